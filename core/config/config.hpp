@@ -1,0 +1,58 @@
+// The whole configuration, typed, with its defaults. docs/outbox-relay.reference.jsonc says what each key does.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <string>
+
+namespace outbox::config {
+
+using Duration = std::chrono::milliseconds;
+
+enum class Ordering { kKey, kNone };
+enum class OnExhausted { kBlock, kDeadLetter };
+
+struct Storage {
+  std::string plugin;
+  std::string plugin_path;     // a file; "" = search by name
+  std::string options = "{}";  // JSON object text, secrets filled in: the plugin's own business
+};
+
+struct Publisher {
+  std::string type = "kafka";  // or "stdout"
+  bool strict = false;         // one request in flight
+  std::map<std::string, std::string> kafka;  // librdkafka properties, checked against the allow-list
+};
+
+struct Relay {
+  std::string id;  // "" = host name, process id and a random part
+  std::uint32_t batch_size = 1000;
+  Duration reserve_duration{15'000};
+  Duration poll_interval{250};
+  Ordering ordering = Ordering::kKey;
+  std::uint32_t max_in_flight_events = 20'000;
+  std::uint64_t max_in_flight_bytes = std::uint64_t{32} << 20;
+  std::uint32_t max_attempts = 10;
+  OnExhausted on_exhausted = OnExhausted::kBlock;  // default with ordering none: kDeadLetter
+  Duration retry_backoff{1'000};                   // doubles with each attempt, with jitter, up to
+  Duration max_retry_backoff{300'000};
+  Duration delivery_timeout{30'000};  // no answer to a record for so long: give up the connection and send again
+  Duration storage_timeout{10'000};   // one call to the database
+  Duration shutdown_timeout{10'000};
+};
+
+struct Log {
+  std::string level = "info";
+  std::string format = "auto";  // text on a terminal, json otherwise
+};
+
+struct Config {
+  Storage storage;
+  Publisher publisher;
+  Relay relay;
+  Log log;
+  std::string effective_json;  // every key with its value, secrets hidden; logged at start
+};
+
+}  // namespace outbox::config

@@ -1,0 +1,130 @@
+// The relay's side of the plugin boundary: the C table as C++ objects that free themselves, check what the plugin
+// returns, and turn codes into Status. Thread rules are those of outbox/plugin.h.
+#pragma once
+
+#include <spdlog/logger.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "status.hpp"
+#include "outbox/adapter.hpp"
+
+namespace outbox::plugins {
+
+class Store;
+
+// Events of one reservation. Readable until destroyed; may be destroyed on any thread, also after its session,
+// and keeps its store alive.
+class Batch {
+ public:
+  Batch() = default;
+  Batch(std::shared_ptr<Store> store, const outbox_batch& raw) : store_(std::move(store)), raw_(raw) {}
+  ~Batch() { Free(); }
+  Batch(Batch&& other) noexcept : store_(std::move(other.store_)), raw_(std::exchange(other.raw_, {})) {}
+  Batch& operator=(Batch&& other) noexcept {
+    if (this != &other) {
+      Free();
+      store_ = std::move(other.store_);
+      raw_ = std::exchange(other.raw_, {});
+    }
+    return *this;
+  }
+
+  [[nodiscard]] std::size_t size() const { return raw_.count; }
+  [[nodiscard]] bool empty() const { return raw_.count == 0; }
+  // May be shorter than outbox_event of this build where the plugin is older; the checks guarantee every field of
+  // ABI 1.0.
+  [[nodiscard]] const outbox_event& operator[](std::size_t i) const {
+    return *reinterpret_cast<const outbox_event*>(reinterpret_cast<const char*>(raw_.events) + i * raw_.event_size);
+  }
+  [[nodiscard]] std::uint64_t token() const { return raw_.token; }
+  [[nodiscard]] Millis lease_left() const { return Millis(raw_.lease_left_ms); }  // 0 = the shard's lease
+  [[nodiscard]] bool more() const { return raw_.more != 0; }
+  [[nodiscard]] std::size_t arena_bytes() const { return raw_.arena_bytes; }
+
+ private:
+  void Free() {
+    if (raw_.release != nullptr) raw_.release(&raw_);
+    raw_.release = nullptr;
+  }
+  std::shared_ptr<Store> store_;
+  outbox_batch raw_{};
+};
+
+struct ReserveOrder {
+  std::uint32_t max_events = 1;
+  std::uint64_t max_bytes = 0;
+  Millis reserve_duration{0};
+  std::string_view relay_id;
+  bool sweep = false;
+  std::function<bool(std::string_view row_id)> in_hand;
+};
+
+// One connection. [session]: any thread, never two calls at once, except Cancel.
+class Session {
+ public:
+  Session(std::shared_ptr<Store> store, outbox_session* raw) : store_(std::move(store)), raw_(raw) {}
+  ~Session();
+  Session(Session&&) = delete;
+
+  // Refuses a batch that breaks the contract (OUTBOX_INTERNAL, naming plugin and rule).
+  [[nodiscard]] Result<Batch> ReserveNewEvents(const ReserveOrder& order, const Call& call);
+  [[nodiscard]] Status ConfirmEvent(std::span<const outbox_bytes> row_ids, const Call& call);
+  [[nodiscard]] Status ConfirmFailed(std::span<const outbox_failure> failures, const Call& call);
+  [[nodiscard]] Status Release(std::span<const outbox_bytes> row_ids, const Call& call);
+  void Cancel();
+
+  // OUTBOX_UNSUPPORTED where the plugin lacks the extension.
+  [[nodiscard]] Result<Lease> Heartbeat(std::string_view relay_id, Millis lease, const Call& call);
+  [[nodiscard]] Status ReturnShards(std::string_view relay_id, std::span<const outbox_owned_shard> shards, bool leave,
+                                    const Call& call);
+  [[nodiscard]] Status BeginEmit(const Call& call);
+  [[nodiscard]] Status Insert(std::span<const outbox_event> events, const Call& call);
+  [[nodiscard]] Status EndEmit(bool commit, const Call& call);
+  [[nodiscard]] Status ApplySchema(const SchemaWish& wish, const Call& call);
+  [[nodiscard]] Result<std::vector<Finding>> CheckSchema(const Call& call);
+  [[nodiscard]] Result<Stats> ReadStats(const Call& call);
+
+ private:
+  std::shared_ptr<Store> store_;
+  outbox_session* raw_;
+};
+
+// The outbox. [store]: any thread. Sessions and batches keep it alive.
+class Store : public std::enable_shared_from_this<Store> {
+ public:
+  // `table` is a plugin's, or one compiled in (outbox::detail::PluginTable). Options: JSON object text. Does no I/O.
+  [[nodiscard]] static Result<std::shared_ptr<Store>> Open(const outbox_plugin* table, std::string_view options,
+                                                           std::shared_ptr<spdlog::logger> logger);
+  ~Store();
+  Store(const Store&) = delete;
+
+  [[nodiscard]] Result<std::unique_ptr<Session>> Connect(const Call& call);
+  [[nodiscard]] Result<std::string> PrintSchema(const SchemaWish& wish);
+
+  [[nodiscard]] std::string_view name() const { return table_->name; }
+  [[nodiscard]] std::string_view version() const { return table_->version; }
+  [[nodiscard]] bool Can(std::uint64_t capability) const { return (table_->capabilities & capability) != 0; }
+  [[nodiscard]] bool HasLeases() const { return leases_ != nullptr; }
+  // Does reserving leave a mark on rows, so that rows given up must be released?
+  [[nodiscard]] bool MarksRows() const { return table_->release_events != nullptr; }
+
+ private:
+  friend class Session;
+  Store(const outbox_plugin* table, std::shared_ptr<spdlog::logger> logger);
+
+  const outbox_plugin* table_;
+  std::shared_ptr<spdlog::logger> logger_;
+  outbox_host host_{};
+  outbox_store* raw_ = nullptr;
+  const outbox_leases_v1* leases_ = nullptr;
+  const outbox_emit_v1* emit_ = nullptr;
+  const outbox_schema_v1* schema_ = nullptr;
+  const outbox_stats_v1* stats_ = nullptr;
+};
+
+}  // namespace outbox::plugins

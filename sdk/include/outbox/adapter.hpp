@@ -1,0 +1,168 @@
+// What an adapter author implements, and the macro that makes a plugin of it.
+//
+//   class Mine : public outbox::StorageAdapter { ... };
+//   OUTBOX_REGISTER_ADAPTER(Mine, "mine", "1.0.0", OUTBOX_CAN_ORDER_KEYS)
+//
+// One object is one session, that is one connection: the relay never makes two calls at once on it (except
+// Cancel), and opens two or three. The constructor connects and may throw outbox::Error.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "outbox/batch.hpp"
+#include "outbox/ext/dead.h"
+#include "outbox/ext/emit.h"
+#include "outbox/ext/leases.h"
+#include "outbox/ext/schema.h"
+#include "outbox/ext/stats.h"
+#include "outbox/ext/testing.h"
+#include "outbox/ext/wakeup.h"
+
+namespace outbox {
+
+// Of the call under way.
+struct Call {
+  std::uint32_t shard = 0;
+  std::uint64_t token = 0;  // the lease under which the relay asks; 0 = none
+  Millis timeout{0};        // bound on the whole call
+};
+
+class StorageAdapter {
+ public:
+  virtual ~StorageAdapter() = default;
+  StorageAdapter() = default;
+  StorageAdapter(const StorageAdapter&) = delete;
+  StorageAdapter& operator=(const StorageAdapter&) = delete;
+
+  // Committed events that are due, ascending per key, added until Add says that the batch is full. Adding
+  // nothing is fine. Nobody else is given them for request.reserve_duration(), by the database's clock.
+  virtual void ReserveNewEvents(const ReserveRequest& request, BatchBuilder& batch) = 0;
+  // Kafka has them: remove them for good. Idempotent; unknown ids are ignored; never refused for a stale token.
+  virtual void ConfirmEvent(RowIds rows) = 0;
+  // Each counts one attempt and is due again after retry_after, blocks its key, or moves to the dead letters.
+  // All or nothing. Under a stale call().token: throw Error(OUTBOX_LEASE_LOST, ...) and change nothing.
+  virtual void ConfirmFailed(Failures failures) = 0;
+  // Given back unsent: due for anybody at once, no attempt counted. Only for adapters that mark rows.
+  virtual void Release(RowIds) {}
+  // Any thread: make the call under way return soon (OUTBOX_CANCELLED).
+  virtual void Cancel() noexcept {}
+
+  [[nodiscard]] const Call& call() const { return call_; }
+  void Begin(const Call& call) { call_ = call; }  // by the trampolines, before each call
+
+ private:
+  Call call_;
+};
+
+// The abilities below are optional: derive from those that the adapter has, next to StorageAdapter.
+
+struct Lease {
+  std::uint32_t shards_total = 1, live_relays = 1;
+  Millis left{0};
+  std::vector<outbox_owned_shard> owned;
+};
+class LeaseKeeping {  // outbox.leases/1
+ public:
+  virtual ~LeaseKeeping() = default;
+  virtual Lease Heartbeat(std::string_view relay_id, Millis lease) = 0;
+  virtual void ReturnShards(std::string_view relay_id, std::span<const outbox_owned_shard> shards, bool leave) = 0;
+};
+
+class WakingUp {  // outbox.wakeup/1
+ public:
+  virtual ~WakingUp() = default;
+  virtual bool Wait() = 0;  // false = nothing within call().timeout
+};
+
+class Emitting {  // outbox.emit/1
+ public:
+  virtual ~Emitting() = default;
+  virtual void BeginEmit() = 0;
+  virtual void Insert(Events events) = 0;  // event_id.empty() = the column's default
+  virtual void EndEmit(bool commit) = 0;
+};
+
+struct SchemaWish {
+  std::uint32_t shards = 0;  // 0 = keep, 1 for a new outbox
+  std::string payload;       // "" = the database's default
+};
+struct Finding {
+  bool error = true;
+  std::string what, mend;
+};
+// outbox.schema/1; needs also  static std::string A::PrintSchema(const Shared&, const SchemaWish&).
+class SchemaKeeping {
+ public:
+  virtual ~SchemaKeeping() = default;
+  virtual void ApplySchema(const SchemaWish& wish) = 0;
+  virtual std::vector<Finding> CheckSchema() = 0;
+};
+
+struct ShardHolder {
+  std::uint32_t shard = 0;
+  std::uint64_t token = 0;
+  std::optional<std::string> relay_id;
+  Millis expires_in{0};
+};
+struct Stats {
+  std::uint64_t backlog = 0, retrying = 0, blocked = 0, dead = 0;
+  bool backlog_exact = true;
+  Millis oldest_age{-1};
+  std::uint32_t shards_total = 1, shards_owned = 0, live_relays = 0;
+  std::vector<ShardHolder> holders;
+};
+class Counting {  // outbox.stats/1
+ public:
+  virtual ~Counting() = default;
+  virtual Stats ReadStats() = 0;
+};
+
+class DeadLetters {  // outbox.dead/1
+ public:
+  virtual ~DeadLetters() = default;
+  virtual void ListDead(Bytes after, BatchBuilder& batch) = 0;
+  virtual std::uint64_t Requeue(RowIds rows) = 0;
+  virtual std::uint64_t Discard(RowIds rows) = 0;
+};
+
+struct TestState {
+  std::int32_t state = OUTBOX_STATE_ABSENT;
+  std::uint32_t attempts = 0;
+};
+class Testable {  // outbox.testing/1
+ public:
+  virtual ~Testable() = default;
+  virtual void Reset() = 0;
+  virtual void ExpireLeases() = 0;
+  virtual void MakeRetriesDue() = 0;
+  virtual TestState StateOf(std::string_view event_id) = 0;
+};
+
+// What the sessions of one store share where the author says nothing else: the options, and the relay's log.
+class Options {
+ public:
+  Options(std::string json_object, const outbox_host* host) : json(std::move(json_object)), host_(host) {}
+  const std::string json;  // the plugin's own "options" of the config
+  void Log(int level, std::string_view text) const {
+    if (host_ != nullptr && host_->log != nullptr) host_->log(host_->ctx, level, text.data(), text.size());
+  }
+
+ private:
+  const outbox_host* host_;
+};
+
+}  // namespace outbox
+
+#include "outbox/detail/trampolines.hpp"
+
+// A is constructed with std::shared_ptr<outbox::Options>.
+#define OUTBOX_REGISTER_ADAPTER(A, name, version, capabilities) \
+  OUTBOX_REGISTER_SHARED_ADAPTER(A, outbox::Options, name, version, capabilities)
+
+// For adapters whose sessions share something: S is constructed once a store, with (std::string json, const
+// outbox_host*), must be safe for several threads, and does no I/O; A is constructed with std::shared_ptr<S>.
+#define OUTBOX_REGISTER_SHARED_ADAPTER(A, S, name, version, capabilities) \
+  extern "C" OUTBOX_EXPORT const outbox_plugin* outbox_plugin_v1(void) {  \
+    return outbox::detail::PluginTable<A, S>(name, version, capabilities); \
+  }

@@ -1,0 +1,123 @@
+// What ReserveNewEvents fills: events copied into one arena, which the relay frees in one step.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "outbox/event.hpp"
+
+namespace outbox {
+
+struct ReserveRequest {
+  const outbox_reserve& raw;
+  [[nodiscard]] std::uint32_t limit() const { return raw.max_events; }
+  [[nodiscard]] std::uint64_t max_bytes() const { return raw.max_bytes; }
+  [[nodiscard]] Millis reserve_duration() const { return Millis(raw.reserve_ms); }
+  [[nodiscard]] std::string_view relay_id() const { return View(raw.relay_id); }
+  // Begin again at the oldest row; else rows after the last read (and late ones before it) are enough.
+  [[nodiscard]] bool sweep() const { return raw.sweep != 0; }
+  // Does the relay hold this row already? BatchBuilder::Add asks by itself; ask first where fetching a row costs.
+  [[nodiscard]] bool in_hand(std::string_view row_id) const {
+    return raw.in_hand != nullptr && raw.in_hand(raw.ctx, Raw(row_id)) != 0;
+  }
+};
+
+class BatchBuilder {
+ public:
+  explicit BatchBuilder(const ReserveRequest& request) : request_(request), arena_(new Arena) {}
+
+  // Copies the event. True also when the relay holds the row already and it was skipped. False: the batch is
+  // full and the event was not taken; stop reading, the next call begins with it.
+  bool Add(const Event& e) {
+    if (request_.in_hand(e.row_id)) return true;
+    const std::size_t billed = Size(e.aggregate_id) + Size(e.headers) + Size(e.payload);
+    const auto taken = arena_->events.size();
+    if (taken >= request_.limit() || (taken > 0 && billed_ + billed > request_.max_bytes())) {
+      more_ = true;
+      return false;
+    }
+    if (arena_->events.empty()) arena_->events.reserve(std::min<std::size_t>(request_.limit(), 4096));
+    billed_ += billed;
+    char* at = Take(billed + e.row_id.size() + e.event_id.size() + e.event_type.size() + e.topic.size());
+    const auto put = [&at](const Bytes& bytes) -> outbox_bytes {
+      if (!bytes) return {nullptr, 0};
+      if (!bytes->empty()) std::memcpy(at, bytes->data(), bytes->size());
+      const outbox_bytes stored{at, bytes->size()};
+      at += bytes->size();
+      return stored;
+    };
+    arena_->events.push_back({put(e.row_id), put(e.event_id), put(e.aggregate_id), put(e.event_type), put(e.topic),
+                              put(e.payload), put(e.headers), e.created_us, e.attempts, 0});
+    return true;
+  }
+
+  [[nodiscard]] std::size_t size() const { return arena_->events.size(); }
+  [[nodiscard]] std::size_t bytes() const { return billed_; }
+
+  // There is more to read at once, for a reason that Add could not see (a LIMIT in the query, say).
+  void More() { more_ = true; }
+
+  // For adapters without outbox.leases/1 that mark rows: under which token, and for how long from the start of
+  // the call. Without this call the events count as reserved for the duration asked for, unfenced.
+  void Reserved(std::uint64_t token, Millis left) {
+    token_ = token;
+    lease_left_ = left.count();
+  }
+  // The shard's lease covers the events (outbox.leases/1).
+  void CoveredByShard(std::uint64_t token) {
+    token_ = token;
+    lease_left_ = 0;
+  }
+
+  void Finish(outbox_batch* out) noexcept {
+    Arena* arena = arena_.release();
+    out->event_size = sizeof(outbox_event);
+    out->events = arena->events.data();
+    out->count = arena->events.size();
+    out->token = token_;
+    out->lease_left_ms = lease_left_.value_or(request_.raw.reserve_ms);
+    out->more = more_ ? 1 : 0;
+    out->arena_bytes = arena->bytes + arena->events.capacity() * sizeof(outbox_event);
+    out->release = [](outbox_batch* batch) {
+      delete static_cast<Arena*>(batch->owner);
+      batch->owner = nullptr;
+    };
+    out->owner = arena;
+  }
+
+ private:
+  struct Arena {
+    std::vector<outbox_event> events;
+    std::vector<std::unique_ptr<char[]>> blocks;
+    std::size_t bytes = 0;
+  };
+  static constexpr std::size_t kBlock = std::size_t{64} << 10;
+
+  static std::size_t Size(const Bytes& b) { return b ? b->size() : 0; }
+
+  // One byte more than needed, so that an empty value at the end still has an address of its own.
+  char* Take(std::size_t size) {
+    if (size + 1 > left_) {
+      left_ = std::max(size + 1, kBlock);
+      arena_->blocks.emplace_back(new char[left_]);
+      arena_->bytes += left_;
+      at_ = arena_->blocks.back().get();
+    }
+    char* const taken = at_;
+    at_ += size;
+    left_ -= size;
+    return taken;
+  }
+
+  const ReserveRequest& request_;
+  std::unique_ptr<Arena> arena_;
+  std::size_t billed_ = 0, left_ = 0;
+  char* at_ = nullptr;
+  std::uint64_t token_ = 0;
+  std::optional<std::int64_t> lease_left_;
+  bool more_ = false;
+};
+
+}  // namespace outbox

@@ -1,0 +1,257 @@
+// From the C table to the adapter's C++ object. Every function is noexcept with a catch-all: nothing is thrown
+// across the boundary, whatever an adapter throws.
+#pragma once
+
+#include <cstring>
+#include <memory>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+namespace outbox::detail {
+
+template <std::size_t N>
+void CopyText(char (&to)[N], std::string_view text) noexcept {
+  const std::size_t n = std::min(text.size(), N - 1);
+  std::memcpy(to, text.data(), n);
+  to[n] = 0;
+}
+
+inline outbox_code Fail(outbox_error* e, outbox_code code, std::string_view text, std::string_view sqlstate = {},
+                        std::int32_t native = 0) noexcept {
+  if (e != nullptr) {
+    e->native_code = native;
+    CopyText(e->sqlstate, sqlstate);
+    CopyText(e->message, text);
+  }
+  return code;
+}
+
+template <class F>
+outbox_code Guard(outbox_error* e, F&& f) noexcept {
+  try {
+    f();
+    return OUTBOX_OK;
+  } catch (const Error& x) {
+    return Fail(e, x.code, x.what(), x.sqlstate, x.native_code);
+  } catch (const std::bad_alloc&) {
+    return Fail(e, OUTBOX_INTERNAL, "out of memory");
+  } catch (const std::exception& x) {
+    return Fail(e, OUTBOX_INTERNAL, x.what());
+  } catch (...) {
+    return Fail(e, OUTBOX_INTERNAL, "an exception that is not a std::exception");
+  }
+}
+
+template <class A, class Shared>
+struct Trampolines {
+  using Store = std::shared_ptr<Shared>;
+
+  static A& Adapter(outbox_session* s) { return *reinterpret_cast<A*>(s); }
+  static A& Adapter(outbox_session* s, const outbox_call* c) {
+    A& adapter = Adapter(s);
+    adapter.Begin({c->shard, c->token, Millis(c->timeout_ms)});
+    return adapter;
+  }
+
+  static outbox_code Open(const outbox_host* host, const char* json, std::size_t size, outbox_store** out,
+                          outbox_error* e) noexcept {
+    return Guard(e, [&] {
+      *out = reinterpret_cast<outbox_store*>(new Store(std::make_shared<Shared>(std::string(json, size), host)));
+    });
+  }
+  static void Close(outbox_store* s) noexcept { delete reinterpret_cast<Store*>(s); }
+  static outbox_code Connect(outbox_store* s, const outbox_call* c, outbox_session** out, outbox_error* e) noexcept {
+    return Guard(e, [&] {
+      auto adapter = std::make_unique<A>(*reinterpret_cast<Store*>(s));
+      adapter->Begin({c->shard, c->token, Millis(c->timeout_ms)});
+      *out = reinterpret_cast<outbox_session*>(adapter.release());
+    });
+  }
+  static void Disconnect(outbox_session* s) noexcept { delete &Adapter(s); }
+
+  static outbox_code Reserve(outbox_session* s, const outbox_reserve* r, const outbox_call* c, outbox_batch* b,
+                             outbox_error* e) noexcept {
+    return Guard(e, [&] {
+      const ReserveRequest request{*r};
+      BatchBuilder batch(request);
+      Adapter(s, c).ReserveNewEvents(request, batch);
+      batch.Finish(b);
+    });
+  }
+  static outbox_code Confirm(outbox_session* s, const outbox_bytes* ids, std::size_t n, const outbox_call* c,
+                             outbox_error* e) noexcept {
+    return Guard(e, [&] { Adapter(s, c).ConfirmEvent({ids, n}); });
+  }
+  static outbox_code Failed(outbox_session* s, const outbox_failure* f, std::size_t n, const outbox_call* c,
+                            outbox_error* e) noexcept {
+    return Guard(e, [&] { Adapter(s, c).ConfirmFailed({f, n}); });
+  }
+  static outbox_code Release(outbox_session* s, const outbox_bytes* ids, std::size_t n, const outbox_call* c,
+                             outbox_error* e) noexcept {
+    return Guard(e, [&] { Adapter(s, c).Release({ids, n}); });
+  }
+  static void Cancel(outbox_session* s) noexcept { Adapter(s).Cancel(); }
+
+  static outbox_code Heartbeat(outbox_session* s, outbox_bytes relay, std::int64_t lease_ms, const outbox_call* c,
+                               outbox_lease* out, outbox_error* e) noexcept {
+    return Guard(e, [&] {
+      const Lease lease = Adapter(s, c).Heartbeat(View(relay), Millis(lease_ms));
+      if (lease.owned.size() > out->capacity) throw Error(OUTBOX_INTERNAL, "more shards owned than the caller has room for");
+      out->shards_total = lease.shards_total;
+      out->live_relays = lease.live_relays;
+      out->lease_left_ms = lease.left.count();
+      out->owned_count = static_cast<std::uint32_t>(lease.owned.size());
+      std::copy(lease.owned.begin(), lease.owned.end(), out->owned);
+    });
+  }
+  static outbox_code ReturnShards(outbox_session* s, outbox_bytes relay, const outbox_owned_shard* shards, std::size_t n,
+                                  std::uint32_t leave, const outbox_call* c, outbox_error* e) noexcept {
+    return Guard(e, [&] { Adapter(s, c).ReturnShards(View(relay), {shards, n}, leave != 0); });
+  }
+
+  static outbox_code Wait(outbox_session* s, const outbox_call* c, outbox_error* e) noexcept {
+    bool seen = false;
+    const outbox_code code = Guard(e, [&] { seen = Adapter(s, c).Wait(); });
+    return code == OUTBOX_OK && !seen ? OUTBOX_TIMEOUT : code;
+  }
+
+  static outbox_code EmitBegin(outbox_session* s, const outbox_call* c, outbox_error* e) noexcept {
+    return Guard(e, [&] { Adapter(s, c).BeginEmit(); });
+  }
+  static outbox_code EmitInsert(outbox_session* s, const outbox_event* events, std::size_t n, std::size_t stride,
+                                const outbox_call* c, outbox_error* e) noexcept {
+    return Guard(e, [&] { Adapter(s, c).Insert({events, n, stride}); });
+  }
+  static outbox_code EmitEnd(outbox_session* s, std::int32_t commit, const outbox_call* c, outbox_error* e) noexcept {
+    return Guard(e, [&] { Adapter(s, c).EndEmit(commit != 0); });
+  }
+
+  static SchemaWish Wish(const outbox_schema_wish* w) { return {w->shards, std::string(View(w->payload))}; }
+  static outbox_code SchemaPrint(outbox_store* s, const outbox_schema_wish* w, void* ctx,
+                                 void (*text)(void*, outbox_bytes), outbox_error* e) noexcept {
+    return Guard(e, [&] {
+      const std::string sql = A::PrintSchema(**reinterpret_cast<Store*>(s), Wish(w));
+      text(ctx, Raw(sql));
+    });
+  }
+  static outbox_code SchemaApply(outbox_session* s, const outbox_schema_wish* w, const outbox_call* c,
+                                 outbox_error* e) noexcept {
+    return Guard(e, [&] { Adapter(s, c).ApplySchema(Wish(w)); });
+  }
+  static outbox_code SchemaCheck(outbox_session* s, const outbox_call* c, void* ctx,
+                                 void (*finding)(void*, std::int32_t, outbox_bytes, outbox_bytes),
+                                 outbox_error* e) noexcept {
+    return Guard(e, [&] {
+      for (const Finding& f : Adapter(s, c).CheckSchema())
+        finding(ctx, f.error ? OUTBOX_FINDING_ERROR : OUTBOX_FINDING_WARNING, Raw(f.what), Raw(f.mend));
+    });
+  }
+
+  static outbox_code StatsRead(outbox_session* s, const outbox_call* c, outbox_stats* out, void* ctx,
+                               void (*holder)(void*, const outbox_shard_holder*), outbox_error* e) noexcept {
+    return Guard(e, [&] {
+      const Stats stats = Adapter(s, c).ReadStats();
+      const outbox_stats full{sizeof full,     stats.backlog_exact ? 1u : 0u, stats.backlog,      stats.retrying,
+                              stats.blocked,   stats.dead,                    stats.oldest_age.count(),
+                              stats.shards_total, stats.shards_owned,         stats.live_relays,  0};
+      const std::uint32_t known = out->struct_size;
+      std::memcpy(out, &full, std::min<std::size_t>(known, sizeof full));
+      out->struct_size = known;
+      if (holder == nullptr) return;
+      for (const ShardHolder& h : stats.holders) {
+        const outbox_shard_holder raw{h.shard, 0, h.token, h.expires_in.count(),
+                                      h.relay_id ? Raw(std::string_view(*h.relay_id)) : outbox_bytes{nullptr, 0}};
+        holder(ctx, &raw);
+      }
+    });
+  }
+
+  static outbox_code DeadList(outbox_session* s, outbox_bytes after, std::uint32_t max, const outbox_call* c,
+                              outbox_batch* b, outbox_error* e) noexcept {
+    return Guard(e, [&] {
+      outbox_reserve raw{};
+      raw.struct_size = sizeof raw;
+      raw.max_events = max;
+      raw.max_bytes = std::uint64_t{64} << 20;
+      const ReserveRequest request{raw};
+      BatchBuilder batch(request);
+      Adapter(s, c).ListDead(Maybe(after), batch);
+      batch.Finish(b);
+    });
+  }
+  static outbox_code DeadRequeue(outbox_session* s, const outbox_bytes* ids, std::size_t n, const outbox_call* c,
+                                 std::uint64_t* changed, outbox_error* e) noexcept {
+    return Guard(e, [&] { *changed = Adapter(s, c).Requeue({ids, n}); });
+  }
+  static outbox_code DeadDiscard(outbox_session* s, const outbox_bytes* ids, std::size_t n, const outbox_call* c,
+                                 std::uint64_t* changed, outbox_error* e) noexcept {
+    return Guard(e, [&] { *changed = Adapter(s, c).Discard({ids, n}); });
+  }
+
+  static outbox_code TestReset(outbox_session* s, const outbox_call* c, outbox_error* e) noexcept {
+    return Guard(e, [&] { Adapter(s, c).Reset(); });
+  }
+  static outbox_code TestExpire(outbox_session* s, const outbox_call* c, outbox_error* e) noexcept {
+    return Guard(e, [&] { Adapter(s, c).ExpireLeases(); });
+  }
+  static outbox_code TestDue(outbox_session* s, const outbox_call* c, outbox_error* e) noexcept {
+    return Guard(e, [&] { Adapter(s, c).MakeRetriesDue(); });
+  }
+  static outbox_code TestState(outbox_session* s, outbox_bytes id, const outbox_call* c, std::int32_t* state,
+                               std::uint32_t* attempts, outbox_error* e) noexcept {
+    return Guard(e, [&] {
+      const outbox::TestState found = Adapter(s, c).StateOf(View(id));
+      *state = found.state;
+      *attempts = found.attempts;
+    });
+  }
+
+  static const void* Extension(const char* id) noexcept {
+    const std::string_view wanted = id;
+    if constexpr (std::is_base_of_v<LeaseKeeping, A>) {
+      static const outbox_leases_v1 t{sizeof t, Heartbeat, ReturnShards};
+      if (wanted == OUTBOX_LEASES_V1) return &t;
+    }
+    if constexpr (std::is_base_of_v<WakingUp, A>) {
+      static const outbox_wakeup_v1 t{sizeof t, Wait};
+      if (wanted == OUTBOX_WAKEUP_V1) return &t;
+    }
+    if constexpr (std::is_base_of_v<Emitting, A>) {
+      static const outbox_emit_v1 t{sizeof t, EmitBegin, EmitInsert, EmitEnd};
+      if (wanted == OUTBOX_EMIT_V1) return &t;
+    }
+    if constexpr (std::is_base_of_v<SchemaKeeping, A>) {
+      static const outbox_schema_v1 t{sizeof t, SchemaPrint, SchemaApply, SchemaCheck};
+      if (wanted == OUTBOX_SCHEMA_V1) return &t;
+    }
+    if constexpr (std::is_base_of_v<Counting, A>) {
+      static const outbox_stats_v1 t{sizeof t, StatsRead};
+      if (wanted == OUTBOX_STATS_V1) return &t;
+    }
+    if constexpr (std::is_base_of_v<DeadLetters, A>) {
+      static const outbox_dead_v1 t{sizeof t, DeadList, DeadRequeue, DeadDiscard};
+      if (wanted == OUTBOX_DEAD_V1) return &t;
+    }
+    if constexpr (std::is_base_of_v<Testable, A>) {
+      static const outbox_testing_v1 t{sizeof t, TestReset, TestExpire, TestDue, TestState};
+      if (wanted == OUTBOX_TESTING_V1) return &t;
+    }
+    return nullptr;
+  }
+};
+
+template <class A>
+constexpr bool kOverridesRelease = !std::is_same_v<decltype(&A::Release), void (StorageAdapter::*)(RowIds)>;
+
+template <class A, class Shared>
+const outbox_plugin* PluginTable(const char* name, const char* version, std::uint64_t capabilities) {
+  using T = Trampolines<A, Shared>;
+  static const outbox_plugin table{sizeof table, OUTBOX_ABI_MINOR, name, version, capabilities,
+                                   T::Open, T::Close, T::Connect, T::Disconnect,
+                                   T::Reserve, T::Confirm, T::Failed,
+                                   kOverridesRelease<A> ? T::Release : nullptr, T::Cancel, T::Extension};
+  return &table;
+}
+
+}  // namespace outbox::detail

@@ -1,0 +1,107 @@
+// The values that cross the plugin boundary, as C++ sees them. Views: they own nothing, and live as long as
+// the call that brought them unless said otherwise.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#include "outbox/plugin.h"
+
+namespace outbox {
+
+using Millis = std::chrono::milliseconds;
+
+// Absent and empty are two things: a NULL key is not the key "", a tombstone is not an empty payload.
+using Bytes = std::optional<std::string_view>;
+
+inline std::string_view View(outbox_bytes b) {
+  return {b.data != nullptr ? static_cast<const char*>(b.data) : "", b.size};
+}
+inline Bytes Maybe(outbox_bytes b) { return b.data != nullptr ? Bytes(View(b)) : std::nullopt; }
+// An empty view may carry a null pointer; across the boundary that would read as absent.
+inline outbox_bytes Raw(std::string_view v) { return {v.data() != nullptr ? v.data() : "", v.size()}; }
+inline outbox_bytes Raw(const std::string& v) { return {v.data(), v.size()}; }
+inline outbox_bytes Raw(const Bytes& v) { return v ? Raw(*v) : outbox_bytes{nullptr, 0}; }
+
+// Thrown by an adapter to choose the class of a failure, and with it what the relay does. The text is logged
+// and stored: no payload, no password. Any other exception becomes OUTBOX_INTERNAL with its what().
+struct Error : std::runtime_error {
+  Error(outbox_code error_code, const std::string& text, std::string_view state = {}, std::int32_t native = 0)
+      : runtime_error(text), code(error_code), sqlstate(state), native_code(native) {}
+  outbox_code code;
+  std::string sqlstate;      // five characters where the database has one
+  std::int32_t native_code;  // the database's own number, 0 = none
+};
+
+struct Event {
+  std::string_view row_id, event_id;
+  Bytes aggregate_id;
+  std::string_view event_type, topic;
+  Bytes payload;
+  Bytes headers;                // JSON object; absent = none
+  std::int64_t created_us = 0;  // since 1970 UTC, 0 = unknown
+  std::uint32_t attempts = 0;
+};
+
+inline Event ToEvent(const outbox_event& e) {
+  return {View(e.row_id), View(e.event_id), Maybe(e.aggregate_id), View(e.event_type), View(e.topic),
+          Maybe(e.payload), Maybe(e.headers), e.created_us, e.attempts};
+}
+
+enum class Disposition : std::int32_t { kRetry = OUTBOX_RETRY, kBlock = OUTBOX_BLOCK, kDead = OUTBOX_DEAD };
+
+struct Failure {
+  std::string_view row_id;
+  std::string_view reason;  // "too_large", "bad_headers", "unknown_topic", ...
+  std::string_view text;    // for people
+  Disposition disposition = Disposition::kRetry;
+  Millis retry_after{0};  // with kRetry
+};
+
+inline Failure ToFailure(const outbox_failure& f) {
+  return {View(f.row_id), View(f.reason), View(f.text), static_cast<Disposition>(f.disposition), Millis(f.retry_after_ms)};
+}
+
+// A C array of T, read as C++ values one at a time; nothing is copied or allocated.
+template <class Raw, class Value, Value (*Convert)(const Raw&)>
+class Range {
+ public:
+  Range(const Raw* first, std::size_t count, std::size_t stride = sizeof(Raw))
+      : first_(reinterpret_cast<const char*>(first)), count_(count), stride_(stride) {}
+  [[nodiscard]] std::size_t size() const { return count_; }
+  [[nodiscard]] bool empty() const { return count_ == 0; }
+  Value operator[](std::size_t i) const { return Convert(*reinterpret_cast<const Raw*>(first_ + i * stride_)); }
+
+  class Iterator {
+   public:
+    Iterator(const Range* range, std::size_t at) : range_(range), at_(at) {}
+    Value operator*() const { return (*range_)[at_]; }
+    Iterator& operator++() { ++at_; return *this; }
+    bool operator!=(const Iterator& other) const { return at_ != other.at_; }
+
+   private:
+    const Range* range_;
+    std::size_t at_;
+  };
+  [[nodiscard]] Iterator begin() const { return {this, 0}; }
+  [[nodiscard]] Iterator end() const { return {this, count_}; }
+
+ private:
+  const char* first_;
+  std::size_t count_, stride_;
+};
+
+namespace detail {
+inline std::string_view ToView(const outbox_bytes& b) { return View(b); }
+}  // namespace detail
+
+using RowIds = Range<outbox_bytes, std::string_view, detail::ToView>;
+using Failures = Range<outbox_failure, Failure, ToFailure>;
+using Events = Range<outbox_event, Event, ToEvent>;
+
+}  // namespace outbox
