@@ -9,13 +9,10 @@
 #include <vector>
 
 #include "plugins/store.hpp"
+#include "publish/report.hpp"
 #include "status.hpp"
 
 namespace outbox::publish {
-
-// One (topic, partition): the unit of order at the broker. Numbered by the publisher from 0, densely, for as long as
-// the publisher lives.
-using Lane = std::uint32_t;
 
 // Why an event cannot be sent whatever state the broker is in.
 struct Refusal {
@@ -38,24 +35,6 @@ struct PreparedBatch {
   std::vector<Refusal> refusals;
   // Everything read before this batch must be resolved first: a topic's partition count has changed.
   bool drain_first = false;
-};
-
-enum class Outcome : std::uint8_t {
-  kStored,   // acknowledged by the broker with an offset
-  kUnknown,  // no answer, purged, never sent, or acknowledged without an offset: may or may not be in the topic
-  kRefused,  // the broker will not have this event, or not the request it travelled in
-};
-
-struct Report {
-  std::uint32_t event;  // as given to Publish
-  std::uint32_t epoch;
-  Outcome outcome;
-  std::int32_t error = 0;  // for Publisher::Explain
-};
-
-struct Outgoing {
-  std::uint32_t index;  // into the batch
-  std::uint32_t event;  // comes back in the report
 };
 
 // Called on any thread, also from inside the publisher's own methods; must not block and not call back.

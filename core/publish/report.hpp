@@ -1,0 +1,30 @@
+// What the engine and a publisher tell each other about one record. No dependencies: the simulator uses them too.
+#pragma once
+
+#include <cstdint>
+
+namespace outbox::publish {
+
+// One (topic, partition): the unit of order at the broker. Numbered by the publisher from 0, densely, for as long as
+// the publisher lives.
+using Lane = std::uint32_t;
+
+enum class Outcome : std::uint8_t {
+  kStored,   // acknowledged by the broker with an offset
+  kUnknown,  // no answer, purged, never sent, or acknowledged without an offset: may or may not be in the topic
+  kRefused,  // the broker will not have this event, or not the request it travelled in
+};
+
+struct Report {
+  std::uint32_t event;  // as given to Publish
+  std::uint32_t epoch;
+  Outcome outcome;
+  std::int32_t error = 0;  // for Publisher::Explain
+};
+
+struct Outgoing {
+  std::uint32_t index;  // into the batch
+  std::uint32_t event;  // comes back in the report
+};
+
+}  // namespace outbox::publish
