@@ -1,0 +1,9 @@
+"""Real servers for tests, on free loopback ports and in temporary folders, and the program under test."""
+
+from .kafka import KafkaBroker
+from .kafka_wire import KafkaAdmin, KafkaError
+from .postgres import PostgresServer
+from .process import Process, TemporaryFolder, Unavailable, free_port, wait_until
+from .relay import Relay, find_binary, outbox_relay, relay_config
+from .shared import own_kafka, shared_kafka, shared_postgres, unavailable
+from .topic import Record, read_topic

@@ -1,0 +1,187 @@
+"""A Kafka broker of our own: Apache Kafka, one KRaft node, from the pinned jars of scripts/kafka.lock."""
+
+import base64
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import uuid
+
+from .kafka_wire import KafkaAdmin, KafkaError
+from .process import Process, TemporaryFolder, Unavailable, free_port, wait_until
+
+JARS = pathlib.Path(__file__).resolve().parents[3] / "scripts" / "kafka-jars"
+
+PROPERTIES = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller_port}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+log.dirs={data}
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=1
+group.initial.rebalance.delay.ms=0
+auto.create.topics.enable=false
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
+"""
+
+LOGGING = """\
+log4j.rootLogger=INFO, console
+log4j.appender.console=org.apache.log4j.ConsoleAppender
+log4j.appender.console.layout=org.apache.log4j.PatternLayout
+log4j.appender.console.layout.ConversionPattern=%d{ISO8601} %p %c{1}: %m%n
+"""
+
+UNKNOWN_TOPIC, LEADER_NOT_AVAILABLE, NOT_LEADER = 3, 5, 6
+
+# A test's broker lives for seconds: the quick compiler and a small heap start it twice as fast.
+QUICK_START = ("-Xms256m", "-Xmx1g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+MEASURED = ("-Xms1g", "-Xmx1g")
+
+
+class KafkaBroker:
+    """Use as a context manager, or start() and stop(). `properties` go on top of PROPERTIES."""
+
+    def __init__(self, properties=None, jvm_options=QUICK_START, port=None, data=None):
+        self._java = [find_java(), *jvm_options, "-XX:-UsePerfData", "-cp", f"{find_jars()}/*"]
+        self._folder = TemporaryFolder("kafka")
+        self.port = port or free_port()
+        self.bootstrap = f"127.0.0.1:{self.port}"
+        self.log = self._folder.path / "kafka.log"
+        self._process = None
+        self._configuration = self._folder.path / "server.properties"
+        self._data = pathlib.Path(data) if data else self._folder.path / "data"
+        text = PROPERTIES.format(port=self.port, controller_port=free_port(), data=self._data)
+        self._configuration.write_text(text + "".join(f"{key}={value}\n" for key, value in (properties or {}).items()))
+        logging = self._folder.path / "log4j.properties"
+        logging.write_text(LOGGING)
+        self._java.insert(1, f"-Dlog4j.configuration=file:{logging}")
+        try:
+            self._format()
+        except BaseException:
+            self._folder.remove()
+            raise
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def _format(self):
+        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "_")
+        tool = Process([*self._java, "kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", cluster_id,
+                        "-c", self._configuration], self.log)
+        if tool.wait(120) != 0:
+            raise RuntimeError(f"formatting Kafka's storage failed:\n{tool.log_tail()}")
+
+    def start(self):
+        """Also starts it again, after halt() or kill(), on the same port with the same data."""
+        self._process = Process([*self._java, "kafka.Kafka", self._configuration], self.log)
+        wait_until(self._is_ready, 120, f"Kafka on port {self.port} answers", interval=0.1)
+
+    def _is_ready(self):
+        if self._process.returncode is not None:
+            raise RuntimeError(f"Kafka ended with {self._process.returncode}:\n{self._process.log_tail()}")
+        try:
+            with KafkaAdmin(self.bootstrap) as admin:
+                return admin.brokers()
+        except OSError:
+            return False
+
+    def halt(self):
+        """A controlled shutdown."""
+        self._process.stop(signal.SIGTERM, timeout=60)
+
+    def kill(self):
+        self._process.kill()
+
+    def pause(self):
+        """The broker falls silent without closing a connection."""
+        self._process.send(signal.SIGSTOP)
+
+    def resume(self):
+        self._process.send(signal.SIGCONT)
+
+    def stop(self):
+        """The end of the broker and of its temporary data."""
+        if self._process and self._process.returncode is None:
+            self._process.kill()
+        self._folder.remove()
+
+    def admin(self):
+        return KafkaAdmin(self.bootstrap)
+
+    def create_topic(self, name, partitions=1, configs=None):
+        create_topic(self.bootstrap, name, partitions, configs)
+
+    def end_offsets(self, topic):
+        return end_offsets(self.bootstrap, topic)
+
+
+class ExternalKafka:
+    """The broker that KAFKA_BOOTSTRAP names. It is not ours to stop."""
+
+    def __init__(self, bootstrap):
+        self.bootstrap = bootstrap
+
+    def admin(self):
+        return KafkaAdmin(self.bootstrap)
+
+    def create_topic(self, name, partitions=1, configs=None):
+        create_topic(self.bootstrap, name, partitions, configs)
+
+    def end_offsets(self, topic):
+        return end_offsets(self.bootstrap, topic)
+
+
+def create_topic(bootstrap, name, partitions=1, configs=None):
+    """Returns when every partition takes records, so that a producer meets no half-made topic."""
+    with KafkaAdmin(bootstrap) as admin:
+        admin.create_topic(name, partitions, configs)
+        _led_offsets(admin, name, partitions)
+
+
+def end_offsets(bootstrap, topic):
+    """{partition: next offset}; their sum is the number of records if nothing was deleted or compacted."""
+    with KafkaAdmin(bootstrap) as admin:
+        topics = wait_until(admin.topics, 30, "the broker knows its topics")
+        return _led_offsets(admin, topic, topics[topic])
+
+
+def _led_offsets(admin, topic, partitions):
+    """A new or restarted broker shows a topic in its metadata before it leads the partitions."""
+    def offsets():
+        try:
+            return admin.end_offsets(topic, partitions)
+        except KafkaError as error:
+            if error.code not in (UNKNOWN_TOPIC, LEADER_NOT_AVAILABLE, NOT_LEADER):
+                raise
+            return None
+
+    return wait_until(offsets, 30, f"topic {topic} has its leaders")
+
+
+def find_java():
+    java = shutil.which("java")
+    if not java:
+        raise Unavailable("no Java runtime (java): scripts/install test")
+    return java
+
+
+def find_jars():
+    result = subprocess.run([JARS], capture_output=True, text=True, check=False,
+                            timeout=float(os.environ.get("KAFKA_FETCH_TIMEOUT", "300")))
+    if result.returncode != 0:
+        raise Unavailable(result.stderr.strip())
+    return result.stdout.strip()

@@ -1,0 +1,146 @@
+"""The few requests of the Kafka protocol that tests need, over a plain socket: the Java tools take two seconds each.
+
+Versions are the last ones before the flexible encoding; Kafka 3.x and 4.x serve them all.
+"""
+
+import itertools
+import socket
+import struct
+
+METADATA, LIST_OFFSETS, CREATE_TOPICS, DELETE_TOPICS, INCREMENTAL_ALTER_CONFIGS = 3, 2, 19, 20, 44
+TOPIC_RESOURCE, SET_CONFIG, LATEST = 2, 0, -1
+
+
+class KafkaError(RuntimeError):
+    """The broker refused; `code` is its error code."""
+
+    def __init__(self, what, code, message=None):
+        super().__init__(f"{what}: Kafka error {code}{': ' + message if message else ''}")
+        self.code = code
+
+
+class Reader:
+    def __init__(self, data):
+        self._data, self._at = data, 0
+
+    def take(self, layout):
+        values = struct.unpack_from(">" + layout, self._data, self._at)
+        self._at += struct.calcsize(">" + layout)
+        return values[0] if len(values) == 1 else values
+
+    def string(self):
+        size = self.take("h")
+        if size < 0:
+            return None
+        self._at += size
+        return self._data[self._at - size:self._at].decode()
+
+    def array(self, read):
+        return [read() for _ in range(self.take("i"))]
+
+
+def string(text):
+    if text is None:
+        return struct.pack(">h", -1)
+    data = text.encode()
+    return struct.pack(">h", len(data)) + data
+
+
+def array(items):
+    items = list(items)
+    return struct.pack(">i", len(items)) + b"".join(items)
+
+
+class KafkaAdmin:
+    """One connection to one broker, which must lead everything that is asked for: right for a single node."""
+
+    _correlation = itertools.count(1)
+
+    def __init__(self, bootstrap, timeout=30):
+        host, port = bootstrap.split(",")[0].rsplit(":", 1)
+        self._socket = socket.create_connection((host, int(port)), timeout)
+        self._timeout_ms = timeout * 1000
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._socket.close()
+
+    def _call(self, key, version, body):
+        request = struct.pack(">hhi", key, version, next(self._correlation)) + string("outbox-tests") + body
+        self._socket.sendall(struct.pack(">i", len(request)) + request)
+        size = struct.unpack(">i", self._receive(4))[0]
+        answer = Reader(self._receive(size))
+        answer.take("i")
+        return answer
+
+    def _receive(self, size):
+        data = bytearray()
+        while len(data) < size:
+            part = self._socket.recv(size - len(data))
+            if not part:
+                raise ConnectionError("the broker closed the connection")
+            data += part
+        return bytes(data)
+
+    def topics(self):
+        """{topic: number of partitions}, without the internal ones."""
+        answer = self._call(METADATA, 1, struct.pack(">i", -1))
+        answer.array(lambda: (answer.take("i"), answer.string(), answer.take("i"), answer.string()))
+        answer.take("i")  # controller
+
+        def partition():
+            answer.take("hii")  # error, id, leader
+            answer.array(lambda: answer.take("i"))  # replicas
+            answer.array(lambda: answer.take("i"))  # those in sync
+
+        def topic():
+            answer.take("h")
+            name, internal = answer.string(), answer.take("?")
+            return name, internal, len(answer.array(partition))
+
+        return {name: partitions for name, internal, partitions in answer.array(topic) if not internal}
+
+    def brokers(self):
+        answer = self._call(METADATA, 1, array([]))
+        return answer.array(lambda: (answer.take("i"), answer.string(), answer.take("i"), answer.string()))
+
+    def create_topic(self, name, partitions=1, configs=None):
+        config = array(string(key) + string(str(value)) for key, value in (configs or {}).items())
+        topic = string(name) + struct.pack(">ih", partitions, 1) + array([]) + config
+        answer = self._call(CREATE_TOPICS, 4, array([topic]) + struct.pack(">i?", self._timeout_ms, False))
+        answer.take("i")  # throttle time
+        self._raise(f"create topic {name}", answer.array(lambda: (answer.string(), answer.take("h"), answer.string())))
+
+    def delete_topic(self, name):
+        answer = self._call(DELETE_TOPICS, 3, array([string(name)]) + struct.pack(">i", self._timeout_ms))
+        answer.take("i")
+        self._raise(f"delete topic {name}", answer.array(lambda: (answer.string(), answer.take("h"), None)))
+
+    def alter_topic(self, name, configs):
+        config = array(string(key) + struct.pack(">b", SET_CONFIG) + string(str(value)) for key, value in configs.items())
+        resource = struct.pack(">b", TOPIC_RESOURCE) + string(name) + config
+        answer = self._call(INCREMENTAL_ALTER_CONFIGS, 0, array([resource]) + struct.pack(">?", False))
+        answer.take("i")
+
+        def result():
+            code, message = answer.take("h"), answer.string()
+            answer.take("b")
+            return answer.string(), code, message
+
+        self._raise(f"alter topic {name}", answer.array(result))
+
+    def end_offsets(self, topic, partitions):
+        """{partition: next offset}."""
+        wanted = array(struct.pack(">iq", partition, LATEST) for partition in range(partitions))
+        answer = self._call(LIST_OFFSETS, 1, struct.pack(">i", -1) + array([string(topic) + wanted]))
+        (_, results), = answer.array(lambda: (answer.string(), answer.array(lambda: answer.take("ihqq"))))
+        self._raise(f"offsets of {topic}", [(topic, code, None) for _, code, _, _ in results])
+        return {partition: offset for partition, _, _, offset in results}
+
+    @staticmethod
+    def _raise(what, results):
+        for _, code, message in results:
+            if code != 0:
+                raise KafkaError(what, code, message)

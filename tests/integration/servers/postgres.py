@@ -1,0 +1,117 @@
+"""A PostgreSQL server of our own: new cluster, free loopback port, unix socket, durable settings."""
+
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+
+from .process import Process, TemporaryFolder, Unavailable, free_port, wait_until
+
+SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "dynamic_shared_memory_type": "mmap",  # /dev/shm may be closed to us in a bare chroot; kill -9 leaves no segment
+    "max_prepared_transactions": "16",
+    "log_min_messages": "warning",
+    "log_line_prefix": "%m [%p] %u@%d ",
+}
+
+
+def find_bin():
+    """The folder of initdb and postgres: Debian keeps them out of PATH, one folder per major version."""
+    versions = pathlib.Path("/usr/lib/postgresql").glob("*/bin/initdb")
+    newest = max(versions, key=lambda path: int(re.sub(r"\D", "", path.parts[4]) or 0), default=None)
+    initdb = newest or shutil.which("initdb")
+    if not initdb:
+        raise Unavailable("no PostgreSQL (initdb) in /usr/lib/postgresql/*/bin nor in PATH: scripts/install test")
+    return pathlib.Path(initdb).parent
+
+
+class PostgresServer:
+    """Use as a context manager, or start() and stop(). `settings` go on top of SETTINGS."""
+
+    def __init__(self, settings=None):
+        self._bin = find_bin()
+        # the server refuses to run as root
+        self._user = "postgres" if os.geteuid() == 0 else None
+        self._folder = TemporaryFolder("postgres", self._user)
+        self.host = "127.0.0.1"
+        self.port = free_port()
+        self.data = self._folder.path / "data"
+        self.log = self._folder.path / "postgres.log"
+        self._process = None
+        try:
+            self._initdb({**SETTINGS, **(settings or {})})
+        except BaseException:
+            self._folder.remove()
+            raise
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def _initdb(self, settings):
+        settings = {**settings, "port": self.port, "unix_socket_directories": self._folder.path}
+        command = [self._bin / "initdb", "--pgdata", self.data, "--username", "postgres", "--auth", "trust",
+                   "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync", "--no-instructions"]
+        process = Process(command, self.log, user=self._user, cwd=self._folder.path)
+        if process.wait(120) != 0:
+            raise RuntimeError(f"initdb failed:\n{process.log_tail()}")
+        with open(self.data / "postgresql.conf", "a", encoding="utf-8") as file:
+            file.writelines(f"{key} = '{value}'\n" for key, value in settings.items())
+
+    def start(self):
+        self._process = Process([self._bin / "postgres", "-D", self.data], self.log, user=self._user,
+                                cwd=self._folder.path)
+        wait_until(self._is_ready, 60, f"PostgreSQL on port {self.port} takes connections")
+
+    def _is_ready(self):
+        if self._process.returncode is not None:
+            raise RuntimeError(f"PostgreSQL ended with {self._process.returncode}:\n{self._process.log_tail()}")
+        try:  # the eighth line of the pid file is the state; pg_ctl looks there too
+            lines = (self.data / "postmaster.pid").read_text(encoding="ascii").splitlines()
+        except FileNotFoundError:
+            return False
+        return len(lines) > 7 and lines[0] == str(self._process.pid) and lines[7].strip() == "ready"
+
+    def halt(self, mode="fast"):
+        """fast: rolls back and disconnects. immediate: as after a crash. smart: waits for clients. kill: SIGKILL."""
+        number = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT, "kill": signal.SIGKILL}
+        if self._process:
+            self._process.stop(number[mode])
+            self._process = None
+
+    def restart(self, mode="fast"):
+        self.halt(mode)
+        self.start()
+
+    def stop(self):
+        try:
+            self.halt("immediate")
+        finally:
+            self._folder.remove()
+
+    def dsn(self, database="postgres", user="postgres"):
+        return f"host={self.host} port={self.port} user={user} dbname={database}"
+
+    def connect(self, database="postgres", user="postgres", autocommit=True):
+        import psycopg2  # here, so that a server can be started without it
+        connection = psycopg2.connect(self.dsn(database, user))
+        connection.autocommit = autocommit
+        return connection
+
+    def create_database(self, name):
+        """Returns the dsn of a new, empty database."""
+        self.psql(f'create database "{name}"')
+        return self.dsn(name)
+
+    def psql(self, sql, database="postgres"):
+        """Runs SQL as a user would type it; returns the unaligned output."""
+        return subprocess.run(["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", self.dsn(database)],
+                              input=sql, capture_output=True, text=True, check=True).stdout

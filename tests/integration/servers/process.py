@@ -1,0 +1,97 @@
+"""A child process of a test: its log, its signals, its end. Nothing that a test starts outlives the test run."""
+
+import collections
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+
+class Unavailable(RuntimeError):
+    """A server cannot be had on this machine; the text says why and what to do."""
+
+
+def free_port():
+    """A loopback port that was free a moment ago. A server that finds it taken after all fails loudly at start."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_until(condition, timeout, what, interval=0.02):
+    """Returns the first true value of condition(); the time-out names what did not happen."""
+    deadline = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what}: not within {timeout} s")
+        time.sleep(interval)
+
+
+class TemporaryFolder:
+    """A folder under $TMPDIR, given to `owner` where the server runs as somebody else."""
+
+    def __init__(self, prefix, owner=None):
+        self.path = pathlib.Path(tempfile.mkdtemp(prefix=f"outbox-{prefix}-"))
+        if owner:
+            shutil.chown(self.path, owner, owner)
+
+    def remove(self):
+        # OUTBOX_KEEP=1 keeps data and logs for a post-mortem
+        if not os.environ.get("OUTBOX_KEEP"):
+            shutil.rmtree(self.path, ignore_errors=True)
+
+
+class Process:
+    """Runs a command with its output in a log file. `user` is taken up through setpriv, which needs root.
+
+    The kernel kills the child when the thread that started it ends, so start servers on the main thread.
+    """
+
+    def __init__(self, command, log, env=None, user=None, cwd=None):
+        self.log = pathlib.Path(log)
+        as_user = ["--reuid", user, "--regid", user, "--clear-groups"] if user else []
+        with open(self.log, "ab") as output:
+            self._child = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", *as_user, "--", *map(str, command)],
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})}, cwd=cwd)
+        self.pid = self._child.pid
+
+    @property
+    def returncode(self):
+        """None while it runs; minus the signal if one killed it."""
+        return self._child.poll()
+
+    def send(self, number):
+        self._child.send_signal(number)
+
+    def wait(self, timeout):
+        return self._child.wait(timeout)
+
+    def stop(self, number=signal.SIGTERM, timeout=30):
+        """Asks, waits, and kills what does not answer. Returns the exit code."""
+        if self.returncode is None:
+            self.send(number)
+        try:
+            return self.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+
+    def kill(self):
+        self._child.kill()
+        return self.wait(30)
+
+    def log_text(self):
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+    def log_tail(self, lines=40):
+        with open(self.log, encoding="utf-8", errors="replace") as text:
+            return "".join(collections.deque(text, lines))
