@@ -89,6 +89,9 @@ class Session {
   [[nodiscard]] Result<std::vector<Finding>> CheckSchema(const Call& call);
   [[nodiscard]] Result<Stats> ReadStats(const Call& call);
 
+  // For what has no method here: the contract tests reach outbox.dead/1 and outbox.testing/1 through it.
+  [[nodiscard]] outbox_session* raw() const { return raw_; }
+
  private:
   std::shared_ptr<Store> store_;
   outbox_session* raw_;
@@ -112,10 +115,18 @@ class Store : public std::enable_shared_from_this<Store> {
   [[nodiscard]] bool HasLeases() const { return leases_ != nullptr; }
   // Does reserving leave a mark on rows, so that rows given up must be released?
   [[nodiscard]] bool MarksRows() const { return table_->release_events != nullptr; }
+  [[nodiscard]] const outbox_plugin& table() const { return *table_; }
 
  private:
   friend class Session;
   Store(const outbox_plugin* table, std::shared_ptr<spdlog::logger> logger);
+
+  static void Log(void* store, std::int32_t level, const char* text, std::size_t size) noexcept;
+  Status FindExtensions();
+  // What the plugin answered, as the core sees it: known codes only, and a text that names the plugin.
+  Status Answer(const char* function, outbox_code code, outbox_error& error) const;
+  Status Blame(const char* function, const std::string& broken_rule) const;
+  Status Lacks(const char* extension) const;
 
   const outbox_plugin* table_;
   std::shared_ptr<spdlog::logger> logger_;

@@ -4,7 +4,8 @@
 //   OUTBOX_REGISTER_ADAPTER(Mine, "mine", "1.0.0", OUTBOX_CAN_ORDER_KEYS)
 //
 // One object is one session, that is one connection: the relay never makes two calls at once on it (except
-// Cancel), and opens two or three. The constructor connects and may throw outbox::Error.
+// Cancel), and opens two or three. The constructor connects and may throw outbox::Error; it may take a second
+// argument, const outbox::Call&, to learn the timeout.
 #pragma once
 
 #include <string>

@@ -72,7 +72,7 @@ typedef struct {
   uint32_t reserved;         /* 0 */
 } outbox_event;
 
-/* The struct is the caller's; what it points to is the plugin's until release(). */
+/* The struct is the caller's; what it points to is the plugin's until release(). Looked at after OK only. */
 typedef struct outbox_batch {
   uint32_t struct_size;
   uint32_t event_size; /* stride of events: the plugin's sizeof(outbox_event) */

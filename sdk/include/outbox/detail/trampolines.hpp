@@ -63,9 +63,13 @@ struct Trampolines {
   static void Close(outbox_store* s) noexcept { delete reinterpret_cast<Store*>(s); }
   static outbox_code Connect(outbox_store* s, const outbox_call* c, outbox_session** out, outbox_error* e) noexcept {
     return Guard(e, [&] {
-      auto adapter = std::make_unique<A>(*reinterpret_cast<Store*>(s));
-      adapter->Begin({c->shard, c->token, Millis(c->timeout_ms)});
-      *out = reinterpret_cast<outbox_session*>(adapter.release());
+      const Call call{c->shard, c->token, Millis(c->timeout_ms)};
+      const Store& shared = *reinterpret_cast<Store*>(s);
+      if constexpr (std::is_constructible_v<A, const Store&, const Call&>) {
+        *out = reinterpret_cast<outbox_session*>(new A(shared, call));
+      } else {
+        *out = reinterpret_cast<outbox_session*>(new A(shared));
+      }
     });
   }
   static void Disconnect(outbox_session* s) noexcept { delete &Adapter(s); }

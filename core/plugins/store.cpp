@@ -1,0 +1,120 @@
+#include "plugins/store.hpp"
+
+#include <array>
+
+#include "plugins/raw_call.hpp"
+#include "plugins/table.hpp"
+#include "plugins/text.hpp"
+
+namespace outbox::plugins {
+namespace {
+
+const char* NameOf(outbox_code code) {
+  constexpr std::array kNames{"OK",        "UNSUPPORTED", "BAD_CONFIG", "UNAVAILABLE", "TIMEOUT",
+                              "CANCELLED", "LEASE_LOST",  "BAD_DATA",   "INTERNAL"};
+  return code >= 0 && static_cast<std::size_t>(code) < kNames.size() ? kNames[static_cast<std::size_t>(code)] : nullptr;
+}
+
+template <std::size_t N>
+std::string Text(char (&buffer)[N]) {
+  buffer[N - 1] = 0;
+  return CleanUtf8(buffer);
+}
+
+}  // namespace
+
+Store::Store(const outbox_plugin* table, std::shared_ptr<spdlog::logger> logger)
+    : table_(table), logger_(std::move(logger)) {
+  host_ = {sizeof host_, OUTBOX_ABI_MINOR, this, Log};
+}
+
+Store::~Store() {
+  if (raw_ != nullptr) table_->close(raw_);
+}
+
+Result<std::shared_ptr<Store>> Store::Open(const outbox_plugin* table, std::string_view options,
+                                           std::shared_ptr<spdlog::logger> logger) {
+  if (Status status = CheckTable(table); !status.ok()) return status;
+  const std::shared_ptr<Store> store(new Store(table, std::move(logger)));
+  if (Status status = store->FindExtensions(); !status.ok()) return status;
+
+  outbox_error error{};
+  error.struct_size = sizeof error;
+  outbox_store* raw = nullptr;
+  const outbox_code code = table->open(&store->host_, options.data(), options.size(), &raw, &error);
+  if (Status status = store->Answer("open", code, error); !status.ok()) return status;
+  if (raw == nullptr) return store->Blame("open", "it answered OK without a store");
+  store->raw_ = raw;
+  return store;
+}
+
+Status Store::FindExtensions() {
+  const auto find = [this](const char* id, auto& table) -> Status {
+    using Table = std::remove_reference_t<decltype(*table)>;
+    const Result<const void*> found = FindExtension(*table_, id, sizeof(Table));
+    if (!found.ok()) return {found.status().code(), "plugin '" + std::string(name()) + "': " + found.status().text()};
+    table = static_cast<Table*>(*found);
+    return {};
+  };
+  Status status = find(OUTBOX_LEASES_V1, leases_);
+  if (status.ok()) status = find(OUTBOX_EMIT_V1, emit_);
+  if (status.ok()) status = find(OUTBOX_SCHEMA_V1, schema_);
+  if (status.ok()) status = find(OUTBOX_STATS_V1, stats_);
+  return status;
+}
+
+Result<std::unique_ptr<Session>> Store::Connect(const Call& call) {
+  RawCall asked(call);
+  outbox_session* raw = nullptr;
+  const outbox_code code = table_->connect(raw_, &asked.call, &raw, &asked.error);
+  if (Status status = Answer("connect", code, asked.error); !status.ok()) return status;
+  if (raw == nullptr) return Blame("connect", "it answered OK without a session");
+  return std::make_unique<Session>(shared_from_this(), raw);
+}
+
+Result<std::string> Store::PrintSchema(const SchemaWish& wish) {
+  if (schema_ == nullptr) return Lacks(OUTBOX_SCHEMA_V1);
+  const outbox_schema_wish raw_wish = ToRaw(wish);
+  outbox_error error{};
+  error.struct_size = sizeof error;
+  std::string sql;
+  const auto append = [](void* to, outbox_bytes text) { static_cast<std::string*>(to)->append(View(text)); };
+  const outbox_code code = schema_->print(raw_, &raw_wish, &sql, append, &error);
+  if (Status status = Answer("schema.print", code, error); !status.ok()) return status;
+  return sql;
+}
+
+Status Store::Answer(const char* function, outbox_code code, outbox_error& error) const {
+  if (code == OUTBOX_OK) return {};
+  if (NameOf(code) == nullptr)
+    return Blame(function, "it answered code " + std::to_string(code) + ", which ABI 1 does not have");
+  std::string text = Text(error.message);
+  if (text.empty())
+    text = std::string(function) + " answered " + NameOf(code) + " and gave no reason, which is the plugin's fault";
+  if (const std::string state = Text(error.sqlstate); !state.empty()) text += " (SQLSTATE " + state + ")";
+  if (error.native_code != 0) text += " (code " + std::to_string(error.native_code) + ")";
+  return {code, std::string(name()) + ": " + text};
+}
+
+Status Store::Blame(const char* function, const std::string& broken_rule) const {
+  return {OUTBOX_INTERNAL, "plugin '" + std::string(name()) + "' " + std::string(version()) +
+                               " breaks the contract in " + function + ": " + broken_rule};
+}
+
+Status Store::Lacks(const char* extension) const {
+  return {OUTBOX_UNSUPPORTED, "plugin '" + std::string(name()) + "' does not have " + extension};
+}
+
+void Store::Log(void* ctx, std::int32_t level, const char* text, std::size_t size) noexcept {
+  try {
+    const auto severity = level <= OUTBOX_LOG_DEBUG  ? spdlog::level::debug
+                          : level == OUTBOX_LOG_INFO ? spdlog::level::info
+                          : level == OUTBOX_LOG_WARN ? spdlog::level::warn
+                                                     : spdlog::level::err;
+    const auto& store = *static_cast<const Store*>(ctx);
+    store.logger_->log(severity, "{}: {}", store.name(), CleanUtf8(View({text, text != nullptr ? size : 0})));
+  } catch (...) {  // a lost log line, rather than an exception in a plugin's frames
+  }
+}
+
+}  // namespace outbox::plugins
