@@ -72,6 +72,12 @@ def cases(suite):
             yield part
 
 
+def leave(*_):
+    """Ends as by Ctrl-C, so that the servers and their folders go too; a second signal may not cut that short."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(143)
+
+
 def main():
     arguments = sys.argv[1:]
     if "-h" in arguments or "--help" in arguments:
@@ -82,7 +88,7 @@ def main():
     wanted = [test for test in found if not names or any(name in test.id() for name in names)]
     if not wanted:
         sys.exit(f"no test has {' or '.join(names) or 'any name'} in its id")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers' folders are removed
+    signal.signal(signal.SIGTERM, leave)
     result = Result()
     result.failfast = "-f" in arguments
     unittest.TestSuite(wanted).run(result)

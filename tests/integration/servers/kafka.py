@@ -1,12 +1,10 @@
 """A Kafka broker of our own: Apache Kafka, one KRaft node, from the pinned jars of scripts/kafka.lock."""
 
-import base64
 import os
 import pathlib
 import shutil
 import signal
 import subprocess
-import uuid
 
 from .kafka_wire import KafkaAdmin, KafkaError
 from .process import Process, TemporaryFolder, Unavailable, free_port, wait_until
@@ -39,7 +37,11 @@ log4j.rootLogger=INFO, console
 log4j.appender.console=org.apache.log4j.ConsoleAppender
 log4j.appender.console.layout=org.apache.log4j.PatternLayout
 log4j.appender.console.layout.ConversionPattern=%d{ISO8601} %p %c{1}: %m%n
+log4j.logger.kafka.server.KafkaConfig=WARN
+log4j.logger.org.apache.kafka.common.config=WARN
 """
+
+CLUSTER_ID = "b3V0Ym94LXJlbGF5LXRlcw"
 
 UNKNOWN_TOPIC, LEADER_NOT_AVAILABLE, NOT_LEADER = 3, 5, 6
 
@@ -79,8 +81,7 @@ class KafkaBroker:
         self.stop()
 
     def _format(self):
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "_")
-        tool = Process([*self._java, "kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", cluster_id,
+        tool = Process([*self._java, "kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", CLUSTER_ID,
                         "-c", self._configuration], self.log)
         if tool.wait(120) != 0:
             raise RuntimeError(f"formatting Kafka's storage failed:\n{tool.log_tail()}")
@@ -114,9 +115,12 @@ class KafkaBroker:
         self._process.send(signal.SIGCONT)
 
     def stop(self):
-        """The end of the broker and of its temporary data."""
+        """The end of the broker and, unless `data` named a folder to keep, of its records."""
         if self._process and self._process.returncode is None:
-            self._process.kill()
+            if self._folder.path in self._data.parents:
+                self._process.kill()
+            else:
+                self.halt()
         self._folder.remove()
 
     def admin(self):
@@ -183,5 +187,5 @@ def find_jars():
     result = subprocess.run([JARS], capture_output=True, text=True, check=False,
                             timeout=float(os.environ.get("KAFKA_FETCH_TIMEOUT", "300")))
     if result.returncode != 0:
-        raise Unavailable(result.stderr.strip())
+        raise Unavailable(result.stderr.strip().rpartition("\n")[2])
     return result.stdout.strip()
