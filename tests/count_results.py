@@ -1,0 +1,45 @@
+#!/usr/bin/env python3
+"""Counts test cases in meson's testlog.json: count_results.py FILE prints "N passed, N failed, N skipped".
+
+One meson test is one program with many cases. A program that says how many it ran is taken at its word, be it in
+the words of Catch2 or in the line that is printed here; any other counts as one.
+"""
+
+import collections
+import json
+import re
+import sys
+
+OWN = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.MULTILINE)
+CATCH_ALL_PASSED = re.compile(r"^All tests passed \(.* in (\d+) test cases?\)", re.MULTILINE)
+CATCH_TALLY = re.compile(r"^test cases:\s+\d+ \|(.*)$", re.MULTILINE)
+MESON_PASSED, MESON_SKIPPED = ("OK", "EXPECTEDFAIL"), ("SKIP",)
+
+
+def count(test):
+    output = test.get("stdout", "")
+    counts = collections.Counter()
+    if own := OWN.search(output):
+        counts.update(dict(zip(("passed", "failed", "skipped"), map(int, own.groups()))))
+    elif every := CATCH_ALL_PASSED.search(output):
+        counts["passed"] = int(every[1])
+    elif tally := CATCH_TALLY.search(output):
+        for number, word in re.findall(r"(\d+) (passed|failed|skipped)", tally[1]):
+            counts[word] = int(number)
+    bad = test["result"] not in MESON_PASSED + MESON_SKIPPED
+    if bad and not counts["failed"]:
+        counts["failed"] = 1  # it crashed, hung or failed without a word
+    elif not counts:
+        counts["skipped" if test["result"] in MESON_SKIPPED else "passed"] = 1
+    return counts
+
+
+def main():
+    total = collections.Counter()
+    with open(sys.argv[1], encoding="utf-8") as log:
+        for line in log:
+            total += count(json.loads(line))
+    print(", ".join(f"{total[word]} {word}" for word in ("passed", "failed", "skipped")))
+
+
+main()
