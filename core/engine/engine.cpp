@@ -1,0 +1,501 @@
+#include "engine/engine.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+namespace outbox::engine {
+
+using publish::Outcome;
+
+Engine::Engine(const Settings& settings)
+    : settings_(settings), random_(settings.seed), events_(settings.window_events) {
+  assert(settings.batch_events > 0 && settings.window_events >= 2 * settings.batch_events);
+  free_.reserve(events_.size());
+  for (EventIndex e = settings.window_events; e-- > 0;) free_.push_back(e);
+}
+
+void Engine::Advance(Time now) { now_ = std::max(now_, now); }
+
+// ---- lease ----
+
+void Engine::LeaseHeld(Time until) {
+  if (mode_ == Mode::kLost) return;
+  lease_until_ = until;
+  if (mode_ != Mode::kStandby) return;
+  mode_ = Mode::kActive;
+  must_sweep_ = true;
+  next_read_ = now_;
+}
+
+void Engine::LeaseLost() {
+  if (mode_ == Mode::kStandby || mode_ == Mode::kLost) return;
+  mode_ = Mode::kLost;
+  read_is_stale_ = reserving_;
+  DropQueued();
+  // Whoever has the lease now reads these rows himself; writing about them would be refused.
+  for (const FailedEvent& f : to_fail_) Settle(f.event);
+  for (const EventIndex e : to_release_) Settle(e);
+  to_fail_.clear();
+  to_release_.clear();
+  if (in_flight_ > 0) StartReset(false);
+}
+
+void Engine::Retire(Time deadline) {
+  retire_by_ = deadline;
+  if (mode_ == Mode::kLost) return;
+  mode_ = Mode::kRetiring;
+  read_is_stale_ = reserving_;
+  DropQueued();
+}
+
+// ---- storage ----
+
+BatchIndex Engine::Reserved(const Reservation& reservation, std::span<const Incoming> events) {
+  assert(reserving_ && events.size() <= free_.size());
+  reserving_ = false;
+  read_failures_ = 0;
+  counters_.reserved += events.size();
+
+  BatchIndex b = 0;
+  if (free_batches_.empty()) {
+    b = static_cast<BatchIndex>(batches_.size());
+    batches_.emplace_back();
+  } else {
+    b = free_batches_.back();
+    free_batches_.pop_back();
+  }
+  batches_[b] = {static_cast<std::uint32_t>(events.size()), reservation.arena_bytes, reservation.until,
+                 reservation.drain_first};
+  bytes_ += reservation.arena_bytes;
+  if (events.empty()) empty_batches_.push_back(b);
+
+  bool useful = false;
+  for (std::uint32_t i = 0; i < events.size(); ++i) {
+    const Incoming& in = events[i];
+    const EventIndex e = free_.back();
+    free_.pop_back();
+    events_[e] = {in.key_hash, b, i, in.lane, 0, in.attempts, State::kQueued, in.has_key};
+    if (read_is_stale_ || IsHeld(events_[e])) {
+      Drop(e);
+    } else if (in.refused) {
+      Fail(e, 0);
+      useful = true;
+    } else {
+      queue_.push_back(e);
+      if (in.attempts > 0) HoldKey(e, Hold::Why::kRetried);
+      useful = true;
+    }
+  }
+  read_is_stale_ = false;
+  EndRead();
+
+  if (useful) {
+    poll_gap_ = settings_.min_poll;
+    next_read_ = reservation.more ? now_ : now_ + poll_gap_;
+  } else {
+    poll_gap_ = std::clamp(2 * poll_gap_, settings_.min_poll, settings_.poll_interval);
+    next_read_ = reservation.more ? now_ : now_ + poll_gap_;
+  }
+  return b;
+}
+
+void Engine::ReserveFailed(outbox_code code) {
+  assert(reserving_);
+  reserving_ = false;
+  read_is_stale_ = false;
+  must_sweep_ = true;  // rows may have been read and not arrived
+  EndRead();
+  next_read_ = now_ + Backoff(settings_.min_backoff, settings_.max_backoff, ++read_failures_);
+  if (code == OUTBOX_LEASE_LOST && lease_until_ != kForever) LeaseLost();
+}
+
+void Engine::EndRead() {
+  for (auto it = holds_.begin(); it != holds_.end();) it = it->second.why == Hold::Why::kBarrier ? LiftHold(it) : ++it;
+}
+
+// The storage keeps the key's later events back from here on. Any that was dropped meanwhile may stand *before* the
+// failed one, so it must be read before the failed one comes back.
+Engine::Holds::iterator Engine::LiftHold(Holds::iterator hold) {
+  if (!hold->second.passed) return holds_.erase(hold);
+  hold->second.why = Hold::Why::kSweep;
+  hold->second.head = kNobody;
+  must_sweep_ = true;
+  return ++hold;
+}
+
+bool Engine::IsHeld(const Event& event) {
+  if (holds_.empty() || !MayHold(event)) return false;
+  const auto hold = holds_.find(event.key_hash);
+  if (hold == holds_.end()) return false;
+  hold->second.passed = true;
+  return true;
+}
+
+void Engine::Written(Write what, outbox_code code) {
+  Writer& writer = WriterOf(what);
+  assert(writer.busy);
+  writer.busy = false;
+  if (code != OUTBOX_OK && (what == Write::kConfirm || code != OUTBOX_LEASE_LOST)) {
+    if (what == Write::kConfirm || mode_ != Mode::kLost) {
+      writer.not_before = now_ + Backoff(settings_.min_backoff, settings_.max_backoff, ++writer.failures);
+      return;
+    }
+  }
+  writer.failures = 0;
+  if (what == Write::kFail) {
+    for (const FailedEvent& f : failing_) FailWritten(f, code == OUTBOX_OK);
+    failing_.clear();
+  } else {
+    std::vector<EventIndex>& events = EventsOf(what);
+    for (const EventIndex e : events) {
+      if (what == Write::kConfirm) {
+        ++counters_.confirmed;
+        FreeKey(e);
+      }
+      Settle(e);
+    }
+    events.clear();
+  }
+  if (code != OUTBOX_LEASE_LOST) return;
+  must_sweep_ = true;
+  if (lease_until_ != kForever) LeaseLost();
+}
+
+void Engine::FailWritten(const FailedEvent& f, bool committed) {
+  if (committed) {
+    ++counters_.failed;
+    if (f.disposition == OUTBOX_DEAD) ++counters_.dead;
+    if (f.disposition == OUTBOX_BLOCK) ++counters_.blocked;
+  }
+  const auto hold = holds_.find(events_[f.event].key_hash);
+  if (MayHold(events_[f.event]) && hold != holds_.end() && hold->second.head == f.event) {
+    if (!committed || f.disposition == OUTBOX_DEAD) {
+      FreeKey(f.event);
+    } else if (reserving_) {
+      hold->second.why = Hold::Why::kBarrier;
+    } else {
+      LiftHold(hold);
+    }
+  }
+  Settle(f.event);
+}
+
+// ---- broker ----
+
+void Engine::Reported(std::span<const publish::Report> reports) {
+  for (const publish::Report& r : reports) {
+    if (r.epoch != epoch_ || r.event >= events_.size() || events_[r.event].state != State::kSent) continue;
+    Event& event = events_[r.event];
+    const bool alone = group_limit_ == 1 && group_sent_ == 1;
+    --in_flight_;
+    LaneState& lane = LaneOf(event.lane);
+    --lane.in_flight;
+    --flights_[event.flight - first_flight_].open;
+    while (!flights_.empty() && flights_.front().open == 0) {
+      flights_.pop_front();
+      ++first_flight_;
+    }
+    switch (r.outcome) {
+      case Outcome::kStored:
+        lane.proven = now_;
+        event.state = State::kAcked;
+        acked_.push_back(r.event);
+        ++counters_.stored;
+        broker_failures_ = 0;
+        break;
+      case Outcome::kUnknown:
+        event.state = State::kUnknown;
+        StartReset(true);
+        break;
+      case Outcome::kRefused:
+        if (alone) {
+          if (mode_ == Mode::kLost)
+            event.state = State::kUnknown;
+          else
+            Fail(r.event, r.error);
+        } else {
+          // Whom the broker meant is not known: its neighbours in the request are refused with it.
+          event.state = State::kUnknown;
+          if (next_group_limit_ == 0)
+            next_group_limit_ = std::max(1u, (group_limit_ > 0 ? group_limit_ : in_flight_ + 1) / 8);
+        }
+        StartReset(false);
+        break;
+    }
+  }
+}
+
+void Engine::ProducerFailed() { StartReset(true); }
+
+void Engine::StartReset(bool outage) {
+  if (resetting_) return;
+  resetting_ = true;
+  ++counters_.resets;
+  must_sweep_ = true;
+  read_is_stale_ = reserving_;
+  DropQueued();
+  next_read_ = now_;
+  if (outage) next_read_ += Backoff(settings_.min_backoff, settings_.max_backoff, ++broker_failures_);
+  commands_.push_back({.what = Do::kReset, .epoch = epoch_ + 1});
+}
+
+void Engine::ResetDone(std::uint32_t epoch) {
+  if (!resetting_ || epoch != epoch_ + 1) return;
+  epoch_ = epoch;
+  resetting_ = false;
+  flights_.clear();
+  first_flight_ = next_flight_;
+  in_flight_ = 0;
+  group_sent_ = 0;
+  if (next_group_limit_ > 0) group_limit_ = std::exchange(next_group_limit_, 0);
+  for (EventIndex e = 0; e < events_.size(); ++e) {
+    if (events_[e].state != State::kSent && events_[e].state != State::kUnknown) continue;
+    ++counters_.sent_again;
+    Drop(e);
+  }
+}
+
+// ---- giving up and settling ----
+
+void Engine::DropQueued() {
+  for (const EventIndex e : queue_) Drop(e);
+  queue_.clear();
+}
+
+void Engine::Drop(EventIndex e) {
+  FreeKey(e);
+  if (settings_.marks_rows && mode_ != Mode::kLost) {
+    events_[e].state = State::kReleasing;
+    to_release_.push_back(e);
+  } else {
+    Settle(e);
+  }
+}
+
+void Engine::Fail(EventIndex e, std::int32_t error) {
+  Event& event = events_[e];
+  event.state = State::kFailing;
+  FailedEvent failed{e, OUTBOX_RETRY, 0, error};
+  if (event.attempts + 1 >= settings_.max_attempts) {
+    failed.disposition = settings_.on_exhausted;
+  } else {
+    failed.retry_after = Backoff(settings_.retry_backoff, settings_.max_retry_backoff, event.attempts + 1);
+  }
+  to_fail_.push_back(failed);
+  HoldKey(e, Hold::Why::kFailing);
+}
+
+void Engine::HoldKey(EventIndex head, Hold::Why why) {
+  const Event& event = events_[head];
+  if (!MayHold(event)) return;
+  Hold& hold = holds_[event.key_hash];
+  hold.why = why;
+  hold.head = head;
+  std::erase_if(queue_, [&](EventIndex e) {
+    const bool follows = e != head && events_[e].has_key && events_[e].key_hash == event.key_hash;
+    if (follows) {
+      hold.passed = true;
+      Drop(e);
+    }
+    return follows;
+  });
+}
+
+// The event that a key waited for is out of the way; what was passed by meanwhile must be read first.
+void Engine::FreeKey(EventIndex e) {
+  if (holds_.empty() || !MayHold(events_[e])) return;
+  const auto hold = holds_.find(events_[e].key_hash);
+  if (hold == holds_.end() || hold->second.head != e) return;
+  hold->second.why = Hold::Why::kSweep;
+  hold->second.head = kNobody;
+  must_sweep_ = true;
+  next_read_ = std::min(next_read_, now_);
+}
+
+void Engine::Settle(EventIndex e) {
+  events_[e].state = State::kSettled;
+  settled_.push_back(e);
+}
+
+// ---- deciding ----
+
+void Engine::Pump() {
+  CheckDeadlines();
+  PumpPublish();
+  PumpWrites();
+  FlushSettled();
+  PumpReserve();
+  PumpRetirement();
+}
+
+void Engine::CheckDeadlines() {
+  const bool holds_lease = mode_ == Mode::kActive || mode_ == Mode::kRetiring;
+  if (holds_lease && lease_until_ != kForever && now_ >= lease_until_ - settings_.lease_margin) LeaseLost();
+  if (in_flight_ > 0) {
+    if (now_ >= flights_.front().at + settings_.delivery_timeout) StartReset(true);
+    if (now_ >= flights_.front().until - settings_.lease_margin) StartReset(false);
+    if (mode_ == Mode::kRetiring && now_ >= retire_by_) StartReset(false);
+  }
+  if (!queue_.empty() && now_ >= batches_[events_[queue_.front()].batch].until - settings_.lease_margin)
+    StartReset(false);
+}
+
+void Engine::PumpPublish() {
+  if (mode_ != Mode::kActive || resetting_ || queue_.empty()) return;
+  if (group_limit_ > 0 && group_sent_ > 0 && in_flight_ == 0) {
+    group_sent_ = 0;
+    group_limit_ = group_limit_ < settings_.window_events ? 2 * group_limit_ : 0;
+  }
+  const auto first = static_cast<std::uint32_t>(arguments_.size());
+  Flight flight{now_, kForever, 0};
+  while (!queue_.empty()) {
+    const EventIndex e = queue_.front();
+    Event& event = events_[e];
+    BatchState& batch = batches_[event.batch];
+    if (batch.drain_first && in_flight_ > 0) break;
+    batch.drain_first = false;
+    if (group_limit_ > 0 && group_sent_ >= group_limit_) break;
+    LaneState& lane = LaneOf(event.lane);
+    if (lane.in_flight > 0 && now_ - lane.proven > settings_.lane_idle) break;
+    queue_.pop_front();
+    event.state = State::kSent;
+    event.flight = next_flight_;
+    flight.until = std::min(flight.until, batch.until);
+    ++flight.open;
+    ++lane.in_flight;
+    ++in_flight_;
+    ++group_sent_;
+    arguments_.push_back(e);
+  }
+  if (flight.open == 0) return;
+  flights_.push_back(flight);
+  ++next_flight_;
+  counters_.published += flight.open;
+  commands_.push_back({Do::kPublish, false, epoch_, 0, first, flight.open});
+}
+
+void Engine::PumpWrites() {
+  const auto ready = [this](Write w) { return !WriterOf(w).busy && now_ >= WriterOf(w).not_before; };
+  if (ready(Write::kConfirm)) {
+    if (confirming_.empty()) {
+      const std::size_t n = std::min<std::size_t>(acked_.size(), std::size_t{4} * settings_.batch_events);
+      confirming_.assign(acked_.begin(), acked_.begin() + static_cast<std::ptrdiff_t>(n));
+      acked_.erase(acked_.begin(), acked_.begin() + static_cast<std::ptrdiff_t>(n));
+    }
+    if (!confirming_.empty()) EmitWrite(Write::kConfirm, Do::kConfirm);
+  }
+  if (ready(Write::kFail)) {
+    if (failing_.empty()) failing_.swap(to_fail_);
+    if (!failing_.empty()) {
+      WriterOf(Write::kFail).busy = true;
+      commands_.push_back({.what = Do::kFail});
+    }
+  }
+  if (ready(Write::kRelease)) {
+    if (releasing_.empty()) releasing_.swap(to_release_);
+    if (!releasing_.empty()) EmitWrite(Write::kRelease, Do::kRelease);
+  }
+}
+
+void Engine::EmitWrite(Write what, Do command) {
+  WriterOf(what).busy = true;
+  Emit(command, EventsOf(what));
+}
+
+void Engine::FlushSettled() {
+  for (const BatchIndex b : empty_batches_) FreeBatch(b);
+  empty_batches_.clear();
+  if (settled_.empty()) return;
+  Emit(Do::kForget, settled_);
+  for (const EventIndex e : settled_) {
+    events_[e].state = State::kFree;
+    free_.push_back(e);
+    if (--batches_[events_[e].batch].left == 0) FreeBatch(events_[e].batch);
+  }
+  settled_.clear();
+}
+
+void Engine::FreeBatch(BatchIndex b) {
+  bytes_ -= batches_[b].arena_bytes;
+  free_batches_.push_back(b);
+  commands_.push_back({.what = Do::kFreeBatch, .batch = b});
+}
+
+bool Engine::CanReserve() const {
+  return mode_ == Mode::kActive && !resetting_ && !reserving_ && to_release_.empty() && releasing_.empty() &&
+         free_.size() >= settings_.batch_events &&
+         (InHand() == 0 || bytes_ + settings_.batch_bytes() <= settings_.window_bytes);
+}
+
+void Engine::PumpReserve() {
+  if (!CanReserve() || now_ < next_read_) return;
+  const bool sweep = must_sweep_ || now_ >= next_sweep_;
+  if (sweep) {
+    must_sweep_ = false;
+    next_sweep_ = now_ + settings_.sweep_interval;
+    std::erase_if(holds_, [](const auto& hold) { return hold.second.why == Hold::Why::kSweep; });
+    ++counters_.sweeps;
+  }
+  reserving_ = true;
+  commands_.push_back({.what = Do::kReserve, .sweep = sweep});
+}
+
+void Engine::PumpRetirement() {
+  if (mode_ != Mode::kRetiring && mode_ != Mode::kLost) return;
+  if (InHand() > 0 || resetting_ || reserving_) return;
+  mode_ = Mode::kStandby;
+  holds_.clear();
+  group_limit_ = next_group_limit_ = 0;
+  commands_.push_back({.what = Do::kRetired});
+}
+
+Time Engine::NextDeadline() const {
+  Time next = kForever;
+  const auto by = [&next](Time t) { next = std::min(next, t); };
+  if (mode_ == Mode::kActive || mode_ == Mode::kRetiring) by(lease_until_ - settings_.lease_margin);
+  if (CanReserve()) by(next_read_);
+  if (!resetting_) {
+    if (in_flight_ > 0) {
+      by(flights_.front().at + settings_.delivery_timeout);
+      by(flights_.front().until - settings_.lease_margin);
+      if (mode_ == Mode::kRetiring) by(retire_by_);
+    }
+    if (!queue_.empty()) by(batches_[events_[queue_.front()].batch].until - settings_.lease_margin);
+  }
+  const bool pending[] = {!confirming_.empty() || !acked_.empty(), !failing_.empty() || !to_fail_.empty(),
+                          !releasing_.empty() || !to_release_.empty()};
+  for (std::size_t w = 0; w < 3; ++w) {
+    if (pending[w] && !writers_[w].busy) by(writers_[w].not_before);
+  }
+  return next;
+}
+
+// ---- small parts ----
+
+Engine::LaneState& Engine::LaneOf(publish::Lane lane) {
+  if (lane >= lanes_.size()) lanes_.resize(lane + 1);
+  if (lanes_[lane].epoch != epoch_) lanes_[lane] = {epoch_, 0, -kForever};
+  return lanes_[lane];
+}
+
+// Doubles with each failure up to the cap; jitter of up to a quarter, so that relays do not come back in step.
+Time Engine::Backoff(Time base, Time cap, std::uint32_t failures) {
+  Time wait = base;
+  for (std::uint32_t i = 1; i < failures && wait < cap; ++i) wait *= 2;
+  wait = std::min(wait, cap);
+  random_ += 0x9e3779b97f4a7c15u;  // SplitMix64
+  std::uint64_t x = random_;
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+  x ^= x >> 31;
+  return wait - static_cast<Time>(x % static_cast<std::uint64_t>(wait / 4 + 1));
+}
+
+void Engine::Emit(Do what, std::span<const EventIndex> events) {
+  const auto first = static_cast<std::uint32_t>(arguments_.size());
+  arguments_.insert(arguments_.end(), events.begin(), events.end());
+  commands_.push_back({what, false, epoch_, 0, first, static_cast<std::uint32_t>(events.size())});
+}
+
+}  // namespace outbox::engine
