@@ -163,7 +163,7 @@ class Options {
 
 // For adapters whose sessions share something: S is constructed once a store, with (std::string json, const
 // outbox_host*), must be safe for several threads, and does no I/O; A is constructed with std::shared_ptr<S>.
-#define OUTBOX_REGISTER_SHARED_ADAPTER(A, S, name, version, capabilities) \
-  extern "C" OUTBOX_EXPORT const outbox_plugin* outbox_plugin_v1(void) {  \
+#define OUTBOX_REGISTER_SHARED_ADAPTER(A, S, name, version, capabilities)  \
+  extern "C" OUTBOX_EXPORT const outbox_plugin* outbox_plugin_v1(void) {   \
     return outbox::detail::PluginTable<A, S>(name, version, capabilities); \
   }

@@ -49,8 +49,8 @@ struct Event {
 };
 
 inline Event ToEvent(const outbox_event& e) {
-  return {View(e.row_id), View(e.event_id), Maybe(e.aggregate_id), View(e.event_type), View(e.topic),
-          Maybe(e.payload), Maybe(e.headers), e.created_us, e.attempts};
+  return {View(e.row_id),   View(e.event_id), Maybe(e.aggregate_id), View(e.event_type), View(e.topic),
+          Maybe(e.payload), Maybe(e.headers), e.created_us,          e.attempts};
 }
 
 enum class Disposition : std::int32_t { kRetry = OUTBOX_RETRY, kBlock = OUTBOX_BLOCK, kDead = OUTBOX_DEAD };
@@ -64,7 +64,8 @@ struct Failure {
 };
 
 inline Failure ToFailure(const outbox_failure& f) {
-  return {View(f.row_id), View(f.reason), View(f.text), static_cast<Disposition>(f.disposition), Millis(f.retry_after_ms)};
+  return {View(f.row_id), View(f.reason), View(f.text), static_cast<Disposition>(f.disposition),
+          Millis(f.retry_after_ms)};
 }
 
 // A C array of T, read as C++ values one at a time; nothing is copied or allocated.
@@ -81,7 +82,10 @@ class Range {
    public:
     Iterator(const Range* range, std::size_t at) : range_(range), at_(at) {}
     Value operator*() const { return (*range_)[at_]; }
-    Iterator& operator++() { ++at_; return *this; }
+    Iterator& operator++() {
+      ++at_;
+      return *this;
+    }
     bool operator!=(const Iterator& other) const { return at_ != other.at_; }
 
    private:

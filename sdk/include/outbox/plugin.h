@@ -25,8 +25,7 @@ extern "C" {
 #define OUTBOX_ABI_MINOR 0u
 #define OUTBOX_EXPORT __attribute__((visibility("default")))
 /* Is this field inside what the other side knows of the struct? */
-#define OUTBOX_HAS(type, pointer, field) \
-  ((pointer)->struct_size >= offsetof(type, field) + sizeof((pointer)->field))
+#define OUTBOX_HAS(type, pointer, field) ((pointer)->struct_size >= offsetof(type, field) + sizeof((pointer)->field))
 
 /* The code decides what the relay does. Numbers are never reused. */
 typedef int32_t outbox_code;
@@ -44,7 +43,7 @@ enum {
 
 /* data NULL = absent; empty = data not NULL and size 0. Lifetime is that of the struct holding it. */
 typedef struct {
-  const void *data;
+  const void* data;
   size_t size;
 } outbox_bytes;
 
@@ -76,7 +75,7 @@ typedef struct {
 typedef struct outbox_batch {
   uint32_t struct_size;
   uint32_t event_size; /* stride of events: the plugin's sizeof(outbox_event) */
-  const outbox_event *events;
+  const outbox_event* events;
   size_t count;
   uint64_t token;        /* comes back in outbox_call with fail and release; 0 = not fenced */
   int64_t lease_left_ms; /* by the database's clock, counted by the relay from the START of the call;
@@ -86,8 +85,8 @@ typedef struct outbox_batch {
   size_t arena_bytes; /* what the relay books against its memory cap until release() */
   /* [any] Exactly once, by the thread that settles the last event: no thread-local state. May come
    * after disconnect(), never after close(). */
-  void (*release)(struct outbox_batch *);
-  void *owner;
+  void (*release)(struct outbox_batch*);
+  void* owner;
 } outbox_batch;
 
 /* Every call is given one. A timeout is a bound on the whole call, in ms, > 0. */
@@ -106,8 +105,8 @@ typedef struct {
   outbox_bytes relay_id;
   /* During the call, on its thread: 1 = the relay holds this row, skip it. Must be asked for every
    * row; BatchBuilder::Add does. */
-  int32_t (*in_hand)(void *ctx, outbox_bytes row_id);
-  void *ctx;
+  int32_t (*in_hand)(void* ctx, outbox_bytes row_id);
+  void* ctx;
   uint32_t sweep; /* 1 = begin again at the oldest row, 0 = go on from the last read */
   uint32_t reserved;
 } outbox_reserve;
@@ -134,8 +133,8 @@ enum { OUTBOX_LOG_DEBUG = 0, OUTBOX_LOG_INFO = 1, OUTBOX_LOG_WARN = 2, OUTBOX_LO
 
 typedef struct { /* the relay's; lives until close() has returned */
   uint32_t struct_size, abi_minor;
-  void *ctx;
-  void (*log)(void *ctx, int32_t level, const char *text, size_t size); /* [any] */
+  void* ctx;
+  void (*log)(void* ctx, int32_t level, const char* text, size_t size); /* [any] */
 } outbox_host;
 
 /* Promises that the contract tests hold the plugin to. */
@@ -154,38 +153,38 @@ enum {
 /* Const, in the plugin, for ever. Frozen with the major version: later abilities are extensions. */
 typedef struct {
   uint32_t struct_size, abi_minor;
-  const char *name; /* as in the file name outbox-<name>.so: [a-z0-9_-]+ */
-  const char *version;
+  const char* name; /* as in the file name outbox-<name>.so: [a-z0-9_-]+ */
+  const char* version;
   uint64_t capabilities;
 
   /* [any] Checks options (a JSON object as UTF-8 text); does no I/O. */
-  outbox_code (*open)(const outbox_host *, const char *options, size_t size, outbox_store **, outbox_error *);
-  void (*close)(outbox_store *); /* after every disconnect() and release() */
+  outbox_code (*open)(const outbox_host*, const char* options, size_t size, outbox_store**, outbox_error*);
+  void (*close)(outbox_store*); /* after every disconnect() and release() */
 
-  outbox_code (*connect)(outbox_store *, const outbox_call *, outbox_session **, outbox_error *); /* [store] */
-  void (*disconnect)(outbox_session *); /* [session] at any time; batches may outlive it */
+  outbox_code (*connect)(outbox_store*, const outbox_call*, outbox_session**, outbox_error*); /* [store] */
+  void (*disconnect)(outbox_session*); /* [session] at any time; batches may outlive it */
 
   /* [session] Committed, due events, ascending per key. No event is not an error. */
-  outbox_code (*reserve_new_events)(outbox_session *, const outbox_reserve *, const outbox_call *,
-                                    outbox_batch *, outbox_error *);
+  outbox_code (*reserve_new_events)(outbox_session*, const outbox_reserve*, const outbox_call*, outbox_batch*,
+                                    outbox_error*);
   /* [session] Kafka has them: gone for good. Idempotent, unknown ids are ignored, never fenced. */
-  outbox_code (*confirm_event)(outbox_session *, const outbox_bytes *row_ids, size_t count,
-                               const outbox_call *, outbox_error *);
+  outbox_code (*confirm_event)(outbox_session*, const outbox_bytes* row_ids, size_t count, const outbox_call*,
+                               outbox_error*);
   /* [session] Each counts one attempt. All or nothing; a repeated call after TIMEOUT may count twice. */
-  outbox_code (*confirm_failed)(outbox_session *, const outbox_failure *, size_t count, const outbox_call *,
-                                outbox_error *);
+  outbox_code (*confirm_failed)(outbox_session*, const outbox_failure*, size_t count, const outbox_call*,
+                                outbox_error*);
   /* [session] Not sent and not failed: due for anybody at once, counts nothing. NULL = reserving leaves
    * no mark on rows, so there is nothing to undo. */
-  outbox_code (*release_events)(outbox_session *, const outbox_bytes *row_ids, size_t count,
-                                const outbox_call *, outbox_error *);
-  void (*cancel)(outbox_session *); /* [any] ends a running call soon; NULL = timeout_ms is the only brake */
+  outbox_code (*release_events)(outbox_session*, const outbox_bytes* row_ids, size_t count, const outbox_call*,
+                                outbox_error*);
+  void (*cancel)(outbox_session*); /* [any] ends a running call soon; NULL = timeout_ms is the only brake */
 
   /* [any] A static table, see outbox/ext/, or NULL. */
-  const void *(*get_extension)(const char *id);
+  const void* (*get_extension)(const char* id);
 } outbox_plugin;
 
 /* The one exported symbol; the major version is its name. Runs no I/O, never fails. */
-OUTBOX_EXPORT const outbox_plugin *outbox_plugin_v1(void);
+OUTBOX_EXPORT const outbox_plugin* outbox_plugin_v1(void);
 
 #ifdef __cplusplus
 }

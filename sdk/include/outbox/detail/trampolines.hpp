@@ -101,7 +101,8 @@ struct Trampolines {
                                outbox_lease* out, outbox_error* e) noexcept {
     return Guard(e, [&] {
       const Lease lease = Adapter(s, c).Heartbeat(View(relay), Millis(lease_ms));
-      if (lease.owned.size() > out->capacity) throw Error(OUTBOX_INTERNAL, "more shards owned than the caller has room for");
+      if (lease.owned.size() > out->capacity)
+        throw Error(OUTBOX_INTERNAL, "more shards owned than the caller has room for");
       out->shards_total = lease.shards_total;
       out->live_relays = lease.live_relays;
       out->lease_left_ms = lease.left.count();
@@ -109,8 +110,8 @@ struct Trampolines {
       std::copy(lease.owned.begin(), lease.owned.end(), out->owned);
     });
   }
-  static outbox_code ReturnShards(outbox_session* s, outbox_bytes relay, const outbox_owned_shard* shards, std::size_t n,
-                                  std::uint32_t leave, const outbox_call* c, outbox_error* e) noexcept {
+  static outbox_code ReturnShards(outbox_session* s, outbox_bytes relay, const outbox_owned_shard* shards,
+                                  std::size_t n, std::uint32_t leave, const outbox_call* c, outbox_error* e) noexcept {
     return Guard(e, [&] { Adapter(s, c).ReturnShards(View(relay), {shards, n}, leave != 0); });
   }
 
@@ -156,9 +157,17 @@ struct Trampolines {
                                void (*holder)(void*, const outbox_shard_holder*), outbox_error* e) noexcept {
     return Guard(e, [&] {
       const Stats stats = Adapter(s, c).ReadStats();
-      const outbox_stats full{sizeof full,     stats.backlog_exact ? 1u : 0u, stats.backlog,      stats.retrying,
-                              stats.blocked,   stats.dead,                    stats.oldest_age.count(),
-                              stats.shards_total, stats.shards_owned,         stats.live_relays,  0};
+      const outbox_stats full{sizeof full,
+                              stats.backlog_exact ? 1u : 0u,
+                              stats.backlog,
+                              stats.retrying,
+                              stats.blocked,
+                              stats.dead,
+                              stats.oldest_age.count(),
+                              stats.shards_total,
+                              stats.shards_owned,
+                              stats.live_relays,
+                              0};
       const std::uint32_t known = out->struct_size;
       std::memcpy(out, &full, std::min<std::size_t>(known, sizeof full));
       out->struct_size = known;
@@ -251,10 +260,21 @@ constexpr bool kOverridesRelease = !std::is_same_v<decltype(&A::Release), void (
 template <class A, class Shared>
 const outbox_plugin* PluginTable(const char* name, const char* version, std::uint64_t capabilities) {
   using T = Trampolines<A, Shared>;
-  static const outbox_plugin table{sizeof table, OUTBOX_ABI_MINOR, name, version, capabilities,
-                                   T::Open, T::Close, T::Connect, T::Disconnect,
-                                   T::Reserve, T::Confirm, T::Failed,
-                                   kOverridesRelease<A> ? T::Release : nullptr, T::Cancel, T::Extension};
+  static const outbox_plugin table{sizeof table,
+                                   OUTBOX_ABI_MINOR,
+                                   name,
+                                   version,
+                                   capabilities,
+                                   T::Open,
+                                   T::Close,
+                                   T::Connect,
+                                   T::Disconnect,
+                                   T::Reserve,
+                                   T::Confirm,
+                                   T::Failed,
+                                   kOverridesRelease<A> ? T::Release : nullptr,
+                                   T::Cancel,
+                                   T::Extension};
   return &table;
 }
 

@@ -25,7 +25,7 @@ typedef struct { /* the caller's: it sets struct_size, owned and capacity */
   uint32_t live_relays;
   uint32_t owned_count;
   int64_t lease_left_ms; /* of every owned shard; counted by the relay from the START of the call */
-  outbox_owned_shard *owned;
+  outbox_owned_shard* owned;
   size_t capacity; /* the relay offers 256 */
 } outbox_lease;
 
@@ -34,11 +34,11 @@ typedef struct {
   /* [session] Joins, renews, takes free and expired shards up to a fair share and tells what this relay
    * now owns: the only truth about it. A standby that gets nothing sees owned_count 0. Cheap enough for
    * every poll_interval: a renewal writes at most one row, a standby's look none. */
-  outbox_code (*heartbeat)(outbox_session *, outbox_bytes relay_id, int64_t lease_ms, const outbox_call *,
-                           outbox_lease *, outbox_error *);
+  outbox_code (*heartbeat)(outbox_session*, outbox_bytes relay_id, int64_t lease_ms, const outbox_call*, outbox_lease*,
+                           outbox_error*);
   /* [session] Gives back the named shards whose token still holds; stale ones are passed over.
    * leave = 1: this relay stops, forget it. */
-  outbox_code (*return_shards)(outbox_session *, outbox_bytes relay_id, const outbox_owned_shard *, size_t count,
-                               uint32_t leave, const outbox_call *, outbox_error *);
+  outbox_code (*return_shards)(outbox_session*, outbox_bytes relay_id, const outbox_owned_shard*, size_t count,
+                               uint32_t leave, const outbox_call*, outbox_error*);
 } outbox_leases_v1;
 #endif

@@ -16,14 +16,14 @@ typedef struct {
   uint32_t struct_size;
   /* [store] The statements that make or upgrade the schema, as SQL text; no connection. The callback runs
    * on the caller's thread, during the call. */
-  outbox_code (*print)(outbox_store *, const outbox_schema_wish *, void *ctx,
-                       void (*text)(void *ctx, outbox_bytes sql), outbox_error *);
+  outbox_code (*print)(outbox_store*, const outbox_schema_wish*, void* ctx, void (*text)(void* ctx, outbox_bytes sql),
+                       outbox_error*);
   /* [session] Makes what is missing; a second call changes nothing. */
-  outbox_code (*apply)(outbox_session *, const outbox_schema_wish *, const outbox_call *, outbox_error *);
+  outbox_code (*apply)(outbox_session*, const outbox_schema_wish*, const outbox_call*, outbox_error*);
   /* [session] Looks at tables, columns, version, sequence and grants, and changes nothing. One callback a
    * finding: what is wrong, and the SQL or sentence that mends it (may be empty). OK also with findings. */
-  outbox_code (*check)(outbox_session *, const outbox_call *, void *ctx,
-                       void (*finding)(void *ctx, int32_t severity, outbox_bytes what, outbox_bytes mend),
-                       outbox_error *);
+  outbox_code (*check)(outbox_session*, const outbox_call*, void* ctx,
+                       void (*finding)(void* ctx, int32_t severity, outbox_bytes what, outbox_bytes mend),
+                       outbox_error*);
 } outbox_schema_v1;
 #endif

@@ -27,7 +27,7 @@ typedef struct { /* one leased shard */
 typedef struct {
   uint32_t struct_size;
   /* [session] holder may be NULL; else one callback a shard, during the call. */
-  outbox_code (*read)(outbox_session *, const outbox_call *, outbox_stats *, void *ctx,
-                      void (*holder)(void *ctx, const outbox_shard_holder *), outbox_error *);
+  outbox_code (*read)(outbox_session*, const outbox_call*, outbox_stats*, void* ctx,
+                      void (*holder)(void* ctx, const outbox_shard_holder*), outbox_error*);
 } outbox_stats_v1;
 #endif
