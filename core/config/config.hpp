@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 namespace outbox::config {
 
@@ -20,8 +21,8 @@ struct Storage {
 };
 
 struct Publisher {
-  std::string type = "kafka";  // or "stdout"
-  bool strict = false;         // one request in flight
+  std::string type = "kafka";                // or "stdout"
+  bool strict = false;                       // one request in flight
   std::map<std::string, std::string> kafka;  // librdkafka properties, checked against the allow-list
 };
 
@@ -52,7 +53,9 @@ struct Config {
   Publisher publisher;
   Relay relay;
   Log log;
-  std::string effective_json;  // every key with its value, secrets hidden; logged at start
+  std::string effective_json;                // every key with its value, secrets hidden; logged at start
+  std::vector<std::string> literal_secrets;  // JSON pointers of values that hold a secret in plain text
+  std::vector<std::string> warnings;         // for the log at start
 };
 
 }  // namespace outbox::config

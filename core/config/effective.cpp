@@ -1,0 +1,91 @@
+#include "config/effective.hpp"
+
+#include "config/document.hpp"
+#include "config/kafka_properties.hpp"
+#include "config/secrets.hpp"
+#include "config/units.hpp"
+
+namespace outbox::config {
+namespace {
+
+using nlohmann::json;
+using nlohmann::ordered_json;
+
+const json* Find(const json& raw, const char* pointer) {
+  const json::json_pointer place(pointer);
+  return raw.contains(place) ? &raw.at(place) : nullptr;
+}
+
+// A text of ours: as it was written, so that a reference stays one.
+std::string Written(const json& raw, const char* pointer, const std::string& value) {
+  const json* written = Find(raw, pointer);
+  return Redact(written == nullptr ? value : written->get<std::string>());
+}
+
+json ShowKafka(const json& raw) {
+  json shown = json::object();
+  if (const json* kafka = Find(raw, "/publisher/kafka")) {
+    for (const auto& [name, value] : kafka->items()) {
+      if (!IsSecretKafkaProperty(name)) {
+        shown[name] = value;
+      } else {
+        const bool reference = value.is_string() && IsReference(value.get_ref<const std::string&>());
+        shown[name] = reference ? value : json(kHidden);
+      }
+    }
+  }
+  return shown;
+}
+
+void Collect(const json& raw, const json& shown, const std::string& pointer, std::vector<std::string>& found) {
+  if (raw.is_structured()) {
+    for (const auto& [key, value] : raw.items()) {
+      const json& part = raw.is_object() ? shown.at(key) : shown.at(std::stoul(key));
+      Collect(value, part, Join(pointer, key), found);
+    }
+  } else if (raw != shown) {
+    found.push_back(pointer);
+  }
+}
+
+}  // namespace
+
+std::string EffectiveJson(const Config& config, const json& raw) {
+  const Relay& relay = config.relay;
+  const json* options = Find(raw, "/storage/options");
+  ordered_json shown;
+  shown["storage"] = {{"plugin", config.storage.plugin},
+                      {"plugin_path", Written(raw, "/storage/plugin_path", config.storage.plugin_path)},
+                      {"options", options == nullptr ? json::object() : RedactValue("", *options)}};
+  shown["publisher"] = {
+      {"type", config.publisher.type}, {"strict", config.publisher.strict}, {"kafka", ShowKafka(raw)}};
+  shown["relay"] = {{"id", Written(raw, "/relay/id", relay.id)},
+                    {"batch_size", relay.batch_size},
+                    {"reserve_duration", Write(relay.reserve_duration)},
+                    {"poll_interval", Write(relay.poll_interval)},
+                    {"ordering", relay.ordering == Ordering::kKey ? "key" : "none"},
+                    {"max_in_flight_events", relay.max_in_flight_events},
+                    {"max_in_flight_bytes", WriteSize(relay.max_in_flight_bytes)},
+                    {"max_attempts", relay.max_attempts},
+                    {"on_exhausted", relay.on_exhausted == OnExhausted::kBlock ? "block" : "dead_letter"},
+                    {"retry_backoff", Write(relay.retry_backoff)},
+                    {"max_retry_backoff", Write(relay.max_retry_backoff)},
+                    {"delivery_timeout", Write(relay.delivery_timeout)},
+                    {"storage_timeout", Write(relay.storage_timeout)},
+                    {"shutdown_timeout", Write(relay.shutdown_timeout)}};
+  shown["log"] = {{"level", config.log.level}, {"format", config.log.format}};
+  return shown.dump();
+}
+
+std::vector<std::string> LiteralSecrets(const json& raw) {
+  std::vector<std::string> found;
+  if (const json* options = Find(raw, "/storage/options")) {
+    Collect(*options, RedactValue("", *options), "/storage/options", found);
+  }
+  if (const json* kafka = Find(raw, "/publisher/kafka")) {
+    Collect(*kafka, ShowKafka(raw), "/publisher/kafka", found);
+  }
+  return found;
+}
+
+}  // namespace outbox::config

@@ -1,0 +1,21 @@
+// Which librdkafka properties a configuration may set.
+//
+// An allow-list, because among the others are properties that load libraries, run commands or switch TLS checks off,
+// and those on which the relay's promises rest.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace outbox::config {
+
+// Empty = may be set, and the librdkafka of this build takes the value; else one sentence why not. Shows no value of
+// a secret property.
+[[nodiscard]] std::string KafkaPropertyProblem(std::string_view name, const std::string& value);
+
+[[nodiscard]] bool IsSecretKafkaProperty(std::string_view name);
+
+[[nodiscard]] std::vector<std::string> AllowedKafkaProperties();
+
+}  // namespace outbox::config

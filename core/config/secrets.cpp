@@ -1,0 +1,220 @@
+#include "config/secrets.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cerrno>
+#include <cstdlib>
+#include <fstream>
+#include <optional>
+#include <system_error>
+
+namespace outbox::config {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t kMaxSecretFile = std::size_t{1} << 20;
+
+std::string Lower(std::string_view text) {
+  std::string lower(text);
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return lower;
+}
+
+bool IsUtf8(const std::string& text) {
+  try {
+    (void)json(text).dump();
+    return true;
+  } catch (const json::exception&) {
+    return false;
+  }
+}
+
+// The text, or what is wrong.
+struct Filled {
+  std::optional<std::string> value;
+  std::string problem;
+};
+
+Filled FromEnvironment(const std::string& name) {
+  // At start, before any thread that could change the environment.
+  const char* value = std::getenv(name.c_str());  // NOLINT(concurrency-mt-unsafe)
+  if (value == nullptr) {
+    return {std::nullopt, "the environment variable " + name + " is not set; set it for the relay"};
+  }
+  return {value, {}};
+}
+
+Filled FromFile(const std::string& name, const std::filesystem::path& folder) {
+  const std::filesystem::path path = folder / name;
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) return {std::nullopt, path.string() + " is a directory, not a file"};
+  errno = 0;
+  std::ifstream file(path, std::ios::binary);
+  if (!file) {
+    const std::error_code reason(errno, std::generic_category());
+    return {std::nullopt, "cannot read the file " + path.string() + ": " + reason.message()};
+  }
+  std::string text(kMaxSecretFile + 1, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  if (text.size() > kMaxSecretFile) return {std::nullopt, "the file " + path.string() + " is larger than 1 MiB"};
+  if (!text.empty() && text.back() == '\n') text.pop_back();
+  if (!text.empty() && text.back() == '\r') text.pop_back();
+  return {std::move(text), {}};
+}
+
+Filled Resolve(const std::string& reference, const std::filesystem::path& folder) {
+  const auto colon = reference.find(':');
+  const std::string kind = reference.substr(0, colon);
+  const std::string name = colon == std::string::npos ? "" : reference.substr(colon + 1);
+  if (kind == "env" && !name.empty()) return FromEnvironment(name);
+  if (kind == "file" && !name.empty()) return FromFile(name, folder);
+  return {std::nullopt, "${" + reference + "} is no reference; expected ${env:NAME} or ${file:PATH}, or $${ where a " +
+                            "literal ${ is meant"};
+}
+
+Filled FillText(const std::string& text, const std::filesystem::path& folder) {
+  std::string filled;
+  for (std::size_t at = 0; at < text.size();) {
+    if (text.compare(at, 3, "$${") == 0) {
+      filled += "${";
+      at += 3;
+    } else if (text.compare(at, 2, "${") == 0) {
+      const auto end = text.find('}', at);
+      if (end == std::string::npos) return {std::nullopt, "a ${ without its }"};
+      const std::string reference = text.substr(at + 2, end - at - 2);
+      Filled part = Resolve(reference, folder);
+      if (!part.value) return part;
+      if (!IsUtf8(*part.value)) return {std::nullopt, "what ${" + reference + "} holds is not UTF-8 text"};
+      filled += *part.value;
+      at = end + 1;
+    } else {
+      filled += text[at++];
+    }
+  }
+  if (filled.find('\0') != std::string::npos) return {std::nullopt, "a NUL character inside the text"};
+  return {std::move(filled), {}};
+}
+
+void FillValue(json& value, const std::string& pointer, const std::filesystem::path& folder, Problems& problems) {
+  if (value.is_object()) {
+    for (auto& [key, member] : value.items()) FillValue(member, Join(pointer, key), folder, problems);
+  } else if (value.is_array()) {
+    for (std::size_t i = 0; i < value.size(); ++i) {
+      FillValue(value[i], Join(pointer, std::to_string(i)), folder, problems);
+    }
+  } else if (value.is_string()) {
+    Filled filled = FillText(value.get_ref<const std::string&>(), folder);
+    if (filled.value) {
+      value = std::move(*filled.value);
+    } else {
+      problems.Add(pointer, filled.problem);
+    }
+  }
+}
+
+bool IsNamePart(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '.' || c == '-'; }
+
+// The end of a value of "name=value": quoted as libpq and SOCI do, or up to a blank, & or ;.
+std::size_t EndOfValue(std::string_view text, std::size_t at) {
+  const char quote = at < text.size() && (text[at] == '\'' || text[at] == '"') ? text[at] : '\0';
+  for (std::size_t i = quote != '\0' ? at + 1 : at; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '\\') {
+      ++i;
+    } else if (quote != '\0' ? c == quote : std::isspace(static_cast<unsigned char>(c)) != 0 || c == '&' || c == ';') {
+      return quote != '\0' ? i + 1 : i;
+    }
+  }
+  return text.size();
+}
+
+std::string HideAssignments(std::string_view text) {
+  std::string shown;
+  std::size_t copied = 0;
+  for (std::size_t equals = text.find('='); equals != std::string_view::npos; equals = text.find('=', equals + 1)) {
+    if (equals < copied) continue;
+    std::size_t name_end = equals;
+    while (name_end > copied && text[name_end - 1] == ' ') --name_end;
+    std::size_t name = name_end;
+    while (name > copied && IsNamePart(text[name - 1])) --name;
+    const std::string lower = Lower(text.substr(name, name_end - name));
+    if (lower.find("pass") == std::string::npos && lower.find("pwd") == std::string::npos && !NamesSecret(lower)) {
+      continue;
+    }
+    std::size_t begin = equals + 1;
+    while (begin < text.size() && text[begin] == ' ') ++begin;
+    const std::size_t end = EndOfValue(text, begin);
+    if (begin == end || IsReference(text.substr(begin, end - begin))) continue;
+    shown += text.substr(copied, begin - copied);
+    shown += kHidden;
+    copied = end;
+  }
+  return shown.append(text.substr(copied));
+}
+
+std::string HideUserInfo(std::string_view text) {
+  std::string shown;
+  std::size_t copied = 0;
+  for (std::size_t scheme = text.find("://"); scheme != std::string_view::npos; scheme = text.find("://", scheme + 3)) {
+    const std::size_t begin = scheme + 3;
+    if (begin < copied) continue;
+    const std::size_t word_end = std::min(text.find_first_of(" \t\r\n\"'", begin), text.size());
+    // The last @: a password may hold one that nobody escaped.
+    const std::size_t at = text.substr(0, word_end).rfind('@');
+    const std::size_t colon = text.find(':', begin);
+    if (at == std::string_view::npos || at < begin || colon >= at) continue;
+    if (IsReference(text.substr(colon + 1, at - colon - 1))) continue;
+    shown += text.substr(copied, colon + 1 - copied);
+    shown += kHidden;
+    copied = at;
+  }
+  return shown.append(text.substr(copied));
+}
+
+}  // namespace
+
+json FillIn(const json& raw, const std::filesystem::path& folder, Problems& problems) {
+  json filled = raw;
+  FillValue(filled, "", folder, problems);
+  return filled;
+}
+
+bool NamesSecret(std::string_view key) {
+  static constexpr std::array<std::string_view, 8> kWords = {"password", "passwd", "secret", "token",
+                                                             "key",      "pem",    "sasl",   "jaas"};
+  const std::string lower = Lower(key);
+  return std::any_of(kWords.begin(), kWords.end(),
+                     [&](std::string_view word) { return lower.find(word) != std::string::npos; });
+}
+
+bool IsReference(std::string_view text) {
+  if (text.size() >= 2 && text.front() == '\'' && text.back() == '\'') text = text.substr(1, text.size() - 2);
+  return text.substr(0, 2) == "${" && text.find('}') == text.size() - 1;
+}
+
+std::string Redact(std::string_view text) { return HideUserInfo(HideAssignments(text)); }
+
+json RedactValue(std::string_view key, const json& raw) {
+  if (raw.is_object()) {
+    json shown = json::object();
+    for (const auto& [name, value] : raw.items()) shown[name] = RedactValue(NamesSecret(key) ? key : name, value);
+    return shown;
+  }
+  if (raw.is_array()) {
+    json shown = json::array();
+    for (const json& value : raw) shown.push_back(RedactValue(key, value));
+    return shown;
+  }
+  if (raw.is_string()) {
+    const auto& text = raw.get_ref<const std::string&>();
+    if (NamesSecret(key)) return text.empty() || IsReference(text) ? raw : json(kHidden);
+    return Redact(text);
+  }
+  return NamesSecret(key) && !raw.is_boolean() && !raw.is_null() ? json(kHidden) : raw;
+}
+
+}  // namespace outbox::config
