@@ -7,13 +7,13 @@
 #include <string_view>
 #include <vector>
 
-#include "status.hpp"
 #include "outbox/plugin.h"
+#include "status.hpp"
 
 namespace outbox::plugins {
 
 struct SearchPath {
-  std::string plugin_path;  // storage.plugin_path of the config: a file; "" = search by name
+  std::string plugin_path;                     // storage.plugin_path of the config: a file; "" = search by name
   std::vector<std::filesystem::path> folders;  // OUTBOX_PLUGIN_PATH, then the installed folder
 };
 

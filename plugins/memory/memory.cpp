@@ -1,0 +1,300 @@
+// The reference adapter: an outbox that lives in the relay's memory, with everything an adapter can offer. Read it
+// first when you write your own; sdk/template/ is the one to copy.
+#include <algorithm>
+#include <charconv>
+
+#include "outbox.hpp"
+
+namespace outbox::memory {
+namespace {
+
+std::optional<RowId> ParseId(std::string_view text) {
+  RowId id = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return id;
+}
+
+std::optional<std::string> Own(const Bytes& bytes) { return bytes ? std::optional<std::string>(*bytes) : std::nullopt; }
+
+// The event's id is text of the caller: the views in an Event own nothing.
+Event ToEvent(std::string_view id, const Row& row, std::uint32_t attempts) {
+  const auto created = std::chrono::duration_cast<std::chrono::microseconds>(row.created.time_since_epoch());
+  return {id, row.event_id, row.key, row.event_type, row.topic, row.payload, row.headers, created.count(), attempts};
+}
+
+class Adapter : public StorageAdapter,
+                public LeaseKeeping,
+                public WakingUp,
+                public Emitting,
+                public SchemaKeeping,
+                public Counting,
+                public DeadLetters,
+                public Testable {
+ public:
+  explicit Adapter(std::shared_ptr<Outbox> outbox) : outbox_(std::move(outbox)) {
+    const std::lock_guard lock(outbox_->mutex);
+    seen_ = outbox_->commits;
+  }
+
+  // The three verbs.
+
+  void ReserveNewEvents(const ReserveRequest& request, BatchBuilder& batch) override {
+    const std::lock_guard lock(outbox_->mutex);
+    outbox_->RequireLease(call());
+    batch.CoveredByShard(call().token);
+    // A shard gained anew is read from its oldest row: another relay may have left rows behind this position.
+    Position& position = positions_[call().shard];
+    if (request.sweep() || position.token != call().token) position = {call().token, 0};
+
+    // A key waits behind its first failed event, which itself waits until it is due.
+    std::map<std::string_view, RowId> first_failed;
+    for (const auto& [id, failed] : outbox_->failed)
+      if (const Row& row = outbox_->rows.at(id); row.key) first_failed.try_emplace(*row.key, id);
+    const auto waits = [&](RowId id, const Row& row) {
+      const auto first = row.key ? first_failed.find(*row.key) : first_failed.end();
+      return first != first_failed.end() && first->second < id;
+    };
+    const auto add = [&](RowId id, const Row& row, std::uint32_t attempts) {
+      return outbox_->ShardOf(id, row) != call().shard || waits(id, row) ||
+             batch.Add(ToEvent(std::to_string(id), row, attempts));
+    };
+
+    const auto now = Clock::now();
+    for (const auto& [id, failed] : outbox_->failed)
+      if (!failed.blocked && failed.due <= now && !add(id, outbox_->rows.at(id), failed.attempts)) return;
+    for (auto at = outbox_->rows.upper_bound(position.id); at != outbox_->rows.end(); ++at) {
+      const auto& [id, row] = *at;
+      if (!outbox_->failed.contains(id) && !add(id, row, 0)) return;
+      position.id = id;
+    }
+  }
+
+  void ConfirmEvent(RowIds ids) override {
+    const std::lock_guard lock(outbox_->mutex);
+    for (const std::string_view text : ids)
+      if (const auto id = ParseId(text)) outbox_->Forget(*id);
+  }
+
+  void ConfirmFailed(Failures failures) override {
+    const std::lock_guard lock(outbox_->mutex);
+    outbox_->RequireLease(call());
+    for (const Failure& failure : failures) {
+      const auto id = ParseId(failure.row_id);
+      const auto row = id ? outbox_->rows.find(*id) : outbox_->rows.end();
+      if (row == outbox_->rows.end()) continue;
+      Failed& failed = outbox_->failed[*id];
+      ++failed.attempts;
+      failed.blocked = failure.disposition == Disposition::kBlock;
+      failed.due = Clock::now() + failure.retry_after;
+      if (failure.disposition != Disposition::kDead) continue;
+      outbox_->dead.emplace(*id, Dead{std::move(row->second), failed.attempts});
+      outbox_->Forget(*id);
+    }
+  }
+
+  void Cancel() noexcept override {
+    const std::lock_guard lock(outbox_->mutex);
+    cancelled_ = true;
+    outbox_->committed.notify_all();
+  }
+
+  // outbox.leases/1
+
+  Lease Heartbeat(std::string_view relay_id, Millis duration) override {
+    const std::lock_guard lock(outbox_->mutex);
+    const std::string me(relay_id);
+    outbox_->relays[me] = Clock::now() + duration;
+    outbox_->DropExpiredRelays(me);
+
+    auto& shards = outbox_->shards;
+    const std::size_t live = outbox_->relays.size();
+    const std::size_t share = (shards.size() + live - 1) / live;
+    auto mine =
+        static_cast<std::size_t>(std::count_if(shards.begin(), shards.end(), [&](auto& s) { return s.owner == me; }));
+    for (Shard& shard : shards) {
+      if (mine >= share || !shard.owner.empty()) continue;
+      shard = {me, shard.token + 1};
+      ++mine;
+    }
+
+    Lease lease;
+    lease.shards_total = static_cast<std::uint32_t>(shards.size());
+    lease.live_relays = static_cast<std::uint32_t>(live);
+    lease.left = duration;
+    for (std::uint32_t i = 0; i < shards.size(); ++i) {
+      if (shards[i].owner != me) continue;
+      const bool surplus = lease.owned.size() >= share;
+      lease.owned.push_back({i, surplus ? OUTBOX_SHARD_GIVE_BACK : OUTBOX_SHARD_OWNED, shards[i].token});
+    }
+    return lease;
+  }
+
+  void ReturnShards(std::string_view relay_id, std::span<const outbox_owned_shard> returned, bool leave) override {
+    const std::lock_guard lock(outbox_->mutex);
+    for (const outbox_owned_shard& one : returned) {
+      if (one.shard >= outbox_->shards.size()) continue;
+      Shard& shard = outbox_->shards[one.shard];
+      if (shard.owner == relay_id && shard.token == one.token) shard.owner.clear();
+    }
+    if (!leave) return;
+    if (const auto me = outbox_->relays.find(relay_id); me != outbox_->relays.end()) me->second = {};
+    outbox_->DropExpiredRelays({});
+  }
+
+  // outbox.wakeup/1
+
+  bool Wait() override {
+    std::unique_lock lock(outbox_->mutex);
+    outbox_->committed.wait_for(lock, call().timeout, [&] { return cancelled_ || outbox_->commits != seen_; });
+    if (std::exchange(cancelled_, false)) throw Error(OUTBOX_CANCELLED, "the wait was cancelled");
+    return std::exchange(seen_, outbox_->commits) != outbox_->commits;
+  }
+
+  // outbox.emit/1
+
+  void BeginEmit() override { uncommitted_.clear(); }
+
+  void Insert(Events events) override {
+    const std::lock_guard lock(outbox_->mutex);
+    for (const Event& e : events)
+      uncommitted_.push_back({e.event_id.empty() ? outbox_->NewEventId() : std::string(e.event_id), Own(e.aggregate_id),
+                              std::string(e.event_type), std::string(e.topic), Own(e.payload), Own(e.headers),
+                              std::chrono::system_clock::now()});
+  }
+
+  void EndEmit(bool commit) override {
+    const std::lock_guard lock(outbox_->mutex);
+    const auto rows = std::exchange(uncommitted_, {});
+    if (!commit || rows.empty()) return;
+    for (const Row& row : rows) outbox_->Add(row);
+    ++outbox_->commits;
+    outbox_->committed.notify_all();
+  }
+
+  // outbox.schema/1
+
+  static std::string PrintSchema(const Outbox&, const SchemaWish&) { return "-- memory has no tables\n"; }
+
+  void ApplySchema(const SchemaWish& wish) override {
+    const std::lock_guard lock(outbox_->mutex);
+    if (wish.shards == 0 || wish.shards == outbox_->shards.size()) return;
+    outbox_->DropExpiredRelays({});
+    if (!outbox_->relays.empty())
+      throw Error(OUTBOX_BAD_CONFIG, "the number of shards changes only while no relay runs");
+    outbox_->shards.resize(wish.shards);
+  }
+
+  std::vector<Finding> CheckSchema() override { return {}; }
+
+  // outbox.stats/1
+
+  Stats ReadStats() override {
+    const std::lock_guard lock(outbox_->mutex);
+    Stats stats;
+    stats.backlog = outbox_->rows.size();
+    for (const auto& [id, failed] : outbox_->failed) ++(failed.blocked ? stats.blocked : stats.retrying);
+    stats.dead = outbox_->dead.size();
+    if (!outbox_->rows.empty())
+      stats.oldest_age =
+          std::chrono::duration_cast<Millis>(std::chrono::system_clock::now() - outbox_->rows.begin()->second.created);
+
+    const auto now = Clock::now();
+    for (const auto& [relay, lease_ends] : outbox_->relays) stats.live_relays += lease_ends > now ? 1 : 0;
+    stats.shards_total = static_cast<std::uint32_t>(outbox_->shards.size());
+    for (std::uint32_t i = 0; i < outbox_->shards.size(); ++i) {
+      const Shard& shard = outbox_->shards[i];
+      ShardHolder& holder = stats.holders.emplace_back();
+      holder.shard = i;
+      holder.token = shard.token;
+      if (shard.owner.empty()) continue;
+      ++stats.shards_owned;
+      holder.relay_id = shard.owner;
+      holder.expires_in = std::chrono::duration_cast<Millis>(outbox_->relays.at(shard.owner) - now);
+    }
+    return stats;
+  }
+
+  // outbox.dead/1
+
+  void ListDead(Bytes after, BatchBuilder& batch) override {
+    const std::lock_guard lock(outbox_->mutex);
+    const RowId from = after ? ParseId(*after).value_or(0) : 0;
+    for (auto at = outbox_->dead.upper_bound(from); at != outbox_->dead.end(); ++at)
+      if (!batch.Add(ToEvent(std::to_string(at->first), at->second.row, at->second.attempts))) return;
+  }
+
+  std::uint64_t Requeue(RowIds ids) override {
+    return TakeDead(ids, [this](Dead dead) { outbox_->Add(std::move(dead.row)); });
+  }
+
+  std::uint64_t Discard(RowIds ids) override {
+    return TakeDead(ids, [](const Dead&) {});
+  }
+
+  // outbox.testing/1
+
+  void Reset() override {
+    const std::lock_guard lock(outbox_->mutex);
+    outbox_->rows.clear();
+    outbox_->failed.clear();
+    outbox_->dead.clear();
+    outbox_->relays.clear();
+    for (Shard& shard : outbox_->shards) shard.owner.clear();
+  }
+
+  void ExpireLeases() override {
+    const std::lock_guard lock(outbox_->mutex);
+    for (auto& [relay, lease_ends] : outbox_->relays) lease_ends = Clock::now();
+  }
+
+  void MakeRetriesDue() override {
+    const std::lock_guard lock(outbox_->mutex);
+    for (auto& [id, failed] : outbox_->failed) failed.due = Clock::now();
+  }
+
+  TestState StateOf(std::string_view event_id) override {
+    const std::lock_guard lock(outbox_->mutex);
+    for (const auto& [id, dead] : outbox_->dead)
+      if (dead.row.event_id == event_id) return {OUTBOX_STATE_DEAD, dead.attempts};
+    for (const auto& [id, row] : outbox_->rows) {
+      if (row.event_id != event_id) continue;
+      const auto failed = outbox_->failed.find(id);
+      if (failed == outbox_->failed.end()) return {OUTBOX_STATE_WAITING, 0};
+      return {failed->second.blocked ? OUTBOX_STATE_BLOCKED : OUTBOX_STATE_RETRYING, failed->second.attempts};
+    }
+    return {};
+  }
+
+ private:
+  template <class F>
+  std::uint64_t TakeDead(RowIds ids, F use) {
+    const std::lock_guard lock(outbox_->mutex);
+    std::uint64_t taken = 0;
+    for (const std::string_view text : ids) {
+      const auto id = ParseId(text);
+      const auto dead = id ? outbox_->dead.find(*id) : outbox_->dead.end();
+      if (dead == outbox_->dead.end()) continue;
+      use(std::move(dead->second));
+      outbox_->dead.erase(dead);
+      ++taken;
+    }
+    return taken;
+  }
+
+  const std::shared_ptr<Outbox> outbox_;
+  struct Position {
+    std::uint64_t token = 0;
+    RowId id = 0;  // the last row read; a hint, lost with the session
+  };
+  std::map<std::uint32_t, Position> positions_;  // by shard
+  std::vector<Row> uncommitted_;
+  std::uint64_t seen_ = 0;  // the commits that Wait has told of
+  bool cancelled_ = false;  // guarded by outbox_->mutex
+};
+
+}  // namespace
+}  // namespace outbox::memory
+
+OUTBOX_REGISTER_SHARED_ADAPTER(outbox::memory::Adapter, outbox::memory::Outbox, "memory", OUTBOX_VERSION,
+                               OUTBOX_CAN_SHARE | OUTBOX_CAN_ORDER_KEYS | OUTBOX_CAN_FENCE | OUTBOX_CAN_DEAD_LETTER)

@@ -1,0 +1,46 @@
+#include "outbox.hpp"
+
+#include <cinttypes>
+#include <cstdio>
+#include <functional>
+#include <nlohmann/json.hpp>
+
+namespace outbox::memory {
+
+Outbox::Outbox(const std::string& options, const outbox_host*) : random_(std::random_device{}()) {
+  const auto json = nlohmann::json::parse(options, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object()) throw Error(OUTBOX_BAD_CONFIG, "options: expected a JSON object");
+  if (!json.empty())
+    throw Error(OUTBOX_BAD_CONFIG, "options: unknown key '" + json.begin().key() + "'; this plugin has no options");
+}
+
+std::uint32_t Outbox::ShardOf(RowId id, const Row& row) const {
+  const std::size_t hash = row.key ? std::hash<std::string>{}(*row.key) : std::hash<RowId>{}(id);
+  return static_cast<std::uint32_t>(hash % shards.size());
+}
+
+void Outbox::RequireLease(const Call& call) const {
+  if (call.shard < shards.size() && !shards[call.shard].owner.empty() && shards[call.shard].token == call.token) return;
+  throw Error(OUTBOX_LEASE_LOST, "shard " + std::to_string(call.shard) + " is not leased under this token");
+}
+
+void Outbox::DropExpiredRelays(std::string_view but_not) {
+  const auto now = Clock::now();
+  std::erase_if(relays, [&](const auto& relay) {
+    const auto& [id, lease_ends] = relay;
+    if (id == but_not || lease_ends > now) return false;
+    for (Shard& shard : shards)
+      if (shard.owner == id) shard.owner.clear();
+    return true;
+  });
+}
+
+std::string Outbox::NewEventId() {
+  const std::uint64_t high = random_(), low = random_();
+  char uuid[37];
+  std::snprintf(uuid, sizeof uuid, "%08" PRIx64 "-%04" PRIx64 "-4%03" PRIx64 "-%04" PRIx64 "-%012" PRIx64, high >> 32,
+                (high >> 16) & 0xFFFF, high & 0xFFF, 0x8000 | ((low >> 48) & 0x3FFF), low & 0xFFFFFFFFFFFF);
+  return uuid;
+}
+
+}  // namespace outbox::memory

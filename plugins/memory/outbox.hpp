@@ -1,0 +1,79 @@
+// The outbox that the sessions of one store share: rows, failures, dead letters and leases, as a database would keep
+// them in tables. One mutex guards all of it.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "outbox/adapter.hpp"
+
+namespace outbox::memory {
+
+using Clock = std::chrono::steady_clock;
+using RowId = std::uint64_t;
+
+struct Row {
+  std::string event_id;
+  std::optional<std::string> key;
+  std::string event_type, topic;
+  std::optional<std::string> payload, headers;
+  std::chrono::system_clock::time_point created;
+};
+
+struct Failed {
+  std::uint32_t attempts = 0;
+  bool blocked = false;  // never due by itself
+  Clock::time_point due;
+};
+
+struct Dead {
+  Row row;
+  std::uint32_t attempts = 0;
+};
+
+struct Shard {
+  std::string owner;  // "" = free
+  std::uint64_t token = 0;
+};
+
+class Outbox {
+ public:
+  Outbox(const std::string& options, const outbox_host* host);
+
+  std::mutex mutex;
+  std::condition_variable committed;  // together with commits
+
+  // Rows get their id when they are committed, not when they are inserted. A database does it the other way round, so
+  // that its rows may turn up below one that was read already; here a reading position can be trusted.
+  std::map<RowId, Row> rows;
+  std::map<RowId, Failed> failed;  // of rows that are still in the outbox
+  std::map<RowId, Dead> dead;
+  RowId last_id = 0;  // never goes back: a repeated confirm must not meet a new row
+  std::uint64_t commits = 0;
+
+  std::map<std::string, Clock::time_point, std::less<>> relays;  // when each one's lease ends
+  std::vector<Shard> shards{1};
+
+  void Add(Row row) { rows.emplace(++last_id, std::move(row)); }
+  void Forget(RowId id) {
+    rows.erase(id);
+    failed.erase(id);
+  }
+  [[nodiscard]] std::uint32_t ShardOf(RowId id, const Row& row) const;
+  // LEASE_LOST unless the shard is leased under this very token.
+  void RequireLease(const Call& call) const;
+  void DropExpiredRelays(std::string_view but_not);
+  [[nodiscard]] std::string NewEventId();
+
+ private:
+  std::mt19937_64 random_;
+};
+
+}  // namespace outbox::memory
