@@ -25,6 +25,7 @@ inline std::string_view View(outbox_bytes b) {
 inline Bytes Maybe(outbox_bytes b) { return b.data != nullptr ? Bytes(View(b)) : std::nullopt; }
 // An empty view may carry a null pointer; across the boundary that would read as absent.
 inline outbox_bytes Raw(std::string_view v) { return {v.data() != nullptr ? v.data() : "", v.size()}; }
+inline outbox_bytes Raw(const char* v) { return Raw(std::string_view(v)); }
 inline outbox_bytes Raw(const std::string& v) { return {v.data(), v.size()}; }
 inline outbox_bytes Raw(const Bytes& v) { return v ? Raw(*v) : outbox_bytes{nullptr, 0}; }
 
