@@ -218,8 +218,11 @@ std::string Nearest(std::string_view word, const std::vector<std::string>& candi
         row[j + 1] = std::min({substituted, row[j] + 1, row[j + 1] + 1});
       }
     }
-    if (row.back() < best_distance) {
-      best_distance = row.back();
+    // Half a word counts as one mistake: "linger" for "linger.ms".
+    const bool begun = word.size() >= 4 && candidate.compare(0, word.size(), word) == 0;
+    const std::size_t distance = begun ? 1 : row.back();
+    if (distance < best_distance) {
+      best_distance = distance;
       best = candidate;
     }
   }

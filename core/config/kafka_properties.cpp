@@ -183,7 +183,7 @@ bool EndsWith(std::string_view text, std::string_view end) {
 }
 
 // The client library judges names and values; nothing is connected or created.
-std::string LibraryProblem(const std::string& name, const std::string& value, bool secret) {
+std::string LibraryProblem(const std::string& name, const std::string& value, bool show_value) {
   const std::unique_ptr<rd_kafka_conf_t, decltype(&rd_kafka_conf_destroy)> conf(rd_kafka_conf_new(),
                                                                                 rd_kafka_conf_destroy);
   char text[512] = "";
@@ -193,7 +193,7 @@ std::string LibraryProblem(const std::string& name, const std::string& value, bo
     case RD_KAFKA_CONF_UNKNOWN:
       return "librdkafka " + std::string(rd_kafka_version_str()) + " does not know this property";
     default:
-      return secret ? "librdkafka does not take this value" : text;
+      return show_value ? text : "librdkafka does not take this value";
   }
 }
 
@@ -205,12 +205,12 @@ const Allowed* FindAllowed(std::string_view name) {
 
 }  // namespace
 
-std::string KafkaPropertyProblem(std::string_view name, const std::string& value) {
+std::string KafkaPropertyProblem(std::string_view name, const std::string& value, bool show_value) {
   if (const Allowed* allowed = FindAllowed(name)) {
     if (std::string unsafe = UnsafeValue(name, value); !unsafe.empty()) {
-      return "refused with the value \"" + value + "\": " + unsafe;
+      return "refused with this value: " + unsafe;
     }
-    return LibraryProblem(std::string(name), value, allowed->secret);
+    return LibraryProblem(std::string(name), value, show_value && !allowed->secret);
   }
   for (const Refused& refused : kRefused) {
     if (name == refused.name) return "refused: " + std::string(refused.why);

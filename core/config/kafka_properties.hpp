@@ -10,9 +10,9 @@
 
 namespace outbox::config {
 
-// Empty = may be set, and the librdkafka of this build takes the value; else one sentence why not. Shows no value of
-// a secret property.
-[[nodiscard]] std::string KafkaPropertyProblem(std::string_view name, const std::string& value);
+// Empty = may be set, and the librdkafka of this build takes the value; else one sentence why not, which may hold the
+// value only where `show_value` allows it and the property is not a secret one.
+[[nodiscard]] std::string KafkaPropertyProblem(std::string_view name, const std::string& value, bool show_value = true);
 
 [[nodiscard]] bool IsSecretKafkaProperty(std::string_view name);
 

@@ -59,7 +59,8 @@ void ReadKafka(Section section, bool required, std::map<std::string, std::string
       continue;
     }
     const std::string text = value->is_string() ? value->get<std::string>() : value->dump();
-    if (const std::string problem = KafkaPropertyProblem(name, text); !problem.empty()) {
+    const bool literal = *section.Raw(name) == *value;
+    if (const std::string problem = KafkaPropertyProblem(name, text, literal); !problem.empty()) {
       section.Complain(name, problem);
     } else {
       out.emplace(name, text);
@@ -134,6 +135,10 @@ Result<Config> Parse(std::string_view text, const std::filesystem::path& origin)
   Problems problems(origin.string());
   const json raw = ParseDocument(text, problems);
   if (!problems.empty()) return Bad(problems.Text());
+  if (!raw.is_object()) {
+    problems.Add("", "the configuration must be an object { ... }");
+    return Bad(problems.Text());
+  }
   const json filled = FillIn(raw, origin.parent_path(), problems);
 
   Config config;

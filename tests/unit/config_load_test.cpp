@@ -1,0 +1,236 @@
+// What a configuration becomes, and what is said about a broken one, word for word.
+#include <string>
+#include <string_view>
+
+#include "config/kafka_properties.hpp"
+#include "config/load.hpp"
+#include "tests/catch.hpp"
+
+namespace outbox::config {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr const char* kStorage = R"("storage": { "plugin": "memory" })";
+constexpr const char* kPublisher = R"("publisher": { "kafka": { "bootstrap.servers": "kafka:9092" } })";
+
+std::string WithRelay(const std::string& relay) {
+  return std::string("{ ") + kStorage + ", " + kPublisher + ", \"relay\": {" + relay + "} }";
+}
+std::string WithKafka(const std::string& properties) {
+  return std::string("{ ") + kStorage + R"(, "publisher": { "kafka": { "bootstrap.servers": "kafka:9092", )" +
+         properties + "} } }";
+}
+
+std::string ProblemsOf(const std::string& text) {
+  const auto config = Parse(text, "relay.json");
+  if (config.ok()) return "no problem";
+  CHECK(config.status().code() == OUTBOX_BAD_CONFIG);
+  return config.status().text();
+}
+
+TEST_CASE("a complete configuration is read as written") {
+  const auto config = Parse(R"({
+    // comments are allowed
+    "storage": { "plugin": "postgres", "plugin_path": "/opt/outbox-postgres.so", "options": { "pool": 3, "deep": { "x": [1, null] } } },
+    "publisher": { "type": "stdout", "strict": true, "kafka": { "linger.ms": 2, "socket.keepalive.enable": true } },
+    "relay": { "id": "r1", "batch_size": 10, "reserve_duration": "1m", "poll_interval": "1s", "ordering": "none",
+               "max_in_flight_events": 20, "max_in_flight_bytes": 1000000, "max_attempts": 3, "on_exhausted": "block",
+               "retry_backoff": "10ms", "max_retry_backoff": "1h", "delivery_timeout": "2s", "storage_timeout": "3s",
+               "shutdown_timeout": "4s" },
+    "log": { "level": "debug", "format": "json" } })",
+                            "relay.json");
+  INFO(config.status().text());
+  REQUIRE(config.ok());
+  CHECK(config->storage.plugin == "postgres");
+  CHECK(config->storage.plugin_path == "/opt/outbox-postgres.so");
+  CHECK(config->storage.options == R"({"deep":{"x":[1,null]},"pool":3})");
+  CHECK(config->publisher.type == "stdout");
+  CHECK(config->publisher.strict);
+  CHECK(config->publisher.kafka.at("linger.ms") == "2");
+  CHECK(config->publisher.kafka.at("socket.keepalive.enable") == "true");
+  CHECK(config->relay.id == "r1");
+  CHECK(config->relay.batch_size == 10);
+  CHECK(config->relay.reserve_duration == 60s);
+  CHECK(config->relay.poll_interval == 1s);
+  CHECK(config->relay.ordering == Ordering::kNone);
+  CHECK(config->relay.max_in_flight_events == 20);
+  CHECK(config->relay.max_in_flight_bytes == 1'000'000);
+  CHECK(config->relay.max_attempts == 3);
+  CHECK(config->relay.on_exhausted == OnExhausted::kBlock);
+  CHECK(config->relay.retry_backoff == 10ms);
+  CHECK(config->relay.max_retry_backoff == 1h);
+  CHECK(config->relay.delivery_timeout == 2s);
+  CHECK(config->relay.storage_timeout == 3s);
+  CHECK(config->relay.shutdown_timeout == 4s);
+  CHECK(config->log.level == "debug");
+  CHECK(config->log.format == "json");
+}
+
+TEST_CASE("what becomes of an event that keeps failing depends on the ordering") {
+  CHECK(Parse(WithRelay(""), "relay.json")->relay.on_exhausted == OnExhausted::kBlock);
+  CHECK(Parse(WithRelay(R"("ordering": "key")"), "relay.json")->relay.on_exhausted == OnExhausted::kBlock);
+  CHECK(Parse(WithRelay(R"("ordering": "none")"), "relay.json")->relay.on_exhausted == OnExhausted::kDeadLetter);
+  CHECK(Parse(WithRelay(R"("on_exhausted": "dead_letter")"), "relay.json")->relay.on_exhausted ==
+        OnExhausted::kDeadLetter);
+}
+
+TEST_CASE("what is not JSON is shown with line and column") {
+  CHECK(ProblemsOf("") ==
+        "relay.json:1:1: syntax error while parsing value - unexpected end of input; expected '[', '{', or a literal");
+  CHECK(ProblemsOf("{\n  \"storage\": {\n    plugin: 1\n") ==
+        "relay.json:3:5: syntax error while parsing object key - invalid literal; expected "
+        "string literal");
+  CHECK(ProblemsOf("{ \"log\": {},\n}") ==
+        "relay.json:2:1: syntax error while parsing object key - unexpected '}'; expected string literal (the comma "
+        "before it is one too many)");
+  CHECK(ProblemsOf("{} {}") ==
+        "relay.json:1:4: syntax error while parsing value - unexpected '{'; expected end of input");
+}
+
+TEST_CASE("a syntax error does not show the text that was read: it may be a password") {
+  const std::string problem = ProblemsOf("{ \"storage\": { \"options\": { \"password\": \"hunter2\n\" } } }");
+  CHECK(problem.find("relay.json:1:") == 0);
+  CHECK(problem.find("hunter2") == std::string::npos);
+}
+
+struct Broken {
+  std::string text;
+  std::string problem;
+};
+
+TEST_CASE("each mistake is named with its place, its value and its mend") {
+  const Broken table[] = {
+      {"[]", "relay.json: the configuration must be an object { ... }"},
+      {WithRelay(R"("batch_sise": 10)"), R"(relay.json:1: /relay/batch_sise: unknown key; did you mean "batch_size"?)"},
+      {std::string("{ ") + kStorage + ", " + kPublisher + ",\n \"zzz\": 1 }",
+       "relay.json:2: /zzz: unknown key; valid here: storage, publisher, relay, log"},
+      {std::string("{ ") + kPublisher + "}",
+       "relay.json: /storage/plugin: missing; expected the name of a storage plugin, such as \"postgres\" or "
+       "\"sqlite\"; `outbox-relay plugins` lists them"},
+      {std::string("{ \"storage\": { \"plugin\": \"../evil\" }, ") + kPublisher + "}",
+       "relay.json:1: /storage/plugin: \"../evil\" is not valid; expected the name of a storage plugin, such as "
+       "\"postgres\" or \"sqlite\"; `outbox-relay plugins` lists them"},
+      {std::string("{ \"storage\": { \"plugin\": \"memory\", \"plugin_path\": \"x.so\" }, ") + kPublisher + "}",
+       "relay.json:1: /storage/plugin_path: \"x.so\" is not valid; expected the absolute path of a file, or \"\" to "
+       "search by name"},
+      {std::string("{ ") + kStorage + "}",
+       "relay.json: /publisher/kafka/bootstrap.servers: missing; expected the brokers to ask first, such as "
+       "\"kafka1:9092,kafka2:9092\""},
+      {WithRelay("\"batch_size\": 1,\n \"batch_size\": 2"),
+       "relay.json:1: /relay/batch_size: the key \"batch_size\" is there twice, also on line 2; keep one of the two"},
+      {WithRelay(R"("batch_size": "many")"),
+       "relay.json:1: /relay/batch_size: \"many\" is not valid; expected a whole number from 1 to 100000"},
+      {WithRelay(R"("batch_size": 0)"),
+       "relay.json:1: /relay/batch_size: 0 is not valid; expected a whole number from 1 to 100000"},
+      {WithRelay(R"("batch_size": -1)"),
+       "relay.json:1: /relay/batch_size: -1 is not valid; expected a whole number from 1 to 100000"},
+      {WithRelay(R"("batch_size": 1e3)"),
+       "relay.json:1: /relay/batch_size: 1000.0 is not valid; expected a whole number from 1 to 100000"},
+      {WithRelay(R"("reserve_duration": 15)"),
+       "relay.json:1: /relay/reserve_duration: 15 is not valid; expected a duration from \"2s\" to \"1h\", a whole "
+       "number with ms, s, m or h"},
+      {WithRelay(R"("reserve_duration": "1s")"),
+       "relay.json:1: /relay/reserve_duration: \"1s\" is not valid; expected a duration from \"2s\" to \"1h\", a "
+       "whole number with ms, s, m or h"},
+      {WithRelay(R"("max_in_flight_bytes": "32 MiB")"),
+       "relay.json:1: /relay/max_in_flight_bytes: \"32 MiB\" is not valid; expected a size from \"64KiB\" to "
+       "\"1024GiB\", such as \"32MiB\", \"64KiB\", \"10MB\" or a number of bytes"},
+      {WithRelay(R"("ordering": "Key")"),
+       "relay.json:1: /relay/ordering: \"Key\" is not valid; expected one of \"key\", \"none\""},
+      {WithRelay(R"("id": "a b")"),
+       "relay.json:1: /relay/id: \"a b\" is not valid; expected up to 128 printable ASCII characters without blanks"},
+      {WithRelay(R"("batch_size": 11, "max_in_flight_events": 20)"),
+       "relay.json:1: /relay/batch_size: 11 is more than half of max_in_flight_events (20); there must be room for two "
+       "batches, one to read and one to send"},
+      {WithRelay(R"("reserve_duration": "2s", "poll_interval": "1500ms")"),
+       "relay.json:1: /relay/poll_interval: \"1500ms\" is more than half of reserve_duration (\"2s\"); an idle relay "
+       "would lose its reservation between two looks"},
+      {WithRelay(R"("retry_backoff": "10m")"),
+       "relay.json:1: /relay/retry_backoff: \"10m\" is more than max_retry_backoff (\"5m\"), up to which it grows"},
+      {WithRelay(R"("id": "${env:OUTBOX_TEST_NOT_SET}")"),
+       "relay.json:1: /relay/id: the environment variable OUTBOX_TEST_NOT_SET is not set; set it for the relay"},
+      {WithRelay(R"("id": "${file:/nowhere/at/all}")"),
+       "relay.json:1: /relay/id: cannot read the file /nowhere/at/all: No such file or directory"},
+      {WithRelay(R"("id": "${HOME}")"),
+       "relay.json:1: /relay/id: ${HOME} is no reference; expected ${env:NAME} or ${file:PATH}, or $${ where a literal "
+       "${ is meant"},
+      {WithKafka(R"("linger": 1)"),
+       "relay.json:1: /publisher/kafka/linger: not a librdkafka property that the relay passes on; did you mean "
+       "\"linger.ms\"?"},
+      {WithKafka(R"("linger.ms": [1])"),
+       "relay.json:1: /publisher/kafka/linger.ms: a list is not valid; expected a text, a number, true or false"},
+      {WithKafka(R"("compression.type": "lz5")"),
+       "relay.json:1: /publisher/kafka/compression.type: Invalid value \"lz5\" for configuration property "
+       "\"compression.codec\""},
+      {WithKafka(R"("acks": 1)"),
+       "relay.json:1: /publisher/kafka/acks: refused: the relay sets it: order and deduplication at the broker rest on "
+       "it"},
+  };
+  for (const Broken& broken : table) {
+    INFO(broken.text);
+    CHECK(ProblemsOf(broken.text) == broken.problem);
+  }
+}
+
+TEST_CASE("all mistakes are told at once, in the order of the file") {
+  CHECK(
+      ProblemsOf("{ \"log\": {\n \"level\": 1,\n \"colour\": 2 },\n \"storage\": { \"plugin\": 7 },\n \"publisher\": "
+                 "{ \"type\": \"stdout\" } }") ==
+      "relay.json:2: /log/level: 1 is not valid; expected one of \"trace\", \"debug\", \"info\", \"warn\", \"error\", "
+      "\"off\"\n"
+      "relay.json:3: /log/colour: unknown key; valid here: level, format\n"
+      "relay.json:4: /storage/plugin: 7 is not valid; expected a text in quotes");
+}
+
+TEST_CASE("nesting has an end") {
+  const std::string deep = "{\"storage\":{\"options\":" + std::string(100'000, '[');
+  CHECK(ProblemsOf(deep).find("nested deeper than 32 levels") != std::string::npos);
+}
+
+TEST_CASE("librdkafka properties that run code or switch checks off are refused, with the reason") {
+  for (const auto* name : {"plugin.library.paths",
+                           "ssl.engine.location",
+                           "ssl.providers",
+                           "sasl.kerberos.kinit.cmd",
+                           "enable.idempotence",
+                           "enable.gapless.guarantee",
+                           "acks",
+                           "request.required.acks",
+                           "message.timeout.ms",
+                           "delivery.timeout.ms",
+                           "max.in.flight",
+                           "max.in.flight.requests.per.connection",
+                           "retries",
+                           "message.send.max.retries",
+                           "partitioner",
+                           "transactional.id",
+                           "dr_cb",
+                           "dr_msg_cb",
+                           "log_cb",
+                           "opaque",
+                           "queue.buffering.max.messages"}) {
+    INFO(name);
+    CHECK(KafkaPropertyProblem(name, "1").find("refused: ") == 0);
+  }
+  CHECK(!KafkaPropertyProblem("enable.ssl.certificate.verification", "false").empty());
+  CHECK(KafkaPropertyProblem("enable.ssl.certificate.verification", "true").empty());
+  CHECK(!KafkaPropertyProblem("ssl.endpoint.identification.algorithm", "none").empty());
+  CHECK(!KafkaPropertyProblem("enable.sasl.oauthbearer.unsecure.jwt", "true").empty());
+  CHECK(!KafkaPropertyProblem("debug", "broker,security").empty());
+  CHECK(!KafkaPropertyProblem("debug", "all").empty());
+  CHECK(KafkaPropertyProblem("debug", "broker").empty());
+  CHECK(KafkaPropertyProblem("sasl.password", "x").empty());
+}
+
+TEST_CASE("every allowed property that holds a secret is marked as one") {
+  for (const std::string& name : AllowedKafkaProperties()) {
+    INFO(name);
+    for (const auto* word : {"password", ".secret", ".pem", "jaas", "sasl.username"}) {
+      if (name.find(word) != std::string::npos) CHECK(IsSecretKafkaProperty(name));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace outbox::config

@@ -1,0 +1,50 @@
+// docs/outbox-relay.reference.jsonc is the documentation of every key: it must hold all of them, with their defaults.
+#include <cstdlib>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+
+#include "config/load.hpp"
+#include "tests/catch.hpp"
+
+namespace outbox::config {
+namespace {
+
+using nlohmann::json;
+
+std::string ReadReference() {
+  std::ifstream file(OUTBOX_REFERENCE_CONFIG);
+  REQUIRE(file);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+TEST_CASE("the reference configuration holds every key with its default") {
+  setenv("PGPASSWORD", "x", 1);
+  const std::string text = ReadReference();
+  const auto reference = Parse(text, "reference");
+  INFO(reference.status().text());
+  REQUIRE(reference.ok());
+
+  // Only what has no default.
+  json needed = json::parse(text, nullptr, true, true);
+  const json needed_only = {
+      {"storage", {{"plugin", needed["storage"]["plugin"]}, {"options", needed["storage"]["options"]}}},
+      {"publisher", {{"kafka", needed["publisher"]["kafka"]}}}};
+  const auto defaults = Parse(needed_only.dump(), "defaults");
+  INFO(defaults.status().text());
+  REQUIRE(defaults.ok());
+  CHECK(json::parse(reference->effective_json) == json::parse(defaults->effective_json));
+
+  const json written = json::parse(text, nullptr, true, true).flatten();
+  const json known = json::parse(reference->effective_json).flatten();
+  for (const auto& [pointer, value] : known.items()) {
+    INFO(pointer);
+    CHECK(written.contains(pointer));
+  }
+}
+
+}  // namespace
+}  // namespace outbox::config

@@ -1,0 +1,149 @@
+// Secrets come in by reference and do not come out again.
+#include <sys/stat.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "config/load.hpp"
+#include "config/secrets.hpp"
+#include "tests/catch.hpp"
+
+namespace outbox::config {
+namespace {
+
+class Folder {
+ public:
+  Folder() {
+    std::string name = (std::filesystem::temp_directory_path() / "config-test-XXXXXX").string();
+    REQUIRE(mkdtemp(name.data()) != nullptr);
+    path_ = name;
+  }
+  ~Folder() { std::filesystem::remove_all(path_); }
+  Folder(const Folder&) = delete;
+
+  std::filesystem::path Write(const std::string& name, const std::string& text, mode_t mode = 0600) const {
+    const std::filesystem::path file = path_ / name;
+    std::ofstream(file, std::ios::binary) << text;
+    REQUIRE(chmod(file.c_str(), mode) == 0);
+    return file;
+  }
+
+ private:
+  std::filesystem::path path_;
+};
+
+constexpr const char* kCanary = "s3cr3t-canary";
+
+TEST_CASE("references are filled in for the plugin and for Kafka, and shown as references") {
+  const Folder folder;
+  setenv("OUTBOX_TEST_SECRET", kCanary, 1);
+  folder.Write("kafka-password", std::string(kCanary) + "\r\n");
+  const auto file = folder.Write("relay.json", R"({
+    "storage": { "plugin": "memory", "options": {
+      "connection": "host=db password=${env:OUTBOX_TEST_SECRET} user=x", "deep": [ { "note": "${env:OUTBOX_TEST_SECRET}" } ],
+      "escaped": "$${env:OUTBOX_TEST_SECRET}" } },
+    "publisher": { "kafka": { "bootstrap.servers": "k:1", "sasl.password": "${file:kafka-password}",
+                              "client.id": "${env:OUTBOX_TEST_SECRET}" } },
+    "relay": { "id": "${env:OUTBOX_TEST_SECRET}" } })",
+                                 0644);
+  const auto config = Load(file);
+  INFO(config.status().text());
+  REQUIRE(config.ok());
+  CHECK(config->storage.options ==
+        R"({"connection":"host=db password=s3cr3t-canary user=x","deep":[{"note":"s3cr3t-canary"}],)"
+        R"("escaped":"${env:OUTBOX_TEST_SECRET}"})");
+  CHECK(config->publisher.kafka.at("sasl.password") == kCanary);
+  CHECK(config->relay.id == kCanary);
+  INFO(config->effective_json);
+  CHECK(config->effective_json.find(kCanary) == std::string::npos);
+  CHECK(config->effective_json.find("host=db password=${env:OUTBOX_TEST_SECRET} user=x") != std::string::npos);
+  CHECK(config->effective_json.find(R"("sasl.password":"${file:kafka-password}")") != std::string::npos);
+  CHECK(config->warnings.empty());
+}
+
+TEST_CASE("secrets in plain text are hidden, and a file that others can read is warned about") {
+  const Folder folder;
+  const std::string text = R"({
+    "storage": { "plugin": "memory", "options": {
+      "connection": "host=db password='s3cr3t-canary' user=x", "url": "postgresql://me:s3cr3t-canary@db/shop",
+      "token": "s3cr3t-canary", "auth_secret": { "value": "s3cr3t-canary", "list": ["s3cr3t-canary"] } } },
+    "publisher": { "kafka": { "bootstrap.servers": "k:1", "sasl.username": "s3cr3t-canary",
+                              "sasl.password": "s3cr3t-canary" } } })";
+  const auto open = Load(folder.Write("open.json", text, 0640));
+  INFO(open.status().text());
+  REQUIRE(open.ok());
+  INFO(open->effective_json);
+  CHECK(open->effective_json.find(kCanary) == std::string::npos);
+  CHECK(open->effective_json.find("host=db password=<hidden> user=x") != std::string::npos);
+  CHECK(open->effective_json.find("postgresql://me:<hidden>@db/shop") != std::string::npos);
+  REQUIRE(open->warnings.size() == 1);
+  INFO(open->warnings[0]);
+  CHECK(open->warnings[0].find("open.json can be read by other users") != std::string::npos);
+  CHECK(open->warnings[0].find("/storage/options/connection, ") != std::string::npos);
+  CHECK(open->warnings[0].find("/publisher/kafka/sasl.password") != std::string::npos);
+  CHECK(open->warnings[0].find(kCanary) == std::string::npos);
+
+  CHECK(Load(folder.Write("closed.json", text, 0600))->warnings.empty());
+}
+
+TEST_CASE("no message about a broken configuration shows a secret") {
+  setenv("OUTBOX_TEST_SECRET", kCanary, 1);
+  for (const auto* text : {
+           R"({ "storage": { "plugin": "${env:OUTBOX_TEST_SECRET}!" } })",
+           R"({ "storage": { "plugin_path": "${env:OUTBOX_TEST_SECRET}" } })",
+           R"({ "publisher": { "type": "${env:OUTBOX_TEST_SECRET}" } })",
+           R"({ "publisher": { "kafka": { "linger.ms": "${env:OUTBOX_TEST_SECRET}" } } })",
+           R"({ "publisher": { "kafka": { "debug": "all ${env:OUTBOX_TEST_SECRET}" } } })",
+           R"({ "relay": { "id": "a b ${env:OUTBOX_TEST_SECRET}" } })",
+           R"({ "relay": { "batch_size": "${env:OUTBOX_TEST_SECRET}" } })",
+           R"({ "publisher": { "kafka": { "sasl.password": ["s3cr3t-canary"] } } })",
+       }) {
+    const auto config = Parse(text, "relay.json");
+    REQUIRE(!config.ok());
+    INFO(text << "\n" << config.status().text());
+    CHECK(config.status().text().find(kCanary) == std::string::npos);
+  }
+}
+
+TEST_CASE("what cannot be a secret's text is refused") {
+  const Folder folder;
+  const auto problem_of = [&](const std::string& reference) {
+    const auto file = folder.Write("relay.json", R"({ "relay": { "id": ")" + reference + R"(" } })");
+    return Load(file).status().text();
+  };
+  folder.Write("binary", "\xff\xfe");
+  folder.Write("nul", std::string("a\0b", 3));
+  CHECK(problem_of("${file:binary}").find("what ${file:binary} holds is not UTF-8 text") != std::string::npos);
+  CHECK(problem_of("${file:nul}").find("a NUL character inside the text") != std::string::npos);
+  CHECK(problem_of("${file:.}").find("is a directory") != std::string::npos);
+  CHECK(problem_of("${env:X").find("a ${ without its }") != std::string::npos);
+}
+
+TEST_CASE("passwords are hidden in texts of others") {
+  CHECK(Redact("connect host=a password=p w") == "connect host=a password=<hidden> w");
+  CHECK(Redact("PASSWORD = 'a b\\'c' port=1") == "PASSWORD = <hidden> port=1");
+  CHECK(Redact("pwd=a;pass=b&x=1") == "pwd=<hidden>;pass=<hidden>&x=1");
+  CHECK(Redact("sslpassword=a\\ b c=1") == "sslpassword=<hidden> c=1");
+  CHECK(Redact("mysql://u:p@ss@h/d?password=q&a=b") == "mysql://u:<hidden>@h/d?password=<hidden>&a=b");
+  CHECK(Redact("http://h:80/x y@z") == "http://h:80/x y@z");
+  CHECK(Redact("host=a port=1") == "host=a port=1");
+  CHECK(Redact("password=") == "password=");
+}
+
+TEST_CASE("a configuration that cannot be read says so") {
+  const Folder folder;
+  const auto missing = Load("/nowhere/relay.json");
+  REQUIRE(!missing.ok());
+  CHECK(missing.status().code() == OUTBOX_BAD_CONFIG);
+  CHECK(missing.status().text() ==
+        "/nowhere/relay.json: cannot read the configuration: No such file or directory; name the file with --config "
+        "FILE or OUTBOX_RELAY_CONFIG");
+  CHECK(Load("/").status().text() == "/: is a directory; name the file in it");
+  CHECK(Load(folder.Write("big.json", std::string((1 << 20) + 1, ' '))).status().text().find("larger than 1 MiB") !=
+        std::string::npos);
+}
+
+}  // namespace
+}  // namespace outbox::config
