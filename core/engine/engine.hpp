@@ -204,6 +204,14 @@ class Engine {
   [[nodiscard]] Time Backoff(Time base, Time cap, std::uint32_t failures);
   void Emit(Do what, std::span<const EventIndex> events);
   void EmitWrite(Write what, Do command);
+  // Fenced writes go under the token of their batch: one batch at a time.
+  template <class T, class EventOf>
+  void TakeBatch(std::vector<T>& waiting, std::vector<T>& taken, EventOf event_of) {
+    std::size_t n = 0;
+    while (n < waiting.size() && BatchOf(event_of(waiting[n])) == BatchOf(event_of(waiting[0]))) ++n;
+    taken.assign(waiting.begin(), waiting.begin() + static_cast<std::ptrdiff_t>(n));
+    waiting.erase(waiting.begin(), waiting.begin() + static_cast<std::ptrdiff_t>(n));
+  }
   [[nodiscard]] Writer& WriterOf(Write w) { return writers_[static_cast<std::size_t>(w)]; }
   [[nodiscard]] std::vector<EventIndex>& EventsOf(Write w) { return w == Write::kConfirm ? confirming_ : releasing_; }
 

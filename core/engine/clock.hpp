@@ -1,0 +1,16 @@
+// The shell's clock. Boot time, because it goes on while the machine is suspended: a lease does too.
+#pragma once
+
+#include <ctime>
+
+#include "engine/settings.hpp"
+
+namespace outbox::engine {
+
+inline Time Now() {
+  timespec t{};
+  clock_gettime(CLOCK_BOOTTIME, &t);
+  return static_cast<Time>(t.tv_sec) * kSecond + t.tv_nsec / 1000;
+}
+
+}  // namespace outbox::engine

@@ -1,0 +1,78 @@
+// One session that is opened when it is needed and opened anew after it broke. Used by one worker thread; Cancel
+// comes from any.
+#pragma once
+
+#include <memory>
+#include <mutex>
+
+#include "engine/condition.hpp"
+#include "plugins/store.hpp"
+
+namespace outbox::engine {
+
+class Connection {
+ public:
+  Connection(std::shared_ptr<plugins::Store> store, std::shared_ptr<Condition> database)
+      : store_(std::move(store)), database_(std::move(database)) {}
+
+  // Runs f(session) on an open session and returns its Status or Result; a broken session is given up.
+  template <class F>
+  auto Use(const Call& call, F&& f) -> decltype(f(std::declval<plugins::Session&>())) {
+    if (Status opened = Open(call); !opened.ok()) return opened;
+    auto result = f(*session_);
+    Judge(StatusOf(result));
+    return result;
+  }
+
+  void Cancel() {
+    const std::lock_guard lock(mutex_);
+    if (session_) session_->Cancel();
+  }
+
+ private:
+  static const Status& StatusOf(const Status& s) { return s; }
+  template <class T>
+  static const Status& StatusOf(const Result<T>& r) {
+    return r.status();
+  }
+
+  Status Open(const Call& call) {
+    if (session_) return {};
+    auto opened = store_->Connect(call);
+    if (!opened.ok()) {
+      database_->Bad(opened.status().text());
+      return opened.status();
+    }
+    const std::lock_guard lock(mutex_);
+    session_ = std::move(*opened);
+    return {};
+  }
+
+  void Judge(const Status& status) {
+    switch (status.code()) {
+      case OUTBOX_OK:
+      case OUTBOX_LEASE_LOST:
+      case OUTBOX_BAD_DATA:
+      case OUTBOX_UNSUPPORTED:
+        database_->Good();
+        return;
+      case OUTBOX_CANCELLED:
+        return;
+      default:
+        break;
+    }
+    database_->Bad(status.text());
+    std::unique_ptr<plugins::Session> broken;
+    {
+      const std::lock_guard lock(mutex_);
+      broken = std::move(session_);
+    }
+  }
+
+  const std::shared_ptr<plugins::Store> store_;
+  const std::shared_ptr<Condition> database_;
+  std::mutex mutex_;  // guards the pointer against Cancel; only the worker changes it
+  std::unique_ptr<plugins::Session> session_;
+};
+
+}  // namespace outbox::engine

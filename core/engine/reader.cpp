@@ -1,0 +1,100 @@
+#include "engine/reader.hpp"
+
+#include <string_view>
+
+#include "engine/clock.hpp"
+
+namespace outbox::engine {
+
+Reader::Reader(std::shared_ptr<plugins::Store> store, publish::Publisher& publisher, std::string relay_id,
+               std::shared_ptr<Condition> database, std::shared_ptr<Condition> broker,
+               std::function<void(Reading)> arrived, std::function<void(outbox_code)> failed)
+    : marks_rows_(store->MarksRows()),
+      connection_(std::move(store), std::move(database)),
+      publisher_(publisher),
+      relay_id_(std::move(relay_id)),
+      broker_(std::move(broker)),
+      arrived_(std::move(arrived)),
+      failed_(std::move(failed)),
+      thread_([this] { Run(); }) {}
+
+Reader::~Reader() {
+  stop_ = true;
+  mailbox_.Post([] {});
+  thread_.join();
+}
+
+void Reader::Read(ReadOrder order) {
+  mailbox_.Post([this, shared = std::make_shared<ReadOrder>(std::move(order))] { Execute(*shared); });
+}
+
+void Reader::Run() {
+  std::vector<Mailbox::Task> tasks;
+  while (!stop_) {
+    mailbox_.Take(tasks, kForever);
+    for (const auto& task : tasks) task();
+  }
+}
+
+void Reader::Execute(ReadOrder& order) {
+  for (const std::string& id : order.forgotten) in_hand_.erase(id);
+  order.reserve.relay_id = relay_id_;
+  std::string id;  // kept, so that a look-up allocates nothing
+  order.reserve.in_hand = [this, &id](std::string_view row_id) {
+    id.assign(row_id);
+    return in_hand_.contains(id);
+  };
+
+  const Time asked = Now();
+  auto batch = connection_.Use(
+      order.call, [&](plugins::Session& session) { return session.ReserveNewEvents(order.reserve, order.call); });
+  if (!batch.ok()) return failed_(batch.status().code());
+
+  Reading reading;
+  reading.reservation.arena_bytes = batch->arena_bytes();
+  reading.reservation.more = batch->more();
+  if (batch->lease_left().count() > 0) {
+    reading.reservation.until = asked + std::chrono::microseconds(batch->lease_left()).count();
+  }
+  reading.batch = std::make_unique<publish::PreparedBatch>();
+  reading.batch->batch = std::move(*batch);
+  if (const Status prepared = Prepare(*reading.batch, order.call); !prepared.ok()) {
+    broker_->Bad(prepared.text());
+    return failed_(prepared.code());
+  }
+  if (!reading.batch->batch.empty()) broker_->Good();
+  reading.reservation.drain_first = reading.batch->drain_first;
+  const plugins::Batch& rows = reading.batch->batch;
+  reading.events.reserve(rows.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    in_hand_.emplace(View(rows[i].row_id));
+    reading.events.push_back(Describe(rows[i], reading.batch->events[i]));
+  }
+  arrived_(std::move(reading));
+}
+
+// Rows that could not be made ready are given back at once: they are not in hand and nobody's fault.
+Status Reader::Prepare(publish::PreparedBatch& batch, const Call& call) {
+  if (batch.batch.empty()) return {};
+  Status prepared = publisher_.Prepare(batch, call.timeout);
+  if (prepared.ok() || !marks_rows_) return prepared;
+  std::vector<outbox_bytes> rows;
+  for (std::size_t i = 0; i < batch.batch.size(); ++i) rows.push_back(batch.batch[i].row_id);
+  Call release = call;
+  release.token = batch.batch.token();
+  // A failed release is mended by the end of the reservation.
+  (void)connection_.Use(release, [&](plugins::Session& session) { return session.Release(rows, release); });
+  return prepared;
+}
+
+Incoming Reader::Describe(const outbox_event& event, const publish::Prepared& prepared) {
+  Incoming in;
+  in.has_key = event.aggregate_id.data != nullptr;
+  if (in.has_key) in.key_hash = std::hash<std::string_view>{}(View(event.aggregate_id));
+  in.attempts = event.attempts;
+  in.lane = prepared.lane;
+  in.refused = prepared.refusal >= 0;
+  return in;
+}
+
+}  // namespace outbox::engine

@@ -1,0 +1,63 @@
+// The thread that reserves events and makes them ready for sending, on a session of its own.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <unordered_set>
+#include <vector>
+
+#include "engine/connection.hpp"
+#include "engine/engine.hpp"
+#include "engine/mailbox.hpp"
+#include "publish/publisher.hpp"
+
+namespace outbox::engine {
+
+struct ReadOrder {
+  plugins::ReserveOrder reserve;  // but for in_hand and relay_id
+  Call call;
+  std::vector<std::string> forgotten;  // rows that the relay holds no longer
+};
+
+struct Reading {
+  std::unique_ptr<publish::PreparedBatch> batch;
+  Reservation reservation;
+  std::vector<Incoming> events;
+};
+
+class Reader {
+ public:
+  // The callbacks run on the reader's thread.
+  Reader(std::shared_ptr<plugins::Store> store, publish::Publisher& publisher, std::string relay_id,
+         std::shared_ptr<Condition> database, std::shared_ptr<Condition> broker, std::function<void(Reading)> arrived,
+         std::function<void(outbox_code)> failed);
+  ~Reader();
+
+  void Read(ReadOrder order);  // one at a time
+  void Cancel() { connection_.Cancel(); }
+
+ private:
+  void Run();
+  void Execute(ReadOrder& order);
+  [[nodiscard]] Status Prepare(publish::PreparedBatch& batch, const Call& call);
+  static Incoming Describe(const outbox_event& event, const publish::Prepared& prepared);
+
+  const bool marks_rows_;
+  Connection connection_;
+  publish::Publisher& publisher_;
+  const std::string relay_id_;
+  const std::shared_ptr<Condition> broker_;
+  const std::function<void(Reading)> arrived_;
+  const std::function<void(outbox_code)> failed_;
+  // Rows that the relay holds. Too large for a moment, never too small: a row leaves it only with the order after
+  // the storage has answered the call that ended it, and reads follow each other.
+  std::unordered_set<std::string> in_hand_;
+  Mailbox mailbox_;
+  std::atomic<bool> stop_ = false;
+  std::thread thread_;
+};
+
+}  // namespace outbox::engine

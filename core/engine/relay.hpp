@@ -1,0 +1,74 @@
+// The relay: joins the others at the outbox, and works on the shards that it holds.
+//
+//   Relay relay(config, store, publishers, logger);
+//   if (Status s = relay.Start(); !s.ok()) ...
+//   relay.Wait();            // until Stop, or until it cannot go on
+#pragma once
+
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "config/config.hpp"
+#include "engine/shard_runner.hpp"
+
+namespace outbox::engine {
+
+class Relay {
+ public:
+  Relay(config::Relay config, std::shared_ptr<plugins::Store> store, PublisherFactory publishers,
+        std::shared_ptr<spdlog::logger> logger);
+  // Stops at once if Stop was not called: what is in flight may be sent again by the next relay.
+  ~Relay();
+
+  // Makes the publisher and begins; needs neither database nor broker to be up. OUTBOX_BAD_CONFIG: a publisher
+  // property is wrong, or the plugin cannot keep what the config asks for.
+  [[nodiscard]] Status Start();
+  // Blocks until Stop (OK), or until it cannot go on: OUTBOX_BAD_CONFIG from the first database contact.
+  [[nodiscard]] Status Wait();
+  // Any thread. Finishes what is in flight, confirms it, gives the leases back. False: `timeout` came first, and what
+  // is not confirmed will be sent again.
+  bool Stop(config::Duration timeout);
+
+  [[nodiscard]] const std::string& id() const { return config_.id; }
+  [[nodiscard]] Counters counters() const;
+
+ private:
+  void KeepLeases();
+  void ApplyLease(const Lease& lease, Time asked);
+  void GiveBack(Time deadline);
+  void Fail(Status status);
+  // Shorter than the lease, so that a call that hangs leaves time for another.
+  [[nodiscard]] Call MakeCall() const {
+    return {0, 0, std::min<Millis>(config_.storage_timeout, config_.reserve_duration / 3)};
+  }
+
+  config::Relay config_;
+  const std::shared_ptr<plugins::Store> store_;
+  const PublisherFactory publishers_;
+  const std::shared_ptr<spdlog::logger> logger_;
+  const std::shared_ptr<Condition> database_, broker_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  bool stopping_ = false, left_ = false;
+  Time stop_by_ = kForever;
+  Status failure_;
+  bool failed_ = false;
+  std::uint32_t retired_ = 0;  // shards wound up since stopping began
+  // Shard 0 exists from the start, warm; the others as they are gained.
+  std::map<std::uint32_t, std::unique_ptr<ShardRunner>> runners_;
+
+  Connection connection_;
+
+  // Of the lease thread.
+  std::map<std::uint32_t, std::uint64_t> owned_;  // shard -> token
+  bool met_database_ = false;
+  bool told_standby_ = false;
+  std::thread lease_thread_;
+};
+
+}  // namespace outbox::engine

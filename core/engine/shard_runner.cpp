@@ -1,0 +1,287 @@
+#include "engine/shard_runner.hpp"
+
+#include "engine/clock.hpp"
+
+namespace outbox::engine {
+namespace {
+
+Time Micros(config::Duration d) { return std::chrono::microseconds(d).count(); }
+
+Settings MakeSettings(const config::Relay& c, bool marks_rows) {
+  Settings s;
+  s.batch_events = c.batch_size;
+  s.window_events = c.max_in_flight_events;
+  s.window_bytes = c.max_in_flight_bytes;
+  s.order_keys = c.ordering == config::Ordering::kKey;
+  s.marks_rows = marks_rows;
+  s.max_attempts = c.max_attempts;
+  s.on_exhausted = c.on_exhausted == config::OnExhausted::kBlock ? OUTBOX_BLOCK : OUTBOX_DEAD;
+  s.retry_backoff = Micros(c.retry_backoff);
+  s.max_retry_backoff = Micros(c.max_retry_backoff);
+  s.poll_interval = Micros(c.poll_interval);
+  s.delivery_timeout = Micros(c.delivery_timeout);
+  s.lease_margin = Micros(c.reserve_duration) / 5;
+  s.seed = static_cast<std::uint64_t>(Now());
+  return s;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ShardRunner>> ShardRunner::Start(std::uint32_t shard, Parts parts,
+                                                        const PublisherFactory& publishers) {
+  std::unique_ptr<ShardRunner> runner(new ShardRunner(shard, std::move(parts)));
+  auto publisher = publishers(*runner);
+  if (!publisher.ok()) return publisher.status();
+  const Parts& p = runner->parts_;
+  runner->publisher_ = std::move(*publisher);
+  runner->reader_ = std::make_unique<Reader>(
+      p.store, *runner->publisher_, p.relay_id, p.database, p.broker,
+      [r = runner.get()](Reading reading) {
+        r->mailbox_.Post(
+            [r, shared = std::make_shared<Reading>(std::move(reading))] { r->Arrived(std::move(*shared)); });
+      },
+      [r = runner.get()](outbox_code code) { r->mailbox_.Post([r, code] { r->engine_.ReserveFailed(code); }); });
+  runner->writer_ = std::make_unique<Writer>(p.store, p.database, [r = runner.get()](Write what, outbox_code code) {
+    r->mailbox_.Post([r, what, code] { r->engine_.Written(what, code); });
+  });
+  runner->thread_ = std::thread([r = runner.get()] { r->Run(); });
+  return runner;
+}
+
+ShardRunner::ShardRunner(std::uint32_t shard, Parts parts)
+    : shard_(shard), parts_(std::move(parts)), engine_(MakeSettings(parts_.config, parts_.store->MarksRows())) {}
+
+// Records may point into batches until the publisher is gone.
+ShardRunner::~ShardRunner() {
+  stop_ = true;
+  if (thread_.joinable()) {
+    mailbox_.Post([] {});
+    thread_.join();
+  }
+  CancelCalls();
+  reader_.reset();
+  writer_.reset();
+  publisher_.reset();
+}
+
+void ShardRunner::CancelCalls() {
+  if (publisher_) publisher_->Cancel();
+  if (reader_) reader_->Cancel();
+  if (writer_) writer_->Cancel();
+}
+
+Counters ShardRunner::counters() const {
+  const std::lock_guard lock(counters_mutex_);
+  return counters_;
+}
+
+// ---- the lease: one is wound up before the next begins ----
+
+void ShardRunner::LeaseHeld(std::uint64_t token, Time until) {
+  mailbox_.Post([this, token, until] {
+    if (phase_ == Phase::kStopped) return;
+    if (phase_ == Phase::kStopping) {
+      if (token == token_) engine_.LeaseHeld(until);
+    } else if (phase_ == Phase::kHolding && token == token_) {
+      engine_.LeaseHeld(until);
+    } else if (phase_ == Phase::kStandby) {
+      Adopt(token, until);
+    } else {
+      next_lease_ = {token, until};
+      if (phase_ == Phase::kHolding) engine_.LeaseLost();
+      phase_ = Phase::kWindingUp;
+    }
+  });
+}
+
+void ShardRunner::LeaseLost() {
+  mailbox_.Post([this] {
+    next_lease_ = {};
+    if (phase_ != Phase::kHolding && phase_ != Phase::kStopping) return;
+    if (phase_ == Phase::kHolding) phase_ = Phase::kWindingUp;
+    engine_.LeaseLost();
+  });
+}
+
+void ShardRunner::Retire(Time deadline) {
+  mailbox_.Post([this, deadline] {
+    if (phase_ == Phase::kStopping || phase_ == Phase::kStopped) return;
+    phase_ = Phase::kStopping;
+    next_lease_ = {};
+    engine_.Retire(deadline);
+  });
+}
+
+void ShardRunner::Adopt(std::uint64_t token, Time until) {
+  token_ = token;
+  next_lease_ = {};
+  phase_ = Phase::kHolding;
+  engine_.LeaseHeld(until);
+}
+
+void ShardRunner::Retired() {
+  if (phase_ == Phase::kStopping) {
+    phase_ = Phase::kStopped;
+    parts_.retired(shard_);
+    return;
+  }
+  phase_ = Phase::kStandby;
+  if (next_lease_.until <= Now()) return;
+  // Not from inside the engine's own command.
+  mailbox_.Post([this, next = next_lease_] {
+    if (phase_ == Phase::kStandby) Adopt(next.token, next.until);
+  });
+}
+
+// ---- the publisher's reports, on its threads ----
+
+void ShardRunner::OnReports(std::span<const publish::Report> reports) {
+  mailbox_.Post(
+      [this, copy = std::vector<publish::Report>(reports.begin(), reports.end())] { engine_.Reported(copy); });
+}
+
+void ShardRunner::OnReset(std::uint32_t epoch) {
+  mailbox_.Post([this, epoch] { engine_.ResetDone(epoch); });
+}
+
+void ShardRunner::OnProducerFailed(const std::string& why) {
+  parts_.logger->debug("producer of shard {} begins anew: {}", shard_, why);
+  mailbox_.Post([this] { engine_.ProducerFailed(); });
+}
+
+void ShardRunner::OnBrokerState(bool up, const std::string& why) {
+  if (up)
+    parts_.broker->Good();
+  else
+    parts_.broker->Bad(why);
+}
+
+// ---- the engine's thread ----
+
+void ShardRunner::Run() {
+  std::vector<Mailbox::Task> tasks;
+  while (!stop_) {
+    mailbox_.Take(tasks, engine_.NextDeadline());
+    engine_.Advance(Now());
+    for (const auto& task : tasks) task();
+    engine_.TakeCommands([this](const Command& c, std::span<const EventIndex> events,
+                                std::span<const FailedEvent> failures) { Execute(c, events, failures); });
+    const std::lock_guard lock(counters_mutex_);
+    counters_ = engine_.counters();
+  }
+}
+
+void ShardRunner::Execute(const Command& command, std::span<const EventIndex> events,
+                          std::span<const FailedEvent> failures) {
+  switch (command.what) {
+    case Do::kReserve: {
+      ReadOrder order;
+      order.reserve.max_events = parts_.config.batch_size;
+      order.reserve.max_bytes = parts_.config.max_in_flight_bytes / 2;
+      order.reserve.reserve_duration = parts_.config.reserve_duration;
+      order.reserve.sweep = command.sweep;
+      order.call = MakeCall(token_);
+      order.forgotten.swap(forgotten_);
+      reader_->Read(std::move(order));
+      break;
+    }
+    case Do::kPublish:
+      Publish(events, command.epoch);
+      break;
+    case Do::kReset:
+      publisher_->Reset(command.epoch);
+      break;
+    case Do::kConfirm:
+      WriteRows(Write::kConfirm, events);
+      break;
+    case Do::kFail:
+      WriteFailures(failures);
+      break;
+    case Do::kRelease:
+      WriteRows(Write::kRelease, events);
+      break;
+    case Do::kForget:
+      for (const EventIndex e : events) forgotten_.emplace_back(View(Row(e).row_id));
+      break;
+    case Do::kFreeBatch:
+      batches_[command.batch].reset();
+      break;
+    case Do::kRetired:
+      Retired();
+      break;
+  }
+}
+
+void ShardRunner::Arrived(Reading reading) {
+  const BatchIndex b = engine_.Reserved(reading.reservation, reading.events);
+  if (b >= batches_.size()) batches_.resize(b + 1);
+  batches_[b] = std::move(reading.batch);
+}
+
+void ShardRunner::Publish(std::span<const EventIndex> events, std::uint32_t epoch) {
+  for (std::size_t i = 0; i < events.size();) {
+    const BatchIndex b = engine_.BatchOf(events[i]);
+    outgoing_.clear();
+    for (; i < events.size() && engine_.BatchOf(events[i]) == b; ++i) {
+      outgoing_.push_back({engine_.PositionOf(events[i]), events[i]});
+    }
+    publisher_->Publish(*batches_[b], outgoing_, epoch);
+  }
+}
+
+void ShardRunner::WriteRows(Write what, std::span<const EventIndex> events) {
+  WriteOrder order;
+  order.what = what;
+  order.call = MakeCall(what == Write::kConfirm ? 0 : batches_[engine_.BatchOf(events.front())]->batch.token());
+  order.rows.reserve(events.size());
+  for (const EventIndex e : events) order.rows.push_back(Row(e).row_id);
+  writer_->Do(std::move(order));
+}
+
+void ShardRunner::WriteFailures(std::span<const FailedEvent> failures) {
+  WriteOrder order;
+  order.what = Write::kFail;
+  order.call = MakeCall(batches_[engine_.BatchOf(failures.front().event)]->batch.token());
+  for (const FailedEvent& f : failures) {
+    const publish::Refusal why = WhyFailed(f);
+    LogFailure(f, why);
+    const std::string& reason = order.texts.emplace_back(why.reason);
+    const std::string& text = order.texts.emplace_back(why.text);
+    order.failures.push_back(
+        {Row(f.event).row_id, Raw(reason), Raw(text), f.retry_after / kMillisecond, f.disposition, 0});
+  }
+  writer_->Do(std::move(order));
+}
+
+publish::Refusal ShardRunner::WhyFailed(const FailedEvent& failed) const {
+  const publish::PreparedBatch& batch = *batches_[engine_.BatchOf(failed.event)];
+  const std::int32_t refusal = batch.events[engine_.PositionOf(failed.event)].refusal;
+  return refusal >= 0 ? batch.refusals[static_cast<std::size_t>(refusal)] : publisher_->Explain(failed.error);
+}
+
+// One line a second at most: a topic that is gone may fail a million events.
+void ShardRunner::LogFailure(const FailedEvent& failed, const publish::Refusal& why) {
+  const Time now = Now();
+  if (now < log_failures_after_) {
+    ++unlogged_failures_;
+    return;
+  }
+  log_failures_after_ = now + kSecond;
+  const outbox_event& row = Row(failed.event);
+  const std::string next = failed.disposition == OUTBOX_DEAD ? "moved to the dead letters"
+                           : failed.disposition == OUTBOX_BLOCK
+                               ? "given up, its key waits for an operator"
+                               : fmt::format("next try in {} ms", failed.retry_after / kMillisecond);
+  const std::string more = unlogged_failures_ > 0 ? fmt::format(" ({} more not shown)", unlogged_failures_) : "";
+  unlogged_failures_ = 0;
+  parts_.logger->warn("event {} for topic '{}' failed (attempt {} of {}): {}: {}; {}{}", View(row.event_id),
+                      View(row.topic), row.attempts + 1, parts_.config.max_attempts, why.reason, why.text, next, more);
+}
+
+const outbox_event& ShardRunner::Row(EventIndex e) const {
+  return batches_[engine_.BatchOf(e)]->batch[engine_.PositionOf(e)];
+}
+
+Call ShardRunner::MakeCall(std::uint64_t token) const { return {shard_, token, parts_.config.storage_timeout}; }
+
+}  // namespace outbox::engine

@@ -1,0 +1,95 @@
+// One shard at work: the engine on a thread of its own, with a reader, a writer and a publisher that do what it says.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "config/config.hpp"
+#include "engine/engine.hpp"
+#include "engine/mailbox.hpp"
+#include "engine/reader.hpp"
+#include "engine/writer.hpp"
+#include "publish/publisher.hpp"
+
+namespace outbox::engine {
+
+using PublisherFactory =
+    std::function<Result<std::unique_ptr<publish::Publisher>>(publish::PublisherListener& listener)>;
+
+class ShardRunner : private publish::PublisherListener {
+ public:
+  struct Parts {
+    config::Relay config;
+    std::string relay_id;
+    std::shared_ptr<plugins::Store> store;
+    std::shared_ptr<Condition> database, broker;
+    std::shared_ptr<spdlog::logger> logger;
+    std::function<void(std::uint32_t shard)> retired;  // nothing of the shard is in hand; on the runner's thread
+  };
+
+  // Fails where the publisher cannot be made (OUTBOX_BAD_CONFIG).
+  static Result<std::unique_ptr<ShardRunner>> Start(std::uint32_t shard, Parts parts,
+                                                    const PublisherFactory& publishers);
+  ~ShardRunner() override;
+
+  // Any thread. The lease under `token` lasts until `until` of the shell's clock; a new token is a new lease.
+  void LeaseHeld(std::uint64_t token, Time until);
+  void LeaseLost();
+  void Retire(Time deadline);
+  // Ends calls that hang, at the end of a stop.
+  void CancelCalls();
+  [[nodiscard]] Counters counters() const;
+
+ private:
+  ShardRunner(std::uint32_t shard, Parts parts);
+
+  void OnReports(std::span<const publish::Report> reports) override;
+  void OnReset(std::uint32_t epoch) override;
+  void OnProducerFailed(const std::string& why) override;
+  void OnBrokerState(bool up, const std::string& why) override;
+
+  void Run();
+  void Execute(const Command& command, std::span<const EventIndex> events, std::span<const FailedEvent> failures);
+  void Publish(std::span<const EventIndex> events, std::uint32_t epoch);
+  void WriteRows(Write what, std::span<const EventIndex> events);
+  void WriteFailures(std::span<const FailedEvent> failures);
+  void Arrived(Reading reading);
+  void Retired();
+  void Adopt(std::uint64_t token, Time until);
+  [[nodiscard]] const outbox_event& Row(EventIndex e) const;
+  [[nodiscard]] publish::Refusal WhyFailed(const FailedEvent& failed) const;
+  void LogFailure(const FailedEvent& failed, const publish::Refusal& why);
+  [[nodiscard]] Call MakeCall(std::uint64_t token) const;
+
+  const std::uint32_t shard_;
+  const Parts parts_;
+  Mailbox mailbox_;
+  std::unique_ptr<publish::Publisher> publisher_;
+  std::unique_ptr<Reader> reader_;
+  std::unique_ptr<Writer> writer_;
+
+  // Of the engine's thread.
+  Engine engine_;
+  std::vector<std::unique_ptr<publish::PreparedBatch>> batches_;  // by BatchIndex
+  std::vector<std::string> forgotten_;
+  std::vector<publish::Outgoing> outgoing_;
+  std::uint64_t token_ = 0;
+  struct {
+    std::uint64_t token = 0;
+    Time until = 0;
+  } next_lease_;  // gained while the last one is still being wound up
+  enum class Phase { kStandby, kHolding, kWindingUp, kStopping, kStopped } phase_ = Phase::kStandby;
+  Time log_failures_after_ = 0;
+  std::uint64_t unlogged_failures_ = 0;
+
+  mutable std::mutex counters_mutex_;
+  Counters counters_;
+  std::atomic<bool> stop_ = false;
+  std::thread thread_;
+};
+
+}  // namespace outbox::engine

@@ -1,0 +1,43 @@
+#include "engine/writer.hpp"
+
+namespace outbox::engine {
+
+Writer::Writer(std::shared_ptr<plugins::Store> store, std::shared_ptr<Condition> database,
+               std::function<void(Write, outbox_code)> answered)
+    : connection_(std::move(store), std::move(database)), answered_(std::move(answered)), thread_([this] { Run(); }) {}
+
+Writer::~Writer() {
+  stop_ = true;
+  mailbox_.Post([] {});
+  thread_.join();
+}
+
+void Writer::Do(WriteOrder order) {
+  mailbox_.Post([this, shared = std::make_shared<WriteOrder>(std::move(order))] {
+    answered_(shared->what, Execute(*shared).code());
+  });
+}
+
+void Writer::Run() {
+  std::vector<Mailbox::Task> tasks;
+  while (!stop_) {
+    mailbox_.Take(tasks, kForever);
+    for (const auto& task : tasks) task();
+  }
+}
+
+Status Writer::Execute(const WriteOrder& order) {
+  return connection_.Use(order.call, [&](plugins::Session& session) {
+    switch (order.what) {
+      case Write::kConfirm:
+        return session.ConfirmEvent(order.rows, order.call);
+      case Write::kFail:
+        return session.ConfirmFailed(order.failures, order.call);
+      case Write::kRelease:
+        return session.Release(order.rows, order.call);
+    }
+    return Status();
+  });
+}
+
+}  // namespace outbox::engine

@@ -1,0 +1,48 @@
+// The thread that confirms, fails and releases events, on a session of its own: reading never waits for it.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "engine/connection.hpp"
+#include "engine/engine.hpp"
+#include "engine/mailbox.hpp"
+
+namespace outbox::engine {
+
+// Row ids point into batches, which stay until the write is answered.
+struct WriteOrder {
+  Write what = Write::kConfirm;
+  Call call;
+  std::vector<outbox_bytes> rows;        // kConfirm, kRelease
+  std::vector<outbox_failure> failures;  // kFail
+  std::deque<std::string> texts;         // what failures point to
+};
+
+class Writer {
+ public:
+  // `answered` runs on the writer's thread.
+  Writer(std::shared_ptr<plugins::Store> store, std::shared_ptr<Condition> database,
+         std::function<void(Write, outbox_code)> answered);
+  ~Writer();
+
+  void Do(WriteOrder order);
+  void Cancel() { connection_.Cancel(); }
+
+ private:
+  void Run();
+  [[nodiscard]] Status Execute(const WriteOrder& order);
+
+  Connection connection_;
+  const std::function<void(Write, outbox_code)> answered_;
+  Mailbox mailbox_;
+  std::atomic<bool> stop_ = false;
+  std::thread thread_;
+};
+
+}  // namespace outbox::engine
