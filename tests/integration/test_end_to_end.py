@@ -1,0 +1,142 @@
+"""The whole way: applications commit events of every shape, the relay is stopped, started and killed, Kafka has it all."""
+
+import os
+import signal
+import sqlite3
+import unittest
+import uuid
+
+from delivery import assert_delivered, assert_in_order, assert_nothing_twice
+from events import make_events
+from servers import (Relay, TemporaryFolder, read_topic, relay_config, shared_kafka, shared_postgres,
+                     wait_until)
+from writers import ENDINGS, PostgresWriter, SqliteWriter, Transaction, Writers, make_transactions
+
+SEED = int(os.environ.get("OUTBOX_TEST_SEED", "20"))
+EVENTS = 10_000
+PARTITIONS = 6
+WINDOW = 500  # what the relay may have in flight, and so the most that one kill may send twice
+
+# Takes its id, then waits without an xid: its row turns up under ids that were sent long ago, and no snapshot told.
+SLOW_TRIGGER = """
+create function slow() returns trigger language plpgsql as $$ begin perform pg_sleep(0.15); return new; end $$;
+create trigger slow before insert on outbox_event for each row when (new.event_type = 'slow') execute function slow();
+"""
+
+
+class EndToEnd:
+    """What both databases go through; the database's class says how it is made, written and asked."""
+
+    def setUp(self):
+        print(f"  seed {SEED} (OUTBOX_TEST_SEED)")
+        self.kafka = shared_kafka()
+        self.topics = [f"end-to-end-{part}-{uuid.uuid4()}" for part in ("orders", "payments")]
+        for topic in self.topics:
+            self.kafka.create_topic(topic, PARTITIONS)
+        self.relay = Relay(relay_config(self.plugin, self.make_database(), self.kafka.bootstrap,
+                                        {"batch_size": 100, "max_in_flight_events": WINDOW}))
+        self.addCleanup(self.relay.close)
+        migrated = self.relay.command("migrate", *self.migrate_options)
+        self.assertEqual(migrated.returncode, 0, migrated.stderr)
+        self.prepare_database()
+
+    def records(self):
+        return [record for topic in self.topics for record in read_topic(self.kafka.bootstrap, topic)]
+
+    def sent(self):
+        return sum(sum(self.kafka.end_offsets(topic).values()) for topic in self.topics)
+
+    def test_everything_arrives_in_order(self):
+        plan = self.plan(make_events(SEED, EVENTS, self.topics))
+        writers = Writers(plan, self.open_writer, self.writers).start()
+
+        # Stopped in the middle: nothing is sent again, and nothing that was sent stays in the table.
+        wait_until(lambda: writers.committed > EVENTS // 10 or not writers.running, 120, "a backlog")
+        self.relay.start()
+        self.relay.wait_while_running(lambda: self.sent() > EVENTS // 4, 120, "a quarter has been sent")
+        self.assertTrue(writers.running, "the relay was to be stopped while events come in")
+        self.assertEqual(self.relay.stop(signal.SIGTERM), 0, "exit code after SIGTERM")
+        records = self.records()
+        assert_nothing_twice(self, records)
+        left = self.event_ids_in_table()
+        self.assertEqual([record.offset for record in records if record.header("event_id").decode() in left], [],
+                         "sent, acknowledged and still in the table after a clean stop")
+
+        # Killed in the middle, after it had gone on without a repetition.
+        wait_until(lambda: writers.committed > EVENTS // 2 or not writers.running, 120, "a backlog")
+        self.relay.start()
+        before = self.sent()
+        self.relay.wait_while_running(lambda: self.sent() > before + WINDOW, 120, "a window has been sent")
+        self.relay.kill()
+        records = self.records()
+        assert_nothing_twice(self, records)
+        self.assertLess(len(records), EVENTS * 0.85, "the relay was to be killed while it had work")
+
+        self.relay.start()
+        journal = writers.join(180)
+        self.relay.wait_while_running(lambda: not self.event_ids_in_table(), 120, "the table is empty")
+        self.assertEqual(self.relay.stop(signal.SIGTERM), 0, "exit code after SIGTERM")
+
+        records = self.records()
+        self.assertGreater(len(journal), EVENTS * 0.7)
+        assert_delivered(self, journal, records)
+        assert_in_order(self, journal, records, PARTITIONS)
+        self.assertLessEqual(len(records) - len(journal), WINDOW, "events sent twice by one kill")
+        print(f"  {len(journal)} of {EVENTS} events committed and delivered, {len(records) - len(journal)} twice")
+
+
+class SqliteTest(EndToEnd, unittest.TestCase):
+    plugin = "sqlite"
+    migrate_options = ()
+    writers = 4
+
+    def make_database(self):
+        folder = TemporaryFolder("sqlite")
+        self.addCleanup(folder.remove)
+        self.path = folder.path / "outbox.db"
+        return {"path": str(self.path)}
+
+    def prepare_database(self):
+        pass
+
+    def plan(self, events):
+        return make_transactions(SEED, events, {name: share for name, share in ENDINGS.items() if "prepared" not in name})
+
+    def open_writer(self):
+        return SqliteWriter(self.path)
+
+    def event_ids_in_table(self):
+        connection = sqlite3.connect(self.path, timeout=60)
+        try:
+            return {event_id for (event_id,) in connection.execute("select event_id from outbox_event")}
+        finally:
+            connection.close()
+
+
+class PostgresTest(EndToEnd, unittest.TestCase):
+    plugin = "postgres"
+    migrate_options = ("--payload", "bytea")
+    writers = 8
+
+    def make_database(self):
+        self.server = shared_postgres()
+        self.database = f"end-to-end-{uuid.uuid4()}"
+        return {"connection": self.server.create_database(self.database)}
+
+    def prepare_database(self):
+        self.server.psql(SLOW_TRIGGER, self.database)
+
+    def plan(self, events):
+        """Every hundredth event is a slow one, in a transaction of its own."""
+        slow, rest = events[::100], [event for i, event in enumerate(events) if i % 100]
+        plan = make_transactions(SEED, rest, ENDINGS)
+        for i, event in enumerate(slow):
+            event.event_type = "slow"
+            plan.insert(i * len(plan) // len(slow), Transaction([event], "commit", 0))
+        return plan
+
+    def open_writer(self):
+        return PostgresWriter(self.server.connect(self.database))
+
+    def event_ids_in_table(self):
+        return set(self.server.psql("select event_id from outbox_event", self.database).split())
