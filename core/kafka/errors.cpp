@@ -1,0 +1,70 @@
+#include "kafka/errors.hpp"
+
+#include <array>
+#include <string>
+
+namespace outbox::kafka {
+namespace {
+
+struct Known {
+  rd_kafka_resp_err_t error;
+  const char* reason;
+  const char* text;
+  bool about_topic;
+};
+
+constexpr const char* kTooLarge = "larger than the broker or the topic takes; raise the topic's max.message.bytes";
+constexpr const char* kUnknownTopic = "the topic, or its partition, is not there; create it";
+constexpr const char* kInvalid = "the broker says that the record is not valid for this topic";
+
+constexpr std::array kRefusals = {
+    Known{RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, "too_large", kTooLarge, true},
+    Known{RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE, "too_large", kTooLarge, true},
+    Known{RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE, "too_large",
+          "larger than the segments of the topic; raise its segment.bytes", true},
+    Known{RD_KAFKA_RESP_ERR_INVALID_MSG, "invalid_record", "the broker found the record corrupt", false},
+    Known{RD_KAFKA_RESP_ERR_INVALID_RECORD, "invalid_record", kInvalid, false},
+    Known{RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP, "invalid_record",
+          "the broker refuses the record's time; compare the clocks of broker and relay", false},
+    Known{RD_KAFKA_RESP_ERR_UNSUPPORTED_FOR_MESSAGE_FORMAT, "invalid_record",
+          "the topic keeps an old message format that knows no headers", false},
+    Known{RD_KAFKA_RESP_ERR_UNSUPPORTED_COMPRESSION_TYPE, "invalid_record",
+          "the broker does not know this compression", false},
+    Known{RD_KAFKA_RESP_ERR_POLICY_VIOLATION, "policy_violation", "a policy of the broker forbids it", false},
+    Known{RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, "forbidden_topic",
+          "the relay's user may not write to the topic; grant it Write and Describe", true},
+    Known{RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION, "bad_topic", "Kafka cannot have a topic of this name", true},
+    Known{RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, "unknown_topic", kUnknownTopic, true},
+    Known{RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, "unknown_topic", kUnknownTopic, true},
+    Known{RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, "unknown_topic", kUnknownTopic, true},
+};
+
+const Known* Find(rd_kafka_resp_err_t error) {
+  for (const Known& known : kRefusals) {
+    if (known.error == error) return &known;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+publish::Outcome OutcomeOf(rd_kafka_resp_err_t error) {
+  return Find(error) != nullptr ? publish::Outcome::kRefused : publish::Outcome::kUnknown;
+}
+
+publish::Refusal ExplainError(rd_kafka_resp_err_t error) {
+  const Known* known = Find(error);
+  if (known == nullptr) return {"refused", ErrorText(error)};
+  return {known->reason, std::string(known->text) + ": " + ErrorText(error)};
+}
+
+bool IsAboutTopic(rd_kafka_resp_err_t error) {
+  const Known* known = Find(error);
+  return known != nullptr && known->about_topic;
+}
+
+std::string ErrorText(rd_kafka_resp_err_t error) {
+  return std::string(rd_kafka_err2str(error)) + " (" + rd_kafka_err2name(error) + ")";
+}
+
+}  // namespace outbox::kafka

@@ -1,0 +1,24 @@
+// The publisher on librdkafka.
+//
+// Record: key = aggregate_id, value = payload as it is, headers event_id, event_type, then the row's own. The
+// partition is chosen here, as Java clients choose it (murmur2 of the key), so that the engine knows which records
+// share one and may let the first of each fly alone (docs/decisions/0007).
+//
+// Threads: the engine's hands records over, the reader's prepares them, and one of its own serves librdkafka's event
+// queue: reports, errors, resets. librdkafka has threads of its own besides.
+#pragma once
+
+#include <memory>
+
+#include "kafka/settings.hpp"
+#include "publish/publisher.hpp"
+
+namespace outbox::kafka {
+
+// Does no waiting: whether a broker answers is told through the listener, which must outlive the publisher.
+// OUTBOX_BAD_CONFIG for properties that librdkafka refuses, in its words.
+[[nodiscard]] Result<std::unique_ptr<publish::Publisher>> MakeKafkaPublisher(Settings settings,
+                                                                            publish::PublisherListener& listener,
+                                                                            std::shared_ptr<spdlog::logger> logger);
+
+}  // namespace outbox::kafka

@@ -1,0 +1,125 @@
+#include "kafka/settings.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <string_view>
+
+namespace outbox::kafka {
+namespace {
+
+// Longest message that librdkafka can be set to take; the topic's own limit is what counts.
+constexpr std::int64_t kNoMessageLimit = 1'000'000'000;
+
+struct Ours {
+  std::string_view name;
+  std::string_view why;
+};
+
+constexpr std::array kOurs = {
+    Ours{"enable.idempotence", "without it a retried request overtakes or doubles"},
+    Ours{"enable.gapless.guarantee", "without it later events overtake one that is refused"},
+    Ours{"acks", "an event leaves the outbox when all in-sync replicas have it"},
+    Ours{"request.required.acks", "an event leaves the outbox when all in-sync replicas have it"},
+    Ours{"message.timeout.ms", "a timeout lets younger events overtake; set relay.delivery_timeout instead"},
+    Ours{"delivery.timeout.ms", "a timeout lets younger events overtake; set relay.delivery_timeout instead"},
+    Ours{"max.in.flight", "set publisher.strict to have one request in flight"},
+    Ours{"max.in.flight.requests.per.connection", "set publisher.strict to have one request in flight"},
+    Ours{"queue.buffering.max.messages", "set relay.max_in_flight_events instead"},
+    Ours{"queue.buffering.max.kbytes", "set relay.max_in_flight_bytes instead"},
+    Ours{"queuing.strategy", "records go out in the order of the outbox"},
+    Ours{"partitioner", "the relay chooses partitions as Java clients do (murmur2 of the key)"},
+    Ours{"transactional.id", "the relay does not use transactions"},
+};
+
+Status Set(rd_kafka_conf_t* conf, const std::string& name, const std::string& value) {
+  std::array<char, 512> text{};
+  if (rd_kafka_conf_set(conf, name.c_str(), value.c_str(), text.data(), text.size()) == RD_KAFKA_CONF_OK) return {};
+  return {OUTBOX_BAD_CONFIG, "publisher.kafka: \"" + name + "\": " + text.data()};
+}
+
+Status SetAll(rd_kafka_conf_t* conf, const std::map<std::string, std::string>& properties) {
+  for (const auto& [name, value] : properties) {
+    if (Status set = Set(conf, name, value); !set.ok()) return set;
+  }
+  return {};
+}
+
+std::int64_t Number(const std::map<std::string, std::string>& properties, const std::string& name,
+                    std::int64_t otherwise) {
+  const auto found = properties.find(name);
+  std::int64_t value = otherwise;
+  if (found != properties.end()) {
+    std::from_chars(found->second.data(), found->second.data() + found->second.size(), value);
+  }
+  return value;
+}
+
+}  // namespace
+
+Result<ConfPtr> MakeProducerConf(const Settings& settings, std::int64_t max_batch_bytes) {
+  for (const auto& [name, why] : kOurs) {
+    if (settings.properties.contains(std::string(name))) {
+      return Status(OUTBOX_BAD_CONFIG, "publisher.kafka: \"" + std::string(name) + "\" is set by the relay and must be " +
+                                           "left out: " + std::string(why));
+    }
+  }
+  ConfPtr conf(rd_kafka_conf_new());
+  const std::map<std::string, std::string> defaults = {
+      {"client.id", "outbox-relay"},
+      {"linger.ms", "5"},
+      {"socket.keepalive.enable", "true"},
+      {"socket.nagle.disable", "true"},
+      {"message.max.bytes", std::to_string(kNoMessageLimit)},
+  };
+  const std::int64_t batch_bytes =
+      std::max<std::int64_t>(1, std::min(max_batch_bytes, Number(settings.properties, "batch.size", kBatchBytes)));
+  const std::int64_t queue_kbytes =
+      (2 * static_cast<std::int64_t>(std::min<std::uint64_t>(settings.window_bytes, std::uint64_t{1} << 40)) +
+       kNoMessageLimit) / 1024;
+  const std::map<std::string, std::string> promises = {
+      {"enable.idempotence", "true"},
+      {"enable.gapless.guarantee", "true"},
+      {"acks", "all"},
+      {"message.timeout.ms", "0"},
+      {"max.in.flight", settings.strict ? "1" : "5"},
+      {"queue.buffering.max.messages", std::to_string(2 * std::int64_t{settings.window_events} + 10'000)},
+      {"queue.buffering.max.kbytes", std::to_string(std::min<std::int64_t>(queue_kbytes, 2'147'483'647))},
+      {"batch.size", std::to_string(batch_bytes)},
+  };
+  for (const auto* properties : {&defaults, &settings.properties, &promises}) {
+    if (Status set = SetAll(conf.get(), *properties); !set.ok()) return set;
+  }
+  return conf;
+}
+
+Result<ConfPtr> MakePlainConf(const std::map<std::string, std::string>& properties) {
+  ConfPtr conf(rd_kafka_conf_new());
+  if (Status set = Set(conf.get(), "client.id", "outbox-relay"); !set.ok()) return set;
+  if (Status set = SetAll(conf.get(), properties); !set.ok()) return set;
+  return conf;
+}
+
+std::uint64_t MaxMessageBytes(const Settings& settings) {
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(0, Number(settings.properties, "message.max.bytes", 0)));
+}
+
+Result<HandlePtr> MakeHandle(rd_kafka_type_t type, ConfPtr conf) {
+  std::array<char, 512> text{};
+  HandlePtr handle(rd_kafka_new(type, conf.get(), text.data(), text.size()));
+  if (handle == nullptr) return Status(OUTBOX_BAD_CONFIG, std::string("publisher.kafka: ") + text.data());
+  static_cast<void>(conf.release());  // taken by rd_kafka_new
+  return handle;
+}
+
+void Log(spdlog::logger& logger, int level, const char* facility, const char* text) {
+  const std::string_view about(facility);
+  const bool told_elsewhere = about == "FAIL" || about == "ERROR" || about == "FATAL" || about == "CONFWARN" ||
+                              about == "TERMINATE" || about == "REQTMOUT";
+  auto as = spdlog::level::debug;
+  if (!told_elsewhere && level <= 3) as = spdlog::level::err;
+  if (!told_elsewhere && level == 4) as = spdlog::level::warn;
+  logger.log(as, "librdkafka {}: {}", facility, text);
+}
+
+}  // namespace outbox::kafka

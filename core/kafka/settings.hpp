@@ -1,0 +1,46 @@
+// What a Kafka client is made from.
+#pragma once
+
+#include <spdlog/logger.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "kafka/rdkafka.hpp"
+#include "status.hpp"
+
+namespace outbox::kafka {
+
+struct Settings {
+  // librdkafka's own, as the user wrote them. core/config has refused what executes code or switches checks off.
+  std::map<std::string, std::string> properties;
+  // One request in flight per connection.
+  bool strict = false;
+  // The engine's window. The library's queue is made larger, so that a full queue is never the limit.
+  std::uint32_t window_events = 20'000;
+  std::uint64_t window_bytes = std::uint64_t{32} << 20;
+};
+
+// A batch of this size goes into one request, unless the user or a topic's own limit says less.
+inline constexpr std::int64_t kBatchBytes = 1'000'000;
+
+// Defaults, then the user's properties, then what the relay's promises rest on. OUTBOX_BAD_CONFIG, with the
+// property's name and librdkafka's own words, where a property is unknown, has no such value, or is the relay's.
+[[nodiscard]] Result<ConfPtr> MakeProducerConf(const Settings& settings, std::int64_t max_batch_bytes);
+
+// For looking at the cluster: the user's properties only. Ignores those that are only for producing.
+[[nodiscard]] Result<ConfPtr> MakePlainConf(const std::map<std::string, std::string>& properties);
+
+// The user's message.max.bytes, or 0.
+[[nodiscard]] std::uint64_t MaxMessageBytes(const Settings& settings);
+
+// Takes the configuration.
+[[nodiscard]] Result<HandlePtr> MakeHandle(rd_kafka_type_t type, ConfPtr conf);
+
+// librdkafka's log line to ours. What is about connections is for debugging only: the state of the broker is told
+// once per change, in OnBrokerState.
+void Log(spdlog::logger& logger, int level, const char* facility, const char* text);
+
+}  // namespace outbox::kafka

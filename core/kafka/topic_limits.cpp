@@ -1,0 +1,78 @@
+#include "kafka/topic_limits.hpp"
+
+#include <array>
+#include <charconv>
+#include <cstring>
+#include <span>
+
+#include "publish/headers.hpp"
+
+namespace outbox::kafka {
+namespace {
+
+// A length as Kafka writes it: zigzag, seven bits a byte.
+std::uint64_t VarintSize(std::uint64_t length) {
+  std::uint64_t size = 1;
+  for (std::uint64_t v = length << 1; v >= 0x80; v >>= 7) ++size;
+  return size;
+}
+
+std::uint64_t FieldSize(const Bytes& bytes) { return bytes ? VarintSize(bytes->size()) + bytes->size() : 1; }
+
+void TakeLimit(const rd_kafka_ConfigResource_t* resource, std::map<std::string, std::uint64_t>& limits) {
+  if (rd_kafka_ConfigResource_error(resource) != RD_KAFKA_RESP_ERR_NO_ERROR) return;
+  std::size_t count = 0;
+  const rd_kafka_ConfigEntry_t** const entries = rd_kafka_ConfigResource_configs(resource, &count);
+  for (const rd_kafka_ConfigEntry_t* entry : std::span(entries, count)) {
+    const char* const value = rd_kafka_ConfigEntry_value(entry);
+    if (value == nullptr || std::strcmp(rd_kafka_ConfigEntry_name(entry), "max.message.bytes") != 0) continue;
+    std::uint64_t limit = 0;
+    if (std::from_chars(value, value + std::strlen(value), limit).ec == std::errc()) {
+      limits[rd_kafka_ConfigResource_name(resource)] = limit;
+    }
+  }
+}
+
+}  // namespace
+
+std::map<std::string, std::uint64_t> AskTopicLimits(const Producer& producer, const std::vector<std::string>& topics,
+                                                    std::chrono::milliseconds timeout) {
+  std::map<std::string, std::uint64_t> limits;
+  const int wait = static_cast<int>(timeout.count());
+  std::vector<ResourcePtr> resources;
+  std::vector<rd_kafka_ConfigResource_t*> raw;
+  for (const std::string& topic : topics) {
+    resources.emplace_back(rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic.c_str()));
+    raw.push_back(resources.back().get());
+  }
+  const OptionsPtr options(rd_kafka_AdminOptions_new(producer.handle(), RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS));
+  std::array<char, 256> text{};
+  if (wait == 0 || rd_kafka_AdminOptions_set_request_timeout(options.get(), wait, text.data(), text.size()) != 0) {
+    return limits;
+  }
+  const QueuePtr queue(rd_kafka_queue_new(producer.handle()));
+  rd_kafka_DescribeConfigs(producer.handle(), raw.data(), raw.size(), options.get(), queue.get());
+  const EventPtr event(rd_kafka_queue_poll(queue.get(), wait));
+  if (event == nullptr) return limits;
+  const rd_kafka_DescribeConfigs_result_t* const result = rd_kafka_event_DescribeConfigs_result(event.get());
+  if (result == nullptr) return limits;
+  std::size_t count = 0;
+  const rd_kafka_ConfigResource_t** const said = rd_kafka_DescribeConfigs_result_resources(result, &count);
+  for (const rd_kafka_ConfigResource_t* resource : std::span(said, count)) TakeLimit(resource, limits);
+  return limits;
+}
+
+std::uint64_t RecordBatchSize(const Event& event, std::string_view packed_headers) {
+  constexpr std::uint64_t kBatchHeader = 61;
+  // Attributes, timestamp delta and offset delta of the first record of a batch.
+  std::uint64_t size = 3 + FieldSize(event.aggregate_id) + FieldSize(event.payload);
+  const auto header = [&size](std::string_view name, const Bytes& value) { size += FieldSize(name) + FieldSize(value); };
+  header(publish::kEventIdHeader, event.event_id);
+  header(publish::kEventTypeHeader, event.event_type);
+  publish::HeaderReader own(packed_headers);
+  size += VarintSize(2 + own.count());
+  for (publish::Header h; own.Next(h);) header(h.name, h.value);
+  return kBatchHeader + VarintSize(size) + size;
+}
+
+}  // namespace outbox::kafka

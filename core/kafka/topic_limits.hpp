@@ -1,0 +1,30 @@
+// How large a record may be.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kafka/producer.hpp"
+#include "outbox/event.hpp"
+
+namespace outbox::kafka {
+
+// Where a topic's limit cannot be had (no right to DescribeConfigs, an old broker) the broker judges, but not above
+// this: past its socket.request.max.bytes, 100 MiB unless changed, it closes the connection without a word, and the
+// event would be tried for ever.
+inline constexpr std::uint64_t kLimitWhereUnknown = (std::uint64_t{100} << 20) - 64 * 1024;
+
+// The max.message.bytes of each topic that tells it.
+[[nodiscard]] std::map<std::string, std::uint64_t> AskTopicLimits(const Producer& producer,
+                                                                  const std::vector<std::string>& topics,
+                                                                  std::chrono::milliseconds timeout);
+
+// The size of a record batch that holds this event alone, without compression: what max.message.bytes is about.
+[[nodiscard]] std::uint64_t RecordBatchSize(const Event& event, std::string_view packed_headers);
+
+}  // namespace outbox::kafka
