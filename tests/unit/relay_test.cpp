@@ -1,0 +1,229 @@
+// The shell around the engine: real threads, the memory plugin, and a publisher that does as the test says.
+#include "engine/relay.hpp"
+
+#include <spdlog/sinks/null_sink.h>
+
+#include <map>
+
+#include "plugins/loader.hpp"
+#include "tests/catch.hpp"
+
+namespace outbox {
+namespace {
+
+using namespace std::chrono_literals;
+using engine::Now;
+using publish::Outcome;
+
+// What arrived at the "broker", shared by the publishers of several relays.
+class Topic {
+ public:
+  void Add(std::string key, std::string payload) {
+    const std::lock_guard lock(mutex_);
+    records_.push_back({std::move(key), std::move(payload)});
+    changed_.notify_all();
+  }
+  bool WaitFor(std::size_t count, std::chrono::milliseconds timeout = 10s) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, timeout, [&] { return records_.size() >= count; });
+  }
+  std::vector<std::pair<std::string, std::string>> records() {
+    const std::lock_guard lock(mutex_);
+    return records_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::pair<std::string, std::string>> records_;
+};
+
+class TestPublisher : public publish::Publisher {
+ public:
+  using Judge = std::function<std::optional<Outcome>(std::string_view payload)>;  // nullopt = never an answer
+  TestPublisher(publish::PublisherListener& listener, Topic& topic, Judge judge)
+      : listener_(listener), topic_(topic), judge_(std::move(judge)) {}
+
+  Status Prepare(publish::PreparedBatch& batch, Millis) override {
+    batch.events.resize(batch.batch.size());
+    return {};
+  }
+  void Cancel() override {}
+  void Publish(const publish::PreparedBatch& batch, std::span<const publish::Outgoing> records,
+               std::uint32_t epoch) override {
+    for (const auto& r : records) {
+      const outbox_event& event = batch.batch[r.index];
+      const auto outcome = broken_ ? Outcome::kUnknown : judge_(View(event.payload));
+      if (!outcome) continue;
+      if (*outcome == Outcome::kStored)
+        topic_.Add(std::string(View(event.aggregate_id)), std::string(View(event.payload)));
+      else
+        broken_ = true;  // nothing passes a record that was not taken
+      const publish::Report report{r.event, epoch, *outcome, 7};
+      listener_.OnReports({&report, 1});
+    }
+  }
+  void Reset(std::uint32_t epoch) override {
+    broken_ = false;
+    listener_.OnReset(epoch);
+  }
+  publish::Refusal Explain(std::int32_t) const override { return {"refused", "the test said so"}; }
+
+ private:
+  publish::PublisherListener& listener_;
+  Topic& topic_;
+  const Judge judge_;
+  bool broken_ = false;
+};
+
+struct Fixture {
+  std::shared_ptr<spdlog::logger> logger =
+      std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::null_sink_mt>());
+  std::shared_ptr<plugins::Store> store = OpenStore();
+  Topic topic;
+  const Call call{0, 0, 5s};
+
+  std::shared_ptr<plugins::Store> OpenStore() const {
+    const auto table = plugins::Load("memory", {OUTBOX_MEMORY_PLUGIN, {}});
+    REQUIRE(table.ok());
+    auto opened = plugins::Store::Open(*table, "{}", logger);
+    REQUIRE(opened.ok());
+    return *opened;
+  }
+
+  void Emit(std::string_view key, int first, int last) {
+    auto session = store->Connect(call);
+    REQUIRE(session.ok());
+    REQUIRE((*session)->BeginEmit(call).ok());
+    for (int i = first; i <= last; ++i) {
+      const std::string payload = std::to_string(i);
+      outbox_event event{};
+      event.event_id = {"", 0};
+      event.aggregate_id = Raw(key);
+      event.topic = event.event_type = Raw(std::string_view("t"));
+      event.payload = Raw(payload);
+      REQUIRE((*session)->Insert({&event, 1}, call).ok());
+    }
+    REQUIRE((*session)->EndEmit(true, call).ok());
+  }
+
+  Stats Read() {
+    auto session = store->Connect(call);
+    REQUIRE(session.ok());
+    auto stats = (*session)->ReadStats(call);
+    REQUIRE(stats.ok());
+    return *stats;
+  }
+  bool WaitForBacklog(std::uint64_t backlog) {
+    for (const auto deadline = Now() + 10 * engine::kSecond; Now() < deadline; std::this_thread::sleep_for(1ms)) {
+      if (Read().backlog == backlog) return true;
+    }
+    return false;
+  }
+
+  std::unique_ptr<engine::Relay> Start(
+      TestPublisher::Judge judge = [](std::string_view) { return Outcome::kStored; }, config::Relay config = {}) {
+    config.poll_interval = 20ms;
+    auto relay = std::make_unique<engine::Relay>(
+        config, store,
+        [this, judge](publish::PublisherListener& l) -> Result<std::unique_ptr<publish::Publisher>> {
+          return std::unique_ptr<publish::Publisher>(new TestPublisher(l, topic, judge));
+        },
+        logger);
+    REQUIRE(relay->Start().ok());
+    return relay;
+  }
+};
+
+TEST_CASE("what is committed is delivered in order and leaves the outbox") {
+  Fixture f;
+  f.Emit("a", 0, 2499);
+  auto relay = f.Start();
+  REQUIRE(f.topic.WaitFor(2500));
+  f.Emit("b", 0, 9);
+  REQUIRE(f.topic.WaitFor(2510));
+  CHECK(f.WaitForBacklog(0));
+  CHECK(relay->Stop(5s));
+  CHECK(relay->Wait().ok());
+  std::map<std::string, int> next;
+  for (const auto& [key, payload] : f.topic.records()) CHECK(std::stoi(payload) == next[key]++);
+  CHECK(f.Read().shards_owned == 0);
+}
+
+TEST_CASE("a standby takes over as soon as the active relay has stopped") {
+  Fixture f;
+  auto first = f.Start();
+  f.Emit("a", 0, 0);
+  REQUIRE(f.topic.WaitFor(1));
+  auto second = f.Start();
+  CHECK(first->Stop(5s));
+  f.Emit("a", 1, 1);
+  CHECK(f.topic.WaitFor(2, 2s));  // well before the lease of 15 s would end
+  CHECK(second->Stop(5s));
+  CHECK(f.topic.records().size() == 2);
+}
+
+TEST_CASE("a broker that never answers does not hold up the stop, and loses nothing") {
+  Fixture f;
+  f.Emit("a", 0, 99);
+  auto relay = f.Start([](std::string_view) { return std::nullopt; });
+  while (relay->counters().published == 0) std::this_thread::sleep_for(1ms);
+  const auto begun = Now();
+  CHECK(relay->Stop(1s));
+  CHECK(Now() - begun < 1 * engine::kSecond);
+  CHECK(f.Read().backlog == 100);
+  auto next = f.Start();
+  CHECK(f.topic.WaitFor(100));
+  CHECK(next->Stop(5s));
+}
+
+TEST_CASE("a refused event waits with its key, and the others flow") {
+  Fixture f;
+  f.Emit("bad", 0, 4);
+  f.Emit("good", 10, 1009);
+  f.Emit("bad", 5, 9);
+  config::Relay config;
+  config.max_attempts = 1;
+  auto relay = f.Start([](std::string_view p) { return p == "2" ? Outcome::kRefused : Outcome::kStored; }, config);
+  REQUIRE(f.topic.WaitFor(1002));
+  CHECK(f.WaitForBacklog(8));
+  CHECK(f.Read().blocked == 1);
+  CHECK(relay->Stop(5s));
+  std::vector<std::string> bad;
+  for (const auto& [key, payload] : f.topic.records()) {
+    if (key == "bad") bad.push_back(payload);
+  }
+  CHECK(bad == std::vector<std::string>{"0", "1"});
+}
+
+TEST_CASE("a dead letter lets its key go on") {
+  Fixture f;
+  f.Emit("a", 0, 9);
+  config::Relay config;
+  config.max_attempts = 2;
+  config.retry_backoff = 10ms;
+  config.on_exhausted = config::OnExhausted::kDeadLetter;
+  auto relay = f.Start([](std::string_view p) { return p == "4" ? Outcome::kRefused : Outcome::kStored; }, config);
+  REQUIRE(f.topic.WaitFor(9));
+  CHECK(f.WaitForBacklog(0));
+  CHECK(f.Read().dead == 1);
+  CHECK(relay->Stop(5s));
+  std::string order;
+  for (const auto& [key, payload] : f.topic.records()) order += payload;
+  CHECK(order == "012356789");
+}
+
+TEST_CASE("two relays in one process know nothing of each other") {
+  Fixture f, g;
+  f.Emit("a", 0, 99);
+  g.Emit("a", 0, 49);
+  auto one = f.Start();
+  auto two = g.Start();
+  CHECK(f.topic.WaitFor(100));
+  CHECK(g.topic.WaitFor(50));
+  CHECK(one->Stop(5s));
+  CHECK(two->Stop(5s));
+}
+
+}  // namespace
+}  // namespace outbox
