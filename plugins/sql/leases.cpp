@@ -1,0 +1,158 @@
+#include "sql/leases.hpp"
+
+namespace outbox::sql {
+namespace {
+
+// A renewal is due when this much of the lease is used up: a relay that looks every 250 ms writes once in seconds.
+bool RenewalDue(Millis left, Millis lease) { return left * 3 < lease * 2 || left > lease; }
+
+}  // namespace
+
+Leases::Leases(const Tables& tables, const LeaseDialect& dialect)
+    : meta_(tables.meta), shard_(tables.shard), relay_(tables.relay), lock_(dialect.lock) {
+  const std::string later = dialect.later("cast(:lease as bigint)");
+  // One row a shard of this relay, or one with NULLs.
+  look_ =
+      "select cast(m.shards as text),"
+      " cast((select count(*) from " +
+      relay_ +
+      " r where r.relay_id <> t.me and r.expires > t.at) as text),"
+      " cast((select " +
+      dialect.millis("r.expires", "t.at") + " from " + relay_ +
+      " r where r.relay_id = t.me) as text),"
+      " cast((select count(*) from " +
+      shard_ + " s where not exists (select 1 from " + relay_ +
+      " r where r.relay_id = s.owner and r.expires > t.at)) as text),"
+      " cast(s.shard as text), cast(s.token as text), s.state"
+      " from " +
+      meta_ + " m cross join (select cast(:me as text) as me, " + dialect.now +
+      " as at) t"
+      " left join " +
+      shard_ + " s on s.owner = t.me order by s.shard";
+  renew_ = "update " + relay_ + " set expires = " + later + " where relay_id = :me returning relay_id";
+  join_ = "insert into " + relay_ + " (relay_id, expires) values (:me, " + later +
+          ") on conflict (relay_id) do update set expires = excluded.expires";
+  // The taker deletes the dead relay's row, so that its late renewal finds nothing.
+  drop_dead_ = "delete from " + relay_ + " where expires <= " + dialect.now + " and relay_id <> :me";
+  free_ = "update " + shard_ +
+          " set owner = null, state = 'free' where owner is not null and not exists (select 1 from " + relay_ +
+          " r where r.relay_id = owner)";
+  const std::string live = "(select count(*) from " + relay_ + ")";
+  const std::string share = "((m.shards + " + live + " - 1) / " + live + ")";
+  const auto mine = [&](const char* name) {
+    return "(select count(*) from " + shard_ + " where owner = :" + name + " and state = 'owned')";
+  };
+  const auto positive = [](const std::string& a, const std::string& b) {
+    return "(select case when w.a > w.b then w.a - w.b else 0 end from (select " + a + " as a, " + b + " as b from ";
+  };
+  take_ = "update " + shard_ +
+          " set owner = :me, token = token + 1, state = 'owned' where shard in (select shard from " + shard_ +
+          " where owner is null order by shard limit " + positive(share, mine("me2")) + meta_ + " m) w))";
+  // Chosen once, at most the surplus; the relay finishes what it has in hand and returns them.
+  hand_over_ = "update " + shard_ + " set state = 'leaving' where shard in (select shard from " + shard_ +
+               " where owner = :me and state = 'owned' order by shard desc limit " + positive(mine("me2"), share) +
+               meta_ + " m) w))";
+  owned_ = "select cast(m.shards as text), cast(" + live +
+           " as text), cast(s.shard as text), cast(s.token as text), s.state from " + meta_ + " m left join " + shard_ +
+           " s on s.owner = :me order by s.shard";
+  holders_ = "select cast(s.shard as text), cast(s.token as text), s.owner, cast(" +
+             dialect.millis("r.expires", dialect.now) + " as text), cast((select count(*) from " + relay_ +
+             " l where l.expires > " + dialect.now + ") as text) from " + shard_ + " s left join " + relay_ +
+             " r on r.relay_id = s.owner order by s.shard";
+}
+
+struct Leases::Look {
+  Lease lease;  // left = of this relay's row, only if registered
+  bool registered = false;
+  long long free = 0;
+  std::uint32_t settled = 0;  // owned and not leaving
+};
+
+void Leases::AddShards(const Rows& rows, std::size_t column, Lease& lease) {
+  for (const Row& row : rows) {
+    if (!row[column]) continue;
+    const bool leaving = row[column + 2] == "leaving";
+    lease.owned.push_back({static_cast<std::uint32_t>(ToNumber(row[column])),
+                           static_cast<std::uint32_t>(leaving ? OUTBOX_SHARD_GIVE_BACK : OUTBOX_SHARD_OWNED),
+                           static_cast<std::uint64_t>(ToNumber(row[column + 1]))});
+  }
+}
+
+Leases::Look Leases::LookAround(Statements& db, const std::string& relay) const {
+  const Rows rows = db.Run({look_, {relay}});
+  if (rows.empty()) throw Error(OUTBOX_BAD_CONFIG, meta_ + " is empty; " + kMigrate);
+  Look look;
+  look.lease.shards_total = static_cast<std::uint32_t>(ToNumber(rows[0][0]));
+  look.lease.live_relays = static_cast<std::uint32_t>(ToNumber(rows[0][1])) + 1;
+  look.registered = rows[0][2].has_value();
+  look.lease.left = Millis(ToNumber(rows[0][2]));
+  look.free = ToNumber(rows[0][3]);
+  AddShards(rows, 4, look.lease);
+  for (const outbox_owned_shard& shard : look.lease.owned) look.settled += shard.state == OUTBOX_SHARD_OWNED ? 1 : 0;
+  return look;
+}
+
+Lease Leases::Heartbeat(Statements& db, const std::string& relay, Millis lease) const {
+  Look look = LookAround(db, relay);
+  const std::uint32_t total = look.lease.shards_total, live = look.lease.live_relays;
+  const std::uint32_t share = (total + live - 1) / live;
+  // While every shard has a live owner who has no other, one more relay could only wait: it need not register.
+  if (look.lease.owned.empty() && look.free == 0 && live > total) {
+    look.lease.left = Millis(0);
+    return look.lease;
+  }
+  if (!look.registered || (look.free > 0 && look.settled < share) || look.settled > share)
+    return Turn(db, relay, lease);
+  if (!RenewalDue(look.lease.left, lease)) return look.lease;
+  if (db.Run({renew_, {std::to_string(lease.count()), relay}}).empty()) return Turn(db, relay, lease);
+  look.lease.left = lease;
+  return look.lease;
+}
+
+Lease Leases::Turn(Statements& db, const std::string& relay, Millis lease) const {
+  std::vector<Statement> turn;
+  if (!lock_.empty()) turn.push_back({"select 1 from " + meta_ + lock_, {}});
+  turn.push_back({join_, {relay, std::to_string(lease.count())}});
+  turn.push_back({drop_dead_, {relay}});
+  turn.push_back({free_, {}});
+  turn.push_back({take_, {relay, relay}});
+  turn.push_back({hand_over_, {relay, relay}});
+  turn.push_back({owned_, {relay}});
+  const Rows rows = db.RunTogether(turn).back();
+  Lease got;
+  got.left = lease;
+  got.shards_total = static_cast<std::uint32_t>(ToNumber(rows.at(0)[0]));
+  got.live_relays = static_cast<std::uint32_t>(ToNumber(rows[0][1]));
+  AddShards(rows, 2, got);
+  return got;
+}
+
+void Leases::Return(Statements& db, const std::string& relay, std::span<const outbox_owned_shard> shards,
+                    bool leave) const {
+  std::vector<Statement> steps;
+  for (const outbox_owned_shard& one : shards)
+    steps.push_back({"update " + shard_ +
+                         " set owner = null, state = 'free' where owner = :me and shard = :shard and"
+                         " token = :token",
+                     {relay, std::to_string(one.shard), std::to_string(one.token)}});
+  if (leave) steps.push_back({"delete from " + relay_ + " where relay_id = :me", {relay}});
+  if (!steps.empty()) (void)db.RunTogether(steps);
+}
+
+void Leases::Read(Statements& db, Stats& stats) const {
+  const Rows rows = db.Run({holders_, {}});
+  stats.shards_total = static_cast<std::uint32_t>(rows.size());
+  for (const Row& row : rows) {
+    ShardHolder& holder = stats.holders.emplace_back();
+    holder.shard = static_cast<std::uint32_t>(ToNumber(row[0]));
+    holder.token = static_cast<std::uint64_t>(ToNumber(row[1]));
+    stats.live_relays = static_cast<std::uint32_t>(ToNumber(row[4]));
+    // A dead relay's row is deleted together with its ownership, but a relay that left may have kept a shard.
+    if (!row[2] || !row[3]) continue;
+    holder.relay_id = row[2];
+    holder.expires_in = Millis(ToNumber(row[3]));
+    stats.shards_owned += holder.expires_in.count() > 0 ? 1 : 0;
+  }
+}
+
+}  // namespace outbox::sql

@@ -1,0 +1,45 @@
+// Who works on which shard: outbox.leases/1 in SQL that all dialects share.
+//
+// A relay's expiry lies in its own row, so that a renewal changes one row however many shards it owns. Membership and
+// ownership change only in a turn: a short transaction that first locks the one row of the meta table. All times are
+// the database's.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "outbox/adapter.hpp"
+#include "sql/statements.hpp"
+#include "sql/tables.hpp"
+
+namespace outbox::sql {
+
+struct LeaseDialect {
+  std::string now;                              // an expression: this moment, not the start of the transaction
+  std::string (*later)(const std::string& by);  // this moment plus that many milliseconds
+  std::string (*millis)(const std::string& expires, const std::string& now);  // between two times, bigint
+  std::string lock;  // appended to a select: locks the row; "" where the transaction does
+};
+
+class Leases {
+ public:
+  Leases(const Tables& tables, const LeaseDialect& dialect);
+
+  [[nodiscard]] Lease Heartbeat(Statements& db, const std::string& relay, Millis lease) const;
+  void Return(Statements& db, const std::string& relay, std::span<const outbox_owned_shard> shards, bool leave) const;
+  // For status: every shard with its holder; live_relays, shards_total and shards_owned.
+  void Read(Statements& db, Stats& stats) const;
+
+ private:
+  struct Look;
+  [[nodiscard]] Look LookAround(Statements& db, const std::string& relay) const;
+  [[nodiscard]] Lease Turn(Statements& db, const std::string& relay, Millis lease) const;
+  static void AddShards(const Rows& rows, std::size_t column, Lease& lease);
+
+  const std::string meta_, shard_, relay_, lock_;
+  std::string look_, renew_, join_, drop_dead_, free_, take_, hand_over_, owned_, holders_;
+};
+
+}  // namespace outbox::sql

@@ -1,0 +1,21 @@
+// The plugin's own "options" object of the configuration.
+#pragma once
+
+#include <initializer_list>
+#include <map>
+#include <string>
+#include <string_view>
+
+namespace outbox::sql {
+
+struct Option {
+  std::string_view key;
+  std::string_view fallback;  // nullptr view = required
+};
+
+// All options are strings. Throws OUTBOX_BAD_CONFIG naming the key: not an object, unknown (with the nearest valid key),
+// not a string, or required and absent. Never shows a value: it may hold a password.
+std::map<std::string, std::string, std::less<>> ReadOptions(const std::string& json,
+                                                            std::initializer_list<Option> known);
+
+}  // namespace outbox::sql

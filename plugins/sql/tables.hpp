@@ -1,0 +1,33 @@
+// The names of the outbox's tables, from the one that is configured.
+//
+// The side tables lie beside the outbox: same schema, and its name without a trailing "_event" as their prefix. So
+// "outbox_event" has outbox_retry, outbox_dead, ...; "sales.shop_event" has sales.shop_retry, ...; and "orders_outbox" has
+// orders_outbox_retry, .... Two outboxes in one schema never share a side table unless their own names are equal but
+// for "_event".
+#pragma once
+
+#include <string>
+
+namespace outbox::sql {
+
+struct Tables {
+  // `table` is name or schema.name, [A-Za-z_][A-Za-z0-9_]* each; else throws OUTBOX_BAD_CONFIG.
+  explicit Tables(const std::string& table);
+
+  std::string schema;  // "" = as the connection finds it
+  std::string prefix;
+  std::string event_name;  // unquoted, without the schema
+
+  // Quoted, with the schema: ready for SQL.
+  std::string event, retry, dead, shard, relay, meta;
+  std::string emit;                                                // the function, where the database has functions
+  [[nodiscard]] std::string Quote(const std::string& name) const;  // an object of the same schema
+};
+
+// The version of the tables that this code reads and writes; kept in the meta table.
+constexpr int kSchemaVersion = 1;
+
+// For the text of an error that a missing or foreign schema caused.
+inline constexpr const char* kMigrate = "run: outbox-relay migrate";
+
+}  // namespace outbox::sql

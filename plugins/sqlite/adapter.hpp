@@ -1,0 +1,80 @@
+// SQLite: an outbox in the application's own database file.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "outbox/adapter.hpp"
+#include "sql/leases.hpp"
+#include "sql/tables.hpp"
+#include "sqlite/connection.hpp"
+#include "sqlite/reader.hpp"
+
+namespace outbox::sqlite {
+
+// {"path": "/var/lib/shop/orders.db", "table": "outbox_event"}. What the sessions share.
+struct Config {
+  Config(const std::string& json, const outbox_host* host);
+  std::string path;
+  sql::Tables tables;
+  sql::Leases leases;
+};
+
+class Adapter : public StorageAdapter,
+                public LeaseKeeping,
+                public Emitting,
+                public SchemaKeeping,
+                public Counting,
+                public DeadLetters,
+                public Testable {
+ public:
+  // Opens the file if it is there. A missing file is an error of the first call that needs one: ApplySchema makes it.
+  explicit Adapter(std::shared_ptr<Config> config);
+  ~Adapter() override;
+
+  void ReserveNewEvents(const ReserveRequest& request, BatchBuilder& batch) override;
+  void ConfirmEvent(RowIds rows) override;
+  void ConfirmFailed(Failures failures) override;
+  void Cancel() noexcept override;
+
+  Lease Heartbeat(std::string_view relay_id, Millis lease) override;
+  void ReturnShards(std::string_view relay_id, std::span<const outbox_owned_shard> shards, bool leave) override;
+
+  void BeginEmit() override;
+  void Insert(Events events) override;
+  void EndEmit(bool commit) override;
+
+  static std::string PrintSchema(const Config& config, const SchemaWish& wish);
+  void ApplySchema(const SchemaWish& wish) override;
+  std::vector<Finding> CheckSchema() override;
+
+  Stats ReadStats() override;
+
+  void ListDead(Bytes after, BatchBuilder& batch) override;
+  std::uint64_t Requeue(RowIds rows) override;
+  std::uint64_t Discard(RowIds rows) override;
+
+  void Reset() override;
+  void ExpireLeases() override;
+  void MakeRetriesDue() override;
+  TestState StateOf(std::string_view event_id) override;
+
+ private:
+  // The statements of the writing verbs; prepared together, as the tables must be there.
+  struct Writing;
+  struct Inserting;
+
+  Connection& Db(bool create = false);  // at the start of every call
+  void Fail(const Failure& failure, long long row);
+
+  const std::shared_ptr<Config> config_;
+  std::unique_ptr<Connection> connection_;
+  // After the connection: their statements must be gone before it closes.
+  std::unique_ptr<Reader> reader_;
+  std::unique_ptr<Writing> writing_;
+  std::unique_ptr<Inserting> inserting_;
+};
+
+}  // namespace outbox::sqlite

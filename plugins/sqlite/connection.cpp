@@ -1,0 +1,183 @@
+#include "sqlite/connection.hpp"
+
+#include <soci/soci.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <thread>
+
+#include "sql/tables.hpp"
+#include "sql/text.hpp"
+#include "sqlite/open.hpp"
+
+namespace outbox::sqlite {
+namespace {
+
+constexpr int kProgressSteps = 10'000;  // of SQLite's virtual machine, some 0.2 ms
+constexpr auto kBusyPause = std::chrono::milliseconds(1);
+
+std::string Checked(std::string path, bool create) {
+  struct stat file {};
+  if (stat(path.c_str(), &file) == 0) {
+    if (!S_ISREG(file.st_mode)) throw Error(OUTBOX_BAD_CONFIG, path + " is not a file");
+    if (access(path.c_str(), W_OK) != 0)
+      throw Error(OUTBOX_BAD_CONFIG, path + " is not writable for this user; delivered rows are deleted from it");
+    return path;
+  }
+  if (errno == EACCES) throw Error(OUTBOX_BAD_CONFIG, path + ": " + std::strerror(errno));
+  // A relay that made an empty database would wait for ever for rows that are written elsewhere.
+  if (!create)
+    throw Error(OUTBOX_BAD_CONFIG,
+                path + " does not exist and is not made by the relay; correct 'path', or run: outbox-relay migrate");
+  return path;
+}
+
+}  // namespace
+
+Prepared::Prepared(Connection& connection, const std::string& sql) : connection_(&connection) {
+  Check(sqlite3_prepare_v3(connection.raw(), sql.c_str(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT,
+                           &raw_, nullptr));
+}
+
+bool Prepared::Step() {
+  const int result = sqlite3_step(raw_);
+  if (result == SQLITE_ROW) return true;
+  if (result == SQLITE_DONE) return false;
+  const Error error =
+      connection_->Explain(sqlite3_extended_errcode(connection_->raw()), sqlite3_errmsg(connection_->raw()));
+  Reset();
+  throw error;
+}
+
+Bytes Prepared::Maybe(int i) const {
+  const int type = Type(i);
+  if (type == SQLITE_NULL) return std::nullopt;
+  const void* data = type == SQLITE_BLOB ? sqlite3_column_blob(raw_, i) : sqlite3_column_text(raw_, i);
+  return std::string_view(data != nullptr ? static_cast<const char*>(data) : "",
+                          static_cast<std::size_t>(sqlite3_column_bytes(raw_, i)));
+}
+
+void Prepared::BindOne(int i, std::string_view text) {
+  Check(sqlite3_bind_text64(raw_, i, text.data() != nullptr ? text.data() : "", text.size(), nullptr, SQLITE_UTF8));
+}
+
+void Prepared::BindOne(int i, const Bytes& bytes) {
+  if (!bytes) return Check(sqlite3_bind_null(raw_, i));
+  if (sql::IsText(*bytes)) return BindOne(i, *bytes);
+  Check(sqlite3_bind_blob64(raw_, i, bytes->data(), bytes->size(), nullptr));
+}
+
+void Prepared::Check(int result) const {
+  if (result != SQLITE_OK) throw connection_->Explain(result, sqlite3_errmsg(connection_->raw()));
+}
+
+Connection::Connection(std::string path, bool create)
+    : path_(Checked(std::move(path), create)), soci_(Open(path_)), raw_(NativeHandle(*soci_)) {
+  sqlite3_busy_handler(raw_, Busy, this);
+  sqlite3_progress_handler(raw_, kProgressSteps, Progress, this);
+  Identify(device_, inode_);
+  Script("pragma foreign_keys = off; pragma temp_store = memory");
+}
+
+Connection::~Connection() = default;
+
+void Connection::Begin(Millis timeout) {
+  cancelled_ = false;
+  const auto now = Clock::now();
+  deadline_ = now + timeout;
+  half_ = now + timeout / 2;
+  if (InTransaction()) return;
+  long long device = 0, inode = 0;
+  Identify(device, inode);
+  if (device != device_ || inode != inode_)
+    throw Error(OUTBOX_UNAVAILABLE, path_ + " was replaced or removed while it was open; it is opened anew");
+}
+
+void Connection::Identify(long long& device, long long& inode) const {
+  struct stat file {};
+  if (stat(path_.c_str(), &file) != 0) return;
+  device = static_cast<long long>(file.st_dev);
+  inode = static_cast<long long>(file.st_ino);
+}
+
+// SQLite's own handler sleeps up to 100 ms at a time and looks at no deadline.
+int Connection::Busy(void* self, int) noexcept {
+  const auto& connection = *static_cast<Connection*>(self);
+  if (connection.cancelled_ || Clock::now() >= connection.deadline_) return 0;
+  std::this_thread::sleep_for(kBusyPause);
+  return 1;
+}
+
+int Connection::Progress(void* self) noexcept {
+  const auto& connection = *static_cast<Connection*>(self);
+  return connection.cancelled_ || Clock::now() >= connection.deadline_ ? 1 : 0;
+}
+
+Error Connection::Explain(int result, const std::string& message) const {
+  const auto error = [&](outbox_code code, const std::string& text) { return Error(code, text, {}, result); };
+  const std::string named = "SQLite: " + message + " (" + path_ + ")";
+  switch (result & 0xFF) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+    case SQLITE_INTERRUPT:
+      if (cancelled_) return error(OUTBOX_CANCELLED, "cancelled");
+      return error(OUTBOX_TIMEOUT, named);
+    case SQLITE_CANTOPEN:
+    case SQLITE_IOERR:
+    case SQLITE_FULL:
+    case SQLITE_PROTOCOL:
+    case SQLITE_SCHEMA:
+    case SQLITE_READONLY:
+    case SQLITE_CORRUPT:
+      return error(OUTBOX_UNAVAILABLE, named);
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+    case SQLITE_NOTADB:
+      return error(OUTBOX_BAD_CONFIG, named);
+    case SQLITE_CONSTRAINT:
+    case SQLITE_MISMATCH:
+    case SQLITE_TOOBIG:
+      return error(OUTBOX_BAD_DATA, named);
+    case SQLITE_ERROR:
+      // SQLite has no code of its own for these.
+      if (message.starts_with("no such") || message.find("has no column") != std::string::npos)
+        return error(OUTBOX_BAD_CONFIG, named + "; " + sql::kMigrate);
+      break;
+    default:
+      break;
+  }
+  return error(OUTBOX_INTERNAL, named);
+}
+
+sql::Rows Connection::Run(const sql::Statement& statement) {
+  try {
+    return sql::RunBySoci(*soci_, statement);
+  } catch (const soci::soci_error& error) {
+    const int result = ResultOf(error);
+    // Not what(): it would show what is bound.
+    throw Explain(result >= 0 ? result : SQLITE_INTERNAL, sqlite3_errmsg(raw_));
+  }
+}
+
+std::vector<sql::Rows> Connection::RunTogether(const std::vector<sql::Statement>& statements) {
+  Transaction transaction(*this);
+  std::vector<sql::Rows> all;
+  all.reserve(statements.size());
+  for (const sql::Statement& statement : statements) all.push_back(Run(statement));
+  transaction.Commit();
+  return all;
+}
+
+void Connection::Script(const std::string& sql) {
+  const int result = sqlite3_exec(raw_, sql.c_str(), nullptr, nullptr, nullptr);
+  if (result != SQLITE_OK) throw Explain(sqlite3_extended_errcode(raw_), sqlite3_errmsg(raw_));
+}
+
+void Connection::RollBack() noexcept {
+  // Refused only where an error has ended the transaction already.
+  if (InTransaction()) sqlite3_exec(raw_, "rollback", nullptr, nullptr, nullptr);
+}
+
+}  // namespace outbox::sqlite

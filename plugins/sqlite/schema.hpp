@@ -1,0 +1,17 @@
+// The tables on SQLite: how they are made, and what can be wrong with those that are there.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "outbox/adapter.hpp"
+#include "sql/tables.hpp"
+#include "sqlite/connection.hpp"
+
+namespace outbox::sqlite {
+
+std::string PrintSchema(const sql::Tables& tables, const SchemaWish& wish);
+void ApplySchema(Connection& connection, const sql::Tables& tables, const SchemaWish& wish);
+std::vector<Finding> CheckSchema(Connection& connection, const sql::Tables& tables, const std::string& path);
+
+}  // namespace outbox::sqlite

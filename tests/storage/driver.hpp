@@ -1,0 +1,143 @@
+// An adapter driven as the relay drives it, without the boundary: one relay with its sessions, leases and rows in hand.
+#pragma once
+
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "outbox/adapter.hpp"
+
+namespace outbox::testing {
+
+struct Taken {
+  long long id = 0;
+  std::string event_id;
+  std::optional<std::string> key, payload, headers;
+  std::string type, topic;
+  std::int64_t created_us = 0;
+  std::uint32_t attempts = 0;
+};
+
+inline std::vector<long long> IdsOf(const std::vector<Taken>& events) {
+  std::vector<long long> ids;
+  for (const Taken& e : events) ids.push_back(e.id);
+  return ids;
+}
+
+template <class A, class Config>
+class Driver {
+ public:
+  explicit Driver(std::shared_ptr<Config> config, std::string relay = "relay-1")
+      : config_(std::move(config)), relay_(std::move(relay)) {
+    Reconnect();
+  }
+
+  // Sessions anew, as after an outage: every hint is lost, what is in hand is not.
+  void Reconnect() {
+    reading_ = std::make_unique<A>(config_);
+    writing_ = std::make_unique<A>(config_);
+  }
+  A& reading() { return Begun(*reading_); }
+  A& writing() { return Begun(*writing_); }
+
+  Lease Heartbeat(Millis lease = Millis(60'000)) {
+    const Lease got = writing().Heartbeat(relay_, lease);
+    token = 0;
+    for (const auto& owned : got.owned)
+      if (owned.shard == shard) token = owned.token;
+    return got;
+  }
+
+  std::vector<Taken> Reserve(std::uint32_t events = 1000, std::uint64_t bytes = 64 << 20, bool sweep = false) {
+    outbox_reserve raw{};
+    raw.struct_size = sizeof raw;
+    raw.max_events = events;
+    raw.max_bytes = bytes;
+    raw.reserve_ms = 60'000;
+    raw.relay_id = Raw(std::string_view(relay_));
+    raw.in_hand = [](void* self, outbox_bytes row) -> std::int32_t {
+      return static_cast<Driver*>(self)->in_hand.contains(std::stoll(std::string(View(row)))) ? 1 : 0;
+    };
+    raw.ctx = this;
+    raw.sweep = sweep ? 1 : 0;
+    const ReserveRequest request{raw};
+    BatchBuilder batch(request);
+    reading().ReserveNewEvents(request, batch);
+    outbox_batch out{};
+    batch.Finish(&out);
+    more = out.more != 0;
+    std::vector<Taken> taken;
+    const auto own = [](outbox_bytes b) { return b.data ? std::optional<std::string>(View(b)) : std::nullopt; };
+    for (std::size_t i = 0; i < out.count; ++i) {
+      const outbox_event& e = out.events[i];
+      taken.push_back({std::stoll(std::string(View(e.row_id))), std::string(View(e.event_id)), own(e.aggregate_id),
+                       own(e.payload), own(e.headers), std::string(View(e.event_type)), std::string(View(e.topic)),
+                       e.created_us, e.attempts});
+      in_hand.insert(taken.back().id);
+    }
+    out.release(&out);
+    return taken;
+  }
+
+  void Confirm(const std::vector<long long>& ids) {
+    std::vector<std::string> texts;
+    for (const long long id : ids) texts.push_back(std::to_string(id));
+    std::vector<outbox_bytes> raw;
+    for (const auto& text : texts) raw.push_back(Raw(text));
+    writing().ConfirmEvent({raw.data(), raw.size()});
+    for (const long long id : ids) in_hand.erase(id);
+  }
+
+  void Fail(long long id, Disposition disposition, Millis after = Millis(0), std::string_view text = "no") {
+    const std::string row = std::to_string(id);
+    const outbox_failure raw{Raw(row),      Raw(std::string_view("test")),          Raw(text),
+                             after.count(), static_cast<std::int32_t>(disposition), 0};
+    writing().ConfirmFailed({&raw, 1});
+    in_hand.erase(id);
+  }
+
+  void Emit(const std::vector<Event>& events, bool commit = true) {
+    std::vector<outbox_event> raw;
+    for (const Event& e : events)
+      raw.push_back({{},
+                     Raw(e.event_id),
+                     Raw(e.aggregate_id),
+                     Raw(e.event_type),
+                     Raw(e.topic),
+                     Raw(e.payload),
+                     Raw(e.headers),
+                     0,
+                     0,
+                     0});
+    writing().BeginEmit();
+    writing().Insert({raw.data(), raw.size(), sizeof(outbox_event)});
+    writing().EndEmit(commit);
+  }
+
+  std::uint32_t shard = 0;
+  std::uint64_t token = 0;
+  std::set<long long> in_hand;
+  bool more = false;
+
+ private:
+  A& Begun(A& adapter) {
+    adapter.Begin({shard, token, Millis(5000)});
+    return adapter;
+  }
+
+  const std::shared_ptr<Config> config_;
+  const std::string relay_;
+  std::unique_ptr<A> reading_, writing_;
+};
+
+inline Event Simple(std::string_view key, std::string_view payload = "{}") {
+  Event e;
+  e.aggregate_id = key;
+  e.event_type = "Placed";
+  e.topic = "orders";
+  e.payload = payload;
+  return e;
+}
+
+}  // namespace outbox::testing

@@ -1,0 +1,329 @@
+// What only SQLite can get wrong: the file, its locks, AUTOINCREMENT, time.
+#include <sqlite3.h>
+
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <future>
+#include <thread>
+
+#include "driver.hpp"
+#include "sqlite/adapter.hpp"
+#include "sqlite/time.hpp"
+#include "tests/catch.hpp"
+
+namespace {
+
+using outbox::Disposition;
+using outbox::Error;
+using outbox::Millis;
+using outbox::testing::IdsOf;
+using outbox::testing::Simple;
+using Ids = std::vector<long long>;
+using Relay = outbox::testing::Driver<outbox::sqlite::Adapter, outbox::sqlite::Config>;
+
+class File {
+ public:
+  File() {
+    std::string name = (std::filesystem::temp_directory_path() / "outbox test=XXXXXX").string();
+    folder_ = mkdtemp(name.data());
+    path = folder_ / "orders of today.db";
+  }
+  ~File() { std::filesystem::remove_all(folder_); }
+  [[nodiscard]] std::shared_ptr<outbox::sqlite::Config> Config(const std::string& more = "") const {
+    return std::make_shared<outbox::sqlite::Config>(R"({"path": ")" + path.string() + "\"" + more + "}", nullptr);
+  }
+  std::filesystem::path path;
+
+ private:
+  std::filesystem::path folder_;
+};
+
+// The application: a connection of its own.
+class Application {
+ public:
+  explicit Application(const File& file) { REQUIRE(sqlite3_open(file.path.c_str(), &db_) == SQLITE_OK); }
+  ~Application() { sqlite3_close(db_); }
+  void operator()(const std::string& sql) {
+    INFO(sql);
+    char* text = nullptr;
+    const int result = sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, &text);
+    const std::string message = text != nullptr ? text : "";
+    sqlite3_free(text);
+    REQUIRE(message == "");
+    REQUIRE(result == SQLITE_OK);
+  }
+
+ private:
+  sqlite3* db_ = nullptr;
+};
+
+struct Ready {
+  explicit Ready(const outbox::SchemaWish& wish = {}) : relay(file.Config()) {
+    relay.writing().ApplySchema(wish);
+    relay.Heartbeat();
+  }
+  File file;
+  Relay relay;
+};
+
+template <class F>
+Error Caught(F&& f) {
+  try {
+    f();
+  } catch (const Error& error) {
+    return error;
+  }
+  return {OUTBOX_OK, "nothing was thrown"};
+}
+
+}  // namespace
+
+TEST_CASE("a missing file is an error and is not made by the relay", "[sqlite]") {
+  const File file;
+  Relay relay(file.Config());
+  const Error error = Caught([&] { relay.Heartbeat(); });
+  CHECK(error.code == OUTBOX_BAD_CONFIG);
+  CHECK(std::string(error.what()).find("does not exist") != std::string::npos);
+  CHECK_FALSE(std::filesystem::exists(file.path));
+
+  relay.writing().ApplySchema({});
+  relay.writing().ApplySchema({});
+  CHECK(std::filesystem::exists(file.path));
+  CHECK(relay.writing().CheckSchema().empty());
+  CHECK(relay.Heartbeat().owned.size() == 1);
+}
+
+TEST_CASE("a database without the tables names what makes them", "[sqlite]") {
+  const File file;
+  Application{file}("create table other (id integer)");
+  Relay relay(file.Config());
+  for (const Error& error : {Caught([&] { relay.Heartbeat(); }), Caught([&] { relay.Reserve(); })}) {
+    CHECK(error.code == OUTBOX_BAD_CONFIG);
+    CHECK(std::string(error.what()).find("outbox-relay migrate") != std::string::npos);
+  }
+}
+
+TEST_CASE("options name the key that is wrong", "[sqlite]") {
+  const auto text = [](const char* json) {
+    return std::string(Caught([&] { outbox::sqlite::Config(json, nullptr); }).what());
+  };
+  CHECK(text(R"({"path": "/x", "tabel": "t"})").find("'tabel'; did you mean 'table'?") != std::string::npos);
+  CHECK(text(R"({"table": "t"})").find("'path' is required") != std::string::npos);
+  CHECK(text(R"({"path": 3})").find("'path' must be a string") != std::string::npos);
+  CHECK(text(R"({"path": "/x", "table": "t; drop table x"})").find("'table'") != std::string::npos);
+  CHECK(text(R"({"path": "/x", "table": "\"x\""})").find("'table'") != std::string::npos);
+}
+
+TEST_CASE("a plain INSERT of the application is delivered as it stands", "[sqlite]") {
+  Ready ready;
+  Application app(ready.file);
+  app("insert into outbox_event (topic, aggregate_id, event_type, payload, headers)"
+      " values ('orders', 'k', 'Placed', '{\"note\":\"a\\nb\"}', '{\"a\":\"1\"}')");
+  app("insert into outbox_event (topic, event_type, payload) values ('orders', 'Placed', x'00ff00')");
+  app("insert into outbox_event (topic, aggregate_id, event_type, payload, created_at)"
+      " values ('orders', '', 'Placed', '', '2024-05-06 07:08:09.5')");
+  const auto events = ready.relay.Reserve();
+  REQUIRE(events.size() == 3);
+  CHECK(events[0].payload == R"({"note":"a\nb"})");
+  CHECK(events[0].headers == R"({"a":"1"})");
+  CHECK(events[0].event_id.size() == 36);
+  const auto now = std::chrono::system_clock::now().time_since_epoch() / std::chrono::microseconds(1);
+  CHECK(std::abs(events[0].created_us - now) < 60'000'000);
+  CHECK_FALSE(events[1].key);
+  CHECK(events[1].payload == std::string("\0\xff\0", 3));
+  CHECK(events[2].key == "");
+  CHECK(events[2].payload == "");
+  CHECK(events[2].created_us == 1714979289'500000);
+}
+
+TEST_CASE("an id that can come back is found", "[sqlite]") {
+  Ready ready;
+  Application app(ready.file);
+  app("drop table outbox_event");
+  app("create table outbox_event (id integer primary key, event_id text not null default 'x', topic text not null,"
+      " aggregate_id text, event_type text not null, payload blob, headers text, created_at text default '')");
+  app("insert into outbox_event (topic, event_type) values ('a', 'b')");
+  const auto findings = ready.relay.writing().CheckSchema();
+  REQUIRE(findings.size() == 1);
+  CHECK(findings[0].error);
+  CHECK(findings[0].what.find("AUTOINCREMENT") != std::string::npos);
+
+  app(findings[0].mend);
+  CHECK(ready.relay.writing().CheckSchema().empty());
+  CHECK(ready.relay.Reserve(10, 1000, true).size() == 1);
+}
+
+TEST_CASE("check finds what is missing, and its SQL mends it", "[sqlite]") {
+  Ready ready;
+  Application app(ready.file);
+  app("alter table outbox_event drop column headers");
+  auto findings = ready.relay.writing().CheckSchema();
+  REQUIRE(findings.size() == 1);
+  app(findings[0].mend);
+  CHECK(ready.relay.writing().CheckSchema().empty());
+
+  app("update outbox_meta set version = 2");
+  findings = ready.relay.writing().CheckSchema();
+  REQUIRE(findings.size() == 1);
+  CHECK(findings[0].what.find("version 2") != std::string::npos);
+  CHECK(Caught([&] { ready.relay.writing().ApplySchema({}); }).code == OUTBOX_BAD_CONFIG);
+  app("update outbox_meta set version = 1");
+
+  app("drop table outbox_dead");
+  findings = ready.relay.writing().CheckSchema();
+  REQUIRE(findings.size() == 1);
+  ready.relay.writing().ApplySchema({});
+  CHECK(ready.relay.writing().CheckSchema().empty());
+}
+
+TEST_CASE("a journal in which reader and writer block each other is a warning", "[sqlite]") {
+  const File file;
+  const auto config = file.Config();
+  Application app(file);
+  app(outbox::sqlite::Adapter::PrintSchema(*config, {}));
+  app("pragma journal_mode = delete");
+  const auto findings = Relay(config).writing().CheckSchema();
+  REQUIRE(findings.size() == 1);
+  CHECK_FALSE(findings[0].error);
+}
+
+TEST_CASE("the printed schema is what migrate makes", "[sqlite]") {
+  const File file;
+  const auto config = file.Config(R"(, "table": "shop_event")");
+  Application{file}(outbox::sqlite::Adapter::PrintSchema(*config, {3, ""}));
+  Relay relay(config);
+  CHECK(relay.writing().CheckSchema().empty());
+  CHECK(relay.Heartbeat().owned.size() == 3);
+}
+
+TEST_CASE("a writer that keeps the lock costs a timeout, not an error that lasts", "[sqlite]") {
+  Ready ready;
+  Application app(ready.file);
+  ready.relay.Emit({Simple("k")});
+  const auto id = IdsOf(ready.relay.Reserve()).at(0);
+  app("begin immediate");
+  ready.relay.writing().Begin({0, ready.relay.token, Millis(50)});
+  const std::string text = std::to_string(id);
+  const outbox_bytes raw = outbox::Raw(text);
+  auto& adapter = ready.relay.writing();
+  adapter.Begin({0, ready.relay.token, Millis(50)});
+  const auto begun = std::chrono::steady_clock::now();
+  CHECK(Caught([&] { adapter.ConfirmEvent({&raw, 1}); }).code == OUTBOX_TIMEOUT);
+  CHECK(std::chrono::steady_clock::now() - begun < std::chrono::seconds(2));
+  CHECK(ready.relay.Reserve().empty());  // readers do not wait for writers
+  app("commit");
+  ready.relay.Confirm({id});
+  CHECK(ready.relay.Reserve(10, 1000, true).empty());
+}
+
+TEST_CASE("cancel ends a wait for the lock, and the session goes on", "[sqlite]") {
+  Ready ready;
+  Application app(ready.file);
+  app("begin immediate");
+  auto& adapter = ready.relay.writing();
+  adapter.Begin({0, ready.relay.token, Millis(60'000)});
+  auto waiting = std::async(std::launch::async, [&] {
+    return Caught([&] { adapter.ConfirmEvent({nullptr, 0}); }).code;
+  });
+  while (waiting.wait_for(std::chrono::milliseconds(5)) != std::future_status::ready) adapter.Cancel();
+  CHECK(waiting.get() == OUTBOX_CANCELLED);
+  app("commit");
+  CHECK(Caught([&] { adapter.ConfirmEvent({nullptr, 0}); }).code == OUTBOX_OK);
+}
+
+TEST_CASE("a file that was replaced is opened anew", "[sqlite]") {
+  Ready ready;
+  CHECK(ready.relay.Reserve().empty());
+  const auto aside = ready.file.path.string() + ".new";
+  {
+    Relay other(std::make_shared<outbox::sqlite::Config>(R"({"path": ")" + aside + "\"}", nullptr));
+    other.writing().ApplySchema({});
+    other.Emit({Simple("k")});
+  }
+  std::filesystem::rename(aside, ready.file.path);
+  CHECK(Caught([&] { ready.relay.Reserve(); }).code == OUTBOX_UNAVAILABLE);
+  std::filesystem::remove(ready.file.path.string() + "-wal");
+  std::filesystem::remove(ready.file.path.string() + "-shm");
+  ready.relay.Reconnect();
+  ready.relay.Heartbeat();
+  CHECK(ready.relay.Reserve().size() == 1);
+}
+
+TEST_CASE("a failed event keeps its key back and returns by itself", "[sqlite]") {
+  Ready ready;
+  auto& relay = ready.relay;
+  relay.Emit({Simple("a"), Simple("b"), Simple("a")});
+  CHECK(IdsOf(relay.Reserve(2)) == Ids{1, 2});
+  relay.Fail(1, Disposition::kRetry, Millis(60'000));
+  relay.Confirm({2});
+  CHECK(relay.Reserve().empty());
+  CHECK(relay.Reserve(10, 1000, true).empty());
+  relay.writing().MakeRetriesDue();
+  const auto due = relay.Reserve();  // below the reading position, and no sweep was asked for
+  REQUIRE(IdsOf(due) == Ids{1});
+  CHECK(due[0].attempts == 1);
+  CHECK(relay.Reserve(10, 1000, true).empty());  // 3 waits while 1 is unsettled
+  relay.Confirm({1});
+  CHECK(IdsOf(relay.Reserve(10, 1000, true)) == Ids{3});
+}
+
+TEST_CASE("a failure whose row is gone keeps nobody back", "[sqlite]") {
+  Ready ready;
+  auto& relay = ready.relay;
+  relay.Emit({Simple("a"), Simple("a")});
+  CHECK(IdsOf(relay.Reserve(1)) == Ids{1});
+  relay.Fail(1, Disposition::kBlock);
+  CHECK(relay.Reserve(10, 1000, true).empty());
+  Application{ready.file}("delete from outbox_event where id = 1");
+  CHECK(IdsOf(relay.Reserve(10, 1000, true)) == Ids{2});
+  CHECK(relay.writing().ReadStats().blocked == 0);
+}
+
+TEST_CASE("a session of its own goes on after another one's transaction", "[sqlite]") {
+  Ready ready;
+  auto& relay = ready.relay;
+  relay.Emit({Simple("a")}, false);
+  CHECK(relay.Reserve().empty());
+  relay.Emit({Simple("a")});
+  CHECK(relay.Reserve().size() == 1);
+  CHECK_FALSE(relay.more);
+}
+
+TEST_CASE("many rows that wait are passed in pieces", "[sqlite]") {
+  Ready ready;
+  Application{ready.file}(
+      "with recursive n (i) as (select 1 union all select i + 1 from n where i < 200000) insert into outbox_event"
+      " (topic, aggregate_id, event_type, payload) select 'orders', 'k', 'Placed', 'x' from n");
+  CHECK(IdsOf(ready.relay.Reserve(1)) == Ids{1});
+  ready.relay.Fail(1, Disposition::kBlock);
+  Application{ready.file}(
+      "insert into outbox_event (topic, aggregate_id, event_type) values ('orders', 'other', 'Placed')");
+  auto& adapter = ready.relay.reading();
+  outbox_reserve raw{};
+  raw.max_events = 10;
+  raw.max_bytes = 1000;
+  int calls = 0;
+  for (bool done = false; !done; ++calls) {
+    REQUIRE(calls < 100'000);
+    adapter.Begin({0, ready.relay.token, Millis(20)});
+    const outbox::ReserveRequest request{raw};
+    outbox::BatchBuilder batch(request);
+    adapter.ReserveNewEvents(request, batch);
+    outbox_batch out{};
+    batch.Finish(&out);
+    CHECK((out.more == 1 || out.count == 1));
+    done = out.count == 1;
+    out.release(&out);
+  }
+  CHECK(calls > 1);
+}
+
+TEST_CASE("times", "[sqlite]") {
+  using outbox::sqlite::ParseTime;
+  CHECK(ParseTime("1970-01-01T00:00:01Z") == 1'000'000);
+  CHECK(ParseTime("2024-02-29 12:00:00.123456") == 1709208000'123456);
+  CHECK(ParseTime("2023-02-29 12:00:00") == 0);
+  CHECK(ParseTime("yesterday") == 0);
+  CHECK(ParseTime("") == 0);
+}
