@@ -1,0 +1,61 @@
+// `outbox-relay migrate`: makes the tables, or prints the SQL that would.
+#include <iostream>
+
+#include "cli/command.hpp"
+#include "cli/findings.hpp"
+
+namespace outbox::cli {
+namespace {
+
+struct Options {
+  std::string config;
+  bool print = false;
+  SchemaWish wish;
+};
+
+int Print(const Options& options) {
+  const auto config = LoadConfig(options.config);
+  if (!config.ok()) return Report(config.status());
+  const auto store = OpenStore(config->storage, QuietLogger(config->log));
+  if (!store.ok()) return Report(store.status());
+  const auto sql = (*store)->PrintSchema(options.wish);
+  if (!sql.ok()) return Report(sql.status());
+  std::cout << *sql << std::flush;
+  return kOk;
+}
+
+int Apply(const Options& options) {
+  auto outbox = OpenOutbox(options.config);
+  if (!outbox.ok()) return Report(outbox.status());
+  if (Status applied = outbox->session->ApplySchema(options.wish, outbox->call()); !applied.ok()) {
+    return Report(applied);
+  }
+  const auto findings = outbox->session->CheckSchema(outbox->call());
+  if (!findings.ok()) return Report(findings.status());
+  std::cout << "The outbox is in place (" << outbox->store->name() << ")." << std::endl;
+  return PrintFindings(*findings) ? kOk : kConfig;
+}
+
+}  // namespace
+
+void AddMigrate(CLI::App& app, Action& action) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("migrate", "Make or upgrade the tables of the outbox");
+  AddConfigOption(*command, options->config);
+  command->add_flag("--print", options->print, "Print the SQL and change nothing; needs no connection");
+  command->add_option("--payload", options->wish.payload, "Column type of the payload, where the database has a choice")
+      ->check(CLI::IsMember({"text", "bytea", "jsonb"}));
+  command->add_option("--shards", options->wish.shards, "How many relays can share the work (default: keep, or 1)")
+      ->check(CLI::Range(1, 256));
+  command->footer(
+      "What is there is kept; a second run changes nothing. `run` needs no right to change tables, `migrate` does.\n"
+      "\n"
+      "Examples:\n"
+      "  outbox-relay migrate -c relay.json\n"
+      "  outbox-relay migrate -c relay.json --print | psql shop     review first, apply by yourself\n"
+      "  outbox-relay migrate -c relay.json --payload bytea         payloads that are not text");
+  command->callback(
+      [options, &action] { action = [options] { return options->print ? Print(*options) : Apply(*options); }; });
+}
+
+}  // namespace outbox::cli

@@ -1,0 +1,172 @@
+// `outbox-relay run`: the daemon.
+#include <spdlog/fmt/fmt.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <random>
+
+#include "cli/command.hpp"
+#include "cli/findings.hpp"
+#include "cli/publishers.hpp"
+#include "cli/signals.hpp"
+#include "cli/version.hpp"
+#include "config/secrets.hpp"
+#include "engine/condition.hpp"
+#include "engine/relay.hpp"
+#include "observe/log.hpp"
+
+namespace outbox::cli {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Payloads and passwords stay inside: no core dump, no debugger of another process, no file for others.
+void CloseProcess() {
+  umask(027);
+  const rlimit none{0, 0};
+  setrlimit(RLIMIT_CORE, &none);
+  prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+// Set once, by the signal.
+class StopRequest {
+ public:
+  void Set(int signal) {
+    const std::lock_guard lock(mutex_);
+    signal_ = signal;
+    changed_.notify_all();
+  }
+  [[nodiscard]] bool WaitFor(std::chrono::milliseconds time) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, time, [this] { return signal_ != 0; });
+  }
+  int Wait() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return signal_ != 0; });
+    return signal_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int signal_ = 0;
+};
+
+class Daemon {
+ public:
+  explicit Daemon(config::Config config)
+      : config_(std::move(config)),
+        logger_(observe::MakeLogger(config_.log)),
+        signals_([this](int signal) { stop_.Set(signal); }) {}
+
+  int Run() {
+    logger_->info("{}", VersionLine());
+    logger_->info("configuration: {}", config_.effective_json);
+    for (const std::string& warning : config_.warnings) logger_->warn("{}", warning);
+
+    const auto store = OpenStore(config_.storage, logger_);
+    if (!store.ok()) return End(store.status());
+    const auto checked = CheckTables(**store);
+    if (!checked) return kOk;
+    if (!checked->ok()) return End(*checked);
+
+    engine::Relay relay(config_.relay, *store, MakePublishers(config_, logger_), logger_);
+    if (Status started = relay.Start(); !started.ok()) return End(started);
+    logger_->info("relay {} started", relay.id());
+    return WaitAndStop(relay);
+  }
+
+ private:
+  int End(const Status& status) {
+    logger_->error("{}", config::Redact(status.text()));
+    return CodeOf(status);
+  }
+
+  // As long as the database is down: again and again. Nothing = asked to stop before it answered.
+  std::optional<Status> CheckTables(plugins::Store& store) {
+    const Call call{0, 0, config_.relay.storage_timeout};
+    std::minstd_rand random(std::random_device{}());
+    engine::Condition database("database", logger_);
+    for (auto wait = 100ms;; wait = std::min<std::chrono::milliseconds>(2 * wait, 5s)) {
+      Status status = CheckTablesOnce(store, call);
+      if (status.ok() || status.code() == OUTBOX_BAD_CONFIG) {
+        if (status.ok()) database.Good();
+        return status;
+      }
+      database.Bad(config::Redact(status.text()));
+      const auto jitter = std::uniform_int_distribution<std::chrono::milliseconds::rep>(0, wait.count() / 2)(random);
+      if (stop_.WaitFor(wait - std::chrono::milliseconds(jitter))) return std::nullopt;
+    }
+  }
+
+  Status CheckTablesOnce(plugins::Store& store, const Call& call) {
+    const auto session = store.Connect(call);
+    if (!session.ok()) return session.status();
+    const auto findings = (*session)->CheckSchema(call);
+    if (!findings.ok()) return findings.status().code() == OUTBOX_UNSUPPORTED ? Status() : findings.status();
+    for (const Finding& finding : *findings) {
+      if (!finding.error) logger_->warn("{}{}{}", finding.what, finding.mend.empty() ? "" : "; mend: ", finding.mend);
+    }
+    const std::string errors = Errors(*findings);
+    return errors.empty() ? Status() : Status(OUTBOX_BAD_CONFIG, errors);
+  }
+
+  int WaitAndStop(engine::Relay& relay) {
+    std::thread stopper([&] {
+      const int signal = stop_.Wait();
+      if (signal == kEnded) return;
+      logger_->info("{}: stopping, within {} ms; a second signal stops at once",
+                    signal == SIGTERM ? "SIGTERM" : "SIGINT", config_.relay.shutdown_timeout.count());
+      if (relay.Stop(config_.relay.shutdown_timeout)) return;
+      // A call hangs, and destroying would wait for it. The lease runs out by itself, and the next relay repeats
+      // what was not confirmed.
+      logger_->warn("not everything could be confirmed in time: the next relay will send some events again");
+      logger_->flush();
+      _exit(kOk);
+    });
+    const Status status = relay.Wait();
+    stop_.Set(kEnded);
+    stopper.join();
+    if (!status.ok()) return End(status);
+    logger_->info("stopped, nothing in flight");
+    return kOk;
+  }
+
+  static constexpr int kEnded = -1;
+
+  const config::Config config_;
+  const std::shared_ptr<spdlog::logger> logger_;
+  StopRequest stop_;
+  StopSignals signals_;
+};
+
+}  // namespace
+
+void AddRun(CLI::App& app, Action& action) {
+  auto file = std::make_shared<std::string>();
+  CLI::App* command = app.add_subcommand("run", "Move events until SIGTERM or SIGINT");
+  AddConfigOption(*command, *file);
+  command->footer(
+      "Several relays may run on one outbox: one works, the others stand by. The log goes to stderr. While the "
+      "database\n"
+      "or Kafka is down it keeps trying. SIGTERM and SIGINT finish what is in flight; a second one stops at once.\n"
+      "\n"
+      "Examples:\n"
+      "  outbox-relay run -c relay.json\n"
+      "  OUTBOX_RELAY_CONFIG=/etc/outbox-relay/relay.json outbox-relay run");
+  command->callback([file, &action] {
+    action = [file] {
+      CloseProcess();
+      auto config = LoadConfig(*file);
+      if (!config.ok()) return Report(config.status());
+      return Daemon(std::move(*config)).Run();
+    };
+  });
+}
+
+}  // namespace outbox::cli
