@@ -1,0 +1,168 @@
+// ConfirmFailed and Release: attempts, waiting, and the key behind a failed event.
+#include <thread>
+
+#include "rig.hpp"
+
+namespace outbox::contract {
+namespace {
+
+// 1 2 3 of key "k" and 4 of another key; 1 has failed, the relay holds nothing.
+void FailTheHead(Rig& rig, Relay& relay, std::int32_t disposition) {
+  rig.Emit({{"k"}, {"k"}, {"k"}, {"other"}});
+  relay.Fail({relay.Await(4)[0]}, disposition);
+  relay.Forget();
+}
+
+void CountsAttempts(const Subject& subject) {
+  Rig rig(subject);
+  rig.Emit(1, "k");
+  Relay relay(rig);
+  for (std::uint32_t attempt = 0; attempt < 3; ++attempt) {
+    const auto rows = relay.Await(1);
+    Expect(rows[0].attempts == attempt, "the event says {} attempts, expected: {}", rows[0].attempts, attempt);
+    relay.Fail(rows);
+    rig.ExpectState(EventId(1), OUTBOX_STATE_RETRYING, attempt + 1);
+    rig.MakeRetriesDue();
+  }
+}
+
+void NotDueIsNotReturned(const Subject& subject) {
+  Rig rig(subject);
+  rig.Emit(1, "k");
+  Relay relay(rig);
+  relay.Fail(relay.Await(1));
+  relay.ExpectNothing("the event is due again in an hour");
+  relay.Reconnect();
+  relay.ExpectNothing("the event is due again in an hour, whatever the session");
+}
+
+void IsDueByItselfInTime(const Subject& subject) {
+  Rig rig(subject);
+  rig.Emit(1, "k");
+  Relay relay(rig);
+  const auto rows = relay.Await(1);
+  const auto before = std::chrono::steady_clock::now();
+  relay.Fail(rows, OUTBOX_RETRY, Millis(400));
+  relay.Await(1);
+  const auto waited = std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - before);
+  Expect(waited >= Millis(390), "the event was returned after {} ms though it was due after 400", waited.count());
+  Expect(waited < Millis(3'000), "the event was returned only after {} ms though it was due after 400", waited.count());
+}
+
+void FollowersWait(const Subject& subject) {
+  Rig rig(subject);
+  rig.Need(OUTBOX_CAN_ORDER_KEYS);
+  Relay relay(rig);
+  FailTheHead(rig, relay, OUTBOX_RETRY);
+  Expect(Numbers(relay.ReadAll(/*sweep=*/true)) == "4", "the sweep did not return just the other key's event");
+  rig.Emit(1, "k");
+  relay.ExpectNothing("the key waits behind its failed event, and so does its new one");
+}
+
+void RetryIsReturnedBeforeItsFollowers(const Subject& subject) {
+  Rig rig(subject);
+  rig.Need(OUTBOX_CAN_ORDER_KEYS);
+  Relay relay(rig);
+  FailTheHead(rig, relay, OUTBOX_RETRY);
+  relay.ReadAll(/*sweep=*/true);
+  rig.MakeRetriesDue();
+  const auto head = relay.Await(1);
+  Expect(Numbers(head) == "1", "'{}' was returned, expected: 1, alone, without a sweep", Numbers(head));
+  relay.ExpectNothing("the failed event is in hand and not settled");
+  relay.Confirm(head);
+  Expect(Numbers(relay.ReadAll(/*sweep=*/true)) == "2 3", "its followers were not returned after it was confirmed");
+}
+
+void EarlierFailureComesFirst(const Subject& subject) {
+  Rig rig(subject);
+  rig.Need(OUTBOX_CAN_ORDER_KEYS);
+  Relay relay(rig);
+  rig.Emit(3, "k");
+  const auto rows = relay.Await(3);
+  relay.Fail({rows[0], rows[1]});
+  relay.Forget();
+  rig.MakeRetriesDue();
+  const auto first = relay.ReadAll(/*sweep=*/true);
+  Expect(Numbers(first) == "1", "two events of the key are due and '{}' was returned, expected: 1", Numbers(first));
+  relay.Confirm(first);
+  const auto second = relay.ReadAll(/*sweep=*/true);
+  Expect(Numbers(second) == "2", "then '{}' was returned, expected: 2", Numbers(second));
+  relay.Confirm(second);
+  Expect(Numbers(relay.ReadAll(/*sweep=*/true)) == "3", "at last 3 was not returned");
+}
+
+void BlockedKeyWaitsOthersFlow(const Subject& subject) {
+  Rig rig(subject);
+  rig.Need(OUTBOX_CAN_ORDER_KEYS);
+  Relay relay(rig);
+  FailTheHead(rig, relay, OUTBOX_BLOCK);
+  rig.ExpectState(EventId(1), OUTBOX_STATE_BLOCKED, 1);
+  rig.MakeRetriesDue();
+  Expect(Numbers(relay.ReadAll(/*sweep=*/true)) == "4", "the sweep did not return just the other key's event");
+  rig.Emit({{"other"}, {}});
+  Expect(Numbers(relay.Await(2)) == "5 6", "events of other keys do not flow");
+}
+
+void ConfirmSettlesAFailedEvent(const Subject& subject) {
+  Rig rig(subject);
+  Relay relay(rig);
+  rig.Emit(2, "k");
+  const auto rows = relay.Await(2);
+  relay.Fail({rows[0]});
+  relay.Confirm({rows[0]});
+  rig.ExpectState(EventId(1), OUTBOX_STATE_ABSENT, 0);
+  relay.Forget();
+  Expect(Numbers(relay.ReadAll(/*sweep=*/true)) == "2", "its follower was not returned");
+}
+
+void FailingAGoneEventChangesNothing(const Subject& subject) {
+  Rig rig(subject);
+  Relay relay(rig);
+  rig.Emit(2, "k");
+  const auto rows = relay.Await(2);
+  relay.Confirm({rows[0]});
+  for (const std::int32_t disposition : {OUTBOX_RETRY, OUTBOX_BLOCK}) {
+    relay.Fail({rows[0]}, disposition);
+    rig.ExpectState(EventId(1), OUTBOX_STATE_ABSENT, 0);
+  }
+  relay.Forget();
+  Expect(Numbers(relay.ReadAll(/*sweep=*/true)) == "2", "the key waits for an event that is gone");
+}
+
+void ReleasedIsDueAtOnceAndCountsNothing(const Subject& subject) {
+  Rig rig(subject);
+  if (!rig.store().MarksRows()) throw Skipped("release_events is NULL: reserving leaves no mark on rows");
+  Relay relay(rig);
+  rig.Emit(2, "k");
+  Ok(relay.TryRelease(relay.Await(2)));
+  const auto rows = relay.ReadAll(/*sweep=*/true);
+  Expect(Numbers(rows) == "1 2", "'{}' was returned, expected: 1 2", Numbers(rows));
+  Expect(rows[0].attempts == 0, "the release counted an attempt");
+}
+
+}  // namespace
+
+std::vector<Case> FailedCases() {
+  return {
+      {"failed", "counts-attempts", "Each failure counts one attempt, which comes with the event.", CountsAttempts},
+      {"failed", "not-due-is-not-returned", "A failed event waits for retry_after_ms.", NotDueIsNotReturned},
+      {"failed", "is-due-by-itself-in-time", "After retry_after_ms it is returned, not earlier, without a sweep.",
+       IsDueByItselfInTime},
+      {"failed", "followers-of-a-failed-key-wait", "Later events of its key wait; those of others do not.",
+       FollowersWait},
+      {"failed", "retry-due-is-returned-before-its-followers", "The key goes on only when its event is settled.",
+       RetryIsReturnedBeforeItsFollowers},
+      {"failed", "earlier-failure-comes-first", "Two failed events of a key come back one after the other.",
+       EarlierFailureComesFirst},
+      {"failed", "blocked-key-waits-others-flow", "A blocked event is never due by itself; its key waits.",
+       BlockedKeyWaitsOthersFlow},
+      {"failed", "confirm-settles-a-failed-event", "What was delivered after all leaves nothing behind.",
+       ConfirmSettlesAFailedEvent},
+      {"failed", "failing-a-gone-event-changes-nothing", "An event that is gone cannot come back as failed.",
+       FailingAGoneEventChangesNothing},
+      {"failed", "released-is-due-at-once-and-counts-nothing", "An event given back was never tried.",
+       ReleasedIsDueAtOnceAndCountsNothing},
+  };
+}
+
+}  // namespace outbox::contract

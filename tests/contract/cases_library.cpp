@@ -1,0 +1,100 @@
+// The file itself, before it touches any database.
+#include <dlfcn.h>
+
+#include <algorithm>
+
+#include "outbox/ext/wakeup.h"
+#include "plugins/elf.hpp"
+#include "plugins/table.hpp"
+#include "rig.hpp"
+
+namespace outbox::contract {
+namespace {
+
+void ExportsOnlyTheEntry(const Subject& subject) {
+  const auto symbols = Ok(plugins::ExportedSymbols(subject.file));
+  Expect(std::count(symbols.begin(), symbols.end(), "outbox_plugin_v1") == 1, "outbox_plugin_v1 is not exported");
+  std::string others;
+  for (const std::string& symbol : symbols)
+    if (symbol != "outbox_plugin_v1" && others.size() < 200) others += " " + symbol;
+  if (!others.empty())
+    throw Warned(fmt::format("{} other symbols leave it:{}; link it with the SDK's outbox-plugin.map",
+                             symbols.size() - 1, others));
+}
+
+void LoadsWithRtldNowLocal(const Subject& subject) {
+  (void)LoadSubject(subject);
+  Expect(::dlsym(RTLD_DEFAULT, "outbox_plugin_v1") == nullptr, "its symbols are visible to the whole process");
+  void* const again = ::dlopen(subject.file.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD);
+  Expect(again != nullptr, "it is not loaded any more: {}", ::dlerror());
+}
+
+void EntryAlwaysReturnsTheSameTable(const Subject& subject) {
+  const outbox_plugin* const first = LoadSubject(subject);
+  Expect(first == LoadSubject(subject), "outbox_plugin_v1 returned two different tables");
+}
+
+void UnknownExtensionGivesNull(const Subject& subject) {
+  const outbox_plugin* const table = LoadSubject(subject);
+  for (const char* id : {"outbox.nothing/1", "", "outbox.leases", "outbox.leases/9999", "org.example.other/1"})
+    Expect(table->get_extension(id) == nullptr, "get_extension(\"{}\") is not NULL", id);
+}
+
+void ExtensionTablesAreWhole(const Subject& subject) {
+  const outbox_plugin* const table = LoadSubject(subject);
+  const struct {
+    const char* id;
+    std::size_t size;
+  } extensions[] = {{OUTBOX_LEASES_V1, sizeof(outbox_leases_v1)},  {OUTBOX_WAKEUP_V1, sizeof(outbox_wakeup_v1)},
+                    {OUTBOX_EMIT_V1, sizeof(outbox_emit_v1)},      {OUTBOX_SCHEMA_V1, sizeof(outbox_schema_v1)},
+                    {OUTBOX_STATS_V1, sizeof(outbox_stats_v1)},    {OUTBOX_DEAD_V1, sizeof(outbox_dead_v1)},
+                    {OUTBOX_TESTING_V1, sizeof(outbox_testing_v1)}};
+  for (const auto& extension : extensions) {
+    Ok(plugins::FindExtension(*table, extension.id, extension.size));
+    Expect(table->get_extension(extension.id) == table->get_extension(extension.id),
+           "get_extension(\"{}\") returned two different tables", extension.id);
+  }
+}
+
+void SecondOpenIsIndependent(const Subject& subject) {
+  Rig rig(subject);
+  {
+    const auto other = OpenSubject(subject);
+    const auto session = Ok(other->Connect(Within(Millis(10'000))));
+  }
+  rig.Emit(1, "k");
+  Relay relay(rig);
+  relay.Confirm(relay.Await(1));
+}
+
+void DisconnectsAtAnyTime(const Subject& subject) {
+  Rig rig(subject);
+  {
+    const auto session = rig.Connect();
+    Ok(session->BeginEmit(Within(Millis(10'000))));
+    Ok(rig.Insert(*session, {Note{}}));
+  }
+  Relay(rig).ExpectNothing("the session was closed in the middle of a transaction");
+}
+
+}  // namespace
+
+std::vector<Case> LibraryCases() {
+  return {
+      {"library", "exports-only-the-entry", "Nothing but outbox_plugin_v1 leaves the file.", ExportsOnlyTheEntry},
+      {"library", "loads-with-rtld-now-local", "All symbols resolve at once, none is lent to others, and it stays.",
+       LoadsWithRtldNowLocal},
+      {"library", "entry-always-returns-the-same-table", "The table is const and lives for ever.",
+       EntryAlwaysReturnsTheSameTable},
+      {"library", "unknown-extension-gives-null", "What the plugin does not know, it does not claim.",
+       UnknownExtensionGivesNull},
+      {"library", "extension-tables-are-whole", "Extension tables have their full size and no NULL function.",
+       ExtensionTablesAreWhole},
+      {"library", "second-open-is-independent", "A store that is closed takes nothing from another one.",
+       SecondOpenIsIndependent},
+      {"library", "disconnects-at-any-time", "A session that is closed in a transaction rolls it back.",
+       DisconnectsAtAnyTime},
+  };
+}
+
+}  // namespace outbox::contract

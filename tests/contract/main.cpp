@@ -1,0 +1,98 @@
+// outbox-plugin-check: holds a finished storage plugin to the contract of outbox/plugin.h and outbox/ext/.
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <random>
+#include <regex>
+
+#include "runner.hpp"
+
+namespace outbox::contract {
+namespace {
+
+std::vector<Case> AllCases() {
+  std::vector<Case> all;
+  for (const auto group : {LibraryCases, ConfigCases, ReserveCases, VisibilityCases, ValueCases, ConfirmCases,
+                           FailedCases, LeaseCases, DeadCases, StatsCases, ThreadCases, HistoryCases})
+    for (Case& one : group()) all.push_back(std::move(one));
+  return all;
+}
+
+std::string FullName(const Case& one) { return one.group + "/" + one.name; }
+
+// outbox-<name>.so
+std::string PluginName(const std::filesystem::path& file) {
+  std::smatch parts;
+  const std::string name = file.filename().string();
+  return std::regex_match(name, parts, std::regex("outbox-(.+)\\.so")) ? parts[1].str() : std::string();
+}
+
+int Check(const Subject& subject, const std::vector<Case>& cases, bool in_process, std::chrono::seconds limit) {
+  constexpr const char* kWords[] = {"ok", "FAILED", "CRASHED", "skipped", "warning"};
+  int counts[5] = {};
+  for (const Case& one : cases) {
+    const Outcome outcome = in_process ? RunHere(one, subject) : RunInChild(one, subject, limit);
+    const auto verdict = static_cast<std::size_t>(outcome.verdict);
+    ++counts[verdict];
+    std::cout << fmt::format("{:8}{}\n", kWords[verdict], FullName(one));
+    if (outcome.verdict == Verdict::kFailed || outcome.verdict == Verdict::kCrashed)
+      std::cout << "        promise: " << one.promise << "\n        seen: " << outcome.text << "\n";
+    else if (!outcome.text.empty())
+      std::cout << "        " << outcome.text << "\n";
+    std::cout.flush();
+  }
+  std::cout << fmt::format("{} ok, {} failed, {} crashed, {} skipped, {} warnings (seed {})\n", counts[0], counts[1],
+                           counts[2], counts[3], counts[4], subject.seed);
+  return counts[1] + counts[2] > 0 ? 1 : 0;
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app{
+      "Holds a finished storage plugin to its contract. The database that the options name is emptied.\n"
+      "Example: outbox-plugin-check ./outbox-mine.so --options '{\"file\": \"/tmp/test.db\"}'",
+      "outbox-plugin-check"};
+  Subject subject;
+  subject.options = "{}";
+  std::string file, only = ".*";
+  bool list = false, in_process = false;
+  unsigned limit = 60;
+  app.add_option("plugin", file, "outbox-<name>.so")->check(CLI::ExistingFile);
+  app.add_option("--options", subject.options, "the plugin's options, a JSON object");
+  app.add_option("--payload", subject.payload, "type of the payload column, where the plugin makes its tables");
+  app.add_option("--only", only, "cases whose group/name matches this regular expression");
+  app.add_flag("--list", list, "print the cases and what they hold the plugin to");
+  app.add_flag("--in-process", in_process, "no child processes, for a debugger; the first crash ends it");
+  app.add_option("--time-limit", limit, "seconds for one case")->check(CLI::PositiveNumber);
+  const auto* const seed = app.add_option("--seed", subject.seed, "of the random cases");
+  CLI11_PARSE(app, argc, argv);
+
+  std::vector<Case> cases;
+  try {
+    const std::regex wanted(only);
+    for (Case& one : AllCases())
+      if (std::regex_search(FullName(one), wanted)) cases.push_back(std::move(one));
+  } catch (const std::regex_error& e) {
+    std::cerr << "--only: " << e.what() << "\n";
+    return 2;
+  }
+  if (list) {
+    for (const Case& one : cases) std::cout << fmt::format("{:52} {}\n", FullName(one), one.promise);
+    return 0;
+  }
+  if (file.empty()) {
+    std::cerr << "which plugin? See --help\n";
+    return 2;
+  }
+  subject.file = std::filesystem::absolute(file);
+  subject.name = PluginName(subject.file);
+  if (subject.name.empty()) {
+    std::cerr << file << ": the file of a plugin is named outbox-<name>.so\n";
+    return 2;
+  }
+  if (seed->count() == 0) subject.seed = std::random_device{}();
+  return Check(subject, cases, in_process, std::chrono::seconds(limit));
+}
+
+}  // namespace
+}  // namespace outbox::contract
+
+int main(int argc, char** argv) { return outbox::contract::Main(argc, argv); }

@@ -1,0 +1,309 @@
+#include "rig.hpp"
+
+#include <spdlog/sinks/stdout_sinks.h>
+
+#include <thread>
+
+#include "plugins/loader.hpp"
+#include "plugins/raw_call.hpp"
+#include "plugins/table.hpp"
+
+namespace outbox::contract {
+namespace {
+
+constexpr Millis kTimeout{10'000};
+
+std::vector<outbox_bytes> Ids(const std::vector<Row>& rows) {
+  std::vector<outbox_bytes> ids;
+  for (const Row& row : rows) ids.push_back(Raw(row.row_id));
+  return ids;
+}
+
+Text Own(outbox_bytes bytes) {
+  const Bytes view = Maybe(bytes);
+  return view ? Text(*view) : std::nullopt;
+}
+
+outbox_bytes Raw(const Text& text) { return text ? outbox::Raw(*text) : outbox_bytes{nullptr, 0}; }
+
+Row Copy(const outbox_event& e, std::uint64_t token) {
+  return {std::string(View(e.row_id)),
+          std::string(View(e.event_id)),
+          Own(e.aggregate_id),
+          std::string(View(e.event_type)),
+          std::string(View(e.topic)),
+          Own(e.payload),
+          Own(e.headers),
+          e.created_us,
+          e.attempts,
+          token};
+}
+
+template <class T>
+const T* Extension(const plugins::Store& store, const char* id) {
+  return static_cast<const T*>(Ok(plugins::FindExtension(store.table(), id, sizeof(T))));
+}
+
+// For functions that the relay's side of the boundary does not wrap.
+template <class F, class... Args>
+void CallRaw(const char* name, F function, plugins::Session& session, const Args&... args) {
+  plugins::RawCall call(Within(kTimeout));
+  const outbox_code code = function(session.raw(), args..., &call);
+  Expect(code == OUTBOX_OK, "{} answered code {}: {}", name, code, call.error.message);
+}
+
+}  // namespace
+
+std::string EventId(std::size_t n) { return fmt::format("00000000-0000-4000-8000-{:012d}", n); }
+
+std::vector<std::string> EventIds(const std::vector<Row>& rows) {
+  std::vector<std::string> ids;
+  for (const Row& row : rows) ids.push_back(row.event_id);
+  return ids;
+}
+
+std::string Numbers(const std::vector<Row>& rows) {
+  std::string numbers;
+  for (const Row& row : rows) {
+    const auto digits = row.event_id.find_last_of('-') + 1;
+    const auto first = row.event_id.find_first_not_of('0', digits);
+    numbers += (numbers.empty() ? "" : " ") + (first == std::string::npos ? "0" : row.event_id.substr(first));
+  }
+  return numbers;
+}
+
+const outbox_plugin* LoadSubject(const Subject& subject) {
+  return Ok(plugins::Load(subject.name, {subject.file.string(), {}}));
+}
+
+std::shared_ptr<plugins::Store> OpenSubject(const Subject& subject) {
+  const auto logger = std::make_shared<spdlog::logger>("plugin", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  logger->set_level(spdlog::level::err);
+  return Ok(plugins::Store::Open(LoadSubject(subject), subject.options, logger));
+}
+
+Call Within(Millis timeout, std::uint64_t token) { return {0, token, timeout}; }
+
+Rig::Rig(const Subject& subject) : store_(OpenSubject(subject)), session_(Connect()) {
+  testing_ = Extension<outbox_testing_v1>(*store_, OUTBOX_TESTING_V1);
+  dead_ = Extension<outbox_dead_v1>(*store_, OUTBOX_DEAD_V1);
+  if (testing_ == nullptr) throw Skipped("the plugin does not have " OUTBOX_TESTING_V1);
+  if (store_->table().get_extension(OUTBOX_EMIT_V1) == nullptr)
+    throw Skipped("the plugin does not have " OUTBOX_EMIT_V1);
+
+  const Status made = session_->ApplySchema({1, subject.payload}, Within(kTimeout));
+  if (made.code() != OUTBOX_UNSUPPORTED) Ok(made);
+  CallRaw(
+      "testing.reset", [this](auto* s, auto* c) { return testing_->reset(s, &c->call, &c->error); }, *session_);
+}
+
+std::unique_ptr<plugins::Session> Rig::Connect() { return Ok(store_->Connect(Within(kTimeout))); }
+
+void Rig::Need(std::uint64_t capability) const {
+  if (store_->Can(capability)) return;
+  const char* const name = capability == OUTBOX_CAN_SHARE        ? "OUTBOX_CAN_SHARE"
+                           : capability == OUTBOX_CAN_ORDER_KEYS ? "OUTBOX_CAN_ORDER_KEYS"
+                           : capability == OUTBOX_CAN_FENCE      ? "OUTBOX_CAN_FENCE"
+                                                                 : "OUTBOX_CAN_DEAD_LETTER";
+  throw Skipped(fmt::format("the plugin does not promise {}", name));
+}
+
+void Rig::NeedLeases() const {
+  if (!store_->HasLeases()) throw Skipped("the plugin does not have " OUTBOX_LEASES_V1);
+}
+
+void Rig::NeedDead() const {
+  Need(OUTBOX_CAN_DEAD_LETTER);
+  if (dead_ == nullptr) throw Skipped("the plugin does not have " OUTBOX_DEAD_V1);
+}
+
+void Rig::Emit(const std::vector<Note>& notes) {
+  Ok(session_->BeginEmit(Within(kTimeout)));
+  Ok(Insert(*session_, notes));
+  Ok(session_->EndEmit(true, Within(kTimeout)));
+}
+
+Status Rig::Insert(plugins::Session& session, const std::vector<Note>& notes) {
+  std::vector<std::string> ids;
+  ids.reserve(notes.size());
+  std::vector<outbox_event> events;
+  for (const Note& note : notes) {
+    ids.push_back(note.event_id.empty() ? EventId(++emitted_) : note.event_id);
+    outbox_event& event = events.emplace_back();
+    event.event_id = outbox::Raw(ids.back());
+    event.aggregate_id = Raw(note.key);
+    event.event_type = outbox::Raw(note.event_type);
+    event.topic = outbox::Raw(note.topic);
+    event.payload = Raw(note.payload);
+    event.headers = Raw(note.headers);
+  }
+  return session.Insert(events, Within(kTimeout));
+}
+
+void Rig::ExpireLeases() {
+  CallRaw(
+      "testing.expire_leases", [this](auto* s, auto* c) { return testing_->expire_leases(s, &c->call, &c->error); },
+      *session_);
+}
+
+void Rig::MakeRetriesDue() {
+  CallRaw(
+      "testing.make_retries_due",
+      [this](auto* s, auto* c) { return testing_->make_retries_due(s, &c->call, &c->error); }, *session_);
+}
+
+void Rig::ExpectState(const std::string& event_id, std::int32_t state, std::uint32_t attempts) {
+  std::int32_t its_state = -1;
+  std::uint32_t its_attempts = 0;
+  CallRaw(
+      "testing.state_of",
+      [&](auto* s, auto* c) {
+        return testing_->state_of(s, outbox::Raw(event_id), &c->call, &its_state, &its_attempts, &c->error);
+      },
+      *session_);
+  constexpr const char* kNames[] = {"absent", "waiting", "retrying", "blocked", "dead"};
+  Expect(its_state >= OUTBOX_STATE_ABSENT && its_state <= OUTBOX_STATE_DEAD, "state_of answered state {}", its_state);
+  Expect(its_state == state && its_attempts == attempts, "event {} is {} with {} attempts, expected: {} with {}",
+         event_id, kNames[its_state], its_attempts, kNames[state], attempts);
+}
+
+std::vector<Row> Rig::ListDead(std::string_view after, std::uint32_t max) {
+  outbox_batch raw{};
+  raw.struct_size = sizeof raw;
+  const outbox_bytes from = after.empty() ? outbox_bytes{nullptr, 0} : outbox::Raw(after);
+  CallRaw(
+      "dead.list", [&](auto* s, auto* c) { return dead_->list(s, from, max, &c->call, &raw, &c->error); }, *session_);
+  const plugins::Batch batch(store_, raw);
+  Expect(batch.size() <= max, "dead.list returned {} rows though {} were asked for", batch.size(), max);
+  std::vector<Row> rows;
+  for (std::size_t i = 0; i < batch.size(); ++i) rows.push_back(Copy(batch[i], batch.token()));
+  return rows;
+}
+
+std::uint64_t Rig::ChangeDead(DeadCall function, const std::vector<Row>& rows) {
+  const auto ids = Ids(rows);
+  std::uint64_t changed = 0;
+  CallRaw(
+      "dead.requeue or discard",
+      [&](auto* s, auto* c) { return function(s, ids.data(), ids.size(), &c->call, &changed, &c->error); }, *session_);
+  return changed;
+}
+std::uint64_t Rig::Requeue(const std::vector<Row>& rows) { return ChangeDead(dead_->requeue, rows); }
+std::uint64_t Rig::Discard(const std::vector<Row>& rows) { return ChangeDead(dead_->discard, rows); }
+
+Relay::Relay(Rig& rig, std::string id, Standby) : rig_(rig), id_(std::move(id)), session_(rig.Connect()) {}
+
+Relay::Relay(Rig& rig, std::string id) : Relay(rig, std::move(id), Standby{}) {
+  if (!rig_.store().HasLeases()) return;
+  Heartbeat();
+  ExpectToOwn();
+}
+
+Lease Relay::Heartbeat(Millis lease) {
+  lease_ = Ok(session_->Heartbeat(id_, lease, Within(kTimeout)));
+  if (!lease_.owned.empty()) token_ = lease_.owned[0].token;
+  return lease_;
+}
+
+void Relay::ExpectToOwn() {
+  Expect(lease_.owned.size() == 1 && lease_.owned[0].state == OUTBOX_SHARD_OWNED,
+         "{} owns {} shards after its heartbeat, expected: the one", id_, lease_.owned.size());
+}
+
+void Relay::Return(bool leave) { Ok(session_->ReturnShards(id_, lease_.owned, leave, Within(kTimeout))); }
+
+Result<plugins::Batch> Relay::TryReserve(Ask ask) {
+  plugins::ReserveOrder order;
+  order.max_events = ask.max_events;
+  order.max_bytes = ask.max_bytes;
+  order.reserve_duration = Millis(30'000);
+  order.relay_id = id_;
+  order.sweep = ask.sweep;
+  order.in_hand = [this](std::string_view row) { return in_hand_.contains(row); };
+  return session_->ReserveNewEvents(order, Within(kTimeout, token_));
+}
+
+std::vector<Row> Relay::Take(const plugins::Batch& batch) {
+  std::vector<Row> rows;
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    rows.push_back(Copy(batch[i], batch.token()));
+    in_hand_.insert(rows.back().row_id);
+  }
+  return rows;
+}
+
+std::vector<Row> Relay::Reserve(Ask ask, bool* more) {
+  const plugins::Batch batch = Ok(TryReserve(ask));
+  if (more != nullptr) *more = batch.more();
+  return Take(batch);
+}
+
+std::vector<Row> Relay::ReadAll(bool sweep) {
+  std::vector<Row> rows;
+  bool more = true;
+  for (int calls = 0; more; ++calls) {
+    Expect(calls < 1000, "after {} reservations the plugin still says that there is more", calls);
+    Ask ask;
+    ask.sweep = sweep && calls == 0;
+    for (Row& row : Reserve(ask, &more)) rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+std::vector<Row> Relay::Await(std::size_t count) {
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+  std::vector<Row> rows = ReadAll();
+  while (rows.size() < count && std::chrono::steady_clock::now() < give_up) {
+    std::this_thread::sleep_for(Millis(5));
+    for (Row& row : ReadAll()) rows.push_back(std::move(row));
+  }
+  Expect(rows.size() == count, "{} events were returned ({}), expected: {}", rows.size(), Numbers(rows), count);
+  return rows;
+}
+
+void Relay::ExpectNothing(const char* why) {
+  for (const bool sweep : {false, false, true, false}) {
+    const auto rows = ReadAll(sweep);
+    Expect(rows.empty(), "{}, but {} was returned{}", why, Numbers(rows), sweep ? " by a sweep" : "");
+  }
+}
+
+Status Relay::TryConfirm(const std::vector<Row>& rows) {
+  const Status status = session_->ConfirmEvent(Ids(rows), Within(kTimeout));
+  if (status.ok())
+    for (const Row& row : rows) in_hand_.erase(row.row_id);
+  return status;
+}
+void Relay::Confirm(const std::vector<Row>& rows) { Ok(TryConfirm(rows)); }
+
+Call Relay::FencedCall(const std::vector<Row>& rows) const {
+  return Within(kTimeout, rig_.store().HasLeases() || rows.empty() ? token_ : rows[0].token);
+}
+
+Status Relay::TryFail(const std::vector<Row>& rows, std::int32_t disposition, Millis retry_after) {
+  std::vector<outbox_failure> failures;
+  for (const Row& row : rows)
+    failures.push_back({outbox::Raw(row.row_id), outbox::Raw("too_large"), outbox::Raw("the record is too large"),
+                        retry_after.count(), disposition, 0});
+  const Status status = session_->ConfirmFailed(failures, FencedCall(rows));
+  if (status.ok())
+    for (const Row& row : rows) in_hand_.erase(row.row_id);
+  return status;
+}
+void Relay::Fail(const std::vector<Row>& rows, std::int32_t disposition, Millis retry_after) {
+  Ok(TryFail(rows, disposition, retry_after));
+}
+
+Status Relay::TryRelease(const std::vector<Row>& rows) {
+  const Status status = session_->Release(Ids(rows), FencedCall(rows));
+  if (status.ok())
+    for (const Row& row : rows) in_hand_.erase(row.row_id);
+  return status;
+}
+
+void Relay::Reconnect() {
+  session_.reset();
+  session_ = rig_.Connect();
+}
+
+}  // namespace outbox::contract

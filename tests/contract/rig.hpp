@@ -1,0 +1,137 @@
+// What the cases work with: an empty outbox behind the plugin under test, and relays that the test plays itself.
+#pragma once
+
+#include <set>
+
+#include "case.hpp"
+#include "outbox/ext/dead.h"
+#include "outbox/ext/testing.h"
+#include "plugins/store.hpp"
+
+namespace outbox::contract {
+
+using Text = std::optional<std::string>;
+
+// An event to emit; what it does not say is filled by Rig::Emit.
+struct Note {
+  Text key = {};
+  Text payload = "{}";
+  Text headers = {};
+  std::string event_id = {};  // "" = the next of EventId(1), EventId(2), ...
+  std::string event_type = "note.made";
+  std::string topic = "notes";
+};
+
+// An event as it came back, copied out of its batch.
+struct Row {
+  std::string row_id, event_id;
+  Text key;
+  std::string event_type, topic;
+  Text payload, headers;
+  std::int64_t created_us = 0;
+  std::uint32_t attempts = 0;
+  std::uint64_t token = 0;  // of the batch
+};
+
+[[nodiscard]] std::string EventId(std::size_t n);  // a UUID that ends in n
+[[nodiscard]] std::vector<std::string> EventIds(const std::vector<Row>& rows);
+// "1 2 3" of the events that EventId made.
+[[nodiscard]] std::string Numbers(const std::vector<Row>& rows);
+
+[[nodiscard]] const outbox_plugin* LoadSubject(const Subject& subject);
+[[nodiscard]] std::shared_ptr<plugins::Store> OpenSubject(const Subject& subject);
+[[nodiscard]] Call Within(Millis timeout, std::uint64_t token = 0);
+
+class Rig {
+ public:
+  // Opens the plugin, makes its tables, empties them. Skips the case where the plugin cannot do that.
+  explicit Rig(const Subject& subject);
+
+  [[nodiscard]] plugins::Store& store() { return *store_; }
+  [[nodiscard]] plugins::Session& session() { return *session_; }  // for what is no relay's doing
+  [[nodiscard]] std::unique_ptr<plugins::Session> Connect();
+
+  // Skips the case unless the plugin promises that.
+  void Need(std::uint64_t capability) const;
+  void NeedLeases() const;
+  void NeedDead() const;
+
+  // In one transaction of its own.
+  void Emit(const std::vector<Note>& notes);
+  void Emit(std::size_t count, const Text& key) { Emit(std::vector<Note>(count, Note{.key = key})); }
+  [[nodiscard]] Status Insert(plugins::Session& session, const std::vector<Note>& notes);
+
+  void ExpireLeases();
+  void MakeRetriesDue();
+  void ExpectState(const std::string& event_id, std::int32_t state, std::uint32_t attempts);
+
+  [[nodiscard]] std::vector<Row> ListDead(std::string_view after = {}, std::uint32_t max = 1000);
+  [[nodiscard]] std::uint64_t Requeue(const std::vector<Row>& rows);
+  [[nodiscard]] std::uint64_t Discard(const std::vector<Row>& rows);
+
+ private:
+  using DeadCall = outbox_code (*)(outbox_session*, const outbox_bytes*, std::size_t, const outbox_call*,
+                                   std::uint64_t*, outbox_error*);
+  std::uint64_t ChangeDead(DeadCall function, const std::vector<Row>& rows);
+
+  std::shared_ptr<plugins::Store> store_;
+  std::unique_ptr<plugins::Session> session_;
+  const outbox_testing_v1* testing_ = nullptr;
+  const outbox_dead_v1* dead_ = nullptr;
+  std::size_t emitted_ = 0;
+};
+
+// A relay as the test plays it: a session, a lease, and what it has in hand.
+class Relay {
+ public:
+  // Joins, and expects to own the one shard.
+  explicit Relay(Rig& rig, std::string id = "relay-a");
+  struct Standby {};
+  Relay(Rig& rig, std::string id, Standby);  // does not join
+
+  Lease Heartbeat(Millis lease = Millis(30'000));
+  void ExpectToOwn();  // after a heartbeat
+  void Return(bool leave);
+
+  struct Ask {
+    std::uint32_t max_events = 1000;
+    std::uint64_t max_bytes = std::uint64_t{64} << 20;
+    bool sweep = false;
+  };
+  // One call; the rows are in hand from now on.
+  std::vector<Row> Reserve(Ask ask, bool* more = nullptr);
+  [[nodiscard]] Result<plugins::Batch> TryReserve(Ask ask);
+  std::vector<Row> Take(const plugins::Batch& batch);
+  // As often as the plugin says that there is more.
+  std::vector<Row> ReadAll(bool sweep = false);
+  // Polls until there are so many, or five seconds are over.
+  std::vector<Row> Await(std::size_t count);
+  // Expects that no read brings anything, whatever the reading position.
+  void ExpectNothing(const char* why);
+
+  [[nodiscard]] Status TryConfirm(const std::vector<Row>& rows);
+  void Confirm(const std::vector<Row>& rows);
+  [[nodiscard]] Status TryFail(const std::vector<Row>& rows, std::int32_t disposition, Millis retry_after);
+  void Fail(const std::vector<Row>& rows, std::int32_t disposition = OUTBOX_RETRY,
+            Millis retry_after = std::chrono::hours(1));
+  [[nodiscard]] Status TryRelease(const std::vector<Row>& rows);
+  void Forget() { in_hand_.clear(); }
+  void Forget(const Row& row) { in_hand_.erase(row.row_id); }
+  void Reconnect();
+
+  [[nodiscard]] plugins::Session& session() { return *session_; }
+  [[nodiscard]] std::uint64_t token() const { return token_; }
+  [[nodiscard]] std::size_t in_hand() const { return in_hand_.size(); }
+
+ private:
+  [[nodiscard]] Call FencedCall(const std::vector<Row>& rows) const;
+
+  Rig& rig_;
+  std::string id_;
+  std::unique_ptr<plugins::Session> session_;
+  Lease lease_;
+  std::uint64_t token_ = 0;
+  std::set<std::string, std::less<>> in_hand_;
+};
+
+}  // namespace outbox::contract
