@@ -55,18 +55,21 @@ class Adapter : public StorageAdapter,
       const auto first = row.key ? first_failed.find(*row.key) : first_failed.end();
       return first != first_failed.end() && first->second < id;
     };
-    const auto add = [&](RowId id, const Row& row, std::uint32_t attempts) {
-      return outbox_->ShardOf(id, row) != call().shard || waits(id, row) ||
-             batch.Add(ToEvent(std::to_string(id), row, attempts));
+    const auto now = Clock::now();
+    const auto add = [&](RowId id, const Row& row) {
+      if (outbox_->ShardOf(id, row) != call().shard || waits(id, row)) return true;
+      const auto failed = outbox_->failed.find(id);
+      if (failed == outbox_->failed.end()) return batch.Add(ToEvent(std::to_string(id), row, 0));
+      const auto& [attempts, blocked, due] = failed->second;
+      return blocked || due > now || batch.Add(ToEvent(std::to_string(id), row, attempts));
     };
 
-    const auto now = Clock::now();
+    // Below the position only failed events can have become due since it passed them.
     for (const auto& [id, failed] : outbox_->failed)
-      if (!failed.blocked && failed.due <= now && !add(id, outbox_->rows.at(id), failed.attempts)) return;
+      if (id <= position.id && !add(id, outbox_->rows.at(id))) return;
     for (auto at = outbox_->rows.upper_bound(position.id); at != outbox_->rows.end(); ++at) {
-      const auto& [id, row] = *at;
-      if (!outbox_->failed.contains(id) && !add(id, row, 0)) return;
-      position.id = id;
+      if (!add(at->first, at->second)) return;
+      position.id = at->first;
     }
   }
 

@@ -91,6 +91,21 @@ void EarlierFailureComesFirst(const Subject& subject) {
   Expect(Numbers(relay.ReadAll(/*sweep=*/true)) == "3", "at last 3 was not returned");
 }
 
+void DueRetryDoesNotOvertake(const Subject& subject) {
+  Rig rig(subject);
+  rig.Need(OUTBOX_CAN_ORDER_KEYS);
+  Relay relay(rig);
+  rig.Emit(3, "k");
+  const auto rows = relay.Await(3);
+  relay.Fail({rows[1]}, OUTBOX_RETRY, Millis(0));
+  relay.Forget();
+  rig.MakeRetriesDue();
+  const auto first = relay.Reserve({.max_events = 1, .sweep = true});
+  Expect(Numbers(first) == "1", "'{}' was returned first, expected: 1, which stands before the retry", Numbers(first));
+  const auto second = relay.Reserve({.max_events = 1});
+  Expect(Numbers(second) == "2", "then '{}' was returned, expected: 2, which is due", Numbers(second));
+}
+
 void BlockedKeyWaitsOthersFlow(const Subject& subject) {
   Rig rig(subject);
   rig.Need(OUTBOX_CAN_ORDER_KEYS);
@@ -154,6 +169,8 @@ std::vector<Case> FailedCases() {
        RetryIsReturnedBeforeItsFollowers},
       {"failed", "earlier-failure-comes-first", "Two failed events of a key come back one after the other.",
        EarlierFailureComesFirst},
+      {"failed", "due-retry-does-not-overtake", "A sweep returns what stands before a due event first.",
+       DueRetryDoesNotOvertake},
       {"failed", "blocked-key-waits-others-flow", "A blocked event is never due by itself; its key waits.",
        BlockedKeyWaitsOthersFlow},
       {"failed", "confirm-settles-a-failed-event", "What was delivered after all leaves nothing behind.",
