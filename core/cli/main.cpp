@@ -4,6 +4,25 @@
 
 #include "cli/command.hpp"
 #include "cli/version.hpp"
+#include "config/document.hpp"
+
+namespace {
+
+// What CLI11 would only call an extra argument.
+bool IsUnknownCommand(const CLI::App& app, const std::string& word) {
+  std::vector<std::string> commands;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    if (command->get_name() == word) return false;
+    commands.push_back(command->get_name());
+  }
+  const std::string nearest = outbox::config::Nearest(word, commands);
+  std::cerr << "outbox-relay: no command \"" << word << "\"";
+  if (!nearest.empty()) std::cerr << "; did you mean \"" << nearest << "\"?";
+  std::cerr << "\nRun with --help for the commands." << std::endl;
+  return true;
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   using namespace outbox::cli;
@@ -30,6 +49,7 @@ int main(int argc, char** argv) {
   AddEmit(app, action);
   AddPlugins(app, action);
   AddVersion(app, action);
+  if (argc > 1 && argv[1][0] != '-' && IsUnknownCommand(app, argv[1])) return kUsage;
   try {
     app.parse(argc, argv);
     return action();

@@ -1,0 +1,206 @@
+"""What the commands say to a wrong command line and a wrong configuration: one message with the place, no stack trace."""
+
+import json
+import re
+import signal
+import unittest
+
+from servers import Relay, TemporaryFolder, outbox_relay
+from servers.relay import ROOT
+
+COMMANDS = ["run", "check", "migrate", "status", "emit", "plugins", "version"]
+NEED_CONFIG = ["run", "check", "migrate", "status", "emit"]
+GOOD = {"storage": {"plugin": "memory"}, "publisher": {"type": "stdout"}}
+
+
+class CommandTest(unittest.TestCase):
+    def setUp(self):
+        folder = TemporaryFolder("cli")
+        self.addCleanup(folder.remove)
+        self.folder = folder.path
+
+    def write(self, text, name="relay.json", mode=0o600):
+        file = self.folder / name
+        file.touch(mode=mode)
+        file.chmod(mode)
+        file.write_text(text if isinstance(text, str) else json.dumps(text, indent=2), encoding="utf-8")
+        return file
+
+    def refused(self, file, command="check", **options):
+        """The text on stderr of a command that must end with 78 and say nothing else."""
+        ended = outbox_relay(command, "--config", file, **options)
+        self.assertEqual(ended.returncode, 78, ended.stderr)
+        self.assertEqual(ended.stdout, "")
+        self.assertNotRegex(ended.stderr, r"terminate called|what\(\)|exception|Aborted|\.cpp|0x[0-9a-f]{6}")
+        self.assertTrue(ended.stderr.startswith("outbox-relay: "), ended.stderr)
+        return ended.stderr.removeprefix("outbox-relay: ").rstrip("\n")
+
+
+class ConfigTest(CommandTest):
+    def test_missing_file(self):
+        for command in NEED_CONFIG:
+            with self.subTest(command):
+                text = self.refused(self.folder / "none.json", command, text="")
+                self.assertEqual(text, f"{self.folder}/none.json: cannot read the configuration: No such file or "
+                                       "directory; name the file with --config FILE or OUTBOX_RELAY_CONFIG")
+
+    def test_no_file_named(self):
+        ended = outbox_relay("check", env={"OUTBOX_RELAY_CONFIG": ""})
+        self.assertEqual(ended.returncode, 78)
+        self.assertEqual(ended.stderr, "outbox-relay: no configuration; name it with --config FILE or in "
+                                       "OUTBOX_RELAY_CONFIG\n")
+
+    def test_file_named_by_the_environment(self):
+        ended = outbox_relay("check", env={"OUTBOX_RELAY_CONFIG": str(self.write(GOOD))})
+        self.assertEqual(ended.returncode, 0, ended.stdout + ended.stderr)
+
+    def test_not_json(self):
+        file = self.write('{\n  "storage": {\n    "plugin": "memory",\n  }\n}\n')
+        self.assertEqual(self.refused(file),
+                         f"{file}:4:3: syntax error while parsing object key - unexpected '}}'; expected string "
+                         "literal (the comma before it is one too many)")
+
+    def test_unknown_key(self):
+        file = self.write({**GOOD, "relay": {"batch_sise": 5}})
+        self.assertEqual(self.refused(file), f'{file}:9: /relay/batch_sise: unknown key; did you mean "batch_size"?')
+
+    def test_duplicate_key(self):
+        file = self.write('{ "storage": { "plugin": "memory" },\n "log": {}, "publisher": { "type": "stdout" },\n "log": {} }')
+        self.assertRegex(self.refused(file), r':2: /log: the key "log" is there twice, also on line 3')
+
+    def test_wrong_type(self):
+        file = self.write({**GOOD, "relay": {"batch_size": "many"}})
+        self.assertEqual(self.refused(file), f'{file}:9: /relay/batch_size: "many" is not valid; expected a whole '
+                                             "number from 1 to 100000")
+
+    def test_impossible_relation(self):
+        file = self.write({**GOOD, "relay": {"batch_size": 900, "max_in_flight_events": 1000}})
+        self.assertRegex(self.refused(file), r"/relay/batch_size: 900 is more than half of max_in_flight_events")
+
+    def test_missing_secret(self):
+        file = self.write({**GOOD, "storage": {"plugin": "memory", "options": {"password": "${env:NOT_SET_ANYWHERE}"}}})
+        for command in NEED_CONFIG:
+            with self.subTest(command):
+                self.assertEqual(self.refused(file, command, text=""),
+                                 f"{file}:5: /storage/options/password: the environment variable NOT_SET_ANYWHERE is "
+                                 "not set; set it for the relay")
+        file = self.write({**GOOD, "relay": {"id": "${file:no-such-secret}"}})
+        self.assertEqual(self.refused(file), f"{file}:9: /relay/id: cannot read the file {self.folder}/no-such-secret: "
+                                             "No such file or directory")
+
+    def test_all_mistakes_at_once(self):
+        file = self.write({**GOOD, "relay": {"batch_size": 0, "nothing": 1, "ordering": "id"}})
+        lines = self.refused(file).split("\n")
+        self.assertEqual([re.search(r"/relay/\w+", line).group() for line in lines],
+                         ["/relay/batch_size", "/relay/nothing", "/relay/ordering"])
+
+    def test_refused_kafka_property(self):
+        file = self.write({**GOOD, "publisher": {"kafka": {"bootstrap.servers": "127.0.0.1:9",
+                                                           "plugin.library.paths": "/tmp/evil.so"}}})
+        self.assertRegex(self.refused(file, "run"), "/publisher/kafka/plugin.library.paths: refused: it loads a library")
+
+    def test_reference_config_is_accepted(self):
+        """But for its plugin's database, which is not there."""
+        text = (ROOT / "docs/outbox-relay.reference.jsonc").read_text(encoding="utf-8")
+        file = self.write(text.replace('"postgres"', '"memory"'))
+        ended = outbox_relay("migrate", "--print", "-c", file, env={"PGPASSWORD": "x"})
+        self.assertNotRegex(ended.stderr, r"relay\.json:\d")
+
+    def test_readable_secret_is_warned_about(self):
+        config = {**GOOD, "storage": {"plugin": "memory", "options": {}},
+                  "publisher": {"type": "stdout", "kafka": {"sasl.password": "canary-7"}}}
+        ended = outbox_relay("check", "-c", self.write(config, "open.json", 0o644))
+        self.assertEqual(ended.returncode, 0, ended.stdout + ended.stderr)
+        self.assertRegex(ended.stdout, r"warn +\S+open.json can be read by other users and holds secrets in plain text "
+                                       r"\(/publisher/kafka/sasl.password\); chmod 600 it")
+        self.assertNotIn("canary-7", ended.stdout + ended.stderr)
+        ended = outbox_relay("check", "-c", self.write(config, "closed.json", 0o600))
+        self.assertNotIn("warn", ended.stdout)
+
+
+class CommandLineTest(CommandTest):
+    def test_help_has_examples(self):
+        for command in COMMANDS:
+            with self.subTest(command):
+                ended = outbox_relay(command, "--help")
+                self.assertEqual(ended.returncode, 0)
+                self.assertRegex(ended.stdout, rf"Examples?:\n(.*\n)*? +.*outbox-relay {command}")
+        ended = outbox_relay("--help")
+        self.assertEqual(ended.returncode, 0)
+        for command in COMMANDS:
+            self.assertRegex(ended.stdout, rf"(?m)^  {command} +\w")
+
+    def test_version(self):
+        line = r"outbox-relay \d+\.\d+\.\d+ \(commit [\w-]+\)\n"
+        self.assertRegex(outbox_relay("--version").stdout, f"^{line}$")
+        ended = outbox_relay("version")
+        self.assertEqual(ended.returncode, 0)
+        self.assertRegex(ended.stdout, rf"^{line}plugin ABI +1\.\d+\nlibrdkafka +\d+\.")
+
+    def test_wrong_command_lines(self):
+        for arguments, text in {
+            (): "subcommand is required",
+            ("statsu",): 'no command "statsu"; did you mean "status"?',
+            ("check", "--frob"): "--frob",
+            ("migrate", "--shards", "0"): "--shards",
+            ("migrate", "--payload", "xml"): "--payload",
+            ("emit", "--batch", "many"): "--batch",
+        }.items():
+            with self.subTest(arguments):
+                ended = outbox_relay(*arguments)
+                self.assertEqual(ended.returncode, 2)
+                self.assertIn(text, ended.stderr)
+
+    def test_plugins(self):
+        ended = outbox_relay("plugins", "--json")
+        self.assertEqual(ended.returncode, 0)
+        plugins = {plugin["name"]: plugin for plugin in json.loads(ended.stdout)["plugins"]}
+        self.assertIn("order_keys", plugins["memory"]["capabilities"])
+        self.assertIn("memory", outbox_relay("plugins").stdout)
+
+    def test_unknown_plugin_names_every_place_searched(self):
+        file = self.write({**GOOD, "storage": {"plugin": "memroy"}})
+        ended = outbox_relay("run", "-c", file, env={"OUTBOX_PLUGIN_PATH": "/nowhere:/elsewhere"})
+        self.assertEqual(ended.returncode, 78)
+        self.assertIn("/nowhere/outbox-memroy.so, /elsewhere/outbox-memroy.so", ended.stderr)
+
+
+class EmitTest(CommandTest):
+    LINE = '{"topic":"orders","type":"created","key":"o-1","payload":{"total":3}}\n'
+
+    def emit(self, text, *arguments):
+        return outbox_relay("emit", "-c", self.write(GOOD), *arguments, text=text)
+
+    def test_counts_what_is_committed(self):
+        ended = self.emit(self.LINE * 7 + "\n" + self.LINE, "--batch", 3)
+        self.assertEqual((ended.returncode, ended.stdout), (0, "8 events committed\n"), ended.stderr)
+
+    def test_bad_line(self):
+        ended = self.emit(self.LINE * 5 + '{"topic":"orders"}\n' + self.LINE, "--batch", 2)
+        self.assertEqual(ended.returncode, 1)
+        self.assertEqual(ended.stderr,
+                         'outbox-relay: stdin, line 6: "type" is missing or empty; committed up to line 4\n')
+
+
+class RunTest(CommandTest):
+    def test_stops_cleanly_at_the_first_signal_and_shows_no_secret(self):
+        config = {"storage": {"plugin": "memory"},
+                  "publisher": {"kafka": {"bootstrap.servers": "127.0.0.1:9", "sasl.password": "${env:CANARY}"}},
+                  "relay": {"shutdown_timeout": "5s"}, "log": {"level": "trace"}}
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with self.subTest(number), Relay(config, env={"CANARY": "canary-8"}) as relay:
+                relay.start().wait_for_log("relay .* started")
+                self.assertEqual(relay.stop(number, timeout=6), 0)
+                self.assertIn('\\"sasl.password\\":\\"${env:CANARY}\\"', relay.log())
+                self.assertNotIn("canary-8", relay.log())
+                for line in relay.log().splitlines():
+                    json.loads(line)
+
+    def test_leaves_no_core_and_no_file_for_others(self):
+        with Relay({**GOOD}) as relay:
+            relay.start().wait_for_log("relay .* started")
+            with open(f"/proc/{relay.pid}/limits", encoding="ascii") as limits:
+                self.assertRegex(limits.read(), r"Max core file size +0 +0 ")
+            with open(f"/proc/{relay.pid}/status", encoding="ascii") as status:
+                self.assertRegex(status.read(), r"Umask:\s+0027")
+            self.assertEqual(relay.stop(), 0)

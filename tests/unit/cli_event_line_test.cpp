@@ -1,0 +1,84 @@
+// A line of `outbox-relay emit` becomes exactly the row that was written, or is refused with its reason.
+#include "cli/event_line.hpp"
+
+#include <string>
+
+#include "outbox/event.hpp"
+#include "tests/catch.hpp"
+
+namespace outbox::cli {
+namespace {
+
+Bytes PayloadOf(const std::string& payload) {
+  static Result<EventLine> event = Status(OUTBOX_INTERNAL, "none");
+  event = ParseEventLine(R"({"topic":"t","type":"y","payload":)" + payload + "}");
+  INFO(payload << ": " << event.status().text());
+  REQUIRE(event.ok());
+  return ToEvent(event->Raw()).payload;
+}
+
+std::string ProblemOf(const std::string& line) {
+  const auto event = ParseEventLine(line);
+  if (event.ok()) return "no problem";
+  CHECK(event.status().code() == OUTBOX_BAD_DATA);
+  return event.status().text();
+}
+
+TEST_CASE("every member arrives, and absent is not empty") {
+  const auto full = ParseEventLine(
+      R"({"topic":"orders","type":"created","key":"o-1","payload":"p","headers":{"a": "1", "b": null},"event_id":"e"})");
+  REQUIRE(full.ok());
+  const Event event = ToEvent(full->Raw());
+  CHECK(event.topic == "orders");
+  CHECK(event.event_type == "created");
+  CHECK(event.aggregate_id == Bytes("o-1"));
+  CHECK(event.payload == Bytes("p"));
+  CHECK(event.headers == Bytes(R"({"a":"1","b":null})"));
+  CHECK(event.event_id == "e");
+
+  const auto sparse = ParseEventLine(R"({"topic":"t","type":"y","payload":null})");
+  REQUIRE(sparse.ok());
+  CHECK(!ToEvent(sparse->Raw()).aggregate_id);
+  CHECK(!ToEvent(sparse->Raw()).payload);
+  CHECK(!ToEvent(sparse->Raw()).headers);
+  CHECK(ToEvent(sparse->Raw()).event_id.empty());
+
+  const auto empty = ParseEventLine(R"({"topic":"t","type":"y","key":"","payload":""})");
+  REQUIRE(empty.ok());
+  CHECK(ToEvent(empty->Raw()).aggregate_id == Bytes(""));
+  CHECK(ToEvent(empty->Raw()).payload == Bytes(""));
+}
+
+TEST_CASE("a payload keeps its bytes, its numbers and the order of its members") {
+  CHECK(PayloadOf(R"("a\nb\u0000\u0416")") == Bytes(std::string_view("a\nb\0\xd0\x96", 6)));
+  CHECK(PayloadOf(R"({"base64":"AP+A"})") == Bytes(std::string_view("\0\xff\x80", 3)));
+  CHECK(PayloadOf(R"({"base64":""})") == Bytes(""));
+  CHECK(PayloadOf(R"({ "z": 1.10, "a": [ 12345678901234567890123, -7, 1E2, {} , [ ] ], "z": "a\"b" })") ==
+        Bytes(R"({"z":1.10,"a":[12345678901234567890123,-7,1E2,{},[]],"z":"a\"b"})"));
+  CHECK(PayloadOf(" [ 1 , true ]") == Bytes("[1,true]"));
+  CHECK(PayloadOf("18446744073709551615") == Bytes("18446744073709551615"));
+  CHECK(PayloadOf("false") == Bytes("false"));
+  CHECK(PayloadOf(R"({"base64":"AP+A","other":1})") == Bytes(R"({"base64":"AP+A","other":1})"));
+}
+
+TEST_CASE("a bad line is refused with its reason and without its payload") {
+  CHECK(ProblemOf("") == "not JSON from character 1 on");
+  CHECK(ProblemOf(R"({"topic":"t")") == "not JSON from character 13 on");
+  CHECK(ProblemOf(R"({"topic":"t","type":"y","payload":1} x)") == "not JSON from character 38 on");
+  CHECK(ProblemOf("[1]") == "not a JSON object");
+  CHECK(ProblemOf("7") == "not a JSON object");
+  CHECK(ProblemOf(R"({"topic":"t","type":"y"})") == "\"payload\" is missing; write null for a tombstone");
+  CHECK(ProblemOf(R"({"type":"y","payload":1})") == "\"topic\" is missing or empty");
+  CHECK(ProblemOf(R"({"topic":"t","type":"","payload":1})") == "\"type\" is missing or empty");
+  CHECK(ProblemOf(R"({"topic":1,"type":"y","payload":1})") == "\"topic\" must be a text in quotes");
+  CHECK(ProblemOf(R"({"topic":"t","topic":"u","type":"y","payload":1})") == "\"topic\" is there twice");
+  CHECK(ProblemOf(R"({"topic":"t","type":"y","payload":1,"kee":"k"})") ==
+        "unknown member \"kee\"; known are topic, type, key, payload, headers, event_id");
+  CHECK(ProblemOf(R"({"topic":"t","type":"y","payload":{"base64":"?"}})") ==
+        "\"payload\": what \"base64\" holds is not base64");
+  CHECK(ProblemOf(R"({"topic":"t","type":"y","payload":{"base64":["secret"]}})") == "no problem");
+  CHECK(ProblemOf(R"({"topic":"t","type":"y","payload":1,"headers":[]})").find("\"headers\": ") == 0);
+}
+
+}  // namespace
+}  // namespace outbox::cli
