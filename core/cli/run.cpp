@@ -9,6 +9,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <random>
+#include <sstream>
 
 #include "cli/command.hpp"
 #include "cli/findings.hpp"
@@ -83,7 +84,9 @@ class Daemon {
 
  private:
   int End(const Status& status) {
-    logger_->error("{}", config::Redact(status.text()));
+    // An entry is one line, and a mend may be several: SQL to copy.
+    std::istringstream lines(config::Redact(status.text()));
+    for (std::string line; std::getline(lines, line);) logger_->error("{}", line);
     return CodeOf(status);
   }
 

@@ -5,6 +5,7 @@
 #include <sstream>
 #include <string>
 
+#include "config/kafka_properties.hpp"
 #include "config/load.hpp"
 #include "tests/catch.hpp"
 
@@ -13,8 +14,8 @@ namespace {
 
 using nlohmann::json;
 
-std::string ReadReference() {
-  std::ifstream file("docs/outbox-relay.reference.jsonc");
+std::string ReadDocument(const char* name) {
+  std::ifstream file(name);
   INFO("to be run in the root of the sources, as `meson test` does");
   REQUIRE(file);
   std::stringstream text;
@@ -24,7 +25,7 @@ std::string ReadReference() {
 
 TEST_CASE("the reference configuration holds every key with its default") {
   setenv("PGPASSWORD", "x", 1);
-  const std::string text = ReadReference();
+  const std::string text = ReadDocument("docs/outbox-relay.reference.jsonc");
   const auto reference = Parse(text, "reference");
   INFO(reference.status().text());
   REQUIRE(reference.ok());
@@ -44,6 +45,14 @@ TEST_CASE("the reference configuration holds every key with its default") {
   for (const auto& [pointer, value] : known.items()) {
     INFO(pointer);
     CHECK(written.contains(pointer));
+  }
+}
+
+TEST_CASE("docs/configuration.md lists every librdkafka property that may be set") {
+  const std::string text = ReadDocument("docs/configuration.md");
+  for (const std::string& name : AllowedKafkaProperties()) {
+    INFO(name);
+    CHECK(text.find("`" + name + "`") != std::string::npos);
   }
 }
 
