@@ -91,8 +91,8 @@ class KafkaPublisher final : public publish::Publisher {
   std::int32_t ChoosePartition(const Bytes& key, Topic& topic);
 
   // [engine]
-  rd_kafka_resp_err_t HandOver(Producer& producer, rd_kafka_topic_t* topic, std::int32_t partition,
-                               const Event& event, std::string_view packed_headers, void* opaque);
+  rd_kafka_resp_err_t HandOver(Producer& producer, rd_kafka_topic_t* topic, std::int32_t partition, const Event& event,
+                               std::string_view packed_headers, void* opaque);
 
   // [events]
   void Run();
@@ -130,9 +130,9 @@ class KafkaPublisher final : public publish::Publisher {
   std::atomic<std::int64_t> max_batch_bytes_{kBatchBytes};
 
   TopicDirectory directory_;
-  std::mt19937 random_;                // [reader]
-  std::vector<Report> reports_;        // [events]
-  Clock::time_point next_probe_{};     // [events]
+  std::mt19937 random_;             // [reader]
+  std::vector<Report> reports_;     // [events]
+  Clock::time_point next_probe_{};  // [events]
   std::thread events_;
 };
 
@@ -260,15 +260,17 @@ rd_kafka_resp_err_t KafkaPublisher::HandOver(Producer& producer, rd_kafka_topic_
   const outbox_bytes value = Raw(event.payload);
   // Without a copy flag the payload stays in the batch's arena until the report. Not produceva: before 2.12 it frees
   // the headers twice when it fails.
-  const rd_kafka_resp_err_t error = rd_kafka_producev(
-      producer.handle(), RD_KAFKA_V_RKT(topic), RD_KAFKA_V_PARTITION(partition), RD_KAFKA_V_KEY(key.data, key.size),
-      RD_KAFKA_V_VALUE(const_cast<void*>(value.data), value.size), RD_KAFKA_V_HEADERS(headers.get()),
-      RD_KAFKA_V_OPAQUE(opaque), RD_KAFKA_V_END);
+  const rd_kafka_resp_err_t error =
+      rd_kafka_producev(producer.handle(), RD_KAFKA_V_RKT(topic), RD_KAFKA_V_PARTITION(partition),
+                        RD_KAFKA_V_KEY(key.data, key.size), RD_KAFKA_V_VALUE(const_cast<void*>(value.data), value.size),
+                        RD_KAFKA_V_HEADERS(headers.get()), RD_KAFKA_V_OPAQUE(opaque), RD_KAFKA_V_END);
   if (error == RD_KAFKA_RESP_ERR_NO_ERROR) static_cast<void>(headers.release());
   return error;
 }
 
 void KafkaPublisher::Run() {
+  // As after a reset: the producer id is asked for at once, so that the first record does not wait for it.
+  Probe(*CurrentProducer());
   for (;;) {
     std::optional<std::uint32_t> reset;
     std::shared_ptr<Producer> producer;
@@ -291,9 +293,14 @@ void KafkaPublisher::Run() {
 void KafkaPublisher::Serve(Producer& producer, std::chrono::milliseconds timeout) {
   const EventPtr event = producer.NextEvent(timeout);
   switch (rd_kafka_event_type(event.get())) {
-    case RD_KAFKA_EVENT_DR: TakeReports(producer, event.get()); break;
-    case RD_KAFKA_EVENT_ERROR: TakeError(producer, event.get()); break;
-    default: break;
+    case RD_KAFKA_EVENT_DR:
+      TakeReports(producer, event.get());
+      break;
+    case RD_KAFKA_EVENT_ERROR:
+      TakeError(producer, event.get());
+      break;
+    default:
+      break;
   }
 }
 
@@ -327,29 +334,32 @@ void KafkaPublisher::TakeReports(Producer& producer, rd_kafka_event_t* event) {
 void KafkaPublisher::TakeError(const Producer& producer, rd_kafka_event_t* event) {
   const rd_kafka_resp_err_t error = rd_kafka_event_error(event);
   const char* const text = rd_kafka_event_error_string(event);
-  switch (error) {
-    case RD_KAFKA_RESP_ERR__FATAL: {
-      if (producer.stopped()) return;
-      std::array<char, 512> why{};
-      const rd_kafka_resp_err_t cause = rd_kafka_fatal_error(producer.handle(), why.data(), why.size());
-      broken_.store(true);
-      if (cause == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED) {
-        state_.Note("the relay's user may not write idempotently; grant it IdempotentWrite on the cluster");
-        state_.Down(why.data());
-      }
-      listener_.OnProducerFailed(std::string(why.data()) + ": " + ErrorText(cause));
-      return;
+  if (rd_kafka_event_error_is_fatal(event) != 0) {
+    if (producer.stopped()) return;  // its own doing
+    broken_.store(true);
+    if (error == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED) {
+      state_.Note("the relay's user may not write idempotently; grant it IdempotentWrite on the cluster");
+      state_.Down(text);
     }
+    listener_.OnProducerFailed(text);
+    return;
+  }
+  switch (error) {
     case RD_KAFKA_RESP_ERR__AUTHENTICATION:
     case RD_KAFKA_RESP_ERR__SSL:
       state_.Note(text);
       state_.Down(text);
-      return;
-    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN: state_.Down(text); return;
+      break;
+    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
+      state_.Down(text);
+      break;
     case RD_KAFKA_RESP_ERR__TRANSPORT:
     case RD_KAFKA_RESP_ERR__RESOLVE:
-    case RD_KAFKA_RESP_ERR__TIMED_OUT: state_.Note(text); return;
-    default: logger_->debug("librdkafka: {}: {}", ErrorText(error), text);
+    case RD_KAFKA_RESP_ERR__TIMED_OUT:
+      state_.Note(text);
+      break;
+    default:
+      logger_->debug("librdkafka: {}: {}", ErrorText(error), text);
   }
 }
 
@@ -383,7 +393,8 @@ void KafkaPublisher::Collect(Producer& producer) {
     while (producer.outstanding.load() > 0 && Clock::now() < end && !Stopping()) Serve(producer, 10ms);
   };
   serve_until(Clock::now() + kGrace);
-  for (const auto end = Clock::now() + kCollect; producer.outstanding.load() > 0 && Clock::now() < end && !Stopping();) {
+  for (const auto end = Clock::now() + kCollect;
+       producer.outstanding.load() > 0 && Clock::now() < end && !Stopping();) {
     // Again and again: a record may be on its way from one of the library's queues to another.
     producer.Purge();
     serve_until(Clock::now() + kPurgeAgain);
@@ -415,7 +426,7 @@ void KafkaPublisher::Probe(const Producer& producer) {
 }  // namespace
 
 Result<std::unique_ptr<publish::Publisher>> MakeKafkaPublisher(Settings settings, publish::PublisherListener& listener,
-                                                              std::shared_ptr<spdlog::logger> logger) {
+                                                               std::shared_ptr<spdlog::logger> logger) {
   auto producer = Producer::Make(settings, kBatchBytes, logger);
   if (!producer.ok()) return producer.status();
   return std::unique_ptr<publish::Publisher>(

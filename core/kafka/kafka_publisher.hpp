@@ -18,7 +18,7 @@ namespace outbox::kafka {
 // Does no waiting: whether a broker answers is told through the listener, which must outlive the publisher.
 // OUTBOX_BAD_CONFIG for properties that librdkafka refuses, in its words.
 [[nodiscard]] Result<std::unique_ptr<publish::Publisher>> MakeKafkaPublisher(Settings settings,
-                                                                            publish::PublisherListener& listener,
-                                                                            std::shared_ptr<spdlog::logger> logger);
+                                                                             publish::PublisherListener& listener,
+                                                                             std::shared_ptr<spdlog::logger> logger);
 
 }  // namespace outbox::kafka

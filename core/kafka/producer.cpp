@@ -9,9 +9,10 @@ Result<std::shared_ptr<Producer>> Producer::Make(const Settings& settings, std::
 
   const std::shared_ptr<Producer> producer(new Producer(max_batch_bytes, std::move(logger)));
   rd_kafka_conf_set_opaque(conf->get(), producer->logger_.get());
-  rd_kafka_conf_set_log_cb(conf->get(), [](const rd_kafka_t* handle, int level, const char* facility, const char* text) {
-    Log(*static_cast<spdlog::logger*>(rd_kafka_opaque(handle)), level, facility, text);
-  });
+  rd_kafka_conf_set_log_cb(conf->get(),
+                           [](const rd_kafka_t* handle, int level, const char* facility, const char* text) {
+                             Log(*static_cast<spdlog::logger*>(rd_kafka_opaque(handle)), level, facility, text);
+                           });
   rd_kafka_conf_set_events(conf->get(), RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR);
 
   Result<HandlePtr> handle = MakeHandle(RD_KAFKA_PRODUCER, std::move(*conf));

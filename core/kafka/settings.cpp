@@ -60,8 +60,8 @@ std::int64_t Number(const std::map<std::string, std::string>& properties, const 
 Result<ConfPtr> MakeProducerConf(const Settings& settings, std::int64_t max_batch_bytes) {
   for (const auto& [name, why] : kOurs) {
     if (settings.properties.contains(std::string(name))) {
-      return Status(OUTBOX_BAD_CONFIG, "publisher.kafka: \"" + std::string(name) + "\" is set by the relay and must be " +
-                                           "left out: " + std::string(why));
+      return Status(OUTBOX_BAD_CONFIG, "publisher.kafka: \"" + std::string(name) +
+                                           "\" is set by the relay and must be " + "left out: " + std::string(why));
     }
   }
   ConfPtr conf(rd_kafka_conf_new());
@@ -76,7 +76,8 @@ Result<ConfPtr> MakeProducerConf(const Settings& settings, std::int64_t max_batc
       std::max<std::int64_t>(1, std::min(max_batch_bytes, Number(settings.properties, "batch.size", kBatchBytes)));
   const std::int64_t queue_kbytes =
       (2 * static_cast<std::int64_t>(std::min<std::uint64_t>(settings.window_bytes, std::uint64_t{1} << 40)) +
-       kNoMessageLimit) / 1024;
+       kNoMessageLimit) /
+      1024;
   const std::map<std::string, std::string> promises = {
       {"enable.idempotence", "true"},
       {"enable.gapless.guarantee", "true"},

@@ -35,6 +35,14 @@ const rd_kafka_metadata_topic_t* FindIn(const rd_kafka_metadata_t& answer, const
   return found == topics.end() ? nullptr : &*found;
 }
 
+// A broker that records will go to anyway, else any.
+std::int32_t BrokerFor(const rd_kafka_metadata_t& answer) {
+  for (const rd_kafka_metadata_topic_t& topic : std::span(answer.topics, static_cast<std::size_t>(answer.topic_cnt))) {
+    if (topic.partition_cnt > 0 && topic.partitions[0].leader >= 0) return topic.partitions[0].leader;
+  }
+  return answer.broker_cnt > 0 ? answer.brokers[0].id : -1;
+}
+
 }  // namespace
 
 std::optional<std::string> BadTopicName(std::string_view name) {
@@ -85,6 +93,7 @@ Status TopicDirectory::Learn(Names names, Clock::time_point deadline, bool& move
     return bad.has_value();
   });
   milliseconds slice = kFirstSlice;
+  std::int32_t broker = -1;
   rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR__TIMED_OUT;
   for (int looks = 0; !names.empty();) {
     if (!Pause(0ms)) return {OUTBOX_CANCELLED, "cancelled"};
@@ -98,6 +107,7 @@ Status TopicDirectory::Learn(Names names, Clock::time_point deadline, bool& move
       continue;
     }
     ++looks;
+    broker = BrokerFor(*answer);
     std::erase_if(names, [&](const std::string& name) {
       const bool settled = Take(FindIn(*answer, name), name, moved);
       if (settled && !topics_[name].refusal) usable.push_back(name);
@@ -108,7 +118,7 @@ Status TopicDirectory::Learn(Names names, Clock::time_point deadline, bool& move
     });
     if (!names.empty() && !Pause(std::min(kBetweenLooks, Left(deadline)))) return {OUTBOX_CANCELLED, "cancelled"};
   }
-  if (!usable.empty()) AskLimits(usable, std::min(kLongestSlice, Left(deadline)));
+  if (!usable.empty()) AskLimits(usable, broker, std::min(kLongestSlice, Left(deadline)));
   return {};
 }
 
@@ -129,7 +139,7 @@ void TopicDirectory::RefreshAll(Clock::time_point now, bool& moved) {
     topics_[name].until = now;
     return true;
   });
-  AskLimits(names, kLongestSlice);
+  AskLimits(names, BrokerFor(*answer), kLongestSlice);
 }
 
 rd_kafka_resp_err_t TopicDirectory::Ask(const Names& names, milliseconds timeout, MetadataPtr& answer) {
@@ -202,8 +212,8 @@ void TopicDirectory::Refuse(const std::string& name, publish::Refusal refusal) {
   topic.until = Clock::now() + kRefusalKept;
 }
 
-void TopicDirectory::AskLimits(const Names& names, milliseconds timeout) {
-  const auto limits = AskTopicLimits(*producer_(), names, timeout);
+void TopicDirectory::AskLimits(const Names& names, std::int32_t broker, milliseconds timeout) {
+  const auto limits = AskTopicLimits(*producer_(), broker, names, timeout);
   for (const std::string& name : names) {
     const auto said = limits.find(name);
     std::uint64_t limit = said != limits.end() ? said->second : kLimitWhereUnknown;

@@ -24,10 +24,10 @@ namespace outbox::kafka {
 using Clock = std::chrono::steady_clock;
 
 struct Topic {
-  std::optional<publish::Refusal> refusal;   // nothing may be sent to it
-  std::vector<publish::Lane> lanes;          // by partition
-  std::uint64_t max_bytes = 0;               // of a record batch with one record in it
-  std::size_t next_partition = 0;            // for records without a key
+  std::optional<publish::Refusal> refusal;             // nothing may be sent to it
+  std::vector<publish::Lane> lanes;                    // by partition
+  std::uint64_t max_bytes = 0;                         // of a record batch with one record in it
+  std::size_t next_partition = 0;                      // for records without a key
   Clock::time_point until = Clock::time_point::max();  // ask again from then on
 };
 
@@ -77,7 +77,7 @@ class TopicDirectory {
   [[nodiscard]] bool Take(const rd_kafka_metadata_topic_t* said, const std::string& name, bool& moved);
   void SetPartitions(const std::string& name, std::size_t count, bool& moved);
   void Refuse(const std::string& name, publish::Refusal refusal);
-  void AskLimits(const Names& names, std::chrono::milliseconds timeout);
+  void AskLimits(const Names& names, std::int32_t broker, std::chrono::milliseconds timeout);
   void TakeDoubts();
   void Forget(Clock::time_point now);
   // False = cancelled.

@@ -35,7 +35,8 @@ void TakeLimit(const rd_kafka_ConfigResource_t* resource, std::map<std::string, 
 
 }  // namespace
 
-std::map<std::string, std::uint64_t> AskTopicLimits(const Producer& producer, const std::vector<std::string>& topics,
+std::map<std::string, std::uint64_t> AskTopicLimits(const Producer& producer, std::int32_t broker,
+                                                    const std::vector<std::string>& topics,
                                                     std::chrono::milliseconds timeout) {
   std::map<std::string, std::uint64_t> limits;
   const int wait = static_cast<int>(timeout.count());
@@ -47,7 +48,11 @@ std::map<std::string, std::uint64_t> AskTopicLimits(const Producer& producer, co
   }
   const OptionsPtr options(rd_kafka_AdminOptions_new(producer.handle(), RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS));
   std::array<char, 256> text{};
-  if (wait == 0 || rd_kafka_AdminOptions_set_request_timeout(options.get(), wait, text.data(), text.size()) != 0) {
+  // Not the controller, which would be one more connection.
+  if (wait == 0 ||
+      rd_kafka_AdminOptions_set_request_timeout(options.get(), wait, text.data(), text.size()) !=
+          RD_KAFKA_RESP_ERR_NO_ERROR ||
+      rd_kafka_AdminOptions_set_broker(options.get(), broker, text.data(), text.size()) != RD_KAFKA_RESP_ERR_NO_ERROR) {
     return limits;
   }
   const QueuePtr queue(rd_kafka_queue_new(producer.handle()));
@@ -66,7 +71,9 @@ std::uint64_t RecordBatchSize(const Event& event, std::string_view packed_header
   constexpr std::uint64_t kBatchHeader = 61;
   // Attributes, timestamp delta and offset delta of the first record of a batch.
   std::uint64_t size = 3 + FieldSize(event.aggregate_id) + FieldSize(event.payload);
-  const auto header = [&size](std::string_view name, const Bytes& value) { size += FieldSize(name) + FieldSize(value); };
+  const auto header = [&size](std::string_view name, const Bytes& value) {
+    size += FieldSize(name) + FieldSize(value);
+  };
   header(publish::kEventIdHeader, event.event_id);
   header(publish::kEventTypeHeader, event.event_type);
   publish::HeaderReader own(packed_headers);

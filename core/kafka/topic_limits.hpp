@@ -19,8 +19,8 @@ namespace outbox::kafka {
 // event would be tried for ever.
 inline constexpr std::uint64_t kLimitWhereUnknown = (std::uint64_t{100} << 20) - 64 * 1024;
 
-// The max.message.bytes of each topic that tells it.
-[[nodiscard]] std::map<std::string, std::uint64_t> AskTopicLimits(const Producer& producer,
+// The max.message.bytes of each topic that tells it. Any broker knows.
+[[nodiscard]] std::map<std::string, std::uint64_t> AskTopicLimits(const Producer& producer, std::int32_t broker,
                                                                   const std::vector<std::string>& topics,
                                                                   std::chrono::milliseconds timeout);
 

@@ -87,13 +87,9 @@ class StdoutPublisher final : public Publisher {
     Wake();
   }
 
-  Refusal Explain(std::int32_t error) const override {
-    return {"refused", std::generic_category().message(error)};
-  }
+  Refusal Explain(std::int32_t error) const override { return {"refused", std::generic_category().message(error)}; }
 
  private:
-  enum class Wrote { kAll, kWoken, kFailed };
-
   void Run() {
     std::deque<Line> lines;
     for (;;) {
@@ -118,55 +114,43 @@ class StdoutPublisher final : public Publisher {
     }
   }
 
-  // As many lines as make a good write, reported together.
+  // As many lines as make a good write. Ends early when stop or reset has come.
   void WriteSome(std::deque<Line>& lines) {
-    std::string text;
     // After half a line, whatever comes next begins on a line of its own.
-    if (torn_) text = "\n";
-    std::size_t taken = 0;
-    while (taken < lines.size() && text.size() < kGoodWrite) text += lines[taken++].text;
+    std::string text = torn_ ? "\n" : "";
+    std::size_t line_end = text.size();
+    for (auto line = lines.begin(); line != lines.end() && text.size() < kGoodWrite; ++line) text += line->text;
 
-    std::size_t done = 0;
-    const Wrote wrote = Write(text, done);
-    if (done > 0) torn_ = text[done - 1] != '\n';
-    // Lines that went out whole before trouble came are stored.
-    std::size_t stored = wrote == Wrote::kAll ? taken : 0;
-    if (wrote != Wrote::kAll) {
-      std::size_t end = text.front() == '\n' ? 1 : 0;
-      while (stored < taken && end + lines[stored].text.size() <= done) end += lines[stored++].text.size();
-    }
-    ReportFront(lines, stored, Outcome::kStored);
-    if (wrote == Wrote::kFailed) {
-      failed_ = true;
-      if (up_) listener_.OnBrokerState(false, "cannot write to stdout: " + std::generic_category().message(errno_));
-      up_ = false;
-      GiveUp(lines);
-    } else if (!up_ && stored > 0) {
-      up_ = true;
-      listener_.OnBrokerState(true, "stdout takes lines again");
-    }
-  }
-
-  // Ends early when stop or reset has come.
-  Wrote Write(std::string_view text, std::size_t& done) {
-    while (done < text.size()) {
+    for (std::size_t done = 0; done < text.size();) {
       pollfd wait[] = {{fd_, POLLOUT, 0}, {wake_, POLLIN, 0}};
-      if (poll(wait, 2, -1) < 0 && errno != EINTR) return Failed();
-      if ((wait[1].revents & POLLIN) != 0 && !Drained()) return Wrote::kWoken;
+      if (poll(wait, 2, -1) < 0) continue;
+      if ((wait[1].revents & POLLIN) != 0 && !Drained()) return;
       if (wait[0].revents == 0) continue;
       const ssize_t n = write(fd_, text.data() + done, std::min(text.size() - done, max_write_));
-      if (n >= 0) {
-        done += static_cast<std::size_t>(n);
-      } else if (errno != EINTR && errno != EAGAIN) {
-        return Failed();
+      if (n < 0) {
+        if (errno == EINTR || errno == EAGAIN) continue;
+        return Fail(lines, errno);
       }
+      done += static_cast<std::size_t>(n);
+      torn_ = text[done - 1] != '\n';
+      std::size_t whole = 0;
+      while (whole < lines.size() && line_end + lines[whole].text.size() <= done)
+        line_end += lines[whole++].text.size();
+      if (whole > 0) Stored(lines, whole);
     }
-    return Wrote::kAll;
   }
 
-  Wrote Failed() {
-    errno_ = errno;
-    return Wrote::kFailed;
+  void Stored(std::deque<Line>& lines, std::size_t count) {
+    if (!up_) listener_.OnBrokerState(true, "stdout takes lines again");
+    up_ = true;
+    ReportFront(lines, count, Outcome::kStored);
+  }
+
+  void Fail(std::deque<Line>& lines, int error) {
+    failed_ = true;
+    if (up_) listener_.OnBrokerState(false, "cannot write to stdout: " + std::generic_category().message(error));
+    up_ = false;
+    GiveUp(lines);
   }
 
   // Takes the wake-up; true = only more lines have come.
@@ -221,7 +205,6 @@ class StdoutPublisher final : public Publisher {
   bool torn_ = false;    // the last byte written was inside a line
   bool failed_ = false;  // until Reset: lines after the lost ones must not go out
   bool up_ = true;
-  int errno_ = 0;
 
   std::thread writer_;
 };

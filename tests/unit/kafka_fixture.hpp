@@ -1,0 +1,87 @@
+// A publisher with an embedded broker behind it. All tests share one broker, whose orders may take a second each, and
+// each has a topic of its own, which the broker makes when it is asked for.
+#pragma once
+
+#include <spdlog/sinks/null_sink.h>
+
+#include "kafka/embedded_broker.hpp"
+#include "kafka/kafka_publisher.hpp"
+#include "tests/catch.hpp"
+#include "tests/unit/prepared_batch.hpp"
+#include "tests/unit/recording_listener.hpp"
+
+namespace outbox::test {
+
+struct KafkaFixture {
+  KafkaFixture() {
+    static const std::unique_ptr<kafka::EmbeddedBroker> shared = std::move(*kafka::EmbeddedBroker::Start({}));
+    broker = shared.get();
+    static int tests = 0;
+    topic = "topic-" + std::to_string(++tests);
+  }
+
+  ~KafkaFixture() {
+    if (trouble) {
+      rd_kafka_mock_broker_set_up(broker->mock(), 1);
+      rd_kafka_mock_broker_set_rtt(broker->mock(), 1, 0);
+    }
+  }
+  void BrokerDown() {
+    trouble = true;
+    rd_kafka_mock_broker_set_down(broker->mock(), 1);
+  }
+  void BrokerSlow(int milliseconds) {
+    trouble = true;
+    rd_kafka_mock_broker_set_rtt(broker->mock(), 1, milliseconds);
+  }
+
+  bool trouble = false;
+  kafka::EmbeddedBroker* broker = nullptr;
+  std::string topic;
+  static constexpr std::int32_t kPartitions = 4;
+  RecordingListener listener;
+  std::unique_ptr<publish::Publisher> publisher;
+
+  void Make(std::map<std::string, std::string> properties = {}) {
+    properties.try_emplace("bootstrap.servers", broker->bootstrap());
+    kafka::Settings settings;
+    settings.properties = std::move(properties);
+    auto made = kafka::MakeKafkaPublisher(settings, listener, spdlog::null_logger_mt(std::to_string(++loggers)));
+    REQUIRE(made.ok());
+    publisher = std::move(*made);
+  }
+
+  publish::PreparedBatch Prepare(std::vector<Row> rows) {
+    publish::PreparedBatch batch = MakeBatch(std::move(rows));
+    const Status prepared = publisher->Prepare(batch, Millis(10'000));
+    INFO(prepared.text());
+    REQUIRE(prepared.ok());
+    REQUIRE(batch.events.size() == batch.batch.size());
+    return batch;
+  }
+
+  // Rows of one key with payloads "first", "first+1", …
+  std::vector<Row> Numbered(std::size_t count, std::size_t first = 0) const {
+    std::vector<Row> rows(count, Row{topic});
+    for (Row& row : rows) row.payload = std::to_string(first++);
+    return rows;
+  }
+
+  // Lanes are proven as the engine does it: alone, until a report with an offset.
+  void Prove(std::uint32_t epoch) {
+    const publish::PreparedBatch batch = Prepare({Row{topic, "k", "proof"}});
+    const std::size_t before = listener.reports().size();
+    publisher->Publish(batch, All(batch), epoch);
+    REQUIRE(listener.WaitForReports(before + 1));
+    REQUIRE(listener.reports()[before].outcome == publish::Outcome::kStored);
+  }
+
+  void Reset(std::uint32_t epoch) {
+    publisher->Reset(epoch);
+    REQUIRE(listener.WaitForEpoch(epoch));
+  }
+
+  static inline int loggers = 0;
+};
+
+}  // namespace outbox::test

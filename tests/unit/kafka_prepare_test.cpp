@@ -1,0 +1,130 @@
+#include <thread>
+
+#include "kafka/topic_directory.hpp"
+#include "kafka/topic_limits.hpp"
+#include "tests/unit/kafka_fixture.hpp"
+
+using namespace outbox;
+using namespace outbox::publish;
+using namespace outbox::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+const Refusal* RefusalOf(const PreparedBatch& batch, std::size_t i) {
+  const std::int32_t refusal = batch.events[i].refusal;
+  return refusal < 0 ? nullptr : &batch.refusals[static_cast<std::size_t>(refusal)];
+}
+
+std::string ReasonOf(const PreparedBatch& batch, std::size_t i) {
+  const Refusal* refusal = RefusalOf(batch, i);
+  return refusal == nullptr ? "" : refusal->reason;
+}
+
+}  // namespace
+
+TEST_CASE_METHOD(KafkaFixture, "what the topic cannot take is refused before it is sent, to the byte") {
+  Make({{"message.max.bytes", "2000"}});
+  Row fits{topic, "k", ""};
+  const auto size = [](const Row& row) {
+    const PreparedBatch batch = MakeBatch({row});
+    return kafka::RecordBatchSize(ToEvent(batch.batch[0]), {});
+  };
+  while (size(fits) < 2000) *fits.payload += 'x';
+  REQUIRE(size(fits) == 2000);
+  Row too_large = fits;
+  *too_large.payload += 'x';
+  const PreparedBatch batch = Prepare({too_large, fits});
+  REQUIRE(ReasonOf(batch, 0) == "too_large");
+  const std::string text = RefusalOf(batch, 0)->text;
+  CHECK(text.find("2001") != std::string::npos);
+  CHECK(text.find("2000") != std::string::npos);
+  CHECK(RefusalOf(batch, 1) == nullptr);
+}
+
+TEST_CASE_METHOD(KafkaFixture, "a bad topic or bad headers refuse their own events only") {
+  Make();
+  rd_kafka_mock_topic_set_error(broker->mock(), "secret", RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+  rd_kafka_mock_topic_set_error(broker->mock(), "gone", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+  const PreparedBatch batch = Prepare({{topic}, {"secret"}, {"gone"}, {"../x"}, {topic, "k", "{}", "[1]"}, {topic}});
+  CHECK(ReasonOf(batch, 0).empty());
+  CHECK(ReasonOf(batch, 1) == "forbidden_topic");
+  CHECK(ReasonOf(batch, 2) == "unknown_topic");
+  CHECK(RefusalOf(batch, 2)->text == "the topic \"gone\" is not there; create it");
+  CHECK(ReasonOf(batch, 3) == "bad_topic");
+  CHECK(ReasonOf(batch, 4) == "bad_headers");
+  CHECK(ReasonOf(batch, 5).empty());
+  CHECK(batch.events[0].lane == batch.events[5].lane);
+  CHECK_FALSE(batch.drain_first);
+
+  // A topic that comes into being is found.
+  rd_kafka_mock_topic_set_error(broker->mock(), "gone", RD_KAFKA_RESP_ERR_NO_ERROR);
+  const auto end = kafka::Clock::now() + 10s;
+  while (!ReasonOf(Prepare({{"gone"}}), 0).empty() && kafka::Clock::now() < end) std::this_thread::sleep_for(20ms);
+  CHECK(ReasonOf(Prepare({{"gone"}}), 0).empty());
+}
+
+TEST_CASE_METHOD(KafkaFixture, "a topic that goes away is looked at again after the broker has said so") {
+  Make();
+  Prove(1);
+  rd_kafka_mock_topic_set_error(broker->mock(), topic.c_str(), RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+  CHECK(ReasonOf(Prepare({{topic}}), 0).empty());
+  rd_kafka_mock_push_request_errors(broker->mock(), 0 /* Produce */, 1, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+  const PreparedBatch batch = Prepare({{topic}});
+  publisher->Publish(batch, All(batch), 1);
+  REQUIRE(listener.WaitForReports(2));
+  CHECK(listener.reports()[1].outcome == Outcome::kRefused);
+  CHECK(ReasonOf(Prepare({{topic}}), 0) == "unknown_topic");
+}
+
+TEST_CASE("topic names") {
+  for (const char* good : {"a", "A.b_c-9", "_x", "..."}) CHECK_FALSE(kafka::BadTopicName(good));
+  for (const char* bad : {"", ".", "..", "a b", "a/b", "\xd1\x8f", "__consumer_offsets", "a\nb"}) {
+    CHECK(kafka::BadTopicName(bad));
+  }
+  CHECK_FALSE(kafka::BadTopicName(std::string(249, 'a')));
+  CHECK(kafka::BadTopicName(std::string(250, 'a')));
+}
+
+TEST_CASE_METHOD(KafkaFixture, "a broker that does not answer is nobody's fault, and Cancel ends the wait") {
+  Make({{"bootstrap.servers", "127.0.0.1:1"}});
+  PreparedBatch batch = MakeBatch({Row{}});
+  const auto before = kafka::Clock::now();
+  SECTION("timeout") {
+    const Status status = publisher->Prepare(batch, Millis(400));
+    CHECK(status.code() == OUTBOX_UNAVAILABLE);
+    CHECK(status.text().find("127.0.0.1:1") != std::string::npos);
+    CHECK(kafka::Clock::now() - before < 2s);
+    REQUIRE(listener.WaitForStates(1));
+    CHECK_FALSE(listener.states()[0].first);
+  }
+  SECTION("cancel") {
+    std::thread canceller([this] {
+      std::this_thread::sleep_for(50ms);
+      publisher->Cancel();
+    });
+    CHECK(publisher->Prepare(batch, Millis(60'000)).code() == OUTBOX_CANCELLED);
+    CHECK(kafka::Clock::now() - before < 5s);
+    canceller.join();
+    CHECK(publisher->Prepare(batch, Millis(60'000)).code() == OUTBOX_CANCELLED);
+  }
+}
+
+TEST_CASE("properties that are wrong, or the relay's own, are told by name") {
+  RecordingListener listener;
+  const auto why = [&](const std::string& name, const std::string& value) {
+    kafka::Settings settings;
+    settings.properties = {{"bootstrap.servers", "127.0.0.1:1"}, {name, value}};
+    const auto made =
+        kafka::MakeKafkaPublisher(settings, listener, spdlog::null_logger_mt(std::to_string(++KafkaFixture::loggers)));
+    REQUIRE_FALSE(made.ok());
+    CHECK(made.status().code() == OUTBOX_BAD_CONFIG);
+    CHECK(made.status().text().find(name) != std::string::npos);
+    return made.status().text();
+  };
+  CHECK(why("linger.msec", "3").find("No such configuration property") != std::string::npos);
+  CHECK(why("linger.ms", "soon") != "");
+  CHECK(why("enable.idempotence", "false").find("set by the relay") != std::string::npos);
+  CHECK(why("message.timeout.ms", "1000").find("relay.delivery_timeout") != std::string::npos);
+  CHECK(why("security.protocol", "ssh") != "");
+}
