@@ -20,7 +20,7 @@ struct Options {
   bool create_topics = false;
 };
 
-constexpr auto kKafkaTimeout = 10s;
+constexpr auto kKafkaTimeout = 5s;
 
 class Check {
  public:

@@ -1,16 +1,29 @@
 """What the commands say to a wrong command line and a wrong configuration: one message with the place, no stack trace."""
 
+import array
+import fcntl
 import json
+import os
 import re
 import signal
+import subprocess
+import termios
 import unittest
+import uuid
 
-from servers import Relay, TemporaryFolder, outbox_relay
-from servers.relay import ROOT
+from servers import Relay, TemporaryFolder, find_binary, free_port, outbox_relay, shared_kafka, wait_until
+from servers.relay import ROOT, environment
 
 COMMANDS = ["run", "check", "migrate", "status", "emit", "plugins", "version"]
 NEED_CONFIG = ["run", "check", "migrate", "status", "emit"]
 GOOD = {"storage": {"plugin": "memory"}, "publisher": {"type": "stdout"}}
+
+
+def full(pipe):
+    """Does the pipe hold all that its kernel buffer takes, to the last line?"""
+    waiting = array.array("i", [0])
+    fcntl.ioctl(pipe, termios.FIONREAD, waiting)
+    return waiting[0] > fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) - 4096
 
 
 class CommandTest(unittest.TestCase):
@@ -182,7 +195,84 @@ class EmitTest(CommandTest):
                          'outbox-relay: stdin, line 6: "type" is missing or empty; committed up to line 4\n')
 
 
+class TopicsTest(CommandTest):
+    def test_missing_topics_are_told_and_made_on_demand(self):
+        kafka = shared_kafka()
+        topic = f"check-{uuid.uuid4()}"
+        file = self.write({**GOOD, "publisher": {"kafka": {"bootstrap.servers": kafka.bootstrap}}})
+
+        for _ in range(2):  # looking makes nothing
+            ended = outbox_relay("check", "-c", file, "--topic", topic)
+            self.assertEqual(ended.returncode, 1, ended.stdout + ended.stderr)
+            self.assertRegex(ended.stdout, rf"error +topic {topic} does not exist.*\n +mend: outbox-relay check .* "
+                                           rf"--topic {topic} --create-topics\n")
+        ended = outbox_relay("check", "-c", file, "--topic", topic, "--create-topics")
+        self.assertEqual(ended.returncode, 0, ended.stdout + ended.stderr)
+        self.assertIn(f"topic {topic} created", ended.stdout)
+        ended = outbox_relay("check", "-c", file, "--topic", topic)
+        self.assertEqual(ended.returncode, 0, ended.stdout + ended.stderr)
+        self.assertRegex(ended.stdout, rf"ok +topic {topic}, \d+ partition")
+        ended = outbox_relay("check", "-c", file, "--topic", "a/b", "--create-topics")
+        self.assertEqual(ended.returncode, 1)
+        self.assertRegex(ended.stdout, "error +topic a/b: ")
+
+
+class DownTest(CommandTest):
+    """A database or a broker that is not there is no mistake in the configuration."""
+
+    def test_kafka_down(self):
+        file = self.write({**GOOD, "publisher": {"kafka": {"bootstrap.servers": f"127.0.0.1:{free_port()}"}}})
+        ended = outbox_relay("check", "-c", file)
+        self.assertEqual(ended.returncode, 1, ended.stdout + ended.stderr)
+        self.assertRegex(ended.stdout, "error +no answer from Kafka at 127.0.0.1:.*Connection refused")
+
+    def test_database_down(self):
+        if not re.search("(?m)^postgres ", outbox_relay("plugins").stdout):
+            self.skipTest("the postgres plugin is not built")
+        options = {"connection": f"host=127.0.0.1 port={free_port()} dbname=shop password=canary-9"}
+        file = self.write({**GOOD, "storage": {"plugin": "postgres", "options": options}})
+        for command in ("check", "migrate", "status", "emit"):
+            with self.subTest(command):
+                ended = outbox_relay(command, "-c", file, text="")
+                self.assertEqual(ended.returncode, 1, ended.stdout + ended.stderr)
+                self.assertIn("Connection refused", ended.stdout + ended.stderr)
+                self.assertNotIn("canary-9", ended.stdout + ended.stderr)
+
+
 class RunTest(CommandTest):
+    def run_against_a_full_pipe(self, shutdown_timeout):
+        """A relay whose stdout publisher hangs, because nobody reads the other end."""
+        file = self.write({"storage": {"plugin": "sqlite", "options": {"path": str(self.folder / "outbox.db")}},
+                           "publisher": {"type": "stdout"}, "log": {"format": "json"},
+                           "relay": {"shutdown_timeout": shutdown_timeout}})
+        self.assertEqual(outbox_relay("migrate", "-c", file).returncode, 0)
+        line = json.dumps({"topic": "t", "type": "y", "payload": "x" * 1000}) + "\n"
+        self.assertEqual(outbox_relay("emit", "-c", file, "--batch", 1000, text=line * 1000).returncode, 0)
+        binary = find_binary()
+        with open(self.folder / "log", "wb") as log:
+            relay = subprocess.Popen([binary, "run", "-c", file], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                     stderr=log, env={**os.environ, **environment(binary)})
+        self.addCleanup(relay.stdout.close)
+        self.addCleanup(relay.kill)
+        wait_until(lambda: full(relay.stdout), 30, "the pipe is full")
+        return relay
+
+    def said(self, text):
+        return text in (self.folder / "log").read_text(encoding="utf-8")
+
+    def test_stops_in_time_although_nothing_moves(self):
+        relay = self.run_against_a_full_pipe("1s")
+        relay.send_signal(signal.SIGTERM)
+        self.assertEqual(relay.wait(3), 0)
+
+    def test_second_signal_stops_at_once(self):
+        relay = self.run_against_a_full_pipe("1m")
+        relay.send_signal(signal.SIGTERM)
+        wait_until(lambda: self.said("SIGTERM: stopping"), 10, "the first signal is heard")
+        self.assertIsNone(relay.poll())
+        relay.send_signal(signal.SIGINT)
+        self.assertEqual(relay.wait(3), 1)
+
     def test_stops_cleanly_at_the_first_signal_and_shows_no_secret(self):
         config = {"storage": {"plugin": "memory"},
                   "publisher": {"kafka": {"bootstrap.servers": "127.0.0.1:9", "sasl.password": "${env:CANARY}"}},
