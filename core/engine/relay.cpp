@@ -105,7 +105,10 @@ bool Relay::Stop(config::Duration timeout) {
     stopping_ = true;
     retired_ = 0;
     stop_by_ = deadline;
-    for (auto& [shard, runner] : runners_) runner->Retire(Now() + Micros(timeout) / 2);
+    for (auto& [shard, runner] : runners_) {
+      runner->Retire(Now() + Micros(timeout) / 2);
+      runner->StopPreparing();
+    }
     changed_.notify_all();
   }
   const auto left_by = [&](Time t) {

@@ -40,6 +40,8 @@ class ShardRunner : private publish::PublisherListener {
   void LeaseHeld(std::uint64_t token, Time until);
   void LeaseLost();
   void Retire(Time deadline);
+  // The reader need not wait for a broker any more: nothing new is to be sent.
+  void StopPreparing() { publisher_->Cancel(); }
   // Ends calls that hang, at the end of a stop.
   void CancelCalls();
   [[nodiscard]] Counters counters() const;
