@@ -1,0 +1,44 @@
+/* outbox.leases/1: one relay at a time works on a shard, several relays share the shards.
+ *
+ * A shard is a share of the keys, leased as a whole by the database's clock. Its token grows with every
+ * change of owner, so that a stale owner's writes can be refused. Without this extension the relay
+ * believes to be alone. */
+#ifndef OUTBOX_EXT_LEASES_H
+#define OUTBOX_EXT_LEASES_H
+#include "../plugin.h"
+#define OUTBOX_LEASES_V1 "outbox.leases/1"
+
+enum {
+  OUTBOX_SHARD_OWNED = 0,
+  OUTBOX_SHARD_GIVE_BACK = 1 /* finish what is in hand, then return it: another relay is to have it */
+};
+
+typedef struct { /* frozen */
+  uint32_t shard;
+  uint32_t state;
+  uint64_t token;
+} outbox_owned_shard;
+
+typedef struct { /* the caller's: it sets struct_size, owned and capacity */
+  uint32_t struct_size;
+  uint32_t shards_total; /* same for every relay of one outbox, <= 256 */
+  uint32_t live_relays;
+  uint32_t owned_count;
+  int64_t lease_left_ms; /* of every owned shard; counted by the relay from the START of the call */
+  outbox_owned_shard* owned;
+  size_t capacity; /* the relay offers 256 */
+} outbox_lease;
+
+typedef struct {
+  uint32_t struct_size;
+  /* [session] Joins, renews, takes free and expired shards up to a fair share and tells what this relay
+   * now owns: the only truth about it. A standby that gets nothing sees owned_count 0. Cheap enough for
+   * every poll_interval: a renewal writes at most one row, a standby's look none. */
+  outbox_code (*heartbeat)(outbox_session*, outbox_bytes relay_id, int64_t lease_ms, const outbox_call*, outbox_lease*,
+                           outbox_error*);
+  /* [session] Gives back the named shards whose token still holds; stale ones are passed over.
+   * leave = 1: this relay stops, forget it. */
+  outbox_code (*return_shards)(outbox_session*, outbox_bytes relay_id, const outbox_owned_shard*, size_t count,
+                               uint32_t leave, const outbox_call*, outbox_error*);
+} outbox_leases_v1;
+#endif

@@ -1,0 +1,29 @@
+/* outbox.schema/1: print, check and make the tables. */
+#ifndef OUTBOX_EXT_SCHEMA_H
+#define OUTBOX_EXT_SCHEMA_H
+#include "../plugin.h"
+#define OUTBOX_SCHEMA_V1 "outbox.schema/1"
+
+enum { OUTBOX_FINDING_WARNING = 0, OUTBOX_FINDING_ERROR = 1 };
+
+typedef struct {
+  uint32_t struct_size;
+  uint32_t shards;      /* 0 = keep what is there, 1 for a new outbox */
+  outbox_bytes payload; /* column type: "text", "bytea", "jsonb"; absent = the default */
+} outbox_schema_wish;
+
+typedef struct {
+  uint32_t struct_size;
+  /* [store] The statements that make or upgrade the schema, as SQL text; no connection. The callback runs
+   * on the caller's thread, during the call. */
+  outbox_code (*print)(outbox_store*, const outbox_schema_wish*, void* ctx, void (*text)(void* ctx, outbox_bytes sql),
+                       outbox_error*);
+  /* [session] Makes what is missing; a second call changes nothing. */
+  outbox_code (*apply)(outbox_session*, const outbox_schema_wish*, const outbox_call*, outbox_error*);
+  /* [session] Looks at tables, columns, version, sequence and grants, and changes nothing. One callback a
+   * finding: what is wrong, and the SQL or sentence that mends it (may be empty). OK also with findings. */
+  outbox_code (*check)(outbox_session*, const outbox_call*, void* ctx,
+                       void (*finding)(void* ctx, int32_t severity, outbox_bytes what, outbox_bytes mend),
+                       outbox_error*);
+} outbox_schema_v1;
+#endif

@@ -1,0 +1,192 @@
+/* The binary contract between the relay and a storage plugin, ABI 1. C99 and C++.
+ *
+ * Two handles. A store is the outbox: one per configured storage, what its connections share.
+ * A session is one connection to it. Each function carries the thread rule it can rely on:
+ *   [store]    any thread, and may overlap with any other call on the same store
+ *   [session]  any thread, but never two calls at once on one session
+ *   [any]      any thread, any moment, also while another call on the same session runs
+ *
+ * Truth lives in two places only: rows and leases in the database, events in hand in the relay.
+ * What a plugin remembers between calls is a hint that it may lose at any moment.
+ *
+ * Nothing may be thrown across these functions in either direction. A plugin installs no signal
+ * handler, does not change the locale, writes nothing to stdout or stderr and never calls exit().
+ * A plugin is never unloaded. */
+#ifndef OUTBOX_PLUGIN_H
+#define OUTBOX_PLUGIN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define OUTBOX_ABI_MINOR 0u
+#define OUTBOX_EXPORT __attribute__((visibility("default")))
+/* Is this field inside what the other side knows of the struct? */
+#define OUTBOX_HAS(type, pointer, field) ((pointer)->struct_size >= offsetof(type, field) + sizeof((pointer)->field))
+
+/* The code decides what the relay does. Numbers are never reused. */
+typedef int32_t outbox_code;
+enum {
+  OUTBOX_OK = 0,
+  OUTBOX_UNSUPPORTED = 1, /* the feature stays off */
+  OUTBOX_BAD_CONFIG = 2,  /* options, schema or grants: the daemon stops at start and prints the text */
+  OUTBOX_UNAVAILABLE = 3, /* back off, connect anew; no event is charged an attempt */
+  OUTBOX_TIMEOUT = 4,     /* as UNAVAILABLE; the outcome of a write is unknown and it is repeated */
+  OUTBOX_CANCELLED = 5,   /* cancel() ended the call */
+  OUTBOX_LEASE_LOST = 6,  /* the token is stale and nothing was changed; the relay drops the shard */
+  OUTBOX_BAD_DATA = 7,    /* what was asked for cannot be stored; the session is still good */
+  OUTBOX_INTERNAL = 8     /* logged as the plugin's fault; connect anew */
+};
+
+/* data NULL = absent; empty = data not NULL and size 0. Lifetime is that of the struct holding it. */
+typedef struct {
+  const void* data;
+  size_t size;
+} outbox_bytes;
+
+/* The caller's, zeroed by the caller but for struct_size. message is NUL-terminated UTF-8, cut if it
+ * must be, and holds no payload and no secret: it is logged and stored. */
+typedef struct {
+  uint32_t struct_size;
+  int32_t native_code;
+  char sqlstate[8];
+  char message[496];
+} outbox_error;
+
+/* Grows at the end only: arrays of it are walked by the batch's event_size. */
+typedef struct {
+  outbox_bytes row_id;       /* never absent or empty; opaque to the relay, unique among live rows */
+  outbox_bytes event_id;     /* never absent; the identity that consumers see */
+  outbox_bytes aggregate_id; /* the key; absent = no key and no order, empty is a key */
+  outbox_bytes event_type;   /* never absent */
+  outbox_bytes topic;        /* never absent */
+  outbox_bytes payload;      /* absent = tombstone */
+  outbox_bytes headers;      /* absent = none; else a JSON object whose values are strings, null or
+                                {"base64": "..."}; the relay checks it */
+  int64_t created_us;        /* microseconds since 1970 UTC, 0 = unknown */
+  uint32_t attempts;         /* failed attempts so far */
+  uint32_t reserved;         /* 0 */
+} outbox_event;
+
+/* The struct is the caller's; what it points to is the plugin's until release(). Looked at after OK only. */
+typedef struct outbox_batch {
+  uint32_t struct_size;
+  uint32_t event_size; /* stride of events: the plugin's sizeof(outbox_event) */
+  const outbox_event* events;
+  size_t count;
+  uint64_t token;        /* comes back in outbox_call with fail and release; 0 = not fenced */
+  int64_t lease_left_ms; /* by the database's clock, counted by the relay from the START of the call;
+                            0 = as long as the shard's lease (outbox.leases/1) */
+  uint32_t more;         /* 1 = a limit cut the batch, ask again at once */
+  uint32_t reserved;
+  size_t arena_bytes; /* what the relay books against its memory cap until release() */
+  /* [any] Exactly once, by the thread that settles the last event: no thread-local state. May come
+   * after disconnect(), never after close(). */
+  void (*release)(struct outbox_batch*);
+  void* owner;
+} outbox_batch;
+
+/* Every call is given one. A timeout is a bound on the whole call, in ms, > 0. */
+typedef struct {
+  uint32_t struct_size;
+  uint32_t shard; /* 0 .. shards-1: the share of the keys that the call is about */
+  uint64_t token; /* the lease under which reserve, fail and release are asked for; 0 = none */
+  int64_t timeout_ms;
+} outbox_call;
+
+typedef struct {
+  uint32_t struct_size;
+  uint32_t max_events; /* >= 1 */
+  uint64_t max_bytes;  /* of keys, headers and payloads together; at least one event, even if larger */
+  int64_t reserve_ms;  /* how long nobody else may be given these events */
+  outbox_bytes relay_id;
+  /* During the call, on its thread: 1 = the relay holds this row, skip it. Must be asked for every
+   * row; BatchBuilder::Add does. */
+  int32_t (*in_hand)(void* ctx, outbox_bytes row_id);
+  void* ctx;
+  uint32_t sweep; /* 1 = begin again at the oldest row, 0 = go on from the last read */
+  uint32_t reserved;
+} outbox_reserve;
+
+enum {
+  OUTBOX_RETRY = 0, /* due again after retry_after_ms */
+  OUTBOX_BLOCK = 1, /* never due by itself: waits, with its key, for an operator */
+  OUTBOX_DEAD = 2   /* moves to the dead letters, in one transaction */
+};
+
+typedef struct { /* frozen */
+  outbox_bytes row_id;
+  outbox_bytes reason; /* short machine word: "too_large", "bad_headers", "unknown_topic", ... */
+  outbox_bytes text;   /* for people; no payload */
+  int64_t retry_after_ms;
+  int32_t disposition; /* OUTBOX_RETRY, OUTBOX_BLOCK or OUTBOX_DEAD */
+  int32_t reserved;
+} outbox_failure;
+
+typedef struct outbox_store outbox_store;
+typedef struct outbox_session outbox_session;
+
+enum { OUTBOX_LOG_DEBUG = 0, OUTBOX_LOG_INFO = 1, OUTBOX_LOG_WARN = 2, OUTBOX_LOG_ERROR = 3 };
+
+typedef struct { /* the relay's; lives until close() has returned */
+  uint32_t struct_size, abi_minor;
+  void* ctx;
+  void (*log)(void* ctx, int32_t level, const char* text, size_t size); /* [any] */
+} outbox_host;
+
+/* Promises that the contract tests hold the plugin to. */
+enum {
+  /* Several relays: what one has reserved, no other gets. */
+  OUTBOX_CAN_SHARE = 1,
+  /* Rows ascend per key, and no row is returned while an earlier one of its key has failed and is
+   * not settled. Required for "ordering": "key". */
+  OUTBOX_CAN_ORDER_KEYS = 2,
+  /* Fail and release under a stale token change nothing and answer LEASE_LOST. */
+  OUTBOX_CAN_FENCE = 4,
+  /* OUTBOX_DEAD is kept and can be requeued. Required for "on_exhausted": "dead_letter". */
+  OUTBOX_CAN_DEAD_LETTER = 8
+};
+
+/* Const, in the plugin, for ever. Frozen with the major version: later abilities are extensions. */
+typedef struct {
+  uint32_t struct_size, abi_minor;
+  const char* name; /* as in the file name outbox-<name>.so: [a-z0-9_-]+ */
+  const char* version;
+  uint64_t capabilities;
+
+  /* [any] Checks options (a JSON object as UTF-8 text); does no I/O. */
+  outbox_code (*open)(const outbox_host*, const char* options, size_t size, outbox_store**, outbox_error*);
+  void (*close)(outbox_store*); /* after every disconnect() and release() */
+
+  outbox_code (*connect)(outbox_store*, const outbox_call*, outbox_session**, outbox_error*); /* [store] */
+  void (*disconnect)(outbox_session*); /* [session] at any time; batches may outlive it */
+
+  /* [session] Committed, due events, ascending per key. No event is not an error. */
+  outbox_code (*reserve_new_events)(outbox_session*, const outbox_reserve*, const outbox_call*, outbox_batch*,
+                                    outbox_error*);
+  /* [session] Kafka has them: gone for good. Idempotent, unknown ids are ignored, never fenced. */
+  outbox_code (*confirm_event)(outbox_session*, const outbox_bytes* row_ids, size_t count, const outbox_call*,
+                               outbox_error*);
+  /* [session] Each counts one attempt. All or nothing; a repeated call after TIMEOUT may count twice. */
+  outbox_code (*confirm_failed)(outbox_session*, const outbox_failure*, size_t count, const outbox_call*,
+                                outbox_error*);
+  /* [session] Not sent and not failed: due for anybody at once, counts nothing. NULL = reserving leaves
+   * no mark on rows, so there is nothing to undo. */
+  outbox_code (*release_events)(outbox_session*, const outbox_bytes* row_ids, size_t count, const outbox_call*,
+                                outbox_error*);
+  void (*cancel)(outbox_session*); /* [any] ends a running call soon; NULL = timeout_ms is the only brake */
+
+  /* [any] A static table, see outbox/ext/, or NULL. */
+  const void* (*get_extension)(const char* id);
+} outbox_plugin;
+
+/* The one exported symbol; the major version is its name. Runs no I/O, never fails. */
+OUTBOX_EXPORT const outbox_plugin* outbox_plugin_v1(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

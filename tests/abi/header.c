@@ -1,0 +1,12 @@
+/* Compiled as every C that the contract promises; each header must stand alone. */
+#include "outbox/ext/dead.h"
+#include "outbox/ext/emit.h"
+#include "outbox/ext/leases.h"
+#include "outbox/ext/schema.h"
+#include "outbox/ext/stats.h"
+#include "outbox/ext/testing.h"
+#include "outbox/ext/wakeup.h"
+#include "outbox/plugin.h"
+
+int HeaderCompiles(const outbox_batch *batch);
+int HeaderCompiles(const outbox_batch *batch) { return OUTBOX_HAS(outbox_batch, batch, owner); }

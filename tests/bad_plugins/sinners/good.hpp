@@ -1,0 +1,58 @@
+// The memory adapter as a base class: its source without its registration, so that each sinner breaks one promise.
+#pragma once
+
+#include "outbox/adapter.hpp"
+
+#undef OUTBOX_REGISTER_SHARED_ADAPTER
+#define OUTBOX_REGISTER_SHARED_ADAPTER(...)
+#include "memory.cpp"  // NOLINT(bugprone-suspicious-include)
+
+namespace {
+
+using namespace outbox;  // NOLINT(google-build-using-namespace)
+using outbox::memory::Outbox;
+
+struct Good : outbox::memory::Adapter {
+  explicit Good(std::shared_ptr<Outbox> shared) : Adapter(shared), outbox(std::move(shared)) {}
+  std::shared_ptr<Outbox> outbox;
+};
+
+template <class A>
+outbox_plugin TableOf(const char* name) {
+  return *outbox::detail::PluginTable<A, Outbox>(
+      name, "1.0.0", OUTBOX_CAN_SHARE | OUTBOX_CAN_ORDER_KEYS | OUTBOX_CAN_FENCE | OUTBOX_CAN_DEAD_LETTER);
+}
+
+// For sins below the C++ interface, which the SDK makes impossible there: `spoil` changes what the relay asked for.
+template <void (*spoil)(outbox_reserve&)>
+outbox_code SpoiledReserve(outbox_session* s, const outbox_reserve* ask, const outbox_call* call, outbox_batch* batch,
+                           outbox_error* error) {
+  outbox_reserve spoiled = *ask;
+  spoil(spoiled);
+  return TableOf<Good>("").reserve_new_events(s, &spoiled, call, batch, error);
+}
+template <void (*spoil)(outbox_reserve&)>
+outbox_plugin SpoiledTable(const char* name) {
+  outbox_plugin table = TableOf<Good>(name);
+  table.reserve_new_events = SpoiledReserve<spoil>;
+  return table;
+}
+
+// Inserts the events as `change` leaves them; those for which it says false are dropped.
+template <class F>
+void InsertChanged(Good& adapter, Events events, F change) {
+  std::vector<outbox_event> changed;
+  for (Event e : events)
+    if (change(e))
+      changed.push_back({Raw(e.row_id), Raw(e.event_id), Raw(e.aggregate_id), Raw(e.event_type), Raw(e.topic),
+                         Raw(e.payload), Raw(e.headers), e.created_us, e.attempts, 0});
+  adapter.memory::Adapter::Insert({changed.data(), changed.size()});
+}
+
+}  // namespace
+
+#define REGISTER_SINNER(...)                                             \
+  extern "C" OUTBOX_EXPORT const outbox_plugin* outbox_plugin_v1(void) { \
+    static const outbox_plugin table = __VA_ARGS__;                      \
+    return &table;                                                       \
+  }

@@ -1,0 +1,16 @@
+#include <thread>
+
+#include "good.hpp"
+
+namespace {
+
+struct Sinner : Good {
+  using Good::Good;
+  void ConfirmEvent(RowIds) override {
+    for (;;) std::this_thread::sleep_for(std::chrono::seconds(1));
+  }
+};
+
+}  // namespace
+
+REGISTER_SINNER(TableOf<Sinner>("hangs"))
