@@ -50,7 +50,8 @@ struct Trampolines {
   static A& Adapter(outbox_session* s) { return *reinterpret_cast<A*>(s); }
   static A& Adapter(outbox_session* s, const outbox_call* c) {
     A& adapter = Adapter(s);
-    adapter.Begin({c->shard, c->token, Millis(c->timeout_ms)});
+    // Qualified: an adapter may have a Begin of its own.
+    adapter.StorageAdapter::Begin({c->shard, c->token, Millis(c->timeout_ms)});
     return adapter;
   }
 
@@ -254,8 +255,11 @@ struct Trampolines {
   }
 };
 
+// What an adapter leaves out is NULL in its table: the relay need not call it.
 template <class A>
 constexpr bool kOverridesRelease = !std::is_same_v<decltype(&A::Release), void (StorageAdapter::*)(RowIds)>;
+template <class A>
+constexpr bool kOverridesCancel = !std::is_same_v<decltype(&A::Cancel), void (StorageAdapter::*)() noexcept>;
 
 template <class A, class Shared>
 const outbox_plugin* PluginTable(const char* name, const char* version, std::uint64_t capabilities) {
@@ -273,7 +277,7 @@ const outbox_plugin* PluginTable(const char* name, const char* version, std::uin
                                    T::Confirm,
                                    T::Failed,
                                    kOverridesRelease<A> ? T::Release : nullptr,
-                                   T::Cancel,
+                                   kOverridesCancel<A> ? T::Cancel : nullptr,
                                    T::Extension};
   return &table;
 }
