@@ -1,0 +1,235 @@
+"""Stands between a producer and a broker, sees whole requests, and may refuse a Produce request in the broker's name.
+
+The broker must advertise the proxy's address, else clients go round it:
+
+    with proxied_kafka() as (broker, proxy): ...
+"""
+
+import collections
+import contextlib
+import dataclasses
+import socket
+import struct
+import threading
+from typing import Callable, Optional
+
+from .kafka_wire import Reader, array, string
+from .process import free_port
+from .shared import own_kafka
+
+PRODUCE = 0
+NOT_ENOUGH_REPLICAS = 19
+OUT_OF_ORDER_SEQUENCE = 45
+
+
+@dataclasses.dataclass
+class ProduceRequest:
+    """The first batch of a request, and what became of it. A relay sends one batch per partition and request."""
+    version: int
+    topic: str
+    partition: int
+    producer_id: int
+    base_sequence: int
+    records: int
+    error: Optional[int] = None   # None while there is no answer
+    offset: Optional[int] = None  # where the broker put the first record
+    refused_here: bool = False
+
+
+class KafkaProxy:
+    """reset(refuse=...): asked as refuse(number, request) for each Produce request, counted from 0 over all
+    connections. An error code answers it here, and the broker never sees it. reset(release=...): such an answer leaves
+    when release(requests) says so, asked again at each new request: it keeps several requests in flight."""
+
+    def __init__(self, port, upstream_port):
+        self.bootstrap = f"127.0.0.1:{port}"
+        self._upstream_port = upstream_port
+        self.reset()
+        self._changed = threading.Condition()
+        self._sockets = []
+        self._closed = False
+        self._listener = socket.create_server(("127.0.0.1", port))
+        self._start(self._accept)
+
+    def reset(self, refuse: Callable = lambda number, request: None, release: Callable = lambda requests: True):
+        """Forgets the requests so far."""
+        self.requests = []
+        self._refuse = refuse
+        self._release = release
+
+    def close(self):
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        for one in [self._listener, *self._sockets]:
+            # shutdown wakes the threads that read; close alone would not
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+
+    @staticmethod
+    def _start(run, *arguments):
+        threading.Thread(target=run, args=arguments, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self._listener.accept()
+                server = socket.create_connection(("127.0.0.1", self._upstream_port))
+            except OSError:
+                return
+            self._sockets += [client, server]
+            due = collections.deque()  # answers that the client waits for, oldest first: (request, ours or None)
+            self._start(self._until_closed, self._requests, client, server, due)
+            self._start(self._until_closed, self._answers, client, server, due)
+
+    @staticmethod
+    def _until_closed(run, client, server, due):
+        with contextlib.suppress(OSError, EOFError):
+            run(client, server, due)
+        client.close()
+        server.close()
+
+    def _requests(self, client, server, due):
+        while True:
+            frame = _receive(client)
+            key, version, correlation = struct.unpack_from(">hhi", frame)
+            request = _parse_produce(frame, version) if key == PRODUCE else None
+            error = None
+            if request:
+                with self._changed:
+                    error = self._refuse(len(self.requests), request)
+                    self.requests.append(request)
+            ours = None
+            if error is not None:
+                request.error, request.refused_here = error, True
+                ours = _produce_answer(correlation, request)
+            with self._changed:
+                due.append((request, ours))
+                self._changed.notify_all()
+            if ours is None:
+                _send(server, frame)
+
+    def _answers(self, client, server, due):
+        """Answers leave in the order of the requests, as a broker's do."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed or (
+                    due and (due[0][1] is None or self._release(self.requests))))
+                if self._closed:
+                    return
+                request, answer = due.popleft()
+            if answer is None:
+                answer = _receive(server)
+                if request:
+                    request.error, offset = _parse_produce_answer(answer, request.version)
+                    request.offset = offset if offset >= 0 else None
+            _send(client, answer)
+
+
+@contextlib.contextmanager
+def proxied_kafka():
+    """A broker of its own, reachable only through the proxy for those who follow its metadata."""
+    port = free_port()
+    with own_kafka(properties={"advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}"}) as broker:
+        proxy = KafkaProxy(port, broker.port)
+        try:
+            yield broker, proxy
+        finally:
+            proxy.close()
+
+
+def _receive(one):
+    def exactly(size):
+        data = bytearray()
+        while len(data) < size:
+            part = one.recv(size - len(data))
+            if not part:
+                raise EOFError
+            data += part
+        return bytes(data)
+
+    return exactly(struct.unpack(">i", exactly(4))[0])
+
+
+def _send(one, frame):
+    one.sendall(struct.pack(">i", len(frame)) + frame)
+
+
+class _Flexible(Reader):
+    """From version 9 on: sizes are varints, one too large, and structures end with tagged fields."""
+
+    def varint(self):
+        value = shift = 0
+        while True:
+            byte = self.take("B")
+            value |= (byte & 0x7f) << shift
+            shift += 7
+            if byte < 0x80:
+                return value
+
+    def compact_string(self):
+        size = self.varint() - 1
+        return None if size < 0 else self.take(f"{size}s").decode()
+
+    def tags(self):
+        for _ in range(self.varint()):
+            self.varint()
+            self.take(f"{self.varint()}s")
+
+
+def _is_flexible(version):
+    return version >= 9
+
+
+def _parse_produce(frame, version):
+    reader = _Flexible(frame)
+    reader.take("hhi")
+    reader.string()  # client id
+    if _is_flexible(version):
+        reader.tags()
+        reader.compact_string()  # transactional id
+        reader.take("hi")
+        assert reader.varint() - 1 == 1, "one topic in a request"
+        topic = reader.compact_string()
+        assert reader.varint() - 1 == 1, "one partition in a request"
+        partition = reader.take("i")
+        reader.varint()
+    else:
+        reader.string()
+        reader.take("hi")
+        assert reader.take("i") == 1, "one topic in a request"
+        topic = reader.string()
+        assert reader.take("i") == 1, "one partition in a request"
+        partition, _ = reader.take("ii")
+    # base offset, length, leader epoch, magic, crc, attributes, last delta, times; then what is wanted
+    *_, producer_id, _, base_sequence, records = reader.take("qiibIhiqqqhii")
+    return ProduceRequest(version, topic, partition, producer_id, base_sequence, records)
+
+
+def _produce_answer(correlation, request):
+    result = struct.pack(">ihqqq", request.partition, request.error, -1, -1, -1)
+    if _is_flexible(request.version):
+        name = request.topic.encode()
+        # no record errors, no message, no tags; no tags of the topic; throttle time; no tags
+        return (struct.pack(">ib", correlation, 0) + bytes([2, len(name) + 1]) + name + bytes([2]) + result +
+                bytes([1, 0, 0]) + bytes([0]) + struct.pack(">i", 0) + bytes([0]))
+    if request.version == 8:
+        result += struct.pack(">ih", 0, -1)
+    return (struct.pack(">i", correlation) + array([string(request.topic) + array([result])]) + struct.pack(">i", 0))
+
+
+def _parse_produce_answer(frame, version):
+    reader = _Flexible(frame)
+    reader.take("i")
+    if _is_flexible(version):
+        reader.tags()
+        reader.varint()
+        reader.compact_string()
+        reader.varint()
+    else:
+        reader.take("i")
+        reader.string()
+        reader.take("i")
+    _, error, offset = reader.take("ihq")
+    return error, offset
