@@ -41,12 +41,14 @@ std::vector<long long> Ids(RowIds rows) {
 
 }  // namespace
 
-Config::Config(const std::string& json, const outbox_host*)
-    : path(ReadConfig(json)["path"]), tables(ReadConfig(json)["table"]), leases(tables, Dialect()) {}
+Config::Config(const std::string& json, const outbox_host*) : Config(ReadConfig(json)) {}
+
+Config::Config(std::map<std::string, std::string, std::less<>> options)
+    : path(std::move(options["path"])), tables(options["table"]), leases(tables, Dialect()) {}
 
 struct Adapter::Writing {
   Writing(Connection& db, const sql::Tables& t)
-      : remove(db, "delete from " + t.event + " where id = ?1"),
+      : remove(db, "delete from " + t.event + " where id between ?1 and ?2"),
         forget(db, "delete from " + t.retry + " where row_id = ?1"),
         troubled(db, "select 1 from " + t.retry + " limit 1") {}
   Prepared remove, forget, troubled;
@@ -90,7 +92,12 @@ void Adapter::ConfirmEvent(RowIds rows) {
   if (!writing_) writing_ = std::make_unique<Writing>(db, config_->tables);
   const auto ids = Ids(rows);
   Transaction transaction(db);
-  for (const long long id : ids) writing_->remove.Bind(id).Execute();
+  // Ids without a hole between them go in one step, at half the cost.
+  for (std::size_t first = 0, next = 0; first < ids.size(); first = next) {
+    for (next = first + 1; next < ids.size() && ids[next] == ids[next - 1] + 1; ++next) {
+    }
+    writing_->remove.Bind(ids[first], ids[next - 1]).Execute();
+  }
   const bool troubled = writing_->troubled.Bind().Step();
   writing_->troubled.Reset();
   if (troubled)

@@ -1,8 +1,8 @@
 // SQLite: an outbox in the application's own database file.
 #pragma once
 
+#include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +20,9 @@ struct Config {
   std::string path;
   sql::Tables tables;
   sql::Leases leases;
+
+ private:
+  explicit Config(std::map<std::string, std::string, std::less<>> options);
 };
 
 class Adapter : public StorageAdapter,

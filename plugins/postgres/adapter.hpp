@@ -1,0 +1,84 @@
+// PostgreSQL 13 and newer.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "outbox/adapter.hpp"
+#include "postgres/columns.hpp"
+#include "postgres/operator.hpp"
+#include "postgres/reader.hpp"
+#include "postgres/wire.hpp"
+#include "sql/leases.hpp"
+#include "sql/tables.hpp"
+
+namespace outbox::postgres {
+
+// {"connection": "host=... dbname=...", "table": "outbox_event"}. What the sessions share.
+struct Config {
+  Config(const std::string& json, const outbox_host* host);
+  std::string connection;
+  sql::Tables tables;
+  sql::Leases leases;
+
+ private:
+  explicit Config(std::map<std::string, std::string, std::less<>> options);
+};
+
+class Adapter : public StorageAdapter,
+                public LeaseKeeping,
+                public Emitting,
+                public SchemaKeeping,
+                public Counting,
+                public DeadLetters,
+                public Testable {
+ public:
+  explicit Adapter(std::shared_ptr<Config> config);
+  ~Adapter() override;
+
+  void ReserveNewEvents(const ReserveRequest& request, BatchBuilder& batch) override;
+  void ConfirmEvent(RowIds rows) override;
+  void ConfirmFailed(Failures failures) override;
+  void Cancel() noexcept override;
+
+  Lease Heartbeat(std::string_view relay_id, Millis lease) override;
+  void ReturnShards(std::string_view relay_id, std::span<const outbox_owned_shard> shards, bool leave) override;
+
+  void BeginEmit() override;
+  void Insert(Events events) override;
+  void EndEmit(bool commit) override;
+
+  static std::string PrintSchema(const Config& config, const SchemaWish& wish);
+  void ApplySchema(const SchemaWish& wish) override;
+  std::vector<Finding> CheckSchema() override;
+
+  Stats ReadStats() override;
+
+  void ListDead(Bytes after, BatchBuilder& batch) override;
+  std::uint64_t Requeue(RowIds rows) override;
+  std::uint64_t Discard(RowIds rows) override;
+
+  void Reset() override;
+  void ExpireLeases() override;
+  void MakeRetriesDue() override;
+  TestState StateOf(std::string_view event_id) override;
+
+ private:
+  Wire& Db();            // at the start of every call of the relay
+  Operator& Ordinary();  // likewise, of an operator
+  const EventColumns& Columns();
+
+  const std::shared_ptr<Config> config_;
+  std::unique_ptr<soci::session> session_;
+  std::unique_ptr<Wire> wire_;
+  std::unique_ptr<Operator> operator_;
+  // Learnt and prepared when first needed: a session must open also where there is no table yet.
+  std::optional<EventColumns> columns_;
+  std::unique_ptr<Reader> reader_;
+  bool confirms_ = false, inserts_ = false, lists_ = false;  // prepared
+};
+
+}  // namespace outbox::postgres

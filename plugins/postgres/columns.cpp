@@ -1,0 +1,58 @@
+#include "postgres/columns.hpp"
+
+#include <charconv>
+
+namespace outbox::postgres {
+namespace {
+
+constexpr std::int64_t kPostgresEpoch = 946'684'800'000'000;  // 2000-01-01 in microseconds since 1970
+
+}  // namespace
+
+EventColumns EventColumns::Read(sql::Statements& db, const sql::Tables& tables) {
+  EventColumns columns;
+  for (const sql::Row& row :
+       db.Run({"select cast(a.attname as text), format_type(a.atttypid, null), cast(d.oid as text) from pg_attribute a,"
+               " pg_database d where a.attrelid = cast(cast(:name as text) as regclass) and not a.attisdropped"
+               " and a.attname in ('payload', 'headers') and d.datname = current_database()",
+               {tables.event}})) {
+    (row[0] == "payload" ? columns.payload : columns.headers) = row[1].value_or("");
+    columns.database = row[2].value_or("0");
+  }
+  return columns;
+}
+
+std::string EventColumns::Select() const {
+  const bool json = payload == "json" || payload == "jsonb";
+  return "e.id, cast(e.event_id as text) as event_id, e.aggregate_id, e.event_type, e.topic, " +
+         std::string(json ? "cast(e.payload as text) as payload" : "e.payload") +
+         ", cast(e.headers as text) as headers, e.created_at";
+}
+
+// octet_length reads the length of a stored text or bytea from its header. A stored jsonb has to be unpacked for that, so
+// it is guessed from the packed size; the batch itself counts exactly.
+std::string EventColumns::Size() const {
+  const bool plain = payload != "json" && payload != "jsonb";
+  return std::string(plain ? "coalesce(octet_length(e.payload), 0)" : "coalesce(pg_column_size(e.payload) * 4, 0)") +
+         " + coalesce(octet_length(e.aggregate_id), 0) + coalesce(pg_column_size(e.headers), 0)";
+}
+
+Event EventAt(const Result& result, int row, int first, char (&room)[24]) {
+  const auto end = std::to_chars(room, room + sizeof room, result.Number(row, first)).ptr;
+  Event e;
+  e.row_id = {room, static_cast<std::size_t>(end - room)};
+  e.event_id = result.Text(row, first + 1);
+  e.aggregate_id = result.Maybe(row, first + 2);
+  e.event_type = result.Text(row, first + 3);
+  e.topic = result.Text(row, first + 4);
+  e.payload = result.Maybe(row, first + 5);
+  e.headers = result.Maybe(row, first + 6);
+  const std::int64_t created = result.Number(row, first + 7);
+  // 'infinity' is at the ends of the range.
+  const bool known =
+      !result.IsNull(row, first + 7) && created > -kPostgresEpoch && created < INT64_MAX - kPostgresEpoch;
+  e.created_us = known ? created + kPostgresEpoch : 0;
+  return e;
+}
+
+}  // namespace outbox::postgres

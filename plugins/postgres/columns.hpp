@@ -1,0 +1,30 @@
+// The outbox's columns as they are: the payload has one of several types.
+#pragma once
+
+#include <string>
+
+#include "outbox/adapter.hpp"
+#include "postgres/wire.hpp"
+#include "sql/tables.hpp"
+
+namespace outbox::postgres {
+
+struct EventColumns {
+  std::string payload = "text";  // text, bytea, json, jsonb, ...
+  std::string headers = "jsonb";
+  std::string database = "0";  // its oid
+
+  // Throws BAD_CONFIG where there is no table.
+  static EventColumns Read(sql::Statements& db, const sql::Tables& tables);
+
+  [[nodiscard]] bool IsBytea() const { return payload == "bytea"; }
+  // A list for select, from alias e. Its order is that of EventAt.
+  [[nodiscard]] std::string Select() const;
+  // What the row weighs against the limit in bytes, without fetching a payload that is stored apart.
+  [[nodiscard]] std::string Size() const;
+};
+
+// From a row whose columns from `first` on are Select()'s. Views into the result; the id is printed into `room`.
+Event EventAt(const Result& result, int row, int first, char (&room)[24]);
+
+}  // namespace outbox::postgres

@@ -1,0 +1,61 @@
+#include "postgres/position.hpp"
+
+#include <algorithm>
+
+namespace outbox::postgres {
+namespace {
+
+// Ids between a transaction's first and the newest one from where on it is watched. Below, the range costs less than the
+// second look that the end of a watched transaction needs.
+constexpr long long kFar = 20'000;
+
+// A prepared transaction is shown without its session after the server was restarted: it may be any that is gone.
+bool IsPrepared(const Locker& locker) { return locker.transaction.starts_with("-1/"); }
+
+}  // namespace
+
+std::vector<std::uint64_t> Position::Watched() const {
+  std::vector<std::uint64_t> xids;
+  for (const auto& [transaction, seen] : lockers_)
+    if (seen.watched) xids.push_back(seen.xid);
+  return xids;
+}
+
+long long Position::Lowest(bool also_watched) const {
+  long long lowest = cursor_;
+  for (const auto& [transaction, seen] : lockers_)
+    if (also_watched || !seen.watched) lowest = std::min(lowest, seen.barrier);
+  return lowest;
+}
+
+void Position::Advance(long long cursor, const std::vector<Locker>& lockers) {
+  if (gap_low_ == low_) low_ = std::max(low_, clear_);
+  gap_low_ = std::max({gap_low_, gap_clear_, low_});
+
+  std::map<std::string, Seen> now;
+  for (const Locker& locker : lockers) {
+    const auto known = lockers_.find(locker.transaction);
+    // A new one has taken its lock after the last look, so it draws ids above all that were read then.
+    Seen seen = known != lockers_.end() ? known->second : Seen{IsPrepared(locker) ? low_ : cursor_, 0, false};
+    if (locker.xid != 0) seen.xid = locker.xid;
+    now.emplace(locker.transaction, seen);
+  }
+  const bool ended = std::any_of(lockers_.begin(), lockers_.end(),
+                                 [&](const auto& old) { return old.second.watched && !now.contains(old.first); });
+  lockers_ = std::move(now);
+  cursor_ = cursor;
+  // It may have committed after this read's snapshot: the next one covers its range, whoever else is open.
+  if (ended) Resume();
+  clear_ = Lowest(true);
+  if (ended) return;
+  for (auto& [transaction, seen] : lockers_)
+    if (seen.xid != 0 && seen.barrier < cursor_ - kFar) seen.watched = true;
+  gap_clear_ = Lowest(false);
+}
+
+void Position::Resume() {
+  for (auto& [transaction, seen] : lockers_) seen.watched = false;
+  gap_low_ = gap_clear_ = low_;
+}
+
+}  // namespace outbox::postgres

@@ -1,0 +1,56 @@
+// How far one shard has been read, and which ids below may still turn up.
+//
+// Ids are given when a row is inserted and rows are seen when they are committed: a row may appear below one that was
+// read long ago. Each read therefore covers everything above `low` in one snapshot, and learns from pg_locks, after its
+// snapshot, which transactions may still bring such a row (they hold RowExclusiveLock on the table; the snapshot's own
+// list does not tell, as an id is drawn before a transaction has a number). `low` follows over ids that cannot appear any
+// more: the transactions seen are gone, and a read that began after this was seen has covered the range.
+//
+// A transaction that stays open for long would make that range long, and full of index entries of deleted rows. It is
+// then *watched*: the read asks, in its own snapshot, whether one of the watched has ended, and leaves its range out as
+// long as none has. A hint all of it, lost with the session.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace outbox::postgres {
+
+struct Locker {
+  std::string transaction;  // virtual transaction id, as pg_locks shows it
+  std::uint64_t xid = 0;    // its number, 0 = none yet
+};
+
+class Position {
+ public:
+  // The next read covers ids above this one ...
+  [[nodiscard]] long long low() const { return gap_low_; }
+  // ... up to here those that turned up late, and beyond it the new ones.
+  [[nodiscard]] long long cursor() const { return cursor_; }
+  // Numbers of the transactions whose end the next read must look out for.
+  [[nodiscard]] std::vector<std::uint64_t> Watched() const;
+
+  // A read from low() has been handed on completely: it reached `cursor`, and then saw these lockers.
+  void Advance(long long cursor, const std::vector<Locker>& lockers);
+  // The read found that a watched transaction has ended, and returned nothing: the next one covers the whole range.
+  void Resume();
+
+ private:
+  struct Seen {
+    long long barrier = 0;  // ids up to here are not its
+    std::uint64_t xid = 0;
+    bool watched = false;
+  };
+  [[nodiscard]] long long Lowest(bool also_watched) const;
+
+  long long low_ = 0;      // no row at or below it can appear
+  long long gap_low_ = 0;  // likewise but for rows of watched transactions; >= low_
+  long long cursor_ = 0;
+  // What low_ and gap_low_ become once one more read has covered the range.
+  long long clear_ = 0, gap_clear_ = 0;
+  std::map<std::string, Seen> lockers_;
+};
+
+}  // namespace outbox::postgres

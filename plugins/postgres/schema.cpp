@@ -1,0 +1,176 @@
+#include "postgres/schema.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace outbox::postgres {
+namespace {
+
+constexpr std::uint32_t kMostShards = 256;
+
+// Rows come and go, and the table is small against what passed through it: vacuum by number, not by share, so that index
+// entries of delivered rows do not pile up.
+const char* const kQueue =
+    "autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_cost_delay = 0,"
+    " autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 100000";
+// Updated in place: room on the page keeps an update out of the index.
+const char* const kUpdated = "fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200";
+
+std::string Create(const sql::Tables& t, const Table& table) {
+  std::string sql = "create table if not exists " + t.Quote(table.name) + " (";
+  const char* separator = "\n  ";
+  for (const auto& [name, type] : table.columns) {
+    sql += separator + name + " " + type;
+    separator = ",\n  ";
+  }
+  return sql + "\n)" + (table.storage.empty() ? "" : " with (" + table.storage + ")") + ";\n";
+}
+
+void CheckWish(const SchemaWish& wish) {
+  constexpr std::array<std::string_view, 5> kTypes{"", "text", "bytea", "json", "jsonb"};
+  if (std::find(kTypes.begin(), kTypes.end(), wish.payload) == kTypes.end())
+    throw Error(OUTBOX_BAD_CONFIG, "the payload is text, bytea, json or jsonb; not '" + wish.payload + "'");
+  if (wish.shards > kMostShards)
+    throw Error(OUTBOX_BAD_CONFIG, "at most " + std::to_string(kMostShards) + " shards are possible");
+}
+
+// As text, so that it fits also where the type of an existing column differs from the wish.
+std::string EmitFunction(const sql::Tables& t) {
+  return "do $outbox$ declare kind text := (select format_type(atttypid, null) from pg_attribute where attrelid = '" +
+         t.event + "'::regclass and attname = 'payload');\nbegin\n  execute format($$create or replace function " +
+         t.emit +
+         "(topic text, key text, type text, payload %s, headers jsonb default null) returns bigint language sql as"
+         " 'insert into " +
+         t.event +
+         " (topic, aggregate_id, event_type, payload, headers) values ($1, $2, $3, $4, $5)"
+         " returning id'$$, kind);\nend $outbox$;\n";
+}
+
+// The rows change shards, so that no token of before may hold on.
+std::string Reshard(const sql::Tables& t, std::uint32_t shards) {
+  const std::string number = std::to_string(shards);
+  return "do $outbox$ begin\n  if (select shards from " + t.meta + " for update) <> " + number +
+         " then\n    if exists (select 1 from " + t.relay +
+         " where expires > clock_timestamp()) then\n      raise exception 'the number of shards changes only while no "
+         "relay"
+         " runs: stop them (or wait until their leases have ended) and run this again';\n    end if;\n    update " +
+         t.meta + " set shards = " + number + ";\n    update " + t.shard +
+         " set owner = null, state = 'free', token = token + 1;\n  end if;\nend $outbox$;\n";
+}
+
+std::string Shards(const sql::Tables& t) {
+  return "insert into " + t.shard + " (shard) select generate_series(0, (select shards from " + t.meta +
+         ") - 1) on conflict (shard) do nothing;\ndelete from " + t.shard + " where shard >= (select shards from " +
+         t.meta + ");\n";
+}
+
+// An existing column follows an explicit wish; this rewrites the table, under an exclusive lock.
+std::string ChangePayload(const sql::Tables& t, const std::string& wanted) {
+  std::string sql =
+      "do $outbox$ declare kind text; r regclass;\nbegin\n  foreach r in array array['" + t.event + "'::regclass, '" +
+      t.dead +
+      "'::regclass] loop\n    kind := (select format_type(atttypid, null) from pg_attribute where attrelid = r"
+      " and attname = 'payload');\n    if kind <> '" +
+      wanted +
+      "' then\n      execute format('alter table %s"
+      " alter column payload type " +
+      wanted + " using ' || ";
+  if (wanted == "bytea")
+    sql += "'convert_to(cast(payload as text), ''UTF8'')'";
+  else
+    sql += "case when kind = 'bytea' then 'cast(convert_from(payload, ''UTF8'') as " + wanted +
+           ")' else 'cast(cast(payload as text) as " + wanted + ")' end";
+  return sql + ", r);\n    end if;\n  end loop;\nend $outbox$;\n";
+}
+
+std::string Version(const sql::Tables& t) {
+  const std::string version = std::to_string(sql::kSchemaVersion);
+  return "do $outbox$ begin\n  if (select version from " + t.meta + ") > " + version +
+         " then\n    raise exception 'the tables have version %, this relay knows " + version +
+         ": use a newer outbox-relay', (select version from " + t.meta + ");\n  end if;\nend $outbox$;\n";
+}
+
+}  // namespace
+
+std::vector<Table> Wanted(const sql::Tables& t, const std::string& payload) {
+  return {
+      {t.event_name,
+       {{"id", "bigint generated by default as identity primary key"},
+        {"event_id", "uuid not null default gen_random_uuid()"},
+        {"topic", "text not null"},
+        {"aggregate_id", "text"},
+        {"event_type", "text not null"},
+        {"payload", payload},
+        {"headers", "jsonb"},
+        {"created_at", "timestamptz not null default now()"}},
+       kQueue},
+      // next_try NULL = blocked. event_id beside row_id: after a TRUNCATE ... RESTART IDENTITY ids come again.
+      {t.prefix + "_retry",
+       {{"row_id", "bigint primary key"},
+        {"event_id", "uuid not null"},
+        {"aggregate_id", "text"},
+        {"attempts", "integer not null"},
+        {"next_try", "timestamptz"},
+        {"first_failed", "timestamptz not null"},
+        {"last_failed", "timestamptz not null"},
+        {"reason", "text not null"},
+        {"error", "text not null"}},
+       kUpdated},
+      {t.prefix + "_dead",
+       {{"row_id", "bigint primary key"},
+        {"event_id", "uuid not null"},
+        {"topic", "text not null"},
+        {"aggregate_id", "text"},
+        {"event_type", "text not null"},
+        {"payload", payload},
+        {"headers", "jsonb"},
+        {"created_at", "timestamptz not null"},
+        {"attempts", "integer not null"},
+        {"first_failed", "timestamptz not null"},
+        {"died_at", "timestamptz not null"},
+        {"reason", "text not null"},
+        {"error", "text not null"}},
+       ""},
+      {t.prefix + "_relay", {{"relay_id", "text primary key"}, {"expires", "timestamptz not null"}}, kUpdated},
+      {t.prefix + "_shard",
+       {{"shard", "integer primary key"},
+        {"owner", "text"},
+        {"token", "bigint not null default 0"},
+        {"state", "text not null default 'free'"}},
+       kUpdated},
+      // Its one row is also the lock under which leases change hands.
+      {t.prefix + "_meta",
+       {{"only_row", "integer primary key default 1 check (only_row = 1)"},
+        {"version", "integer not null"},
+        {"shards", "integer not null"}},
+       kUpdated},
+  };
+}
+
+std::string PrintSchema(const sql::Tables& t, const SchemaWish& wish) {
+  CheckWish(wish);
+  std::string sql;
+  if (!t.schema.empty()) sql += "create schema if not exists \"" + t.schema + "\";\n";
+  for (const Table& table : Wanted(t, wish.payload.empty() ? "text" : wish.payload)) sql += Create(t, table);
+  const auto index = [&](const std::string& suffix, const std::string& columns) {
+    sql += "create index if not exists \"" + t.prefix + suffix + "\" on " + t.retry + " (" + columns + ");\n";
+  };
+  index("_retry_key", "aggregate_id, row_id");
+  index("_retry_due", "next_try");
+  sql += "insert into " + t.meta + " (version, shards) values (" + std::to_string(sql::kSchemaVersion) + ", " +
+         std::to_string(std::max(1U, wish.shards)) + ") on conflict do nothing;\n";
+  sql += Version(t);
+  if (wish.shards > 0) sql += Reshard(t, wish.shards);
+  sql += Shards(t);
+  if (!wish.payload.empty()) sql += ChangePayload(t, wish.payload);
+  return sql + EmitFunction(t);
+}
+
+void ApplySchema(Wire& wire, const sql::Tables& t, const SchemaWish& wish) {
+  // Two that run at once would both find nothing and one of them fail; "if not exists" does not lock.
+  const std::string lock = "select pg_advisory_xact_lock(hashtext('outbox-relay migrate'));\n";
+  wire.Script("set client_min_messages = warning");
+  wire.Script(lock + PrintSchema(t, wish));  // one message is one transaction
+}
+
+}  // namespace outbox::postgres

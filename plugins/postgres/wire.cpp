@@ -1,0 +1,265 @@
+#include "postgres/wire.hpp"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+
+#include "postgres/errors.hpp"
+
+namespace outbox::postgres {
+namespace {
+
+constexpr int kTriesOnConflict = 5;
+
+const char* Field(const Result& result, int field) {
+  const char* text = PQresultErrorField(result.raw(), field);
+  return text != nullptr ? text : "";
+}
+
+bool Succeeded(const Result& result) {
+  const auto status = PQresultStatus(result.raw());
+  return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_EMPTY_QUERY ||
+         status == PGRES_PIPELINE_SYNC;
+}
+
+// :name to $1, $2, ... in order.
+std::string Numbered(const std::string& sql) {
+  std::string out;
+  int number = 0;
+  for (std::size_t i = 0; i < sql.size(); ++i) {
+    if (sql[i] != ':') {
+      out += sql[i];
+      continue;
+    }
+    out += '$' + std::to_string(++number);
+    while (i + 1 < sql.size() && (std::isalnum(static_cast<unsigned char>(sql[i + 1])) != 0 || sql[i + 1] == '_')) ++i;
+  }
+  return out;
+}
+
+struct Raw {
+  explicit Raw(const std::vector<Parameter>& parameters) {
+    for (const Parameter& p : parameters) Add(p.bytes, p.binary);
+  }
+  explicit Raw(const std::vector<sql::Value>& texts) {
+    for (const sql::Value& v : texts) Add(v ? Bytes(*v) : std::nullopt, false);
+  }
+  // An empty value must have an address: null would be NULL. Text ends with NUL in every case: it comes from strings.
+  void Add(const Bytes& bytes, bool binary) {
+    values.push_back(!bytes ? nullptr : bytes->data() != nullptr ? bytes->data() : "");
+    lengths.push_back(bytes ? static_cast<int>(bytes->size()) : 0);
+    formats.push_back(binary ? 1 : 0);
+  }
+  [[nodiscard]] int size() const { return static_cast<int>(values.size()); }
+  std::vector<const char*> values;
+  std::vector<int> lengths, formats;
+};
+
+sql::Rows ToRows(const Result& result) {
+  sql::Rows rows(static_cast<std::size_t>(result.rows()));
+  for (int r = 0; r < result.rows(); ++r)
+    for (int c = 0; c < result.columns(); ++c) {
+      const Bytes value = result.Maybe(r, c);
+      rows[static_cast<std::size_t>(r)].push_back(value ? sql::Value(*value) : std::nullopt);
+    }
+  return rows;
+}
+
+}  // namespace
+
+std::int64_t Result::Number(int row, int column) const {
+  std::uint64_t number = 0;
+  const std::string_view bytes = Text(row, column);
+  for (const char c : bytes) number = number << 8U | static_cast<unsigned char>(c);
+  switch (bytes.size()) {
+    case 1:
+      return static_cast<std::int8_t>(number);
+    case 2:
+      return static_cast<std::int16_t>(number);
+    case 4:
+      return static_cast<std::int32_t>(number);
+    default:
+      return static_cast<std::int64_t>(number);
+  }
+}
+
+Wire::Wire(PGconn* connection, const sql::Tables& tables)
+    : tables_(tables), wake_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+  Adopt(connection);
+}
+
+void Wire::Adopt(PGconn* connection) {
+  connection_ = connection;
+  broken_ = false;
+  server_limit_ = Millis(0);
+  PQsetnonblocking(connection_, 1);
+  PQsetNoticeProcessor(
+      connection_, [](void*, const char*) {}, nullptr);  // libpq's own prints to stderr
+}
+
+Wire::~Wire() { close(wake_); }
+
+void Wire::Begin(Millis timeout) {
+  if (broken_ || PQstatus(connection_) != CONNECTION_OK) throw Lost();
+  std::uint64_t old = 0;
+  while (read(wake_, &old, sizeof old) > 0) {
+  }
+  cancelled_ = false;
+  timeout_ = timeout;
+  const auto now = Clock::now();
+  deadline_ = now + timeout;
+  half_ = now + timeout / 2;
+}
+
+void Wire::Cancel() noexcept {
+  cancelled_ = true;
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto written = write(wake_, &one, sizeof one);
+}
+
+// A little less than the call's own bound, so that a statement which takes too long ends there and the connection lives.
+// Waiting for locks is part of a statement; a lock_timeout beside it would add nothing.
+void Wire::LimitOnServer() {
+  const Millis limit = std::max(Millis(1), timeout_ * 9 / 10);
+  if (limit == server_limit_ || InTransaction()) return;
+  const std::string sql = "set statement_timeout = " + std::to_string(limit.count());
+  if (PQsendQuery(connection_, sql.c_str()) == 0) throw Lost();
+  if (const Result result = Await(); !Succeeded(result)) Throw(result);
+  server_limit_ = limit;
+}
+
+template <class Send>
+Result Wire::Ask(Send send) {
+  LimitOnServer();
+  for (int tries = 1;; ++tries) {
+    const bool alone = !InTransaction();
+    if (send() == 0) throw Lost();
+    Result result = Await();
+    if (Succeeded(result)) return result;
+    if (alone && tries < kTriesOnConflict && IsConflict(Field(result, PG_DIAG_SQLSTATE))) continue;
+    Throw(result);
+  }
+}
+
+void Wire::Prepare(const std::string& name, const std::string& sql, const std::vector<Oid>& types) {
+  (void)Ask([&] {
+    return PQsendPrepare(connection_, name.c_str(), sql.c_str(), static_cast<int>(types.size()), types.data());
+  });
+}
+
+Result Wire::Execute(const std::string& prepared, const std::vector<Parameter>& parameters) {
+  const Raw raw(parameters);
+  return Ask([&] {
+    return PQsendQueryPrepared(connection_, prepared.c_str(), raw.size(), raw.values.data(), raw.lengths.data(),
+                               raw.formats.data(), 1);
+  });
+}
+
+void Wire::Script(const std::string& sql) {
+  (void)Ask([&] { return PQsendQuery(connection_, sql.c_str()); });
+}
+
+sql::Rows Wire::Run(const sql::Statement& statement) {
+  const std::string sql = Numbered(statement.sql);
+  const Raw raw(statement.values);
+  return ToRows(Ask([&] {
+    return PQsendQueryParams(connection_, sql.c_str(), raw.size(), nullptr, raw.values.data(), raw.lengths.data(),
+                             raw.formats.data(), 0);
+  }));
+}
+
+std::vector<sql::Rows> Wire::RunTogether(const std::vector<sql::Statement>& statements) {
+  LimitOnServer();
+  const auto send = [&](const std::string& sql, const std::vector<sql::Value>& values) {
+    const Raw raw(values);
+    if (PQsendQueryParams(connection_, sql.c_str(), raw.size(), nullptr, raw.values.data(), raw.lengths.data(),
+                          raw.formats.data(), 0) == 0)
+      throw Lost();
+  };
+  for (int tries = 1;; ++tries) {
+    if (PQenterPipelineMode(connection_) == 0) throw Lost();
+    // What is sent up to the sync is one transaction, without begin and commit.
+    for (const sql::Statement& statement : statements) send(Numbered(statement.sql), statement.values);
+    if (PQpipelineSync(connection_) == 0) throw Lost();
+    std::vector<sql::Rows> all;
+    std::unique_ptr<Result> failed;
+    for (bool synced = false; !synced;) {
+      PGresult* const raw = Next();
+      if (raw == nullptr && PQstatus(connection_) != CONNECTION_OK) throw Lost();
+      if (raw == nullptr) continue;  // ends the results of one statement
+      Result result(raw);
+      synced = PQresultStatus(raw) == PGRES_PIPELINE_SYNC;
+      if (synced) break;
+      if (PQresultStatus(raw) == PGRES_FATAL_ERROR)
+        failed = std::make_unique<Result>(std::move(result));
+      else if (PQresultStatus(raw) != PGRES_PIPELINE_ABORTED)
+        all.push_back(ToRows(result));
+    }
+    PQexitPipelineMode(connection_);
+    if (!failed) return all;
+    if (tries >= kTriesOnConflict || !IsConflict(Field(*failed, PG_DIAG_SQLSTATE))) Throw(*failed);
+  }
+}
+
+Result Wire::Await() {
+  Result last(nullptr);
+  while (PGresult* const raw = Next()) {
+    Result result(raw);
+    // Of several, the failure counts.
+    if (last.raw() == nullptr || Succeeded(last)) last = std::move(result);
+  }
+  if (last.raw() == nullptr) throw Lost();
+  return last;
+}
+
+PGresult* Wire::Next() {
+  Flush();
+  while (PQisBusy(connection_) != 0) Wait(false);
+  return PQgetResult(connection_);
+}
+
+// What does not fit the socket is sent while answers are taken in: the server may wait for us to read.
+void Wire::Flush() {
+  for (int left = PQflush(connection_); left != 0; left = PQflush(connection_)) {
+    if (left < 0) throw Lost();
+    Wait(true);
+  }
+}
+
+void Wire::Wait(bool also_writing) {
+  for (;;) {
+    const auto left = std::chrono::duration_cast<Millis>(deadline_ - Clock::now()).count();
+    if (cancelled_ || left <= 0) {
+      broken_ = true;
+      if (cancelled_) throw Error(OUTBOX_CANCELLED, "cancelled");
+      throw Error(OUTBOX_TIMEOUT, "PostgreSQL: no answer within " + std::to_string(timeout_.count()) + " ms");
+    }
+    std::array<pollfd, 2> polled{
+        pollfd{PQsocket(connection_), static_cast<short>(POLLIN | (also_writing ? POLLOUT : 0)), 0},
+        pollfd{wake_, POLLIN, 0}};
+    if (poll(polled.data(), polled.size(), static_cast<int>(std::min<long long>(left + 1, 60'000))) < 0 &&
+        errno != EINTR)
+      throw Lost();
+    if (polled[0].revents == 0) continue;
+    if ((polled[0].revents & ~POLLOUT) != 0 && PQconsumeInput(connection_) == 0) throw Lost();
+    return;
+  }
+}
+
+void Wire::Throw(const Result& result) {
+  const std::string state = Field(result, PG_DIAG_SQLSTATE);
+  if (state.empty()) throw Lost();
+  throw Explain(tables_, state, Field(result, PG_DIAG_MESSAGE_PRIMARY));
+}
+
+Error Wire::Lost() {
+  broken_ = true;
+  std::string text = PQerrorMessage(connection_);
+  text = text.substr(0, text.find('\n'));
+  return {OUTBOX_UNAVAILABLE, "PostgreSQL: the connection is lost" + (text.empty() ? "" : ": " + text), "08006"};
+}
+
+}  // namespace outbox::postgres

@@ -1,0 +1,95 @@
+// libpq on the connection that SOCI owns, with every wait bounded and cancellable.
+//
+// SOCI's own statements wait without end for a server that went silent, pass parameters as C strings and name each
+// prepared statement anew. So what the relay does while it runs goes this way, and SOCI has the connection itself and
+// what an operator asks for.
+#pragma once
+
+#include <libpq-fe.h>
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "outbox/event.hpp"
+#include "sql/statements.hpp"
+#include "sql/tables.hpp"
+
+namespace outbox::postgres {
+
+// A parameter; the bytes must live until the call returns.
+struct Parameter {
+  Bytes bytes;
+  bool binary = false;
+};
+
+class Result {
+ public:
+  explicit Result(PGresult* raw) : raw_(raw, PQclear) {}
+  [[nodiscard]] int rows() const { return PQntuples(raw_.get()); }
+  [[nodiscard]] int columns() const { return PQnfields(raw_.get()); }
+  [[nodiscard]] bool IsNull(int row, int column) const { return PQgetisnull(raw_.get(), row, column) != 0; }
+  [[nodiscard]] Bytes Maybe(int row, int column) const {
+    if (IsNull(row, column)) return std::nullopt;
+    return std::string_view(PQgetvalue(raw_.get(), row, column),
+                            static_cast<std::size_t>(PQgetlength(raw_.get(), row, column)));
+  }
+  [[nodiscard]] std::string_view Text(int row, int column) const { return Maybe(row, column).value_or(""); }
+  [[nodiscard]] std::int64_t Number(int row, int column) const;  // of 2, 4 or 8 binary bytes; 0 for NULL
+  [[nodiscard]] PGresult* raw() const { return raw_.get(); }
+
+ private:
+  std::unique_ptr<PGresult, decltype(&PQclear)> raw_;
+};
+
+class Wire : public sql::Statements {
+ public:
+  Wire(PGconn* connection, const sql::Tables& tables);
+  ~Wire() override;
+
+  void Begin(Millis timeout);      // of each call
+  void Adopt(PGconn* connection);  // in place of one that was given up
+  void Cancel() noexcept;          // any thread
+  // The last call was cancelled: the relay goes on with this session, but the connection is amid an answer.
+  [[nodiscard]] bool cancelled_before() const { return broken_ && cancelled_; }
+  [[nodiscard]] bool PastHalf() const { return Clock::now() > half_; }
+  [[nodiscard]] bool InTransaction() const { return PQtransactionStatus(connection_) != PQTRANS_IDLE; }
+  [[nodiscard]] bool CanCommit() const { return PQtransactionStatus(connection_) == PQTRANS_INTRANS; }
+  // The server's own limit on each statement of this call; made by itself but for what SOCI sends.
+  void LimitOnServer();
+
+  // Parsed and planned once a connection.
+  void Prepare(const std::string& name, const std::string& sql, const std::vector<Oid>& types);
+  // Binary results. A conflict with another transaction is tried again, unless this one is part of a transaction.
+  Result Execute(const std::string& prepared, const std::vector<Parameter>& parameters);
+  void Script(const std::string& sql);  // statements without parameters, in one transaction of their own
+
+  sql::Rows Run(const sql::Statement& statement) override;
+  // All of it is sent at once: no transaction waits, with its locks, for a relay that was stopped in the middle.
+  std::vector<sql::Rows> RunTogether(const std::vector<sql::Statement>& statements) override;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  template <class Send>
+  Result Ask(Send send);
+  Result Await();    // the one result of a simple question
+  PGresult* Next();  // null = no more
+  void Flush();
+  void Wait(bool also_writing);
+  [[noreturn]] void Throw(const Result& result);
+  [[nodiscard]] Error Lost();
+
+  PGconn* connection_ = nullptr;
+  const sql::Tables& tables_;
+  const int wake_;  // eventfd: ends a wait
+  std::atomic<bool> cancelled_ = false;
+  bool broken_ = false;
+  Millis server_limit_{0};  // the statement_timeout that is set
+  Millis timeout_{0};
+  Clock::time_point deadline_ = Clock::time_point::max(), half_ = Clock::time_point::max();
+};
+
+}  // namespace outbox::postgres

@@ -1,0 +1,167 @@
+// The rules by which `low` follows, against a model: a table whose transactions draw ids, lock, commit and end in any
+// order, and a reader that may never lose a row nor hand one out before an earlier one of its key.
+#include <algorithm>
+#include <map>
+#include <random>
+#include <set>
+#include <vector>
+
+#include "postgres/position.hpp"
+#include "tests/catch.hpp"
+
+namespace {
+
+using outbox::postgres::Locker;
+using outbox::postgres::Position;
+
+struct Writer {
+  std::string name;
+  std::uint64_t xid = 0;
+  int key = 0;
+  std::vector<long long> ids;
+};
+
+class Model {
+ public:
+  explicit Model(unsigned seed) : random_(seed) {}
+
+  void Run(int steps) {
+    for (int i = 0; i < steps; ++i) {
+      switch (Pick(10)) {
+        case 0:
+          Open();
+          break;
+        case 1:
+        case 2:
+        case 3:
+          Draw();
+          break;
+        case 4:
+          Number();
+          break;
+        case 5:
+          End();
+          break;
+        default:
+          Read();
+          break;
+      }
+      if (Pick(400) == 0) ids_ += 30'000;  // as if many rows had come and gone
+    }
+    while (!open_.empty()) End();
+    for (int i = 0; i < 6; ++i) Read();
+    CHECK(taken_ == committed_);
+    // Quiet: nothing may appear any more, and the position knows.
+    CHECK(position_.low() == position_.cursor());
+  }
+
+ private:
+  unsigned Pick(unsigned n) { return static_cast<unsigned>(random_() % n); }
+
+  void Open() {
+    if (open_.size() >= 6) return;
+    open_.push_back({"3/" + std::to_string(++names_), 0, static_cast<int>(Pick(4)), {}});
+  }
+  // An id is drawn under the table's lock, before there is a number. A key belongs to one open transaction at a time.
+  void Draw() {
+    if (open_.empty()) return;
+    Writer& w = open_[Pick(static_cast<unsigned>(open_.size()))];
+    for (const Writer& other : open_)
+      if (&other != &w && other.key == w.key && !other.ids.empty()) return;
+    w.ids.push_back(++ids_);
+  }
+  void Number() {
+    if (open_.empty()) return;
+    Writer& w = open_[Pick(static_cast<unsigned>(open_.size()))];
+    if (w.xid == 0 && !w.ids.empty()) w.xid = ++xids_;
+  }
+  void End() {
+    if (open_.empty()) return;
+    const auto at = open_.begin() + Pick(static_cast<unsigned>(open_.size()));
+    if (Pick(4) != 0) {
+      for (const long long id : at->ids) {
+        committed_.insert(id);
+        rows_[id] = at->key;
+      }
+    }
+    if (at->xid != 0) ended_.insert(at->xid);
+    open_.erase(at);
+  }
+
+  void Read() {
+    const auto watched = position_.Watched();
+    const auto ended = ended_;
+    const auto snapshot = rows_;
+    // The look at the locks comes after the snapshot: writers may end, and begin, in between.
+    if (Pick(3) == 0) End();
+    if (Pick(5) == 0) Draw();
+    if (std::any_of(watched.begin(), watched.end(), [&](auto xid) { return ended.contains(xid); })) {
+      position_.Resume();
+      return;
+    }
+    std::vector<std::pair<long long, int>> got;
+    for (const auto& [id, key] : snapshot)
+      if (id > position_.low() && id <= position_.cursor() && !taken_.contains(id)) got.push_back({id, key});
+    const auto limit = 1 + Pick(5);
+    unsigned fresh = 0;
+    long long cursor = position_.cursor();
+    for (auto at = snapshot.upper_bound(cursor); at != snapshot.end() && fresh < limit; ++at, ++fresh) {
+      got.push_back(*at);
+      cursor = at->first;
+    }
+    for (const auto& [id, key] : got) {
+      taken_.insert(id);
+      CHECK(last_[key] < id);  // writers of a key are serialised, so its ids rise in the order of commits
+      last_[key] = id;
+    }
+    std::vector<Locker> lockers;
+    for (const Writer& w : open_)
+      if (!w.ids.empty()) lockers.push_back({w.name, w.xid});
+    position_.Advance(cursor, lockers);
+  }
+
+  std::mt19937 random_;
+  Position position_;
+  std::vector<Writer> open_;
+  std::map<long long, int> rows_;
+  std::set<long long> committed_, taken_;
+  std::set<std::uint64_t> ended_;
+  std::map<int, long long> last_;
+  long long ids_ = 0;
+  std::uint64_t xids_ = 0, names_ = 0;
+};
+
+}  // namespace
+
+TEST_CASE("no row is lost or overtaken, whatever the writers do", "[position]") {
+  for (unsigned seed = 0; seed < 2000; ++seed) {
+    INFO("seed " << seed);
+    Model(seed).Run(400);
+  }
+}
+
+TEST_CASE("a writer that stays open is watched, and its end brings the whole range back", "[position]") {
+  Position at;
+  at.Advance(100, {{"3/1", 7}});
+  CHECK(at.low() == 0);
+  at.Advance(30'000, {{"3/1", 7}});
+  CHECK(at.Watched() == std::vector<std::uint64_t>{7});
+  at.Advance(30'100, {{"3/1", 7}});
+  at.Advance(30'200, {{"3/1", 7}});
+  CHECK(at.low() >= 30'000);
+  at.Resume();
+  CHECK(at.Watched().empty());
+  CHECK(at.low() == 0);
+}
+
+TEST_CASE("a prepared transaction that turns up after a restart may be any that is gone", "[position]") {
+  Position at;
+  at.Advance(10, {{"3/1", 7}});
+  at.Advance(20, {{"-1/7", 7}});
+  at.Advance(30, {{"-1/7", 7}});
+  at.Advance(40, {{"-1/7", 7}});
+  CHECK(at.low() == 0);
+  at.Advance(50, {});
+  at.Advance(60, {});
+  CHECK(at.low() == 50);
+}

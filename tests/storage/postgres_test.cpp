@@ -1,0 +1,648 @@
+// What only PostgreSQL can get wrong: rows that commit late, plans, locks, connections, grants.
+// OUTBOX_TEST_POSTGRES is a connection string of a superuser of an otherwise empty server.
+#include <libpq-fe.h>
+#include <signal.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <future>
+
+#include "driver.hpp"
+#include "postgres/adapter.hpp"
+#include "tests/catch.hpp"
+
+namespace {
+
+using outbox::Disposition;
+using outbox::Error;
+using outbox::Event;
+using outbox::Finding;
+using outbox::Millis;
+using outbox::testing::IdsOf;
+using outbox::testing::Simple;
+using outbox::testing::Taken;
+using Ids = std::vector<long long>;
+using Clock = std::chrono::steady_clock;
+using outbox::postgres::Config;
+using Relay = outbox::testing::Driver<outbox::postgres::Adapter, Config>;
+
+std::string Server() {
+  const char* const server = std::getenv("OUTBOX_TEST_POSTGRES");
+  if (server == nullptr) throw std::runtime_error("OUTBOX_TEST_POSTGRES is not set: run storage_postgres.py");
+  return server;
+}
+
+// The application: a connection of its own.
+class Application {
+ public:
+  explicit Application(const std::string& connection = Server()) : db_(PQconnectdb(connection.c_str())) {
+    REQUIRE(PQstatus(db_) == CONNECTION_OK);
+    PQsetNoticeProcessor(
+        db_, [](void*, const char*) {}, nullptr);
+  }
+  ~Application() { PQfinish(db_); }
+  Application(const Application&) = delete;
+  std::string operator()(const std::string& sql) {
+    PGresult* const result = PQexec(db_, sql.c_str());
+    const std::string message = PQresultErrorMessage(result);
+    const std::string value = PQntuples(result) > 0 ? PQgetvalue(result, 0, 0) : "";
+    PQclear(result);
+    INFO(sql);
+    REQUIRE(message == "");
+    return value;
+  }
+  // A row of this key; its id.
+  long long Insert(const std::string& key, const std::string& payload = "{}") {
+    return std::stoll(
+        (*this)("insert into outbox_event (topic, aggregate_id, event_type, payload) values ('orders', '" + key +
+                "', 'Placed', '" + payload + "') returning id"));
+  }
+
+ private:
+  PGconn* db_;
+};
+
+std::shared_ptr<Config> Configured(const std::string& connection = Server(),
+                                   const std::string& table = "outbox_event") {
+  return std::make_shared<Config>(R"({"connection": ")" + connection + R"(", "table": ")" + table + "\"}", nullptr);
+}
+
+// Every test begins without tables.
+struct Fresh {
+  Fresh() { app("drop schema public cascade; create schema public"); }
+  Application app;
+};
+
+struct Ready : Fresh {
+  explicit Ready(const outbox::SchemaWish& wish = {}) : relay(Configured()) {
+    relay.writing().ApplySchema(wish);
+    relay.Heartbeat();
+  }
+  Relay relay;
+};
+
+template <class F>
+Error Caught(F&& f) {
+  try {
+    f();
+  } catch (const Error& error) {
+    return error;
+  }
+  return {OUTBOX_OK, "nothing was thrown"};
+}
+
+bool Has(const std::vector<Finding>& findings, const std::string& what) {
+  return std::any_of(findings.begin(), findings.end(),
+                     [&](const Finding& f) { return f.what.find(what) != std::string::npos; });
+}
+
+Ids Rest(Relay& relay) {
+  Ids all;
+  do {
+    for (const long long id : IdsOf(relay.Reserve())) all.push_back(id);
+  } while (relay.more);
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("a row that commits late is met before the next one of its key", "[postgres]") {
+  Ready ready;
+  Application late;
+  late("begin");
+  const long long first = late.Insert("k");
+  const Ids others{ready.app.Insert("a"), ready.app.Insert("b"), ready.app.Insert("c")};
+  CHECK(IdsOf(ready.relay.Reserve()) == others);
+  ready.relay.Confirm(others);
+  for (int i = 0; i < 5; ++i) CHECK(ready.relay.Reserve().empty());
+  late("commit");
+  const long long second = ready.app.Insert("k");
+  CHECK(IdsOf(ready.relay.Reserve()) == Ids{first, second});
+}
+
+TEST_CASE("an id that was drawn before its transaction had a number is not lost", "[postgres]") {
+  Ready ready;
+  Application late;
+  // As an INSERT does whose trigger takes its time: the lock, then the id, and only then a number.
+  late("begin; lock table outbox_event in row exclusive mode");
+  const std::string id = late("select nextval(pg_get_serial_sequence('outbox_event', 'id'))");
+  const long long other = ready.app.Insert("a");
+  CHECK(IdsOf(ready.relay.Reserve()) == Ids{other});
+  for (int i = 0; i < 5; ++i) CHECK(ready.relay.Reserve().empty());
+  late("insert into outbox_event (id, topic, event_type) values (" + id + ", 'orders', 'Placed'); commit");
+  CHECK(IdsOf(ready.relay.Reserve()) == Ids{std::stoll(id)});
+}
+
+TEST_CASE("a prepared transaction counts as open", "[postgres]") {
+  Ready ready;
+  Application late;
+  late("begin");
+  const long long first = late.Insert("k");
+  late("prepare transaction 'late'");
+  const long long other = ready.app.Insert("a");
+  CHECK(IdsOf(ready.relay.Reserve()) == Ids{other});
+  for (int i = 0; i < 5; ++i) CHECK(ready.relay.Reserve().empty());
+  ready.app("commit prepared 'late'");
+  const long long second = ready.app.Insert("k");
+  CHECK(IdsOf(ready.relay.Reserve()) == Ids{first, second});
+}
+
+TEST_CASE("behind a writer that stays open for long nothing is lost or overtaken", "[postgres]") {
+  Ready ready;
+  Application late;
+  const bool commits = GENERATE(true, false);
+  late("begin");
+  const long long first = late.Insert("k");
+  ready.app("insert into outbox_event (topic, event_type) select 'orders', 'Placed' from generate_series(1, 60000)");
+  std::size_t delivered = 0;
+  for (int i = 0; i < 200 && delivered < 60'000; ++i) {
+    const Ids ids = IdsOf(ready.relay.Reserve(2000));
+    CHECK_FALSE(std::count(ids.begin(), ids.end(), first));
+    ready.relay.Confirm(ids);
+    delivered += ids.size();
+  }
+  CHECK(delivered == 60'000);
+  late(commits ? "commit" : "rollback");
+  const long long second = ready.app.Insert("k");
+  CHECK(Rest(ready.relay) == (commits ? Ids{first, second} : Ids{second}));
+  const long long third = ready.app.Insert("k");
+  CHECK(Rest(ready.relay) == Ids{third});
+}
+
+TEST_CASE("plans made while the table was empty hold when it is full", "[postgres]") {
+  Ready ready;
+  CHECK(ready.relay.Reserve().empty());
+  ready.relay.Confirm({1});
+  ready.app(
+      "insert into outbox_event (topic, aggregate_id, event_type, payload) select 'orders', 'k' || i, 'Placed',"
+      " repeat('x', 100) from generate_series(1, 200000) i");
+  // A table that is scanned costs more than a second for each of these; by the index it is a few milliseconds.
+  const auto begun = Clock::now();
+  for (int i = 0; i < 40; ++i) ready.relay.Confirm(IdsOf(ready.relay.Reserve()));
+  CHECK(Clock::now() - begun < std::chrono::seconds(10));
+  // Nothing is scanned: the server counts.
+  const std::string scans =
+      "select pg_sleep(1.5); select seq_scan from pg_stat_user_tables where relname = 'outbox_event'";
+  ready.relay.Reconnect();
+  const std::string before = ready.app(scans);
+  CHECK(ready.relay.Reserve().size() == 1000);
+  ready.relay.Fail(*ready.relay.in_hand.begin(), Disposition::kBlock);
+  CHECK(ready.relay.Reserve(1000, 64 << 20, true).size() > 0);
+  ready.relay.Confirm({ready.relay.in_hand.begin(), ready.relay.in_hand.end()});
+  ready.relay.Reconnect();
+  CHECK(ready.app(scans) == before);
+}
+
+TEST_CASE("deleted rows before the oldest one cost nothing once they are passed", "[postgres]") {
+  Ready ready;
+  Application holder;
+  holder("begin isolation level repeatable read; select 1");  // keeps every deleted row
+  holder("select count(*) from outbox_event");
+  ready.app("insert into outbox_event (topic, event_type) select 'orders', 'Placed' from generate_series(1, 300000)");
+  Ids ids;
+  while (!(ids = IdsOf(ready.relay.Reserve(20'000))).empty()) ready.relay.Confirm(ids);
+  for (int i = 0; i < 3; ++i) CHECK(ready.relay.Reserve().empty());
+  const auto begun = Clock::now();
+  for (int i = 0; i < 50; ++i) CHECK(ready.relay.Reserve().empty());
+  const auto quiet = Clock::now() - begun;
+  const auto sweep = Clock::now();
+  CHECK(ready.relay.Reserve(1000, 64 << 20, true).empty());
+  INFO(std::chrono::duration<double>(quiet).count() << " s for 50 reads");
+  CHECK(quiet < 25 * (Clock::now() - sweep));  // a sweep meets all of them
+}
+
+TEST_CASE("limits cut a batch by rows and by bytes, and more tells", "[postgres]") {
+  Ready ready;
+  for (int i = 0; i < 6; ++i) ready.app.Insert("k" + std::to_string(i), std::string(1000, 'x'));
+  CHECK(ready.relay.Reserve(2).size() == 2);
+  CHECK(ready.relay.more);
+  CHECK(ready.relay.Reserve(10, 2100).size() == 2);
+  CHECK(ready.relay.more);
+  CHECK(ready.relay.Reserve(10, 10).size() == 1);  // one always
+  CHECK(ready.relay.more);
+  CHECK(ready.relay.Reserve(1).size() == 1);  // the limit is reached and nothing is left
+  CHECK_FALSE(ready.relay.more);
+  // In hand all of them: a sweep passes them in silence.
+  CHECK(ready.relay.Reserve(2, 1500, true).empty());
+  CHECK_FALSE(ready.relay.more);
+}
+
+TEST_CASE("payloads of every column type", "[postgres]") {
+  const std::string type = GENERATE("text", "bytea", "json", "jsonb");
+  Ready ready({0, type});
+  ready.app.Insert("k", type == "bytea" ? "\\x00ff00" : R"({"note":"a\nb"})");
+  ready.app("insert into outbox_event (topic, aggregate_id, event_type) values ('orders', '', 'Gone')");
+  const auto events = ready.relay.Reserve();
+  REQUIRE(events.size() == 2);
+  const std::string space = type == "jsonb" ? " " : "";
+  CHECK(events[0].payload == (type == "bytea" ? std::string("\0\xff\0", 3) : R"({"note":)" + space + R"("a\nb"})"));
+  CHECK(events[0].event_id.size() == 36);
+  const auto now = std::chrono::system_clock::now().time_since_epoch() / std::chrono::microseconds(1);
+  CHECK(std::abs(events[0].created_us - now) < 60'000'000);
+  CHECK_FALSE(events[1].payload);
+  CHECK(events[1].key == "");
+
+  ready.app("select outbox_emit('orders', 'k2', 'Placed', " + std::string(type == "bytea" ? "'x'::bytea" : "'{}'") +
+            ", '{\"a\": \"1\"}')");
+  const auto emitted = ready.relay.Reserve();
+  REQUIRE(emitted.size() == 1);
+  CHECK(emitted[0].headers == R"({"a": "1"})");
+  CHECK(ready.relay.writing().CheckSchema().empty());
+}
+
+TEST_CASE("a payload that the column cannot hold is refused, and the mend it names helps", "[postgres]") {
+  Ready ready;
+  const std::string bytes("\0\xff", 2);
+  const Error error = Caught([&] { ready.relay.Emit({Simple("a"), Simple("k", bytes)}); });
+  CHECK(error.code == OUTBOX_BAD_DATA);
+  CHECK(std::string(error.what()).find("migrate --payload bytea") != std::string::npos);
+  ready.relay.writing().EndEmit(false);
+  ready.relay.Emit({Simple("a", "text")});
+  ready.relay.writing().ApplySchema({0, "bytea"});
+  ready.relay.Reconnect();
+  ready.relay.Emit({Simple("k", bytes)});
+  const auto events = ready.relay.Reserve();
+  REQUIRE(events.size() == 2);
+  CHECK(events[0].payload == "text");
+  CHECK(events[1].payload == bytes);
+}
+
+TEST_CASE("events are inserted in order, with and without ids of their own", "[postgres]") {
+  Ready ready;
+  std::vector<std::string> keys;
+  for (int i = 0; i < 3000; ++i) keys.push_back(std::to_string(i));
+  std::vector<Event> events;
+  for (const auto& key : keys) events.push_back(Simple(key));
+  events[5].event_id = "00000000-0000-0000-0000-000000000005";
+  events[7].headers = R"({"a":"1"})";
+  events[8].aggregate_id.reset();
+  ready.relay.Emit(events, false);
+  CHECK(ready.relay.Reserve().empty());
+  ready.relay.Emit(events);
+  const auto got = ready.relay.Reserve(5000);
+  REQUIRE(got.size() == keys.size());
+  for (std::size_t i = 0; i < keys.size(); ++i)
+    if (i != 8) CHECK(got[i].key == keys[i]);
+  CHECK(got[5].event_id == events[5].event_id);
+  CHECK(got[7].headers == R"({"a": "1"})");
+  CHECK_FALSE(got[8].key);
+}
+
+TEST_CASE("failures hold their key, come back by themselves, and end as dead letters", "[postgres]") {
+  Ready ready;
+  auto& relay = ready.relay;
+  const long long a1 = ready.app.Insert("a"), b1 = ready.app.Insert("b"), a2 = ready.app.Insert("a");
+  CHECK(IdsOf(relay.Reserve(2)) == Ids{a1, b1});
+  relay.Fail(a1, Disposition::kRetry, Millis(60'000));
+  relay.Confirm({b1});
+  CHECK(relay.Reserve().empty());
+  CHECK(relay.Reserve(10, 1000, true).empty());
+  relay.writing().MakeRetriesDue();
+  for (int i = 0; i < 3; ++i) {
+    // Below the reading position by now, and no sweep was asked for.
+    const auto due = relay.Reserve();
+    REQUIRE(IdsOf(due) == Ids{a1});
+    CHECK(due[0].attempts == static_cast<std::uint32_t>(i + 1));
+    relay.Fail(a1, Disposition::kRetry);
+  }
+  CHECK(relay.writing().ReadStats().retrying == 1);
+  relay.Fail(a1, Disposition::kDead, Millis(0), "too \xff large");
+  CHECK(ready.app("select count(*) from outbox_retry") == "0");
+  CHECK(ready.app("select reason || ' ' || error || ' ' || attempts from outbox_dead") == "test too ? large 5");
+  CHECK(IdsOf(relay.Reserve(10, 1000, true)) == Ids{a2});
+  relay.Confirm({a2});
+
+  const std::string row = std::to_string(a1);
+  const outbox_bytes raw = outbox::Raw(row);
+  CHECK(relay.writing().Requeue({&raw, 1}) == 1);
+  CHECK(relay.writing().Requeue({&raw, 1}) == 0);
+  CHECK(relay.Reserve().size() == 1);
+}
+
+TEST_CASE("a failure whose row is gone keeps nobody back, nor does one from before TRUNCATE", "[postgres]") {
+  Ready ready;
+  auto& relay = ready.relay;
+  const long long a1 = ready.app.Insert("a"), a2 = ready.app.Insert("a");
+  CHECK(IdsOf(relay.Reserve(1)) == Ids{a1});
+  relay.Fail(a1, Disposition::kBlock);
+  CHECK(relay.Reserve(10, 1000, true).empty());
+  ready.app("delete from outbox_event where id = " + std::to_string(a1));
+  CHECK(IdsOf(relay.Reserve(10, 1000, true)) == Ids{a2});
+  CHECK(relay.writing().ReadStats().blocked == 0);
+  relay.in_hand.clear();
+  ready.app("truncate outbox_event restart identity");
+  CHECK(ready.app.Insert("a") == a1);
+  CHECK(IdsOf(relay.Reserve(10, 1000, true)) == Ids{a1});
+}
+
+TEST_CASE("a stale token changes nothing", "[postgres]") {
+  Ready ready;
+  const long long id = ready.app.Insert("a");
+  CHECK(ready.relay.Reserve().size() == 1);
+  Relay other(Configured(), "relay-2");
+  CHECK(other.Heartbeat().owned.empty());
+  ready.relay.writing().ExpireLeases();
+  CHECK(other.Heartbeat().owned.size() == 1);
+  CHECK(other.token == ready.relay.token + 1);
+  for (const auto disposition : {Disposition::kRetry, Disposition::kDead})
+    CHECK(Caught([&] { ready.relay.Fail(id, disposition); }).code == OUTBOX_LEASE_LOST);
+  CHECK(Caught([&] { ready.relay.Reserve(); }).code == OUTBOX_LEASE_LOST);
+  CHECK(ready.app("select (select count(*) from outbox_retry) + (select count(*) from outbox_dead)") == "0");
+  CHECK(IdsOf(other.Reserve()) == Ids{id});
+  CHECK(ready.relay.Heartbeat().owned.empty());
+}
+
+TEST_CASE("relays share the shards, and every row has one of them", "[postgres]") {
+  Ready ready({8, ""});
+  Relay other(Configured(), "relay-2");
+  CHECK(ready.relay.Heartbeat().owned.size() == 8);
+  CHECK(other.Heartbeat().owned.empty());
+  std::vector<outbox_owned_shard> back;
+  for (const auto& shard : ready.relay.Heartbeat().owned)
+    if (shard.state == OUTBOX_SHARD_GIVE_BACK) back.push_back(shard);
+  REQUIRE(back.size() == 4);
+  ready.relay.writing().ReturnShards("relay-1", back, false);
+  const auto mine = ready.relay.Heartbeat().owned, theirs = other.Heartbeat().owned;
+  CHECK(mine.size() == 4);
+  REQUIRE(theirs.size() == 4);
+
+  ready.app(
+      "insert into outbox_event (topic, aggregate_id, event_type) select 'orders', case when i % 3 > 0 then 'k' || i % "
+      "50"
+      " end, 'Placed' from generate_series(1, 2000) i");
+  std::set<long long> seen;
+  const auto drain = [&](Relay& relay, const std::vector<outbox_owned_shard>& shards) {
+    for (const auto& shard : shards) {
+      relay.shard = shard.shard;
+      relay.token = shard.token;
+      long long last = 0;
+      std::size_t before = seen.size();
+      do {
+        for (const long long id : IdsOf(relay.Reserve(30))) {
+          CHECK(id > last);
+          last = id;
+          CHECK(seen.insert(id).second);
+        }
+      } while (relay.more);
+      CHECK(seen.size() > before);
+    }
+  };
+  drain(ready.relay, mine);
+  drain(other, theirs);
+  CHECK(seen.size() == 2000);
+
+  other.writing().ReturnShards("relay-2", {}, true);
+  CHECK(ready.relay.Heartbeat().owned.size() == 8);
+  CHECK(ready.relay.writing().ReadStats().shards_owned == 8);
+}
+
+TEST_CASE("a standby's look writes nothing, and an owner's seldom", "[postgres]") {
+  Ready ready;
+  Relay standby(Configured(), "relay-2");
+  const auto numbers = [&] { return ready.app("select txid_snapshot_xmax(txid_current_snapshot())"); };
+  ready.relay.Heartbeat();
+  const std::string before = numbers();
+  for (int i = 0; i < 20; ++i) {
+    CHECK(standby.Heartbeat().owned.empty());
+    CHECK(ready.relay.Heartbeat().owned.size() == 1);
+    CHECK(ready.relay.Reserve().empty());
+  }
+  CHECK(numbers() == before);
+}
+
+TEST_CASE("locks, ends and silence of the server", "[postgres]") {
+  Ready ready;
+  const long long id = ready.app.Insert("a");
+  CHECK(ready.relay.Reserve().size() == 1);
+  const std::string text = std::to_string(id);
+  const outbox_bytes row = outbox::Raw(text);
+  auto& adapter = ready.relay.writing();
+  const auto confirm = [&](Millis timeout) {
+    adapter.Begin({0, ready.relay.token, timeout});
+    return Caught([&] { adapter.ConfirmEvent({&row, 1}); }).code;
+  };
+
+  SECTION("a locked row: the statement ends, the session lives") {
+    Application locker;
+    locker("begin; select 1 from outbox_event for update");
+    CHECK(confirm(Millis(200)) == OUTBOX_TIMEOUT);
+    locker("commit");
+    CHECK(confirm(Millis(2000)) == OUTBOX_OK);
+  }
+  SECTION("cancel ends a wait, and the session goes on") {
+    Application locker;
+    locker("begin; select 1 from outbox_event for update");
+    auto waiting = std::async(std::launch::async, [&] { return confirm(Millis(60'000)); });
+    while (waiting.wait_for(std::chrono::milliseconds(5)) != std::future_status::ready) adapter.Cancel();
+    CHECK(waiting.get() == OUTBOX_CANCELLED);
+    locker("commit");
+    CHECK(confirm(Millis(2000)) == OUTBOX_OK);
+    CHECK(ready.app("select count(*) from outbox_event") == "0");
+  }
+  SECTION("a connection that the server ends") {
+    ready.app("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'outbox-relay'");
+    CHECK(confirm(Millis(2000)) == OUTBOX_UNAVAILABLE);
+    CHECK(Caught([&] { ready.relay.Reserve(); }).code == OUTBOX_UNAVAILABLE);
+    ready.relay.Reconnect();
+    CHECK(ready.relay.Reserve(10, 1000, true).empty());  // still in hand
+    ready.relay.Confirm({id});
+  }
+  SECTION("a server that stands still") {
+    CHECK(confirm(Millis(2000)) == OUTBOX_OK);
+    const auto pid =
+        std::stoi(ready.app("select pid from pg_stat_activity where application_name = 'outbox-relay' and query"
+                            " like '%gone as%' limit 1"));
+    REQUIRE(kill(pid, SIGSTOP) == 0);
+    const auto begun = Clock::now();
+    const auto code = confirm(Millis(300));
+    const auto took = Clock::now() - begun;
+    kill(pid, SIGCONT);
+    CHECK(code == OUTBOX_TIMEOUT);
+    CHECK(took < std::chrono::seconds(3));
+  }
+  SECTION("a server that is read-only") {
+    ready.app("alter system set default_transaction_read_only = on; ");
+    ready.app("select pg_reload_conf()");
+    ready.relay.Reconnect();
+    outbox_code code = OUTBOX_OK;
+    for (int i = 0; i < 500 && code == OUTBOX_OK; ++i) {
+      ready.relay.Reconnect();
+      ready.relay.writing().Begin({0, ready.relay.token, Millis(1000)});
+      code = Caught([&] { ready.relay.Confirm({id}); }).code;
+    }
+    CHECK(code == OUTBOX_UNAVAILABLE);
+    CHECK(Has(ready.relay.writing().CheckSchema(), "read-only"));
+    Application reset;
+    reset("set default_transaction_read_only = off");
+    reset("alter system reset default_transaction_read_only");
+    reset("select pg_reload_conf()");
+    ready.app("set default_transaction_read_only = off");
+  }
+}
+
+TEST_CASE("a connection that cannot be made says whose fault it is, and never the password", "[postgres]") {
+  const auto failure = [](const std::string& connection) {
+    return Caught([&] { outbox::postgres::Adapter adapter(Configured(connection)); });
+  };
+  const Error closed = failure("host=127.0.0.1 port=1 user=x password=hunter2");
+  CHECK(closed.code == OUTBOX_UNAVAILABLE);
+  const Error database = failure(Server() + " dbname=nowhere password=hunter2");
+  CHECK(database.code == OUTBOX_BAD_CONFIG);
+  const Error role = failure(Server() + " user=nobody password=hunter2");
+  CHECK(role.code == OUTBOX_BAD_CONFIG);
+  const Error broken = Caught([] { Configured("password=hunter2 and more"); });
+  CHECK(broken.code == OUTBOX_BAD_CONFIG);
+  for (const Error& error : {closed, database, role, broken})
+    CHECK(std::string(error.what()).find("hunter2") == std::string::npos);
+}
+
+TEST_CASE("missing tables name what makes them; a second migrate changes nothing", "[postgres]") {
+  Fresh fresh;
+  Relay relay(Configured());
+  for (const Error& error : {Caught([&] { relay.Heartbeat(); }), Caught([&] { relay.Reserve(); })}) {
+    CHECK(error.code == OUTBOX_BAD_CONFIG);
+    CHECK(std::string(error.what()).find("outbox-relay migrate") != std::string::npos);
+  }
+  CHECK(relay.writing().CheckSchema().size() == 6);
+  relay.writing().ApplySchema({});
+  const std::string before = fresh.app("select string_agg(xmin::text, ',' order by oid) from pg_class");
+  relay.writing().ApplySchema({});
+  CHECK(fresh.app("select string_agg(xmin::text, ',' order by oid) from pg_class") == before);
+  CHECK(relay.writing().CheckSchema().empty());
+}
+
+TEST_CASE("two migrates at once", "[postgres]") {
+  Fresh fresh;
+  const auto migrate = [] {
+    outbox::postgres::Adapter adapter(Configured());
+    adapter.Begin({0, 0, Millis(20'000)});
+    adapter.ApplySchema({});
+  };
+  auto one = std::async(std::launch::async, migrate), two = std::async(std::launch::async, migrate);
+  CHECK_NOTHROW(one.get());
+  CHECK_NOTHROW(two.get());
+}
+
+TEST_CASE("another schema, another name, and the printed SQL", "[postgres]") {
+  Fresh fresh;
+  const auto config = Configured(Server(), "Sales.Shop_event");
+  fresh.app(outbox::postgres::Adapter::PrintSchema(*config, {2, "bytea"}));
+  Relay relay(config);
+  CHECK(relay.writing().CheckSchema().empty());
+  CHECK(relay.Heartbeat().owned.size() == 2);
+  CHECK(fresh.app("select count(*) from pg_tables where schemaname = 'Sales' and tablename like 'Shop\\_%'") == "6");
+  relay.Emit({Simple("k")});
+  CHECK(relay.Reserve().size() + (relay.shard = 1, relay.Heartbeat(), relay.Reserve().size()) == 1);
+  fresh.app("drop schema \"Sales\" cascade");
+}
+
+TEST_CASE("the number of shards changes only while no relay runs", "[postgres]") {
+  Ready ready;
+  const Error error = Caught([&] { ready.relay.writing().ApplySchema({4, ""}); });
+  CHECK(error.code == OUTBOX_BAD_CONFIG);
+  CHECK(std::string(error.what()).find("only while no relay runs") != std::string::npos);
+  const auto token = ready.relay.token;
+  ready.relay.writing().ExpireLeases();
+  ready.relay.writing().ApplySchema({4, ""});
+  CHECK(ready.relay.Heartbeat().owned.size() == 4);
+  CHECK(ready.relay.token > token + 1);
+  CHECK(ready.relay.writing().CheckSchema().empty());
+}
+
+TEST_CASE("check finds what is wrong, and its SQL mends it", "[postgres]") {
+  Ready ready;
+  struct Wrong {
+    const char *sql, *what;
+    bool error;
+  };
+  const auto wrong = GENERATE(values<Wrong>({
+      {"alter table outbox_event drop column headers", "headers is missing", true},
+      {"alter table outbox_event alter column aggregate_id type integer using 0", "aggregate_id is integer", true},
+      {"alter sequence outbox_event_id_seq cache 10", "CACHE", false},
+      {"alter sequence outbox_event_id_seq cycle", "CYCLE", true},
+      {"alter table outbox_event drop constraint outbox_event_pkey", "no unique index", true},
+      {"alter table outbox_event alter column id drop identity", "draws from no sequence", true},
+  }));
+  ready.app(wrong.sql);
+  const auto findings = ready.relay.writing().CheckSchema();
+  REQUIRE(findings.size() == 1);
+  INFO(findings[0].what << "\n" << findings[0].mend);
+  CHECK(findings[0].what.find(wrong.what) != std::string::npos);
+  CHECK(findings[0].error == wrong.error);
+  ready.app(findings[0].mend);
+  CHECK(ready.relay.writing().CheckSchema().empty());
+}
+
+TEST_CASE("tables of a newer relay are refused", "[postgres]") {
+  Ready ready;
+  ready.app("update outbox_meta set version = 2");
+  CHECK(Has(ready.relay.writing().CheckSchema(), "version 2"));
+  CHECK(Caught([&] { ready.relay.writing().ApplySchema({}); }).code == OUTBOX_BAD_CONFIG);
+}
+
+TEST_CASE("with exactly the grants that check names the relay runs", "[postgres]") {
+  Fresh fresh;
+  const auto owner = Configured(Server(), "sales.shop_event");
+  {
+    Relay relay(owner);
+    relay.writing().ApplySchema({});
+    relay.Emit({Simple("a"), Simple("b"), Simple("c")});
+  }
+  fresh.app("create role mover login");
+  Relay mover(Configured(Server() + " user=mover", "sales.shop_event"));
+  CHECK(Caught([&] { mover.Heartbeat(); }).code == OUTBOX_BAD_CONFIG);
+  for (const Finding& finding : mover.writing().CheckSchema()) {
+    INFO(finding.what);
+    CHECK(finding.error);
+    fresh.app(finding.mend);
+  }
+  CHECK(mover.writing().CheckSchema().empty());
+  mover.Heartbeat();
+  const Ids ids = IdsOf(mover.Reserve());
+  REQUIRE(ids.size() == 3);
+  mover.Confirm({ids[0]});
+  mover.Fail(ids[1], Disposition::kRetry);
+  mover.Fail(ids[2], Disposition::kDead);
+  CHECK(mover.writing().ReadStats().dead == 1);
+  CHECK(Caught([&] { mover.Emit({Simple("x")}); }).code == OUTBOX_BAD_CONFIG);
+  mover.writing().EndEmit(false);
+  mover.writing().ReturnShards("relay-1", {}, true);
+  fresh.app("drop schema sales cascade; drop owned by mover; drop role mover");
+}
+
+TEST_CASE("many rows that wait are passed in pieces, and not again", "[postgres]") {
+  Ready ready;
+  const long long head = ready.app.Insert("k");
+  CHECK(ready.relay.Reserve(1).size() == 1);
+  ready.relay.Fail(head, Disposition::kBlock);
+  ready.app(
+      "insert into outbox_event (topic, aggregate_id, event_type) select 'orders', 'k', 'Placed' from"
+      " generate_series(1, 100000)");
+  const long long other = ready.app.Insert("other");
+  Ids ids;
+  for (int i = 0; i < 1000 && ids.empty(); ++i) {
+    ids = IdsOf(ready.relay.Reserve(10));
+    CHECK((ready.relay.more || !ids.empty()));
+  }
+  CHECK(ids == Ids{other});
+  for (int i = 0; i < 3; ++i) (void)ready.relay.Reserve();
+  const auto begun = Clock::now();
+  for (int i = 0; i < 20; ++i) CHECK(ready.relay.Reserve().empty());
+  CHECK(Clock::now() - begun < std::chrono::seconds(2));
+}
+
+TEST_CASE("no error text shows what was bound", "[postgres]") {
+  Ready ready;
+  ready.app("alter table outbox_dead add check (error <> 'SECRET-TEXT')");
+  const long long id = ready.app.Insert("SECRET-KEY", "SECRET-PAYLOAD");
+  CHECK(ready.relay.Reserve().size() == 1);
+  const Error error = Caught([&] { ready.relay.Fail(id, Disposition::kDead, Millis(0), "SECRET-TEXT"); });
+  CHECK(error.code == OUTBOX_BAD_DATA);
+  CHECK(std::string(error.what()).find("SECRET") == std::string::npos);
+  ready.app("drop table outbox_dead");
+  const outbox_bytes raw = outbox::Raw(std::string_view("1"));
+  const Error missing = Caught([&] { ready.relay.writing().Requeue({&raw, 1}); });
+  CHECK(missing.code == OUTBOX_BAD_CONFIG);
+  CHECK(missing.sqlstate == "42P01");
+  CHECK(std::string(missing.what()).find("{1}") == std::string::npos);
+}
