@@ -15,6 +15,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::array<std::string_view, 6> kMembers = {"topic", "type", "key", "payload", "headers", "event_id"};
+constexpr std::string_view kBase64 = "{\"base64\":\"";
 
 Status Bad(std::string text) { return {OUTBOX_BAD_DATA, std::move(text)}; }
 
@@ -126,7 +127,6 @@ Status TakePayload(const Members& members, std::optional<std::string>& out) {
     out = json::parse(text).get<std::string>();
     return {};
   }
-  constexpr std::string_view kBase64 = "{\"base64\":\"";
   if (text.compare(0, kBase64.size(), kBase64) == 0) {
     const json value = json::parse(text);
     if (value.size() == 1) {

@@ -10,6 +10,8 @@
 namespace outbox::observe {
 namespace {
 
+constexpr char kDigits[] = "0123456789abcdef";
+
 std::string_view LevelName(spdlog::level::level_enum level) {
   switch (level) {
     case spdlog::level::trace:
@@ -97,7 +99,6 @@ std::size_t CharacterSize(std::string_view text) {
 }  // namespace
 
 std::string Escape(std::string_view text) {
-  constexpr char kDigits[] = "0123456789abcdef";
   std::string escaped;
   while (!text.empty()) {
     const auto first = static_cast<unsigned char>(text[0]);
