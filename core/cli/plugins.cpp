@@ -54,7 +54,7 @@ void PrintText(const plugins::SearchPath& where, const std::vector<plugins::Foun
   for (const plugins::Found& found : list) {
     std::cout << fmt::format("{:<12} {}\n", found.name, found.file.string());
     if (found.refused) {
-      std::cout << "             refused: it " << *found.refused << "\n";
+      std::cout << "             refused: " << *found.refused << "\n";
       continue;
     }
     std::cout << fmt::format("             version {}; can: {}\n             has: {}\n", found.version,

@@ -54,17 +54,17 @@ Result<std::vector<std::string>> ExportedSymbols(const std::filesystem::path& pa
 
   std::vector<Header> header;
   if (!file.Read(0, 1, header) || std::memcmp(header[0].e_ident, ELFMAG, SELFMAG) != 0)
-    return Refuse("is not an ELF file, so no shared library");
+    return Refuse("not an ELF file, so no shared library");
   const Header& elf = header[0];
   if (elf.e_ident[EI_CLASS] != __ehdr_start.e_ident[EI_CLASS] ||
       elf.e_ident[EI_DATA] != __ehdr_start.e_ident[EI_DATA] || elf.e_machine != __ehdr_start.e_machine)
-    return Refuse("is built for another architecture (ELF class " + std::to_string(elf.e_ident[EI_CLASS]) +
-                  ", machine " + std::to_string(elf.e_machine) + "; this program is class " +
+    return Refuse("built for another architecture (ELF class " + std::to_string(elf.e_ident[EI_CLASS]) + ", machine " +
+                  std::to_string(elf.e_machine) + "; this program is class " +
                   std::to_string(__ehdr_start.e_ident[EI_CLASS]) + ", machine " +
                   std::to_string(__ehdr_start.e_machine) + ")");
-  if (elf.e_type != ET_DYN) return Refuse("is not a shared library");
+  if (elf.e_type != ET_DYN) return Refuse("not a shared library");
 
-  const auto damaged = [] { return Refuse("is damaged: its ELF tables lead outside the file"); };
+  const auto damaged = [] { return Refuse("damaged: its ELF tables lead outside the file"); };
   std::vector<Section> sections;
   if (elf.e_shentsize != sizeof(Section) || !file.Read(elf.e_shoff, elf.e_shnum, sections)) return damaged();
 

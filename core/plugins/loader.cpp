@@ -48,10 +48,10 @@ std::optional<std::string> PluginName(const fs::path& file) {
 Status CheckWriters(const fs::path& path) {
   struct stat facts {};
   if (::stat(path.c_str(), &facts) != 0) return Refuse("cannot be examined: " + std::generic_category().message(errno));
-  const std::string what = (facts.st_mode & S_IFDIR) != 0 ? "its folder " + path.string() : "it";
-  if ((facts.st_mode & S_IWOTH) != 0) return Refuse(what + " is writable by everybody; chmod o-w " + path.string());
+  const std::string what = (facts.st_mode & S_IFDIR) != 0 ? "its folder " + path.string() + " is " : std::string();
+  if ((facts.st_mode & S_IWOTH) != 0) return Refuse(what + "writable by everybody; chmod o-w " + path.string());
   if ((facts.st_mode & S_IWGRP) != 0 && facts.st_gid != 0 && facts.st_gid != ::getegid())
-    return Refuse(what + " is writable by another group (gid " + std::to_string(facts.st_gid) + "); chmod g-w " +
+    return Refuse(what + "writable by another group (gid " + std::to_string(facts.st_gid) + "); chmod g-w " +
                   path.string());
   return {};
 }
@@ -60,7 +60,7 @@ Status CheckFile(const fs::path& file) {
   std::error_code error;
   const fs::path real = fs::canonical(file, error);  // a link is as good as what it leads to
   if (error) return Refuse("cannot be opened: " + error.message());
-  if (!fs::is_regular_file(real, error)) return Refuse("is not a regular file");
+  if (!fs::is_regular_file(real, error)) return Refuse("not a regular file");
   for (const fs::path& path : {file.parent_path(), real.parent_path(), real})
     if (Status status = CheckWriters(path); !status.ok()) return status;
   return {};
@@ -72,9 +72,9 @@ Status CheckSymbols(const fs::path& file) {
   if (std::find(symbols->begin(), symbols->end(), kEntry) != symbols->end()) return {};
   for (const std::string& symbol : *symbols)
     if (symbol.starts_with(kEntryOfAnyMajor))
-      return Refuse("is built for another plugin ABI: it exports " + symbol + ", this relay needs " +
-                    std::string(kEntry) + "; get the build of the plugin for this relay");
-  return Refuse("is not an outbox plugin: it does not export " + std::string(kEntry));
+      return Refuse("built for another plugin ABI: it exports " + symbol + ", this relay needs " + std::string(kEntry) +
+                    "; get the build of the plugin for this relay");
+  return Refuse("not an outbox plugin: it does not export " + std::string(kEntry));
 }
 
 // From here on code of the plugin runs.
@@ -93,7 +93,7 @@ Result<const outbox_plugin*> RunEntry(const fs::path& file) {
 
 // The reason of a refusal is without the file's name.
 Result<const outbox_plugin*> LoadFile(const fs::path& file, std::string_view name) {
-  if (!file.is_absolute()) return Refuse("is not an absolute path");
+  if (!file.is_absolute()) return Refuse("not an absolute path");
   if (Status status = CheckFile(file); !status.ok()) return status;
   if (Status status = CheckSymbols(file); !status.ok()) return status;
   const auto table = RunEntry(file);
@@ -190,7 +190,7 @@ Result<const outbox_plugin*> Load(std::string_view name, const SearchPath& where
     if (!place.note.empty() || !Exists(place.file)) continue;
     auto table = LoadFile(place.file, name);
     if (table.ok()) return table;
-    return Refuse(quoted + " refused: " + place.file.string() + " " + table.status().text() + "." + searched + ".");
+    return Refuse(quoted + " refused: " + place.file.string() + ": " + table.status().text() + "." + searched + ".");
   }
   if (!where.plugin_path.empty())
     return Refuse(quoted + " not found: storage.plugin_path names " + where.plugin_path + ", which does not exist");

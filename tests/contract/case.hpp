@@ -19,6 +19,7 @@ struct Subject {
   std::string name;     // of the plugin, as in its file's name
   std::string options;  // JSON object text: a database that the cases may empty
   std::string payload;  // type of the payload column, "" = the plugin's default
+  std::string before;   // a shell command that empties the database, "" = the plugin does (outbox.testing/1)
   std::uint64_t seed = 0;
 };
 

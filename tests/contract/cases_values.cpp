@@ -44,7 +44,8 @@ void BytesAreBytes(const Subject& subject) {
 void TextIsKept(const Subject& subject) {
   Rig rig(subject);
   Relay relay(rig);
-  for (const std::string& text : {"{\"note\":\"a\\nb\"}"s, "a\nb\tc\\d'e\"f"s, "заказ № 7"s, "日本語 😀"s, " "s, "null"s})
+  for (const std::string& text :
+       {"{\"note\":\"a\\nb\"}"s, "a\nb\tc\\d'e\"f"s, "заказ № 7"s, "日本語 😀"s, " "s, "null"s})
     ExpectSame("payload", text, RoundTrip(rig, relay, {"k", text}).payload);
   const Row row = RoundTrip(rig, relay, {"k", "{}", {}, {}, "order.created", "sales.orders"});
   ExpectSame("event_type", "order.created", row.event_type);
@@ -84,7 +85,7 @@ void HeadersAreKept(const Subject& subject) {
   Rig rig(subject);
   Relay relay(rig);
   for (const std::string& json : {R"({})"s, R"({"traceparent":"00-1-2-01","empty":"","none":null})"s,
-                                 R"({"ключ":"значение \" \\ \n","bytes":{"base64":"AP8="}})"s}) {
+                                  R"({"ключ":"значение \" \\ \n","bytes":{"base64":"AP8="}})"s}) {
     const Row row = RoundTrip(rig, relay, {"k", "{}", json});
     const auto back = nlohmann::json::parse(row.headers.value_or("{}"), nullptr, false);
     Expect(back == nlohmann::json::parse(json), "headers {} came back as {}", json, Show(row.headers));

@@ -58,6 +58,9 @@ int Main(int argc, char** argv) {
   app.add_option("plugin", file, "outbox-<name>.so")->check(CLI::ExistingFile);
   app.add_option("--options", subject.options, "the plugin's options, a JSON object");
   app.add_option("--payload", subject.payload, "type of the payload column, where the plugin makes its tables");
+  app.add_option("--before", subject.before,
+                 "shell command that makes or empties the database before each case; without it the plugin\n"
+                 "must be able to do that itself (outbox.testing/1)");
   app.add_option("--only", only, "cases whose group/name matches this regular expression");
   app.add_flag("--list", list, "print the cases and what they hold the plugin to");
   app.add_flag("--in-process", in_process, "no child processes, for a debugger; the first crash ends it");

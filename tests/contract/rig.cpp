@@ -87,14 +87,19 @@ Call Within(Millis timeout, std::uint64_t token) { return {0, token, timeout}; }
 Rig::Rig(const Subject& subject) : store_(OpenSubject(subject)), session_(Connect()) {
   testing_ = Extension<outbox_testing_v1>(*store_, OUTBOX_TESTING_V1);
   dead_ = Extension<outbox_dead_v1>(*store_, OUTBOX_DEAD_V1);
-  if (testing_ == nullptr) throw Skipped("the plugin does not have " OUTBOX_TESTING_V1);
   if (store_->table().get_extension(OUTBOX_EMIT_V1) == nullptr)
     throw Skipped("the plugin does not have " OUTBOX_EMIT_V1);
 
   const Status made = session_->ApplySchema({1, subject.payload}, Within(kTimeout));
   if (made.code() != OUTBOX_UNSUPPORTED) Ok(made);
-  CallRaw(
-      "testing.reset", [this](auto* s, auto* c) { return testing_->reset(s, &c->call, &c->error); }, *session_);
+  if (subject.before.empty())
+    CallRaw(
+        "testing.reset", [this](auto* s, auto* c) { return Testing().reset(s, &c->call, &c->error); }, *session_);
+}
+
+const outbox_testing_v1& Rig::Testing() const {
+  if (testing_ == nullptr) throw Skipped("the plugin does not have " OUTBOX_TESTING_V1);
+  return *testing_;
 }
 
 std::unique_ptr<plugins::Session> Rig::Connect() { return Ok(store_->Connect(Within(kTimeout))); }
@@ -142,14 +147,14 @@ Status Rig::Insert(plugins::Session& session, const std::vector<Note>& notes) {
 
 void Rig::ExpireLeases() {
   CallRaw(
-      "testing.expire_leases", [this](auto* s, auto* c) { return testing_->expire_leases(s, &c->call, &c->error); },
+      "testing.expire_leases", [this](auto* s, auto* c) { return Testing().expire_leases(s, &c->call, &c->error); },
       *session_);
 }
 
 void Rig::MakeRetriesDue() {
   CallRaw(
       "testing.make_retries_due",
-      [this](auto* s, auto* c) { return testing_->make_retries_due(s, &c->call, &c->error); }, *session_);
+      [this](auto* s, auto* c) { return Testing().make_retries_due(s, &c->call, &c->error); }, *session_);
 }
 
 void Rig::ExpectState(const std::string& event_id, std::int32_t state, std::uint32_t attempts) {
@@ -158,7 +163,7 @@ void Rig::ExpectState(const std::string& event_id, std::int32_t state, std::uint
   CallRaw(
       "testing.state_of",
       [&](auto* s, auto* c) {
-        return testing_->state_of(s, outbox::Raw(event_id), &c->call, &its_state, &its_attempts, &c->error);
+        return Testing().state_of(s, outbox::Raw(event_id), &c->call, &its_state, &its_attempts, &c->error);
       },
       *session_);
   constexpr const char* kNames[] = {"absent", "waiting", "retrying", "blocked", "dead"};

@@ -76,6 +76,8 @@ class Rig {
 
   std::shared_ptr<plugins::Store> store_;
   std::unique_ptr<plugins::Session> session_;
+  [[nodiscard]] const outbox_testing_v1& Testing() const;  // skips the case where the plugin has none
+
   const outbox_testing_v1* testing_ = nullptr;
   const outbox_dead_v1* dead_ = nullptr;
   std::size_t emitted_ = 0;

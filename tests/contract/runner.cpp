@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <cstring>
 
 namespace outbox::contract {
@@ -37,6 +38,8 @@ bool ReadUntil(int fd, SteadyClock::time_point deadline, std::string& text) {
 }  // namespace
 
 Outcome RunHere(const Case& one, const Subject& subject) {
+  if (!subject.before.empty() && std::system(subject.before.c_str()) != 0)
+    return {Verdict::kFailed, "--before failed: " + subject.before};
   try {
     one.run(subject);
     return {};

@@ -55,7 +55,7 @@ std::string Refusal(const std::string& name, const SearchPath& where) {
 
 std::string RefusalOf(const std::string& name, const fs::path& file) {
   const std::string text = Refusal(name, {file.string(), {}});
-  const std::string start = "storage plugin '" + name + "' refused: " + file.string() + " ";
+  const std::string start = "storage plugin '" + name + "' refused: " + file.string() + ": ";
   CHECK(text.starts_with(start));
   return text.substr(std::min(text.size(), start.size()), text.rfind(" Searched: ") - start.size());
 }
@@ -97,7 +97,7 @@ TEST_CASE("the first existing file decides") {
   second.Put(BadPlugin("plain-c"), "outbox-plain-c.so");
   CHECK(Refusal("plain-c", {"", {"/nowhere", first.path, second.path}}) ==
         "storage plugin 'plain-c' refused: " + first.path.string() +
-            "/outbox-plain-c.so is not an ELF file, so no shared library. Searched: /nowhere/outbox-plain-c.so, " +
+            "/outbox-plain-c.so: not an ELF file, so no shared library. Searched: /nowhere/outbox-plain-c.so, " +
             first.path.string() + "/outbox-plain-c.so.");
 }
 
@@ -107,14 +107,14 @@ TEST_CASE("a file that breaks a rule is refused with the rule") {
     // never the working directory
     CHECK(Refusal("plain-c", {"outbox-plain-c.so", {}}).find("does not exist") != std::string::npos);
     const fs::path relative = fs::relative(BadPlugin("plain-c"));
-    CHECK(RefusalOf("plain-c", relative) == "is not an absolute path.");
+    CHECK(RefusalOf("plain-c", relative) == "not an absolute path.");
   }
   SECTION("empty") {
-    CHECK(RefusalOf("x", folder.Write("outbox-x.so", "")) == "is not an ELF file, so no shared library.");
+    CHECK(RefusalOf("x", folder.Write("outbox-x.so", "")) == "not an ELF file, so no shared library.");
   }
   SECTION("a folder") {
     fs::create_directory(folder.path / "outbox-x.so");
-    CHECK(RefusalOf("x", folder.path / "outbox-x.so") == "is not a regular file.");
+    CHECK(RefusalOf("x", folder.path / "outbox-x.so") == "not a regular file.");
   }
   SECTION("a link to nothing") {
     fs::create_symlink("/nowhere", folder.path / "outbox-x.so");
@@ -124,19 +124,19 @@ TEST_CASE("a file that breaks a rule is refused with the rule") {
     std::string bytes = ReadFile(BadPlugin("plain-c"));
     bytes.at(18) = '\x08';  // e_machine: MIPS
     bytes.at(19) = 0;
-    CHECK(RefusalOf("x", folder.Write("outbox-x.so", bytes)).starts_with("is built for another architecture ("));
+    CHECK(RefusalOf("x", folder.Write("outbox-x.so", bytes)).starts_with("built for another architecture ("));
   }
   SECTION("cut off") {
     const std::string bytes = ReadFile(BadPlugin("plain-c")).substr(0, 3000);
-    CHECK(RefusalOf("x", folder.Write("outbox-x.so", bytes)) == "is damaged: its ELF tables lead outside the file.");
+    CHECK(RefusalOf("x", folder.Write("outbox-x.so", bytes)) == "damaged: its ELF tables lead outside the file.");
   }
   SECTION("no entry") {
     CHECK(RefusalOf("no-symbol", BadPlugin("no-symbol")) ==
-          "is not an outbox plugin: it does not export outbox_plugin_v1.");
+          "not an outbox plugin: it does not export outbox_plugin_v1.");
   }
   SECTION("another ABI") {
     CHECK(RefusalOf("other-major", BadPlugin("other-major")) ==
-          "is built for another plugin ABI: it exports outbox_plugin_v2, this relay needs outbox_plugin_v1; get the "
+          "built for another plugin ABI: it exports outbox_plugin_v2, this relay needs outbox_plugin_v1; get the "
           "build of the plugin for this relay.");
   }
   SECTION("NULL table") {
@@ -161,7 +161,7 @@ TEST_CASE("a file that others can change is refused") {
   const fs::path file = folder.Put(BadPlugin("plain-c"), "outbox-plain-c.so");
   SECTION("itself") {
     fs::permissions(file, fs::perms::others_write, fs::perm_options::add);
-    CHECK(RefusalOf("plain-c", file) == "it is writable by everybody; chmod o-w " + file.string() + ".");
+    CHECK(RefusalOf("plain-c", file) == "writable by everybody; chmod o-w " + file.string() + ".");
   }
   SECTION("its folder") {
     fs::permissions(folder.path, fs::perms::others_write, fs::perm_options::add);
@@ -174,15 +174,14 @@ TEST_CASE("a file that others can change is refused") {
     fs::create_symlink(file, link);
     CHECK(Load("plain-c", {link.string(), {}}).ok());
     fs::permissions(file, fs::perms::others_write, fs::perm_options::add);
-    CHECK(RefusalOf("plain-c", link).starts_with("it is writable by everybody"));
+    CHECK(RefusalOf("plain-c", link).starts_with("writable by everybody"));
   }
   SECTION("by a group") {
     fs::permissions(file, fs::perms::group_write, fs::perm_options::add);
     CHECK(Load("plain-c", {file.string(), {}}).ok());  // the relay's own group
     if (::geteuid() == 0) {                            // only root can give the file to another one
       REQUIRE(::chown(file.c_str(), 0, 12345) == 0);
-      CHECK(RefusalOf("plain-c", file) ==
-            "it is writable by another group (gid 12345); chmod g-w " + file.string() + ".");
+      CHECK(RefusalOf("plain-c", file) == "writable by another group (gid 12345); chmod g-w " + file.string() + ".");
     }
   }
 }
@@ -222,7 +221,7 @@ TEST_CASE("the list says what is there and what is wrong with it") {
   CHECK(named("plain-c").version == "1.0.0");
   CHECK_FALSE(named("plain-c").refused);
   CHECK_FALSE(named("plain-c").shadowed);
-  CHECK(named("no-symbol").refused == "is not an outbox plugin: it does not export outbox_plugin_v1");
+  CHECK(named("no-symbol").refused == "not an outbox plugin: it does not export outbox_plugin_v1");
   CHECK(named("Odd").refused == "a plugin's name consists of a-z, 0-9, _ and - only");
   CHECK(list.back().file == second.path / "outbox-plain-c.so");
   CHECK(list.back().shadowed);

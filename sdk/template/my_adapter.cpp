@@ -1,0 +1,81 @@
+// An adapter to copy: an outbox in SQLite, for one relay at a time. README.md says what to change.
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <outbox/adapter.hpp>
+
+#include "database.hpp"
+
+namespace {
+using namespace outbox;
+
+struct Settings {  // what the sessions share: made once, when the relay starts; no I/O yet
+  Settings(const std::string& json, const outbox_host*) {
+    const auto options = nlohmann::json::parse(json, nullptr, /*allow_exceptions=*/false);
+    if (!options.is_object()) throw Error(OUTBOX_BAD_CONFIG, "options: expected a JSON object");
+    for (const auto& [key, value] : options.items())
+      if (key != "path") throw Error(OUTBOX_BAD_CONFIG, "options: unknown key \"" + key + "\"");
+    if (options.contains("path") && options["path"].is_string()) path = options["path"];
+    if (path.empty()) throw Error(OUTBOX_BAD_CONFIG, "options: \"path\" must name the database's file");
+  }
+  std::string path;
+};
+
+std::int64_t Now() {  // ms since 1970, as retry_at
+  return std::chrono::duration_cast<Millis>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+class MyAdapter : public StorageAdapter, public Emitting {  // one object is one connection
+ public:
+  explicit MyAdapter(const std::shared_ptr<Settings>& settings) : db_(settings->path) {}
+
+  // Reads from the oldest row each time: Add skips what the relay has in hand. A row waits until it is due, and behind
+  // earlier rows of its key that have failed.
+  void ReserveNewEvents(const ReserveRequest&, BatchBuilder& batch) override {
+    Ready().Run(
+        "SELECT id, event_id, aggregate_id, event_type, topic, payload, headers, attempts FROM outbox_event e"
+        " WHERE coalesce(retry_at, 0) <= ?1 AND NOT EXISTS (SELECT 1 FROM outbox_event f WHERE f.retry_at IS NOT NULL"
+        " AND f.aggregate_id = e.aggregate_id AND f.id < e.id) ORDER BY id",
+        {Now()}, [&batch](sqlite3_stmt* row) {
+          const auto at = [row](int column) { return Database::Column(row, column); };
+          const auto attempts = static_cast<std::uint32_t>(sqlite3_column_int(row, 7));
+          return batch.Add({*at(0), *at(1), at(2), *at(3), *at(4), at(5), at(6), 0, attempts});
+        });
+  }
+
+  void ConfirmEvent(RowIds rows) override {
+    Ready().Transaction([&] {
+      for (const auto id : rows) db_.Run("DELETE FROM outbox_event WHERE id = ?1", {id});
+    });
+  }
+
+  void ConfirmFailed(Failures failures) override {
+    constexpr auto kNever = std::int64_t{1} << 62;  // blocked: waits, with its key, for an operator
+    Ready().Transaction([&] {
+      for (const Failure& f : failures)
+        db_.Run("UPDATE outbox_event SET attempts = attempts + 1, retry_at = ?2, error = ?3 WHERE id = ?1",
+                {f.row_id, f.disposition == Disposition::kRetry ? Now() + f.retry_after.count() : kNever, f.text});
+    });
+  }
+
+  // For `outbox-relay emit` and the contract tests; an application writes its INSERT itself.
+  void BeginEmit() override { Ready().Run("BEGIN IMMEDIATE"); }
+  void EndEmit(bool commit) override { Ready().Run(commit ? "COMMIT" : "ROLLBACK"); }
+  void Insert(Events events) override {
+    for (const Event& e : events)
+      Ready().Run(
+          "INSERT INTO outbox_event (event_id, aggregate_id, event_type, topic, payload, headers) VALUES"
+          " (coalesce(nullif(?1, ''), lower(hex(randomblob(16)))), ?2, ?3, ?4, ?5, ?6)",
+          {e.event_id, e.aggregate_id, e.event_type, e.topic, e.payload, e.headers});
+  }
+
+ private:
+  Database& Ready() {
+    db_.SetTimeout(call().timeout);  // every call has one
+    return db_;
+  }
+  Database db_;
+};
+
+}  // namespace
+
+OUTBOX_REGISTER_SHARED_ADAPTER(MyAdapter, Settings, "mine", "0.1.0", OUTBOX_CAN_ORDER_KEYS)
