@@ -11,7 +11,8 @@ import termios
 import unittest
 import uuid
 
-from servers import Relay, TemporaryFolder, find_binary, free_port, outbox_relay, shared_kafka, wait_until
+from servers import (PostgresServer, Relay, TemporaryFolder, Unavailable, find_binary, free_port, outbox_relay,
+                     shared_kafka, unavailable, wait_until)
 from servers.relay import ROOT, environment
 
 COMMANDS = ["run", "check", "migrate", "status", "emit", "plugins", "version"]
@@ -237,6 +238,31 @@ class DownTest(CommandTest):
                 self.assertEqual(ended.returncode, 1, ended.stdout + ended.stderr)
                 self.assertIn("Connection refused", ended.stdout + ended.stderr)
                 self.assertNotIn("canary-9", ended.stdout + ended.stderr)
+
+    def test_run_waits_for_the_database(self):
+        try:
+            server = PostgresServer()
+        except Unavailable as error:
+            unavailable(str(error))
+        self.addCleanup(server.stop)
+        config = {**GOOD, "storage": {"plugin": "postgres", "options": {"connection": server.dsn()}},
+                  "log": {"format": "json"}}
+        with Relay(config) as relay:
+            relay.start().wait_for_log("database cannot be used: .*Connection refused")
+            server.start()
+            # no tables yet: what to run is told, and waiting would not help
+            wait_until(lambda: relay.returncode is not None, 30, "the relay ends")
+            self.assertEqual(relay.returncode, 78)
+            self.assertRegex(relay.log(), "outbox_event.*(.*\n)*.*migrate")
+            self.assertEqual(relay.log().count("cannot be used"), 1)
+
+            self.assertEqual(relay.command("migrate").returncode, 0)
+            server.halt()
+            relay.start().wait_for_log("database cannot be used")
+            server.start()
+            relay.wait_for_log("database is back")
+            relay.wait_for_log("delivering shard 0")
+            self.assertEqual(relay.stop(), 0)
 
 
 class RunTest(CommandTest):
