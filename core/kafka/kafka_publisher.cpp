@@ -269,8 +269,6 @@ rd_kafka_resp_err_t KafkaPublisher::HandOver(Producer& producer, rd_kafka_topic_
 }
 
 void KafkaPublisher::Run() {
-  // As after a reset: the producer id is asked for at once, so that the first record does not wait for it.
-  Probe(*CurrentProducer());
   for (;;) {
     std::optional<std::uint32_t> reset;
     std::shared_ptr<Producer> producer;
