@@ -40,4 +40,7 @@ def assert_in_order(test, journal, records, partitions):
             arrived[record.topic, record.key].setdefault(record.header("event_id").decode())
             test.assertEqual(record.partition, java_partition(record.key, partitions), record.key)
     for line, events in inserted.items():
-        test.assertEqual(list(arrived[line]), events, f"order of {line}")
+        came = list(arrived[line])
+        wrong = next((i for i, event in enumerate(events) if came[i] != event), None)
+        if wrong is not None:
+            test.fail(f"order of {line}: {came[wrong]} came as number {wrong}, where {events[wrong]} was due")
