@@ -1,0 +1,192 @@
+"""The documents say what is true: the README's commands work as printed, and so do the configurations and the adapter."""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import sqlite3
+import subprocess
+import unittest
+import uuid
+
+from servers import Relay, TemporaryFolder, find_binary, shared_kafka, shared_postgres, wait_until
+from servers.relay import environment
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+README = ROOT / "README.md"
+DOCUMENTS = [README, *sorted(ROOT.glob("docs/**/*.md")),
+             *(ROOT / name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "core/README.md"))]
+
+# What the README says for "your servers".
+DATABASE, KAFKA = "postgresql://postgres@127.0.0.1:5432/postgres", "127.0.0.1:9092"
+
+
+def section(document, title):
+    text = document.read_text(encoding="utf-8")
+    return re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", text, re.M | re.S).group(1)
+
+
+def blocks(text, language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.M | re.S)
+
+
+def own_run():
+    return section(README, "With your own PostgreSQL and Kafka")
+
+
+class OwnServersTest(unittest.TestCase):
+    def setUp(self):
+        self.commands = blocks(own_run(), "sh")
+        self.folder = TemporaryFolder("readme")
+        self.addCleanup(self.folder.remove)
+
+    def test_at_most_eight_commands(self):
+        self.assertLessEqual(len(self.commands), 8)
+
+    def test_the_build_can_be_configured(self):
+        """The slow part, compiling, is what every other test has been through."""
+        configure, compile_and_install = self.commands[:2]
+        install, _, setup = configure.partition(" && ")
+        self.assertEqual(self.bash(f"{ROOT}/{install} --dry-run").returncode, 0)
+        build = re.search(r"meson setup (\S+)", setup).group(1)
+        self.assertIn(f"ninja -C {build}", compile_and_install)
+        done = self.bash(setup.replace(build, str(self.folder.path / "build"), 1), cwd=ROOT)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_the_first_event_arrives(self):
+        kafka, postgres = shared_kafka(), shared_postgres()
+        database = f"readme-{uuid.uuid4()}"
+        postgres.create_database(database)
+        address = f"postgresql://postgres@127.0.0.1:{postgres.port}/{database}"
+        # The topic is the README's own, so on a broker of somebody else there may be older records in it.
+        run = "".join(self.commands[2:])
+        topic = f"readme-{uuid.uuid4()}"
+        for printed, ours in ((DATABASE, address), (KAFKA, kafka.bootstrap), ("orders", topic)):
+            self.assertIn(printed, run)
+            run = run.replace(printed, ours)
+
+        done = self.bash("set -e\n" + run + "outbox-relay status -c relay.json --json > status.json\nkill %1\nwait %1\n",
+                         cwd=self.folder.path)
+
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn("stopped, nothing in flight", done.stderr)
+        printed = re.search(r"^    key=.*?(?=^\S)", own_run(), re.M | re.S).group(0)
+        expected = re.escape(re.sub("^    ", "", printed, flags=re.M).strip())
+        an_id = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+        self.assertRegex(done.stdout, re.sub(r"event_id=[0-9a-f\\-]+", lambda _: f"event_id={an_id}", expected))
+        payload = re.search(r"^payload=(.*)$", done.stdout, re.M).group(1)
+        self.assertEqual(json.loads(payload)["note"], "two\nlines")
+        self.assertEqual(postgres.psql("select count(*) from outbox_event", database).strip(), "0")
+        status = json.loads((self.folder.path / "status.json").read_text(encoding="utf-8"))
+        self.assertEqual(status["live_relays"], 1)
+
+        emit = re.search(r"`(select outbox_emit\(.*?\))`", README.read_text(encoding="utf-8")).group(1)
+        postgres.psql(emit, database)
+        self.assertEqual(postgres.psql("select topic, payload from outbox_event", database).strip(), 'orders|{"order": 1}')
+
+    def bash(self, script, cwd=None):
+        binary = find_binary()
+        commands = self.folder.path / "bin"
+        commands.mkdir(exist_ok=True)
+        link = commands / "outbox-relay"
+        if not link.exists():
+            link.symlink_to(binary)
+        env = {**os.environ, "LC_ALL": "C.UTF-8", **environment(binary), "PATH": f"{commands}:{os.environ['PATH']}"}
+        return subprocess.run(["bash", "-c", script], cwd=cwd or self.folder.path, env=env, capture_output=True, text=True,
+                              timeout=180, check=False)
+
+
+class DocumentsTest(unittest.TestCase):
+    def test_configurations_are_right(self):
+        found = 0
+        for document in DOCUMENTS:
+            for text in blocks(document.read_text(encoding="utf-8"), "json"):
+                with self.subTest(document.name, text=text):
+                    self.check(text)
+                    found += 1
+        self.assertGreater(found, 2)
+
+    def check(self, text):
+        """As `check` sees it; that no such database is there is told afterwards."""
+        folder = TemporaryFolder("config")
+        self.addCleanup(folder.remove)
+        file = folder.path / "relay.json"
+        file.write_text(text, encoding="utf-8")
+        binary = find_binary()
+        env = {**os.environ, **environment(binary), "PGPASSWORD": "secret", "DB": DATABASE, "KAFKA": KAFKA}
+        done = subprocess.run([binary, "check", "-c", file], env=env, capture_output=True, text=True, timeout=60, check=False)
+        self.assertIn(f"ok     configuration {file}", done.stdout, done.stderr)
+
+    def test_links_lead_somewhere(self):
+        for document in DOCUMENTS:
+            text = re.sub(r"^```.*?^```$", "", document.read_text(encoding="utf-8"), flags=re.M | re.S)
+            for target in re.findall(r"\]\(([^)\s]+)\)", text):
+                if "://" in target:
+                    continue
+                with self.subTest(document.name, target=target):
+                    path, _, anchor = target.partition("#")
+                    file = (document.parent / path).resolve() if path else document
+                    self.assertTrue(file.exists())
+                    if anchor:
+                        self.assertIn(anchor, anchors(file))
+
+    def test_commands_are_there(self):
+        """Every `outbox-relay COMMAND` that a document names."""
+        usage = subprocess.run([find_binary(), "--help"], capture_output=True, text=True, timeout=60, check=True).stdout
+        there = set(re.findall(r"^  ([a-z]+) ", usage.partition("Subcommands:")[2], re.M))
+        for document in DOCUMENTS:
+            named = re.findall(r"outbox-relay ([a-z]+)\b", "\n".join(code(document.read_text(encoding="utf-8"))))
+            with self.subTest(document.name):
+                self.assertLessEqual(set(named), there)
+
+    def test_the_adapter_relays(self):
+        """docs/adapters.md: its source, built by its command, delivers events of a database that is its own."""
+        compiler = shutil.which("c++")
+        if not compiler:
+            self.skipTest("no C++ compiler")
+        adapters = ROOT / "docs" / "adapters.md"
+        folder = TemporaryFolder("adapter")
+        self.addCleanup(folder.remove)
+        source = next(text for text in blocks(adapters.read_text(encoding="utf-8"), "cpp") if "OUTBOX_REGISTER" in text)
+        (folder.path / "lite.cpp").write_text(source, encoding="utf-8")
+        build = next(text for text in blocks(adapters.read_text(encoding="utf-8"), "sh") if text.startswith("c++ "))
+        build = build.replace("-O2", "-Wall -Wextra -Werror").replace("sdk/", f"{ROOT}/sdk/")
+        done = subprocess.run(["bash", "-c", build], cwd=folder.path, capture_output=True, text=True, timeout=300, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+        kafka = shared_kafka()
+        topic = f"adapter-{uuid.uuid4()}"
+        kafka.create_topic(topic)
+        database = folder.path / "events.db"
+        database.touch()
+        config = {"storage": {"plugin": "lite", "options": {"path": str(database)}},
+                  "publisher": {"kafka": {"bootstrap.servers": kafka.bootstrap}},
+                  "relay": {"max_attempts": 2, "retry_backoff": "1ms"}}
+        with Relay(config, env={"OUTBOX_PLUGIN_PATH": str(folder.path)}) as relay:
+            relay.start()
+            relay.wait_for_log("relay .* started")
+            table = sqlite3.connect(database, timeout=60)
+            self.addCleanup(table.close)
+            wait_until(lambda: table.execute("select count(*) from sqlite_master where name = 'event'").fetchone()[0], 30,
+                       "the adapter has made its table")
+            with table:
+                table.executemany("insert into event (topic, key, type, payload, headers) values (?, ?, 'T', ?, ?)",
+                                  [(topic, "a", b"1", None), (topic, "b", b"2", "not an object"), (topic, "b", b"3", None),
+                                   (topic, "a", b"4", None), (topic, None, None, '{"h": "x"}')])
+            wait_until(lambda: table.execute("select attempts from event where key = 'b'").fetchone() == (2,), 30,
+                       "the bad event has failed for good")
+            wait_until(lambda: sum(kafka.end_offsets(topic).values()) == 3, 30, "the others have arrived")
+            self.assertEqual(relay.stop(), 0)
+            left = table.execute("select payload from event order by id").fetchall()
+        self.assertEqual(left, [(b"2",), (b"3",)], "the failed event and the one behind it")
+
+
+def anchors(file):
+    """As GitHub names headings."""
+    headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.M)
+    return [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
+
+
+def code(text):
+    return re.findall(r"```.*?```|`[^`\n]+`", text, re.S)
