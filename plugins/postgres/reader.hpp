@@ -26,15 +26,17 @@ class Reader {
     Position position;
     std::chrono::steady_clock::time_point swept;
     bool caught_up = false;
+    bool weighed = false;  // the last rows were large: the next read counts their bytes
     // Rows looked at per row asked for: more where most of them are other shards' or wait.
-    long long stretch = 1;
+    std::int64_t stretch = 1;
   };
   // What one statement brought.
   struct Page {
     Result result;
-    int fresh = 0,
-        tail = 0;         // the rows [0, fresh) are ids of late ones, [fresh, tail) new rows, then one about the read
-    long long asked = 0;  // new rows
+    // [0, fresh) hold ids of late rows, [fresh, tail) are new rows, then comes one about the read.
+    int fresh = 0, tail = 0;
+    std::int64_t asked = 0;  // new rows
+    std::size_t small = 0;   // bytes of a row that needs no weighing
   };
   enum class Next { kDone, kAgain };
 
@@ -45,7 +47,6 @@ class Reader {
   bool AddRow(const Result& result, int row, BatchBuilder& batch) const;
 
   Wire& wire_;
-  const EventColumns columns_;
   std::map<std::uint32_t, Shard> shards_;
 };
 

@@ -70,13 +70,10 @@ sql::Rows ToRows(const Result& result) {
 
 }  // namespace
 
-std::int64_t Result::Number(int row, int column) const {
+std::int64_t GetNumber(std::string_view bytes) {
   std::uint64_t number = 0;
-  const std::string_view bytes = Text(row, column);
   for (const char c : bytes) number = number << 8U | static_cast<unsigned char>(c);
   switch (bytes.size()) {
-    case 1:
-      return static_cast<std::int8_t>(number);
     case 2:
       return static_cast<std::int16_t>(number);
     case 4:

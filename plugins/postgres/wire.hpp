@@ -26,6 +26,8 @@ struct Parameter {
   bool binary = false;
 };
 
+std::int64_t GetNumber(std::string_view bytes);  // of 2, 4 or 8 binary bytes; 0 for none
+
 class Result {
  public:
   explicit Result(PGresult* raw) : raw_(raw, PQclear) {}
@@ -38,7 +40,7 @@ class Result {
                             static_cast<std::size_t>(PQgetlength(raw_.get(), row, column)));
   }
   [[nodiscard]] std::string_view Text(int row, int column) const { return Maybe(row, column).value_or(""); }
-  [[nodiscard]] std::int64_t Number(int row, int column) const;  // of 2, 4 or 8 binary bytes; 0 for NULL
+  [[nodiscard]] std::int64_t Number(int row, int column) const { return GetNumber(Text(row, column)); }
   [[nodiscard]] PGresult* raw() const { return raw_.get(); }
 
  private:

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 namespace outbox::sql {
 
@@ -17,6 +18,9 @@ struct Tables {
   std::string schema;  // "" = as the connection finds it
   std::string prefix;
   std::string event_name;  // unquoted, without the schema
+
+  // The SQL with each of {event}, {retry}, {dead}, {shard}, {relay} and {meta} as the name of that table.
+  [[nodiscard]] std::string In(std::string_view sql) const;
 
   // Quoted, with the schema: ready for SQL.
   std::string event, retry, dead, shard, relay, meta;

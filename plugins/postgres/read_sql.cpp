@@ -1,0 +1,120 @@
+#include "postgres/read_sql.hpp"
+
+namespace outbox::postgres {
+namespace {
+
+std::string Replaced(std::string text, const std::string& place, const std::string& with) {
+  for (auto at = text.find(place); at != std::string::npos; at = text.find(place, at + with.size()))
+    text.replace(at, place.size(), with);
+  return text;
+}
+
+// What holds for the statement as a whole. "plain": one shard and no failure, so that every row is ours and may go out;
+// the parts for either case stand side by side, and the server executes one of them.
+const char* const kAbout = R"(with s as materialized (
+  select m.shards,
+    exists (select 1 from {retry}) as troubled,
+    (select token from {shard} where shard = $6 and owner is not null) as token,
+    coalesce((select bool_or(pg_visible_in_snapshot(x::text::xid8, pg_current_snapshot()))
+              from unnest($5::bigint[]) x), false) as ended
+  from {meta} m)
+)";
+const char* const kPlain = "(select s.shards = 1 and not s.troubled and not s.ended from s)";
+const char* const kMixed = "(select (s.shards > 1 or s.troubled) and not s.ended from s)";
+
+// Is a row of `e` this shard's, and may it go out now? A failure whose row somebody has deleted by hand holds nobody back.
+const char* const kOurs = R"((
+    ((select s.shards from s) = 1 or
+     mod(coalesce(hashtext(e.aggregate_id), hashint8(e.id)) & 2147483647, (select s.shards from s)) = $6)
+    and (not (select s.troubled from s) or
+      not exists (select 1 from {retry} r where r.row_id = e.id and r.event_id = e.event_id
+                  and (r.next_try is null or r.next_try > clock_timestamp()))
+      and not exists (select 1 from {retry} r where r.aggregate_id = e.aggregate_id and r.row_id < e.id
+                      and (select true from {event} h where h.id = r.row_id and h.event_id = r.event_id))))
+)";
+const char* const kAttemptsOf = R"(case when (select s.troubled from s)
+    then coalesce((select r.attempts from {retry} r where r.row_id = e.id and r.event_id = e.event_id), 0) else 0 end)";
+
+// Ids only, in one value: almost all of these rows are in hand. Due rows below: the outbox is looked into from
+// outbox_retry, never the other way round, as its oldest live row may lie behind a million deleted ones.
+const char* const kLateRows = R"(
+select 0, null::bigint, null::text, null::text, null::text, null::text, null::[payload], null::text, null::timestamptz, 0,
+  (select string_agg(int8send(e.id), '') from {event} e where e.id > $1 and e.id <= $2 and [plain])
+union all select 0, null, null, null, null, null, null, null, null, 0,
+  (select string_agg(int8send(e.id), '') from {event} e where e.id > $1 and e.id <= $2 and [mixed] and [ours])
+union all select 0, null, null, null, null, null, null, null, null, 0,
+  (select string_agg(int8send(d.row_id), '') from (
+     select d.row_id from {retry} d cross join lateral (select * from {event} e where e.id = d.row_id offset 0) e
+     where d.next_try <= clock_timestamp() and d.row_id <= $1 and [mixed] and [ours] order by d.row_id limit $3) d)
+)";
+
+const char* const kNewRows = R"(
+union all (select case when u.weight <= $4 then 1 else 2 end, u.id, u.event_id, u.aggregate_id, u.event_type, u.topic,
+    case when u.weight <= $4 then u.payload end, u.headers, u.created_at, 0, null
+  from (select [columns], [weight] as weight from {event} e where e.id > $2 and [plain] order by e.id limit $3) u
+  order by u.id)
+union all (select case when not u.ours then 3 when u.weight <= $4 then 1 else 2 end, u.id, u.event_id, u.aggregate_id,
+    u.event_type, u.topic, case when u.ours and u.weight <= $4 then u.payload end, case when u.ours then u.headers end,
+    u.created_at, u.attempts, null
+  from (select [columns], [weight] as weight, [attempts] as attempts, [ours] as ours
+        from {event} e where e.id > $2 and [mixed] order by e.id limit $3) u
+  order by u.id)
+)";
+
+// A row that weighs more than the limit counts as the limit: it fits alone, and the next one is the first too many.
+const char* const kNewRowsWeighed = R"(
+union all (select case when not w.ours then 3 when w.upto <= $4 then 1 else 2 end, w.id, w.event_id, w.aggregate_id,
+    w.event_type, w.topic, case when w.ours and w.upto <= $4 then w.payload end, case when w.ours then w.headers end,
+    w.created_at, w.attempts, null
+  from (select v.*, sum(v.size) over (order by v.id rows unbounded preceding) as upto
+        from (select u.*, case when u.ours then least(u.weight, $4) else 0 end as size
+              from (select [columns], [weight] as weight, [attempts] as attempts, [ours] as ours
+                    from {event} e where e.id > $2 and not (select s.ended from s) order by e.id limit $3) u) v) w
+  where w.upto - w.size <= $4 order by w.id)
+)";
+
+// After the snapshot: who may still bring rows, as "transaction=number+number,...".
+const char* const kTailRow = R"(
+union all (select 4, (select s.token from s), case when (select s.ended from s) then 'ended' end,
+  (with l as materialized (select locktype, database, relation, virtualtransaction as v, transactionid, mode
+                           from pg_locks where granted)
+   select string_agg(a.v || '=' || coalesce(
+       (select string_agg(x.transactionid::text, '+') from l x
+        where x.locktype = 'transactionid' and x.v = a.v and x.mode = 'ExclusiveLock'), ''), ',')
+   from l a where a.locktype = 'relation' and a.mode = 'RowExclusiveLock' and a.relation = '{event}'::regclass
+     and a.database = [database]),
+  pg_snapshot_xmax(pg_current_snapshot())::text, null, null, null, null, 0, null)
+)";
+
+const char* const kByIds = R"(with s as materialized (select exists (select 1 from {retry}) as troubled)
+select case when w.upto <= $2 then 1 else 2 end, w.id, w.event_id, w.aggregate_id, w.event_type, w.topic,
+  case when w.upto <= $2 then w.payload end, w.headers, w.created_at, w.attempts
+from (select v.*, sum(v.size) over (order by v.id rows unbounded preceding) as upto
+      from (select [columns], [attempts] as attempts, least([weight], $2) as size
+            from {event} e where e.id = any($1) order by e.id) v) w
+where w.upto - w.size <= $2 order by w.id
+)";
+
+std::string Complete(std::string text, const sql::Tables& tables, const EventColumns& columns) {
+  text = Replaced(text, "[plain]", kPlain);
+  text = Replaced(text, "[mixed]", kMixed);
+  text = Replaced(text, "[ours]", kOurs);
+  text = Replaced(text, "[attempts]", kAttemptsOf);
+  text = Replaced(text, "[columns]", columns.Select());
+  text = Replaced(text, "[weight]", columns.Size());
+  text = Replaced(text, "[payload]", columns.IsBytea() ? "bytea" : "text");
+  text = Replaced(text, "[database]", columns.database);
+  return tables.In(text);
+}
+
+}  // namespace
+
+std::string ReadSql(const sql::Tables& tables, const EventColumns& columns, bool weighed) {
+  return Complete(std::string(kAbout) + kLateRows + (weighed ? kNewRowsWeighed : kNewRows) + kTailRow, tables, columns);
+}
+
+std::string LateSql(const sql::Tables& tables, const EventColumns& columns) {
+  return Complete(kByIds, tables, columns);
+}
+
+}  // namespace outbox::postgres

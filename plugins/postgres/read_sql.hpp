@@ -1,0 +1,30 @@
+// The statements of ReserveNewEvents.
+#pragma once
+
+#include <string>
+
+#include "postgres/columns.hpp"
+#include "sql/tables.hpp"
+
+namespace outbox::postgres {
+
+// What a row of the result is, and its columns.
+enum Kind : int {
+  kLate = 0,     // kIds: rows that turned up late, or are due again
+  kRow = 1,      // a new row
+  kCut = 2,      // a new row that is too much; only its id
+  kNotOurs = 3,  // a new row that is another shard's, or waits; only its id
+  kTail = 4      // the last one, about the read: kId the shard's token, see below
+};
+enum Column : int { kKind, kId, kEventId, kKey, kType, kTopic, kPayload, kHeaders, kCreated, kAttempts, kIds };
+constexpr int kEnded = kEventId;  // of the tail: not NULL = a watched transaction has ended, and nothing was read
+constexpr int kLockers = kKey;    // of the tail: transactions that may still bring rows
+constexpr int kNextXid = kType;   // of the tail: where their numbers lie
+// $1 low  $2 cursor  $3 rows  $4 bytes  $5 watched transactions  $6 shard
+// `weighed`: $4 is the limit of all rows together. Otherwise it is that of each row, which costs less and is right as long
+// as rows are small.
+std::string ReadSql(const sql::Tables& tables, const EventColumns& columns, bool weighed);
+// $1 ids  $2 bytes. Rows of the kinds kRow and kCut.
+std::string LateSql(const sql::Tables& tables, const EventColumns& columns);
+
+}  // namespace outbox::postgres
