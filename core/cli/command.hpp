@@ -24,6 +24,7 @@ void AddMigrate(CLI::App& app, Action& action);
 void AddPlugins(CLI::App& app, Action& action);
 void AddEmit(CLI::App& app, Action& action);
 void AddStatus(CLI::App& app, Action& action);
+void AddDemo(CLI::App& app, Action& action);
 void AddVersion(CLI::App& app, Action& action);
 
 // --config FILE, -c FILE or OUTBOX_RELAY_CONFIG.

@@ -48,6 +48,7 @@ int main(int argc, char** argv) {
   AddStatus(app, action);
   AddEmit(app, action);
   AddPlugins(app, action);
+  AddDemo(app, action);
   AddVersion(app, action);
   if (argc > 1 && argv[1][0] != '-' && IsUnknownCommand(app, argv[1])) return kUsage;
   try {
