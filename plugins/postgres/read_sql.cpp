@@ -36,7 +36,8 @@ const char* const kAttemptsOf = R"(case when (select s.troubled from s)
     then coalesce((select r.attempts from {retry} r where r.row_id = e.id and r.event_id = e.event_id), 0) else 0 end)";
 
 // Ids only, in one value: almost all of these rows are in hand. Due rows below: the outbox is looked into from
-// outbox_retry, never the other way round, as its oldest live row may lie behind a million deleted ones.
+// outbox_retry, never the other way round, as its oldest live row may lie behind a million deleted ones. Not limited by
+// what the batch takes: those in hand would hide the others.
 const char* const kLateRows = R"(
 select 0, null::bigint, null::text, null::text, null::text, null::text, null::[payload], null::text, null::timestamptz, 0,
   (select string_agg(int8send(e.id), '') from {event} e where e.id > $1 and e.id <= $2 and [plain])
@@ -45,7 +46,7 @@ union all select 0, null, null, null, null, null, null, null, null, 0,
 union all select 0, null, null, null, null, null, null, null, null, 0,
   (select string_agg(int8send(d.row_id), '') from (
      select d.row_id from {retry} d cross join lateral (select * from {event} e where e.id = d.row_id offset 0) e
-     where d.next_try <= clock_timestamp() and d.row_id <= $1 and [mixed] and [ours] order by d.row_id limit $3) d)
+     where d.next_try <= clock_timestamp() and d.row_id <= $1 and [mixed] and [ours] order by d.row_id limit 20000) d)
 )";
 
 const char* const kNewRows = R"(

@@ -106,6 +106,18 @@ void DueRetryDoesNotOvertake(const Subject& subject) {
   Expect(Numbers(second) == "2", "then '{}' was returned, expected: 2, which is due", Numbers(second));
 }
 
+void DueRetriesInHandDoNotHideOthers(const Subject& subject) {
+  Rig rig(subject);
+  Relay relay(rig);
+  rig.Emit(30, std::nullopt);
+  relay.Fail(relay.Await(30));
+  relay.ExpectNothing("all events are due again in an hour");
+  rig.MakeRetriesDue();
+  std::size_t read = 0;
+  for (bool more = true; more;) read += relay.Reserve({.max_events = 5}, &more).size();
+  Expect(read == 30, "{} of 30 due events were returned, then the plugin said that there is no more", read);
+}
+
 void BlockedKeyWaitsOthersFlow(const Subject& subject) {
   Rig rig(subject);
   rig.Need(OUTBOX_CAN_ORDER_KEYS);
@@ -171,6 +183,8 @@ std::vector<Case> FailedCases() {
        EarlierFailureComesFirst},
       {"failed", "due-retry-does-not-overtake", "A sweep returns what stands before a due event first.",
        DueRetryDoesNotOvertake},
+      {"failed", "due-retries-in-hand-do-not-hide-others", "Many due events are all returned in small batches.",
+       DueRetriesInHandDoNotHideOthers},
       {"failed", "blocked-key-waits-others-flow", "A blocked event is never due by itself; its key waits.",
        BlockedKeyWaitsOthersFlow},
       {"failed", "confirm-settles-a-failed-event", "What was delivered after all leaves nothing behind.",
