@@ -47,6 +47,7 @@ Status DemoApplication::Transact() {
     std::erase_if(open_, [](const Order& order) { return order.step == 3; });
   }
 
+  events.resize(std::min<std::uint64_t>(events.size(), wanted_ - committed_.load()));
   std::vector<outbox_event> rows;
   for (const DemoEvent& event : events) rows.push_back(ToRaw(event));
   const bool commit = Random(100) >= kRolledBackPercent;

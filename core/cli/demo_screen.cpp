@@ -75,7 +75,7 @@ void DemoScreen::Show(const DemoProgress& p, bool last) {
     std::string bar;
     for (int i = 0; i < 10; ++i) bar += i < tenths ? (utf8_ ? "█" : "#") : (utf8_ ? "░" : ".");
     std::cout << fmt::format("\r  {}  {}", Style("32", bar), counts) << (last ? "\n" : "");
-  } else if (tenths > tenths_shown_ || last) {
+  } else if ((tenths > tenths_shown_ && tenths < 10) || last) {
     tenths_shown_ = tenths;
     std::cout << fmt::format("  {:>3}%  {}\n", 10 * tenths, counts);
   }
