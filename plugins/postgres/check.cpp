@@ -85,7 +85,7 @@ class Check {
         {"aggregate_id", {"text", "character varying"}},
         {"event_type", {"text", "character varying"}},
         {"payload", {"text", "character varying", "bytea", "json", "jsonb"}},
-        {"headers", {"jsonb", "json", "text"}},
+        {"headers", {"jsonb", "json"}},
         {"created_at", {"timestamp with time zone"}},
     };
     const auto good = kGood.find(column);

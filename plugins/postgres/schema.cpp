@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "sql/fill.hpp"
+
 namespace outbox::postgres {
 namespace {
 
@@ -34,61 +36,81 @@ void CheckWish(const SchemaWish& wish) {
     throw Error(OUTBOX_BAD_CONFIG, "at most " + std::to_string(kMostShards) + " shards are possible");
 }
 
-// As text, so that it fits also where the type of an existing column differs from the wish.
-std::string EmitFunction(const sql::Tables& t) {
-  return "do $outbox$ declare kind text := (select format_type(atttypid, null) from pg_attribute where attrelid = '" +
-         t.event + "'::regclass and attname = 'payload');\nbegin\n  execute format($$create or replace function " +
-         t.emit +
-         "(topic text, key text, type text, payload %s, headers jsonb default null) returns bigint language sql as"
-         " 'insert into " +
-         t.event +
-         " (topic, aggregate_id, event_type, payload, headers) values ($1, $2, $3, $4, $5)"
-         " returning id'$$, kind);\nend $outbox$;\n";
-}
+constexpr const char* kMeta = R"(create index if not exists "[prefix]_retry_key" on {retry} (aggregate_id, row_id);
+create index if not exists "[prefix]_retry_due" on {retry} (next_try);
+insert into {meta} (version, shards) values ([version], [initial]) on conflict do nothing;
+do $outbox$ begin
+  if (select version from {meta}) > [version] then
+    raise exception 'the tables have version %, this relay knows [version]: use a newer outbox-relay',
+      (select version from {meta});
+  end if;
+end $outbox$;
+)";
 
 // The rows change shards, so that no token of before may hold on.
-std::string Reshard(const sql::Tables& t, std::uint32_t shards) {
-  const std::string number = std::to_string(shards);
-  return "do $outbox$ begin\n  if (select shards from " + t.meta + " for update) <> " + number +
-         " then\n    if exists (select 1 from " + t.relay +
-         " where expires > clock_timestamp()) then\n      raise exception 'the number of shards changes only while no "
-         "relay"
-         " runs: stop them (or wait until their leases have ended) and run this again';\n    end if;\n    update " +
-         t.meta + " set shards = " + number + ";\n    update " + t.shard +
-         " set owner = null, state = 'free', token = token + 1;\n  end if;\nend $outbox$;\n";
-}
+constexpr const char* kReshard = R"(do $outbox$ begin
+  if (select shards from {meta} for update) <> [shards] then
+    if exists (select 1 from {relay} where expires > clock_timestamp()) then
+      raise exception 'the number of shards changes only while no relay runs: stop them (or wait until their leases have ended) and run this again';
+    end if;
+    update {meta} set shards = [shards];
+    update {shard} set owner = null, state = 'free', token = token + 1;
+  end if;
+end $outbox$;
+)";
 
-std::string Shards(const sql::Tables& t) {
-  return "insert into " + t.shard + " (shard) select generate_series(0, (select shards from " + t.meta +
-         ") - 1) on conflict (shard) do nothing;\ndelete from " + t.shard + " where shard >= (select shards from " +
-         t.meta + ");\n";
-}
+constexpr const char* kShards =
+    R"(insert into {shard} (shard) select generate_series(0, (select shards from {meta}) - 1) on conflict (shard) do nothing;
+delete from {shard} where shard >= (select shards from {meta});
+)";
 
-// An existing column follows an explicit wish; this rewrites the table, under an exclusive lock.
-std::string ChangePayload(const sql::Tables& t, const std::string& wanted) {
-  std::string sql =
-      "do $outbox$ declare kind text; r regclass;\nbegin\n  foreach r in array array['" + t.event + "'::regclass, '" +
-      t.dead +
-      "'::regclass] loop\n    kind := (select format_type(atttypid, null) from pg_attribute where attrelid = r"
-      " and attname = 'payload');\n    if kind <> '" +
-      wanted +
-      "' then\n      execute format('alter table %s"
-      " alter column payload type " +
-      wanted + " using ' || ";
-  if (wanted == "bytea")
-    sql += "'convert_to(cast(payload as text), ''UTF8'')'";
-  else
-    sql += "case when kind = 'bytea' then 'cast(convert_from(payload, ''UTF8'') as " + wanted +
-           ")' else 'cast(cast(payload as text) as " + wanted + ")' end";
-  return sql + ", r);\n    end if;\n  end loop;\nend $outbox$;\n";
-}
+// An existing column follows an explicit wish; this rewrites the table, under an exclusive lock. The function of before
+// would make calls with a plain literal ambiguous.
+constexpr const char* kChangePayload = R"(do $outbox$ declare kind text; begin
+  kind := (select format_type(atttypid, null) from pg_attribute
+           where attrelid = '{event}'::regclass and attname = 'payload');
+  if kind <> '[payload]' then
+    execute format('drop function if exists [emit] (text, text, text, %s, jsonb)', kind);
+    execute format('alter table {event} alter column payload type [payload] using %s',
+      case when '[payload]' = 'bytea' then 'convert_to(cast(payload as text), ''UTF8'')'
+           when kind = 'bytea' then 'cast(convert_from(payload, ''UTF8'') as [payload])'
+           else 'cast(cast(payload as text) as [payload])' end);
+  end if;
+end $outbox$;
+)";
 
-std::string Version(const sql::Tables& t) {
-  const std::string version = std::to_string(sql::kSchemaVersion);
-  return "do $outbox$ begin\n  if (select version from " + t.meta + ") > " + version +
-         " then\n    raise exception 'the tables have version %, this relay knows " + version +
-         ": use a newer outbox-relay', (select version from " + t.meta + ");\n  end if;\nend $outbox$;\n";
-}
+// Dead letters hold what the outbox holds.
+constexpr const char* kFollowPayload = R"(do $outbox$ declare kind text; was text; begin
+  kind := (select format_type(atttypid, null) from pg_attribute
+           where attrelid = '{event}'::regclass and attname = 'payload');
+  was := (select format_type(atttypid, null) from pg_attribute
+          where attrelid = '{dead}'::regclass and attname = 'payload');
+  if was <> kind then
+    execute format('alter table {dead} alter column payload type %s using %s', kind,
+      case when kind = 'bytea' then 'convert_to(cast(payload as text), ''UTF8'')'
+           when was = 'bytea' then format('cast(convert_from(payload, ''UTF8'') as %s)', kind)
+           else format('cast(cast(payload as text) as %s)', kind) end);
+  end if;
+end $outbox$;
+)";
+
+// CREATE SCHEMA asks for a right on the database even where the schema is there.
+constexpr const char* kSchema = R"(do $outbox$ begin
+  if not exists (select 1 from pg_namespace where nspname = '[schema]') then
+    create schema "[schema]";
+  end if;
+end $outbox$;
+)";
+
+// Its payload is of the column's type, whatever that is.
+constexpr const char* kEmit = R"(do $outbox$ begin
+  execute format('create or replace function [emit]
+    (topic text, key text, type text, payload %s, headers jsonb default null) returns bigint language sql as $function$
+      insert into {event} (topic, aggregate_id, event_type, payload, headers) values ($1, $2, $3, $4, $5) returning id
+    $function$', (select format_type(atttypid, null) from pg_attribute
+                  where attrelid = '{event}'::regclass and attname = 'payload'));
+end $outbox$;
+)";
 
 }  // namespace
 
@@ -150,20 +172,22 @@ std::vector<Table> Wanted(const sql::Tables& t, const std::string& payload) {
 std::string PrintSchema(const sql::Tables& t, const SchemaWish& wish) {
   CheckWish(wish);
   std::string sql;
-  if (!t.schema.empty()) sql += "create schema if not exists \"" + t.schema + "\";\n";
+  if (!t.schema.empty()) sql += kSchema;
   for (const Table& table : Wanted(t, wish.payload.empty() ? "text" : wish.payload)) sql += Create(t, table);
-  const auto index = [&](const std::string& suffix, const std::string& columns) {
-    sql += "create index if not exists \"" + t.prefix + suffix + "\" on " + t.retry + " (" + columns + ");\n";
-  };
-  index("_retry_key", "aggregate_id, row_id");
-  index("_retry_due", "next_try");
-  sql += "insert into " + t.meta + " (version, shards) values (" + std::to_string(sql::kSchemaVersion) + ", " +
-         std::to_string(std::max(1U, wish.shards)) + ") on conflict do nothing;\n";
-  sql += Version(t);
-  if (wish.shards > 0) sql += Reshard(t, wish.shards);
-  sql += Shards(t);
-  if (!wish.payload.empty()) sql += ChangePayload(t, wish.payload);
-  return sql + EmitFunction(t);
+  sql += kMeta;
+  if (wish.shards > 0) sql += kReshard;
+  sql += kShards;
+  if (!wish.payload.empty()) sql += kChangePayload;
+  sql += kFollowPayload;
+  sql += kEmit;
+  const std::string shards = std::to_string(std::max(1U, wish.shards));
+  return t.In(sql::Fill(sql, {{"[schema]", t.schema},
+                              {"[prefix]", t.prefix},
+                              {"[version]", std::to_string(sql::kSchemaVersion)},
+                              {"[initial]", shards},
+                              {"[shards]", shards},
+                              {"[payload]", wish.payload},
+                              {"[emit]", t.emit}}));
 }
 
 void ApplySchema(Wire& wire, const sql::Tables& t, const SchemaWish& wish) {

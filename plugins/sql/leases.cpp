@@ -1,64 +1,84 @@
 #include "sql/leases.hpp"
 
+#include "sql/fill.hpp"
+
 namespace outbox::sql {
 namespace {
 
 // A renewal is due when this much of the lease is used up: a relay that looks every 250 ms writes once in seconds.
 bool RenewalDue(Millis left, Millis lease) { return left * 3 < lease * 2 || left > lease; }
 
+// One row a shard of this relay, or one with NULLs.
+constexpr const char* kLook = R"(
+select cast(m.shards as text),
+  cast((select count(*) from {relay} r where r.relay_id <> t.me and r.expires > t.at) as text),
+  cast((select [left] from {relay} r where r.relay_id = t.me) as text),
+  cast((select count(*) from {shard} s
+        where not exists (select 1 from {relay} r where r.relay_id = s.owner and r.expires > t.at)) as text),
+  cast(s.shard as text), cast(s.token as text), s.state
+from {meta} m cross join (select cast(:me as text) as me, [now] as at) t left join {shard} s on s.owner = t.me
+order by s.shard)";
+
+constexpr const char* kRenew = "update {relay} set expires = [later] where relay_id = :me returning relay_id";
+
+// The steps of a turn. The taker deletes the dead relay's row, so that its late renewal finds nothing.
+constexpr const char* kLock = "select 1 from {meta}[lock]";
+constexpr const char* kJoin = R"(
+insert into {relay} (relay_id, expires) values (:me, [later])
+on conflict (relay_id) do update set expires = excluded.expires)";
+constexpr const char* kDropDead = "delete from {relay} where expires <= [now] and relay_id <> :me";
+constexpr const char* kFree = R"(
+update {shard} set owner = null, state = 'free'
+where owner is not null and not exists (select 1 from {relay} r where r.relay_id = owner))";
+constexpr const char* kTake = R"(
+update {shard} set owner = :me, token = token + 1, state = 'owned'
+where shard in (select shard from {shard} where owner is null order by shard limit
+  (select case when w.share > w.mine then w.share - w.mine else 0 end from
+     (select [share] as share, (select count(*) from {shard} where owner = :mine and state = 'owned') as mine) w)))";
+// Chosen once, at most the surplus; the relay finishes what it has in hand and returns them.
+constexpr const char* kHandOver = R"(
+update {shard} set state = 'leaving'
+where shard in (select shard from {shard} where owner = :me and state = 'owned' order by shard desc limit
+  (select case when w.mine > w.share then w.mine - w.share else 0 end from
+     (select [share] as share, (select count(*) from {shard} where owner = :mine and state = 'owned') as mine) w)))";
+constexpr const char* kOwned = R"(
+select cast(m.shards as text), cast((select count(*) from {relay}) as text), cast(s.shard as text), cast(s.token as text),
+  s.state
+from {meta} m left join {shard} s on s.owner = :me order by s.shard)";
+constexpr const char* kShare =
+    "((select shards from {meta}) + (select count(*) from {relay}) - 1) / (select count(*) from {relay})";
+
+constexpr const char* kReturn =
+    "update {shard} set owner = null, state = 'free' where owner = :me and shard = :shard and token = :token";
+constexpr const char* kLeave = "delete from {relay} where relay_id = :me";
+
+constexpr const char* kHolders = R"(
+select cast(s.shard as text), cast(s.token as text), s.owner, cast([left] as text),
+  cast((select count(*) from {relay} l where l.expires > t.at) as text)
+from {shard} s cross join (select [now] as at) t left join {relay} r on r.relay_id = s.owner order by s.shard)";
+
 }  // namespace
 
-Leases::Leases(const Tables& tables, const LeaseDialect& dialect)
-    : meta_(tables.meta), shard_(tables.shard), relay_(tables.relay), lock_(dialect.lock) {
-  const std::string later = dialect.later("cast(:lease as bigint)");
-  // One row a shard of this relay, or one with NULLs.
-  look_ =
-      "select cast(m.shards as text),"
-      " cast((select count(*) from " +
-      relay_ +
-      " r where r.relay_id <> t.me and r.expires > t.at) as text),"
-      " cast((select " +
-      dialect.millis("r.expires", "t.at") + " from " + relay_ +
-      " r where r.relay_id = t.me) as text),"
-      " cast((select count(*) from " +
-      shard_ + " s where not exists (select 1 from " + relay_ +
-      " r where r.relay_id = s.owner and r.expires > t.at)) as text),"
-      " cast(s.shard as text), cast(s.token as text), s.state"
-      " from " +
-      meta_ + " m cross join (select cast(:me as text) as me, " + dialect.now +
-      " as at) t"
-      " left join " +
-      shard_ + " s on s.owner = t.me order by s.shard";
-  renew_ = "update " + relay_ + " set expires = " + later + " where relay_id = :me returning relay_id";
-  join_ = "insert into " + relay_ + " (relay_id, expires) values (:me, " + later +
-          ") on conflict (relay_id) do update set expires = excluded.expires";
-  // The taker deletes the dead relay's row, so that its late renewal finds nothing.
-  drop_dead_ = "delete from " + relay_ + " where expires <= " + dialect.now + " and relay_id <> :me";
-  free_ = "update " + shard_ +
-          " set owner = null, state = 'free' where owner is not null and not exists (select 1 from " + relay_ +
-          " r where r.relay_id = owner)";
-  const std::string live = "(select count(*) from " + relay_ + ")";
-  const std::string share = "((m.shards + " + live + " - 1) / " + live + ")";
-  const auto mine = [&](const char* name) {
-    return "(select count(*) from " + shard_ + " where owner = :" + name + " and state = 'owned')";
+Leases::Leases(const Tables& tables, const LeaseDialect& dialect) {
+  const auto sql = [&](const char* text) {
+    return tables.In(Fill(text, {{"[share]", kShare},
+                                 {"[now]", dialect.now},
+                                 {"[later]", dialect.later},
+                                 {"[left]", dialect.left},
+                                 {"[lock]", dialect.lock}}));
   };
-  const auto positive = [](const std::string& a, const std::string& b) {
-    return "(select case when w.a > w.b then w.a - w.b else 0 end from (select " + a + " as a, " + b + " as b from ";
-  };
-  take_ = "update " + shard_ +
-          " set owner = :me, token = token + 1, state = 'owned' where shard in (select shard from " + shard_ +
-          " where owner is null order by shard limit " + positive(share, mine("me2")) + meta_ + " m) w))";
-  // Chosen once, at most the surplus; the relay finishes what it has in hand and returns them.
-  hand_over_ = "update " + shard_ + " set state = 'leaving' where shard in (select shard from " + shard_ +
-               " where owner = :me and state = 'owned' order by shard desc limit " + positive(mine("me2"), share) +
-               meta_ + " m) w))";
-  owned_ = "select cast(m.shards as text), cast(" + live +
-           " as text), cast(s.shard as text), cast(s.token as text), s.state from " + meta_ + " m left join " + shard_ +
-           " s on s.owner = :me order by s.shard";
-  holders_ = "select cast(s.shard as text), cast(s.token as text), s.owner, cast(" +
-             dialect.millis("r.expires", dialect.now) + " as text), cast((select count(*) from " + relay_ +
-             " l where l.expires > " + dialect.now + ") as text) from " + shard_ + " s left join " + relay_ +
-             " r on r.relay_id = s.owner order by s.shard";
+  look_ = sql(kLook);
+  renew_ = sql(kRenew);
+  lock_ = sql(kLock);
+  join_ = sql(kJoin);
+  drop_dead_ = sql(kDropDead);
+  free_ = sql(kFree);
+  take_ = sql(kTake);
+  hand_over_ = sql(kHandOver);
+  owned_ = sql(kOwned);
+  return_ = sql(kReturn);
+  leave_ = sql(kLeave);
+  holders_ = sql(kHolders);
 }
 
 struct Leases::Look {
@@ -80,7 +100,7 @@ void Leases::AddShards(const Rows& rows, std::size_t column, Lease& lease) {
 
 Leases::Look Leases::LookAround(Statements& db, const std::string& relay) const {
   const Rows rows = db.Run({look_, {relay}});
-  if (rows.empty()) throw Error(OUTBOX_BAD_CONFIG, meta_ + " is empty; " + kMigrate);
+  if (rows.empty()) throw Error(OUTBOX_BAD_CONFIG, std::string("the meta table is empty; ") + kMigrate);
   Look look;
   look.lease.shards_total = static_cast<std::uint32_t>(ToNumber(rows[0][0]));
   look.lease.live_relays = static_cast<std::uint32_t>(ToNumber(rows[0][1])) + 1;
@@ -110,15 +130,14 @@ Lease Leases::Heartbeat(Statements& db, const std::string& relay, Millis lease) 
 }
 
 Lease Leases::Turn(Statements& db, const std::string& relay, Millis lease) const {
-  std::vector<Statement> turn;
-  if (!lock_.empty()) turn.push_back({"select 1 from " + meta_ + lock_, {}});
-  turn.push_back({join_, {relay, std::to_string(lease.count())}});
-  turn.push_back({drop_dead_, {relay}});
-  turn.push_back({free_, {}});
-  turn.push_back({take_, {relay, relay}});
-  turn.push_back({hand_over_, {relay, relay}});
-  turn.push_back({owned_, {relay}});
-  const Rows rows = db.RunTogether(turn).back();
+  const Rows rows = db.RunTogether({{lock_, {}},
+                                    {join_, {relay, std::to_string(lease.count())}},
+                                    {drop_dead_, {relay}},
+                                    {free_, {}},
+                                    {take_, {relay, relay}},
+                                    {hand_over_, {relay, relay}},
+                                    {owned_, {relay}}})
+                        .back();
   Lease got;
   got.left = lease;
   got.shards_total = static_cast<std::uint32_t>(ToNumber(rows.at(0)[0]));
@@ -131,11 +150,8 @@ void Leases::Return(Statements& db, const std::string& relay, std::span<const ou
                     bool leave) const {
   std::vector<Statement> steps;
   for (const outbox_owned_shard& one : shards)
-    steps.push_back({"update " + shard_ +
-                         " set owner = null, state = 'free' where owner = :me and shard = :shard and"
-                         " token = :token",
-                     {relay, std::to_string(one.shard), std::to_string(one.token)}});
-  if (leave) steps.push_back({"delete from " + relay_ + " where relay_id = :me", {relay}});
+    steps.push_back({return_, {relay, std::to_string(one.shard), std::to_string(one.token)}});
+  if (leave) steps.push_back({leave_, {relay}});
   if (!steps.empty()) (void)db.RunTogether(steps);
 }
 

@@ -16,11 +16,12 @@
 
 namespace outbox::sql {
 
+// Fragments of SQL.
 struct LeaseDialect {
-  std::string now;                              // an expression: this moment, not the start of the transaction
-  std::string (*later)(const std::string& by);  // this moment plus that many milliseconds
-  std::string (*millis)(const std::string& expires, const std::string& now);  // between two times, bigint
-  std::string lock;  // appended to a select: locks the row; "" where the transaction does
+  std::string now;    // this moment, not the start of the transaction
+  std::string later;  // this moment plus the milliseconds of the parameter :lease
+  std::string left;   // milliseconds from t.at to r.expires, bigint
+  std::string lock;   // after a select: locks the row; "" where every write transaction locks
 };
 
 class Leases {
@@ -38,8 +39,7 @@ class Leases {
   [[nodiscard]] Lease Turn(Statements& db, const std::string& relay, Millis lease) const;
   static void AddShards(const Rows& rows, std::size_t column, Lease& lease);
 
-  const std::string meta_, shard_, relay_, lock_;
-  std::string look_, renew_, join_, drop_dead_, free_, take_, hand_over_, owned_, holders_;
+  std::string look_, renew_, lock_, join_, drop_dead_, free_, take_, hand_over_, owned_, return_, leave_, holders_;
 };
 
 }  // namespace outbox::sql

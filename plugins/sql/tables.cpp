@@ -1,10 +1,9 @@
 #include "sql/tables.hpp"
 
 #include <algorithm>
-#include <array>
-#include <utility>
 
 #include "outbox/event.hpp"
+#include "sql/fill.hpp"
 
 namespace outbox::sql {
 namespace {
@@ -42,17 +41,12 @@ Tables::Tables(const std::string& table) {
 }
 
 std::string Tables::In(std::string_view sql) const {
-  const std::array<std::pair<std::string_view, const std::string&>, 6> names{{{"{event}", event},
-                                                                              {"{retry}", retry},
-                                                                              {"{dead}", dead},
-                                                                              {"{shard}", shard},
-                                                                              {"{relay}", relay},
-                                                                              {"{meta}", meta}}};
-  std::string out(sql);
-  for (const auto& [place, name] : names)
-    for (auto at = out.find(place); at != std::string::npos; at = out.find(place, at + name.size()))
-      out.replace(at, place.size(), name);
-  return out;
+  return Fill(sql, {{"{event}", event},
+                    {"{retry}", retry},
+                    {"{dead}", dead},
+                    {"{shard}", shard},
+                    {"{relay}", relay},
+                    {"{meta}", meta}});
 }
 
 std::string Tables::Quote(const std::string& name) const {

@@ -70,7 +70,8 @@ class Adapter : public StorageAdapter,
   struct Inserting;
 
   Connection& Db(bool create = false);  // at the start of every call
-  void Fail(const Failure& failure, long long row);
+  void Fail(const Failure& failure, const std::string& row);
+  std::uint64_t TakeDead(RowIds rows, bool requeue);
 
   const std::shared_ptr<Config> config_;
   std::unique_ptr<Connection> connection_;

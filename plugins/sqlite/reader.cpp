@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "sql/fill.hpp"
 #include "sqlite/time.hpp"
 
 namespace outbox::sqlite {
@@ -27,24 +28,28 @@ std::string_view Print(long long id, char (&room)[24]) {
   return {room, static_cast<std::size_t>(std::to_chars(room, room + sizeof room, id).ptr - room)};
 }
 
-std::string Select(const std::string& rest) { return "select " + std::string(kColumns) + " from " + rest; }
+constexpr const char* kAbout = R"(
+select m.shards, exists (select 1 from {retry}), [now],
+  (select token from {shard} where shard = ?1 and owner is not null)
+from {meta} m)";
+
+// A failure whose row somebody has deleted by hand holds nobody back.
+constexpr const char* kEarlier = R"(
+select 1 from {retry} r where r.aggregate_id = cast(?1 as text) and r.row_id < ?2
+  and exists (select 1 from {event} e where e.id = r.row_id) limit 1)";
 
 }  // namespace
 
 Reader::Reader(Connection& connection, const sql::Tables& tables)
     : connection_(connection),
-      now_(connection, "select m.shards, exists (select 1 from " + tables.retry + "), " + kNow +
-                           ", (select token from " + tables.shard + " where shard = ?1 and owner is not null) from " +
-                           tables.meta + " m"),
-      due_(connection, "select row_id from " + tables.retry + " where next_try <= ?1 and row_id <= ?2 order by row_id"),
-      by_id_(connection, Select(tables.event + " where id = ?1")),
-      after_(connection, Select(tables.event + " where id > ?1 order by id")),
-      failed_(connection, "select attempts, next_try from " + tables.retry + " where row_id = ?1"),
-      // A failure whose row somebody has deleted by hand holds nobody back.
-      earlier_(connection, "select 1 from " + tables.retry +
-                               " r where r.aggregate_id = cast(?1 as text) and r.row_id < ?2"
-                               " and exists (select 1 from " +
-                               tables.event + " e where e.id = r.row_id) limit 1") {}
+      now_(connection, tables.In(sql::Fill(kAbout, {{"[now]", kNow}}))),
+      due_(connection, tables.In("select row_id from {retry} where next_try <= ?1 and row_id <= ?2 order by row_id")),
+      by_id_(connection,
+             tables.In(sql::Fill("select [columns] from {event} where id = ?1", {{"[columns]", kColumns}}))),
+      after_(connection, tables.In(sql::Fill("select [columns] from {event} where id > ?1 order by id",
+                                             {{"[columns]", kColumns}}))),
+      failed_(connection, tables.In("select attempts, next_try from {retry} where row_id = ?1")),
+      earlier_(connection, tables.In(kEarlier)) {}
 
 void Reader::Read(const Call& call, const ReserveRequest& request, BatchBuilder& batch) {
   Transaction snapshot(connection_, "begin");

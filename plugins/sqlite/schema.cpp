@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "sql/fill.hpp"
 #include "sqlite/time.hpp"
 
 namespace outbox::sqlite {
@@ -81,26 +82,28 @@ std::string Create(const Table& table) {
 std::string Create(const sql::Tables& t, std::uint32_t shards) {
   std::string sql;
   for (const Table& table : Wanted(t)) sql += Create(table);
-  sql += "create index if not exists " + t.Quote(t.prefix + "_retry_key") + " on \"" + t.prefix +
-         "_retry\" (aggregate_id, row_id);\n";
-  sql +=
-      "create index if not exists " + t.Quote(t.prefix + "_retry_due") + " on \"" + t.prefix + "_retry\" (next_try);\n";
-  sql += "insert into " + t.meta + " (only_row, version, shards) values (1, " + std::to_string(sql::kSchemaVersion) +
-         ", " + std::to_string(std::max(1U, shards)) + ") on conflict (only_row) do nothing;\n";
-  return sql;
+  return sql + t.In(sql::Fill(R"(create index if not exists "[prefix]_retry_key" on {retry} (aggregate_id, row_id);
+create index if not exists "[prefix]_retry_due" on {retry} (next_try);
+insert into {meta} (only_row, version, shards) values (1, [version], [shards]) on conflict (only_row) do nothing;
+)",
+                              {{"[prefix]", t.prefix},
+                               {"[version]", std::to_string(sql::kSchemaVersion)},
+                               {"[shards]", std::to_string(std::max(1U, shards))}}));
 }
 
 // One row a shard, as many as the meta table says.
-std::string Shards(const sql::Tables& t) {
-  return "delete from " + t.shard + " where shard >= (select shards from " + t.meta + ");\n" + "insert into " +
-         t.shard + " (shard) with recursive n (i) as (select 0 union all select i + 1 from n where i + 1 <" +
-         " (select shards from " + t.meta + ")) select i from n where true on conflict (shard) do nothing;\n";
-}
+constexpr const char* kShards = R"(delete from {shard} where shard >= (select shards from {meta});
+insert into {shard} (shard)
+  with recursive n (i) as (select 0 union all select i + 1 from n where i + 1 < (select shards from {meta}))
+  select i from n where true on conflict (shard) do nothing;
+)";
 
 // The rows change shards, so that no token of before may hold on.
 std::string Reshard(const sql::Tables& t, std::uint32_t shards) {
-  return "update " + t.shard + " set owner = null, state = 'free', token = token + 1;\nupdate " + t.meta +
-         " set shards = " + std::to_string(shards) + ";\n";
+  return t.In(
+      sql::Fill("update {shard} set owner = null, state = 'free', token = token + 1;\n"
+                "update {meta} set shards = [shards];\n",
+                {{"[shards]", std::to_string(shards)}}));
 }
 
 void CheckWish(const SchemaWish& wish) {
@@ -112,13 +115,14 @@ void CheckWish(const SchemaWish& wish) {
     throw Error(OUTBOX_BAD_CONFIG, "at most " + std::to_string(kMostShards) + " shards are possible");
 }
 
-std::string WhyNotAutoincrement(const sql::Tables& t, const Table& wanted) {
+// The same table with ids that never come again.
+std::string Rebuild(const sql::Tables& t, const Table& wanted) {
   std::string names;
   for (const auto& [name, type] : wanted.columns) names += (names.empty() ? "" : ", ") + name;
-  const std::string old = t.Quote(t.event_name + "_old");
-  return "begin; alter table " + t.event + " rename to \"" + t.event_name + "_old\"; " + Create(wanted) +
-         "insert into " + t.event + " (" + names + ") select " + names + " from " + old + " order by id; drop table " +
-         old + "; commit;";
+  return t.In(
+      sql::Fill("begin; alter table {event} rename to \"[name]_old\"; [create] insert into {event} ([names])"
+                " select [names] from \"[name]_old\" order by id; drop table \"[name]_old\"; commit;",
+                {{"[name]", t.event_name}, {"[create]", Create(wanted)}, {"[names]", names}}));
 }
 
 }  // namespace
@@ -127,7 +131,7 @@ std::string PrintSchema(const sql::Tables& tables, const SchemaWish& wish) {
   CheckWish(wish);
   std::string sql = "pragma journal_mode = wal;\nbegin immediate;\n" + Create(tables, wish.shards);
   if (wish.shards > 0) sql += "-- Only while no relay runs:\n" + Reshard(tables, wish.shards);
-  return sql + Shards(tables) + "commit;\n";
+  return sql + tables.In(kShards) + "commit;\n";
 }
 
 void ApplySchema(Connection& connection, const sql::Tables& tables, const SchemaWish& wish) {
@@ -136,7 +140,7 @@ void ApplySchema(Connection& connection, const sql::Tables& tables, const Schema
   Transaction transaction(connection);
   connection.Script(Create(tables, wish.shards));
   const sql::Row meta =
-      connection.Run({"select cast(version as text), cast(shards as text) from " + tables.meta, {}}).at(0);
+      connection.Run({tables.In("select cast(version as text), cast(shards as text) from {meta}"), {}}).at(0);
   if (sql::ToNumber(meta[0]) > sql::kSchemaVersion)
     throw Error(OUTBOX_BAD_CONFIG, "the tables have version " + *meta[0] + " and this relay knows " +
                                        std::to_string(sql::kSchemaVersion) + "; use a newer outbox-relay");
@@ -147,7 +151,7 @@ void ApplySchema(Connection& connection, const sql::Tables& tables, const Schema
                                          "' (or wait until its lease has ended) and run this again");
     connection.Script(Reshard(tables, wish.shards));
   }
-  connection.Script(Shards(tables));
+  connection.Script(tables.In(kShards));
   transaction.Commit();
 }
 
@@ -182,7 +186,7 @@ std::vector<Finding> CheckSchema(Connection& connection, const sql::Tables& tabl
                         "table " + tables.event +
                             " gives the id of a deleted row to a new one (its id is not AUTOINCREMENT):"
                             " a repeated confirm would delete an event that was never sent",
-                        WhyNotAutoincrement(tables, wanted[0])});
+                        Rebuild(tables, wanted[0])});
 
   if (complete) {
     const sql::Rows meta =

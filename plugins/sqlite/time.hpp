@@ -15,5 +15,7 @@ std::int64_t ParseTime(std::string_view text);
 // Milliseconds since 1970 by the clock of the database's process; SQLite before 3.42 knows no unixepoch('subsec').
 // The half keeps the rounding of julianday's double from losing one.
 inline constexpr const char* kNow = "cast((julianday('now') - 2440587.5) * 86400000.0 + 0.5 as integer)";
+// The same for people.
+inline constexpr const char* kPeoplesNow = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')";
 
 }  // namespace outbox::sqlite

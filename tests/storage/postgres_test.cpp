@@ -536,6 +536,26 @@ TEST_CASE("another schema, another name, and the printed SQL", "[postgres]") {
   fresh.app("drop schema \"Sales\" cascade");
 }
 
+TEST_CASE("a table that the application made with another payload type is taken as it is", "[postgres]") {
+  Fresh fresh;
+  fresh.app(
+      "create table outbox_event (id bigint generated always as identity primary key, event_id uuid not null default"
+      " gen_random_uuid(), topic text not null, aggregate_id text, event_type text not null, payload bytea, headers"
+      " json, created_at timestamptz not null default now())");
+  Relay relay(Configured());
+  relay.writing().ApplySchema({});
+  CHECK(relay.writing().CheckSchema().empty());
+  relay.Heartbeat();
+  relay.Emit({Simple("k", std::string_view("\0\xff", 2))});
+  const Ids ids = IdsOf(relay.Reserve());
+  REQUIRE(ids.size() == 1);
+  relay.Fail(ids[0], Disposition::kDead);
+  const std::string row = std::to_string(ids[0]);
+  const outbox_bytes raw = outbox::Raw(row);
+  CHECK(relay.writing().Requeue({&raw, 1}) == 1);
+  CHECK(relay.Reserve().at(0).payload == std::string("\0\xff", 2));
+}
+
 TEST_CASE("the number of shards changes only while no relay runs", "[postgres]") {
   Ready ready;
   const Error error = Caught([&] { ready.relay.writing().ApplySchema({4, ""}); });

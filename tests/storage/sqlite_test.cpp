@@ -305,14 +305,16 @@ TEST_CASE("many rows that wait are passed in pieces", "[sqlite]") {
   raw.max_bytes = 1000;
   int calls = 0;
   for (bool done = false; !done; ++calls) {
-    REQUIRE(calls < 100'000);
-    adapter.Begin({0, ready.relay.token, Millis(20)});
+    REQUIRE(calls < 1000);
+    adapter.Begin({0, ready.relay.token, Millis(50)});
     const outbox::ReserveRequest request{raw};
     outbox::BatchBuilder batch(request);
-    adapter.ReserveNewEvents(request, batch);
+    // On a busy machine the whole time may pass between two rows; the next call goes on all the same.
+    const outbox_code code = Caught([&] { adapter.ReserveNewEvents(request, batch); }).code;
+    CHECK((code == OUTBOX_OK || code == OUTBOX_TIMEOUT));
     outbox_batch out{};
     batch.Finish(&out);
-    CHECK((out.more == 1 || out.count == 1));
+    CHECK((code == OUTBOX_TIMEOUT || out.more == 1 || out.count == 1));
     done = out.count == 1;
     out.release(&out);
   }

@@ -1,0 +1,107 @@
+// outbox.emit/1 on PostgreSQL: whole arrays of events in one statement.
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "postgres/adapter.hpp"
+#include "postgres/array.hpp"
+#include "sql/fill.hpp"
+#include "sql/text.hpp"
+
+namespace outbox::postgres {
+namespace {
+
+// Of one insert: the arrays are copied on their way, so they stay small.
+constexpr std::size_t kRowsPerInsert = 1000, kBytesPerInsert = std::size_t{4} << 20;
+
+constexpr const char* kInsert = R"(
+insert into {event} (topic, aggregate_id, event_type, payload, headers[column])
+select u.topic, u.key, u.type, cast(u.payload as [payload]), cast(u.headers as [headers])[value]
+from unnest($1, $2, $3, $4, $5, $6) with ordinality as u (topic, key, type, payload, headers, event_id, n) order by u.n)";
+
+void RequireText(const Bytes& bytes, const std::string& what, const char* mend = "") {
+  if (bytes && !sql::IsText(*bytes)) throw Error(OUTBOX_BAD_DATA, what + " is not UTF-8 text without NUL" + mend);
+}
+
+// Refused here with a reason that helps, where the server would say "invalid byte sequence".
+void CheckEvent(const Event& e, const EventColumns& columns) {
+  RequireText(e.topic, "the topic");
+  RequireText(e.event_type, "the event type");
+  RequireText(e.aggregate_id, "the key");
+  RequireText(e.event_id, "the event id");
+  if (!columns.IsBytea())
+    RequireText(e.payload, "the payload",
+                ", which is all that its column holds; run: outbox-relay migrate --payload bytea");
+  const bool json = columns.payload == "json" || columns.payload == "jsonb";
+  if (json && e.payload && !nlohmann::json::accept(*e.payload))
+    throw Error(
+        OUTBOX_BAD_DATA,
+        "the payload is not JSON, which is all that its column holds; run: outbox-relay migrate --payload text");
+  if (e.headers && !nlohmann::json::parse(*e.headers, nullptr, false).is_object())
+    throw Error(OUTBOX_BAD_DATA, "headers must be a JSON object");
+}
+
+}  // namespace
+
+void Adapter::BeginEmit() {
+  Wire& db = Db();
+  if (db.InTransaction()) db.Script("rollback");
+  const EventColumns& columns = Columns();
+  if (!inserts_) {
+    const std::vector<Oid> types{kTextArray, kTextArray, kTextArray, columns.IsBytea() ? kByteaArray : kTextArray,
+                                 kTextArray, kTextArray};
+    const auto prepare = [&](const char* name, const char* column, const char* value) {
+      const std::string sql = sql::Fill(
+          kInsert,
+          {{"[column]", column}, {"[value]", value}, {"[payload]", columns.payload}, {"[headers]", columns.headers}});
+      db.Prepare(name, config_->tables.In(sql), types);
+    };
+    prepare("insert", "", "");
+    prepare("insert_named", ", event_id", ", cast(u.event_id as uuid)");
+    inserts_ = true;
+  }
+  db.LimitOnServer();
+  db.Script("begin");
+}
+
+void Adapter::Insert(Events events) {
+  Wire& db = Db();
+  if (!inserts_ || !db.InTransaction()) throw Error(OUTBOX_INTERNAL, "insert without begin");
+  for (const Event& e : events) CheckEvent(e, *columns_);
+  // Runs of rows with an id of their own, and of rows that take the column's default.
+  for (std::size_t first = 0, next = 0; first < events.size(); first = next) {
+    const bool named = !events[first].event_id.empty();
+    std::array<Array, 6> columns{Array(kText), Array(kText), Array(kText), Array(columns_->IsBytea() ? kBytea : kText),
+                                 Array(kText), Array(kText)};
+    std::size_t bytes = 0;
+    for (; next < events.size() && next - first < kRowsPerInsert && bytes < kBytesPerInsert; ++next) {
+      const Event e = events[next];
+      if (named == e.event_id.empty()) break;
+      columns[0].Add(Bytes(e.topic));
+      columns[1].Add(e.aggregate_id);
+      columns[2].Add(Bytes(e.event_type));
+      columns[3].Add(e.payload);
+      columns[4].Add(e.headers);
+      columns[5].Add(named ? Bytes(e.event_id) : std::nullopt);
+      bytes += e.payload.value_or("").size();
+    }
+    std::array<std::string, 6> arrays;
+    std::vector<Parameter> parameters;
+    for (std::size_t i = 0; i < arrays.size(); ++i) {
+      arrays[i] = columns[i].Take();
+      parameters.push_back({arrays[i], true});
+    }
+    (void)db.Execute(named ? "insert_named" : "insert", parameters);
+  }
+}
+
+void Adapter::EndEmit(bool commit) {
+  Wire& db = Db();
+  // The server answers a commit after a failure with a silent rollback.
+  if (commit && !db.CanCommit()) {
+    db.Script("rollback");
+    throw Error(OUTBOX_BAD_DATA, "the transaction has failed and was rolled back");
+  }
+  db.Script(commit ? "commit" : "rollback");
+}
+
+}  // namespace outbox::postgres
