@@ -10,8 +10,8 @@
 #include <string_view>
 #include <vector>
 
-#include "status.hpp"
 #include "outbox/adapter.hpp"
+#include "status.hpp"
 
 namespace outbox::plugins {
 

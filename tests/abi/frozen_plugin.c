@@ -7,36 +7,36 @@
 static int the_store;
 static int released;
 
-static outbox_code Open(const outbox_host *host, const char *options, size_t size, outbox_store **store,
-                        outbox_error *error) {
+static outbox_code Open(const outbox_host* host, const char* options, size_t size, outbox_store** store,
+                        outbox_error* error) {
   (void)error;
   host->log(host->ctx, OUTBOX_LOG_INFO, options, size);
-  *store = (outbox_store *)&the_store;
+  *store = (outbox_store*)&the_store;
   return OUTBOX_OK;
 }
-static void Close(outbox_store *store) { (void)store; }
-static outbox_code Connect(outbox_store *store, const outbox_call *call, outbox_session **session,
-                           outbox_error *error) {
+static void Close(outbox_store* store) { (void)store; }
+static outbox_code Connect(outbox_store* store, const outbox_call* call, outbox_session** session,
+                           outbox_error* error) {
   (void)call;
   (void)error;
-  *session = (outbox_session *)store;
+  *session = (outbox_session*)store;
   return OUTBOX_OK;
 }
-static void Disconnect(outbox_session *session) { (void)session; }
+static void Disconnect(outbox_session* session) { (void)session; }
 
-static void Release(outbox_batch *batch) {
+static void Release(outbox_batch* batch) {
   (void)batch;
   ++released;
 }
-static outbox_bytes Bytes(const char *text) {
+static outbox_bytes Bytes(const char* text) {
   outbox_bytes bytes;
   bytes.data = text;
   bytes.size = strlen(text);
   return bytes;
 }
-static outbox_code Reserve(outbox_session *session, const outbox_reserve *ask, const outbox_call *call,
-                           outbox_batch *batch, outbox_error *error) {
-  static const char *const ids[] = {"1", "2", "3"};
+static outbox_code Reserve(outbox_session* session, const outbox_reserve* ask, const outbox_call* call,
+                           outbox_batch* batch, outbox_error* error) {
+  static const char* const ids[] = {"1", "2", "3"};
   static outbox_event events[3];
   size_t i;
   (void)session;
@@ -44,7 +44,7 @@ static outbox_code Reserve(outbox_session *session, const outbox_reserve *ask, c
   (void)error;
   batch->count = 0;
   for (i = 0; i < 3 && batch->count < ask->max_events; ++i) {
-    outbox_event *e = &events[batch->count];
+    outbox_event* e = &events[batch->count];
     if (ask->in_hand(ask->ctx, Bytes(ids[i]))) continue;
     memset(e, 0, sizeof *e);
     e->row_id = e->event_id = e->aggregate_id = Bytes(ids[i]);
@@ -61,8 +61,8 @@ static outbox_code Reserve(outbox_session *session, const outbox_reserve *ask, c
   batch->release = Release;
   return OUTBOX_OK;
 }
-static outbox_code Confirm(outbox_session *session, const outbox_bytes *row_ids, size_t count, const outbox_call *call,
-                           outbox_error *error) {
+static outbox_code Confirm(outbox_session* session, const outbox_bytes* row_ids, size_t count, const outbox_call* call,
+                           outbox_error* error) {
   (void)session;
   (void)row_ids;
   (void)call;
@@ -72,8 +72,8 @@ static outbox_code Confirm(outbox_session *session, const outbox_bytes *row_ids,
   }
   return OUTBOX_OK;
 }
-static outbox_code Failed(outbox_session *session, const outbox_failure *failures, size_t count,
-                          const outbox_call *call, outbox_error *error) {
+static outbox_code Failed(outbox_session* session, const outbox_failure* failures, size_t count,
+                          const outbox_call* call, outbox_error* error) {
   (void)session;
   (void)failures;
   (void)count;
@@ -83,8 +83,8 @@ static outbox_code Failed(outbox_session *session, const outbox_failure *failure
   return call->token == 5 ? OUTBOX_OK : OUTBOX_LEASE_LOST;
 }
 
-static outbox_code Heartbeat(outbox_session *session, outbox_bytes relay_id, int64_t lease_ms, const outbox_call *call,
-                             outbox_lease *lease, outbox_error *error) {
+static outbox_code Heartbeat(outbox_session* session, outbox_bytes relay_id, int64_t lease_ms, const outbox_call* call,
+                             outbox_lease* lease, outbox_error* error) {
   (void)session;
   (void)relay_id;
   (void)call;
@@ -96,8 +96,8 @@ static outbox_code Heartbeat(outbox_session *session, outbox_bytes relay_id, int
   lease->owned[0].token = 5;
   return OUTBOX_OK;
 }
-static outbox_code ReturnShards(outbox_session *session, outbox_bytes relay_id, const outbox_owned_shard *shards,
-                                size_t count, uint32_t leave, const outbox_call *call, outbox_error *error) {
+static outbox_code ReturnShards(outbox_session* session, outbox_bytes relay_id, const outbox_owned_shard* shards,
+                                size_t count, uint32_t leave, const outbox_call* call, outbox_error* error) {
   (void)session;
   (void)relay_id;
   (void)shards;
@@ -107,11 +107,12 @@ static outbox_code ReturnShards(outbox_session *session, outbox_bytes relay_id, 
   (void)error;
   return OUTBOX_OK;
 }
-static const void *Extension(const char *id) {
+static const void* Extension(const char* id) {
   static const outbox_leases_v1 leases = {sizeof leases, Heartbeat, ReturnShards};
   return strcmp(id, OUTBOX_LEASES_V1) == 0 ? &leases : NULL;
 }
 
 static const outbox_plugin table = {sizeof table, OUTBOX_ABI_MINOR, "frozen", "1.0.0", OUTBOX_CAN_SHARE, Open, Close,
-                                    Connect, Disconnect, Reserve, Confirm, Failed, NULL, NULL, Extension};
-const outbox_plugin *outbox_plugin_v1(void) { return &table; }
+                                    Connect,      Disconnect,       Reserve,  Confirm, Failed,           NULL, NULL,
+                                    Extension};
+const outbox_plugin* outbox_plugin_v1(void) { return &table; }

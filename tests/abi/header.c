@@ -8,5 +8,5 @@
 #include "outbox/ext/wakeup.h"
 #include "outbox/plugin.h"
 
-int HeaderCompiles(const outbox_batch *batch);
-int HeaderCompiles(const outbox_batch *batch) { return OUTBOX_HAS(outbox_batch, batch, owner); }
+int HeaderCompiles(const outbox_batch* batch);
+int HeaderCompiles(const outbox_batch* batch) { return OUTBOX_HAS(outbox_batch, batch, owner); }

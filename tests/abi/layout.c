@@ -10,11 +10,14 @@
 
 #include "layout.h"
 
-#define FIELD(type, field) {#type "." #field, offsetof(type, field), sizeof(((type *)0)->field)}
-#define WHOLE(type) {#type, 0, sizeof(type)}
-#define CODE(code) {#code, 0, (size_t)(code)}
+#define FIELD(type, field) \
+  { #type "." #field, offsetof(type, field), sizeof(((type*)0)->field) }
+#define WHOLE(type) \
+  { #type, 0, sizeof(type) }
+#define CODE(code) \
+  { #code, 0, (size_t)(code) }
 
-const struct Place *LAYOUT(void) {
+const struct Place* LAYOUT(void) {
   static const struct Place places[] = {
       FIELD(outbox_bytes, data),
       FIELD(outbox_bytes, size),

@@ -4,14 +4,14 @@
 #include <stddef.h>
 
 struct Place {
-  const char *name; /* NULL = the end */
+  const char* name; /* NULL = the end */
   size_t offset, size;
 };
 #ifdef __cplusplus
 extern "C" {
 #endif
-const struct Place *FrozenLayout(void);
-const struct Place *TodayLayout(void);
+const struct Place* FrozenLayout(void);
+const struct Place* TodayLayout(void);
 #ifdef __cplusplus
 }
 #endif

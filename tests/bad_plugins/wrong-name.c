@@ -1,4 +1,4 @@
 #include "plain.h"
 
 static const outbox_plugin table = PLAIN_TABLE("somebody-else");
-const outbox_plugin *outbox_plugin_v1(void) { return &table; }
+const outbox_plugin* outbox_plugin_v1(void) { return &table; }
