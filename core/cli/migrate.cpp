@@ -45,8 +45,10 @@ void AddMigrate(CLI::App& app, Action& action) {
   command->add_flag("--print", options->print, "Print the SQL and change nothing; needs no connection");
   command->add_option("--payload", options->wish.payload, "Column type of the payload, where the database has a choice")
       ->check(CLI::IsMember({"text", "bytea", "jsonb"}));
-  command->add_option("--shards", options->wish.shards, "How many relays can share the work (default: keep, or 1)")
-      ->check(CLI::Range(1, 256));
+  command
+      ->add_option("--shards", options->wish.shards,
+                   "Shares of the keys that relays can divide among them; 1 in this version")
+      ->check([](const std::string& n) { return n == "1" ? "" : "this version works with one shard"; });
   command->footer(
       "What is there is kept; a second run changes nothing. `run` needs no right to change tables, `migrate` does.\n"
       "\n"

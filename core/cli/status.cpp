@@ -21,8 +21,8 @@ State StateOf(const Stats& stats, bool has_leases) {
   if (stats.backlog == 0) return {"empty", "nothing waits"};
   if (!has_leases) return {"waiting", "events wait; this storage does not tell whether a relay runs"};
   if (stats.shards_owned == 0) return {"no_relay", "events wait and no relay works on them"};
-  if (stats.backlog == stats.blocked) return {"blocked", "what is left waits for an operator"};
   if (stats.shards_owned < stats.shards_total) return {"partly", "some shards have no relay"};
+  if (stats.blocked > 0) return {"blocked", "a relay is at work, and some keys wait for an operator"};
   return {"working", "a relay is at work"};
 }
 

@@ -154,7 +154,7 @@ Time Engine::NextDeadline() const {
   for (std::size_t w = 0; w < 3; ++w) {
     if (pending[w] && !writers_[w].busy) by(writers_[w].not_before);
   }
-  return next;
+  return next < kForever / 2 ? next : kForever;  // no lease, no margin before its end
 }
 
 }  // namespace outbox::engine

@@ -286,20 +286,13 @@ void Engine::Fail(EventIndex e, std::int32_t error) {
   HoldKey(e, Hold::Why::kFailing);
 }
 
+// Reads ascend, so what is in hand of the key already stands before the head and goes its way; what arrives later waits.
 void Engine::HoldKey(EventIndex head, Hold::Why why) {
   const Event& event = events_[head];
   if (!MayHold(event)) return;
   Hold& hold = holds_[event.key_hash];
   hold.why = why;
   hold.head = head;
-  std::erase_if(queue_, [&](EventIndex e) {
-    const bool follows = e != head && events_[e].has_key && events_[e].key_hash == event.key_hash;
-    if (follows) {
-      hold.passed = true;
-      Drop(e);
-    }
-    return follows;
-  });
 }
 
 // The event that a key waited for is out of the way; what was passed by meanwhile must be read first.

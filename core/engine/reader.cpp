@@ -7,13 +7,12 @@
 namespace outbox::engine {
 
 Reader::Reader(std::shared_ptr<plugins::Store> store, publish::Publisher& publisher, std::string relay_id,
-               std::shared_ptr<Condition> database, std::shared_ptr<Condition> broker,
-               std::function<void(Reading)> arrived, std::function<void(outbox_code)> failed)
+               std::shared_ptr<Condition> database, std::function<void(Reading)> arrived,
+               std::function<void(outbox_code)> failed)
     : marks_rows_(store->MarksRows()),
       connection_(std::move(store), std::move(database)),
       publisher_(publisher),
       relay_id_(std::move(relay_id)),
-      broker_(std::move(broker)),
       arrived_(std::move(arrived)),
       failed_(std::move(failed)),
       thread_([this] { Run(); }) {}
@@ -58,11 +57,7 @@ void Reader::Execute(ReadOrder& order) {
   }
   reading.batch = std::make_unique<publish::PreparedBatch>();
   reading.batch->batch = std::move(*batch);
-  if (const Status prepared = Prepare(*reading.batch, order.call); !prepared.ok()) {
-    broker_->Bad(prepared.text());
-    return failed_(prepared.code());
-  }
-  if (!reading.batch->batch.empty()) broker_->Good();
+  if (const Status prepared = Prepare(*reading.batch, order.call); !prepared.ok()) return failed_(prepared.code());
   reading.reservation.drain_first = reading.batch->drain_first;
   const plugins::Batch& rows = reading.batch->batch;
   reading.events.reserve(rows.size());

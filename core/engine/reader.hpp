@@ -32,7 +32,7 @@ class Reader {
  public:
   // The callbacks run on the reader's thread.
   Reader(std::shared_ptr<plugins::Store> store, publish::Publisher& publisher, std::string relay_id,
-         std::shared_ptr<Condition> database, std::shared_ptr<Condition> broker, std::function<void(Reading)> arrived,
+         std::shared_ptr<Condition> database, std::function<void(Reading)> arrived,
          std::function<void(outbox_code)> failed);
   ~Reader();
 
@@ -49,7 +49,6 @@ class Reader {
   Connection connection_;
   publish::Publisher& publisher_;
   const std::string relay_id_;
-  const std::shared_ptr<Condition> broker_;
   const std::function<void(Reading)> arrived_;
   const std::function<void(outbox_code)> failed_;
   // Rows that the relay holds. Too large for a moment, never too small: a row leaves it only with the order after

@@ -33,8 +33,8 @@ Relay::Relay(config::Relay config, std::shared_ptr<plugins::Store> store, Publis
 
 Relay::~Relay() {
   Stop(config::Duration(0));
+  if (lease_thread_.joinable()) lease_thread_.join();  // it uses the runners
   runners_.clear();
-  if (lease_thread_.joinable()) lease_thread_.join();
 }
 
 Status Relay::Start() {
@@ -137,6 +137,11 @@ void Relay::KeepLeases() {
       auto held = connection_.Use(MakeCall(), [&](plugins::Session& session) {
         return session.Heartbeat(config_.id, config_.reserve_duration, MakeCall());
       });
+      if (held.ok() && held->shards_total > 1) {
+        return Fail({OUTBOX_BAD_CONFIG, fmt::format("the outbox has {} shards and this version works on one; run: "
+                                                    "outbox-relay migrate --shards 1",
+                                                    held->shards_total)});
+      }
       if (held.ok()) {
         failures = 0;
         met_database_ = true;

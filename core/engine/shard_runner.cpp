@@ -35,15 +35,16 @@ Result<std::unique_ptr<ShardRunner>> ShardRunner::Start(std::uint32_t shard, Par
   const Parts& p = runner->parts_;
   runner->publisher_ = std::move(*publisher);
   runner->reader_ = std::make_unique<Reader>(
-      p.store, *runner->publisher_, p.relay_id, p.database, p.broker,
+      p.store, *runner->publisher_, p.relay_id, p.database,
       [r = runner.get()](Reading reading) {
         r->mailbox_.Post(
             [r, shared = std::make_shared<Reading>(std::move(reading))] { r->Arrived(std::move(*shared)); });
       },
       [r = runner.get()](outbox_code code) { r->mailbox_.Post([r, code] { r->engine_.ReserveFailed(code); }); });
-  runner->writer_ = std::make_unique<Writer>(p.store, p.database, [r = runner.get()](Write what, outbox_code code) {
-    r->mailbox_.Post([r, what, code] { r->engine_.Written(what, code); });
-  });
+  runner->writer_ =
+      std::make_unique<Writer>(p.store, p.database, p.logger, [r = runner.get()](Write what, outbox_code code) {
+        r->mailbox_.Post([r, what, code] { r->engine_.Written(what, code); });
+      });
   runner->thread_ = std::thread([r = runner.get()] { r->Run(); });
   return runner;
 }
@@ -259,21 +260,22 @@ publish::Refusal ShardRunner::WhyFailed(const FailedEvent& failed) const {
   return refusal >= 0 ? batch.refusals[static_cast<std::size_t>(refusal)] : publisher_->Explain(failed.error);
 }
 
-// One line a second at most: a topic that is gone may fail a million events.
+// One line a second at most, of each of the two kinds: a topic that is gone may fail a million events.
 void ShardRunner::LogFailure(const FailedEvent& failed, const publish::Refusal& why) {
+  FailureLog& log = failed.disposition == OUTBOX_RETRY ? log_retries_ : log_given_up_;
   const Time now = Now();
-  if (now < log_failures_after_) {
-    ++unlogged_failures_;
+  if (now < log.quiet_until) {
+    ++log.unlogged;
     return;
   }
-  log_failures_after_ = now + kSecond;
+  log.quiet_until = now + kSecond;
   const outbox_event& row = Row(failed.event);
   const std::string next = failed.disposition == OUTBOX_DEAD ? "moved to the dead letters"
                            : failed.disposition == OUTBOX_BLOCK
                                ? "given up, its key waits for an operator"
                                : fmt::format("next try in {} ms", failed.retry_after / kMillisecond);
-  const std::string more = unlogged_failures_ > 0 ? fmt::format(" ({} more not shown)", unlogged_failures_) : "";
-  unlogged_failures_ = 0;
+  const std::string more = log.unlogged > 0 ? fmt::format(" ({} more not shown)", log.unlogged) : "";
+  log.unlogged = 0;
   parts_.logger->warn("event {} for topic '{}' failed (attempt {} of {}): {}: {}; {}{}", View(row.event_id),
                       View(row.topic), row.attempts + 1, parts_.config.max_attempts, why.reason, why.text, next, more);
 }

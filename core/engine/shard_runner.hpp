@@ -85,8 +85,10 @@ class ShardRunner : private publish::PublisherListener {
     Time until = 0;
   } next_lease_;  // gained while the last one is still being wound up
   enum class Phase { kStandby, kHolding, kWindingUp, kStopping, kStopped } phase_ = Phase::kStandby;
-  Time log_failures_after_ = 0;
-  std::uint64_t unlogged_failures_ = 0;
+  struct FailureLog {
+    Time quiet_until = 0;
+    std::uint64_t unlogged = 0;
+  } log_retries_, log_given_up_;
 
   mutable std::mutex counters_mutex_;
   Counters counters_;

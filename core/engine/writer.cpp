@@ -3,8 +3,11 @@
 namespace outbox::engine {
 
 Writer::Writer(std::shared_ptr<plugins::Store> store, std::shared_ptr<Condition> database,
-               std::function<void(Write, outbox_code)> answered)
-    : connection_(std::move(store), std::move(database)), answered_(std::move(answered)), thread_([this] { Run(); }) {}
+               std::shared_ptr<spdlog::logger> logger, std::function<void(Write, outbox_code)> answered)
+    : connection_(std::move(store), std::move(database)),
+      logger_(std::move(logger)),
+      answered_(std::move(answered)),
+      thread_([this] { Run(); }) {}
 
 Writer::~Writer() {
   stop_ = true;
@@ -14,7 +17,11 @@ Writer::~Writer() {
 
 void Writer::Do(WriteOrder order) {
   mailbox_.Post([this, shared = std::make_shared<WriteOrder>(std::move(order))] {
-    answered_(shared->what, Execute(*shared).code());
+    const Status status = Execute(*shared);
+    // The database is fine and will not have this: repeating does not mend it, so somebody must see it.
+    if (status.code() == OUTBOX_BAD_DATA)
+      logger_->error("the storage refuses what the relay writes: {}", status.text());
+    answered_(shared->what, status.code());
   });
 }
 

@@ -28,7 +28,7 @@ class Writer {
  public:
   // `answered` runs on the writer's thread.
   Writer(std::shared_ptr<plugins::Store> store, std::shared_ptr<Condition> database,
-         std::function<void(Write, outbox_code)> answered);
+         std::shared_ptr<spdlog::logger> logger, std::function<void(Write, outbox_code)> answered);
   ~Writer();
 
   void Do(WriteOrder order);
@@ -39,6 +39,7 @@ class Writer {
   [[nodiscard]] Status Execute(const WriteOrder& order);
 
   Connection connection_;
+  const std::shared_ptr<spdlog::logger> logger_;
   const std::function<void(Write, outbox_code)> answered_;
   Mailbox mailbox_;
   std::atomic<bool> stop_ = false;

@@ -52,9 +52,17 @@ class ModelProducer {
   }
 
   void Reset(std::uint32_t epoch) {
+    Kill();
+    world_.After(world_.Between(100, 20'000), [this, epoch] {
+      Renew(epoch);
+      reset_(epoch);
+    });
+  }
+
+  // What is on the wire may still arrive, now or after the next producer has begun: for each lane a prefix.
+  void Kill() {
     auto old = producer_;
     old->dead = true;
-    // What is on the wire may still arrive, now or after the next producer has begun: for each lane a prefix.
     for (auto& [lane, state] : old->lanes) {
       std::vector<Row> late;
       for (const auto& request : state.flying) {
@@ -75,10 +83,6 @@ class ModelProducer {
       else
         world_.After(world_.Between(1, 3 * engine::kSecond), store);
     }
-    world_.After(world_.Between(100, 20'000), [this, epoch] {
-      Renew(epoch);
-      reset_(epoch);
-    });
   }
 
  private:

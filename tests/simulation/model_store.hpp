@@ -23,6 +23,7 @@ enum class Poison : std::uint8_t {
   kUnsendable,  // judged before sending, for good
   kTooLarge,    // refused by the broker, for good
   kShy,         // refused by the broker twice, then taken
+  kMending,     // judged unsendable once, then sent
 };
 
 struct Row {

@@ -32,7 +32,10 @@ class RelayProcess : public std::enable_shared_from_this<RelayProcess> {
             [this](std::uint32_t epoch) { Turn([this, epoch] { engine_.ResetDone(epoch); }); }) {}
 
   void Start() { Beat(); }
-  void Kill() { dead_ = true; }
+  void Kill() {
+    dead_ = true;
+    producer_.Kill();
+  }
   [[nodiscard]] bool dead() const { return dead_; }
   void Pause(Time how_long) { paused_until_ = world_.now() + how_long; }
   [[nodiscard]] std::uint64_t resets() const { return engine_.counters().resets; }
@@ -163,7 +166,7 @@ class RelayProcess : public std::enable_shared_from_this<RelayProcess> {
     std::vector<Held> held;
     for (const auto& r : rows) {
       incoming.push_back({static_cast<std::uint64_t>(r.row.key), r.row.key != kNoKey, r.attempts, LaneOf(r.row),
-                          r.row.poison == Poison::kUnsendable});
+                          r.row.poison == Poison::kUnsendable || (r.row.poison == Poison::kMending && r.attempts < 1)});
       held.push_back({r.row, r.attempts});
     }
     const auto b = engine_.Reserved({rows.size() * 100, more, false, kForever}, incoming);
@@ -229,7 +232,7 @@ class Writers {
         continue;  // a writer that would wait: leave it out
       if (key != kNoKey) locked.insert(key);
       Row row{store_.TakeId(), key, 0, Poison::kNone};
-      if (world_.Chance(scenario_.poison)) row.poison = static_cast<Poison>(1 + world_.Random(3));
+      if (world_.Chance(scenario_.poison)) row.poison = static_cast<Poison>(1 + world_.Random(4));
       rows.push_back(row);
     }
     for (const int key : locked) busy_.insert(key);
