@@ -1,0 +1,158 @@
+"""The SDK as an author of an adapter meets it: installed, template and example built outside the tree, and run."""
+
+import json
+import os
+import pathlib
+import shlex
+import shutil
+import sqlite3
+import subprocess
+import tempfile
+import unittest
+
+from servers import find_binary, outbox_relay, wait_until
+from servers.process import Process
+from servers.relay import ROOT
+
+EVENTS = [("k", '{"n":1}'), ("k", '{"n":2}'), (None, None), ("", ""), ("ключ", '{"n":3}')]
+
+
+def run(*command, **options):
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=300, check=False,
+                          **options)
+    if done.returncode != 0:
+        raise AssertionError(f"{shlex.join(str(part) for part in command)}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+class OutOfTree(unittest.TestCase):
+    """Installs what an author needs, and nothing of the relay, into a prefix of its own."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="outbox-sdk-"))
+        cls.addClassCleanup(shutil.rmtree, cls.folder)
+        cls.prefix = cls.folder / "prefix"
+        run("meson", "setup", cls.folder / "sdk", ROOT, "--prefix", cls.prefix, "-Dtests=false", "-Dbench=false",
+            "-Dplugin_sqlite=disabled", "-Dplugin_postgres=disabled")
+        run("meson", "install", "-C", cls.folder / "sdk", "--no-rebuild", "--tags", "devel")
+        cls.env = {**os.environ, "PKG_CONFIG_PATH": str(next(cls.prefix.rglob("outbox-sdk.pc")).parent)}
+
+    @classmethod
+    def build(cls, source):
+        copy = cls.folder / "source"
+        shutil.copytree(source, copy)
+        run("meson", "setup", copy / "build", copy, "--prefix", cls.prefix, "--werror", env=cls.env)
+        run("ninja", "-C", copy / "build")
+        return copy
+
+    def relay(self, plugin, options, is_done, **relay):
+        """Runs the daemon with this plugin until is_done(); returns what it has published."""
+        config = self.folder / f"{self.id()}.json"
+        config.write_text(json.dumps({
+            "storage": {"plugin": plugin.stem.removeprefix("outbox-"), "options": options},
+            "publisher": {"type": "stdout"},
+            "relay": {"poll_interval": "50ms", **relay}}), encoding="utf-8")
+        config.chmod(0o600)
+        output = self.folder / f"{self.id()}.out"
+        # the records go to stdout, the log to stderr: here they meet in one file
+        process = Process([find_binary(), "run", "--config", config], output,
+                          env={"OUTBOX_PLUGIN_PATH": str(plugin.parent)})
+        self.addCleanup(lambda: process.returncode is None and process.kill())
+        try:
+            wait_until(is_done, 30, "everything is relayed")
+            self.assertEqual(process.stop(), 0)
+        except (TimeoutError, AssertionError):
+            print(output.read_text(encoding="utf-8"))
+            raise
+        lines = output.read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines if line.startswith('{"topic"')]
+
+
+class TemplateTest(OutOfTree):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        template = run("pkg-config", "--variable=template", "outbox-sdk", env=cls.env).strip()
+        cls.source = cls.build(template)
+        cls.plugin = cls.source / "build/outbox-mine.so"
+
+    def database(self, name):
+        path = self.folder / name
+        connection = sqlite3.connect(path)
+        self.addCleanup(connection.close)
+        connection.executescript((self.source / "schema.sql").read_text(encoding="utf-8"))
+        return path, connection
+
+    def test_exports_one_symbol_and_installs_where_the_relay_looks(self):
+        symbols = run("nm", "-D", "--defined-only", self.plugin).split()
+        self.assertEqual(symbols[2::3], ["outbox_plugin_v1"])
+        run("meson", "install", "-C", self.source / "build", "--no-rebuild")
+        found = list(self.prefix.rglob("outbox-relay/outbox-mine.so"))
+        self.assertEqual(len(found), 1, found)
+
+    def test_is_listed(self):
+        listed = outbox_relay("plugins", "--json", env={"OUTBOX_PLUGIN_PATH": str(self.plugin.parent)})
+        self.assertEqual(listed.returncode, 0, listed.stderr)
+        mine = [plugin for plugin in json.loads(listed.stdout)["plugins"] if plugin["name"] == "mine"]
+        self.assertEqual([plugin["file"] for plugin in mine], [str(self.plugin)])
+        self.assertEqual(mine[0]["version"], "0.1.0")
+
+    def test_keeps_the_contract(self):
+        build = next(up for up in find_binary().parents if (up / "build.ninja").is_file())
+        empty, connection = self.database("empty.db")
+        connection.close()
+        fresh, used = shlex.quote(str(empty)), shlex.quote(str(self.folder / "used.db"))
+        report = run(build / "tests/contract/outbox-plugin-check", self.plugin, "--seed", 1,
+                     "--before", f"rm -f {used}* && cp {fresh} {used}",
+                     "--options", json.dumps({"path": str(self.folder / "used.db")}))
+        passed = [line.split()[1] for line in report.splitlines() if line.startswith("ok ")]
+        self.assertGreater(len(passed), 40, report)
+        self.assertIn("values/bytes-are-bytes", passed)
+
+    def test_relays(self):
+        path, connection = self.database("relayed.db")
+        for key, payload in EVENTS:
+            connection.execute("INSERT INTO outbox_event (aggregate_id, event_type, topic, payload)"
+                               " VALUES (?, 'noted', 'notes', ?)", (key, payload))
+        connection.commit()
+        records = self.relay(self.plugin, {"path": str(path)},
+                             lambda: not connection.execute("SELECT 1 FROM outbox_event").fetchall())
+        self.assertEqual([(record["topic"], record["key"], record["payload"]) for record in records],
+                         [("notes", key, payload) for key, payload in EVENTS])
+
+
+class SpoolTest(OutOfTree):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.plugin = cls.build(ROOT / "examples/spool") / "build/outbox-spool.so"
+
+    def setUp(self):
+        self.spool = self.folder / "spool"
+        self.new = self.spool / "new"
+        self.new.mkdir(parents=True)
+        self.addCleanup(shutil.rmtree, self.spool)
+
+    def test_relays_and_empties_the_folder(self):
+        (self.new / "000002,orders,order.paid,c-7").write_bytes(b"2")
+        (self.new / "000001,orders,order.created,c-7").write_bytes(b"1")
+        (self.new / "000003,orders,order.noted").write_bytes(b"\xff\0")
+        records = self.relay(self.plugin, {"folder": str(self.spool)}, lambda: not list(self.new.iterdir()))
+        self.assertEqual([(record["key"], record["payload"]) for record in records],
+                         [("c-7", "1"), ("c-7", "2"), (None, {"base64": "/wA="})])
+
+    def test_blocked_key_waits_and_others_flow(self):
+        stuck = [self.new / "000001,orders,made,c-7", self.new / "000002,orders,made,c-7"]
+        for file in stuck:
+            file.write_bytes(b"{}")
+        (self.new / "000003,orders,made,c-8").write_bytes(b"{}")
+        failed = self.spool / "failed"
+        failed.mkdir()
+        mark = failed / stuck[0].name
+        mark.write_text("too_large\n")
+        in_an_hour = mark.stat().st_mtime + 3600
+        os.utime(mark, (in_an_hour, in_an_hour))
+        records = self.relay(self.plugin, {"folder": str(self.spool)}, lambda: len(list(self.new.iterdir())) == 2)
+        self.assertEqual([record["key"] for record in records], ["c-8"])
+        self.assertEqual(sorted(self.new.iterdir()), stuck)
