@@ -29,7 +29,7 @@ long long Position::Lowest(bool also_watched) const {
 }
 
 void Position::Advance(long long cursor, const std::vector<Locker>& lockers) {
-  if (gap_low_ == low_) low_ = std::max(low_, clear_);
+  low_ = std::max(low_, clear_);
   gap_low_ = std::max({gap_low_, gap_clear_, low_});
 
   std::map<std::string, Seen> now;

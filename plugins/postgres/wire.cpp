@@ -92,6 +92,7 @@ void Wire::Adopt(PGconn* connection) {
   connection_ = connection;
   broken_ = false;
   server_limit_ = Millis(0);
+  prepared_.clear();
   PQsetnonblocking(connection_, 1);
   PQsetNoticeProcessor(
       connection_, [](void*, const char*) {}, nullptr);  // libpq's own prints to stderr
@@ -160,11 +161,16 @@ void Wire::Script(const std::string& sql) {
 }
 
 sql::Rows Wire::Run(const sql::Statement& statement) {
-  const std::string sql = Numbered(statement.sql);
+  auto known = prepared_.find(statement.sql);
+  if (known == prepared_.end()) {
+    const std::string name = "run_" + std::to_string(prepared_.size());
+    Prepare(name, Numbered(statement.sql), {});
+    known = prepared_.emplace(statement.sql, name).first;
+  }
   const Raw raw(statement.values);
   return ToRows(Ask([&] {
-    return PQsendQueryParams(connection_, sql.c_str(), raw.size(), nullptr, raw.values.data(), raw.lengths.data(),
-                             raw.formats.data(), 0);
+    return PQsendQueryPrepared(connection_, known->second.c_str(), raw.size(), raw.values.data(), raw.lengths.data(),
+                               raw.formats.data(), 0);
   }));
 }
 

@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -89,7 +90,8 @@ class Wire : public sql::Statements {
   const int wake_;  // eventfd: ends a wait
   std::atomic<bool> cancelled_ = false;
   bool broken_ = false;
-  Millis server_limit_{0};  // the statement_timeout that is set
+  std::map<std::string, std::string> prepared_;  // by Run: name by SQL; what a relay asks is a handful of statements
+  Millis server_limit_{0};                       // the statement_timeout that is set
   Millis timeout_{0};
   Clock::time_point deadline_ = Clock::time_point::max(), half_ = Clock::time_point::max();
 };

@@ -49,7 +49,7 @@ class Model {
       if (Pick(400) == 0) ids_ += 30'000;  // as if many rows had come and gone
     }
     while (!open_.empty()) End();
-    for (int i = 0; i < 6; ++i) Read();
+    for (int i = 0; i < 60; ++i) Read();
     CHECK(taken_ == committed_);
     // Quiet: nothing may appear any more, and the position knows.
     CHECK(position_.low() == position_.cursor());
@@ -134,7 +134,7 @@ class Model {
 }  // namespace
 
 TEST_CASE("no row is lost or overtaken, whatever the writers do", "[position]") {
-  for (unsigned seed = 0; seed < 2000; ++seed) {
+  for (unsigned seed = 0; seed < 3000; ++seed) {
     INFO("seed " << seed);
     Model(seed).Run(400);
   }
