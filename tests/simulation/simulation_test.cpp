@@ -47,9 +47,7 @@ TEST_CASE("two relays, one of them paused beyond its lease") { HoldsFor({.relays
 
 TEST_CASE("relays crash") { HoldsFor({.relays = 2, .crash = 0.02}); }
 
-TEST_CASE("relays crash while poison waits for its next try") {
-  HoldsFor({.relays = 2, .poison = 0.1, .crash = 0.05});
-}
+TEST_CASE("relays crash while poison waits for its next try") { HoldsFor({.relays = 2, .poison = 0.1, .crash = 0.05}); }
 
 TEST_CASE("everything at once, dead letters") {
   HoldsFor({.relays = 2,
