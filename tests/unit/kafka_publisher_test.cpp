@@ -190,6 +190,7 @@ TEST_CASE_METHOD(KafkaFixture, "a success without an offset is not believed") {
   // second's success that the first is there too. On this broker it is not.
   Make({{"batch.num.messages", "2"}, {"linger.ms", "0"}});
   const PreparedBatch batch = Prepare(Numbered(10));
+  BrokerSlow(200);  // so that the second is on the wire before the first is answered
   rd_kafka_mock_push_request_errors(broker->mock(), 0 /* Produce */, 1, RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS);
   publisher->Publish(batch, All(batch), 1);
   REQUIRE(listener.WaitForReports(10));
