@@ -9,6 +9,7 @@ namespace outbox::postgres {
 namespace {
 
 constexpr std::uint32_t kMostShards = 256;
+constexpr std::array<std::string_view, 5> kTypes{"", "text", "bytea", "json", "jsonb"};
 
 // Rows come and go, and the table is small against what passed through it: vacuum by number, not by share, so that index
 // entries of delivered rows do not pile up.
@@ -22,14 +23,13 @@ std::string Create(const sql::Tables& t, const Table& table) {
   std::string sql = "create table if not exists " + t.Quote(table.name) + " (";
   const char* separator = "\n  ";
   for (const auto& [name, type] : table.columns) {
-    sql += separator + name + " " + type;
+    sql.append(separator).append(name).append(" ").append(type);
     separator = ",\n  ";
   }
   return sql + "\n)" + (table.storage.empty() ? "" : " with (" + table.storage + ")") + ";\n";
 }
 
 void CheckWish(const SchemaWish& wish) {
-  constexpr std::array<std::string_view, 5> kTypes{"", "text", "bytea", "json", "jsonb"};
   if (std::find(kTypes.begin(), kTypes.end(), wish.payload) == kTypes.end())
     throw Error(OUTBOX_BAD_CONFIG, "the payload is text, bytea, json or jsonb; not '" + wish.payload + "'");
   if (wish.shards > kMostShards)

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <thread>
 
 #include "sql/tables.hpp"
@@ -26,7 +25,7 @@ std::string Checked(std::string path, bool create) {
       throw Error(OUTBOX_BAD_CONFIG, path + " is not writable for this user; delivered rows are deleted from it");
     return path;
   }
-  if (errno == EACCES) throw Error(OUTBOX_BAD_CONFIG, path + ": " + std::strerror(errno));
+  if (errno == EACCES) throw Error(OUTBOX_BAD_CONFIG, path + " cannot be reached by this user");
   // A relay that made an empty database would wait for ever for rows that are written elsewhere.
   if (!create)
     throw Error(OUTBOX_BAD_CONFIG,

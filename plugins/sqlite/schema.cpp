@@ -73,7 +73,7 @@ std::string Create(const Table& table) {
   std::string sql = "create table if not exists " + table.name + " (";
   const char* separator = "\n  ";
   for (const auto& [name, type] : table.columns) {
-    sql += separator + name + " " + type;
+    sql.append(separator).append(name).append(" ").append(type);
     separator = ",\n  ";
   }
   return sql + "\n);\n";
