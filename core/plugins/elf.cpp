@@ -6,7 +6,8 @@
 #include <fstream>
 
 // Laid down by the linker: the ELF header of this very program, which names the machine that a plugin must be for.
-extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));  // NOLINT(bugprone-reserved-identifier)
+extern const ElfW(Ehdr) __ehdr_start
+    __attribute__((visibility("hidden")));  // NOLINT(bugprone-reserved-identifier,readability-identifier-naming)
 
 namespace outbox::plugins {
 namespace {

@@ -81,14 +81,16 @@ Status CheckSymbols(const fs::path& file) {
 Result<const outbox_plugin*> RunEntry(const fs::path& file) {
   // Boost.DLL has no name for NODELETE but hands the bits on. The object below is closed on return, the code stays:
   // clients of databases leave threads and destructors behind. Never DEEPBIND: it splits the allocator in two.
-  constexpr auto kMode = static_cast<boost::dll::load_mode::type>(boost::dll::load_mode::rtld_now |
-                                                                  boost::dll::load_mode::rtld_local | RTLD_NODELETE);
-  try {
-    const boost::dll::shared_library library(file, kMode);
-    return library.get<const outbox_plugin*()>(std::string(kEntry))();
-  } catch (const std::exception& e) {
-    return Refuse(std::string("cannot be loaded: ") + e.what());
+  constexpr auto mode = static_cast<boost::dll::load_mode::type>(boost::dll::load_mode::rtld_now |
+                                                                 boost::dll::load_mode::rtld_local | RTLD_NODELETE);
+  std::error_code error;
+  boost::dll::shared_library library;
+  library.load(file, error, mode);
+  if (error) {
+    const char* const why = ::dlerror();  // NOLINT(concurrency-mt-unsafe): glibc keeps it per thread
+    return Refuse(std::string("cannot be loaded: ") + (why != nullptr ? why : error.message()));
   }
+  return library.get<const outbox_plugin*()>(std::string(kEntry))();
 }
 
 // The reason of a refusal is without the file's name.
@@ -96,7 +98,7 @@ Result<const outbox_plugin*> LoadFile(const fs::path& file, std::string_view nam
   if (!file.is_absolute()) return Refuse("not an absolute path");
   if (Status status = CheckFile(file); !status.ok()) return status;
   if (Status status = CheckSymbols(file); !status.ok()) return status;
-  const auto table = RunEntry(file);
+  auto table = RunEntry(file);
   if (!table.ok()) return table;
   if (Status status = CheckTable(*table); !status.ok()) return status;
   if ((*table)->name != name)

@@ -27,13 +27,13 @@ std::string PluginName(const std::filesystem::path& file) {
 }
 
 int Check(const Subject& subject, const std::vector<Case>& cases, bool in_process, std::chrono::seconds limit) {
-  constexpr const char* kWords[] = {"ok", "FAILED", "CRASHED", "skipped", "warning"};
+  constexpr const char* words[] = {"ok", "FAILED", "CRASHED", "skipped", "warning"};
   int counts[5] = {};
   for (const Case& one : cases) {
     const Outcome outcome = in_process ? RunHere(one, subject) : RunInChild(one, subject, limit);
     const auto verdict = static_cast<std::size_t>(outcome.verdict);
     ++counts[verdict];
-    std::cout << fmt::format("{:8}{}\n", kWords[verdict], FullName(one));
+    std::cout << fmt::format("{:8}{}\n", words[verdict], FullName(one));
     if (outcome.verdict == Verdict::kFailed || outcome.verdict == Verdict::kCrashed)
       std::cout << "        promise: " << one.promise << "\n        seen: " << outcome.text << "\n";
     else if (!outcome.text.empty())

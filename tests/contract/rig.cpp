@@ -166,10 +166,10 @@ void Rig::ExpectState(const std::string& event_id, std::int32_t state, std::uint
         return Testing().state_of(s, outbox::Raw(event_id), &c->call, &its_state, &its_attempts, &c->error);
       },
       *session_);
-  constexpr const char* kNames[] = {"absent", "waiting", "retrying", "blocked", "dead"};
+  constexpr const char* names[] = {"absent", "waiting", "retrying", "blocked", "dead"};
   Expect(its_state >= OUTBOX_STATE_ABSENT && its_state <= OUTBOX_STATE_DEAD, "state_of answered state {}", its_state);
   Expect(its_state == state && its_attempts == attempts, "event {} is {} with {} attempts, expected: {} with {}",
-         event_id, kNames[its_state], its_attempts, kNames[state], attempts);
+         event_id, names[its_state], its_attempts, names[state], attempts);
 }
 
 std::vector<Row> Rig::ListDead(std::string_view after, std::uint32_t max) {

@@ -224,32 +224,32 @@ struct Trampolines {
   static const void* Extension(const char* id) noexcept {
     const std::string_view wanted = id;
     if constexpr (std::is_base_of_v<LeaseKeeping, A>) {
-      static const outbox_leases_v1 t{sizeof t, Heartbeat, ReturnShards};
-      if (wanted == OUTBOX_LEASES_V1) return &t;
+      static const outbox_leases_v1 kTable{sizeof kTable, Heartbeat, ReturnShards};
+      if (wanted == OUTBOX_LEASES_V1) return &kTable;
     }
     if constexpr (std::is_base_of_v<WakingUp, A>) {
-      static const outbox_wakeup_v1 t{sizeof t, Wait};
-      if (wanted == OUTBOX_WAKEUP_V1) return &t;
+      static const outbox_wakeup_v1 kTable{sizeof kTable, Wait};
+      if (wanted == OUTBOX_WAKEUP_V1) return &kTable;
     }
     if constexpr (std::is_base_of_v<Emitting, A>) {
-      static const outbox_emit_v1 t{sizeof t, EmitBegin, EmitInsert, EmitEnd};
-      if (wanted == OUTBOX_EMIT_V1) return &t;
+      static const outbox_emit_v1 kTable{sizeof kTable, EmitBegin, EmitInsert, EmitEnd};
+      if (wanted == OUTBOX_EMIT_V1) return &kTable;
     }
     if constexpr (std::is_base_of_v<SchemaKeeping, A>) {
-      static const outbox_schema_v1 t{sizeof t, SchemaPrint, SchemaApply, SchemaCheck};
-      if (wanted == OUTBOX_SCHEMA_V1) return &t;
+      static const outbox_schema_v1 kTable{sizeof kTable, SchemaPrint, SchemaApply, SchemaCheck};
+      if (wanted == OUTBOX_SCHEMA_V1) return &kTable;
     }
     if constexpr (std::is_base_of_v<Counting, A>) {
-      static const outbox_stats_v1 t{sizeof t, StatsRead};
-      if (wanted == OUTBOX_STATS_V1) return &t;
+      static const outbox_stats_v1 kTable{sizeof kTable, StatsRead};
+      if (wanted == OUTBOX_STATS_V1) return &kTable;
     }
     if constexpr (std::is_base_of_v<DeadLetters, A>) {
-      static const outbox_dead_v1 t{sizeof t, DeadList, DeadRequeue, DeadDiscard};
-      if (wanted == OUTBOX_DEAD_V1) return &t;
+      static const outbox_dead_v1 kTable{sizeof kTable, DeadList, DeadRequeue, DeadDiscard};
+      if (wanted == OUTBOX_DEAD_V1) return &kTable;
     }
     if constexpr (std::is_base_of_v<Testable, A>) {
-      static const outbox_testing_v1 t{sizeof t, TestReset, TestExpire, TestDue, TestState};
-      if (wanted == OUTBOX_TESTING_V1) return &t;
+      static const outbox_testing_v1 kTable{sizeof kTable, TestReset, TestExpire, TestDue, TestState};
+      if (wanted == OUTBOX_TESTING_V1) return &kTable;
     }
     return nullptr;
   }
@@ -264,22 +264,22 @@ constexpr bool kOverridesCancel = !std::is_same_v<decltype(&A::Cancel), void (St
 template <class A, class Shared>
 const outbox_plugin* PluginTable(const char* name, const char* version, std::uint64_t capabilities) {
   using T = Trampolines<A, Shared>;
-  static const outbox_plugin table{sizeof table,
-                                   OUTBOX_ABI_MINOR,
-                                   name,
-                                   version,
-                                   capabilities,
-                                   T::Open,
-                                   T::Close,
-                                   T::Connect,
-                                   T::Disconnect,
-                                   T::Reserve,
-                                   T::Confirm,
-                                   T::Failed,
-                                   kOverridesRelease<A> ? T::Release : nullptr,
-                                   kOverridesCancel<A> ? T::Cancel : nullptr,
-                                   T::Extension};
-  return &table;
+  static const outbox_plugin kTable{sizeof kTable,
+                                    OUTBOX_ABI_MINOR,
+                                    name,
+                                    version,
+                                    capabilities,
+                                    T::Open,
+                                    T::Close,
+                                    T::Connect,
+                                    T::Disconnect,
+                                    T::Reserve,
+                                    T::Confirm,
+                                    T::Failed,
+                                    kOverridesRelease<A> ? T::Release : nullptr,
+                                    kOverridesCancel<A> ? T::Cancel : nullptr,
+                                    T::Extension};
+  return &kTable;
 }
 
 }  // namespace outbox::detail
