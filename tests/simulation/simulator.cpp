@@ -150,7 +150,7 @@ class RelayProcess : public std::enable_shared_from_this<RelayProcess> {
       return;
     }
     // The snapshot is taken now, the answer comes later.
-    world_.After(world_.Between(10, 2'000), [self = shared_from_this(), sweep, token = token_] {
+    world_.After(world_.Between(10, 2'000), [self = shared_from_this(), sweep] {
       if (self->dead_) return;
       bool more = false;
       auto rows = self->store_.Read(
