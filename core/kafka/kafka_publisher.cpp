@@ -50,7 +50,7 @@ class KafkaPublisher final : public publish::Publisher {
         logger_(std::move(logger)),
         state_(listener),
         producer_(std::move(producer)),
-        directory_([this] { return CurrentProducer(); }, MaxMessageBytes(settings_), logger_),
+        directory_([this] { return CurrentProducer(); }, settings_, logger_),
         random_(std::random_device{}()),
         events_(publish::StartThread("kafka-events", [this] { Run(); })) {}
 

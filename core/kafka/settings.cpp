@@ -105,6 +105,12 @@ std::uint64_t MaxMessageBytes(const Settings& settings) {
   return static_cast<std::uint64_t>(std::max<std::int64_t>(0, Number(settings.properties, "message.max.bytes", 0)));
 }
 
+std::chrono::milliseconds TopicRefreshInterval(const Settings& settings) {
+  constexpr std::int64_t kDefault = 300'000;
+  const std::int64_t wanted = Number(settings.properties, "topic.metadata.refresh.interval.ms", kDefault);
+  return std::chrono::milliseconds(wanted > 0 ? wanted : kDefault);
+}
+
 Result<HandlePtr> MakeHandle(rd_kafka_type_t type, ConfPtr conf) {
   std::array<char, 512> text{};
   HandlePtr handle(rd_kafka_new(type, conf.get(), text.data(), text.size()));

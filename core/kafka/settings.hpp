@@ -3,6 +3,7 @@
 
 #include <spdlog/logger.h>
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -35,6 +36,9 @@ inline constexpr std::int64_t kBatchBytes = 1'000'000;
 
 // The user's message.max.bytes, or 0.
 [[nodiscard]] std::uint64_t MaxMessageBytes(const Settings& settings);
+
+// How often what is known of topics is looked at again: topic.metadata.refresh.interval.ms, by default 5 minutes.
+[[nodiscard]] std::chrono::milliseconds TopicRefreshInterval(const Settings& settings);
 
 // Takes the configuration.
 [[nodiscard]] Result<HandlePtr> MakeHandle(rd_kafka_type_t type, ConfPtr conf);

@@ -14,7 +14,6 @@ using std::chrono::milliseconds;
 
 namespace {
 
-constexpr auto kRefreshInterval = 5min;
 constexpr auto kRefusalKept = 1s;
 // One question waits so long at most, so that Cancel ends a call soon.
 constexpr milliseconds kFirstSlice = 250ms;
@@ -60,11 +59,13 @@ std::optional<std::string> BadTopicName(std::string_view name) {
   return std::nullopt;
 }
 
-TopicDirectory::TopicDirectory(CurrentProducer producer, std::uint64_t limit, std::shared_ptr<spdlog::logger> logger)
+TopicDirectory::TopicDirectory(CurrentProducer producer, const Settings& settings,
+                               std::shared_ptr<spdlog::logger> logger)
     : producer_(std::move(producer)),
-      user_limit_(limit),
+      user_limit_(MaxMessageBytes(settings)),
+      refresh_interval_(TopicRefreshInterval(settings)),
       logger_(std::move(logger)),
-      next_refresh_(Clock::now() + kRefreshInterval) {}
+      next_refresh_(Clock::now() + refresh_interval_) {}
 
 Status TopicDirectory::Look(std::span<const std::string_view> names, Clock::time_point deadline,
                             std::vector<Topic*>& found, bool& moved) {
@@ -127,11 +128,11 @@ void TopicDirectory::RefreshAll(Clock::time_point now, bool& moved) {
   for (const auto& [name, topic] : topics_) {
     if (!topic.refusal) names.push_back(name);
   }
-  next_refresh_ = now + kRefreshInterval;
+  next_refresh_ = now + refresh_interval_;
   if (names.empty()) return;
   MetadataPtr answer;
   if (Ask(names, kLongestSlice, answer) != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    next_refresh_ = now + kRefreshInterval / 30;
+    next_refresh_ = now + refresh_interval_ / 30;
     return;
   }
   std::erase_if(names, [&](const std::string& name) {

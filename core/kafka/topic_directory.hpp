@@ -47,8 +47,7 @@ struct Lanes {
 class TopicDirectory {
  public:
   using CurrentProducer = std::function<std::shared_ptr<Producer>()>;
-  // `limit`: the user's message.max.bytes, 0 = none.
-  TopicDirectory(CurrentProducer producer, std::uint64_t limit, std::shared_ptr<spdlog::logger> logger);
+  TopicDirectory(CurrentProducer producer, const Settings& settings, std::shared_ptr<spdlog::logger> logger);
 
   // [reader] Finds each of the names, in their order; pointers stay good until the next call. `moved`: a topic has
   // another number of partitions than when it was last looked at. OUTBOX_UNAVAILABLE, OUTBOX_CANCELLED.
@@ -84,7 +83,8 @@ class TopicDirectory {
   [[nodiscard]] bool Pause(std::chrono::milliseconds time);
 
   const CurrentProducer producer_;
-  const std::uint64_t user_limit_;
+  const std::uint64_t user_limit_;  // message.max.bytes, 0 = none
+  const std::chrono::milliseconds refresh_interval_;
   const std::shared_ptr<spdlog::logger> logger_;
 
   std::unordered_map<std::string, Topic, Hash, std::equal_to<>> topics_;

@@ -1,0 +1,111 @@
+"""What the relay makes of a real broker's topics: their limits, their partitions, their absence."""
+
+import collections
+import sqlite3
+import struct
+import unittest
+import uuid
+
+from events import java_partition
+from servers import Relay, TemporaryFolder, read_topic, relay_config, shared_kafka, wait_until
+from servers.kafka_wire import array, string
+
+CREATE_PARTITIONS = 37
+KEYS = 20
+
+
+class TopicsTest(unittest.TestCase):
+    def setUp(self):
+        self.kafka = shared_kafka()
+        self.topic = f"topics-{uuid.uuid4()}"
+        folder = TemporaryFolder("topics")
+        self.addCleanup(folder.remove)
+        self.path = folder.path / "outbox.db"
+        # Topics are looked at again every 200 ms instead of every five minutes.
+        config = relay_config("sqlite", {"path": str(self.path)}, self.kafka.bootstrap, {"retry_backoff": "200ms"},
+                              {"topic.metadata.refresh.interval.ms": "200"})
+        self.relay = Relay(config)
+        self.addCleanup(self.relay.close)
+        self.assertEqual(self.relay.command("migrate").returncode, 0)
+
+    def sql(self, statement, rows=None):
+        connection = sqlite3.connect(self.path, timeout=60)
+        try:
+            with connection:
+                return (connection.executemany(statement, rows) if rows else connection.execute(statement)).fetchall()
+        finally:
+            connection.close()
+
+    def insert(self, payloads, topic=None, key="key"):
+        self.sql("insert into outbox_event (topic, event_type, aggregate_id, payload) values (?, 'n', ?, ?)",
+                 [(topic or self.topic, f"{key}-{n % KEYS}", payload) for n, payload in enumerate(payloads)])
+
+    def wait_for(self, count):
+        self.relay.wait_while_running(lambda: sum(self.kafka.end_offsets(self.topic).values()) >= count, 60,
+                                      f"{count} records are there")
+
+    def reasons(self):
+        return collections.Counter(reason for reason, in self.sql("select reason from outbox_retry"))
+
+    def test_requests_stay_within_the_topic_limit(self):
+        """A request of many small events is refused as a whole if it is larger than the topic takes."""
+        self.kafka.create_topic(self.topic, configs={"max.message.bytes": 3000})
+        self.insert(["x" * 200] * 3000)
+        self.relay.start()
+        self.wait_for(3000)
+        self.assertEqual(self.reasons(), {})
+        self.assertEqual(len(read_topic(self.kafka.bootstrap, self.topic)), 3000)
+
+    def test_an_event_above_the_topic_limit_fails_alone(self):
+        self.kafka.create_topic(self.topic, configs={"max.message.bytes": 3000})
+        self.insert(["x" * 100, "y" * 3000, "x" * 100])
+        self.relay.start()
+        self.wait_for(2)
+        wait_until(self.reasons, 30, "the large one has failed")
+        (reason, text), = self.sql("select reason, error from outbox_retry")
+        self.assertEqual(reason, "too_large")
+        self.assertIn("takes 3000", text)
+        # The operator mends it, and it goes out by itself.
+        with self.kafka.admin() as admin:
+            admin.alter_topic(self.topic, {"max.message.bytes": 100000})
+        self.wait_for(3)
+
+    def test_topics_that_are_not_there_stop_only_their_own_events(self):
+        self.kafka.create_topic(self.topic)
+        missing = f"missing-{uuid.uuid4()}"
+        self.insert(["later"] * 3, missing, key="waiting")
+        self.insert(["never"], "no topic", key="blocked")
+        self.insert(["ok"] * 100)
+        self.relay.start()
+        self.wait_for(100)
+        wait_until(lambda: self.reasons() == {"unknown_topic": 3, "bad_topic": 1}, 30, "four have failed")
+        self.kafka.create_topic(missing)
+        wait_until(lambda: len(read_topic(self.kafka.bootstrap, missing)) == 3, 30, "the topic was found")
+
+    def test_partitions_that_are_added_take_their_keys_in_order(self):
+        self.kafka.create_topic(self.topic, partitions=2)
+        self.relay.start()
+        sent = 0
+        for partitions in (2, 5):
+            with self.kafka.admin() as admin:
+                if partitions != 2:
+                    request = array([string(self.topic) + struct.pack(">ii", partitions, -1)])
+                    admin._call(CREATE_PARTITIONS, 0, request + struct.pack(">i?", 10000, False))  # pylint: disable=W0212
+                wait_until(lambda: admin.topics()[self.topic] == partitions, 30, "the partitions are there")
+            for _ in range(10):
+                self.insert([str(sent + n) for n in range(KEYS * 5)])
+                sent += KEYS * 5
+                self.wait_for(sent)
+            if partitions == 5:
+                self.relay.wait_for_log("5 partitions now, not 2")
+        records = read_topic(self.kafka.bootstrap, self.topic)
+        for n in range(KEYS):
+            key = f"key-{n}".encode()
+            line = sorted((record for record in records if record.key == key), key=lambda r: (r.timestamp, r.offset))
+            self.assertEqual([int(record.payload) for record in line], list(range(n, sent, KEYS)))
+            self.assertEqual(line[0].partition, java_partition(key, 2))
+            self.assertEqual(line[-1].partition, java_partition(key, 5))
+
+
+if __name__ == "__main__":
+    unittest.main()
