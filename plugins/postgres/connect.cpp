@@ -4,6 +4,7 @@
 #include <soci/postgresql/soci-postgresql.h>
 #include <soci/soci.h>
 
+#include <algorithm>
 #include <chrono>
 #include <map>
 #include <vector>
@@ -61,6 +62,17 @@ struct Finish {
   void operator()(PGconn* c) const { PQfinish(c); }
 };
 
+// SOCI puts a sentence of its own before libpq's lines.
+std::string OneLine(std::string text) {
+  text.erase(0, text.find('\n') + 1);
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  for (auto at = text.find('\n'); at != std::string::npos; at = text.find('\n', at)) {
+    const auto next = text.find_first_not_of("\n\t ", at);
+    text.replace(at, std::min(next, text.size()) - at, "; ");
+  }
+  return text;
+}
+
 // libpq keeps the SQLSTATE of a refused connection to itself but for its verbose text, and SOCI does not ask for that.
 // So a failed attempt is made once more to learn why; the text of the server may be in any language, the code is not.
 bool RefusedForGood(const std::string& connection) {
@@ -114,13 +126,13 @@ std::unique_ptr<soci::session> Connect(const std::string& complete) {
       throw Error(OUTBOX_UNAVAILABLE, "PostgreSQL: " + std::string(PQerrorMessage(native)));
     return session;
   } catch (const soci::soci_error& error) {
-    std::string text = error.get_error_message();
-    // SOCI puts a sentence of its own before libpq's lines.
-    if (const auto line = text.find('\n'); line != std::string::npos) text = text.substr(line + 1);
-    while (!text.empty() && text.back() == '\n') text.pop_back();
-    const bool answered = text.find(':') != std::string::npos && RefusedForGood(complete);
-    throw Error(answered ? OUTBOX_BAD_CONFIG : OUTBOX_UNAVAILABLE,
-                "PostgreSQL: " + text + (answered ? "; correct 'connection'" : ""));
+    const std::string text = OneLine(error.get_error_message());
+    // A server's refusal reads "SEVERITY:  reason"; all else is libpq's own, and asking again would only cost time.
+    const bool answered =
+        text.find(":  ") != std::string::npos || text.find("no password supplied") != std::string::npos;
+    if (answered && RefusedForGood(complete))
+      throw Error(OUTBOX_BAD_CONFIG, "PostgreSQL: " + text + "; correct 'connection'");
+    throw Error(OUTBOX_UNAVAILABLE, "PostgreSQL: " + text);
   }
 }
 

@@ -193,7 +193,6 @@ std::string PrintSchema(const sql::Tables& t, const SchemaWish& wish) {
 void ApplySchema(Wire& wire, const sql::Tables& t, const SchemaWish& wish) {
   // Two that run at once would both find nothing and one of them fail; "if not exists" does not lock.
   const std::string lock = "select pg_advisory_xact_lock(hashtext('outbox-relay migrate'));\n";
-  wire.Script("set client_min_messages = warning");
   wire.Script(lock + PrintSchema(t, wish));  // one message is one transaction
 }
 
