@@ -2,15 +2,13 @@
 
 #include <array>
 #include <optional>
-#include <random>
 #include <thread>
-#include <unordered_map>
 
 #include "kafka/broker_state.hpp"
 #include "kafka/burial.hpp"
 #include "kafka/errors.hpp"
+#include "kafka/preparer.hpp"
 #include "kafka/topic_directory.hpp"
-#include "kafka/topic_limits.hpp"
 #include "publish/headers.hpp"
 #include "publish/thread.hpp"
 
@@ -51,7 +49,6 @@ class KafkaPublisher final : public publish::Publisher {
         state_(listener),
         producer_(std::move(producer)),
         directory_([this] { return CurrentProducer(); }, settings_, logger_),
-        random_(std::random_device{}()),
         events_(publish::StartThread("kafka-events", [this] { Run(); })) {}
 
   ~KafkaPublisher() override {
@@ -86,10 +83,6 @@ class KafkaPublisher final : public publish::Publisher {
   }
 
  private:
-  // [reader]
-  void Judge(publish::PreparedBatch& batch, std::size_t i, Topic& topic);
-  std::int32_t ChoosePartition(const Bytes& key, Topic& topic);
-
   // [engine]
   rd_kafka_resp_err_t HandOver(Producer& producer, rd_kafka_topic_t* topic, std::int32_t partition, const Event& event,
                                std::string_view packed_headers, void* opaque);
@@ -130,34 +123,18 @@ class KafkaPublisher final : public publish::Publisher {
   std::atomic<std::int64_t> max_batch_bytes_{kBatchBytes};
 
   TopicDirectory directory_;
-  std::mt19937 random_;             // [reader]
+  Preparer preparer_{directory_};   // [reader]
   std::vector<Report> reports_;     // [events]
   Clock::time_point next_probe_{};  // [events]
   std::thread events_;
 };
 
 Status KafkaPublisher::Prepare(publish::PreparedBatch& batch, Millis timeout) {
-  std::vector<std::string_view> names;
-  std::unordered_map<std::string_view, std::uint32_t> numbers;
-  std::vector<std::uint32_t> topic_of(batch.batch.size());
-  for (std::size_t i = 0; i < batch.batch.size(); ++i) {
-    const std::string_view name = View(batch.batch[i].topic);
-    if (i > 0 && name == names[topic_of[i - 1]]) {
-      topic_of[i] = topic_of[i - 1];
-      continue;
-    }
-    const auto [number, is_new] = numbers.try_emplace(name, static_cast<std::uint32_t>(names.size()));
-    if (is_new) names.push_back(name);
-    topic_of[i] = number->second;
-  }
-
-  std::vector<Topic*> topics;
-  const Status looked = directory_.Look(names, Clock::now() + timeout, topics, batch.drain_first);
-  if (!looked.ok()) {
-    if (looked.code() != OUTBOX_UNAVAILABLE) return looked;
+  Status prepared = preparer_.Prepare(batch, Clock::now() + timeout);
+  if (prepared.code() == OUTBOX_UNAVAILABLE) {
     const std::string trouble = state_.trouble();
-    state_.Down(looked.text());
-    return trouble.empty() ? looked : Status(OUTBOX_UNAVAILABLE, "Kafka does not answer: " + trouble);
+    state_.Down(prepared.text());
+    return trouble.empty() ? prepared : Status(OUTBOX_UNAVAILABLE, "Kafka does not answer: " + trouble);
   }
   if (const auto limit = static_cast<std::int64_t>(std::min<std::uint64_t>(directory_.smallest_limit(), kBatchBytes));
       limit < max_batch_bytes_.load()) {
@@ -167,48 +144,7 @@ Status KafkaPublisher::Prepare(publish::PreparedBatch& batch, Millis timeout) {
     listener_.OnProducerFailed("a topic takes " + std::to_string(limit) +
                                " bytes at once: making a producer that sends no more than that");
   }
-
-  batch.events.assign(batch.batch.size(), publish::Prepared{});
-  for (std::size_t i = 0; i < batch.events.size(); ++i) Judge(batch, i, *topics[topic_of[i]]);
-  return {};
-}
-
-void KafkaPublisher::Judge(publish::PreparedBatch& batch, std::size_t i, Topic& topic) {
-  publish::Prepared& prepared = batch.events[i];
-  const auto refuse = [&](publish::Refusal refusal) {
-    prepared.refusal = static_cast<std::int32_t>(batch.refusals.size());
-    batch.refusals.push_back(std::move(refusal));
-  };
-  if (topic.refusal) return refuse(*topic.refusal);
-
-  const Event event = ToEvent(batch.batch[i]);
-  if (event.headers) {
-    prepared.headers_at = static_cast<std::uint32_t>(batch.packed_headers.size());
-    const Status packed = publish::PackHeaders(*event.headers, batch.packed_headers);
-    if (!packed.ok()) return refuse({"bad_headers", packed.text()});
-    prepared.headers_size = static_cast<std::uint32_t>(batch.packed_headers.size()) - prepared.headers_at;
-  }
-  const auto own = std::string_view(batch.packed_headers).substr(prepared.headers_at, prepared.headers_size);
-  const std::uint64_t size = RecordBatchSize(event, own);
-  if (size > topic.max_bytes) {
-    return refuse({"too_large", "the record has " + std::to_string(size) + " bytes (key, value and headers, before " +
-                                    "compression), the topic \"" + std::string(event.topic) + "\" takes " +
-                                    std::to_string(topic.max_bytes) + "; raise its max.message.bytes"});
-  }
-  prepared.lane = topic.lanes[static_cast<std::size_t>(ChoosePartition(event.aggregate_id, topic))];
-}
-
-std::int32_t KafkaPublisher::ChoosePartition(const Bytes& key, Topic& topic) {
-  const std::size_t count = topic.lanes.size();
-  if (key) {
-    // With a key the function looks at nothing else, and an empty key is a key.
-    const outbox_bytes raw = Raw(key);
-    return rd_kafka_msg_partitioner_murmur2_random(nullptr, raw.data, raw.size, static_cast<std::int32_t>(count),
-                                                   nullptr, nullptr);
-  }
-  // In turn, from anywhere: several relays must not begin at the same partition.
-  if (topic.next_partition == 0) topic.next_partition = 1 + random_() % count;
-  return static_cast<std::int32_t>(topic.next_partition++ % count);
+  return prepared;
 }
 
 void KafkaPublisher::Publish(const publish::PreparedBatch& batch, std::span<const publish::Outgoing> records,

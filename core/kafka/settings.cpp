@@ -106,9 +106,9 @@ std::uint64_t MaxMessageBytes(const Settings& settings) {
 }
 
 std::chrono::milliseconds TopicRefreshInterval(const Settings& settings) {
-  constexpr std::int64_t kDefault = 300'000;
-  const std::int64_t wanted = Number(settings.properties, "topic.metadata.refresh.interval.ms", kDefault);
-  return std::chrono::milliseconds(wanted > 0 ? wanted : kDefault);
+  constexpr std::int64_t five_minutes = 300'000;
+  const std::int64_t wanted = Number(settings.properties, "topic.metadata.refresh.interval.ms", five_minutes);
+  return std::chrono::milliseconds(wanted > 0 ? wanted : five_minutes);
 }
 
 Result<HandlePtr> MakeHandle(rd_kafka_type_t type, ConfPtr conf) {

@@ -1,0 +1,28 @@
+// Decides where each event of a batch goes, and refuses what Kafka would refuse, before anything is sent: a refusal by
+// the broker stops the whole line.
+#pragma once
+
+#include <random>
+
+#include "kafka/topic_directory.hpp"
+#include "publish/publisher.hpp"
+
+namespace outbox::kafka {
+
+// [reader]
+class Preparer {
+ public:
+  explicit Preparer(TopicDirectory& directory) : directory_(directory), random_(std::random_device{}()) {}
+
+  // Fills all of the batch but the events themselves. OUTBOX_UNAVAILABLE, OUTBOX_CANCELLED: nothing is known.
+  [[nodiscard]] Status Prepare(publish::PreparedBatch& batch, Clock::time_point deadline);
+
+ private:
+  void Judge(publish::PreparedBatch& batch, std::size_t i, Topic& topic);
+  std::int32_t ChoosePartition(const Bytes& key, Topic& topic);
+
+  TopicDirectory& directory_;
+  std::mt19937 random_;
+};
+
+}  // namespace outbox::kafka
