@@ -284,9 +284,11 @@ void KafkaPublisher::TakeError(const Producer& producer, rd_kafka_event_t* event
       state_.Note(text);
       state_.Down(text);
       break;
-    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
-      state_.Down(text);
+    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN: {
+      const auto servers = settings_.properties.find("bootstrap.servers");
+      state_.Down(text + (servers != settings_.properties.end() ? ", looked at " + servers->second : std::string()));
       break;
+    }
     case RD_KAFKA_RESP_ERR__TRANSPORT:
     case RD_KAFKA_RESP_ERR__RESOLVE:
     case RD_KAFKA_RESP_ERR__TIMED_OUT:
