@@ -10,51 +10,55 @@ bool RenewalDue(Millis left, Millis lease) { return left * 3 < lease * 2 || left
 
 // One row a shard of this relay, or one with NULLs.
 constexpr const char* kLook = R"(
-select cast(m.shards as text),
-  cast((select count(*) from {relay} r where r.relay_id <> t.me and r.expires > t.at) as text),
-  cast((select [left] from {relay} r where r.relay_id = t.me) as text),
+select cast(m.shards as [text]),
+  cast((select count(*) from {relay} r where r.relay_id <> t.me and r.expires > t.at) as [text]),
+  cast((select [left] from {relay} r where r.relay_id = t.me) as [text]),
   cast((select count(*) from {shard} s
-        where not exists (select 1 from {relay} r where r.relay_id = s.owner and r.expires > t.at)) as text),
-  cast(s.shard as text), cast(s.token as text), s.state
-from {meta} m cross join (select cast(:me as text) as me, [now] as at) t left join {shard} s on s.owner = t.me
+        where not exists (select 1 from {relay} r where r.relay_id = s.owner and r.expires > t.at)) as [text]),
+  cast(s.shard as [text]), cast(s.token as [text]), s.state
+from {meta} m cross join (select cast(:me as [text]) as me, [now] as at) t left join {shard} s on s.owner = t.me
 order by s.shard)";
 
-constexpr const char* kRenew = "update {relay} set expires = [later] where relay_id = :me returning relay_id";
+// A relay whose row is gone has lost everything; not every database returns what an update has met.
+constexpr const char* kRenew = "update {relay} set expires = [later] where relay_id = :me";
+constexpr const char* kStillThere = "select relay_id from {relay} where relay_id = :me";
 
 // The steps of a turn. The taker deletes the dead relay's row, so that its late renewal finds nothing.
 constexpr const char* kLock = "select 1 from {meta}[lock]";
-constexpr const char* kJoin = R"(
-insert into {relay} (relay_id, expires) values (:me, [later])
-on conflict (relay_id) do update set expires = excluded.expires)";
+constexpr const char* kForget = "delete from {relay} where relay_id = :me";
+constexpr const char* kJoin = "insert into {relay} (relay_id, expires) values (:me, [later])";
 constexpr const char* kDropDead = "delete from {relay} where expires <= [now] and relay_id <> :me";
 constexpr const char* kFree = R"(
 update {shard} set owner = null, state = 'free'
 where owner is not null and not exists (select 1 from {relay} r where r.relay_id = owner))";
+// Counted in a derived table: MySQL looks at no table that it changes, nor knows a computed limit.
 constexpr const char* kTake = R"(
 update {shard} set owner = :me, token = token + 1, state = 'owned'
-where shard in (select shard from {shard} where owner is null order by shard limit
-  (select case when w.share > w.mine then w.share - w.mine else 0 end from
-     (select [share] as share, (select count(*) from {shard} where owner = :mine and state = 'owned') as mine) w)))";
+where shard in (select f.shard from (
+    select shard, row_number() over (order by shard) as place,
+      (select count(*) from {shard} where owner = :mine and state = 'owned') as mine
+    from {shard} where owner is null) f
+  where f.place <= [share] - f.mine))";
 // Chosen once, at most the surplus; the relay finishes what it has in hand and returns them.
 constexpr const char* kHandOver = R"(
 update {shard} set state = 'leaving'
-where shard in (select shard from {shard} where owner = :me and state = 'owned' order by shard desc limit
-  (select case when w.mine > w.share then w.mine - w.share else 0 end from
-     (select [share] as share, (select count(*) from {shard} where owner = :mine and state = 'owned') as mine) w)))";
+where shard in (select f.shard from (
+    select shard, row_number() over (order by shard desc) as place, count(*) over () as mine
+    from {shard} where owner = :me and state = 'owned') f
+  where f.place <= f.mine - [share]))";
 constexpr const char* kOwned = R"(
-select cast(m.shards as text), cast((select count(*) from {relay}) as text), cast(s.shard as text), cast(s.token as text),
-  s.state
+select cast(m.shards as [text]), cast((select count(*) from {relay}) as [text]), cast(s.shard as [text]),
+  cast(s.token as [text]), s.state
 from {meta} m left join {shard} s on s.owner = :me order by s.shard)";
 constexpr const char* kShare =
-    "((select shards from {meta}) + (select count(*) from {relay}) - 1) / (select count(*) from {relay})";
+    "((select shards from {meta}) + (select count(*) from {relay}) - 1) [div] (select count(*) from {relay})";
 
 constexpr const char* kReturn =
     "update {shard} set owner = null, state = 'free' where owner = :me and shard = :shard and token = :token";
-constexpr const char* kLeave = "delete from {relay} where relay_id = :me";
 
 constexpr const char* kHolders = R"(
-select cast(s.shard as text), cast(s.token as text), s.owner, cast([left] as text),
-  cast((select count(*) from {relay} l where l.expires > t.at) as text)
+select cast(s.shard as [text]), cast(s.token as [text]), s.owner, cast([left] as [text]),
+  cast((select count(*) from {relay} l where l.expires > t.at) as [text])
 from {shard} s cross join (select [now] as at) t left join {relay} r on r.relay_id = s.owner order by s.shard)";
 
 }  // namespace
@@ -65,11 +69,15 @@ Leases::Leases(const Tables& tables, const LeaseDialect& dialect) {
                                  {"[now]", dialect.now},
                                  {"[later]", dialect.later},
                                  {"[left]", dialect.left},
-                                 {"[lock]", dialect.lock}}));
+                                 {"[lock]", dialect.lock},
+                                 {"[text]", dialect.text},
+                                 {"[div]", dialect.div}}));
   };
   look_ = sql(kLook);
   renew_ = sql(kRenew);
+  still_there_ = sql(kStillThere);
   lock_ = sql(kLock);
+  forget_ = sql(kForget);
   join_ = sql(kJoin);
   drop_dead_ = sql(kDropDead);
   free_ = sql(kFree);
@@ -77,7 +85,6 @@ Leases::Leases(const Tables& tables, const LeaseDialect& dialect) {
   hand_over_ = sql(kHandOver);
   owned_ = sql(kOwned);
   return_ = sql(kReturn);
-  leave_ = sql(kLeave);
   holders_ = sql(kHolders);
 }
 
@@ -124,18 +131,20 @@ Lease Leases::Heartbeat(Statements& db, const std::string& relay, Millis lease) 
   if (!look.registered || (look.free > 0 && look.settled < share) || look.settled > share)
     return Turn(db, relay, lease);
   if (!RenewalDue(look.lease.left, lease)) return look.lease;
-  if (db.Run({renew_, {std::to_string(lease.count()), relay}}).empty()) return Turn(db, relay, lease);
+  if (db.RunTogether({{renew_, {std::to_string(lease.count()), relay}}, {still_there_, {relay}}}).back().empty())
+    return Turn(db, relay, lease);
   look.lease.left = lease;
   return look.lease;
 }
 
 Lease Leases::Turn(Statements& db, const std::string& relay, Millis lease) const {
   const Rows rows = db.RunTogether({{lock_, {}},
+                                    {forget_, {relay}},
                                     {join_, {relay, std::to_string(lease.count())}},
                                     {drop_dead_, {relay}},
                                     {free_, {}},
                                     {take_, {relay, relay}},
-                                    {hand_over_, {relay, relay}},
+                                    {hand_over_, {relay}},
                                     {owned_, {relay}}})
                         .back();
   Lease got;
@@ -151,7 +160,7 @@ void Leases::Return(Statements& db, const std::string& relay, std::span<const ou
   std::vector<Statement> steps;
   for (const outbox_owned_shard& one : shards)
     steps.push_back({return_, {relay, std::to_string(one.shard), std::to_string(one.token)}});
-  if (leave) steps.push_back({leave_, {relay}});
+  if (leave) steps.push_back({forget_, {relay}});
   if (!steps.empty()) (void)db.RunTogether(steps);
 }
 

@@ -18,10 +18,12 @@ namespace outbox::sql {
 
 // Fragments of SQL.
 struct LeaseDialect {
-  std::string now;    // this moment, not the start of the transaction
-  std::string later;  // this moment plus the milliseconds of the parameter :lease
-  std::string left;   // milliseconds from t.at to r.expires, bigint
-  std::string lock;   // after a select: locks the row; "" where every write transaction locks
+  std::string now;            // this moment, not the start of the transaction
+  std::string later;          // this moment plus the milliseconds of the parameter :lease
+  std::string left;           // milliseconds from t.at to r.expires, bigint
+  std::string lock;           // after a select: locks the row; "" where every write transaction locks
+  std::string text = "text";  // the type to cast to for text
+  std::string div = "/";      // division of whole numbers
 };
 
 class Leases {
@@ -39,7 +41,8 @@ class Leases {
   [[nodiscard]] Lease Turn(Statements& db, const std::string& relay, Millis lease) const;
   static void AddShards(const Rows& rows, std::size_t column, Lease& lease);
 
-  std::string look_, renew_, lock_, join_, drop_dead_, free_, take_, hand_over_, owned_, return_, leave_, holders_;
+  std::string look_, renew_, still_there_, lock_, forget_, join_, drop_dead_, free_, take_, hand_over_, owned_, return_,
+      holders_;
 };
 
 }  // namespace outbox::sql
