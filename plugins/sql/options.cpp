@@ -31,20 +31,24 @@ std::map<std::string, std::string, std::less<>> ReadOptions(const std::string& j
   if (!object.is_object()) Refuse("options: expected a JSON object");
   for (const auto& [key, value] : object.items()) {
     const auto same = [&key = key](const Option& o) { return o.key == key; };
-    if (std::none_of(known.begin(), known.end(), same)) {
+    const auto option = std::find_if(known.begin(), known.end(), same);
+    if (option == known.end()) {
       const auto nearest = std::min_element(known.begin(), known.end(), [&key = key](const Option& a, const Option& b) {
         return Distance(key, a.key) < Distance(key, b.key);
       });
       Refuse("options: unknown key '" + key + "'; did you mean '" + std::string(nearest->key) + "'?");
     }
-    if (!value.is_string()) Refuse("options: '" + key + "' must be a string");
+    if (!value.is_string() && !(option->number && value.is_number_unsigned()))
+      Refuse("options: '" + key + "' must be a " + (option->number ? "whole number" : "string"));
   }
   std::map<std::string, std::string, std::less<>> read;
   for (const Option& option : known) {
     const auto found = object.find(std::string(option.key));
     if (found == object.end() && option.fallback.data() == nullptr)
       Refuse("options: '" + std::string(option.key) + "' is required");
-    read.emplace(option.key, found == object.end() ? std::string(option.fallback) : found->get<std::string>());
+    read.emplace(option.key, found == object.end() ? std::string(option.fallback)
+                             : found->is_string()  ? found->get<std::string>()
+                                                   : found->dump());
   }
   return read;
 }

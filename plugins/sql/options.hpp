@@ -11,10 +11,11 @@ namespace outbox::sql {
 struct Option {
   std::string_view key;
   std::string_view fallback;  // nullptr view = required
+  bool number = false;        // a whole number will do as well as its digits in a string
 };
 
-// All options are strings. Throws OUTBOX_BAD_CONFIG naming the key: not an object, unknown (with the nearest valid key),
-// not a string, or required and absent. Never shows a value: it may hold a password.
+// As strings. Throws OUTBOX_BAD_CONFIG naming the key: not an object, unknown (with the nearest valid key), of another
+// type, or required and absent. Never shows a value: it may hold a password.
 std::map<std::string, std::string, std::less<>> ReadOptions(const std::string& json,
                                                             std::initializer_list<Option> known);
 

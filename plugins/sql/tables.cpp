@@ -20,7 +20,7 @@ bool IsName(const std::string& name) {
 
 }  // namespace
 
-Tables::Tables(const std::string& table) {
+Tables::Tables(const std::string& table, char quote) : quote_(quote) {
   const auto dot = table.find('.');
   event_name = dot == std::string::npos ? table : table.substr(dot + 1);
   schema = dot == std::string::npos ? "" : table.substr(0, dot);
@@ -50,7 +50,8 @@ std::string Tables::In(std::string_view sql) const {
 }
 
 std::string Tables::Quote(const std::string& name) const {
-  return (schema.empty() ? "" : '"' + schema + "\".") + '"' + name + '"';
+  const auto quoted = [this](const std::string& one) { return quote_ + one + quote_; };
+  return (schema.empty() ? "" : quoted(schema) + '.') + quoted(name);
 }
 
 }  // namespace outbox::sql

@@ -12,8 +12,9 @@
 namespace outbox::sql {
 
 struct Tables {
-  // `table` is name or schema.name, [A-Za-z_][A-Za-z0-9_]* each; else throws OUTBOX_BAD_CONFIG.
-  explicit Tables(const std::string& table);
+  // `table` is name or schema.name, [A-Za-z_][A-Za-z0-9_]* each; else throws OUTBOX_BAD_CONFIG. `quote` is what the
+  // database puts around names.
+  explicit Tables(const std::string& table, char quote = '"');
 
   std::string schema;  // "" = as the connection finds it
   std::string prefix;
@@ -26,6 +27,9 @@ struct Tables {
   std::string event, retry, dead, shard, relay, meta;
   std::string emit;                                                // the function, where the database has functions
   [[nodiscard]] std::string Quote(const std::string& name) const;  // an object of the same schema
+
+ private:
+  char quote_;
 };
 
 // The version of the tables that this code reads and writes; kept in the meta table.

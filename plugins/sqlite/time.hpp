@@ -2,15 +2,13 @@
 #pragma once
 
 #include <cstdint>
-#include <string_view>
 
 #include "sqlite/connection.hpp"
 
 namespace outbox::sqlite {
 
-// Microseconds since 1970 UTC; 0 = unknown. Text as strftime writes it: 2024-05-01 12:34:56.789, also with T and Z.
+// Microseconds since 1970 UTC; 0 = unknown.
 std::int64_t ToMicros(const Prepared& row, int column);
-std::int64_t ParseTime(std::string_view text);
 
 // Milliseconds since 1970 by the clock of the database's process; SQLite before 3.42 knows no unixepoch('subsec').
 // The half keeps the rounding of julianday's double from losing one.

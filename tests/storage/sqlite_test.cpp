@@ -9,7 +9,7 @@
 
 #include "driver.hpp"
 #include "sqlite/adapter.hpp"
-#include "sqlite/time.hpp"
+#include "sql/time.hpp"
 #include "tests/catch.hpp"
 
 namespace {
@@ -322,7 +322,7 @@ TEST_CASE("many rows that wait are passed in pieces", "[sqlite]") {
 }
 
 TEST_CASE("times", "[sqlite]") {
-  using outbox::sqlite::ParseTime;
+  using outbox::sql::ParseTime;
   CHECK(ParseTime("1970-01-01T00:00:01Z") == 1'000'000);
   CHECK(ParseTime("2024-02-29 12:00:00.123456") == 1709208000'123456);
   CHECK(ParseTime("2023-02-29 12:00:00") == 0);
