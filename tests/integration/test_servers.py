@@ -1,13 +1,32 @@
 """The helpers themselves: what the other tests rest on."""
 
+import contextlib
 import os
+import pathlib
+import shutil
+import signal
 import subprocess
+import sys
+import tempfile
 import unittest
 import uuid
+from unittest import mock
 
 import psycopg2
+import pymysql
 
-from servers import KafkaError, PostgresServer, own_kafka, read_topic, shared_kafka, shared_postgres
+from servers import (KafkaError, PostgresServer, Unavailable, mysql, own_kafka, own_mariadb, own_mysql, read_topic,
+                     shared_kafka, shared_mariadb, shared_mysql, shared_postgres, wait_until)
+
+# Starts a server, says who it is, and waits to be killed.
+ABANDON = """
+import sys, time
+from servers import {kind}
+server = {kind}()
+server.start()
+print(server._process.pid, server._folder.path, flush=True)
+time.sleep(600)
+"""
 
 
 def produce(bootstrap, topic, data, *options):
@@ -91,3 +110,89 @@ class PostgresTest(unittest.TestCase):
                 server.psql(f"insert into t values ('{mode}')")
                 server.restart(mode)
             self.assertEqual(server.psql("select string_agg(mode, ' ') from t").strip(), "fast immediate kill")
+
+
+class MysqlLike:
+    """What both servers that the mysql plugin serves go through."""
+
+    def test_databases_are_apart_and_durable_settings_are_on(self):
+        server = self.shared()
+        first, second = (server.create_database(f"db-{uuid.uuid4()}") for _ in range(2))
+        server.sql("create table t(name varchar(9) character set utf8mb4); insert into t values ('ёлка')", first["database"])
+        # over the port, as a program would; the password has been checked once, so MySQL needs no cipher for it now
+        with pymysql.connect(**{**second, "charset": "utf8mb4"}) as connection, connection.cursor() as cursor:
+            cursor.execute("select count(*) from information_schema.tables where table_schema = database()")
+            self.assertEqual(cursor.fetchone(), (0,))
+            cursor.execute("select @@innodb_flush_log_at_trx_commit, @@bind_address")
+            self.assertEqual(cursor.fetchone(), (1, "127.0.0.1"))
+        with server.connect(first["database"]) as connection, connection.cursor() as cursor:
+            cursor.execute("select name from t")
+            self.assertEqual(cursor.fetchone(), ("ёлка",))
+
+    def test_every_restart_keeps_what_was_committed(self):
+        with self.own(settings={"innodb-buffer-pool-size": "32M"}) as server:
+            server.create_database("kept")
+            server.sql("create table t(id int primary key auto_increment, mode text)", "kept")
+            for mode in ("fast", "kill"):
+                server.sql(f"insert into t(mode) values ('{mode}')", "kept")
+                server.restart(mode)
+            self.assertEqual(server.sql("select mode from t order by id", "kept").split(), ["fast", "kill"])
+            self.assertEqual(server.sql("select @@innodb_buffer_pool_size").strip(), str(32 << 20))
+
+    def test_ends_with_the_test_run(self):
+        self.shared()  # or skips
+        run = subprocess.Popen([sys.executable, "-c", ABANDON.format(kind=self.kind)], stdout=subprocess.PIPE, text=True,
+                               cwd=pathlib.Path(__file__).parent)
+        pid, folder = run.stdout.readline().split()
+        try:
+            run.kill()
+            run.wait()
+            wait_until(lambda: not pathlib.Path("/proc", pid).exists(), 30, f"{self.kind} has ended")
+        finally:
+            run.kill()
+            run.stdout.close()
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
+            shutil.rmtree(folder)
+
+
+class MariadbTest(MysqlLike, unittest.TestCase):
+    kind = "MariadbServer"
+    shared = staticmethod(shared_mariadb)
+    own = staticmethod(own_mariadb)
+
+
+class MysqlTest(MysqlLike, unittest.TestCase):
+    kind = "MysqlServer"
+    shared = staticmethod(shared_mysql)
+    own = staticmethod(own_mysql)
+
+
+class MysqlRootTest(unittest.TestCase):
+    """The Debian root of MySQL, with a debootstrap of our own."""
+
+    def setUp(self):
+        if os.geteuid() != 0:
+            self.skipTest("a root is made by root only")
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        patch = mock.patch.dict(os.environ, {"XDG_CACHE_HOME": str(self.folder), "PATH": f"{self.folder}:{os.environ['PATH']}"})
+        patch.start()
+        self.addCleanup(patch.stop)
+
+    def debootstrap(self, script):
+        """The folder to make is in $root."""
+        program = self.folder / "debootstrap"
+        program.write_text(f"#!/bin/sh -e\nfor root; do :; done\nmkdir -p $root\n{script}\n", encoding="utf-8")
+        program.chmod(0o755)
+
+    def test_a_root_that_was_not_finished_is_made_anew_and_a_whole_one_is_kept(self):
+        self.debootstrap("touch $root/half; echo 'E: no such mirror'; exit 1")
+        with self.assertRaisesRegex(Unavailable, "E: no such mirror"):
+            mysql.find_root()
+        self.debootstrap("touch $root/whole")
+        root = mysql.find_root()
+        self.assertEqual(os.listdir(root), ["whole"])
+        self.debootstrap("exit 1")
+        self.assertEqual(mysql.find_root(), root)

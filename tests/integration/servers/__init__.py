@@ -2,8 +2,10 @@
 
 from .kafka import KafkaBroker
 from .kafka_wire import KafkaAdmin, KafkaError
+from .mariadb import MariadbServer
+from .mysql import MysqlServer
 from .postgres import PostgresServer
 from .process import Process, TemporaryFolder, Unavailable, free_port, wait_until
 from .relay import Relay, find_binary, outbox_relay, relay_config
-from .shared import own_kafka, shared_kafka, shared_postgres, unavailable
+from .shared import own_kafka, own_mariadb, own_mysql, shared_kafka, shared_mariadb, shared_mysql, shared_postgres, unavailable
 from .topic import Record, read_topic

@@ -35,10 +35,10 @@ def wait_until(condition, timeout, what, interval=0.02):
 
 
 class TemporaryFolder:
-    """A folder under $TMPDIR, given to `owner` where the server runs as somebody else."""
+    """A folder under $TMPDIR or `parent`, given to `owner` where the server runs as somebody else."""
 
-    def __init__(self, prefix, owner=None):
-        self.path = pathlib.Path(tempfile.mkdtemp(prefix=f"outbox-{prefix}-"))
+    def __init__(self, prefix, owner=None, parent=None):
+        self.path = pathlib.Path(tempfile.mkdtemp(prefix=f"outbox-{prefix}-", dir=parent))
         if owner:
             shutil.chown(self.path, owner, owner)
 
@@ -49,14 +49,14 @@ class TemporaryFolder:
 
 
 class Process:
-    """Runs a command with its output in a log file. `user` is taken up through setpriv, which needs root.
+    """Runs a command with its output in a log file. `user`, a name or a number, is taken up through setpriv, which needs root.
 
     The kernel kills the child when the thread that started it ends, so start servers on the main thread.
     """
 
     def __init__(self, command, log, env=None, user=None, cwd=None):
         self.log = pathlib.Path(log)
-        as_user = ["--reuid", user, "--regid", user, "--clear-groups"] if user else []
+        as_user = ["--reuid", str(user), "--regid", str(user), "--clear-groups"] if user else []
         with open(self.log, "ab") as output:
             self._child = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", *as_user, "--", *map(str, command)],

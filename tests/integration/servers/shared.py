@@ -10,6 +10,8 @@ import shutil
 import unittest
 
 from .kafka import ExternalKafka, KafkaBroker
+from .mariadb import MariadbServer
+from .mysql import MysqlServer
 from .postgres import PostgresServer
 from .process import Unavailable
 
@@ -49,15 +51,17 @@ def _start_kafka():
     return broker
 
 
-def _start_postgres():
-    server = PostgresServer()
+def _start(kind):
+    server = kind()
     atexit.register(server.stop)
     server.start()
     return server
 
 
 _kafka = _Shared(_start_kafka)
-_postgres = _Shared(_start_postgres)
+_postgres = _Shared(lambda: _start(PostgresServer))
+_mariadb = _Shared(lambda: _start(MariadbServer))
+_mysql = _Shared(lambda: _start(MysqlServer))
 
 
 def shared_kafka():
@@ -65,13 +69,33 @@ def shared_kafka():
     return _kafka.get()
 
 
-def own_kafka(**options):
-    """A new broker, not started, for a test that stops it."""
-    try:
-        return KafkaBroker(**options)
-    except Unavailable as error:
-        return unavailable(str(error))
-
-
 def shared_postgres():
     return _postgres.get()
+
+
+def shared_mariadb():
+    return _mariadb.get()
+
+
+def shared_mysql():
+    return _mysql.get()
+
+
+def own_kafka(**options):
+    """A new broker, not started, for a test that stops it."""
+    return _own(KafkaBroker, options)
+
+
+def own_mariadb(**options):
+    return _own(MariadbServer, options)
+
+
+def own_mysql(**options):
+    return _own(MysqlServer, options)
+
+
+def _own(kind, options):
+    try:
+        return kind(**options)
+    except Unavailable as error:
+        return unavailable(str(error))

@@ -1,0 +1,66 @@
+"""A MySQL server of our own. Debian has MySQL in unstable only, so it runs in a root of its own, made once by debootstrap."""
+
+import fcntl
+import os
+import pathlib
+import shutil
+
+from .mysql_base import NOBODY, MysqlBase
+from .process import Process, TemporaryFolder, Unavailable
+
+SUITE = "unstable"
+
+
+class MysqlServer(MysqlBase):
+    name = "MySQL"
+
+    def __init__(self, settings=None):
+        self._root = find_root()
+        super().__init__(TemporaryFolder("mysql", NOBODY, self._root / "tmp"), settings)
+
+    def _inside(self, path):
+        return pathlib.Path("/", path.relative_to(self._root))
+
+    def _run(self, command):
+        # chroot is for root only, and a change of user takes back what the outer setpriv has arranged for our end
+        nobody = ["setpriv", "--pdeathsig", "KILL", "--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", "--"]
+        return Process(["chroot", self._root, *nobody, *command], self.log)
+
+    def _command(self):
+        return ["/usr/sbin/mysqld", "--no-defaults", "--secure-file-priv=NULL", "--mysqlx=OFF"]
+
+    def _initialise(self):
+        process = self._run([*self._command(), "--initialize-insecure", f"--datadir={self._inside(self.data)}"])
+        if process.wait(120) != 0:
+            raise RuntimeError(f"mysqld --initialize-insecure failed:\n{process.log_tail()}")
+
+
+def find_root():
+    """The folder of a Debian root with mysqld in it. The first call on a machine makes it: about 30 s, 500 MB."""
+    if os.geteuid() != 0:
+        raise Unavailable("MySQL comes from Debian unstable in a root of its own, and debootstrap and chroot need root")
+    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "outbox-relay"
+    root = cache / f"mysql-{SUITE}"
+    if not root.is_dir():
+        cache.mkdir(parents=True, exist_ok=True)
+        with open(f"{root}.lock", "wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not root.is_dir():
+                make_root(root)
+    return root
+
+
+def make_root(root):
+    if not shutil.which("debootstrap"):
+        raise Unavailable("no debootstrap to make a root for MySQL with: scripts/install test")
+    part = root.with_suffix(".part")
+    if part.exists():
+        shutil.rmtree(part)
+    # In namespaces of its own, a debootstrap that is cut short leaves nothing mounted and nobody running.
+    process = Process(["unshare", "--mount", "--pid", "--fork", "--kill-child", "debootstrap", "--variant=minbase",
+                       "--include=mysql-server-core", SUITE, part], root.with_suffix(".log"), env={"TMPDIR": "/tmp"})
+    if process.wait(900) != 0:
+        raise Unavailable(f"debootstrap made no root for MySQL, see {process.log}: {process.log_tail(1).strip()}")
+    for archive in (part / "var/cache/apt/archives").glob("*.deb"):
+        archive.unlink()
+    part.rename(root)
