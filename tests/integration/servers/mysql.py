@@ -10,6 +10,11 @@ from .process import Process, TemporaryFolder, Unavailable
 
 SUITE = "unstable"
 
+# In namespaces of its own, a debootstrap that is cut short leaves nothing mounted and nobody running. In a chroot mounts
+# cannot be made private, and unshare's own attempt would be its end; whoever made the chroot has seen to it.
+APART = ("unshare", "--mount", "--propagation=unchanged", "--pid", "--fork", "--kill-child",
+         "sh", "-c", "mount --make-rprivate / 2>/dev/null; exec \"$@\"", "apart")
+
 
 class MysqlServer(MysqlBase):
     name = "MySQL"
@@ -56,9 +61,8 @@ def make_root(root):
     part = root.with_suffix(".part")
     if part.exists():
         shutil.rmtree(part)
-    # In namespaces of its own, a debootstrap that is cut short leaves nothing mounted and nobody running.
-    process = Process(["unshare", "--mount", "--pid", "--fork", "--kill-child", "debootstrap", "--variant=minbase",
-                       "--include=mysql-server-core", SUITE, part], root.with_suffix(".log"), env={"TMPDIR": "/tmp"})
+    process = Process([*APART, "debootstrap", "--variant=minbase", "--include=mysql-server-core", SUITE, part],
+                      root.with_suffix(".log"), env={"TMPDIR": "/tmp"})
     if process.wait(900) != 0:
         raise Unavailable(f"debootstrap made no root for MySQL, see {process.log}: {process.log_tail(1).strip()}")
     for archive in (part / "var/cache/apt/archives").glob("*.deb"):
