@@ -28,7 +28,7 @@ using Relay = outbox::testing::Driver<outbox::postgres::Adapter, Config>;
 
 std::string Server() {
   const char* const server = std::getenv("OUTBOX_TEST_POSTGRES");
-  if (server == nullptr) throw std::runtime_error("OUTBOX_TEST_POSTGRES is not set: run storage_postgres.py");
+  if (server == nullptr) throw std::runtime_error("OUTBOX_TEST_POSTGRES is not set: run on_a_server.py");
   return server;
 }
 

@@ -1,0 +1,38 @@
+"""on_a_server.py postgres|mariadb|mysql PROGRAM...: runs a test program against a server of its own.
+
+The program finds a new database in OUTBOX_TEST_POSTGRES, a connection string, or in OUTBOX_TEST_MYSQL, the options of the
+mysql plugin as JSON.
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
+
+from servers.mariadb import MariadbServer  # noqa: E402
+from servers.mysql import MysqlServer  # noqa: E402
+from servers.postgres import PostgresServer  # noqa: E402
+from servers.process import Unavailable  # noqa: E402
+
+SERVERS = {"postgres": PostgresServer, "mariadb": MariadbServer, "mysql": MysqlServer}
+SKIPPED = 77  # as meson understands it
+
+
+def main():
+    kind, *program = sys.argv[1:]
+    try:
+        server = SERVERS[kind]()
+    except Unavailable as reason:
+        print(reason)
+        return 1 if os.environ.get("CI") == "true" else SKIPPED
+    with server:
+        database = server.create_database("test")
+        found = {"OUTBOX_TEST_POSTGRES": database} if kind == "postgres" else {"OUTBOX_TEST_MYSQL": json.dumps(database)}
+        return subprocess.run(program, env={**os.environ, **found}, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
