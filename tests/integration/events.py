@@ -35,20 +35,20 @@ def record_as_expected(record):
     return record.topic, record.key, record.payload, record.headers[:2], sorted(record.headers[2:])
 
 
-def make_events(seed, count, topics, keys=200, large=20) -> List[Event]:
+def make_events(seed, count, topics, keys=200, large=20, longest_key=1024) -> List[Event]:
     """The same events for the same seed. `large` of them carry 900 KiB."""
     dice = random.Random(seed)
     large_ones = set(dice.sample(range(count), large))
     return [Event(dice.choice(topics), dice.choice(("order.created", "order.paid", "заказ.отменён", "")),
-                  _key(dice, keys), dice.randbytes(LARGE) if i in large_ones else _payload(dice, i), _headers(dice))
+                  _key(dice, keys, longest_key), dice.randbytes(LARGE) if i in large_ones else _payload(dice, i), _headers(dice))
             for i in range(count)]
 
 
-def _key(dice, keys):
+def _key(dice, keys, longest):
     number = dice.randrange(keys)
     shape = dice.choices(("plain", "null", "empty", "cyrillic", "long", "odd"), (70, 8, 2, 10, 5, 5))[0]
     return {"plain": f"order-{number}", "null": None, "empty": "", "cyrillic": f"заказ № {number % 10}",
-            "long": f"{number % 5}".ljust(1024, "k"), "odd": f"tab\there, \"quoted\", новая\nстрока {number % 3}"}[shape]
+            "long": f"{number % 5}".ljust(longest, "k"), "odd": f"tab\there, \"quoted\", новая\nстрока {number % 3}"}[shape]
 
 
 def _payload(dice, number):

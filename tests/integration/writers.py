@@ -9,11 +9,12 @@ import random
 import sqlite3
 import threading
 import time
+import uuid
 import zlib
 
 from events import Event
 
-INSERT = "insert into outbox_event (topic, event_type, aggregate_id, payload, headers) values ({}) returning id, event_id"
+INSERT = "insert into outbox_event (topic, event_type, aggregate_id, payload, headers) "
 
 # What a transaction does with its events, and how often. "late" stays open while others commit above its ids.
 ENDINGS = {"commit": 70, "late": 12, "rollback": 8, "savepoint": 6, "prepared": 3, "prepared rollback": 1}
@@ -88,7 +89,33 @@ class Writers:
         return list(self._journal)
 
 
-class PostgresWriter:
+class Writer:
+    """What every database's writer does; its class says how to begin, insert and end, and what `_sql` is."""
+
+    def run(self, transaction):
+        """Returns the events that are now committed."""
+        kept = list(transaction.events)
+        undone = kept.pop() if transaction.ending == "savepoint" else None
+        self._begin(transaction)
+        self._insert_all(kept, transaction)
+        if undone:
+            self._sql("savepoint s")
+            self._insert(undone)
+            self._sql("rollback to savepoint s")
+        self._end(transaction)
+        return [] if transaction.ending.endswith("rollback") else kept
+
+    def _insert_all(self, events, _transaction):
+        for event in events:
+            self._insert(event)
+
+    def _end(self, transaction):
+        if transaction.ending == "late":
+            time.sleep(transaction.pause)
+        self._sql("rollback" if transaction.ending == "rollback" else "commit")
+
+
+class PostgresWriter(Writer):
     """Serialises by advisory locks on its keys, held to the end of the transaction, be it prepared.
 
     They give the transaction no xid, so that a slow BEFORE trigger meets one that has taken its id already
@@ -99,76 +126,146 @@ class PostgresWriter:
         connection.autocommit = True  # transactions are opened and ended by hand
         self._connection = connection
         self._cursor = connection.cursor()
+        self._sql = self._cursor.execute
 
     def close(self):
         self._connection.close()
 
-    def run(self, transaction):
-        """Returns the events that are now committed."""
-        sql = self._cursor.execute
-        sql("begin")
-        for lock in sorted({zlib.crc32(event.key.encode()) for event in transaction.events if event.key is not None}):
-            sql("select pg_advisory_xact_lock(%s)", (lock,))
-        kept = list(transaction.events)
-        for event in transaction.events[:-1]:
-            self._insert(event)
-        if transaction.ending == "savepoint":
-            sql("savepoint s")
-            self._insert(kept.pop())
-            sql("rollback to savepoint s")
-        else:
-            self._insert(kept[-1])
-        return kept if self._end(transaction) else []
+    def _begin(self, transaction):
+        self._sql("begin")
+        for lock in lock_numbers(transaction):
+            self._sql("select pg_advisory_xact_lock(%s)", (lock,))
 
     def _end(self, transaction):
-        sql = self._cursor.execute
-        if transaction.ending == "late":
-            time.sleep(transaction.pause)
-        if transaction.ending.startswith("prepared"):
-            name = f"writer-{self._connection.info.backend_pid}"
-            sql(f"prepare transaction '{name}'")
-            time.sleep(transaction.pause)
-            sql(f"{'rollback' if transaction.ending.endswith('rollback') else 'commit'} prepared '{name}'")
-        else:
-            sql("rollback" if transaction.ending == "rollback" else "commit")
-        return not transaction.ending.endswith("rollback")
+        if not transaction.ending.startswith("prepared"):
+            super()._end(transaction)
+            return
+        name = f"writer-{self._connection.info.backend_pid}"
+        self._sql(f"prepare transaction '{name}'")
+        time.sleep(transaction.pause)
+        self._sql(f"{'rollback' if transaction.ending.endswith('rollback') else 'commit'} prepared '{name}'")
 
     def _insert(self, event: Event):
-        payload = event.payload.encode() if isinstance(event.payload, str) else event.payload
-        self._cursor.execute(INSERT.format("%s, %s, %s, %s, %s"),
-                             (event.topic, event.event_type, event.key, payload, event.headers_json()))
+        self._sql(INSERT + "values (%s, %s, %s, %s, %s) returning id, event_id",
+                  _row(event))
         event.row_id, event.event_id = self._cursor.fetchone()
 
 
-class SqliteWriter:
-    """SQLite has one writer at a time, which serialises everything."""
+class SqliteWriter(Writer):
+    """SQLite has one writer at a time, which serialises everything; all wait for one that is late."""
 
     def __init__(self, path):
         self._connection = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
+        self._sql = self._connection.execute
+
+    def close(self):
+        self._connection.close()
+
+    def _begin(self, _transaction):
+        self._sql("begin immediate")
+
+    def _insert(self, event: Event):
+        cursor = self._sql(INSERT + "values (?, ?, ?, ?, ?) returning id, event_id",
+                           (event.topic, event.event_type, event.key, event.payload, event.headers_json()))
+        (event.row_id, event.event_id), = cursor.fetchall()
+
+
+class MysqlWriter(Writer):
+    """MariaDB and MySQL. A key has a lock: for one half of them a row, which makes a transaction that others can see, for
+    the other half a name, which does not and is given back after the commit.
+
+    "values" and "select" insert with one statement, which takes ids ahead of its rows, a SELECT in blocks of 1, 2, 4...
+    on MySQL: a slow trigger keeps others from seeing so much as a lock on the ids that are still to be filled.
+    """
+
+    LOCK_ROWS = 1000
+    PREPARE = f"""
+        create table lock_row (id int primary key);
+        insert into lock_row values {", ".join(f"({i})" for i in range(LOCK_ROWS))};
+        create trigger slow before insert on outbox_event for each row
+            do sleep(case new.event_type when 'slow' then 0.15 when 'very slow' then 3 else 0 end);
+    """
+
+    def __init__(self, connection):
+        self._connection = connection
+        self._cursor = connection.cursor()
+        self._sql = self._cursor.execute
 
     def close(self):
         self._connection.close()
 
     def run(self, transaction):
-        """Returns the events that are now committed."""
-        sql = self._connection.execute
-        sql("begin immediate")
-        kept = list(transaction.events)
-        for event in transaction.events[:-1]:
-            self._insert(event)
-        if transaction.ending == "savepoint":
-            sql("savepoint s")
-            self._insert(kept.pop())
-            sql("rollback to savepoint s")
-        else:
-            self._insert(kept[-1])
-        if transaction.ending == "late":
-            time.sleep(transaction.pause / 2)  # everybody waits for this one
-        rolled_back = transaction.ending == "rollback"
-        sql("rollback" if rolled_back else "commit")
-        return [] if rolled_back else kept
+        kept = super().run(transaction)
+        self._sql("select release_all_locks()")
+        return kept
+
+    def _begin(self, transaction):
+        locks = lock_numbers(transaction)
+        for name in (lock for lock in locks if lock % 2):
+            self._sql("select get_lock(%s, 60)", (f"writer-{name}",))
+            if self._cursor.fetchone() != (1,):
+                raise TimeoutError(f"no lock for a key after 60 s: writer-{name}")
+        self._sql(f"xa start '{self._name()}'" if transaction.ending.startswith("prepared") else "begin")
+        for row in sorted({lock // 2 % self.LOCK_ROWS for lock in locks if lock % 2 == 0}):
+            self._sql("select id from lock_row where id = %s for update", (row,))
+
+    def _name(self):
+        return f"writer-{self._connection.thread_id()}"
+
+    def _end(self, transaction):
+        if not transaction.ending.startswith("prepared"):
+            super()._end(transaction)
+            return
+        self._sql(f"xa end '{self._name()}'")
+        self._sql(f"xa prepare '{self._name()}'")
+        time.sleep(transaction.pause)
+        self._sql(f"xa {'rollback' if transaction.ending.endswith('rollback') else 'commit'} '{self._name()}'")
 
     def _insert(self, event: Event):
-        cursor = self._connection.execute(INSERT.format("?, ?, ?, ?, ?"),
-                                          (event.topic, event.event_type, event.key, event.payload, event.headers_json()))
-        (event.row_id, event.event_id), = cursor.fetchall()
+        self._sql(INSERT + "values (%s, %s, %s, %s, %s)", _row(event))
+        self._sql("select id, event_id from outbox_event where id = last_insert_id()")
+        event.row_id, event.event_id = self._cursor.fetchone()
+
+    def _insert_all(self, events, transaction):
+        if transaction.ending not in ("values", "select"):
+            super()._insert_all(events, transaction)
+            return
+        ids = [str(uuid.uuid4()) for _ in events]
+        values = [value for event, event_id in zip(events, ids) for value in (*_row(event), event_id)]
+        if transaction.ending == "values":
+            rows = "values " + ", ".join(["(%s, %s, %s, %s, %s, %s)"] * len(events))
+        else:
+            rows = "select * from (" + " union all ".join(
+                ["select %s as a, %s as b, %s as c, cast(%s as binary) as d, %s as e, %s as f"] * len(events)) + ") as source"
+        self._sql(INSERT.replace("headers)", "headers, event_id)") + rows, values)
+        self._sql(f"select event_id, id from outbox_event where id >= last_insert_id() and event_id in "
+                  f"({', '.join(['%s'] * len(ids))})", ids)
+        row_ids = dict(self._cursor.fetchall())
+        for event, event.event_id in zip(events, ids):
+            event.row_id = row_ids[event.event_id]
+
+
+MYSQL_ENDINGS = {**ENDINGS, "values": 8, "select": 8}
+
+
+def slow_down(plan):
+    """In statements of several rows, the second comes late: its id and those behind it are taken, and there is no row."""
+    several = [transaction for transaction in plan if transaction.ending in ("values", "select")]
+    for i, transaction in enumerate(several):
+        # Others must wait for a SELECT of MariaDB: those are not to take long.
+        very = transaction.ending == "values" and i % 25 == 0
+        transaction.events[1 % len(transaction.events)].event_type = "very slow" if very else "slow"
+    return plan
+
+
+def lock_numbers(transaction):
+    """In an order that everybody keeps to."""
+    return sorted({zlib.crc32(event.key.encode()) for event in transaction.events if event.key is not None})
+
+
+def payload_bytes(event):
+    return event.payload.encode() if isinstance(event.payload, str) else event.payload
+
+
+def _row(event):
+    return event.topic, event.event_type, event.key, payload_bytes(event), event.headers_json()
