@@ -1,0 +1,78 @@
+// MySQL 8.0 and newer, MariaDB 10.6 and newer.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "mysql/options.hpp"
+#include "mysql/reader.hpp"
+#include "mysql/wire.hpp"
+#include "outbox/adapter.hpp"
+#include "sql/leases.hpp"
+#include "sql/tables.hpp"
+
+namespace outbox::mysql {
+
+// What the sessions share.
+struct Config {
+  Config(const std::string& json, const outbox_host* host);
+  Options options;
+  sql::Tables tables;
+  sql::Leases leases;
+  // There may be failed events. Only saves the confirming session a look: what it confirms was read in this process, and
+  // that read knew.
+  std::atomic<bool> troubled = true;
+};
+
+class Adapter : public StorageAdapter,
+                public LeaseKeeping,
+                public Emitting,
+                public SchemaKeeping,
+                public Counting,
+                public DeadLetters,
+                public Testable {
+ public:
+  Adapter(std::shared_ptr<Config> config, const Call& call);
+  ~Adapter() override;
+
+  void ReserveNewEvents(const ReserveRequest& request, BatchBuilder& batch) override;
+  void ConfirmEvent(RowIds rows) override;
+  void ConfirmFailed(Failures failures) override;
+  void Cancel() noexcept override;
+
+  Lease Heartbeat(std::string_view relay_id, Millis lease) override;
+  void ReturnShards(std::string_view relay_id, std::span<const outbox_owned_shard> shards, bool leave) override;
+
+  void BeginEmit() override;
+  void Insert(Events events) override;
+  void EndEmit(bool commit) override;
+
+  static std::string PrintSchema(const Config& config, const SchemaWish& wish);
+  void ApplySchema(const SchemaWish& wish) override;
+  std::vector<Finding> CheckSchema() override;
+
+  Stats ReadStats() override;
+
+  void ListDead(Bytes after, BatchBuilder& batch) override;
+  std::uint64_t Requeue(RowIds rows) override;
+  std::uint64_t Discard(RowIds rows) override;
+
+  void Reset() override;
+  void ExpireLeases() override;
+  void MakeRetriesDue() override;
+  TestState StateOf(std::string_view event_id) override;
+
+ private:
+  Wire& Db();  // at the start of every call
+
+  const std::shared_ptr<Config> config_;
+  Wire wire_;
+  Reader reader_;
+};
+
+// Those of `rows` that are ids of ours, ascending.
+[[nodiscard]] std::vector<long long> SortedIds(RowIds rows);
+
+}  // namespace outbox::mysql

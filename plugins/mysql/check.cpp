@@ -1,0 +1,197 @@
+#include "mysql/check.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "mysql/schema.hpp"
+#include "sql/fill.hpp"
+
+namespace outbox::mysql {
+namespace {
+
+constexpr int kOldestMysql = 80'000, kOldestMariadb = 100'600;
+constexpr std::int32_t kNoSuchTable = 1146;
+
+class Check {
+ public:
+  Check(Wire& db, const sql::Tables& tables) : db_(db), t_(tables) {}
+
+  std::vector<Finding> Run() {
+    if (!Server()) return findings_;
+    const bool complete = Tables();
+    if (!read_only_) Grants();
+    if (complete) Meta();
+    return std::move(findings_);
+  }
+
+ private:
+  void Add(bool error, const std::string& what, const std::string& mend) { findings_.push_back({error, what, mend}); }
+  std::string Name(const std::string& table) const { return t_.schema.empty() ? table : t_.schema + "." + table; }
+  std::string Setting(const char* name) { return db_.Run({std::string("select ") + name, {}}).at(0)[0].value_or(""); }
+
+  bool Server() {
+    const auto& server = db_.server();
+    if (server.version < (server.is_mariadb ? kOldestMariadb : kOldestMysql)) {
+      Add(true, "the server is " + server.shown + ", which is too old", "use MySQL 8.0 or MariaDB 10.6, or newer");
+      return false;
+    }
+    const std::string user = Setting("current_user()");
+    const auto at = user.rfind('@');
+    user_ = "'" + user.substr(0, at) + "'@'" + user.substr(at + 1) + "'";
+    const std::string read_only = Setting("@@global.read_only");
+    read_only_ = read_only != "0" && read_only != "OFF";
+    if (read_only_)
+      Add(true, "the server is read-only: what is delivered could not be deleted", "connect to the primary");
+    if (Setting("@@global.log_bin") == "1" && Setting("@@session.binlog_format") == "STATEMENT")
+      Add(true, "the server logs statements (binlog_format): it refuses what a session at READ COMMITTED writes",
+          "set global binlog_format = 'ROW';");
+    if (const std::string step = Setting("@@global.auto_increment_increment"); step != "1")
+      Add(false,
+          "ids are given in steps of " + step +
+              " (auto_increment_increment): rows that are written on several servers have no order among them",
+          "let all applications write through the server that the relay reads");
+    return true;
+  }
+
+  bool Tables() {
+    bool complete = true;
+    for (const Table& table : Wanted(t_)) {
+      try {
+        (void)db_.Run({"select 1 from " + t_.Quote(table.name) + " limit 0", {}});
+      } catch (const Error& error) {
+        complete = false;
+        if (error.code != OUTBOX_BAD_CONFIG) throw;
+        // One that may not be read is told with the grants.
+        if (error.native_code == kNoSuchTable) {
+          missing_.push_back(table.name);
+          Add(true, "table " + Name(table.name) + " is missing", sql::kMigrate);
+        }
+        continue;
+      }
+      complete = Columns(table) && complete;
+      if (table.name == t_.event_name) Outbox();
+    }
+    return complete;
+  }
+
+  sql::Rows FromCatalog(const std::string& select, const std::string& table) {
+    return db_.Run(
+        {"select " + select + " where table_schema = coalesce(nullif(:schema, ''), database()) and table_name = :table",
+         {t_.schema, table}});
+  }
+
+  bool Columns(const Table& table) {
+    static const std::map<std::string, std::vector<std::string>> kGood{
+        {"id", {"bigint", "int"}},
+        {"event_id", {"char", "varchar", "uuid"}},
+        {"topic", {"varchar", "char", "text"}},
+        {"aggregate_id", {"varchar", "char"}},
+        {"event_type", {"varchar", "char", "text"}},
+        {"payload",
+         {"longblob", "mediumblob", "blob", "varbinary", "longtext", "mediumtext", "text", "varchar", "json"}},
+        {"headers", {"json", "longtext", "mediumtext", "text"}},
+        {"created_at", {"timestamp"}},
+    };
+    const sql::Rows rows = FromCatalog("column_name, data_type from information_schema.columns", table.name);
+    bool complete = true;
+    for (const auto& [column, type] : table.columns) {
+      const auto found = std::find_if(rows.begin(), rows.end(), [&c = column](const sql::Row& r) { return r[0] == c; });
+      if (found == rows.end()) {
+        Add(true, "column " + Name(table.name) + "." + column + " is missing",
+            "alter table " + t_.Quote(table.name) + " add column " + column + " " + type + ";");
+        complete = false;
+        continue;
+      }
+      const auto good = kGood.find(column);
+      const std::string seen = (*found)[1].value_or("");
+      if (good == kGood.end() || std::find(good->second.begin(), good->second.end(), seen) != good->second.end())
+        continue;
+      Add(true, "column " + Name(table.name) + "." + column + " is " + seen + ", expected " + good->second.front(),
+          "alter table " + t_.Quote(table.name) + " modify column " + column + " " + type + ";");
+      complete = false;
+    }
+    return complete;
+  }
+
+  // Ids rise with the order of insertion, never come again, and lead to their row.
+  void Outbox() {
+    const std::string name = Name(t_.event_name);
+    const sql::Rows engine = FromCatalog("engine from information_schema.tables", t_.event_name);
+    if (!engine.empty() && engine[0][0] != "InnoDB")
+      Add(true, "table " + name + " is kept by " + engine[0][0].value_or("nothing") + ", which has no transactions",
+          "alter table " + t_.event + " engine = InnoDB;");
+    for (const sql::Row& id :
+         FromCatalog("extra, column_key, column_name from information_schema.columns", t_.event_name)) {
+      if (id[2] != "id") continue;
+      if (id[0].value_or("").find("auto_increment") == std::string::npos)
+        Add(true, "column " + name + ".id is not auto_increment: rows would have no order",
+            "alter table " + t_.event + " modify column id bigint not null auto_increment;");
+      if (id[1] != "PRI")
+        Add(true, "column " + name + ".id is not the primary key: every read would scan the table",
+            "alter table " + t_.event + " add primary key (id);");
+    }
+  }
+
+  // Roles grant as well, and no catalog sums them up: each right is tried on no row.
+  void Grants() {
+    const std::string meta = t_.prefix + "_meta", retry = t_.prefix + "_retry", dead = t_.prefix + "_dead",
+                      relay = t_.prefix + "_relay", shard = t_.prefix + "_shard";
+    Grant(t_.event_name, {"select", "delete"});
+    Grant(retry, {"select", "insert", "update", "delete"}, "attempts");
+    Grant(dead, {"select", "insert", "delete"});
+    Grant(relay, {"select", "insert", "update", "delete"}, "expires");
+    Grant(shard, {"select", "update"}, "token");
+    Grant(meta, {"select", "update"}, "shards");
+  }
+
+  void Grant(const std::string& table, const std::vector<std::string>& rights, const std::string& column = "") {
+    if (std::find(missing_.begin(), missing_.end(), table) != missing_.end()) return;
+    std::string lacking;
+    for (const std::string& right : rights)
+      if (!May(right, t_.Quote(table), column)) lacking += (lacking.empty() ? "" : ", ") + right;
+    if (!lacking.empty())
+      Add(true, "user " + user_ + " lacks " + lacking + " on " + Name(table),
+          "grant " + lacking + " on " + t_.Quote(table) + " to " + user_ + ";");
+  }
+
+  bool May(const std::string& right, const std::string& table, const std::string& column) {
+    static const std::map<std::string, const char*> kTry{
+        {"select", "select 1 from [table] limit 0"},
+        {"insert", "insert into [table] select * from [table] where 1 = 0"},
+        {"update", "update [table] set [column] = [column] where 1 = 0"},
+        {"delete", "delete from [table] where 1 = 0"}};
+    try {
+      (void)db_.Run({sql::Fill(kTry.at(right), {{"[table]", table}, {"[column]", column}}), {}});
+      return true;
+    } catch (const Error& error) {
+      if (error.code != OUTBOX_BAD_CONFIG) throw;
+      return false;
+    }
+  }
+
+  void Meta() {
+    // Whoever may not read them has been told so.
+    if (std::any_of(findings_.begin(), findings_.end(), [](const Finding& f) { return f.error; })) return;
+    const sql::Rows meta = db_.Run({t_.In("select version, shards, (select count(*) from {shard}) from {meta}"), {}});
+    if (meta.empty() || meta[0][1] != meta[0][2])
+      Add(true, "tables " + Name(t_.prefix + "_meta") + " and " + Name(t_.prefix + "_shard") + " do not fit",
+          sql::kMigrate);
+    else if (sql::ToNumber(meta[0][0]) > sql::kSchemaVersion)
+      Add(true,
+          "the tables have version " + *meta[0][0] + " and this relay knows " + std::to_string(sql::kSchemaVersion),
+          "use a newer outbox-relay");
+  }
+
+  Wire& db_;
+  const sql::Tables& t_;
+  std::string user_;
+  bool read_only_ = false;
+  std::vector<std::string> missing_;
+  std::vector<Finding> findings_;
+};
+
+}  // namespace
+
+std::vector<Finding> CheckSchema(Wire& wire, const sql::Tables& tables) { return Check(wire, tables).Run(); }
+
+}  // namespace outbox::mysql

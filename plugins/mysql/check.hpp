@@ -1,0 +1,14 @@
+// What is wrong with tables, server and grants. Changes nothing.
+#pragma once
+
+#include <vector>
+
+#include "mysql/wire.hpp"
+#include "outbox/adapter.hpp"
+#include "sql/tables.hpp"
+
+namespace outbox::mysql {
+
+std::vector<Finding> CheckSchema(Wire& wire, const sql::Tables& tables);
+
+}  // namespace outbox::mysql

@@ -1,0 +1,75 @@
+#include "mysql/connect.hpp"
+
+#include <soci/mysql/soci-mysql.h>
+#include <soci/soci.h>
+
+#include <charconv>
+
+#include "mysql/errors.hpp"
+#include "sql/fill.hpp"
+#include "sql/statements.hpp"
+
+namespace outbox::mysql {
+namespace {
+
+// At the servers' own REPEATABLE READ an application's INSERT would wait for the gaps that the relay's DELETE locks. Times
+// are read as UTC, whatever the server's zone. The mode leaves out what would change the meaning of our literals
+// (ANSI_QUOTES, NO_BACKSLASH_ESCAPES) and refuses what does not fit instead of cutting it.
+constexpr const char* kSettings[] = {
+    "set session transaction isolation level read committed",
+    "set session autocommit = 1, session time_zone = '+00:00',"
+    " session sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",
+};
+// It would make a temporary table of a long list of ids.
+constexpr const char* kMariadbSettings = "set session in_predicate_conversion_threshold = 0";
+constexpr const char* kCheck = "select @@session.[isolation], @@global.max_allowed_packet";
+
+int ParseVersion(const std::string& text) {
+  int parts[3] = {0, 0, 0};
+  const char* at = text.data();
+  for (int& part : parts) {
+    const auto parsed = std::from_chars(at, text.data() + text.size(), part);
+    if (parsed.ec != std::errc() || *parsed.ptr != '.') break;
+    at = parsed.ptr + 1;
+  }
+  return (parts[0] * 100 + parts[1]) * 100 + parts[2];
+}
+
+}  // namespace
+
+Connected::Connected() = default;
+Connected::Connected(Connected&&) noexcept = default;
+Connected::~Connected() = default;
+
+Connected Connect(const Options& options, Millis timeout) {
+  Connected got;
+  const auto seconds = std::max<std::int64_t>(1, (timeout.count() + 999) / 1000);
+  try {
+    // The factory object, never a name: SOCI would look for a library of that name, also in the working directory.
+    got.session = std::make_unique<soci::session>(soci::mysql, options.ForSoci(static_cast<unsigned>(seconds)));
+    got.native = static_cast<soci::mysql_session_backend*>(got.session->get_backend())->conn_;
+    // Some servers behind a proxy call themselves 5.5.5-10.11.6-MariaDB; the function's answer is their own.
+    got.server.shown = sql::RunBySoci(*got.session, {"select version()", {}}).at(0).at(0).value_or("");
+    got.server.is_mariadb = got.server.shown.find("MariaDB") != std::string::npos;
+    got.server.version = ParseVersion(got.server.shown);
+    for (const char* sql : kSettings) *got.session << sql;
+    if (got.server.is_mariadb) *got.session << kMariadbSettings;
+    const std::string isolation = got.server.is_mariadb ? "tx_isolation" : "transaction_isolation";
+    const sql::Row set = sql::RunBySoci(*got.session, {sql::Fill(kCheck, {{"[isolation]", isolation}}), {}}).at(0);
+    if (set.at(0) != "READ-COMMITTED")
+      throw Error(OUTBOX_UNAVAILABLE, "MySQL: the session is " + set[0].value_or("?") +
+                                          " although READ COMMITTED was set; a proxy that shares connections must keep"
+                                          " their settings");
+    got.server.max_packet = static_cast<std::size_t>(sql::ToNumber(set.at(1)));
+  } catch (const soci::mysql_soci_error& error) {
+    throw ExplainConnect(static_cast<unsigned>(error.err_num_), error.get_error_message());
+  } catch (const soci::soci_error& error) {
+    throw Error(OUTBOX_INTERNAL, "SOCI: " + error.get_error_message());
+  }
+  // Several statements in one message: a relay that is stopped in the middle leaves no transaction open behind it.
+  if (mysql_set_server_option(got.native, MYSQL_OPTION_MULTI_STATEMENTS_ON) != 0)
+    throw Error(OUTBOX_UNAVAILABLE, std::string("MySQL: ") + mysql_error(got.native));
+  return got;
+}
+
+}  // namespace outbox::mysql

@@ -1,0 +1,110 @@
+#include "mysql/errors.hpp"
+
+#include <algorithm>
+#include <initializer_list>
+
+namespace outbox::mysql {
+namespace {
+
+bool IsOneOf(unsigned number, std::initializer_list<unsigned> some) {
+  return std::find(some.begin(), some.end(), number) != some.end();
+}
+
+Error Named(outbox_code code, unsigned number, const std::string& sqlstate, const std::string& message,
+            const std::string& mend = "") {
+  return {code, "MySQL: " + message + " (" + std::to_string(number) + ")" + (mend.empty() ? "" : "; " + mend), sqlstate,
+          static_cast<std::int32_t>(number)};
+}
+
+}  // namespace
+
+// Deadlock; lock wait; record has changed since last read; XA deadlock; table definition has changed.
+bool IsConflict(unsigned number) { return IsOneOf(number, {1213, 1205, 1020, 1614, 1412}); }
+
+// The client's own numbers, and: shutdown, aborting, bad handshake, a packet that did not arrive whole, killed, read and
+// write errors, server gone.
+bool IsLost(unsigned number) {
+  return (number >= 2000 && number < 3000) ||
+         IsOneOf(number, {1053, 1152, 1153, 1154, 1156, 1157, 1158, 1159, 1160, 1161, 1184, 1927, 4031});
+}
+
+std::string Grants(const sql::Tables& t, const std::string& user) {
+  const auto grant = [&user](const char* what, const std::string& table) {
+    return std::string("grant ") + what + " on " + table + " to " + user + ";";
+  };
+  return grant("select, delete", t.event) + " " + grant("select, insert, update, delete", t.retry) + " " +
+         grant("select, insert, update, delete", t.relay) + " " + grant("select, insert, delete", t.dead) + " " +
+         grant("select, update", t.shard) + " " + grant("select, update", t.meta);
+}
+
+Error Explain(const sql::Tables& tables, unsigned number, const std::string& sqlstate, const std::string& message) {
+  const auto error = [&](outbox_code code, const std::string& mend = "") {
+    return Named(code, number, sqlstate, message, mend);
+  };
+  switch (number) {
+    case 1205:  // lock wait
+    case 3572:  // nowait
+    case 1969:  // MariaDB: max_statement_time
+    case 3024:  // MySQL: max_execution_time
+    case 1317:  // killed
+      return error(OUTBOX_TIMEOUT);
+    case 1290:
+    case 1792:
+    case 1836:
+      return error(OUTBOX_UNAVAILABLE, "the server is read-only, so what is sent could not be confirmed");
+    case 1146:  // no such table
+    case 1054:  // no such column
+    case 1305:  // no such procedure
+      return error(OUTBOX_BAD_CONFIG, sql::kMigrate);
+    case 1044:
+    case 1142:
+    case 1143:
+    case 1227:
+    case 1370:
+      return error(OUTBOX_BAD_CONFIG, Grants(tables, "<the relay's user>"));
+    case 1049:
+      return error(OUTBOX_BAD_CONFIG, "correct 'database'");
+    case 1665:
+      return error(OUTBOX_BAD_CONFIG, "set global binlog_format = 'ROW';");
+    case 1153:
+    case 2020:
+      return error(OUTBOX_BAD_DATA, "raise the server's max_allowed_packet");
+    case 1048:  // NULL
+    case 1062:  // twice
+    case 1264:
+    case 1265:
+    case 1292:
+    case 1366:  // not text
+    case 1406:  // too long
+    case 3140:  // not JSON
+    case 3141:
+    case 3819:
+    case 4025:  // a check, such as MariaDB's of JSON
+      return error(OUTBOX_BAD_DATA);
+    default:
+      break;
+  }
+  // Also: out of room, out of memory, too many connections, Galera not ready.
+  if (IsConflict(number) || IsLost(number) ||
+      IsOneOf(number, {3, 1021, 1037, 1038, 1040, 1041, 1047, 1114, 1129, 1203, 1226, 1615}))
+    return error(OUTBOX_UNAVAILABLE);
+  return error(OUTBOX_INTERNAL);
+}
+
+Error ExplainConnect(unsigned number, const std::string& message) {
+  const auto has = [&message](const char* part) { return message.find(part) != std::string::npos; };
+  // Of the user: wrong password, another way to log in, not from here, locked, password expired.
+  if (IsOneOf(number, {1045, 1130, 1251, 1524, 1698, 1820, 1862, 2059, 3118}))
+    return Named(OUTBOX_BAD_CONFIG, number, "", message,
+                 "correct 'user' and 'password', or the user's rights and 'tls'");
+  if (IsOneOf(number, {1044, 1049})) return Named(OUTBOX_BAD_CONFIG, number, "", message, "correct 'database'");
+  if (number == 3159 || number == 4151)
+    return Named(OUTBOX_BAD_CONFIG, number, "", message, "set 'tls' to verify (or to require)");
+  // One number for all that goes wrong with TLS. A peer that hangs up is no wrong configuration.
+  if (number == 2026 && (has("ertificate") || has("ertification") || has("does not support")))
+    return Named(OUTBOX_BAD_CONFIG, number, "", message,
+                 "correct 'tls', 'tls_ca' and 'host', or the server's certificate");
+  return Named(OUTBOX_UNAVAILABLE, number, "", message);
+}
+
+}  // namespace outbox::mysql

@@ -1,0 +1,25 @@
+// What an error of the server or of its client library means for the relay.
+#pragma once
+
+#include <string>
+
+#include "outbox/event.hpp"
+#include "sql/tables.hpp"
+
+namespace outbox::mysql {
+
+// Another transaction was in the way; this one is undone, or must be, and may be tried again.
+[[nodiscard]] bool IsConflict(unsigned number);
+// The connection is gone, or no use any more.
+[[nodiscard]] bool IsLost(unsigned number);
+
+// `message` is the server's own; it quotes no payload. A BAD_CONFIG names what mends it.
+[[nodiscard]] Error Explain(const sql::Tables& tables, unsigned number, const std::string& sqlstate,
+                            const std::string& message);
+// Of an attempt to connect.
+[[nodiscard]] Error ExplainConnect(unsigned number, const std::string& message);
+
+// What the relay's user needs.
+[[nodiscard]] std::string Grants(const sql::Tables& tables, const std::string& user);
+
+}  // namespace outbox::mysql

@@ -1,0 +1,27 @@
+// The plugin's own options, and what SOCI is to be told of them.
+#pragma once
+
+#include <string>
+
+namespace outbox::mysql {
+
+enum class Tls {
+  kOff,      // plain text
+  kRequire,  // encrypted, whoever answers
+  kVerify,   // encrypted, and the certificate is valid and the host's
+};
+
+struct Options {
+  // Throws OUTBOX_BAD_CONFIG naming the option, never showing its value.
+  explicit Options(const std::string& json);
+
+  std::string host, port, socket, user, password, database;
+  Tls tls = Tls::kOff;
+  std::string tls_ca, tls_cert, tls_key;
+  std::string table;
+
+  // A connect string for SOCI; no read or write waits longer than `seconds` for the next bytes.
+  [[nodiscard]] std::string ForSoci(unsigned seconds) const;
+};
+
+}  // namespace outbox::mysql

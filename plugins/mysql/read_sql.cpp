@@ -1,0 +1,105 @@
+#include "mysql/read_sql.hpp"
+
+#include "mysql/list.hpp"
+#include "sql/fill.hpp"
+
+namespace outbox::mysql {
+namespace {
+
+constexpr const char* kAboutRow = R"(
+select 0, (select token from {shard} where shard = [shard] and owner is not null), cast(m.shards as char),
+  cast(exists (select 1 from {retry}) as char), null, null, null, null, null, 0 from {meta} m)";
+
+// Which rows are whose must be the same for every relay of one outbox, and must never change.
+constexpr const char* kOurs =
+    "([shards] = 1 or mod(crc32(coalesce(e.aggregate_id, cast(e.id as char))), [shards]) = [shard])";
+
+// A failure whose row somebody has deleted by hand holds nobody back. Text columns compare without trailing spaces and,
+// where the application made its table so, without case; keys differ by every byte.
+constexpr const char* kMayGo = R"(([ours]
+  and not exists (select 1 from {retry} r where r.row_id = e.id and r.event_id = e.event_id
+                  and (r.next_try is null or r.next_try > sysdate(6)))
+  and not exists (select 1 from {retry} r where r.aggregate_id = e.aggregate_id and r.row_id < e.id
+                  and cast(r.aggregate_id as binary) = cast(e.aggregate_id as binary)
+                  and exists (select 1 from {event} h where h.id = r.row_id and h.event_id = r.event_id))))";
+
+constexpr const char* kAttemptsOf =
+    "coalesce((select r.attempts from {retry} r where r.row_id = e.id and r.event_id = e.event_id), 0)";
+
+constexpr const char* kLateRows = R"(
+union all (select if([go], 1, 3), e.id, null, null, null, null, null, null, null, 0 from {event} e
+  where [missing] order by e.id limit [most]))";
+
+// From the failures to the outbox, never the other way round: its oldest live row may lie behind a million deleted ones.
+constexpr const char* kDueRows = R"(
+union all (select 1, e.id, null, null, null, null, null, null, null, 0
+  from {retry} r join {event} e on e.id = r.row_id and e.event_id = r.event_id
+  where r.next_try <= sysdate(6) and r.row_id <= [cursor] and [go] order by r.row_id limit [most]))";
+
+constexpr const char* kNewRows = R"(
+union all (select 2, e.id, e.event_id, e.aggregate_id, e.event_type, e.topic, e.payload, e.headers, e.created_at, 0
+  from {event} e where e.id > [cursor] order by e.id limit [rows]))";
+
+// The inner part holds no payload: it goes through a temporary table.
+constexpr const char* kNewRowsJudged = R"(
+union all (select if(x.go, 2, 3), e.id, e.event_id, e.aggregate_id, e.event_type, e.topic, if(x.go, e.payload, null),
+    if(x.go, e.headers, null), e.created_at, x.attempts
+  from (select e.id as id, [go] as go, [attempts] as attempts from {event} e
+        where e.id > [cursor] order by e.id limit [rows]) x
+  join {event} e on e.id = x.id order by x.id))";
+
+constexpr const char* kByIds = R"(
+select 2, e.id, e.event_id, e.aggregate_id, e.event_type, e.topic, e.payload, e.headers, e.created_at, [attempts]
+from {event} e where e.id in ([ids]) order by e.id)";
+
+std::string Within(const std::vector<IdRange>& ranges) {
+  std::string singles, spans;
+  for (const IdRange& r : ranges) {
+    if (r.first == r.last)
+      singles += (singles.empty() ? "" : ",") + std::to_string(r.first);
+    else
+      spans += " or e.id between " + std::to_string(r.first) + " and " + std::to_string(r.last);
+  }
+  if (singles.empty()) return "(" + spans.substr(4) + ")";
+  return "(e.id in (" + singles + ")" + spans + ")";
+}
+
+}  // namespace
+
+std::string ReadSql(const sql::Tables& tables, const ReadWish& wish) {
+  const bool judged = wish.troubled || wish.shards > 1;
+  std::string sql = kAboutRow;
+  if (!wish.missing.empty()) sql += kLateRows;
+  if (wish.troubled) sql += kDueRows;
+  sql += judged ? kNewRowsJudged : kNewRows;
+  return tables.In(sql::Fill(sql, {{"[go]", wish.troubled ? kMayGo : kOurs},
+                                   {"[ours]", kOurs},
+                                   {"[attempts]", wish.troubled ? kAttemptsOf : "0"},
+                                   {"[missing]", wish.missing.empty() ? "" : Within(wish.missing)},
+                                   {"[most]", std::to_string(kMostLate)},
+                                   {"[shards]", std::to_string(wish.shards)},
+                                   {"[shard]", std::to_string(wish.shard)},
+                                   {"[cursor]", std::to_string(wish.cursor)},
+                                   {"[rows]", std::to_string(wish.rows)}}));
+}
+
+std::string ByIdsSql(const sql::Tables& tables, std::span<const long long> ids, bool troubled) {
+  return tables.In(sql::Fill(kByIds, {{"[attempts]", troubled ? kAttemptsOf : "0"}, {"[ids]", Listed(ids)}}));
+}
+
+std::string FirstOfEachSql(const sql::Tables& tables, const std::vector<IdRange>& ranges) {
+  std::vector<long long> singles;
+  std::string sql;
+  const auto add = [&sql](const std::string& select) { sql += (sql.empty() ? "" : " union all ") + select; };
+  for (const IdRange& r : ranges) {
+    if (r.first == r.last)
+      singles.push_back(r.first);
+    else
+      add("(select id from {event} where id between " + std::to_string(r.first) + " and " + std::to_string(r.last) +
+          " order by id limit 1)");
+  }
+  if (!singles.empty()) add("(select id from {event} where id in (" + Listed(singles) + "))");
+  return tables.In(sql);
+}
+
+}  // namespace outbox::mysql

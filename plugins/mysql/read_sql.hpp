@@ -1,0 +1,41 @@
+// The statements of ReserveNewEvents.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "mysql/gaps.hpp"
+#include "sql/tables.hpp"
+
+namespace outbox::mysql {
+
+// The first column of each row says what it is; kAbout comes first, then all of kLate, then kRow ascending.
+enum Kind : int {
+  kAbout,  // token of the shard (NULL = not leased), number of shards, 1 = there are failed events
+  kLate,   // the id of a row at or below the cursor that may go out
+  kRow,    // a row above the cursor
+  kThere,  // one that may not go out: another shard's, or it waits
+};
+enum Column : unsigned { kKind, kId, kEventId, kKey, kType, kTopic, kPayload, kHeaders, kCreated, kAttempts };
+enum AboutColumn : unsigned { kToken = kId, kShards = kEventId, kTroubled = kKey };
+
+struct ReadWish {
+  std::uint32_t shard = 0, shards = 1;
+  bool troubled = false;  // look at failures; without it every row of the shard may go out
+  long long cursor = 0;
+  std::int64_t rows = 0;         // above the cursor, at most
+  std::vector<IdRange> missing;  // at or below it
+};
+
+// No more late ids than that come with one read.
+constexpr std::size_t kMostLate = 20'000;
+
+[[nodiscard]] std::string ReadSql(const sql::Tables& tables, const ReadWish& wish);
+// Whole rows, ascending.
+[[nodiscard]] std::string ByIdsSql(const sql::Tables& tables, std::span<const long long> ids, bool troubled);
+// The first row of each range that is there, committed or not; to be read uncommitted.
+[[nodiscard]] std::string FirstOfEachSql(const sql::Tables& tables, const std::vector<IdRange>& ranges);
+
+}  // namespace outbox::mysql

@@ -1,0 +1,197 @@
+#include "mysql/reader.hpp"
+
+#include <algorithm>
+
+#include "mysql/list.hpp"
+#include "sql/time.hpp"
+
+namespace outbox::mysql {
+namespace {
+
+// A sweep without being asked, now and then while the relay keeps up: it finds rows that became due in a way it cannot
+// know of, as when an operator deletes the event that its key waits for.
+constexpr auto kSweepEvery = std::chrono::seconds(60);
+constexpr std::int64_t kMostRows = 20'000;  // looked at by one statement
+constexpr std::size_t kMostRanges = 200;    // of missing ids, in one statement
+constexpr std::size_t kMostLooks = 500;
+
+}  // namespace
+
+Event EventAt(const Fetched& row) {
+  Event e;
+  e.row_id = row.Text(kId);
+  e.event_id = row.Text(kEventId);
+  e.aggregate_id = row.Maybe(kKey);
+  e.event_type = row.Text(kType);
+  e.topic = row.Text(kTopic);
+  e.payload = row.Maybe(kPayload);
+  e.headers = row.Maybe(kHeaders);
+  e.created_us = sql::ParseTime(row.Text(kCreated));
+  e.attempts = static_cast<std::uint32_t>(row.Number(kAttempts));
+  return e;
+}
+
+void Reader::Read(const Call& call, const ReserveRequest& request, BatchBuilder& batch) {
+  batch.CoveredByShard(call.token);
+  Shard& shard = shards_[call.shard];
+  const auto now = std::chrono::steady_clock::now();
+  const bool unasked = shard.caught_up && now - shard.swept > kSweepEvery;
+  // A shard gained anew is read from its oldest row: another relay may have left rows behind this position.
+  if (request.sweep() || unasked || shard.token != call.token) {
+    shard.token = call.token;
+    shard.cursor = 0;
+    shard.gaps.Clear();
+    shard.swept = now;
+    shard.caught_up = false;
+  }
+  try {
+    Look(shard);
+    while (Take(call, request, shard, batch) == Next::kAgain) {
+      if (!wire_.PastHalf() && !wire_.given_up()) continue;
+      batch.More();
+      return;
+    }
+  } catch (...) {
+    // What has been passed over is lost with the batch.
+    shards_.erase(call.shard);
+    throw;
+  }
+}
+
+void Reader::Look(Shard& shard) {
+  const auto now = Gaps::Clock::now();
+  const std::vector<IdRange> ranges = shard.gaps.ToLookAt(kMostLooks, now);
+  if (ranges.empty()) return;
+  const std::vector<long long> seen = wire_.ReadDirty(FirstOfEachSql(tables_, ranges));
+  for (const IdRange& range : ranges) {
+    const auto first = std::lower_bound(seen.begin(), seen.end(), range.first);
+    shard.gaps.Looked(range, first != seen.end() && *first <= range.last ? *first : 0, now);
+  }
+}
+
+std::int64_t Reader::Wanted(const Shard& shard, const ReserveRequest& request, const BatchBuilder& batch) {
+  // One more than fits, so that the batch itself tells whether there is more.
+  const std::int64_t by_count =
+      (static_cast<std::int64_t>(request.limit()) + 1 - static_cast<std::int64_t>(batch.size())) * shard.stretch;
+  const std::uint64_t room = request.max_bytes() - std::min<std::uint64_t>(batch.bytes(), request.max_bytes());
+  const auto by_bytes =
+      static_cast<std::int64_t>(std::min<std::uint64_t>(room / shard.row_bytes, static_cast<std::uint64_t>(kMostRows)));
+  if (by_bytes == 0) return batch.size() == 0 ? 1 : 0;
+  return std::min({kMostRows, shard.page, by_count, by_bytes});
+}
+
+Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard& shard, BatchBuilder& batch) {
+  ReadWish wish{call.shard,
+                shard.shards,
+                shard.troubled,
+                shard.cursor,
+                Wanted(shard, request, batch),
+                shard.gaps.Cover(kMostRanges)};
+  if (wish.rows == 0) {
+    batch.More();
+    return Next::kDone;
+  }
+  shard.caught_up = false;
+  Page page;
+  wire_.Read(ReadSql(tables_, wish),
+             [&](const Fetched& row) { return TakeRow(row, call, request, shard, page, batch); });
+  if (!page.known) throw Error(OUTBOX_BAD_CONFIG, std::string("the meta table is empty; ") + sql::kMigrate);
+  if (page.asked_wrong || wire_.given_up()) {
+    if (page.full) batch.More();
+    return page.full ? Next::kDone : Next::kAgain;
+  }
+  if (!page.late.empty()) return AddLate(std::move(page.late), request, shard, batch);
+  if (page.late_seen >= kMostLate) return Next::kAgain;  // all in hand, and there are more
+
+  if (page.rows > 0) shard.row_bytes = std::max<std::size_t>(1, page.bytes / static_cast<std::size_t>(page.rows));
+  if (page.full) {
+    shard.stretch = 1;
+    batch.More();
+    return Next::kDone;
+  }
+  if (page.rows < wish.rows) {
+    shard.caught_up = true;
+    return Next::kDone;
+  }
+  shard.page = std::min(kMostRows, std::max(shard.page, page.rows * 4));
+  if (page.ours < page.rows / 2) shard.stretch = std::min<std::int64_t>(shard.stretch * 2, kMostRows);
+  // A due row that has been added is not in hand yet, and another read would bring it again.
+  if (!shard.troubled || batch.size() == 0) return Next::kAgain;
+  batch.More();
+  return Next::kDone;
+}
+
+bool Reader::TakeRow(const Fetched& row, const Call& call, const ReserveRequest& request, Shard& shard, Page& page,
+                     BatchBuilder& batch) {
+  const auto kind = static_cast<Kind>(row.Number(kKind));
+  if (kind == kAbout) return TakeAbout(row, call, shard, page);
+  if (!page.known) return false;
+  const long long id = row.Number(kId);
+  if (kind == kLate || (kind == kThere && id <= shard.cursor)) {
+    ++page.late_seen;
+    if (kind == kLate && !request.in_hand(row.Text(kId)))
+      page.late.push_back(id);
+    else
+      shard.gaps.Seen(id);
+    return true;
+  }
+  // Late rows go out before any new one, and new ones only after all of them.
+  if (!page.late.empty() || page.late_seen >= kMostLate) return false;
+  page.bytes += row.bytes();
+  ++page.rows;
+  if (kind == kRow) {
+    if (!batch.Add(EventAt(row))) {
+      page.full = true;
+      return false;
+    }
+    ++page.ours;
+  }
+  if (id > shard.cursor + 1) shard.gaps.Missing(shard.cursor + 1, id - 1);
+  shard.cursor = id;
+  return true;
+}
+
+bool Reader::TakeAbout(const Fetched& row, const Call& call, Shard& shard, Page& page) {
+  if (!row.Maybe(kToken) || static_cast<std::uint64_t>(row.Number(kToken)) != call.token)
+    throw Error(OUTBOX_LEASE_LOST, "shard " + std::to_string(call.shard) + " is not leased under this token");
+  const auto shards = static_cast<std::uint32_t>(std::max(1LL, row.Number(kShards)));
+  const bool troubled = row.Number(kTroubled) != 0;
+  troubled_ = troubled;
+  page.known = true;
+  // Without failures the statement that looks for them is right as well, and only slower.
+  page.asked_wrong = shards != shard.shards || (troubled && !shard.troubled);
+  shard.shards = shards;
+  shard.troubled = troubled;
+  return !page.asked_wrong;
+}
+
+Reader::Next Reader::AddLate(std::vector<long long> ids, const ReserveRequest& request, Shard& shard,
+                             BatchBuilder& batch) {
+  std::sort(ids.begin(), ids.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+  const std::size_t at_once = std::clamp<std::size_t>(request.max_bytes() / shard.row_bytes, 1, kIdsPerStatement);
+  for (std::size_t first = 0; first < ids.size(); first += at_once) {
+    const auto some = std::span(ids).subspan(first, std::min(at_once, ids.size() - first));
+    bool room = true;
+    std::size_t rows = 0, bytes = 0;
+    wire_.Read(ByIdsSql(tables_, some, shard.troubled), [&](const Fetched& row) {
+      ++rows;
+      bytes += row.bytes();
+      room = batch.Add(EventAt(row));
+      if (room) shard.gaps.Seen(row.Number(kId));
+      return room;
+    });
+    if (rows > 0) shard.row_bytes = std::max<std::size_t>(1, bytes / rows);
+    if (!room || wire_.given_up()) {
+      batch.More();
+      return Next::kDone;
+    }
+    // Those that are gone meanwhile do not come again.
+    for (const long long id : some) shard.gaps.Seen(id);
+  }
+  if (batch.size() == 0) return Next::kAgain;
+  batch.More();
+  return Next::kDone;
+}
+
+}  // namespace outbox::mysql

@@ -1,0 +1,72 @@
+// ReserveNewEvents on MySQL and MariaDB: one statement, one snapshot (see Gaps), rows taken one at a time.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "mysql/gaps.hpp"
+#include "mysql/read_sql.hpp"
+#include "mysql/wire.hpp"
+#include "outbox/adapter.hpp"
+#include "sql/tables.hpp"
+
+namespace outbox::mysql {
+
+class Reader {
+ public:
+  // `troubled` tells the sessions that confirm whether there are failed events; the reader keeps it up.
+  Reader(Wire& wire, const sql::Tables& tables, std::atomic<bool>& troubled)
+      : wire_(wire), tables_(tables), troubled_(troubled) {}
+  void Read(const Call& call, const ReserveRequest& request, BatchBuilder& batch);
+
+ private:
+  // A hint, lost with the session.
+  struct Shard {
+    std::uint64_t token = 0;
+    long long cursor = 0;  // the last row read
+    Gaps gaps;             // what is missing up to it
+    std::chrono::steady_clock::time_point swept;
+    bool caught_up = false;
+    bool troubled = false;     // as the last read found it
+    std::uint32_t shards = 1;  // likewise
+    std::int64_t page = 64;    // rows to ask for: grows while pages are full and small
+    // Rows looked at per row asked for: more where most of them are other shards' or wait.
+    std::int64_t stretch = 1;
+    std::size_t row_bytes = 1;  // of the last page's rows, on average
+  };
+  enum class Next { kDone, kAgain };
+  // What one statement has brought so far.
+  struct Page {
+    std::vector<long long> late;
+    std::size_t late_seen = 0;
+    std::int64_t rows = 0, ours = 0;
+    std::size_t bytes = 0;
+    bool known = false;        // the row about the read has come
+    bool asked_wrong = false;  // it says that another statement is needed
+    bool full = false;         // the batch took no more
+  };
+
+  void Look(Shard& shard);
+  // Rows to ask for; 0 = the batch is as good as full.
+  [[nodiscard]] static std::int64_t Wanted(const Shard& shard, const ReserveRequest& request,
+                                           const BatchBuilder& batch);
+  Next Take(const Call& call, const ReserveRequest& request, Shard& shard, BatchBuilder& batch);
+  // False = read no further.
+  bool TakeRow(const Fetched& row, const Call& call, const ReserveRequest& request, Shard& shard, Page& page,
+               BatchBuilder& batch);
+  bool TakeAbout(const Fetched& row, const Call& call, Shard& shard, Page& page);
+  Next AddLate(std::vector<long long> ids, const ReserveRequest& request, Shard& shard, BatchBuilder& batch);
+
+  Wire& wire_;
+  const sql::Tables& tables_;
+  std::atomic<bool>& troubled_;
+  std::map<std::uint32_t, Shard> shards_;
+};
+
+// From a row whose columns are those of read_sql.hpp. Views into the row.
+[[nodiscard]] Event EventAt(const Fetched& row);
+
+}  // namespace outbox::mysql
