@@ -10,6 +10,16 @@ bool IsOneOf(unsigned number, std::initializer_list<unsigned> some) {
   return std::find(some.begin(), some.end(), number) != some.end();
 }
 
+// Some messages quote the value that did not fit, or the statement with all its values: up to the last quote before what
+// is wrong with it.
+std::string Redacted(unsigned number, const std::string& message) {
+  if (!IsOneOf(number, {1062, 1064, 1264, 1292, 1366})) return message;
+  const auto first = message.find('\'');
+  const auto last = std::min(message.rfind("' for "), message.rfind('\''));
+  if (first == std::string::npos || last <= first) return message;
+  return message.substr(0, first) + "..." + message.substr(last + 1);
+}
+
 Error Named(outbox_code code, unsigned number, const std::string& sqlstate, const std::string& message,
             const std::string& mend = "") {
   return {code, "MySQL: " + message + " (" + std::to_string(number) + ")" + (mend.empty() ? "" : "; " + mend), sqlstate,
@@ -39,7 +49,7 @@ std::string Grants(const sql::Tables& t, const std::string& user) {
 
 Error Explain(const sql::Tables& tables, unsigned number, const std::string& sqlstate, const std::string& message) {
   const auto error = [&](outbox_code code, const std::string& mend = "") {
-    return Named(code, number, sqlstate, message, mend);
+    return Named(code, number, sqlstate, Redacted(number, message), mend);
   };
   switch (number) {
     case 1205:  // lock wait
