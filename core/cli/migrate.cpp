@@ -47,15 +47,16 @@ void AddMigrate(CLI::App& app, Action& action) {
       ->check(CLI::IsMember({"text", "bytea", "jsonb"}));
   command
       ->add_option("--shards", options->wish.shards,
-                   "Shares of the keys that relays can divide among them; 1 in this version")
-      ->check([](const std::string& n) { return n == "1" ? "" : "this version works with one shard"; });
+                   "Shares of the keys that relays divide among them, 1 to 256; changed only while no relay runs")
+      ->check(CLI::Range(1, 256));
   command->footer(
       "What is there is kept; a second run changes nothing. `run` needs no right to change tables, `migrate` does.\n"
       "\n"
       "Examples:\n"
       "  outbox-relay migrate -c relay.json\n"
       "  outbox-relay migrate -c relay.json --print | psql shop     review first, apply by yourself\n"
-      "  outbox-relay migrate -c relay.json --payload bytea         payloads that are not text");
+      "  outbox-relay migrate -c relay.json --payload bytea         payloads that are not text\n"
+      "  outbox-relay migrate -c relay.json --shards 4              work for up to four relays at once");
   command->callback(
       [options, &action] { action = [options] { return options->print ? Print(*options) : Apply(*options); }; });
 }

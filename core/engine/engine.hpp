@@ -70,6 +70,20 @@ struct Command {
 struct Counters {
   std::uint64_t reserved = 0, published = 0, stored = 0, confirmed = 0, failed = 0, dead = 0, blocked = 0;
   std::uint64_t resets = 0, sweeps = 0, sent_again = 0;  // sent_again: upper bound on duplicates caused
+
+  Counters& operator+=(const Counters& other) {
+    reserved += other.reserved;
+    published += other.published;
+    stored += other.stored;
+    confirmed += other.confirmed;
+    failed += other.failed;
+    dead += other.dead;
+    blocked += other.blocked;
+    resets += other.resets;
+    sweeps += other.sweeps;
+    sent_again += other.sent_again;
+    return *this;
+  }
 };
 
 class Engine {

@@ -47,18 +47,24 @@ Status Relay::Start() {
     return {OUTBOX_BAD_CONFIG,
             "plugin '" + plugin + "' keeps no dead letters: set \"on_exhausted\": \"block\" in /relay"};
   }
-  auto runner = ShardRunner::Start(0,
-                                   {config_, config_.id, store_, database_, broker_, logger_,
-                                    [this](std::uint32_t) {
-                                      const std::lock_guard lock(mutex_);
-                                      ++retired_;
-                                      changed_.notify_all();
-                                    }},
-                                   publishers_);
+  auto runner = MakeRunner(0);
   if (!runner.ok()) return runner.status();
   runners_[0] = std::move(*runner);
   lease_thread_ = std::thread([this] { KeepLeases(); });
   return {};
+}
+
+Result<std::unique_ptr<ShardRunner>> Relay::MakeRunner(std::uint32_t shard) {
+  const auto retired = [this](std::uint32_t which, std::uint64_t token, bool for_good) {
+    const std::lock_guard lock(mutex_);
+    if (for_good)
+      ++retired_;
+    else
+      to_return_[which] = token;
+    changed_.notify_all();
+  };
+  return ShardRunner::Start(shard, shards_, {config_, config_.id, store_, database_, broker_, logger_, retired},
+                            publishers_);
 }
 
 Status Relay::Wait() {
@@ -75,20 +81,9 @@ void Relay::Fail(Status status) {
 }
 
 Counters Relay::counters() const {
-  Counters sum;
-  for (const auto& [shard, runner] : runners_) {
-    const Counters c = runner->counters();
-    sum.reserved += c.reserved;
-    sum.published += c.published;
-    sum.stored += c.stored;
-    sum.confirmed += c.confirmed;
-    sum.failed += c.failed;
-    sum.dead += c.dead;
-    sum.blocked += c.blocked;
-    sum.resets += c.resets;
-    sum.sweeps += c.sweeps;
-    sum.sent_again += c.sent_again;
-  }
+  const std::lock_guard lock(mutex_);
+  Counters sum = past_;
+  for (const auto& [shard, runner] : runners_) sum += runner->counters();
   return sum;
 }
 
@@ -127,37 +122,26 @@ void Relay::KeepLeases() {
   const Time lease = Micros(config_.reserve_duration);
   std::uint32_t failures = 0;
   while (true) {
-    Time wait = Micros(config_.poll_interval);
-    if (!store_->HasLeases()) {
-      if (owned_.empty()) runners_[0]->LeaseHeld(0, kForever);
-      owned_[0] = 0;
-      wait = kForever;
-    } else {
-      const Time asked = Now();
-      auto held = connection_.Use(MakeCall(), [&](plugins::Session& session) {
-        return session.Heartbeat(config_.id, config_.reserve_duration, MakeCall());
-      });
-      if (held.ok() && held->shards_total > 1) {
-        return Fail({OUTBOX_BAD_CONFIG, fmt::format("the outbox has {} shards and this version works on one; run: "
-                                                    "outbox-relay migrate --shards 1",
-                                                    held->shards_total)});
-      }
-      if (held.ok()) {
+    Time wait = kForever;
+    if (store_->HasLeases()) {
+      if (auto next = Heartbeat(); next.ok()) {
         failures = 0;
-        met_database_ = true;
-        ApplyLease(*held, asked);
-        if (!owned_.empty()) wait = lease / 5;
+        wait = *next;
       } else {
-        if (held.status().code() == OUTBOX_BAD_CONFIG && !met_database_) Fail(held.status());
+        if (next.status().code() == OUTBOX_BAD_CONFIG && !met_database_) Fail(next.status());
         wait = std::min<Time>(Micros(config_.poll_interval) << std::min(failures++, 4u), lease / 5);
       }
+    } else if (owned_.empty()) {
+      runners_[0]->LeaseHeld(0, kForever);
+      owned_[0] = 0;
     }
     std::unique_lock lock(mutex_);
     const auto interrupted = [this] { return stopping_ && (retired_ == runners_.size() || Now() >= stop_by_); };
     if (wait >= kForever)
       changed_.wait(lock, [this] { return stopping_; });
     else
-      changed_.wait_for(lock, std::chrono::microseconds(wait), [&] { return interrupted(); });
+      changed_.wait_for(lock, std::chrono::microseconds(wait),
+                        [&] { return stopping_ ? interrupted() : !to_return_.empty(); });
     if (!stopping_) continue;
     changed_.wait_for(lock, std::chrono::microseconds(std::min(lease / 5, std::max<Time>(0, stop_by_ - Now()))),
                       interrupted);
@@ -172,26 +156,111 @@ void Relay::KeepLeases() {
   }
 }
 
+Result<Time> Relay::Heartbeat() {
+  ReturnRetired();
+  const Time asked = Now();
+  auto held = connection_.Use(MakeCall(), [&](plugins::Session& session) {
+    return session.Heartbeat(config_.id, config_.reserve_duration, MakeCall());
+  });
+  if (!held.ok()) return held.status();
+  met_database_ = true;
+  ApplyLease(*held, asked);
+  // Who waits for a shard looks often. Who shares them notices within a second that another one is gone.
+  const std::uint32_t share = (held->shards_total + held->live_relays - 1) / std::max(1U, held->live_relays);
+  if (owned_.size() < share) return Micros(config_.poll_interval);
+  const Time renew = Micros(config_.reserve_duration) / 5;
+  return held->shards_total > 1 ? std::min(renew, kSecond / 2) : renew;
+}
+
 void Relay::ApplyLease(const Lease& lease, Time asked) {
+  if (lease.shards_total != shards_) Resize(lease.shards_total);
   const Time until = asked + Micros(lease.left);
   std::map<std::uint32_t, std::uint64_t> now_owned;
   for (const outbox_owned_shard& s : lease.owned) now_owned[s.shard] = s.token;
   for (const auto& [shard, token] : owned_) {
     if (now_owned.contains(shard)) continue;
     logger_->warn("lease of shard {} lost", shard);
-    runners_[shard]->LeaseLost();
+    handing_over_.erase(shard);
+    if (const auto runner = runners_.find(shard); runner != runners_.end()) runner->second->LeaseLost();
   }
-  for (const auto& [shard, token] : now_owned) {
-    if (!runners_.contains(shard)) continue;
-    if (!owned_.contains(shard))
-      logger_->info("delivering shard {} of {} as {} (token {})", shard, lease.shards_total, config_.id, token);
-    runners_[shard]->LeaseHeld(token, until);
+  for (const outbox_owned_shard& s : lease.owned) {
+    if (s.state == OUTBOX_SHARD_GIVE_BACK) {
+      if (handing_over_.insert(s.shard).second) logger_->info("handing shard {} over to another relay", s.shard);
+      const auto runner = runners_.find(s.shard);
+      if (runner != runners_.end()) {
+        runner->second->HandOver(s.token, until);
+      } else {
+        const std::lock_guard lock(mutex_);
+        to_return_[s.shard] = s.token;
+      }
+      continue;
+    }
+    if (!runners_.contains(s.shard)) {
+      auto runner = MakeRunner(s.shard);
+      if (!runner.ok()) {
+        logger_->error("no publisher for shard {}: {}", s.shard, runner.status().text());
+        now_owned.erase(s.shard);
+        continue;
+      }
+      const std::lock_guard lock(mutex_);
+      if (stopping_) continue;  // it would not be told to retire
+      runners_[s.shard] = std::move(*runner);
+    }
+    if (!owned_.contains(s.shard))
+      logger_->info("delivering shard {} of {} as {} (token {})", s.shard, lease.shards_total, config_.id, s.token);
+    runners_[s.shard]->LeaseHeld(s.token, until);
   }
   if (now_owned.empty() && (!told_standby_ || !owned_.empty())) {
     logger_->info("standby: another relay holds the lease; taking over when it ends");
     told_standby_ = true;
   }
   owned_ = std::move(now_owned);
+}
+
+// Their number changes only while no relay runs, or after the lease of one that was out of reach has ended: nothing is
+// sent under the old one any more.
+void Relay::Resize(std::uint32_t shards) {
+  std::map<std::uint32_t, std::unique_ptr<ShardRunner>> old;
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return;
+    for (const auto& [shard, runner] : runners_) past_ += runner->counters();
+    old.swap(runners_);
+    to_return_.clear();
+  }
+  shards_ = shards;
+  owned_.clear();
+  handing_over_.clear();
+}
+
+void Relay::ReturnRetired() {
+  std::map<std::uint32_t, std::uint64_t> retired;
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return;
+    retired.swap(to_return_);
+  }
+  std::vector<outbox_owned_shard> shards;
+  for (const auto& [shard, token] : retired)
+    if (const auto held = owned_.find(shard); held != owned_.end() && held->second == token)
+      shards.push_back({shard, OUTBOX_SHARD_GIVE_BACK, token});
+  if (shards.empty()) return;
+  const Status returned = connection_.Use(MakeCall(), [&](plugins::Session& session) {
+    return session.ReturnShards(config_.id, shards, /*leave=*/false, MakeCall());
+  });
+  // Told again by the next heartbeat, and then done again.
+  if (!returned.ok()) return;
+  for (const outbox_owned_shard& s : shards) {
+    owned_.erase(s.shard);
+    handing_over_.erase(s.shard);
+    std::unique_ptr<ShardRunner> gone;
+    const std::lock_guard lock(mutex_);
+    const auto runner = runners_.find(s.shard);
+    if (stopping_ || runner == runners_.end()) continue;
+    past_ += runner->second->counters();
+    gone = std::move(runner->second);
+    runners_.erase(runner);
+  }
 }
 
 void Relay::GiveBack(Time deadline) {

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 
@@ -38,7 +39,12 @@ class Relay {
 
  private:
   void KeepLeases();
+  Result<Time> Heartbeat();  // when to ask again
   void ApplyLease(const Lease& lease, Time asked);
+  void Resize(std::uint32_t shards);
+  [[nodiscard]] Result<std::unique_ptr<ShardRunner>> MakeRunner(std::uint32_t shard);
+  // Of those that other relays are to have, the ones of which nothing is in hand any more.
+  void ReturnRetired();
   void GiveBack(Time deadline);
   void Fail(Status status);
   // Shorter than the lease, so that a call that hangs leaves time for another.
@@ -58,14 +64,18 @@ class Relay {
   Time stop_by_ = kForever;
   Status failure_;
   bool failed_ = false;
-  std::uint32_t retired_ = 0;  // shards wound up since stopping began
-  // Shard 0 exists from the start, warm; the others as they are gained.
+  std::uint32_t retired_ = 0;                         // shards wound up since stopping began
+  std::map<std::uint32_t, std::uint64_t> to_return_;  // wound up for another relay: shard -> token
+  // Shard 0 exists from the start, warm; the others while they are held. Changed by the lease thread only.
   std::map<std::uint32_t, std::unique_ptr<ShardRunner>> runners_;
+  Counters past_;  // of runners that are gone
 
   Connection connection_;
 
   // Of the lease thread.
+  std::uint32_t shards_ = 1;                      // of the outbox; the runners divide the window by it
   std::map<std::uint32_t, std::uint64_t> owned_;  // shard -> token
+  std::set<std::uint32_t> handing_over_;
   bool met_database_ = false;
   bool told_standby_ = false;
   std::thread lease_thread_;

@@ -1,5 +1,7 @@
 #include "engine/shard_runner.hpp"
 
+#include <algorithm>
+
 #include "engine/clock.hpp"
 
 namespace outbox::engine {
@@ -7,11 +9,12 @@ namespace {
 
 Time Micros(config::Duration d) { return std::chrono::microseconds(d).count(); }
 
-Settings MakeSettings(const config::Relay& c, bool marks_rows) {
+// Of one shard, when the relay may hold all of them: its memory has one limit.
+Settings MakeSettings(const config::Relay& c, bool marks_rows, std::uint32_t shards) {
   Settings s;
-  s.batch_events = c.batch_size;
-  s.window_events = c.max_in_flight_events;
-  s.window_bytes = c.max_in_flight_bytes;
+  s.window_events = std::max(2U, c.max_in_flight_events / shards);
+  s.batch_events = std::min(c.batch_size, s.window_events / 2);
+  s.window_bytes = std::max<std::uint64_t>(2, c.max_in_flight_bytes / shards);
   s.order_keys = c.ordering == config::Ordering::kKey;
   s.marks_rows = marks_rows;
   s.max_attempts = c.max_attempts;
@@ -27,9 +30,9 @@ Settings MakeSettings(const config::Relay& c, bool marks_rows) {
 
 }  // namespace
 
-Result<std::unique_ptr<ShardRunner>> ShardRunner::Start(std::uint32_t shard, Parts parts,
+Result<std::unique_ptr<ShardRunner>> ShardRunner::Start(std::uint32_t shard, std::uint32_t shards, Parts parts,
                                                         const PublisherFactory& publishers) {
-  std::unique_ptr<ShardRunner> runner(new ShardRunner(shard, std::move(parts)));
+  std::unique_ptr<ShardRunner> runner(new ShardRunner(shard, shards, std::move(parts)));
   auto publisher = publishers(*runner);
   if (!publisher.ok()) return publisher.status();
   const Parts& p = runner->parts_;
@@ -49,8 +52,11 @@ Result<std::unique_ptr<ShardRunner>> ShardRunner::Start(std::uint32_t shard, Par
   return runner;
 }
 
-ShardRunner::ShardRunner(std::uint32_t shard, Parts parts)
-    : shard_(shard), parts_(std::move(parts)), engine_(MakeSettings(parts_.config, parts_.store->MarksRows())) {}
+ShardRunner::ShardRunner(std::uint32_t shard, std::uint32_t shards, Parts parts)
+    : shard_(shard),
+      parts_(std::move(parts)),
+      settings_(MakeSettings(parts_.config, parts_.store->MarksRows(), shards)),
+      engine_(settings_) {}
 
 // Records may point into batches until the publisher is gone.
 ShardRunner::~ShardRunner() {
@@ -81,15 +87,17 @@ Counters ShardRunner::counters() const {
 void ShardRunner::LeaseHeld(std::uint64_t token, Time until) {
   mailbox_.Post([this, token, until] {
     if (phase_ == Phase::kStopped) return;
-    if (phase_ == Phase::kStopping) {
-      if (token == token_) engine_.LeaseHeld(until);
-    } else if (phase_ == Phase::kHolding && token == token_) {
+    const bool stopping = phase_ == Phase::kStopping;
+    const bool at_work = stopping || phase_ == Phase::kHolding || phase_ == Phase::kHandingOver;
+    if (at_work && token == token_) {
       engine_.LeaseHeld(until);
+    } else if (stopping) {
+      return;
     } else if (phase_ == Phase::kStandby) {
       Adopt(token, until);
     } else {
       next_lease_ = {token, until};
-      if (phase_ == Phase::kHolding) engine_.LeaseLost();
+      if (at_work) engine_.LeaseLost();
       phase_ = Phase::kWindingUp;
     }
   });
@@ -98,19 +106,33 @@ void ShardRunner::LeaseHeld(std::uint64_t token, Time until) {
 void ShardRunner::LeaseLost() {
   mailbox_.Post([this] {
     next_lease_ = {};
-    if (phase_ != Phase::kHolding && phase_ != Phase::kStopping) return;
-    if (phase_ == Phase::kHolding) phase_ = Phase::kWindingUp;
+    if (phase_ != Phase::kHolding && phase_ != Phase::kHandingOver && phase_ != Phase::kStopping) return;
+    if (phase_ != Phase::kStopping) phase_ = Phase::kWindingUp;
     engine_.LeaseLost();
+  });
+}
+
+void ShardRunner::HandOver(std::uint64_t token, Time until) {
+  mailbox_.Post([this, token, until] {
+    // In hand is nothing any more, or not under this lease: it is given back as it is.
+    if (phase_ == Phase::kStandby) return parts_.retired(shard_, token, false);
+    if (token != token_) return;
+    if (phase_ == Phase::kHolding) WindUp(Phase::kHandingOver, until);
+    if (phase_ == Phase::kHandingOver) engine_.LeaseHeld(until);
   });
 }
 
 void ShardRunner::Retire(Time deadline) {
   mailbox_.Post([this, deadline] {
     if (phase_ == Phase::kStopping || phase_ == Phase::kStopped) return;
-    phase_ = Phase::kStopping;
-    next_lease_ = {};
-    engine_.Retire(deadline);
+    WindUp(Phase::kStopping, deadline);
   });
+}
+
+void ShardRunner::WindUp(Phase phase, Time deadline) {
+  phase_ = phase;
+  next_lease_ = {};
+  engine_.Retire(deadline);
 }
 
 void ShardRunner::Adopt(std::uint64_t token, Time until) {
@@ -123,10 +145,12 @@ void ShardRunner::Adopt(std::uint64_t token, Time until) {
 void ShardRunner::Retired() {
   if (phase_ == Phase::kStopping) {
     phase_ = Phase::kStopped;
-    parts_.retired(shard_);
+    parts_.retired(shard_, token_, true);
     return;
   }
+  const bool handing_over = phase_ == Phase::kHandingOver;
   phase_ = Phase::kStandby;
+  if (handing_over) parts_.retired(shard_, token_, false);
   if (next_lease_.until <= Now()) return;
   // Not from inside the engine's own command.
   mailbox_.Post([this, next = next_lease_] {
@@ -177,8 +201,8 @@ void ShardRunner::Execute(const Command& command, std::span<const EventIndex> ev
   switch (command.what) {
     case Do::kReserve: {
       ReadOrder order;
-      order.reserve.max_events = parts_.config.batch_size;
-      order.reserve.max_bytes = parts_.config.max_in_flight_bytes / 2;
+      order.reserve.max_events = settings_.batch_events;
+      order.reserve.max_bytes = settings_.batch_bytes();
       order.reserve.reserve_duration = parts_.config.reserve_duration;
       order.reserve.sweep = command.sweep;
       order.call = MakeCall(token_);

@@ -28,17 +28,22 @@ class ShardRunner : private publish::PublisherListener {
     std::shared_ptr<plugins::Store> store;
     std::shared_ptr<Condition> database, broker;
     std::shared_ptr<spdlog::logger> logger;
-    std::function<void(std::uint32_t shard)> retired;  // nothing of the shard is in hand; on the runner's thread
+    // Nothing of the shard is in hand under this token, after HandOver; after Retire, for good. On the runner's thread.
+    std::function<void(std::uint32_t shard, std::uint64_t token, bool for_good)> retired;
   };
 
-  // Fails where the publisher cannot be made (OUTBOX_BAD_CONFIG).
-  static Result<std::unique_ptr<ShardRunner>> Start(std::uint32_t shard, Parts parts,
+  // One of `shards`, among which the relay's window is divided. Fails where the publisher cannot be made
+  // (OUTBOX_BAD_CONFIG).
+  static Result<std::unique_ptr<ShardRunner>> Start(std::uint32_t shard, std::uint32_t shards, Parts parts,
                                                     const PublisherFactory& publishers);
   ~ShardRunner() override;
 
   // Any thread. The lease under `token` lasts until `until` of the shell's clock; a new token is a new lease.
   void LeaseHeld(std::uint64_t token, Time until);
   void LeaseLost();
+  // Another relay is to have the shard: finish what is in flight, then tell. The lease is renewed meanwhile.
+  void HandOver(std::uint64_t token, Time until);
+  // The same for good.
   void Retire(Time deadline);
   // The reader need not wait for a broker any more: nothing new is to be sent.
   void StopPreparing() { publisher_->Cancel(); }
@@ -47,7 +52,9 @@ class ShardRunner : private publish::PublisherListener {
   [[nodiscard]] Counters counters() const;
 
  private:
-  ShardRunner(std::uint32_t shard, Parts parts);
+  enum class Phase { kStandby, kHolding, kWindingUp, kHandingOver, kStopping, kStopped };
+
+  ShardRunner(std::uint32_t shard, std::uint32_t shards, Parts parts);
 
   void OnReports(std::span<const publish::Report> reports) override;
   void OnReset(std::uint32_t epoch) override;
@@ -62,6 +69,7 @@ class ShardRunner : private publish::PublisherListener {
   void Arrived(Reading reading);
   void Retired();
   void Adopt(std::uint64_t token, Time until);
+  void WindUp(Phase phase, Time deadline);
   [[nodiscard]] const outbox_event& Row(EventIndex e) const;
   [[nodiscard]] publish::Refusal WhyFailed(const FailedEvent& failed) const;
   void LogFailure(const FailedEvent& failed, const publish::Refusal& why);
@@ -69,6 +77,7 @@ class ShardRunner : private publish::PublisherListener {
 
   const std::uint32_t shard_;
   const Parts parts_;
+  const Settings settings_;
   Mailbox mailbox_;
   std::unique_ptr<publish::Publisher> publisher_;
   std::unique_ptr<Reader> reader_;
@@ -84,7 +93,7 @@ class ShardRunner : private publish::PublisherListener {
     std::uint64_t token = 0;
     Time until = 0;
   } next_lease_;  // gained while the last one is still being wound up
-  enum class Phase { kStandby, kHolding, kWindingUp, kStopping, kStopped } phase_ = Phase::kStandby;
+  Phase phase_ = Phase::kStandby;
   struct FailureLog {
     Time quiet_until = 0;
     std::uint64_t unlogged = 0;

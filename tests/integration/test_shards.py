@@ -1,0 +1,96 @@
+"""Several relays share one outbox: they join, leave and die while events come in, and every key keeps its order."""
+
+import json
+import signal
+import unittest
+
+import test_end_to_end
+from delivery import assert_delivered, assert_in_order, assert_nothing_twice
+from events import make_events
+from servers import Relay, wait_until
+from writers import Writers
+
+SEED = test_end_to_end.SEED
+EVENTS = 6_000
+SHARDS = 6
+WINDOW = 600  # of one relay, divided among the shards
+LEASE = 3.0   # seconds
+
+
+class Shards(test_end_to_end.EndToEnd):
+    """The tests of the whole way with relays that share it; the database's class stays as it is."""
+
+    test_everything_arrives_in_order = None
+
+    def setUp(self):
+        super().setUp()
+        migrated = self.relay.command("migrate", "--shards", SHARDS)
+        self.assertEqual(migrated.returncode, 0, migrated.stderr)
+
+    def open_relay(self, name):
+        settings = json.loads(self.relay.config.read_text(encoding="utf-8"))
+        settings["relay"].update({"id": name, "batch_size": 50, "max_in_flight_events": WINDOW,
+                                  "reserve_duration": f"{int(LEASE)}s"})
+        relay = Relay(settings, name=name)
+        self.addCleanup(relay.close)
+        return relay.start()
+
+    def holders(self):
+        """{relay: number of shards}"""
+        status = json.loads(self.relay.command("status", "--json").stdout)
+        held = [shard["relay"] for shard in status["shards"]]
+        return {name: held.count(name) for name in set(held) if name}
+
+    def await_shares(self, *shares):
+        wait_until(lambda: sorted(self.holders().values()) == sorted(shares), 30, f"shares of {shares}", interval=0.1)
+
+    def test_relays_join_leave_and_die(self):
+        plan = self.plan(make_events(SEED, EVENTS, self.topics, large=3, longest_key=self.longest_key))
+        writers = Writers(plan, self.open_writer, self.writers).start()
+
+        # Joining and leaving is no fault: nothing may be sent twice.
+        first = self.open_relay("first")
+        first.wait_while_running(lambda: self.sent() > EVENTS // 20, 60, "events are sent")
+        self.await_shares(6)
+        second = self.open_relay("second")
+        self.await_shares(3, 3)
+        third = self.open_relay("third")
+        self.await_shares(2, 2, 2)
+        self.assertEqual(second.stop(signal.SIGTERM), 0)
+        self.await_shares(3, 3)
+        self.assertTrue(writers.running or writers.committed > EVENTS // 4)
+        assert_nothing_twice(self, self.records())
+
+        # Dying is: what the dead one had in flight comes again, and its shards move when its lease ends.
+        before = self.sent()
+        third.kill()
+        self.await_shares(6)
+        journal = writers.join(180)
+        first.wait_while_running(lambda: not self.event_ids_in_table(), 120, "the table is empty")
+        self.assertEqual(first.stop(signal.SIGTERM), 0)
+
+        records = self.records()
+        assert_delivered(self, journal, records)
+        assert_in_order(self, journal, records, test_end_to_end.PARTITIONS)
+        self.assertLessEqual(len(records) - len(journal), WINDOW, "events sent twice by one kill")
+        print(f"  {len(journal)} of {EVENTS} events, {len(records) - len(journal)} twice; {before} before the kill")
+
+
+class SqliteShardsTest(Shards, test_end_to_end.SqliteTest):
+    pass
+
+
+class PostgresShardsTest(Shards, test_end_to_end.PostgresTest):
+    pass
+
+
+class MariadbShardsTest(Shards, test_end_to_end.MariadbTest):
+    pass
+
+
+class MysqlShardsTest(Shards, test_end_to_end.MysqlTest):
+    pass
+
+
+if __name__ == "__main__":
+    unittest.main()
