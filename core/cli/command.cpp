@@ -1,5 +1,8 @@
 #include "cli/command.hpp"
 
+#include <spdlog/logger.h>
+
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <iostream>
 

@@ -1,9 +1,8 @@
 // What the commands share. Each command is a file of its own: it declares its options and what it does.
 #pragma once
 
-#include <spdlog/logger.h>
+#include <spdlog/fwd.h>
 
-#include <CLI/CLI.hpp>
 #include <functional>
 #include <memory>
 #include <string>
@@ -12,6 +11,10 @@
 #include "config/config.hpp"
 #include "plugins/store.hpp"
 #include "status.hpp"
+
+namespace CLI {
+class App;
+}
 
 namespace outbox::cli {
 

@@ -2,6 +2,7 @@
 // writes its events in its own transaction instead.
 #include <spdlog/fmt/fmt.h>
 
+#include <CLI/CLI.hpp>
 #include <iostream>
 
 #include "cli/command.hpp"

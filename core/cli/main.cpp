@@ -1,4 +1,5 @@
 // Parses the command line and runs the command that it names.
+#include <CLI/CLI.hpp>
 #include <exception>
 #include <iostream>
 

@@ -1,4 +1,5 @@
 // `outbox-relay migrate`: makes the tables, or prints the SQL that would.
+#include <CLI/CLI.hpp>
 #include <iostream>
 
 #include "cli/command.hpp"

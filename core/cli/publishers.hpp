@@ -1,7 +1,7 @@
 // From the configuration to the publisher that it asks for.
 #pragma once
 
-#include <spdlog/logger.h>
+#include <spdlog/fwd.h>
 
 #include <memory>
 

@@ -1,10 +1,12 @@
 // `outbox-relay run`: the daemon.
 #include <spdlog/fmt/fmt.h>
+#include <spdlog/logger.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>

@@ -1,6 +1,7 @@
 // `outbox-relay status`: what waits, what is stuck and who works on it, as the database tells.
 #include <spdlog/fmt/fmt.h>
 
+#include <CLI/CLI.hpp>
 #include <iostream>
 #include <nlohmann/json.hpp>
 

@@ -4,6 +4,7 @@
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/version.h>
 
+#include <CLI/CLI.hpp>
 #include <boost/version.hpp>
 #include <iostream>
 #include <nlohmann/json.hpp>

@@ -1,3 +1,5 @@
+#include <nlohmann/json.hpp>
+
 #include "config/effective.hpp"
 
 #include "config/document.hpp"

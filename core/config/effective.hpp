@@ -1,7 +1,7 @@
 // The configuration as it is in force, for a log: every key with its value, secrets hidden.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 

@@ -1,6 +1,7 @@
 #include "config/section.hpp"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "config/secrets.hpp"
 #include "config/units.hpp"

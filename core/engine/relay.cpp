@@ -1,5 +1,6 @@
 #include "engine/relay.hpp"
 
+#include <spdlog/logger.h>
 #include <unistd.h>
 
 #include <random>

@@ -1,5 +1,7 @@
 #include "engine/shard_runner.hpp"
 
+#include <spdlog/logger.h>
+
 #include <algorithm>
 
 #include "engine/clock.hpp"

@@ -1,5 +1,7 @@
 #include "engine/writer.hpp"
 
+#include <spdlog/logger.h>
+
 namespace outbox::engine {
 
 Writer::Writer(std::shared_ptr<plugins::Store> store, std::shared_ptr<Condition> database,

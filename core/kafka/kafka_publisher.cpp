@@ -1,5 +1,7 @@
 #include "kafka/kafka_publisher.hpp"
 
+#include <spdlog/logger.h>
+
 #include <array>
 #include <optional>
 #include <thread>

@@ -1,5 +1,7 @@
 #include "kafka/settings.hpp"
 
+#include <spdlog/logger.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>

@@ -1,7 +1,7 @@
 // What a Kafka client is made from.
 #pragma once
 
-#include <spdlog/logger.h>
+#include <spdlog/fwd.h>
 
 #include <chrono>
 #include <cstdint>

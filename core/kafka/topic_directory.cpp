@@ -1,5 +1,7 @@
 #include "kafka/topic_directory.hpp"
 
+#include <spdlog/logger.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cstring>

@@ -7,8 +7,7 @@
 // from others may hold anything, so that control characters are escaped: a line stays one line.
 #pragma once
 
-#include <spdlog/formatter.h>
-#include <spdlog/logger.h>
+#include <spdlog/fwd.h>
 
 #include <cstdio>
 #include <memory>

@@ -1,5 +1,7 @@
 #include "plugins/store.hpp"
 
+#include <spdlog/logger.h>
+
 #include <array>
 
 #include "plugins/raw_call.hpp"

@@ -2,7 +2,7 @@
 // returns, and turn codes into Status. Thread rules are those of outbox/plugin.h.
 #pragma once
 
-#include <spdlog/logger.h>
+#include <spdlog/fwd.h>
 
 #include <functional>
 #include <memory>

@@ -1,4 +1,5 @@
 // A plugin that was built against version 1.0 of the contract must work for ever.
+#include <spdlog/logger.h>
 #include <spdlog/sinks/ostream_sink.h>
 
 #include <map>

@@ -1,4 +1,6 @@
 // Options and schema.
+#include <spdlog/logger.h>
+
 #include <nlohmann/json.hpp>
 
 #include "rig.hpp"

@@ -1,5 +1,6 @@
 #include "rig.hpp"
 
+#include <spdlog/logger.h>
 #include <spdlog/sinks/stdout_sinks.h>
 
 #include <thread>

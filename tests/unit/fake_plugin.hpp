@@ -1,6 +1,7 @@
 // A plugin compiled into the test: a C table that says and hands out whatever a test wants.
 #pragma once
 
+#include <spdlog/logger.h>
 #include <spdlog/sinks/null_sink.h>
 
 #include <functional>

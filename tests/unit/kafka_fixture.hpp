@@ -2,6 +2,7 @@
 // each has a topic of its own, which the broker makes when it is asked for.
 #pragma once
 
+#include <spdlog/logger.h>
 #include <spdlog/sinks/null_sink.h>
 
 #include "kafka/embedded_broker.hpp"

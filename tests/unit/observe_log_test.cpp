@@ -1,4 +1,6 @@
 // A log entry is one line whatever is in it.
+#include <spdlog/logger.h>
+
 #include "observe/log.hpp"
 
 #include <cstdio>

@@ -1,6 +1,7 @@
 // The shell around the engine: real threads, the memory plugin, and a publisher that does as the test says.
 #include "engine/relay.hpp"
 
+#include <spdlog/logger.h>
 #include <spdlog/sinks/null_sink.h>
 
 #include <map>
