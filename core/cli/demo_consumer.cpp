@@ -57,7 +57,7 @@ bool IsAsWritten(const DemoRecord& record, const DemoEvent& event) {
   const auto own = nlohmann::json::parse(event.headers);
   if (record.headers.size() != own.size() + 2 || HeaderOf(record, kEventType) != event.type) return false;
   return std::all_of(own.items().begin(), own.items().end(),
-                     [&](const auto& header) { return HeaderOf(record, header.key()) == header.value(); });
+                     [&](const auto& header) { return header.value() == HeaderOf(record, header.key()); });
 }
 
 }  // namespace

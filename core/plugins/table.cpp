@@ -1,6 +1,7 @@
 #include "plugins/table.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <string>
 
