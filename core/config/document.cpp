@@ -184,6 +184,10 @@ std::string Problems::Text() const {
 }
 
 json ParseDocument(std::string_view text, Problems& problems) {
+  if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) {
+    problems.AddSyntax(1, 1, "the file is empty; it must hold an object { ... }");
+    return nullptr;
+  }
   Builder builder(text, problems);
   const char* end = text.data() + text.size();
   json::sax_parse(Reader{text.data(), &builder.reached}, Reader{end, &builder.reached}, &builder,

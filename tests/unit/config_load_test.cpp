@@ -76,8 +76,7 @@ TEST_CASE("what becomes of an event that keeps failing depends on the ordering")
 }
 
 TEST_CASE("what is not JSON is shown with line and column") {
-  CHECK(ProblemsOf("") ==
-        "relay.json:1:1: syntax error while parsing value - unexpected end of input; expected '[', '{', or a literal");
+  CHECK(ProblemsOf(" \n") == "relay.json:1:1: the file is empty; it must hold an object { ... }");
   CHECK(ProblemsOf("{\n  \"storage\": {\n    plugin: 1\n") ==
         "relay.json:3:5: syntax error while parsing object key - invalid literal; expected "
         "string literal");
