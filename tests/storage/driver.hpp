@@ -1,9 +1,11 @@
 // An adapter driven as the relay drives it, without the boundary: one relay with its sessions, leases and rows in hand.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <set>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "outbox/adapter.hpp"
@@ -35,8 +37,8 @@ class Driver {
 
   // Sessions anew, as after an outage: every hint is lost, what is in hand is not.
   void Reconnect() {
-    reading_ = std::make_unique<A>(config_);
-    writing_ = std::make_unique<A>(config_);
+    reading_ = Connected();
+    writing_ = Connected();
   }
   A& reading() { return Begun(*reading_); }
   A& writing() { return Begun(*writing_); }
@@ -122,14 +124,47 @@ class Driver {
 
  private:
   A& Begun(A& adapter) {
-    adapter.Begin({shard, token, Millis(5000)});
+    adapter.Begin({shard, token, kTimeout});
     return adapter;
   }
+  std::unique_ptr<A> Connected() const {
+    if constexpr (std::is_constructible_v<A, std::shared_ptr<Config>, const Call&>)
+      return std::make_unique<A>(config_, Call{shard, token, kTimeout});
+    else
+      return std::make_unique<A>(config_);
+  }
+
+  static constexpr Millis kTimeout{5000};
 
   const std::shared_ptr<Config> config_;
   const std::string relay_;
   std::unique_ptr<A> reading_, writing_;
 };
+
+// All that is there, in as many reads as it takes.
+template <class Relay>
+std::vector<long long> Rest(Relay& relay) {
+  std::vector<long long> all;
+  do {
+    for (const long long id : IdsOf(relay.Reserve())) all.push_back(id);
+  } while (relay.more);
+  return all;
+}
+
+template <class F>
+Error Caught(F&& f) {
+  try {
+    f();
+  } catch (const Error& error) {
+    return error;
+  }
+  return {OUTBOX_OK, "nothing was thrown"};
+}
+
+inline bool Has(const std::vector<Finding>& findings, const std::string& what) {
+  return std::any_of(findings.begin(), findings.end(),
+                     [&](const Finding& f) { return f.what.find(what) != std::string::npos; });
+}
 
 inline Event Simple(std::string_view key, std::string_view payload = "{}") {
   Event e;

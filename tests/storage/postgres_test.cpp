@@ -18,7 +18,10 @@ using outbox::Error;
 using outbox::Event;
 using outbox::Finding;
 using outbox::Millis;
+using outbox::testing::Caught;
+using outbox::testing::Has;
 using outbox::testing::IdsOf;
+using outbox::testing::Rest;
 using outbox::testing::Simple;
 using outbox::testing::Taken;
 using Ids = std::vector<long long>;
@@ -80,29 +83,6 @@ struct Ready : Fresh {
   }
   Relay relay;
 };
-
-template <class F>
-Error Caught(F&& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error;
-  }
-  return {OUTBOX_OK, "nothing was thrown"};
-}
-
-bool Has(const std::vector<Finding>& findings, const std::string& what) {
-  return std::any_of(findings.begin(), findings.end(),
-                     [&](const Finding& f) { return f.what.find(what) != std::string::npos; });
-}
-
-Ids Rest(Relay& relay) {
-  Ids all;
-  do {
-    for (const long long id : IdsOf(relay.Reserve())) all.push_back(id);
-  } while (relay.more);
-  return all;
-}
 
 }  // namespace
 

@@ -17,6 +17,7 @@ namespace {
 using outbox::Disposition;
 using outbox::Error;
 using outbox::Millis;
+using outbox::testing::Caught;
 using outbox::testing::IdsOf;
 using outbox::testing::Simple;
 using Ids = std::vector<long long>;
@@ -66,16 +67,6 @@ struct Ready {
   File file;
   Relay relay;
 };
-
-template <class F>
-Error Caught(F&& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error;
-  }
-  return {OUTBOX_OK, "nothing was thrown"};
-}
 
 }  // namespace
 
