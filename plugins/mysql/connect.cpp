@@ -48,6 +48,9 @@ Connected Connect(const Options& options, Millis timeout) {
     // The factory object, never a name: SOCI would look for a library of that name, also in the working directory.
     got.session = std::make_unique<soci::session>(soci::mysql, options.ForSoci(static_cast<unsigned>(seconds)));
     got.native = static_cast<soci::mysql_session_backend*>(got.session->get_backend())->conn_;
+    // The library goes on in plain text where it is only to encrypt, not to verify, and the server cannot.
+    if (options.tls != Tls::kOff && mysql_get_ssl_cipher(got.native) == nullptr)
+      throw Error(OUTBOX_BAD_CONFIG, "MySQL: the server takes no TLS; set it up there, or set 'tls' to off");
     // Some servers behind a proxy call themselves 5.5.5-10.11.6-MariaDB; the function's answer is their own.
     got.server.shown = sql::RunBySoci(*got.session, {"select version()", {}}).at(0).at(0).value_or("");
     got.server.is_mariadb = got.server.shown.find("MariaDB") != std::string::npos;
