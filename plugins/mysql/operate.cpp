@@ -29,7 +29,7 @@ from {dead} where row_id > [after] order by row_id)";
 constexpr const char* kLockDead = "select row_id from {dead} where row_id in ([ids]) for update";
 constexpr const char* kRequeue = R"(
 insert into {event} (event_id, topic, aggregate_id, event_type, payload, headers)
-select event_id, topic, aggregate_id, event_type, payload, headers from {dead} where row_id in ([ids]) order by row_id)";
+select event_id, topic, aggregate_id, event_type, [payload], headers from {dead} where row_id in ([ids]) order by row_id)";
 constexpr const char* kDropDead = "delete from {dead} where row_id in ([ids])";
 
 constexpr const char* kStateOf = R"(
@@ -43,8 +43,9 @@ std::uint64_t Count(const sql::Value& value) { return static_cast<std::uint64_t>
 // How many dead letters went; `requeue` or are dropped.
 std::uint64_t TakeDead(Wire& db, const sql::Tables& t, const std::vector<long long>& ids, bool requeue) {
   if (ids.empty()) return 0;
+  const std::string payload = requeue ? PayloadFromBlob(db, t) : "";
   const auto step = [&](const char* sql) -> sql::Statement {
-    return {t.In(sql::Fill(sql, {{"[ids]", Listed(ids)}})), {}};
+    return {t.In(sql::Fill(sql, {{"[ids]", Listed(ids)}, {"[payload]", payload}})), {}};
   };
   std::vector<sql::Statement> steps{step(kLockDead)};
   if (requeue) steps.push_back(step(kRequeue));

@@ -36,7 +36,7 @@ constexpr const char* kEmit = R"(create procedure [emit] (in topic varchar(249),
     in event_type varchar(255), in payload longblob, in headers json)
   modifies sql data
   insert into {event} (topic, aggregate_id, event_type, payload, headers)
-  values (topic, aggregate_id, event_type, payload, headers))";
+  values (topic, aggregate_id, event_type, [payload], headers))";
 
 constexpr const char* kMeta = "insert ignore into {meta} (only_row, version, shards) values (1, [version], [shards])";
 
@@ -64,8 +64,8 @@ std::vector<std::string> Creating(const sql::Tables& t, std::uint32_t shards) {
   return statements;
 }
 
-std::vector<std::string> Emitting(const sql::Tables& t) {
-  return {"drop procedure if exists " + t.emit, Filled(t, kEmit, 0)};
+std::vector<std::string> Emitting(const sql::Tables& t, const std::string& payload) {
+  return {"drop procedure if exists " + t.emit, sql::Fill(Filled(t, kEmit, 0), {{"[payload]", payload}})};
 }
 
 // Two that run at once would get in each other's way. Ends with the connection, too.
@@ -146,6 +146,14 @@ std::vector<Table> Wanted(const sql::Tables& t) {
   };
 }
 
+std::string PayloadFromBlob(sql::Statements& db, const sql::Tables& t) {
+  const sql::Rows rows =
+      db.Run({"select data_type from information_schema.columns where column_name = 'payload' and table_name = :table"
+              " and table_schema = coalesce(nullif(:schema, ''), database())",
+              {t.event_name, t.schema}});
+  return !rows.empty() && rows[0][0] == "json" ? "convert(payload using utf8mb4)" : "payload";
+}
+
 std::string PrintSchema(const sql::Tables& t, const SchemaWish& wish) {
   CheckWish(wish);
   std::vector<std::string> statements = Creating(t, wish.shards);
@@ -154,7 +162,7 @@ std::string PrintSchema(const sql::Tables& t, const SchemaWish& wish) {
     statements.push_back(Filled(t, kSetShards, wish.shards));
   }
   for (const char* sql : {kDropShards, kAddShards}) statements.push_back(Filled(t, sql, wish.shards));
-  for (std::string& sql : Emitting(t)) statements.push_back(std::move(sql));
+  for (std::string& sql : Emitting(t, "payload")) statements.push_back(std::move(sql));
   std::string text;
   if (!t.schema.empty()) text = "create database if not exists `" + t.schema + "`;\n";
   for (const std::string& sql : statements) text += sql + ";\n";
@@ -179,7 +187,7 @@ void ApplySchema(Wire& wire, const sql::Tables& t, const SchemaWish& wish) {
   }
   for (const char* sql : {kDropShards, kAddShards}) steps.push_back({Filled(t, sql, wish.shards), {}});
   (void)wire.RunTogether(steps);
-  for (const std::string& sql : Emitting(t)) (void)wire.Execute(sql);
+  for (const std::string& sql : Emitting(t, PayloadFromBlob(wire, t))) (void)wire.Execute(sql);
 }
 
 }  // namespace outbox::mysql

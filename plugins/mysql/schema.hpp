@@ -20,6 +20,9 @@ struct Table {
 // As this version wants them. The first is the outbox itself.
 std::vector<Table> Wanted(const sql::Tables& tables);
 
+// The column payload of a blob, as a value for the outbox's own column: one of MySQL's type json takes no bytes.
+std::string PayloadFromBlob(sql::Statements& db, const sql::Tables& tables);
+
 std::string PrintSchema(const sql::Tables& tables, const SchemaWish& wish);
 void ApplySchema(Wire& wire, const sql::Tables& tables, const SchemaWish& wish);
 
