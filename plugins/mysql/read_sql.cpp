@@ -7,20 +7,21 @@ namespace outbox::mysql {
 namespace {
 
 constexpr const char* kAboutRow = R"(
-select 0, (select token from {shard} where shard = [shard] and owner is not null), cast(m.shards as char),
-  cast(exists (select 1 from {retry}) as char), null, null, null, null, null, 0 from {meta} m)";
+select 0, (select token from {shard} where shard = [shard] and owner is not null), null, null, null, null, null, null,
+  null, m.shards * 2 + exists (select 1 from {retry}) from {meta} m)";
 
 // Which rows are whose must be the same for every relay of one outbox, and must never change.
 constexpr const char* kOurs =
-    "([shards] = 1 or mod(crc32(coalesce(e.aggregate_id, cast(e.id as char))), [shards]) = [shard])";
+    "([shards] = 1 or mod(crc32(coalesce(cast(e.aggregate_id as binary), cast(e.id as binary))), [shards]) = [shard])";
 
 // A failure whose row somebody has deleted by hand holds nobody back. Text columns compare without trailing spaces and,
-// where the application made its table so, without case; keys differ by every byte.
+// where the application made its table so, without case; keys differ by every byte of what is sent, which need not be
+// the bytes that the table keeps.
 constexpr const char* kMayGo = R"(([ours]
   and not exists (select 1 from {retry} r where r.row_id = e.id and r.event_id = e.event_id
                   and (r.next_try is null or r.next_try > sysdate(6)))
   and not exists (select 1 from {retry} r where r.aggregate_id = e.aggregate_id and r.row_id < e.id
-                  and cast(r.aggregate_id as binary) = cast(e.aggregate_id as binary)
+                  and cast(r.aggregate_id as binary) = cast(convert(e.aggregate_id using utf8mb4) as binary)
                   and exists (select 1 from {event} h where h.id = r.row_id and h.event_id = r.event_id))))";
 
 constexpr const char* kAttemptsOf =

@@ -13,13 +13,14 @@ namespace outbox::mysql {
 
 // The first column of each row says what it is; kAbout comes first, then all of kLate, then kRow ascending.
 enum Kind : int {
-  kAbout,  // token of the shard (NULL = not leased), number of shards, 1 = there are failed events
+  kAbout,  // token of the shard (NULL = not leased); twice the number of shards, and 1 if there are failed events
   kLate,   // the id of a row at or below the cursor that may go out
   kRow,    // a row above the cursor
   kThere,  // one that may not go out: another shard's, or it waits
 };
 enum Column : unsigned { kKind, kId, kEventId, kKey, kType, kTopic, kPayload, kHeaders, kCreated, kAttempts };
-enum AboutColumn : unsigned { kToken = kId, kShards = kEventId, kTroubled = kKey };
+// Numbers among numbers: a text of ours beside one of the application's may have no common collation.
+enum AboutColumn : unsigned { kToken = kId, kShape = kAttempts };
 
 struct ReadWish {
   std::uint32_t shard = 0, shards = 1;

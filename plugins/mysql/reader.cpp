@@ -154,8 +154,8 @@ bool Reader::TakeRow(const Fetched& row, const Call& call, const ReserveRequest&
 bool Reader::TakeAbout(const Fetched& row, const Call& call, Shard& shard, Page& page) {
   if (!row.Maybe(kToken) || static_cast<std::uint64_t>(row.Number(kToken)) != call.token)
     throw Error(OUTBOX_LEASE_LOST, "shard " + std::to_string(call.shard) + " is not leased under this token");
-  const auto shards = static_cast<std::uint32_t>(std::max(1LL, row.Number(kShards)));
-  const bool troubled = row.Number(kTroubled) != 0;
+  const auto shards = static_cast<std::uint32_t>(std::max(1LL, row.Number(kShape) / 2));
+  const bool troubled = row.Number(kShape) % 2 != 0;
   troubled_ = troubled;
   page.known = true;
   // Without failures the statement that looks for them is right as well, and only slower.
