@@ -96,6 +96,7 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
   wire_.Read(ReadSql(tables_, wish),
              [&](const Fetched& row) { return TakeRow(row, call, request, shard, page, batch); });
   if (!page.known) throw Error(OUTBOX_BAD_CONFIG, std::string("the meta table is empty; ") + sql::kMigrate);
+  if (page.rows > 0) shard.row_bytes = std::max<std::size_t>(1, page.bytes / static_cast<std::size_t>(page.rows));
   if (page.asked_wrong || wire_.given_up()) {
     if (page.full) batch.More();
     return page.full ? Next::kDone : Next::kAgain;
@@ -103,7 +104,6 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
   if (!page.late.empty()) return AddLate(std::move(page.late), request, shard, batch);
   if (page.late_seen >= kMostLate) return Next::kAgain;  // all in hand, and there are more
 
-  if (page.rows > 0) shard.row_bytes = std::max<std::size_t>(1, page.bytes / static_cast<std::size_t>(page.rows));
   if (page.full) {
     shard.stretch = 1;
     batch.More();
