@@ -100,10 +100,10 @@ class Daemon {
     for (auto wait = 100ms;; wait = std::min<std::chrono::milliseconds>(2 * wait, 5s)) {
       Status status = CheckTablesOnce(store, call);
       if (status.ok() || status.code() == OUTBOX_BAD_CONFIG) {
-        if (status.ok()) database.Good();
+        if (status.ok()) database.Good({&store});
         return status;
       }
-      database.Bad(config::Redact(status.text()));
+      database.Bad({&store}, config::Redact(status.text()));
       const auto jitter = std::uniform_int_distribution<std::chrono::milliseconds::rep>(0, wait.count() / 2)(random);
       if (stop_.WaitFor(wait - std::chrono::milliseconds(jitter))) return std::nullopt;
     }

@@ -15,12 +15,22 @@ class Connection {
   Connection(std::shared_ptr<plugins::Store> store, std::shared_ptr<Condition> database)
       : store_(std::move(store)), database_(std::move(database)) {}
 
-  // Runs f(session) on an open session and returns its Status or Result; a broken session is given up.
+  // Runs f(session) on an open session and returns its Status or Result; a broken session is given up. f runs twice
+  // where a session was fine before and has ended since, by a restart or because it was idle for too long: that is news
+  // only if a new one cannot do it either. Every call may be repeated. `what` tells the calls of a connection apart: one
+  // may be stopped, by a lock or a lost right, while the others go on.
   template <class F>
-  auto Use(const Call& call, F&& f) -> decltype(f(std::declval<plugins::Session&>())) {
-    if (Status opened = Open(call); !opened.ok()) return opened;
+  auto Use(const Call& call, F&& f, int what = 0) -> decltype(f(std::declval<plugins::Session&>())) {
+    const Condition::Use use{this, what};
+    const bool kept = session_ != nullptr;
+    if (Status opened = Open(call, use); !opened.ok()) return opened;
     auto result = f(*session_);
-    Judge(StatusOf(result));
+    if (kept && StatusOf(result).code() == OUTBOX_UNAVAILABLE) {
+      Close();
+      if (Status opened = Open(call, use); !opened.ok()) return opened;
+      result = f(*session_);
+    }
+    Judge(StatusOf(result), use);
     return result;
   }
 
@@ -36,11 +46,11 @@ class Connection {
     return r.status();
   }
 
-  Status Open(const Call& call) {
+  Status Open(const Call& call, Condition::Use use) {
     if (session_) return {};
     auto opened = store_->Connect(call);
     if (!opened.ok()) {
-      database_->Bad(opened.status().text());
+      database_->Bad(use, opened.status().text());
       return opened.status();
     }
     const std::lock_guard lock(mutex_);
@@ -48,20 +58,24 @@ class Connection {
     return {};
   }
 
-  void Judge(const Status& status) {
+  void Judge(const Status& status, Condition::Use use) {
     switch (status.code()) {
       case OUTBOX_OK:
       case OUTBOX_LEASE_LOST:
       case OUTBOX_BAD_DATA:
       case OUTBOX_UNSUPPORTED:
-        database_->Good();
+        database_->Good(use);
         return;
       case OUTBOX_CANCELLED:
         return;
       default:
         break;
     }
-    database_->Bad(status.text());
+    database_->Bad(use, status.text());
+    Close();
+  }
+
+  void Close() {
     std::unique_ptr<plugins::Session> broken;
     {
       const std::lock_guard lock(mutex_);

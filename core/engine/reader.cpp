@@ -1,6 +1,7 @@
 #include "engine/reader.hpp"
 
 #include <string_view>
+#include <utility>
 
 #include "engine/clock.hpp"
 
@@ -45,8 +46,10 @@ void Reader::Execute(ReadOrder& order) {
   };
 
   const Time asked = Now();
-  auto batch = connection_.Use(
-      order.call, [&](plugins::Session& session) { return session.ReserveNewEvents(order.reserve, order.call); });
+  auto batch = connection_.Use(order.call, [&, again = false](plugins::Session& session) mutable {
+    order.reserve.sweep = order.reserve.sweep || std::exchange(again, true);  // what was read may not have arrived
+    return session.ReserveNewEvents(order.reserve, order.call);
+  });
   if (!batch.ok()) return failed_(batch.status().code());
 
   Reading reading;

@@ -48,7 +48,7 @@ Result<std::unique_ptr<ShardRunner>> ShardRunner::Start(std::uint32_t shard, std
       [r = runner.get()](outbox_code code) { r->mailbox_.Post([r, code] { r->engine_.ReserveFailed(code); }); });
   runner->writer_ =
       std::make_unique<Writer>(p.store, p.database, p.logger, [r = runner.get()](Write what, outbox_code code) {
-        r->mailbox_.Post([r, what, code] { r->engine_.Written(what, code); });
+        r->mailbox_.Post([r, what, code] { r->Written(what, code); });
       });
   runner->thread_ = std::thread([r = runner.get()] { r->Run(); });
   return runner;
@@ -178,9 +178,9 @@ void ShardRunner::OnProducerFailed(const std::string& why) {
 
 void ShardRunner::OnBrokerState(bool up, const std::string& why) {
   if (up)
-    parts_.broker->Good();
+    parts_.broker->Good({this});
   else
-    parts_.broker->Bad(why);
+    parts_.broker->Bad({this}, why);
 }
 
 // ---- the engine's thread ----
@@ -266,18 +266,26 @@ void ShardRunner::WriteRows(Write what, std::span<const EventIndex> events) {
 }
 
 void ShardRunner::WriteFailures(std::span<const FailedEvent> failures) {
+  failing_.assign(failures.begin(), failures.end());
   WriteOrder order;
   order.what = Write::kFail;
   order.call = MakeCall(batches_[engine_.BatchOf(failures.front().event)]->batch.token());
   for (const FailedEvent& f : failures) {
     const publish::Refusal why = WhyFailed(f);
-    LogFailure(f, why);
     const std::string& reason = order.texts.emplace_back(why.reason);
     const std::string& text = order.texts.emplace_back(why.text);
     order.failures.push_back(
         {Row(f.event).row_id, Raw(reason), Raw(text), f.retry_after / kMillisecond, f.disposition, 0});
   }
   writer_->Do(std::move(order));
+}
+
+// A failure is told when it is recorded: not with each try while the database cannot do that.
+void ShardRunner::Written(Write what, outbox_code code) {
+  if (what == Write::kFail && code == OUTBOX_OK) {
+    for (const FailedEvent& f : failing_) LogFailure(f, WhyFailed(f));
+  }
+  engine_.Written(what, code);
 }
 
 publish::Refusal ShardRunner::WhyFailed(const FailedEvent& failed) const {

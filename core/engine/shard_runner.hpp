@@ -66,6 +66,7 @@ class ShardRunner : private publish::PublisherListener {
   void Publish(std::span<const EventIndex> events, std::uint32_t epoch);
   void WriteRows(Write what, std::span<const EventIndex> events);
   void WriteFailures(std::span<const FailedEvent> failures);
+  void Written(Write what, outbox_code code);
   void Arrived(Reading reading);
   void Retired();
   void Adopt(std::uint64_t token, Time until);
@@ -88,6 +89,7 @@ class ShardRunner : private publish::PublisherListener {
   std::vector<std::unique_ptr<publish::PreparedBatch>> batches_;  // by BatchIndex
   std::vector<std::string> forgotten_;
   std::vector<publish::Outgoing> outgoing_;
+  std::vector<FailedEvent> failing_;  // being recorded
   std::uint64_t token_ = 0;
   struct {
     std::uint64_t token = 0;

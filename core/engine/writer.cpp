@@ -36,7 +36,7 @@ void Writer::Run() {
 }
 
 Status Writer::Execute(const WriteOrder& order) {
-  return connection_.Use(order.call, [&](plugins::Session& session) {
+  const auto write = [&](plugins::Session& session) {
     switch (order.what) {
       case Write::kConfirm:
         return session.ConfirmEvent(order.rows, order.call);
@@ -46,7 +46,8 @@ Status Writer::Execute(const WriteOrder& order) {
         return session.Release(order.rows, order.call);
     }
     return Status();
-  });
+  };
+  return connection_.Use(order.call, write, static_cast<int>(order.what));
 }
 
 }  // namespace outbox::engine
