@@ -1,7 +1,5 @@
 #include "postgres/adapter.hpp"
 
-#include <soci/soci.h>
-
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
@@ -59,31 +57,27 @@ Config::Config(const std::string& json, const outbox_host*)
 Config::Config(std::map<std::string, std::string, std::less<>> options)
     : connection(CompleteConnection(options["connection"])), tables(options["table"]), leases(tables, Dialect()) {}
 
-Adapter::Adapter(std::shared_ptr<Config> config)
+Adapter::Adapter(std::shared_ptr<Config> config, const Call& call)
     : config_(std::move(config)),
-      session_(Connect(config_->connection)),
-      wire_(std::make_unique<Wire>(NativeHandle(*session_), config_->tables)),
-      operator_(std::make_unique<Operator>(*session_, config_->tables)) {}
+      wire_(std::make_unique<Wire>(Connect(config_->connection), config_->tables, call.timeout)) {}
 
 Adapter::~Adapter() = default;
 
 // After a call that was given up the connection is amid an answer: a new one takes its place, without its hints.
 Wire& Adapter::Db() {
   if (wire_->cancelled_before()) {
-    auto session = Connect(config_->connection);
     reader_.reset();
     columns_.reset();
     confirms_ = inserts_ = lists_ = false;
-    wire_->Adopt(NativeHandle(*session));
-    operator_ = std::make_unique<Operator>(*session, config_->tables);
-    session_ = std::move(session);
+    wire_->Adopt(Connect(config_->connection), call().timeout);
   }
   wire_->Begin(call().timeout);
   return *wire_;
 }
 
 Operator& Adapter::Ordinary() {
-  Db().LimitOnServer();
+  if (!operator_) operator_ = std::make_unique<Operator>(config_->connection, config_->tables);
+  operator_->Begin(call().timeout);
   return *operator_;
 }
 

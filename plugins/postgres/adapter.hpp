@@ -36,7 +36,7 @@ class Adapter : public StorageAdapter,
                 public DeadLetters,
                 public Testable {
  public:
-  explicit Adapter(std::shared_ptr<Config> config);
+  explicit Adapter(std::shared_ptr<Config> config, const Call& call = {0, 0, Millis(5000)});
   ~Adapter() override;
 
   void ReserveNewEvents(const ReserveRequest& request, BatchBuilder& batch) override;
@@ -72,9 +72,8 @@ class Adapter : public StorageAdapter,
   const EventColumns& Columns();
 
   const std::shared_ptr<Config> config_;
-  std::unique_ptr<soci::session> session_;
   std::unique_ptr<Wire> wire_;
-  std::unique_ptr<Operator> operator_;
+  std::unique_ptr<Operator> operator_;  // has a connection of its own; once it is needed
   // Learnt and prepared when first needed: a session must open also where there is no table yet.
   std::optional<EventColumns> columns_;
   std::unique_ptr<Reader> reader_;

@@ -6,20 +6,22 @@
 #include <memory>
 #include <string>
 
-namespace soci {
-class session;
-}
-
 namespace outbox::postgres {
 
 // The operator's string (keyword=value or postgresql://) with what it leaves open: bounds on waiting for a peer that
 // went silent, the name of the program. Does no I/O. Throws BAD_CONFIG without showing the string: it may hold a password.
 std::string CompleteConnection(const std::string& connection);
 
-// Throws BAD_CONFIG where the server refuses this user or knows no such database, else UNAVAILABLE. The session's settings
-// are made: above all, plans that do not depend on what the tables held when they were first looked at.
-std::unique_ptr<soci::session> Connect(const std::string& complete);
+struct Finish {
+  void operator()(PGconn* c) const { PQfinish(c); }
+};
+using Native = std::unique_ptr<PGconn, Finish>;
 
-PGconn* NativeHandle(soci::session& session);
+// Throws BAD_CONFIG where the server refuses this user, knows no such database or has not the TLS that is asked for, else
+// UNAVAILABLE. Returns in any case, after connect_timeout for each host.
+Native Connect(const std::string& complete);
+
+// To be run first on a new connection.
+extern const char* const kSettings;
 
 }  // namespace outbox::postgres

@@ -59,7 +59,6 @@ void Adapter::BeginEmit() {
     prepare("insert_named", ", event_id", ", cast(u.event_id as uuid)");
     inserts_ = true;
   }
-  db.LimitOnServer();
   db.Script("begin");
 }
 

@@ -62,10 +62,10 @@ std::string Adapter::PrintSchema(const Config& config, const SchemaWish& wish) {
 
 void Adapter::ApplySchema(const SchemaWish& wish) { postgres::ApplySchema(Db(), config_->tables, wish); }
 
-std::vector<Finding> Adapter::CheckSchema() { return postgres::CheckSchema(Ordinary(), config_->tables); }
+std::vector<Finding> Adapter::CheckSchema() { return postgres::CheckSchema(Db(), config_->tables); }
 
 Stats Adapter::ReadStats() {
-  Operator& db = Ordinary();
+  Wire& db = Db();
   const std::string sql = sql::Fill(kStats, {{"[limit]", std::to_string(kCountedExactly + 1)}});
   const sql::Row row = db.Run({config_->tables.In(sql), {}}).at(0);
   Stats stats;

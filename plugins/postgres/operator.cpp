@@ -19,11 +19,26 @@ std::string Primary(const soci::soci_error& error) {
   return message.substr(start, message.find('\n', start) - start);
 }
 
+std::unique_ptr<soci::session> Open(const std::string& connection) {
+  try {
+    return std::make_unique<soci::session>(soci::postgresql, connection);
+  } catch (const soci::soci_error& error) {
+    throw Error(OUTBOX_UNAVAILABLE, "PostgreSQL: " + Primary(error));
+  }
+}
+
 }  // namespace
+
+Operator::Operator(const std::string& connection, const sql::Tables& tables)
+    : session_(Open(connection)), tables_(tables) {}
+
+Operator::~Operator() = default;
+
+void Operator::Begin(Millis timeout) { (void)Run({"set statement_timeout = " + std::to_string(timeout.count()), {}}); }
 
 sql::Rows Operator::Run(const sql::Statement& statement) {
   try {
-    return sql::RunBySoci(session_, statement);
+    return sql::RunBySoci(*session_, statement);
   } catch (const soci::postgresql_soci_error& error) {
     throw Explain(tables_, error.sqlstate(), Primary(error));
   } catch (const soci::soci_error& error) {
@@ -32,7 +47,7 @@ sql::Rows Operator::Run(const sql::Statement& statement) {
 }
 
 std::vector<sql::Rows> Operator::RunTogether(const std::vector<sql::Statement>& statements) {
-  soci::transaction transaction(session_);  // rolls back unless committed
+  soci::transaction transaction(*session_);  // rolls back unless committed
   std::vector<sql::Rows> all;
   all.reserve(statements.size());
   for (const sql::Statement& statement : statements) all.push_back(Run(statement));

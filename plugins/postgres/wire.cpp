@@ -83,25 +83,27 @@ std::int64_t GetNumber(std::string_view bytes) {
   }
 }
 
-Wire::Wire(PGconn* connection, const sql::Tables& tables)
+Wire::Wire(Native connection, const sql::Tables& tables, Millis timeout)
     : tables_(tables), wake_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
-  Adopt(connection);
+  Adopt(std::move(connection), timeout);
 }
 
-void Wire::Adopt(PGconn* connection) {
-  connection_ = connection;
+void Wire::Adopt(Native connection, Millis timeout) {
+  connection_ = std::move(connection);
   broken_ = false;
   server_limit_ = Millis(0);
   prepared_.clear();
-  PQsetnonblocking(connection_, 1);
+  PQsetnonblocking(connection_.get(), 1);
   PQsetNoticeProcessor(
-      connection_, [](void*, const char*) {}, nullptr);  // libpq's own prints to stderr
+      connection_.get(), [](void*, const char*) {}, nullptr);  // libpq's own prints to stderr
+  Begin(timeout);
+  Script(kSettings);
 }
 
 Wire::~Wire() { close(wake_); }
 
 void Wire::Begin(Millis timeout) {
-  if (broken_ || PQstatus(connection_) != CONNECTION_OK) throw Lost();
+  if (broken_ || PQstatus(connection_.get()) != CONNECTION_OK) throw Lost();
   std::uint64_t old = 0;
   while (read(wake_, &old, sizeof old) > 0) {
   }
@@ -124,7 +126,7 @@ void Wire::LimitOnServer() {
   const Millis limit = std::max(Millis(1), timeout_ * 9 / 10);
   if (limit == server_limit_ || InTransaction()) return;
   const std::string sql = "set statement_timeout = " + std::to_string(limit.count());
-  if (PQsendQuery(connection_, sql.c_str()) == 0) throw Lost();
+  if (PQsendQuery(connection_.get(), sql.c_str()) == 0) throw Lost();
   if (const Result result = Await(); !Succeeded(result)) Throw(result);
   server_limit_ = limit;
 }
@@ -144,20 +146,20 @@ Result Wire::Ask(Send send) {
 
 void Wire::Prepare(const std::string& name, const std::string& sql, const std::vector<Oid>& types) {
   (void)Ask([&] {
-    return PQsendPrepare(connection_, name.c_str(), sql.c_str(), static_cast<int>(types.size()), types.data());
+    return PQsendPrepare(connection_.get(), name.c_str(), sql.c_str(), static_cast<int>(types.size()), types.data());
   });
 }
 
 Result Wire::Execute(const std::string& prepared, const std::vector<Parameter>& parameters) {
   const Raw raw(parameters);
   return Ask([&] {
-    return PQsendQueryPrepared(connection_, prepared.c_str(), raw.size(), raw.values.data(), raw.lengths.data(),
+    return PQsendQueryPrepared(connection_.get(), prepared.c_str(), raw.size(), raw.values.data(), raw.lengths.data(),
                                raw.formats.data(), 1);
   });
 }
 
 void Wire::Script(const std::string& sql) {
-  (void)Ask([&] { return PQsendQuery(connection_, sql.c_str()); });
+  (void)Ask([&] { return PQsendQuery(connection_.get(), sql.c_str()); });
 }
 
 sql::Rows Wire::Run(const sql::Statement& statement) {
@@ -169,8 +171,8 @@ sql::Rows Wire::Run(const sql::Statement& statement) {
   }
   const Raw raw(statement.values);
   return ToRows(Ask([&] {
-    return PQsendQueryPrepared(connection_, known->second.c_str(), raw.size(), raw.values.data(), raw.lengths.data(),
-                               raw.formats.data(), 0);
+    return PQsendQueryPrepared(connection_.get(), known->second.c_str(), raw.size(), raw.values.data(),
+                               raw.lengths.data(), raw.formats.data(), 0);
   }));
 }
 
@@ -178,20 +180,20 @@ std::vector<sql::Rows> Wire::RunTogether(const std::vector<sql::Statement>& stat
   LimitOnServer();
   const auto send = [&](const std::string& sql, const std::vector<sql::Value>& values) {
     const Raw raw(values);
-    if (PQsendQueryParams(connection_, sql.c_str(), raw.size(), nullptr, raw.values.data(), raw.lengths.data(),
+    if (PQsendQueryParams(connection_.get(), sql.c_str(), raw.size(), nullptr, raw.values.data(), raw.lengths.data(),
                           raw.formats.data(), 0) == 0)
       throw Lost();
   };
   for (int tries = 1;; ++tries) {
-    if (PQenterPipelineMode(connection_) == 0) throw Lost();
+    if (PQenterPipelineMode(connection_.get()) == 0) throw Lost();
     // What is sent up to the sync is one transaction, without begin and commit.
     for (const sql::Statement& statement : statements) send(Numbered(statement.sql), statement.values);
-    if (PQpipelineSync(connection_) == 0) throw Lost();
+    if (PQpipelineSync(connection_.get()) == 0) throw Lost();
     std::vector<sql::Rows> all;
     std::unique_ptr<Result> failed;
     for (bool synced = false; !synced;) {
       PGresult* const raw = Next();
-      if (raw == nullptr && PQstatus(connection_) != CONNECTION_OK) throw Lost();
+      if (raw == nullptr && PQstatus(connection_.get()) != CONNECTION_OK) throw Lost();
       if (raw == nullptr) continue;  // ends the results of one statement
       Result result(raw);
       synced = PQresultStatus(raw) == PGRES_PIPELINE_SYNC;
@@ -201,7 +203,7 @@ std::vector<sql::Rows> Wire::RunTogether(const std::vector<sql::Statement>& stat
       else if (PQresultStatus(raw) != PGRES_PIPELINE_ABORTED)
         all.push_back(ToRows(result));
     }
-    PQexitPipelineMode(connection_);
+    PQexitPipelineMode(connection_.get());
     if (!failed) return all;
     if (tries >= kTriesOnConflict || !IsConflict(Field(*failed, PG_DIAG_SQLSTATE))) Throw(*failed);
   }
@@ -220,13 +222,13 @@ Result Wire::Await() {
 
 PGresult* Wire::Next() {
   Flush();
-  while (PQisBusy(connection_) != 0) Wait(false);
-  return PQgetResult(connection_);
+  while (PQisBusy(connection_.get()) != 0) Wait(false);
+  return PQgetResult(connection_.get());
 }
 
 // What does not fit the socket is sent while answers are taken in: the server may wait for us to read.
 void Wire::Flush() {
-  for (int left = PQflush(connection_); left != 0; left = PQflush(connection_)) {
+  for (int left = PQflush(connection_.get()); left != 0; left = PQflush(connection_.get())) {
     if (left < 0) throw Lost();
     Wait(true);
   }
@@ -241,13 +243,13 @@ void Wire::Wait(bool also_writing) {
       throw Error(OUTBOX_TIMEOUT, "PostgreSQL: no answer within " + std::to_string(timeout_.count()) + " ms");
     }
     std::array<pollfd, 2> polled{
-        pollfd{PQsocket(connection_), static_cast<short>(POLLIN | (also_writing ? POLLOUT : 0)), 0},
+        pollfd{PQsocket(connection_.get()), static_cast<short>(POLLIN | (also_writing ? POLLOUT : 0)), 0},
         pollfd{wake_, POLLIN, 0}};
     if (poll(polled.data(), polled.size(), static_cast<int>(std::min<long long>(left + 1, 60'000))) < 0 &&
         errno != EINTR)
       throw Lost();
     if (polled[0].revents == 0) continue;
-    if ((polled[0].revents & ~POLLOUT) != 0 && PQconsumeInput(connection_) == 0) throw Lost();
+    if ((polled[0].revents & ~POLLOUT) != 0 && PQconsumeInput(connection_.get()) == 0) throw Lost();
     return;
   }
 }
@@ -260,7 +262,7 @@ void Wire::Throw(const Result& result) {
 
 Error Wire::Lost() {
   broken_ = true;
-  std::string text = PQerrorMessage(connection_);
+  std::string text = PQerrorMessage(connection_.get());
   text = text.substr(0, text.find('\n'));
   return {OUTBOX_UNAVAILABLE, "PostgreSQL: the connection is lost" + (text.empty() ? "" : ": " + text), "08006"};
 }

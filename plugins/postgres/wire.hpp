@@ -1,8 +1,8 @@
-// libpq on the connection that SOCI owns, with every wait bounded and cancellable.
+// libpq with every wait bounded and cancellable.
 //
-// SOCI's own statements wait without end for a server that went silent, pass parameters as C strings and name each
-// prepared statement anew. So what the relay does while it runs goes this way, and SOCI has the connection itself and
-// what an operator asks for.
+// SOCI's statements, and the one that it runs on connecting, wait without end for a server that went silent; it passes
+// parameters as C strings and names each prepared statement anew. So what the relay does goes this way, and SOCI has what
+// an operator asks for (Operator).
 #pragma once
 
 #include <libpq-fe.h>
@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "outbox/event.hpp"
+#include "postgres/connect.hpp"
 #include "sql/statements.hpp"
 #include "sql/tables.hpp"
 
@@ -50,19 +51,18 @@ class Result {
 
 class Wire : public sql::Statements {
  public:
-  Wire(PGconn* connection, const sql::Tables& tables);
+  Wire(Native connection, const sql::Tables& tables, Millis timeout);
   ~Wire() override;
 
-  void Begin(Millis timeout);      // of each call
-  void Adopt(PGconn* connection);  // in place of one that was given up
-  void Cancel() noexcept;          // any thread
+  void Begin(Millis timeout);  // of each call
+  // In place of one that was given up. Makes the session's settings.
+  void Adopt(Native connection, Millis timeout);
+  void Cancel() noexcept;  // any thread
   // The last call was cancelled: the relay goes on with this session, but the connection is amid an answer.
   [[nodiscard]] bool cancelled_before() const { return broken_ && cancelled_; }
   [[nodiscard]] bool PastHalf() const { return Clock::now() > half_; }
-  [[nodiscard]] bool InTransaction() const { return PQtransactionStatus(connection_) != PQTRANS_IDLE; }
-  [[nodiscard]] bool CanCommit() const { return PQtransactionStatus(connection_) == PQTRANS_INTRANS; }
-  // The server's own limit on each statement of this call; made by itself but for what SOCI sends.
-  void LimitOnServer();
+  [[nodiscard]] bool InTransaction() const { return PQtransactionStatus(connection_.get()) != PQTRANS_IDLE; }
+  [[nodiscard]] bool CanCommit() const { return PQtransactionStatus(connection_.get()) == PQTRANS_INTRANS; }
 
   // Parsed and planned once a connection.
   void Prepare(const std::string& name, const std::string& sql, const std::vector<Oid>& types);
@@ -76,6 +76,7 @@ class Wire : public sql::Statements {
 
  private:
   using Clock = std::chrono::steady_clock;
+  void LimitOnServer();
   template <class Send>
   Result Ask(Send send);
   Result Await();    // the one result of a simple question
@@ -85,7 +86,7 @@ class Wire : public sql::Statements {
   [[noreturn]] void Throw(const Result& result);
   [[nodiscard]] Error Lost();
 
-  PGconn* connection_ = nullptr;
+  Native connection_;
   const sql::Tables& tables_;
   const int wake_;  // eventfd: ends a wait
   std::atomic<bool> cancelled_ = false;
