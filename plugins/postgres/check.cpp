@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "postgres/errors.hpp"
 #include "postgres/schema.hpp"
 
 namespace outbox::postgres {
@@ -37,9 +38,7 @@ class Check {
       Add(true, "PostgreSQL " + row[1].value_or("") + " is too old", "use PostgreSQL 13 or newer");
       return false;
     }
-    if (row[2] == "on")
-      Add(true, "the server is read-only: what is delivered could not be deleted",
-          "connect to the primary, with target_session_attrs=read-write and all hosts in 'connection'");
+    if (row[2] == "on") throw ReadOnly();
     return true;
   }
 

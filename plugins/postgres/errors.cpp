@@ -12,6 +12,14 @@ std::string Grants(const sql::Tables& t, const std::string& role) {
          t.shard + ", " + t.meta + to;
 }
 
+Error ReadOnly() {
+  return {
+      OUTBOX_UNAVAILABLE,
+      "PostgreSQL: the server is read-only, so what is sent could not be confirmed; where it stays so, connect to the"
+      " primary, with target_session_attrs=read-write and all hosts in 'connection'",
+      "25006"};
+}
+
 Error Explain(const sql::Tables& tables, const std::string& sqlstate, const std::string& message) {
   const auto error = [&](outbox_code code, const std::string& mend = "") {
     return Error(
@@ -21,8 +29,7 @@ Error Explain(const sql::Tables& tables, const std::string& sqlstate, const std:
   };
   const std::string family = sqlstate.substr(0, 2);
   if (sqlstate == "55P03" || sqlstate == "57014") return error(OUTBOX_TIMEOUT);
-  if (sqlstate == "25006")
-    return error(OUTBOX_UNAVAILABLE, "the server is read-only, so what is sent could not be confirmed");
+  if (sqlstate == "25006") return ReadOnly();
   if (sqlstate == "42P01" || sqlstate == "42703" || sqlstate == "3F000") return error(OUTBOX_BAD_CONFIG, sql::kMigrate);
   if (sqlstate == "42501") return error(OUTBOX_BAD_CONFIG, Grants(tables, "<the relay's role>"));
   if (sqlstate == "P0001") return error(OUTBOX_BAD_CONFIG);  // raised by the schema's own statements

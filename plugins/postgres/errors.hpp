@@ -11,6 +11,9 @@ namespace outbox::postgres {
 // `message` is the server's primary message alone: detail and context quote rows. BAD_CONFIG names what mends it.
 Error Explain(const sql::Tables& tables, const std::string& sqlstate, const std::string& message);
 
+// A state, not a mistake: a server that is about to take over, or that protects itself.
+Error ReadOnly();
+
 // Transient for the server: the same statement is tried again at once.
 bool IsConflict(const std::string& sqlstate);
 

@@ -84,7 +84,7 @@ union all (select 4, (select s.token from s), case when (select s.ended from s) 
         where x.locktype = 'transactionid' and x.v = a.v and x.mode = 'ExclusiveLock'), ''), ',')
    from l a where a.locktype = 'relation' and a.mode = 'RowExclusiveLock' and a.relation = '{event}'::regclass
      and a.database = [database]),
-  pg_snapshot_xmax(pg_current_snapshot())::text, null, null, null, null, 0, null)
+  pg_snapshot_xmax(pg_current_snapshot())::text, nullif(current_setting('transaction_read_only'), 'off'), null, null, null, 0, null)
 )";
 
 const char* const kByIds = R"(with s as materialized (select exists (select 1 from {retry}) as troubled)

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "postgres/array.hpp"
+#include "postgres/errors.hpp"
 #include "postgres/read_sql.hpp"
 
 namespace outbox::postgres {
@@ -89,6 +90,8 @@ Reader::Page Reader::Ask(const Call& call, const ReserveRequest& request, const 
     throw Error(OUTBOX_BAD_CONFIG, std::string("the meta table is empty; ") + sql::kMigrate);
   if (r.IsNull(page.tail, kId) || static_cast<std::uint64_t>(r.Number(page.tail, kId)) != call.token)
     throw Error(OUTBOX_LEASE_LOST, "shard " + std::to_string(call.shard) + " is not leased under this token");
+  // Rows could be read and sent, and then not be deleted.
+  if (!r.IsNull(page.tail, kReadOnly)) throw ReadOnly();
   while (page.fresh < page.tail && r.Number(page.fresh, kKind) == kLate) ++page.fresh;
   return page;
 }

@@ -451,7 +451,9 @@ TEST_CASE("locks, ends and silence of the server", "[postgres]") {
       code = Caught([&] { ready.relay.Confirm({id}); }).code;
     }
     CHECK(code == OUTBOX_UNAVAILABLE);
-    CHECK(Has(ready.relay.writing().CheckSchema(), "read-only"));
+    // Nothing is handed out that could not be confirmed, and a relay that starts now waits.
+    CHECK(Caught([&] { (void)ready.relay.Reserve(); }).code == OUTBOX_UNAVAILABLE);
+    CHECK(Caught([&] { (void)ready.relay.writing().CheckSchema(); }).code == OUTBOX_UNAVAILABLE);
     Application reset;
     reset("set default_transaction_read_only = off");
     reset("alter system reset default_transaction_read_only");
