@@ -7,9 +7,8 @@ import time
 import unittest
 import uuid
 
-from servers import (PostgresServer, Relay, TemporaryFolder, own_kafka, read_topic, relay_config, shared_kafka,
-                     shared_postgres, unavailable, wait_until)
-from servers.process import Unavailable
+from servers import (Relay, TemporaryFolder, own_kafka, own_postgres, read_topic, relay_config, shared_kafka,
+                     shared_postgres, wait_until)
 
 
 def lines(topic, count, first=0, key="k", **more):
@@ -50,15 +49,6 @@ class FaultTest(unittest.TestCase):
     def payloads(self, bootstrap, topic):
         return [record.payload.decode() for record in read_topic(bootstrap, topic)]
 
-    def own_postgres(self):
-        try:
-            server = PostgresServer()
-        except Unavailable as error:
-            unavailable(str(error))
-        self.addCleanup(server.stop)
-        server.start()
-        return server
-
 
 class BrokerTest(FaultTest):
     def test_broker_down_at_start_and_later(self):
@@ -88,7 +78,9 @@ class BrokerTest(FaultTest):
         self.addCleanup(broker.stop)
         broker.start()
         broker.create_topic("orders")
-        server = self.own_postgres()
+        server = own_postgres()
+        self.addCleanup(server.stop)
+        server.start()
         relay = self.relay("postgres", {"connection": server.dsn()}, broker.bootstrap, {"shutdown_timeout": "3s"})
         self.migrate(relay)
         self.emit(relay, lines("orders", 10))
@@ -104,26 +96,7 @@ class BrokerTest(FaultTest):
         self.assertLess(time.monotonic() - begun, 4)
 
 
-class DatabaseTest(FaultTest):
-    def test_restarts_and_terminated_backends(self):
-        server, kafka = self.own_postgres(), shared_kafka()
-        topic = f"restarts-{uuid.uuid4()}"
-        kafka.create_topic(topic, 3)
-        relay = self.relay("postgres", {"connection": server.dsn()}, kafka.bootstrap)
-        self.migrate(relay)
-        relay.start()
-        expected = []
-        for turn, trouble in enumerate([lambda: server.restart("fast"), lambda: server.restart("immediate"),
-                                        lambda: server.psql("select pg_terminate_backend(pid) from pg_stat_activity"
-                                                            " where application_name = 'outbox-relay'")]):
-            self.emit(relay, lines(topic, 2000, first=turn * 2000))
-            expected += [str(i) for i in range(turn * 2000, turn * 2000 + 2000)]
-            trouble()
-        self.wait_for_backlog(relay, 0)
-        self.assertEqual(relay.stop(), 0)
-        self.assertEqual(list(dict.fromkeys(self.payloads(kafka.bootstrap, topic))), expected)
-        self.assertEqual(self.status(relay)["retrying"], 0)
-
+class StandbyTest(FaultTest):
     def test_a_standby_takes_over_when_the_lease_of_a_killed_relay_ends(self):
         kafka = shared_kafka()
         topic = f"standby-{uuid.uuid4()}"

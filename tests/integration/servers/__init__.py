@@ -7,5 +7,6 @@ from .mysql import MysqlServer
 from .postgres import PostgresServer
 from .process import Process, TemporaryFolder, Unavailable, free_port, wait_until
 from .relay import Relay, find_binary, outbox_relay, relay_config
-from .shared import own_kafka, own_mariadb, own_mysql, shared_kafka, shared_mariadb, shared_mysql, shared_postgres, unavailable
+from .shared import (own_kafka, own_mariadb, own_mysql, own_postgres, shared_kafka, shared_mariadb, shared_mysql,
+                     shared_postgres, unavailable)
 from .topic import Record, read_topic

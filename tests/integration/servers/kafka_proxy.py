@@ -8,7 +8,6 @@ The broker must advertise the proxy's address, else clients go round it:
 import collections
 import contextlib
 import dataclasses
-import socket
 import struct
 import threading
 from typing import Callable, Optional
@@ -16,6 +15,7 @@ from typing import Callable, Optional
 from .kafka_wire import Reader, array, string
 from .process import free_port
 from .shared import own_kafka
+from .tcp_proxy import TcpProxy
 
 PRODUCE = 0
 NOT_ENOUGH_REPLICAS = 19
@@ -36,20 +36,17 @@ class ProduceRequest:
     refused_here: bool = False
 
 
-class KafkaProxy:
+class KafkaProxy(TcpProxy):
     """reset(refuse=...): asked as refuse(number, request) for each Produce request, counted from 0 over all
     connections. An error code answers it here, and the broker never sees it. reset(release=...): such an answer leaves
     when release(requests) says so, asked again at each new request: it keeps several requests in flight."""
 
     def __init__(self, port, upstream_port):
         self.bootstrap = f"127.0.0.1:{port}"
-        self._upstream_port = upstream_port
         self.reset()
         self._changed = threading.Condition()
-        self._sockets = []
         self._closed = False
-        self._listener = socket.create_server(("127.0.0.1", port))
-        self._start(self._accept)
+        super().__init__(upstream_port, port)
 
     def reset(self, refuse: Callable = lambda number, request: None, release: Callable = lambda requests: True):
         """Forgets the requests so far."""
@@ -61,27 +58,12 @@ class KafkaProxy:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        for one in [self._listener, *self._sockets]:
-            # shutdown wakes the threads that read; close alone would not
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
+        super().close()
 
-    @staticmethod
-    def _start(run, *arguments):
-        threading.Thread(target=run, args=arguments, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self._listener.accept()
-                server = socket.create_connection(("127.0.0.1", self._upstream_port))
-            except OSError:
-                return
-            self._sockets += [client, server]
-            due = collections.deque()  # answers that the client waits for, oldest first: (request, ours or None)
-            self._start(self._until_closed, self._requests, client, server, due)
-            self._start(self._until_closed, self._answers, client, server, due)
+    def _serve(self, client, server):
+        due = collections.deque()  # answers that the client waits for, oldest first: (request, ours or None)
+        self._start(self._until_closed, self._requests, client, server, due)
+        self._start(self._until_closed, self._answers, client, server, due)
 
     @staticmethod
     def _until_closed(run, client, server, due):

@@ -1,5 +1,6 @@
 """A PostgreSQL server of our own: new cluster, free loopback port, unix socket, durable settings."""
 
+import contextlib
 import os
 import pathlib
 import re
@@ -36,17 +37,17 @@ class PostgresServer:
     def __init__(self, settings=None):
         self._bin = find_bin()
         # the server refuses to run as root
-        self._user = "postgres" if os.geteuid() == 0 else None
-        self._folder = TemporaryFolder("postgres", self._user)
+        self.user = "postgres" if os.geteuid() == 0 else None
+        self.folder = TemporaryFolder("postgres", self.user)
         self.host = "127.0.0.1"
         self.port = free_port()
-        self.data = self._folder.path / "data"
-        self.log = self._folder.path / "postgres.log"
+        self.data = self.folder.path / "data"
+        self.log = self.folder.path / "postgres.log"
         self._process = None
         try:
             self._initdb({**SETTINGS, **(settings or {})})
         except BaseException:
-            self._folder.remove()
+            self.folder.remove()
             raise
 
     def __enter__(self):
@@ -57,18 +58,18 @@ class PostgresServer:
         self.stop()
 
     def _initdb(self, settings):
-        settings = {**settings, "port": self.port, "unix_socket_directories": self._folder.path}
+        settings = {**settings, "port": self.port, "unix_socket_directories": self.folder.path}
         command = [self._bin / "initdb", "--pgdata", self.data, "--username", "postgres", "--auth", "trust",
                    "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync", "--no-instructions"]
-        process = Process(command, self.log, user=self._user, cwd=self._folder.path)
+        process = Process(command, self.log, user=self.user, cwd=self.folder.path)
         if process.wait(120) != 0:
             raise RuntimeError(f"initdb failed:\n{process.log_tail()}")
         with open(self.data / "postgresql.conf", "a", encoding="utf-8") as file:
             file.writelines(f"{key} = '{value}'\n" for key, value in settings.items())
 
     def start(self):
-        self._process = Process([self._bin / "postgres", "-D", self.data], self.log, user=self._user,
-                                cwd=self._folder.path)
+        self._process = Process([self._bin / "postgres", "-D", self.data], self.log, user=self.user,
+                                cwd=self.folder.path)
         wait_until(self._is_ready, 60, f"PostgreSQL on port {self.port} takes connections")
 
     def _is_ready(self):
@@ -81,10 +82,17 @@ class PostgresServer:
         return len(lines) > 7 and lines[0] == str(self._process.pid) and lines[7].strip() == "ready"
 
     def halt(self, mode="fast"):
-        """fast: rolls back and disconnects. immediate: as after a crash. smart: waits for clients. kill: SIGKILL."""
+        """fast: rolls back and disconnects. immediate: as after a crash. smart: waits for clients. kill: as when the
+        machine loses its power, SIGKILL for every process of the server."""
         number = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT, "kill": signal.SIGKILL}
         if self._process:
+            orphans = self._process.children() if mode == "kill" else []
             self._process.stop(number[mode])
+            for pid in orphans:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            # a new server refuses to start beside any of them; one that is dead and not yet buried has no exe
+            wait_until(lambda: not any(os.path.exists(f"/proc/{pid}/exe") for pid in orphans), 30, "all are gone")
             self._process = None
 
     def restart(self, mode="fast"):
@@ -95,7 +103,7 @@ class PostgresServer:
         try:
             self.halt("immediate")
         finally:
-            self._folder.remove()
+            self.folder.remove()
 
     def dsn(self, database="postgres", user="postgres"):
         return f"host={self.host} port={self.port} user={user} dbname={database}"
@@ -110,6 +118,18 @@ class PostgresServer:
         """Returns the dsn of a new, empty database."""
         self.psql(f'create database "{name}"')
         return self.dsn(name)
+
+    def reload(self):
+        """Returns when new sessions and idle ones have the settings of the file."""
+        before = self.psql("select pg_conf_load_time()")
+        self.psql("select pg_reload_conf()")
+        wait_until(lambda: self.psql("select pg_conf_load_time()") != before, 10, "PostgreSQL has read its settings")
+
+    def allow(self, line):
+        """A line of pg_hba.conf that goes before all others."""
+        file = self.data / "pg_hba.conf"
+        file.write_text(f"{line}\n{file.read_text()}")
+        self.reload()
 
     def psql(self, sql, database="postgres"):
         """Runs SQL as a user would type it; returns the unaligned output."""

@@ -69,6 +69,9 @@ class Process:
         """None while it runs; minus the signal if one killed it."""
         return self._child.poll()
 
+    def children(self):
+        return [int(pid) for pid in pathlib.Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+
     def send(self, number):
         self._child.send_signal(number)
 

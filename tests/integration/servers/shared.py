@@ -86,6 +86,10 @@ def own_kafka(**options):
     return _own(KafkaBroker, options)
 
 
+def own_postgres(**options):
+    return _own(PostgresServer, options)
+
+
 def own_mariadb(**options):
     return _own(MariadbServer, options)
 

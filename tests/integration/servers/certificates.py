@@ -1,0 +1,36 @@
+"""Certificates for a test, by the openssl command: an authority and servers' certificates that it has signed."""
+
+import pathlib
+import shutil
+import subprocess
+
+
+class Authority:
+    """`ca` is the file that clients trust. `owner` is who runs the server: nobody else may read its keys."""
+
+    def __init__(self, folder, owner=None):
+        self._folder = pathlib.Path(folder)
+        self._owner = owner
+        self.ca = self._folder / "ca.crt"
+        self._key = self._folder / "ca.key"
+        _openssl("req", "-x509", *_NEW_KEY, "-keyout", self._key, "-out", self.ca, "-days", "2", "-subj", "/CN=tests")
+
+    def certify(self, host):
+        """(certificate, key) of a server that is called `host`."""
+        certificate, key, request = (self._folder / f"{host}.{end}" for end in ("crt", "key", "csr"))
+        extensions = self._folder / f"{host}.ext"
+        extensions.write_text(f"subjectAltName=DNS:{host}\n")
+        _openssl("req", *_NEW_KEY, "-keyout", key, "-out", request, "-subj", f"/CN={host}")
+        _openssl("x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self._key, "-CAcreateserial", "-days", "2",
+                 "-extfile", extensions, "-out", certificate)
+        key.chmod(0o600)
+        if self._owner:
+            shutil.chown(key, self._owner)
+        return certificate, key
+
+
+_NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+
+
+def _openssl(*arguments):
+    subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)

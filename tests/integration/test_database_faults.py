@@ -1,0 +1,405 @@
+"""Every fault of a database, on every database: a test each, named by the fault.
+
+An application commits events before, during and after the fault. When it has ended, all of them must be in the topic,
+in order per key, none twice and none that was rolled back; no event was charged an attempt; and the relay has said once
+that the database cannot be used and once that it is back, however often it tried.
+"""
+
+import json
+import re
+import signal
+import time
+import unittest
+import uuid
+
+from application import Application
+from fault_drivers import PostgresDatabase, SqliteDatabase
+from servers import Relay, read_topic, relay_config, shared_kafka, wait_until
+from servers.tcp_proxy import TcpProxy
+
+BAD = "database cannot be used: "
+STILL_BAD = "database still cannot be used: "  # in a long outage, a reason that is new
+BACK = "database is back"
+STORAGE_TIMEOUT = 2  # seconds
+
+
+class Scene:
+    """One outbox, its application, its relay and a topic."""
+
+    def __init__(self, test, database, options=None):
+        self._test = test
+        self.database = database
+        self.kafka = shared_kafka()
+        self.topic = f"faults-{uuid.uuid4()}"
+        self.kafka.create_topic(self.topic, 3)
+        self.relay = self.relay_with(options or database.options())
+        self.application = Application(database, self.topic)
+        self._seen = 0
+        made = self.relay_with(database.options()).command("migrate")
+        test.assertEqual(made.returncode, 0, made.stderr)
+        database.run(Application.TABLE)
+
+    def relay_with(self, options, **settings):
+        relay = Relay(relay_config(self.database.plugin, options, self.kafka.bootstrap,
+                                   {"storage_timeout": f"{STORAGE_TIMEOUT}s", **settings}))
+        self._test.addCleanup(relay.close)
+        return relay
+
+    def start(self):
+        self._test.addCleanup(self.application.stop)
+        self.relay.start()
+        self.application.start()
+        self.application.flow()
+        self.wait_for_arrivals()
+        return self
+
+    def arrived(self):
+        return sum(self.kafka.end_offsets(self.topic).values())
+
+    def wait_for_arrivals(self):
+        before = self.arrived()
+        self.relay.wait_while_running(lambda: self.arrived() > before, 30, "events arrive")
+
+    def wait_for_bad(self, why=".", tries=3):
+        """Until the relay has said so, for the n-th time where this is called n times, and has tried some times more."""
+        self._seen += 1
+        self.relay.wait_while_running(lambda: len(self.told(BAD)) >= self._seen, 30, "the relay tells of the fault")
+        self._test.assertRegex(self.told(BAD)[self._seen - 1], why)
+        self.relay.wait_while_running(lambda: self.tries() >= tries, 30, f"the relay tries {tries} times")
+
+    def tries(self):
+        """Since it was last told that the database cannot be used."""
+        messages = [line["msg"] for line in self.lines()]
+        last = max((i for i, message in enumerate(messages) if message.startswith(BAD)), default=len(messages))
+        return sum(message.startswith("database: ") for message in messages[last:])
+
+    def told(self, what):
+        return [line["msg"] for line in self.lines() if line["msg"].startswith(what)]
+
+    def lines(self):
+        whole = self.relay.log().rpartition("\n")[0]
+        return [json.loads(line) for line in whole.splitlines()]
+
+    def wait_until_empty(self):
+        self.relay.wait_while_running(lambda: self.database.numbers("select count(*) from outbox_event") == [0], 60,
+                                      "the outbox is empty")
+
+    def finish(self, outages, at_most=None, failures=0):
+        """The fault has ended. `outages`: how often the relay had to say that the database cannot be used. `failures`: how
+        many lines there are about events."""
+        self.application.flow()
+        self.application.stop()
+        self.wait_until_empty()
+        self._test.assertEqual(self.relay.stop(), 0)
+        self.application.judge(self._test, read_topic(self.kafka.bootstrap, self.topic))
+        self._test.assertEqual(self.database.numbers("select count(*) from outbox_retry"), [0], "attempts were counted")
+        states = self.told((BAD, BACK))
+        self._test.assertEqual([state.startswith(BAD) for state in states], [True, False] * (len(states) // 2), states)
+        self._test.assertIn(len(states) // 2, range(outages, (at_most or outages) + 1), states)
+        reasons = self.told(STILL_BAD)
+        self._test.assertEqual(len(reasons), len(set(reasons)), reasons)
+        others = [line["msg"] for line in self.lines()
+                  if line["level"] in ("warn", "error") and not line["msg"].startswith((BAD, STILL_BAD, "librdkafka"))]
+        self._test.assertEqual([other for other in others if not other.startswith("event ")], [])
+        self._test.assertEqual(len(others), failures, others)
+
+
+class DatabaseFaults:
+    """The tests. What a database cannot have is None in its class, which says why."""
+
+    Database = None
+
+    def scene(self, own=False, options=None, prepare=lambda database: None):
+        database = self.Database(own)
+        self.addCleanup(database.close)
+        prepare(database)
+        return Scene(self, database, options(database) if options else None)
+
+    # The server goes away.
+
+    def test_restarted(self):
+        scene = self.scene(own=True).start()
+        scene.database.halt()
+        scene.wait_for_bad()
+        scene.database.start()
+        scene.finish(outages=1)
+
+    def test_killed(self):
+        scene = self.scene(own=True).start()
+        scene.database.kill()
+        scene.wait_for_bad()
+        scene.database.start()
+        scene.finish(outages=1)
+
+    def test_restarted_five_times_in_a_row(self):
+        scene = self.scene(own=True).start()
+        begun = time.monotonic()
+        for turn in range(1, 6):
+            scene.database.halt()
+            scene.database.start()
+            wait_until(lambda due=begun + 2 * turn: time.monotonic() >= due, 10, "two seconds are over")
+        scene.wait_for_arrivals()
+        scene.finish(outages=0, at_most=5)
+
+    def test_down_at_start(self):
+        scene = self.scene(own=True)
+        scene.application.commit(20)
+        scene.database.halt()
+        scene.relay.start()
+        scene.wait_for_bad("Connection refused|Can't connect")
+        scene.database.start()
+        scene.application.start()
+        scene.finish(outages=1)
+
+    def test_sessions_killed(self):
+        scene = self.scene().start()
+        for _ in range(20):
+            scene.database.kill_sessions()
+            scene.application.flow(3)
+        scene.finish(outages=0, at_most=20)
+
+    def test_idle_sessions_closed(self):
+        """By the server, as it is told to do with sessions that are idle too long. Nobody need hear of that."""
+        scene = self.scene(prepare=lambda database: database.idle_timeout(1)).start()
+        for _ in range(2):
+            scene.application.pause()
+            before = scene.database.sessions()
+            wait_until(lambda old=before: old - scene.database.sessions(), 30, "the server closes an idle session")
+            scene.application.resume()
+            scene.application.flow()
+        scene.finish(outages=0)
+
+    # It is there and does not do what it should.
+
+    def test_read_only(self):
+        """What is sent could not be confirmed, so nothing is."""
+        scene = self.scene(own=True).start()
+        scene.application.pause()
+        scene.wait_until_empty()
+        scene.database.read_only(True)
+        before = scene.arrived()
+        scene.application.resume()
+        scene.wait_for_bad(scene.database.READ_ONLY)
+        scene.application.flow(50)
+        self.assertEqual(scene.arrived(), before)
+        scene.database.read_only(False)
+        scene.finish(outages=1)
+
+    def test_read_only_at_start(self):
+        scene = self.scene(own=True)
+        scene.application.commit(20)
+        scene.database.read_only(True)
+        scene.relay.start()
+        scene.wait_for_bad(scene.database.READ_ONLY)
+        scene.database.read_only(False)
+        scene.application.start()
+        scene.finish(outages=1)
+
+    def test_half_open(self):
+        """The peer is silent and nobody tells: no FIN, no reset, and what is sent is acknowledged."""
+        database = self.Database(False)
+        self.addCleanup(database.close)
+        with TcpProxy(database.port) as proxy:
+            scene = Scene(self, database, database.options(proxy.port)).start()
+            proxy.silence()
+            silent = time.monotonic()
+            scene.wait_for_bad("no answer|Lost connection", tries=0)
+            self.assertLess(time.monotonic() - silent, STORAGE_TIMEOUT + 1)
+            scene.application.flow(20)
+            proxy.heal()
+            scene.finish(outages=1)
+
+    def test_half_open_while_connecting(self):
+        """Silent from the n-th answer on: within the handshake, or amid what is asked first."""
+        database = self.Database(False)
+        self.addCleanup(database.close)
+        with TcpProxy(database.port) as proxy:
+            scene = Scene(self, database, database.options(proxy.port)).start()
+            for answers in range(5):
+                with self.subTest(answers=answers):
+                    proxy.silence(after=answers)
+                    scene.wait_for_bad(tries=1)
+                    scene.application.flow(10)
+                    proxy.heal()
+                    wait_until(lambda: len(scene.told(BACK)) == len(scene.told(BAD)), 30, "the relay goes on")
+            scene.finish(outages=5)
+
+    # Others are in its way.
+
+    def holding(self, scene, sql):
+        """A transaction of somebody else that has run `sql`."""
+        link = scene.database.connect()
+        self.addCleanup(link.close)
+        link.cursor().execute(sql)
+        return link
+
+    def test_rows_locked(self):
+        """Rows that are sent already, so that their confirm has to wait."""
+        scene = self.scene().start()
+        scene.relay.send(signal.SIGSTOP)
+        scene.application.commit(5)
+        link = self.holding(scene, scene.database.LOCK_ROWS)
+        scene.relay.send(signal.SIGCONT)
+        scene.wait_for_bad("(?i)timeout|not within")
+        scene.application.flow(20)
+        link.rollback()
+        scene.finish(outages=1)
+
+    def test_table_locked(self):
+        scene = self.scene().start()
+        link = self.holding(scene, scene.database.LOCK_TABLE)
+        scene.application.order(link, "holder")
+        scene.wait_for_bad("(?i)timeout|locked")
+        link.commit()
+        scene.finish(outages=1)
+
+    def test_shards_locked(self):
+        """What the record of a failure has to wait for. It is counted once, however often it is tried."""
+        scene = self.scene().start()
+        link = self.holding(scene, scene.database.LOCK_SHARDS)
+        scene.database.run("insert into outbox_event (topic, event_type, aggregate_id, payload)"
+                           " values ('no such topic!', 'made', 'failing', '0')")
+        scene.wait_for_bad("(?i)timeout")
+        scene.application.flow(20)
+        link.rollback()
+        wait_until(lambda: scene.database.numbers("select attempts from outbox_retry"), 30, "the failure is recorded")
+        self.assertEqual(scene.database.numbers("select attempts from outbox_retry"), [1])
+        scene.database.run("delete from outbox_event where topic = 'no such topic!'; delete from outbox_retry")
+        scene.finish(outages=1, failures=1)
+
+    def test_deadlock(self):
+        """The relay's delete and somebody's transaction take two rows in opposite order."""
+        scene = self.scene().start()
+        scene.relay.send(signal.SIGSTOP)
+        first, second = scene.application.commit(2)
+        row = "select id from outbox_event where payload = '{}' for update"
+        link = self.holding(scene, row.format(second))
+        scene.database.be_spared(link)
+        scene.relay.send(signal.SIGCONT)
+        wait_until(scene.database.waiting, 30, "the relay's delete waits")
+        link.cursor().execute(row.format(first))
+        link.rollback()
+        scene.finish(outages=0)
+
+    # The schema changes while the relay runs: an outage until it is as it was.
+
+    def schema(self, change, undo, why):
+        scene = self.scene().start()
+        scene.database.run(change)
+        scene.wait_for_bad(why + ".*migrate.*trying again")
+        scene.database.run(undo)
+        wait_until(lambda: scene.told(BACK), 30, "the relay goes on")
+        scene.finish(outages=1)
+
+    def test_column_renamed(self):
+        self.schema("alter table outbox_event rename column headers to h", "alter table outbox_event rename column h to headers",
+                    "headers")
+
+    def test_column_dropped(self):
+        self.schema("alter table outbox_event drop column headers",
+                    f"alter table outbox_event add column headers {self.Database.HEADERS}", "headers")
+
+    def test_table_renamed(self):
+        self.schema("alter table outbox_event rename to gone", "alter table gone rename to outbox_event", "outbox_event")
+
+    # Who may connect. A person has to mend these, so the relay ends; one that had worked already waits.
+
+    def refused(self, scene, options, why):
+        relay = scene.relay_with(options).start()
+        wait_until(lambda: relay.returncode is not None, 30, "the relay ends")
+        self.assertEqual(relay.returncode, 78, relay.log())
+        last = json.loads(relay.log().splitlines()[-1])
+        self.assertEqual(last["level"], "error")
+        self.assertRegex(last["msg"], why)
+
+    def start_as(self, scene, options):
+        """Goes on with a relay that has these options."""
+        scene.relay = scene.relay_with(options)
+        return scene.start()
+
+    def test_wrong_password(self):
+        scene = self.scene(own=True)
+        database = scene.database
+        database.demand_password("right")
+        scene.application.commit(20)
+        self.refused(scene, database.options_with_password("wrong"), "(?i)password|access denied")
+        self.start_as(scene, database.options_with_password("right"))
+        database.set_password("changed")
+        database.kill_sessions()
+        scene.wait_for_bad("(?i)password|access denied")
+        database.set_password("right")
+        scene.finish(outages=1)
+
+    def test_tls_demanded_by_the_relay_alone(self):
+        scene = self.scene(own=True)
+        scene.application.commit(20)
+        self.refused(scene, scene.database.options_with_tls(), "(?i)(ssl|tls).*connection")
+        self.start_as(scene, scene.database.options_without_tls())
+        scene.finish(outages=0)
+
+    def test_tls_demanded_by_the_server_alone(self):
+        scene = self.scene(own=True)
+        scene.application.commit(20)
+        scene.database.certify("localhost")
+        scene.database.demand_tls()
+        self.refused(scene, scene.database.options_without_tls(), "(?i)no encryption|secure")
+        self.start_as(scene, scene.database.options_with_tls())
+        scene.finish(outages=0)
+
+    def test_certificate_of_another_host(self):
+        scene = self.scene(own=True)
+        scene.application.commit(20)
+        scene.database.certify("another.example")
+        self.refused(scene, scene.database.options_with_tls(verify=True), "(?i)certificate")
+        scene.database.certify("localhost")
+        self.start_as(scene, scene.database.options_with_tls(verify=True))
+        scene.finish(outages=0)
+
+
+class PostgresFaults(DatabaseFaults, unittest.TestCase):
+    Database = PostgresDatabase
+
+
+class SqliteFaults(DatabaseFaults, unittest.TestCase):
+    """There is no server, so what is left are the file, its disk and those who write to it."""
+
+    Database = SqliteDatabase
+
+    # No server, no sessions, no network.
+    test_restarted = test_killed = test_restarted_five_times_in_a_row = test_down_at_start = None
+    test_sessions_killed = test_idle_sessions_closed = test_half_open = test_half_open_while_connecting = None
+    test_wrong_password = test_certificate_of_another_host = None
+    test_tls_demanded_by_the_relay_alone = test_tls_demanded_by_the_server_alone = None
+    test_read_only = test_read_only_at_start = None  # rights are looked at when the file is opened, and it stays open
+    test_rows_locked = test_shards_locked = None  # the file has one lock: test_table_locked
+    test_deadlock = None  # one writer
+
+    def test_missing_at_start(self):
+        scene = self.scene()
+        scene.application.commit(20)
+        scene.database.hide()
+        self.refused(scene, scene.database.options(), "does not exist.*correct 'path'")
+        scene.database.show()
+        scene.start()
+        scene.finish(outages=0)
+
+    def test_disk_full(self):
+        scene = self.scene(prepare=lambda database: database.small_disk(4)).start()
+        scene.database.fill_disk()
+        scene.wait_for_bad("disk is full")
+        scene.database.empty_disk()
+        scene.finish(outages=1)
+
+    def test_file_replaced(self):
+        """By a copy of itself. What is committed to it from then on counts."""
+        scene = self.scene().start()
+        scene.application.pause()
+        scene.application.commit(20)
+        scene.wait_until_empty()
+        scene.database.restore()
+        scene.application.resume()
+        scene.finish(outages=0, at_most=1)
+
+
+if __name__ == "__main__":
+    unittest.main()
