@@ -4,7 +4,9 @@
 #include <spdlog/logger.h>
 #include <spdlog/sinks/null_sink.h>
 
+#include <atomic>
 #include <map>
+#include <thread>
 
 #include "plugins/loader.hpp"
 #include "tests/catch.hpp"
@@ -162,6 +164,51 @@ TEST_CASE("a standby takes over as soon as the active relay has stopped") {
   CHECK(f.topic.WaitFor(2, 2s));  // well before the lease of 15 s would end
   CHECK(second->Stop(5s));
   CHECK(f.topic.records().size() == 2);
+}
+
+TEST_CASE("relays share the shards, and what changes hands is sent once and in order") {
+  Fixture f;
+  {
+    auto session = f.store->Connect(f.call);
+    REQUIRE(session.ok());
+    REQUIRE((*session)->ApplySchema({8, ""}, f.call).ok());
+  }
+  config::Relay config;
+  config.reserve_duration = 2s;
+  const auto held_by = [&](std::size_t relays, std::size_t most) {
+    for (const auto deadline = Now() + 20 * engine::kSecond; Now() < deadline; std::this_thread::sleep_for(5ms)) {
+      std::map<std::string, std::size_t> held;
+      for (const ShardHolder& shard : f.Read().holders)
+        if (shard.relay_id) ++held[*shard.relay_id];
+      std::size_t all = 0, largest = 0;
+      for (const auto& [relay, shards] : held) all += shards, largest = std::max(largest, shards);
+      if (all == 8 && held.size() == relays && largest == most) return true;
+    }
+    return false;
+  };
+  std::atomic<bool> writing = true;
+  int written = 0;
+  std::thread writer([&] {
+    for (; writing; ++written)
+      for (const char* key : {"a", "b", "c", "d", "e", "f", "g"}) f.Emit(key, written, written);
+  });
+  auto first = f.Start([](std::string_view) { return Outcome::kStored; }, config);
+  CHECK(held_by(1, 8));
+  auto second = f.Start([](std::string_view) { return Outcome::kStored; }, config);
+  CHECK(held_by(2, 4));
+  auto third = f.Start([](std::string_view) { return Outcome::kStored; }, config);
+  CHECK(held_by(3, 3));
+  CHECK(first->Stop(5s));
+  CHECK(held_by(2, 4));
+  CHECK(third->Stop(5s));
+  CHECK(held_by(1, 8));
+  writing = false;
+  writer.join();
+  CHECK(f.WaitForBacklog(0));
+  CHECK(second->Stop(5s));
+  std::map<std::string, int> next;
+  for (const auto& [key, payload] : f.topic.records()) CHECK(std::stoi(payload) == next[key]++);
+  CHECK(f.topic.records().size() == static_cast<std::size_t>(7 * written));
 }
 
 TEST_CASE("a broker that never answers does not hold up the stop, and loses nothing") {
