@@ -88,6 +88,7 @@ Error Explain(const sql::Tables& tables, unsigned number, const std::string& sql
     case 1406:  // too long
     case 3140:  // not JSON
     case 3141:
+    case 3144:  // bytes for JSON
     case 3819:
     case 4025:  // a check, such as MariaDB's of JSON
       return error(OUTBOX_BAD_DATA);
