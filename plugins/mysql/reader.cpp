@@ -91,6 +91,7 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
     batch.More();
     return Next::kDone;
   }
+  if (std::exchange(shard.late_only, false)) wish.rows = 0;
   shard.caught_up = false;
   Page page;
   wire_.Read(ReadSql(tables_, wish),
@@ -98,6 +99,7 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
   if (!page.known) throw Error(OUTBOX_BAD_CONFIG, std::string("the meta table is empty; ") + sql::kMigrate);
   if (page.rows > 0) shard.row_bytes = std::max<std::size_t>(1, page.bytes / static_cast<std::size_t>(page.rows));
   if (page.asked_wrong || wire_.given_up()) {
+    shard.late_only = !page.late.empty();
     if (page.full) batch.More();
     return page.full ? Next::kDone : Next::kAgain;
   }

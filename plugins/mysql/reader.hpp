@@ -36,6 +36,7 @@ class Reader {
     // Rows looked at per row asked for: more where most of them are other shards' or wait.
     std::int64_t stretch = 1;
     std::size_t row_bytes = 1;  // of the last page's rows, on average
+    bool late_only = false;     // the rows behind the late ones were too much to pass over
   };
   enum class Next { kDone, kAgain };
   // What one statement has brought so far.
