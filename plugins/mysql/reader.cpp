@@ -12,7 +12,8 @@ namespace {
 // know of, as when an operator deletes the event that its key waits for.
 constexpr auto kSweepEvery = std::chrono::seconds(60);
 constexpr std::int64_t kMostRows = 20'000;  // looked at by one statement
-constexpr std::size_t kMostRanges = 200;    // of missing ids, in one statement
+// Of missing ids, in one statement; the latter where what lies between them would be too much.
+constexpr std::size_t kMostRanges = 200, kManyRanges = 10'000;
 constexpr std::size_t kMostLooks = 500;
 
 }  // namespace
@@ -81,12 +82,13 @@ std::int64_t Reader::Wanted(const Shard& shard, const ReserveRequest& request, c
 }
 
 Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard& shard, BatchBuilder& batch) {
+  if (shard.gaps.empty()) shard.ranges = kMostRanges;
   ReadWish wish{call.shard,
                 shard.shards,
                 shard.troubled,
                 shard.cursor,
                 Wanted(shard, request, batch),
-                shard.gaps.Cover(kMostRanges)};
+                shard.gaps.Cover(shard.ranges)};
   if (wish.rows == 0) {
     batch.More();
     return Next::kDone;
@@ -98,13 +100,15 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
              [&](const Fetched& row) { return TakeRow(row, call, request, shard, page, batch); });
   if (!page.known) throw Error(OUTBOX_BAD_CONFIG, std::string("the meta table is empty; ") + sql::kMigrate);
   if (page.rows > 0) shard.row_bytes = std::max<std::size_t>(1, page.bytes / static_cast<std::size_t>(page.rows));
+  // Others' rows, and what is in hand: each is passed once, unless it lies between missing ids that were taken together.
+  if (page.late.empty() && page.late_seen >= kMostLate) shard.ranges = kManyRanges;
   if (page.asked_wrong || wire_.given_up()) {
     shard.late_only = !page.late.empty();
     if (page.full) batch.More();
     return page.full ? Next::kDone : Next::kAgain;
   }
   if (!page.late.empty()) return AddLate(std::move(page.late), request, shard, batch);
-  if (page.late_seen >= kMostLate) return Next::kAgain;  // all in hand, and there are more
+  if (page.late_seen >= kMostLate) return Next::kAgain;
 
   if (page.full) {
     shard.stretch = 1;

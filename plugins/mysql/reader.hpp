@@ -26,8 +26,9 @@ class Reader {
   // A hint, lost with the session.
   struct Shard {
     std::uint64_t token = 0;
-    long long cursor = 0;  // the last row read
-    Gaps gaps;             // what is missing up to it
+    long long cursor = 0;    // the last row read
+    Gaps gaps;               // what is missing up to it
+    std::size_t ranges = 0;  // of missing ids, in one statement
     std::chrono::steady_clock::time_point swept;
     bool caught_up = false;
     bool troubled = false;     // as the last read found it
