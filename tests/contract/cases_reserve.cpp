@@ -140,6 +140,25 @@ void ReadingGoesOnBehindConfirmedRows(const Subject& subject) {
   relay.ExpectNothing("everything is confirmed");
 }
 
+// A plugin that looks for late rows in what is missing meets here more holes than it can name one by one, and rows that it
+// has only just added.
+void ManyHolesInOneRead(const Subject& subject) {
+  Rig rig(subject);
+  for (int i = 0; i < 3; ++i) rig.Emit(1000, "k");
+  std::vector<Row> kept;
+  {
+    Relay relay(rig);
+    std::vector<Row> gone;
+    for (Row& row : relay.ReadAll()) (gone.size() <= kept.size() ? gone : kept).push_back(std::move(row));
+    relay.Confirm(gone);
+  }
+  Relay relay(rig);
+  relay.Forget();
+  const auto rows = relay.Reserve({.max_events = 5000});
+  Expect(EventIds(rows) == EventIds(kept), "{} events were returned, not the {} that are left", rows.size(),
+         kept.size());
+}
+
 }  // namespace
 
 std::vector<Case> ReserveCases() {
@@ -161,6 +180,8 @@ std::vector<Case> ReserveCases() {
        SweepReturnsWhatIsNotInHand},
       {"reserve", "new-session-begins-at-the-oldest-row", "A reading position is a hint of one session.",
        NewSessionBeginsAtTheOldestRow},
+      {"reserve", "many-holes-in-one-read", "Rows that are gone do not change what comes of the others.",
+       ManyHolesInOneRead},
       {"reserve", "reading-goes-on-behind-confirmed-rows", "New events are found when the older ones are gone.",
        ReadingGoesOnBehindConfirmedRows},
   };

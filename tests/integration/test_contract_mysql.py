@@ -4,7 +4,21 @@ import unittest
 import uuid
 
 from contract import Contract
-from servers import shared_mariadb, shared_mysql
+from servers import own_mariadb, own_mysql, shared_mariadb, shared_mysql
+
+# What administrators set for the applications of a server: a session of the relay is to mean the same everywhere.
+ODD = {
+    "sql-mode": "ANSI_QUOTES,NO_BACKSLASH_ESCAPES,PIPES_AS_CONCAT,PAD_CHAR_TO_FULL_LENGTH",
+    "auto-increment-increment": "10",
+    "auto-increment-offset": "3",
+    "default-time-zone": "+05:30",
+    "transaction-isolation": "SERIALIZABLE",
+    "autocommit": "OFF",
+    "completion-type": "CHAIN",
+    "character-set-server": "latin1",
+    "init-connect": "set sql_safe_updates = 1, names latin1",
+    "innodb-rollback-on-timeout": "ON",
+}
 
 
 class MysqlLike(Contract):
@@ -17,10 +31,20 @@ class MysqlLike(Contract):
         report = self.hold()
         self.assertRegex(report, r"(?m)^ok +values/bytes-are-bytes$")
 
+    def test_every_case_whatever_the_server_is_set_to(self):
+        with self.own(settings=ODD) as server:
+            options = server.create_database("odd")
+            # init-connect is not for those who may do everything
+            server.sql("create user 'plain'@'%' identified by 'x'; grant all on odd.* to 'plain'@'%'")
+            self.make_database = lambda: {**options, "user": "plain", "password": "x"}
+            self.hold()
+
 
 class MariadbContractTest(MysqlLike, unittest.TestCase):
     shared = staticmethod(shared_mariadb)
+    own = staticmethod(own_mariadb)
 
 
 class MysqlContractTest(MysqlLike, unittest.TestCase):
     shared = staticmethod(shared_mysql)
+    own = staticmethod(own_mysql)
