@@ -8,8 +8,8 @@
 #include <thread>
 
 #include "driver.hpp"
-#include "sqlite/adapter.hpp"
 #include "sql/time.hpp"
+#include "sqlite/adapter.hpp"
 #include "tests/catch.hpp"
 
 namespace {
