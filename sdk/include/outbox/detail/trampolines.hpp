@@ -13,7 +13,7 @@ namespace outbox::detail {
 template <std::size_t N>
 void CopyText(char (&to)[N], std::string_view text) noexcept {
   const std::size_t n = std::min(text.size(), N - 1);
-  std::memcpy(to, text.data(), n);
+  if (n > 0) std::memcpy(to, text.data(), n);  // an empty view may carry a null pointer
   to[n] = 0;
 }
 
