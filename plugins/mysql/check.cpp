@@ -21,7 +21,7 @@ class Check {
   std::vector<Finding> Run() {
     if (!Server()) return findings_;
     const bool complete = Tables();
-    if (!read_only_) Grants();
+    Grants();
     if (complete) Meta();
     return std::move(findings_);
   }
@@ -40,10 +40,6 @@ class Check {
     const std::string user = Setting("current_user()");
     const auto at = user.rfind('@');
     user_ = "'" + user.substr(0, at) + "'@'" + user.substr(at + 1) + "'";
-    const std::string read_only = Setting("@@global.read_only");
-    read_only_ = read_only != "0" && read_only != "OFF";
-    if (read_only_)
-      Add(true, "the server is read-only: what is delivered could not be deleted", "connect to the primary");
     if (Setting("@@global.log_bin") == "1" && Setting("@@session.binlog_format") == "STATEMENT")
       Add(true, "the server logs statements (binlog_format): it refuses what a session at READ COMMITTED writes",
           "set global binlog_format = 'ROW';");
@@ -134,7 +130,8 @@ class Check {
     }
   }
 
-  // Roles grant as well, and no catalog sums them up: each right is tried on no row.
+  // Roles grant as well, and no catalog sums them up: each right is tried on no row. A server that is read-only is a state
+  // and ends this here: once the state ends, the relay goes on.
   void Grants() {
     const std::string meta = t_.prefix + "_meta", retry = t_.prefix + "_retry", dead = t_.prefix + "_dead",
                       relay = t_.prefix + "_relay", shard = t_.prefix + "_shard";
@@ -187,7 +184,6 @@ class Check {
   Wire& db_;
   const sql::Tables& t_;
   std::string user_;
-  bool read_only_ = false;
   std::vector<std::string> missing_;
   std::vector<Finding> findings_;
 };

@@ -8,7 +8,10 @@ namespace {
 
 constexpr const char* kAboutRow = R"(
 select 0, (select token from {shard} where shard = [shard] and owner is not null), null, null, null, null, null, null,
-  null, m.shards * 2 + exists (select 1 from {retry}) from {meta} m)";
+  null, m.shards * 4 + 2 * (not [writable]) + exists (select 1 from {retry}) from {meta} m)";
+
+// Known before the first row, so that a read which brings nothing costs nothing.
+constexpr const char* kWritable = "(@@global.read_only in ('0', 'OFF'))";
 
 // Which rows are whose must be the same for every relay of one outbox, and must never change.
 constexpr const char* kOurs =
@@ -39,14 +42,14 @@ union all (select 1, e.id, null, null, null, null, null, null, null, 0
 
 constexpr const char* kNewRows = R"(
 union all (select 2, e.id, e.event_id, e.aggregate_id, e.event_type, e.topic, e.payload, e.headers, e.created_at, 0
-  from {event} e where e.id > [cursor] order by e.id limit [rows]))";
+  from {event} e where e.id > [cursor] and [writable] order by e.id limit [rows]))";
 
 // The inner part holds no payload: it goes through a temporary table.
 constexpr const char* kNewRowsJudged = R"(
 union all (select if(x.go, 2, 3), e.id, e.event_id, e.aggregate_id, e.event_type, e.topic, if(x.go, e.payload, null),
     if(x.go, e.headers, null), e.created_at, x.attempts
   from (select e.id as id, [go] as go, [attempts] as attempts from {event} e
-        where e.id > [cursor] order by e.id limit [rows]) x
+        where e.id > [cursor] and [writable] order by e.id limit [rows]) x
   join {event} e on e.id = x.id order by x.id))";
 
 constexpr const char* kByIds = R"(
@@ -75,6 +78,7 @@ std::string ReadSql(const sql::Tables& tables, const ReadWish& wish) {
   sql += judged ? kNewRowsJudged : kNewRows;
   return tables.In(sql::Fill(sql, {{"[go]", wish.troubled ? kMayGo : kOurs},
                                    {"[ours]", kOurs},
+                                   {"[writable]", wish.writes_anyway ? "true" : kWritable},
                                    {"[attempts]", wish.troubled ? kAttemptsOf : "0"},
                                    {"[missing]", wish.missing.empty() ? "" : Within(wish.missing)},
                                    {"[most]", std::to_string(kMostLate)},

@@ -13,7 +13,8 @@ namespace outbox::mysql {
 
 // The first column of each row says what it is; kAbout comes first, then all of kLate, then kRow ascending.
 enum Kind : int {
-  kAbout,  // token of the shard (NULL = not leased); twice the number of shards, and 1 if there are failed events
+  kAbout,  // token of the shard (NULL = not leased); four times the number of shards, 2 if nothing can be written
+           // (then there are no kRow) and 1 if there are failed events
   kLate,   // the id of a row at or below the cursor that may go out
   kRow,    // a row above the cursor
   kThere,  // one that may not go out: another shard's, or it waits
@@ -24,7 +25,8 @@ enum AboutColumn : unsigned { kToken = kId, kShape = kAttempts };
 
 struct ReadWish {
   std::uint32_t shard = 0, shards = 1;
-  bool troubled = false;  // look at failures; without it every row of the shard may go out
+  bool troubled = false;       // look at failures; without it every row of the shard may go out
+  bool writes_anyway = false;  // whatever the server says of itself
   long long cursor = 0;
   std::int64_t rows = 0;         // above the cursor, at most
   std::vector<IdRange> missing;  // at or below it

@@ -48,6 +48,7 @@ class Reader {
     std::size_t bytes = 0;
     bool known = false;        // the row about the read has come
     bool asked_wrong = false;  // it says that another statement is needed
+    bool read_only = false;    // it says that what is sent could not be confirmed
     bool full = false;         // the batch took no more
   };
 
@@ -60,12 +61,14 @@ class Reader {
   bool TakeRow(const Fetched& row, const Call& call, const ReserveRequest& request, Shard& shard, Page& page,
                BatchBuilder& batch);
   bool TakeAbout(const Fetched& row, const Call& call, Shard& shard, Page& page);
+  void RequireRight();
   Next AddLate(std::vector<long long> ids, const ReserveRequest& request, Shard& shard, BatchBuilder& batch);
 
   Wire& wire_;
   const sql::Tables& tables_;
   std::atomic<bool>& troubled_;
   std::map<std::uint32_t, Shard> shards_;
+  bool writes_anyway_ = false;  // in this call: the user may write although the server is read-only
 };
 
 // From a row whose columns are those of read_sql.hpp. Views into the row.
