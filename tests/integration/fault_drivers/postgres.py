@@ -27,6 +27,9 @@ class PostgresDatabase:
         else:
             self._server.create_database(self._name)
         self.run(f"alter database {self._name} set deadlock_timeout = '200ms'")
+        if own:
+            self.run("create role guarded login superuser password 'right'")
+            self._server.allow("host all guarded 127.0.0.1/32 scram-sha-256")
 
     def close(self):
         if self._own:
@@ -94,6 +97,12 @@ class PostgresDatabase:
     LOCK_TABLE = "lock table outbox_event in access exclusive mode"
     LOCK_SHARDS = "select shard from outbox_shard for update"
 
+    def hold(self, sql):
+        """A transaction that has run `sql`."""
+        link = self.connect()
+        link.cursor().execute(sql)
+        return link
+
     @staticmethod
     def be_spared(link):
         """In a deadlock the other one is given up: who looks first finds it, and the relay looks soon."""
@@ -101,17 +110,14 @@ class PostgresDatabase:
 
     # Who may connect.
 
-    def demand_password(self, password):
-        """Of the user `guarded`, who may do all that the relay does."""
-        self.run("create role guarded login superuser")
-        self.set_password(password)
-        self._server.allow("host all guarded 127.0.0.1/32 scram-sha-256")
-
     def set_password(self, password):
+        """Of the user `guarded`, who may do all that the relay does."""
         self.run(f"alter role guarded password '{password}'")
 
     def options_with_password(self, password):
         return self.options(user="guarded", password=password)
+
+    HOST = "localhost"
 
     def certify(self, host):
         """The server offers TLS as `host` from now on."""

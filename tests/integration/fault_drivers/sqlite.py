@@ -41,6 +41,11 @@ class SqliteDatabase:
     HEADERS = "text"
     LOCK_TABLE = "begin immediate"  # there is no other lock
 
+    def hold(self, sql):
+        link = self.connect()
+        link.execute(sql)
+        return link
+
     # The disk.
 
     def small_disk(self, megabytes):

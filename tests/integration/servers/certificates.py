@@ -19,7 +19,8 @@ class Authority:
         """(certificate, key) of a server that is called `host`."""
         certificate, key, request = (self._folder / f"{host}.{end}" for end in ("crt", "key", "csr"))
         extensions = self._folder / f"{host}.ext"
-        extensions.write_text(f"subjectAltName=DNS:{host}\n")
+        kind = "IP" if host[0].isdigit() else "DNS"
+        extensions.write_text(f"subjectAltName={kind}:{host}\n")
         _openssl("req", *_NEW_KEY, "-keyout", key, "-out", request, "-subj", f"/CN={host}")
         _openssl("x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self._key, "-CAcreateserial", "-days", "2",
                  "-extfile", extensions, "-out", certificate)

@@ -23,7 +23,7 @@ class MysqlServer(MysqlBase):
         self._root = find_root()
         super().__init__(TemporaryFolder("mysql", NOBODY, self._root / "tmp"), settings)
 
-    def _inside(self, path):
+    def inside(self, path):
         return pathlib.Path("/", path.relative_to(self._root))
 
     def _run(self, command):
@@ -35,7 +35,7 @@ class MysqlServer(MysqlBase):
         return ["/usr/sbin/mysqld", "--no-defaults", "--secure-file-priv=NULL", "--mysqlx=OFF"]
 
     def _initialise(self):
-        process = self._run([*self._command(), "--initialize-insecure", f"--datadir={self._inside(self.data)}"])
+        process = self._run([*self._command(), "--initialize-insecure", f"--datadir={self.inside(self.data)}"])
         if process.wait(120) != 0:
             raise RuntimeError(f"mysqld --initialize-insecure failed:\n{process.log_tail()}")
 

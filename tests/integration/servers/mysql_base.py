@@ -29,12 +29,12 @@ NOBODY = 65534  # nobody and nogroup of Debian; a server refuses to run as root,
 class MysqlBase:
     """Use as a context manager, or start() and stop(). `settings` go on top of SETTINGS; a value of None gives the option alone.
 
-    A class says `name` and how its server is called: _initialise(), _command(), and _inside() where it runs in a root.
+    A class says `name` and how its server is called: _initialise(), _command(), and inside() where it runs in a root.
     """
 
     def __init__(self, folder, settings=None):
-        self._user = NOBODY if os.geteuid() == 0 else None
-        self._folder = folder
+        self.owner = NOBODY if os.geteuid() == 0 else None
+        self.folder = folder
         self.host = "127.0.0.1"
         self.port = free_port()
         self.user, self.password = USER, PASSWORD
@@ -42,10 +42,10 @@ class MysqlBase:
         self.socket = folder.path / "mysqld.sock"
         self.log = folder.path / "mysqld.log"
         self._process = None
-        self._settings = {**SETTINGS, "port": self.port, "socket": self._inside(self.socket),
-                          "pid-file": self._inside(folder.path / "mysqld.pid"), "datadir": self._inside(self.data),
-                          "tmpdir": self._inside(folder.path),
-                          "init-file": self._inside(folder.path / "init.sql"), **(settings or {})}
+        self._settings = {**SETTINGS, "port": self.port, "socket": self.inside(self.socket),
+                          "pid-file": self.inside(folder.path / "mysqld.pid"), "datadir": self.inside(self.data),
+                          "tmpdir": self.inside(folder.path),
+                          "init-file": self.inside(folder.path / "init.sql"), **(settings or {})}
         try:
             (folder.path / "init.sql").write_text(INIT.format(user=USER, password=PASSWORD), encoding="ascii")
             self._initialise()
@@ -60,9 +60,13 @@ class MysqlBase:
     def __exit__(self, *_):
         self.stop()
 
-    def _inside(self, path):
+    def inside(self, path):
         """A path as the server sees it."""
         return path
+
+    def configure(self, settings):
+        """From the next start on."""
+        self._settings.update(settings)
 
     def start(self):
         settings = [f"--{key}" if value is None else f"--{key}={value}" for key, value in self._settings.items()]
@@ -70,7 +74,7 @@ class MysqlBase:
         wait_until(self._is_ready, 120, f"{self.name} on port {self.port} takes connections")
 
     def _run(self, command):
-        return Process(command, self.log, user=self._user, cwd=self._folder.path)
+        return Process(command, self.log, user=self.owner, cwd=self.folder.path)
 
     def _is_ready(self):
         if self._process.returncode is not None:
@@ -97,7 +101,7 @@ class MysqlBase:
         try:
             self.halt("kill")
         finally:
-            self._folder.remove()
+            self.folder.remove()
 
     def options(self, database):
         """The options of the mysql plugin, over TCP."""
