@@ -17,7 +17,8 @@ namespace {
 // (ANSI_QUOTES, NO_BACKSLASH_ESCAPES) and refuses what does not fit instead of cutting it.
 constexpr const char* kSettings[] = {
     "set session transaction isolation level read committed",
-    "set session autocommit = 1, session time_zone = '+00:00',"
+    "set session autocommit = 1, session completion_type = 'NO_CHAIN', session sql_safe_updates = 0,"
+    " session time_zone = '+00:00',"
     " session sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",
 };
 // It would make a temporary table of a long list of ids.

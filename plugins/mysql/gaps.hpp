@@ -33,6 +33,7 @@ class Gaps {
   static constexpr std::chrono::milliseconds kPatience{1000};
 
   [[nodiscard]] bool empty() const { return gaps_.empty(); }
+  [[nodiscard]] std::size_t size() const { return gaps_.size(); }
   void Clear() { gaps_.clear(); }
   // Ids that a read has passed over without seeing them; above all that are here.
   void Missing(long long first, long long last);

@@ -127,8 +127,10 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
   }
   shard.page = std::min(kMostRows, std::max(shard.page, page.rows * 4));
   if (page.ours < page.rows / 2) shard.stretch = std::min<std::int64_t>(shard.stretch * 2, kMostRows);
-  // A due row that has been added is not in hand yet, and another read would bring it again.
-  if (!shard.troubled || batch.size() == 0) return Next::kAgain;
+  // What has been added is not in hand yet, and another read would bring it again where it is due, or lies between missing
+  // ids that are taken together.
+  const bool comes_again = shard.troubled || shard.gaps.size() > shard.ranges;
+  if (!comes_again || batch.size() == 0) return Next::kAgain;
   batch.More();
   return Next::kDone;
 }
