@@ -1,6 +1,7 @@
 #include "sqlite/adapter.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "sql/fill.hpp"
@@ -12,6 +13,9 @@ namespace outbox::sqlite {
 namespace {
 
 constexpr std::size_t kLongestError = 1000;
+// Of the write lock; writing to the disk comes on top.
+constexpr auto kLongestDelete = std::chrono::milliseconds(10);
+constexpr std::size_t kRowsPerStep = 16;
 
 std::map<std::string, std::string, std::less<>> ReadConfig(const std::string& json) {
   auto options = sql::ReadOptions(json, {{"path", {}}, {"table", "outbox_event"}});
@@ -97,18 +101,31 @@ void Adapter::ConfirmEvent(RowIds rows) {
     if (const auto id = sql::ParseId(row)) ids.push_back(*id);
   std::sort(ids.begin(), ids.end());
 
+  std::span<const long long> left(ids);
+  do {
+    left = left.subspan(ConfirmSome(db, left));
+  } while (!left.empty());
+}
+
+// Returns how many. The application's writers wait for the end of the transaction, so it is a short one, however many
+// rows there are and however large.
+std::size_t Adapter::ConfirmSome(Connection& db, std::span<const long long> ids) {
   Transaction transaction(db);
-  // Ids without a hole between them go in one step, at half the cost.
-  for (std::size_t first = 0, next = 0; first < ids.size(); first = next) {
-    for (next = first + 1; next < ids.size() && ids[next] == ids[next - 1] + 1; ++next) {
-    }
-    writing_->remove.Bind(ids[first], ids[next - 1]).Execute();
+  const auto begun = std::chrono::steady_clock::now();
+  std::size_t done = 0;
+  while (done < ids.size() && std::chrono::steady_clock::now() - begun < kLongestDelete) {
+    // Ids without a hole between them go in one step, at half the cost.
+    std::size_t next = done + 1;
+    while (next < ids.size() && next - done < kRowsPerStep && ids[next] == ids[next - 1] + 1) ++next;
+    writing_->remove.Bind(ids[done], ids[next - 1]).Execute();
+    done = next;
   }
   const bool troubled = writing_->troubled.Bind().Step();
   writing_->troubled.Reset();
   if (troubled)
-    for (const long long id : ids) writing_->forget.Bind(id).Execute();
+    for (const long long id : ids.first(done)) writing_->forget.Bind(id).Execute();
   transaction.Commit();
+  return done;
 }
 
 void Adapter::ConfirmFailed(Failures failures) {

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -70,6 +71,7 @@ class Adapter : public StorageAdapter,
   struct Inserting;
 
   Connection& Db(bool create = false);  // at the start of every call
+  std::size_t ConfirmSome(Connection& db, std::span<const long long> ids);
   void Fail(const Failure& failure, const std::string& row);
   std::uint64_t TakeDead(RowIds rows, bool requeue);
 

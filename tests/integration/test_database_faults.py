@@ -39,9 +39,9 @@ class Scene:
         test.assertEqual(made.returncode, 0, made.stderr)
         database.run(Application.TABLE)
 
-    def relay_with(self, options, **settings):
+    def relay_with(self, options):
         relay = Relay(relay_config(self.database.plugin, options, self.kafka.bootstrap,
-                                   {"storage_timeout": f"{STORAGE_TIMEOUT}s", **settings}))
+                                   {"storage_timeout": f"{STORAGE_TIMEOUT}s", "retry_backoff": "1m"}))
         self._test.addCleanup(relay.close)
         return relay
 

@@ -4,7 +4,6 @@
 #include <spdlog/logger.h>
 #include <spdlog/sinks/null_sink.h>
 
-#include <atomic>
 #include <map>
 #include <thread>
 
@@ -175,8 +174,12 @@ TEST_CASE("relays share the shards, and what changes hands is sent once and in o
   }
   config::Relay config;
   config.reserve_duration = 2s;
+  int written = 0;
+  // Writes on and on until so many relays hold the shards, one of them `most`.
   const auto held_by = [&](std::size_t relays, std::size_t most) {
-    for (const auto deadline = Now() + 20 * engine::kSecond; Now() < deadline; std::this_thread::sleep_for(5ms)) {
+    for (const auto deadline = Now() + 20 * engine::kSecond; Now() < deadline;) {
+      for (const char* key : {"a", "b", "c", "d", "e", "f", "g"}) f.Emit(key, written, written);
+      ++written;
       std::map<std::string, std::size_t> held;
       for (const ShardHolder& shard : f.Read().holders)
         if (shard.relay_id) ++held[*shard.relay_id];
@@ -186,12 +189,6 @@ TEST_CASE("relays share the shards, and what changes hands is sent once and in o
     }
     return false;
   };
-  std::atomic<bool> writing = true;
-  int written = 0;
-  std::thread writer([&] {
-    for (; writing; ++written)
-      for (const char* key : {"a", "b", "c", "d", "e", "f", "g"}) f.Emit(key, written, written);
-  });
   auto first = f.Start([](std::string_view) { return Outcome::kStored; }, config);
   CHECK(held_by(1, 8));
   auto second = f.Start([](std::string_view) { return Outcome::kStored; }, config);
@@ -202,8 +199,6 @@ TEST_CASE("relays share the shards, and what changes hands is sent once and in o
   CHECK(held_by(2, 4));
   CHECK(third->Stop(5s));
   CHECK(held_by(1, 8));
-  writing = false;
-  writer.join();
   CHECK(f.WaitForBacklog(0));
   CHECK(second->Stop(5s));
   std::map<std::string, int> next;
