@@ -24,7 +24,7 @@ import sys, time
 from servers import {kind}
 server = {kind}()
 server.start()
-print(server._process.pid, server._folder.path, flush=True)
+print(server._process.pid, server.folder.path, flush=True)
 time.sleep(600)
 """
 

@@ -1,0 +1,92 @@
+"""An application that inserts one event a transaction at a fixed rate, in a process of its own, and times each step.
+
+The rate is open-loop: a transaction that takes long makes the next ones late, not fewer. Beside the time of a step goes how
+long of it the application's thread and the server's thread for it were runnable and waited for a processor: on a busy
+machine that is most of what is slow, and nobody's lock.
+"""
+
+import sqlite3
+import time
+
+STEPS = ("begin", "insert", "commit")
+
+
+def run(application, rate, stop, results):
+    """For multiprocessing. Puts (lateness, [seconds of each step], [of these, waiting for a processor]) per transaction."""
+    session = KINDS[application["kind"]](application)
+    measured = []
+    begin = time.monotonic() + 0.1
+    while not stop.is_set():
+        due = begin + len(measured) / rate
+        time.sleep(max(0, due - time.monotonic()))
+        times, delays = [time.monotonic()], [session.starved()]
+        for step in (session.begin, session.insert, session.commit):
+            step()
+            times.append(time.monotonic())
+            delays.append(session.starved())
+        measured.append((times[0] - due, _differences(times), _differences(delays)))
+    results.put(measured)
+
+
+def _differences(numbers):
+    return [after - before for before, after in zip(numbers, numbers[1:])]
+
+
+def _run_delay(task):
+    with open(f"/proc/{task}/schedstat", encoding="ascii") as file:
+        return int(file.read().split()[1]) / 1e9
+
+
+class _Session:
+    """`_tasks`: the threads that work for it, as /proc names them."""
+
+    INSERT = "insert into outbox_event (topic, event_type, aggregate_id, payload) values ('bench', 'made', 'writer', '{}')"
+
+    def starved(self):
+        return sum(map(_run_delay, self._tasks))
+
+    def begin(self):
+        self._cursor.execute("begin")
+
+    def insert(self):
+        self._cursor.execute(self.INSERT)
+
+    def commit(self):
+        self._cursor.execute("commit")
+
+
+class _Postgres(_Session):
+    def __init__(self, application):
+        import psycopg2
+        link = psycopg2.connect(application["dsn"])
+        link.autocommit = True
+        self._cursor = link.cursor()
+        self._tasks = ["self", str(link.info.backend_pid)]
+
+
+class _Mysql(_Session):
+    def __init__(self, application):
+        import pymysql
+        link = pymysql.connect(autocommit=True, **application["connect"])
+        self._cursor = link.cursor()
+        self._cursor.execute(application["thread"])
+        self._tasks = ["self", str(self._cursor.fetchone()[0])]
+
+
+class _Sqlite(_Session):
+    """The time to get the write lock is that of `begin`. No sleep between two tries is longer than a millisecond: what is
+    measured is how long the lock is held, not how SQLite's own handler waits for it."""
+
+    def __init__(self, application):
+        self._cursor = sqlite3.connect(application["path"], isolation_level=None, timeout=0).cursor()
+        self._tasks = ["self"]
+
+    def begin(self):
+        while True:
+            try:
+                return self._cursor.execute("begin immediate")
+            except sqlite3.OperationalError:
+                time.sleep(0.0005)
+
+
+KINDS = {"postgres": _Postgres, "mysql": _Mysql, "sqlite": _Sqlite}
