@@ -1,5 +1,6 @@
 // Parses the command line and runs the command that it names.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <exception>
 #include <iostream>
 
@@ -9,6 +10,11 @@
 
 namespace {
 
+std::string DidYouMean(const std::string& word, const std::vector<std::string>& candidates) {
+  const std::string nearest = outbox::config::Nearest(word, candidates);
+  return nearest.empty() ? "" : "; did you mean \"" + nearest + "\"?";
+}
+
 // What CLI11 would only call an extra argument.
 bool IsUnknownCommand(const CLI::App& app, const std::string& word) {
   std::vector<std::string> commands;
@@ -16,11 +22,36 @@ bool IsUnknownCommand(const CLI::App& app, const std::string& word) {
     if (command->get_name() == word) return false;
     commands.push_back(command->get_name());
   }
-  const std::string nearest = outbox::config::Nearest(word, commands);
-  std::cerr << "outbox-relay: no command \"" << word << "\"";
-  if (!nearest.empty()) std::cerr << "; did you mean \"" << nearest << "\"?";
-  std::cerr << "\nRun with --help for the commands." << std::endl;
+  std::cerr << "outbox-relay: no command \"" << word << "\"" << DidYouMean(word, commands)
+            << "\nRun with --help for the commands." << std::endl;
   return true;
+}
+
+// CLI11 says what is wrong with a command line, but not what to type instead.
+std::string Explain(const CLI::App* app, const CLI::Error& error) {
+  const auto chosen = app->get_subcommands();
+  const CLI::App& command = chosen.empty() ? *app : *chosen.front();
+  std::vector<std::string> options;
+  for (const CLI::Option* option : command.get_options()) options.push_back(option->get_name());
+  const bool takes_config = std::find(options.begin(), options.end(), "--config") != options.end();
+
+  std::string text = error.what();
+  const std::vector<std::string> extra = app->remaining(/*recurse=*/true);
+  const auto is = [&](CLI::ExitCodes code) { return error.get_exit_code() == static_cast<int>(code); };
+  if (is(CLI::ExitCodes::ExtrasError) && !extra.empty()) {
+    const auto option =
+        std::find_if(extra.begin(), extra.end(), [](const auto& word) { return word.starts_with("-"); });
+    if (option != extra.end()) {
+      text = "no option " + *option + DidYouMean(*option, options);
+    } else {
+      text = "\"" + extra.front() + "\" is one word too many";
+      if (takes_config) text += "; a configuration is named with -c " + extra.front();
+    }
+  } else if (is(CLI::ExitCodes::ArgumentMismatch) && takes_config && command.count("--config") > 1) {
+    text = "--config is there " + std::to_string(command.count("--config")) + " times; a relay has one configuration";
+  }
+  return "outbox-relay" + (chosen.empty() ? "" : " " + command.get_name()) + ": " + text +
+         "\nRun with --help for more.\n";
 }
 
 }  // namespace
@@ -51,6 +82,11 @@ int main(int argc, char** argv) {
   AddPlugins(app, action);
   AddDemo(app, action);
   AddVersion(app, action);
+  app.failure_message(Explain);
+  if (argc == 1) {
+    std::cerr << app.help();
+    return kUsage;
+  }
   if (argc > 1 && argv[1][0] != '-' && IsUnknownCommand(app, argv[1])) return kUsage;
   try {
     app.parse(argc, argv);

@@ -153,9 +153,12 @@ class CommandLineTest(CommandTest):
 
     def test_wrong_command_lines(self):
         for arguments, text in {
-            (): "subcommand is required",
+            (): "  check  ",
             ("statsu",): 'no command "statsu"; did you mean "status"?',
-            ("check", "--frob"): "--frob",
+            ("check", "--frob"): "check: no option --frob",
+            ("check", "--topics", "orders"): 'no option --topics; did you mean "--topic"?',
+            ("check", "relay.json"): "named with -c relay.json",
+            ("check", "-c", "a.json", "-c", "b.json"): "--config is there 2 times",
             ("migrate", "--shards", "0"): "--shards",
             ("migrate", "--payload", "xml"): "--payload",
             ("emit", "--batch", "many"): "--batch",
