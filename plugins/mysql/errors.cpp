@@ -22,8 +22,7 @@ std::string Redacted(unsigned number, const std::string& message) {
 
 Error Named(outbox_code code, unsigned number, const std::string& sqlstate, const std::string& message,
             const std::string& mend = "") {
-  return {code, "MySQL: " + message + " (" + std::to_string(number) + ")" + (mend.empty() ? "" : "; " + mend), sqlstate,
-          static_cast<std::int32_t>(number)};
+  return {code, "MySQL: " + message + (mend.empty() ? "" : "; " + mend), sqlstate, static_cast<std::int32_t>(number)};
 }
 
 }  // namespace
@@ -38,6 +37,9 @@ bool IsLost(unsigned number) {
          IsOneOf(number, {1053, 1152, 1153, 1154, 1156, 1157, 1158, 1159, 1160, 1161, 1184, 1927, 4031});
 }
 
+// For this database, table, column, statement or procedure.
+bool IsDenied(unsigned number) { return IsOneOf(number, {1044, 1142, 1143, 1227, 1370}); }
+
 std::string Grants(const sql::Tables& t, const std::string& user) {
   const auto grant = [&user](const char* what, const std::string& table) {
     return std::string("grant ") + what + " on " + table + " to " + user + ";";
@@ -51,6 +53,7 @@ Error Explain(const sql::Tables& tables, unsigned number, const std::string& sql
   const auto error = [&](outbox_code code, const std::string& mend = "") {
     return Named(code, number, sqlstate, Redacted(number, message), mend);
   };
+  if (IsDenied(number)) return error(OUTBOX_BAD_CONFIG, Grants(tables, "<the relay's user>"));
   switch (number) {
     case 1205:  // lock wait
     case 3572:  // nowait
@@ -66,12 +69,6 @@ Error Explain(const sql::Tables& tables, unsigned number, const std::string& sql
     case 1054:  // no such column
     case 1305:  // no such procedure
       return error(OUTBOX_BAD_CONFIG, sql::kMigrate);
-    case 1044:
-    case 1142:
-    case 1143:
-    case 1227:
-    case 1370:
-      return error(OUTBOX_BAD_CONFIG, Grants(tables, "<the relay's user>"));
     case 1049:
       return error(OUTBOX_BAD_CONFIG, "correct 'database'");
     case 1665:

@@ -12,6 +12,7 @@ namespace outbox::mysql {
 [[nodiscard]] bool IsConflict(unsigned number);
 // The connection is gone, or no use any more.
 [[nodiscard]] bool IsLost(unsigned number);
+[[nodiscard]] bool IsDenied(unsigned number);
 
 // `message` is the server's own; it quotes no payload. A BAD_CONFIG names what mends it.
 [[nodiscard]] Error Explain(const sql::Tables& tables, unsigned number, const std::string& sqlstate,

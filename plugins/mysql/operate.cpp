@@ -3,6 +3,7 @@
 
 #include "mysql/adapter.hpp"
 #include "mysql/check.hpp"
+#include "mysql/errors.hpp"
 #include "mysql/list.hpp"
 #include "mysql/schema.hpp"
 #include "sql/fill.hpp"
@@ -59,7 +60,14 @@ std::string Adapter::PrintSchema(const Config& config, const SchemaWish& wish) {
   return mysql::PrintSchema(config.tables, wish);
 }
 
-void Adapter::ApplySchema(const SchemaWish& wish) { mysql::ApplySchema(Db(), config_->tables, wish); }
+void Adapter::ApplySchema(const SchemaWish& wish) {
+  try {
+    mysql::ApplySchema(Db(), config_->tables, wish);
+  } catch (const Error& error) {
+    if (!IsDenied(static_cast<unsigned>(error.native_code))) throw;
+    throw Error(OUTBOX_BAD_CONFIG, std::string("MySQL: ") + sql::kMayNotMigrate, error.sqlstate, error.native_code);
+  }
+}
 
 std::vector<Finding> Adapter::CheckSchema() { return mysql::CheckSchema(Db(), config_->tables); }
 

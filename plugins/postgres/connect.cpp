@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <sstream>
 
 #include "outbox/event.hpp"
 
@@ -29,7 +30,7 @@ Options Parse(const std::string& connection) {
   PQfreemem(text);  // it would quote a piece of the string
   if (!options)
     throw Error(OUTBOX_BAD_CONFIG,
-                "options: 'connection' is neither a list of keyword=value nor a postgresql:// address;"
+                "options: 'connection' is neither a list such as \"host=db dbname=shop\" nor a postgresql:// address;"
                 " a value with spaces stands in single quotes");
   return options;
 }
@@ -43,19 +44,23 @@ std::string Quoted(const std::string& value) {
   return quoted + "'";
 }
 
-std::string OneLine(std::string text) {
-  while (!text.empty() && text.back() == '\n') text.pop_back();
-  for (auto at = text.find('\n'); at != std::string::npos; at = text.find('\n', at)) {
-    const auto next = text.find_first_not_of("\n\t ", at);
-    text.replace(at, std::min(next, text.size()) - at, "; ");
+// libpq tries with TLS and without, and then says everything twice.
+std::string OneLine(const std::string& text) {
+  std::string joined, before;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line); before = line) {
+    line.erase(0, line.find_first_not_of("\t "));
+    if (!line.empty() && line != before) joined += (joined.empty() ? "" : "; ") + line;
   }
-  return text;
+  return joined;
 }
 
 // What a person has to mend: by the code of the server's refusal in libpq's verbose text, and by libpq's own words where
-// it did not like the server's TLS.
+// it did not like the server's TLS or a value of ours.
 bool IsRefusal(const std::string& line) {
-  constexpr std::array kSigns{"  28000: ", "  28P01: ", "  3D000: ", "does not support SSL", "certificate"};
+  constexpr std::array kSigns{
+      "  28000: ",          "  28P01: ", "  3D000: ", "does not support SSL", "certificate", "for connection option",
+      "invalid port number"};
   return std::any_of(kSigns.begin(), kSigns.end(),
                      [&](const char* sign) { return line.find(sign) != std::string::npos; });
 }

@@ -4,6 +4,8 @@ namespace outbox::postgres {
 
 bool IsConflict(const std::string& sqlstate) { return sqlstate == "40001" || sqlstate == "40P01"; }
 
+bool IsDenied(const std::string& sqlstate) { return sqlstate == "42501"; }
+
 std::string Grants(const sql::Tables& t, const std::string& role) {
   const std::string to = " to " + role + ";";
   std::string sql = t.schema.empty() ? "" : "grant usage on schema \"" + t.schema + "\"" + to + " ";
@@ -22,16 +24,13 @@ Error ReadOnly() {
 
 Error Explain(const sql::Tables& tables, const std::string& sqlstate, const std::string& message) {
   const auto error = [&](outbox_code code, const std::string& mend = "") {
-    return Error(
-        code,
-        "PostgreSQL: " + message + (sqlstate.empty() ? "" : " (" + sqlstate + ")") + (mend.empty() ? "" : "; " + mend),
-        sqlstate);
+    return Error(code, "PostgreSQL: " + message + (mend.empty() ? "" : "; " + mend), sqlstate);
   };
   const std::string family = sqlstate.substr(0, 2);
   if (sqlstate == "55P03" || sqlstate == "57014") return error(OUTBOX_TIMEOUT);
   if (sqlstate == "25006") return ReadOnly();
   if (sqlstate == "42P01" || sqlstate == "42703" || sqlstate == "3F000") return error(OUTBOX_BAD_CONFIG, sql::kMigrate);
-  if (sqlstate == "42501") return error(OUTBOX_BAD_CONFIG, Grants(tables, "<the relay's role>"));
+  if (IsDenied(sqlstate)) return error(OUTBOX_BAD_CONFIG, Grants(tables, "<the relay's role>"));
   if (sqlstate == "P0001") return error(OUTBOX_BAD_CONFIG);  // raised by the schema's own statements
   if (family == "28" || sqlstate == "3D000") return error(OUTBOX_BAD_CONFIG, "correct 'connection'");
   if (sqlstate == "22021")

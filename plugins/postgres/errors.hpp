@@ -17,6 +17,8 @@ Error ReadOnly();
 // Transient for the server: the same statement is tried again at once.
 bool IsConflict(const std::string& sqlstate);
 
+bool IsDenied(const std::string& sqlstate);
+
 // What a role needs for run, as SQL.
 std::string Grants(const sql::Tables& tables, const std::string& role);
 

@@ -4,6 +4,7 @@
 #include "postgres/adapter.hpp"
 #include "postgres/array.hpp"
 #include "postgres/check.hpp"
+#include "postgres/errors.hpp"
 #include "postgres/schema.hpp"
 #include "sql/fill.hpp"
 #include "sql/text.hpp"
@@ -60,7 +61,14 @@ std::string Adapter::PrintSchema(const Config& config, const SchemaWish& wish) {
   return postgres::PrintSchema(config.tables, wish);
 }
 
-void Adapter::ApplySchema(const SchemaWish& wish) { postgres::ApplySchema(Db(), config_->tables, wish); }
+void Adapter::ApplySchema(const SchemaWish& wish) {
+  try {
+    postgres::ApplySchema(Db(), config_->tables, wish);
+  } catch (const Error& error) {
+    if (!IsDenied(error.sqlstate)) throw;
+    throw Error(OUTBOX_BAD_CONFIG, std::string("PostgreSQL: ") + sql::kMayNotMigrate, error.sqlstate);
+  }
+}
 
 std::vector<Finding> Adapter::CheckSchema() { return postgres::CheckSchema(Db(), config_->tables); }
 

@@ -14,7 +14,7 @@ struct Option {
   bool number = false;        // a whole number will do as well as its digits in a string
 };
 
-// As strings. Throws OUTBOX_BAD_CONFIG naming the key: not an object, unknown (with the nearest valid key), of another
+// As strings. Throws OUTBOX_BAD_CONFIG naming the key: not an object, unknown (with those that are valid), of another
 // type, or required and absent. Never shows a value: it may hold a password.
 std::map<std::string, std::string, std::less<>> ReadOptions(const std::string& json,
                                                             std::initializer_list<Option> known);

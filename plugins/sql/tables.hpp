@@ -38,4 +38,9 @@ constexpr int kSchemaVersion = 1;
 // For the text of an error that a missing or foreign schema caused.
 inline constexpr const char* kMigrate = "run: outbox-relay migrate";
 
+// For migrate itself.
+inline constexpr const char* kMayNotMigrate =
+    "this user may not make the outbox's tables here; run migrate as one who may, or let that one run what "
+    "`outbox-relay migrate --print` prints";
+
 }  // namespace outbox::sql

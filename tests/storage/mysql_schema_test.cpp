@@ -182,6 +182,7 @@ TEST_CASE("with exactly the grants that check names the relay runs", "[mysql]") 
             std::string(Server().at("database")) + "`.* to mover");
   Relay mover(Configured({{"table", "sales.shop_event"}, {"user", "mover"}, {"password", "m"}}));
   CHECK(Caught([&] { mover.Heartbeat(); }).code == OUTBOX_BAD_CONFIG);
+  CHECK(std::string(Caught([&] { mover.writing().ApplySchema({}); }).what()).find("--print") != std::string::npos);
   const auto findings = mover.writing().CheckSchema();
   CHECK(findings.size() == 6);
   for (const Finding& finding : findings) {

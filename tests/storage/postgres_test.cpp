@@ -472,9 +472,11 @@ TEST_CASE("a connection that cannot be made says whose fault it is, and never th
   CHECK(database.code == OUTBOX_BAD_CONFIG);
   const Error role = failure(Server() + " user=nobody password=hunter2");
   CHECK(role.code == OUTBOX_BAD_CONFIG);
+  const Error port = failure("host=127.0.0.1 port=5432:x password=hunter2");
+  CHECK(port.code == OUTBOX_BAD_CONFIG);
   const Error broken = Caught([] { Configured("password=hunter2 and more"); });
   CHECK(broken.code == OUTBOX_BAD_CONFIG);
-  for (const Error& error : {closed, database, role, broken})
+  for (const Error& error : {closed, database, role, port, broken})
     CHECK(std::string(error.what()).find("hunter2") == std::string::npos);
 }
 
@@ -593,6 +595,7 @@ TEST_CASE("with exactly the grants that check names the relay runs", "[postgres]
   fresh.app("create role mover login");
   Relay mover(Configured(Server() + " user=mover", "sales.shop_event"));
   CHECK(Caught([&] { mover.Heartbeat(); }).code == OUTBOX_BAD_CONFIG);
+  CHECK(std::string(Caught([&] { mover.writing().ApplySchema({}); }).what()).find("--print") != std::string::npos);
   for (const Finding& finding : mover.writing().CheckSchema()) {
     INFO(finding.what);
     CHECK(finding.error);
