@@ -91,7 +91,11 @@ class Check {
     const auto cluster = Cluster::Open(config_.publisher.kafka);
     if (!cluster.ok()) return Wrong(CodeOf(cluster.status()), cluster.status().text());
     const auto seen = (*cluster)->Look(kKafkaTimeout);
-    if (!seen.ok()) return Wrong(kFailure, "no answer from Kafka at " + servers + ": " + seen.status().text());
+    if (!seen.ok()) {
+      return Wrong(kFailure, "no answer from Kafka at " + servers + ": " + seen.status().text(),
+                   "see that it runs there and that /publisher/kafka is right; `outbox-relay demo --broker-only` is a "
+                   "broker to try with");
+    }
     PrintLine(Verdict::kOk,
               fmt::format("Kafka at {}, {} broker{}", servers, seen->brokers, seen->brokers == 1 ? "" : "s"));
     for (const std::string& topic : options_.topics) CheckTopic(**cluster, *seen, topic);

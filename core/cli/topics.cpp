@@ -51,6 +51,8 @@ std::string Cluster::Reason(const std::string& otherwise) {
     if (reason.empty() || error != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
       reason = rd_kafka_event_error_string(event.get());
   }
+  // "(after 0ms in state CONNECT, 1 identical error(s) suppressed)"
+  reason.erase(std::min(reason.find(" (after "), reason.size()));
   return reason.empty() ? otherwise : reason;
 }
 

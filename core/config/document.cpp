@@ -88,6 +88,8 @@ class Builder : public nlohmann::json_sax<json> {
     if (at < text_.size() && (text_[at] == '}' || text_[at] == ']') && before != std::string_view::npos &&
         text_[before] == ',') {
       reason += " (the comma before it is one too many)";
+    } else if (reason.find("unexpected string literal; expected '}'") != std::string::npos) {
+      reason += " (a comma may be missing before it)";
     }
     const auto start = text_.substr(0, at).rfind('\n');
     problems_.AddSyntax(Line(at), at - (start == std::string_view::npos ? 0 : start + 1) + 1, reason);

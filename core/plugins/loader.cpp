@@ -139,7 +139,9 @@ std::string Instead(std::string_view name, const SearchPath& where) {
   std::set<std::string> names;
   for (const fs::path& folder : where.folders)
     for (const fs::path& file : FilesIn(folder)) names.insert(*PluginName(file));
-  if (names.empty()) return " There is no plugin in these folders.";
+  if (names.empty())
+    return " There is no plugin in these folders; install the relay, or name the folder that has it in "
+           "OUTBOX_PLUGIN_PATH.";
   std::string list;
   std::string nearest;
   std::size_t distance = std::max<std::size_t>(2, name.size() / 3) + 1;

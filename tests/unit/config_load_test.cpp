@@ -83,6 +83,9 @@ TEST_CASE("what is not JSON is shown with line and column") {
   CHECK(ProblemsOf("{ \"log\": {},\n}") ==
         "relay.json:2:1: syntax error while parsing object key - unexpected '}'; expected string literal (the comma "
         "before it is one too many)");
+  CHECK(ProblemsOf("{ \"log\": {}\n\"relay\": {} }") ==
+        "relay.json:2:7: syntax error while parsing object - unexpected string literal; expected '}' (a comma may be "
+        "missing before it)");
   CHECK(ProblemsOf("{} {}") ==
         "relay.json:1:4: syntax error while parsing value - unexpected '{'; expected end of input");
 }
