@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "sql/fill.hpp"
 #include "sql/options.hpp"
@@ -16,6 +17,8 @@ constexpr std::size_t kLongestError = 1000;
 // Of the write lock; writing to the disk comes on top.
 constexpr auto kLongestDelete = std::chrono::milliseconds(10);
 constexpr std::size_t kRowsPerStep = 16;
+// The lock is not queued for: those who wait try again now and then, and would never find it free.
+constexpr auto kTurnOfOthers = std::chrono::milliseconds(2);
 
 std::map<std::string, std::string, std::less<>> ReadConfig(const std::string& json) {
   auto options = sql::ReadOptions(json, {{"path", {}}, {"table", "outbox_event"}});
@@ -102,9 +105,11 @@ void Adapter::ConfirmEvent(RowIds rows) {
   std::sort(ids.begin(), ids.end());
 
   std::span<const long long> left(ids);
-  do {
+  for (;;) {
     left = left.subspan(ConfirmSome(db, left));
-  } while (!left.empty());
+    if (left.empty()) return;
+    std::this_thread::sleep_for(kTurnOfOthers);
+  }
 }
 
 // Returns how many. The application's writers wait for the end of the transaction, so it is a short one, however many
