@@ -49,6 +49,8 @@ class Application:
     def stop(self):
         self._stopping = True
         self._flowing.set()
+        if self._thread.ident is None:
+            return
         self._thread.join(60)
         if self._thread.is_alive():
             raise TimeoutError("the application hangs in a call to its database")
