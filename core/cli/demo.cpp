@@ -159,7 +159,7 @@ class Stage {
       written_ = std::move(written);
       wrote_all_ = true;
     });
-    const Status watched = Watch();
+    Status watched = Watch();
     over_ = true;
     writing.join();
     took_ = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - began_);

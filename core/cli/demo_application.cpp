@@ -49,6 +49,7 @@ Status DemoApplication::Transact() {
 
   events.resize(std::min<std::uint64_t>(events.size(), wanted_ - committed_.load()));
   std::vector<outbox_event> rows;
+  rows.reserve(events.size());
   for (const DemoEvent& event : events) rows.push_back(ToRaw(event));
   const bool commit = Random(100) >= kRolledBackPercent;
   Status status = session_->BeginEmit(kCall);

@@ -21,7 +21,7 @@ class Condition {  // any thread
   struct Use {
     const void* who = nullptr;
     int what = 0;
-    auto operator<=>(const Use&) const = default;
+    auto operator<=>(const Use&) const = default;  // NOLINT(modernize-use-nullptr): it takes the 0 of <=> for a pointer
   };
 
   void Bad(Use use, const std::string& why) {

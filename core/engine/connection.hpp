@@ -79,7 +79,7 @@ class Connection {
     std::unique_ptr<plugins::Session> broken;
     {
       const std::lock_guard lock(mutex_);
-      broken = std::move(session_);
+      broken.swap(session_);
     }
   }
 

@@ -108,9 +108,9 @@ std::uint64_t MaxMessageBytes(const Settings& settings) {
 }
 
 std::chrono::milliseconds TopicRefreshInterval(const Settings& settings) {
-  constexpr std::int64_t five_minutes = 300'000;
-  const std::int64_t wanted = Number(settings.properties, "topic.metadata.refresh.interval.ms", five_minutes);
-  return std::chrono::milliseconds(wanted > 0 ? wanted : five_minutes);
+  constexpr std::int64_t kFiveMinutes = 300'000;
+  const std::int64_t wanted = Number(settings.properties, "topic.metadata.refresh.interval.ms", kFiveMinutes);
+  return std::chrono::milliseconds(wanted > 0 ? wanted : kFiveMinutes);
 }
 
 Result<HandlePtr> MakeHandle(rd_kafka_type_t type, ConfPtr conf) {

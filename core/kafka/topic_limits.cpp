@@ -68,7 +68,7 @@ std::map<std::string, std::uint64_t> AskTopicLimits(const Producer& producer, st
 }
 
 std::uint64_t RecordBatchSize(const Event& event, std::string_view packed_headers) {
-  constexpr std::uint64_t batch_header = 61;
+  constexpr std::uint64_t kBatchHeader = 61;
   // Attributes, timestamp delta and offset delta of the first record of a batch.
   std::uint64_t size = 3 + FieldSize(event.aggregate_id) + FieldSize(event.payload);
   const auto header = [&size](std::string_view name, const Bytes& value) {
@@ -79,7 +79,7 @@ std::uint64_t RecordBatchSize(const Event& event, std::string_view packed_header
   publish::HeaderReader own(packed_headers);
   size += VarintSize(2 + own.count());
   for (publish::Header h; own.Next(h);) header(h.name, h.value);
-  return batch_header + VarintSize(size) + size;
+  return kBatchHeader + VarintSize(size) + size;
 }
 
 }  // namespace outbox::kafka

@@ -6,8 +6,8 @@
 #include <fstream>
 
 // Laid down by the linker: the ELF header of this very program, which names the machine that a plugin must be for.
-extern const ElfW(Ehdr) __ehdr_start
-    __attribute__((visibility("hidden")));  // NOLINT(bugprone-reserved-identifier,readability-identifier-naming)
+// NOLINTNEXTLINE(bugprone-reserved-identifier,readability-identifier-naming)
+extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
 
 namespace outbox::plugins {
 namespace {

@@ -81,11 +81,11 @@ Status CheckSymbols(const fs::path& file) {
 Result<const outbox_plugin*> RunEntry(const fs::path& file) {
   // Boost.DLL has no name for NODELETE but hands the bits on. The object below is closed on return, the code stays:
   // clients of databases leave threads and destructors behind. Never DEEPBIND: it splits the allocator in two.
-  constexpr auto mode = static_cast<boost::dll::load_mode::type>(boost::dll::load_mode::rtld_now |
-                                                                 boost::dll::load_mode::rtld_local | RTLD_NODELETE);
+  constexpr auto kMode = static_cast<boost::dll::load_mode::type>(boost::dll::load_mode::rtld_now |
+                                                                  boost::dll::load_mode::rtld_local | RTLD_NODELETE);
   std::error_code error;
   boost::dll::shared_library library;
-  library.load(file, error, mode);
+  library.load(file, error, kMode);
   if (error) {
     const char* const why = ::dlerror();  // NOLINT(concurrency-mt-unsafe): glibc keeps it per thread
     return Refuse(std::string("cannot be loaded: ") + (why != nullptr ? why : error.message()));

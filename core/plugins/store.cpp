@@ -12,9 +12,9 @@ namespace outbox::plugins {
 namespace {
 
 const char* NameOf(outbox_code code) {
-  constexpr std::array names{"OK",        "UNSUPPORTED", "BAD_CONFIG", "UNAVAILABLE", "TIMEOUT",
-                             "CANCELLED", "LEASE_LOST",  "BAD_DATA",   "INTERNAL"};
-  return code >= 0 && static_cast<std::size_t>(code) < names.size() ? names[static_cast<std::size_t>(code)] : nullptr;
+  constexpr std::array kNames{"OK",        "UNSUPPORTED", "BAD_CONFIG", "UNAVAILABLE", "TIMEOUT",
+                              "CANCELLED", "LEASE_LOST",  "BAD_DATA",   "INTERNAL"};
+  return code >= 0 && static_cast<std::size_t>(code) < kNames.size() ? kNames[static_cast<std::size_t>(code)] : nullptr;
 }
 
 template <std::size_t N>

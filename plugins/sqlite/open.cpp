@@ -14,7 +14,8 @@ std::unique_ptr<soci::session> Open(const std::string& path) {
     const bool plain = path.find('=') == std::string::npos;
     return std::make_unique<soci::session>(soci::sqlite3, plain ? path : "db=\"" + path + "\"");
   } catch (const soci::soci_error&) {
-    throw Error(OUTBOX_UNAVAILABLE, "cannot open " + path + "; its folder must be there, and this user must be allowed to write in it");
+    throw Error(OUTBOX_UNAVAILABLE,
+                "cannot open " + path + "; its folder must be there, and this user must be allowed to write in it");
   }
 }
 

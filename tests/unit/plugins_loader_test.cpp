@@ -80,7 +80,8 @@ TEST_CASE("an unknown name is answered with every place searched and the nearest
             "/outbox-plainc.so, relative/outbox-plainc.so (skipped: not an absolute path). There are: plain-c. Did you "
             "mean 'plain-c'?");
   CHECK(Refusal("cassandra", {"", {folder.path}}).ends_with(" There are: plain-c."));
-  CHECK(Refusal("cassandra", {"", {"/nowhere"}}).find(" There is no plugin in these folders; install the relay") != std::string::npos);
+  CHECK(Refusal("cassandra", {"", {"/nowhere"}}).find(" There is no plugin in these folders; install the relay") !=
+        std::string::npos);
   CHECK(Refusal("plain-c", {"/nowhere/x.so", {folder.path}}) ==
         "storage plugin 'plain-c' not found: storage.plugin_path names /nowhere/x.so, which does not exist");
 }
