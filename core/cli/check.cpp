@@ -64,8 +64,8 @@ class Check {
       Wrong(kConfig, "/relay/ordering is \"key\", and the plugin " + plugin + " cannot keep the order of keys",
             "\"ordering\": \"none\"");
     }
-    if (config_.relay.on_exhausted == config::OnExhausted::kDeadLetter && !store.Can(OUTBOX_CAN_DEAD_LETTER)) {
-      Wrong(kConfig, "/relay/on_exhausted is \"dead_letter\", and the plugin " + plugin + " keeps no dead letters",
+    if (config_.relay.NeedsDeadLetters() && !store.Can(OUTBOX_CAN_DEAD_LETTER)) {
+      Wrong(kConfig, "on_exhausted in /relay is \"dead_letter\", and the plugin " + plugin + " keeps no dead letters",
             "\"on_exhausted\": \"block\"");
     }
     if (!store.Can(OUTBOX_CAN_SHARE)) {

@@ -1,6 +1,7 @@
 // The whole configuration, typed, with its defaults. docs/outbox-relay.reference.jsonc says what each key does.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -26,6 +27,18 @@ struct Publisher {
   std::map<std::string, std::string> kafka;  // librdkafka properties, checked against the allow-list
 };
 
+struct FailurePolicy {
+  std::uint32_t max_attempts = 10;
+  OnExhausted on_exhausted = OnExhausted::kBlock;  // default with ordering none: kDeadLetter
+  Duration retry_backoff{1'000};                   // doubles with each attempt, with jitter, up to
+  Duration max_retry_backoff{300'000};
+};
+
+struct TopicPolicy {
+  std::string pattern;  // fnmatch(3)
+  FailurePolicy failures;
+};
+
 struct Relay {
   std::string id;  // "" = host name, process id and a random part
   std::uint32_t batch_size = 1000;
@@ -34,13 +47,17 @@ struct Relay {
   Ordering ordering = Ordering::kKey;
   std::uint32_t max_in_flight_events = 20'000;
   std::uint64_t max_in_flight_bytes = std::uint64_t{32} << 20;
-  std::uint32_t max_attempts = 10;
-  OnExhausted on_exhausted = OnExhausted::kBlock;  // default with ordering none: kDeadLetter
-  Duration retry_backoff{1'000};                   // doubles with each attempt, with jitter, up to
-  Duration max_retry_backoff{300'000};
+  FailurePolicy failures;
+  std::vector<TopicPolicy> topics;    // the first that fits takes the place of `failures`
   Duration delivery_timeout{30'000};  // no answer to a record for so long: give up the connection and send again
   Duration storage_timeout{10'000};   // one call to the database
   Duration shutdown_timeout{10'000};
+
+  [[nodiscard]] bool NeedsDeadLetters() const {
+    const auto does = [](const FailurePolicy& p) { return p.on_exhausted == OnExhausted::kDeadLetter; };
+    return does(failures) ||
+           std::any_of(topics.begin(), topics.end(), [&](const TopicPolicy& t) { return does(t.failures); });
+  }
 };
 
 struct Log {

@@ -39,6 +39,13 @@ json ShowKafka(const json& raw) {
   return shown;
 }
 
+ordered_json ShowFailures(const FailurePolicy& policy) {
+  return {{"max_attempts", policy.max_attempts},
+          {"on_exhausted", policy.on_exhausted == OnExhausted::kBlock ? "block" : "dead_letter"},
+          {"retry_backoff", Write(policy.retry_backoff)},
+          {"max_retry_backoff", Write(policy.max_retry_backoff)}};
+}
+
 void Collect(const json& raw, const json& shown, const std::string& pointer, std::vector<std::string>& found) {
   if (raw.is_structured()) {
     for (const auto& [key, value] : raw.items()) {
@@ -68,13 +75,15 @@ std::string EffectiveJson(const Config& config, const json& raw) {
                     {"ordering", relay.ordering == Ordering::kKey ? "key" : "none"},
                     {"max_in_flight_events", relay.max_in_flight_events},
                     {"max_in_flight_bytes", WriteSize(relay.max_in_flight_bytes)},
-                    {"max_attempts", relay.max_attempts},
-                    {"on_exhausted", relay.on_exhausted == OnExhausted::kBlock ? "block" : "dead_letter"},
-                    {"retry_backoff", Write(relay.retry_backoff)},
-                    {"max_retry_backoff", Write(relay.max_retry_backoff)},
                     {"delivery_timeout", Write(relay.delivery_timeout)},
                     {"storage_timeout", Write(relay.storage_timeout)},
                     {"shutdown_timeout", Write(relay.shutdown_timeout)}};
+  shown["relay"].update(ShowFailures(relay.failures));
+  shown["relay"]["topics"] = json::array();
+  for (const TopicPolicy& topic : relay.topics) {
+    shown["relay"]["topics"].push_back({{"topic", topic.pattern}});
+    shown["relay"]["topics"].back().update(ShowFailures(topic.failures));
+  }
   shown["log"] = {{"level", config.log.level}, {"format", config.log.format}};
   return shown.dump();
 }

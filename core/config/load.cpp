@@ -23,6 +23,7 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t kMaxFile = std::size_t{1} << 20;
 constexpr std::size_t kMaxName = 128;
+constexpr std::size_t kMaxTopics = 1000;
 
 bool IsPluginName(const std::string& name) {
   return !name.empty() && name.size() <= kMaxName && std::all_of(name.begin(), name.end(), [](char c) {
@@ -31,7 +32,7 @@ bool IsPluginName(const std::string& name) {
 }
 
 bool IsPrintable(const std::string& text) {
-  return text.size() <= kMaxName && std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });
+  return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });
 }
 
 void ReadStorage(Section section, Storage& out) {
@@ -91,27 +92,47 @@ void CheckRelations(Section& section, const Relay& relay) {
                                           Write(relay.reserve_duration) +
                                           "\"); an idle relay would lose its reservation between two looks");
   }
-  if (relay.retry_backoff > relay.max_retry_backoff) {
-    section.Complain("retry_backoff", "\"" + Write(relay.retry_backoff) + "\" is more than max_retry_backoff (\"" +
-                                          Write(relay.max_retry_backoff) + "\"), up to which it grows");
+}
+
+// What is absent stays as it is in `out`.
+void ReadFailures(Section& section, FailurePolicy& out) {
+  section.Read("max_attempts", out.max_attempts, 1, 1'000'000);
+  section.ReadChoice<OnExhausted>("on_exhausted", out.on_exhausted,
+                                  {{"block", OnExhausted::kBlock}, {"dead_letter", OnExhausted::kDeadLetter}});
+  section.Read("retry_backoff", out.retry_backoff, 1ms, 24h);
+  section.Read("max_retry_backoff", out.max_retry_backoff, 1ms, 7 * 24h);
+  const bool said = section.Raw("retry_backoff") != nullptr || section.Raw("max_retry_backoff") != nullptr;
+  if (said && out.retry_backoff > out.max_retry_backoff) {
+    section.Complain("retry_backoff", "\"" + Write(out.retry_backoff) + "\" is more than max_retry_backoff (\"" +
+                                          Write(out.max_retry_backoff) + "\"), up to which it grows");
+  }
+}
+
+void ReadTopics(Section& relay, Relay& out) {
+  for (Section& section : relay.List("topics", kMaxTopics)) {
+    TopicPolicy policy{"", out.failures};
+    section.Read("topic", policy.pattern);
+    if (policy.pattern.empty() || !IsPrintable(policy.pattern))
+      section.Wrong("topic", "the name of a topic; * in it stands for any characters");
+    ReadFailures(section, policy.failures);
+    section.Finish();
+    out.topics.push_back(std::move(policy));
   }
 }
 
 void ReadRelay(Section section, Relay& out) {
   section.Read("id", out.id);
-  if (!IsPrintable(out.id)) section.Wrong("id", "up to 128 printable ASCII characters without blanks");
+  if (out.id.size() > kMaxName || !IsPrintable(out.id))
+    section.Wrong("id", "up to 128 printable ASCII characters without blanks");
   section.Read("batch_size", out.batch_size, 1, 100'000);
   section.Read("reserve_duration", out.reserve_duration, 2s, 1h);
   section.Read("poll_interval", out.poll_interval, 1ms, 30min);
   section.ReadChoice<Ordering>("ordering", out.ordering, {{"key", Ordering::kKey}, {"none", Ordering::kNone}});
   section.Read("max_in_flight_events", out.max_in_flight_events, 2, 10'000'000);
   section.ReadSize("max_in_flight_bytes", out.max_in_flight_bytes, std::uint64_t{64} << 10, std::uint64_t{1} << 40);
-  section.Read("max_attempts", out.max_attempts, 1, 1'000'000);
-  out.on_exhausted = out.ordering == Ordering::kKey ? OnExhausted::kBlock : OnExhausted::kDeadLetter;
-  section.ReadChoice<OnExhausted>("on_exhausted", out.on_exhausted,
-                                  {{"block", OnExhausted::kBlock}, {"dead_letter", OnExhausted::kDeadLetter}});
-  section.Read("retry_backoff", out.retry_backoff, 1ms, 24h);
-  section.Read("max_retry_backoff", out.max_retry_backoff, 1ms, 7 * 24h);
+  if (out.ordering == Ordering::kNone) out.failures.on_exhausted = OnExhausted::kDeadLetter;
+  ReadFailures(section, out.failures);
+  ReadTopics(section, out);
   section.Read("delivery_timeout", out.delivery_timeout, 1s, 1h);
   section.Read("storage_timeout", out.storage_timeout, 100ms, 1h);
   section.Read("shutdown_timeout", out.shutdown_timeout, 100ms, 1h);

@@ -37,6 +37,22 @@ Section::Section(const json* object, const json* raw, std::string pointer, Probl
 
 Section Section::Sub(std::string_view key) { return {Find(key), Raw(key), Place(key), problems_}; }
 
+std::vector<Section> Section::List(std::string_view key, std::size_t max) {
+  std::vector<Section> list;
+  const json* value = Find(key);
+  if (value == nullptr) return list;
+  if (!value->is_array() || value->size() > max) {
+    Wrong(key, "a list [ ... ] of at most " + std::to_string(max) + " objects");
+    return list;
+  }
+  list.reserve(value->size());
+  for (std::size_t i = 0; i < value->size(); ++i) {
+    Section section(&(*value)[i], &(*Raw(key))[i], Join(Place(key), std::to_string(i)), problems_);
+    if ((*value)[i].is_object()) list.push_back(std::move(section));
+  }
+  return list;
+}
+
 const json* Section::Find(std::string_view key) {
   known_.emplace_back(key);
   const auto found = object_->find(key);

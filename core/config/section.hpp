@@ -21,6 +21,8 @@ class Section {
 
   // Reads the object under `key`.
   [[nodiscard]] Section Sub(std::string_view key);
+  // Reads the list of objects under `key`.
+  [[nodiscard]] std::vector<Section> List(std::string_view key, std::size_t max);
   // The value, nullptr = absent or already complained about.
   [[nodiscard]] const nlohmann::json* Find(std::string_view key);
   [[nodiscard]] const nlohmann::json* Raw(std::string_view key) const;

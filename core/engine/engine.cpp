@@ -10,7 +10,8 @@ using publish::Outcome;
 
 Engine::Engine(const Settings& settings)
     : settings_(settings), random_(settings.seed), events_(settings.window_events) {
-  assert(settings.batch_events > 0 && settings.window_events >= 2 * settings.batch_events);
+  assert(!settings.policies.empty() && settings.batch_events > 0 &&
+         settings.window_events >= 2 * settings.batch_events);
   free_.reserve(events_.size());
   for (EventIndex e = settings.window_events; e-- > 0;) free_.push_back(e);
 }
@@ -75,7 +76,7 @@ BatchIndex Engine::Reserved(const Reservation& reservation, std::span<const Inco
     const Incoming& in = events[i];
     const EventIndex e = free_.back();
     free_.pop_back();
-    events_[e] = {in.key_hash, b, i, in.lane, 0, in.attempts, State::kQueued, in.has_key};
+    events_[e] = {in.key_hash, b, i, in.lane, 0, in.attempts, in.policy, State::kQueued, in.has_key};
     if (read_is_stale_ || IsHeld(events_[e])) {
       Drop(e);
     } else if (in.refused) {
@@ -277,10 +278,11 @@ void Engine::Fail(EventIndex e, std::int32_t error) {
   Event& event = events_[e];
   event.state = State::kFailing;
   FailedEvent failed{e, OUTBOX_RETRY, 0, error};
-  if (event.attempts + 1 >= settings_.max_attempts) {
-    failed.disposition = settings_.on_exhausted;
+  const FailurePolicy& policy = settings_.policies[event.policy];
+  if (event.attempts + 1 >= policy.max_attempts) {
+    failed.disposition = policy.on_exhausted;
   } else {
-    failed.retry_after = Backoff(settings_.retry_backoff, settings_.max_retry_backoff, event.attempts + 1);
+    failed.retry_after = Backoff(policy.retry_backoff, policy.max_retry_backoff, event.attempts + 1);
   }
   to_fail_.push_back(failed);
   HoldKey(e, Hold::Why::kFailing);

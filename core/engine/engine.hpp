@@ -28,7 +28,8 @@ struct Incoming {
   bool has_key = false;
   std::uint32_t attempts = 0;
   publish::Lane lane = 0;
-  bool refused = false;  // judged before sending: it fails without being sent
+  std::uint16_t policy = 0;  // index in Settings::policies
+  bool refused = false;      // judged before sending: it fails without being sent
 };
 
 struct Reservation {
@@ -150,6 +151,7 @@ class Engine {
     publish::Lane lane = 0;
     std::uint32_t flight = 0;
     std::uint32_t attempts = 0;
+    std::uint16_t policy = 0;
     State state = State::kFree;
     bool has_key = false;
   };

@@ -44,9 +44,10 @@ Status Relay::Start() {
     return {OUTBOX_BAD_CONFIG,
             "plugin '" + plugin + "' cannot keep the order of keys: set \"ordering\": \"none\" in /relay"};
   }
-  if (config_.on_exhausted == config::OnExhausted::kDeadLetter && !store_->Can(OUTBOX_CAN_DEAD_LETTER)) {
-    return {OUTBOX_BAD_CONFIG,
-            "plugin '" + plugin + "' keeps no dead letters: set \"on_exhausted\": \"block\" in /relay"};
+  if (config_.NeedsDeadLetters() && !store_->Can(OUTBOX_CAN_DEAD_LETTER)) {
+    return {
+        OUTBOX_BAD_CONFIG,
+        "plugin '" + plugin + "' keeps no dead letters: set \"on_exhausted\": \"block\" wherever it stands in /relay"};
   }
   auto runner = MakeRunner(0);
   if (!runner.ok()) return runner.status();

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <vector>
 
 #include "outbox/plugin.h"
 
@@ -13,6 +14,12 @@ inline constexpr Time kForever = std::numeric_limits<Time>::max() / 4;
 inline constexpr Time kMillisecond = 1'000;
 inline constexpr Time kSecond = 1'000'000;
 
+struct FailurePolicy {
+  std::uint32_t max_attempts = 10;
+  std::int32_t on_exhausted = OUTBOX_BLOCK;  // or OUTBOX_DEAD
+  Time retry_backoff = kSecond, max_retry_backoff = 300 * kSecond;
+};
+
 struct Settings {
   std::uint32_t batch_events = 1000;
   std::uint32_t window_events = 20'000;  // >= 2 * batch_events, else reading never overlaps sending
@@ -20,9 +27,7 @@ struct Settings {
   bool order_keys = true;
   // The storage marks reserved rows, so that events given up must be released.
   bool marks_rows = false;
-  std::uint32_t max_attempts = 10;
-  std::int32_t on_exhausted = OUTBOX_BLOCK;  // or OUTBOX_DEAD
-  Time retry_backoff = kSecond, max_retry_backoff = 300 * kSecond;
+  std::vector<FailurePolicy> policies{{}};  // at least one; Incoming names them by index
   Time min_poll = kMillisecond, poll_interval = 250 * kMillisecond;
   Time delivery_timeout = 30 * kSecond;
   // Publishing stops so long before the lease ends.

@@ -19,10 +19,7 @@ Settings MakeSettings(const config::Relay& c, bool marks_rows, std::uint32_t sha
   s.window_bytes = std::max<std::uint64_t>(2, c.max_in_flight_bytes / shards);
   s.order_keys = c.ordering == config::Ordering::kKey;
   s.marks_rows = marks_rows;
-  s.max_attempts = c.max_attempts;
-  s.on_exhausted = c.on_exhausted == config::OnExhausted::kBlock ? OUTBOX_BLOCK : OUTBOX_DEAD;
-  s.retry_backoff = Micros(c.retry_backoff);
-  s.max_retry_backoff = Micros(c.max_retry_backoff);
+  s.policies = Policies(c).All();
   s.poll_interval = Micros(c.poll_interval);
   s.delivery_timeout = Micros(c.delivery_timeout);
   s.lease_margin = Micros(c.reserve_duration) / 5;
@@ -57,6 +54,7 @@ Result<std::unique_ptr<ShardRunner>> ShardRunner::Start(std::uint32_t shard, std
 ShardRunner::ShardRunner(std::uint32_t shard, std::uint32_t shards, Parts parts)
     : shard_(shard),
       parts_(std::move(parts)),
+      policies_(parts_.config),
       settings_(MakeSettings(parts_.config, parts_.store->MarksRows(), shards)),
       engine_(settings_) {}
 
@@ -240,6 +238,8 @@ void ShardRunner::Execute(const Command& command, std::span<const EventIndex> ev
 }
 
 void ShardRunner::Arrived(Reading reading) {
+  for (std::size_t i = 0; i < reading.events.size(); ++i)
+    reading.events[i].policy = policies_.Of(View(reading.batch->batch[i].topic));
   const BatchIndex b = engine_.Reserved(reading.reservation, reading.events);
   if (b >= batches_.size()) batches_.resize(b + 1);
   batches_[b] = std::move(reading.batch);
@@ -311,7 +311,8 @@ void ShardRunner::LogFailure(const FailedEvent& failed, const publish::Refusal& 
   const std::string more = log.unlogged > 0 ? fmt::format(" ({} more not shown)", log.unlogged) : "";
   log.unlogged = 0;
   parts_.logger->warn("event {} for topic '{}' failed (attempt {} of {}): {}: {}; {}{}", View(row.event_id),
-                      View(row.topic), row.attempts + 1, parts_.config.max_attempts, why.reason, why.text, next, more);
+                      View(row.topic), row.attempts + 1, settings_.policies[policies_.Of(View(row.topic))].max_attempts,
+                      why.reason, why.text, next, more);
 }
 
 const outbox_event& ShardRunner::Row(EventIndex e) const {

@@ -11,6 +11,7 @@
 #include "config/config.hpp"
 #include "engine/engine.hpp"
 #include "engine/mailbox.hpp"
+#include "engine/policies.hpp"
 #include "engine/reader.hpp"
 #include "engine/writer.hpp"
 #include "publish/publisher.hpp"
@@ -78,6 +79,7 @@ class ShardRunner : private publish::PublisherListener {
 
   const std::uint32_t shard_;
   const Parts parts_;
+  const Policies policies_;
   const Settings settings_;
   Mailbox mailbox_;
   std::unique_ptr<publish::Publisher> publisher_;

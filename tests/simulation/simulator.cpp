@@ -50,8 +50,8 @@ class RelayProcess : public std::enable_shared_from_this<RelayProcess> {
     engine::Settings settings;
     settings.batch_events = 20;
     settings.window_events = 100;
-    settings.max_attempts = 4;
-    settings.on_exhausted = s.on_exhausted;
+    settings.policies[0].max_attempts = 4;
+    settings.policies[0].on_exhausted = s.on_exhausted;
     settings.delivery_timeout = 5 * kSecond;
     settings.sweep_interval = kForever;  // a safety net would hide what must not be needed
     settings.lane_idle = s.first_flight_alone ? 3600 * kSecond : 3 * kForever;

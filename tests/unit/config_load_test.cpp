@@ -56,10 +56,10 @@ TEST_CASE("a complete configuration is read as written") {
   CHECK(config->relay.ordering == Ordering::kNone);
   CHECK(config->relay.max_in_flight_events == 20);
   CHECK(config->relay.max_in_flight_bytes == 1'000'000);
-  CHECK(config->relay.max_attempts == 3);
-  CHECK(config->relay.on_exhausted == OnExhausted::kBlock);
-  CHECK(config->relay.retry_backoff == 10ms);
-  CHECK(config->relay.max_retry_backoff == 1h);
+  CHECK(config->relay.failures.max_attempts == 3);
+  CHECK(config->relay.failures.on_exhausted == OnExhausted::kBlock);
+  CHECK(config->relay.failures.retry_backoff == 10ms);
+  CHECK(config->relay.failures.max_retry_backoff == 1h);
   CHECK(config->relay.delivery_timeout == 2s);
   CHECK(config->relay.storage_timeout == 3s);
   CHECK(config->relay.shutdown_timeout == 4s);
@@ -68,11 +68,30 @@ TEST_CASE("a complete configuration is read as written") {
 }
 
 TEST_CASE("what becomes of an event that keeps failing depends on the ordering") {
-  CHECK(Parse(WithRelay(""), "relay.json")->relay.on_exhausted == OnExhausted::kBlock);
-  CHECK(Parse(WithRelay(R"("ordering": "key")"), "relay.json")->relay.on_exhausted == OnExhausted::kBlock);
-  CHECK(Parse(WithRelay(R"("ordering": "none")"), "relay.json")->relay.on_exhausted == OnExhausted::kDeadLetter);
-  CHECK(Parse(WithRelay(R"("on_exhausted": "dead_letter")"), "relay.json")->relay.on_exhausted ==
+  CHECK(Parse(WithRelay(""), "relay.json")->relay.failures.on_exhausted == OnExhausted::kBlock);
+  CHECK(Parse(WithRelay(R"("ordering": "key")"), "relay.json")->relay.failures.on_exhausted == OnExhausted::kBlock);
+  CHECK(Parse(WithRelay(R"("ordering": "none")"), "relay.json")->relay.failures.on_exhausted ==
         OnExhausted::kDeadLetter);
+  CHECK(Parse(WithRelay(R"("on_exhausted": "dead_letter")"), "relay.json")->relay.failures.on_exhausted ==
+        OnExhausted::kDeadLetter);
+}
+
+TEST_CASE("a topic's policy says only what is other than in the rest of the relay") {
+  const auto config = Parse(WithRelay(R"("max_attempts": 7, "retry_backoff": "2s", "topics": [
+      {"topic": "audit.*", "on_exhausted": "dead_letter"}, {"topic": "orders", "max_attempts": 1}])"),
+                            "relay.json");
+  INFO(config.status().text());
+  REQUIRE(config.ok());
+  const auto& topics = config->relay.topics;
+  REQUIRE(topics.size() == 2);
+  CHECK(topics[0].pattern == "audit.*");
+  CHECK(topics[0].failures.on_exhausted == OnExhausted::kDeadLetter);
+  CHECK(topics[0].failures.max_attempts == 7);
+  CHECK(topics[1].failures.on_exhausted == OnExhausted::kBlock);
+  CHECK(topics[1].failures.max_attempts == 1);
+  CHECK(topics[1].failures.retry_backoff == 2s);
+  CHECK(config->relay.NeedsDeadLetters());
+  CHECK_FALSE(Parse(WithRelay(R"("topics": [{"topic": "a"}])"), "relay.json")->relay.NeedsDeadLetters());
 }
 
 TEST_CASE("what is not JSON is shown with line and column") {
@@ -150,6 +169,17 @@ TEST_CASE("each mistake is named with its place, its value and its mend") {
        "would lose its reservation between two looks"},
       {WithRelay(R"("retry_backoff": "10m")"),
        "relay.json:1: /relay/retry_backoff: \"10m\" is more than max_retry_backoff (\"5m\"), up to which it grows"},
+      {WithRelay(R"("topics": {"topic": "a"})"),
+       "relay.json:1: /relay/topics: an object is not valid; expected a list [ ... ] of at most 1000 objects"},
+      {WithRelay(R"("topics": [{"topic": "a"}, 1])"),
+       "relay.json:1: /relay/topics/1: 1 is not valid; expected an object { ... }"},
+      {WithRelay(R"("topics": [{"max_attempts": 2}])"),
+       "relay.json:1: /relay/topics/0/topic: missing; expected the name of a topic; * in it stands for any characters"},
+      {WithRelay(R"("topics": [{"topic": "a", "max_atempts": 2}])"),
+       "relay.json:1: /relay/topics/0/max_atempts: unknown key; did you mean \"max_attempts\"?"},
+      {WithRelay(R"("topics": [{"topic": "a", "retry_backoff": "10m"}])"),
+       "relay.json:1: /relay/topics/0/retry_backoff: \"10m\" is more than max_retry_backoff (\"5m\"), up to which it "
+       "grows"},
       {WithRelay(R"("id": "${env:OUTBOX_TEST_NOT_SET}")"),
        "relay.json:1: /relay/id: the environment variable OUTBOX_TEST_NOT_SET is not set; set it for the relay"},
       {WithRelay(R"("id": "${file:/nowhere/at/all}")"),

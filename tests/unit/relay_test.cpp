@@ -93,7 +93,7 @@ struct Fixture {
     return *opened;
   }
 
-  void Emit(std::string_view key, int first, int last) {
+  void Emit(std::string_view key, int first, int last, std::string_view topic_name = "t") {
     auto session = store->Connect(call);
     REQUIRE(session.ok());
     REQUIRE((*session)->BeginEmit(call).ok());
@@ -102,7 +102,7 @@ struct Fixture {
       outbox_event event{};
       event.event_id = {"", 0};
       event.aggregate_id = Raw(key);
-      event.topic = event.event_type = Raw(std::string_view("t"));
+      event.topic = event.event_type = Raw(topic_name);
       event.payload = Raw(payload);
       REQUIRE((*session)->Insert({&event, 1}, call).ok());
     }
@@ -226,7 +226,7 @@ TEST_CASE("a refused event waits with its key, and the others flow") {
   f.Emit("good", 10, 1009);
   f.Emit("bad", 5, 9);
   config::Relay config;
-  config.max_attempts = 1;
+  config.failures.max_attempts = 1;
   auto relay = f.Start([](std::string_view p) { return p == "2" ? Outcome::kRefused : Outcome::kStored; }, config);
   REQUIRE(f.topic.WaitFor(1002));
   CHECK(f.WaitForBacklog(8));
@@ -243,9 +243,9 @@ TEST_CASE("a dead letter lets its key go on") {
   Fixture f;
   f.Emit("a", 0, 9);
   config::Relay config;
-  config.max_attempts = 2;
-  config.retry_backoff = 10ms;
-  config.on_exhausted = config::OnExhausted::kDeadLetter;
+  config.failures.max_attempts = 2;
+  config.failures.retry_backoff = 10ms;
+  config.failures.on_exhausted = config::OnExhausted::kDeadLetter;
   auto relay = f.Start([](std::string_view p) { return p == "4" ? Outcome::kRefused : Outcome::kStored; }, config);
   REQUIRE(f.topic.WaitFor(9));
   CHECK(f.WaitForBacklog(0));
@@ -254,6 +254,24 @@ TEST_CASE("a dead letter lets its key go on") {
   std::string order;
   for (const auto& [key, payload] : f.topic.records()) order += payload;
   CHECK(order == "012356789");
+}
+
+TEST_CASE("what becomes of a failing event depends on its topic: the first pattern that fits") {
+  Fixture f;
+  f.Emit("a", 0, 1, "audit.clicks");
+  f.Emit("b", 0, 1, "audit.payments");
+  f.Emit("c", 0, 1, "orders");
+  config::Relay config;
+  config.failures.max_attempts = 1'000;
+  config.topics = {{"audit.pay*", {.max_attempts = 1}},
+                   {"audit.*", {.max_attempts = 1, .on_exhausted = config::OnExhausted::kDeadLetter}}};
+  auto relay = f.Start([](std::string_view p) { return p == "0" ? Outcome::kRefused : Outcome::kStored; }, config);
+  CHECK(f.topic.WaitFor(1));
+  CHECK(f.WaitForBacklog(4));
+  CHECK(f.Read().dead == 1);
+  CHECK(f.Read().blocked == 1);
+  CHECK(f.Read().retrying == 1);
+  CHECK(relay->Stop(5s));
 }
 
 TEST_CASE("two relays in one process know nothing of each other") {
