@@ -116,11 +116,15 @@ struct Fixture {
     REQUIRE(stats.ok());
     return *stats;
   }
-  bool WaitForBacklog(std::uint64_t backlog) {
+  template <class F>
+  bool WaitFor(F holds) {
     for (const auto deadline = Now() + 10 * engine::kSecond; Now() < deadline; std::this_thread::sleep_for(1ms)) {
-      if (Read().backlog == backlog) return true;
+      if (holds(Read())) return true;
     }
     return false;
+  }
+  bool WaitForBacklog(std::uint64_t backlog) {
+    return WaitFor([&](const Stats& stats) { return stats.backlog == backlog; });
   }
 
   std::unique_ptr<engine::Relay> Start(
@@ -267,10 +271,8 @@ TEST_CASE("what becomes of a failing event depends on its topic: the first patte
                    {"audit.*", {.max_attempts = 1, .on_exhausted = config::OnExhausted::kDeadLetter}}};
   auto relay = f.Start([](std::string_view p) { return p == "0" ? Outcome::kRefused : Outcome::kStored; }, config);
   CHECK(f.topic.WaitFor(1));
+  CHECK(f.WaitFor([](const Stats& s) { return s.dead == 1 && s.blocked == 1 && s.retrying == 1; }));
   CHECK(f.WaitForBacklog(4));
-  CHECK(f.Read().dead == 1);
-  CHECK(f.Read().blocked == 1);
-  CHECK(f.Read().retrying == 1);
   CHECK(relay->Stop(5s));
 }
 
