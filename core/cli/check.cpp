@@ -64,8 +64,9 @@ class Check {
       Wrong(kConfig, "/relay/ordering is \"key\", and the plugin " + plugin + " cannot keep the order of keys",
             "\"ordering\": \"none\"");
     }
-    if (config_.relay.NeedsDeadLetters() && !store.Can(OUTBOX_CAN_DEAD_LETTER)) {
-      Wrong(kConfig, "on_exhausted in /relay is \"dead_letter\", and the plugin " + plugin + " keeps no dead letters",
+    const std::string dead_letters = config_.relay.AsksForDeadLetters();
+    if (!dead_letters.empty() && !store.Can(OUTBOX_CAN_DEAD_LETTER)) {
+      Wrong(kConfig, dead_letters + " is \"dead_letter\", and the plugin " + plugin + " keeps no dead letters",
             "\"on_exhausted\": \"block\"");
     }
     if (!store.Can(OUTBOX_CAN_SHARE)) {

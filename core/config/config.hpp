@@ -1,7 +1,6 @@
 // The whole configuration, typed, with its defaults. docs/outbox-relay.reference.jsonc says what each key does.
 #pragma once
 
-#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -35,7 +34,7 @@ struct FailurePolicy {
 };
 
 struct TopicPolicy {
-  std::string pattern;  // fnmatch(3)
+  std::string pattern;  // * = any characters, ? = one
   FailurePolicy failures;
 };
 
@@ -53,10 +52,13 @@ struct Relay {
   Duration storage_timeout{10'000};   // one call to the database
   Duration shutdown_timeout{10'000};
 
-  [[nodiscard]] bool NeedsDeadLetters() const {
-    const auto does = [](const FailurePolicy& p) { return p.on_exhausted == OnExhausted::kDeadLetter; };
-    return does(failures) ||
-           std::any_of(topics.begin(), topics.end(), [&](const TopicPolicy& t) { return does(t.failures); });
+  // JSON pointer of the first on_exhausted that does; "" = none.
+  [[nodiscard]] std::string AsksForDeadLetters() const {
+    const auto asks = [](const FailurePolicy& p) { return p.on_exhausted == OnExhausted::kDeadLetter; };
+    if (asks(failures)) return "/relay/on_exhausted";
+    for (std::size_t i = 0; i < topics.size(); ++i)
+      if (asks(topics[i].failures)) return "/relay/topics/" + std::to_string(i) + "/on_exhausted";
+    return "";
   }
 };
 

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -33,6 +34,13 @@ bool IsPluginName(const std::string& name) {
 
 bool IsPrintable(const std::string& text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });
+}
+
+// What no topic's name can have would never fit; as a regular expression it may look as if it did.
+bool IsTopicPattern(const std::string& text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 || std::string_view("._-*?").find(static_cast<char>(c)) != std::string_view::npos;
+  });
 }
 
 void ReadStorage(Section section, Storage& out) {
@@ -112,8 +120,10 @@ void ReadTopics(Section& relay, Relay& out) {
   for (Section& section : relay.List("topics", kMaxTopics)) {
     TopicPolicy policy{"", out.failures};
     section.Read("topic", policy.pattern);
-    if (policy.pattern.empty() || !IsPrintable(policy.pattern))
-      section.Wrong("topic", "the name of a topic; * in it stands for any characters");
+    if (!IsTopicPattern(policy.pattern)) {
+      section.Wrong("topic",
+                    "the name of a topic (letters, digits, . _ -); * in it stands for any characters, ? for one");
+    }
     ReadFailures(section, policy.failures);
     section.Finish();
     out.topics.push_back(std::move(policy));

@@ -1,11 +1,14 @@
 // The shell's clock. Boot time, because it goes on while the machine is suspended: a lease does too.
 #pragma once
 
+#include <chrono>
 #include <ctime>
 
 #include "engine/settings.hpp"
 
 namespace outbox::engine {
+
+inline Time Micros(std::chrono::milliseconds d) { return std::chrono::microseconds(d).count(); }
 
 inline Time Now() {
   timespec t{};

@@ -2,12 +2,10 @@
 
 #include <fnmatch.h>
 
-#include <chrono>
+#include "engine/clock.hpp"
 
 namespace outbox::engine {
 namespace {
-
-Time Micros(config::Duration d) { return std::chrono::microseconds(d).count(); }
 
 FailurePolicy ForEngine(const config::FailurePolicy& p) {
   return {p.max_attempts, p.on_exhausted == config::OnExhausted::kBlock ? OUTBOX_BLOCK : OUTBOX_DEAD,

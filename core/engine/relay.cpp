@@ -16,8 +16,6 @@ std::string MakeId() {
   return fmt::format("{}-{}-{:08x}", host, getpid(), std::random_device{}());
 }
 
-Time Micros(config::Duration d) { return std::chrono::microseconds(d).count(); }
-
 }  // namespace
 
 Relay::Relay(config::Relay config, std::shared_ptr<plugins::Store> store, PublisherFactory publishers,
@@ -44,10 +42,9 @@ Status Relay::Start() {
     return {OUTBOX_BAD_CONFIG,
             "plugin '" + plugin + "' cannot keep the order of keys: set \"ordering\": \"none\" in /relay"};
   }
-  if (config_.NeedsDeadLetters() && !store_->Can(OUTBOX_CAN_DEAD_LETTER)) {
-    return {
-        OUTBOX_BAD_CONFIG,
-        "plugin '" + plugin + "' keeps no dead letters: set \"on_exhausted\": \"block\" wherever it stands in /relay"};
+  const std::string dead_letters = config_.AsksForDeadLetters();
+  if (!dead_letters.empty() && !store_->Can(OUTBOX_CAN_DEAD_LETTER)) {
+    return {OUTBOX_BAD_CONFIG, "plugin '" + plugin + "' keeps no dead letters: set " + dead_letters + " to \"block\""};
   }
   auto runner = MakeRunner(0);
   if (!runner.ok()) return runner.status();

@@ -9,8 +9,6 @@
 namespace outbox::engine {
 namespace {
 
-Time Micros(config::Duration d) { return std::chrono::microseconds(d).count(); }
-
 // Of one shard, when the relay may hold all of them: its memory has one limit.
 Settings MakeSettings(const config::Relay& c, bool marks_rows, std::uint32_t shards) {
   Settings s;

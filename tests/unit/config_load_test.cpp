@@ -90,8 +90,8 @@ TEST_CASE("a topic's policy says only what is other than in the rest of the rela
   CHECK(topics[1].failures.on_exhausted == OnExhausted::kBlock);
   CHECK(topics[1].failures.max_attempts == 1);
   CHECK(topics[1].failures.retry_backoff == 2s);
-  CHECK(config->relay.NeedsDeadLetters());
-  CHECK_FALSE(Parse(WithRelay(R"("topics": [{"topic": "a"}])"), "relay.json")->relay.NeedsDeadLetters());
+  CHECK(config->relay.AsksForDeadLetters() == "/relay/topics/0/on_exhausted");
+  CHECK(Parse(WithRelay(R"("topics": [{"topic": "a"}])"), "relay.json")->relay.AsksForDeadLetters().empty());
 }
 
 TEST_CASE("what is not JSON is shown with line and column") {
@@ -174,7 +174,12 @@ TEST_CASE("each mistake is named with its place, its value and its mend") {
       {WithRelay(R"("topics": [{"topic": "a"}, 1])"),
        "relay.json:1: /relay/topics/1: 1 is not valid; expected an object { ... }"},
       {WithRelay(R"("topics": [{"max_attempts": 2}])"),
-       "relay.json:1: /relay/topics/0/topic: missing; expected the name of a topic; * in it stands for any characters"},
+       "relay.json:1: /relay/topics/0/topic: missing; expected the name of a topic (letters, digits, . _ -); * in it "
+       "stands for any characters, ? for one"},
+      {WithRelay(R"("topics": [{"topic": "audit.+"}])"),
+       "relay.json:1: /relay/topics/0/topic: \"audit.+\" is not valid; expected the name of a topic (letters, digits, "
+       ". "
+       "_ -); * in it stands for any characters, ? for one"},
       {WithRelay(R"("topics": [{"topic": "a", "max_atempts": 2}])"),
        "relay.json:1: /relay/topics/0/max_atempts: unknown key; did you mean \"max_attempts\"?"},
       {WithRelay(R"("topics": [{"topic": "a", "retry_backoff": "10m"}])"),
