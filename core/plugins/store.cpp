@@ -62,6 +62,7 @@ Status Store::FindExtensions() {
   if (status.ok()) status = find(OUTBOX_EMIT_V1, emit_);
   if (status.ok()) status = find(OUTBOX_SCHEMA_V1, schema_);
   if (status.ok()) status = find(OUTBOX_STATS_V1, stats_);
+  if (status.ok()) status = find(OUTBOX_DEAD_V1, dead_);
   return status;
 }
 

@@ -64,6 +64,8 @@ struct ReserveOrder {
   std::function<bool(std::string_view row_id)> in_hand;
 };
 
+enum class Change { kRequeue, kDiscard, kDiscardBlocked, kRetryNow };  // of outbox.dead/1
+
 // One connection. [session]: any thread, never two calls at once, except Cancel.
 class Session {
  public:
@@ -88,8 +90,12 @@ class Session {
   [[nodiscard]] Status ApplySchema(const SchemaWish& wish, const Call& call);
   [[nodiscard]] Result<std::vector<Finding>> CheckSchema(const Call& call);
   [[nodiscard]] Result<Stats> ReadStats(const Call& call);
+  // What `found` is given lives until it returns; it answers false = enough.
+  [[nodiscard]] Status List(const Inquiry& inquiry, const std::function<bool(const Record&)>& found, const Call& call);
+  // How many events were changed.
+  [[nodiscard]] Result<std::uint64_t> Apply(Change change, std::span<const outbox_bytes> row_ids, const Call& call);
 
-  // For what has no method here: the contract tests reach outbox.dead/1 and outbox.testing/1 through it.
+  // For what has no method here: the contract tests reach outbox.testing/1 through it.
   [[nodiscard]] outbox_session* raw() const { return raw_; }
 
  private:
@@ -136,6 +142,7 @@ class Store : public std::enable_shared_from_this<Store> {
   const outbox_emit_v1* emit_ = nullptr;
   const outbox_schema_v1* schema_ = nullptr;
   const outbox_stats_v1* stats_ = nullptr;
+  const outbox_dead_v1* dead_ = nullptr;
 };
 
 }  // namespace outbox::plugins

@@ -2,6 +2,7 @@
 // first when you write your own; sdk/template/ is the one to copy.
 #include <algorithm>
 #include <charconv>
+#include <limits>
 
 #include "outbox.hpp"
 
@@ -17,10 +18,14 @@ std::optional<RowId> ParseId(std::string_view text) {
 
 std::optional<std::string> Own(const Bytes& bytes) { return bytes ? std::optional<std::string>(*bytes) : std::nullopt; }
 
+std::int64_t ToMicros(std::chrono::system_clock::time_point time) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count();
+}
+
 // The event's id is text of the caller: the views in an Event own nothing.
 Event ToEvent(std::string_view id, const Row& row, std::uint32_t attempts) {
-  const auto created = std::chrono::duration_cast<std::chrono::microseconds>(row.created.time_since_epoch());
-  return {id, row.event_id, row.key, row.event_type, row.topic, row.payload, row.headers, created.count(), attempts};
+  return {id,          row.event_id,          row.key, row.event_type, row.topic, row.payload,
+          row.headers, ToMicros(row.created), attempts};
 }
 
 class Adapter : public StorageAdapter,
@@ -60,8 +65,8 @@ class Adapter : public StorageAdapter,
       if (outbox_->ShardOf(id, row) != call().shard || waits(id, row)) return true;
       const auto failed = outbox_->failed.find(id);
       if (failed == outbox_->failed.end()) return batch.Add(ToEvent(std::to_string(id), row, 0));
-      const auto& [attempts, blocked, due] = failed->second;
-      return blocked || due > now || batch.Add(ToEvent(std::to_string(id), row, attempts));
+      const Failed& f = failed->second;
+      return f.blocked || f.due > now || batch.Add(ToEvent(std::to_string(id), row, f.attempts));
     };
 
     // Below the position only failed events can have become due since it passed them.
@@ -90,8 +95,12 @@ class Adapter : public StorageAdapter,
       ++failed.attempts;
       failed.blocked = failure.disposition == Disposition::kBlock;
       failed.due = Clock::now() + failure.retry_after;
+      failed.last = std::chrono::system_clock::now();
+      if (failed.attempts == 1) failed.first = failed.last;
+      failed.reason = failure.reason;
+      failed.error = failure.text;
       if (failure.disposition != Disposition::kDead) continue;
-      outbox_->dead.emplace(*id, Dead{std::move(row->second), failed.attempts});
+      outbox_->dead.emplace(*id, Dead{std::move(row->second), std::move(failed)});
       outbox_->Forget(*id);
     }
   }
@@ -220,19 +229,74 @@ class Adapter : public StorageAdapter,
 
   // outbox.dead/1
 
-  void ListDead(Bytes after, BatchBuilder& batch) override {
+  void List(const Inquiry& inquiry, const Found& found) override {
     const std::lock_guard lock(outbox_->mutex);
-    const RowId from = after ? ParseId(*after).value_or(0) : 0;
-    for (auto at = outbox_->dead.upper_bound(from); at != outbox_->dead.end(); ++at)
-      if (!batch.Add(ToEvent(std::to_string(at->first), at->second.row, at->second.attempts))) return;
+    const auto show = [&](RowId id, const Row& row, const Failed* failed, bool dead) {
+      if (inquiry.event_id && row.event_id != *inquiry.event_id) return true;
+      Record record;
+      const std::string row_id = std::to_string(id);
+      record.event = ToEvent(row_id, row, failed != nullptr ? failed->attempts : 0);
+      record.payload_size = row.payload ? static_cast<std::int64_t>(row.payload->size()) : -1;
+      if (!inquiry.contents) record.event.payload = record.event.headers = std::nullopt;
+      record.shard = dead ? 0 : outbox_->ShardOf(id, row);
+      record.now_us = ToMicros(std::chrono::system_clock::now());
+      if (failed != nullptr) {
+        record.state = dead ? OUTBOX_STATE_DEAD : failed->blocked ? OUTBOX_STATE_BLOCKED : OUTBOX_STATE_RETRYING;
+        record.first_failed_us = ToMicros(failed->first);
+        record.last_failed_us = ToMicros(failed->last);
+        if (record.state == OUTBOX_STATE_RETRYING)
+          record.next_try_us =
+              record.now_us + std::chrono::duration_cast<std::chrono::microseconds>(failed->due - Clock::now()).count();
+        record.reason = failed->reason;
+        record.error = failed->error;
+      }
+      return found(record);
+    };
+    const auto each = [&](const auto& table, auto use) {
+      const RowId stop = inquiry.before ? ParseId(*inquiry.before).value_or(0) : std::numeric_limits<RowId>::max();
+      auto at = table.upper_bound(inquiry.after ? ParseId(*inquiry.after).value_or(0) : 0);
+      for (; at != table.end() && at->first < stop && use(at->first, at->second); ++at) {
+      }
+    };
+    if (inquiry.from == OUTBOX_FROM_DEAD)
+      each(outbox_->dead, [&](RowId id, const Dead& dead) { return show(id, dead.row, &dead.failed, true); });
+    else if (inquiry.from == OUTBOX_FROM_FAILED)
+      each(outbox_->failed,
+           [&](RowId id, const Failed& failed) { return show(id, outbox_->rows.at(id), &failed, false); });
+    else
+      each(outbox_->rows, [&](RowId id, const Row& row) {
+        const auto failed = outbox_->failed.find(id);
+        return show(id, row, failed == outbox_->failed.end() ? nullptr : &failed->second, false);
+      });
   }
 
   std::uint64_t Requeue(RowIds ids) override {
-    return TakeDead(ids, [this](Dead dead) { outbox_->Add(std::move(dead.row)); });
+    return Take(outbox_->dead, ids, [this](RowId id, Dead& dead) {
+      outbox_->Add(std::move(dead.row));
+      outbox_->dead.erase(id);
+      return true;
+    });
   }
 
   std::uint64_t Discard(RowIds ids) override {
-    return TakeDead(ids, [](const Dead&) {});
+    return Take(outbox_->dead, ids, [this](RowId id, const Dead&) { return outbox_->dead.erase(id) == 1; });
+  }
+
+  std::uint64_t DiscardBlocked(RowIds ids) override {
+    return Take(outbox_->failed, ids, [this](RowId id, const Failed& failed) {
+      if (!failed.blocked) return false;
+      outbox_->Forget(id);
+      return true;
+    });
+  }
+
+  std::uint64_t RetryNow(RowIds ids) override {
+    return Take(outbox_->failed, ids, [](RowId, Failed& failed) {
+      failed.blocked = false;
+      failed.due = Clock::now();
+      failed.attempts = 1;
+      return true;
+    });
   }
 
   // outbox.testing/1
@@ -259,7 +323,7 @@ class Adapter : public StorageAdapter,
   TestState StateOf(std::string_view event_id) override {
     const std::lock_guard lock(outbox_->mutex);
     for (const auto& [id, dead] : outbox_->dead)
-      if (dead.row.event_id == event_id) return {OUTBOX_STATE_DEAD, dead.attempts};
+      if (dead.row.event_id == event_id) return {OUTBOX_STATE_DEAD, dead.failed.attempts};
     for (const auto& [id, row] : outbox_->rows) {
       if (row.event_id != event_id) continue;
       const auto failed = outbox_->failed.find(id);
@@ -270,17 +334,14 @@ class Adapter : public StorageAdapter,
   }
 
  private:
-  template <class F>
-  std::uint64_t TakeDead(RowIds ids, F use) {
+  template <class Table, class F>
+  std::uint64_t Take(Table& table, RowIds ids, F use) {
     const std::lock_guard lock(outbox_->mutex);
     std::uint64_t taken = 0;
     for (const std::string_view text : ids) {
       const auto id = ParseId(text);
-      const auto dead = id ? outbox_->dead.find(*id) : outbox_->dead.end();
-      if (dead == outbox_->dead.end()) continue;
-      use(std::move(dead->second));
-      outbox_->dead.erase(dead);
-      ++taken;
+      const auto row = id ? table.find(*id) : table.end();
+      if (row != table.end() && use(row->first, row->second)) ++taken;
     }
     return taken;
   }

@@ -31,11 +31,13 @@ struct Failed {
   std::uint32_t attempts = 0;
   bool blocked = false;  // never due by itself
   Clock::time_point due;
+  std::chrono::system_clock::time_point first, last;
+  std::string reason, error;
 };
 
 struct Dead {
   Row row;
-  std::uint32_t attempts = 0;
+  Failed failed;
 };
 
 struct Shard {

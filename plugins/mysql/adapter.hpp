@@ -55,9 +55,11 @@ class Adapter : public StorageAdapter,
 
   Stats ReadStats() override;
 
-  void ListDead(Bytes after, BatchBuilder& batch) override;
+  void List(const Inquiry& inquiry, const Found& found) override;
   std::uint64_t Requeue(RowIds rows) override;
   std::uint64_t Discard(RowIds rows) override;
+  std::uint64_t DiscardBlocked(RowIds rows) override;
+  std::uint64_t RetryNow(RowIds rows) override;
 
   void Reset() override;
   void ExpireLeases() override;

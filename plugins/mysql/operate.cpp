@@ -4,10 +4,8 @@
 #include "mysql/adapter.hpp"
 #include "mysql/check.hpp"
 #include "mysql/errors.hpp"
-#include "mysql/list.hpp"
 #include "mysql/schema.hpp"
 #include "sql/fill.hpp"
-#include "sql/text.hpp"
 
 namespace outbox::mysql {
 namespace {
@@ -22,17 +20,6 @@ select (select count(*) from (select 1 from {event} limit [limit]) l),
   (select count(*) from {dead}),
   (select timestampdiff(microsecond, created_at, sysdate(6)) div 1000 from {event} order by id limit 1))";
 
-constexpr const char* kListDead = R"(
-select 2, row_id, event_id, aggregate_id, event_type, topic, payload, headers, created_at, attempts
-from {dead} where row_id > [after] order by row_id)";
-
-// Locked first: of two that requeue the same, the second finds nothing.
-constexpr const char* kLockDead = "select row_id from {dead} where row_id in ([ids]) for update";
-constexpr const char* kRequeue = R"(
-insert into {event} (event_id, topic, aggregate_id, event_type, payload, headers)
-select event_id, topic, aggregate_id, event_type, [payload], headers from {dead} where row_id in ([ids]) order by row_id)";
-constexpr const char* kDropDead = "delete from {dead} where row_id in ([ids])";
-
 constexpr const char* kStateOf = R"(
 select case when r.row_id is null then 1 when r.next_try is null then 3 else 2 end, coalesce(r.attempts, 0)
 from {event} e left join {retry} r on r.row_id = e.id where e.event_id = :id
@@ -40,19 +27,6 @@ union all
 select 4, d.attempts from {dead} d where d.event_id = :again)";
 
 std::uint64_t Count(const sql::Value& value) { return static_cast<std::uint64_t>(sql::ToNumber(value)); }
-
-// How many dead letters went; `requeue` or are dropped.
-std::uint64_t TakeDead(Wire& db, const sql::Tables& t, const std::vector<long long>& ids, bool requeue) {
-  if (ids.empty()) return 0;
-  const std::string payload = requeue ? PayloadFromBlob(db, t) : "";
-  const auto step = [&](const char* sql) -> sql::Statement {
-    return {t.In(sql::Fill(sql, {{"[ids]", Listed(ids)}, {"[payload]", payload}})), {}};
-  };
-  std::vector<sql::Statement> steps{step(kLockDead)};
-  if (requeue) steps.push_back(step(kRequeue));
-  steps.push_back(step(kDropDead));
-  return db.RunTogether(steps).front().size();
-}
 
 }  // namespace
 
@@ -85,16 +59,6 @@ Stats Adapter::ReadStats() {
   config_->leases.Read(db, stats);
   return stats;
 }
-
-void Adapter::ListDead(Bytes after, BatchBuilder& batch) {
-  const long long from = after ? sql::ParseId(*after).value_or(0) : 0;
-  Db().Read(config_->tables.In(sql::Fill(kListDead, {{"[after]", std::to_string(from)}})),
-            [&batch](const Fetched& row) { return batch.Add(EventAt(row)); });
-}
-
-std::uint64_t Adapter::Requeue(RowIds rows) { return TakeDead(Db(), config_->tables, SortedIds(rows), true); }
-
-std::uint64_t Adapter::Discard(RowIds rows) { return TakeDead(Db(), config_->tables, SortedIds(rows), false); }
 
 void Adapter::Reset() {
   Wire& db = Db();

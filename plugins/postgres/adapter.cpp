@@ -68,7 +68,7 @@ Wire& Adapter::Db() {
   if (wire_->cancelled_before()) {
     reader_.reset();
     columns_.reset();
-    confirms_ = inserts_ = lists_ = false;
+    confirms_ = inserts_ = false;
     wire_->Adopt(Connect(config_->connection), call().timeout);
   }
   wire_->Begin(call().timeout);

@@ -57,9 +57,11 @@ class Adapter : public StorageAdapter,
 
   Stats ReadStats() override;
 
-  void ListDead(Bytes after, BatchBuilder& batch) override;
+  void List(const Inquiry& inquiry, const Found& found) override;
   std::uint64_t Requeue(RowIds rows) override;
   std::uint64_t Discard(RowIds rows) override;
+  std::uint64_t DiscardBlocked(RowIds rows) override;
+  std::uint64_t RetryNow(RowIds rows) override;
 
   void Reset() override;
   void ExpireLeases() override;
@@ -70,6 +72,7 @@ class Adapter : public StorageAdapter,
   Wire& Db();            // at the start of every call of the relay
   Operator& Ordinary();  // likewise, of an operator
   const EventColumns& Columns();
+  std::uint64_t Change(const char* sql, RowIds rows);  // of outbox.dead/1
 
   const std::shared_ptr<Config> config_;
   std::unique_ptr<Wire> wire_;
@@ -77,7 +80,7 @@ class Adapter : public StorageAdapter,
   // Learnt and prepared when first needed: a session must open also where there is no table yet.
   std::optional<EventColumns> columns_;
   std::unique_ptr<Reader> reader_;
-  bool confirms_ = false, inserts_ = false, lists_ = false;  // prepared
+  bool confirms_ = false, inserts_ = false;  // prepared
 };
 
 }  // namespace outbox::postgres

@@ -2,12 +2,10 @@
 #include <algorithm>
 
 #include "postgres/adapter.hpp"
-#include "postgres/array.hpp"
 #include "postgres/check.hpp"
 #include "postgres/errors.hpp"
 #include "postgres/schema.hpp"
 #include "sql/fill.hpp"
-#include "sql/text.hpp"
 
 namespace outbox::postgres {
 namespace {
@@ -25,19 +23,6 @@ select cast((select count(*) from (select 1 from {event} limit [limit]) l) as te
   cast((select cast(extract(epoch from clock_timestamp() - created_at) * 1000 as bigint)
         from {event} order by id limit 1) as text))";
 
-constexpr const char* kListDead =
-    "select [columns], e.attempts from {dead} e where e.row_id > $1 order by e.row_id limit 100";
-
-constexpr const char* kRequeue = R"(
-with d as (delete from {dead} where row_id = any(cast(:ids as bigint[])) returning *),
-  i as (insert into {event} (event_id, topic, aggregate_id, event_type, payload, headers)
-    select event_id, topic, aggregate_id, event_type, payload, headers from d order by row_id returning 1)
-select cast(count(*) as text) from i)";
-
-constexpr const char* kDiscard = R"(
-with d as (delete from {dead} where row_id = any(cast(:ids as bigint[])) returning 1)
-select cast(count(*) as text) from d)";
-
 constexpr const char* kStateOf = R"(
 with wanted as (select cast(:id as text) as id)
 select cast(case when r.row_id is null then 1 when r.next_try is null then 3 else 2 end as text),
@@ -45,13 +30,6 @@ select cast(case when r.row_id is null then 1 when r.next_try is null then 3 els
 from wanted w join {event} e on cast(e.event_id as text) = w.id left join {retry} r on r.row_id = e.id
 union all
 select '4', cast(d.attempts as text) from wanted w join {dead} d on cast(d.event_id as text) = w.id)";
-
-std::string ToArrayText(RowIds rows) {
-  std::string text = "{";
-  for (const std::string_view row : rows)
-    if (const auto id = sql::ParseId(row)) text += (text.size() > 1 ? "," : "") + std::to_string(*id);
-  return text + "}";
-}
 
 std::uint64_t Count(const sql::Value& value) { return static_cast<std::uint64_t>(sql::ToNumber(value)); }
 
@@ -86,37 +64,6 @@ Stats Adapter::ReadStats() {
   if (row[5]) stats.oldest_age = Millis(std::max(0LL, sql::ToNumber(row[5])));
   config_->leases.Read(db, stats);
   return stats;
-}
-
-void Adapter::ListDead(Bytes after, BatchBuilder& batch) {
-  Wire& db = Db();
-  if (!lists_) {
-    const std::string columns = sql::Fill(Columns().Select(), {{"e.id", "e.row_id"}});
-    db.Prepare("dead", config_->tables.In(sql::Fill(kListDead, {{"[columns]", columns}})), {kInt8});
-    lists_ = true;
-  }
-  std::int64_t from = after ? sql::ParseId(*after).value_or(0) : 0;
-  for (bool more = true; more;) {
-    std::string bytes;
-    PutNumber(bytes, from);
-    const Result page = db.Execute("dead", {{bytes, true}});
-    more = page.rows() > 0;
-    for (int row = 0; row < page.rows() && more; ++row) {
-      char room[24];
-      Event e = EventAt(page, row, 0, room);
-      e.attempts = static_cast<std::uint32_t>(page.Number(row, 8));
-      from = page.Number(row, 0);
-      more = batch.Add(e);
-    }
-  }
-}
-
-std::uint64_t Adapter::Requeue(RowIds rows) {
-  return Count(Ordinary().Run({config_->tables.In(kRequeue), {ToArrayText(rows)}}).at(0)[0]);
-}
-
-std::uint64_t Adapter::Discard(RowIds rows) {
-  return Count(Ordinary().Run({config_->tables.In(kDiscard), {ToArrayText(rows)}}).at(0)[0]);
 }
 
 void Adapter::Reset() {

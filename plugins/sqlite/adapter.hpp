@@ -1,6 +1,7 @@
 // SQLite: an outbox in the application's own database file.
 #pragma once
 
+#include <initializer_list>
 #include <map>
 #include <memory>
 #include <span>
@@ -56,9 +57,11 @@ class Adapter : public StorageAdapter,
 
   Stats ReadStats() override;
 
-  void ListDead(Bytes after, BatchBuilder& batch) override;
+  void List(const Inquiry& inquiry, const Found& found) override;
   std::uint64_t Requeue(RowIds rows) override;
   std::uint64_t Discard(RowIds rows) override;
+  std::uint64_t DiscardBlocked(RowIds rows) override;
+  std::uint64_t RetryNow(RowIds rows) override;
 
   void Reset() override;
   void ExpireLeases() override;
@@ -73,7 +76,8 @@ class Adapter : public StorageAdapter,
   Connection& Db(bool create = false);  // at the start of every call
   std::size_t ConfirmSome(Connection& db, std::span<const long long> ids);
   void Fail(const Failure& failure, const std::string& row);
-  std::uint64_t TakeDead(RowIds rows, bool requeue);
+  // The steps for each row, all in one transaction; how many rows the first of them has changed.
+  std::uint64_t Change(RowIds rows, std::initializer_list<const char*> steps);
 
   const std::shared_ptr<Config> config_;
   std::unique_ptr<Connection> connection_;

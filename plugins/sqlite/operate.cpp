@@ -1,9 +1,7 @@
 // What an operator asks for, and the tests.
 #include <algorithm>
-#include <charconv>
 
 #include "sql/fill.hpp"
-#include "sql/text.hpp"
 #include "sqlite/adapter.hpp"
 #include "sqlite/schema.hpp"
 #include "sqlite/time.hpp"
@@ -21,14 +19,6 @@ select cast((select count(*) from (select 1 from {event} limit [limit])) as text
   cast((select count(*) from {retry} r where r.next_try is null
         and exists (select 1 from {event} e where e.id = r.row_id)) as text),
   cast((select count(*) from {dead}) as text), cast([now] as text))";
-
-constexpr const char* kListDead = R"(
-select row_id, event_id, aggregate_id, event_type, topic, payload, headers, created_at, attempts
-from {dead} where row_id > ?1 order by row_id)";
-
-constexpr const char* kRequeue = R"(
-insert into {event} (event_id, topic, aggregate_id, event_type, payload, headers)
-select event_id, topic, aggregate_id, event_type, payload, headers from {dead} where row_id = ?1)";
 
 constexpr const char* kStateOf = R"(
 with wanted as (select :id as id)
@@ -67,46 +57,6 @@ Stats Adapter::ReadStats() {
     stats.oldest_age = Millis(std::max<std::int64_t>(0, sql::ToNumber(row[5]) - ToMicros(oldest, 0) / 1000));
   config_->leases.Read(db, stats);
   return stats;
-}
-
-void Adapter::ListDead(Bytes after, BatchBuilder& batch) {
-  Prepared list(Db(), config_->tables.In(kListDead));
-  list.Bind(after ? sql::ParseId(*after).value_or(0) : 0);
-  while (list.Step()) {
-    char room[24];
-    const auto end = std::to_chars(room, room + sizeof room, list.Number(0)).ptr;
-    if (!batch.Add({{room, static_cast<std::size_t>(end - room)},
-                    list.Text(1),
-                    list.Maybe(2),
-                    list.Text(3),
-                    list.Text(4),
-                    list.Maybe(5),
-                    list.Maybe(6),
-                    ToMicros(list, 7),
-                    static_cast<std::uint32_t>(list.Number(8))}))
-      break;
-  }
-}
-
-std::uint64_t Adapter::Requeue(RowIds rows) { return TakeDead(rows, true); }
-
-std::uint64_t Adapter::Discard(RowIds rows) { return TakeDead(rows, false); }
-
-std::uint64_t Adapter::TakeDead(RowIds rows, bool requeue) {
-  Connection& db = Db();
-  Prepared copy(db, config_->tables.In(kRequeue)),
-      remove(db, config_->tables.In("delete from {dead} where row_id = ?1"));
-  std::uint64_t taken = 0;
-  Transaction transaction(db);
-  for (const std::string_view row : rows) {
-    const auto id = sql::ParseId(row);
-    if (!id) continue;
-    if (requeue) copy.Bind(*id).Execute();
-    remove.Bind(*id).Execute();
-    taken += static_cast<std::uint64_t>(sqlite3_changes(db.raw()));
-  }
-  transaction.Commit();
-  return taken;
 }
 
 void Adapter::Reset() {

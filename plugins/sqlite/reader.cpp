@@ -17,7 +17,7 @@ constexpr unsigned kLookAtClock = 256;  // rows
 const char* const kColumns = "id, event_id, aggregate_id, event_type, topic, payload, headers, created_at";
 enum Column : int { kId, kEventId, kKey, kType, kTopic, kPayload, kHeaders, kCreated };
 
-// FNV-1a. Which rows are whose must be the same for every relay of one outbox, and must never change.
+// FNV-1a.
 std::uint32_t Hash(std::string_view bytes) {
   std::uint32_t hash = 2166136261U;
   for (const char c : bytes) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
@@ -39,6 +39,10 @@ select 1 from {retry} r where r.aggregate_id = cast(?1 as text) and r.row_id < ?
   and exists (select 1 from {event} e where e.id = r.row_id) limit 1)";
 
 }  // namespace
+
+std::uint32_t ShardOf(std::string_view row_id, const Bytes& key, std::uint32_t shards) {
+  return Hash(key ? *key : row_id) % shards;
+}
 
 Reader::Reader(Connection& connection, const sql::Tables& tables)
     : connection_(connection),
@@ -114,7 +118,7 @@ bool Reader::Add(const Prepared& row, BatchBuilder& batch) {
 bool Reader::Ours(long long id, const Bytes& key) const {
   if (shards_ == 1) return true;
   char room_for_id[24];
-  return Hash(key ? *key : Print(id, room_for_id)) % shards_ == shard_;
+  return ShardOf(Print(id, room_for_id), key, shards_) == shard_;
 }
 
 // Does the row wait: for its own next try, or for an earlier one of its key?

@@ -44,4 +44,7 @@ class Reader {
   long long at_ = 0;       // the database's time
 };
 
+// Which rows are whose must be the same for every relay of one outbox, and must never change.
+[[nodiscard]] std::uint32_t ShardOf(std::string_view row_id, const Bytes& key, std::uint32_t shards);
+
 }  // namespace outbox::sqlite

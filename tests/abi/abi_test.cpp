@@ -23,9 +23,9 @@ std::map<std::string, std::pair<std::size_t, std::size_t>> Places(const Place* a
 }
 
 // What may grow at its end.
-const std::set<std::string> kGrowing{"outbox_event", "outbox_error",       "outbox_batch",
-                                     "outbox_call",  "outbox_reserve",     "outbox_host",
-                                     "outbox_lease", "outbox_schema_wish", "outbox_stats"};
+const std::set<std::string> kGrowing{"outbox_event",   "outbox_error",   "outbox_batch", "outbox_call",
+                                     "outbox_reserve", "outbox_host",    "outbox_lease", "outbox_schema_wish",
+                                     "outbox_stats",   "outbox_inquiry", "outbox_record"};
 
 }  // namespace
 

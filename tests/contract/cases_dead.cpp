@@ -1,8 +1,12 @@
-// Dead letters: given up, kept, and brought back.
+// Failed events as an operator meets them: shown, tried again, brought back, given up.
+#include <thread>
+
 #include "rig.hpp"
 
 namespace outbox::contract {
 namespace {
+
+using plugins::Change;
 
 // 1 2 3 of key "k", 1 dead, the relay holds nothing.
 void KillTheHead(Rig& rig, Relay& relay) {
@@ -34,7 +38,8 @@ void DeadKeepsEverything(const Subject& subject) {
   const auto dead = rig.ListDead();
   Expect(dead.size() == 2, "{} dead events are listed, expected: 2", dead.size());
   for (std::size_t i = 0; i < 2; ++i) {
-    const Row &was = rows[i], &is = dead[i];
+    const Row& was = rows[i];
+    const Seen& is = dead[i];
     Expect(is.event_id == was.event_id && is.event_type == was.event_type && is.topic == was.topic,
            "event_id, event_type or topic of event {} have changed", was.event_id);
     Expect(is.key == was.key, "the key of event {} has changed", was.event_id);
@@ -51,13 +56,14 @@ void ListsInPages(const Subject& subject) {
   Relay relay(rig);
   rig.Emit(7, std::nullopt);
   relay.Fail(relay.Await(7), OUTBOX_DEAD);
-  std::vector<Row> all;
+  std::vector<Seen> all;
   std::string after;
   for (int pages = 0; pages < 10; ++pages) {
-    const auto page = rig.ListDead(after, 3);
+    const auto page = rig.List(
+        {.from = OUTBOX_FROM_DEAD, .after = after.empty() ? std::nullopt : Bytes(after), .max = 3, .contents = false});
     if (page.empty()) break;
-    after = page.back().row_id;
     all.insert(all.end(), page.begin(), page.end());
+    after = all.back().row_id;
   }
   Expect(Numbers(all) == "1 2 3 4 5 6 7", "pages of three listed '{}', expected: 1 to 7", Numbers(all));
 }
@@ -68,7 +74,7 @@ void RequeueKeepsTheEventId(const Subject& subject) {
   Relay relay(rig);
   KillTheHead(rig, relay);
   const auto dead = rig.ListDead();
-  Expect(rig.Requeue(dead) == 1, "requeue did not tell that one event moved");
+  Expect(rig.Apply(Change::kRequeue, dead) == 1, "requeue did not tell that one event moved");
   rig.ExpectState(EventId(1), OUTBOX_STATE_WAITING, 0);
   Expect(rig.ListDead().empty(), "the event is still among the dead");
   const auto rows = relay.ReadAll(/*sweep=*/true);
@@ -86,7 +92,7 @@ void RequeueIsFoundWithoutASweep(const Subject& subject) {
   relay.Fail({rows[0]}, OUTBOX_DEAD);
   relay.Confirm({rows[1]});
   relay.ExpectNothing("one event is dead and one delivered");
-  Expect(rig.Requeue(rig.ListDead()) == 1, "requeue did not tell that one event moved");
+  Expect(rig.Apply(Change::kRequeue, rig.ListDead()) == 1, "requeue did not tell that one event moved");
   Expect(Numbers(relay.Await(1)) == "1", "the requeued event was not returned");
 }
 
@@ -96,8 +102,8 @@ void RequeueTwiceMovesOnce(const Subject& subject) {
   Relay relay(rig);
   KillTheHead(rig, relay);
   const auto dead = rig.ListDead();
-  Expect(rig.Requeue(dead) == 1, "the first requeue did not tell that one event moved");
-  Expect(rig.Requeue(dead) == 0, "the second requeue says that something moved");
+  Expect(rig.Apply(Change::kRequeue, dead) == 1, "the first requeue did not tell that one event moved");
+  Expect(rig.Apply(Change::kRequeue, dead) == 0, "the second requeue says that something moved");
   const auto rows = relay.ReadAll(/*sweep=*/true);
   Expect(Numbers(rows) == "2 3 1", "'{}' was returned, expected: 2 3 1", Numbers(rows));
 }
@@ -108,8 +114,8 @@ void DiscardRemoves(const Subject& subject) {
   Relay relay(rig);
   KillTheHead(rig, relay);
   const auto dead = rig.ListDead();
-  Expect(rig.Discard(dead) == 1, "discard did not tell that one event went");
-  Expect(rig.Discard(dead) == 0, "the second discard says that something went");
+  Expect(rig.Apply(Change::kDiscard, dead) == 1, "discard did not tell that one event went");
+  Expect(rig.Apply(Change::kDiscard, dead) == 0, "the second discard says that something went");
   rig.ExpectState(EventId(1), OUTBOX_STATE_ABSENT, 0);
 }
 
@@ -122,6 +128,197 @@ void RepeatedDeathKillsOnce(const Subject& subject) {
   relay.Fail(rows, OUTBOX_DEAD);
   relay.Fail(rows, OUTBOX_DEAD);
   Expect(rig.ListDead().size() == 1, "{} dead events are listed, expected: 1", rig.ListDead().size());
+}
+
+// Those of the outbox with this key.
+std::vector<Seen> OfKey(Rig& rig, std::uint32_t from, std::string_view key) {
+  return rig.List({.from = from, .key = key, .max = 1000});
+}
+
+void ListSaysWhy(const Subject& subject) {
+  Rig rig(subject);
+  rig.NeedListing();
+  Relay relay(rig);
+  rig.Emit({{"retried"}, {"blocked"}, {"fresh"}});
+  const auto rows = relay.Await(3);
+  relay.Fail({rows[0]}, OUTBOX_RETRY, std::chrono::hours(1));
+  relay.Fail({rows[1]}, OUTBOX_RETRY, Millis(0));
+  relay.Fail({rows[1]}, OUTBOX_BLOCK);
+  const auto all = rig.List({.from = OUTBOX_FROM_OUTBOX, .max = 1000});
+  Expect(Numbers(all) == "1 2 3", "the outbox lists '{}', expected: 1 2 3", Numbers(all));
+  const auto failed = rig.List({.from = OUTBOX_FROM_FAILED, .max = 1000});
+  Expect(Numbers(failed) == "1 2", "'{}' are listed as failed, expected: 1 2", Numbers(failed));
+  for (const auto* list : {&all, &failed}) {
+    const Seen &retried = (*list)[0], &blocked = (*list)[1];
+    Expect(retried.state == OUTBOX_STATE_RETRYING && blocked.state == OUTBOX_STATE_BLOCKED,
+           "the states are {} and {}, expected: retrying and blocked", retried.state, blocked.state);
+    Expect(retried.attempts == 1 && blocked.attempts == 2, "attempts are {} and {}, expected: 1 and 2",
+           retried.attempts, blocked.attempts);
+    const auto left = retried.next_try_us - retried.now_us;
+    Expect(left > 3'500'000'000 && left <= 3'600'000'000, "the next try is {} us from now, expected: an hour", left);
+    Expect(blocked.next_try_us == 0, "a blocked event has a next try");
+    for (const Seen* one : {&retried, &blocked}) {
+      Expect(
+          one->first_failed_us > 0 && one->first_failed_us <= one->last_failed_us && one->last_failed_us <= one->now_us,
+          "first failed at {}, last at {}, now is {}", one->first_failed_us, one->last_failed_us, one->now_us);
+      Expect(one->reason == "too_large", "the reason is '{}', expected: too_large", one->reason.value_or("absent"));
+      Expect(one->error && !one->error->empty(), "the text of the failure is lost");
+    }
+  }
+  const Seen& fresh = all[2];
+  Expect(fresh.state == OUTBOX_STATE_WAITING && fresh.attempts == 0 && fresh.first_failed_us == 0 && !fresh.reason,
+         "an event that has not failed has a failure");
+}
+
+void DeadSaysWhy(const Subject& subject) {
+  Rig rig(subject);
+  rig.NeedDead();
+  Relay relay(rig);
+  rig.Emit(1, "k");
+  const auto rows = relay.Await(1);
+  relay.Fail(rows, OUTBOX_RETRY, Millis(0));
+  relay.Fail(rows, OUTBOX_DEAD);
+  const auto dead = rig.ListDead();
+  Expect(dead.size() == 1 && dead[0].state == OUTBOX_STATE_DEAD, "the dead event is not listed as dead");
+  Expect(dead[0].first_failed_us > 0 && dead[0].first_failed_us <= dead[0].last_failed_us &&
+             dead[0].last_failed_us <= dead[0].now_us,
+         "first failed at {}, died at {}, now is {}", dead[0].first_failed_us, dead[0].last_failed_us, dead[0].now_us);
+  Expect(dead[0].reason == "too_large" && dead[0].error, "reason or text of the last failure is lost");
+}
+
+void ListFinds(const Subject& subject) {
+  Rig rig(subject);
+  rig.NeedListing();
+  rig.Emit({{"k"}, {"K"}, {"k "}, {""}, {std::nullopt}, {"k"}, {"k"}});
+  const auto numbers = [&](const Inquiry& inquiry) { return Numbers(rig.List(inquiry)); };
+  const auto expect = [](const std::string& seen, const char* expected, const char* of) {
+    Expect(seen == expected, "'{}' is listed of {}, expected: {}", seen, of, expected);
+  };
+  expect(numbers({.key = "k", .max = 9}), "1 6 7", "the key k");
+  expect(numbers({.key = "K", .max = 9}), "2", "the key K");
+  expect(numbers({.key = "k ", .max = 9}), "3", "the key k with a blank");
+  expect(numbers({.key = "", .max = 9}), "4", "the empty key");
+  expect(numbers({.event_id = EventId(5), .max = 9}), "5", "one event id");
+  expect(numbers({.event_id = "no such id", .max = 9}), "", "an id that is none");
+  expect(numbers({.key = "k", .max = 2}), "1 6", "two of the key k");
+  const auto all = rig.List({.max = 9});
+  expect(numbers({.after = all[1].row_id, .before = all[4].row_id, .max = 9}), "3 4", "what lies between 2 and 5");
+  expect(numbers({.after = all[0].row_id, .key = "k", .max = 1}), "6", "the key k after 1");
+  expect(numbers({.from = OUTBOX_FROM_FAILED, .max = 9}), "", "the failed ones");
+  expect(numbers({.from = OUTBOX_FROM_DEAD, .max = 9}), "", "the dead ones");
+}
+
+void ListWithoutContents(const Subject& subject) {
+  Rig rig(subject);
+  rig.NeedListing();
+  const std::string payload = "письмо";
+  rig.Emit({{"k", payload, R"({"a":"b"})"}, {"k", ""}, {"k", std::nullopt}});
+  const auto without = rig.List({.max = 9});
+  const auto with = rig.List({.max = 9, .contents = true});
+  Expect(without.size() == 3 && with.size() == 3, "not all events are listed");
+  const std::int64_t sizes[] = {static_cast<std::int64_t>(payload.size()), 0, -1};
+  for (std::size_t i = 0; i < 3; ++i) {
+    Expect(!without[i].payload && !without[i].headers, "contents are given without being asked for");
+    Expect(without[i].payload_size == sizes[i], "the payload's size is {}, expected: {}", without[i].payload_size,
+           sizes[i]);
+  }
+  Expect(with[0].payload == payload && with[1].payload == "" && !with[2].payload, "the payloads have changed");
+  Expect(with[0].headers && !with[1].headers, "the headers have changed");
+}
+
+void RetryNowIsFoundWithoutASweep(const Subject& subject) {
+  Rig rig(subject);
+  rig.NeedListing();
+  Relay relay(rig);
+  rig.Emit(3, "k");
+  const auto rows = relay.Await(3);
+  for (int i = 0; i < 4; ++i) relay.Fail({rows[0]}, OUTBOX_RETRY, Millis(0));
+  relay.Fail({rows[0]}, OUTBOX_BLOCK);
+  relay.Forget();
+  relay.ExpectNothing("the key is blocked");
+  const auto failed = OfKey(rig, OUTBOX_FROM_FAILED, "k");
+  Expect(rig.Apply(Change::kRetryNow, failed) == 1, "retry_now did not tell that one event was changed");
+  const auto again = relay.Await(1);
+  Expect(Numbers(again) == "1", "'{}' was returned, expected: 1, its followers wait", Numbers(again));
+  Expect(again[0].attempts == 1, "the event says {} attempts, expected: 1", again[0].attempts);
+  relay.Confirm(again);
+  const auto rest = relay.ReadAll(/*sweep=*/true);
+  Expect(Numbers(rest) == "2 3", "'{}' was returned, expected: 2 3", Numbers(rest));
+}
+
+void RetryNowIsForFailedOnes(const Subject& subject) {
+  Rig rig(subject);
+  rig.NeedListing();
+  Relay relay(rig);
+  rig.Emit(2, "k");
+  const auto rows = relay.Await(2);
+  Expect(rig.Apply(Change::kRetryNow, rows) == 0, "events that have not failed were changed");
+  relay.Fail({rows[0]}, OUTBOX_RETRY, std::chrono::hours(1));
+  relay.Forget(rows[0]);
+  Expect(rig.Apply(Change::kRetryNow, rows) == 1, "the retrying event alone was to be changed");
+  Expect(Numbers(relay.Await(1)) == "1", "the retrying event was not returned at once");
+  relay.Confirm(rows);
+  Expect(rig.Apply(Change::kRetryNow, rows) == 0, "events that are gone were changed");
+}
+
+void DiscardBlockedFreesTheKey(const Subject& subject) {
+  Rig rig(subject);
+  rig.NeedListing();
+  Relay relay(rig);
+  rig.Emit(3, "k");
+  const auto rows = relay.Await(3);
+  relay.Fail({rows[0]}, OUTBOX_BLOCK);
+  relay.Forget();
+  Expect(rig.Apply(Change::kDiscardBlocked, rows) == 1, "the blocked event alone was to go");
+  Expect(rig.Apply(Change::kDiscardBlocked, rows) == 0, "the second call says that something went");
+  rig.ExpectState(EventId(1), OUTBOX_STATE_ABSENT, 0);
+  const auto rest = relay.ReadAll(/*sweep=*/true);
+  Expect(Numbers(rest) == "2 3", "'{}' was returned, expected: 2 3", Numbers(rest));
+}
+
+void DiscardBlockedLeavesOthers(const Subject& subject) {
+  Rig rig(subject);
+  rig.NeedListing();
+  Relay relay(rig);
+  rig.Emit(2, std::nullopt);
+  const auto rows = relay.Await(2);
+  relay.Fail({rows[0]}, OUTBOX_RETRY, std::chrono::hours(1));
+  relay.Fail({rows[1]}, OUTBOX_BLOCK);
+  Expect(rig.Apply(Change::kRetryNow, std::vector{rows[1]}) == 1, "the blocked event was to be tried again");
+  Expect(rig.Apply(Change::kDiscardBlocked, rows) == 0, "an event that is not blocked was discarded");
+  Expect(rig.Apply(Change::kDiscard, rows) == 0, "an event that is not dead was discarded");
+  Expect(rig.Apply(Change::kRequeue, rows) == 0, "an event that is not dead was requeued");
+  rig.ExpectState(EventId(1), OUTBOX_STATE_RETRYING, 1);
+}
+
+void RequeueByTwoMovesOnce(const Subject& subject) {
+  constexpr std::size_t kEvents = 200;
+  Rig rig(subject);
+  rig.NeedDead();
+  Relay relay(rig);
+  rig.Emit(kEvents, std::nullopt);
+  relay.Fail(relay.Await(kEvents), OUTBOX_DEAD);
+  relay.Forget();
+  const auto dead = rig.ListDead();
+  std::vector<std::unique_ptr<plugins::Session>> sessions;
+  for (int i = 0; i < 2; ++i) sessions.push_back(rig.Connect());
+  std::uint64_t moved[2] = {};
+  std::string broken[2];
+  std::vector<std::thread> people;
+  for (std::size_t i = 0; i < 2; ++i)
+    people.emplace_back([&, i] {
+      try {
+        moved[i] = Rig::Apply(*sessions[i], Change::kRequeue, dead);
+      } catch (const std::exception& error) {
+        broken[i] = error.what();
+      }
+    });
+  for (std::thread& one : people) one.join();
+  Expect((broken[0] + broken[1]).empty(), "one of them was refused: {}{}", broken[0], broken[1]);
+  Expect(moved[0] + moved[1] == kEvents, "two people were told of {} and {} events, expected: {} in all", moved[0],
+         moved[1], kEvents);
+  const auto rows = relay.Await(kEvents);
+  Expect(rows.size() == kEvents, "{} events were returned, expected: {}", rows.size(), kEvents);
 }
 
 }  // namespace
@@ -137,6 +334,19 @@ std::vector<Case> DeadCases() {
        RequeueIsFoundWithoutASweep},
       {"dead", "requeue-twice-moves-once", "What is not dead any more is passed over.", RequeueTwiceMovesOnce},
       {"dead", "discard-removes", "A discarded event is gone.", DiscardRemoves},
+      {"dead", "requeue-by-two-moves-once",
+       "Two who requeue the same at once move each event once, and know their part.", RequeueByTwoMovesOnce},
+      {"dead", "dead-says-why", "It keeps reason, text and times of its failures.", DeadSaysWhy},
+      {"dead", "list-says-why", "Failed events are listed with state, attempts, times, reason and text.", ListSaysWhy},
+      {"dead", "list-finds", "list finds by key, byte for byte, by event id and between rows.", ListFinds},
+      {"dead", "list-without-contents", "Payload and headers only come where they are asked for; the size always.",
+       ListWithoutContents},
+      {"dead", "retry-now-is-found-without-a-sweep", "A blocked event is tried again, before its followers.",
+       RetryNowIsFoundWithoutASweep},
+      {"dead", "retry-now-is-for-failed-ones", "Others are passed over.", RetryNowIsForFailedOnes},
+      {"dead", "discard-blocked-frees-the-key", "A blocked event goes, and its key goes on.",
+       DiscardBlockedFreesTheKey},
+      {"dead", "discard-blocked-leaves-others", "Events that are not blocked stay.", DiscardBlockedLeavesOthers},
       {"dead", "repeated-death-kills-once", "The same failure again, after a lost reply, makes no second one.",
        RepeatedDeathKillsOnce},
   };

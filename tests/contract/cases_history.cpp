@@ -269,10 +269,11 @@ class History {
       if (line_[i].state == State::kDead) dead.push_back(i);
     if (dead.empty() || late_) return;
     Entry& entry = line_[dead[Below(dead.size())]];
-    for (const Row& row : rig_.ListDead()) {
+    for (const Seen& row : rig_.ListDead()) {
       if (row.event_id != entry.note.event_id) continue;
-      Did("requeue " + Numbers({row}));
-      Check(rig_.Requeue({row}) == 1, "requeue did not move event {}", row.event_id);
+      Did("requeue " + Numbers(std::vector{row}));
+      Check(rig_.Apply(plugins::Change::kRequeue, std::vector{row}) == 1, "requeue did not move event {}",
+            row.event_id);
       entry.state = State::kGone;
       line_.push_back({entry.note});
       return;

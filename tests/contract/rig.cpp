@@ -63,6 +63,8 @@ std::vector<std::string> EventIds(const std::vector<Row>& rows) {
   return ids;
 }
 
+std::string Numbers(const std::vector<Seen>& seen) { return Numbers(std::vector<Row>(seen.begin(), seen.end())); }
+
 std::string Numbers(const std::vector<Row>& rows) {
   std::string numbers;
   for (const Row& row : rows) {
@@ -87,7 +89,6 @@ Call Within(Millis timeout, std::uint64_t token) { return {0, token, timeout}; }
 
 Rig::Rig(const Subject& subject) : store_(OpenSubject(subject)), session_(Connect()) {
   testing_ = Extension<outbox_testing_v1>(*store_, OUTBOX_TESTING_V1);
-  dead_ = Extension<outbox_dead_v1>(*store_, OUTBOX_DEAD_V1);
   if (store_->table().get_extension(OUTBOX_EMIT_V1) == nullptr)
     throw Skipped("the plugin does not have " OUTBOX_EMIT_V1);
 
@@ -120,7 +121,12 @@ void Rig::NeedLeases() const {
 
 void Rig::NeedDead() const {
   Need(OUTBOX_CAN_DEAD_LETTER);
-  if (dead_ == nullptr) throw Skipped("the plugin does not have " OUTBOX_DEAD_V1);
+  NeedListing();
+}
+
+void Rig::NeedListing() const {
+  if (store_->table().get_extension(OUTBOX_DEAD_V1) == nullptr)
+    throw Skipped("the plugin does not have " OUTBOX_DEAD_V1);
 }
 
 void Rig::Emit(const std::vector<Note>& notes) {
@@ -173,29 +179,35 @@ void Rig::ExpectState(const std::string& event_id, std::int32_t state, std::uint
          event_id, names[its_state], its_attempts, names[state], attempts);
 }
 
-std::vector<Row> Rig::ListDead(std::string_view after, std::uint32_t max) {
-  outbox_batch raw{};
-  raw.struct_size = sizeof raw;
-  const outbox_bytes from = after.empty() ? outbox_bytes{nullptr, 0} : outbox::Raw(after);
-  CallRaw(
-      "dead.list", [&](auto* s, auto* c) { return dead_->list(s, from, max, &c->call, &raw, &c->error); }, *session_);
-  const plugins::Batch batch(store_, raw);
-  Expect(batch.size() <= max, "dead.list returned {} rows though {} were asked for", batch.size(), max);
-  std::vector<Row> rows;
-  for (std::size_t i = 0; i < batch.size(); ++i) rows.push_back(Copy(batch[i], batch.token()));
-  return rows;
+std::vector<Seen> Rig::List(const Inquiry& inquiry) {
+  std::vector<Seen> all;
+  const auto add = [&all](const Record& r) {
+    const auto own = [](const Bytes& bytes) { return bytes ? Text(*bytes) : std::nullopt; };
+    Seen& seen = all.emplace_back();
+    static_cast<Row&>(seen) = {std::string(r.event.row_id),
+                               std::string(r.event.event_id),
+                               own(r.event.aggregate_id),
+                               std::string(r.event.event_type),
+                               std::string(r.event.topic),
+                               own(r.event.payload),
+                               own(r.event.headers),
+                               r.event.created_us,
+                               r.event.attempts,
+                               0};
+    seen.state = r.state;
+    seen.shard = r.shard;
+    seen.payload_size = r.payload_size;
+    seen.now_us = r.now_us;
+    seen.first_failed_us = r.first_failed_us;
+    seen.last_failed_us = r.last_failed_us;
+    seen.next_try_us = r.next_try_us;
+    seen.reason = own(r.reason);
+    seen.error = own(r.error);
+    return true;
+  };
+  Ok(session_->List(inquiry, add, Within(kTimeout)));
+  return all;
 }
-
-std::uint64_t Rig::ChangeDead(DeadCall function, const std::vector<Row>& rows) {
-  const auto ids = Ids(rows);
-  std::uint64_t changed = 0;
-  CallRaw(
-      "dead.requeue or discard",
-      [&](auto* s, auto* c) { return function(s, ids.data(), ids.size(), &c->call, &changed, &c->error); }, *session_);
-  return changed;
-}
-std::uint64_t Rig::Requeue(const std::vector<Row>& rows) { return ChangeDead(dead_->requeue, rows); }
-std::uint64_t Rig::Discard(const std::vector<Row>& rows) { return ChangeDead(dead_->discard, rows); }
 
 Relay::Relay(Rig& rig, std::string id, Standby) : rig_(rig), id_(std::move(id)), session_(rig.Connect()) {}
 

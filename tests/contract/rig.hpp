@@ -4,7 +4,6 @@
 #include <set>
 
 #include "case.hpp"
-#include "outbox/ext/dead.h"
 #include "outbox/ext/testing.h"
 #include "plugins/store.hpp"
 
@@ -33,10 +32,19 @@ struct Row {
   std::uint64_t token = 0;  // of the batch
 };
 
+// What an operator is shown of one.
+struct Seen : Row {
+  std::int32_t state = OUTBOX_STATE_ABSENT;
+  std::uint32_t shard = 0;
+  std::int64_t payload_size = -1, now_us = 0, first_failed_us = 0, last_failed_us = 0, next_try_us = 0;
+  Text reason, error;
+};
+
 [[nodiscard]] std::string EventId(std::size_t n);  // a UUID that ends in n
 [[nodiscard]] std::vector<std::string> EventIds(const std::vector<Row>& rows);
 // "1 2 3" of the events that EventId made.
 [[nodiscard]] std::string Numbers(const std::vector<Row>& rows);
+[[nodiscard]] std::string Numbers(const std::vector<Seen>& seen);
 
 [[nodiscard]] const outbox_plugin* LoadSubject(const Subject& subject);
 [[nodiscard]] std::shared_ptr<plugins::Store> OpenSubject(const Subject& subject);
@@ -54,7 +62,8 @@ class Rig {
   // Skips the case unless the plugin promises that.
   void Need(std::uint64_t capability) const;
   void NeedLeases() const;
-  void NeedDead() const;
+  void NeedListing() const;  // outbox.dead/1
+  void NeedDead() const;     // and dead letters
 
   // In one transaction of its own.
   void Emit(const std::vector<Note>& notes);
@@ -65,21 +74,26 @@ class Rig {
   void MakeRetriesDue();
   void ExpectState(const std::string& event_id, std::int32_t state, std::uint32_t attempts);
 
-  [[nodiscard]] std::vector<Row> ListDead(std::string_view after = {}, std::uint32_t max = 1000);
-  [[nodiscard]] std::uint64_t Requeue(const std::vector<Row>& rows);
-  [[nodiscard]] std::uint64_t Discard(const std::vector<Row>& rows);
+  // One page of outbox.dead/1.
+  [[nodiscard]] std::vector<Seen> List(const Inquiry& inquiry);
+  [[nodiscard]] std::vector<Seen> ListDead() { return List({.from = OUTBOX_FROM_DEAD, .max = 1000, .contents = true}); }
+  template <class Rows>
+  std::uint64_t Apply(plugins::Change change, const Rows& rows) {
+    return Apply(session(), change, rows);
+  }
+  template <class Rows>
+  static std::uint64_t Apply(plugins::Session& session, plugins::Change change, const Rows& rows) {
+    std::vector<outbox_bytes> ids;
+    for (const Row& row : rows) ids.push_back(Raw(row.row_id));
+    return Ok(session.Apply(change, ids, Within(Millis(10'000))));
+  }
 
  private:
-  using DeadCall = outbox_code (*)(outbox_session*, const outbox_bytes*, std::size_t, const outbox_call*,
-                                   std::uint64_t*, outbox_error*);
-  std::uint64_t ChangeDead(DeadCall function, const std::vector<Row>& rows);
-
   std::shared_ptr<plugins::Store> store_;
   std::unique_ptr<plugins::Session> session_;
   [[nodiscard]] const outbox_testing_v1& Testing() const;  // skips the case where the plugin has none
 
   const outbox_testing_v1* testing_ = nullptr;
-  const outbox_dead_v1* dead_ = nullptr;
   std::size_t emitted_ = 0;
 };
 

@@ -8,6 +8,7 @@
 // argument, const outbox::Call&, to learn the timeout.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -119,12 +120,35 @@ class Counting {  // outbox.stats/1
   virtual Stats ReadStats() = 0;
 };
 
-class DeadLetters {  // outbox.dead/1
+struct Inquiry {
+  std::uint32_t from = OUTBOX_FROM_OUTBOX;
+  Bytes after = {}, before = {};  // row ids, both excluded
+  Bytes key = {}, event_id = {};
+  std::uint32_t max = 1;
+  bool contents = false;  // with payload and headers
+};
+struct Record {
+  Event event;
+  std::int64_t payload_size = -1;  // of a payload that is left out; -1 = tombstone
+  std::int32_t state = OUTBOX_STATE_WAITING;
+  std::uint32_t shard = 0;
+  std::int64_t now_us = 0, first_failed_us = 0, last_failed_us = 0, next_try_us = 0;
+  Bytes reason, error;
+};
+// outbox.dead/1. Row ids that are not there, or in another state, are passed over; the answer is how many were not.
+class DeadLetters {
  public:
+  using Found = std::function<bool(const Record&)>;
   virtual ~DeadLetters() = default;
-  virtual void ListDead(Bytes after, BatchBuilder& batch) = 0;
-  virtual std::uint64_t Requeue(RowIds rows) = 0;
-  virtual std::uint64_t Discard(RowIds rows) = 0;
+  // Ascending by row id, until found() says that it is enough. It knows inquiry.max, and passes over other keys.
+  virtual void List(const Inquiry& inquiry, const Found& found) = 0;
+  virtual std::uint64_t Requeue(RowIds) { throw Cannot("keeps no dead letters that could be requeued"); }
+  virtual std::uint64_t Discard(RowIds) { throw Cannot("keeps no dead letters that could be discarded"); }
+  virtual std::uint64_t DiscardBlocked(RowIds) { throw Cannot("cannot discard blocked events"); }
+  virtual std::uint64_t RetryNow(RowIds) { throw Cannot("cannot make failed events due"); }
+
+ private:
+  static Error Cannot(const char* what) { return {OUTBOX_UNSUPPORTED, std::string("this storage ") + what}; }
 };
 
 struct TestState {

@@ -181,26 +181,30 @@ struct Trampolines {
     });
   }
 
-  static outbox_code DeadList(outbox_session* s, outbox_bytes after, std::uint32_t max, const outbox_call* c,
-                              outbox_batch* b, outbox_error* e) noexcept {
+  static outbox_code DeadList(outbox_session* s, const outbox_inquiry* q, const outbox_call* c, void* ctx,
+                              std::int32_t (*found)(void*, const outbox_record*), outbox_error* e) noexcept {
     return Guard(e, [&] {
-      outbox_reserve raw{};
-      raw.struct_size = sizeof raw;
-      raw.max_events = max;
-      raw.max_bytes = std::uint64_t{64} << 20;
-      const ReserveRequest request{raw};
-      BatchBuilder batch(request);
-      Adapter(s, c).ListDead(Maybe(after), batch);
-      batch.Finish(b);
+      const Inquiry inquiry{q->from, Maybe(q->after), Maybe(q->before), Maybe(q->key), Maybe(q->event_id),
+                            q->max,  q->contents != 0};
+      std::uint32_t count = 0;
+      Adapter(s, c).List(inquiry, [&](const Record& r) {
+        if (inquiry.key && r.event.aggregate_id != inquiry.key) return true;
+        const Event& v = r.event;
+        const outbox_event event{Raw(v.row_id),  Raw(v.event_id), Raw(v.aggregate_id), Raw(v.event_type), Raw(v.topic),
+                                 Raw(v.payload), Raw(v.headers),  v.created_us,        v.attempts,        0};
+        const outbox_record raw{
+            sizeof raw,       sizeof event,  &event,        v.payload ? Size(*v.payload) : r.payload_size,
+            r.state,          r.shard,       r.now_us,      r.first_failed_us,
+            r.last_failed_us, r.next_try_us, Raw(r.reason), Raw(r.error)};
+        return found(ctx, &raw) != 0 && ++count < inquiry.max;
+      });
     });
   }
-  static outbox_code DeadRequeue(outbox_session* s, const outbox_bytes* ids, std::size_t n, const outbox_call* c,
-                                 std::uint64_t* changed, outbox_error* e) noexcept {
-    return Guard(e, [&] { *changed = Adapter(s, c).Requeue({ids, n}); });
-  }
-  static outbox_code DeadDiscard(outbox_session* s, const outbox_bytes* ids, std::size_t n, const outbox_call* c,
-                                 std::uint64_t* changed, outbox_error* e) noexcept {
-    return Guard(e, [&] { *changed = Adapter(s, c).Discard({ids, n}); });
+  static std::int64_t Size(std::string_view bytes) { return static_cast<std::int64_t>(bytes.size()); }
+  template <std::uint64_t (DeadLetters::*Change)(RowIds)>
+  static outbox_code DeadChange(outbox_session* s, const outbox_bytes* ids, std::size_t n, const outbox_call* c,
+                                std::uint64_t* changed, outbox_error* e) noexcept {
+    return Guard(e, [&] { *changed = (Adapter(s, c).*Change)({ids, n}); });
   }
 
   static outbox_code TestReset(outbox_session* s, const outbox_call* c, outbox_error* e) noexcept {
@@ -244,7 +248,12 @@ struct Trampolines {
       if (wanted == OUTBOX_STATS_V1) return &kTable;
     }
     if constexpr (std::is_base_of_v<DeadLetters, A>) {
-      static const outbox_dead_v1 kTable{sizeof kTable, DeadList, DeadRequeue, DeadDiscard};
+      static const outbox_dead_v1 kTable{sizeof kTable,
+                                         DeadList,
+                                         DeadChange<&DeadLetters::Requeue>,
+                                         DeadChange<&DeadLetters::Discard>,
+                                         DeadChange<&DeadLetters::DiscardBlocked>,
+                                         DeadChange<&DeadLetters::RetryNow>};
       if (wanted == OUTBOX_DEAD_V1) return &kTable;
     }
     if constexpr (std::is_base_of_v<Testable, A>) {

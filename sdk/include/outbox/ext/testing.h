@@ -1,16 +1,8 @@
 /* outbox.testing/1: what the contract tests need besides emit. Never called by the daemon. */
 #ifndef OUTBOX_EXT_TESTING_H
 #define OUTBOX_EXT_TESTING_H
-#include "../plugin.h"
+#include "dead.h"
 #define OUTBOX_TESTING_V1 "outbox.testing/1"
-
-enum {
-  OUTBOX_STATE_ABSENT = 0, /* delivered, discarded or never there */
-  OUTBOX_STATE_WAITING = 1,
-  OUTBOX_STATE_RETRYING = 2,
-  OUTBOX_STATE_BLOCKED = 3,
-  OUTBOX_STATE_DEAD = 4
-};
 
 typedef struct {
   uint32_t struct_size;
@@ -19,6 +11,6 @@ typedef struct {
                                outbox_error*); /* [session] as if time had passed */
   outbox_code (*make_retries_due)(outbox_session*, const outbox_call*, outbox_error*); /* [session] likewise */
   outbox_code (*state_of)(outbox_session*, outbox_bytes event_id, const outbox_call*, int32_t* state,
-                          uint32_t* attempts, outbox_error*); /* [session] */
+                          uint32_t* attempts, outbox_error*); /* [session] OUTBOX_STATE_..., see dead.h */
 } outbox_testing_v1;
 #endif

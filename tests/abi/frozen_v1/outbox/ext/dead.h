@@ -1,19 +1,66 @@
-/* outbox.dead/1: events that were given up, for an operator. */
+/* outbox.dead/1: what became of events, and what an operator does about those that failed. Works while no
+ * relay runs. */
 #ifndef OUTBOX_EXT_DEAD_H
 #define OUTBOX_EXT_DEAD_H
 #include "../plugin.h"
 #define OUTBOX_DEAD_V1 "outbox.dead/1"
 
+enum {
+  OUTBOX_STATE_ABSENT = 0, /* delivered, discarded or never there */
+  OUTBOX_STATE_WAITING = 1,
+  OUTBOX_STATE_RETRYING = 2,
+  OUTBOX_STATE_BLOCKED = 3,
+  OUTBOX_STATE_DEAD = 4
+};
+
+enum {
+  OUTBOX_FROM_OUTBOX = 0, /* what is not delivered: waiting, retrying and blocked events */
+  OUTBOX_FROM_FAILED = 1, /* of these the retrying and the blocked ones */
+  OUTBOX_FROM_DEAD = 2    /* the dead letters */
+};
+
+typedef struct { /* the caller's; grows at the end only */
+  uint32_t struct_size;
+  uint32_t from;
+  outbox_bytes after, before; /* row ids, both excluded; absent = from the first, to the last */
+  outbox_bytes key;           /* absent = any and none; equal by every byte */
+  outbox_bytes event_id;      /* absent = any */
+  uint32_t max;               /* >= 1 */
+  uint32_t contents;          /* 1 = with payload and headers, 0 = without */
+} outbox_inquiry;
+
+typedef struct { /* the plugin's, for the time of the callback; grows at the end only */
+  uint32_t struct_size;
+  uint32_t event_size; /* the plugin's sizeof(outbox_event) */
+  const outbox_event* event;
+  int64_t payload_size; /* also where the payload is not asked for; -1 = tombstone */
+  int32_t state;
+  uint32_t shard; /* of an event in the outbox */
+  /* Microseconds since 1970 UTC, 0 = none or unknown. */
+  int64_t now_us; /* the database's clock */
+  int64_t first_failed_us, last_failed_us;
+  int64_t next_try_us;        /* of a retrying event */
+  outbox_bytes reason, error; /* absent = has not failed */
+} outbox_record;
+
+/* All of these are [session]. Row ids that are not there (any more), or not in the state that a function is
+ * about, are passed over; changed tells how many were not. Each call is one transaction. */
 typedef struct {
   uint32_t struct_size;
-  /* [session] Ascending by row id, from after (absent = the first). Released like any batch. */
-  outbox_code (*list)(outbox_session*, outbox_bytes after, uint32_t max, const outbox_call*, outbox_batch*,
-                      outbox_error*);
-  /* [session] A new row with the same event id, at the end of its key; the dead one goes, in one transaction.
-   * Ids that are not there (any more) are passed over; changed tells how many moved. */
+  /* Ascending by row id. found() is called during the call and answers 0 = enough. */
+  outbox_code (*list)(outbox_session*, const outbox_inquiry*, const outbox_call*, void* ctx,
+                      int32_t (*found)(void* ctx, const outbox_record*), outbox_error*);
+  /* Dead: a new row with the same event id, at the end of its key; the dead one goes. */
   outbox_code (*requeue)(outbox_session*, const outbox_bytes* row_ids, size_t count, const outbox_call*,
                          uint64_t* changed, outbox_error*);
+  /* Dead: gone for good. */
   outbox_code (*discard)(outbox_session*, const outbox_bytes* row_ids, size_t count, const outbox_call*,
-                         uint64_t* changed, outbox_error*); /* [session] */
+                         uint64_t* changed, outbox_error*);
+  /* Blocked: gone for good, and its key goes on without it. */
+  outbox_code (*discard_blocked)(outbox_session*, const outbox_bytes* row_ids, size_t count, const outbox_call*,
+                                 uint64_t* changed, outbox_error*);
+  /* Blocked or retrying: due now, with one attempt. Not with none: the relay must know that its key may wait. */
+  outbox_code (*retry_now)(outbox_session*, const outbox_bytes* row_ids, size_t count, const outbox_call*,
+                           uint64_t* changed, outbox_error*);
 } outbox_dead_v1;
 #endif
