@@ -27,6 +27,9 @@ void AddMigrate(CLI::App& app, Action& action);
 void AddPlugins(CLI::App& app, Action& action);
 void AddEmit(CLI::App& app, Action& action);
 void AddStatus(CLI::App& app, Action& action);
+void AddDead(CLI::App& app, Action& action);
+void AddUnblock(CLI::App& app, Action& action);
+void AddExplain(CLI::App& app, Action& action);
 void AddDemo(CLI::App& app, Action& action);
 void AddVersion(CLI::App& app, Action& action);
 

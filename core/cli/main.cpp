@@ -29,8 +29,16 @@ bool IsUnknownCommand(const CLI::App& app, const std::string& word) {
 
 // CLI11 says what is wrong with a command line, but not what to type instead.
 std::string Explain(const CLI::App* app, const CLI::Error& error) {
-  const auto chosen = app->get_subcommands();
-  const CLI::App& command = chosen.empty() ? *app : *chosen.front();
+  const CLI::App* deepest = app;
+  std::string name;
+  for (auto chosen = app->get_subcommands(); !chosen.empty(); chosen = deepest->get_subcommands()) {
+    deepest = chosen.front();
+    name += " " + deepest->get_name();
+  }
+  const CLI::App& command = *deepest;
+  std::vector<std::string> below;
+  for (const CLI::App* one : command.get_subcommands([](const CLI::App*) { return true; }))
+    below.push_back(one->get_name());
   std::vector<std::string> options;
   for (const CLI::Option* option : command.get_options()) options.push_back(option->get_name());
   const bool takes_config = std::find(options.begin(), options.end(), "--config") != options.end();
@@ -38,7 +46,10 @@ std::string Explain(const CLI::App* app, const CLI::Error& error) {
   std::string text = error.what();
   const std::vector<std::string> extra = app->remaining(/*recurse=*/true);
   const auto is = [&](CLI::ExitCodes code) { return error.get_exit_code() == static_cast<int>(code); };
-  if (is(CLI::ExitCodes::ExtrasError) && !extra.empty()) {
+  if (!below.empty() && deepest != app && (is(CLI::ExitCodes::ExtrasError) || is(CLI::ExitCodes::RequiredError))) {
+    text = extra.empty() ? "say what to do:" : "no command \"" + extra.front() + "\" here; there are";
+    for (const std::string& one : below) text += (one == below.front() ? " " : ", ") + one;
+  } else if (is(CLI::ExitCodes::ExtrasError) && !extra.empty()) {
     const auto option =
         std::find_if(extra.begin(), extra.end(), [](const auto& word) { return word.starts_with("-"); });
     if (option != extra.end()) {
@@ -50,8 +61,7 @@ std::string Explain(const CLI::App* app, const CLI::Error& error) {
   } else if (is(CLI::ExitCodes::ArgumentMismatch) && takes_config && command.count("--config") > 1) {
     text = "--config is there " + std::to_string(command.count("--config")) + " times; a relay has one configuration";
   }
-  return "outbox-relay" + (chosen.empty() ? "" : " " + command.get_name()) + ": " + text +
-         "\nRun with --help for more.\n";
+  return "outbox-relay" + name + ": " + text + "\nRun with --help for more.\n";
 }
 
 }  // namespace
@@ -78,6 +88,9 @@ int main(int argc, char** argv) {
   AddCheck(app, action);
   AddMigrate(app, action);
   AddStatus(app, action);
+  AddDead(app, action);
+  AddUnblock(app, action);
+  AddExplain(app, action);
   AddEmit(app, action);
   AddPlugins(app, action);
   AddDemo(app, action);

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.hpp"
+#include "cli/moments.hpp"
 #include "observe/log.hpp"
 
 namespace outbox::cli {
@@ -25,15 +26,6 @@ State StateOf(const Stats& stats, bool has_leases) {
   if (stats.shards_owned < stats.shards_total) return {"partly", "some shards have no relay"};
   if (stats.blocked > 0) return {"blocked", "a relay is at work, and some keys wait for an operator"};
   return {"working", "a relay is at work"};
-}
-
-std::string Age(Millis age) {
-  const auto ms = age.count();
-  if (ms < 1000) return fmt::format("{} ms", ms);
-  if (ms < 60'000) return fmt::format("{:.1f} s", static_cast<double>(ms) / 1000);
-  if (ms < 3'600'000) return fmt::format("{} min {} s", ms / 60'000, ms / 1000 % 60);
-  if (ms < 86'400'000) return fmt::format("{} h {} min", ms / 3'600'000, ms / 60'000 % 60);
-  return fmt::format("{} d {} h", ms / 86'400'000, ms / 3'600'000 % 24);
 }
 
 void PrintJson(const Stats& stats, const State& state) {

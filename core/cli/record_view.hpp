@@ -1,0 +1,20 @@
+// An event and what became of it, as commands print it. What comes from rows may hold anything: a line stays one line.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "outbox/adapter.hpp"
+
+namespace outbox::cli {
+
+[[nodiscard]] const char* StateWord(std::int32_t state);  // of the JSON; never renamed
+
+// Members are never renamed. What is not text is {"base64": "..."}. With `contents` also payload and headers.
+[[nodiscard]] nlohmann::ordered_json ToJson(const Record& record, bool contents);
+
+[[nodiscard]] std::string HeadLine();  // above lines
+[[nodiscard]] std::string Line(const Record& record);
+[[nodiscard]] std::string Paragraph(const Record& record, bool contents);  // a line for each of its properties
+
+}  // namespace outbox::cli

@@ -1,0 +1,119 @@
+#include "cli/selection.hpp"
+
+#include <fnmatch.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <set>
+
+#include "config/units.hpp"
+
+namespace outbox::cli {
+namespace {
+
+constexpr std::uint32_t kPage = 500;
+
+// As in the configuration, and whole days.
+std::optional<Millis> ParseAge(std::string text) {
+  std::int64_t factor = 1;
+  if (!text.empty() && text.back() == 'd') {
+    text.back() = 'h';
+    factor = 24;
+  }
+  const auto parsed = config::ParseDuration(text);
+  if (!parsed) return std::nullopt;
+  return Millis(*parsed) * factor;
+}
+
+std::int64_t Micros(const std::string& age) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(ParseAge(age).value_or(Millis(0))).count();
+}
+
+bool Matches(const Selection& s, const Record& r) {
+  const auto holds = [&](const Bytes& text) { return text && text->find(*s.reason) != std::string_view::npos; };
+  const std::int64_t age = r.now_us - r.last_failed_us;
+  return (!s.topic || fnmatch(s.topic->c_str(), std::string(r.event.topic).c_str(), 0) == 0) &&
+         (!s.type || r.event.event_type == *s.type) && (!s.reason || holds(r.reason) || holds(r.error)) &&
+         (s.older_than.empty() || age >= Micros(s.older_than)) &&
+         (s.newer_than.empty() || age <= Micros(s.newer_than)) && (s.until_us == 0 || r.last_failed_us <= s.until_us);
+}
+
+class Walker {
+ public:
+  Walker(const Outbox& outbox, const Selection& selection, const Walk& walk)
+      : outbox_(outbox), selection_(selection), walk_(walk) {}
+
+  Status Run() {
+    if (selection_.events.empty()) return Through(nullptr);
+    std::set<std::string> done;
+    for (const std::string& event : selection_.events) {
+      if (!done.insert(event).second) continue;
+      if (Status status = Through(&event); !status.ok()) return status;
+    }
+    return {};
+  }
+
+ private:
+  [[nodiscard]] bool Enough() const { return selection_.limit != 0 && found_ >= selection_.limit; }
+
+  Status Through(const std::string* event) {
+    const auto view = [](const auto& text) { return text ? Bytes(*text) : std::nullopt; };
+    std::string after;
+    for (bool first = true;; first = false) {
+      Inquiry inquiry{.from = walk_.from, .key = view(selection_.key)};
+      if (!first) inquiry.after = after;
+      if (event != nullptr) inquiry.event_id = *event;
+      inquiry.max = walk_.contents ? 1 : kPage;
+      inquiry.contents = walk_.contents;
+      std::uint32_t seen = 0;
+      std::string last;
+      const auto take = [&](const Record& record) {
+        ++seen;
+        last = record.event.row_id;
+        if (walk_.blocked_only && record.state != OUTBOX_STATE_BLOCKED) return true;
+        if (!Matches(selection_, record)) return true;
+        ++found_;
+        walk_.found(record);
+        return !Enough();
+      };
+      if (Status status = outbox_.session->List(inquiry, take, outbox_.call()); !status.ok()) return status;
+      if (Status status = walk_.page_done(); !status.ok()) return status;
+      if (seen < inquiry.max || Enough()) return {};
+      after = std::move(last);
+    }
+  }
+
+  const Outbox& outbox_;
+  const Selection& selection_;
+  const Walk& walk_;
+  std::uint64_t found_ = 0;
+};
+
+}  // namespace
+
+void AddEvents(CLI::App& command, Selection& selection, const char* about) {
+  command.add_option("EVENT", selection.events, about)->type_name("");
+}
+
+void AddFilters(CLI::App& command, Selection& selection) {
+  const auto age = [](const std::string& text) {
+    return ParseAge(text) ? std::string() : "expected a whole number with ms, s, m, h or d, such as 90m or 7d";
+  };
+  command.add_option("--topic", selection.topic, "Of these topics; * and ? stand for any characters")
+      ->type_name("PATTERN");
+  command.add_option("--type", selection.type, "Of this event type")->type_name("TYPE");
+  command.add_option("--key", selection.key, "Of this key")->type_name("KEY");
+  command.add_option("--reason", selection.reason, "With this in the reason or the error")->type_name("TEXT");
+  command.add_option("--older-than", selection.older_than, "Failed last before so long, as 7d")
+      ->type_name("DURATION")
+      ->check(age);
+  command.add_option("--newer-than", selection.newer_than, "Failed last within so long, as 90m")
+      ->type_name("DURATION")
+      ->check(age);
+}
+
+Status WalkThrough(const Outbox& outbox, const Selection& selection, const Walk& walk) {
+  return Walker(outbox, selection, walk).Run();
+}
+
+}  // namespace outbox::cli

@@ -1,0 +1,41 @@
+// Which of the events that failed a command is about, as the operator says it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/command.hpp"
+
+namespace outbox::cli {
+
+struct Selection {
+  std::vector<std::string> events;  // ids
+  std::optional<std::string> key, topic, type, reason;
+  std::string older_than, newer_than;
+  std::uint64_t limit = 0;  // 0 = none
+  // Later failures are not meant: of what was counted first, no more is changed than was counted.
+  std::int64_t until_us = 0;
+
+  [[nodiscard]] bool HasFilter() const {
+    return key || topic || type || reason || !older_than.empty() || !newer_than.empty();
+  }
+};
+
+void AddEvents(CLI::App& command, Selection& selection, const char* about);
+void AddFilters(CLI::App& command, Selection& selection);
+
+// Calls `found` for each one, a page at a time, oldest row first; `page_done` after each page, outside of the call
+// to the plugin, and stops where it answers an error. Memory is bounded by a page.
+struct Walk {
+  std::uint32_t from = OUTBOX_FROM_DEAD;
+  bool blocked_only = false;  // of the failed ones
+  bool contents = false;
+  std::function<void(const Record&)> found;
+  std::function<Status()> page_done = [] { return Status(); };
+};
+[[nodiscard]] Status WalkThrough(const Outbox& outbox, const Selection& selection, const Walk& walk);
+
+}  // namespace outbox::cli

@@ -1,0 +1,236 @@
+"""What an operator does about events that do not go out, as typed: list, show, requeue, discard, unblock, explain."""
+
+import json
+import os
+import sqlite3
+import subprocess
+import unittest
+import uuid
+
+import test_end_to_end
+from servers import Relay, find_binary, wait_until
+from servers.relay import environment
+
+BAD_TOPIC = "no such topic!"
+PATIENCE = 30
+
+
+class Operator(test_end_to_end.EndToEnd):
+    """The database's class of the whole way stays as it is; what its tests do is not done again."""
+
+    test_everything_arrives_in_order = None
+    waits_for_a_sweep = False  # a minute
+
+    def prepare_database(self):
+        self.topic = self.topics[0]
+
+    def open_relay(self, on_exhausted, **settings):
+        config = json.loads(self.relay.config.read_text(encoding="utf-8"))
+        config["relay"].update({"on_exhausted": on_exhausted, "max_attempts": 2, "retry_backoff": "50ms", **settings})
+        relay = Relay(config)
+        self.addCleanup(relay.close)
+        return relay.start()
+
+    def do(self, *arguments, code=0):
+        """What the command prints, on stderr too where it is to fail."""
+        ended = self.relay.command(*arguments)
+        self.assertEqual(ended.returncode, code, f"{arguments}\n{ended.stdout}{ended.stderr}")
+        return ended.stdout + (ended.stderr if code else "")
+
+    def records_of(self, *arguments):
+        return [json.loads(line) for line in self.do(*arguments, "--json").splitlines()]
+
+    def explain(self, *arguments):
+        return json.loads(self.do("explain", *arguments, "--json"))
+
+    def emit(self, key, topic=BAD_TOPIC, event_type="created", payload="pay"):
+        event_id = str(uuid.uuid4())
+        line = {"topic": topic, "type": event_type, "key": key, "payload": payload, "event_id": event_id}
+        ended = self.relay.command("emit", text=json.dumps(line) + "\n")
+        self.assertEqual(ended.returncode, 0, ended.stderr)
+        return event_id
+
+    def status(self):
+        return json.loads(self.do("status", "--json"))
+
+    def wait_for_status(self, **counts):
+        wait_until(lambda: counts.items() <= self.status().items(), PATIENCE, f"status says {counts}")
+
+    def delivered(self):
+        """Event ids in the topic, in order of arrival."""
+        return [record.header("event_id").decode() for record in sorted(self.records(), key=lambda r: r.timestamp)]
+
+    def wait_for_delivery(self, *events, timeout=PATIENCE):
+        wait_until(lambda: set(events) <= set(self.delivered()), timeout, f"{events} are delivered")
+
+    def test_dead_letters(self):
+        relay = self.open_relay("dead_letter")
+        first = self.emit("k-1", event_type="odd", payload="Привет\0")
+        dead = [self.emit(f"k-{n}") for n in range(2, 8)]
+        good = self.emit("k-1", topic=self.topic)
+        self.wait_for_status(dead=7, backlog=0)
+        self.assertEqual(self.delivered(), [good])
+
+        records = self.records_of("dead", "list")
+        self.assertEqual([record["event_id"] for record in records], [first] + dead)
+        self.assertEqual({(r["state"], r["reason"], r["topic"], r["attempts"]) for r in records},
+                         {("dead", "bad_topic", BAD_TOPIC, 2)})
+        one = records[0]
+        self.assertEqual((one["key"], one["type"], one["payload_size"]), ("k-1", "odd", 13))
+        self.assertTrue(one["created_at"] <= one["first_failed_at"] <= one["died_at"], one)
+        self.assertNotIn("payload", one)
+        text = self.do("dead", "list", "--limit", 2)
+        self.assertEqual(len(text.splitlines()), 4, text)
+        self.assertTrue(text.endswith("2 dead events\n"), text)
+        for arguments, count in {("--type", "odd"): 1, ("--key", "k-3"): 1, ("--topic", "no such*"): 7,
+                                 ("--topic", "orders"): 0, ("--reason", "bad_topic"): 7, ("--reason", "none"): 0,
+                                 ("--newer-than", "1h"): 7, ("--older-than", "1d"): 0,
+                                 ("--type", "created", "--limit", "2"): 2}.items():
+            self.assertEqual(len(self.records_of("dead", "list", *arguments)), count, arguments)
+
+        shown = self.do("dead", "show", first)
+        self.assertIn("payload size  13\n", shown)
+        self.assertNotIn("Привет", shown)
+        self.assertIn("Привет", self.do("dead", "show", first, "--payload"))
+        self.assertEqual(self.records_of("dead", "show", first, "--payload")[0]["payload"], "Привет\0")
+        self.assertIn("no event nothing is dead", self.do("dead", "show", "nothing", code=1))
+        self.assertEqual(self.explain(first)["why"], "dead")
+
+        # By its id, mended first: the same event id, delivered by the relay that runs.
+        self.sql(f"update outbox_dead set topic = '{self.topic}'")
+        self.assertEqual(self.do("dead", "requeue", first), "1 dead event requeued\n")
+        self.wait_for_delivery(first)
+        self.assertIn(f"not dead: {first}", self.do("dead", "requeue", first, code=1))
+
+        # By a filter only with the right number.
+        self.assertIn("which events?", self.do("dead", "requeue", code=2))
+        self.assertIn("--dry-run tells the number", self.do("dead", "requeue", "--all", code=2))
+        self.assertIn("6 dead events would be requeued; --count 6 does it",
+                      self.do("dead", "requeue", "--all", "--dry-run"))
+        self.assertIn("6 dead events are found, not 5; nothing was changed",
+                      self.do("dead", "requeue", "--all", "--count", 5, code=1))
+        self.assertEqual(self.status()["dead"], 6)
+        self.assertEqual(self.do("dead", "discard", "--key", "k-7", "--count", 1), "1 dead event discarded\n")
+        self.assertEqual(relay.stop(), 0)
+
+        # Two at the same time: each event moves once, and each of them is told a part.
+        binary = find_binary()
+        both = [subprocess.Popen([binary, "dead", "requeue", "-c", self.relay.config, *dead[:5]], stdout=subprocess.PIPE,
+                                 stderr=subprocess.DEVNULL, text=True, env={**os.environ, **environment(binary)})
+                for _ in range(2)]
+        told = [int(one.communicate()[0].split()[0]) for one in both]
+        self.assertEqual(sum(told), 5, told)
+        self.assertEqual((self.status()["dead"], self.status()["backlog"]), (0, 5))
+        relay.start()
+        self.wait_for_delivery(*dead[:5])
+        self.wait_for_status(backlog=0)
+        self.assertEqual(sorted(self.delivered()), sorted([good, first] + dead[:5]))
+        for gone in (first, dead[5]):
+            self.assertEqual((self.explain(gone)["state"], self.explain(gone)["why"]), ("absent", "no_trace"))
+
+    def test_blocked_events(self):
+        relay = self.open_relay("block")
+        head, loose = self.emit("k-1"), self.emit(None)
+        self.wait_for_status(blocked=2)
+        tail = self.emit("k-1", topic=self.topic)
+        self.assertEqual(self.records_of("dead", "list"), [])
+        self.assertEqual({r["event_id"]: r["state"] for r in self.records_of("dead", "list", "--blocked")},
+                         {head: "blocked", loose: "blocked"})
+
+        seen = self.explain(head)
+        self.assertEqual((seen["why"], seen["waiting_behind"], seen["reason"]), ("blocked", 1, "bad_topic"))
+        seen = self.explain(tail)
+        self.assertEqual((seen["state"], seen["why"], seen["behind"]["event_id"]), ("waiting", "behind_failed", head))
+        self.assertIn(f"it stands behind event {head} of its key, which is blocked", self.do("explain", tail))
+        seen = self.explain("--key", "k-1")
+        self.assertEqual([event["event_id"] for event in seen["events"]], [head, tail])
+        self.assertEqual((seen["explanation"]["why"], seen["more_events"]), ("blocked", False))
+        self.assertIn("2 in the outbox, the oldest first", self.do("explain", "--key", "k-1"))
+        self.assertIn("no event of key", self.do("explain", "--key", "k"))
+
+        # Not mended: it blocks again, and no other event has passed it.
+        self.assertEqual(self.do("unblock", head), "1 event is tried again now\n")
+        relay.wait_for_log(rf"event {head} .*(\n.*)*event {head} .*(\n.*)*event {head} ", PATIENCE)
+        self.wait_for_status(blocked=2)
+        self.assertEqual(self.delivered(), [])
+
+        # Mended: the relay that runs takes it up by itself, and then the rest of its key.
+        self.assertIn("--break-order", self.do("dead", "discard", head, code=1))
+        self.sql(f"update outbox_event set topic = '{self.topic}' where event_id = '{head}'")
+        self.assertEqual(self.do("unblock", "--key", "k-1"), "1 event is tried again now\n")
+        self.wait_for_delivery(head, tail, timeout=10)
+        self.assertEqual(self.delivered(), [head, tail])
+        self.assertIn(f"neither blocked nor retrying: {head}", self.do("unblock", head, code=1))
+        self.assertIn("not dead", self.do("dead", "requeue", loose, code=1))
+        self.assertEqual(self.do("dead", "discard", loose), "1 event discarded\n")
+
+        # Given up: its key goes on without it.
+        head = self.emit("k-2")
+        self.wait_for_status(blocked=1)
+        tail = self.emit("k-2", topic=self.topic)
+        self.assertIn("--break-order", self.do("dead", "discard", "--blocked", "--all", "--count", 1, code=2))
+        self.assertEqual(self.do("dead", "discard", head, "--break-order"), "1 event discarded\n")
+        if not self.waits_for_a_sweep:
+            self.assertEqual(relay.stop(), 0)
+            relay.start()
+        self.wait_for_delivery(tail, timeout=90)
+        self.wait_for_status(blocked=0, backlog=0)
+
+    def test_explain_without_a_relay(self):
+        first, second = self.emit("k-1", topic=self.topic), self.emit("k-2", topic=self.topic)
+        seen = self.explain(second)
+        self.assertEqual((seen["state"], seen["why"], seen["relay"], seen["rows_before"]),
+                         ("waiting", "no_relay", None, 1))
+        self.assertEqual(self.explain(first)["rows_before"], 0)
+        self.assertIn("shard 0 is held by nobody", self.do("explain", second))
+        self.assertIn("no trace", self.do("explain", str(uuid.uuid4())))
+        self.assertEqual(self.records_of("dead", "list"), [])
+
+    def test_explain_a_retry(self):
+        relay = self.open_relay("block", max_attempts=5, retry_backoff="1h", max_retry_backoff="2h")
+        event = self.emit("k-1")
+        self.wait_for_status(retrying=1)
+        seen = self.explain(event)
+        self.assertEqual((seen["state"], seen["why"], seen["attempts"]), ("retrying", "retry", 1))
+        self.assertGreater(seen["next_try_at"], seen["last_failed_at"])
+        self.assertIn("attempt 2 is due at", self.do("explain", event))
+        self.assertTrue(seen["relay"])
+        self.assertIn("is being retried", self.do("dead", "discard", event, "--break-order", code=1))
+        self.sql(f"update outbox_event set topic = '{self.topic}'")
+        self.do("unblock", event)
+        self.wait_for_delivery(event, timeout=10)
+        self.assertEqual(relay.stop(), 0)
+
+
+class SqliteOperatorTest(Operator, test_end_to_end.SqliteTest):
+    waits_for_a_sweep = True
+
+    def sql(self, statement):
+        connection = sqlite3.connect(self.path, timeout=60)
+        try:
+            with connection:
+                connection.execute(statement)
+        finally:
+            connection.close()
+
+
+class PostgresOperatorTest(Operator, test_end_to_end.PostgresTest):
+    def sql(self, statement):
+        self.server.psql(statement, self.database)
+
+
+class MysqlLike(Operator):
+    def sql(self, statement):
+        self.server.sql(statement, self.database)
+
+
+class MariadbOperatorTest(MysqlLike, test_end_to_end.MariadbTest):
+    pass
+
+
+class MysqlOperatorTest(MysqlLike, test_end_to_end.MysqlTest):
+    pass
+
+
+if __name__ == "__main__":
+    unittest.main()
