@@ -26,7 +26,8 @@ Relay::Relay(config::Relay config, std::shared_ptr<plugins::Store> store, Publis
       logger_(std::move(logger)),
       database_(std::make_shared<Condition>("database", logger_)),
       broker_(std::make_shared<Condition>("broker", logger_)),
-      connection_(store_, database_) {
+      connection_(store_, database_),
+      membership_(Micros(config_.reserve_duration), Micros(config_.poll_interval)) {
   if (config_.id.empty()) config_.id = MakeId();
 }
 
@@ -62,8 +63,8 @@ Result<std::unique_ptr<ShardRunner>> Relay::MakeRunner(std::uint32_t shard) {
       to_return_[which] = token;
     changed_.notify_all();
   };
-  return ShardRunner::Start(shard, shards_, {config_, config_.id, store_, database_, broker_, logger_, retired},
-                            publishers_);
+  return ShardRunner::Start(shard, membership_.shards(),
+                            {config_, config_.id, store_, database_, broker_, logger_, retired}, publishers_);
 }
 
 Status Relay::Wait() {
@@ -119,20 +120,16 @@ bool Relay::Stop(config::Duration timeout) {
 
 void Relay::KeepLeases() {
   const Time lease = Micros(config_.reserve_duration);
-  std::uint32_t failures = 0;
+  if (!store_->HasLeases()) runners_[0]->LeaseHeld(0, kForever);
   while (true) {
     Time wait = kForever;
     if (store_->HasLeases()) {
       if (auto next = Heartbeat(); next.ok()) {
-        failures = 0;
         wait = *next;
       } else {
         if (next.status().code() == OUTBOX_BAD_CONFIG && !met_database_) Fail(next.status());
-        wait = std::min<Time>(Micros(config_.poll_interval) << std::min(failures++, 4u), lease / 5);
+        wait = membership_.NextTry();
       }
-    } else if (owned_.empty()) {
-      runners_[0]->LeaseHeld(0, kForever);
-      owned_[0] = 0;
     }
     std::unique_lock lock(mutex_);
     const auto interrupted = [this] { return stopping_ && (retired_ == runners_.size() || Now() >= stop_by_); };
@@ -163,57 +160,50 @@ Result<Time> Relay::Heartbeat() {
   });
   if (!held.ok()) return held.status();
   met_database_ = true;
-  ApplyLease(*held, asked);
-  // Who waits for a shard looks often. Who shares them notices within a second that another one is gone.
-  const std::uint32_t share = (held->shards_total + held->live_relays - 1) / std::max(1U, held->live_relays);
-  if (owned_.size() < share) return Micros(config_.poll_interval);
-  const Time renew = Micros(config_.reserve_duration) / 5;
-  return held->shards_total > 1 ? std::min(renew, kSecond / 2) : renew;
-}
-
-void Relay::ApplyLease(const Lease& lease, Time asked) {
-  if (lease.shards_total != shards_) Resize(lease.shards_total);
-  const Time until = asked + Micros(lease.left);
-  std::map<std::uint32_t, std::uint64_t> now_owned;
-  for (const outbox_owned_shard& s : lease.owned) now_owned[s.shard] = s.token;
-  for (const auto& [shard, token] : owned_) {
-    if (now_owned.contains(shard)) continue;
-    logger_->warn("lease of shard {} lost", shard);
-    handing_over_.erase(shard);
-    if (const auto runner = runners_.find(shard); runner != runners_.end()) runner->second->LeaseLost();
-  }
-  for (const outbox_owned_shard& s : lease.owned) {
-    if (s.state == OUTBOX_SHARD_GIVE_BACK) {
-      if (handing_over_.insert(s.shard).second) logger_->info("handing shard {} over to another relay", s.shard);
-      const auto runner = runners_.find(s.shard);
-      if (runner != runners_.end()) {
-        runner->second->HandOver(s.token, until);
-      } else {
-        const std::lock_guard lock(mutex_);
-        to_return_[s.shard] = s.token;
-      }
-      continue;
-    }
-    if (!runners_.contains(s.shard)) {
-      auto runner = MakeRunner(s.shard);
-      if (!runner.ok()) {
-        logger_->error("no publisher for shard {}: {}", s.shard, runner.status().text());
-        now_owned.erase(s.shard);
-        continue;
-      }
-      const std::lock_guard lock(mutex_);
-      if (stopping_) continue;  // it would not be told to retire
-      runners_[s.shard] = std::move(*runner);
-    }
-    if (!owned_.contains(s.shard))
-      logger_->info("delivering shard {} of {} as {} (token {})", s.shard, lease.shards_total, config_.id, s.token);
-    runners_[s.shard]->LeaseHeld(s.token, until);
-  }
-  if (now_owned.empty() && (!told_standby_ || !owned_.empty())) {
+  if (held->shards_total != membership_.shards()) Resize(held->shards_total);
+  const bool was_idle = membership_.owned().empty();
+  for (const ShardOrder& order : membership_.Answered(*held, asked)) Follow(order);
+  if (membership_.owned().empty() && (!told_standby_ || !was_idle)) {
     logger_->info("standby: another relay holds the lease; taking over when it ends");
     told_standby_ = true;
   }
-  owned_ = std::move(now_owned);
+  return membership_.NextBeat();
+}
+
+void Relay::Follow(const ShardOrder& order) {
+  const auto runner = runners_.find(order.shard);
+  switch (order.what) {
+    case ShardOrder::What::kLost:
+      logger_->warn("lease of shard {} lost", order.shard);
+      if (runner != runners_.end()) runner->second->LeaseLost();
+      return;
+    case ShardOrder::What::kHandOver:
+      if (order.news) logger_->info("handing shard {} over to another relay", order.shard);
+      if (runner != runners_.end()) {
+        runner->second->HandOver(order.token, order.until);
+      } else {
+        const std::lock_guard lock(mutex_);
+        to_return_[order.shard] = order.token;
+      }
+      return;
+    case ShardOrder::What::kWork:
+      break;
+  }
+  if (runner == runners_.end()) {
+    auto made = MakeRunner(order.shard);
+    if (!made.ok()) {
+      logger_->error("no publisher for shard {}: {}", order.shard, made.status().text());
+      membership_.NotBegun(order.shard);
+      return;
+    }
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return;  // it would not be told to retire
+    runners_[order.shard] = std::move(*made);
+  }
+  if (order.news)
+    logger_->info("delivering shard {} of {} as {} (token {})", order.shard, membership_.shards(), config_.id,
+                  order.token);
+  runners_[order.shard]->LeaseHeld(order.token, order.until);
 }
 
 // Their number changes only while no relay runs, or after the lease of one that was out of reach has ended: nothing is
@@ -227,9 +217,7 @@ void Relay::Resize(std::uint32_t shards) {
     old.swap(runners_);
     to_return_.clear();
   }
-  shards_ = shards;
-  owned_.clear();
-  handing_over_.clear();
+  membership_.Begin(shards);
 }
 
 void Relay::ReturnRetired() {
@@ -239,19 +227,15 @@ void Relay::ReturnRetired() {
     if (stopping_) return;
     retired.swap(to_return_);
   }
-  std::vector<outbox_owned_shard> shards;
-  for (const auto& [shard, token] : retired)
-    if (const auto held = owned_.find(shard); held != owned_.end() && held->second == token)
-      shards.push_back({shard, OUTBOX_SHARD_GIVE_BACK, token});
+  const std::vector<outbox_owned_shard> shards = membership_.StillHeld(retired);
   if (shards.empty()) return;
   const Status returned = connection_.Use(MakeCall(), [&](plugins::Session& session) {
     return session.ReturnShards(config_.id, shards, /*leave=*/false, MakeCall());
   });
   // Told again by the next heartbeat, and then done again.
   if (!returned.ok()) return;
+  membership_.Returned(shards);
   for (const outbox_owned_shard& s : shards) {
-    owned_.erase(s.shard);
-    handing_over_.erase(s.shard);
     std::unique_ptr<ShardRunner> gone;
     const std::lock_guard lock(mutex_);
     const auto runner = runners_.find(s.shard);
@@ -272,7 +256,7 @@ void Relay::GiveBack(Time deadline) {
   // A shard with something unresolved is left to its lease: nobody may begin before that ends.
   std::vector<outbox_owned_shard> shards;
   if (all_retired) {
-    for (const auto& [shard, token] : owned_) shards.push_back({shard, OUTBOX_SHARD_OWNED, token});
+    for (const auto& [shard, token] : membership_.owned()) shards.push_back({shard, OUTBOX_SHARD_OWNED, token});
   }
   Call call = MakeCall();
   call.timeout = std::chrono::duration_cast<Millis>(

@@ -9,11 +9,11 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <set>
 #include <string>
 #include <thread>
 
 #include "config/config.hpp"
+#include "engine/membership.hpp"
 #include "engine/shard_runner.hpp"
 
 namespace outbox::engine {
@@ -40,7 +40,7 @@ class Relay {
  private:
   void KeepLeases();
   Result<Time> Heartbeat();  // when to ask again
-  void ApplyLease(const Lease& lease, Time asked);
+  void Follow(const ShardOrder& order);
   void Resize(std::uint32_t shards);
   [[nodiscard]] Result<std::unique_ptr<ShardRunner>> MakeRunner(std::uint32_t shard);
   // Of those that other relays are to have, the ones of which nothing is in hand any more.
@@ -73,9 +73,7 @@ class Relay {
   Connection connection_;
 
   // Of the lease thread.
-  std::uint32_t shards_ = 1;                      // of the outbox; the runners divide the window by it
-  std::map<std::uint32_t, std::uint64_t> owned_;  // shard -> token
-  std::set<std::uint32_t> handing_over_;
+  Membership membership_;  // the runners divide the window by its number of shards
   bool met_database_ = false;
   bool told_standby_ = false;
   std::thread lease_thread_;

@@ -80,80 +80,30 @@ Counters ShardRunner::counters() const {
   return counters_;
 }
 
-// ---- the lease: one is wound up before the next begins ----
+// ---- the lease ----
 
 void ShardRunner::LeaseHeld(std::uint64_t token, Time until) {
-  mailbox_.Post([this, token, until] {
-    if (phase_ == Phase::kStopped) return;
-    const bool stopping = phase_ == Phase::kStopping;
-    const bool at_work = stopping || phase_ == Phase::kHolding || phase_ == Phase::kHandingOver;
-    if (at_work && token == token_) {
-      engine_.LeaseHeld(until);
-    } else if (stopping) {
-      return;
-    } else if (phase_ == Phase::kStandby) {
-      Adopt(token, until);
-    } else {
-      next_lease_ = {token, until};
-      if (at_work) engine_.LeaseLost();
-      phase_ = Phase::kWindingUp;
-    }
-  });
+  mailbox_.Post([this, token, until] { tenure_.Held(token, until); });
 }
 
 void ShardRunner::LeaseLost() {
-  mailbox_.Post([this] {
-    next_lease_ = {};
-    if (phase_ != Phase::kHolding && phase_ != Phase::kHandingOver && phase_ != Phase::kStopping) return;
-    if (phase_ != Phase::kStopping) phase_ = Phase::kWindingUp;
-    engine_.LeaseLost();
-  });
+  mailbox_.Post([this] { tenure_.Lost(); });
 }
 
 void ShardRunner::HandOver(std::uint64_t token, Time until) {
   mailbox_.Post([this, token, until] {
-    // In hand is nothing any more, or not under this lease: it is given back as it is.
-    if (phase_ == Phase::kStandby) return parts_.retired(shard_, token, false);
-    if (token != token_) return;
-    if (phase_ == Phase::kHolding) WindUp(Phase::kHandingOver, until);
-    if (phase_ == Phase::kHandingOver) engine_.LeaseHeld(until);
+    if (tenure_.HandOver(token, until)) parts_.retired(shard_, token, false);
   });
 }
 
 void ShardRunner::Retire(Time deadline) {
-  mailbox_.Post([this, deadline] {
-    if (phase_ == Phase::kStopping || phase_ == Phase::kStopped) return;
-    WindUp(Phase::kStopping, deadline);
-  });
-}
-
-void ShardRunner::WindUp(Phase phase, Time deadline) {
-  phase_ = phase;
-  next_lease_ = {};
-  engine_.Retire(deadline);
-}
-
-void ShardRunner::Adopt(std::uint64_t token, Time until) {
-  token_ = token;
-  next_lease_ = {};
-  phase_ = Phase::kHolding;
-  engine_.LeaseHeld(until);
+  mailbox_.Post([this, deadline] { tenure_.Stop(deadline); });
 }
 
 void ShardRunner::Retired() {
-  if (phase_ == Phase::kStopping) {
-    phase_ = Phase::kStopped;
-    parts_.retired(shard_, token_, true);
-    return;
-  }
-  const bool handing_over = phase_ == Phase::kHandingOver;
-  phase_ = Phase::kStandby;
-  if (handing_over) parts_.retired(shard_, token_, false);
-  if (next_lease_.until <= Now()) return;
-  // Not from inside the engine's own command.
-  mailbox_.Post([this, next = next_lease_] {
-    if (phase_ == Phase::kStandby) Adopt(next.token, next.until);
-  });
+  const Tenure::Ended ended = tenure_.Retired();
+  if (ended != Tenure::Ended::kLease) parts_.retired(shard_, tenure_.token(), ended == Tenure::Ended::kForGood);
+  if (tenure_.Waits(Now())) mailbox_.Post([this] { tenure_.Resume(); });
 }
 
 // ---- the publisher's reports, on its threads ----
@@ -203,7 +153,7 @@ void ShardRunner::Execute(const Command& command, std::span<const EventIndex> ev
       order.reserve.max_bytes = settings_.batch_bytes();
       order.reserve.reserve_duration = parts_.config.reserve_duration;
       order.reserve.sweep = command.sweep;
-      order.call = MakeCall(token_);
+      order.call = MakeCall(tenure_.token());
       order.forgotten.swap(forgotten_);
       reader_->Read(std::move(order));
       break;

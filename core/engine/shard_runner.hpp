@@ -13,6 +13,7 @@
 #include "engine/mailbox.hpp"
 #include "engine/policies.hpp"
 #include "engine/reader.hpp"
+#include "engine/tenure.hpp"
 #include "engine/writer.hpp"
 #include "publish/publisher.hpp"
 
@@ -53,8 +54,6 @@ class ShardRunner : private publish::PublisherListener {
   [[nodiscard]] Counters counters() const;
 
  private:
-  enum class Phase { kStandby, kHolding, kWindingUp, kHandingOver, kStopping, kStopped };
-
   ShardRunner(std::uint32_t shard, std::uint32_t shards, Parts parts);
 
   void OnReports(std::span<const publish::Report> reports) override;
@@ -70,8 +69,6 @@ class ShardRunner : private publish::PublisherListener {
   void Written(Write what, outbox_code code);
   void Arrived(Reading reading);
   void Retired();
-  void Adopt(std::uint64_t token, Time until);
-  void WindUp(Phase phase, Time deadline);
   [[nodiscard]] const outbox_event& Row(EventIndex e) const;
   [[nodiscard]] publish::Refusal WhyFailed(const FailedEvent& failed) const;
   void LogFailure(const FailedEvent& failed, const publish::Refusal& why);
@@ -88,16 +85,11 @@ class ShardRunner : private publish::PublisherListener {
 
   // Of the engine's thread.
   Engine engine_;
+  Tenure tenure_{engine_};
   std::vector<std::unique_ptr<publish::PreparedBatch>> batches_;  // by BatchIndex
   std::vector<std::string> forgotten_;
   std::vector<publish::Outgoing> outgoing_;
   std::vector<FailedEvent> failing_;  // being recorded
-  std::uint64_t token_ = 0;
-  struct {
-    std::uint64_t token = 0;
-    Time until = 0;
-  } next_lease_;  // gained while the last one is still being wound up
-  Phase phase_ = Phase::kStandby;
   struct FailureLog {
     Time quiet_until = 0;
     std::uint64_t unlogged = 0;
