@@ -66,7 +66,7 @@ class Adapter : public StorageAdapter,
       const auto failed = outbox_->failed.find(id);
       if (failed == outbox_->failed.end()) return batch.Add(ToEvent(std::to_string(id), row, 0));
       const Failed& f = failed->second;
-      return f.blocked || f.due > now || batch.Add(ToEvent(std::to_string(id), row, f.attempts));
+      return f.blocked || f.due > now || batch.Add(ToEvent(std::to_string(id), row, std::max(1U, f.attempts)));
     };
 
     // Below the position only failed events can have become due since it passed them.

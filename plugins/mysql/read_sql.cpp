@@ -27,8 +27,9 @@ constexpr const char* kMayGo = R"(([ours]
                   and cast(r.aggregate_id as binary) = cast(convert(e.aggregate_id using utf8mb4) as binary)
                   and exists (select 1 from {event} h where h.id = r.row_id and h.event_id = r.event_id))))";
 
+// At least 1 for a row that has failed, also where an operator has set its attempts back to 0.
 constexpr const char* kAttemptsOf =
-    "coalesce((select r.attempts from {retry} r where r.row_id = e.id and r.event_id = e.event_id), 0)";
+    "coalesce((select greatest(r.attempts, 1) from {retry} r where r.row_id = e.id and r.event_id = e.event_id), 0)";
 
 constexpr const char* kLateRows = R"(
 union all (select if([go], 1, 3), e.id, null, null, null, null, null, null, null, 0 from {event} e

@@ -32,8 +32,9 @@ const char* const kOurs = R"((
       and not exists (select 1 from {retry} r where r.aggregate_id = e.aggregate_id and r.row_id < e.id
                       and (select true from {event} h where h.id = r.row_id and h.event_id = r.event_id))))
 )";
+// At least 1 for a row that has failed, also where an operator has set its attempts back to 0.
 const char* const kAttemptsOf = R"(case when (select s.troubled from s)
-    then coalesce((select r.attempts from {retry} r where r.row_id = e.id and r.event_id = e.event_id), 0) else 0 end)";
+    then coalesce((select greatest(r.attempts, 1) from {retry} r where r.row_id = e.id and r.event_id = e.event_id), 0) else 0 end)";
 
 // Ids only, in one value: almost all of these rows are in hand. Due rows below: the outbox is looked into from
 // outbox_retry, never the other way round, as its oldest live row may lie behind a million deleted ones. Not limited by

@@ -125,7 +125,8 @@ bool Reader::Ours(long long id, const Bytes& key) const {
 bool Reader::Waits(long long id, const Bytes& key, std::uint32_t& attempts) {
   bool waits = false;
   if (failed_.Bind(id).Step()) {
-    attempts = static_cast<std::uint32_t>(failed_.Number(0));
+    // Also where an operator has set them back to 0.
+    attempts = std::max(1U, static_cast<std::uint32_t>(failed_.Number(0)));
     waits = failed_.Type(1) == SQLITE_NULL || failed_.Number(1) > at_;
   }
   failed_.Reset();

@@ -286,6 +286,11 @@ TEST_CASE("failures hold their key, come back by themselves, and end as dead let
     relay.Fail(a1, Disposition::kRetry);
   }
   CHECK(relay.writing().ReadStats().retrying == 1);
+  ready.app("update outbox_retry set attempts = 0");
+  const auto set_back = relay.Reserve();
+  REQUIRE(IdsOf(set_back) == Ids{a1});
+  CHECK(set_back[0].attempts == 1);  // else the relay would not look for the followers that were passed by
+  ready.app("update outbox_retry set attempts = 4");
   relay.Fail(a1, Disposition::kDead, Millis(0), "too \xff large");
   CHECK(ready.app("select count(*) from outbox_retry") == "0");
   CHECK(ready.app("select reason || ' ' || error || ' ' || attempts from outbox_dead") == "test too ? large 5");

@@ -254,6 +254,11 @@ TEST_CASE("a failed event keeps its key back and returns by itself", "[sqlite]")
   const auto due = relay.Reserve();  // below the reading position, and no sweep was asked for
   REQUIRE(IdsOf(due) == Ids{1});
   CHECK(due[0].attempts == 1);
+  relay.Fail(1, Disposition::kBlock, Millis(0));
+  Application(ready.file)("update outbox_retry set attempts = 0, next_try = 0");
+  const auto unblocked = relay.Reserve();
+  REQUIRE(IdsOf(unblocked) == Ids{1});
+  CHECK(unblocked[0].attempts == 1);             // else the relay would not look for the followers that were passed by
   CHECK(relay.Reserve(10, 1000, true).empty());  // 3 waits while 1 is unsettled
   relay.Confirm({1});
   CHECK(IdsOf(relay.Reserve(10, 1000, true)) == Ids{3});

@@ -67,7 +67,8 @@ typedef struct {
   outbox_bytes headers;      /* absent = none; else a JSON object whose values are strings, null or
                                 {"base64": "..."}; the relay checks it */
   int64_t created_us;        /* microseconds since 1970 UTC, 0 = unknown */
-  uint32_t attempts;         /* failed attempts so far */
+  uint32_t attempts;         /* failed attempts so far; at least 1 for a row that has failed, also where an operator
+                                has set them back: its followers were passed by, so the relay must read again */
   uint32_t reserved;         /* 0 */
 } outbox_event;
 
