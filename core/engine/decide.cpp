@@ -53,6 +53,10 @@ void Engine::PumpPublish() {
     ++in_flight_;
     ++group_sent_;
     arguments_.push_back(e);
+    if (OUTBOX_MUTANT(kConfirmBeforeAck)) {
+      event.state = State::kAcked;
+      acked_.push_back(e);
+    }
   }
   if (flight.open == 0) return;
   flights_.push_back(flight);

@@ -253,6 +253,11 @@ void Engine::ResetDone(std::uint32_t epoch) {
   for (EventIndex e = 0; e < events_.size(); ++e) {
     if (events_[e].state != State::kSent && events_[e].state != State::kUnknown) continue;
     ++counters_.sent_again;
+    if (OUTBOX_MUTANT(kRestartInReportOrder)) {
+      events_[e].state = State::kQueued;
+      queue_.push_front(e);
+      continue;
+    }
     Drop(e);
   }
 }
@@ -285,6 +290,7 @@ void Engine::Fail(EventIndex e, std::int32_t error) {
     failed.retry_after = Backoff(policy.retry_backoff, policy.max_retry_backoff, event.attempts + 1);
   }
   to_fail_.push_back(failed);
+  if (OUTBOX_MUTANT(kOptimisticDeadLetter) && failed.disposition == OUTBOX_DEAD) return FreeKey(e);
   HoldKey(e, Hold::Why::kFailing);
 }
 

@@ -133,6 +133,7 @@ class Engine {
   [[nodiscard]] const Counters& counters() const { return counters_; }
 
  private:
+  friend struct EngineProbe;  // of the simulator, to see which states it has reached
   enum class Mode : std::uint8_t { kStandby, kActive, kRetiring, kLost };
   enum class State : std::uint8_t {
     kFree,

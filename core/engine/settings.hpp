@@ -5,6 +5,7 @@
 #include <limits>
 #include <vector>
 
+#include "engine/mutant.hpp"
 #include "outbox/plugin.h"
 
 namespace outbox::engine {
@@ -39,6 +40,9 @@ struct Settings {
   // After a failed call to the database or a failed connection to the broker.
   Time min_backoff = 100 * kMillisecond, max_backoff = 5 * kSecond;
   std::uint64_t seed = 1;
+#ifdef OUTBOX_MUTANTS
+  Mutant mutant = Mutant::kNone;
+#endif
 
   // Two batches always fit.
   [[nodiscard]] std::uint64_t batch_bytes() const { return window_bytes / 2; }

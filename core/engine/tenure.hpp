@@ -29,6 +29,7 @@ class Tenure {
   [[nodiscard]] std::uint64_t token() const { return token_; }  // under which the engine works
 
  private:
+  friend struct EngineProbe;  // of the simulator
   enum class Phase : std::uint8_t { kStandby, kHolding, kWindingUp, kHandingOver, kStopping, kStopped };
 
   void Adopt(std::uint64_t token, Time until);

@@ -1,38 +1,42 @@
-// One simulated run: writers, one or two relays with the real engine, the model store and the model broker.
+// One simulated run: writers, relays with the real engine, an outbox and a broker as models, and trouble. Everything comes
+// from the scenario and its seed, so a run can be repeated exactly.
 #pragma once
 
-#include <map>
-#include <memory>
-#include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
-#include "engine/engine.hpp"
-#include "tests/simulation/model_broker.hpp"
+#include "tests/simulation/chances.hpp"
+#include "tests/simulation/coverage.hpp"
+#include "tests/simulation/scenario.hpp"
 
 namespace outbox::simulation {
 
-struct Scenario {
-  std::uint64_t seed = 1;
-  std::uint32_t events = 400;
-  int keys = 20, lanes = 4, relays = 1;
-  double poison = 0, no_key = 0.05, roll_back = 0.1;
-  double storage_fault = 0;  // a call fails; whether it took effect is open
-  double pause = 0;          // a relay stops for longer than its lease, then goes on
-  double crash = 0;          // a relay is gone, and another begins in its place
-  Faults broker{};
-  std::int32_t on_exhausted = OUTBOX_BLOCK;
-  bool first_flight_alone = true;  // false: what happens without the rule
-  [[nodiscard]] bool Faulty() const {
-    return storage_fault > 0 || pause > 0 || crash > 0 || broker.lose_ack > 0 || broker.stall > 0 || poison > 0;
-  }
-};
-
 struct Verdict {
-  std::string broken;  // empty = every promise held
-  std::uint64_t delivered = 0, duplicates = 0, resets = 0;
+  std::string broken;  // empty = every promise held; else it begins with the name of the promise
+  std::uint64_t delivered = 0, duplicates = 0, faults = 0, resets = 0;
+  std::int64_t drained_after_us = 0;  // the last fault
+  std::int64_t virtual_us = 0;
+  std::vector<Happening> happened;
+  std::vector<std::string> history;
 };
 
-Verdict Run(const Scenario& scenario);
+struct Options {
+  std::set<Happening> left_out = {};
+  bool history = false;
+  Coverage* coverage = nullptr;
+};
+
+Verdict Run(const Scenario& scenario, const Options& options = {});
+
+// The same failing run with as little as possible of what happened in it, and its history.
+struct Shrunk {
+  Verdict verdict;
+  std::set<Happening> left_out = {};
+  std::size_t before = 0;  // things that happened
+  std::size_t after = 0;
+  std::size_t runs = 0;
+};
+Shrunk Shrink(const Scenario& scenario, std::size_t max_runs = 3000);
 
 }  // namespace outbox::simulation

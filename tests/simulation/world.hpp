@@ -1,56 +1,74 @@
-// Seeded chance and virtual time: everything in a simulated run happens through one queue.
+// Virtual time: everything in a simulated run happens through one queue, in the order of time and then of asking.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
-#include <queue>
 #include <utility>
 #include <vector>
 
 #include "engine/settings.hpp"
+#include "tests/simulation/chances.hpp"
 
 namespace outbox::simulation {
 
+using engine::kForever;
+using engine::kMillisecond;
+using engine::kSecond;
 using engine::Time;
 
 class World {
  public:
-  explicit World(std::uint64_t seed) : state_(seed * 0x9e3779b97f4a7c15u + 0x1234567u) {}
+  explicit World(std::uint64_t seed) : random_(seed) {}
 
-  std::uint64_t Random(std::uint64_t below) {
-    state_ ^= state_ << 13;
-    state_ ^= state_ >> 7;
-    state_ ^= state_ << 17;
-    return (state_ * 0x2545f4914f6cdd1du >> 16) % below;
-  }
-  bool Chance(double p) { return static_cast<double>(Random(1'000'000)) < p * 1e6; }
+  std::uint64_t Below(std::uint64_t n) { return random_.Below(n); }
+  bool Coin() { return random_.Below(2) == 0; }
   Time Between(Time low, Time high) {
-    return low + static_cast<Time>(Random(static_cast<std::uint64_t>(high - low + 1)));
+    return low + static_cast<Time>(random_.Below(static_cast<std::uint64_t>(high - low + 1)));
   }
 
   [[nodiscard]] Time now() const { return now_; }
-  void After(Time delay, std::function<void()> what) { agenda_.push({now_ + delay, order_++, std::move(what)}); }
+  void At(Time when, std::function<void()> what) {
+    std::uint32_t slot = 0;
+    if (free_.empty()) {
+      slot = static_cast<std::uint32_t>(tasks_.size());
+      tasks_.push_back(std::move(what));
+    } else {
+      slot = free_.back();
+      free_.pop_back();
+      tasks_[slot] = std::move(what);
+    }
+    agenda_.push_back({std::max(when, now_), asked_++, slot});
+    std::push_heap(agenda_.begin(), agenda_.end(), Later);
+  }
+  void After(Time delay, std::function<void()> what) { At(now_ + delay, std::move(what)); }
 
   bool Step() {
     if (agenda_.empty()) return false;
-    auto next = agenda_.top();
-    agenda_.pop();
+    std::pop_heap(agenda_.begin(), agenda_.end(), Later);
+    const Entry next = agenda_.back();
+    agenda_.pop_back();
     now_ = next.at;
-    next.what();
+    const auto task = std::exchange(tasks_[next.slot], nullptr);
+    free_.push_back(next.slot);
+    task();
     return true;
   }
 
  private:
   struct Entry {
     Time at;
-    std::uint64_t order;
-    std::function<void()> what;
-    bool operator<(const Entry& other) const { return std::tie(at, order) > std::tie(other.at, other.order); }
+    std::uint64_t asked;
+    std::uint32_t slot;
   };
-  std::uint64_t state_;
+  static bool Later(const Entry& a, const Entry& b) { return a.at != b.at ? a.at > b.at : a.asked > b.asked; }
+
+  Random random_;
   Time now_ = 1;
-  std::uint64_t order_ = 0;
-  std::priority_queue<Entry> agenda_;
+  std::uint64_t asked_ = 0;
+  std::vector<Entry> agenda_;  // a heap
+  std::vector<std::function<void()>> tasks_;
+  std::vector<std::uint32_t> free_;
 };
 
 }  // namespace outbox::simulation

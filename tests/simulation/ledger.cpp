@@ -1,0 +1,83 @@
+#include "tests/simulation/ledger.hpp"
+
+namespace outbox::simulation {
+
+std::string Ledger::Name(EventNumber e) const {
+  const Fate& fate = fates_[e];
+  return fate.key == kNoKey ? fmt::format("row {}", fate.id) : fmt::format("row {} of key {}", fate.id, fate.key);
+}
+
+EventNumber Ledger::Written(const Fate& fate) {
+  const auto e = static_cast<EventNumber>(fates_.size());
+  fates_.push_back(fate);
+  if (fate.key != kNoKey) of_key_[static_cast<std::size_t>(fate.key)].push_back(e);
+  return e;
+}
+
+void Ledger::Requeued(EventNumber e, RowId id, std::uint32_t commit) {
+  Fate& fate = fates_[e];
+  fate.id = id;
+  fate.commit = commit;
+  fate.dead = false;
+  fate.requeued = true;
+}
+
+void Ledger::Sent(EventNumber e, bool lease_lives) {
+  fates_[e].first_sent = std::min(fates_[e].first_sent, world_.now());
+  if (!lease_lives && world_.now() > unsure_until_) Break("I7 lease: " + Name(e) + " was sent without a live lease");
+}
+
+void Ledger::Stored(const Row& row, std::uint32_t lane) {
+  const EventNumber e = row.event;
+  history_.Say("broker stores {} in lane {}", Name(e), lane);
+  if (e >= fates_.size() || fates_[e].rolled_back || fates_[e].commit == 0)
+    return Break("I2 ghost: " + (e < fates_.size() ? Name(e) : "an unknown row") + " was never committed");
+  Fate& fate = fates_[e];
+  if (row.key != fate.key || lane != fate.lane) return Break("I3 integrity: " + Name(e) + " is another record");
+  if (fate.stored++ > 0) return CheckDuplicate(e);
+  ++delivered_;
+  CheckOrder(e);
+}
+
+// What was requeued is outside the order.
+void Ledger::CheckOrder(EventNumber e) {
+  const Fate& fate = fates_[e];
+  if (fate.key == kNoKey || fate.requeued) return;
+  for (const EventNumber other : of_key_[static_cast<std::size_t>(fate.key)]) {
+    const Fate& o = fates_[other];
+    if (o.commit == 0 || o.id >= fate.id || o.commit > fate.commit) continue;
+    if (o.stored > 0 || o.dead || o.requeued) continue;
+    return Break("I4 order: " + Name(e) + " before " + Name(other));
+  }
+}
+
+void Ledger::CheckDuplicate(EventNumber e) {
+  ++duplicates_;
+  for (const FaultTime& f : faults_)
+    if ((f.shard == kAllShards || f.shard == fates_[e].shard) && f.begin <= world_.now() &&
+        f.end >= fates_[e].first_sent)
+      return;
+  Break("I5 duplicate: " + Name(e) + " is twice in the log without a fault between");
+}
+
+void Ledger::Deleted(EventNumber e) {
+  if (!fates_[e].acked) Break("I6 confirm: " + Name(e) + " was deleted and never acknowledged");
+}
+
+void Ledger::FailureTaken(EventNumber e, bool token_holds) {
+  if (!token_holds) Break("I7 lease: a stale owner's failure of " + Name(e) + " was taken");
+}
+
+void Ledger::Fault(std::uint32_t shard, Time lasts) {
+  const Time end = world_.now() + lasts;
+  last_fault_ = std::max(last_fault_, end);
+  faults_.push_back({shard, world_.now(), end});
+}
+
+void Ledger::Break(std::string why) {
+  if (!broken_.empty()) return;
+  history_.Say("BROKEN {}", why);
+  broken_ = std::move(why);
+}
+
+}  // namespace outbox::simulation

@@ -1,0 +1,107 @@
+// Knows what every event went through, from the writers, the tables and the broker's log, never from a relay; and judges
+// it while it happens. The first broken promise ends the run.
+//
+//   I1 no loss            what is committed reaches the log, or is dead or blocked, soon after the last fault
+//   I2 no ghost           nothing from a transaction that was rolled back
+//   I3 integrity          key, lane and event of a record are those of its row
+//   I4 order              of two events of a key, the one with the lower id that was visible no later comes first
+//   I5 duplicates         each has a fault between its first sending and its second arrival; none without faults
+//   I6 confirm safety     a row is deleted only after a report with an offset
+//   I7 lease safety       nobody sends without a live lease; a stale owner's failures change nothing
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "tests/simulation/history.hpp"
+
+namespace outbox::simulation {
+
+using RowId = std::uint64_t;
+using EventNumber = std::uint32_t;
+inline constexpr int kNoKey = -1;
+
+enum class Poison : std::uint8_t {
+  kNone,
+  kUnsendable,  // judged before sending, for good
+  kTooLarge,    // refused by the broker, for good
+  kShy,         // refused by the broker twice, then taken
+  kMending,     // judged unsendable once, then sent
+};
+
+// As it lies in the table and travels to the broker.
+struct Row {
+  RowId id;
+  EventNumber event;
+  int key;
+};
+
+struct Fate {
+  int key;
+  std::uint32_t lane, shard;
+  Poison poison;
+  RowId id;                  // of its present row
+  std::uint32_t commit = 0;  // number of the transaction that made the row visible, 0 = not committed
+  bool rolled_back = false, dead = false, requeued = false;
+  bool acked = false;  // a report with an offset was made
+  std::uint32_t stored = 0;
+  Time first_sent = kForever;
+  std::uint32_t refusals = 0;
+};
+
+class Ledger {
+ public:
+  Ledger(World& world, History& history, int keys)
+      : world_(world), history_(history), of_key_(static_cast<std::size_t>(keys)) {}
+
+  EventNumber Written(const Fate& fate);
+  void Committed(EventNumber e, std::uint32_t commit) { fates_[e].commit = commit; }
+  void RolledBack(EventNumber e) { fates_[e].rolled_back = true; }
+  void Requeued(EventNumber e, RowId id, std::uint32_t commit);
+  void Died(EventNumber e) { fates_[e].dead = true; }
+
+  void Sent(EventNumber e, bool lease_lives);
+  void Stored(const Row& row, std::uint32_t lane);
+  void Acked(EventNumber e) { fates_[e].acked = true; }
+  void Deleted(EventNumber e);
+  void FailureTaken(EventNumber e, bool token_holds);
+
+  // Something that may make duplicates, of one shard or of all.
+  static constexpr std::uint32_t kAllShards = ~0u;
+  void Fault(std::uint32_t shard, Time lasts = 0);
+  // Leases may end earlier by the database's clock than anybody can know.
+  void LeasesUnsure(Time until) { unsure_until_ = until; }
+
+  void Break(std::string why);
+  [[nodiscard]] bool Broken() const { return !broken_.empty(); }
+  [[nodiscard]] const std::string& broken() const { return broken_; }
+
+  [[nodiscard]] const Fate& Of(EventNumber e) const { return fates_[e]; }
+  [[nodiscard]] Fate& Of(EventNumber e) { return fates_[e]; }
+  [[nodiscard]] const std::vector<Fate>& fates() const { return fates_; }
+  [[nodiscard]] std::string Name(EventNumber e) const;
+  [[nodiscard]] std::uint64_t delivered() const { return delivered_; }
+  [[nodiscard]] std::uint64_t duplicates() const { return duplicates_; }
+  [[nodiscard]] std::size_t faults() const { return faults_.size(); }
+  [[nodiscard]] Time last_fault() const { return last_fault_; }
+
+ private:
+  struct FaultTime {
+    std::uint32_t shard;
+    Time begin, end;
+  };
+  void CheckOrder(EventNumber e);
+  void CheckDuplicate(EventNumber e);
+
+  World& world_;
+  History& history_;
+  std::vector<Fate> fates_;
+  std::vector<std::vector<EventNumber>> of_key_;
+  std::vector<FaultTime> faults_;
+  Time last_fault_ = 0, unsure_until_ = -1;
+  std::uint64_t delivered_ = 0, duplicates_ = 0;
+  std::string broken_;
+};
+
+}  // namespace outbox::simulation

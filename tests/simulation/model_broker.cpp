@@ -1,0 +1,187 @@
+#include "tests/simulation/model_broker.hpp"
+
+#include <algorithm>
+
+namespace outbox::simulation {
+
+using publish::Outcome;
+
+namespace {
+constexpr std::size_t kMaxFlying = 5;
+constexpr Time kMessageTimeout = kSecond;  // of the mutant; there is none
+}  // namespace
+
+bool ModelProducer::Takes(const Row& row) const {
+  const Fate& fate = run_.ledger.Of(row.event);
+  return fate.poison != Poison::kTooLarge && (fate.poison != Poison::kShy || fate.refusals >= 2);
+}
+
+bool ModelProducer::Refuses(const Request& request) {
+  bool refuses = false;
+  for (const Record& r : request.records) {
+    if (Takes(r.row)) continue;
+    ++run_.ledger.Of(r.row.event).refusals;
+    refuses = true;
+  }
+  return refuses;
+}
+
+void ModelProducer::Publish(publish::Lane lane, const Row& row, std::uint32_t event) {
+  if (producer_->dead) return;
+  producer_->lanes[lane].queue.push_back({row, event, run_.world.now()});
+  Pull(producer_, lane);
+}
+
+void ModelProducer::Reset(std::uint32_t epoch) {
+  Kill();
+  run_.world.After(run_.world.Between(100, 20'000), [this, epoch] {
+    producer_ = std::make_shared<Producer>();
+    producer_->epoch = epoch;
+    listener_.reset(epoch);
+  });
+}
+
+void ModelProducer::Kill() {
+  const Handle old = producer_;
+  old->dead = true;
+  for (auto& [at, lane] : old->lanes) {
+    Time late = 0;
+    for (const auto& request : lane.flying) {
+      if (request->refused) break;  // the broker takes nothing after a hole
+      if (request->settled) continue;
+      if (run_.world.Coin() ||
+          std::any_of(request->records.begin(), request->records.end(), [&](const Record& r) { return !Takes(r.row); }))
+        break;
+      request->settled = true;
+      if (late == 0 && run_.world.Coin()) late = run_.world.Between(1, 3 * kSecond);
+      if (late == 0)
+        Store(*request, at, false);
+      else
+        run_.world.After(late, [this, request, where = at] { Store(*request, where, false); });
+    }
+  }
+}
+
+// After the linger, records travel in requests of a few.
+void ModelProducer::Pull(const Handle& p, publish::Lane lane) {
+  if (std::exchange(p->lanes[lane].pulling, true)) return;
+  run_.world.After(run_.world.Between(10, 5'000), [this, p, lane] { Fly(p, lane); });
+}
+
+void ModelProducer::Fly(const Handle& p, publish::Lane at) {
+  Lane& lane = p->lanes[at];
+  const Time wait = std::max(listener_.awake(), run_.broker.down_until);
+  if (!p->dead && wait > run_.world.now()) return run_.world.At(wait + 1, [this, p, at] { Fly(p, at); });
+  lane.pulling = false;
+  if (p->dead) return;
+  std::vector<Record> too_old;
+  if (run_.scenario.mutant == Mutant::kMessageTimeout) {
+    for (; !lane.queue.empty() && run_.world.now() - lane.queue.front().queued > kMessageTimeout;
+         lane.queue.pop_front())
+      too_old.push_back(lane.queue.front());
+  }
+  while (!lane.queue.empty() && lane.flying.size() < kMaxFlying) {
+    auto request = std::make_shared<Request>();
+    for (auto n = 1 + run_.world.Below(20); n > 0 && !lane.queue.empty(); --n) {
+      request->records.push_back(lane.queue.front());
+      lane.queue.pop_front();
+    }
+    lane.flying.push_back(request);
+  }
+  if (!too_old.empty()) Report(p, too_old, Outcome::kUnknown);
+  Await(p, at);
+}
+
+void ModelProducer::Await(const Handle& p, publish::Lane at) {
+  Lane& lane = p->lanes[at];
+  if (p->dead || lane.flying.empty() || std::exchange(lane.answering, true)) return;
+  run_.world.At(
+      std::max(run_.world.now() + run_.world.Between(50, run_.scenario.broker_answers_us), run_.broker.down_until),
+      [this, p, at] { Answer(p, at); });
+}
+
+void ModelProducer::Answer(const Handle& p, publish::Lane at) {
+  Lane& lane = p->lanes[at];
+  lane.answering = false;
+  if (p->dead || lane.flying.empty() || lane.flying.front()->settled) return;
+  const Scenario& s = run_.scenario;
+  if (run_.world.now() < run_.broker.down_until) return Await(p, at);
+  if (run_.chances.Happens(Chance::kStall, s.stall)) {
+    run_.history.Say("broker gives no answer in lane {}", at);
+    return run_.ledger.Fault(shard_);
+  }
+  if (run_.chances.Happens(Chance::kFatal, s.fatal)) {
+    run_.history.Say("producer of shard {} fails for good", shard_);
+    run_.ledger.Fault(shard_);
+    p->dead = true;
+    return listener_.failed();
+  }
+  const std::shared_ptr<Request> request = lane.flying.front();
+  const bool has_state = run_.world.now() - lane.known < kBrokerForgets;
+  const bool others = lane.flying.size() > 1;
+  const Outcome implied = s.mutant == Mutant::kConfirmOnImplied ? Outcome::kStored : Outcome::kUnknown;
+  request->settled = true;
+  if (Refuses(*request)) {
+    run_.history.Say("broker refuses a request with {} in lane {}", run_.ledger.Name(request->records[0].row.event),
+                     at);
+    run_.ledger.Fault(shard_);
+    if (s.mutant == Mutant::kOvertaking) {
+      lane.flying.pop_front();
+      Await(p, at);
+    } else {
+      request->refused = true;
+      p->dead = true;
+    }
+    return Report(p, request->records, Outcome::kRefused);
+  }
+  if (!has_state && others && run_.chances.Happens(Chance::kStateless, s.stateless)) {
+    // The second request is taken as the first; the client concludes that the first was stored too.
+    run_.history.Say("broker refuses the first request in lane {} and takes the next", at);
+    run_.ledger.Fault(shard_);
+    lane.flying.pop_front();
+    lane.known = run_.world.now();
+    Report(p, request->records, implied);
+    return Await(p, at);
+  }
+  if (others && run_.chances.Happens(Chance::kImplied, s.implied)) {
+    run_.history.Say("the client only concludes that a request in lane {} was stored", at);
+    run_.ledger.Fault(shard_);
+    Store(*request, at, false);
+    lane.known = run_.world.now();
+    lane.flying.pop_front();
+    Report(p, request->records, implied);
+    return Await(p, at);
+  }
+  if (run_.chances.Happens(Chance::kAckLost, s.ack_lost)) {
+    Store(*request, at, false);
+    run_.history.Say("its acknowledgement is lost");
+    run_.ledger.Fault(shard_);
+    p->dead = true;
+    return Report(p, request->records, Outcome::kUnknown);
+  }
+  Store(*request, at, true);
+  lane.known = run_.world.now();
+  lane.flying.pop_front();
+  Report(p, request->records, Outcome::kStored);
+  if (p->dead) return;
+  if (!lane.flying.empty())
+    Await(p, at);
+  else if (!lane.queue.empty())
+    Pull(p, at);
+}
+
+void ModelProducer::Store(const Request& request, publish::Lane lane, bool acked) {
+  for (const Record& r : request.records) {
+    run_.ledger.Stored(r.row, lane);
+    if (acked) run_.ledger.Acked(r.row.event);
+  }
+}
+
+void ModelProducer::Report(const Handle& p, const std::vector<Record>& records, Outcome outcome) {
+  std::vector<publish::Report> reports;
+  reports.reserve(records.size());
+  for (const Record& r : records) reports.push_back({r.event, p->epoch, outcome, 0});
+  listener_.reported(std::move(reports));
+}
+
+}  // namespace outbox::simulation

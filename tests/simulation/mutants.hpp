@@ -1,0 +1,62 @@
+// Relays that are wrong on purpose. Each breaks a rule that the promises rest on, and the simulator has to notice.
+//
+// How one is selected: Scenario::mutant, `outbox-simulation --mutant NAME`. Mutants of the storage, the client and the shell
+// are switches of the models. Those of the engine are in a second library of it that is built with OUTBOX_MUTANTS, for
+// this program only (engine/mutant.hpp).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace outbox::simulation {
+
+enum class Mutant : std::uint8_t {
+  kNone,
+  kConfirmBeforeAck,
+  kConfirmOnImplied,
+  kIdCursorOnly,
+  kSeparateSweep,
+  kSharedCursor,
+  kForgetAtOnce,
+  kMessageTimeout,
+  kNoFirstFlight,
+  kOptimisticDeadLetter,
+  kUnfencedFail,
+  kLocalWallClock,
+  kRestartInReportOrder,
+  kSkipBlockedHead,
+  kIdReuse,
+  kOvertaking,
+};
+
+struct MutantInfo {
+  Mutant mutant;
+  std::string_view name, lives_in, breaks;
+  std::string_view scenario;  // in which it is looked for
+};
+
+inline constexpr std::array<MutantInfo, 15> kMutants = {{
+    {Mutant::kConfirmBeforeAck, "confirm-before-ack", "engine", "a row is deleted when its event is sent", "quiet"},
+    {Mutant::kConfirmOnImplied, "confirm-on-implied", "client", "a success without an offset counts", "broker"},
+    {Mutant::kIdCursorOnly, "id-cursor-only", "storage", "reads look above the last id only", "late-commits"},
+    {Mutant::kSeparateSweep, "separate-sweep", "storage", "fresh rows and late ones are read apart", "late-commits"},
+    {Mutant::kSharedCursor, "shared-cursor", "storage", "a gained shard is read from where the others are",
+     "no-fault-of-note"},
+    {Mutant::kForgetAtOnce, "forget-at-once", "shell", "a confirmed row is not kept out of the read under way",
+     "no-fault-of-note"},
+    {Mutant::kMessageTimeout, "message-timeout", "client", "the client drops records by their age", "broker"},
+    {Mutant::kNoFirstFlight, "no-first-flight", "engine", "a lane is used before it is proven", "broker"},
+    {Mutant::kOptimisticDeadLetter, "optimistic-dead-letter", "engine", "the key goes on before the dead write commits",
+     "poison-dies"},
+    {Mutant::kUnfencedFail, "unfenced-fail", "storage", "a stale owner's failures are taken", "paused"},
+    {Mutant::kLocalWallClock, "local-wall-clock", "storage", "leases end by the clock of who asks", "clocks"},
+    {Mutant::kRestartInReportOrder, "restart-in-report-order", "engine", "after a reset, sent again as reports came",
+     "broker"},
+    {Mutant::kSkipBlockedHead, "skip-blocked-head", "storage", "rows behind a failed one of their key are read",
+     "poison-blocks"},
+    {Mutant::kIdReuse, "id-reuse", "storage", "the id of a deleted newest row is given again", "late-commits"},
+    {Mutant::kOvertaking, "overtaking", "client", "requests pass one that was refused", "poison-blocks"},
+}};
+
+}  // namespace outbox::simulation

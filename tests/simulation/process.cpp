@@ -1,0 +1,241 @@
+#include "tests/simulation/process.hpp"
+
+namespace outbox::simulation {
+
+using engine::Command;
+using engine::Do;
+using engine::EventIndex;
+using engine::Write;
+
+namespace {
+
+engine::Settings MakeSettings(const Scenario& s, std::uint64_t seed) {
+  engine::Settings settings;
+  settings.batch_events = s.batch;
+  settings.window_events = s.window;
+  settings.max_attempts = 4;
+  settings.on_exhausted = s.on_exhausted;
+  settings.retry_backoff = 300 * kMillisecond;
+  settings.max_retry_backoff = 2 * kSecond;
+  settings.poll_interval = kPoll;
+  settings.delivery_timeout = 2 * kSecond;
+  settings.lease_margin = kLease / 5;
+  settings.sweep_interval = kForever;  // a safety net would hide what must not be needed
+  settings.lane_idle = s.mutant == Mutant::kNoFirstFlight ? 3 * kForever : kLaneIdle;
+  settings.min_backoff = 50 * kMillisecond;
+  settings.max_backoff = kSecond;
+  settings.seed = seed;
+#ifdef OUTBOX_MUTANTS
+  using Wrong = engine::Mutant;
+  settings.mutant = s.mutant == Mutant::kConfirmBeforeAck       ? Wrong::kConfirmBeforeAck
+                    : s.mutant == Mutant::kOptimisticDeadLetter ? Wrong::kOptimisticDeadLetter
+                    : s.mutant == Mutant::kRestartInReportOrder ? Wrong::kRestartInReportOrder
+                                                                : Wrong::kNone;
+#endif
+  return settings;
+}
+
+}  // namespace
+
+Process::Process(Parts its_parts, RelayId its_id)
+    : parts(its_parts),
+      id(its_id),
+      wall_ahead(its_parts.world.Between(-kSecond, kSecond)),
+      offset_(its_parts.world.Between(0, 1000 * kSecond)),
+      permille_(its_parts.world.Between(-20, 20)) {}
+
+// At or a little after the moment at which the local clock shows that time.
+Time Process::WorldAt(Time local) const { return (local - offset_) * 1000 / (1000 + permille_) + 2; }
+
+ShardProcess::ShardProcess(Process& process, std::uint32_t shard, Position start, WoundUp wound_up)
+    : process_(process),
+      parts_(process.parts),
+      shard_(shard),
+      wound_up_(std::move(wound_up)),
+      engine_(MakeSettings(parts_.scenario, parts_.world.Below(1'000'000))),
+      producer_({parts_.world, parts_.chances, parts_.ledger, parts_.history, parts_.broker, parts_.scenario}, shard,
+                {[this](std::vector<publish::Report> r) { Turn([this, r] { engine_.Reported(r); }); },
+                 [this](std::uint32_t epoch) { Turn([this, epoch] { engine_.ResetDone(epoch); }); },
+                 [this] { Turn([this] { engine_.ProducerFailed(); }); }, [this] { return process_.Awake(); }}),
+      position_(start) {}
+
+void ShardProcess::Held(std::uint64_t token, Time until) {
+  Turn([this, token, until] { tenure_.Held(token, until); });
+}
+
+void ShardProcess::Lost() {
+  Turn([this] { tenure_.Lost(); });
+}
+
+void ShardProcess::HandOver(std::uint64_t token, Time until) {
+  Turn([this, token, until] {
+    if (tenure_.HandOver(token, until)) wound_up_(shard_, token, false);
+  });
+}
+
+void ShardProcess::Stop(Time deadline) {
+  Turn([this, deadline] { tenure_.Stop(deadline); });
+}
+
+template <class F>
+void ShardProcess::Watched(F step) {
+  if (parts_.coverage == nullptr) return step();
+  const Coverage::Look before = Coverage::Take(engine_, tenure_);
+  step();
+  parts_.coverage->Compare(before, Coverage::Take(engine_, tenure_));
+}
+
+template <class F>
+void ShardProcess::Turn(F input) {
+  process_.Do([this, input] {
+    engine_.Advance(process_.Local());
+    Watched(input);
+    // Now and then several inputs come before the engine decides.
+    if (parts_.world.Below(8) == 0) return parts_.world.After(parts_.world.Between(0, 300), [this] { Wake(); });
+    Watched([this] {
+      engine_.TakeCommands([this](const Command& c, std::span<const EventIndex> events,
+                                  std::span<const engine::FailedEvent> failures) { Execute(c, events, failures); });
+    });
+    if (tenure_.Waits(process_.Local())) parts_.world.After(0, [this] { Resume(); });
+    const Time next = engine_.NextDeadline();
+    if (next >= kForever) return;
+    const Time at = std::max(process_.WorldAt(next), parts_.world.now() + 1);
+    if (alarm_ > parts_.world.now() && alarm_ <= at) return;
+    alarm_ = at;
+    parts_.world.At(at, [this] { Wake(); });
+  });
+}
+
+void ShardProcess::Wake() {
+  Turn([] {});
+}
+
+void ShardProcess::Resume() {
+  Turn([this] { tenure_.Resume(); });
+}
+
+void ShardProcess::Execute(const Command& c, std::span<const EventIndex> events,
+                           std::span<const engine::FailedEvent> failures) {
+  switch (c.what) {
+    case Do::kReserve:
+      Reserve(c.sweep);
+      break;
+    case Do::kPublish:
+      Publish(events);
+      break;
+    case Do::kReset:
+      parts_.history.Say("relay {} resets the producer of shard {}", process_.id, shard_);
+      producer_.Reset(c.epoch);
+      break;
+    case Do::kConfirm:
+      process_.Call(
+          Process::Kind::kWrite,
+          [this, rows = Rows(events)] {
+            parts_.store.Confirm(rows);
+            return OUTBOX_OK;
+          },
+          [this](outbox_code code) { Turn([this, code] { engine_.Written(Write::kConfirm, code); }); });
+      break;
+    case Do::kFail: {
+      std::vector<Failure> rows;
+      for (const auto& f : failures) rows.push_back({Held(f.event).row, f.disposition, f.retry_after});
+      process_.Call(
+          Process::Kind::kWrite,
+          [this, rows, token = batches_[engine_.BatchOf(failures[0].event)].token] {
+            return parts_.store.Fail(shard_, token, rows) ? OUTBOX_OK : OUTBOX_LEASE_LOST;
+          },
+          [this](outbox_code code) { Turn([this, code] { engine_.Written(Write::kFail, code); }); });
+      break;
+    }
+    case Do::kRelease:  // this storage marks no rows
+      break;
+    case Do::kForget:
+      for (const EventIndex e : events) {
+        forgotten_.push_back(Held(e).row.id);
+        if (parts_.scenario.mutant == Mutant::kForgetAtOnce) in_hand_.erase(Held(e).row.id);
+      }
+      break;
+    case Do::kFreeBatch:
+      batches_[c.batch].rows.clear();
+      break;
+    case Do::kRetired:
+      Retired();
+      break;
+  }
+}
+
+void ShardProcess::Publish(std::span<const EventIndex> events) {
+  const bool lives = parts_.store.leases.Lives(shard_, process_.id, tenure_.token(), parts_.store.clock());
+  for (const EventIndex e : events) {
+    const Row& row = Held(e).row;
+    parts_.history.Say("relay {} sends {} of shard {}", process_.id, parts_.ledger.Name(row.event), shard_);
+    parts_.ledger.Sent(row.event, lives);
+    producer_.Publish(parts_.ledger.Of(row.event).lane, row, e);
+  }
+}
+
+void ShardProcess::Reserve(bool sweep) {
+  for (const RowId id : forgotten_) in_hand_.erase(id);
+  forgotten_.clear();
+  const std::uint64_t token = tenure_.token();
+  const auto seen = std::make_shared<Snapshot>();
+  process_.Call(
+      Process::Kind::kRead,
+      [this, sweep, token, seen] {
+        if (!parts_.store.leases.Holds(shard_, token)) return OUTBOX_LEASE_LOST;
+        const bool gained = position_.token != token;
+        if (parts_.scenario.mutant == Mutant::kSharedCursor && gained)
+          position_.token = token;
+        else if (sweep || gained)
+          position_ = {.token = token};
+        *seen = parts_.store.Look(shard_, position_);
+        return OUTBOX_OK;
+      },
+      [this, seen](outbox_code code) {
+        if (code == OUTBOX_OK) return Arrived(*seen);
+        // The session is gone with its position, or it goes on and the rows of this answer never come.
+        bool more = false;
+        if (parts_.world.Coin())
+          position_ = {};
+        else if (!seen->rows.empty())
+          (void)ModelStore::Choose(
+              *seen, position_, parts_.scenario.batch, [](RowId) { return false; }, more);
+        Turn([this, code] { engine_.ReserveFailed(code); });
+      });
+}
+
+void ShardProcess::Arrived(const Snapshot& snapshot) {
+  bool more = false;
+  std::vector<Found> rows = ModelStore::Choose(
+      snapshot, position_, parts_.scenario.batch, [this](RowId id) { return in_hand_.contains(id); }, more);
+  std::vector<engine::Incoming> incoming;
+  for (const Found& found : rows) {
+    in_hand_.insert(found.row.id);
+    const Fate& fate = parts_.ledger.Of(found.row.event);
+    const bool refused = fate.poison == Poison::kUnsendable || (fate.poison == Poison::kMending && found.attempts < 1);
+    incoming.push_back(
+        {static_cast<std::uint64_t>(found.row.key), found.row.key != kNoKey, found.attempts, fate.lane, refused});
+  }
+  Turn([this, incoming, rows, more, token = position_.token] {
+    const engine::BatchIndex b = engine_.Reserved({rows.size() * 100, more, false, kForever}, incoming);
+    if (b >= batches_.size()) batches_.resize(b + 1);
+    batches_[b] = {rows, token};
+  });
+}
+
+void ShardProcess::Retired() {
+  const engine::Tenure::Ended ended = tenure_.Retired();
+  if (ended != engine::Tenure::Ended::kLease)
+    wound_up_(shard_, tenure_.token(), ended == engine::Tenure::Ended::kForGood);
+}
+
+const Found& ShardProcess::Held(EventIndex e) const { return batches_[engine_.BatchOf(e)].rows[engine_.PositionOf(e)]; }
+
+std::vector<Row> ShardProcess::Rows(std::span<const EventIndex> events) const {
+  std::vector<Row> rows;
+  rows.reserve(events.size());
+  for (const EventIndex e : events) rows.push_back(Held(e).row);
+  return rows;
+}
+
+}  // namespace outbox::simulation

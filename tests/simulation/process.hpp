@@ -1,0 +1,184 @@
+// What the threads of the daemon do around the decisions that it shares with the simulator: a relay that keeps its leases,
+// and a shard of it at work. The world's queue is in place of the threads.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <unordered_set>
+#include <vector>
+
+#include "engine/membership.hpp"
+#include "engine/tenure.hpp"
+#include "tests/simulation/coverage.hpp"
+#include "tests/simulation/model_broker.hpp"
+#include "tests/simulation/model_store.hpp"
+
+namespace outbox::simulation {
+
+inline constexpr Time kLease = 3 * kSecond, kPoll = 250 * kMillisecond;
+
+// What every part of a run works with.
+struct Parts {
+  World& world;
+  Chances& chances;
+  Ledger& ledger;
+  History& history;
+  ModelStore& store;
+  ModelBroker& broker;
+  const Scenario& scenario;
+  Coverage* coverage = nullptr;  // where anybody asks
+};
+
+// One program: what it does waits while it is paused and ends when it is dead. Its clock goes its own way.
+class Process {
+ public:
+  Process(Parts parts, RelayId id);
+
+  [[nodiscard]] Time Local() const { return LocalAt(parts.world.now()); }
+  [[nodiscard]] Time WorldAt(Time local) const;
+  [[nodiscard]] Time Awake() const { return paused_until_; }
+
+  // Runs f now, or when the process goes on; f keeps alive what it needs.
+  template <class F>
+  void Do(F f) {
+    if (dead) return;
+    if (parts.world.now() < paused_until_)
+      parts.world.At(paused_until_, [this, f] { Do(f); });
+    else
+      f();
+  }
+  // A call to the database: `effect` returns a code. When it takes effect and whether its answer comes is open. A write
+  // that was given up may still be done by the server, later.
+  enum class Kind : std::uint8_t { kRead, kWrite };
+  template <class Effect, class Answer>
+  void Call(Kind kind, Effect effect, Answer answer);
+
+  Parts parts;
+  const RelayId id;
+  bool dead = false;
+  Time paused_until_ = 0;
+  // The wall clock of a machine may be set; nothing may depend on it.
+  Time wall_ahead = 0;
+
+ private:
+  [[nodiscard]] Time LocalAt(Time world) const { return offset_ + world + world * permille_ / 1000; }
+  const Time offset_, permille_;
+};
+
+template <class Effect, class Answer>
+void Process::Call(Kind kind, Effect effect, Answer answer) {
+  World& world = parts.world;
+  const bool fails =
+      parts.store.down() || parts.chances.Happens(Chance::kStorageError, parts.scenario.storage_error);
+  enum { kFirst, kLate, kNever } takes_effect = kFirst;
+  if (fails) takes_effect = parts.store.down() ? kNever : static_cast<decltype(takes_effect)>(world.Below(3));
+  if (takes_effect == kLate && kind == Kind::kWrite)
+    world.After(world.Between(1, 2 * kSecond), [effect] { (void)effect(); });
+  world.After(world.Between(10, 3'000), [this, effect, answer, fails, takes_effect] {
+    // Asked before it died or paused, or not any more.
+    const bool asked = !dead && parts.world.now() >= paused_until_;
+    const auto act = [this, effect, answer, fails, takes_effect] {
+      outbox_code code = takes_effect == kFirst ? effect() : OUTBOX_OK;
+      if (fails) code = OUTBOX_TIMEOUT;
+      parts.world.After(parts.world.Between(10, 3'000),
+                         [this, answer, code] { Do([answer, code] { answer(code); }); });
+    };
+    if (asked || parts.world.Coin())
+      act();
+    else
+      Do(act);
+  });
+}
+
+// One shard at work: engine, producer, reading position, as ShardRunner, Reader and Writer have them.
+class ShardProcess {
+ public:
+  using WoundUp = std::function<void(std::uint32_t shard, std::uint64_t token, bool for_good)>;
+  ShardProcess(Process& process, std::uint32_t shard, Position start, WoundUp wound_up);
+
+  void Held(std::uint64_t token, Time until);
+  void Lost();
+  void HandOver(std::uint64_t token, Time until);
+  void Stop(Time deadline);
+  void Die() { producer_.Kill(); }
+
+  [[nodiscard]] const engine::Engine& engine() const { return engine_; }
+  [[nodiscard]] const Position& position() const { return position_; }
+
+ private:
+  template <class F>
+  void Turn(F input);
+  void Wake();
+  void Resume();
+  template <class F>
+  void Watched(F step);
+  void Execute(const engine::Command& c, std::span<const engine::EventIndex> events,
+               std::span<const engine::FailedEvent> failures);
+  void Publish(std::span<const engine::EventIndex> events);
+  void Reserve(bool sweep);
+  void Arrived(const Snapshot& snapshot);
+  void Retired();
+  [[nodiscard]] const Found& Held(engine::EventIndex e) const;
+  [[nodiscard]] std::vector<Row> Rows(std::span<const engine::EventIndex> events) const;
+
+  Process& process_;
+  Parts parts_;
+  const std::uint32_t shard_;
+  const WoundUp wound_up_;
+  engine::Engine engine_;
+  engine::Tenure tenure_{engine_};
+  ModelProducer producer_;
+  Position position_;
+  std::unordered_set<RowId> in_hand_;
+  std::vector<RowId> forgotten_;
+  struct Batch {
+    std::vector<Found> rows;
+    std::uint64_t token = 0;
+  };
+  std::vector<Batch> batches_;
+  Time alarm_ = 0;
+};
+
+// A relay, as Relay.
+class RelayProcess {
+ public:
+  RelayProcess(Parts parts, RelayId id);
+
+  void Start() { Beat(); }
+  void Pause(Time how_long) { process_.paused_until_ = parts_.world.now() + how_long; }
+  void SetWallClock(Time ahead) { process_.wall_ahead = ahead; }
+  void Crash();
+  // Winds up, gives its shards back, and ends.
+  void Stop(Time timeout);
+  [[nodiscard]] bool dead() const { return process_.dead; }
+  [[nodiscard]] bool stopping() const { return stopping_; }
+  [[nodiscard]] RelayId id() const { return process_.id; }
+  [[nodiscard]] std::uint64_t resets() const;
+
+ private:
+  void Beat();
+  void Look(Time asked);
+  void Answered(const Lease& lease, Time asked);
+  void Follow(const engine::ShardOrder& order);
+  void NextBeat(Time wait);
+  void BeatNow();
+  void ReturnWoundUp();
+  void GiveBackIfDone();
+  void End();
+  [[nodiscard]] Time DatabaseClock() const;
+
+  Parts parts_;
+  Process process_;
+  engine::Membership membership_;
+  std::map<std::uint32_t, std::unique_ptr<ShardProcess>> shards_;
+  std::vector<std::unique_ptr<ShardProcess>> gone_;  // whose producers may still have requests on the wire
+  std::map<std::uint32_t, std::uint64_t> to_return_;
+  std::uint32_t beat_ = 0;  // the wait for a heartbeat that counts
+  bool beating_ = false;
+  bool stopping_ = false, leaving_ = false;
+  std::size_t wound_up_for_good_ = 0;
+  Time stop_by_ = kForever;
+  Time failing_since_ = kForever;
+};
+
+}  // namespace outbox::simulation

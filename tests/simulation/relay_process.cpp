@@ -1,0 +1,194 @@
+#include <utility>
+
+#include "tests/simulation/process.hpp"
+
+namespace outbox::simulation {
+
+RelayProcess::RelayProcess(Parts parts, RelayId id) : parts_(parts), process_(parts, id), membership_(kLease, kPoll) {
+  membership_.Begin(parts.scenario.shards);
+}
+
+void RelayProcess::Crash() {
+  process_.dead = true;
+  parts_.history.Say("relay {} crashes", process_.id);
+  parts_.ledger.Fault(Ledger::kAllShards);
+  for (const auto& [shard, it] : shards_) it->Die();
+}
+
+std::uint64_t RelayProcess::resets() const {
+  std::uint64_t sum = 0;
+  for (const auto& [shard, it] : shards_) sum += it->engine().counters().resets;
+  for (const auto& it : gone_) sum += it->engine().counters().resets;
+  return sum;
+}
+
+// Of the mutant, the clock of whoever asks.
+Time RelayProcess::DatabaseClock() const {
+  return parts_.scenario.mutant == Mutant::kLocalWallClock ? parts_.world.now() + process_.wall_ahead
+                                                           : parts_.store.clock();
+}
+
+void RelayProcess::NextBeat(Time wait) {
+  beating_ = false;
+  if (stopping_) GiveBackIfDone();
+  if (leaving_) return;
+  if (!stopping_ && !to_return_.empty()) wait = 0;
+  if (stopping_) wait = std::min(wait, kLease / 5);
+  parts_.world.After(wait, [this, mine = ++beat_] {
+    process_.Do([this, mine] {
+      if (mine == beat_) Beat();
+    });
+  });
+}
+
+void RelayProcess::BeatNow() {
+  if (!beating_ && !leaving_) NextBeat(0);
+}
+
+void RelayProcess::Beat() {
+  if (leaving_) return;
+  beating_ = true;
+  ReturnWoundUp();
+}
+
+void RelayProcess::ReturnWoundUp() {
+  std::vector<outbox_owned_shard> shards;
+  if (!stopping_) shards = membership_.StillHeld(std::exchange(to_return_, {}));
+  if (shards.empty()) return Look(process_.Local());
+  process_.Call(
+      Process::Kind::kWrite,
+      [this, shards] {
+        parts_.store.leases.Return(process_.id, shards, false);
+        return OUTBOX_OK;
+      },
+      [this, shards](outbox_code code) {
+        // Otherwise told again by the next heartbeat, and then done again.
+        if (code == OUTBOX_OK) {
+          membership_.Returned(shards);
+          for (const outbox_owned_shard& s : shards) {
+            parts_.history.Say("relay {} has given shard {} back", process_.id, s.shard);
+            if (const auto it = shards_.find(s.shard); !stopping_ && it != shards_.end())
+              gone_.push_back(std::move(shards_.extract(it).mapped()));
+          }
+        }
+        Look(process_.Local());
+      });
+}
+
+void RelayProcess::Look(Time asked) {
+  const auto failed = [this] {
+    // What is in flight may be resolved only after the lease has ended.
+    if (failing_since_ < parts_.world.now() - kLease / 3) parts_.ledger.Fault(Ledger::kAllShards, kLease);
+    failing_since_ = std::min(failing_since_, parts_.world.now());
+    NextBeat(membership_.NextTry());
+  };
+  struct State {
+    ModelLeases::Look look;
+    ModelLeases::Next next;
+  };
+  const auto state = std::make_shared<State>();
+  process_.Call(
+      Process::Kind::kRead,
+      [this, state] {
+        state->look = parts_.store.leases.LookAround(process_.id, DatabaseClock());
+        state->next = ModelLeases::After(state->look, kLease);
+        return OUTBOX_OK;
+      },
+      [this, state, asked, failed](outbox_code code) {
+        if (code != OUTBOX_OK) return failed();
+        if (state->next == ModelLeases::Next::kAnswer) return Answered(state->look.lease, asked);
+        process_.Call(
+            Process::Kind::kWrite,
+            [this, state] {
+              ModelLeases& leases = parts_.store.leases;
+              if (state->next == ModelLeases::Next::kRenew && leases.Renew(process_.id, kLease, DatabaseClock()))
+                state->look.lease.left = Millis(kLease / kMillisecond);
+              else
+                state->look.lease = leases.Turn(process_.id, kLease, DatabaseClock());
+              return OUTBOX_OK;
+            },
+            [this, state, asked, failed](outbox_code turned) {
+              turned == OUTBOX_OK ? Answered(state->look.lease, asked) : failed();
+            });
+      });
+}
+
+void RelayProcess::Answered(const Lease& lease, Time asked) {
+  failing_since_ = kForever;
+  for (const engine::ShardOrder& order : membership_.Answered(lease, asked)) Follow(order);
+  NextBeat(membership_.NextBeat());
+}
+
+void RelayProcess::Follow(const engine::ShardOrder& order) {
+  constexpr const char* kNews[] = {"takes", "hands over", "has lost"};
+  if (order.news)
+    parts_.history.Say("relay {} {} shard {} (token {})", process_.id, kNews[static_cast<int>(order.what)], order.shard,
+                       order.token);
+  auto it = shards_.find(order.shard);
+  switch (order.what) {
+    case engine::ShardOrder::What::kLost:
+      if (it != shards_.end()) it->second->Lost();
+      return;
+    case engine::ShardOrder::What::kHandOver:
+      if (it != shards_.end())
+        it->second->HandOver(order.token, order.until);
+      else
+        to_return_[order.shard] = order.token;
+      return;
+    case engine::ShardOrder::What::kWork:
+      break;
+  }
+  if (it == shards_.end()) {
+    if (stopping_) return;
+    Position start;
+    if (parts_.scenario.mutant == Mutant::kSharedCursor) {
+      for (const auto& [shard, other] : shards_)
+        if (other->position().cursor > start.cursor) start = other->position();
+    }
+    const auto wound_up = [this](std::uint32_t shard, std::uint64_t token, bool for_good) {
+      if (for_good)
+        ++wound_up_for_good_;
+      else
+        to_return_[shard] = token;
+      for_good ? GiveBackIfDone() : BeatNow();
+    };
+    it = shards_.emplace(order.shard, std::make_unique<ShardProcess>(process_, order.shard, start, wound_up)).first;
+  }
+  it->second->Held(order.token, order.until);
+}
+
+void RelayProcess::Stop(Time timeout) {
+  stopping_ = true;
+  parts_.history.Say("relay {} is to stop", process_.id);
+  stop_by_ = parts_.world.now() + timeout;
+  for (const auto& [shard, it] : shards_) it->Stop(process_.Local() + timeout / 2);
+  GiveBackIfDone();
+  parts_.world.At(stop_by_, [this] { process_.Do([this] { GiveBackIfDone(); }); });
+}
+
+void RelayProcess::GiveBackIfDone() {
+  const bool all = wound_up_for_good_ == shards_.size();
+  if (leaving_ || beating_ || (!all && parts_.world.now() < stop_by_)) return;
+  leaving_ = true;
+  std::vector<outbox_owned_shard> shards;
+  if (all) {
+    for (const auto& [shard, token] : membership_.owned()) shards.push_back({shard, OUTBOX_SHARD_OWNED, token});
+  } else {
+    parts_.ledger.Fault(Ledger::kAllShards);
+  }
+  process_.Call(
+      Process::Kind::kWrite,
+      [this, shards, all] {
+        parts_.store.leases.Return(process_.id, shards, all);
+        return OUTBOX_OK;
+      },
+      [this](outbox_code) { End(); });
+}
+
+void RelayProcess::End() {
+  process_.dead = true;
+  parts_.history.Say("relay {} has stopped", process_.id);
+  for (const auto& [shard, it] : shards_) it->Die();
+}
+
+}  // namespace outbox::simulation

@@ -1,0 +1,140 @@
+#include "tests/simulation/scenario.hpp"
+
+#include <algorithm>
+
+#include "tests/simulation/chances.hpp"
+
+namespace outbox::simulation {
+
+namespace {
+
+std::vector<Scenario> Make() {
+  std::vector<Scenario> all = {
+      {.name = "quiet", .relays = 2, .shards = 2},
+      {.name = "late-commits", .keys = 100, .lanes = 2, .no_key = 0.3, .long_open = 0.4},
+      {.name = "writers-that-overlap",
+       .relays = 2,
+       .shards = 2,
+       .writers_serialise = false,
+       .long_open = 0.4,
+       .poison = 0.02,
+       .ack_lost = 0.02,
+       .pause = 0.015,
+       .crash = 0.015},
+      {.name = "broker",
+       .relays = 2,
+       .shards = 2,
+       .ack_lost = 0.02,
+       .implied = 0.05,
+       .stall = 0.01,
+       .stateless = 0.5,
+       .fatal = 0.01,
+       .broker_outage = 0.01},
+      {.name = "database",
+       .relays = 2,
+       .shards = 3,
+       .storage_error = 0.06,
+       .database_outage = 0.01,
+       .wall_clock = 0.05},
+      // Nothing here may send anything twice.
+      {.name = "no-fault-of-note",
+       .relays = 3,
+       .shards = 4,
+       .storage_error = 0.03,
+       .stateless = 1,
+       .nap = 0.01,
+       .stop = 0.02,
+       .join = 0.02,
+       .wall_clock = 0.05},
+      {.name = "poison-blocks", .poison = 0.05, .unblock = 0.05, .mend = 0.03},
+      {.name = "poison-dies", .poison = 0.05, .requeue = 0.05, .mend = 0.03, .on_exhausted = OUTBOX_DEAD},
+      {.name = "relays-come-and-go", .relays = 3, .shards = 4, .nap = 0.01, .crash = 0.03, .stop = 0.02, .join = 0.02},
+      {.name = "paused",
+       .relays = 2,
+       .shards = 3,
+       .poison = 0.05,
+       .storage_error = 0.02,
+       .pause = 0.03,
+       .on_exhausted = OUTBOX_DEAD},
+      // Shards change hands while the broker is slow to answer and leases end.
+      {.name = "hand-over-in-trouble",
+       .events = 250,
+       .relays = 3,
+       .shards = 4,
+       .poison = 0.02,
+       .stall = 0.03,
+       .pause = 0.03,
+       .stop = 0.04,
+       .join = 0.03,
+       .database_outage = 0.02,
+       .broker_outage = 0.03,
+       .database_clock = 0.01,
+       .unblock = 0.05},
+      {.name = "clocks",
+       .relays = 2,
+       .shards = 3,
+       .nap = 0.01,
+       .pause = 0.01,
+       .database_clock = 0.02,
+       .wall_clock = 0.05},
+      {.name = "poison-and-crashes", .relays = 2, .shards = 2, .poison = 0.1, .crash = 0.03, .unblock = 0.05},
+      {.name = "everything-blocks",
+       .relays = 3,
+       .shards = 3,
+       .poison = 0.02,
+       .storage_error = 0.02,
+       .ack_lost = 0.01,
+       .implied = 0.01,
+       .stall = 0.005,
+       .stateless = 0.3,
+       .fatal = 0.005,
+       .nap = 0.01,
+       .pause = 0.01,
+       .crash = 0.01,
+       .stop = 0.01,
+       .join = 0.01,
+       .database_outage = 0.005,
+       .broker_outage = 0.005,
+       .database_clock = 0.003,
+       .wall_clock = 0.02,
+       .unblock = 0.05,
+       .mend = 0.01},
+  };
+  Scenario dies = all.back();
+  dies.name = "everything-dies";
+  dies.on_exhausted = OUTBOX_DEAD;
+  dies.requeue = dies.unblock;
+  dies.unblock = 0;
+  all.push_back(dies);
+  return all;
+}
+
+}  // namespace
+
+const std::vector<Scenario>& Scenarios() {
+  static const std::vector<Scenario> all = Make();
+  return all;
+}
+
+Scenario Vary(Scenario scenario, std::uint64_t seed) {
+  Random random(seed * 7 + 3);
+  scenario.seed = seed;
+  scenario.events = scenario.events / 2 + static_cast<std::uint32_t>(random.Below(scenario.events));
+  scenario.keys = 1 + static_cast<int>(random.Below(2 * static_cast<std::uint64_t>(scenario.keys)));
+  scenario.lanes = 1 + static_cast<int>(random.Below(2 * static_cast<std::uint64_t>(scenario.lanes)));
+  scenario.relays = 1 + static_cast<int>(random.Below(static_cast<std::uint64_t>(scenario.relays)));
+  scenario.writers_pause_us = std::int64_t{500} << random.Below(9);
+  scenario.broker_answers_us = std::int64_t{500} << random.Below(9);
+  scenario.batch = random.Below(2) == 0 ? 20 : 4;
+  scenario.window = scenario.batch * (2 + static_cast<std::uint32_t>(random.Below(4)));
+  scenario.shards = 1 + static_cast<std::uint32_t>(random.Below(scenario.shards));
+  for (double* odds :
+       {&scenario.poison, &scenario.storage_error, &scenario.ack_lost, &scenario.implied, &scenario.stall,
+        &scenario.stateless, &scenario.fatal, &scenario.nap, &scenario.pause, &scenario.crash, &scenario.stop,
+        &scenario.join, &scenario.wall_clock, &scenario.requeue, &scenario.database_outage, &scenario.broker_outage,
+        &scenario.database_clock, &scenario.unblock, &scenario.mend})
+    if (random.Below(4) == 0) *odds = 0;
+  return scenario;
+}
+
+}  // namespace outbox::simulation

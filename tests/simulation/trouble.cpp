@@ -1,0 +1,124 @@
+#include "tests/simulation/trouble.hpp"
+
+namespace outbox::simulation {
+namespace {
+constexpr Time kTick = 100 * kMillisecond;
+constexpr Time kNotNoticed = kLease / 4;  // a pause or an outage of the database that no lease ends in
+}  // namespace
+
+void Trouble::Start() {
+  for (int i = 0; i < parts_.scenario.relays; ++i) StartRelay(parts_.world.Between(0, kSecond));
+  Tick();
+}
+
+void Trouble::StartRelay(Time in) {
+  parts_.world.After(in, [this] {
+    auto relay = std::make_shared<RelayProcess>(parts_, next_id_++);
+    parts_.history.Say("relay {} starts", relay->id());
+    relays_.push_back(relay);
+    relay->Start();
+  });
+}
+
+void Trouble::Tick() {
+  if (parts_.chances.calm()) return;
+  for (std::size_t i = 0; i < relays_.size(); ++i)
+    if (!relays_[i]->dead() && !relays_[i]->stopping()) OfRelay(relays_[i]);
+  OfPeers();
+  Operate();
+  parts_.world.After(kTick, [this] { Tick(); });
+}
+
+void Trouble::OfRelay(const std::shared_ptr<RelayProcess>& relay) {
+  const Scenario& s = parts_.scenario;
+  World& world = parts_.world;
+  Chances& chances = parts_.chances;
+  if (chances.Happens(Chance::kNap, s.nap)) relay->Pause(world.Between(kMillisecond, kNotNoticed));
+  if (chances.Happens(Chance::kPause, s.pause)) {
+    const Time how_long = world.Between(kNotNoticed, 2 * kLease);
+    parts_.history.Say("relay {} is paused for {} ms", relay->id(), how_long / kMillisecond);
+    parts_.ledger.Fault(Ledger::kAllShards, how_long + kLease);
+    relay->Pause(how_long);
+  }
+  if (chances.Happens(Chance::kWallClock, s.wall_clock)) relay->SetWallClock(world.Between(-3 * kLease, 3 * kLease));
+  if (chances.Happens(Chance::kStop, s.stop)) {
+    relay->Stop(6 * kSecond);
+    StartRelay(world.Between(0, kLease));
+  }
+  if (relay->stopping()) return;
+  if (chances.Happens(Chance::kCrash, s.crash)) {
+    relay->Crash();
+    StartRelay(world.Between(0, 2 * kLease));
+  }
+}
+
+void Trouble::OfPeers() {
+  const Scenario& s = parts_.scenario;
+  World& world = parts_.world;
+  Chances& chances = parts_.chances;
+  if (chances.Happens(Chance::kJoin, s.join)) {
+    StartRelay(0);
+    world.After(world.Between(kLease / 2, 2 * kLease), [this, which = relays_.size()] {
+      if (which < relays_.size() && !relays_[which]->dead() && !relays_[which]->stopping())
+        relays_[which]->Stop(6 * kSecond);
+    });
+  }
+  if (chances.Happens(Chance::kDatabaseOutage, s.database_outage)) {
+    const Time how_long = world.Between(kMillisecond, 2 * kLease);
+    parts_.history.Say("database is out of reach for {} ms", how_long / kMillisecond);
+    parts_.store.DownUntil(world.now() + how_long);
+    if (how_long > kNotNoticed) parts_.ledger.Fault(Ledger::kAllShards, how_long + kLease);
+  }
+  if (chances.Happens(Chance::kBrokerOutage, s.broker_outage)) {
+    const Time how_long = world.Between(kMillisecond, 2 * kLease);
+    parts_.history.Say("broker is out of reach for {} ms", how_long / kMillisecond);
+    parts_.broker.DownUntil(world.now() + how_long);
+    parts_.ledger.Fault(Ledger::kAllShards, how_long + kLease);
+  }
+  if (chances.Happens(Chance::kDatabaseClock, s.database_clock)) {
+    const Time by = world.Between(-2 * kLease, 2 * kLease);
+    parts_.history.Say("the database's clock jumps by {} ms", by / kMillisecond);
+    parts_.store.MoveClock(by);
+    parts_.ledger.Fault(Ledger::kAllShards, kLease);
+    if (by > 0) parts_.ledger.LeasesUnsure(world.now() + kLease);
+  }
+}
+
+void Trouble::Operate() {
+  const Scenario& s = parts_.scenario;
+  Chances& chances = parts_.chances;
+  if (s.unblock > 0) {
+    for (const EventNumber e : parts_.store.Blocked()) {
+      if (chances.Happens(Chance::kMend, s.mend)) Mend(e);
+      if (chances.Happens(Chance::kUnblock, s.unblock)) parts_.store.Unblock(e);
+    }
+  }
+  if (s.requeue > 0) {
+    for (const EventNumber e : parts_.store.Dead()) {
+      if (chances.Happens(Chance::kMend, s.mend)) Mend(e);
+      if (chances.Happens(Chance::kRequeue, s.requeue)) parts_.store.Requeue(e);
+    }
+  }
+}
+
+void Trouble::Mend(EventNumber e) {
+  if (parts_.ledger.Of(e).poison == Poison::kNone) return;
+  parts_.history.Say("operator mends {}", parts_.ledger.Name(e));
+  parts_.ledger.Of(e).poison = Poison::kNone;
+}
+
+void Trouble::End() {
+  parts_.chances.Calm();
+  // Where an operator is at work, nothing stays given up.
+  const Scenario& s = parts_.scenario;
+  if (s.mend <= 0) return;
+  for (EventNumber e = 0; e < parts_.ledger.fates().size(); ++e) Mend(e);
+  if (s.unblock > 0) {
+    for (const EventNumber e : parts_.store.Blocked()) parts_.store.Unblock(e);
+  }
+  if (s.requeue > 0) {
+    for (const EventNumber e : parts_.store.Dead()) parts_.store.Requeue(e);
+  }
+}
+
+}  // namespace outbox::simulation

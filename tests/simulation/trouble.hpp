@@ -1,0 +1,33 @@
+// Who starts, pauses, kills and stops the relays, moves clocks, and mends what is given up. Ends with everything healed.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "tests/simulation/process.hpp"
+
+namespace outbox::simulation {
+
+class Trouble {
+ public:
+  explicit Trouble(Parts parts) : parts_(parts) {}
+
+  void Start();
+  // Nothing goes wrong any more, the relays that were there at first are there again.
+  void End();
+  [[nodiscard]] const std::vector<std::shared_ptr<RelayProcess>>& relays() const { return relays_; }
+
+ private:
+  void Tick();
+  void OfRelay(const std::shared_ptr<RelayProcess>& relay);
+  void OfPeers();
+  void Operate();
+  void Mend(EventNumber e);
+  void StartRelay(Time in);
+
+  Parts parts_;
+  std::vector<std::shared_ptr<RelayProcess>> relays_;  // all that ever were
+  RelayId next_id_ = 0;
+};
+
+}  // namespace outbox::simulation

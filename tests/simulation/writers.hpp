@@ -1,0 +1,31 @@
+// The application: transactions that take ids, stay open for a while, and commit or roll back. Those that serialise take
+// the key first and the id after, so that two of a key are never open at once.
+#pragma once
+
+#include <set>
+#include <vector>
+
+#include "tests/simulation/process.hpp"
+
+namespace outbox::simulation {
+
+class Writers {
+ public:
+  explicit Writers(Parts parts) : parts_(parts) {}
+
+  void Start() { Next(); }
+  [[nodiscard]] bool done() const { return begun_ >= parts_.scenario.events && open_ == 0; }
+
+ private:
+  void Next();
+  void Begin();
+  std::vector<Row> Insert(const std::vector<int>& keys);
+  void End(const std::vector<Row>& rows, const std::vector<int>& keys, bool roll_back);
+
+  Parts parts_;
+  std::uint32_t begun_ = 0;
+  int open_ = 0;
+  std::set<int> locked_;
+};
+
+}  // namespace outbox::simulation
