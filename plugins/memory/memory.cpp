@@ -111,34 +111,38 @@ class Adapter : public StorageAdapter,
     outbox_->committed.notify_all();
   }
 
-  // outbox.leases/1
+  // outbox.leases/1: as plugins/sql/leases.cpp shares, so that all adapters answer alike
 
   Lease Heartbeat(std::string_view relay_id, Millis duration) override {
     const std::lock_guard lock(outbox_->mutex);
     const std::string me(relay_id);
-    outbox_->relays[me] = Clock::now() + duration;
-    outbox_->DropExpiredRelays(me);
-
+    const auto now = Clock::now();
     auto& shards = outbox_->shards;
-    const std::size_t live = outbox_->relays.size();
-    const std::size_t share = (shards.size() + live - 1) / live;
-    auto mine =
-        static_cast<std::size_t>(std::count_if(shards.begin(), shards.end(), [&](auto& s) { return s.owner == me; }));
-    for (Shard& shard : shards) {
-      if (mine >= share || !shard.owner.empty()) continue;
-      shard = {me, shard.token + 1};
-      ++mine;
-    }
+    auto& relays = outbox_->relays;
+    const auto count = [&](auto which) { return static_cast<std::size_t>(std::ranges::count_if(shards, which)); };
+    const auto share = [&](std::size_t live) { return (shards.size() + live - 1) / live; };
 
     Lease lease;
     lease.shards_total = static_cast<std::uint32_t>(shards.size());
-    lease.live_relays = static_cast<std::uint32_t>(live);
+    for (const auto& [relay, lease_ends] : relays) lease.live_relays += relay != me && lease_ends > now ? 1 : 0;
+    const std::size_t free = count([&](const Shard& s) { return !outbox_->Lives(s.owner, now); });
+    const std::size_t settled = count([&](const Shard& s) { return s.owner == me && !s.leaving; });
+    const bool owns = count([&](const Shard& s) { return s.owner == me; }) > 0;
+    // Every shard has a live owner who has no other: it could only wait.
+    if (!owns && free == 0 && lease.live_relays > shards.size()) return lease;
+
+    const std::size_t fair = share(lease.live_relays);
+    const bool changes = !relays.contains(me) || (free > 0 && settled < fair) || settled > fair;
+    relays[me] = now + duration;
     lease.left = duration;
-    for (std::uint32_t i = 0; i < shards.size(); ++i) {
-      if (shards[i].owner != me) continue;
-      const bool surplus = lease.owned.size() >= share;
-      lease.owned.push_back({i, surplus ? OUTBOX_SHARD_GIVE_BACK : OUTBOX_SHARD_OWNED, shards[i].token});
+    if (changes) {
+      outbox_->DropExpiredRelays(me);
+      outbox_->Share(me, share(relays.size()));
+      lease.live_relays = static_cast<std::uint32_t>(relays.size());
     }
+    for (std::uint32_t i = 0; i < shards.size(); ++i)
+      if (shards[i].owner == me)
+        lease.owned.push_back({i, shards[i].leaving ? OUTBOX_SHARD_GIVE_BACK : OUTBOX_SHARD_OWNED, shards[i].token});
     return lease;
   }
 
@@ -150,8 +154,7 @@ class Adapter : public StorageAdapter,
       if (shard.owner == relay_id && shard.token == one.token) shard.owner.clear();
     }
     if (!leave) return;
-    if (const auto me = outbox_->relays.find(relay_id); me != outbox_->relays.end()) me->second = {};
-    outbox_->DropExpiredRelays({});
+    if (const auto me = outbox_->relays.find(relay_id); me != outbox_->relays.end()) outbox_->relays.erase(me);
   }
 
   // outbox.wakeup/1
@@ -219,10 +222,11 @@ class Adapter : public StorageAdapter,
       ShardHolder& holder = stats.holders.emplace_back();
       holder.shard = i;
       holder.token = shard.token;
-      if (shard.owner.empty()) continue;
-      ++stats.shards_owned;
+      const auto owner = outbox_->relays.find(shard.owner);
+      if (owner == outbox_->relays.end()) continue;
       holder.relay_id = shard.owner;
-      holder.expires_in = std::chrono::duration_cast<Millis>(outbox_->relays.at(shard.owner) - now);
+      holder.expires_in = std::chrono::duration_cast<Millis>(owner->second - now);
+      stats.shards_owned += holder.expires_in.count() > 0 ? 1 : 0;
     }
     return stats;
   }

@@ -1,5 +1,6 @@
 #include "outbox.hpp"
 
+#include <algorithm>
 #include <cinttypes>
 #include <cstdio>
 #include <functional>
@@ -24,15 +25,31 @@ void Outbox::RequireLease(const Call& call) const {
   throw Error(OUTBOX_LEASE_LOST, "shard " + std::to_string(call.shard) + " is not leased under this token");
 }
 
+bool Outbox::Lives(const std::string& relay, Clock::time_point now) const {
+  const auto lease = relays.find(relay);
+  return lease != relays.end() && lease->second > now;
+}
+
 void Outbox::DropExpiredRelays(std::string_view but_not) {
   const auto now = Clock::now();
-  std::erase_if(relays, [&](const auto& relay) {
-    const auto& [id, lease_ends] = relay;
-    if (id == but_not || lease_ends > now) return false;
-    for (Shard& shard : shards)
-      if (shard.owner == id) shard.owner.clear();
-    return true;
-  });
+  std::erase_if(relays, [&](const auto& relay) { return relay.first != but_not && relay.second <= now; });
+  for (Shard& shard : shards)
+    if (!relays.contains(shard.owner)) shard.owner.clear();
+}
+
+void Outbox::Share(const std::string& relay, std::size_t share) {
+  auto settled = static_cast<std::size_t>(
+      std::ranges::count_if(shards, [&](const Shard& s) { return s.owner == relay && !s.leaving; }));
+  for (Shard& shard : shards) {
+    if (settled >= share || !shard.owner.empty()) continue;
+    shard = {relay, shard.token + 1, false};
+    ++settled;
+  }
+  for (auto shard = shards.rbegin(); shard != shards.rend() && settled > share; ++shard) {
+    if (shard->owner != relay || shard->leaving) continue;
+    shard->leaving = true;
+    --settled;
+  }
 }
 
 std::string Outbox::NewEventId() {

@@ -41,8 +41,9 @@ struct Dead {
 };
 
 struct Shard {
-  std::string owner;  // "" = free
+  std::string owner;  // "" = free, as when the owner is no relay any more
   std::uint64_t token = 0;
+  bool leaving = false;  // its owner is to give it back
 };
 
 class Outbox {
@@ -71,7 +72,10 @@ class Outbox {
   [[nodiscard]] std::uint32_t ShardOf(RowId id, const Row& row) const;
   // LEASE_LOST unless the shard is leased under this very token.
   void RequireLease(const Call& call) const;
+  [[nodiscard]] bool Lives(const std::string& relay, Clock::time_point now) const;
   void DropExpiredRelays(std::string_view but_not);
+  // Takes free shards up to `share`, or marks what is above it.
+  void Share(const std::string& relay, std::size_t share);
   [[nodiscard]] std::string NewEventId();
 
  private:

@@ -61,6 +61,7 @@ std::vector<Case> ReserveCases();
 std::vector<Case> VisibilityCases();
 std::vector<Case> ValueCases();
 std::vector<Case> LeaseCases();
+std::vector<Case> LeaseHistoryCases();
 std::vector<Case> ConfirmCases();
 std::vector<Case> FailedCases();
 std::vector<Case> DeadCases();

@@ -1,0 +1,208 @@
+// Random histories of leases, against the model that the simulator's runs rest on: the same steps, the same answers.
+#include <map>
+#include <random>
+#include <thread>
+
+#include "rig.hpp"
+#include "tests/simulation/model_leases.hpp"
+
+namespace outbox::contract {
+namespace {
+
+constexpr Millis kTimeout{10'000}, kLong{600'000}, kShort{1};
+constexpr std::uint32_t kShards = 5;
+constexpr int kRelays = 7;  // more than shards
+
+engine::Time Micros(Millis t) { return std::chrono::microseconds(t).count(); }
+
+// Other cases count on one shard.
+class Shards {
+ public:
+  Shards(Rig& rig, const std::string& payload) : rig_(rig), payload_(payload) {
+    const Status made = rig.session().ApplySchema({kShards, payload}, Within(kTimeout));
+    if (made.code() == OUTBOX_UNSUPPORTED) throw Skipped("the plugin does not set the number of shards");
+    Ok(made);
+  }
+  ~Shards() {
+    rig_.ExpireLeases();
+    (void)rig_.session().ApplySchema({1, payload_}, Within(kTimeout));
+  }
+  Shards(const Shards&) = delete;
+  Shards& operator=(const Shards&) = delete;
+
+ private:
+  Rig& rig_;
+  const std::string payload_;
+};
+
+class LeaseHistory {
+ public:
+  LeaseHistory(Rig& rig, std::uint64_t seed) : rig_(rig), seed_(seed), random_(seed), model_(kShards) {
+    for (int i = 0; i < kRelays; ++i) relays_.push_back({fmt::format("relay-{}", i), rig.Connect(), {}});
+  }
+
+  void Run(int steps) {
+    for (int step = 0; step < steps; ++step) {
+      const auto relay = static_cast<int>(Below(kRelays));
+      switch (Below(12)) {
+        case 0:
+          Die(relay);
+          break;
+        case 1:
+        case 2:
+          Return(relay, Below(3) == 0);
+          break;
+        case 3:
+          Use(relay);
+          break;
+        case 4:
+          if (Below(4) == 0) ExpireAll();
+          break;
+        default:
+          Beat(relay, kLong);
+      }
+    }
+    Settle();
+  }
+
+ private:
+  struct Player {
+    std::string id;
+    std::unique_ptr<plugins::Session> session;
+    std::vector<outbox_owned_shard> told;  // with the model's tokens; stale after a while
+  };
+
+  std::size_t Below(std::size_t n) { return static_cast<std::size_t>(random_() % n); }
+  void Did(std::string what) {
+    did_.push_back(std::move(what));
+    if (did_.size() > 12) did_.erase(did_.begin());
+  }
+  template <class... Args>
+  void Check(bool kept, fmt::format_string<Args...> seen, Args&&... args) {
+    if (!kept)
+      throw Broken(fmt::format("{} (seed {}; last steps: {})", fmt::format(seen, std::forward<Args>(args)...), seed_,
+                               fmt::join(did_, "; ")));
+  }
+
+  // A database need not begin with token 0.
+  [[nodiscard]] std::uint64_t Token(const outbox_owned_shard& s) const { return s.token + first_token_.at(s.shard); }
+  [[nodiscard]] static std::string Print(const Lease& lease) {
+    std::string shards;
+    for (const outbox_owned_shard& s : lease.owned)
+      shards += fmt::format(" {}{}#{}", s.state == OUTBOX_SHARD_GIVE_BACK ? "-" : "", s.shard, s.token);
+    return fmt::format("{} of {} relays live{}", lease.shards_total, lease.live_relays, shards);
+  }
+
+  void Beat(int which, Millis duration) {
+    Player& relay = relays_[static_cast<std::size_t>(which)];
+    const Lease expected = model_.Heartbeat(which, Micros(duration), now_);
+    Lease got = Ok(relay.session->Heartbeat(relay.id, duration, Within(kTimeout)));
+    for (outbox_owned_shard& s : got.owned) {
+      for (const outbox_owned_shard& e : expected.owned)
+        if (e.shard == s.shard) first_token_.try_emplace(s.shard, s.token - e.token);
+      if (first_token_.contains(s.shard)) s.token -= first_token_[s.shard];
+    }
+    Did(fmt::format("{} beats: {}", relay.id, Print(expected)));
+    Check(Print(got) == Print(expected), "the answer is '{}', expected: '{}' (-n: to be given back, #: token)",
+          Print(got), Print(expected));
+    relay.told = expected.owned;
+  }
+
+  // Its last lease is too short to live through.
+  void Die(int which) {
+    Beat(which, kShort);
+    std::this_thread::sleep_for(5 * kShort);
+    now_ += Micros(5 * kShort);
+    Did("and is heard of no more");
+  }
+
+  void ExpireAll() {
+    Did("all leases end");
+    rig_.ExpireLeases();
+    model_.ExpireAll(now_);
+  }
+
+  // Of what it was told last, which may be long ago.
+  void Return(int which, bool leave) {
+    Player& relay = relays_[static_cast<std::size_t>(which)];
+    std::vector<outbox_owned_shard> some, real;
+    for (const outbox_owned_shard& s : relay.told)
+      if (Below(2) == 0) some.push_back(s);
+    real = some;
+    for (outbox_owned_shard& s : real) s.token = Token(s);
+    Did(fmt::format("{} returns {} shards{}", relay.id, some.size(), leave ? " and leaves" : ""));
+    Ok(relay.session->ReturnShards(relay.id, real, leave, Within(kTimeout)));
+    model_.Return(which, some, leave);
+  }
+
+  void Use(int which) {
+    Player& relay = relays_[static_cast<std::size_t>(which)];
+    for (const outbox_owned_shard& s : relay.told) {
+      plugins::ReserveOrder order;
+      order.max_events = 1;
+      order.max_bytes = 1;
+      order.reserve_duration = kLong;
+      order.relay_id = relay.id;
+      order.in_hand = [](std::string_view) { return false; };
+      const auto read = relay.session->ReserveNewEvents(order, {s.shard, Token(s), kTimeout});
+      const bool holds = model_.Holds(s.shard, s.token);
+      Did(fmt::format("{} reads shard {} under token {}", relay.id, s.shard, s.token));
+      Check(read.ok() == holds && (holds || read.status().code() == OUTBOX_LEASE_LOST),
+            "a read under a {} token answered code {}", holds ? "valid" : "stale", read.status().code());
+    }
+  }
+
+  // Whoever beats now gives back what he is to give back: soon everybody has a fair share, and no shard is without owner.
+  void Settle() {
+    ExpireAll();
+    const int live = 1 + static_cast<int>(Below(kShards));
+    for (int round = 0; round < 3; ++round) {
+      for (int i = 0; i < live; ++i) {
+        Beat(i, kLong);
+        Player& relay = relays_[static_cast<std::size_t>(i)];
+        std::vector<outbox_owned_shard> leaving, real;
+        for (const outbox_owned_shard& s : relay.told)
+          if (s.state == OUTBOX_SHARD_GIVE_BACK) leaving.push_back(s);
+        real = leaving;
+        for (outbox_owned_shard& s : real) s.token = Token(s);
+        Ok(relay.session->ReturnShards(relay.id, real, false, Within(kTimeout)));
+        model_.Return(i, leaving, false);
+      }
+    }
+    std::size_t owned = 0;
+    for (int i = 0; i < live; ++i) {
+      Beat(i, kLong);
+      const std::size_t has = relays_[static_cast<std::size_t>(i)].told.size();
+      Check(has <= (kShards + static_cast<std::size_t>(live) - 1) / static_cast<std::size_t>(live),
+            "{} of {} relays has {} of {} shards", i, live, has, kShards);
+      owned += has;
+    }
+    Check(owned == kShards, "{} of {} shards have an owner", owned, kShards);
+  }
+
+  Rig& rig_;
+  const std::uint64_t seed_;
+  std::mt19937_64 random_;
+  simulation::ModelLeases model_;
+  engine::Time now_ = 1;
+  std::vector<Player> relays_;
+  std::map<std::uint32_t, std::uint64_t> first_token_;
+  std::vector<std::string> did_;
+};
+
+void RandomLeases(const Subject& subject) {
+  Rig rig(subject);
+  rig.NeedLeases();
+  const Shards shards(rig, subject.payload);
+  LeaseHistory(rig, subject.seed).Run(600);
+}
+
+}  // namespace
+
+std::vector<Case> LeaseHistoryCases() {
+  return {{"lease", "random-history",
+           "Shards are taken, shared, given back and lost as the model of the lease protocol says (--seed).",
+           RandomLeases}};
+}
+
+}  // namespace outbox::contract
