@@ -217,7 +217,8 @@ void ShardProcess::Arrived(const Snapshot& snapshot) {
         {static_cast<std::uint64_t>(found.row.key), found.row.key != kNoKey, found.attempts, fate.lane, refused});
   }
   Turn([this, incoming, rows, more, token = position_.token] {
-    const engine::BatchIndex b = engine_.Reserved({rows.size() * 100, more, false, kForever}, incoming);
+    const bool drain_first = parts_.world.Below(30) == 0;  // as when a topic has more partitions than before
+    const engine::BatchIndex b = engine_.Reserved({rows.size() * 100, more, drain_first, kForever}, incoming);
     if (b >= batches_.size()) batches_.resize(b + 1);
     batches_[b] = {rows, token};
   });

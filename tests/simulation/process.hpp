@@ -68,8 +68,7 @@ class Process {
 template <class Effect, class Answer>
 void Process::Call(Kind kind, Effect effect, Answer answer) {
   World& world = parts.world;
-  const bool fails =
-      parts.store.down() || parts.chances.Happens(Chance::kStorageError, parts.scenario.storage_error);
+  const bool fails = parts.store.down() || parts.chances.Happens(Chance::kStorageError, parts.scenario.storage_error);
   enum { kFirst, kLate, kNever } takes_effect = kFirst;
   if (fails) takes_effect = parts.store.down() ? kNever : static_cast<decltype(takes_effect)>(world.Below(3));
   if (takes_effect == kLate && kind == Kind::kWrite)
@@ -80,8 +79,7 @@ void Process::Call(Kind kind, Effect effect, Answer answer) {
     const auto act = [this, effect, answer, fails, takes_effect] {
       outbox_code code = takes_effect == kFirst ? effect() : OUTBOX_OK;
       if (fails) code = OUTBOX_TIMEOUT;
-      parts.world.After(parts.world.Between(10, 3'000),
-                         [this, answer, code] { Do([answer, code] { answer(code); }); });
+      parts.world.After(parts.world.Between(10, 3'000), [this, answer, code] { Do([answer, code] { answer(code); }); });
     };
     if (asked || parts.world.Coin())
       act();

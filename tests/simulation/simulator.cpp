@@ -61,6 +61,8 @@ Verdict Run(const Scenario& scenario, const Options& options) {
   while (!over && !ledger.Broken() && world.Step()) {
   }
   if (!ledger.Broken()) CheckNothingLost(ledger, store);
+  if (ledger.duplicates() > ledger.faults() * scenario.window * scenario.shards)
+    ledger.Break(fmt::format("I5 duplicates: {} of them with {} faults", ledger.duplicates(), ledger.faults()));
 
   Verdict verdict;
   verdict.broken = ledger.broken();
