@@ -1,5 +1,5 @@
-// What a relay makes of the answers to its heartbeats: which shards it works on, which it winds up for another relay, and
-// when it asks again. Like the engine it has no thread and no clock, so that the simulator runs it too.
+// What a relay makes of the answers to its heartbeats: which shards it works on, which it winds up for another relay,
+// and when it asks again. Like the engine it has no thread and no clock, so that the simulator runs it too.
 #pragma once
 
 #include <cstdint>

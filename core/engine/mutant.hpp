@@ -1,5 +1,5 @@
-// Engines that are wrong on purpose, so that the simulator can be seen to notice. OUTBOX_MUTANTS is defined for one library
-// of the tests and nowhere else; without it OUTBOX_MUTANT is the word `false`, and nothing of this is left to compile.
+// Engines that are wrong on purpose, so that the simulator can be seen to notice. OUTBOX_MUTANTS is defined for one
+// library of the tests and nowhere else; without it OUTBOX_MUTANT is the word `false`: nothing of this is left.
 #pragma once
 
 #include <cstdint>

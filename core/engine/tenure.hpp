@@ -1,4 +1,4 @@
-// One shard's leases, one after the other: each is wound up, by the engine, before the next begins. No thread, no clock.
+// One shard's leases, one after the other: each is wound up by the engine before the next begins. No thread, no clock.
 #pragma once
 
 #include <cstdint>

@@ -152,7 +152,7 @@ class LeaseHistory {
     }
   }
 
-  // Whoever beats now gives back what he is to give back: soon everybody has a fair share, and no shard is without owner.
+  // Whoever beats now gives back what he is to give back: soon all have a fair share, and no shard is without owner.
   void Settle() {
     ExpireAll();
     const int live = 1 + static_cast<int>(Below(kShards));

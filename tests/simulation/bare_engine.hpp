@@ -1,4 +1,4 @@
-// The engine with nothing around it: what is read is stored at once, what is stored is confirmed at once. For its speed.
+// The engine with nothing around it: what is read is stored at once, what is stored is confirmed at once. For speed.
 #pragma once
 
 #include <cstdint>

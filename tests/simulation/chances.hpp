@@ -19,6 +19,9 @@ class Random {  // xorshift64*
     state_ ^= state_ << 17;
     return (state_ * 0x2545f4914f6cdd1du >> 16) % n;
   }
+  std::int64_t Between(std::int64_t low, std::int64_t high) {
+    return low + static_cast<std::int64_t>(Below(static_cast<std::uint64_t>(high - low + 1)));
+  }
 
  private:
   std::uint64_t state_;

@@ -64,9 +64,9 @@ void Coverage::Compare(const Look& before, const Look& after) {
     if (!before.holds.contains(key)) gone(Part::kHold, EngineProbe::kNoHold, why);
 }
 
-// Read from the code, not from what was seen. Left out are two that one run in ten thousand goes (a key that waits for its
-// sweep fails again, a relay is stopped while it winds up a lost lease), and the events that a storage wants released: the
-// model marks no rows.
+// Read from the code, not from what was seen. Left out are two that one run in ten thousand goes (a key that waits for
+// its sweep fails again, a relay is stopped while it winds up a lost lease), and the events that a storage wants
+// released: the model marks no rows.
 const std::vector<Coverage::Way>& Coverage::Known() {
   using Mode = EngineProbe::Mode;
   using State = EngineProbe::State;

@@ -1,4 +1,4 @@
-// Which states of the engine runs have reached, and on which ways. A way that no seed goes is a way that nothing checks.
+// Which states of the engine runs have reached, and on which ways. A way that no seed goes is one that nothing checks.
 #pragma once
 
 #include <array>

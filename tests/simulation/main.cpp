@@ -38,15 +38,14 @@ void Tell(const Scenario& scenario) {
   const Shrunk shrunk = Shrink(scenario);
   fmt::print("{}\nwhat is left of {} rows and faults, after {} runs: {}\n\n", shrunk.verdict.broken, shrunk.before,
              shrunk.runs, shrunk.after);
-  for (const std::string& line : shrunk.verdict.history) fmt::print("{}\n", line);
+  for (const std::string& line : Story(shrunk.verdict)) fmt::print("{}\n", line);
 }
 
 // A line of the results file: "SEED ...": all seeds up to there are done.
 std::uint64_t NextSeed(const Wish& wish) {
   std::uint64_t next = wish.first, seed = 0;
   std::ifstream file(wish.results);
-  for (std::string line; std::getline(file, line);)
-    if (std::sscanf(line.c_str(), "%lu", &seed) == 1) next = std::max<std::uint64_t>(next, seed + 1);
+  for (std::string rest; file >> seed && std::getline(file, rest);) next = std::max(next, seed + 1);
   return next;
 }
 

@@ -108,7 +108,7 @@ void ModelProducer::Answer(const Handle& p, publish::Lane at) {
   if (run_.world.now() < run_.broker.down_until) return Await(p, at);
   if (run_.chances.Happens(Chance::kStall, s.stall)) {
     run_.history.Say("broker gives no answer in lane {}", at);
-    return run_.ledger.Fault(shard_);
+    return run_.ledger.Fault(shard_, kDeliveryTimeout * 11 / 10);
   }
   if (run_.chances.Happens(Chance::kFatal, s.fatal)) {
     run_.history.Say("producer of shard {} fails for good", shard_);

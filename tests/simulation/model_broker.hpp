@@ -23,6 +23,9 @@ struct ModelBroker {
 // Brokers forget a producer that was idle for so long; the engine proves a lane anew well before that.
 inline constexpr Time kBrokerForgets = 12 * kSecond, kLaneIdle = 2 * kSecond;
 
+// By the relay's clock. A record that gets no answer takes what was sent after it along when the producer is reset.
+inline constexpr Time kDeliveryTimeout = 2 * kSecond;
+
 // Of one shard: one producer instance after the other, as Publisher::Reset replaces them.
 class ModelProducer {
  public:

@@ -1,5 +1,5 @@
-// The lease protocol of plugins/sql/leases.cpp, as short as it can be said. tests/contract runs the same random histories
-// against it and against real plugins, so the simulator may rely on it.
+// The lease protocol of plugins/sql/leases.cpp, as short as it can be said. tests/contract runs the same random
+// histories against it and against real plugins, so the simulator may rely on it.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// The outbox as the contract describes it: ids are taken before rows are visible, a read is one snapshot and overlaps with
-// what others write, failed rows keep back the later ones of their key, leases are by the database's own clock.
+// The outbox as the contract describes it: ids are taken before rows are visible, a read is one snapshot and overlaps
+// with what others write, failed rows keep back the later ones of their key, leases are by the database's own clock.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@
 
 namespace outbox::simulation {
 
-// Where a session has read to: a hint. Rows up to `cursor` that were visible at `commit` have been returned or passed by.
+// Where a session has read to: a hint. Rows up to `cursor` that were visible at `commit` were returned or passed by.
 struct Position {
   std::uint64_t token = 0;
   RowId cursor = 0;

@@ -1,8 +1,8 @@
 // Relays that are wrong on purpose. Each breaks a rule that the promises rest on, and the simulator has to notice.
 //
-// How one is selected: Scenario::mutant, `outbox-simulation --mutant NAME`. Mutants of the storage, the client and the shell
-// are switches of the models. Those of the engine are in a second library of it that is built with OUTBOX_MUTANTS, for
-// this program only (engine/mutant.hpp).
+// How one is selected: Scenario::mutant, `outbox-simulation --mutant NAME`. Mutants of the storage, the client and the
+// shell are switches of the models. Those of the engine are in a second library of it that is built with
+// OUTBOX_MUTANTS, for the tests only (engine/mutant.hpp).
 #pragma once
 
 #include <array>

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""mutants_stay_here.py BUILD: no file outside of tests/simulation is compiled with OUTBOX_MUTANTS, no other program linked
-with what is."""
+"""mutants_stay_here.py BUILD: no file outside of tests/simulation is compiled with OUTBOX_MUTANTS, and no program
+outside of it is linked with one that is."""
 
 import json
 import pathlib
@@ -12,7 +12,8 @@ home = "tests/simulation/"
 commands = json.loads((build / "compile_commands.json").read_text())
 mutants = [c["output"] for c in commands if "OUTBOX_MUTANTS" in c["command"]]
 astray = [output for output in mutants if not output.startswith(home)]
-for target, inputs in re.findall(r"^build ([^:]+): \w*LINKER\w* (.*)$", (build / "build.ninja").read_text(), re.MULTILINE):
+rules = (build / "build.ninja").read_text()
+for target, inputs in re.findall(r"^build ([^:]+): \w*LINKER\w* (.*)$", rules, re.MULTILINE):
     if "-mutants.a" in inputs and not target.startswith(home):
         astray.append(target)
 print(f"{len(mutants)} files of {len(commands)} are compiled with mutants; astray: {astray}")

@@ -18,7 +18,7 @@ engine::Settings MakeSettings(const Scenario& s, std::uint64_t seed) {
   settings.retry_backoff = 300 * kMillisecond;
   settings.max_retry_backoff = 2 * kSecond;
   settings.poll_interval = kPoll;
-  settings.delivery_timeout = 2 * kSecond;
+  settings.delivery_timeout = kDeliveryTimeout;
   settings.lease_margin = kLease / 5;
   settings.sweep_interval = kForever;  // a safety net would hide what must not be needed
   settings.lane_idle = s.mutant == Mutant::kNoFirstFlight ? 3 * kForever : kLaneIdle;

@@ -1,5 +1,5 @@
-// What the threads of the daemon do around the decisions that it shares with the simulator: a relay that keeps its leases,
-// and a shard of it at work. The world's queue is in place of the threads.
+// What the threads of the daemon do around the decisions that it shares with the simulator: a relay that keeps its
+// leases, and a shard of it at work. The world's queue is in place of the threads.
 #pragma once
 
 #include <map>

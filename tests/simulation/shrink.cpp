@@ -1,14 +1,41 @@
 #include <algorithm>
+#include <cctype>
+#include <string_view>
 
 #include "tests/simulation/simulator.hpp"
 
 namespace outbox::simulation {
 namespace {
 
+// "of key 7" and "row 9" where they end there: not of key 71.
+bool Names(const std::string& line, const std::string& name) {
+  for (std::size_t at = line.find(name); at != std::string::npos; at = line.find(name, at + 1))
+    if (at + name.size() == line.size() || std::isdigit(static_cast<unsigned char>(line[at + name.size()])) == 0)
+      return true;
+  return false;
+}
+
 // The promise that broke, without the rows: a shorter run may break it with others.
 std::string Kind(const std::string& broken) { return broken.substr(0, broken.find(':')); }
 
 }  // namespace
+
+std::vector<std::string> Story(const Verdict& verdict) {
+  std::vector<std::string> names, story;
+  for (const char* const word : {"of key ", "row "}) {
+    for (std::size_t at = verdict.broken.find(word); at != std::string::npos; at = verdict.broken.find(word, at + 1)) {
+      const std::size_t number = at + std::string_view(word).size();
+      const std::size_t end = verdict.broken.find_first_not_of("0123456789", number);
+      names.push_back(verdict.broken.substr(at, end == std::string::npos ? end : end - at));
+    }
+  }
+  for (const std::string& line : verdict.history) {
+    const bool of_a_row = line.find("row ") != std::string::npos;
+    if (!of_a_row || std::any_of(names.begin(), names.end(), [&](const std::string& n) { return Names(line, n); }))
+      story.push_back(line);
+  }
+  return story;
+}
 
 // Leaves out ever smaller parts of what happened, as long as the same promise still breaks (delta debugging).
 Shrunk Shrink(const Scenario& scenario, std::size_t max_runs) {

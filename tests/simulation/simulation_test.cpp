@@ -19,9 +19,9 @@ std::uint64_t SeedsOfEach() {
   return all / Scenarios().size() + 1;
 }
 
-std::string Story(const Scenario& scenario) {
+std::string StoryOf(const Scenario& scenario) {
   std::string story;
-  for (const std::string& line : Shrink(scenario).verdict.history) story += line + "\n";
+  for (const std::string& line : Story(Shrink(scenario).verdict)) story += line + "\n";
   return story;
 }
 
@@ -38,7 +38,7 @@ TEST_CASE("the promises hold, and the seeds go every way through the engine") {
       const Verdict verdict = Run(scenario, {.coverage = &coverage});
       if (!verdict.broken.empty())
         FAIL("seed " << seed << " of " << base.name << ": " << verdict.broken << "\nthe least that breaks it:\n"
-                     << Story(scenario));
+                     << StoryOf(scenario));
       delivered += verdict.delivered;
       duplicates += verdict.duplicates;
       faults += verdict.faults;

@@ -7,7 +7,7 @@ namespace outbox::simulation {
 namespace {
 
 constexpr Time kTroubleEnds = 8 * kSecond;
-// After the last fault, the last commit and the last jump of a clock. Most of it is what a retry and a backoff may wait.
+// After the last fault and the last commit. Most of it is what a retry and a backoff may wait.
 constexpr Time kDrainsWithin = 60 * kSecond;
 
 // I1, when everything has come to rest.

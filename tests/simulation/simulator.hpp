@@ -1,5 +1,5 @@
-// One simulated run: writers, relays with the real engine, an outbox and a broker as models, and trouble. Everything comes
-// from the scenario and its seed, so a run can be repeated exactly.
+// One simulated run: writers, relays with the real engine, an outbox and a broker as models, and trouble. Everything
+// comes from the scenario and its seed, so a run can be repeated exactly.
 #pragma once
 
 #include <set>
@@ -28,6 +28,9 @@ struct Options {
 };
 
 Verdict Run(const Scenario& scenario, const Options& options = {});
+
+// Of a history, what concerns the keys that the broken promise names, or the row without a key.
+std::vector<std::string> Story(const Verdict& verdict);
 
 // The same failing run with as little as possible of what happened in it, and its history.
 struct Shrunk {

@@ -7,7 +7,7 @@ constexpr Time kNotNoticed = kLease / 4;  // a pause or an outage of the databas
 }  // namespace
 
 void Trouble::Start() {
-  for (int i = 0; i < parts_.scenario.relays; ++i) StartRelay(parts_.world.Between(0, kSecond));
+  for (int i = 0; i < parts_.scenario.relays; ++i) StartRelay(random_.Between(0, kSecond));
   Tick();
 }
 
@@ -31,24 +31,23 @@ void Trouble::Tick() {
 
 void Trouble::OfRelay(const std::shared_ptr<RelayProcess>& relay) {
   const Scenario& s = parts_.scenario;
-  World& world = parts_.world;
   Chances& chances = parts_.chances;
-  if (chances.Happens(Chance::kNap, s.nap)) relay->Pause(world.Between(kMillisecond, kNotNoticed));
+  if (chances.Happens(Chance::kNap, s.nap)) relay->Pause(random_.Between(kMillisecond, kNotNoticed));
   if (chances.Happens(Chance::kPause, s.pause)) {
-    const Time how_long = world.Between(kNotNoticed, 2 * kLease);
+    const Time how_long = random_.Between(kNotNoticed, 2 * kLease);
     parts_.history.Say("relay {} is paused for {} ms", relay->id(), how_long / kMillisecond);
     parts_.ledger.Fault(Ledger::kAllShards, how_long + kLease);
     relay->Pause(how_long);
   }
-  if (chances.Happens(Chance::kWallClock, s.wall_clock)) relay->SetWallClock(world.Between(-3 * kLease, 3 * kLease));
+  if (chances.Happens(Chance::kWallClock, s.wall_clock)) relay->SetWallClock(random_.Between(-3 * kLease, 3 * kLease));
   if (chances.Happens(Chance::kStop, s.stop)) {
     relay->Stop(6 * kSecond);
-    StartRelay(world.Between(0, kLease));
+    StartRelay(random_.Between(0, kLease));
   }
   if (relay->stopping()) return;
   if (chances.Happens(Chance::kCrash, s.crash)) {
     relay->Crash();
-    StartRelay(world.Between(0, 2 * kLease));
+    StartRelay(random_.Between(0, 2 * kLease));
   }
 }
 
@@ -58,25 +57,25 @@ void Trouble::OfPeers() {
   Chances& chances = parts_.chances;
   if (chances.Happens(Chance::kJoin, s.join)) {
     StartRelay(0);
-    world.After(world.Between(kLease / 2, 2 * kLease), [this, which = relays_.size()] {
+    world.After(random_.Between(kLease / 2, 2 * kLease), [this, which = relays_.size()] {
       if (which < relays_.size() && !relays_[which]->dead() && !relays_[which]->stopping())
         relays_[which]->Stop(6 * kSecond);
     });
   }
   if (chances.Happens(Chance::kDatabaseOutage, s.database_outage)) {
-    const Time how_long = world.Between(kMillisecond, 2 * kLease);
+    const Time how_long = random_.Between(kMillisecond, 2 * kLease);
     parts_.history.Say("database is out of reach for {} ms", how_long / kMillisecond);
     parts_.store.DownUntil(world.now() + how_long);
     if (how_long > kNotNoticed) parts_.ledger.Fault(Ledger::kAllShards, how_long + kLease);
   }
   if (chances.Happens(Chance::kBrokerOutage, s.broker_outage)) {
-    const Time how_long = world.Between(kMillisecond, 2 * kLease);
+    const Time how_long = random_.Between(kMillisecond, 2 * kLease);
     parts_.history.Say("broker is out of reach for {} ms", how_long / kMillisecond);
     parts_.broker.DownUntil(world.now() + how_long);
     parts_.ledger.Fault(Ledger::kAllShards, how_long + kLease);
   }
   if (chances.Happens(Chance::kDatabaseClock, s.database_clock)) {
-    const Time by = world.Between(-2 * kLease, 2 * kLease);
+    const Time by = random_.Between(-2 * kLease, 2 * kLease);
     parts_.history.Say("the database's clock jumps by {} ms", by / kMillisecond);
     parts_.store.MoveClock(by);
     parts_.ledger.Fault(Ledger::kAllShards, kLease);

@@ -1,4 +1,4 @@
-// Who starts, pauses, kills and stops the relays, moves clocks, and mends what is given up. Ends with everything healed.
+// Who starts, pauses, kills and stops the relays, moves clocks, and mends what is given up. Ends with all of it healed.
 #pragma once
 
 #include <memory>
@@ -10,7 +10,7 @@ namespace outbox::simulation {
 
 class Trouble {
  public:
-  explicit Trouble(Parts parts) : parts_(parts) {}
+  explicit Trouble(Parts parts) : parts_(parts), random_(parts.scenario.seed + 202) {}
 
   void Start();
   // Nothing goes wrong any more, the relays that were there at first are there again.
@@ -26,6 +26,7 @@ class Trouble {
   void StartRelay(Time in);
 
   Parts parts_;
+  Random random_;                                      // of its own, as the writers have
   std::vector<std::shared_ptr<RelayProcess>> relays_;  // all that ever were
   RelayId next_id_ = 0;
 };

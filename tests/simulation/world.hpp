@@ -23,9 +23,7 @@ class World {
 
   std::uint64_t Below(std::uint64_t n) { return random_.Below(n); }
   bool Coin() { return random_.Below(2) == 0; }
-  Time Between(Time low, Time high) {
-    return low + static_cast<Time>(random_.Below(static_cast<std::uint64_t>(high - low + 1)));
-  }
+  Time Between(Time low, Time high) { return random_.Between(low, high); }
 
   [[nodiscard]] Time now() const { return now_; }
   void At(Time when, std::function<void()> what) {

@@ -7,22 +7,20 @@ namespace outbox::simulation {
 void Writers::Next() {
   if (begun_ >= parts_.scenario.events) return;
   Begin();
-  World& world = parts_.world;
   const Time pause =
-      world.Below(10) == 0 ? world.Between(0, kSecond) : world.Between(0, parts_.scenario.writers_pause_us);
-  world.After(pause, [this] { Next(); });
+      random_.Below(10) == 0 ? random_.Between(0, kSecond) : random_.Between(0, parts_.scenario.writers_pause_us);
+  parts_.world.After(pause, [this] { Next(); });
 }
 
 void Writers::Begin() {
   const Scenario& s = parts_.scenario;
-  World& world = parts_.world;
-  const auto count = static_cast<std::uint32_t>(1 + world.Below(4));
+  const auto count = static_cast<std::uint32_t>(1 + random_.Below(4));
   begun_ += count;
   std::vector<int> keys;
   for (std::uint32_t i = 0; i < count; ++i) {
-    const int key = world.Below(1000) < static_cast<std::uint64_t>(s.no_key * 1000)
+    const int key = random_.Below(1000) < static_cast<std::uint64_t>(s.no_key * 1000)
                         ? kNoKey
-                        : static_cast<int>(world.Below(static_cast<std::uint64_t>(s.keys)));
+                        : static_cast<int>(random_.Below(static_cast<std::uint64_t>(s.keys)));
     const bool again = std::find(keys.begin(), keys.end(), key) != keys.end();
     if (!parts_.chances.Happens(Chance::kRow, 1)) continue;
     if (key != kNoKey && s.writers_serialise && locked_.contains(key) && !again) continue;  // would wait: left out
@@ -31,16 +29,16 @@ void Writers::Begin() {
   }
   const bool roll_back = parts_.chances.Happens(Chance::kRollBack, s.roll_back);
   const bool long_open = parts_.chances.Happens(Chance::kLongOpen, s.long_open);
+  const Time stays = random_.Between(0, long_open ? 2 * kSecond : 5 * kMillisecond);
   if (!parts_.chances.Happens(Chance::kTransaction, 1)) {
     for (const int key : keys) locked_.erase(key);
     return;
   }
   ++open_;
-  const Time stays = world.Between(0, long_open ? 2 * kSecond : 5 * kMillisecond);
   // Where ids come back there is one writer at a time, so that they are given at the commit.
   std::vector<Row> rows;
   if (s.mutant != Mutant::kIdReuse) rows = Insert(keys);
-  world.After(stays, [this, keys, rows, roll_back]() mutable {
+  parts_.world.After(stays, [this, keys, rows, roll_back]() mutable {
     if (parts_.scenario.mutant == Mutant::kIdReuse) rows = Insert(keys);
     End(rows, keys, roll_back);
   });
@@ -58,7 +56,8 @@ std::vector<Row> Writers::Insert(const std::vector<int>& keys) {
               .shard = static_cast<std::uint32_t>((spread / 16) % s.shards),
               .poison = Poison::kNone,
               .id = id};
-    if (parts_.chances.Happens(Chance::kPoison, s.poison)) fate.poison = static_cast<Poison>(1 + parts_.world.Below(4));
+    const auto poison = static_cast<Poison>(1 + random_.Below(4));
+    if (parts_.chances.Happens(Chance::kPoison, s.poison)) fate.poison = poison;
     rows.push_back({id, parts_.ledger.Written(fate), key});
     parts_.history.Say("writer inserts {}{}", parts_.ledger.Name(rows.back().event),
                        fate.poison == Poison::kNone ? "" : ", which is poison");
@@ -70,8 +69,8 @@ void Writers::End(const std::vector<Row>& rows, const std::vector<int>& keys, bo
   --open_;
   for (const int key : keys) locked_.erase(key);
   if (rows.empty()) return;
-  parts_.history.Say("writer {} {}{}", roll_back ? "rolls back" : "commits", rows[0].id,
-                     rows.size() > 1 ? fmt::format(" to {}", rows.back().id) : "");
+  for (const Row& row : rows)
+    parts_.history.Say("writer {} {}", roll_back ? "rolls back" : "commits", parts_.ledger.Name(row.event));
   if (!roll_back) return parts_.store.Commit(rows);
   for (const Row& row : rows) parts_.ledger.RolledBack(row.event);
 }

@@ -1,5 +1,5 @@
-// The application: transactions that take ids, stay open for a while, and commit or roll back. Those that serialise take
-// the key first and the id after, so that two of a key are never open at once.
+// The application: transactions that take ids, stay open for a while, and commit or roll back. Those that serialise
+// take the key first and the id after, so that two of a key are never open at once.
 #pragma once
 
 #include <set>
@@ -11,7 +11,7 @@ namespace outbox::simulation {
 
 class Writers {
  public:
-  explicit Writers(Parts parts) : parts_(parts) {}
+  explicit Writers(Parts parts) : parts_(parts), random_(parts.scenario.seed + 101) {}
 
   void Start() { Next(); }
   [[nodiscard]] bool done() const { return begun_ >= parts_.scenario.events && open_ == 0; }
@@ -23,6 +23,7 @@ class Writers {
   void End(const std::vector<Row>& rows, const std::vector<int>& keys, bool roll_back);
 
   Parts parts_;
+  Random random_;  // of their own, so that they do the same when something else is left out
   std::uint32_t begun_ = 0;
   int open_ = 0;
   std::set<int> locked_;
