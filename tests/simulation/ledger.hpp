@@ -5,8 +5,8 @@
 //   I2 no ghost           nothing from a transaction that was rolled back
 //   I3 integrity          key, lane and event of a record are those of its row
 //   I4 order              of two events of a key, the one with the lower id that was visible no later comes first
-//   I5 duplicates         each has a fault between its first sending and its second arrival, and a fault makes no more
-//                         of them than fit into the windows; none without faults
+//   I5 duplicates         each has a fault between its first sending and its second arrival, and faults and
+//                         resets make no more of them than fit into their windows; none without faults
 //   I6 confirm safety     a row is deleted only after a report with an offset
 //   I7 lease safety       nobody sends without a live lease; a stale owner's failures change nothing
 #pragma once

@@ -107,7 +107,7 @@ int Main(int argc, char** argv) {
   if (list) {
     for (const Scenario& s : Scenarios()) fmt::print("scenario {}\n", s.name);
     for (const MutantInfo& m : kMutants)
-      fmt::print("mutant   {:24} {:8} {}: --scenario {}\n", m.name, m.lives_in, m.breaks, m.scenario);
+      fmt::print("mutant   {:24} {:8} {:18} {}\n", m.name, m.lives_in, m.scenario, m.breaks);
     return 0;
   }
   if (bench) {
@@ -117,12 +117,15 @@ int Main(int argc, char** argv) {
                seconds);
     return 0;
   }
+  Mutant mutant = Mutant::kNone;
+  for (const MutantInfo& m : kMutants) {
+    if (m.name != wish.mutant) continue;
+    mutant = m.mutant;
+    if (wish.scenario.empty()) wish.scenario = m.scenario;
+  }
   std::vector<Scenario> scenarios;
   for (const Scenario& s : Scenarios())
     if (wish.scenario.empty() || wish.scenario == s.name) scenarios.push_back(s);
-  Mutant mutant = Mutant::kNone;
-  for (const MutantInfo& m : kMutants)
-    if (m.name == wish.mutant) mutant = m.mutant;
   if (scenarios.empty() || (mutant == Mutant::kNone && !wish.mutant.empty())) {
     fmt::print(stderr, "no such scenario or mutant; see --list\n");
     return 2;

@@ -143,7 +143,9 @@ class RelayProcess {
   RelayProcess(Parts parts, RelayId id);
 
   void Start() { Beat(); }
-  void Pause(Time how_long) { process_.paused_until_ = parts_.world.now() + how_long; }
+  void Pause(Time how_long) {
+    process_.paused_until_ = std::max(process_.paused_until_, parts_.world.now() + how_long);
+  }
   void SetWallClock(Time ahead) { process_.wall_ahead = ahead; }
   void Crash();
   // Winds up, gives its shards back, and ends.
@@ -176,7 +178,7 @@ class RelayProcess {
   bool stopping_ = false, leaving_ = false;
   std::size_t wound_up_for_good_ = 0;
   Time stop_by_ = kForever;
-  Time failing_since_ = kForever;
+  std::uint32_t failed_beats_ = 0;  // in a row
 };
 
 }  // namespace outbox::simulation

@@ -77,9 +77,9 @@ void RelayProcess::ReturnWoundUp() {
 
 void RelayProcess::Look(Time asked) {
   const auto failed = [this] {
-    // What is in flight may be resolved only after the lease has ended.
-    if (failing_since_ < parts_.world.now() - kLease / 3) parts_.ledger.Fault(Ledger::kAllShards, kLease);
-    failing_since_ = std::min(failing_since_, parts_.world.now());
+    parts_.history.Say("a heartbeat of relay {} fails", process_.id);
+    // One more than one, and the lease may end before what is in flight is resolved.
+    if (++failed_beats_ > 1) parts_.ledger.Fault(Ledger::kAllShards, kLease);
     NextBeat(membership_.NextTry());
   };
   struct State {
@@ -114,7 +114,7 @@ void RelayProcess::Look(Time asked) {
 }
 
 void RelayProcess::Answered(const Lease& lease, Time asked) {
-  failing_since_ = kForever;
+  failed_beats_ = 0;
   for (const engine::ShardOrder& order : membership_.Answered(lease, asked)) Follow(order);
   NextBeat(membership_.NextBeat());
 }

@@ -61,17 +61,19 @@ Verdict Run(const Scenario& scenario, const Options& options) {
   while (!over && !ledger.Broken() && world.Step()) {
   }
   if (!ledger.Broken()) CheckNothingLost(ledger, store);
-  if (ledger.duplicates() > ledger.faults() * scenario.window * scenario.shards)
-    ledger.Break(fmt::format("I5 duplicates: {} of them with {} faults", ledger.duplicates(), ledger.faults()));
 
   Verdict verdict;
+  for (const auto& relay : trouble.relays()) verdict.resets += relay->resets();
+  // A long pause is several faults in one: answers do not come in time, and then the lease ends.
+  if (ledger.duplicates() > (ledger.faults() + verdict.resets) * scenario.window * scenario.shards)
+    ledger.Break(fmt::format("I5 duplicates: {} of them with {} faults and {} resets", ledger.duplicates(),
+                             ledger.faults(), verdict.resets));
   verdict.broken = ledger.broken();
   verdict.delivered = ledger.delivered();
   verdict.duplicates = ledger.duplicates();
   verdict.faults = ledger.faults();
   verdict.drained_after_us = world.now() - std::max(calm_since, ledger.last_fault());
   verdict.virtual_us = world.now();
-  for (const auto& relay : trouble.relays()) verdict.resets += relay->resets();
   verdict.happened = chances.happened();
   verdict.history = history.Take();
   return verdict;
