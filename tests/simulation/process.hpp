@@ -1,13 +1,11 @@
-// What the threads of the daemon do around the decisions that it shares with the simulator: a relay that keeps its
-// leases, and a shard of it at work. The world's queue is in place of the threads.
+// What the threads of the daemon do around the decisions that it shares with the simulator: a process, and a shard of a
+// relay at work in it. The world's queue is in place of the threads.
 #pragma once
 
-#include <map>
 #include <memory>
 #include <unordered_set>
 #include <vector>
 
-#include "engine/membership.hpp"
 #include "engine/tenure.hpp"
 #include "tests/simulation/coverage.hpp"
 #include "tests/simulation/model_broker.hpp"
@@ -135,50 +133,6 @@ class ShardProcess {
   };
   std::vector<Batch> batches_;
   Time alarm_ = 0;
-};
-
-// A relay, as Relay.
-class RelayProcess {
- public:
-  RelayProcess(Parts parts, RelayId id);
-
-  void Start() { Beat(); }
-  void Pause(Time how_long) {
-    process_.paused_until_ = std::max(process_.paused_until_, parts_.world.now() + how_long);
-  }
-  void SetWallClock(Time ahead) { process_.wall_ahead = ahead; }
-  void Crash();
-  // Winds up, gives its shards back, and ends.
-  void Stop(Time timeout);
-  [[nodiscard]] bool dead() const { return process_.dead; }
-  [[nodiscard]] bool stopping() const { return stopping_; }
-  [[nodiscard]] RelayId id() const { return process_.id; }
-  [[nodiscard]] std::uint64_t resets() const;
-
- private:
-  void Beat();
-  void Look(Time asked);
-  void Answered(const Lease& lease, Time asked);
-  void Follow(const engine::ShardOrder& order);
-  void NextBeat(Time wait);
-  void BeatNow();
-  void ReturnWoundUp();
-  void GiveBackIfDone();
-  void End();
-  [[nodiscard]] Time DatabaseClock() const;
-
-  Parts parts_;
-  Process process_;
-  engine::Membership membership_;
-  std::map<std::uint32_t, std::unique_ptr<ShardProcess>> shards_;
-  std::vector<std::unique_ptr<ShardProcess>> gone_;  // whose producers may still have requests on the wire
-  std::map<std::uint32_t, std::uint64_t> to_return_;
-  std::uint32_t beat_ = 0;  // the wait for a heartbeat that counts
-  bool beating_ = false;
-  bool stopping_ = false, leaving_ = false;
-  std::size_t wound_up_for_good_ = 0;
-  Time stop_by_ = kForever;
-  std::uint32_t failed_beats_ = 0;  // in a row
 };
 
 }  // namespace outbox::simulation

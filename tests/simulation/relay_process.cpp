@@ -1,6 +1,6 @@
-#include <utility>
+#include "tests/simulation/relay_process.hpp"
 
-#include "tests/simulation/process.hpp"
+#include <utility>
 
 namespace outbox::simulation {
 

@@ -4,7 +4,7 @@
 #include <memory>
 #include <vector>
 
-#include "tests/simulation/process.hpp"
+#include "tests/simulation/relay_process.hpp"
 
 namespace outbox::simulation {
 

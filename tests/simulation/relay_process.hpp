@@ -1,0 +1,56 @@
+// A relay that keeps its leases and runs the shards that it holds, as Relay does.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "engine/membership.hpp"
+#include "tests/simulation/process.hpp"
+
+namespace outbox::simulation {
+
+class RelayProcess {
+ public:
+  RelayProcess(Parts parts, RelayId id);
+
+  void Start() { Beat(); }
+  void Pause(Time how_long) {
+    process_.paused_until_ = std::max(process_.paused_until_, parts_.world.now() + how_long);
+  }
+  void SetWallClock(Time ahead) { process_.wall_ahead = ahead; }
+  void Crash();
+  // Winds up, gives its shards back, and ends.
+  void Stop(Time timeout);
+  [[nodiscard]] bool dead() const { return process_.dead; }
+  [[nodiscard]] bool stopping() const { return stopping_; }
+  [[nodiscard]] RelayId id() const { return process_.id; }
+  [[nodiscard]] std::uint64_t resets() const;
+
+ private:
+  void Beat();
+  void Look(Time asked);
+  void Answered(const Lease& lease, Time asked);
+  void Follow(const engine::ShardOrder& order);
+  void NextBeat(Time wait);
+  void BeatNow();
+  void ReturnWoundUp();
+  void GiveBackIfDone();
+  void End();
+  [[nodiscard]] Time DatabaseClock() const;
+
+  Parts parts_;
+  Process process_;
+  engine::Membership membership_;
+  std::map<std::uint32_t, std::unique_ptr<ShardProcess>> shards_;
+  std::vector<std::unique_ptr<ShardProcess>> gone_;  // whose producers may still have requests on the wire
+  std::map<std::uint32_t, std::uint64_t> to_return_;
+  std::uint32_t beat_ = 0;  // the wait for a heartbeat that counts
+  bool beating_ = false;
+  bool stopping_ = false, leaving_ = false;
+  std::size_t wound_up_for_good_ = 0;
+  Time stop_by_ = kForever;
+  std::uint32_t failed_beats_ = 0;  // in a row
+};
+
+}  // namespace outbox::simulation
