@@ -74,6 +74,12 @@ void Ledger::Fault(std::uint32_t shard, Time lasts) {
   faults_.push_back({shard, world_.now(), end});
 }
 
+void Ledger::LeaseEnds(std::uint32_t shard) {
+  history_.Say("a lease ends");
+  if (!leases_may_end_) Break("I7 lease: one ends though nothing kept it from being renewed");
+  Fault(shard);
+}
+
 void Ledger::Break(std::string why) {
   if (!broken_.empty()) return;
   history_.Say("BROKEN {}", why);

@@ -8,7 +8,8 @@
 //   I5 duplicates         each has a fault between its first sending and its second arrival, and faults and
 //                         resets make no more of them than fit into their windows; none without faults
 //   I6 confirm safety     a row is deleted only after a report with an offset
-//   I7 lease safety       nobody sends without a live lease; a stale owner's failures change nothing
+//   I7 lease safety       nobody sends without a live lease; a stale owner's failures change nothing; a lease ends only
+//                         where something kept it from being renewed
 #pragma once
 
 #include <cstdint>
@@ -16,6 +17,7 @@
 #include <vector>
 
 #include "tests/simulation/history.hpp"
+#include "tests/simulation/scenario.hpp"
 
 namespace outbox::simulation {
 
@@ -53,8 +55,13 @@ struct Fate {
 
 class Ledger {
  public:
-  Ledger(World& world, History& history, int keys)
-      : world_(world), history_(history), of_key_(static_cast<std::size_t>(keys)) {}
+  Ledger(World& world, History& history, const Scenario& scenario)
+      : world_(world),
+        history_(history),
+        leases_may_end_(scenario.nap + scenario.pause + scenario.crash + scenario.storage_error +
+                            scenario.database_outage + scenario.database_clock >
+                        0),
+        of_key_(static_cast<std::size_t>(scenario.keys)) {}
 
   EventNumber Written(const Fate& fate);
   void Committed(EventNumber e, std::uint32_t commit) { fates_[e].commit = commit; }
@@ -71,6 +78,8 @@ class Ledger {
   // Something that may make duplicates, of one shard or of all.
   static constexpr std::uint32_t kAllShards = ~0u;
   void Fault(std::uint32_t shard, Time lasts = 0);
+  // By the database's clock, or nearly: a fault of its own, as a few troubles that are none may add up to it.
+  void LeaseEnds(std::uint32_t shard);
   // Leases may end earlier by the database's clock than anybody can know.
   void LeasesUnsure(Time until) { unsure_until_ = until; }
 
@@ -97,6 +106,7 @@ class Ledger {
 
   World& world_;
   History& history_;
+  const bool leases_may_end_;
   std::vector<Fate> fates_;
   std::vector<std::vector<EventNumber>> of_key_;
   std::vector<FaultTime> faults_;

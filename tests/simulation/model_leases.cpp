@@ -111,6 +111,18 @@ bool ModelLeases::Lives(std::uint32_t shard, RelayId relay, std::uint64_t token,
   return shards_[shard].owner == relay && shards_[shard].token == token && row != relays_.end() && row->second > now;
 }
 
+Time ModelLeases::Left(RelayId relay, Time now) const {
+  const auto row = relays_.find(relay);
+  return row == relays_.end() ? 0 : row->second - now;
+}
+
+bool ModelLeases::AnyEnded(Time now) const {
+  return std::ranges::any_of(shards_, [&](const Shard& s) {
+    const auto owner = s.owner ? relays_.find(*s.owner) : relays_.end();
+    return owner != relays_.end() && owner->second <= now;
+  });
+}
+
 void ModelLeases::ExpireAll(Time now) {
   for (auto& [relay, expires] : relays_) expires = now;
 }

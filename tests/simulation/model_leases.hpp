@@ -41,6 +41,8 @@ class ModelLeases {
   }
   // For the checks: is it this relay's turn, by the database's clock?
   [[nodiscard]] bool Lives(std::uint32_t shard, RelayId relay, std::uint64_t token, Time now) const;
+  [[nodiscard]] Time Left(RelayId relay, Time now) const;
+  [[nodiscard]] bool AnyEnded(Time now) const;  // of a relay that owns something and has not left
   void ExpireAll(Time now);
 
  private:

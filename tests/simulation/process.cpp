@@ -125,6 +125,7 @@ void ShardProcess::Execute(const Command& c, std::span<const EventIndex> events,
       break;
     case Do::kReset:
       parts_.history.Say("relay {} resets the producer of shard {}", process_.id, shard_);
+      if (parts_.store.leases.Left(process_.id, parts_.store.clock()) < kLease / 4) parts_.ledger.LeaseEnds(shard_);
       producer_.Reset(c.epoch);
       break;
     case Do::kConfirm:

@@ -78,8 +78,6 @@ void RelayProcess::ReturnWoundUp() {
 void RelayProcess::Look(Time asked) {
   const auto failed = [this] {
     parts_.history.Say("a heartbeat of relay {} fails", process_.id);
-    // One more than one, and the lease may end before what is in flight is resolved.
-    if (++failed_beats_ > 1) parts_.ledger.Fault(Ledger::kAllShards, kLease);
     NextBeat(membership_.NextTry());
   };
   struct State {
@@ -101,6 +99,7 @@ void RelayProcess::Look(Time asked) {
             Process::Kind::kWrite,
             [this, state] {
               ModelLeases& leases = parts_.store.leases;
+              if (leases.AnyEnded(DatabaseClock())) parts_.ledger.LeaseEnds(Ledger::kAllShards);
               if (state->next == ModelLeases::Next::kRenew && leases.Renew(process_.id, kLease, DatabaseClock()))
                 state->look.lease.left = Millis(kLease / kMillisecond);
               else
@@ -114,7 +113,6 @@ void RelayProcess::Look(Time asked) {
 }
 
 void RelayProcess::Answered(const Lease& lease, Time asked) {
-  failed_beats_ = 0;
   for (const engine::ShardOrder& order : membership_.Answered(lease, asked)) Follow(order);
   NextBeat(membership_.NextBeat());
 }

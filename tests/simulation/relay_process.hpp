@@ -50,7 +50,6 @@ class RelayProcess {
   bool stopping_ = false, leaving_ = false;
   std::size_t wound_up_for_good_ = 0;
   Time stop_by_ = kForever;
-  std::uint32_t failed_beats_ = 0;  // in a row
 };
 
 }  // namespace outbox::simulation

@@ -30,7 +30,7 @@ Verdict Run(const Scenario& scenario, const Options& options) {
   World world(scenario.seed);
   Chances chances(scenario.seed, options.left_out);
   History history(world, options.history);
-  Ledger ledger(world, history, scenario.keys);
+  Ledger ledger(world, history, scenario);
   ModelStore store(world, ledger, history, scenario);
   ModelBroker broker;
   const Parts parts{world, chances, ledger, history, store, broker, scenario, options.coverage};
