@@ -125,7 +125,9 @@ void ShardProcess::Execute(const Command& c, std::span<const EventIndex> events,
       break;
     case Do::kReset:
       parts_.history.Say("relay {} resets the producer of shard {}", process_.id, shard_);
-      if (parts_.store.leases.Left(process_.id, parts_.store.clock()) < kLease / 4) parts_.ledger.LeaseEnds(shard_);
+      if (std::min(parts_.store.leases.Left(process_.id, parts_.store.clock()),
+                   process_.told_until - parts_.world.now()) < kLease / 4)
+        parts_.ledger.LeaseEnds(shard_);
       producer_.Reset(c.epoch);
       break;
     case Do::kConfirm:

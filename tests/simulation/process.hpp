@@ -55,6 +55,7 @@ class Process {
   const RelayId id;
   bool dead = false;
   Time paused_until_ = 0;
+  Time told_until = 0;  // what it has been told of its lease, by the world's clock: an answer may be lost
   // The wall clock of a machine may be set; nothing may depend on it.
   Time wall_ahead = 0;
 

@@ -113,6 +113,7 @@ void RelayProcess::Look(Time asked) {
 }
 
 void RelayProcess::Answered(const Lease& lease, Time asked) {
+  process_.told_until = process_.WorldAt(asked) + lease.left.count() * kMillisecond;
   for (const engine::ShardOrder& order : membership_.Answered(lease, asked)) Follow(order);
   NextBeat(membership_.NextBeat());
 }
