@@ -13,10 +13,10 @@ engine::Settings MakeSettings(const Scenario& s, std::uint64_t seed) {
   engine::Settings settings;
   settings.batch_events = s.batch;
   settings.window_events = s.window;
-  settings.max_attempts = 4;
-  settings.on_exhausted = s.on_exhausted;
-  settings.retry_backoff = 300 * kMillisecond;
-  settings.max_retry_backoff = 2 * kSecond;
+  settings.policies[0].max_attempts = 4;
+  settings.policies[0].on_exhausted = s.on_exhausted;
+  settings.policies[0].retry_backoff = 300 * kMillisecond;
+  settings.policies[0].max_retry_backoff = 2 * kSecond;
   settings.poll_interval = kPoll;
   settings.delivery_timeout = kDeliveryTimeout;
   settings.lease_margin = kLease / 5;

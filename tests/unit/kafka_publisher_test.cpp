@@ -11,9 +11,9 @@ using namespace std::string_literals;
 
 namespace {
 
-std::vector<std::string> Values(const std::vector<Record>& records) {
+std::vector<std::string> Values(const std::vector<StoredRecord>& records) {
   std::vector<std::string> values;
-  for (const Record& record : records) values.push_back(record.value.value_or("(none)"));
+  for (const StoredRecord& record : records) values.push_back(record.value.value_or("(none)"));
   return values;
 }
 
@@ -47,13 +47,13 @@ TEST_CASE_METHOD(KafkaFixture, "a record carries every byte, and tells null from
   }
   CHECK(reported == std::set<std::uint32_t>{100, 101, 102, 103});
 
-  std::map<MaybeText, Record> records;  // by event_id
-  for (const Record& record : ReadTopic(broker->bootstrap(), topic, kPartitions)) {
+  std::map<MaybeText, StoredRecord> records;  // by event_id
+  for (const StoredRecord& record : ReadTopic(broker->bootstrap(), topic, kPartitions)) {
     REQUIRE_FALSE(record.headers.empty());
     records.emplace(record.headers[0].second, record);
   }
   REQUIRE(records.size() == 4);
-  using Headers = decltype(Record::headers);
+  using Headers = decltype(StoredRecord::headers);
   CHECK(records["e1"].key == "k");
   CHECK(records["e1"].value == "{}");
   CHECK(records["e1"].headers == Headers{{"event_id", "e1"},
@@ -94,7 +94,7 @@ TEST_CASE_METHOD(KafkaFixture, "partitions are those of Java clients, and lanes 
   publisher->Publish(batch, All(batch), 1);
   REQUIRE(listener.WaitForReports(rows.size()));
   std::map<Lane, std::int32_t> partition_of;
-  for (const Record& record : ReadTopic(broker->bootstrap(), topic, kPartitions)) {
+  for (const StoredRecord& record : ReadTopic(broker->bootstrap(), topic, kPartitions)) {
     if (!record.key) continue;
     const auto known = std::find_if(hashes.begin(), hashes.end(), [&](const auto& h) { return h.first == record.key; });
     REQUIRE(known != hashes.end());

@@ -14,22 +14,22 @@ namespace outbox::test {
 
 using MaybeText = std::optional<std::string>;
 
-struct Record {
+struct StoredRecord {
   std::int32_t partition = -1;
   std::int64_t offset = -1;
   MaybeText key, value;
   std::vector<std::pair<std::string, MaybeText>> headers;
 };
 
-inline Record ToRecord(rd_kafka_message_t* message) {
+inline StoredRecord ToRecord(rd_kafka_message_t* message) {
   const auto text = [](const void* data, std::size_t size) {
     return data != nullptr ? MaybeText(std::string(static_cast<const char*>(data), size)) : std::nullopt;
   };
-  Record record{message->partition,
-                message->offset,
-                text(message->key, message->key_len),
-                text(message->payload, message->len),
-                {}};
+  StoredRecord record{message->partition,
+                      message->offset,
+                      text(message->key, message->key_len),
+                      text(message->payload, message->len),
+                      {}};
   rd_kafka_headers_t* headers = nullptr;
   if (rd_kafka_message_headers(message, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR) {
     const char* name = nullptr;
@@ -44,7 +44,8 @@ inline Record ToRecord(rd_kafka_message_t* message) {
 }
 
 // All that is in the topic now, in the order of each partition; less if it does not come within 20 s.
-inline std::vector<Record> ReadTopic(const std::string& bootstrap, const std::string& topic, std::int32_t partitions) {
+inline std::vector<StoredRecord> ReadTopic(const std::string& bootstrap, const std::string& topic,
+                                           std::int32_t partitions) {
   auto conf = kafka::MakePlainConf({{"bootstrap.servers", bootstrap},
                                     {"group.id", "reader"},
                                     {"enable.auto.commit", "false"},
@@ -64,7 +65,7 @@ inline std::vector<Record> ReadTopic(const std::string& bootstrap, const std::st
   rd_kafka_assign(consumer->get(), list);
   rd_kafka_topic_partition_list_destroy(list);
 
-  std::vector<Record> records;
+  std::vector<StoredRecord> records;
   for (const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
        std::ssize(records) < count && std::chrono::steady_clock::now() < end;) {
     rd_kafka_message_t* const message = rd_kafka_consumer_poll(consumer->get(), 200);
