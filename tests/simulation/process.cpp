@@ -216,8 +216,11 @@ void ShardProcess::Arrived(const Snapshot& snapshot) {
     in_hand_.insert(found.row.id);
     const Fate& fate = parts_.ledger.Of(found.row.event);
     const bool refused = fate.poison == Poison::kUnsendable || (fate.poison == Poison::kMending && found.attempts < 1);
-    incoming.push_back(
-        {static_cast<std::uint64_t>(found.row.key), found.row.key != kNoKey, found.attempts, fate.lane, refused});
+    incoming.push_back({.key_hash = static_cast<std::uint64_t>(found.row.key),
+                        .has_key = found.row.key != kNoKey,
+                        .attempts = found.attempts,
+                        .lane = fate.lane,
+                        .refused = refused});
   }
   Turn([this, incoming, rows, more, token = position_.token] {
     const bool drain_first = parts_.world.Below(30) == 0;  // as when a topic has more partitions than before
