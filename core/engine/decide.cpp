@@ -8,6 +8,7 @@ namespace outbox::engine {
 
 void Engine::Pump() {
   CheckDeadlines();
+  EndFirstStep();
   PumpPublish();
   PumpWrites();
   FlushSettled();
@@ -27,8 +28,15 @@ void Engine::CheckDeadlines() {
     StartReset(false);
 }
 
+void Engine::EndFirstStep() {
+  if (InHand() > 0 || reserving_) return;
+  if (mark_ == Mark::kSet) mark_ = Mark::kNone;
+  if (careful_left_ == 0 || careful_step_ > 1 || mode_ != Mode::kActive) first_step_ = false;
+}
+
 void Engine::PumpPublish() {
-  if (mode_ != Mode::kActive || resetting_ || queue_.empty()) return;
+  if (mode_ != Mode::kActive || resetting_ || queue_.empty() || mark_ == Mark::kWanted || mark_ == Mark::kWriting)
+    return;
   if (group_limit_ > 0 && group_sent_ > 0 && in_flight_ == 0) {
     group_sent_ = 0;
     group_limit_ = group_limit_ < settings_.window_events ? 2 * group_limit_ : 0;
@@ -82,6 +90,12 @@ void Engine::PumpWrites() {
       commands_.push_back({.what = Do::kFail});
     }
   }
+  if (mark_ == Mark::kWanted && queue_.empty()) mark_ = Mark::kNone;
+  if (ready(Write::kMark) && MarkDue()) {
+    WriterOf(Write::kMark).busy = true;
+    Emit(Do::kMark, mark_ == Mark::kClearing ? std::span<const EventIndex>() : std::span(&queue_.front(), 1));
+    if (mark_ == Mark::kWanted) mark_ = Mark::kWriting;
+  }
   if (ready(Write::kRelease)) {
     if (releasing_.empty()) TakeBatch(to_release_, releasing_, [](EventIndex e) { return e; });
     if (!releasing_.empty()) EmitWrite(Write::kRelease, Do::kRelease);
@@ -113,6 +127,7 @@ void Engine::FreeBatch(BatchIndex b) {
 }
 
 bool Engine::CanReserve() const {
+  if (careful_left_ > 0 && (InHand() > 0 || mark_ == Mark::kWriting || mark_ == Mark::kClearing)) return false;
   return mode_ == Mode::kActive && !resetting_ && !reserving_ && to_release_.empty() && releasing_.empty() &&
          free_.size() >= settings_.batch_events &&
          (InHand() == 0 || bytes_ + settings_.batch_bytes() <= settings_.window_bytes);
@@ -120,7 +135,8 @@ bool Engine::CanReserve() const {
 
 void Engine::PumpReserve() {
   if (!CanReserve() || now_ < next_read_) return;
-  const bool sweep = must_sweep_ || now_ >= next_sweep_;
+  const bool careful = careful_left_ > 0;
+  const bool sweep = careful || must_sweep_ || now_ >= next_sweep_;
   if (sweep) {
     must_sweep_ = false;
     next_sweep_ = now_ + settings_.sweep_interval;
@@ -128,12 +144,12 @@ void Engine::PumpReserve() {
     ++counters_.sweeps;
   }
   reserving_ = true;
-  commands_.push_back({.what = Do::kReserve, .sweep = sweep});
+  commands_.push_back({.what = Do::kReserve, .sweep = sweep, .rows = careful ? careful_step_ : settings_.batch_events});
 }
 
 void Engine::PumpRetirement() {
   if (mode_ != Mode::kRetiring && mode_ != Mode::kLost) return;
-  if (InHand() > 0 || resetting_ || reserving_) return;
+  if (InHand() > 0 || resetting_ || reserving_ || mark_ == Mark::kWriting || mark_ == Mark::kClearing) return;
   mode_ = Mode::kStandby;
   holds_.clear();
   group_limit_ = next_group_limit_ = 0;
@@ -154,8 +170,8 @@ Time Engine::NextDeadline() const {
     if (!queue_.empty()) by(batches_[events_[queue_.front()].batch].until - settings_.lease_margin);
   }
   const bool pending[] = {!confirming_.empty() || !acked_.empty(), !failing_.empty() || !to_fail_.empty(),
-                          !releasing_.empty() || !to_release_.empty()};
-  for (std::size_t w = 0; w < 3; ++w) {
+                          !releasing_.empty() || !to_release_.empty(), MarkDue()};
+  for (std::size_t w = 0; w < 4; ++w) {
     if (pending[w] && !writers_[w].busy) by(writers_[w].not_before);
   }
   return next < kForever / 2 ? next : kForever;  // no lease, no margin before its end

@@ -39,15 +39,16 @@ struct Reservation {
   Time until = kForever;     // these events are reserved until then; kForever = as long as the lease
 };
 
-enum class Write : std::uint8_t { kConfirm, kFail, kRelease };
+enum class Write : std::uint8_t { kConfirm, kFail, kRelease, kMark };
 
 enum class Do : std::uint8_t {
-  kReserve,    // sweep tells whether to begin at the oldest row
+  kReserve,    // at most so many rows; sweep tells whether to begin at the oldest row
   kPublish,    // events, in this order, under epoch
   kReset,      // the publisher, to epoch
   kConfirm,    // events; answer with Written
   kFail,       // failures; answer with Written
   kRelease,    // events; answer with Written
+  kMark,       // the one event that is about to be sent alone; none = forget the mark; answer with Marked
   kForget,     // events are no longer in hand: the next reserve may return their rows
   kFreeBatch,  // nothing of batch is needed any more
   kRetired,    // nothing is in hand after LeaseLost or Retire: the shard may be given back
@@ -57,7 +58,7 @@ struct FailedEvent {
   EventIndex event;
   std::int32_t disposition;  // OUTBOX_RETRY, OUTBOX_BLOCK, OUTBOX_DEAD
   Time retry_after;
-  std::int32_t error;  // of the broker's report; 0 = refused before sending
+  std::int32_t error;  // of the broker's report, or publish::kEndsRelays; 0 = refused before sending
 };
 
 struct Command {
@@ -66,6 +67,7 @@ struct Command {
   std::uint32_t epoch = 0;
   BatchIndex batch = 0;
   std::uint32_t first = 0, count = 0;  // into the arguments
+  std::uint32_t rows = 0;              // of kReserve, at most
 };
 
 struct Counters {
@@ -94,8 +96,12 @@ class Engine {
   // First in every turn; time never goes back.
   void Advance(Time now);
 
-  // The lease, by the local clock counted from before it was asked for. Renewed by the same call.
-  void LeaseHeld(Time until);
+  // The lease, by the local clock counted from before it was asked for. Renewed by the same call. `careful`: the owner
+  // before let its lease end, perhaps because of an event, so begin with small steps.
+  void LeaseHeld(Time until, bool careful = false);
+  // The event that stands alone in the first careful step has not been answered yet. Of a relay's shards one at a time
+  // should be there: whichever event ends the relay then, is the one that is marked.
+  [[nodiscard]] bool InFirstStep() const { return first_step_; }
   void LeaseLost();
   // Finish what is in flight, confirm, give back the rest: kRetired tells when. What is still without an answer at
   // `deadline` is given up as unknown.
@@ -105,6 +111,8 @@ class Engine {
   BatchIndex Reserved(const Reservation& reservation, std::span<const Incoming> events);
   void ReserveFailed(outbox_code code);
   void Written(Write what, outbox_code code);
+  // `owners`: so many in a row, with this one, have marked the event.
+  void Marked(outbox_code code, std::uint32_t owners);
 
   void Reported(std::span<const publish::Report> reports);
   void ProducerFailed();
@@ -187,6 +195,8 @@ class Engine {
   };
   using Holds = std::unordered_map<std::uint64_t, Hold>;
   static constexpr EventIndex kNobody = ~EventIndex{0};
+  // Of the event that stands alone in the first careful step.
+  enum class Mark : std::uint8_t { kNone, kWanted, kWriting, kSet, kClearing };
   // One call under way at a time; a failed one is repeated with the same events.
   struct Writer {
     bool busy = false;
@@ -210,6 +220,8 @@ class Engine {
   void DropQueued();
   void Drop(EventIndex e);
   void Fail(EventIndex e, std::int32_t error);
+  void BeCareful();
+  void EndFirstStep();
   void Settle(EventIndex e);
   void FreeBatch(BatchIndex b);
   void HoldKey(EventIndex head, Hold::Why why);
@@ -230,6 +242,7 @@ class Engine {
     waiting.erase(waiting.begin(), waiting.begin() + static_cast<std::ptrdiff_t>(n));
   }
   [[nodiscard]] Writer& WriterOf(Write w) { return writers_[static_cast<std::size_t>(w)]; }
+  [[nodiscard]] bool MarkDue() const { return mark_ == Mark::kClearing || (mark_ == Mark::kWanted && !queue_.empty()); }
   [[nodiscard]] std::vector<EventIndex>& EventsOf(Write w) { return w == Write::kConfirm ? confirming_ : releasing_; }
 
   const Settings settings_;
@@ -260,9 +273,16 @@ class Engine {
 
   std::vector<EventIndex> acked_, confirming_, to_release_, releasing_;
   std::vector<FailedEvent> to_fail_, failing_;
-  Writer writers_[3];
+  Writer writers_[4];
   std::vector<EventIndex> settled_;
   std::vector<BatchIndex> empty_batches_;
+
+  // While anything is left of it, one step is read, sent and settled before the next, which is twice as large. What the
+  // last owner can have had in hand is then behind us. 0 = at full speed.
+  std::uint32_t careful_left_ = 0;
+  std::uint32_t careful_step_ = 1;
+  bool first_step_ = false;
+  Mark mark_ = Mark::kNone;
 
   Holds holds_;
   bool must_sweep_ = true;

@@ -63,8 +63,15 @@ Result<std::unique_ptr<ShardRunner>> Relay::MakeRunner(std::uint32_t shard) {
       to_return_[which] = token;
     changed_.notify_all();
   };
+  const auto first_step_over = [this](std::uint32_t which) {
+    const std::lock_guard lock(mutex_);
+    if (first_step_ == which) first_step_.reset();
+    first_step_over_ = true;
+    changed_.notify_all();
+  };
   return ShardRunner::Start(shard, membership_.shards(),
-                            {config_, config_.id, store_, database_, broker_, logger_, retired}, publishers_);
+                            {config_, config_.id, store_, database_, broker_, logger_, retired, first_step_over},
+                            publishers_);
 }
 
 Status Relay::Wait() {
@@ -137,7 +144,8 @@ void Relay::KeepLeases() {
       changed_.wait(lock, [this] { return stopping_; });
     else
       changed_.wait_for(lock, std::chrono::microseconds(wait),
-                        [&] { return stopping_ ? interrupted() : !to_return_.empty(); });
+                        [&] { return stopping_ ? interrupted() : first_step_over_ || !to_return_.empty(); });
+    first_step_over_ = false;
     if (!stopping_) continue;
     changed_.wait_for(lock, std::chrono::microseconds(std::min(lease / 5, std::max<Time>(0, stop_by_ - Now()))),
                       interrupted);
@@ -189,11 +197,19 @@ void Relay::Follow(const ShardOrder& order) {
     case ShardOrder::What::kWork:
       break;
   }
+  const bool careful = order.news && WasLost(order);
+  if (careful) {
+    const std::lock_guard lock(mutex_);
+    if (first_step_ && first_step_ != order.shard) return membership_.NotBegun(order.shard);
+    first_step_ = order.shard;
+  }
   if (runner == runners_.end()) {
     auto made = MakeRunner(order.shard);
     if (!made.ok()) {
       logger_->error("no publisher for shard {}: {}", order.shard, made.status().text());
       membership_.NotBegun(order.shard);
+      const std::lock_guard lock(mutex_);
+      if (first_step_ == order.shard) first_step_.reset();
       return;
     }
     const std::lock_guard lock(mutex_);
@@ -201,9 +217,17 @@ void Relay::Follow(const ShardOrder& order) {
     runners_[order.shard] = std::move(*made);
   }
   if (order.news)
-    logger_->info("delivering shard {} of {} as {} (token {})", order.shard, membership_.shards(), config_.id,
-                  order.token);
-  runners_[order.shard]->LeaseHeld(order.token, order.until);
+    logger_->info("delivering shard {} of {} as {} (token {}){}", order.shard, membership_.shards(), config_.id,
+                  order.token, careful ? "; its last owner did not give it back, so the first steps are small" : "");
+  runners_[order.shard]->LeaseHeld(order.token, order.until, careful);
+}
+
+bool Relay::WasLost(const ShardOrder& order) {
+  Call call = MakeCall();
+  call.shard = order.shard;
+  call.token = order.token;
+  const auto lost = connection_.Use(call, [&](plugins::Session& session) { return session.WasLost(call); });
+  return lost.ok() ? *lost : lost.status().code() != OUTBOX_UNSUPPORTED;
 }
 
 // Their number changes only while no relay runs, or after the lease of one that was out of reach has ended: nothing is
@@ -216,6 +240,7 @@ void Relay::Resize(std::uint32_t shards) {
     for (const auto& [shard, runner] : runners_) past_ += runner->counters();
     old.swap(runners_);
     to_return_.clear();
+    first_step_.reset();
   }
   membership_.Begin(shards);
 }

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -41,6 +42,8 @@ class Relay {
   void KeepLeases();
   Result<Time> Heartbeat();  // when to ask again
   void Follow(const ShardOrder& order);
+  // Its last owner let the lease end, so that an event of it may have been the reason. In doubt yes.
+  [[nodiscard]] bool WasLost(const ShardOrder& order);
   void Resize(std::uint32_t shards);
   [[nodiscard]] Result<std::unique_ptr<ShardRunner>> MakeRunner(std::uint32_t shard);
   // Of those that other relays are to have, the ones of which nothing is in hand any more.
@@ -68,6 +71,8 @@ class Relay {
   std::map<std::uint32_t, std::uint64_t> to_return_;  // wound up for another relay: shard -> token
   // Shard 0 exists from the start, warm; the others while they are held. Changed by the lease thread only.
   std::map<std::uint32_t, std::unique_ptr<ShardRunner>> runners_;
+  std::optional<std::uint32_t> first_step_;  // the shard that is in its first careful step: one at a time
+  bool first_step_over_ = false;
   Counters past_;  // of runners that are gone
 
   Connection connection_;

@@ -39,6 +39,8 @@ struct Settings {
   Time sweep_interval = 60 * kSecond;
   // After a failed call to the database or a failed connection to the broker.
   Time min_backoff = 100 * kMillisecond, max_backoff = 5 * kSecond;
+  // An event that so many owners in a row were about to send alone, and ended, is given up by the next.
+  std::uint32_t most_owners = 3;
   std::uint64_t seed = 1;
 #ifdef OUTBOX_MUTANTS
   Mutant mutant = Mutant::kNone;

@@ -41,10 +41,9 @@ Result<std::unique_ptr<ShardRunner>> ShardRunner::Start(std::uint32_t shard, std
             [r, shared = std::make_shared<Reading>(std::move(reading))] { r->Arrived(std::move(*shared)); });
       },
       [r = runner.get()](outbox_code code) { r->mailbox_.Post([r, code] { r->engine_.ReserveFailed(code); }); });
-  runner->writer_ =
-      std::make_unique<Writer>(p.store, p.database, p.logger, [r = runner.get()](Write what, outbox_code code) {
-        r->mailbox_.Post([r, what, code] { r->Written(what, code); });
-      });
+  runner->writer_ = std::make_unique<Writer>(p.store, p.database, p.logger, [r = runner.get()](const Written& written) {
+    r->mailbox_.Post([r, written] { r->Answered(written); });
+  });
   runner->thread_ = std::thread([r = runner.get()] { r->Run(); });
   return runner;
 }
@@ -82,8 +81,11 @@ Counters ShardRunner::counters() const {
 
 // ---- the lease ----
 
-void ShardRunner::LeaseHeld(std::uint64_t token, Time until) {
-  mailbox_.Post([this, token, until] { tenure_.Held(token, until); });
+void ShardRunner::LeaseHeld(std::uint64_t token, Time until, bool careful) {
+  mailbox_.Post([this, token, until, careful] {
+    tenure_.Held(token, until, careful);
+    first_step_ = first_step_ || careful;
+  });
 }
 
 void ShardRunner::LeaseLost() {
@@ -139,6 +141,10 @@ void ShardRunner::Run() {
     for (const auto& task : tasks) task();
     engine_.TakeCommands([this](const Command& c, std::span<const EventIndex> events,
                                 std::span<const FailedEvent> failures) { Execute(c, events, failures); });
+    if (first_step_ && !engine_.InFirstStep()) {
+      first_step_ = false;
+      parts_.first_step_over(shard_);
+    }
     const std::lock_guard lock(counters_mutex_);
     counters_ = engine_.counters();
   }
@@ -149,7 +155,7 @@ void ShardRunner::Execute(const Command& command, std::span<const EventIndex> ev
   switch (command.what) {
     case Do::kReserve: {
       ReadOrder order;
-      order.reserve.max_events = settings_.batch_events;
+      order.reserve.max_events = command.rows;
       order.reserve.max_bytes = settings_.batch_bytes();
       order.reserve.reserve_duration = parts_.config.reserve_duration;
       order.reserve.sweep = command.sweep;
@@ -172,6 +178,9 @@ void ShardRunner::Execute(const Command& command, std::span<const EventIndex> ev
       break;
     case Do::kRelease:
       WriteRows(Write::kRelease, events);
+      break;
+    case Do::kMark:
+      WriteMark(events);
       break;
     case Do::kForget:
       for (const EventIndex e : events) forgotten_.emplace_back(View(Row(e).row_id));
@@ -228,15 +237,31 @@ void ShardRunner::WriteFailures(std::span<const FailedEvent> failures) {
   writer_->Do(std::move(order));
 }
 
+// The batch may be given up while the mark is being written: unlike the others, this order owns its row id.
+void ShardRunner::WriteMark(std::span<const EventIndex> events) {
+  WriteOrder order;
+  order.what = Write::kMark;
+  order.call = MakeCall(tenure_.token());
+  for (const EventIndex e : events) order.rows.push_back(Raw(order.texts.emplace_back(View(Row(e).row_id))));
+  writer_->Do(std::move(order));
+}
+
 // A failure is told when it is recorded: not with each try while the database cannot do that.
-void ShardRunner::Written(Write what, outbox_code code) {
-  if (what == Write::kFail && code == OUTBOX_OK) {
+void ShardRunner::Answered(const Written& written) {
+  if (written.what == Write::kMark) return engine_.Marked(written.code, written.owners);
+  if (written.what == Write::kFail && written.code == OUTBOX_OK) {
     for (const FailedEvent& f : failing_) LogFailure(f, WhyFailed(f));
   }
-  engine_.Written(what, code);
+  engine_.Written(written.what, written.code);
 }
 
 publish::Refusal ShardRunner::WhyFailed(const FailedEvent& failed) const {
+  if (failed.error == publish::kEndsRelays)
+    return {
+        "ends_relays",
+        fmt::format("{} relays in a row ended while they were sending this event alone; the log or the core dump of "
+                    "the last one may tell why",
+                    settings_.most_owners)};
   const publish::PreparedBatch& batch = *batches_[engine_.BatchOf(failed.event)];
   const std::int32_t refusal = batch.events[engine_.PositionOf(failed.event)].refusal;
   return refusal >= 0 ? batch.refusals[static_cast<std::size_t>(refusal)] : publisher_->Explain(failed.error);

@@ -32,6 +32,8 @@ class ShardRunner : private publish::PublisherListener {
     std::shared_ptr<spdlog::logger> logger;
     // Nothing of the shard is in hand under this token, after HandOver; after Retire, for good. On the runner's thread.
     std::function<void(std::uint32_t shard, std::uint64_t token, bool for_good)> retired;
+    // The first careful step is over, once for each lease that was begun with care. On the runner's thread.
+    std::function<void(std::uint32_t shard)> first_step_over;
   };
 
   // One of `shards`, among which the relay's window is divided. Fails where the publisher cannot be made
@@ -41,7 +43,8 @@ class ShardRunner : private publish::PublisherListener {
   ~ShardRunner() override;
 
   // Any thread. The lease under `token` lasts until `until` of the shell's clock; a new token is a new lease.
-  void LeaseHeld(std::uint64_t token, Time until);
+  // `careful`: see Engine::LeaseHeld.
+  void LeaseHeld(std::uint64_t token, Time until, bool careful = false);
   void LeaseLost();
   // Another relay is to have the shard: finish what is in flight, then tell. The lease is renewed meanwhile.
   void HandOver(std::uint64_t token, Time until);
@@ -66,7 +69,8 @@ class ShardRunner : private publish::PublisherListener {
   void Publish(std::span<const EventIndex> events, std::uint32_t epoch);
   void WriteRows(Write what, std::span<const EventIndex> events);
   void WriteFailures(std::span<const FailedEvent> failures);
-  void Written(Write what, outbox_code code);
+  void WriteMark(std::span<const EventIndex> events);
+  void Answered(const Written& written);
   void Arrived(Reading reading);
   void Retired();
   [[nodiscard]] const outbox_event& Row(EventIndex e) const;
@@ -90,6 +94,7 @@ class ShardRunner : private publish::PublisherListener {
   std::vector<std::string> forgotten_;
   std::vector<publish::Outgoing> outgoing_;
   std::vector<FailedEvent> failing_;  // being recorded
+  bool first_step_ = false;
   struct FailureLog {
     Time quiet_until = 0;
     std::uint64_t unlogged = 0;

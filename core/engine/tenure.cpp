@@ -2,7 +2,7 @@
 
 namespace outbox::engine {
 
-void Tenure::Held(std::uint64_t token, Time until) {
+void Tenure::Held(std::uint64_t token, Time until, bool careful) {
   if (phase_ == Phase::kStopped) return;
   const bool stopping = phase_ == Phase::kStopping;
   const bool at_work = stopping || phase_ == Phase::kHolding || phase_ == Phase::kHandingOver;
@@ -11,9 +11,9 @@ void Tenure::Held(std::uint64_t token, Time until) {
   } else if (stopping) {
     return;
   } else if (phase_ == Phase::kStandby) {
-    Adopt(token, until);
+    Adopt({token, until, careful});
   } else {
-    next_ = {token, until};
+    next_ = {token, until, careful || (next_.token == token && next_.careful)};
     if (at_work) engine_.LeaseLost();
     phase_ = Phase::kWindingUp;
   }
@@ -47,7 +47,7 @@ Tenure::Ended Tenure::Retired() {
 }
 
 void Tenure::Resume() {
-  if (phase_ == Phase::kStandby && next_.until > 0) Adopt(next_.token, next_.until);
+  if (phase_ == Phase::kStandby && next_.until > 0) Adopt(Lease(next_));
 }
 
 void Tenure::WindUp(Phase phase, Time deadline) {
@@ -56,11 +56,11 @@ void Tenure::WindUp(Phase phase, Time deadline) {
   engine_.Retire(deadline);
 }
 
-void Tenure::Adopt(std::uint64_t token, Time until) {
-  token_ = token;
+void Tenure::Adopt(const Lease& lease) {
+  token_ = lease.token;
   next_ = {};
   phase_ = Phase::kHolding;
-  engine_.LeaseHeld(until);
+  engine_.LeaseHeld(lease.until, lease.careful);
 }
 
 }  // namespace outbox::engine

@@ -11,8 +11,9 @@ class Tenure {
  public:
   explicit Tenure(Engine& engine) : engine_(engine) {}
 
-  // The lease under `token` lasts until `until`; a new token is a new lease.
-  void Held(std::uint64_t token, Time until);
+  // The lease under `token` lasts until `until`; a new token is a new lease. `careful` (see Engine::LeaseHeld) is said
+  // once of it.
+  void Held(std::uint64_t token, Time until, bool careful = false);
   void Lost();
   // Another relay is to have the shard. True: nothing of it is in hand, it can be given back as it is.
   [[nodiscard]] bool HandOver(std::uint64_t token, Time until);
@@ -32,16 +33,18 @@ class Tenure {
   friend struct EngineProbe;  // of the simulator
   enum class Phase : std::uint8_t { kStandby, kHolding, kWindingUp, kHandingOver, kStopping, kStopped };
 
-  void Adopt(std::uint64_t token, Time until);
+  struct Lease {
+    std::uint64_t token = 0;
+    Time until = 0;
+    bool careful = false;
+  };
+  void Adopt(const Lease& lease);
   void WindUp(Phase phase, Time deadline);
 
   Engine& engine_;
   Phase phase_ = Phase::kStandby;
   std::uint64_t token_ = 0;
-  struct {
-    std::uint64_t token = 0;
-    Time until = 0;
-  } next_;  // gained while the last one is still being wound up
+  Lease next_;  // gained while the last one is still being wound up
 };
 
 }  // namespace outbox::engine

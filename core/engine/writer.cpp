@@ -5,7 +5,7 @@
 namespace outbox::engine {
 
 Writer::Writer(std::shared_ptr<plugins::Store> store, std::shared_ptr<Condition> database,
-               std::shared_ptr<spdlog::logger> logger, std::function<void(Write, outbox_code)> answered)
+               std::shared_ptr<spdlog::logger> logger, std::function<void(const Written&)> answered)
     : connection_(std::move(store), std::move(database)),
       logger_(std::move(logger)),
       answered_(std::move(answered)),
@@ -19,11 +19,13 @@ Writer::~Writer() {
 
 void Writer::Do(WriteOrder order) {
   mailbox_.Post([this, shared = std::make_shared<WriteOrder>(std::move(order))] {
-    const Status status = Execute(*shared);
+    Written written{shared->what, OUTBOX_OK};
+    const Status status = Execute(*shared, written);
     // The database is fine and will not have this: repeating does not mend it, so somebody must see it.
     if (status.code() == OUTBOX_BAD_DATA)
       logger_->error("the storage refuses what the relay writes: {}", status.text());
-    answered_(shared->what, status.code());
+    written.code = status.code();
+    answered_(written);
   });
 }
 
@@ -35,8 +37,8 @@ void Writer::Run() {
   }
 }
 
-Status Writer::Execute(const WriteOrder& order) {
-  const auto write = [&](plugins::Session& session) {
+Status Writer::Execute(const WriteOrder& order, Written& written) {
+  const auto write = [&](plugins::Session& session) -> Status {
     switch (order.what) {
       case Write::kConfirm:
         return session.ConfirmEvent(order.rows, order.call);
@@ -44,6 +46,12 @@ Status Writer::Execute(const WriteOrder& order) {
         return session.ConfirmFailed(order.failures, order.call);
       case Write::kRelease:
         return session.Release(order.rows, order.call);
+      case Write::kMark: {
+        const auto owners =
+            session.Mark(order.rows.empty() ? std::nullopt : Bytes(View(order.rows.front())), order.call);
+        if (owners.ok()) written.owners = *owners;
+        return owners.ok() ? Status() : owners.status();
+      }
     }
     return Status();
   };

@@ -1,4 +1,4 @@
-// The thread that confirms, fails and releases events, on a session of its own: reading never waits for it.
+// The thread that confirms, fails, releases and marks events, on a session of its own: reading never waits for it.
 #pragma once
 
 #include <atomic>
@@ -19,16 +19,22 @@ namespace outbox::engine {
 struct WriteOrder {
   Write what = Write::kConfirm;
   Call call;
-  std::vector<outbox_bytes> rows;        // kConfirm, kRelease
+  std::vector<outbox_bytes> rows;        // kConfirm, kRelease; kMark: at most one
   std::vector<outbox_failure> failures;  // kFail
-  std::deque<std::string> texts;         // what failures point to
+  std::deque<std::string> texts;         // what failures and a marked row point to
+};
+
+struct Written {
+  Write what;
+  outbox_code code;
+  std::uint32_t owners = 0;  // kMark: who have marked the row
 };
 
 class Writer {
  public:
   // `answered` runs on the writer's thread.
   Writer(std::shared_ptr<plugins::Store> store, std::shared_ptr<Condition> database,
-         std::shared_ptr<spdlog::logger> logger, std::function<void(Write, outbox_code)> answered);
+         std::shared_ptr<spdlog::logger> logger, std::function<void(const Written&)> answered);
   ~Writer();
 
   void Do(WriteOrder order);
@@ -36,11 +42,11 @@ class Writer {
 
  private:
   void Run();
-  [[nodiscard]] Status Execute(const WriteOrder& order);
+  [[nodiscard]] Status Execute(const WriteOrder& order, Written& written);
 
   Connection connection_;
   const std::shared_ptr<spdlog::logger> logger_;
-  const std::function<void(Write, outbox_code)> answered_;
+  const std::function<void(const Written&)> answered_;
   Mailbox mailbox_;
   std::atomic<bool> stop_ = false;
   std::thread thread_;

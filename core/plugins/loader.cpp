@@ -19,6 +19,7 @@
 #include "outbox/ext/leases.h"
 #include "outbox/ext/schema.h"
 #include "outbox/ext/stats.h"
+#include "outbox/ext/suspect.h"
 #include "outbox/ext/testing.h"
 #include "outbox/ext/wakeup.h"
 #include "plugins/elf.hpp"
@@ -222,7 +223,7 @@ std::vector<Found> List(const SearchPath& where) {
       found.version = (*table)->version;
       found.capabilities = (*table)->capabilities;
       for (const char* id : {OUTBOX_LEASES_V1, OUTBOX_WAKEUP_V1, OUTBOX_EMIT_V1, OUTBOX_SCHEMA_V1, OUTBOX_STATS_V1,
-                             OUTBOX_DEAD_V1, OUTBOX_TESTING_V1})
+                             OUTBOX_DEAD_V1, OUTBOX_SUSPECT_V1, OUTBOX_TESTING_V1})
         if ((*table)->get_extension(id) != nullptr) found.extensions.emplace_back(id);
     }
     list.push_back(std::move(found));

@@ -58,6 +58,25 @@ Status Session::ReturnShards(std::string_view relay_id, std::span<const outbox_o
   return store_->Answer("leases.return_shards", code, asked.error);
 }
 
+Result<bool> Session::WasLost(const Call& call) {
+  if (store_->suspect_ == nullptr) return store_->Lacks(OUTBOX_SUSPECT_V1);
+  RawCall asked(call);
+  std::uint32_t lost = 0;
+  const outbox_code code = store_->suspect_->was_lost(raw_, &asked.call, &lost, &asked.error);
+  if (Status status = store_->Answer("suspect.was_lost", code, asked.error); !status.ok()) return status;
+  return lost != 0;
+}
+
+Result<std::uint32_t> Session::Mark(Bytes row_id, const Call& call) {
+  if (store_->suspect_ == nullptr) return store_->Lacks(OUTBOX_SUSPECT_V1);
+  RawCall asked(call);
+  std::uint32_t owners = 0;
+  const outbox_code code = store_->suspect_->mark(raw_, row_id ? Raw(*row_id) : outbox_bytes{nullptr, 0}, &asked.call,
+                                                  &owners, &asked.error);
+  if (Status status = store_->Answer("suspect.mark", code, asked.error); !status.ok()) return status;
+  return owners;
+}
+
 Status Session::BeginEmit(const Call& call) {
   if (store_->emit_ == nullptr) return store_->Lacks(OUTBOX_EMIT_V1);
   RawCall asked(call);

@@ -63,6 +63,7 @@ Status Store::FindExtensions() {
   if (status.ok()) status = find(OUTBOX_SCHEMA_V1, schema_);
   if (status.ok()) status = find(OUTBOX_STATS_V1, stats_);
   if (status.ok()) status = find(OUTBOX_DEAD_V1, dead_);
+  if (status.ok()) status = find(OUTBOX_SUSPECT_V1, suspect_);
   return status;
 }
 

@@ -84,6 +84,9 @@ class Session {
   [[nodiscard]] Result<Lease> Heartbeat(std::string_view relay_id, Millis lease, const Call& call);
   [[nodiscard]] Status ReturnShards(std::string_view relay_id, std::span<const outbox_owned_shard> shards, bool leave,
                                     const Call& call);
+  [[nodiscard]] Result<bool> WasLost(const Call& call);
+  // For how many owners in a row; absent = forget the mark.
+  [[nodiscard]] Result<std::uint32_t> Mark(Bytes row_id, const Call& call);
   [[nodiscard]] Status BeginEmit(const Call& call);
   [[nodiscard]] Status Insert(std::span<const outbox_event> events, const Call& call);
   [[nodiscard]] Status EndEmit(bool commit, const Call& call);
@@ -119,6 +122,7 @@ class Store : public std::enable_shared_from_this<Store> {
   [[nodiscard]] std::string_view version() const { return table_->version; }
   [[nodiscard]] bool Can(std::uint64_t capability) const { return (table_->capabilities & capability) != 0; }
   [[nodiscard]] bool HasLeases() const { return leases_ != nullptr; }
+  [[nodiscard]] bool HasSuspects() const { return suspect_ != nullptr; }
   // Does reserving leave a mark on rows, so that rows given up must be released?
   [[nodiscard]] bool MarksRows() const { return table_->release_events != nullptr; }
   [[nodiscard]] const outbox_plugin& table() const { return *table_; }
@@ -143,6 +147,7 @@ class Store : public std::enable_shared_from_this<Store> {
   const outbox_schema_v1* schema_ = nullptr;
   const outbox_stats_v1* stats_ = nullptr;
   const outbox_dead_v1* dead_ = nullptr;
+  const outbox_suspect_v1* suspect_ = nullptr;
 };
 
 }  // namespace outbox::plugins

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 
 namespace outbox::publish {
 
@@ -14,6 +15,9 @@ enum class Outcome : std::uint8_t {
   kUnknown,  // no answer, purged, never sent, or acknowledged without an offset: may or may not be in the topic
   kRefused,  // the broker will not have this event, or not the request it travelled in
 };
+
+// For the event that ends every relay which sends it; no error of a broker's.
+inline constexpr std::int32_t kEndsRelays = std::numeric_limits<std::int32_t>::min();
 
 struct Report {
   std::uint32_t event;  // as given to Publish

@@ -30,6 +30,7 @@ Event ToEvent(std::string_view id, const Row& row, std::uint32_t attempts) {
 
 class Adapter : public StorageAdapter,
                 public LeaseKeeping,
+                public Suspecting,
                 public WakingUp,
                 public Emitting,
                 public SchemaKeeping,
@@ -46,7 +47,7 @@ class Adapter : public StorageAdapter,
 
   void ReserveNewEvents(const ReserveRequest& request, BatchBuilder& batch) override {
     const std::lock_guard lock(outbox_->mutex);
-    outbox_->RequireLease(call());
+    (void)outbox_->Leased(call());
     batch.CoveredByShard(call().token);
     // A shard gained anew is read from its oldest row: another relay may have left rows behind this position.
     Position& position = positions_[call().shard];
@@ -86,7 +87,7 @@ class Adapter : public StorageAdapter,
 
   void ConfirmFailed(Failures failures) override {
     const std::lock_guard lock(outbox_->mutex);
-    outbox_->RequireLease(call());
+    (void)outbox_->Leased(call());
     for (const Failure& failure : failures) {
       const auto id = ParseId(failure.row_id);
       const auto row = id ? outbox_->rows.find(*id) : outbox_->rows.end();
@@ -151,10 +152,30 @@ class Adapter : public StorageAdapter,
     for (const outbox_owned_shard& one : returned) {
       if (one.shard >= outbox_->shards.size()) continue;
       Shard& shard = outbox_->shards[one.shard];
-      if (shard.owner == relay_id && shard.token == one.token) shard.owner.clear();
+      if (shard.owner == relay_id && shard.token == one.token) shard = {"", shard.token};
     }
     if (!leave) return;
     if (const auto me = outbox_->relays.find(relay_id); me != outbox_->relays.end()) outbox_->relays.erase(me);
+  }
+
+  // outbox.suspect/1
+
+  bool WasLost() override {
+    const std::lock_guard lock(outbox_->mutex);
+    return outbox_->Leased(call()).lost;
+  }
+
+  std::uint32_t Mark(Bytes row) override {
+    const std::lock_guard lock(outbox_->mutex);
+    Shard& shard = outbox_->Leased(call());
+    const auto id = row ? ParseId(*row) : std::nullopt;
+    if (!id || id != shard.suspect)
+      shard.suspect_owners = id ? 1 : 0;
+    else if (shard.suspect_token != shard.token)
+      ++shard.suspect_owners;
+    shard.suspect = id;
+    shard.suspect_token = shard.token;
+    return shard.suspect_owners;
   }
 
   // outbox.wakeup/1

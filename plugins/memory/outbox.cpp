@@ -20,8 +20,9 @@ std::uint32_t Outbox::ShardOf(RowId id, const Row& row) const {
   return static_cast<std::uint32_t>(hash % shards.size());
 }
 
-void Outbox::RequireLease(const Call& call) const {
-  if (call.shard < shards.size() && !shards[call.shard].owner.empty() && shards[call.shard].token == call.token) return;
+Shard& Outbox::Leased(const Call& call) {
+  if (call.shard < shards.size() && !shards[call.shard].owner.empty() && shards[call.shard].token == call.token)
+    return shards[call.shard];
   throw Error(OUTBOX_LEASE_LOST, "shard " + std::to_string(call.shard) + " is not leased under this token");
 }
 
@@ -34,7 +35,10 @@ void Outbox::DropExpiredRelays(std::string_view but_not) {
   const auto now = Clock::now();
   std::erase_if(relays, [&](const auto& relay) { return relay.first != but_not && relay.second <= now; });
   for (Shard& shard : shards)
-    if (!relays.contains(shard.owner)) shard.owner.clear();
+    if (!shard.owner.empty() && !relays.contains(shard.owner)) {
+      shard.owner.clear();
+      shard.lost = true;
+    }
 }
 
 void Outbox::Share(const std::string& relay, std::size_t share) {
@@ -42,7 +46,9 @@ void Outbox::Share(const std::string& relay, std::size_t share) {
       std::ranges::count_if(shards, [&](const Shard& s) { return s.owner == relay && !s.leaving; }));
   for (Shard& shard : shards) {
     if (settled >= share || !shard.owner.empty()) continue;
-    shard = {relay, shard.token + 1, false};
+    shard.owner = relay;
+    ++shard.token;
+    shard.leaving = false;
     ++settled;
   }
   for (auto shard = shards.rbegin(); shard != shards.rend() && settled > share; ++shard) {

@@ -44,6 +44,10 @@ struct Shard {
   std::string owner;  // "" = free, as when the owner is no relay any more
   std::uint64_t token = 0;
   bool leaving = false;  // its owner is to give it back
+  bool lost = false;     // by its last owner
+  std::optional<RowId> suspect = {};
+  std::uint64_t suspect_token = 0;
+  std::uint32_t suspect_owners = 0;
 };
 
 class Outbox {
@@ -71,7 +75,7 @@ class Outbox {
   }
   [[nodiscard]] std::uint32_t ShardOf(RowId id, const Row& row) const;
   // LEASE_LOST unless the shard is leased under this very token.
-  void RequireLease(const Call& call) const;
+  [[nodiscard]] Shard& Leased(const Call& call);
   [[nodiscard]] bool Lives(const std::string& relay, Clock::time_point now) const;
   void DropExpiredRelays(std::string_view but_not);
   // Takes free shards up to `share`, or marks what is above it.

@@ -81,7 +81,7 @@ std::vector<long long> SortedIds(RowIds rows) {
 }
 
 Config::Config(const std::string& json, const outbox_host*)
-    : options(json), tables(options.table, '`'), leases(tables, Dialect()) {}
+    : options(json), tables(options.table, '`'), leases(tables, Dialect()), suspects(tables, Dialect()) {}
 
 Adapter::Adapter(std::shared_ptr<Config> config, const Call& call)
     : config_(std::move(config)),

@@ -11,6 +11,7 @@
 #include "mysql/wire.hpp"
 #include "outbox/adapter.hpp"
 #include "sql/leases.hpp"
+#include "sql/suspects.hpp"
 #include "sql/tables.hpp"
 
 namespace outbox::mysql {
@@ -21,6 +22,7 @@ struct Config {
   Options options;
   sql::Tables tables;
   sql::Leases leases;
+  sql::Suspects suspects;
   // There may be failed events. Only saves the confirming session a look: what it confirms was read in this process, and
   // that read knew.
   std::atomic<bool> troubled = true;
@@ -28,6 +30,7 @@ struct Config {
 
 class Adapter : public StorageAdapter,
                 public LeaseKeeping,
+                public Suspecting,
                 public Emitting,
                 public SchemaKeeping,
                 public Counting,
@@ -44,6 +47,8 @@ class Adapter : public StorageAdapter,
 
   Lease Heartbeat(std::string_view relay_id, Millis lease) override;
   void ReturnShards(std::string_view relay_id, std::span<const outbox_owned_shard> shards, bool leave) override;
+  bool WasLost() override { return config_->suspects.WasLost(Db(), call()); }
+  std::uint32_t Mark(Bytes row) override { return config_->suspects.Mark(Db(), call(), row); }
 
   void BeginEmit() override;
   void Insert(Events events) override;

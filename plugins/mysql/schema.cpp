@@ -137,7 +137,11 @@ std::vector<Table> Wanted(const sql::Tables& t) {
        {{"shard", "integer not null primary key"},
         {"owner", "varchar(255)"},
         {"token", "bigint not null default 0"},
-        {"state", "varchar(16) not null default 'free'"}},
+        {"state", "varchar(16) not null default 'free'"},
+        {"lost", "integer not null default 0"},
+        {"suspect", "bigint"},
+        {"suspect_token", "bigint"},
+        {"suspect_owners", "integer not null default 0"}},
        ""},
       // Its one row is also the lock under which leases change hands.
       {t.prefix + "_meta",

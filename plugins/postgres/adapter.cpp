@@ -55,7 +55,10 @@ Config::Config(const std::string& json, const outbox_host*)
     : Config(sql::ReadOptions(json, {{"connection", {}}, {"table", "outbox_event"}})) {}
 
 Config::Config(std::map<std::string, std::string, std::less<>> options)
-    : connection(CompleteConnection(options["connection"])), tables(options["table"]), leases(tables, Dialect()) {}
+    : connection(CompleteConnection(options["connection"])),
+      tables(options["table"]),
+      leases(tables, Dialect()),
+      suspects(tables, Dialect()) {}
 
 Adapter::Adapter(std::shared_ptr<Config> config, const Call& call)
     : config_(std::move(config)),

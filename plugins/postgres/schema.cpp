@@ -158,7 +158,11 @@ std::vector<Table> Wanted(const sql::Tables& t, const std::string& payload) {
        {{"shard", "integer primary key"},
         {"owner", "text"},
         {"token", "bigint not null default 0"},
-        {"state", "text not null default 'free'"}},
+        {"state", "text not null default 'free'"},
+        {"lost", "integer not null default 0"},
+        {"suspect", "bigint"},
+        {"suspect_token", "bigint"},
+        {"suspect_owners", "integer not null default 0"}},
        kUpdated},
       // Its one row is also the lock under which leases change hands.
       {t.prefix + "_meta",

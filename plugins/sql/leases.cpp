@@ -29,7 +29,7 @@ constexpr const char* kForget = "delete from {relay} where relay_id = :me";
 constexpr const char* kJoin = "insert into {relay} (relay_id, expires) values (:me, [later])";
 constexpr const char* kDropDead = "delete from {relay} where expires <= [now] and relay_id <> :me";
 constexpr const char* kFree = R"(
-update {shard} set owner = null, state = 'free'
+update {shard} set owner = null, state = 'free', lost = 1
 where owner is not null and not exists (select 1 from {relay} r where r.relay_id = owner))";
 // Counted in a derived table: MySQL looks at no table that it changes, nor knows a computed limit.
 constexpr const char* kTake = R"(
@@ -54,7 +54,8 @@ constexpr const char* kShare =
     "((select shards from {meta}) + (select count(*) from {relay}) - 1) [div] (select count(*) from {relay})";
 
 constexpr const char* kReturn =
-    "update {shard} set owner = null, state = 'free' where owner = :me and shard = :shard and token = :token";
+    "update {shard} set owner = null, state = 'free', lost = 0, suspect = null"
+    " where owner = :me and shard = :shard and token = :token";
 
 constexpr const char* kHolders = R"(
 select cast(s.shard as [text]), cast(s.token as [text]), s.owner, cast([left] as [text]),

@@ -54,7 +54,10 @@ from {event} e left join {retry} r on r.row_id = e.id where e.id = :id)";
 Config::Config(const std::string& json, const outbox_host*) : Config(ReadConfig(json)) {}
 
 Config::Config(std::map<std::string, std::string, std::less<>> options)
-    : path(std::move(options["path"])), tables(options["table"]), leases(tables, Dialect()) {}
+    : path(std::move(options["path"])),
+      tables(options["table"]),
+      leases(tables, Dialect()),
+      suspects(tables, Dialect()) {}
 
 struct Adapter::Writing {
   Writing(Connection& db, const sql::Tables& t)

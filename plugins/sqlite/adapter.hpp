@@ -10,6 +10,7 @@
 
 #include "outbox/adapter.hpp"
 #include "sql/leases.hpp"
+#include "sql/suspects.hpp"
 #include "sql/tables.hpp"
 #include "sqlite/connection.hpp"
 #include "sqlite/reader.hpp"
@@ -22,6 +23,7 @@ struct Config {
   std::string path;
   sql::Tables tables;
   sql::Leases leases;
+  sql::Suspects suspects;
 
  private:
   explicit Config(std::map<std::string, std::string, std::less<>> options);
@@ -29,6 +31,7 @@ struct Config {
 
 class Adapter : public StorageAdapter,
                 public LeaseKeeping,
+                public Suspecting,
                 public Emitting,
                 public SchemaKeeping,
                 public Counting,
@@ -46,6 +49,8 @@ class Adapter : public StorageAdapter,
 
   Lease Heartbeat(std::string_view relay_id, Millis lease) override;
   void ReturnShards(std::string_view relay_id, std::span<const outbox_owned_shard> shards, bool leave) override;
+  bool WasLost() override { return config_->suspects.WasLost(Db(), call()); }
+  std::uint32_t Mark(Bytes row) override { return config_->suspects.Mark(Db(), call(), row); }
 
   void BeginEmit() override;
   void Insert(Events events) override;

@@ -4,6 +4,7 @@
 #include "outbox/ext/leases.h"
 #include "outbox/ext/schema.h"
 #include "outbox/ext/stats.h"
+#include "outbox/ext/suspect.h"
 #include "outbox/ext/testing.h"
 #include "outbox/ext/wakeup.h"
 #include "outbox/plugin.h"

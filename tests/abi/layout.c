@@ -4,6 +4,7 @@
 #include "outbox/ext/leases.h"
 #include "outbox/ext/schema.h"
 #include "outbox/ext/stats.h"
+#include "outbox/ext/suspect.h"
 #include "outbox/ext/testing.h"
 #include "outbox/ext/wakeup.h"
 #include "outbox/plugin.h"
@@ -173,6 +174,10 @@ const struct Place* LAYOUT(void) {
       FIELD(outbox_stats_v1, struct_size),
       FIELD(outbox_stats_v1, read),
       WHOLE(outbox_stats_v1),
+      FIELD(outbox_suspect_v1, struct_size),
+      FIELD(outbox_suspect_v1, was_lost),
+      FIELD(outbox_suspect_v1, mark),
+      WHOLE(outbox_suspect_v1),
       FIELD(outbox_testing_v1, struct_size),
       FIELD(outbox_testing_v1, reset),
       FIELD(outbox_testing_v1, expire_leases),

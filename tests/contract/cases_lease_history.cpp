@@ -1,4 +1,5 @@
 // Random histories of leases, against the model that the simulator's runs rest on: the same steps, the same answers.
+#include <algorithm>
 #include <map>
 #include <random>
 #include <thread>
@@ -42,6 +43,7 @@ class LeaseHistory {
   }
 
   void Run(int steps) {
+    rig_.Emit(std::vector<Note>(30, Note{}));
     for (int step = 0; step < steps; ++step) {
       const auto relay = static_cast<int>(Below(kRelays));
       switch (Below(12)) {
@@ -144,12 +146,39 @@ class LeaseHistory {
       order.reserve_duration = kLong;
       order.relay_id = relay.id;
       order.in_hand = [](std::string_view) { return false; };
-      const auto read = relay.session->ReserveNewEvents(order, {s.shard, Token(s), kTimeout});
+      const Call call{s.shard, Token(s), kTimeout};
+      const auto read = relay.session->ReserveNewEvents(order, call);
       const bool holds = model_.Holds(s.shard, s.token);
       Did(fmt::format("{} reads shard {} under token {}", relay.id, s.shard, s.token));
-      Check(read.ok() == holds && (holds || read.status().code() == OUTBOX_LEASE_LOST),
-            "a read under a {} token answered code {}", holds ? "valid" : "stale", read.status().code());
+      const auto expect = [&](const char* what, const Status& status) {
+        Check(holds ? status.ok() : status.code() == OUTBOX_LEASE_LOST, "{} under a {} token answered code {}", what,
+              holds ? "valid" : "stale", status.code());
+      };
+      expect("a read", read.status());
+      std::vector<std::string>& rows = rows_[s.shard];
+      if (read.ok() && read->size() > 0 && rows.size() < 2 && std::ranges::count(rows, View((*read)[0].row_id)) == 0)
+        rows.emplace_back(View((*read)[0].row_id));
+      if (rig_.store().HasSuspects()) Suspect(*relay.session, s, call, rows, expect);
     }
+  }
+
+  // outbox.suspect/1
+  template <class Expect>
+  void Suspect(plugins::Session& session, const outbox_owned_shard& s, const Call& call,
+               const std::vector<std::string>& rows, const Expect& expect) {
+    const auto lost = session.WasLost(call);
+    expect("was_lost", lost.status());
+    if (lost.ok())
+      Check(*lost == model_.WasLost(s.shard), "shard {} was {} by its last owner, says was_lost", s.shard,
+            *lost ? "lost" : "given back");
+    const std::size_t which = Below(rows.size() + 1);
+    const bool none = which == rows.size();
+    Did(fmt::format("and marks {}", none ? "none" : "row " + rows[which]));
+    const auto owners = session.Mark(none ? std::nullopt : Bytes(rows[which]), call);
+    expect("mark", owners.status());
+    if (!owners.ok()) return;
+    const std::uint32_t expected = model_.Mark(s.shard, none ? std::nullopt : std::optional<std::uint64_t>(which));
+    Check(none || *owners == expected, "{} owners in a row have marked the row, expected: {}", *owners, expected);
   }
 
   // Whoever beats now gives back what he is to give back: soon all have a fair share, and no shard is without owner.
@@ -187,6 +216,7 @@ class LeaseHistory {
   engine::Time now_ = 1;
   std::vector<Player> relays_;
   std::map<std::uint32_t, std::uint64_t> first_token_;
+  std::map<std::uint32_t, std::vector<std::string>> rows_;  // by shard, as read
   std::vector<std::string> did_;
 };
 
@@ -201,7 +231,7 @@ void RandomLeases(const Subject& subject) {
 
 std::vector<Case> LeaseHistoryCases() {
   return {{"lease", "random-history",
-           "Shards are taken, shared, given back and lost as the model of the lease protocol says (--seed).",
+           "Shards are taken, shared, given back, lost and suspected as the model of the lease protocol says (--seed).",
            RandomLeases}};
 }
 

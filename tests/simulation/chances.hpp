@@ -33,6 +33,7 @@ enum class Chance : std::uint8_t {
   kRollBack,
   kLongOpen,  // a transaction stays open for long
   kPoison,
+  kKiller,  // an event that ends the relay which sends it
   kStorageError,
   kDatabaseOutage,
   kDatabaseClock,  // jumps

@@ -10,10 +10,12 @@ struct EngineProbe {
   using State = Engine::State;
   using Why = Engine::Hold::Why;
   using Phase = Tenure::Phase;
+  using Mark = Engine::Mark;
   static constexpr int kNoHold = -1;
 
   static simulation::Coverage::Look Take(const Engine& e, const Tenure& t) {
-    simulation::Coverage::Look look{static_cast<int>(e.mode_), static_cast<int>(t.phase_), {}, {}};
+    simulation::Coverage::Look look{
+        static_cast<int>(e.mode_), static_cast<int>(t.phase_), static_cast<int>(e.mark_), {}, {}};
     look.events.reserve(e.events_.size());
     for (const Engine::Event& event : e.events_) look.events.push_back(static_cast<int>(event.state));
     for (const auto& [key, hold] : e.holds_) look.holds[key] = static_cast<int>(hold.why);
@@ -25,6 +27,7 @@ struct EngineProbe {
                                          "acked", "failing", "releasing", "settled"};
     static const char* const whys[] = {"none", "retried", "failing", "barrier", "sweep"};
     static const char* const phases[] = {"standby", "holding", "winding up", "handing over", "stopping", "stopped"};
+    static const char* const marks[] = {"none", "wanted", "writing", "set", "clearing"};
     switch (part) {
       case simulation::Coverage::Part::kMode:
         return modes[state];
@@ -34,6 +37,8 @@ struct EngineProbe {
         return whys[state + 1];
       case simulation::Coverage::Part::kTenure:
         return phases[state];
+      case simulation::Coverage::Part::kMark:
+        return marks[state];
     }
     return "";
   }
@@ -55,6 +60,7 @@ void Coverage::Compare(const Look& before, const Look& after) {
   };
   gone(Part::kMode, before.mode, after.mode);
   gone(Part::kTenure, before.tenure, after.tenure);
+  gone(Part::kMark, before.mark, after.mark);
   for (std::size_t e = 0; e < before.events.size(); ++e) gone(Part::kEvent, before.events[e], after.events[e]);
   for (const auto& [key, why] : before.holds) {
     const auto now = after.holds.find(key);
@@ -64,14 +70,15 @@ void Coverage::Compare(const Look& before, const Look& after) {
     if (!before.holds.contains(key)) gone(Part::kHold, EngineProbe::kNoHold, why);
 }
 
-// Read from the code, not from what was seen. Left out are two that one run in ten thousand goes (a key that waits for
-// its sweep fails again, a relay is stopped while it winds up a lost lease), and the events that a storage wants
-// released: the model marks no rows.
+// Read from the code, not from what was seen. Left out are three that one run in ten thousand goes (a key that waits for
+// its sweep fails again, a relay is stopped while it winds up a lost lease, a lease is lost while an event is being
+// marked), and the events that a storage wants released: the model marks no rows.
 const std::vector<Coverage::Way>& Coverage::Known() {
   using Mode = EngineProbe::Mode;
   using State = EngineProbe::State;
   using Why = EngineProbe::Why;
   using Phase = EngineProbe::Phase;
+  using Mark = EngineProbe::Mark;
   static const auto mode = [](Mode a, Mode b) { return Way{Part::kMode, static_cast<int>(a), static_cast<int>(b)}; };
   static const auto event = [](State a, State b) {
     return Way{Part::kEvent, static_cast<int>(a), static_cast<int>(b)};
@@ -82,6 +89,7 @@ const std::vector<Coverage::Way>& Coverage::Known() {
   static const auto tenure = [](Phase a, Phase b) {
     return Way{Part::kTenure, static_cast<int>(a), static_cast<int>(b)};
   };
+  static const auto mark = [](Mark a, Mark b) { return Way{Part::kMark, static_cast<int>(a), static_cast<int>(b)}; };
   static const std::vector<Way> known = {
       mode(Mode::kStandby, Mode::kActive),
       mode(Mode::kStandby, Mode::kRetiring),  // told to stop
@@ -124,12 +132,20 @@ const std::vector<Coverage::Way>& Coverage::Known() {
       tenure(Phase::kHandingOver, Phase::kWindingUp),  // the lease ended first
       tenure(Phase::kHandingOver, Phase::kStopping),
       tenure(Phase::kStopping, Phase::kStopped),
+      mark(Mark::kNone, Mark::kWanted),
+      mark(Mark::kWanted, Mark::kWriting),
+      mark(Mark::kWriting, Mark::kSet),
+      mark(Mark::kWriting, Mark::kWanted),    // the call failed
+      mark(Mark::kWriting, Mark::kClearing),  // too many owners have marked it, or it was dropped meanwhile
+      mark(Mark::kSet, Mark::kNone),
+      mark(Mark::kSet, Mark::kClearing),  // an outage
+      mark(Mark::kClearing, Mark::kNone),
   };
   return known;
 }
 
 std::string Coverage::Name(const Way& way) {
-  static const char* const parts[] = {"engine", "event", "held key", "tenure"};
+  static const char* const parts[] = {"engine", "event", "held key", "tenure", "mark"};
   return fmt::format("{:9} {:>12} -> {}", parts[static_cast<int>(way.part)], EngineProbe::Name(way.part, way.from),
                      EngineProbe::Name(way.part, way.to));
 }

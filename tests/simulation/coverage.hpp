@@ -17,10 +17,10 @@ namespace outbox::simulation {
 
 class Coverage {
  public:
-  enum class Part : std::uint8_t { kMode, kEvent, kHold, kTenure };
+  enum class Part : std::uint8_t { kMode, kEvent, kHold, kTenure, kMark };
   // An engine's states at one moment: before and after what it is told, and after what it decides.
   struct Look {
-    int mode = 0, tenure = 0;
+    int mode = 0, tenure = 0, mark = 0;
     std::vector<int> events;
     std::map<std::uint64_t, int> holds;
   };

@@ -19,6 +19,7 @@ void Ledger::Requeued(EventNumber e, RowId id, std::uint32_t commit) {
   fate.id = id;
   fate.commit = commit;
   fate.dead = false;
+  fate.ended = 0;
   fate.requeued = true;
 }
 
@@ -66,6 +67,17 @@ void Ledger::Deleted(EventNumber e) {
 
 void Ledger::FailureTaken(EventNumber e, bool token_holds) {
   if (!token_holds) Break("I7 lease: a stale owner's failure of " + Name(e) + " was taken");
+}
+
+void Ledger::EndsRelay(EventNumber e) {
+  Fate& fate = fates_[e];
+  history_.Say("{} ends the relay that sends it", Name(e));
+  if (++fate.ended > most_ended_ && only_killers_)
+    Break(fmt::format("I8 killer: {} has ended {} relays", Name(e), fate.ended));
+}
+
+void Ledger::Blamed(EventNumber e) {
+  if (fates_[e].ended == 0 && only_killers_) Break("I8 killer: " + Name(e) + " is blamed for what another one does");
 }
 
 void Ledger::Fault(std::uint32_t shard, Time lasts) {

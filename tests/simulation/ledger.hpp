@@ -10,8 +10,10 @@
 //   I6 confirm safety     a row is deleted only after a report with an offset
 //   I7 lease safety       nobody sends without a live lease; a stale owner's failures change nothing; a lease ends only
 //                         where something kept it from being renewed
+//   I8 a killer is found  where relays end by nothing else, an event ends few of them, and no other one is blamed
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -31,6 +33,7 @@ enum class Poison : std::uint8_t {
   kTooLarge,    // refused by the broker, for good
   kShy,         // refused by the broker twice, then taken
   kMending,     // judged unsendable once, then sent
+  kKiller,      // ends the relay that sends it
 };
 
 // As it lies in the table and travels to the broker.
@@ -51,6 +54,7 @@ struct Fate {
   std::uint32_t stored = 0;
   Time first_sent = kForever;
   std::uint32_t refusals = 0;
+  std::uint32_t ended = 0;  // relays, since somebody last tried it again
 };
 
 class Ledger {
@@ -59,8 +63,13 @@ class Ledger {
       : world_(world),
         history_(history),
         leases_may_end_(scenario.nap + scenario.pause + scenario.crash + scenario.storage_error +
-                            scenario.database_outage + scenario.database_clock >
+                            scenario.database_outage + scenario.database_clock + scenario.killer >
                         0),
+        only_killers_(scenario.nap + scenario.pause + scenario.crash + scenario.stop + scenario.join +
+                          scenario.storage_error + scenario.database_outage + scenario.database_clock +
+                          scenario.broker_outage ==
+                      0),
+        most_ended_(kMostEnded + std::bit_width(scenario.window)),
         of_key_(static_cast<std::size_t>(scenario.keys)) {}
 
   EventNumber Written(const Fate& fate);
@@ -74,9 +83,13 @@ class Ledger {
   void Acked(EventNumber e) { fates_[e].acked = true; }
   void Deleted(EventNumber e);
   void FailureTaken(EventNumber e, bool token_holds);
+  void EndsRelay(EventNumber e);
+  void Blamed(EventNumber e);  // for the end of relays
 
   // Something that may make duplicates, of one shard or of all.
   static constexpr std::uint32_t kAllShards = ~0u;
+  // One at full speed, one for each doubling of the first steps, and three that had marked it.
+  static constexpr std::uint32_t kMostEnded = 4;
   void Fault(std::uint32_t shard, Time lasts = 0);
   // By the database's clock, or nearly: a fault of its own, as a few troubles that are none may add up to it.
   void LeaseEnds(std::uint32_t shard);
@@ -106,7 +119,8 @@ class Ledger {
 
   World& world_;
   History& history_;
-  const bool leases_may_end_;
+  const bool leases_may_end_, only_killers_;
+  const std::uint32_t most_ended_;
   std::vector<Fate> fates_;
   std::vector<std::vector<EventNumber>> of_key_;
   std::vector<FaultTime> faults_;

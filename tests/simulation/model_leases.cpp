@@ -56,13 +56,18 @@ Lease ModelLeases::Turn(RelayId relay, Time lease, Time now) {
   relays_[relay] = now + lease;
   std::erase_if(relays_, [&](const auto& one) { return one.second <= now && one.first != relay; });
   for (Shard& shard : shards_)
-    if (shard.owner && !relays_.contains(*shard.owner)) shard.owner.reset();
+    if (shard.owner && !relays_.contains(*shard.owner)) {
+      shard.owner.reset();
+      shard.lost = true;
+    }
   const std::uint32_t share = Share(shards_.size(), relays_.size());
   auto mine = static_cast<std::uint32_t>(
       std::count_if(shards_.begin(), shards_.end(), [&](const Shard& s) { return s.owner == relay && !s.leaving; }));
   for (Shard& shard : shards_) {
     if (shard.owner || mine >= share) continue;
-    shard = {relay, shard.token + 1, false};
+    shard.owner = relay;
+    ++shard.token;
+    shard.leaving = false;
     ++mine;
   }
   for (auto shard = shards_.rbegin(); shard != shards_.rend() && mine > share; ++shard) {
@@ -101,9 +106,20 @@ Lease ModelLeases::Heartbeat(RelayId relay, Time lease, Time now) {
 void ModelLeases::Return(RelayId relay, std::span<const outbox_owned_shard> shards, bool leave) {
   for (const outbox_owned_shard& one : shards) {
     Shard& shard = shards_[one.shard];
-    if (shard.owner == relay && shard.token == one.token) shard.owner.reset();
+    if (shard.owner == relay && shard.token == one.token) shard = {.token = shard.token};
   }
   if (leave) relays_.erase(relay);
+}
+
+std::uint32_t ModelLeases::Mark(std::uint32_t shard, std::optional<std::uint64_t> row) {
+  Shard& s = shards_[shard];
+  if (!row || row != s.suspect)
+    s.suspect_owners = row ? 1 : 0;
+  else if (s.suspect_token != s.token)
+    ++s.suspect_owners;
+  s.suspect = row;
+  s.suspect_token = s.token;
+  return s.suspect_owners;
 }
 
 bool ModelLeases::Lives(std::uint32_t shard, RelayId relay, std::uint64_t token, Time now) const {

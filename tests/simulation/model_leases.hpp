@@ -34,6 +34,10 @@ class ModelLeases {
   // All of it at one moment.
   [[nodiscard]] Lease Heartbeat(RelayId relay, Time lease, Time now);
 
+  // outbox.suspect/1, of who Holds
+  [[nodiscard]] bool WasLost(std::uint32_t shard) const { return shards_[shard].lost; }
+  std::uint32_t Mark(std::uint32_t shard, std::optional<std::uint64_t> row);
+
   void Return(RelayId relay, std::span<const outbox_owned_shard> shards, bool leave);
   // What a read and a fenced write ask.
   [[nodiscard]] bool Holds(std::uint32_t shard, std::uint64_t token) const {
@@ -50,6 +54,10 @@ class ModelLeases {
     std::optional<RelayId> owner = {};
     std::uint64_t token = 0;
     bool leaving = false;
+    bool lost = false;  // by the owner before
+    std::optional<std::uint64_t> suspect = {};
+    std::uint64_t suspect_token = 0;
+    std::uint32_t suspect_owners = 0;
   };
   [[nodiscard]] Lease Own(RelayId relay) const;
 

@@ -67,6 +67,7 @@ bool ModelStore::Fail(std::uint32_t shard, std::uint64_t token, const std::vecto
     const auto it = rows_.find(f.row.id);
     if (it == rows_.end()) continue;
     ledger_.FailureTaken(f.row.event, holds);
+    if (f.blamed) ledger_.Blamed(f.row.event);
     if (f.disposition == OUTBOX_DEAD) {
       history_.Say("database moves {} to the dead letters", ledger_.Name(f.row.event));
       ledger_.Died(f.row.event);
@@ -93,6 +94,7 @@ void ModelStore::Unblock(EventNumber e) {
   if (retry == retries_.end()) return;
   history_.Say("operator unblocks {}", ledger_.Name(e));
   retry->second = {0, clock(), false};
+  ledger_.Of(e).ended = 0;
 }
 
 void ModelStore::Requeue(EventNumber e) {

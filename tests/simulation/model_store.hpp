@@ -36,6 +36,7 @@ struct Failure {
   Row row;
   std::int32_t disposition;
   Time retry_after;
+  bool blamed = false;  // for the end of relays
 };
 
 class ModelStore {

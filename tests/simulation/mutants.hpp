@@ -28,6 +28,8 @@ enum class Mutant : std::uint8_t {
   kSkipBlockedHead,
   kIdReuse,
   kOvertaking,
+  kMarksFade,
+  kFirstStepsTogether,
 };
 
 struct MutantInfo {
@@ -36,7 +38,7 @@ struct MutantInfo {
   std::string_view scenario;  // in which it is looked for
 };
 
-inline constexpr std::array<MutantInfo, 15> kMutants = {{
+inline constexpr std::array<MutantInfo, 17> kMutants = {{
     {Mutant::kConfirmBeforeAck, "confirm-before-ack", "engine", "a row is deleted when its event is sent", "quiet"},
     {Mutant::kConfirmOnImplied, "confirm-on-implied", "client", "a success without an offset counts", "broker"},
     {Mutant::kIdCursorOnly, "id-cursor-only", "storage", "reads look above the last id only", "late-commits"},
@@ -57,6 +59,9 @@ inline constexpr std::array<MutantInfo, 15> kMutants = {{
      "poison-blocks"},
     {Mutant::kIdReuse, "id-reuse", "storage", "the id of a deleted newest row is given again", "late-commits"},
     {Mutant::kOvertaking, "overtaking", "client", "requests pass one that was refused", "poison-blocks"},
+    {Mutant::kMarksFade, "marks-fade", "storage", "what was marked is forgotten with its owner", "killers"},
+    {Mutant::kFirstStepsTogether, "first-steps-together", "shell", "all shards take their first steps at once",
+     "killers"},
 }};
 
 }  // namespace outbox::simulation

@@ -47,11 +47,13 @@ Process::Process(Parts its_parts, RelayId its_id)
 // At or a little after the moment at which the local clock shows that time.
 Time Process::WorldAt(Time local) const { return (local - offset_) * 1000 / (1000 + permille_) + 2; }
 
-ShardProcess::ShardProcess(Process& process, std::uint32_t shard, Position start, WoundUp wound_up)
+ShardProcess::ShardProcess(Process& process, std::uint32_t shard, Position start, WoundUp wound_up,
+                           FirstStepOver first_step_over)
     : process_(process),
       parts_(process.parts),
       shard_(shard),
       wound_up_(std::move(wound_up)),
+      first_step_over_(std::move(first_step_over)),
       engine_(MakeSettings(parts_.scenario, parts_.world.Below(1'000'000))),
       producer_({parts_.world, parts_.chances, parts_.ledger, parts_.history, parts_.broker, parts_.scenario}, shard,
                 {[this](std::vector<publish::Report> r) { Turn([this, r] { engine_.Reported(r); }); },
@@ -59,8 +61,11 @@ ShardProcess::ShardProcess(Process& process, std::uint32_t shard, Position start
                  [this] { Turn([this] { engine_.ProducerFailed(); }); }, [this] { return process_.Awake(); }}),
       position_(start) {}
 
-void ShardProcess::Held(std::uint64_t token, Time until) {
-  Turn([this, token, until] { tenure_.Held(token, until); });
+void ShardProcess::Held(std::uint64_t token, Time until, bool careful) {
+  Turn([this, token, until, careful] {
+    tenure_.Held(token, until, careful);
+    first_step_ = first_step_ || careful;
+  });
 }
 
 void ShardProcess::Lost() {
@@ -96,6 +101,10 @@ void ShardProcess::Turn(F input) {
       engine_.TakeCommands([this](const Command& c, std::span<const EventIndex> events,
                                   std::span<const engine::FailedEvent> failures) { Execute(c, events, failures); });
     });
+    if (first_step_ && !engine_.InFirstStep()) {
+      first_step_ = false;
+      first_step_over_(shard_);
+    }
     if (tenure_.Waits(process_.Local())) parts_.world.After(0, [this] { Resume(); });
     const Time next = engine_.NextDeadline();
     if (next >= kForever) return;
@@ -116,9 +125,10 @@ void ShardProcess::Resume() {
 
 void ShardProcess::Execute(const Command& c, std::span<const EventIndex> events,
                            std::span<const engine::FailedEvent> failures) {
+  if (process_.dead) return;
   switch (c.what) {
     case Do::kReserve:
-      Reserve(c.sweep);
+      Reserve(c.sweep, c.rows);
       break;
     case Do::kPublish:
       Publish(events);
@@ -141,7 +151,8 @@ void ShardProcess::Execute(const Command& c, std::span<const EventIndex> events,
       break;
     case Do::kFail: {
       std::vector<Failure> rows;
-      for (const auto& f : failures) rows.push_back({Held(f.event).row, f.disposition, f.retry_after});
+      for (const auto& f : failures)
+        rows.push_back({Held(f.event).row, f.disposition, f.retry_after, f.error == publish::kEndsRelays});
       process_.Call(
           Process::Kind::kWrite,
           [this, rows, token = batches_[engine_.BatchOf(failures[0].event)].token] {
@@ -151,6 +162,9 @@ void ShardProcess::Execute(const Command& c, std::span<const EventIndex> events,
       break;
     }
     case Do::kRelease:  // this storage marks no rows
+      break;
+    case Do::kMark:
+      Mark(events);
       break;
     case Do::kForget:
       for (const EventIndex e : events) {
@@ -173,11 +187,31 @@ void ShardProcess::Publish(std::span<const EventIndex> events) {
     const Row& row = Held(e).row;
     parts_.history.Say("relay {} sends {} of shard {}", process_.id, parts_.ledger.Name(row.event), shard_);
     parts_.ledger.Sent(row.event, lives);
+    if (parts_.ledger.Of(row.event).poison == Poison::kKiller) {
+      parts_.ledger.EndsRelay(row.event);
+      return process_.crash();
+    }
     producer_.Publish(parts_.ledger.Of(row.event).lane, row, e);
   }
 }
 
-void ShardProcess::Reserve(bool sweep) {
+void ShardProcess::Mark(std::span<const EventIndex> events) {
+  std::optional<RowId> row;
+  if (!events.empty()) row = Held(events.front()).row.id;
+  const auto owners = std::make_shared<std::uint32_t>(0);
+  process_.Call(
+      Process::Kind::kWrite,
+      [this, row, token = tenure_.token(), owners] {
+        ModelLeases& leases = parts_.store.leases;
+        if (!leases.Holds(shard_, token)) return OUTBOX_LEASE_LOST;
+        *owners = leases.Mark(shard_, parts_.scenario.mutant == Mutant::kMarksFade ? std::nullopt : row);
+        return OUTBOX_OK;
+      },
+      [this, owners](outbox_code code) { Turn([this, code, owners] { engine_.Marked(code, *owners); }); });
+}
+
+void ShardProcess::Reserve(bool sweep, std::uint32_t rows) {
+  asked_for_ = std::min(rows, parts_.scenario.batch);
   for (const RowId id : forgotten_) in_hand_.erase(id);
   forgotten_.clear();
   const std::uint64_t token = tenure_.token();
@@ -202,7 +236,7 @@ void ShardProcess::Reserve(bool sweep) {
           position_ = {};
         else if (!seen->rows.empty())
           (void)ModelStore::Choose(
-              *seen, position_, parts_.scenario.batch, [](RowId) { return false; }, more);
+              *seen, position_, asked_for_, [](RowId) { return false; }, more);
         Turn([this, code] { engine_.ReserveFailed(code); });
       });
 }
@@ -210,7 +244,7 @@ void ShardProcess::Reserve(bool sweep) {
 void ShardProcess::Arrived(const Snapshot& snapshot) {
   bool more = false;
   std::vector<Found> rows = ModelStore::Choose(
-      snapshot, position_, parts_.scenario.batch, [this](RowId id) { return in_hand_.contains(id); }, more);
+      snapshot, position_, asked_for_, [this](RowId id) { return in_hand_.contains(id); }, more);
   std::vector<engine::Incoming> incoming;
   for (const Found& found : rows) {
     in_hand_.insert(found.row.id);

@@ -54,6 +54,7 @@ class Process {
   Parts parts;
   const RelayId id;
   bool dead = false;
+  std::function<void()> crash;  // by something that it does itself
   Time paused_until_ = 0;
   Time told_until = 0;  // what it has been told of its lease, by the world's clock: an answer may be lost
   // The wall clock of a machine may be set; nothing may depend on it.
@@ -91,9 +92,10 @@ void Process::Call(Kind kind, Effect effect, Answer answer) {
 class ShardProcess {
  public:
   using WoundUp = std::function<void(std::uint32_t shard, std::uint64_t token, bool for_good)>;
-  ShardProcess(Process& process, std::uint32_t shard, Position start, WoundUp wound_up);
+  using FirstStepOver = std::function<void(std::uint32_t shard)>;
+  ShardProcess(Process& process, std::uint32_t shard, Position start, WoundUp wound_up, FirstStepOver first_step_over);
 
-  void Held(std::uint64_t token, Time until);
+  void Held(std::uint64_t token, Time until, bool careful);
   void Lost();
   void HandOver(std::uint64_t token, Time until);
   void Stop(Time deadline);
@@ -112,7 +114,8 @@ class ShardProcess {
   void Execute(const engine::Command& c, std::span<const engine::EventIndex> events,
                std::span<const engine::FailedEvent> failures);
   void Publish(std::span<const engine::EventIndex> events);
-  void Reserve(bool sweep);
+  void Reserve(bool sweep, std::uint32_t rows);
+  void Mark(std::span<const engine::EventIndex> events);
   void Arrived(const Snapshot& snapshot);
   void Retired();
   [[nodiscard]] const Found& Held(engine::EventIndex e) const;
@@ -122,6 +125,7 @@ class ShardProcess {
   Parts parts_;
   const std::uint32_t shard_;
   const WoundUp wound_up_;
+  const FirstStepOver first_step_over_;
   engine::Engine engine_;
   engine::Tenure tenure_{engine_};
   ModelProducer producer_;
@@ -132,6 +136,8 @@ class ShardProcess {
     std::vector<Found> rows;
     std::uint64_t token = 0;
   };
+  bool first_step_ = false;
+  std::uint32_t asked_for_ = 0;  // rows of the read under way
   std::vector<Batch> batches_;
   Time alarm_ = 0;
 };

@@ -4,8 +4,13 @@
 
 namespace outbox::simulation {
 
-RelayProcess::RelayProcess(Parts parts, RelayId id) : parts_(parts), process_(parts, id), membership_(kLease, kPoll) {
+RelayProcess::RelayProcess(Parts parts, RelayId id, std::function<void()> crashed)
+    : parts_(parts), process_(parts, id), membership_(kLease, kPoll) {
   membership_.Begin(parts.scenario.shards);
+  process_.crash = [this, crashed = std::move(crashed)] {
+    Crash();
+    crashed();
+  };
 }
 
 void RelayProcess::Crash() {
@@ -114,11 +119,36 @@ void RelayProcess::Look(Time asked) {
 
 void RelayProcess::Answered(const Lease& lease, Time asked) {
   process_.told_until = process_.WorldAt(asked) + lease.left.count() * kMillisecond;
-  for (const engine::ShardOrder& order : membership_.Answered(lease, asked)) Follow(order);
+  FollowAll(membership_.Answered(lease, asked));
+}
+
+void RelayProcess::FollowAll(std::vector<engine::ShardOrder> orders) {
+  for (auto order = orders.begin(); order != orders.end(); ++order) {
+    if (order->what != engine::ShardOrder::What::kWork || !order->news) {
+      Follow(*order, false);
+      continue;
+    }
+    const auto lost = std::make_shared<bool>(true);  // in doubt
+    return process_.Call(
+        Process::Kind::kRead,
+        [this, lost, shard = order->shard, token = order->token] {
+          if (!parts_.store.leases.Holds(shard, token)) return OUTBOX_LEASE_LOST;
+          *lost = parts_.store.leases.WasLost(shard);
+          return OUTBOX_OK;
+        },
+        [this, lost, first = *order, rest = std::vector(order + 1, orders.end())](outbox_code code) {
+          Follow(first, code != OUTBOX_OK || *lost);
+          FollowAll(rest);
+        });
+  }
   NextBeat(membership_.NextBeat());
 }
 
-void RelayProcess::Follow(const engine::ShardOrder& order) {
+void RelayProcess::Follow(const engine::ShardOrder& order, bool careful) {
+  if (careful && parts_.scenario.mutant != Mutant::kFirstStepsTogether) {
+    if (first_step_ && first_step_ != order.shard) return membership_.NotBegun(order.shard);
+    first_step_ = order.shard;
+  }
   constexpr const char* kNews[] = {"takes", "hands over", "has lost"};
   if (order.news)
     parts_.history.Say("relay {} {} shard {} (token {})", process_.id, kNews[static_cast<int>(order.what)], order.shard,
@@ -151,9 +181,16 @@ void RelayProcess::Follow(const engine::ShardOrder& order) {
         to_return_[shard] = token;
       for_good ? GiveBackIfDone() : BeatNow();
     };
-    it = shards_.emplace(order.shard, std::make_unique<ShardProcess>(process_, order.shard, start, wound_up)).first;
+    const auto first_step_over = [this](std::uint32_t shard) {
+      if (first_step_ == shard) first_step_.reset();
+      BeatNow();
+    };
+    it = shards_
+             .emplace(order.shard,
+                      std::make_unique<ShardProcess>(process_, order.shard, start, wound_up, first_step_over))
+             .first;
   }
-  it->second->Held(order.token, order.until);
+  it->second->Held(order.token, order.until, careful);
 }
 
 void RelayProcess::Stop(Time timeout) {

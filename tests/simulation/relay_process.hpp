@@ -12,7 +12,8 @@ namespace outbox::simulation {
 
 class RelayProcess {
  public:
-  RelayProcess(Parts parts, RelayId id);
+  // `crashed` is told what happened by itself.
+  RelayProcess(Parts parts, RelayId id, std::function<void()> crashed);
 
   void Start() { Beat(); }
   void Pause(Time how_long) {
@@ -31,7 +32,9 @@ class RelayProcess {
   void Beat();
   void Look(Time asked);
   void Answered(const Lease& lease, Time asked);
-  void Follow(const engine::ShardOrder& order);
+  // The lease is asked about first: whether its last owner let it end.
+  void FollowAll(std::vector<engine::ShardOrder> orders);
+  void Follow(const engine::ShardOrder& order, bool careful);
   void NextBeat(Time wait);
   void BeatNow();
   void ReturnWoundUp();
@@ -45,7 +48,8 @@ class RelayProcess {
   std::map<std::uint32_t, std::unique_ptr<ShardProcess>> shards_;
   std::vector<std::unique_ptr<ShardProcess>> gone_;  // whose producers may still have requests on the wire
   std::map<std::uint32_t, std::uint64_t> to_return_;
-  std::uint32_t beat_ = 0;  // the wait for a heartbeat that counts
+  std::optional<std::uint32_t> first_step_;  // the shard that is in its first careful step
+  std::uint32_t beat_ = 0;                   // the wait for a heartbeat that counts
   bool beating_ = false;
   bool stopping_ = false, leaving_ = false;
   std::size_t wound_up_for_good_ = 0;

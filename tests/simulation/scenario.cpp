@@ -52,9 +52,9 @@ std::vector<Scenario> Make() {
       {.name = "paused",
        .relays = 2,
        .shards = 3,
-       .poison = 0.05,
-       .storage_error = 0.02,
-       .pause = 0.03,
+       .poison = 0.12,
+       .storage_error = 0.05,
+       .pause = 0.04,
        .on_exhausted = OUTBOX_DEAD},
       // Shards change hands while the broker is slow to answer and leases end.
       {.name = "hand-over-in-trouble",
@@ -78,6 +78,21 @@ std::vector<Scenario> Make() {
        .database_clock = 0.02,
        .wall_clock = 0.05},
       {.name = "poison-and-crashes", .relays = 2, .shards = 2, .poison = 0.1, .crash = 0.03, .unblock = 0.05},
+      {.name = "killers", .relays = 2, .shards = 4, .killer = 0.01, .unblock = 0.02, .mend = 0.03},
+      {.name = "killers-in-trouble",
+       .relays = 2,
+       .shards = 3,
+       .poison = 0.02,
+       .killer = 0.01,
+       .storage_error = 0.01,
+       .stall = 0.005,
+       .crash = 0.01,
+       .stop = 0.01,
+       .join = 0.01,
+       .broker_outage = 0.005,
+       .requeue = 0.05,
+       .mend = 0.03,
+       .on_exhausted = OUTBOX_DEAD},
       {.name = "everything-blocks",
        .relays = 3,
        .shards = 3,
@@ -129,10 +144,11 @@ Scenario Vary(Scenario scenario, std::uint64_t seed) {
   scenario.window = scenario.batch * (2 + static_cast<std::uint32_t>(random.Below(4)));
   scenario.shards = 1 + static_cast<std::uint32_t>(random.Below(scenario.shards));
   for (double* odds :
-       {&scenario.poison, &scenario.storage_error, &scenario.ack_lost, &scenario.implied, &scenario.stall,
-        &scenario.stateless, &scenario.fatal, &scenario.nap, &scenario.pause, &scenario.crash, &scenario.stop,
-        &scenario.join, &scenario.wall_clock, &scenario.requeue, &scenario.database_outage, &scenario.broker_outage,
-        &scenario.database_clock, &scenario.unblock, &scenario.mend})
+       {&scenario.poison,        &scenario.killer,         &scenario.storage_error, &scenario.ack_lost,
+        &scenario.implied,       &scenario.stall,          &scenario.stateless,     &scenario.fatal,
+        &scenario.nap,           &scenario.pause,          &scenario.crash,         &scenario.stop,
+        &scenario.join,          &scenario.wall_clock,     &scenario.requeue,       &scenario.database_outage,
+        &scenario.broker_outage, &scenario.database_clock, &scenario.unblock,       &scenario.mend})
     if (random.Below(4) == 0) *odds = 0;
   return scenario;
 }

@@ -23,7 +23,7 @@ struct Scenario {
   double no_key = 0.05, roll_back = 0.1, long_open = 0.1;
 
   // Odds of each call, record or request.
-  double poison = 0;
+  double poison = 0, killer = 0;
   double storage_error = 0;  // whether and when the call takes effect is open
   double ack_lost = 0, implied = 0, stall = 0, stateless = 0, fatal = 0;
   // Odds of each tenth of a second, and of each relay where it is about one.

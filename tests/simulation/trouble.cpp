@@ -13,7 +13,8 @@ void Trouble::Start() {
 
 void Trouble::StartRelay(Time in) {
   parts_.world.After(in, [this] {
-    auto relay = std::make_shared<RelayProcess>(parts_, next_id_++);
+    auto relay =
+        std::make_shared<RelayProcess>(parts_, next_id_++, [this] { StartRelay(random_.Between(0, 2 * kLease)); });
     parts_.history.Say("relay {} starts", relay->id());
     relays_.push_back(relay);
     relay->Start();

@@ -58,6 +58,7 @@ std::vector<Row> Writers::Insert(const std::vector<int>& keys) {
               .id = id};
     const auto poison = static_cast<Poison>(1 + random_.Below(4));
     if (parts_.chances.Happens(Chance::kPoison, s.poison)) fate.poison = poison;
+    if (parts_.chances.Happens(Chance::kKiller, s.killer)) fate.poison = Poison::kKiller;
     rows.push_back({id, parts_.ledger.Written(fate), key});
     parts_.history.Say("writer inserts {}{}", parts_.ledger.Name(rows.back().event),
                        fate.poison == Poison::kNone ? "" : ", which is poison");

@@ -18,6 +18,7 @@
 #include "outbox/ext/leases.h"
 #include "outbox/ext/schema.h"
 #include "outbox/ext/stats.h"
+#include "outbox/ext/suspect.h"
 #include "outbox/ext/testing.h"
 #include "outbox/ext/wakeup.h"
 
@@ -69,6 +70,14 @@ class LeaseKeeping {  // outbox.leases/1
   virtual ~LeaseKeeping() = default;
   virtual Lease Heartbeat(std::string_view relay_id, Millis lease) = 0;
   virtual void ReturnShards(std::string_view relay_id, std::span<const outbox_owned_shard> shards, bool leave) = 0;
+};
+
+// Of the shard and under the token of call().
+class Suspecting {  // outbox.suspect/1
+ public:
+  virtual ~Suspecting() = default;
+  virtual bool WasLost() = 0;
+  virtual std::uint32_t Mark(Bytes row) = 0;  // absent = forget the mark
 };
 
 class WakingUp {  // outbox.wakeup/1

@@ -31,6 +31,7 @@ class ProduceRequest:
     producer_id: int
     base_sequence: int
     records: int
+    frame: bytes = dataclasses.field(repr=False)
     error: Optional[int] = None   # None while there is no answer
     offset: Optional[int] = None  # where the broker put the first record
     refused_here: bool = False
@@ -186,7 +187,7 @@ def _parse_produce(frame, version):
         partition, _ = reader.take("ii")
     # base offset, length, leader epoch, magic, crc, attributes, last delta, times; then what is wanted
     *_, producer_id, _, base_sequence, records = reader.take("qiibIhiqqqhii")
-    return ProduceRequest(version, topic, partition, producer_id, base_sequence, records)
+    return ProduceRequest(version, topic, partition, producer_id, base_sequence, records, frame)
 
 
 def _produce_answer(correlation, request):

@@ -116,6 +116,14 @@ struct Trampolines {
     return Guard(e, [&] { Adapter(s, c).ReturnShards(View(relay), {shards, n}, leave != 0); });
   }
 
+  static outbox_code WasLost(outbox_session* s, const outbox_call* c, std::uint32_t* lost, outbox_error* e) noexcept {
+    return Guard(e, [&] { *lost = Adapter(s, c).WasLost() ? 1 : 0; });
+  }
+  static outbox_code Mark(outbox_session* s, outbox_bytes row, const outbox_call* c, std::uint32_t* owners,
+                          outbox_error* e) noexcept {
+    return Guard(e, [&] { *owners = Adapter(s, c).Mark(Maybe(row)); });
+  }
+
   static outbox_code Wait(outbox_session* s, const outbox_call* c, outbox_error* e) noexcept {
     bool seen = false;
     const outbox_code code = Guard(e, [&] { seen = Adapter(s, c).Wait(); });
@@ -230,6 +238,10 @@ struct Trampolines {
     if constexpr (std::is_base_of_v<LeaseKeeping, A>) {
       static const outbox_leases_v1 kTable{sizeof kTable, Heartbeat, ReturnShards};
       if (wanted == OUTBOX_LEASES_V1) return &kTable;
+    }
+    if constexpr (std::is_base_of_v<Suspecting, A>) {
+      static const outbox_suspect_v1 kTable{sizeof kTable, WasLost, Mark};
+      if (wanted == OUTBOX_SUSPECT_V1) return &kTable;
     }
     if constexpr (std::is_base_of_v<WakingUp, A>) {
       static const outbox_wakeup_v1 kTable{sizeof kTable, Wait};

@@ -1,0 +1,66 @@
+"""An event that ends every relay which sends it is found and parked, and the others go out."""
+
+import json
+import unittest
+
+from servers.kafka_proxy import NOT_ENOUGH_REPLICAS, proxied_kafka
+from servers.process import wait_until
+from servers.topic import read_topic
+from test_faults import FaultTest, lines
+
+TOPIC = "orders"
+KILLER = 100
+COUNT = 300
+# One at full speed, then one each time that the first steps, doubled, reach it again, and three that had marked it.
+MOST = 1 + KILLER.bit_length() + 3
+
+
+class SuspectTest(FaultTest):
+    def test_the_event_that_ends_relays_is_parked(self):
+        with proxied_kafka() as (broker, proxy):
+            broker.create_topic(TOPIC, partitions=2)
+            relay = self.sqlite(proxy.bootstrap, {"reserve_duration": "2s"},
+                                kafka={"bootstrap.servers": proxy.bootstrap, "compression.type": "none"})
+            text = lines(TOPIC, COUNT, key="k").splitlines()
+            killer = {**json.loads(text[KILLER]), "key": "bad", "payload": "KILLER"}
+            text[KILLER] = json.dumps(killer)
+            text[KILLER + 1] = json.dumps({**json.loads(text[KILLER + 1]), "key": "bad"})
+            self.emit(relay, "\n".join(text))
+
+            def kill(_, request):
+                if b"KILLER" not in request.frame:
+                    return None
+                relay.kill()
+                return NOT_ENOUGH_REPLICAS
+
+            proxy.reset(refuse=kill)
+            ends = 0
+            relay.start()
+
+            def settled():
+                nonlocal ends
+                if relay.returncode is None:
+                    return self.status(relay)["blocked"] == 1
+                ends += 1
+                relay.start()
+                return False
+
+            wait_until(settled, 120, "the event is parked")
+            print(f"  {ends} relays ended")
+            self.assertTrue(4 <= ends <= MOST, ends)
+            relay.wait_for_log("ends_relays")
+            self.wait_for_backlog(relay, 2)  # it, and the one behind it
+            self.assertEqual(set(self.payloads(broker.bootstrap, TOPIC)),
+                             {str(i) for i in range(COUNT)} - {str(KILLER), str(KILLER + 1)})
+
+            # Mended, it is sent without further ado.
+            proxy.reset()
+            self.assertEqual(relay.command("unblock", "--key", "bad").returncode, 0)
+            self.wait_for_backlog(relay, 0)
+            self.assertEqual(relay.stop(), 0)
+            self.assertEqual([r.payload for r in read_topic(broker.bootstrap, TOPIC) if r.key == b"bad"],
+                             [b"KILLER", str(KILLER + 1).encode()])
+
+
+if __name__ == "__main__":
+    unittest.main()
