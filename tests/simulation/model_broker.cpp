@@ -1,6 +1,7 @@
 #include "tests/simulation/model_broker.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace outbox::simulation {
 
@@ -44,6 +45,7 @@ void ModelProducer::Reset(std::uint32_t epoch) {
 void ModelProducer::Kill() {
   const Handle old = producer_;
   old->dead = true;
+  if (std::exchange(old->killed, true)) return;
   for (auto& [at, lane] : old->lanes) {
     Time late = 0;
     for (const auto& request : lane.flying) {

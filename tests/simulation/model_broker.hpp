@@ -70,7 +70,8 @@ class ModelProducer {
   };
   struct Producer {
     std::uint32_t epoch = 1;
-    bool dead = false;  // reset, or stopped by an error
+    bool dead = false;    // reset, or stopped by an error
+    bool killed = false;  // what was on the wire has gone its way
     std::unordered_map<publish::Lane, Lane> lanes;
   };
   using Handle = std::shared_ptr<Producer>;
