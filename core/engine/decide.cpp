@@ -8,7 +8,7 @@ namespace outbox::engine {
 
 void Engine::Pump() {
   CheckDeadlines();
-  EndFirstStep();
+  EndCarefulStep();
   PumpPublish();
   PumpWrites();
   FlushSettled();
@@ -28,10 +28,14 @@ void Engine::CheckDeadlines() {
     StartReset(false);
 }
 
-void Engine::EndFirstStep() {
+void Engine::EndCarefulStep() {
   if (InHand() > 0 || reserving_) return;
   if (mark_ == Mark::kSet) mark_ = Mark::kNone;
-  if (careful_left_ == 0 || careful_step_ > 1 || mode_ != Mode::kActive) first_step_ = false;
+  if (careful_ && careful_left_ == 0 && mark_ == Mark::kNone && mode_ == Mode::kActive) {
+    careful_ = false;
+    mark_ = Mark::kClearing;
+  }
+  if (!careful_ || careful_step_ > 1 || mode_ != Mode::kActive) first_step_ = false;
 }
 
 void Engine::PumpPublish() {
@@ -127,7 +131,7 @@ void Engine::FreeBatch(BatchIndex b) {
 }
 
 bool Engine::CanReserve() const {
-  if (careful_left_ > 0 && (InHand() > 0 || mark_ == Mark::kWriting || mark_ == Mark::kClearing)) return false;
+  if (careful_ && (InHand() > 0 || mark_ == Mark::kWriting || mark_ == Mark::kClearing)) return false;
   return mode_ == Mode::kActive && !resetting_ && !reserving_ && to_release_.empty() && releasing_.empty() &&
          free_.size() >= settings_.batch_events &&
          (InHand() == 0 || bytes_ + settings_.batch_bytes() <= settings_.window_bytes);
@@ -135,8 +139,7 @@ bool Engine::CanReserve() const {
 
 void Engine::PumpReserve() {
   if (!CanReserve() || now_ < next_read_) return;
-  const bool careful = careful_left_ > 0;
-  const bool sweep = careful || must_sweep_ || now_ >= next_sweep_;
+  const bool sweep = careful_ || must_sweep_ || now_ >= next_sweep_;
   if (sweep) {
     must_sweep_ = false;
     next_sweep_ = now_ + settings_.sweep_interval;
@@ -144,13 +147,15 @@ void Engine::PumpReserve() {
     ++counters_.sweeps;
   }
   reserving_ = true;
-  commands_.push_back({.what = Do::kReserve, .sweep = sweep, .rows = careful ? careful_step_ : settings_.batch_events});
+  commands_.push_back(
+      {.what = Do::kReserve, .sweep = sweep, .rows = careful_ ? careful_step_ : settings_.batch_events});
 }
 
 void Engine::PumpRetirement() {
   if (mode_ != Mode::kRetiring && mode_ != Mode::kLost) return;
-  if (InHand() > 0 || resetting_ || reserving_ || mark_ == Mark::kWriting || mark_ == Mark::kClearing) return;
+  if (InHand() > 0 || resetting_ || reserving_ || WriterOf(Write::kMark).busy) return;
   mode_ = Mode::kStandby;
+  mark_ = Mark::kNone;
   holds_.clear();
   group_limit_ = next_group_limit_ = 0;
   commands_.push_back({.what = Do::kRetired});

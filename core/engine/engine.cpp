@@ -24,7 +24,7 @@ void Engine::LeaseHeld(Time until, bool careful) {
   if (mode_ == Mode::kLost) return;
   lease_until_ = until;
   if (mode_ != Mode::kStandby) return;
-  careful_left_ = 0;
+  careful_ = false;
   if (careful) BeCareful();
   first_step_ = careful;
   mode_ = Mode::kActive;
@@ -42,7 +42,7 @@ void Engine::LeaseLost() {
   for (const EventIndex e : to_release_) Settle(e);
   to_fail_.clear();
   to_release_.clear();
-  if (mark_ != Mark::kWriting) mark_ = Mark::kNone;
+  if (!WriterOf(Write::kMark).busy) mark_ = Mark::kNone;
   if (in_flight_ > 0) StartReset(false);
 }
 
@@ -94,7 +94,7 @@ BatchIndex Engine::Reserved(const Reservation& reservation, std::span<const Inco
   }
   read_is_stale_ = false;
   EndRead();
-  if (careful_left_ > 0) {
+  if (careful_) {
     const bool nothing_waits = events.empty() && !reservation.more;
     careful_left_ = nothing_waits ? 0 : careful_left_ - std::min<std::uint32_t>(careful_left_, InHand());
     if (careful_step_ == 1 && queue_.size() == 1) mark_ = Mark::kWanted;
@@ -275,7 +275,7 @@ void Engine::StartReset(bool outage) {
   read_is_stale_ = reserving_;
   DropQueued();
   next_read_ = now_;
-  if (careful_left_ > 0) BeCareful();
+  if (careful_) BeCareful();
   first_step_ = false;  // else a broker that does not answer for one shard would keep back the others
   if (mark_ == Mark::kSet) mark_ = outage && mode_ != Mode::kLost ? Mark::kClearing : Mark::kNone;
   if (mark_ == Mark::kWanted) mark_ = Mark::kNone;
@@ -337,6 +337,7 @@ void Engine::Fail(EventIndex e, std::int32_t error) {
 }
 
 void Engine::BeCareful() {
+  careful_ = true;
   careful_left_ = settings_.window_events;
   careful_step_ = 1;
 }

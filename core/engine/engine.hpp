@@ -221,7 +221,7 @@ class Engine {
   void Drop(EventIndex e);
   void Fail(EventIndex e, std::int32_t error);
   void BeCareful();
-  void EndFirstStep();
+  void EndCarefulStep();
   void Settle(EventIndex e);
   void FreeBatch(BatchIndex b);
   void HoldKey(EventIndex head, Hold::Why why);
@@ -277,8 +277,9 @@ class Engine {
   std::vector<EventIndex> settled_;
   std::vector<BatchIndex> empty_batches_;
 
-  // While anything is left of it, one step is read, sent and settled before the next, which is twice as large. What the
-  // last owner can have had in hand is then behind us. 0 = at full speed.
+  // One step is read, sent and settled before the next, which is twice as large, until as many as the last owner can have
+  // had in hand are through. Then its end is nobody's fault any more, and the mark is forgotten.
+  bool careful_ = false;
   std::uint32_t careful_left_ = 0;
   std::uint32_t careful_step_ = 1;
   bool first_step_ = false;

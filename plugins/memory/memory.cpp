@@ -152,7 +152,7 @@ class Adapter : public StorageAdapter,
     for (const outbox_owned_shard& one : returned) {
       if (one.shard >= outbox_->shards.size()) continue;
       Shard& shard = outbox_->shards[one.shard];
-      if (shard.owner == relay_id && shard.token == one.token) shard = {"", shard.token};
+      if (shard.owner == relay_id && shard.token == one.token) shard.owner.clear();
     }
     if (!leave) return;
     if (const auto me = outbox_->relays.find(relay_id); me != outbox_->relays.end()) outbox_->relays.erase(me);
@@ -173,6 +173,7 @@ class Adapter : public StorageAdapter,
       shard.suspect_owners = id ? 1 : 0;
     else if (shard.suspect_token != shard.token)
       ++shard.suspect_owners;
+    shard.lost = shard.lost && id;
     shard.suspect = id;
     shard.suspect_token = shard.token;
     return shard.suspect_owners;

@@ -54,8 +54,7 @@ constexpr const char* kShare =
     "((select shards from {meta}) + (select count(*) from {relay}) - 1) [div] (select count(*) from {relay})";
 
 constexpr const char* kReturn =
-    "update {shard} set owner = null, state = 'free', lost = 0, suspect = null"
-    " where owner = :me and shard = :shard and token = :token";
+    "update {shard} set owner = null, state = 'free' where owner = :me and shard = :shard and token = :token";
 
 constexpr const char* kHolders = R"(
 select cast(s.shard as [text]), cast(s.token as [text]), s.owner, cast([left] as [text]),

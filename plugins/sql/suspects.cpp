@@ -16,7 +16,7 @@ constexpr const char* kMark = R"(update {shard} set
   suspect_owners = case when suspect = :row then suspect_owners + case when suspect_token = token then 0 else 1 end else 1 end,
   suspect_token = token, suspect = :mark)";
 constexpr const char* kOwners = "select cast(suspect_owners as [text]) from {shard}";
-constexpr const char* kForget = "update {shard} set suspect = null";
+constexpr const char* kForget = "update {shard} set suspect = null, lost = 0";
 
 }  // namespace
 

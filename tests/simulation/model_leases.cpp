@@ -106,7 +106,7 @@ Lease ModelLeases::Heartbeat(RelayId relay, Time lease, Time now) {
 void ModelLeases::Return(RelayId relay, std::span<const outbox_owned_shard> shards, bool leave) {
   for (const outbox_owned_shard& one : shards) {
     Shard& shard = shards_[one.shard];
-    if (shard.owner == relay && shard.token == one.token) shard = {.token = shard.token};
+    if (shard.owner == relay && shard.token == one.token) shard.owner.reset();
   }
   if (leave) relays_.erase(relay);
 }
@@ -117,6 +117,7 @@ std::uint32_t ModelLeases::Mark(std::uint32_t shard, std::optional<std::uint64_t
     s.suspect_owners = row ? 1 : 0;
   else if (s.suspect_token != s.token)
     ++s.suspect_owners;
+  s.lost = s.lost && row;
   s.suspect = row;
   s.suspect_token = s.token;
   return s.suspect_owners;

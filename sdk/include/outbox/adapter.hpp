@@ -77,7 +77,7 @@ class Suspecting {  // outbox.suspect/1
  public:
   virtual ~Suspecting() = default;
   virtual bool WasLost() = 0;
-  virtual std::uint32_t Mark(Bytes row) = 0;  // absent = forget the mark
+  virtual std::uint32_t Mark(Bytes row) = 0;  // absent = forget the mark, and that it was lost
 };
 
 class WakingUp {  // outbox.wakeup/1

@@ -11,11 +11,12 @@
 typedef struct {
   uint32_t struct_size;
   /* [session] Both are fenced like confirm_failed.
-   * *lost = 1: the owner before this one, of call->shard, let its lease end instead of returning the shard. */
+   * *lost = 1: an owner of call->shard let its lease end instead of returning the shard, and no owner since has marked
+   * NULL. Returning a shard does not change it: its next owner is asked to be as careful. */
   outbox_code (*was_lost)(outbox_session*, const outbox_call*, uint32_t* lost, outbox_error*);
   /* [session] Durably: the relay is about to send row_id alone. *owners: how many owners of the shard in a row, this one
    * among them, have marked this row and no other; the same owner counts once. row_id.data NULL: what was marked is not
-   * to blame, forget it. Returning the shard forgets it too. */
+   * to blame, the shard counts as not lost. */
   outbox_code (*mark)(outbox_session*, outbox_bytes row_id, const outbox_call*, uint32_t* owners, outbox_error*);
 } outbox_suspect_v1;
 #endif
