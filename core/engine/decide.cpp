@@ -35,7 +35,7 @@ void Engine::EndCarefulStep() {
     careful_ = false;
     mark_ = Mark::kClearing;
   }
-  if (!careful_ || careful_step_ > 1 || mode_ != Mode::kActive) first_step_ = false;
+  if (!careful_ || careful_step_ > 1) first_step_ = false;
 }
 
 void Engine::PumpPublish() {

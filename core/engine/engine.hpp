@@ -101,7 +101,7 @@ class Engine {
   void LeaseHeld(Time until, bool careful = false);
   // The event that stands alone in the first careful step has not been answered yet. Of a relay's shards one at a time
   // should be there: whichever event ends the relay then, is the one that is marked.
-  [[nodiscard]] bool InFirstStep() const { return first_step_; }
+  [[nodiscard]] bool InFirstStep() const { return first_step_ && mode_ == Mode::kActive; }
   void LeaseLost();
   // Finish what is in flight, confirm, give back the rest: kRetired tells when. What is still without an answer at
   // `deadline` is given up as unknown.

@@ -333,7 +333,7 @@ class Adapter : public StorageAdapter,
     outbox_->failed.clear();
     outbox_->dead.clear();
     outbox_->relays.clear();
-    for (Shard& shard : outbox_->shards) shard.owner.clear();
+    for (Shard& shard : outbox_->shards) shard = {{}, shard.token};
   }
 
   void ExpireLeases() override {

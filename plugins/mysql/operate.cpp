@@ -65,7 +65,7 @@ void Adapter::Reset() {
   if (db.InTransaction()) db.Execute("rollback");
   std::vector<sql::Statement> steps;
   for (const char* sql : {"delete from {event}", "delete from {retry}", "delete from {dead}", "delete from {relay}",
-                          "update {shard} set owner = null, state = 'free'"})
+                          "update {shard} set owner = null, state = 'free', lost = 0, suspect = null"})
     steps.push_back({config_->tables.In(sql), {}});
   (void)db.RunTogether(steps);
 }

@@ -71,7 +71,7 @@ void Adapter::Reset() {
   if (db.InTransaction()) db.Script("rollback");
   db.Script(
       config_->tables.In("delete from {event}; delete from {retry}; delete from {dead}; delete from {relay};"
-                         " update {shard} set owner = null, state = 'free'"));
+                         " update {shard} set owner = null, state = 'free', lost = 0, suspect = null"));
 }
 
 void Adapter::ExpireLeases() {

@@ -65,7 +65,7 @@ void Adapter::Reset() {
   Transaction transaction(db);
   db.Script(
       config_->tables.In("delete from {event}; delete from {retry}; delete from {dead}; delete from {relay};"
-                         " update {shard} set owner = null, state = 'free'"));
+                         " update {shard} set owner = null, state = 'free', lost = 0, suspect = null"));
   transaction.Commit();
 }
 

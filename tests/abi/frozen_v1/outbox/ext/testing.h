@@ -6,7 +6,8 @@
 
 typedef struct {
   uint32_t struct_size;
-  outbox_code (*reset)(outbox_session*, const outbox_call*, outbox_error*); /* [session] no row, no lease */
+  outbox_code (*reset)(outbox_session*, const outbox_call*,
+                       outbox_error*); /* [session] no row, no lease, no suspicion */
   outbox_code (*expire_leases)(outbox_session*, const outbox_call*,
                                outbox_error*); /* [session] as if time had passed */
   outbox_code (*make_retries_due)(outbox_session*, const outbox_call*, outbox_error*); /* [session] likewise */
