@@ -64,7 +64,7 @@ Result<std::uint64_t> ChangeAll(const Outbox& outbox, const Bulk& bulk, const De
     std::uint64_t found = 0;
     Walk counting;
     counting.from = deed.from;
-    counting.blocked_only = deed.BlockedOnly();
+    counting.state = deed.State();
     counting.found = [&](const Record& record) {
       // Both walks leave out what fails from now on.
       if (selection.until_us == 0) selection.until_us = record.now_us;
@@ -84,7 +84,7 @@ Result<std::uint64_t> ChangeAll(const Outbox& outbox, const Bulk& bulk, const De
   std::uint64_t changed = 0;
   Walk changing;
   changing.from = deed.from;
-  changing.blocked_only = deed.BlockedOnly();
+  changing.state = deed.State();
   changing.found = [&](const Record& record) {
     rows.push_back({std::string(record.event.row_id), record.payload_size});
   };

@@ -28,7 +28,11 @@ struct Deed {
   plugins::Change change;
   const char* of;    // "dead"
   const char* done;  // "requeued"
-  [[nodiscard]] bool BlockedOnly() const { return change == plugins::Change::kDiscardBlocked; }
+  // The only one that it is for.
+  [[nodiscard]] std::optional<std::int32_t> State() const {
+    return change == plugins::Change::kDiscardBlocked ? std::optional<std::int32_t>(OUTBOX_STATE_BLOCKED)
+                                                      : std::nullopt;
+  }
 };
 // How many were changed. With a count, nothing is where the filter finds another number.
 [[nodiscard]] Result<std::uint64_t> ChangeAll(const Outbox& outbox, const Bulk& bulk, const Deed& deed);

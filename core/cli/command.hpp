@@ -30,6 +30,7 @@ void AddStatus(CLI::App& app, Action& action);
 void AddDead(CLI::App& app, Action& action);
 void AddUnblock(CLI::App& app, Action& action);
 void AddExplain(CLI::App& app, Action& action);
+void AddFind(CLI::App& app, Action& action);
 void AddDemo(CLI::App& app, Action& action);
 void AddVersion(CLI::App& app, Action& action);
 

@@ -24,7 +24,7 @@ int List(const ListOptions& options) {
   std::uint64_t shown = 0;
   Walk walk;
   walk.from = options.blocked ? OUTBOX_FROM_FAILED : OUTBOX_FROM_DEAD;
-  walk.blocked_only = options.blocked;
+  if (options.blocked) walk.state = OUTBOX_STATE_BLOCKED;
   walk.found = [&](const Record& record) {
     if (options.json) {
       std::cout << ToJson(record, false).dump() << '\n';

@@ -91,6 +91,7 @@ int main(int argc, char** argv) {
   AddDead(app, action);
   AddUnblock(app, action);
   AddExplain(app, action);
+  AddFind(app, action);
   AddEmit(app, action);
   AddPlugins(app, action);
   AddDemo(app, action);

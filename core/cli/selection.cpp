@@ -29,9 +29,9 @@ std::int64_t Micros(const std::string& age) {
   return std::chrono::duration_cast<std::chrono::microseconds>(ParseAge(age).value_or(Millis(0))).count();
 }
 
-bool Matches(const Selection& s, const Record& r) {
+bool Matches(const Selection& s, const Record& r, bool by_creation) {
   const auto holds = [&](const Bytes& text) { return text && text->find(*s.reason) != std::string_view::npos; };
-  const std::int64_t age = r.now_us - r.last_failed_us;
+  const std::int64_t age = r.now_us - (by_creation ? r.event.created_us : r.last_failed_us);
   return (!s.topic || fnmatch(s.topic->c_str(), std::string(r.event.topic).c_str(), 0) == 0) &&
          (!s.type || r.event.event_type == *s.type) && (!s.reason || holds(r.reason) || holds(r.error)) &&
          (s.older_than.empty() || age >= Micros(s.older_than)) &&
@@ -58,10 +58,10 @@ class Walker {
 
   Status Through(const std::string* event) {
     const auto view = [](const auto& text) { return text ? Bytes(*text) : std::nullopt; };
-    std::string after;
-    for (bool first = true;; first = false) {
+    std::string after = walk_.after;
+    for (;;) {
       Inquiry inquiry{.from = walk_.from, .key = view(selection_.key)};
-      if (!first) inquiry.after = after;
+      if (!after.empty()) inquiry.after = after;
       if (event != nullptr) inquiry.event_id = *event;
       inquiry.max = walk_.contents ? 1 : kPage;
       inquiry.contents = walk_.contents;
@@ -70,8 +70,8 @@ class Walker {
       const auto take = [&](const Record& record) {
         ++seen;
         last = record.event.row_id;
-        if (walk_.blocked_only && record.state != OUTBOX_STATE_BLOCKED) return true;
-        if (!Matches(selection_, record)) return true;
+        if (walk_.state && record.state != *walk_.state) return true;
+        if (!Matches(selection_, record, walk_.by_creation)) return true;
         ++found_;
         walk_.found(record);
         return !Enough();
@@ -96,6 +96,11 @@ void AddEvents(CLI::App& command, Selection& selection, const char* about) {
 }
 
 void AddFilters(CLI::App& command, Selection& selection) {
+  AddCommonFilters(command, selection, "Failed last");
+  command.add_option("--reason", selection.reason, "With this in the reason or the error")->type_name("TEXT");
+}
+
+void AddCommonFilters(CLI::App& command, Selection& selection, const std::string& verb) {
   const auto age = [](const std::string& text) {
     return ParseAge(text) ? std::string() : "expected a whole number with ms, s, m, h or d, such as 90m or 7d";
   };
@@ -103,11 +108,10 @@ void AddFilters(CLI::App& command, Selection& selection) {
       ->type_name("PATTERN");
   command.add_option("--type", selection.type, "Of this event type")->type_name("TYPE");
   command.add_option("--key", selection.key, "Of this key")->type_name("KEY");
-  command.add_option("--reason", selection.reason, "With this in the reason or the error")->type_name("TEXT");
-  command.add_option("--older-than", selection.older_than, "Failed last before so long, as 7d")
+  command.add_option("--older-than", selection.older_than, verb + " before so long, as 7d")
       ->type_name("DURATION")
       ->check(age);
-  command.add_option("--newer-than", selection.newer_than, "Failed last within so long, as 90m")
+  command.add_option("--newer-than", selection.newer_than, verb + " within so long, as 90m")
       ->type_name("DURATION")
       ->check(age);
 }

@@ -1,4 +1,4 @@
-// Which of the events that failed a command is about, as the operator says it.
+// Which events a command is about, as the operator says it.
 #pragma once
 
 #include <cstdint>
@@ -26,13 +26,17 @@ struct Selection {
 
 void AddEvents(CLI::App& command, Selection& selection, const char* about);
 void AddFilters(CLI::App& command, Selection& selection);
+// Those of any event; `verb` is what an age counts from.
+void AddCommonFilters(CLI::App& command, Selection& selection, const std::string& verb);
 
 // Calls `found` for each one, a page at a time, oldest row first; `page_done` after each page, outside of the call
 // to the plugin, and stops where it answers an error. Memory is bounded by a page.
 struct Walk {
   std::uint32_t from = OUTBOX_FROM_DEAD;
-  bool blocked_only = false;  // of the failed ones
+  std::optional<std::int32_t> state;  // only these
   bool contents = false;
+  std::string after;         // row id; "" = from the first
+  bool by_creation = false;  // ages are since an event was made, not since it failed last
   std::function<void(const Record&)> found;
   std::function<Status()> page_done = [] { return Status(); };
 };

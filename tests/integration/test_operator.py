@@ -1,7 +1,8 @@
-"""What an operator does about events that do not go out, as typed: list, show, requeue, discard, unblock, explain."""
+"""What an operator does about events that do not go out, as typed: list, show, requeue, discard, unblock, explain, find."""
 
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import unittest
@@ -87,6 +88,9 @@ class Operator(test_end_to_end.EndToEnd):
                                  ("--newer-than", "1h"): 7, ("--older-than", "1d"): 0,
                                  ("--type", "created", "--limit", "2"): 2}.items():
             self.assertEqual(len(self.records_of("dead", "list", *arguments)), count, arguments)
+
+        found = self.records_of("find", "--key", "k-1")
+        self.assertEqual([(r["event_id"], r["state"]) for r in found], [(first, "dead")], "what is delivered is gone")
 
         shown = self.do("dead", "show", first)
         self.assertIn("payload size  13\n", shown)
@@ -186,6 +190,32 @@ class Operator(test_end_to_end.EndToEnd):
         self.assertIn("shard 0 is held by nobody", self.do("explain", second))
         self.assertIn("no trace", self.do("explain", str(uuid.uuid4())))
         self.assertEqual(self.records_of("dead", "list"), [])
+
+    def test_find(self):
+        events = [self.emit(f"k-{n % 3}", topic=self.topic, payload=f"pay-{n}") for n in range(7)]
+        self.assertEqual([r["event_id"] for r in self.records_of("find")], events)
+        self.assertEqual([r["event_id"] for r in self.records_of("find", "--key", "k-1", "--state", "waiting")],
+                         events[1::3])
+        self.assertEqual(self.records_of("find", events[3], "--payload")[0]["payload"], "pay-3")
+        for nothing in (("--state", "blocked"), ("--topic", "no such*"), ("--older-than", "1h"), ("--type", "odd")):
+            self.assertEqual(self.records_of("find", *nothing), [], nothing)
+        self.assertEqual(self.records_of("find", "--newer-than", "1h", "--limit", 3)[2]["event_id"], events[2])
+
+        # Page by page, from the outbox into the dead letters.
+        relay = self.open_relay("dead_letter")
+        wait_until(lambda: set(events) <= set(self.delivered()), PATIENCE, "all are delivered")
+        dead = [self.emit("k-1") for _ in range(2)]
+        self.wait_for_status(dead=2, backlog=0)
+        self.assertEqual(relay.stop(), 0)
+        waiting = [self.emit("k-2", topic=self.topic) for _ in range(2)]
+        pages, place = [], []
+        while place is not None and len(pages) < 5:
+            page = self.relay.command("find", "--limit", 1, "--json", *place)
+            pages += [json.loads(line)["event_id"] for line in page.stdout.splitlines()]
+            more = re.search(r"--after (\S+)", page.stderr)
+            place = ["--after", more[1]] if more else None
+        self.assertEqual(pages, waiting + dead)
+        self.assertIn("expected outbox:ROW", self.do("find", "--after", "7", code=2))
 
     def test_explain_a_retry(self):
         relay = self.open_relay("block", max_attempts=5, retry_backoff="1h", max_retry_backoff="2h")
