@@ -1,0 +1,141 @@
+// Events into PostgreSQL through libpq. Link with libpq.
+#pragma once
+
+#include <libpq-fe.h>
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "detail/rows.hpp"
+
+namespace outbox::emit {
+namespace detail {
+
+struct ClearResult {
+  void operator()(PGresult* result) const { PQclear(result); }
+};
+using PgResult = std::unique_ptr<PGresult, ClearResult>;
+
+inline void CheckPg(PGconn* connection, const PgResult& result) {
+  const ExecStatusType status = PQresultStatus(result.get());
+  if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) return;
+  const auto field = [&](int which) {
+    const char* const text = result ? PQresultErrorField(result.get(), which) : nullptr;
+    return std::string(text != nullptr ? text : "");
+  };
+  // The primary message alone: the others may quote the row.
+  const std::string primary = field(PG_DIAG_MESSAGE_PRIMARY);
+  EmitError error(EmitCode::kDatabase, "PostgreSQL: " + (primary.empty() ? PQerrorMessage(connection) : primary));
+  error.sqlstate = field(PG_DIAG_SQLSTATE);
+  throw error;
+}
+
+// Values by their length: an empty one must have an address, null would be NULL.
+class PgValues {
+ public:
+  explicit PgValues(std::size_t count) {
+    for (auto* numbers : {&lengths_, &formats_}) numbers->reserve(count);
+    values_.reserve(count);
+  }
+  void Add(const Bytes& bytes) {
+    values_.push_back(!bytes ? nullptr : bytes->data() != nullptr ? bytes->data() : "");
+    lengths_.push_back(bytes ? static_cast<int>(bytes->size()) : 0);
+    formats_.push_back(1);
+  }
+  void AddText(const char* text) {
+    values_.push_back(text);
+    lengths_.push_back(0);
+    formats_.push_back(0);
+  }
+  PgResult Execute(PGconn* connection, const char* sql) const {
+    return PgResult(PQexecParams(connection, sql, static_cast<int>(values_.size()), nullptr, values_.data(),
+                                 lengths_.data(), formats_.data(), 0));
+  }
+
+ private:
+  std::vector<const char*> values_;
+  std::vector<int> lengths_, formats_;
+};
+
+inline void RequirePgTransaction(PGconn* connection, const Options& options) {
+  const PGTransactionStatusType status = PQtransactionStatus(connection);
+  if (status == PQTRANS_INERROR)
+    throw EmitError(EmitCode::kNoTransaction, "the transaction has failed already: roll it back");
+  if (status == PQTRANS_INTRANS || status == PQTRANS_IDLE)
+    return RequireTransaction(status == PQTRANS_INTRANS, options);
+  throw EmitError(EmitCode::kDatabase, status == PQTRANS_ACTIVE ? "a command is in progress on this connection"
+                                                                : "PostgreSQL: there is no connection");
+}
+
+// In the order of the locks, so that two who want the same keys do not wait for each other. The table's own number keeps
+// the locks of several outboxes apart.
+inline void LockPgKeys(PGconn* connection, std::span<const NewEvent> events, const std::string& table) {
+  PgValues values(events.size() + 1);
+  values.AddText(table.c_str());
+  std::string keys;
+  for (std::size_t number = 1; const NewEvent& event : events) {
+    if (!event.aggregate_id) continue;
+    values.Add(event.aggregate_id);
+    keys.append(keys.empty() ? "($" : ",($").append(std::to_string(++number)).append("::text)");
+  }
+  if (keys.empty()) return;
+  const std::string sql =
+      "select pg_advisory_xact_lock(h) from (select distinct hashtextextended(k, $1::regclass::oid::bigint) as h from "
+      "(values " +
+      keys + ") as v (k) order by h) as l";
+  CheckPg(connection, values.Execute(connection, sql.c_str()));
+}
+
+inline std::string PgInsert(const std::string& table, std::size_t rows, const Options& options) {
+  constexpr std::size_t kColumns = 6, kPayload = 4;
+  std::string sql;
+  sql.reserve(128 + rows * 40);
+  sql.append("insert into ").append(table).append(InsertColumns());
+  for (std::size_t row = 0; row < rows; ++row) {
+    for (std::size_t column = 0; column < kColumns; ++column) {
+      sql.append(column > 0 ? ",$" : row > 0 ? ",($" : "($").append(std::to_string(row * kColumns + column + 1));
+      if (column == kPayload && options.jsonb_payload) sql.append("::text::jsonb");
+    }
+    sql += ')';
+  }
+  return sql;
+}
+
+inline void InsertPg(PGconn* connection, std::span<const NewEvent> events, std::span<const Row> rows,
+                     const Options& options) {
+  RequirePgTransaction(connection, options);
+  const std::string table = Quoted(options.table, '"');
+  if (options.strict_order) LockPgKeys(connection, events, table);
+  PgValues values(events.size() * 6);
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    values.Add(std::string_view(reinterpret_cast<const char*>(rows[i].id.data()), rows[i].id.size()));
+    values.Add(events[i].topic);
+    values.Add(events[i].aggregate_id);
+    values.Add(events[i].event_type);
+    values.Add(events[i].payload);
+    values.AddText(rows[i].headers.empty() ? nullptr : rows[i].headers.c_str());
+  }
+  CheckPg(connection, values.Execute(connection, PgInsert(table, events.size(), options).c_str()));
+}
+
+}  // namespace detail
+
+// Returns the event's id: the header event_id of its record. Throws EmitError. Blocks until the server has answered; with
+// strict_order also until no other transaction has an event of the key that is not committed.
+inline std::string Emit(PGconn* connection, const NewEvent& event, const Options& options = {}) {
+  const detail::Row row = detail::MakeRow(event, options);
+  detail::InsertPg(connection, {&event, 1}, {&row, 1}, options);
+  return detail::EventIdText(row.id);
+}
+
+// All of them or none, in this order, in one statement.
+inline std::vector<std::string> Emit(PGconn* connection, std::span<const NewEvent> events,
+                                     const Options& options = {}) {
+  const std::vector<detail::Row> rows = detail::MakeRows(events, options);
+  if (!rows.empty()) detail::InsertPg(connection, events, rows, options);
+  return detail::Ids(rows);
+}
+
+}  // namespace outbox::emit

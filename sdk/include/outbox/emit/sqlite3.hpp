@@ -1,0 +1,85 @@
+// Events into SQLite. Link with sqlite3.
+//
+// SQLite has one writer at a time, and an event's id is drawn by whoever writes: events are in the order of the commits
+// without strict_order, which is taken and changes nothing.
+#pragma once
+
+#include <sqlite3.h>
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "detail/rows.hpp"
+
+namespace outbox::emit {
+namespace detail {
+
+struct FinalizeStatement {
+  void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
+};
+using SqliteStatement = std::unique_ptr<sqlite3_stmt, FinalizeStatement>;
+
+inline void CheckSqlite(sqlite3* db, int result) {
+  if (result == SQLITE_OK || result == SQLITE_DONE || result == SQLITE_ROW) return;
+  EmitError error(EmitCode::kDatabase, std::string("SQLite: ") + sqlite3_errmsg(db));
+  error.native_code = sqlite3_extended_errcode(db);
+  throw error;
+}
+
+inline std::string SqliteInsert(const Options& options, std::size_t rows) {
+  std::string sql = "insert into " + Quoted(options.table, '"') + InsertColumns();
+  sql.reserve(sql.size() + rows * 14);
+  for (std::size_t row = 0; row < rows; ++row) sql.append(row > 0 ? ",(?,?,?,?,?,?)" : "(?,?,?,?,?,?)");
+  return sql;
+}
+
+inline void InsertSqlite(sqlite3* db, std::span<const NewEvent> events, std::span<const Row> rows,
+                         const std::vector<std::string>& ids, const Options& options) {
+  RequireTransaction(sqlite3_get_autocommit(db) == 0, options);
+  const std::string sql = SqliteInsert(options, events.size());
+  sqlite3_stmt* raw = nullptr;
+  CheckSqlite(db, sqlite3_prepare_v2(db, sql.c_str(), static_cast<int>(sql.size()), &raw, nullptr));
+  const SqliteStatement statement(raw);
+  int place = 0;
+  // A null pointer would be NULL where the value is empty.
+  const auto address = [](std::string_view value) { return value.data() != nullptr ? value.data() : ""; };
+  const auto text = [&](const Bytes& value) {
+    ++place;
+    if (!value) return;
+    CheckSqlite(db, sqlite3_bind_text(raw, place, address(*value), static_cast<int>(value->size()), SQLITE_STATIC));
+  };
+  const auto blob = [&](const Bytes& value) {
+    ++place;
+    if (!value) return;
+    CheckSqlite(db, sqlite3_bind_blob(raw, place, address(*value), static_cast<int>(value->size()), SQLITE_STATIC));
+  };
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    text(ids[i]);
+    text(events[i].topic);
+    text(events[i].aggregate_id);
+    text(events[i].event_type);
+    blob(events[i].payload);
+    text(rows[i].headers.empty() ? std::nullopt : Bytes(rows[i].headers));
+  }
+  CheckSqlite(db, sqlite3_step(raw));
+}
+
+}  // namespace detail
+
+// All of them or none, in this order, in one statement. Throws EmitError; waits for another writer as long as the
+// connection's busy timeout says.
+inline std::vector<std::string> Emit(sqlite3* db, std::span<const NewEvent> events, const Options& options = {}) {
+  const std::vector<detail::Row> rows = detail::MakeRows(events, options);
+  std::vector<std::string> ids = detail::Ids(rows);
+  if (!rows.empty()) detail::InsertSqlite(db, events, rows, ids, options);
+  return ids;
+}
+
+// Returns the event's id: the header event_id of its record.
+inline std::string Emit(sqlite3* db, const NewEvent& event, const Options& options = {}) {
+  return std::move(Emit(db, std::span(&event, 1), options).front());
+}
+
+}  // namespace outbox::emit

@@ -1,0 +1,66 @@
+"""The SDK as others meet it: installed into a prefix of its own, and sources built against it outside the tree."""
+
+import json
+import os
+import pathlib
+import shlex
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+from servers import find_binary, wait_until
+from servers.process import Process
+from servers.relay import ROOT
+
+
+def run(*command, **options):
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=300, check=False,
+                          **options)
+    if done.returncode != 0:
+        raise AssertionError(f"{shlex.join(str(part) for part in command)}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+class OutOfTree(unittest.TestCase):
+    """Installs what authors of plugins and applications need, and nothing of the relay."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="outbox-sdk-"))
+        cls.addClassCleanup(shutil.rmtree, cls.folder)
+        cls.prefix = cls.folder / "prefix"
+        run("meson", "setup", cls.folder / "sdk", ROOT, "--prefix", cls.prefix, "-Dtests=false", "-Dbench=false",
+            "-Dplugin_sqlite=disabled", "-Dplugin_postgres=disabled")
+        run("meson", "install", "-C", cls.folder / "sdk", "--no-rebuild", "--tags", "devel")
+        cls.env = {**os.environ, "PKG_CONFIG_PATH": str(next(cls.prefix.rglob("outbox-sdk.pc")).parent)}
+
+    @classmethod
+    def build(cls, source):
+        copy = cls.folder / "source" / pathlib.Path(source).name
+        shutil.copytree(source, copy)
+        run("meson", "setup", copy / "build", copy, "--prefix", cls.prefix, "--werror", env=cls.env)
+        run("ninja", "-C", copy / "build")
+        return copy
+
+    def relay(self, plugin, options, is_done, **relay):
+        """Runs the daemon with this plugin until is_done(); returns what it has published."""
+        config = self.folder / f"{self.id()}.json"
+        config.write_text(json.dumps({
+            "storage": {"plugin": plugin.stem.removeprefix("outbox-"), "options": options},
+            "publisher": {"type": "stdout"},
+            "relay": {"poll_interval": "50ms", **relay}}), encoding="utf-8")
+        config.chmod(0o600)
+        output = self.folder / f"{self.id()}.out"
+        # the records go to stdout, the log to stderr: here they meet in one file
+        process = Process([find_binary(), "run", "--config", config], output,
+                          env={"OUTBOX_PLUGIN_PATH": str(plugin.parent)})
+        self.addCleanup(lambda: process.returncode is None and process.kill())
+        try:
+            wait_until(is_done, 30, "everything is relayed")
+            self.assertEqual(process.stop(), 0)
+        except (TimeoutError, AssertionError):
+            print(output.read_text(encoding="utf-8"))
+            raise
+        lines = output.read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines if line.startswith('{"topic"')]
