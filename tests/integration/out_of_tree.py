@@ -22,26 +22,38 @@ def run(*command, **options):
     return done.stdout
 
 
+def install_sdk(folder):
+    """Installs what authors of plugins and applications need, and nothing of the relay; returns the prefix and the
+    environment in which pkg-config finds it."""
+    prefix = folder / "prefix"
+    run("meson", "setup", folder / "sdk", ROOT, "--prefix", prefix, "-Dtests=false", "-Dbench=false",
+        "-Dplugin_sqlite=disabled", "-Dplugin_postgres=disabled")
+    run("ninja", "-C", folder / "sdk", "sdk/consumer/liboutbox-consumer.a")
+    run("meson", "install", "-C", folder / "sdk", "--no-rebuild", "--tags", "devel")
+    return prefix, {**os.environ, "PKG_CONFIG_PATH": str(next(prefix.rglob("outbox-sdk.pc")).parent)}
+
+
+def build(source, folder, prefix, env):
+    """Builds a copy of the source in a folder; returns the copy, with its build/ in it."""
+    copy = folder / "source" / pathlib.Path(source).name
+    shutil.copytree(source, copy, ignore=shutil.ignore_patterns("build*"))
+    run("meson", "setup", copy / "build", copy, "--prefix", prefix, "--werror", env=env)
+    run("ninja", "-C", copy / "build", env=env)
+    return copy
+
+
 class OutOfTree(unittest.TestCase):
-    """Installs what authors of plugins and applications need, and nothing of the relay."""
+    """Has the SDK installed."""
 
     @classmethod
     def setUpClass(cls):
         cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="outbox-sdk-"))
         cls.addClassCleanup(shutil.rmtree, cls.folder)
-        cls.prefix = cls.folder / "prefix"
-        run("meson", "setup", cls.folder / "sdk", ROOT, "--prefix", cls.prefix, "-Dtests=false", "-Dbench=false",
-            "-Dplugin_sqlite=disabled", "-Dplugin_postgres=disabled")
-        run("meson", "install", "-C", cls.folder / "sdk", "--no-rebuild", "--tags", "devel")
-        cls.env = {**os.environ, "PKG_CONFIG_PATH": str(next(cls.prefix.rglob("outbox-sdk.pc")).parent)}
+        cls.prefix, cls.env = install_sdk(cls.folder)
 
     @classmethod
     def build(cls, source):
-        copy = cls.folder / "source" / pathlib.Path(source).name
-        shutil.copytree(source, copy)
-        run("meson", "setup", copy / "build", copy, "--prefix", cls.prefix, "--werror", env=cls.env)
-        run("ninja", "-C", copy / "build")
-        return copy
+        return build(source, cls.folder, cls.prefix, cls.env)
 
     def relay(self, plugin, options, is_done, **relay):
         """Runs the daemon with this plugin until is_done(); returns what it has published."""

@@ -1,6 +1,7 @@
 """The order services of examples/: what they commit is in the topic, and nothing else."""
 
 import collections
+import contextlib
 import json
 import os
 import random
@@ -79,7 +80,7 @@ class EmitExamplesTest(OutOfTree):
         dsn = postgres.create_database(name)
         source = self.folder / "orders.py"
         source.write_text((ROOT / "examples/orders-python/orders.py").read_text(encoding="utf-8"), encoding="utf-8")
-        with postgres.connect(name) as database, database.cursor() as cursor:
+        with contextlib.closing(postgres.connect(name)) as database, database.cursor() as cursor:
             def is_empty():
                 cursor.execute("select 1 from outbox_event")
                 return not cursor.fetchall()

@@ -1,7 +1,7 @@
-"""on_a_server.py postgres|mariadb|mysql PROGRAM...: runs a test program against a server of its own.
+"""on_a_server.py postgres|mariadb|mysql|kafka PROGRAM...: runs a test program against a server of its own.
 
 The program finds a new database in OUTBOX_TEST_POSTGRES, a connection string, or in OUTBOX_TEST_MYSQL, the options of the
-mysql plugin as JSON.
+mysql plugin as JSON, or a broker in OUTBOX_TEST_KAFKA, which makes topics of 4 partitions when they are first named.
 """
 
 import json
@@ -12,6 +12,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
 
+from servers.kafka import KafkaBroker  # noqa: E402
 from servers.mariadb import MariadbServer  # noqa: E402
 from servers.mysql import MysqlServer  # noqa: E402
 from servers.postgres import PostgresServer  # noqa: E402
@@ -20,7 +21,9 @@ from servers.process import Unavailable  # noqa: E402
 # As MySQL is by itself. MariaDB's own defaults let others wait for a bulk INSERT and write no binary log; the tests of the
 # whole way keep them.
 MARIADB = {"innodb-autoinc-lock-mode": "2", "log-bin": "log"}
-SERVERS = {"postgres": PostgresServer, "mariadb": lambda: MariadbServer(MARIADB), "mysql": MysqlServer}
+TOPICS = {"auto.create.topics.enable": "true", "num.partitions": "4"}
+SERVERS = {"postgres": PostgresServer, "mariadb": lambda: MariadbServer(MARIADB), "mysql": MysqlServer,
+           "kafka": lambda: KafkaBroker(TOPICS)}
 SKIPPED = 77  # as meson understands it
 
 
@@ -32,8 +35,11 @@ def main():
         print(reason)
         return 1 if os.environ.get("CI") == "true" else SKIPPED
     with server:
-        database = server.create_database("test")
-        found = {"OUTBOX_TEST_POSTGRES": database} if kind == "postgres" else {"OUTBOX_TEST_MYSQL": json.dumps(database)}
+        if kind == "kafka":
+            found = {"OUTBOX_TEST_KAFKA": server.bootstrap}
+        else:
+            database = server.create_database("test")
+            found = {"OUTBOX_TEST_POSTGRES": database} if kind == "postgres" else {"OUTBOX_TEST_MYSQL": json.dumps(database)}
         return subprocess.run(program, env={**os.environ, **found}, check=False).returncode
 
 

@@ -7,7 +7,7 @@ import itertools
 import socket
 import struct
 
-METADATA, LIST_OFFSETS, CREATE_TOPICS, DELETE_TOPICS, INCREMENTAL_ALTER_CONFIGS = 3, 2, 19, 20, 44
+METADATA, LIST_OFFSETS, OFFSET_FETCH, CREATE_TOPICS, DELETE_TOPICS, INCREMENTAL_ALTER_CONFIGS = 3, 2, 9, 19, 20, 44
 TOPIC_RESOURCE, SET_CONFIG, LATEST = 2, 0, -1
 
 
@@ -138,6 +138,20 @@ class KafkaAdmin:
         (_, results), = answer.array(lambda: (answer.string(), answer.array(lambda: answer.take("ihqq"))))
         self._raise(f"offsets of {topic}", [(topic, code, None) for _, code, _, _ in results])
         return {partition: offset for partition, _, _, offset in results}
+
+    def group_offsets(self, group, topic, partitions):
+        """{partition: the offset that the group has committed, -1 = none}."""
+        wanted = array(struct.pack(">i", partition) for partition in range(partitions))
+        answer = self._call(OFFSET_FETCH, 1, string(group) + array([string(topic) + wanted]))
+
+        def partition():
+            number, offset = answer.take("iq")
+            answer.string()  # metadata
+            return number, offset, answer.take("h")
+
+        (_, results), = answer.array(lambda: (answer.string(), answer.array(partition)))
+        self._raise(f"offsets of {group}", [(topic, code, None) for _, _, code in results])
+        return {number: offset for number, offset, _ in results}
 
     @staticmethod
     def _raise(what, results):

@@ -3,61 +3,26 @@
 
 #include <libpq-fe.h>
 
-#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "../detail/libpq.hpp"
 #include "detail/rows.hpp"
 
 namespace outbox::emit {
 namespace detail {
 
-struct ClearResult {
-  void operator()(PGresult* result) const { PQclear(result); }
-};
-using PgResult = std::unique_ptr<PGresult, ClearResult>;
+using outbox::detail::PgResult;
+using outbox::detail::PgValues;
 
 inline void CheckPg(PGconn* connection, const PgResult& result) {
-  const ExecStatusType status = PQresultStatus(result.get());
-  if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) return;
-  const auto field = [&](int which) {
-    const char* const text = result ? PQresultErrorField(result.get(), which) : nullptr;
-    return std::string(text != nullptr ? text : "");
-  };
-  // The primary message alone: the others may quote the row.
-  const std::string primary = field(PG_DIAG_MESSAGE_PRIMARY);
-  EmitError error(EmitCode::kDatabase, "PostgreSQL: " + (primary.empty() ? PQerrorMessage(connection) : primary));
-  error.sqlstate = field(PG_DIAG_SQLSTATE);
+  const auto failure = outbox::detail::FailureOf(connection, result);
+  if (!failure) return;
+  EmitError error(EmitCode::kDatabase, failure->text);
+  error.sqlstate = failure->sqlstate;
   throw error;
 }
-
-// Values by their length: an empty one must have an address, null would be NULL.
-class PgValues {
- public:
-  explicit PgValues(std::size_t count) {
-    for (auto* numbers : {&lengths_, &formats_}) numbers->reserve(count);
-    values_.reserve(count);
-  }
-  void Add(const Bytes& bytes) {
-    values_.push_back(!bytes ? nullptr : bytes->data() != nullptr ? bytes->data() : "");
-    lengths_.push_back(bytes ? static_cast<int>(bytes->size()) : 0);
-    formats_.push_back(1);
-  }
-  void AddText(const char* text) {
-    values_.push_back(text);
-    lengths_.push_back(0);
-    formats_.push_back(0);
-  }
-  PgResult Execute(PGconn* connection, const char* sql) const {
-    return PgResult(PQexecParams(connection, sql, static_cast<int>(values_.size()), nullptr, values_.data(),
-                                 lengths_.data(), formats_.data(), 0));
-  }
-
- private:
-  std::vector<const char*> values_;
-  std::vector<int> lengths_, formats_;
-};
 
 inline void RequirePgTransaction(PGconn* connection, const Options& options) {
   const PGTransactionStatusType status = PQtransactionStatus(connection);

@@ -6,20 +6,15 @@
 
 #include <sqlite3.h>
 
-#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "../detail/sqlite3.hpp"
 #include "detail/rows.hpp"
 
 namespace outbox::emit {
 namespace detail {
-
-struct FinalizeStatement {
-  void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
-};
-using SqliteStatement = std::unique_ptr<sqlite3_stmt, FinalizeStatement>;
 
 inline void CheckSqlite(sqlite3* db, int result) {
   if (result == SQLITE_OK || result == SQLITE_DONE || result == SQLITE_ROW) return;
@@ -41,26 +36,15 @@ inline void InsertSqlite(sqlite3* db, std::span<const NewEvent> events, std::spa
   const std::string sql = SqliteInsert(options, events.size());
   sqlite3_stmt* raw = nullptr;
   CheckSqlite(db, sqlite3_prepare_v2(db, sql.c_str(), static_cast<int>(sql.size()), &raw, nullptr));
-  const SqliteStatement statement(raw);
+  const outbox::detail::SqliteStatement statement(raw);
   int place = 0;
-  // A null pointer would be NULL where the value is empty.
-  const auto address = [](std::string_view value) { return value.data() != nullptr ? value.data() : ""; };
-  const auto text = [&](const Bytes& value) {
-    ++place;
-    if (!value) return;
-    CheckSqlite(db, sqlite3_bind_text(raw, place, address(*value), static_cast<int>(value->size()), SQLITE_STATIC));
-  };
-  const auto blob = [&](const Bytes& value) {
-    ++place;
-    if (!value) return;
-    CheckSqlite(db, sqlite3_bind_blob(raw, place, address(*value), static_cast<int>(value->size()), SQLITE_STATIC));
-  };
+  const auto text = [&](const Bytes& value) { CheckSqlite(db, outbox::detail::BindText(raw, ++place, value)); };
   for (std::size_t i = 0; i < events.size(); ++i) {
     text(ids[i]);
     text(events[i].topic);
     text(events[i].aggregate_id);
     text(events[i].event_type);
-    blob(events[i].payload);
+    CheckSqlite(db, outbox::detail::BindBlob(raw, ++place, events[i].payload));
     text(rows[i].headers.empty() ? std::nullopt : Bytes(rows[i].headers));
   }
   CheckSqlite(db, sqlite3_step(raw));

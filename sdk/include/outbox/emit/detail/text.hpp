@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "../../detail/table_name.hpp"
 #include "../event.hpp"
 
 namespace outbox::emit::detail {
@@ -41,22 +42,11 @@ inline std::size_t TextLength(std::string_view bytes) {
 
 inline bool IsText(std::string_view bytes) { return TextLength(bytes) != std::string_view::npos; }
 
-// The table's name as SQL: each part between `quote`. Letters, digits and _ only, so nothing needs escaping.
 inline std::string Quoted(std::string_view table, char quote) {
-  std::string sql(1, quote);
-  bool begins = true;
-  for (const char c : table) {
-    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-    const bool digit = c >= '0' && c <= '9';
-    if (!letter && (begins || (!digit && c != '.')))
-      throw EmitError(EmitCode::kBadOptions, "the table must be a name or schema.name of letters, digits and _");
-    if (c == '.') sql += quote;
-    sql += c;
-    if (c == '.') sql += quote;
-    begins = c == '.';
-  }
-  if (begins) throw EmitError(EmitCode::kBadOptions, "the table has no name");
-  return sql += quote;
+  std::string sql = outbox::detail::QuotedTable(table, quote);
+  if (sql.empty())
+    throw EmitError(EmitCode::kBadOptions, "the table must be a name or schema.name of letters, digits and _");
+  return sql;
 }
 
 inline const char* InsertColumns() { return " (event_id, topic, aggregate_id, event_type, payload, headers) values "; }

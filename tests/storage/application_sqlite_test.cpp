@@ -1,16 +1,19 @@
-// Emit into SQLite.
+// What applications do in SQLite: emit and inbox.
 #include <outbox/soci/sqlite3.hpp>
 //
 #include <outbox/emit/sqlite3.hpp>
+#include <outbox/inbox/sqlite3.hpp>
 
 #include <filesystem>
 
 #include "emit_cases.hpp"
+#include "inbox_cases.hpp"
 #include "sqlite/adapter.hpp"
 
 namespace {
 
 using outbox::testing::EmitCases;
+using outbox::testing::InboxCases;
 
 struct Sqlite {
   using Relay = outbox::testing::Driver<outbox::sqlite::Adapter, outbox::sqlite::Config>;
@@ -30,10 +33,15 @@ struct Sqlite {
     relay.Heartbeat();
     return relay;
   }
+  static std::string Table() { return outbox::inbox::SqliteTable(); }
+  static void Script(soci::session& session, const std::string& sql) {
+    sqlite3_exec(Native(session), sql.c_str(), nullptr, nullptr, nullptr);
+  }
   static soci::session Open() { return soci::session(soci::sqlite3, Path()); }
-  static auto* Native(soci::session& session) { return outbox::soci_sqlite3::Native(session); }
+  static sqlite3* Native(soci::session& session) { return outbox::soci_sqlite3::Native(session); }
 };
 
 }  // namespace
 
 OUTBOX_EMIT_CASES(Sqlite)
+OUTBOX_INBOX_CASES(Sqlite)

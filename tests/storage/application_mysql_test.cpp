@@ -1,13 +1,16 @@
-// Emit into MySQL and MariaDB. OUTBOX_TEST_MYSQL holds the plugin's options as JSON.
+// What applications do in MySQL and MariaDB: emit and inbox. OUTBOX_TEST_MYSQL holds the plugin's options as JSON.
 #include <outbox/emit/mysql.hpp>
+#include <outbox/inbox/mysql.hpp>
 #include <outbox/soci/mysql.hpp>
 
 #include "emit_cases.hpp"
+#include "inbox_cases.hpp"
 #include "mysql_rig.hpp"
 
 namespace {
 
 using outbox::testing::EmitCases;
+using outbox::testing::InboxCases;
 
 struct Mysql {
   static constexpr bool kBinaryPayload = true;
@@ -23,6 +26,8 @@ struct Mysql {
     relay.Heartbeat();
     return relay;
   }
+  static std::string Table() { return outbox::inbox::MysqlTable(); }
+  static void Script(soci::session& session, const std::string& sql) { session << sql; }
   static soci::session Open() {
     const auto options = outbox::testing::Server();
     const auto text = [&](const char* key) { return options.at(key).get<std::string>(); };
@@ -49,6 +54,9 @@ struct Mysql {
 }  // namespace
 
 OUTBOX_EMIT_CASES(Mysql)
+OUTBOX_INBOX_CASES(Mysql)
+
+TEST_CASE("the inbox waits for whoever has the event") { InboxCases<Mysql>::WaitsForWhoeverHasTheEvent(); }
 
 TEST_CASE("strict order waits for the key, and says what it needs") {
   {

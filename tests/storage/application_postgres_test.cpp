@@ -1,13 +1,17 @@
-// Emit into PostgreSQL. OUTBOX_TEST_POSTGRES is a connection string of a superuser of an otherwise empty server.
+// What applications do in PostgreSQL: emit and inbox.
+// OUTBOX_TEST_POSTGRES is a connection string of a superuser of an otherwise empty server.
 #include <outbox/emit/libpq.hpp>
+#include <outbox/inbox/libpq.hpp>
 #include <outbox/soci/postgresql.hpp>
 
 #include "emit_cases.hpp"
+#include "inbox_cases.hpp"
 #include "postgres/adapter.hpp"
 
 namespace {
 
 using outbox::testing::EmitCases;
+using outbox::testing::InboxCases;
 namespace emit = outbox::emit;
 
 struct Postgres {
@@ -31,13 +35,17 @@ struct Postgres {
     relay.Heartbeat();
     return relay;
   }
+  static std::string Table() { return outbox::inbox::PostgresTable(); }
+  static void Script(soci::session& session, const std::string& sql) {
+    PQclear(PQexec(Native(session), ("set client_min_messages = warning;" + sql).c_str()));
+  }
   static soci::session Open() { return soci::session(soci::postgresql, Server()); }
   static PGconn* Native(soci::session& session) { return outbox::soci_postgresql::Native(session); }
   static void PrepareStrictOrder(soci::session&) {}
   static void WaitUntilSomebodyWaits() {
     auto session = Open();
     for (int waiting = 0; waiting == 0;) {
-      session << "select count(*) from pg_locks where not granted and locktype = 'advisory'", soci::into(waiting);
+      session << "select count(*) from pg_locks where not granted", soci::into(waiting);
       std::this_thread::yield();
     }
   }
@@ -46,6 +54,9 @@ struct Postgres {
 }  // namespace
 
 OUTBOX_EMIT_CASES(Postgres)
+OUTBOX_INBOX_CASES(Postgres)
+
+TEST_CASE("the inbox waits for whoever has the event") { InboxCases<Postgres>::WaitsForWhoeverHasTheEvent(); }
 
 TEST_CASE("strict order waits for the key") { EmitCases<Postgres>::StrictOrderWaitsForTheKey(); }
 

@@ -1,0 +1,21 @@
+// The counters, as several threads write them.
+#pragma once
+
+#include <atomic>
+
+#include "outbox/consumer/settings.hpp"
+
+namespace outbox::consumer {
+
+struct Totals {
+  using Count = std::atomic<std::uint64_t>;
+  Count handled, retried, threw, rejected, unknown_type, missing_headers, skipped, dead_lettered, missing, late,
+      repeated;
+
+  [[nodiscard]] Counters Now() const {
+    return {handled, retried,       threw,   rejected, unknown_type, missing_headers,
+            skipped, dead_lettered, missing, late,     repeated};
+  }
+};
+
+}  // namespace outbox::consumer

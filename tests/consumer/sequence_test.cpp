@@ -1,0 +1,64 @@
+// Which numbers of a key are missing, late, or repeated.
+#include "sequence.hpp"
+
+#include <limits>
+
+#include "tests/catch.hpp"
+
+using outbox::consumer::Sequence;
+
+namespace {
+
+std::string Seen(Sequence& sequence, const std::string& key, std::int64_t number) {
+  const Sequence::Finding finding = sequence.See(key, number);
+  return (finding.missing > 0 ? "missing " + std::to_string(finding.missing) : "") + (finding.late ? "late" : "") +
+         (finding.repeated ? "repeated" : "");
+}
+
+}  // namespace
+
+TEST_CASE("numbers in a row are nothing to tell, whatever the first is") {
+  Sequence sequence;
+  CHECK(Seen(sequence, "a", 17) == "");
+  CHECK(Seen(sequence, "a", 18) == "");
+  CHECK(Seen(sequence, "b", 1) == "");
+  CHECK(Seen(sequence, "a", 19) == "");
+}
+
+TEST_CASE("a number that was passed over is late when it comes, and repeated the second time") {
+  Sequence sequence;
+  CHECK(Seen(sequence, "a", 1) == "");
+  CHECK(Seen(sequence, "a", 4) == "missing 2");
+  CHECK(Seen(sequence, "a", 3) == "late");
+  CHECK(Seen(sequence, "a", 3) == "repeated");
+  CHECK(Seen(sequence, "a", 5) == "");
+  CHECK(Seen(sequence, "a", 2) == "late");
+}
+
+TEST_CASE("a stretch that comes again is repeated and breaks nothing") {
+  Sequence sequence;
+  for (const int number : {1, 2, 3}) CHECK(Seen(sequence, "a", number) == "");
+  for (const int number : {2, 3}) CHECK(Seen(sequence, "a", number) == "repeated");
+  CHECK(Seen(sequence, "a", 4) == "");
+}
+
+TEST_CASE("any distance is counted, and the last of it is kept") {
+  Sequence sequence;
+  constexpr std::int64_t kLast = std::numeric_limits<std::int64_t>::max();
+  CHECK(Seen(sequence, "a", std::numeric_limits<std::int64_t>::min()) == "");
+  CHECK(Seen(sequence, "a", kLast) == "missing 18446744073709551614");
+  CHECK(Seen(sequence, "a", kLast - 16) == "late");
+  CHECK(Seen(sequence, "a", kLast - 17) == "repeated");
+}
+
+TEST_CASE("memory is bounded: the keys that were longest unseen begin anew") {
+  Sequence sequence;
+  CHECK(Seen(sequence, "forgotten", 1) == "");
+  CHECK(Seen(sequence, "seen again", 1) == "");
+  for (std::size_t i = 0; i < 3 * Sequence::kKeys; ++i) {
+    (void)sequence.See("key " + std::to_string(i), 1);
+    if (i % 1000 == 0) CHECK(Seen(sequence, "seen again", 1) == "repeated");
+  }
+  CHECK(Seen(sequence, "seen again", 3) == "missing 1");
+  CHECK(Seen(sequence, "forgotten", 9) == "");
+}
