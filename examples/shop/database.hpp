@@ -1,0 +1,70 @@
+// A connection to PostgreSQL, as little as the shop needs.
+#pragma once
+
+#include <libpq-fe.h>
+
+#include <initializer_list>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace shop {
+
+// Lost connections and whatever else the server refuses. The transaction is to be rolled back.
+struct DatabaseError : std::runtime_error {
+  using runtime_error::runtime_error;
+};
+
+class Database {
+ public:
+  explicit Database(const std::string& dsn) : connection_(PQconnectdb(dsn.c_str())) {
+    PQsetNoticeProcessor(
+        connection_.get(), [](void*, const char*) {}, nullptr);
+    if (PQstatus(connection_.get()) != CONNECTION_OK) throw DatabaseError(PQerrorMessage(connection_.get()));
+  }
+
+  // The first column of the first row, or nothing.
+  std::string Run(const char* sql, std::initializer_list<std::string> values = {}) {
+    std::vector<const char*> raw;
+    for (const std::string& value : values) raw.push_back(value.c_str());
+    PGresult* const result =
+        PQexecParams(connection_.get(), sql, static_cast<int>(raw.size()), nullptr, raw.data(), nullptr, nullptr, 0);
+    const auto status = PQresultStatus(result);
+    const std::string error =
+        status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK ? "" : PQresultErrorMessage(result);
+    const std::string value = PQntuples(result) > 0 ? PQgetvalue(result, 0, 0) : "";
+    PQclear(result);
+    if (!error.empty()) throw DatabaseError(error);
+    return value;
+  }
+
+  [[nodiscard]] PGconn* native() const { return connection_.get(); }
+
+ private:
+  struct Finish {
+    void operator()(PGconn* connection) const { PQfinish(connection); }
+  };
+  std::unique_ptr<PGconn, Finish> connection_;
+};
+
+// Rolls back unless it was committed.
+class Transaction {
+ public:
+  explicit Transaction(Database& database) : database_(database) { database_.Run("begin"); }
+  ~Transaction() {
+    if (open_) PQclear(PQexec(database_.native(), "rollback"));
+  }
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
+  void Commit() {
+    database_.Run("commit");
+    open_ = false;
+  }
+
+ private:
+  Database& database_;
+  bool open_ = true;
+};
+
+}  // namespace shop
