@@ -16,7 +16,7 @@ from servers.mariadb import MariadbServer  # noqa: E402
 from servers.mysql import MysqlServer  # noqa: E402
 from servers.postgres import PostgresServer  # noqa: E402
 from servers.process import TemporaryFolder  # noqa: E402
-from servers.relay import Relay, relay_config  # noqa: E402
+from servers.relay import Relay, outbox_relay, relay_config  # noqa: E402
 
 TOPIC = "bench"
 BUFFERS = {"innodb-buffer-pool-size": "128M"}
