@@ -50,6 +50,15 @@ Result<std::shared_ptr<Store>> Store::Open(const outbox_plugin* table, std::stri
   return store;
 }
 
+Result<std::shared_ptr<Store>> Store::Adopt(const outbox_plugin* table, const std::function<outbox_store*()>& make,
+                                            std::shared_ptr<spdlog::logger> logger) {
+  if (Status status = CheckTable(table); !status.ok()) return status;
+  const std::shared_ptr<Store> store(new Store(table, std::move(logger)));
+  if (Status status = store->FindExtensions(); !status.ok()) return status;
+  store->raw_ = make();
+  return store;
+}
+
 Status Store::FindExtensions() {
   const auto find = [this](const char* id, auto& table) -> Status {
     using Table = std::remove_reference_t<decltype(*table)>;

@@ -112,6 +112,10 @@ class Store : public std::enable_shared_from_this<Store> {
   // `table` is a plugin's, or one compiled in (outbox::detail::PluginTable). Options: JSON object text. Does no I/O.
   [[nodiscard]] static Result<std::shared_ptr<Store>> Open(const outbox_plugin* table, std::string_view options,
                                                            std::shared_ptr<spdlog::logger> logger);
+  // The same for a store that `make` has ready, where the table's own open() would make one.
+  [[nodiscard]] static Result<std::shared_ptr<Store>> Adopt(const outbox_plugin* table,
+                                                            const std::function<outbox_store*()>& make,
+                                                            std::shared_ptr<spdlog::logger> logger);
   ~Store();
   Store(const Store&) = delete;
 

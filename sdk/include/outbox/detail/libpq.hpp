@@ -32,33 +32,45 @@ inline std::optional<PgFailure> FailureOf(PGconn* connection, const PgResult& re
   return PgFailure{"PostgreSQL: " + (primary.empty() ? PQerrorMessage(connection) : primary), field(PG_DIAG_SQLSTATE)};
 }
 
-// Values of a statement, by their length.
+// Values of a statement, by their length. Those of one row need no memory of their own.
 class PgValues {
  public:
-  explicit PgValues(std::size_t count) {
-    values_.reserve(count);
-    lengths_.reserve(count);
-    formats_.reserve(count);
+  explicit PgValues(std::size_t most) {
+    if (most <= kFew) return;
+    more_values_.resize(most);
+    more_numbers_.resize(2 * most);
+    values_ = more_values_.data();
+    lengths_ = more_numbers_.data();
+    formats_ = lengths_ + most;
   }
+  PgValues(const PgValues&) = delete;
+  PgValues& operator=(const PgValues&) = delete;
+
   void Add(const std::optional<std::string_view>& bytes) {
     // An empty value must have an address: null would be NULL.
-    values_.push_back(!bytes ? nullptr : bytes->data() != nullptr ? bytes->data() : "");
-    lengths_.push_back(bytes ? static_cast<int>(bytes->size()) : 0);
-    formats_.push_back(1);
+    values_[count_] = !bytes ? nullptr : bytes->data() != nullptr ? bytes->data() : "";
+    lengths_[count_] = bytes ? static_cast<int>(bytes->size()) : 0;
+    formats_[count_++] = 1;
   }
   void AddText(const char* text) {
-    values_.push_back(text);
-    lengths_.push_back(0);
-    formats_.push_back(0);
+    values_[count_] = text;
+    lengths_[count_] = 0;
+    formats_[count_++] = 0;
   }
   PgResult Execute(PGconn* connection, const char* sql) const {
-    return PgResult(PQexecParams(connection, sql, static_cast<int>(values_.size()), nullptr, values_.data(),
-                                 lengths_.data(), formats_.data(), 0));
+    return PgResult(PQexecParams(connection, sql, static_cast<int>(count_), nullptr, values_, lengths_, formats_, 0));
   }
 
  private:
-  std::vector<const char*> values_;
-  std::vector<int> lengths_, formats_;
+  static constexpr std::size_t kFew = 6;
+  std::size_t count_ = 0;
+  const char* few_values_[kFew];
+  int few_numbers_[2 * kFew];
+  const char** values_ = few_values_;
+  int* lengths_ = few_numbers_;
+  int* formats_ = few_numbers_ + kFew;
+  std::vector<const char*> more_values_;
+  std::vector<int> more_numbers_;
 };
 
 }  // namespace outbox::detail

@@ -68,11 +68,19 @@ inline std::string PgInsert(const std::string& table, std::size_t rows, const Op
   return sql;
 }
 
+// What nearly all say, not to be put together each time.
+inline constexpr const char* kPgInsertOne =
+    "insert into \"outbox_event\" (event_id, topic, aggregate_id, event_type, payload, headers)"
+    " values ($1,$2,$3,$4,$5,$6)";
+
 inline void InsertPg(PGconn* connection, std::span<const NewEvent> events, std::span<const Row> rows,
                      const Options& options) {
   RequirePgTransaction(connection, options);
-  const std::string table = Quoted(options.table, '"');
+  std::string table, sql;
+  const bool usual = events.size() == 1 && options.table == Options().table && !options.jsonb_payload;
+  if (!usual || options.strict_order) table = Quoted(options.table, '"');
   if (options.strict_order) LockPgKeys(connection, events, table);
+  if (!usual) sql = PgInsert(table, events.size(), options);
   PgValues values(events.size() * 6);
   for (std::size_t i = 0; i < events.size(); ++i) {
     values.Add(std::string_view(reinterpret_cast<const char*>(rows[i].id.data()), rows[i].id.size()));
@@ -82,7 +90,7 @@ inline void InsertPg(PGconn* connection, std::span<const NewEvent> events, std::
     values.Add(events[i].payload);
     values.AddText(rows[i].headers.empty() ? nullptr : rows[i].headers.c_str());
   }
-  CheckPg(connection, values.Execute(connection, PgInsert(table, events.size(), options).c_str()));
+  CheckPg(connection, values.Execute(connection, usual ? kPgInsertOne : sql.c_str()));
 }
 
 }  // namespace detail

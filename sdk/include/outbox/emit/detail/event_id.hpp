@@ -50,12 +50,12 @@ inline std::optional<EventId> ParseEventId(std::string_view text) {
 
 inline std::string EventIdText(const EventId& id) {
   constexpr const char* kDigits = "0123456789abcdef";
+  constexpr std::array<unsigned char, 16> kPlaces{0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34};
   std::string text(36, '-');
-  std::size_t at = 0;
-  for (const unsigned char byte : id) {
-    if (IsDash(at)) ++at;
-    text[at++] = kDigits[byte >> 4];
-    text[at++] = kDigits[byte & 15];
+  char* const at = text.data();
+  for (std::size_t i = 0; i < id.size(); ++i) {
+    at[kPlaces[i]] = kDigits[id[i] >> 4];
+    at[kPlaces[i] + 1] = kDigits[id[i] & 15];
   }
   return text;
 }

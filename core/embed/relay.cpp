@@ -1,0 +1,154 @@
+#include "outbox/relay.hpp"
+
+#include <spdlog/logger.h>
+#include <spdlog/sinks/base_sink.h>
+
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+
+#include "config/load.hpp"
+#include "embed/sender_publisher.hpp"
+#include "engine/relay.hpp"
+#include "kafka/kafka_publisher.hpp"
+#include "plugins/loader.hpp"
+
+namespace outbox::embed {
+namespace {
+
+LogLevel LevelOf(spdlog::level::level_enum level) {
+  return level >= spdlog::level::err     ? LogLevel::kError
+         : level == spdlog::level::warn  ? LogLevel::kWarning
+         : level <= spdlog::level::debug ? LogLevel::kDebug
+                                         : LogLevel::kInfo;
+}
+
+class LoggerSink final : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  explicit LoggerSink(Logger log) : log_(std::move(log)) {}
+
+ private:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    const std::string_view name(message.logger_name.data(), message.logger_name.size());
+    const std::string_view text(message.payload.data(), message.payload.size());
+    if (log_)
+      log_(LevelOf(message.level),
+           name.empty() ? std::string(text) : "[" + std::string(name) + "] " + std::string(text));
+  }
+  void flush_() override {}
+  const Logger log_;
+};
+
+std::shared_ptr<spdlog::logger> MakeLogger(Logger log) {
+  auto logger = std::make_shared<spdlog::logger>("", std::make_shared<LoggerSink>(std::move(log)));
+  logger->set_level(spdlog::level::debug);
+  return logger;
+}
+
+template <class T>
+T Require(Result<T> result) {
+  if (!result.ok()) throw std::invalid_argument(result.status().text());
+  return std::move(*result);
+}
+
+// The parts of a configuration file that the caller does not have are made up, so that the one reader judges.
+config::Config Read(std::string_view relay, const std::map<std::string, std::string>& kafka) {
+  const auto section = nlohmann::json::parse(relay, nullptr, /*allow_exceptions=*/false);
+  if (!section.is_object()) throw std::invalid_argument("the relay's configuration is not a JSON object");
+  nlohmann::json whole{{"storage", {{"plugin", "own"}}}, {"relay", section}};
+  if (kafka.empty()) {
+    whole["publisher"] = {{"type", "stdout"}};
+  } else {
+    whole["publisher"] = {{"type", "kafka"}, {"kafka", kafka}};
+  }
+  return Require(config::Parse(whole.dump(2), "relay"));
+}
+
+}  // namespace
+
+Storage Storage::Plugin(std::string name, std::string options, std::string file) {
+  Storage storage;
+  storage.name_ = std::move(name);
+  storage.options_ = std::move(options);
+  storage.file_ = std::move(file);
+  return storage;
+}
+
+Publisher Publisher::Kafka(std::map<std::string, std::string> properties) {
+  Publisher publisher;
+  publisher.kafka_ = std::move(properties);
+  return publisher;
+}
+
+Publisher Publisher::Own(std::shared_ptr<Sender> sender) {
+  Publisher publisher;
+  publisher.sender_ = std::move(sender);
+  return publisher;
+}
+
+class Relay::Impl {
+ public:
+  Impl(std::string_view config, const Storage& storage, const Publisher& publisher, Logger log)
+      : logger_(MakeLogger(std::move(log))), config_(Read(config, publisher.kafka_)) {
+    if (!publisher.sender_ && publisher.kafka_.empty())
+      throw std::invalid_argument("the publisher has neither a sender nor Kafka's properties");
+    for (const std::string& warning : config_.warnings) logger_->warn("{}", warning);
+    relay_ = std::make_unique<engine::Relay>(config_.relay, Open(storage), Publishers(publisher), logger_);
+  }
+
+  void Start() {
+    const std::scoped_lock lock(mutex_);
+    if (started_) throw std::logic_error("the relay was started before; make another");
+    if (const Status status = relay_->Start(); !status.ok()) throw std::invalid_argument(status.text());
+    started_ = true;
+  }
+
+  bool Stop(Millis timeout) {
+    const std::scoped_lock lock(mutex_);
+    if (!started_) return true;
+    if (!stopped_) stopped_ = relay_->Stop(timeout);
+    return *stopped_;
+  }
+
+  std::optional<std::string> Wait() {
+    const Status status = relay_->Wait();
+    return status.ok() ? std::nullopt : std::optional(status.text());
+  }
+
+ private:
+  std::shared_ptr<plugins::Store> Open(const Storage& storage) {
+    if (storage.table_ != nullptr) return Require(plugins::Store::Adopt(storage.table_, storage.make_, logger_));
+    const auto table = Require(plugins::Load(storage.name_, plugins::DefaultSearchPath(storage.file_)));
+    return Require(plugins::Store::Open(table, storage.options_, logger_));
+  }
+
+  engine::PublisherFactory Publishers(const Publisher& publisher) {
+    if (publisher.sender_) {
+      return [sender = publisher.sender_](
+                 publish::PublisherListener& listener) -> Result<std::unique_ptr<publish::Publisher>> {
+        return MakeSenderPublisher(listener, sender);
+      };
+    }
+    kafka::Settings settings{config_.publisher.kafka, config_.publisher.strict, config_.relay.max_in_flight_events,
+                             config_.relay.max_in_flight_bytes};
+    return [settings = std::move(settings), logger = logger_](publish::PublisherListener& listener) {
+      return kafka::MakeKafkaPublisher(settings, listener, logger);
+    };
+  }
+
+  const std::shared_ptr<spdlog::logger> logger_;
+  const config::Config config_;
+  std::mutex mutex_;
+  bool started_ = false;
+  std::optional<bool> stopped_;
+  std::unique_ptr<engine::Relay> relay_;
+};
+
+Relay::Relay(std::string_view config, Storage storage, Publisher publisher, Logger logger)
+    : impl_(std::make_unique<Impl>(config, storage, publisher, std::move(logger))) {}
+Relay::~Relay() = default;
+void Relay::Start() { impl_->Start(); }
+bool Relay::Stop(Millis timeout) { return impl_->Stop(timeout); }
+std::optional<std::string> Relay::Wait() { return impl_->Wait(); }
+
+}  // namespace outbox::embed

@@ -1,0 +1,160 @@
+#include "embed/sender_publisher.hpp"
+
+#include <algorithm>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <optional>
+
+#include "publish/headers.hpp"
+#include "publish/thread.hpp"
+
+namespace outbox::embed {
+namespace {
+
+using publish::Outcome;
+using publish::Outgoing;
+using publish::Prepared;
+using publish::PreparedBatch;
+using publish::Report;
+
+class SenderPublisher final : public publish::Publisher {
+ public:
+  SenderPublisher(publish::PublisherListener& listener, std::shared_ptr<Sender> sender)
+      : listener_(listener), sender_(std::move(sender)) {
+    thread_ = publish::StartThread("sender", [this] { Run(); });
+  }
+
+  ~SenderPublisher() override {
+    {
+      const std::lock_guard lock(mutex_);
+      stop_ = true;
+    }
+    changed_.notify_all();
+    thread_.join();
+  }
+
+  Status Prepare(PreparedBatch& batch, Millis) override {
+    batch.events.assign(batch.batch.size(), Prepared{});
+    std::string ignored;
+    for (std::size_t i = 0; i < batch.events.size(); ++i) {
+      const Bytes headers = Maybe(batch.batch[i].headers);
+      if (!headers) continue;
+      const Status packed = publish::PackHeaders(*headers, ignored);
+      ignored.clear();
+      if (packed.ok()) continue;
+      batch.events[i].refusal = static_cast<std::int32_t>(batch.refusals.size());
+      batch.refusals.push_back({"bad_headers", packed.text()});
+    }
+    return {};
+  }
+  void Cancel() override {}
+
+  void Publish(const PreparedBatch& batch, std::span<const Outgoing> records, std::uint32_t epoch) override {
+    {
+      const std::lock_guard lock(mutex_);
+      for (const Outgoing& record : records)
+        coming_.push_back({ToEvent(batch.batch[record.index]), record.event, epoch});
+    }
+    changed_.notify_all();
+  }
+
+  void Reset(std::uint32_t epoch) override {
+    {
+      const std::lock_guard lock(mutex_);
+      reset_ = epoch;
+    }
+    changed_.notify_all();
+  }
+
+  publish::Refusal Explain(std::int32_t) const override { return {"refused", "the sender does not refuse"}; }
+
+ private:
+  // The views live until the report: the batch does.
+  struct Item {
+    Event event;
+    std::uint32_t number;
+    std::uint32_t epoch;
+  };
+
+  void Run() {
+    std::deque<Item> items;
+    for (;;) {
+      std::optional<std::uint32_t> reset;
+      {
+        std::unique_lock lock(mutex_);
+        changed_.wait(lock, [&] { return stop_ || reset_ || !coming_.empty() || (!items.empty() && !failed_); });
+        if (stop_) return;
+        std::swap(reset, reset_);
+        std::move(coming_.begin(), coming_.end(), std::back_inserter(items));
+        coming_.clear();
+      }
+      if (reset) {
+        Tell(items, items.size(), Outcome::kUnknown);
+        failed_ = false;
+        listener_.OnReset(*reset);
+      } else if (failed_) {
+        Tell(items, items.size(), Outcome::kUnknown);
+      } else {
+        SendSome(items);
+      }
+    }
+  }
+
+  void SendSome(std::deque<Item>& items) {
+    std::vector<Event> events;
+    const std::size_t wanted = std::min(items.size(), kMost);
+    for (std::size_t i = 0; i < wanted; ++i) events.push_back(items[i].event);
+    std::size_t stored = 0;
+    std::string why = "the sender has not taken all";
+    try {
+      stored = std::min(sender_->Send(events), wanted);
+    } catch (const std::exception& error) {
+      why = std::string("the sender: ") + error.what();
+    } catch (...) {
+      why = "the sender has thrown";
+    }
+    Tell(items, stored, Outcome::kStored);
+    const bool up = stored == wanted;
+    if (up != up_) listener_.OnBrokerState(up, up ? "the sender takes events again" : why);
+    up_ = up;
+    if (up) return;
+    failed_ = true;  // until Reset: nothing passes what was not taken
+    Tell(items, items.size(), Outcome::kUnknown);
+  }
+
+  void Tell(std::deque<Item>& items, std::size_t count, Outcome outcome) {
+    if (count == 0) return;
+    std::vector<Report> reports;
+    reports.reserve(count);
+    for (std::size_t i = 0; i < count; ++i) reports.push_back({items[i].number, items[i].epoch, outcome, 0});
+    items.erase(items.begin(), items.begin() + static_cast<std::ptrdiff_t>(count));
+    listener_.OnReports(reports);
+  }
+
+  static constexpr std::size_t kMost = 1000;  // of one Send
+
+  publish::PublisherListener& listener_;
+  const std::shared_ptr<Sender> sender_;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Item> coming_;
+  std::optional<std::uint32_t> reset_;
+  bool stop_ = false;
+
+  // The thread's own.
+  bool failed_ = false;
+  bool up_ = true;
+
+  std::thread thread_;
+};
+
+}  // namespace
+
+std::unique_ptr<publish::Publisher> MakeSenderPublisher(publish::PublisherListener& listener,
+                                                        std::shared_ptr<Sender> sender) {
+  return std::make_unique<SenderPublisher>(listener, std::move(sender));
+}
+
+}  // namespace outbox::embed

@@ -1,0 +1,202 @@
+// The relay as a library: somebody else's outbox, sender and log, and several in one process.
+#include <outbox/relay.hpp>
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include "tests/catch.hpp"
+
+namespace outbox {
+namespace {
+
+using namespace std::chrono_literals;
+using Records = std::vector<std::pair<std::string, std::string>>;
+
+class Rows {
+ public:
+  void Add(const std::string& key, const std::string& payload, const std::string& headers = "") {
+    const std::scoped_lock lock(mutex_);
+    ++last_;
+    rows_[last_] = {key, payload, headers, std::to_string(last_)};
+  }
+  void Reserve(const ReserveRequest& request, BatchBuilder& batch) {
+    const std::scoped_lock lock(mutex_);
+    for (const auto& [id, row] : rows_) {
+      if (request.in_hand(row.id)) continue;
+      Event event{};
+      event.row_id = event.event_id = row.id;
+      event.aggregate_id = row.key;
+      event.event_type = "t";
+      event.topic = "topic";
+      event.payload = row.payload;
+      if (!row.headers.empty()) event.headers = row.headers;
+      if (!batch.Add(event)) return;
+    }
+  }
+  void Remove(std::string_view id) {
+    const std::scoped_lock lock(mutex_);
+    rows_.erase(std::stoull(std::string(id)));
+  }
+  [[nodiscard]] bool WaitUntilEmpty() const {
+    for (const auto end = std::chrono::steady_clock::now() + 20s; std::chrono::steady_clock::now() < end;) {
+      {
+        const std::scoped_lock lock(mutex_);
+        if (rows_.empty()) return true;
+      }
+      std::this_thread::sleep_for(2ms);
+    }
+    return false;
+  }
+  std::vector<std::string> failed;  // reasons
+
+ private:
+  struct Row {
+    std::string key, payload, headers, id;
+  };
+  mutable std::mutex mutex_;
+  std::map<std::uint64_t, Row> rows_;
+  std::uint64_t last_ = 0;
+};
+
+class RowsAdapter : public StorageAdapter {
+ public:
+  explicit RowsAdapter(std::shared_ptr<Rows> rows) : rows_(std::move(rows)) {}
+  void ReserveNewEvents(const ReserveRequest& request, BatchBuilder& batch) override { rows_->Reserve(request, batch); }
+  void ConfirmEvent(RowIds ids) override {
+    for (const std::string_view id : ids) rows_->Remove(id);
+  }
+  void ConfirmFailed(Failures failures) override {
+    for (const Failure& failure : failures) {
+      rows_->failed.emplace_back(failure.reason);
+      rows_->Remove(failure.row_id);
+    }
+  }
+
+ private:
+  const std::shared_ptr<Rows> rows_;
+};
+
+class TestSender : public embed::Sender {
+ public:
+  std::size_t Send(std::span<const Event> events) override {
+    ++calls;
+    if (calls % 3 == 1 && trouble-- > 0) {
+      // Some are stored all the same, and come again.
+      Take(events.first(events.size() / 2));
+      throw std::runtime_error("no room");
+    }
+    const std::size_t some = trouble-- > 0 ? events.size() / 2 : events.size();
+    Take(events.first(some));
+    return some;
+  }
+  [[nodiscard]] Records records() const {
+    const std::scoped_lock lock(mutex_);
+    return records_;
+  }
+  int trouble = 0, calls = 0;
+
+ private:
+  void Take(std::span<const Event> events) {
+    const std::scoped_lock lock(mutex_);
+    for (const Event& event : events) records_.emplace_back(*event.aggregate_id, *event.payload);
+  }
+  mutable std::mutex mutex_;
+  Records records_;
+};
+
+struct Embedded {
+  explicit Embedded(const std::string& config = R"({"poll_interval": "10ms", "retry_backoff": "10ms"})")
+      : relay(config, embed::Storage::Own<RowsAdapter>(rows, "rows", OUTBOX_CAN_ORDER_KEYS),
+              embed::Publisher::Own(sender), [this](embed::LogLevel, std::string_view line) {
+                const std::scoped_lock lock(mutex);
+                log.emplace_back(line);
+              }) {}
+  const std::shared_ptr<Rows> rows = std::make_shared<Rows>();
+  const std::shared_ptr<TestSender> sender = std::make_shared<TestSender>();
+  std::mutex mutex;
+  std::vector<std::string> log;
+  embed::Relay relay;
+};
+
+std::string Refusal(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const std::invalid_argument& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST_CASE("several relays in one process keep apart") {
+  std::vector<std::unique_ptr<Embedded>> relays;
+  for (int i = 0; i < 3; ++i) relays.push_back(std::make_unique<Embedded>());
+  for (const auto& one : relays) one->relay.Start();
+  for (std::size_t i = 0; i < relays.size(); ++i)
+    for (int n = 0; n < 500; ++n) relays[i]->rows->Add("key-" + std::to_string(i), std::to_string(n));
+  for (std::size_t i = 0; i < relays.size(); ++i) {
+    REQUIRE(relays[i]->rows->WaitUntilEmpty());
+    CHECK(relays[i]->relay.Stop(10s));
+    CHECK(relays[i]->relay.Stop(10s));
+    CHECK_FALSE(relays[i]->relay.Wait());
+    Records expected;
+    for (int n = 0; n < 500; ++n) expected.emplace_back("key-" + std::to_string(i), std::to_string(n));
+    CHECK(relays[i]->sender->records() == expected);
+  }
+}
+
+TEST_CASE("what a sender does not take comes again, in order, and the log that was given tells of it") {
+  Embedded one;
+  one.sender->trouble = 5;
+  for (int n = 0; n < 300; ++n) one.rows->Add("k", std::to_string(n));
+  one.relay.Start();
+  REQUIRE(one.rows->WaitUntilEmpty());
+  CHECK(one.relay.Stop(10s));
+  int next = 0;
+  for (const auto& [key, payload] : one.sender->records()) {
+    const int number = std::stoi(payload);
+    REQUIRE(number <= next);  // nothing is passed over
+    if (number == next) ++next;
+  }
+  CHECK(next == 300);
+  CHECK(one.sender->calls > 5);
+  const auto tells = [](const std::string& line) { return line.find("the sender: no room") != std::string::npos; };
+  CHECK(std::any_of(one.log.begin(), one.log.end(), tells));
+}
+
+TEST_CASE("headers that no relay could send are failed, not given to the sender") {
+  Embedded one(R"({"poll_interval": "10ms", "max_attempts": 1})");
+  one.rows->Add("k", "bad", "[]");
+  one.rows->Add("k2", "good", R"({"a": "b"})");
+  one.relay.Start();
+  REQUIRE(one.rows->WaitUntilEmpty());
+  CHECK(one.relay.Stop(10s));
+  CHECK(one.rows->failed == std::vector<std::string>{"bad_headers"});
+  CHECK(one.sender->records() == Records{{"k2", "good"}});
+}
+
+TEST_CASE("what cannot be is refused by the constructor or the start") {
+  const auto make = [](const char* config, embed::Storage storage, embed::Publisher publisher) {
+    return Refusal([&] { embed::Relay(config, std::move(storage), std::move(publisher), nullptr); });
+  };
+  const auto rows = std::make_shared<Rows>();
+  const auto own = [&] { return embed::Storage::Own<RowsAdapter>(rows, "rows", OUTBOX_CAN_ORDER_KEYS); };
+  const auto sender = [] { return embed::Publisher::Own(std::make_shared<TestSender>()); };
+  CHECK(make("no json", own(), sender()).find("JSON") != std::string::npos);
+  CHECK(make(R"({"batch_sise": 3})", own(), sender()).find("batch_size") != std::string::npos);
+  CHECK(make("{}", embed::Storage::Plugin("not-there"), sender()).find("not-there") != std::string::npos);
+  CHECK(make("{}", own(), embed::Publisher::Kafka({})).find("neither") != std::string::npos);
+  CHECK(make("{}", own(), embed::Publisher::Kafka({{"bootstrap.serverz", "x"}})).find("bootstrap.serverz") !=
+        std::string::npos);
+
+  embed::Relay unordered("{}", embed::Storage::Own<RowsAdapter>(rows, "rows", OUTBOX_CAN_ORDER_KEYS), sender(),
+                         nullptr);
+  CHECK(unordered.Stop(1s));  // never started: nothing to do
+  Embedded one;
+  one.relay.Start();
+  CHECK_THROWS_AS(one.relay.Start(), std::logic_error);
+}
+
+}  // namespace
+}  // namespace outbox
