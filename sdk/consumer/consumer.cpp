@@ -32,7 +32,7 @@ Settings Checked(Settings settings) {
   settings.kafka.try_emplace("auto.offset.reset", "earliest");
   settings.kafka.try_emplace("auto.commit.interval.ms", "1000");
   settings.kafka.try_emplace("queued.max.messages.kbytes", "8192");  // counts per partition here
-  settings.kafka["enable.auto.commit"] = "true";  // of what is stored: that is what was handled
+  settings.kafka["enable.auto.commit"] = "true";                     // of what is stored: that is what was handled
   settings.kafka["enable.auto.offset.store"] = "false";
   return settings;
 }
