@@ -14,6 +14,7 @@
 #include <sstream>
 
 #include "cli/command.hpp"
+#include "cli/endpoints.hpp"
 #include "cli/findings.hpp"
 #include "cli/publishers.hpp"
 #include "cli/signals.hpp"
@@ -74,14 +75,27 @@ class Daemon {
 
     const auto store = OpenStore(config_.storage, logger_);
     if (!store.ok()) return End(store.status());
-    const auto checked = CheckTables(**store);
+
+    engine::Relay relay(config_.relay, *store, MakePublishers(config_, logger_), logger_);
+    std::unique_ptr<Endpoints> endpoints;  // while the database is down, too
+    if (!config_.http.listen.empty()) {
+      auto listening = Endpoints::Start(config_, relay, *store, ThisBuild(), logger_);
+      if (!listening.ok()) return End(listening.status());
+      endpoints = std::move(*listening);
+    }
+    const auto checked = CheckTables(**store, relay);
     if (!checked) return kOk;
     if (!checked->ok()) return End(*checked);
 
-    engine::Relay relay(config_.relay, *store, MakePublishers(config_, logger_), logger_);
     if (Status started = relay.Start(); !started.ok()) return End(started);
     logger_->info("relay {} started", relay.id());
-    return WaitAndStop(relay);
+    if (endpoints) endpoints->BeginLooking();
+    const int code = WaitAndStop(relay);
+    if (endpoints && !endpoints->Stop(1s)) {
+      logger_->flush();
+      _exit(code);
+    }
+    return code;
   }
 
  private:
@@ -93,12 +107,16 @@ class Daemon {
   }
 
   // As long as the database is down: again and again. Nothing = asked to stop before it answered.
-  std::optional<Status> CheckTables(plugins::Store& store) {
+  std::optional<Status> CheckTables(plugins::Store& store, engine::Relay& relay) {
     const Call call{0, 0, config_.relay.storage_timeout};
     std::minstd_rand random(std::random_device{}());
-    engine::Condition database("database", logger_);
+    engine::Condition& database = *relay.database();
+    const auto post = relay.watchdog()->Watch("start");
     for (auto wait = 100ms;; wait = std::min<std::chrono::milliseconds>(2 * wait, 5s)) {
-      Status status = CheckTablesOnce(store, call);
+      Status status = [&] {
+        const engine::Watched watch(*post, "check_schema", 2 * call.timeout);
+        return CheckTablesOnce(store, call);
+      }();
       if (status.ok() || status.code() == OUTBOX_BAD_CONFIG) {
         if (status.ok()) database.Good({&store});
         return status;
@@ -160,6 +178,7 @@ void AddRun(CLI::App& app, Action& action) {
       "Several relays may run on one outbox: one works, the others stand by. The log goes to stderr. While the "
       "database\n"
       "or Kafka is down it keeps trying. SIGTERM and SIGINT finish what is in flight; a second one stops at once.\n"
+      "With /http/listen in the configuration it answers /healthz, /readyz, /metrics and /status.\n"
       "\n"
       "Examples:\n"
       "  outbox-relay run -c relay.json\n"

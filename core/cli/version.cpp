@@ -15,6 +15,8 @@
 
 namespace outbox::cli {
 
+observe::Build ThisBuild() { return {OUTBOX_RELAY_VERSION, OUTBOX_RELAY_COMMIT}; }
+
 std::string VersionLine() { return "outbox-relay " OUTBOX_RELAY_VERSION " (commit " OUTBOX_RELAY_COMMIT ")"; }
 
 void AddVersion(CLI::App& app, Action& action) {

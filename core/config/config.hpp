@@ -67,10 +67,16 @@ struct Log {
   std::string format = "auto";  // text on a terminal, json otherwise
 };
 
+struct Http {
+  std::string listen;                 // "ADDRESS:PORT"; "" = no HTTP
+  Duration refresh_interval{10'000};  // between two looks at the tables
+};
+
 struct Config {
   Storage storage;
   Publisher publisher;
   Relay relay;
+  Http http;
   Log log;
   std::string effective_json;                // every key with its value, secrets hidden; logged at start
   std::vector<std::string> literal_secrets;  // JSON pointers of values that hold a secret in plain text

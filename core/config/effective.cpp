@@ -84,6 +84,8 @@ std::string EffectiveJson(const Config& config, const json& raw) {
     shown["relay"]["topics"].push_back({{"topic", topic.pattern}});
     shown["relay"]["topics"].back().update(ShowFailures(topic.failures));
   }
+  shown["http"] = {{"listen", Written(raw, "/http/listen", config.http.listen)},
+                   {"refresh_interval", Write(config.http.refresh_interval)}};
   shown["log"] = {{"level", config.log.level}, {"format", config.log.format}};
   return shown.dump();
 }

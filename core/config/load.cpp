@@ -1,10 +1,12 @@
 #include "config/load.hpp"
 
+#include <arpa/inet.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <cctype>
 #include <cerrno>
+#include <charconv>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <system_error>
@@ -150,6 +152,32 @@ void ReadRelay(Section section, Relay& out) {
   section.Finish();
 }
 
+bool IsListenAddress(const std::string& text) {
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string::npos) return false;
+  std::uint16_t port = 0;
+  const char* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data() + colon + 1, end, port);
+  if (error != std::errc() || rest != end) return false;
+  const std::string host = text.substr(0, colon);
+  in6_addr address{};
+  if (inet_pton(AF_INET, host.c_str(), &address) == 1) return true;
+  return host.size() > 2 && host.front() == '[' && host.back() == ']' &&
+         inet_pton(AF_INET6, host.substr(1, host.size() - 2).c_str(), &address) == 1;
+}
+
+void ReadHttp(Section section, Http& out) {
+  section.Read("listen", out.listen);
+  if (!out.listen.empty() && !IsListenAddress(out.listen)) {
+    section.Wrong(
+        "listen",
+        "an address of this machine in numbers and a port, such as \"127.0.0.1:9464\" or \"[::1]:9464\", where "
+        "port 0 is any that is free, or \"\" for no HTTP");
+  }
+  section.Read("refresh_interval", out.refresh_interval, 100ms, 1h);
+  section.Finish();
+}
+
 void ReadLog(Section section, Log& out) {
   section.ReadChoice<std::string>(
       "level", out.level,
@@ -177,6 +205,7 @@ Result<Config> Parse(std::string_view text, const std::filesystem::path& origin)
   ReadStorage(root.Sub("storage"), config.storage);
   ReadPublisher(root.Sub("publisher"), config.publisher);
   ReadRelay(root.Sub("relay"), config.relay);
+  ReadHttp(root.Sub("http"), config.http);
   ReadLog(root.Sub("log"), config.log);
   root.Finish();
   if (!problems.empty()) return Bad(problems.Text());

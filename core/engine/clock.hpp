@@ -16,4 +16,10 @@ inline Time Now() {
   return static_cast<Time>(t.tv_sec) * kSecond + t.tv_nsec / 1000;
 }
 
+// Since 1970, as databases tell when a row was made.
+inline Time WallTime() {
+  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
 }  // namespace outbox::engine

@@ -8,10 +8,20 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 
 namespace outbox::engine {
+
+struct PeerState {
+  struct Trouble {
+    std::chrono::steady_clock::duration lasts;
+    std::string why;  // the newest reason
+  };
+  bool met = false;  // it has worked at least once
+  std::optional<Trouble> trouble;
+};
 
 class Condition {  // any thread
  public:
@@ -29,7 +39,11 @@ class Condition {  // any thread
     const auto now = Clock::now();
     const bool first = stopped_.empty();
     stopped_[use] = now;
-    if (first) told_.clear();
+    why_ = why;
+    if (first) {
+      told_.clear();
+      since_ = now;
+    }
     if ((!first && now - told_at_ < kNextReason) || !told_.insert(why).second) {
       logger_->debug("{}: {}", name_, why);
       return;
@@ -39,10 +53,22 @@ class Condition {  // any thread
   }
   void Good(Use use) {
     const std::lock_guard lock(mutex_);
+    met_ = true;
     if (stopped_.empty()) return;
     const auto now = Clock::now();
     std::erase_if(stopped_, [&](const auto& one) { return one.first == use || now - one.second > kForgotten; });
     if (stopped_.empty()) logger_->info("{} is back", name_);
+  }
+  // Who used the peer does so no more, and says no more whether it works.
+  void Forget(const void* who) {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(stopped_, [who](const auto& one) { return one.first.who == who; });
+  }
+  [[nodiscard]] PeerState State() const {
+    const std::lock_guard lock(mutex_);
+    PeerState state{met_, std::nullopt};
+    if (!stopped_.empty()) state.trouble = {Clock::now() - since_, why_};
+    return state;
   }
 
  private:
@@ -55,10 +81,12 @@ class Condition {  // any thread
 
   const std::string name_;
   const std::shared_ptr<spdlog::logger> logger_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
+  bool met_ = false;
   std::map<Use, Clock::time_point> stopped_;  // last tried
   std::set<std::string> told_;                // reasons, since it was good
-  Clock::time_point told_at_;
+  Clock::time_point told_at_, since_;
+  std::string why_;
 };
 
 }  // namespace outbox::engine

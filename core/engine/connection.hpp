@@ -6,31 +6,40 @@
 #include <mutex>
 
 #include "engine/condition.hpp"
+#include "engine/watchdog.hpp"
 #include "plugins/store.hpp"
 
 namespace outbox::engine {
 
 class Connection {
  public:
-  Connection(std::shared_ptr<plugins::Store> store, std::shared_ptr<Condition> database)
-      : store_(std::move(store)), database_(std::move(database)) {}
+  // `post` is that of the worker thread.
+  Connection(std::shared_ptr<plugins::Store> store, std::shared_ptr<Condition> database, std::shared_ptr<Post> post)
+      : store_(std::move(store)), database_(std::move(database)), post_(std::move(post)) {}
+
+  ~Connection() { database_->Forget(this); }
+  Connection(const Connection&) = delete;
 
   // Runs f(session) on an open session and returns its Status or Result; a broken session is given up. f runs twice
   // where a session was fine before and has ended since, by a restart or because it was idle for too long: that is news
-  // only if a new one cannot do it either. Every call may be repeated. `what` tells the calls of a connection apart: one
-  // may be stopped, by a lock or a lost right, while the others go on.
+  // only if a new one cannot do it either. Every call may be repeated. `name`, a literal, is for the watchdog; `what` tells
+  // the calls of a connection apart: one may be stopped, by a lock or a lost right, while the others go on.
   template <class F>
-  auto Use(const Call& call, F&& f, int what = 0) -> decltype(f(std::declval<plugins::Session&>())) {
+  auto Use(const char* name, const Call& call, F&& f, int what = 0) -> decltype(f(std::declval<plugins::Session&>())) {
     const Condition::Use use{this, what};
     const bool kept = session_ != nullptr;
     if (Status opened = Open(call, use); !opened.ok()) return opened;
-    auto result = f(*session_);
+    const auto watched = [&] {
+      const Watched watch(*post_, name, call.timeout);
+      return f(*session_);
+    };
+    auto result = watched();
     if (kept && StatusOf(result).code() == OUTBOX_UNAVAILABLE) {
-      Close();
+      Close(call);
       if (Status opened = Open(call, use); !opened.ok()) return opened;
-      result = f(*session_);
+      result = watched();
     }
-    Judge(StatusOf(result), use);
+    Judge(StatusOf(result), use, call);
     return result;
   }
 
@@ -48,7 +57,7 @@ class Connection {
 
   Status Open(const Call& call, Condition::Use use) {
     if (session_) return {};
-    auto opened = store_->Connect(call);
+    auto opened = Connect(call);
     if (!opened.ok()) {
       database_->Bad(use, opened.status().text());
       return opened.status();
@@ -58,7 +67,12 @@ class Connection {
     return {};
   }
 
-  void Judge(const Status& status, Condition::Use use) {
+  Result<std::unique_ptr<plugins::Session>> Connect(const Call& call) {
+    const Watched watch(*post_, "connect", call.timeout);
+    return store_->Connect(call);
+  }
+
+  void Judge(const Status& status, Condition::Use use, const Call& call) {
     switch (status.code()) {
       case OUTBOX_OK:
       case OUTBOX_LEASE_LOST:
@@ -72,10 +86,11 @@ class Connection {
         break;
     }
     database_->Bad(use, status.text());
-    Close();
+    Close(call);
   }
 
-  void Close() {
+  void Close(const Call& call) {
+    const Watched watch(*post_, "disconnect", call.timeout);
     std::unique_ptr<plugins::Session> broken;
     {
       const std::lock_guard lock(mutex_);
@@ -85,6 +100,7 @@ class Connection {
 
   const std::shared_ptr<plugins::Store> store_;
   const std::shared_ptr<Condition> database_;
+  const std::shared_ptr<Post> post_;
   std::mutex mutex_;  // guards the pointer against Cancel; only the worker changes it
   std::unique_ptr<plugins::Session> session_;
 };

@@ -35,6 +35,8 @@ void Engine::LeaseHeld(Time until, bool careful) {
 void Engine::LeaseLost() {
   if (mode_ == Mode::kStandby || mode_ == Mode::kLost) return;
   mode_ = Mode::kLost;
+  ++counters_.leases_lost;
+  owed_since_ = kForever;
   read_is_stale_ = reserving_;
   DropQueued();
   // Whoever has the lease now reads these rows himself; writing about them would be refused.
@@ -224,16 +226,18 @@ void Engine::FailWritten(const FailedEvent& f, bool committed) {
 
 void Engine::Reported(std::span<const publish::Report> reports) {
   for (const publish::Report& r : reports) {
-    if (r.epoch != epoch_ || r.event >= events_.size() || events_[r.event].state != State::kSent) continue;
+    if (!Awaits(r)) continue;
     Event& event = events_[r.event];
     const bool alone = group_limit_ == 1 && group_sent_ == 1;
     --in_flight_;
     LaneState& lane = LaneOf(event.lane);
     --lane.in_flight;
+    const Time sent = flights_[event.flight - first_flight_].at;
     --flights_[event.flight - first_flight_].open;
     while (!flights_.empty() && flights_.front().open == 0) {
       flights_.pop_front();
       ++first_flight_;
+      if (!resetting_) owed_since_ = kForever;
     }
     switch (r.outcome) {
       case Outcome::kStored:
@@ -246,6 +250,7 @@ void Engine::Reported(std::span<const publish::Report> reports) {
       case Outcome::kUnknown:
         event.state = State::kUnknown;
         StartReset(true);
+        owed_since_ = std::min(owed_since_, sent);
         break;
       case Outcome::kRefused:
         if (alone) {
@@ -279,6 +284,7 @@ void Engine::StartReset(bool outage) {
   first_step_ = false;  // else a broker that does not answer for one shard would keep back the others
   if (mark_ == Mark::kSet) mark_ = outage && mode_ != Mode::kLost ? Mark::kClearing : Mark::kNone;
   if (mark_ == Mark::kWanted) mark_ = Mark::kNone;
+  if (outage) owed_since_ = OwedSince();
   if (outage) next_read_ += Backoff(settings_.min_backoff, settings_.max_backoff, ++broker_failures_);
   commands_.push_back({.what = Do::kReset, .epoch = epoch_ + 1});
 }

@@ -7,6 +7,7 @@
 // a hole), keep what was acknowledged for confirming, forget the rest, and read again from the oldest row.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <span>
@@ -73,6 +74,7 @@ struct Command {
 struct Counters {
   std::uint64_t reserved = 0, published = 0, stored = 0, confirmed = 0, failed = 0, dead = 0, blocked = 0;
   std::uint64_t resets = 0, sweeps = 0, sent_again = 0;  // sent_again: upper bound on duplicates caused
+  std::uint64_t leases_lost = 0;
 
   Counters& operator+=(const Counters& other) {
     reserved += other.reserved;
@@ -85,6 +87,7 @@ struct Counters {
     resets += other.resets;
     sweeps += other.sweeps;
     sent_again += other.sent_again;
+    leases_lost += other.leases_lost;
     return *this;
   }
 };
@@ -139,6 +142,17 @@ class Engine {
   [[nodiscard]] std::uint32_t InHand() const { return static_cast<std::uint32_t>(events_.size() - free_.size()); }
   [[nodiscard]] std::uint32_t InFlight() const { return in_flight_; }
   [[nodiscard]] const Counters& counters() const { return counters_; }
+  // Works under a lease, and until when.
+  [[nodiscard]] bool Active() const { return mode_ == Mode::kActive; }
+  [[nodiscard]] Time LeaseUntil() const { return lease_until_; }
+  // Since when the broker owes an answer, also where the same events were sent again meanwhile; kForever = it does not.
+  [[nodiscard]] Time OwedSince() const {
+    return std::min(owed_since_, flights_.empty() ? kForever : flights_.front().at);
+  }
+  // Is it the first answer to an event in flight?
+  [[nodiscard]] bool Awaits(const publish::Report& r) const {
+    return r.epoch == epoch_ && r.event < events_.size() && events_[r.event].state == State::kSent;
+  }
 
  private:
   friend struct EngineProbe;  // of the simulator, to see which states it has reached
@@ -262,6 +276,7 @@ class Engine {
   std::deque<Flight> flights_;
   std::uint32_t first_flight_ = 0, next_flight_ = 0;  // numbers of flights_.front() and of the next one
   std::uint32_t in_flight_ = 0;
+  Time owed_since_ = kForever;  // of flights that an outage has ended
   std::vector<LaneState> lanes_;
   std::uint32_t epoch_ = 1;
   bool resetting_ = false;

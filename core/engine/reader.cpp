@@ -8,10 +8,11 @@
 namespace outbox::engine {
 
 Reader::Reader(std::shared_ptr<plugins::Store> store, publish::Publisher& publisher, std::string relay_id,
-               std::shared_ptr<Condition> database, std::function<void(Reading)> arrived,
+               std::shared_ptr<Condition> database, std::shared_ptr<Post> post, std::function<void(Reading)> arrived,
                std::function<void(outbox_code)> failed)
     : marks_rows_(store->MarksRows()),
-      connection_(std::move(store), std::move(database)),
+      post_(std::move(post)),
+      connection_(std::move(store), std::move(database), post_),
       publisher_(publisher),
       relay_id_(std::move(relay_id)),
       arrived_(std::move(arrived)),
@@ -46,7 +47,7 @@ void Reader::Execute(ReadOrder& order) {
   };
 
   const Time asked = Now();
-  auto batch = connection_.Use(order.call, [&, again = false](plugins::Session& session) mutable {
+  auto batch = connection_.Use("reserve", order.call, [&, again = false](plugins::Session& session) mutable {
     order.reserve.sweep = order.reserve.sweep || std::exchange(again, true);  // what was read may not have arrived
     return session.ReserveNewEvents(order.reserve, order.call);
   });
@@ -74,14 +75,17 @@ void Reader::Execute(ReadOrder& order) {
 // Rows that could not be made ready are given back at once: they are not in hand and nobody's fault.
 Status Reader::Prepare(publish::PreparedBatch& batch, const Call& call) {
   if (batch.batch.empty()) return {};
-  Status prepared = publisher_.Prepare(batch, call.timeout);
+  Status prepared = [&] {
+    const Watched watch(*post_, "the publisher's look at topics", call.timeout);
+    return publisher_.Prepare(batch, call.timeout);
+  }();
   if (prepared.ok() || !marks_rows_) return prepared;
   std::vector<outbox_bytes> rows;
   for (std::size_t i = 0; i < batch.batch.size(); ++i) rows.push_back(batch.batch[i].row_id);
   Call release = call;
   release.token = batch.batch.token();
   // A failed release is mended by the end of the reservation.
-  (void)connection_.Use(release, [&](plugins::Session& session) { return session.Release(rows, release); });
+  (void)connection_.Use("release", release, [&](plugins::Session& session) { return session.Release(rows, release); });
   return prepared;
 }
 

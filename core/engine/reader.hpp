@@ -32,7 +32,7 @@ class Reader {
  public:
   // The callbacks run on the reader's thread.
   Reader(std::shared_ptr<plugins::Store> store, publish::Publisher& publisher, std::string relay_id,
-         std::shared_ptr<Condition> database, std::function<void(Reading)> arrived,
+         std::shared_ptr<Condition> database, std::shared_ptr<Post> post, std::function<void(Reading)> arrived,
          std::function<void(outbox_code)> failed);
   ~Reader();
 
@@ -46,6 +46,7 @@ class Reader {
   static Incoming Describe(const outbox_event& event, const publish::Prepared& prepared);
 
   const bool marks_rows_;
+  const std::shared_ptr<Post> post_;
   Connection connection_;
   publish::Publisher& publisher_;
   const std::string relay_id_;

@@ -26,7 +26,8 @@ Relay::Relay(config::Relay config, std::shared_ptr<plugins::Store> store, Publis
       logger_(std::move(logger)),
       database_(std::make_shared<Condition>("database", logger_)),
       broker_(std::make_shared<Condition>("broker", logger_)),
-      connection_(store_, database_),
+      watchdog_(std::make_shared<Watchdog>(logger_)),
+      connection_(store_, database_, watchdog_->Watch("lease thread")),
       membership_(Micros(config_.reserve_duration), Micros(config_.poll_interval)) {
   if (config_.id.empty()) config_.id = MakeId();
 }
@@ -69,9 +70,9 @@ Result<std::unique_ptr<ShardRunner>> Relay::MakeRunner(std::uint32_t shard) {
     first_step_over_ = true;
     changed_.notify_all();
   };
-  return ShardRunner::Start(shard, membership_.shards(),
-                            {config_, config_.id, store_, database_, broker_, logger_, retired, first_step_over},
-                            publishers_);
+  return ShardRunner::Start(
+      shard, membership_.shards(),
+      {config_, config_.id, store_, database_, broker_, watchdog_, logger_, retired, first_step_over}, publishers_);
 }
 
 Status Relay::Wait() {
@@ -87,11 +88,22 @@ void Relay::Fail(Status status) {
   changed_.notify_all();
 }
 
-Counters Relay::counters() const {
+Counters Relay::counters() const { return Observe().tally.counters; }
+
+Observation Relay::Observe() const {
+  Observation seen;
+  seen.relay_id = config_.id;
+  seen.database = database_->State();
+  seen.broker = broker_->State();
+  seen.calls = watchdog_->UnderWay(Now());
   const std::lock_guard lock(mutex_);
-  Counters sum = past_;
-  for (const auto& [shard, runner] : runners_) sum += runner->counters();
-  return sum;
+  seen.stopping = stopping_;
+  seen.tally = past_;
+  for (const auto& [shard, runner] : runners_) {
+    seen.tally += runner->tally();
+    seen.shards.push_back(runner->Observe());
+  }
+  return seen;
 }
 
 // Half of the time for answers that are under way, the rest for confirming them and for giving the lease back.
@@ -163,7 +175,7 @@ void Relay::KeepLeases() {
 Result<Time> Relay::Heartbeat() {
   ReturnRetired();
   const Time asked = Now();
-  auto held = connection_.Use(MakeCall(), [&](plugins::Session& session) {
+  auto held = connection_.Use("heartbeat", MakeCall(), [&](plugins::Session& session) {
     return session.Heartbeat(config_.id, config_.reserve_duration, MakeCall());
   });
   if (!held.ok()) return held.status();
@@ -226,7 +238,7 @@ bool Relay::WasLost(const ShardOrder& order) {
   Call call = MakeCall();
   call.shard = order.shard;
   call.token = order.token;
-  const auto lost = connection_.Use(call, [&](plugins::Session& session) { return session.WasLost(call); });
+  const auto lost = connection_.Use("was_lost", call, [&](plugins::Session& session) { return session.WasLost(call); });
   return lost.ok() ? *lost : lost.status().code() != OUTBOX_UNSUPPORTED;
 }
 
@@ -237,7 +249,7 @@ void Relay::Resize(std::uint32_t shards) {
   {
     const std::lock_guard lock(mutex_);
     if (stopping_) return;
-    for (const auto& [shard, runner] : runners_) past_ += runner->counters();
+    for (const auto& [shard, runner] : runners_) past_ += runner->tally();
     old.swap(runners_);
     to_return_.clear();
     first_step_.reset();
@@ -254,7 +266,7 @@ void Relay::ReturnRetired() {
   }
   const std::vector<outbox_owned_shard> shards = membership_.StillHeld(retired);
   if (shards.empty()) return;
-  const Status returned = connection_.Use(MakeCall(), [&](plugins::Session& session) {
+  const Status returned = connection_.Use("return_shards", MakeCall(), [&](plugins::Session& session) {
     return session.ReturnShards(config_.id, shards, /*leave=*/false, MakeCall());
   });
   // Told again by the next heartbeat, and then done again.
@@ -265,7 +277,7 @@ void Relay::ReturnRetired() {
     const std::lock_guard lock(mutex_);
     const auto runner = runners_.find(s.shard);
     if (stopping_ || runner == runners_.end()) continue;
-    past_ += runner->second->counters();
+    past_ += runner->second->tally();
     gone = std::move(runner->second);
     runners_.erase(runner);
   }
@@ -286,8 +298,9 @@ void Relay::GiveBack(Time deadline) {
   Call call = MakeCall();
   call.timeout = std::chrono::duration_cast<Millis>(
       std::chrono::microseconds(std::max<Time>(100 * kMillisecond, deadline - Now())));
-  const Status left = connection_.Use(
-      call, [&](plugins::Session& session) { return session.ReturnShards(config_.id, shards, all_retired, call); });
+  const Status left = connection_.Use("return_shards", call, [&](plugins::Session& session) {
+    return session.ReturnShards(config_.id, shards, all_retired, call);
+  });
   if (!left.ok())
     logger_->warn("the lease could not be given back ({}): a standby takes over when it ends", left.text());
 }

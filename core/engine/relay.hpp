@@ -15,6 +15,7 @@
 
 #include "config/config.hpp"
 #include "engine/membership.hpp"
+#include "engine/observation.hpp"
 #include "engine/shard_runner.hpp"
 
 namespace outbox::engine {
@@ -37,6 +38,11 @@ class Relay {
 
   [[nodiscard]] const std::string& id() const { return config_.id; }
   [[nodiscard]] Counters counters() const;
+  // Any thread, from the beginning on; waits for no peer.
+  [[nodiscard]] Observation Observe() const;
+  // For those who work for the same outbox beside the relay.
+  [[nodiscard]] const std::shared_ptr<Condition>& database() const { return database_; }
+  [[nodiscard]] const std::shared_ptr<Watchdog>& watchdog() const { return watchdog_; }
 
  private:
   void KeepLeases();
@@ -60,6 +66,7 @@ class Relay {
   const PublisherFactory publishers_;
   const std::shared_ptr<spdlog::logger> logger_;
   const std::shared_ptr<Condition> database_, broker_;
+  const std::shared_ptr<Watchdog> watchdog_;
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
@@ -73,7 +80,7 @@ class Relay {
   std::map<std::uint32_t, std::unique_ptr<ShardRunner>> runners_;
   std::optional<std::uint32_t> first_step_;  // the shard that is in its first careful step: one at a time
   bool first_step_over_ = false;
-  Counters past_;  // of runners that are gone
+  Tally past_;  // of runners that are gone
 
   Connection connection_;
 

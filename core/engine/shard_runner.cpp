@@ -25,6 +25,10 @@ Settings MakeSettings(const config::Relay& c, bool marks_rows, std::uint32_t sha
   return s;
 }
 
+// The engine only thinks, and what it calls must not wait.
+constexpr Millis kTurnAllowed{5'000};
+// A reset collects reports for some seconds, and then waits for the old producer's threads.
+constexpr Millis kResetAllowed{10'000};
 }  // namespace
 
 Result<std::unique_ptr<ShardRunner>> ShardRunner::Start(std::uint32_t shard, std::uint32_t shards, Parts parts,
@@ -34,16 +38,17 @@ Result<std::unique_ptr<ShardRunner>> ShardRunner::Start(std::uint32_t shard, std
   if (!publisher.ok()) return publisher.status();
   const Parts& p = runner->parts_;
   runner->publisher_ = std::move(*publisher);
+  const std::string whose = " of shard " + std::to_string(shard);
   runner->reader_ = std::make_unique<Reader>(
-      p.store, *runner->publisher_, p.relay_id, p.database,
+      p.store, *runner->publisher_, p.relay_id, p.database, p.watchdog->Watch("reader" + whose),
       [r = runner.get()](Reading reading) {
         r->mailbox_.Post(
             [r, shared = std::make_shared<Reading>(std::move(reading))] { r->Arrived(std::move(*shared)); });
       },
       [r = runner.get()](outbox_code code) { r->mailbox_.Post([r, code] { r->engine_.ReserveFailed(code); }); });
-  runner->writer_ = std::make_unique<Writer>(p.store, p.database, p.logger, [r = runner.get()](const Written& written) {
-    r->mailbox_.Post([r, written] { r->Answered(written); });
-  });
+  runner->writer_ = std::make_unique<Writer>(
+      p.store, p.database, p.watchdog->Watch("writer" + whose), p.logger,
+      [r = runner.get()](const Written& written) { r->mailbox_.Post([r, written] { r->Answered(written); }); });
   runner->thread_ = std::thread([r = runner.get()] { r->Run(); });
   return runner;
 }
@@ -51,6 +56,8 @@ Result<std::unique_ptr<ShardRunner>> ShardRunner::Start(std::uint32_t shard, std
 ShardRunner::ShardRunner(std::uint32_t shard, std::uint32_t shards, Parts parts)
     : shard_(shard),
       parts_(std::move(parts)),
+      turn_(parts_.watchdog->Watch("engine of shard " + std::to_string(shard))),
+      reset_(parts_.watchdog->Watch("publisher of shard " + std::to_string(shard))),
       policies_(parts_.config),
       settings_(MakeSettings(parts_.config, parts_.store->MarksRows(), shards)),
       engine_(settings_) {}
@@ -66,6 +73,7 @@ ShardRunner::~ShardRunner() {
   reader_.reset();
   writer_.reset();
   publisher_.reset();
+  parts_.broker->Forget(this);
 }
 
 void ShardRunner::CancelCalls() {
@@ -74,9 +82,14 @@ void ShardRunner::CancelCalls() {
   if (writer_) writer_->Cancel();
 }
 
-Counters ShardRunner::counters() const {
-  const std::lock_guard lock(counters_mutex_);
-  return counters_;
+Tally ShardRunner::tally() const {
+  const std::lock_guard lock(shown_mutex_);
+  return tally_;
+}
+
+ShardObservation ShardRunner::Observe() const {
+  const std::lock_guard lock(shown_mutex_);
+  return observation_;
 }
 
 // ---- the lease ----
@@ -111,12 +124,16 @@ void ShardRunner::Retired() {
 // ---- the publisher's reports, on its threads ----
 
 void ShardRunner::OnReports(std::span<const publish::Report> reports) {
-  mailbox_.Post(
-      [this, copy = std::vector<publish::Report>(reports.begin(), reports.end())] { engine_.Reported(copy); });
+  mailbox_.Post([this, at = WallTime(), copy = std::vector<publish::Report>(reports.begin(), reports.end())] {
+    Reported(copy, at);
+  });
 }
 
 void ShardRunner::OnReset(std::uint32_t epoch) {
-  mailbox_.Post([this, epoch] { engine_.ResetDone(epoch); });
+  mailbox_.Post([this, epoch] {
+    reset_->Leave();
+    engine_.ResetDone(epoch);
+  });
 }
 
 void ShardRunner::OnProducerFailed(const std::string& why) {
@@ -137,6 +154,7 @@ void ShardRunner::Run() {
   std::vector<Mailbox::Task> tasks;
   while (!stop_) {
     mailbox_.Take(tasks, engine_.NextDeadline());
+    const Watched watch(*turn_, "a turn", kTurnAllowed);
     engine_.Advance(Now());
     for (const auto& task : tasks) task();
     engine_.TakeCommands([this](const Command& c, std::span<const EventIndex> events,
@@ -145,9 +163,32 @@ void ShardRunner::Run() {
       first_step_ = false;
       parts_.first_step_over(shard_);
     }
-    const std::lock_guard lock(counters_mutex_);
-    counters_ = engine_.counters();
+    Show();
   }
+}
+
+// Once a turn, for as many events as it was about.
+void ShardRunner::Show() {
+  std::int64_t oldest = 0;
+  for (const std::int64_t created : created_) {
+    if (created > 0 && (oldest == 0 || created < oldest)) oldest = created;
+  }
+  const ShardObservation now{
+      shard_, engine_.Active(), engine_.LeaseUntil(), engine_.OwedSince(), engine_.InHand(), engine_.InFlight(),
+      oldest};
+  const std::lock_guard lock(shown_mutex_);
+  tally_.counters = engine_.counters();
+  tally_.latency = latency_;
+  observation_ = now;
+}
+
+// Before the engine may forget the events.
+void ShardRunner::Reported(std::span<const publish::Report> reports, Time at) {
+  for (const publish::Report& r : reports) {
+    if (r.outcome != publish::Outcome::kStored || !engine_.Awaits(r)) continue;
+    if (const Time created = Row(r.event).created_us; created > 0) latency_.Add(at - created);
+  }
+  engine_.Reported(reports);
 }
 
 void ShardRunner::Execute(const Command& command, std::span<const EventIndex> events,
@@ -168,6 +209,7 @@ void ShardRunner::Execute(const Command& command, std::span<const EventIndex> ev
       Publish(events, command.epoch);
       break;
     case Do::kReset:
+      reset_->Enter("a reset", Micros(kResetAllowed));
       publisher_->Reset(command.epoch);
       break;
     case Do::kConfirm:
@@ -187,6 +229,7 @@ void ShardRunner::Execute(const Command& command, std::span<const EventIndex> ev
       break;
     case Do::kFreeBatch:
       batches_[command.batch].reset();
+      created_[command.batch] = 0;
       break;
     case Do::kRetired:
       Retired();
@@ -198,7 +241,11 @@ void ShardRunner::Arrived(Reading reading) {
   for (std::size_t i = 0; i < reading.events.size(); ++i)
     reading.events[i].policy = policies_.Of(View(reading.batch->batch[i].topic));
   const BatchIndex b = engine_.Reserved(reading.reservation, reading.events);
-  if (b >= batches_.size()) batches_.resize(b + 1);
+  if (b >= batches_.size()) {
+    batches_.resize(b + 1);
+    created_.resize(b + 1);
+  }
+  created_[b] = reading.batch->batch.empty() ? 0 : reading.batch->batch[0].created_us;
   batches_[b] = std::move(reading.batch);
 }
 
@@ -250,7 +297,12 @@ void ShardRunner::WriteMark(std::span<const EventIndex> events) {
 void ShardRunner::Answered(const Written& written) {
   if (written.what == Write::kMark) return engine_.Marked(written.code, written.owners);
   if (written.what == Write::kFail && written.code == OUTBOX_OK) {
-    for (const FailedEvent& f : failing_) LogFailure(f, WhyFailed(f));
+    for (const FailedEvent& f : failing_) {
+      const publish::Refusal why = WhyFailed(f);
+      LogFailure(f, why);
+      const std::lock_guard lock(shown_mutex_);
+      ++tally_.failures[{why.reason, f.disposition}];
+    }
   }
   engine_.Written(written.what, written.code);
 }

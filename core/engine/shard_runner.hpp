@@ -11,6 +11,7 @@
 #include "config/config.hpp"
 #include "engine/engine.hpp"
 #include "engine/mailbox.hpp"
+#include "engine/observation.hpp"
 #include "engine/policies.hpp"
 #include "engine/reader.hpp"
 #include "engine/tenure.hpp"
@@ -29,6 +30,7 @@ class ShardRunner : private publish::PublisherListener {
     std::string relay_id;
     std::shared_ptr<plugins::Store> store;
     std::shared_ptr<Condition> database, broker;
+    std::shared_ptr<Watchdog> watchdog;
     std::shared_ptr<spdlog::logger> logger;
     // Nothing of the shard is in hand under this token, after HandOver; after Retire, for good. On the runner's thread.
     std::function<void(std::uint32_t shard, std::uint64_t token, bool for_good)> retired;
@@ -54,7 +56,8 @@ class ShardRunner : private publish::PublisherListener {
   void StopPreparing() { publisher_->Cancel(); }
   // Ends calls that hang, at the end of a stop.
   void CancelCalls();
-  [[nodiscard]] Counters counters() const;
+  [[nodiscard]] Tally tally() const;
+  [[nodiscard]] ShardObservation Observe() const;
 
  private:
   ShardRunner(std::uint32_t shard, std::uint32_t shards, Parts parts);
@@ -65,6 +68,8 @@ class ShardRunner : private publish::PublisherListener {
   void OnBrokerState(bool up, const std::string& why) override;
 
   void Run();
+  void Show();
+  void Reported(std::span<const publish::Report> reports, Time at);
   void Execute(const Command& command, std::span<const EventIndex> events, std::span<const FailedEvent> failures);
   void Publish(std::span<const EventIndex> events, std::uint32_t epoch);
   void WriteRows(Write what, std::span<const EventIndex> events);
@@ -80,6 +85,7 @@ class ShardRunner : private publish::PublisherListener {
 
   const std::uint32_t shard_;
   const Parts parts_;
+  const std::shared_ptr<Post> turn_, reset_;  // of the engine's thread, of the publisher
   const Policies policies_;
   const Settings settings_;
   Mailbox mailbox_;
@@ -91,6 +97,7 @@ class ShardRunner : private publish::PublisherListener {
   Engine engine_;
   Tenure tenure_{engine_};
   std::vector<std::unique_ptr<publish::PreparedBatch>> batches_;  // by BatchIndex
+  std::vector<std::int64_t> created_;                             // of the first event of each, 0 = not known
   std::vector<std::string> forgotten_;
   std::vector<publish::Outgoing> outgoing_;
   std::vector<FailedEvent> failing_;  // being recorded
@@ -100,8 +107,11 @@ class ShardRunner : private publish::PublisherListener {
     std::uint64_t unlogged = 0;
   } log_retries_, log_given_up_;
 
-  mutable std::mutex counters_mutex_;
-  Counters counters_;
+  Latency latency_;
+
+  mutable std::mutex shown_mutex_;
+  Tally tally_;
+  ShardObservation observation_;
   std::atomic<bool> stop_ = false;
   std::thread thread_;
 };

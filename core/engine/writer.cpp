@@ -3,10 +3,27 @@
 #include <spdlog/logger.h>
 
 namespace outbox::engine {
+namespace {
 
-Writer::Writer(std::shared_ptr<plugins::Store> store, std::shared_ptr<Condition> database,
+const char* NameOf(Write what) {
+  switch (what) {
+    case Write::kConfirm:
+      return "confirm";
+    case Write::kFail:
+      return "confirm_failed";
+    case Write::kRelease:
+      return "release";
+    case Write::kMark:
+      return "mark";
+  }
+  return "";
+}
+
+}  // namespace
+
+Writer::Writer(std::shared_ptr<plugins::Store> store, std::shared_ptr<Condition> database, std::shared_ptr<Post> post,
                std::shared_ptr<spdlog::logger> logger, std::function<void(const Written&)> answered)
-    : connection_(std::move(store), std::move(database)),
+    : connection_(std::move(store), std::move(database), std::move(post)),
       logger_(std::move(logger)),
       answered_(std::move(answered)),
       thread_([this] { Run(); }) {}
@@ -55,7 +72,7 @@ Status Writer::Execute(const WriteOrder& order, Written& written) {
     }
     return Status();
   };
-  return connection_.Use(order.call, write, static_cast<int>(order.what));
+  return connection_.Use(NameOf(order.what), order.call, write, static_cast<int>(order.what));
 }
 
 }  // namespace outbox::engine

@@ -33,7 +33,7 @@ struct Written {
 class Writer {
  public:
   // `answered` runs on the writer's thread.
-  Writer(std::shared_ptr<plugins::Store> store, std::shared_ptr<Condition> database,
+  Writer(std::shared_ptr<plugins::Store> store, std::shared_ptr<Condition> database, std::shared_ptr<Post> post,
          std::shared_ptr<spdlog::logger> logger, std::function<void(const Written&)> answered);
   ~Writer();
 

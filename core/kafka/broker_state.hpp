@@ -2,13 +2,14 @@
 #pragma once
 
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "publish/publisher.hpp"
 
 namespace outbox::kafka {
 
-// [any] Tells the listener once per change. Begins as up, without telling.
+// [any] Tells the listener once per change, and begins as neither.
 class BrokerState {
  public:
   explicit BrokerState(publish::PublisherListener& listener) : listener_(listener) {}
@@ -20,20 +21,20 @@ class BrokerState {
   }
   void Down(const std::string& why) {
     const std::lock_guard lock(mutex_);
-    if (!up_) return;
+    if (up_ == false) return;
     up_ = false;
     listener_.OnBrokerState(false, trouble_.empty() ? why : trouble_);
   }
   void Up() {
     const std::lock_guard lock(mutex_);
     trouble_.clear();
-    if (up_) return;
+    if (up_ == true) return;
     up_ = true;
-    listener_.OnBrokerState(true, "Kafka answers again");
+    listener_.OnBrokerState(true, "Kafka answers");
   }
   [[nodiscard]] bool up() const {
     const std::lock_guard lock(mutex_);
-    return up_;
+    return up_ == true;
   }
   [[nodiscard]] std::string trouble() const {
     const std::lock_guard lock(mutex_);
@@ -43,7 +44,7 @@ class BrokerState {
  private:
   publish::PublisherListener& listener_;
   mutable std::mutex mutex_;
-  bool up_ = true;
+  std::optional<bool> up_;
   std::string trouble_;
 };
 

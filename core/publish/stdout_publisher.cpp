@@ -91,6 +91,7 @@ class StdoutPublisher final : public Publisher {
 
  private:
   void Run() {
+    listener_.OnBrokerState(true, "stdout takes lines");
     std::deque<Line> lines;
     for (;;) {
       std::optional<std::uint32_t> reset;

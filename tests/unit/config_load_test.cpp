@@ -38,6 +38,7 @@ TEST_CASE("a complete configuration is read as written") {
                "max_in_flight_events": 20, "max_in_flight_bytes": 1000000, "max_attempts": 3, "on_exhausted": "block",
                "retry_backoff": "10ms", "max_retry_backoff": "1h", "delivery_timeout": "2s", "storage_timeout": "3s",
                "shutdown_timeout": "4s" },
+    "http": { "listen": "[::1]:9464", "refresh_interval": "3s" },
     "log": { "level": "debug", "format": "json" } })",
                             "relay.json");
   INFO(config.status().text());
@@ -49,6 +50,8 @@ TEST_CASE("a complete configuration is read as written") {
   CHECK(config->publisher.strict);
   CHECK(config->publisher.kafka.at("linger.ms") == "2");
   CHECK(config->publisher.kafka.at("socket.keepalive.enable") == "true");
+  CHECK(config->http.listen == "[::1]:9464");
+  CHECK(config->http.refresh_interval == 3s);
   CHECK(config->relay.id == "r1");
   CHECK(config->relay.batch_size == 10);
   CHECK(config->relay.reserve_duration == 60s);
@@ -125,7 +128,7 @@ TEST_CASE("each mistake is named with its place, its value and its mend") {
       {"[]", "relay.json: the configuration must be an object { ... }"},
       {WithRelay(R"("batch_sise": 10)"), R"(relay.json:1: /relay/batch_sise: unknown key; did you mean "batch_size"?)"},
       {std::string("{ ") + kStorage + ", " + kPublisher + ",\n \"zzz\": 1 }",
-       "relay.json:2: /zzz: unknown key; valid here: storage, publisher, relay, log"},
+       "relay.json:2: /zzz: unknown key; valid here: storage, publisher, relay, http, log"},
       {std::string("{ ") + kPublisher + "}",
        "relay.json: /storage/plugin: missing; expected the name of a storage plugin, such as \"postgres\" or "
        "\"sqlite\"; `outbox-relay plugins` lists them"},
@@ -218,6 +221,24 @@ TEST_CASE("all mistakes are told at once, in the order of the file") {
       "\"off\"\n"
       "relay.json:3: /log/colour: unknown key; valid here: level, format\n"
       "relay.json:4: /storage/plugin: 7 is not valid; expected a text in quotes");
+}
+
+TEST_CASE("an address to listen at is one of this machine, in numbers, with a port") {
+  const auto with = [](const std::string& listen) {
+    return std::string("{ ") + kStorage + ", " + kPublisher + R"(, "http": { "listen": ")" + listen + "\" } }";
+  };
+  for (const auto* good : {"", "127.0.0.1:0", "0.0.0.0:65535", "[::]:9464"}) {
+    INFO(good);
+    CHECK(ProblemsOf(with(good)) == "no problem");
+  }
+  // The library behind it would take some of these for something else: "9464r", "80,443s", "+80".
+  for (const auto* bad : {"9464", ":9464", "localhost:9464", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536",
+                          "127.0.0.1:-1", "127.0.0.1:+80", "127.0.0.1:80r", "127.0.0.1:80,127.0.0.1:81",
+                          "127.0.0.1:80 ", "::1:80", "[::1]", "[127.0.0.1]:80", "x127.0.0.1:80"}) {
+    INFO(bad);
+    CHECK(ProblemsOf(with(bad)).find("relay.json:1: /http/listen: \"" + std::string(bad) +
+                                     "\" is not valid; expected an") == 0);
+  }
 }
 
 TEST_CASE("nesting has an end") {

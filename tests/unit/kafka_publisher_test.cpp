@@ -205,19 +205,26 @@ TEST_CASE_METHOD(KafkaFixture, "a success without an offset is not believed") {
 TEST_CASE_METHOD(KafkaFixture, "the state of the broker is told once per change") {
   Make({{"reconnect.backoff.max.ms", "200"}});
   Prove(1);
-  CHECK(listener.states().empty());
+  REQUIRE(listener.WaitForStates(1));
+  CHECK(listener.states()[0].first);
   BrokerDown();
   const PreparedBatch batch = Prepare(Numbered(5));
   publisher->Publish(batch, All(batch), 1);
-  REQUIRE(listener.WaitForStates(1));
-  CHECK_FALSE(listener.states()[0].first);
-  CHECK(listener.states()[0].second.find("127.0.0.1") != std::string::npos);
+  REQUIRE(listener.WaitForStates(2));
+  CHECK_FALSE(listener.states()[1].first);
+  CHECK(listener.states()[1].second.find("127.0.0.1") != std::string::npos);
   // Nothing is in flight any more: it must find out by itself that the broker is back.
   Reset(2);
   rd_kafka_mock_broker_set_up(broker->mock(), 1);
-  REQUIRE(listener.WaitForStates(2));
-  CHECK(listener.states()[1].first);
-  CHECK(listener.states().size() == 2);
+  REQUIRE(listener.WaitForStates(3));
+  CHECK(listener.states()[2].first);
+  CHECK(listener.states().size() == 3);
+}
+
+TEST_CASE_METHOD(KafkaFixture, "a broker that answers is told of before anything is sent") {
+  Make();
+  REQUIRE(listener.WaitForStates(1));
+  CHECK(listener.states()[0].first);
 }
 
 TEST_CASE_METHOD(KafkaFixture, "destroyed with records in flight and the broker gone") {

@@ -44,7 +44,9 @@ class TestPublisher : public publish::Publisher {
  public:
   using Judge = std::function<std::optional<Outcome>(std::string_view payload)>;  // nullopt = never an answer
   TestPublisher(publish::PublisherListener& listener, Topic& topic, Judge judge)
-      : listener_(listener), topic_(topic), judge_(std::move(judge)) {}
+      : listener_(listener), topic_(topic), judge_(std::move(judge)) {
+    listener_.OnBrokerState(true, "as the test says");
+  }
 
   Status Prepare(publish::PreparedBatch& batch, Millis) override {
     batch.events.resize(batch.batch.size());

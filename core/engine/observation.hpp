@@ -1,0 +1,64 @@
+// What a relay knows of itself and its peers at one moment, as values: what health, metrics and status are made of.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/condition.hpp"
+#include "engine/engine.hpp"
+#include "engine/latency.hpp"
+#include "engine/watchdog.hpp"
+#include "outbox/adapter.hpp"
+
+namespace outbox::engine {
+
+// What was counted since the start.
+struct Tally {
+  Counters counters;
+  Latency latency;
+  std::map<std::pair<std::string, std::int32_t>, std::uint64_t> failures;  // by reason and disposition
+
+  Tally& operator+=(const Tally& other) {
+    counters += other.counters;
+    latency += other.latency;
+    for (const auto& [kind, count] : other.failures) failures[kind] += count;
+    return *this;
+  }
+};
+
+struct ShardObservation {
+  std::uint32_t shard = 0;
+  bool active = false;  // works under a lease, until:
+  Time lease_until = 0;
+  Time owed_since = kForever;  // since when the broker owes an answer
+  std::uint32_t in_hand = 0, in_flight = 0;
+  std::int64_t oldest_created_us = 0;  // of those in hand, about; 0 = none or not known
+};
+
+// The last look at the tables.
+struct BacklogObservation {
+  bool supported = true;
+  std::optional<Stats> stats;  // of the last look that succeeded, at:
+  Time looked_at = 0;
+  bool last_failed = false;
+  std::uint64_t left_then = 0;  // Observation::LeftBehind of that moment
+  Time interval = 0;
+};
+
+struct Observation {
+  std::string relay_id;
+  bool stopping = false;
+  PeerState database, broker;
+  std::vector<CallUnderWay> calls;
+  std::vector<ShardObservation> shards;
+  Tally tally;
+
+  // Events that were recorded as failed and are still in the outbox, unless they went out later. Only ever grows.
+  [[nodiscard]] std::uint64_t LeftBehind() const { return tally.counters.failed - tally.counters.dead; }
+};
+
+}  // namespace outbox::engine

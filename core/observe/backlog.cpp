@@ -1,0 +1,45 @@
+#include "observe/backlog.hpp"
+
+#include <algorithm>
+
+namespace outbox::observe {
+namespace {
+
+using engine::kSecond;
+using engine::Time;
+
+double Seconds(Time t) { return static_cast<double>(t) / kSecond; }
+
+}  // namespace
+
+Backlog ShowBacklog(const engine::BacklogObservation& looked, const engine::Observation& seen, Time now, Time wall) {
+  Backlog shown;
+  if (!looked.stats) return shown;
+  const Time age = std::max<Time>(0, now - looked.looked_at);
+  shown.last_look_age = Seconds(age);
+  if (age > kStaleIntervals * looked.interval) return shown;
+  shown.stats = looked.stats;
+
+  std::uint64_t at_least = 0;
+  Time oldest = 0;
+  for (const engine::ShardObservation& shard : seen.shards) {
+    at_least += shard.in_hand;
+    if (shard.oldest_created_us > 0) oldest = std::max(oldest, wall - shard.oldest_created_us);
+  }
+  // Failed since: no longer in hand, and still a row.
+  if (seen.LeftBehind() > looked.left_then) at_least = std::max<std::uint64_t>(at_least, 1);
+  const std::uint64_t events = std::max(looked.stats->backlog, at_least);
+  const bool blind = looked.last_failed || seen.database.trouble.has_value() || !seen.database.met;
+  if (events == 0 && blind) return shown;
+  shown.events = events;
+
+  if (looked.stats->oldest_age.count() >= 0) {
+    const Time then = engine::Micros(looked.stats->oldest_age);
+    oldest = std::max(oldest, blind ? then + age : then);
+  }
+  // A clock that is behind the database's makes nothing new.
+  shown.oldest_age = events == 0 ? 0 : std::max(0.001, Seconds(oldest));
+  return shown;
+}
+
+}  // namespace outbox::observe

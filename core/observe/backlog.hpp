@@ -1,0 +1,26 @@
+// What waits, as far as it is known: the last look at the tables, and what the relay has in hand by now. Never zero while
+// rows wait: where that cannot be told, nothing is told.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "engine/observation.hpp"
+
+namespace outbox::observe {
+
+struct Backlog {
+  std::optional<std::uint64_t> events;
+  std::optional<double> oldest_age;     // seconds; 0 = nothing waits
+  std::optional<Stats> stats;           // the last look, unless it is too old
+  std::optional<double> last_look_age;  // seconds, however old
+};
+
+// After so many intervals without a look, the last one tells nothing any more.
+inline constexpr int kStaleIntervals = 3;
+
+// `now` is of the shell's clock, `wall` since 1970.
+[[nodiscard]] Backlog ShowBacklog(const engine::BacklogObservation& looked, const engine::Observation& seen,
+                                  engine::Time now, engine::Time wall);
+
+}  // namespace outbox::observe

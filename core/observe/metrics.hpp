@@ -1,0 +1,17 @@
+// /metrics: everything that was observed, for Prometheus. docs/operations.md says what each means.
+#pragma once
+
+#include <string>
+
+#include "engine/observation.hpp"
+
+namespace outbox::observe {
+
+struct Build {
+  std::string version, commit;
+};
+
+[[nodiscard]] std::string MetricsText(const engine::Observation& seen, const engine::BacklogObservation& looked,
+                                      const Build& build, engine::Time now, engine::Time wall);
+
+}  // namespace outbox::observe

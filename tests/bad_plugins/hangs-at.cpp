@@ -1,0 +1,57 @@
+// The memory plugin, which does not return from a call while the folder in OUTBOX_HANG holds a file of the call's name:
+// reserve, confirm, mark, heartbeat, was_lost or stats. While it holds "emit", an event is committed with each heartbeat;
+// while it holds "lost", the owner before let its lease end.
+#include <cstdlib>
+#include <filesystem>
+#include <thread>
+
+#include "good.hpp"
+
+namespace {
+
+namespace fs = std::filesystem;
+
+bool Asked(const char* what) {
+  static const fs::path folder = std::getenv("OUTBOX_HANG");
+  return fs::exists(folder / what);
+}
+
+void HangAt(const char* call) {
+  while (Asked(call)) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+}
+
+struct Hanging : Good {
+  using Good::Good;
+  void ReserveNewEvents(const ReserveRequest& request, BatchBuilder& batch) override {
+    HangAt("reserve");
+    Good::ReserveNewEvents(request, batch);
+  }
+  void ConfirmEvent(RowIds rows) override {
+    HangAt("confirm");
+    Good::ConfirmEvent(rows);
+  }
+  bool WasLost() override {
+    HangAt("was_lost");
+    return Asked("lost") || Good::WasLost();
+  }
+  std::uint32_t Mark(Bytes row) override {
+    HangAt("mark");
+    return Good::Mark(row);
+  }
+  Lease Heartbeat(std::string_view relay_id, Millis duration) override {
+    HangAt("heartbeat");
+    if (Asked("emit")) {
+      const std::lock_guard lock(outbox->mutex);
+      outbox->Add({"e", "k", "made", "t", "x", std::nullopt, std::chrono::system_clock::now()});
+    }
+    return Good::Heartbeat(relay_id, duration);
+  }
+  Stats ReadStats() override {
+    HangAt("stats");
+    return Good::ReadStats();
+  }
+};
+
+}  // namespace
+
+REGISTER_SINNER(TableOf<Hanging>("hangs-at"))

@@ -1,0 +1,372 @@
+"""What the relay tells over HTTP: ready only if events move, numbers that agree with what was published, and no client that
+can hold it up."""
+
+import contextlib
+import http.client
+import json
+import os
+import pathlib
+import re
+import socket
+import time
+import unittest
+import uuid
+
+from metrics import parse_metrics
+from servers import (Relay, TemporaryFolder, find_binary, free_port, outbox_relay, own_kafka, own_postgres, relay_config,
+                     shared_kafka, wait_until)
+
+BLOCK = {"max_attempts": 1}
+
+
+def lines(topic, count, key="k"):
+    return "".join(json.dumps({"topic": topic, "type": "made", "key": key, "payload": str(i)}) + "\n" for i in range(count))
+
+
+class HttpTest(unittest.TestCase):
+    def relay(self, plugin, options, bootstrap="", relay=None, env=None, storage=None, **publisher):
+        config = relay_config(plugin, options, bootstrap, relay, **publisher)
+        config["http"] = {"listen": "127.0.0.1:0", "refresh_interval": "200ms"}
+        config["storage"].update(storage or {})
+        made = Relay(config, env)
+        self.addCleanup(made.close)
+        return made
+
+    def memory(self, **parts):
+        return self.relay("memory", {}, type="stdout", **parts)
+
+    def sqlite(self, bootstrap, relay=None):
+        folder = TemporaryFolder("http")
+        self.addCleanup(folder.remove)
+        made = self.relay("sqlite", {"path": str(folder.path / "outbox.db")}, bootstrap, relay)
+        self.command(made, "migrate")
+        return made
+
+    def command(self, relay, *arguments, text=None):
+        ended = relay.command(*arguments, text=text)
+        self.assertEqual(ended.returncode, 0, ended.stderr)
+        return ended.stdout
+
+    def port(self, relay):
+        return int(relay.wait_for_log(r"http: [^\"]* at 127\.0\.0\.1:(\d+)").group(1))
+
+    def ask(self, relay, path, method="GET", **parts):
+        """(status, body, headers)"""
+        link = http.client.HTTPConnection("127.0.0.1", self.port(relay), timeout=10)
+        with contextlib.closing(link):
+            link.request(method, path, **parts)
+            answer = link.getresponse()
+            return answer.status, answer.read().decode(), answer.headers
+
+    def metrics(self, relay):
+        status, body, headers = self.ask(relay, "/metrics")
+        self.assertEqual(status, 200)
+        self.assertTrue(headers["Content-Type"].startswith("text/plain; version=0.0.4"), headers)
+        return parse_metrics(body)
+
+    def wait_for(self, relay, path, status, pattern="", timeout=30):
+        """Until the answer is so; returns the body."""
+        seen = []
+
+        def look():
+            seen[:] = self.ask(relay, path)[:2]
+            return seen[0] == status and re.search(pattern, seen[1])
+
+        try:
+            relay.wait_while_running(look, timeout, f"{path} answers {status} {pattern!r}")
+        except TimeoutError as error:
+            raise AssertionError(f"{error}; it is {seen}") from error
+        return seen[1]
+
+    def wait_for_metric(self, relay, value, name, **labels):
+        relay.wait_while_running(lambda: self.metrics(relay).get(name, **labels) == value, 30, f"{name} is {value}")
+
+
+class MovingTest(HttpTest):
+    def test_numbers_agree_with_what_was_published(self):
+        kafka = shared_kafka()
+        topic = f"http-{uuid.uuid4()}"
+        kafka.create_topic(topic)
+        relay = self.sqlite(kafka.bootstrap, BLOCK).start()
+        self.wait_for(relay, "/readyz", 200, "^ready\n$")
+        self.assertEqual(self.ask(relay, "/healthz")[:2], (200, "healthy\n"))
+        self.command(relay, "emit", text=lines(topic, 500) + lines("no such topic!", 3, "bad"))
+        self.wait_for_metric(relay, 500, "outbox_relay_events_confirmed_total")
+        self.wait_for_metric(relay, 3, "outbox_relay_backlog_events")
+        self.wait_for_metric(relay, 1, "outbox_relay_blocked_events")
+
+        metrics = self.metrics(relay)
+        self.assertEqual(sum(kafka.end_offsets(topic).values()), 500)
+        for name, value in {"events_published_total": 500, "publish_latency_seconds_count": 500, "ready": 1, "healthy": 1,
+                            "retrying_events": 0, "dead_events": 0, "shards_held": 1, "shards_owned": 1, "live_relays": 1,
+                            "duplicates_possible_total": 0, "producer_resets_total": 0, "leases_lost_total": 0,
+                            "stuck_calls": 0}.items():
+            self.assertEqual(metrics.get(f"outbox_relay_{name}"), value, name)
+        self.assertEqual(metrics.get("outbox_relay_events_failed_total", reason="bad_topic", next="block"), 1)
+        self.assertEqual(metrics.get("outbox_relay_state", state="working"), 1)
+        self.assertEqual(metrics.sum("outbox_relay_state"), 1)
+        self.assertEqual(metrics.sum("outbox_relay_peer_up"), 2)
+        self.assertGreater(metrics.get("outbox_relay_oldest_event_age_seconds"), 0)
+        self.assertLess(metrics.get("outbox_relay_publish_latency_seconds_sum") / 500, 30)
+        version = outbox_relay("version").stdout.split()
+        self.assertEqual(metrics.get("outbox_relay_build_info", version=version[1], commit=version[3].rstrip(")")), 1)
+
+        live = json.loads(self.ask(relay, "/status")[1])
+        told = json.loads(self.command(relay, "status", "--json"))
+        mine = live.pop("relay")
+        self.assertEqual((mine["state"], mine["published"], mine["failed"]), ("working", 500, 1))
+        for status in (live, told):
+            self.assertGreater(status.pop("oldest_age_ms"), 0)
+            self.assertGreater(status["shards"][0].pop("expires_in_ms"), 0)
+        self.assertEqual(live, told)
+
+        # A relay that stops answers to the end, or not at all.
+        self.assertEqual(relay.stop(), 0)
+
+    def test_a_standby_is_healthy_and_not_ready(self):
+        first = self.sqlite(shared_kafka().bootstrap).start()
+        self.wait_for(first, "/readyz", 200)
+        second = Relay(json.loads(first.config.read_text()))
+        self.addCleanup(second.close)
+        second.start()
+        self.wait_for(second, "/readyz", 503, "^standby: no shard is held")
+        self.assertEqual(self.ask(second, "/healthz")[0], 200)
+        self.wait_for_metric(second, 1, "outbox_relay_live_relays")
+        metrics = self.metrics(second)
+        self.assertEqual(metrics.get("outbox_relay_state", state="standby"), 1)
+        self.assertEqual((metrics.get("outbox_relay_shards_held"), metrics.get("outbox_relay_shards_owned")), (0, 1))
+        self.assertEqual(first.stop(), 0)
+        self.wait_for(second, "/readyz", 200)
+
+
+class OutageTest(HttpTest):
+    def test_broker(self):
+        broker = own_kafka()
+        self.addCleanup(broker.stop)
+        relay = self.sqlite(broker.bootstrap).start()
+        self.wait_for(relay, "/readyz", 503, r"^broker_down: broker cannot be used for \d+\.\d s: .*127\.0\.0\.1")
+        self.assertEqual(self.ask(relay, "/healthz")[0], 200)
+        broker.start()
+        broker.create_topic("orders")
+        self.wait_for(relay, "/readyz", 200)
+
+        # It takes connections, and answers nothing.
+        broker.pause()
+        self.addCleanup(broker.resume)
+        self.command(relay, "emit", text=lines("orders", 10))
+        self.wait_for(relay, "/readyz", 503, "^(stalled: shard 0: the broker has not answered for|broker_down)")
+        self.wait_for_metric(relay, 10, "outbox_relay_backlog_events")
+        self.assertGreater(self.metrics(relay).get("outbox_relay_oldest_event_age_seconds"), 4)
+        broker.resume()
+        self.wait_for_metric(relay, 10, "outbox_relay_events_confirmed_total")
+        self.wait_for(relay, "/readyz", 200)
+
+        broker.kill()
+        self.wait_for(relay, "/readyz", 503, "^broker_down")
+        self.assertEqual(self.metrics(relay).get("outbox_relay_peer_up", peer="broker"), 0)
+
+    def test_database(self):
+        server = own_postgres()
+        self.addCleanup(server.stop)
+        relay = self.relay("postgres", {"connection": server.dsn()}, type="stdout")
+        relay.start()
+        self.wait_for(relay, "/readyz", 503, "^database_down: database cannot be used for")
+        self.assertEqual(self.ask(relay, "/healthz")[0], 200)
+        self.assertIsNone(self.metrics(relay).get("outbox_relay_backlog_events"))
+        relay.kill()
+        server.start()
+        self.command(relay, "migrate")
+        relay.start()
+        self.wait_for(relay, "/readyz", 200)
+        self.wait_for_metric(relay, 0, "outbox_relay_backlog_events")
+        self.assertEqual(self.metrics(relay).get("outbox_relay_oldest_event_age_seconds"), 0)
+
+        server.halt("immediate")
+        self.wait_for(relay, "/readyz", 503, "^database_down")
+        # What was zero is not known now.
+        self.wait_for_metric(relay, None, "outbox_relay_backlog_events")
+        self.wait_for_metric(relay, None, "outbox_relay_oldest_event_age_seconds")
+        self.wait_for_metric(relay, None, "outbox_relay_dead_events")  # the last look is old by then
+        self.assertGreater(self.metrics(relay).get("outbox_relay_backlog_look_age_seconds"), 0.5)
+        self.assertEqual(json.loads(self.ask(relay, "/status")[1])["state"], "unknown")
+        server.start()
+        self.wait_for(relay, "/readyz", 200)
+        self.wait_for_metric(relay, 0, "outbox_relay_backlog_events")
+
+
+class ClientTest(HttpTest):
+    def raw(self, relay, data=b""):
+        link = socket.create_connection(("127.0.0.1", self.port(relay)), timeout=10)
+        self.addCleanup(link.close)
+        link.sendall(data)
+        return link
+
+    def answer(self, link):
+        """The status; None = the connection was closed without one."""
+        text = b""
+        with contextlib.suppress(ConnectionResetError):
+            while part := link.recv(65536):
+                text += part
+        return int(text.split()[1]) if text else None
+
+    def test_what_is_not_asked_for_is_refused(self):
+        relay = self.memory().start()
+        for path in ("/", "/metrics/", "/healthz/x", "/../../etc/passwd", "/%2e%2e/etc/passwd", "/index.html"):
+            self.assertEqual(self.ask(relay, path)[0], 404, path)
+        for method in ("POST", "PUT", "DELETE", "OPTIONS", "PATCH"):
+            status, _, headers = self.ask(relay, "/metrics", method, body="x" * 100)
+            self.assertEqual((status, headers["Allow"]), (405, "GET, HEAD"), method)
+        status, body, headers = self.ask(relay, "/metrics", "HEAD")
+        self.assertEqual((status, body), (200, ""))
+        self.assertGreater(int(headers["Content-Length"]), 1000)
+        self.assertEqual(self.ask(relay, "/healthz?verbose=1")[0], 200)
+        for request in (b"GET /" + b"x" * 100_000, b"GET / HTTP/1.1\r\nX: " + b"x" * 100_000, b"nonsense\r\n\r\n",
+                        b"GET /metrics HTTP/9.9\r\n\r\n", b"\0" * 64 + b"\r\n\r\n",
+                        b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 50_000):
+            with contextlib.suppress(ConnectionError):
+                status = self.answer(self.raw(relay, request))
+                self.assertTrue(status is None or 400 <= status <= 505, (request[:30], status))
+        # What it says it will send is not waited for.
+        begun = time.monotonic()
+        self.assertEqual(self.answer(self.raw(relay, b"POST /metrics HTTP/1.1\r\nContent-Length: 99999999\r\n\r\nx")), 405)
+        self.assertLess(time.monotonic() - begun, 5)
+        self.assertEqual(self.ask(relay, "/healthz")[0], 200)
+        self.assertEqual(relay.stop(), 0)
+
+    def test_slow_clients_hold_nobody_up(self):
+        relay = self.memory().start()
+        begun = time.monotonic()
+        slow = [self.raw(relay, b"GET /healthz HTTP/1.1\r\n") for _ in range(12)]
+        self.assertEqual(self.ask(relay, "/healthz")[0], 200)
+        self.assertLess(time.monotonic() - begun, 0.9, "answered while they are served")
+        slow += [self.raw(relay, b"GET /healthz HTTP/1.1\r\n") for _ in range(36)]
+        ended = set()
+
+        def drip():
+            """A byte from time to time, so that no single wait is long."""
+            for link in slow:
+                try:
+                    link.sendall(b"a")
+                    link.setblocking(False)
+                    if link.recv(1000) == b"":
+                        ended.add(link)
+                except BlockingIOError:
+                    pass
+                except ConnectionError:
+                    ended.add(link)
+                else:
+                    ended.add(link)  # told to go
+                finally:
+                    link.setblocking(True)
+            return len(ended) == len(slow)
+
+        wait_until(drip, 20, "every slow client is sent away")
+        self.assertEqual(self.ask(relay, "/healthz")[0], 200)
+        self.assertLess(time.monotonic() - begun, 15)
+        self.assertEqual(relay.stop(), 0)
+
+    def test_nothing_secret_is_told(self):
+        relay = self.relay("postgres", {"connection": f"host=127.0.0.1 port={free_port()} password=sesame dbname=x"},
+                           type="stdout").start()
+        self.wait_for(relay, "/readyz", 503, "database_down")
+        for path in ("/readyz", "/healthz", "/metrics", "/status", "/nowhere"):
+            self.assertNotIn("sesame", self.ask(relay, path)[1])
+
+
+class ListenTest(HttpTest):
+    def refused(self, listen):
+        relay = self.memory()
+        config = json.loads(relay.config.read_text())
+        config["http"]["listen"] = listen
+        relay.config.write_text(json.dumps(config))
+        ended = relay.command("run")
+        self.assertEqual(ended.returncode, 78, ended.stderr)
+        return ended.stderr
+
+    def test_an_address_that_cannot_be_had_ends_the_start(self):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            said = self.refused(f"127.0.0.1:{port}")
+        self.assertIn(f"/http/listen: cannot listen on 127.0.0.1:{port}", said)
+        self.assertIn("in use", said)
+        self.assertIn("cannot listen on 192.0.2.1:9464", self.refused("192.0.2.1:9464"))
+        self.assertIn("/http/listen", self.refused("localhost"))
+
+    def test_by_default_there_is_none(self):
+        relay = self.memory()
+        config = json.loads(relay.config.read_text())
+        del config["http"]
+        relay.config.write_text(json.dumps(config))
+        relay.start()
+        relay.wait_for_log("delivering shard 0")
+        listening = pathlib.Path(f"/proc/{relay.pid}/net/tcp").read_text().splitlines()[1:]
+        inodes = {line.split()[9] for line in listening if line.split()[3] == "0A"}
+        mine = {os.readlink(link) for link in pathlib.Path(f"/proc/{relay.pid}/fd").iterdir()}
+        self.assertFalse({f"socket:[{inode}]" for inode in inodes} & mine)
+
+
+class HangTest(HttpTest):
+    """A plugin that does not return from the call whose name is a file in a folder, while that is there."""
+
+    def setUp(self):
+        build = next((up for up in find_binary().parents if (up / "build.ninja").is_file()), None)
+        self.plugin = build and build / "tests" / "bad_plugins" / "outbox-hangs-at.so"
+        if not self.plugin or not self.plugin.is_file():
+            self.skipTest("the tests' own plugins are not built")
+        self.folder = TemporaryFolder("hang")
+        self.addCleanup(self.folder.remove)
+
+    def judge(self, call, who, early=False):
+        """`early`: the call is one of the first after the start."""
+        marker = self.folder.path / call
+        if early:
+            marker.touch()
+        relay = self.relay("hangs-at", {}, type="stdout", storage={"plugin_path": str(self.plugin)},
+                           relay={"storage_timeout": "200ms"}, env={"OUTBOX_HANG": str(self.folder.path)}).start()
+        if not early:
+            self.wait_for(relay, "/readyz", 200)
+            self.assertEqual(self.ask(relay, "/healthz")[0], 200)
+            marker.touch()
+        reason = rf"{who} has been in {call} for \d+\.\d s, where 0\.2 s were allowed"
+        self.wait_for(relay, "/healthz", 503, f"^stuck: {reason}")
+        self.wait_for(relay, "/readyz", 503, f"^stuck: {reason}")
+        self.assertEqual(self.metrics(relay).get("outbox_relay_stuck_calls"), 1)
+        self.assertEqual(self.metrics(relay).get("outbox_relay_healthy"), 0)
+        relay.wait_for_log(f"{reason}: it hangs")
+        marker.unlink()
+        relay.wait_for_log(rf"{who} has returned from {call} after \d")
+        self.wait_for(relay, "/healthz", 200)
+        self.wait_for(relay, "/readyz", 200)
+        self.assertEqual(relay.log().count("it hangs"), 1, "told once")
+        self.assertEqual(relay.stop(), 0)
+
+    def test_reader(self):
+        self.judge("reserve", "reader of shard 0")
+
+    def test_writer(self):
+        (self.folder.path / "emit").touch()
+        self.judge("confirm", "writer of shard 0")
+
+    def test_lease_thread(self):
+        self.judge("heartbeat", "lease thread")
+
+    def test_first_steps(self):
+        self.judge("was_lost", "lease thread", early=True)
+        for name in ("lost", "emit"):
+            (self.folder.path / name).touch()
+        self.judge("mark", "writer of shard 0", early=True)
+
+    def test_the_look_at_the_backlog_is_not_vital(self):
+        (self.folder.path / "stats").touch()
+        relay = self.relay("hangs-at", {}, type="stdout", storage={"plugin_path": str(self.plugin)},
+                           relay={"storage_timeout": "200ms"}, env={"OUTBOX_HANG": str(self.folder.path)}).start()
+        relay.wait_for_log("reader of the backlog has been in stats for .*: it hangs")
+        self.assertEqual(self.ask(relay, "/healthz")[0], 200)
+        self.assertEqual(self.ask(relay, "/readyz")[0], 200)
+        begun = time.monotonic()
+        self.assertEqual(relay.stop(), 0)
+        self.assertLess(time.monotonic() - begun, 8)
+
+
+if __name__ == "__main__":
+    unittest.main()
