@@ -118,7 +118,7 @@ Reply Server::Answer(const mg_connection* connection) const {
 int Server::Log(const mg_connection* connection, const char* text) noexcept {
   try {
     auto* server = static_cast<Server*>(mg_get_user_data(mg_get_context(connection)));
-    if (server->context_ == nullptr) server->trouble_ = text;
+    if (std::this_thread::get_id() == server->starter_) server->trouble_ = text;
     server->logger_->debug("http: {}", text);
   } catch (const std::exception&) {
   }

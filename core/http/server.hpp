@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "status.hpp"
 
@@ -46,7 +47,8 @@ class Server {
 
   const Routes routes_;
   const std::shared_ptr<spdlog::logger> logger_;
-  std::string trouble_;  // the library's last word, while it starts
+  const std::thread::id starter_ = std::this_thread::get_id();
+  std::string trouble_;  // the library's last word to the thread that starts it
   mg_context* context_ = nullptr;
 };
 

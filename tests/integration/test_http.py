@@ -143,22 +143,32 @@ class OutageTest(HttpTest):
     def test_broker(self):
         broker = own_kafka()
         self.addCleanup(broker.stop)
-        relay = self.sqlite(broker.bootstrap).start()
+        relay = self.sqlite(broker.bootstrap, {"delivery_timeout": "1s"}).start()
         self.wait_for(relay, "/readyz", 503, r"^broker_down: broker cannot be used for \d+\.\d s: .*127\.0\.0\.1")
         self.assertEqual(self.ask(relay, "/healthz")[0], 200)
         broker.start()
         broker.create_topic("orders")
         self.wait_for(relay, "/readyz", 200)
 
-        # It takes connections, and answers nothing.
+        # It takes connections, and answers nothing: neither what is sent nor what is sent again after a reset.
+        self.command(relay, "emit", text=lines("orders", 5))
+        self.wait_for_metric(relay, 5, "outbox_relay_events_confirmed_total")
         broker.pause()
         self.addCleanup(broker.resume)
         self.command(relay, "emit", text=lines("orders", 10))
-        self.wait_for(relay, "/readyz", 503, "^(stalled: shard 0: the broker has not answered for|broker_down)")
-        self.wait_for_metric(relay, 10, "outbox_relay_backlog_events")
-        self.assertGreater(self.metrics(relay).get("outbox_relay_oldest_event_age_seconds"), 4)
+        self.wait_for(relay, "/readyz", 503, "^stalled: shard 0: the broker has not answered for")
+        goal = self.metrics(relay).get("outbox_relay_producer_resets_total") + 2
+
+        def has_reset():
+            self.assertEqual(self.ask(relay, "/readyz")[0], 503, "until it answers")
+            return self.metrics(relay).get("outbox_relay_producer_resets_total") >= goal
+
+        relay.wait_while_running(has_reset, 60, "the producer is reset twice")
+        metrics = self.metrics(relay)
+        self.assertEqual((metrics.get("outbox_relay_backlog_events"), metrics.get("outbox_relay_healthy")), (10, 1))
+        self.assertGreater(metrics.get("outbox_relay_oldest_event_age_seconds"), 4)
         broker.resume()
-        self.wait_for_metric(relay, 10, "outbox_relay_events_confirmed_total")
+        self.wait_for_metric(relay, 15, "outbox_relay_events_confirmed_total")
         self.wait_for(relay, "/readyz", 200)
 
         broker.kill()
