@@ -251,7 +251,7 @@ TEST_CASE("a call that does not return is told once, and again when it has") {
     {
       const engine::Watched watch(*post, "reserve", 100ms);
       CHECK_FALSE(is_overdue());
-      CHECK(says("reader of shard 3 has been in reserve for 1."));
+      CHECK(says("reader of shard 3 has been in reserve for 4."));
       CHECK(is_overdue());
     }
     CHECK(watchdog.UnderWay(engine::Now()).empty());

@@ -2,9 +2,9 @@
 //
 //   emit::Emit(connection, {.topic = "orders", .event_type = "OrderPlaced", .aggregate_id = "order-7", .payload = json});
 //
-// One header per client library: libpq.hpp, sqlite3.hpp, mysql.hpp; with SOCI outbox/soci/*.hpp as well. All insert through the connection that the caller hands in and in the transaction that is open
-// there: the event is committed, or not, with everything else. Nothing is kept between calls, so any thread may call
-// that may use the connection.
+// One header per client library: libpq.hpp, sqlite3.hpp, mysql.hpp; with SOCI outbox/soci/*.hpp as well. All insert
+// through the connection that the caller hands in and in the transaction that is open there: the event is committed, or
+// not, with everything else. Nothing is kept between calls, so any thread may call that may use the connection.
 #pragma once
 
 #include <cstddef>
