@@ -145,7 +145,7 @@ int DiscardNamed(const Outbox& outbox, const DiscardOptions& options) {
   std::uint64_t changed = 0;
   std::string missing;
   for (const std::string& event : options.selection.events) {
-    Bulk one = options;
+    Bulk one = static_cast<const Bulk&>(options);
     one.selection.events = {event};
     std::uint64_t here = 0;
     for (const Deed& deed : {Deed{OUTBOX_FROM_DEAD, plugins::Change::kDiscard, "", "discarded"},

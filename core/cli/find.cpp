@@ -15,13 +15,13 @@ namespace outbox::cli {
 namespace {
 
 const std::map<std::string, std::int32_t>& States() {
-  static const std::map<std::string, std::int32_t> states = [] {
+  static const std::map<std::string, std::int32_t> kStates = [] {
     std::map<std::string, std::int32_t> words;
     for (const std::int32_t s : {OUTBOX_STATE_WAITING, OUTBOX_STATE_RETRYING, OUTBOX_STATE_BLOCKED, OUTBOX_STATE_DEAD})
       words[StateWord(s)] = s;
     return words;
   }();
-  return states;
+  return kStates;
 }
 
 // Where a page ends: in the outbox or, behind it, among the dead letters.
@@ -68,7 +68,8 @@ int Find(const Options& options) {
     Selection selection = options.selection;
     selection.limit = options.limit - shown + 1;  // one more tells that there is more
     Walk walk;
-    const bool failed = state == OUTBOX_STATE_RETRYING || state == OUTBOX_STATE_BLOCKED;
+    const std::int32_t wanted = state.value_or(OUTBOX_STATE_ABSENT);
+    const bool failed = wanted == OUTBOX_STATE_RETRYING || wanted == OUTBOX_STATE_BLOCKED;
     walk.from = dead ? OUTBOX_FROM_DEAD : failed ? OUTBOX_FROM_FAILED : OUTBOX_FROM_OUTBOX;
     walk.state = state;
     walk.contents = options.contents;
