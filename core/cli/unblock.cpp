@@ -18,7 +18,7 @@ int Unblock(const Bulk& bulk) {
   std::string others;
   const Deed deed{OUTBOX_FROM_FAILED, plugins::Change::kRetryNow, "failed", "made due"};
   const auto change = [&](const Bulk& some) {
-    const auto done = ChangeAll(*outbox, some, deed);
+    auto done = ChangeAll(*outbox, some, deed);
     if (done.ok()) changed += *done;
     return done;
   };

@@ -144,7 +144,7 @@ class Relay::Impl {
   std::unique_ptr<engine::Relay> relay_;
 };
 
-Relay::Relay(std::string_view config, Storage storage, Publisher publisher, Logger logger)
+Relay::Relay(std::string_view config, const Storage& storage, const Publisher& publisher, Logger logger)
     : impl_(std::make_unique<Impl>(config, storage, publisher, std::move(logger))) {}
 Relay::~Relay() = default;
 void Relay::Start() { impl_->Start(); }

@@ -34,7 +34,7 @@ namespace detail {
 template <class Shared>
 struct Handed {
   explicit Handed(std::shared_ptr<Shared> shared) : object(std::move(shared)) {}
-  Handed(std::string, const outbox_host*) { throw Error(OUTBOX_INTERNAL, "this storage is no plugin"); }
+  Handed(const std::string&, const outbox_host*) { throw Error(OUTBOX_INTERNAL, "this storage is no plugin"); }
   std::shared_ptr<Shared> object;
 };
 
@@ -106,7 +106,7 @@ class Relay {
  public:
   // `config` is the JSON object that the configuration has under "relay"; "{}" = all defaults. Does no I/O but loading a
   // plugin. Throws std::invalid_argument, which says what is wrong.
-  Relay(std::string_view config, Storage storage, Publisher publisher, Logger logger);
+  Relay(std::string_view config, const Storage& storage, const Publisher& publisher, Logger logger);
   // Stops at once if it was not stopped; then what is in flight may be sent again by the next relay. Waits for a call to
   // the database or a Sender that hangs.
   ~Relay();
