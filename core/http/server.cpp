@@ -78,9 +78,9 @@ Result<std::unique_ptr<Server>> Server::Start(const std::string& listen, Routes 
   server->context_ = mg_start(&callbacks, server.get(), options);
   if (server->context_ == nullptr) {
     return Status(OUTBOX_BAD_CONFIG,
-                  "/http/listen: cannot listen on " + listen + " (" + server->trouble_ +
-                      "); is another program or another relay there? Name another address, \"127.0.0.1:0\" for any "
-                      "port that is free, or \"\" to do without");
+                  "/http/listen: cannot listen on " + listen + ": " + server->trouble_ +
+                      "; name an address of this machine at which no other program or relay listens, "
+                      "\"127.0.0.1:0\" for any port that is free, or \"\" to do without");
   }
   return server;
 }
@@ -118,7 +118,7 @@ Reply Server::Answer(const mg_connection* connection) const {
 int Server::Log(const mg_connection* connection, const char* text) noexcept {
   try {
     auto* server = static_cast<Server*>(mg_get_user_data(mg_get_context(connection)));
-    if (std::this_thread::get_id() == server->starter_) server->trouble_ = text;
+    if (std::this_thread::get_id() == server->starter_ && server->trouble_.empty()) server->trouble_ = text;
     server->logger_->debug("http: {}", text);
   } catch (const std::exception&) {
   }

@@ -48,7 +48,7 @@ class Server {
   const Routes routes_;
   const std::shared_ptr<spdlog::logger> logger_;
   const std::thread::id starter_ = std::this_thread::get_id();
-  std::string trouble_;  // the library's last word to the thread that starts it
+  std::string trouble_;  // the library's first word to the thread that starts it: the cause
   mg_context* context_ = nullptr;
 };
 
