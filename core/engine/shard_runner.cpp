@@ -29,6 +29,7 @@ Settings MakeSettings(const config::Relay& c, bool marks_rows, std::uint32_t sha
 constexpr Millis kTurnAllowed{5'000};
 // A reset collects reports for some seconds, and then waits for the old producer's threads.
 constexpr Millis kResetAllowed{10'000};
+
 }  // namespace
 
 Result<std::unique_ptr<ShardRunner>> ShardRunner::Start(std::uint32_t shard, std::uint32_t shards, Parts parts,
@@ -309,11 +310,10 @@ void ShardRunner::Answered(const Written& written) {
 
 publish::Refusal ShardRunner::WhyFailed(const FailedEvent& failed) const {
   if (failed.error == publish::kEndsRelays)
-    return {
-        "ends_relays",
-        fmt::format("{} relays in a row ended while they were sending this event alone; the log or the core dump of "
-                    "the last one may tell why",
-                    settings_.most_owners)};
+    return {"ends_relays",
+            fmt::format("{} relays in a row ended while they were sending this event alone; their logs, and what the "
+                        "supervisor and the kernel say of their ends, may tell why",
+                        settings_.most_owners)};
   const publish::PreparedBatch& batch = *batches_[engine_.BatchOf(failed.event)];
   const std::int32_t refusal = batch.events[engine_.PositionOf(failed.event)].refusal;
   return refusal >= 0 ? batch.refusals[static_cast<std::size_t>(refusal)] : publisher_->Explain(failed.error);
