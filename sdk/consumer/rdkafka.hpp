@@ -5,15 +5,11 @@
 
 #include <memory>
 
+#include "outbox/detail/free_with.hpp"
+
 namespace outbox::consumer {
 
-template <auto Free>
-struct FreeWith {
-  template <class T>
-  void operator()(T* object) const {
-    Free(object);
-  }
-};
+using outbox::detail::FreeWith;
 
 using ConfPtr = std::unique_ptr<rd_kafka_conf_t, FreeWith<rd_kafka_conf_destroy>>;
 using HandlePtr = std::unique_ptr<rd_kafka_t, FreeWith<rd_kafka_destroy>>;  // blocks until its threads have ended

@@ -9,12 +9,11 @@
 #include <string_view>
 #include <vector>
 
+#include "free_with.hpp"
+
 namespace outbox::detail {
 
-struct ClearResult {
-  void operator()(PGresult* result) const { PQclear(result); }
-};
-using PgResult = std::unique_ptr<PGresult, ClearResult>;
+using PgResult = std::unique_ptr<PGresult, FreeWith<PQclear>>;
 
 struct PgFailure {
   std::string text, sqlstate;

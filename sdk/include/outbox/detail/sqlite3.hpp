@@ -7,12 +7,11 @@
 #include <optional>
 #include <string_view>
 
+#include "free_with.hpp"
+
 namespace outbox::detail {
 
-struct FinalizeStatement {
-  void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
-};
-using SqliteStatement = std::unique_ptr<sqlite3_stmt, FinalizeStatement>;
+using SqliteStatement = std::unique_ptr<sqlite3_stmt, FreeWith<sqlite3_finalize>>;
 
 // The value must stay until the statement has run. Absent binds nothing, which is NULL.
 inline int BindText(sqlite3_stmt* statement, int place, const std::optional<std::string_view>& value) {
