@@ -28,16 +28,6 @@ void Engine::CheckDeadlines() {
     StartReset(false);
 }
 
-void Engine::EndCarefulStep() {
-  if (InHand() > 0 || reserving_) return;
-  if (mark_ == Mark::kSet) mark_ = Mark::kNone;
-  if (careful_ && careful_left_ == 0 && mark_ == Mark::kNone && mode_ == Mode::kActive) {
-    careful_ = false;
-    mark_ = Mark::kClearing;
-  }
-  if (!careful_ || careful_step_ > 1) first_step_ = false;
-}
-
 void Engine::PumpPublish() {
   if (mode_ != Mode::kActive || resetting_ || queue_.empty() || mark_ == Mark::kWanted || mark_ == Mark::kWriting)
     return;
@@ -95,11 +85,7 @@ void Engine::PumpWrites() {
     }
   }
   if (mark_ == Mark::kWanted && queue_.empty()) mark_ = Mark::kNone;
-  if (ready(Write::kMark) && MarkDue()) {
-    WriterOf(Write::kMark).busy = true;
-    Emit(Do::kMark, mark_ == Mark::kClearing ? std::span<const EventIndex>() : std::span(&queue_.front(), 1));
-    if (mark_ == Mark::kWanted) mark_ = Mark::kWriting;
-  }
+  if (ready(Write::kMark) && MarkDue()) EmitMark();
   if (ready(Write::kRelease)) {
     if (releasing_.empty()) TakeBatch(to_release_, releasing_, [](EventIndex e) { return e; });
     if (!releasing_.empty()) EmitWrite(Write::kRelease, Do::kRelease);

@@ -96,12 +96,7 @@ BatchIndex Engine::Reserved(const Reservation& reservation, std::span<const Inco
   }
   read_is_stale_ = false;
   EndRead();
-  if (careful_) {
-    const bool nothing_waits = events.empty() && !reservation.more;
-    careful_left_ = nothing_waits ? 0 : careful_left_ - std::min<std::uint32_t>(careful_left_, InHand());
-    if (careful_step_ == 1 && queue_.size() == 1) mark_ = Mark::kWanted;
-    careful_step_ = std::min(2 * careful_step_, settings_.batch_events);
-  }
+  if (careful_) BeginCarefulStep(events.empty() && !reservation.more);
 
   if (useful) {
     poll_gap_ = settings_.min_poll;
@@ -173,34 +168,6 @@ void Engine::Written(Write what, outbox_code code) {
   if (code != OUTBOX_LEASE_LOST) return;
   must_sweep_ = true;
   if (lease_until_ != kForever) LeaseLost();
-}
-
-void Engine::Marked(outbox_code code, std::uint32_t owners) {
-  Writer& writer = WriterOf(Write::kMark);
-  assert(writer.busy);
-  writer.busy = false;
-  const bool clearing = mark_ == Mark::kClearing;
-  if (code != OUTBOX_OK && code != OUTBOX_LEASE_LOST && mode_ != Mode::kLost) {
-    if (!clearing) mark_ = Mark::kWanted;
-    writer.not_before = now_ + Backoff(settings_.min_backoff, settings_.max_backoff, ++writer.failures);
-    return;
-  }
-  writer.failures = 0;
-  mark_ = Mark::kNone;
-  if (code == OUTBOX_LEASE_LOST) {
-    if (lease_until_ != kForever) LeaseLost();
-  } else if (!clearing && mode_ != Mode::kLost) {
-    if (queue_.empty()) {  // dropped meanwhile
-      mark_ = Mark::kClearing;
-    } else if (owners > settings_.most_owners) {
-      const EventIndex e = queue_.front();
-      queue_.pop_front();
-      Fail(e, publish::kEndsRelays);
-      mark_ = Mark::kClearing;  // whoever tries it again has mended it
-    } else {
-      mark_ = Mark::kSet;
-    }
-  }
 }
 
 void Engine::FailWritten(const FailedEvent& f, bool committed) {
@@ -280,10 +247,7 @@ void Engine::StartReset(bool outage) {
   read_is_stale_ = reserving_;
   DropQueued();
   next_read_ = now_;
-  if (careful_) BeCareful();
-  first_step_ = false;  // else a broker that does not answer for one shard would keep back the others
-  if (mark_ == Mark::kSet) mark_ = outage && mode_ != Mode::kLost ? Mark::kClearing : Mark::kNone;
-  if (mark_ == Mark::kWanted) mark_ = Mark::kNone;
+  BreakCarefulStep(outage);
   if (outage) owed_since_ = OwedSince();
   if (outage) next_read_ += Backoff(settings_.min_backoff, settings_.max_backoff, ++broker_failures_);
   commands_.push_back({.what = Do::kReset, .epoch = epoch_ + 1});
@@ -340,12 +304,6 @@ void Engine::Fail(EventIndex e, std::int32_t error) {
   to_fail_.push_back(failed);
   if (OUTBOX_MUTANT(kOptimisticDeadLetter) && failed.disposition == OUTBOX_DEAD) return FreeKey(e);
   HoldKey(e, Hold::Why::kFailing);
-}
-
-void Engine::BeCareful() {
-  careful_ = true;
-  careful_left_ = settings_.window_events;
-  careful_step_ = 1;
 }
 
 // Reads ascend, so what is in hand of the key already stands before the head and goes its way; what arrives later waits.

@@ -235,7 +235,10 @@ class Engine {
   void Drop(EventIndex e);
   void Fail(EventIndex e, std::int32_t error);
   void BeCareful();
+  void BeginCarefulStep(bool nothing_waits);
   void EndCarefulStep();
+  void BreakCarefulStep(bool outage);
+  void EmitMark();
   void Settle(EventIndex e);
   void FreeBatch(BatchIndex b);
   void HoldKey(EventIndex head, Hold::Why why);
