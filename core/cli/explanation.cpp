@@ -62,6 +62,14 @@ class Explainer {
     }
     out_.json = {{"event_id", event_id}, {"state", StateWord(OUTBOX_STATE_ABSENT)}, {"why", "no_trace"}};
     Say(fmt::format("event {} is not in the outbox and not dead: {}", Escape(event_id), kNoTrace));
+    // The likeliest slip: a key where an event id belongs.
+    for (const std::uint32_t from : {OUTBOX_FROM_OUTBOX, OUTBOX_FROM_DEAD}) {
+      const auto of_key = First({.from = from, .key = event_id, .max = 1});
+      if (!of_key.ok()) return of_key.status();
+      if (!*of_key) continue;
+      out_.mends = {"there are events of a key of this name: outbox-relay explain --key " + Escape(event_id)};
+      break;
+    }
     return Done();
   }
 

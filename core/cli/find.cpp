@@ -5,6 +5,7 @@
 #include <iostream>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "cli/bulk.hpp"
 #include "cli/moments.hpp"
@@ -53,6 +54,14 @@ std::string FoundLine(const Record& record) {
                      record.event.aggregate_id ? observe::Escape(*record.event.aggregate_id) : "(no key)");
 }
 
+// The named ones of which nothing was shown, as far as a person reads.
+std::string Missing(const Options& options, const std::set<std::string>& seen) {
+  std::string missing;
+  for (const std::string& event : options.selection.events)
+    if (!seen.contains(event)) missing += (missing.empty() ? "" : ", ") + observe::Escape(event);
+  return missing;
+}
+
 int Find(const Options& options) {
   const auto outbox = OpenOutbox(options.config);
   if (!outbox.ok()) return Report(outbox.status());
@@ -61,6 +70,7 @@ int Find(const Options& options) {
   if (!options.state.empty()) state = States().at(options.state);
 
   std::uint64_t shown = 0;
+  std::set<std::string> seen;
   bool more = false;
   Place last;
   for (const bool dead : {false, true}) {
@@ -88,6 +98,7 @@ int Find(const Options& options) {
         std::cout << FoundLine(record) << '\n';
       }
       ++shown;
+      if (!options.selection.events.empty()) seen.emplace(record.event.event_id);
       last = {dead, std::string(record.event.row_id)};
     };
     if (Status status = WalkThrough(*outbox, selection, walk); !status.ok()) return Report(status);
@@ -95,6 +106,12 @@ int Find(const Options& options) {
   }
   std::cout << std::flush;
   if (!options.json) std::cout << Events(shown) << std::endl;
+  const bool whole = !more && options.after.empty() && options.state.empty() && !options.selection.HasFilter();
+  if (const std::string missing = Missing(options, seen); whole && !missing.empty())
+    return Report(
+        {OUTBOX_BAD_DATA, "not in the outbox and not dead: " + missing +
+                              "; `outbox-relay explain EVENT` says what that may mean, and --key KEY finds the "
+                              "events of a key"});
   if (more) std::cerr << "there are more: --after " << observe::Escape(last.Text()) << std::endl;
   return kOk;
 }

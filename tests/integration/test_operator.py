@@ -189,6 +189,7 @@ class Operator(test_end_to_end.EndToEnd):
         self.assertEqual(self.explain(first)["rows_before"], 0)
         self.assertIn("shard 0 is held by nobody", self.do("explain", second))
         self.assertIn("no trace", self.do("explain", str(uuid.uuid4())))
+        self.assertIn("-> there are events of a key of this name: outbox-relay explain --key k-1", self.do("explain", "k-1"))
         self.assertEqual(self.records_of("dead", "list"), [])
 
     def test_find(self):
@@ -199,6 +200,9 @@ class Operator(test_end_to_end.EndToEnd):
         self.assertEqual(self.records_of("find", events[3], "--payload")[0]["payload"], "pay-3")
         for nothing in (("--state", "blocked"), ("--topic", "no such*"), ("--older-than", "1h"), ("--type", "odd")):
             self.assertEqual(self.records_of("find", *nothing), [], nothing)
+        told = self.do("find", "k-1", events[0], code=1)
+        self.assertIn(f"  {events[0]}  ", told)
+        self.assertIn("not in the outbox and not dead: k-1; ", told)
         self.assertEqual(self.records_of("find", "--newer-than", "1h", "--limit", 3)[2]["event_id"], events[2])
 
         # Page by page, from the outbox into the dead letters.
