@@ -15,11 +15,11 @@ PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller_port}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}{listeners}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}{advertised}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT{protocols}
 log.dirs={data}
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=1
@@ -41,6 +41,10 @@ log4j.logger.kafka.server.KafkaConfig=WARN
 log4j.logger.org.apache.kafka.common.config=WARN
 """
 
+# Anybody may do anything, until a topic gets a rule: then only what a rule allows.
+GUARDED = {"authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+           "allow.everyone.if.no.acl.found": "true"}
+
 CLUSTER_ID = "b3V0Ym94LXJlbGF5LXRlcw"
 
 UNKNOWN_TOPIC, LEADER_NOT_AVAILABLE, NOT_LEADER = 3, 5, 6
@@ -51,9 +55,12 @@ MEASURED = ("-Xms1g", "-Xmx1g")
 
 
 class KafkaBroker:
-    """Use as a context manager, or start() and stop(). `properties` go on top of PROPERTIES."""
+    """Use as a context manager, or start() and stop(). `properties` go on top of PROPERTIES.
 
-    def __init__(self, properties=None, jvm_options=QUICK_START, port=None, data=None):
+    Clients are told to come back to the port that `behind` gives for the one by which they came: {port: proxy's port}.
+    """
+
+    def __init__(self, properties=None, jvm_options=QUICK_START, port=None, data=None, behind=None):
         self._java = [find_java(), *jvm_options, "-XX:-UsePerfData", "-cp", f"{find_jars()}/*"]
         self._folder = TemporaryFolder("kafka")
         self.port = port or free_port()
@@ -62,7 +69,11 @@ class KafkaBroker:
         self._process = None
         self._configuration = self._folder.path / "server.properties"
         self._data = pathlib.Path(data) if data else self._folder.path / "data"
-        text = PROPERTIES.format(port=self.port, controller_port=free_port(), data=self._data)
+        more = [(f"BEHIND{own}", own, told) for own, told in (behind or {}).items()]
+        text = PROPERTIES.format(port=self.port, controller_port=free_port(), data=self._data,
+                                 listeners="".join(f",{name}://127.0.0.1:{own}" for name, own, _ in more),
+                                 advertised="".join(f",{name}://127.0.0.1:{told}" for name, _, told in more),
+                                 protocols="".join(f",{name}:PLAINTEXT" for name, _, _ in more))
         self._configuration.write_text(text + "".join(f"{key}={value}\n" for key, value in (properties or {}).items()))
         logging = self._folder.path / "log4j.properties"
         logging.write_text(LOGGING)

@@ -1,4 +1,5 @@
-"""Stands between a producer and a broker, sees whole requests, and may refuse a Produce request in the broker's name.
+"""Stands between a producer and a broker, sees whole requests, and may refuse a Produce request in the broker's name, or
+lose the broker's answer to one.
 
 The broker must advertise the proxy's address, else clients go round it:
 
@@ -40,7 +41,8 @@ class ProduceRequest:
 class KafkaProxy(TcpProxy):
     """reset(refuse=...): asked as refuse(number, request) for each Produce request, counted from 0 over all
     connections. An error code answers it here, and the broker never sees it. reset(release=...): such an answer leaves
-    when release(requests) says so, asked again at each new request: it keeps several requests in flight."""
+    when release(requests) says so, asked again at each new request: it keeps several requests in flight.
+    reset(lose=...): asked as lose(request) when the broker has answered; True resets the connection instead."""
 
     def __init__(self, port, upstream_port):
         self.bootstrap = f"127.0.0.1:{port}"
@@ -49,11 +51,13 @@ class KafkaProxy(TcpProxy):
         self._closed = False
         super().__init__(upstream_port, port)
 
-    def reset(self, refuse: Callable = lambda number, request: None, release: Callable = lambda requests: True):
+    def reset(self, refuse: Callable = lambda number, request: None, release: Callable = lambda requests: True,
+              lose: Callable = lambda request: False):
         """Forgets the requests so far."""
         self.requests = []
         self._refuse = refuse
         self._release = release
+        self._lose = lose
 
     def close(self):
         with self._changed:
@@ -61,21 +65,21 @@ class KafkaProxy(TcpProxy):
             self._changed.notify_all()
         super().close()
 
-    def _serve(self, client, server):
+    def _serve(self, link):
         due = collections.deque()  # answers that the client waits for, oldest first: (request, ours or None)
-        self._start(self._until_closed, self._requests, client, server, due)
-        self._start(self._until_closed, self._answers, client, server, due)
+        self._start(self._until_closed, self._requests, link, due)
+        self._start(self._until_closed, self._answers, link, due)
 
-    @staticmethod
-    def _until_closed(run, client, server, due):
+    def _until_closed(self, run, link, due):
         with contextlib.suppress(OSError, EOFError):
-            run(client, server, due)
-        client.close()
-        server.close()
+            run(link, due)
+        self._ended(link)
+        with self._changed:
+            self._changed.notify_all()
 
-    def _requests(self, client, server, due):
+    def _requests(self, link, due):
         while True:
-            frame = _receive(client)
+            frame = _receive(link.client)
             key, version, correlation = struct.unpack_from(">hhi", frame)
             request = _parse_produce(frame, version) if key == PRODUCE else None
             error = None
@@ -91,23 +95,26 @@ class KafkaProxy(TcpProxy):
                 due.append((request, ours))
                 self._changed.notify_all()
             if ours is None:
-                _send(server, frame)
+                _send(link.server, frame)
 
-    def _answers(self, client, server, due):
+    def _answers(self, link, due):
         """Answers leave in the order of the requests, as a broker's do."""
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._closed or (
+                self._changed.wait_for(lambda: self._closed or link.ended or (
                     due and (due[0][1] is None or self._release(self.requests))))
-                if self._closed:
+                if self._closed or link.ended:
                     return
                 request, answer = due.popleft()
             if answer is None:
-                answer = _receive(server)
+                answer = _receive(link.server)
                 if request:
                     request.error, offset = _parse_produce_answer(answer, request.version)
                     request.offset = offset if offset >= 0 else None
-            _send(client, answer)
+                    if self._lose(request):
+                        link.reset()
+                        return
+            _send(link.client, answer)
 
 
 @contextlib.contextmanager

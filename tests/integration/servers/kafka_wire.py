@@ -7,8 +7,10 @@ import itertools
 import socket
 import struct
 
-METADATA, LIST_OFFSETS, OFFSET_FETCH, CREATE_TOPICS, DELETE_TOPICS, INCREMENTAL_ALTER_CONFIGS = 3, 2, 9, 19, 20, 44
+METADATA, LIST_OFFSETS, OFFSET_FETCH, CREATE_TOPICS, DELETE_TOPICS, CREATE_ACLS, DELETE_ACLS = 3, 2, 9, 19, 20, 30, 31
+INCREMENTAL_ALTER_CONFIGS = 44
 TOPIC_RESOURCE, SET_CONFIG, LATEST = 2, 0, -1
+LITERAL, READ, ALLOW, ANY = 3, 3, 3, 1  # of access rules
 
 
 class KafkaError(RuntimeError):
@@ -130,6 +132,28 @@ class KafkaAdmin:
             return answer.string(), code, message
 
         self._raise(f"alter topic {name}", answer.array(result))
+
+    def allow_reading_only(self, topic):
+        """For everyone. It needs a broker with GUARDED."""
+        rule = (struct.pack(">b", TOPIC_RESOURCE) + string(topic) + struct.pack(">b", LITERAL) + string("User:*") +
+                string("*") + struct.pack(">bb", READ, ALLOW))
+        answer = self._call(CREATE_ACLS, 1, array([rule]))
+        answer.take("i")
+        self._raise(f"guard {topic}", answer.array(lambda: (topic, answer.take("h"), answer.string())))
+
+    def allow_all(self, topic):
+        any_rule = (struct.pack(">b", TOPIC_RESOURCE) + string(topic) + struct.pack(">b", LITERAL) + string(None) +
+                    string(None) + struct.pack(">bb", ANY, ANY))
+        answer = self._call(DELETE_ACLS, 1, array([any_rule]))
+        answer.take("i")
+
+        def deleted():
+            code, message = answer.take("h"), answer.string()
+            answer.array(lambda: (answer.take("h"), answer.string(), answer.take("b"), answer.string(), answer.take("b"),
+                                  answer.string(), answer.string(), answer.take("bb")))
+            return topic, code, message
+
+        self._raise(f"open {topic}", answer.array(deleted))
 
     def end_offsets(self, topic, partitions):
         """{partition: next offset}."""
