@@ -25,11 +25,11 @@ Status Preparer::Prepare(publish::PreparedBatch& batch, Clock::time_point deadli
   std::vector<Topic*> topics;
   if (Status looked = directory_.Look(names, deadline, topics, batch.drain_first); !looked.ok()) return looked;
   batch.events.assign(batch.batch.size(), publish::Prepared{});
-  for (std::size_t i = 0; i < batch.events.size(); ++i) Judge(batch, i, *topics[topic_of[i]]);
+  for (std::size_t i = 0; i < batch.events.size(); ++i) Judge(batch, i, *topics[topic_of[i]], deadline);
   return {};
 }
 
-void Preparer::Judge(publish::PreparedBatch& batch, std::size_t i, Topic& topic) {
+void Preparer::Judge(publish::PreparedBatch& batch, std::size_t i, Topic& topic, Clock::time_point deadline) {
   publish::Prepared& prepared = batch.events[i];
   const auto refuse = [&](publish::Refusal refusal) {
     prepared.refusal = static_cast<std::int32_t>(batch.refusals.size());
@@ -46,7 +46,7 @@ void Preparer::Judge(publish::PreparedBatch& batch, std::size_t i, Topic& topic)
   }
   const auto own = std::string_view(batch.packed_headers).substr(prepared.headers_at, prepared.headers_size);
   const std::uint64_t size = RecordBatchSize(event, own);
-  if (size > topic.max_bytes) {
+  if (size > topic.max_bytes && size > directory_.FreshLimit(event.topic, topic, deadline)) {
     return refuse({"too_large", "the record has " + std::to_string(size) + " bytes (key, value and headers, before " +
                                     "compression), the topic \"" + std::string(event.topic) + "\" takes " +
                                     std::to_string(topic.max_bytes) + "; raise its max.message.bytes"});

@@ -18,7 +18,7 @@ class Preparer {
   [[nodiscard]] Status Prepare(publish::PreparedBatch& batch, Clock::time_point deadline);
 
  private:
-  void Judge(publish::PreparedBatch& batch, std::size_t i, Topic& topic);
+  void Judge(publish::PreparedBatch& batch, std::size_t i, Topic& topic, Clock::time_point deadline);
   std::int32_t ChoosePartition(const Bytes& key, Topic& topic);
 
   TopicDirectory& directory_;

@@ -96,7 +96,6 @@ Status TopicDirectory::Learn(Names names, Clock::time_point deadline, bool& move
     return bad.has_value();
   });
   milliseconds slice = kFirstSlice;
-  std::int32_t broker = -1;
   rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR__TIMED_OUT;
   for (int looks = 0; !names.empty();) {
     if (!Pause(0ms)) return {OUTBOX_CANCELLED, "cancelled"};
@@ -110,7 +109,7 @@ Status TopicDirectory::Learn(Names names, Clock::time_point deadline, bool& move
       continue;
     }
     ++looks;
-    broker = BrokerFor(*answer);
+    broker_ = BrokerFor(*answer);
     std::erase_if(names, [&](const std::string& name) {
       const bool settled = Take(FindIn(*answer, name), name, moved);
       if (settled && !topics_[name].refusal) usable.push_back(name);
@@ -121,7 +120,7 @@ Status TopicDirectory::Learn(Names names, Clock::time_point deadline, bool& move
     });
     if (!names.empty() && !Pause(std::min(kBetweenLooks, Left(deadline)))) return {OUTBOX_CANCELLED, "cancelled"};
   }
-  if (!usable.empty()) AskLimits(usable, broker, std::min(kLongestSlice, Left(deadline)));
+  if (!usable.empty()) AskLimits(usable, std::min(kLongestSlice, Left(deadline)));
   return {};
 }
 
@@ -142,7 +141,8 @@ void TopicDirectory::RefreshAll(Clock::time_point now, bool& moved) {
     topics_[name].until = now;
     return true;
   });
-  AskLimits(names, BrokerFor(*answer), kLongestSlice);
+  broker_ = BrokerFor(*answer);
+  AskLimits(names, kLongestSlice);
 }
 
 rd_kafka_resp_err_t TopicDirectory::Ask(const Names& names, milliseconds timeout, MetadataPtr& answer) {
@@ -215,15 +215,23 @@ void TopicDirectory::Refuse(const std::string& name, publish::Refusal refusal) {
   topic.until = Clock::now() + kRefusalKept;
 }
 
-void TopicDirectory::AskLimits(const Names& names, std::int32_t broker, milliseconds timeout) {
-  const auto limits = AskTopicLimits(*producer_(), broker, names, timeout);
+void TopicDirectory::AskLimits(const Names& names, milliseconds timeout) {
+  const auto limits = AskTopicLimits(*producer_(), broker_, names, timeout);
   for (const std::string& name : names) {
+    Topic& topic = topics_[name];
+    topic.limit_until = Clock::now() + kRefusalKept;
     const auto said = limits.find(name);
+    if (said == limits.end() && topic.max_bytes != 0) continue;
     std::uint64_t limit = said != limits.end() ? said->second : kLimitWhereUnknown;
     if (user_limit_ != 0) limit = std::min(limit, user_limit_);
-    topics_[name].max_bytes = limit;
+    topic.max_bytes = limit;
     smallest_limit_ = std::min(smallest_limit_, limit);
   }
+}
+
+std::uint64_t TopicDirectory::FreshLimit(std::string_view name, Topic& topic, Clock::time_point deadline) {
+  if (topic.limit_until <= Clock::now()) AskLimits({std::string(name)}, std::min(kLongestSlice, Left(deadline)));
+  return topic.max_bytes;
 }
 
 void TopicDirectory::TakeDoubts() {

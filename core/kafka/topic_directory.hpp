@@ -27,6 +27,7 @@ struct Topic {
   std::optional<publish::Refusal> refusal;             // nothing may be sent to it
   std::vector<publish::Lane> lanes;                    // by partition
   std::uint64_t max_bytes = 0;                         // of a record batch with one record in it
+  Clock::time_point limit_until;                       // do not refuse by that limit later without asking again
   std::size_t next_partition = 0;                      // for records without a key
   Clock::time_point until = Clock::time_point::max();  // ask again from then on
 };
@@ -53,6 +54,9 @@ class TopicDirectory {
   // another number of partitions than when it was last looked at. OUTBOX_UNAVAILABLE, OUTBOX_CANCELLED.
   [[nodiscard]] Status Look(std::span<const std::string_view> names, Clock::time_point deadline,
                             std::vector<Topic*>& found, bool& moved);
+  // [reader] The limit of a topic of the last Look, as it is now: for whom the known one, which may be minutes old, is too
+  // small.
+  [[nodiscard]] std::uint64_t FreshLimit(std::string_view name, Topic& topic, Clock::time_point deadline);
   // [any]
   void Cancel();
   // [any] The broker has said something that does not fit what is known of the topic: ask again.
@@ -76,7 +80,7 @@ class TopicDirectory {
   [[nodiscard]] bool Take(const rd_kafka_metadata_topic_t* said, const std::string& name, bool& moved);
   void SetPartitions(const std::string& name, std::size_t count, bool& moved);
   void Refuse(const std::string& name, publish::Refusal refusal);
-  void AskLimits(const Names& names, std::int32_t broker, std::chrono::milliseconds timeout);
+  void AskLimits(const Names& names, std::chrono::milliseconds timeout);
   void TakeDoubts();
   void Forget(Clock::time_point now);
   // False = cancelled.
@@ -88,6 +92,7 @@ class TopicDirectory {
   const std::shared_ptr<spdlog::logger> logger_;
 
   std::unordered_map<std::string, Topic, Hash, std::equal_to<>> topics_;
+  std::int32_t broker_ = -1;  // whom to ask for limits
   std::uint64_t smallest_limit_ = ~std::uint64_t{0};
   Clock::time_point next_refresh_;
 

@@ -55,8 +55,8 @@ class Relay:
     The log files of all lives are kept until close(), one per life.
     """
 
-    def __init__(self, config, env=None, name="relay"):
-        self._binary = find_binary()
+    def __init__(self, config, env=None, name="relay", binary=None):
+        self._binary = binary or find_binary()
         self._folder = TemporaryFolder(name)
         self._env = {**environment(self._binary), **(env or {})}
         self._lives = 0
