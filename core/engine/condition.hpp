@@ -37,13 +37,12 @@ class Condition {  // any thread
   void Bad(Use use, const std::string& why) {
     const std::lock_guard lock(mutex_);
     const auto now = Clock::now();
-    const bool first = stopped_.empty();
+    const bool first = !down_;
+    if (stopped_.empty()) since_ = now;
     stopped_[use] = now;
     why_ = why;
-    if (first) {
-      told_.clear();
-      since_ = now;
-    }
+    if (first) told_.clear();
+    down_ = true;
     if ((!first && now - told_at_ < kNextReason) || !told_.insert(why).second) {
       logger_->debug("{}: {}", name_, why);
       return;
@@ -54,12 +53,14 @@ class Condition {  // any thread
   void Good(Use use) {
     const std::lock_guard lock(mutex_);
     met_ = true;
-    if (stopped_.empty()) return;
+    if (!down_) return;
     const auto now = Clock::now();
     std::erase_if(stopped_, [&](const auto& one) { return one.first == use || now - one.second > kForgotten; });
-    if (stopped_.empty()) logger_->info("{} is back", name_);
+    if (!stopped_.empty()) return;
+    down_ = false;
+    logger_->info("{} is back", name_);
   }
-  // Who used the peer does so no more, and says no more whether it works.
+  // Who used the peer does so no more, or not for now, and says no more whether it works.
   void Forget(const void* who) {
     const std::lock_guard lock(mutex_);
     std::erase_if(stopped_, [who](const auto& one) { return one.first.who == who; });
@@ -76,13 +77,14 @@ class Condition {  // any thread
   // The steps of a restart are one outage. After that, a reason that is new is news: a server that was down comes back
   // read-only.
   static constexpr auto kNextReason = std::chrono::seconds(10);
-  // Not tried any more: a relay that became a standby does not read.
+  // Not tried any more: what it was for has gone.
   static constexpr auto kForgotten = std::chrono::seconds(60);
 
   const std::string name_;
   const std::shared_ptr<spdlog::logger> logger_;
   mutable std::mutex mutex_;
   bool met_ = false;
+  bool down_ = false;                         // as last told
   std::map<Use, Clock::time_point> stopped_;  // last tried
   std::set<std::string> told_;                // reasons, since it was good
   Clock::time_point told_at_, since_;

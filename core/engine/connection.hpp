@@ -17,8 +17,11 @@ class Connection {
   Connection(std::shared_ptr<plugins::Store> store, std::shared_ptr<Condition> database, std::shared_ptr<Post> post)
       : store_(std::move(store)), database_(std::move(database)), post_(std::move(post)) {}
 
-  ~Connection() { database_->Forget(this); }
+  ~Connection() { Rest(); }
   Connection(const Connection&) = delete;
+
+  // [any thread] It will not be used for a while: that its last call failed says nothing of the database from now on.
+  void Rest() { database_->Forget(this); }
 
   // Runs f(session) on an open session and returns its Status or Result; a broken session is given up. f runs twice
   // where a session was fine before and has ended since, by a restart or because it was idle for too long: that is news

@@ -142,7 +142,6 @@ void Engine::PumpRetirement() {
   if (InHand() > 0 || resetting_ || reserving_ || WriterOf(Write::kMark).busy) return;
   mode_ = Mode::kStandby;
   mark_ = Mark::kNone;
-  owed_since_ = kForever;
   holds_.clear();
   group_limit_ = next_group_limit_ = 0;
   commands_.push_back({.what = Do::kRetired});

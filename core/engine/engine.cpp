@@ -36,7 +36,7 @@ void Engine::LeaseLost() {
   if (mode_ == Mode::kStandby || mode_ == Mode::kLost) return;
   mode_ = Mode::kLost;
   ++counters_.leases_lost;
-  owed_since_ = kForever;
+  owed_since_ = OwedSince();
   read_is_stale_ = reserving_;
   DropQueued();
   // Whoever has the lease now reads these rows himself; writing about them would be refused.
@@ -95,6 +95,8 @@ BatchIndex Engine::Reserved(const Reservation& reservation, std::span<const Inco
     }
   }
   read_is_stale_ = false;
+  // Nothing is left that the broker could owe an answer to, be it that somebody else had it or that it was deleted.
+  if (InHand() == 0 && !resetting_ && !reservation.more) owed_since_ = kForever;
   EndRead();
   if (careful_) BeginCarefulStep(events.empty() && !reservation.more);
 

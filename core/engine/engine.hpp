@@ -145,7 +145,8 @@ class Engine {
   // Works under a lease, and until when.
   [[nodiscard]] bool Active() const { return mode_ == Mode::kActive; }
   [[nodiscard]] Time LeaseUntil() const { return lease_until_; }
-  // Since when the broker owes an answer, also where the same events were sent again meanwhile; kForever = it does not.
+  // Since when the broker owes an answer, also where the same events were sent again meanwhile, or the lease was lost and
+  // came back; kForever = it does not.
   [[nodiscard]] Time OwedSince() const {
     return std::min(owed_since_, flights_.empty() ? kForever : flights_.front().at);
   }

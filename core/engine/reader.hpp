@@ -38,6 +38,7 @@ class Reader {
 
   void Read(ReadOrder order);  // one at a time
   void Cancel() { connection_.Cancel(); }
+  void Rest() { connection_.Rest(); }  // while nothing is asked of it
 
  private:
   void Run();

@@ -117,6 +117,8 @@ void ShardRunner::Retire(Time deadline) {
 }
 
 void ShardRunner::Retired() {
+  reader_->Rest();
+  writer_->Rest();
   const Tenure::Ended ended = tenure_.Retired();
   if (ended != Tenure::Ended::kLease) parts_.retired(shard_, tenure_.token(), ended == Tenure::Ended::kForGood);
   if (tenure_.Waits(Now())) mailbox_.Post([this] { tenure_.Resume(); });

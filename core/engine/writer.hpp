@@ -39,6 +39,7 @@ class Writer {
 
   void Do(WriteOrder order);
   void Cancel() { connection_.Cancel(); }
+  void Rest() { connection_.Rest(); }  // while nothing is asked of it
 
  private:
   void Run();

@@ -13,6 +13,8 @@ namespace {
 // Longest message that librdkafka can be set to take; the topic's own limit is what counts.
 constexpr std::int64_t kNoMessageLimit = 1'000'000'000;
 
+constexpr std::int64_t kLongestReconnect = 1000;  // ms; ten seconds if left to librdkafka
+
 struct Ours {
   std::string_view name;
   std::string_view why;
@@ -70,6 +72,9 @@ Result<ConfPtr> MakeProducerConf(const Settings& settings, std::int64_t max_batc
   const std::map<std::string, std::string> defaults = {
       {"client.id", "outbox-relay"},
       {"linger.ms", "5"},
+      // A broker that is back is not to be waited for; the relay has few connections.
+      {"reconnect.backoff.max.ms",
+       std::to_string(std::max(kLongestReconnect, Number(settings.properties, "reconnect.backoff.ms", 0)))},
       {"socket.keepalive.enable", "true"},
       {"socket.nagle.disable", "true"},
       {"message.max.bytes", std::to_string(kNoMessageLimit)},

@@ -1,0 +1,112 @@
+"""The databases of a chaos run: those of tests/integration/fault_drivers, and what only a nemesis asks of them."""
+
+import contextlib
+import sqlite3
+
+from fault_drivers import MariadbDatabase, MysqlDatabase, PostgresDatabase, SqliteDatabase
+
+TABLES = """
+    create table aggregates (name varchar(60) primary key, version bigint not null);
+    create table written (tx varchar(60) primary key);
+"""
+
+
+class _Server:
+    """A database behind a port, which a proxy can stand before."""
+
+    networked = True
+    BEGIN = "begin"
+
+    def restart_modes(self):
+        return ("fast", "kill")
+
+    def begin_of(self, _name):
+        return self.BEGIN
+
+
+class Postgres(_Server, PostgresDatabase):
+    name = "postgres"
+    MIGRATE = ("--payload", "bytea")
+    LOCKS = (PostgresDatabase.LOCK_ROWS, PostgresDatabase.LOCK_TABLE, PostgresDatabase.LOCK_SHARDS)
+    SNAPSHOT = ("begin isolation level repeatable read", "select count(*) from outbox_event")
+
+    def connect_for_writing(self):
+        """Transactions are begun and ended by hand; so everywhere."""
+        link = self.connect()
+        link.autocommit = True
+        return link
+
+    def restart_modes(self):
+        return ("fast", "immediate", "kill")
+
+    def halt_by(self, mode):
+        self._server.halt(mode)
+
+    def prepare(self, link, name):
+        with link.cursor() as cursor:
+            cursor.execute(f"prepare transaction '{name}'")
+
+    def settle(self, name, commit):
+        with contextlib.closing(self.connect()) as link:
+            link.autocommit = True
+            with link.cursor() as cursor:
+                cursor.execute(f"{'commit' if commit else 'rollback'} prepared '{name}'")
+
+
+class _Mysql(_Server):
+    MIGRATE = ()
+    LOCKS = (MariadbDatabase.LOCK_ROWS, "lock tables outbox_event write", MariadbDatabase.LOCK_SHARDS)
+    SNAPSHOT = ("start transaction with consistent snapshot", "select count(*) from outbox_event")
+
+    def connect_for_writing(self):
+        link = self.connect()
+        link.autocommit(True)
+        return link
+
+    def halt_by(self, mode):
+        self._server.halt(mode)
+
+    def begin_of(self, name):
+        return f"xa start '{name}'" if name else self.BEGIN
+
+    @staticmethod
+    def prepare(link, name):
+        with link.cursor() as cursor:
+            cursor.execute(f"xa end '{name}'")
+            cursor.execute(f"xa prepare '{name}'")
+
+    def settle(self, name, commit):
+        with contextlib.closing(self.connect()) as link, link.cursor() as cursor:
+            cursor.execute(f"xa {'commit' if commit else 'rollback'} '{name}'")
+
+
+class Mariadb(_Mysql, MariadbDatabase):
+    name = "mariadb"
+
+
+class Mysql(_Mysql, MysqlDatabase):
+    name = "mysql"
+
+
+class Sqlite(SqliteDatabase):
+    name = "sqlite"
+    networked = False
+    MIGRATE = ()
+    LOCKS = (SqliteDatabase.LOCK_TABLE,)
+    SNAPSHOT = ("begin", "select count(*) from outbox_event")
+    DISK = 48  # MiB
+
+    def __init__(self, own):
+        super().__init__(own)
+        self.small_disk(self.DISK)
+
+    def connect_for_writing(self):
+        """Begun by hand, transactions wait for their turn instead of failing half way."""
+        return sqlite3.connect(self.path, timeout=60, check_same_thread=False, isolation_level=None)
+
+    @staticmethod
+    def begin_of(_name):
+        return "begin immediate"
+
+
+DATABASES = {kind.name: kind for kind in (Postgres, Mariadb, Mysql, Sqlite)}

@@ -1,0 +1,112 @@
+"""One round: trouble for a while, then everything heals, drains and is judged. Its history stays in a folder."""
+
+import json
+import pathlib
+import random
+import time
+
+from checker import History, judge
+from journal import Journal, read
+from nemesis import Nemesis, Scene, plan
+from servers import read_topic
+from stage import WINDOW
+from watch import Watch, unwell
+from writers import Topics, Writers, checksum
+
+DRAIN = 90  # seconds
+READY = 20  # seconds
+
+
+class Round:
+    def __init__(self, stage, folder, seed, seconds, rate, only=(), calm=False):
+        self._stage, self._folder = stage, pathlib.Path(folder)
+        self._folder.mkdir(parents=True)
+        self._seed, self._seconds, self._rate = seed, seconds, rate
+        self._only, self._calm = only, calm
+        self._journals = {name: Journal(self._folder / f"{name}.jsonl.gz") for name in ("writers", "faults", "watch")}
+
+    def run(self):
+        """Returns the verdict, which is in verdict.json too."""
+        stage, dice = self._stage, random.Random(self._seed)
+        topics = Topics.of(f"{self._seed}-{time.time_ns()}")
+        writers = Writers(stage.database, topics, self._journals["writers"], self._seed, self._rate)
+        scene = Scene(stage, writers, topics, dice, self._seed)
+        for topic in topics.partitions():
+            scene.make_topic(topic)
+        stage.database.run("delete from outbox_dead")
+        writers.prepare_tables(scene.HELD)
+        watch = Watch(stage, self._journals["watch"])
+        strikes = [] if self._calm else plan(dice, self._seconds, stage.database.name, self._only)
+        nemesis = Nemesis(scene, strikes, self._journals["faults"])
+
+        writers.start()
+        watch.start()
+        try:
+            nemesis.run(self._seconds, lambda: self._raise_the_fallen(scene))
+        except BaseException:
+            nemesis.abandon()
+            raise
+        writers.stop()
+        left, drained = stage.wait_until_drained(DRAIN)
+        if left:
+            self._keep_state()
+        self._raise_the_fallen(scene)
+        for complaint in unwell(stage, READY):
+            scene.complain(complaint)
+        watch.stop()
+        for journal in self._journals.values():
+            journal.close()
+        history = self._collect(scene, topics)
+        verdict = {"seed": self._seed, "database": stage.database.name, "seconds": self._seconds,
+                   "drained_after": round(drained, 2), "left": left, **judge(history)}
+        (self._folder / "verdict.json").write_text(json.dumps(verdict, indent=1) + "\n", encoding="utf-8")
+        return verdict
+
+    def _raise_the_fallen(self, scene):
+        for member in self._stage.fallen():
+            log = self._folder / f"{member.name}-{time.time_ns()}.log"
+            log.write_text(member.relay.log(), encoding="utf-8")
+            scene.complain(f"{member.name} ended by itself with {member.relay.returncode}, see {log.name}")
+            member.start()
+
+    def _keep_state(self):
+        """What an operator would look at."""
+        for member in self._stage.members:
+            (self._folder / f"{member.name}.log").write_text(member.relay.log(), encoding="utf-8")
+        status = self._stage.members[0].relay.command("status")
+        (self._folder / "status.txt").write_text(status.stdout + status.stderr, encoding="utf-8")
+
+    def _collect(self, scene, topics):
+        records = Journal(self._folder / "records.jsonl.gz")
+        for life, found in enumerate([scene.kept, *([read_topic(self._stage.broker.bootstrap, topic)
+                                                     for topic in topics.partitions()])]):
+            for record in found:
+                records.write(life=life, **seen(record))
+        records.close()
+        tables = self._tables()
+        (self._folder / "tables.json").write_text(json.dumps(tables), encoding="utf-8")
+        return History(read(self._folder / "writers.jsonl.gz"), read(self._folder / "faults.jsonl.gz"),
+                       read(self._folder / "records.jsonl.gz"), tables, read(self._folder / "watch.jsonl.gz"),
+                       scene.complaints, WINDOW)
+
+    def _tables(self):
+        link = self._stage.database.connect()
+        cursor = link.cursor()
+
+        def column(sql):
+            cursor.execute(sql)
+            return [str(row[0]) for row in cursor.fetchall()]
+
+        tables = {"written": column("select tx from written"), "outbox": column("select id from outbox_event"),
+                  "retry": column("select row_id from outbox_retry"), "dead": column("select event_id from outbox_dead")}
+        link.close()
+        return tables
+
+
+def seen(record):
+    key = None if record.key is None else record.key.decode()
+    event_type, mark = record.header("event_type"), record.header("checksum")
+    mark = int.from_bytes(mark or b"", "big")
+    intact = mark == checksum(record.topic, key, (event_type or b"").decode(), record.payload or b"")
+    return {"topic": record.topic, "partition": record.partition, "offset": record.offset, "time": record.timestamp / 1000,
+            "event_id": (record.header("event_id") or b"").decode(), "key": key, "mark": mark, "intact": intact}

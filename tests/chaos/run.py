@@ -1,0 +1,111 @@
+#!/usr/bin/python3
+"""Three relays, real servers, and everything that can go wrong, by a seed: see README.md."""
+
+import argparse
+import collections
+import json
+import pathlib
+import re
+import signal
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "integration")]
+
+# pylint: disable=wrong-import-position
+from databases import DATABASES
+from faults import FAULTS
+from round import Round
+from stage import Stage
+
+ROUND = 180  # seconds
+
+
+def duration(text):
+    match = re.fullmatch(r"(\d+)(s|m|h)", text)
+    if not match:
+        raise argparse.ArgumentTypeError(f"{text!r} is no duration: a whole number with s, m or h, such as 90s or 2h")
+    return int(match.group(1)) * {"s": 1, "m": 60, "h": 3600}[match.group(2)]
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--db", choices=DATABASES, default="postgres")
+    parser.add_argument("--duration", type=duration, default=ROUND, metavar="TIME",
+                        help="such as 90s, 3m or 2h; it is divided into rounds of 3 minutes, each judged for itself")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rate", type=int, default=400, help="events a second that the writers commit (%(default)s)")
+    parser.add_argument("--results", type=pathlib.Path, metavar="FOLDER",
+                        help="keep the histories there; a run with the same seed and database goes on behind them")
+    parser.add_argument("--only", action="append", default=[], metavar="FAULT", choices=[fault.name for fault in FAULTS],
+                        help="of the faults only this one; may be given again")
+    parser.add_argument("--calm", action="store_true", help="no faults: nothing may arrive twice")
+    parser.add_argument("--list", action="store_true", help="show the faults and end")
+    parser.add_argument("--sum", action="store_true", help="add up what is in --results and end")
+    return parser.parse_args()
+
+
+def main():
+    asked = arguments()
+    if asked.list:
+        for fault in FAULTS:
+            print(f"{fault.name:40}{' '.join(fault.databases)}")
+        return 0
+    if asked.sum:
+        return show_sum(asked.results)
+    import tempfile  # pylint: disable=import-outside-toplevel
+    with tempfile.TemporaryDirectory(prefix="outbox-chaos-") as folder:
+        return run(asked, asked.results or pathlib.Path(folder))
+
+
+def run(asked, results):
+    rounds = max(1, round_up(asked.duration, ROUND))
+    done = sum(1 for _ in results.glob(f"{asked.db}-{asked.seed}-*/verdict.json"))
+    failed = 0
+    with Stage(asked.db) as stage:
+        stage.start()
+        for number in range(done + 1, done + rounds + 1):
+            name = f"{asked.db}-{asked.seed}-{number:04}"
+            verdict = Round(stage, results / name, name, min(asked.duration, ROUND), asked.rate, asked.only, asked.calm).run()
+            failed += bool(verdict["broken"])
+            show(name, verdict)
+    return show_sum(results) if asked.results else int(failed > 0)
+
+
+def round_up(whole, part):
+    return -(-whole // part)
+
+
+def show(name, verdict):
+    counts = verdict["counts"]
+    print(f"{name}: {'BROKEN' if verdict['broken'] else 'ok'}: {counts['committed']} events committed, "
+          f"{counts['records']} records, {counts['duplicates']} twice, {counts['dead']} dead, {counts['faults']} faults, "
+          f"{counts['unknown']} commits without answer, drained {verdict['drained_after']} s after the end", flush=True)
+    for promise, findings in verdict["broken"].items():
+        print(f"  {promise}: {verdict['broken_counts'][promise]} times")
+        for finding in findings:
+            print(f"    {finding}", flush=True)
+
+
+def show_sum(results):
+    """Adds up all verdicts in a folder."""
+    totals, recovery = collections.Counter(), collections.defaultdict(list)
+    for path in sorted(results.glob("*/verdict.json")):
+        verdict = json.loads(path.read_text(encoding="utf-8"))
+        totals.update(verdict["counts"])
+        totals["rounds"] += 1
+        totals["seconds"] += verdict["seconds"]
+        totals["broken rounds"] += bool(verdict["broken"])
+        for fault, _, after in verdict["recovery"]:
+            recovery[fault].append(after)
+    print(", ".join(f"{value} {name}" for name, value in sorted(totals.items())))
+    for fault, after in sorted(recovery.items()):
+        after.sort()
+        print(f"  {fault:40}{len(after):5} alone, all that waited had arrived after: median {after[len(after) // 2]:.1f} s, "
+              f"most {after[-1]:.1f} s")
+    return int(totals["broken rounds"] > 0 or totals["rounds"] == 0)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    sys.exit(main())

@@ -1,0 +1,143 @@
+"""Three relays between one database and one broker, each edge behind proxies of its own."""
+
+import contextlib
+import dataclasses
+import signal
+import time
+
+from databases import DATABASES, TABLES
+from servers import Relay, free_port, own_kafka, relay_config, wait_until
+from servers.kafka import GUARDED
+from servers.kafka_proxy import KafkaProxy
+from servers.tcp_proxy import TcpProxy
+
+RELAYS = 3
+SHARDS = 6
+WINDOW = 300  # events that one relay may have in flight
+LEASE = 3.0
+STORAGE_TIMEOUT = 2.0
+DELIVERY_TIMEOUT = 5.0
+SHUTDOWN_TIMEOUT = 5.0
+
+SETTINGS = {
+    "reserve_duration": f"{LEASE:.0f}s", "poll_interval": "100ms", "batch_size": 100, "max_in_flight_events": WINDOW,
+    "storage_timeout": f"{STORAGE_TIMEOUT:.0f}s", "delivery_timeout": f"{DELIVERY_TIMEOUT:.0f}s",
+    "shutdown_timeout": f"{SHUTDOWN_TIMEOUT:.0f}s",
+    # An event that is refused for as long as a fault lasts must not be given up.
+    "max_attempts": 1000, "retry_backoff": "200ms", "max_retry_backoff": "2s",
+    "topics": [{"topic": "small-*", "on_exhausted": "dead_letter", "max_attempts": 3},
+               {"topic": "poison-*", "on_exhausted": "dead_letter", "max_attempts": 3}],
+}
+
+
+class Member:
+    """One relay and its edges. `frames` sees whole Kafka requests, `kafka` and `database` bytes."""
+
+    def __init__(self, number, stage, own_port):
+        self.name = f"relay-{number}"
+        self.http = free_port()
+        self.frames = KafkaProxy(free_port(), own_port)
+        self.kafka = TcpProxy(self.frames.port, stage.kafka_ports[own_port])
+        self.database = TcpProxy(stage.database.port) if stage.database.networked else None
+        self.wanted = False  # up, as far as the nemesis leaves it alone
+        options = stage.database.options(**({"port": self.database.port} if self.database else {}))
+        config = relay_config(stage.database.plugin, options, f"127.0.0.1:{self.kafka.port}", {**SETTINGS, "id": self.name})
+        config["http"] = {"listen": f"127.0.0.1:{self.http}", "refresh_interval": "500ms"}
+        config["log"]["level"] = "info"
+        stage.mutant.change(config)
+        self.relay = Relay(config, env=stage.mutant.env, name=self.name, binary=stage.mutant.binary)
+
+    def start(self):
+        self.relay.start()
+        self.wanted = True
+
+    def kill(self):
+        self.wanted = False
+        self.relay.kill()
+
+    def stop(self):
+        """Returns the exit code."""
+        self.wanted = False
+        return self.relay.stop(timeout=SHUTDOWN_TIMEOUT + STORAGE_TIMEOUT + 15)
+
+    @contextlib.contextmanager
+    def paused(self):
+        self.relay.send(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.relay.send(signal.SIGCONT)
+
+    def proxies(self):
+        return [proxy for proxy in (self.database, self.kafka, self.frames) if proxy]
+
+    def close(self):
+        self.relay.close()
+        for proxy in self.proxies():
+            proxy.close()
+
+
+@dataclasses.dataclass
+class Sound:
+    """The relay as it is; see mutants.py for others."""
+
+    binary = None
+    env: dict = dataclasses.field(default_factory=dict)
+
+    def change(self, config):
+        pass
+
+
+class Stage:
+    """Use as a context manager."""
+
+    def __init__(self, kind, mutant=None):
+        self.mutant = mutant or Sound()
+        self._closing = contextlib.ExitStack()
+        try:
+            self._build(kind)
+        except BaseException:
+            self._closing.close()
+            raise
+
+    def _build(self, kind):
+        self.database = DATABASES[kind](own=True)
+        self._closing.callback(self.database.close)
+        # A port of the broker for each relay, and in front of it the relay's proxy.
+        self.kafka_ports = {free_port(): free_port() for _ in range(RELAYS)}
+        self.broker = own_kafka(properties=GUARDED, behind=self.kafka_ports)
+        self._closing.callback(self.broker.stop)
+        self.broker.start()
+        self.members = []
+        for number, port in enumerate(self.kafka_ports, 1):
+            self.members.append(Member(number, self, port))
+            self._closing.callback(self.members[-1].close)
+        made = self.members[0].relay.command("migrate", "--shards", SHARDS, *self.database.MIGRATE)
+        if made.returncode != 0:
+            raise RuntimeError(f"migrate ended with {made.returncode}: {made.stderr}")
+        self.database.run(TABLES)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._closing.close()
+
+    def start(self):
+        for member in self.members:
+            member.start()
+
+    def fallen(self):
+        """Relays that have ended by themselves."""
+        return [member for member in self.members if member.wanted and member.relay.returncode is not None]
+
+    def wait_until_drained(self, seconds):
+        """Returns what is still in the outbox, and how long it took to get there."""
+        began = time.monotonic()
+
+        def rest():
+            return self.database.numbers("select count(*) from outbox_event")[0]
+
+        with contextlib.suppress(TimeoutError):
+            wait_until(lambda: rest() == 0, seconds, "the outbox is empty", interval=0.1)
+        return rest(), time.monotonic() - began

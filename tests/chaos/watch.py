@@ -1,0 +1,89 @@
+"""Asks each relay twice a second how it is, and the database what waits."""
+
+import contextlib
+import http.client
+import threading
+import time
+
+from metrics import parse_metrics
+from servers import wait_until
+
+PAUSE = 0.5  # seconds
+OLD = 3.0    # a row that has waited for longer must be in every backlog
+
+
+def get(member, path):
+    """(status, body)"""
+    link = http.client.HTTPConnection("127.0.0.1", member.http, timeout=2)
+    with contextlib.closing(link):
+        link.request("GET", path)
+        answer = link.getresponse()
+        return answer.status, answer.read().decode()
+
+
+def unwell(stage, seconds):
+    """What relays still complain of when all has been well for so long; nothing as soon as none does."""
+    said = {}
+
+    def look():
+        said.clear()
+        for member in stage.members:
+            try:
+                status, text = get(member, "/readyz")
+            except (OSError, http.client.HTTPException) as error:
+                status, text = 0, repr(error)
+            if status != 200 and not text.startswith("standby"):
+                said[member.name] = text.strip()
+        return not said
+
+    with contextlib.suppress(TimeoutError):
+        wait_until(look, seconds, "all relays are ready", interval=0.2)
+    return [f"{name} is not ready {seconds} s after the last fault: {text}" for name, text in said.items()]
+
+
+class Watch:
+    def __init__(self, stage, journal):
+        self._stage, self._journal = stage, journal
+        self._ended = threading.Event()
+        self._threads = [threading.Thread(target=self._ask, args=(member,), daemon=True) for member in stage.members]
+        self._threads.append(threading.Thread(target=self._count, daemon=True))
+
+    def start(self):
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self):
+        self._ended.set()
+        for thread in self._threads:
+            thread.join(90)
+
+    def _ask(self, member):
+        while not self._ended.wait(PAUSE):
+            asked = time.time()
+            try:
+                _, text = get(member, "/metrics")
+                status, said = get(member, "/readyz")
+            except (OSError, http.client.HTTPException):
+                continue
+            metrics = parse_metrics(text)
+            self._journal.write(relay=member.name, asked=asked, answered=time.time(), ready=status == 200,
+                                said=said.strip()[:200], backlog=metrics.get("outbox_relay_backlog_events"),
+                                confirmed=metrics.get("outbox_relay_events_confirmed_total"))
+
+    def _count(self):
+        """How long the row of the lowest id has been seen to wait; what the database cannot answer now is left out."""
+        seen, link = {}, None
+        database = self._stage.database
+        while not self._ended.wait(PAUSE):
+            asked = time.time()
+            try:
+                link = link or database.connect_for_writing()
+                cursor = link.cursor()
+                cursor.execute("select id from outbox_event")
+                ids = [row for row, in cursor.fetchall()]
+            except database.error:
+                link = None
+                continue
+            seen = {row: seen.get(row, asked) for row in ids}
+            self._journal.write(asked=asked, answered=time.time(), rows=len(ids),
+                                oldest=asked - min(seen.values(), default=asked))
