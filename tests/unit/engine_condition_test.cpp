@@ -1,0 +1,108 @@
+// What the relay says of its peers is true, also of what nobody tries any more.
+#include "engine/condition.hpp"
+
+#include <spdlog/logger.h>
+#include <spdlog/sinks/ostream_sink.h>
+
+#include <algorithm>
+#include <sstream>
+#include <vector>
+
+#include "engine/engine.hpp"
+#include "tests/catch.hpp"
+
+namespace outbox::engine {
+namespace {
+
+struct Told {
+  std::ostringstream text;
+  std::shared_ptr<spdlog::logger> logger =
+      std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::ostream_sink_st>(text));
+  [[nodiscard]] std::ptrdiff_t Times(const std::string& what) const {
+    const std::string all = text.str();
+    std::ptrdiff_t times = 0;
+    for (auto at = all.find(what); at != std::string::npos; at = all.find(what, at + 1)) ++times;
+    return times;
+  }
+};
+
+TEST_CASE("a peer is down while any use of it fails, and back when none does") {
+  Told told;
+  Condition database("database", told.logger);
+  const int reader = 0, writer = 0;
+  database.Bad({&reader}, "no answer");
+  database.Bad({&writer}, "no answer");
+  database.Good({&reader});
+  CHECK(database.State().trouble);
+  database.Good({&writer});
+  CHECK_FALSE(database.State().trouble);
+  CHECK(told.Times("cannot be used") == 1);
+  CHECK(told.Times("is back") == 1);
+}
+
+TEST_CASE("what is not tried any more says nothing, and the next success that the peer is back") {
+  Told told;
+  Condition database("database", told.logger);
+  const int reader = 0, lease = 0;
+  database.Bad({&reader}, "no answer");
+  database.Forget(&reader);
+  CHECK_FALSE(database.State().trouble);
+  CHECK(told.Times("is back") == 0);
+  database.Good({&lease});
+  CHECK(told.Times("is back") == 1);
+}
+
+// An engine with its worker's answers in the test's hands.
+struct Worked {
+  Engine engine{Settings{}};
+  Time now = 0;
+  std::vector<EventIndex> sent;
+  bool reads = false;
+  std::uint32_t epoch = 0;
+
+  void Turn(Time by = kSecond) {
+    engine.Advance(now += by);
+    engine.TakeCommands([this](const Command& c, std::span<const EventIndex> what, auto) {
+      if (c.what == Do::kReserve) reads = true;
+      if (c.what == Do::kPublish) sent.insert(sent.end(), what.begin(), what.end());
+      if (c.what == Do::kReset) epoch = c.epoch;
+    });
+  }
+  void Read(std::size_t events) {
+    while (!reads) Turn();
+    reads = false;
+    engine.Reserved({}, std::vector<Incoming>(events));
+    Turn(0);
+  }
+  void ComeBack() {
+    engine.LeaseLost();
+    Turn();
+    engine.ResetDone(epoch);
+    Turn();
+    REQUIRE_FALSE(engine.Active());
+    engine.LeaseHeld(kForever);
+  }
+};
+
+TEST_CASE("what the broker owes outlives a lost lease, until there is nothing to owe") {
+  Worked w;
+  w.engine.LeaseHeld(kForever);
+  w.Read(1);
+  REQUIRE(w.sent.size() == 1);
+  const Time since = w.engine.OwedSince();
+  REQUIRE(since < kForever);
+  w.ComeBack();
+  CHECK(w.engine.OwedSince() == since);
+
+  SECTION("the event is sent again, and answered") {
+    w.Read(1);
+    CHECK(w.engine.OwedSince() == since);
+    REQUIRE(w.sent.size() == 2);
+    w.engine.Reported(std::vector<publish::Report>{{w.sent.back(), w.epoch, publish::Outcome::kStored}});
+  }
+  SECTION("another relay has delivered it meanwhile") { w.Read(0); }
+  CHECK(w.engine.OwedSince() == kForever);
+}
+
+}  // namespace
+}  // namespace outbox::engine
