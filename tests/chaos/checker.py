@@ -6,6 +6,7 @@
 import bisect
 import collections
 import dataclasses
+import itertools
 from typing import Dict, List
 
 SHOWN = 5      # findings of a kind that are written down
@@ -193,22 +194,23 @@ def _judge_honesty(history, broken):
 
 
 def _recoveries(history, committed, copies, broken):
-    """For each fault that had the stage for itself: how long what it held up still took after its end."""
+    """For each fault that had the stage for itself: how long it lasted, how long what it held up still took after its end,
+    and how long the longest wait of an event was, from its commit or the fault's begin."""
     arrivals = sorted((event.committed, copies[event_id][0]["time"]) for event_id, event in committed.items()
                       if event_id in copies)
     times = [when for when, _ in arrivals]
-    late = [0.0]  # the latest arrival of all that was committed so far
-    for _, arrived in arrivals:
-        late.append(max(late[-1], arrived))
+    latest = list(itertools.accumulate((arrived for _, arrived in arrivals), max))
     struck = [fault for fault in history.faults if "skipped" not in fault]
     found = []
     for fault in struck:
-        after = max(0.0, late[bisect.bisect_right(times, fault["end"])] - fault["end"])
-        alone = all(other is fault or other["end"] < fault["begin"] or
-                    other["begin"] > fault["end"] + after for other in struck)
-        if not alone:
+        before = bisect.bisect_right(times, fault["end"])
+        after = max(0.0, latest[before - 1] - fault["end"]) if before else 0.0
+        if any(other is not fault and other["end"] >= fault["begin"] and other["begin"] <= fault["end"] + after
+               for other in struck):
             continue
-        found.append([fault["fault"], round(fault["end"] - fault["begin"], 2), round(after, 2)])
+        met = arrivals[bisect.bisect_left(times, fault["begin"] - 0.5):before]
+        wait = max((arrived - max(when, fault["begin"]) for when, arrived in met), default=0.0)
+        found.append([fault["fault"], *(round(value, 2) for value in (fault["end"] - fault["begin"], after, wait))])
         if after > RECOVERY:
             broken.add("recovery", f"{after:.1f} s after {fault['fault']} ({fault['to']}) ended")
     return found

@@ -26,7 +26,7 @@ class Round:
         self._journals = {name: Journal(self._folder / f"{name}.jsonl.gz") for name in ("writers", "faults", "watch")}
 
     def run(self):
-        """Returns the verdict, which is in verdict.json too."""
+        """Returns the verdict."""
         stage, dice = self._stage, random.Random(self._seed)
         topics = Topics.of(f"{self._seed}-{time.time_ns()}")
         writers = Writers(stage.database, topics, self._journals["writers"], self._seed, self._rate)
@@ -56,11 +56,11 @@ class Round:
         watch.stop()
         for journal in self._journals.values():
             journal.close()
-        history = self._collect(scene, topics)
-        verdict = {"seed": self._seed, "database": stage.database.name, "seconds": self._seconds,
-                   "drained_after": round(drained, 2), "left": left, **judge(history)}
-        (self._folder / "verdict.json").write_text(json.dumps(verdict, indent=1) + "\n", encoding="utf-8")
-        return verdict
+        self._collect(scene, topics)
+        about = {"seed": self._seed, "database": stage.database.name, "seconds": self._seconds,
+                 "drained_after": round(drained, 2), "left": left, "window": WINDOW, "complaints": scene.complaints}
+        write(self._folder / "about.json", about)
+        return judge_folder(self._folder)
 
     def _raise_the_fallen(self, scene):
         for member in self._stage.fallen():
@@ -83,11 +83,7 @@ class Round:
             for record in found:
                 records.write(life=life, **seen(record))
         records.close()
-        tables = self._tables()
-        (self._folder / "tables.json").write_text(json.dumps(tables), encoding="utf-8")
-        return History(read(self._folder / "writers.jsonl.gz"), read(self._folder / "faults.jsonl.gz"),
-                       read(self._folder / "records.jsonl.gz"), tables, read(self._folder / "watch.jsonl.gz"),
-                       scene.complaints, WINDOW)
+        write(self._folder / "tables.json", self._tables())
 
     def _tables(self):
         link = self._stage.database.connect()
@@ -110,3 +106,17 @@ def seen(record):
     intact = mark == checksum(record.topic, key, (event_type or b"").decode(), record.payload or b"")
     return {"topic": record.topic, "partition": record.partition, "offset": record.offset, "time": record.timestamp / 1000,
             "event_id": (record.header("event_id") or b"").decode(), "key": key, "mark": mark, "intact": intact}
+
+
+def judge_folder(folder):
+    """The verdict on a history, which is left in verdict.json too."""
+    about, tables = (json.loads((folder / name).read_text(encoding="utf-8")) for name in ("about.json", "tables.json"))
+    lines = {name: read(folder / f"{name}.jsonl.gz") for name in ("writers", "faults", "records", "watch")}
+    verdict = {**about, **judge(History(lines["writers"], lines["faults"], lines["records"], tables, lines["watch"],
+                                        about["complaints"], about["window"]))}
+    write(folder / "verdict.json", verdict)
+    return verdict
+
+
+def write(path, what):
+    path.write_text(json.dumps(what, indent=1) + "\n", encoding="utf-8")

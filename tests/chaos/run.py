@@ -17,7 +17,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "integration")]
 # pylint: disable=wrong-import-position
 from databases import DATABASES
 from faults import FAULTS
-from round import Round
+from round import Round, judge_folder
 from stage import Stage
 
 ROUND = 180  # seconds
@@ -44,7 +44,7 @@ def arguments():
                         help="of the faults only this one; may be given again")
     parser.add_argument("--calm", action="store_true", help="no faults: nothing may arrive twice")
     parser.add_argument("--list", action="store_true", help="show the faults and end")
-    parser.add_argument("--sum", action="store_true", help="add up what is in --results and end")
+    parser.add_argument("--judge", action="store_true", help="judge the histories in --results once more and end")
     return parser.parse_args()
 
 
@@ -54,7 +54,9 @@ def main():
         for fault in FAULTS:
             print(f"{fault.name:40}{' '.join(fault.databases)}")
         return 0
-    if asked.sum:
+    if asked.judge:
+        for path in sorted(asked.results.glob("*/about.json")):
+            show(path.parent.name, judge_folder(path.parent))
         return show_sum(asked.results)
     with tempfile.TemporaryDirectory(prefix="outbox-chaos-") as folder:
         try:
@@ -93,22 +95,26 @@ def show(name, verdict):
             print(f"    {finding}", flush=True)
 
 
+def middle_and_most(numbers):
+    return f"{numbers[len(numbers) // 2]:.1f}, most {numbers[-1]:.1f}"
+
+
 def show_sum(results):
     """Adds up all verdicts in a folder."""
-    totals, recovery = collections.Counter(), collections.defaultdict(list)
+    totals, recovery = collections.Counter(), collections.defaultdict(list)  # fault -> (after, wait)
     for path in sorted(results.glob("*/verdict.json")):
         verdict = json.loads(path.read_text(encoding="utf-8"))
         totals.update(verdict["counts"])
         totals["rounds"] += 1
         totals["seconds"] += verdict["seconds"]
         totals["broken rounds"] += bool(verdict["broken"])
-        for fault, _, after in verdict["recovery"]:
-            recovery[fault].append(after)
+        for fault, _, *seconds in verdict["recovery"]:
+            recovery[fault].append(seconds)
     print(", ".join(f"{value} {name}" for name, value in sorted(totals.items())))
-    for fault, after in sorted(recovery.items()):
-        after.sort()
-        print(f"  {fault:40}{len(after):5} alone, all that waited had arrived after: median {after[len(after) // 2]:.1f} s, "
-              f"most {after[-1]:.1f} s")
+    print(f"{'alone on the stage, in seconds':40}{'times':>6}{'until all had arrived':>26}{'longest wait of an event':>26}")
+    for fault, times in sorted(recovery.items()):
+        after, wait = (sorted(column) for column in zip(*times))
+        print(f"{fault:40}{len(times):6}{middle_and_most(after):>26}{middle_and_most(wait):>26}")
     return int(totals["broken rounds"] > 0 or totals["rounds"] == 0)
 
 
