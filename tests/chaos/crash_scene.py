@@ -55,9 +55,9 @@ class CrashScene:
             "topics": [{"topic": "doomed*", "max_attempts": 1, "on_exhausted": "dead_letter"}],
         }), env, name="crashing")
 
-    def provoke(self, need):
-        if need == crash_points.TAKEOVER:
-            self._end_leases()
+    def _provoke(self, need, relay):
+        if need == crash_points.STOP:
+            relay.send(signal.SIGTERM)
         elif need == crash_points.REFUSAL:
             self._insert(self._small, LIMIT + 1000)
         elif need == crash_points.RESET:
@@ -65,8 +65,8 @@ class CrashScene:
         elif need == crash_points.DEATH:
             self._insert("doomed!", 10)
 
-    def _end_leases(self):
-        """As if the time of the dead relay's lease had passed. The next one has another name."""
+    def succeed(self):
+        """The next relay has another name, and the time of the dead one's lease has passed."""
         self._relay_number += 1
         self._database.run(f"update outbox_relay set expires = {BEFORE_NOW[self._database.plugin]}")
 
@@ -80,14 +80,15 @@ class CrashScene:
         self._provoked[topic].append(name)
 
     def live(self, point, n=1, timeout=20):
-        """One life of a relay. False: it did not die at the point in this time."""
-        self.provoke(point.needs)
+        """One life of a relay. False: it did not die at the point in this time, and was killed."""
+        if point.needs == crash_points.TAKEOVER:
+            self.succeed()
         with self._relay(crash_points.environment(point.name, n, self._log)) as relay:
             relay.start()
             try:
-                if point.needs == crash_points.STOP:
+                if point.needs not in (crash_points.NOTHING, crash_points.TAKEOVER):
                     relay.wait_for_log("delivering shard")
-                    relay.send(signal.SIGTERM)
+                    self._provoke(point.needs, relay)
                 wait_until(lambda: relay.returncode is not None, timeout, f"the relay dies at {point.name}", 0.005)
             except TimeoutError:
                 pass
@@ -101,7 +102,7 @@ class CrashScene:
         self.application.stop()
         with self._kafka.admin() as admin:
             admin.alter_topic(self._small, {"max.message.bytes": 4 * LIMIT})
-        self._end_leases()
+        self.succeed()
         with self._relay() as relay:
             relay.start()
             relay.wait_while_running(lambda: self._count("outbox_event") == 0, 120, "the outbox is empty")
