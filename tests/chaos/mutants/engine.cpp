@@ -1,0 +1,21 @@
+// The mutants of the engine, in a relay that is linked with them.
+#include "engine/mutant.hpp"
+
+#include "mutant.hpp"
+
+namespace outbox::engine {
+
+bool IsChosen(Mutant mutant) {
+  switch (mutant) {
+    case Mutant::kNone:
+    case Mutant::kConfirmBeforeAck:  // it waits for reports that it does not take; storage.cpp has one that goes on
+      return false;
+    case Mutant::kOptimisticDeadLetter:
+      return chaos::Is("optimistic-dead-letter");
+    case Mutant::kRestartInReportOrder:
+      return chaos::Is("restart-in-report-order");
+  }
+  return false;
+}
+
+}  // namespace outbox::engine

@@ -1,0 +1,14 @@
+// Which of the relays that are wrong on purpose this process is: OUTBOX_MUTANT, see ../mutants.py.
+#pragma once
+
+#include <cstdlib>
+#include <string_view>
+
+namespace outbox::chaos {
+
+inline bool Is(std::string_view mutant) {
+  static const char* const chosen = std::getenv("OUTBOX_MUTANT");
+  return chosen != nullptr && mutant == chosen;
+}
+
+}  // namespace outbox::chaos
