@@ -1,11 +1,12 @@
 #!/usr/bin/python3
-"""Kills relays at every crash point, many times each, while an application commits, and judges what arrived.
+"""Kills relays at every crash point, many times each, while applications commit, and judges what arrived.
 
 One database server, one broker, one relay at a time. Each point has an outbox of its own: its relays die one after the
 other, the last one lives and drains it.
 """
 
 import argparse
+import contextlib
 import pathlib
 import random
 import signal
@@ -18,10 +19,9 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "integration")]
 # pylint: disable=wrong-import-position
 import crash_points
 from crash_scene import CrashScene
-from fault_drivers import MariadbDatabase, MysqlDatabase, PostgresDatabase, SqliteDatabase
+from databases import DATABASES
 from servers import shared_kafka
 
-DATABASES = {"sqlite": SqliteDatabase, "postgres": PostgresDatabase, "mariadb": MariadbDatabase, "mysql": MysqlDatabase}
 TAKEN, CONFIRMED = (next(point for point in crash_points.POINTS if point.name == name)
                     for name in ("lease-taken.after", "confirm.after"))
 SUCCESSIONS = 0.2  # of the relays that go on where a relay of another name died
@@ -31,15 +31,18 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--db", choices=DATABASES, default="postgres")
     parser.add_argument("--kills", type=int, default=100, help="at each point (%(default)s)")
+    parser.add_argument("--rate", type=int, default=400, help="events a second that are committed (%(default)s)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--point", action="append", default=[], metavar="NAME",
                         help="only those with this in their name; may be given again")
+    parser.add_argument("--together", action="store_true", help="at all points in one outbox, instead of one for each")
     return parser.parse_args()
 
 
 def kill_at(point, scene, dice, kills):
     """Returns how often a relay did not die at the point."""
-    scene.live(TAKEN)  # somebody whose lease is not given back
+    if point.needs == crash_points.TAKEOVER:
+        scene.live(TAKEN)
     missed = 0
     for _ in range(kills):
         if dice.random() < SUCCESSIONS:
@@ -51,6 +54,28 @@ def kill_at(point, scene, dice, kills):
     return missed
 
 
+def run(kind, points, asked):
+    """One outbox. Returns whether anything is wrong, and how many relays have died."""
+    began = time.monotonic()
+    with contextlib.closing(kind(own=False)) as database:
+        with CrashScene(database, shared_kafka(), asked.seed, asked.rate) as scene:
+            dice = random.Random(f"{asked.seed}/{points[0].name}")
+            missed = [f"{point.name} {times} times" for point in points
+                      for times in [kill_at(point, scene, dice, asked.kills)] if times]
+            lives = (time.monotonic() - began) / asked.kills / len(points)
+            broken = scene.finish()
+    counts = scene.verdict["counts"]
+    name = points[0].name if len(points) == 1 else f"{len(points)} points"
+    print(f"{name:24}{'BROKEN' if broken else 'ok':7}{scene.deaths:5} deaths  {lives:5.2f} s a life  "
+          f"{counts['committed']:6} events {counts['duplicates']:6} twice {counts['dead']:4} dead  "
+          f"{time.monotonic() - began:6.1f} s", flush=True)
+    for what in missed:
+        print(f"  not died at {what}", flush=True)
+    for promise, findings in broken.items():
+        print(f"  {promise}: {scene.verdict['broken_counts'][promise]} times, as {findings[0]}", flush=True)
+    return bool(missed or broken), scene.deaths
+
+
 def main():
     asked = arguments()
     kind = DATABASES[asked.db]
@@ -58,26 +83,12 @@ def main():
               if not asked.point or any(part in point.name for part in asked.point)]
     if not points:
         sys.exit(f"no point has {' or '.join(asked.point)} in its name")
-    began, deaths, broken = time.monotonic(), 0, 0
-    for point in points:
-        start = time.monotonic()
-        database = kind(own=False)
-        try:
-            with CrashScene(database, shared_kafka(), asked.seed) as scene:
-                missed = kill_at(point, scene, random.Random(f"{asked.seed}/{point.name}"), asked.kills)
-                lived = time.monotonic() - start
-                wrong = scene.finish()
-        finally:
-            database.close()
-        deaths += scene.deaths
-        broken += bool(wrong or missed)
-        print(f"{point.name:24}{'BROKEN' if wrong else 'ok':7}{scene.deaths:5} deaths{missed:4} missed  "
-              f"{lived / asked.kills:5.2f} s a life  {scene.delivered:7} events {scene.duplicates:6} twice  "
-              f"{time.monotonic() - start:6.1f} s", flush=True)
-        for what in wrong:
-            print(f"  {what}", flush=True)
-    print(f"{len(points)} points, {deaths} deaths, {broken} broken, {time.monotonic() - began:.0f} s")
-    return int(broken > 0)
+    began = time.monotonic()
+    runs = [run(kind, some, asked) for some in ([points] if asked.together else [[point] for point in points])]
+    wrong = sum(is_wrong for is_wrong, _ in runs)
+    deaths = sum(deaths for _, deaths in runs)
+    print(f"{len(points)} points, {deaths} deaths, {wrong} wrong, {time.monotonic() - began:.0f} s")
+    return int(wrong > 0)
 
 
 if __name__ == "__main__":

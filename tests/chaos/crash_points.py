@@ -7,7 +7,7 @@ from servers.relay import find_binary
 EVERY = ("sqlite", "postgres", "mysql")
 SERVERS = ("postgres", "mysql")
 
-# What has to happen beside ordinary work; CrashScene.live() does it.
+# What has to happen beside ordinary work; CrashScene.live() sees to it.
 NOTHING = ""
 TAKEOVER = "the lease of another relay ended and was not given back"
 REFUSAL = "an event that is too large for its topic"

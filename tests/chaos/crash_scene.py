@@ -1,137 +1,141 @@
 """One outbox whose relays die where they are told to, and what must be true of it afterwards."""
 
-import collections
 import contextlib
 import signal
+import time
 import uuid
 
 import crash_points
-from application import Application
+from checker import History, judge
+from databases import TABLES
+from journal import Journal, read
+from round import seen
 from servers import Relay, TemporaryFolder, read_topic, relay_config, wait_until
+from writers import COLUMNS, SMALL_LIMIT, Event, Topics, Transaction, Writers
 
 LEASE = "2s"  # the shortest
-LIMIT = 20_000  # bytes that the small topic takes
 WINDOW = 400
 BEFORE_NOW = {"postgres": "'2000-01-01'", "mysql": "'2000-01-01'", "sqlite": "0"}
 
 
 class CrashScene:
-    """`database` is one of tests/integration/fault_drivers. Use as a context manager."""
+    """`database` is one of databases.py. Use as a context manager."""
 
-    def __init__(self, database, kafka, seed=1):
-        name = uuid.uuid4()
-        self._database = database
-        self._kafka = kafka
-        self._topic, self._small = f"crash-{name}", f"small-{name}"
+    def __init__(self, database, kafka, seed=1, rate=400):
+        self._database, self._kafka = database, kafka
         self._folder = TemporaryFolder("crash")
-        self._log = self._folder.path / "death"
-        self._log.touch()
+        self._death = self._folder.path / "death"
+        self._death.touch()
         self._relay_number = 0
-        self._provoked = {self._small: [], "doomed!": []}
-        self.deaths = 0
-        kafka.create_topic(self._topic, 3)
-        kafka.create_topic(self._small, 1, {"max.message.bytes": LIMIT})
+        self._topics = Topics.of(uuid.uuid4())
+        self._began = time.time()
+        self.deaths, self.verdict = 0, {}
+        for topic, partitions in self._topics.partitions().items():
+            limit = {"max.message.bytes": SMALL_LIMIT} if topic == self._topics.small else {}
+            kafka.create_topic(topic, partitions, {"message.timestamp.type": "LogAppendTime", **limit})
         with self._relay() as relay:
-            made = relay.command("migrate")
+            made = relay.command("migrate", *database.MIGRATE)
             if made.returncode != 0:
                 raise RuntimeError(made.stderr)
-        database.run(Application.TABLE)
-        self.application = Application(database, self._topic, seed)
+        database.run(TABLES)
+        self._journal = Journal(self._folder.path / "writers.jsonl.gz")
+        self._writers = Writers(database, self._topics, self._journal, seed, rate)
+        self._writers.prepare_tables(held=())
+        # Their events come when a point needs them.
+        self._writers.withhold(self._topics.small)
+        self._writers.withhold(self._topics.poison)
 
     def __enter__(self):
-        self.application.start()
+        self._writers.start()
         return self
 
     def __exit__(self, *_):
-        self.application.stop()
+        self._writers.stop()
         self._folder.remove()
 
     def _relay(self, env=None):
         # Under its old name a relay has its lease again at once.
         return Relay(relay_config(self._database.plugin, self._database.options(), self._kafka.bootstrap, {
             "id": f"relay-{self._relay_number}", "reserve_duration": LEASE, "poll_interval": "20ms",
-            "batch_size": 50, "max_in_flight_events": WINDOW, "max_attempts": 1_000_000,
-            "retry_backoff": "50ms", "max_retry_backoff": "50ms",
-            "topics": [{"topic": "doomed*", "max_attempts": 1, "on_exhausted": "dead_letter"}],
+            "batch_size": 50, "max_in_flight_events": WINDOW, "retry_backoff": "50ms", "max_retry_backoff": "50ms",
+            "topics": [{"topic": "small-*", "max_attempts": 3, "on_exhausted": "dead_letter"},
+                       {"topic": "poison-*", "max_attempts": 1, "on_exhausted": "dead_letter"}],
         }), env, name="crashing")
-
-    def _provoke(self, need, relay):
-        if need == crash_points.STOP:
-            relay.send(signal.SIGTERM)
-        elif need == crash_points.REFUSAL:
-            self._insert(self._small, LIMIT + 1000)
-        elif need == crash_points.RESET:
-            self._insert(self._small, 10)
-        elif need == crash_points.DEATH:
-            self._insert("doomed!", 10)
 
     def succeed(self):
         """The next relay has another name, and the time of the dead one's lease has passed."""
         self._relay_number += 1
         self._database.run(f"update outbox_relay set expires = {BEFORE_NOW[self._database.plugin]}")
 
-    def _insert(self, topic, size):
-        name = f"{len(self._provoked[topic])}-"
-        place = self._database.place
-        with contextlib.closing(self._database.connect()) as link:
-            link.cursor().execute("insert into outbox_event (topic, event_type, aggregate_id, payload) values "
-                                  f"({place}, 'provoked', {place}, {place})", (topic, name, name.ljust(size, "x")))
-            link.commit()
-        self._provoked[topic].append(name)
-
     def live(self, point, n=1, timeout=20):
         """One life of a relay. False: it did not die at the point in this time, and was killed."""
         if point.needs == crash_points.TAKEOVER:
             self.succeed()
-        with self._relay(crash_points.environment(point.name, n, self._log)) as relay:
+            wait_until(lambda: self._column("select id from outbox_event"), 60, "something waits")
+        with self._relay(crash_points.environment(point.name, n, self._death)) as relay:
             relay.start()
-            try:
+            with contextlib.suppress(TimeoutError):
                 if point.needs not in (crash_points.NOTHING, crash_points.TAKEOVER):
                     relay.wait_for_log("delivering shard")
                     self._provoke(point.needs, relay)
                 wait_until(lambda: relay.returncode is not None, timeout, f"the relay dies at {point.name}", 0.005)
-            except TimeoutError:
-                pass
-            died = relay.returncode == -signal.SIGKILL and self._log.read_text().split() == [point.name]
-        self._log.write_text("")
+            died = relay.returncode == -signal.SIGKILL and self._death.read_text().split() == [point.name]
+        self._death.write_text("")
         self.deaths += died
         return died
 
+    def _provoke(self, need, relay):
+        if need == crash_points.STOP:
+            relay.send(signal.SIGTERM)
+        elif need == crash_points.REFUSAL:
+            self._commit(self._topics.small, SMALL_LIMIT + 500, dies=True)
+        elif need == crash_points.RESET:
+            self._commit(self._topics.small, 10, dies=False)
+        elif need == crash_points.DEATH:
+            self._commit(self._topics.poison, 10, dies=True)
+
+    def _commit(self, topic, size, dies):
+        event = Event(str(uuid.uuid4()), topic, None, 0, dies, bytes(size))
+        transaction = Transaction(event.event_id, time.time(), [event])
+        place = self._database.place
+        with contextlib.closing(self._database.connect()) as link:
+            cursor = link.cursor()
+            cursor.execute(f"insert into written (tx) values ({place})", (transaction.name,))
+            cursor.execute(f"insert into outbox_event {COLUMNS} values ({', '.join([place] * 6)})",
+                           (event.event_id, topic, event.event_type, None, event.payload, event.headers()))
+            link.commit()
+        self._writers.tell(transaction, "committed")
+
     def finish(self):
-        """A relay that lives drains all. Returns what is wrong then."""
-        self.application.stop()
-        with self._kafka.admin() as admin:
-            admin.alter_topic(self._small, {"max.message.bytes": 4 * LIMIT})
+        """A relay that lives drains all. Returns what is broken then."""
+        self._writers.stop()
+        self._journal.close()
         self.succeed()
+        complaints = []
         with self._relay() as relay:
+            # An event that stood alone while relays of different names died has been given up.
+            relay.command("unblock", "--all")
             relay.start()
-            relay.wait_while_running(lambda: self._count("outbox_event") == 0, 120, "the outbox is empty")
+            with contextlib.suppress(TimeoutError):
+                relay.wait_while_running(lambda: not self._column("select id from outbox_event"), 120, "all has gone")
             code = relay.stop()
-        return [*([f"the last relay ended with {code}"] if code else []), *self._judge_orders(), *self._judge_provoked()]
+            if code:
+                complaints = [f"the last relay ended with {code}"]
+        self.verdict = judge(self._history(complaints))
+        return self.verdict["broken"]
 
-    def _count(self, table):
-        return self._database.numbers(f"select count(*) from {table}")[0]
+    def _history(self, complaints):
+        records = [seen(record) | {"life": 0} for topic in self._topics.partitions()
+                   for record in read_topic(self._kafka.bootstrap, topic)]
+        deaths = {"number": 1, "fault": "crashes", "to": "one relay after the other", "strikes": self.deaths + 1,
+                  "stops": [], "begin": self._began, "mending": time.time(), "end": time.time()}
+        tables = {"written": self._column("select tx from written"), "outbox": self._column("select id from outbox_event"),
+                  "retry": self._column("select row_id from outbox_retry"),
+                  "dead": self._column("select event_id from outbox_dead")}
+        return History(read(self._folder.path / "writers.jsonl.gz"), [deaths], records, tables, [], complaints, WINDOW)
 
-    def _judge_orders(self):
-        orders = set(self._database.numbers("select number from orders"))
-        records = sorted(read_topic(self._kafka.bootstrap, self._topic), key=lambda r: (r.partition, r.offset))
-        arrived = [int(record.payload) for record in records]
-        self.delivered, self.duplicates = len(orders), len(arrived) - len(set(arrived))
-        if orders != set(arrived):
-            yield f"lost {sorted(orders - set(arrived))[:9]}, ghosts {sorted(set(arrived) - orders)[:9]}"
-        if self.duplicates > WINDOW * (self.deaths + 1):
-            yield f"{self.duplicates} duplicates after {self.deaths} deaths"
-        first = collections.defaultdict(dict)
-        for record in records:
-            first[record.key].setdefault(int(record.payload))
-        for key, numbers in first.items():
-            if list(numbers) != sorted(numbers):
-                yield f"order of {key}"
-
-    def _judge_provoked(self):
-        arrived = {record.payload.split(b"-")[0].decode() + "-"
-                   for record in read_topic(self._kafka.bootstrap, self._small)}
-        if arrived != set(self._provoked[self._small]):
-            yield f"of the small topic, {len(arrived)} of {len(self._provoked[self._small])} arrived"
-        if self._count("outbox_dead") != len(self._provoked["doomed!"]):
-            yield f"{self._count('outbox_dead')} dead of {len(self._provoked['doomed!'])}"
+    def _column(self, sql):
+        with contextlib.closing(self._database.connect()) as link:
+            cursor = link.cursor()
+            cursor.execute(sql)
+            return [str(row[0]) for row in cursor.fetchall()]

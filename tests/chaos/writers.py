@@ -182,7 +182,7 @@ class Writers:
     def _draw(self, dice):
         """(topic, key). Each key has one topic; some keys are busy."""
         topics = self._topics
-        if dice.random() < POISON:
+        if dice.random() < POISON and topics.poison not in self._withheld:
             return topics.poison, f"poison/{dice.randrange(3)}"
         topic, keys = dice.choices(((topics.orders, 60), (topics.payments, 30), (topics.small, 15)), (60, 25, 15))[0]
         if topic in self._withheld:
