@@ -195,7 +195,7 @@ def _judge_honesty(history, broken):
 
 def _recoveries(history, committed, copies, broken):
     """For each fault that had the stage for itself: how long it lasted, how long what it held up still took after its end,
-    and how long the longest wait of an event was, from its commit or the fault's begin."""
+    and how long the longest wait of an event was, from its commit or, if that was before, from when the fault was there."""
     arrivals = sorted((event.committed, copies[event_id][0]["time"]) for event_id, event in committed.items()
                       if event_id in copies)
     times = [when for when, _ in arrivals]
@@ -208,8 +208,9 @@ def _recoveries(history, committed, copies, broken):
         if any(other is not fault and other["end"] >= fault["begin"] and other["begin"] <= fault["end"] + after
                for other in struck):
             continue
+        struck_at = fault.get("struck", fault["begin"])
         met = arrivals[bisect.bisect_left(times, fault["begin"] - 0.5):before]
-        wait = max((arrived - max(when, fault["begin"]) for when, arrived in met), default=0.0)
+        wait = max((arrived - max(when, struck_at) for when, arrived in met), default=0.0)
         found.append([fault["fault"], *(round(value, 2) for value in (fault["end"] - fault["begin"], after, wait))])
         if after > RECOVERY:
             broken.add("recovery", f"{after:.1f} s after {fault['fault']} ({fault['to']}) ended")

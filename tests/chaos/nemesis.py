@@ -6,7 +6,7 @@ import heapq
 import itertools
 import time
 
-from faults import FAULTS, Harm
+from faults import FAULTS
 from servers import read_topic, wait_until
 from servers.kafka_wire import KafkaError
 from writers import SMALL_LIMIT
@@ -86,9 +86,8 @@ class Nemesis:
     def __init__(self, scene, strikes, journal):
         self._scene = scene
         self._todo = [(strike.at, number, strike) for number, strike in enumerate(strikes)]
-        self._active = {}  # what is touched -> (end, number, strike, harm, mend)
+        self._active = {}  # what is touched -> (end, number, strike, harm, mend, begun, struck)
         self._journal = journal
-        self.count = 0
 
     def run(self, until, every):
         """`every` is called all the while, ten times a second."""
@@ -123,23 +122,19 @@ class Nemesis:
             self._journal.write(fault=fault.name, skipped=str(error), begin=since)
             return
         end = time.monotonic() - began + strike.until - strike.at
-        self._active[fault.touches] = (end, number, strike, harm, inflicting, since)
-        self.count += 1
+        self._active[fault.touches] = (end, number, strike, harm, inflicting, since, time.time())
 
     def _end(self, touched):
-        _, number, strike, harm, inflicting, since = self._active[touched]
+        _, number, strike, harm, inflicting, since, struck = self._active[touched]
         self._scene.victim = self._scene.members[strike.victim]
         mending = time.time()
         inflicting.__exit__(None, None, None)
         del self._active[touched]
-        self._tell(number, strike, harm, since, mending)
-
-    def _tell(self, number, strike, harm: Harm, since, mending):
         self._journal.write(number=number, fault=strike.fault.name, to=harm.to, strikes=harm.strikes, stops=harm.stops,
-                            begin=since, mending=mending, end=time.time())
+                            begin=since, struck=struck, mending=mending, end=time.time())
 
     def abandon(self):
         """After a failure of the run itself: mends what can be mended."""
-        for *_, inflicting, _ in self._active.values():
+        for *_, inflicting, _, _ in self._active.values():
             with contextlib.suppress(Exception):
                 inflicting.__exit__(None, None, None)
