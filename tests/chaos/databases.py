@@ -4,6 +4,7 @@ import contextlib
 import sqlite3
 
 from fault_drivers import MariadbDatabase, MysqlDatabase, PostgresDatabase, SqliteDatabase
+from servers import wait_until
 
 TABLES = """
     create table aggregates (name varchar(60) primary key, version bigint not null);
@@ -76,8 +77,13 @@ class _Mysql(_Server):
             cursor.execute(f"xa prepare '{name}'")
 
     def settle(self, name, commit):
-        with contextlib.closing(self.connect()) as link, link.cursor() as cursor:
-            cursor.execute(f"xa {'commit' if commit else 'rollback'} '{name}'")
+        """The server may still be busy with the end of the session that has prepared it, or with its own recovery."""
+        def settled():
+            with contextlib.suppress(self.error), contextlib.closing(self.connect_for_writing()) as link:
+                link.cursor().execute(f"xa {'commit' if commit else 'rollback'} '{name}'")
+                return True
+
+        wait_until(settled, 30, f"{name} is settled")
 
 
 class Mariadb(_Mysql, MariadbDatabase):

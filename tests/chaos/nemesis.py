@@ -43,7 +43,7 @@ class Scene:
         self.writers, self.topics, self.dice = writers, topics, dice
         self.victim, self.alone = None, True
         self.complaints = []
-        self.kept = []  # records of topics that are no more
+        self.kept = []  # the records of each topic that is no more
         self._names = (f"{tag}-held-{i}" for i in itertools.count())
 
     HELD = ("held/0", "held/1")
@@ -64,7 +64,7 @@ class Scene:
         return self.database.numbers(f"select count(*) from outbox_event where topic = '{topic}'")[0]
 
     def keep_records(self, topic):
-        self.kept += read_topic(self.broker.bootstrap, topic)
+        self.kept.append(read_topic(self.broker.bootstrap, topic))
 
     def make_topic(self, topic):
         """A topic that is being deleted is still there for a moment."""

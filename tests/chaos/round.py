@@ -78,8 +78,9 @@ class Round:
 
     def _collect(self, scene, topics):
         records = Journal(self._folder / "records.jsonl.gz")
-        for life, found in enumerate([scene.kept, *([read_topic(self._stage.broker.bootstrap, topic)
-                                                     for topic in topics.partitions()])]):
+        # A topic that was made again has another life, and its offsets begin anew.
+        for life, found in enumerate([*scene.kept, *(read_topic(self._stage.broker.bootstrap, topic)
+                                                     for topic in topics.partitions())]):
             for record in found:
                 records.write(life=life, **seen(record))
         records.close()
