@@ -17,6 +17,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "integration")]
 # pylint: disable=wrong-import-position
 from databases import DATABASES
 from faults import FAULTS
+from mutants import MUTANTS
 from round import Round, judge_folder
 from stage import Stage
 
@@ -43,6 +44,8 @@ def arguments():
     parser.add_argument("--only", action="append", default=[], metavar="FAULT", choices=[fault.name for fault in FAULTS],
                         help="of the faults only this one; may be given again")
     parser.add_argument("--calm", action="store_true", help="no faults: nothing may arrive twice")
+    parser.add_argument("--mutant", choices=MUTANTS, metavar="NAME",
+                        help="with relays that are wrong on purpose, see mutants.py, until they are caught")
     parser.add_argument("--list", action="store_true", help="show the faults and end")
     parser.add_argument("--judge", action="store_true", help="judge the histories in --results once more and end")
     return parser.parse_args()
@@ -70,13 +73,18 @@ def run(asked, results):
     rounds = max(1, round_up(asked.duration, ROUND))
     done = sum(1 for _ in results.glob(f"{asked.db}-{asked.seed}-*/verdict.json"))
     failed = 0
-    with Stage(asked.db) as stage:
+    with Stage(asked.db, MUTANTS.get(asked.mutant)) as stage:
         stage.start()
         for number in range(done + 1, done + rounds + 1):
             name = f"{asked.db}-{asked.seed}-{number:04}"
             verdict = Round(stage, results / name, name, min(asked.duration, ROUND), asked.rate, asked.only, asked.calm).run()
             failed += bool(verdict["broken"])
             show(name, verdict)
+            if asked.mutant and failed:
+                break
+    if asked.mutant:
+        print(f"{asked.mutant}: {'caught' if failed else 'NOT CAUGHT'}")
+        return int(not failed)
     return show_sum(results) if asked.results else int(failed > 0)
 
 
