@@ -6,6 +6,8 @@ import sqlite3
 from fault_drivers import MariadbDatabase, MysqlDatabase, PostgresDatabase, SqliteDatabase
 from servers import wait_until
 
+PATIENCE = 2  # seconds that the nemesis waits for a lock
+
 TABLES = """
     create table aggregates (name varchar(60) primary key, version bigint not null);
     create table written (tx varchar(60) primary key);
@@ -20,6 +22,16 @@ class _Server:
 
     def restart_modes(self):
         return ("fast", "kill")
+
+    def _hold(self, sql, *before):
+        link = self.connect()
+        try:
+            for statement in (*before, sql):
+                link.cursor().execute(statement)
+        except self.error as error:
+            link.close()
+            raise TimeoutError(f"not locked within {PATIENCE} s: {error}") from error
+        return link
 
     def begin_of(self, _name):
         return self.BEGIN
@@ -42,6 +54,10 @@ class Postgres(_Server, PostgresDatabase):
 
     def halt_by(self, mode):
         self._server.halt(mode)
+
+    def hold(self, sql):
+        """An open transaction may be in the way."""
+        return self._hold(sql, f"set lock_timeout = '{PATIENCE}s'")
 
     def prepare(self, link, name):
         with link.cursor() as cursor:
@@ -66,6 +82,11 @@ class _Mysql(_Server):
 
     def halt_by(self, mode):
         self._server.halt(mode)
+
+    def hold(self, sql):
+        """As for PostgreSQL; at the servers' own REPEATABLE READ the gaps between the rows would be locked as well."""
+        return self._hold(sql, f"set session lock_wait_timeout = {PATIENCE}, innodb_lock_wait_timeout = {PATIENCE}",
+                          "set session transaction isolation level read committed")
 
     def begin_of(self, name):
         return f"xa start '{name}'" if name else self.BEGIN
