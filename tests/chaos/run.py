@@ -71,7 +71,7 @@ def main():
 
 def run(asked, results):
     rounds = max(1, round_up(asked.duration, ROUND))
-    done = sum(1 for _ in results.glob(f"{asked.db}-{asked.seed}-*/verdict.json"))
+    done = max((int(path.name[-4:]) for path in results.glob(f"{asked.db}-{asked.seed}-*")), default=0)
     failed = 0
     with Stage(asked.db, MUTANTS.get(asked.mutant)) as stage:
         stage.start()
