@@ -42,7 +42,7 @@ TEST_CASE("nothing in the contract has moved") {
   }
 }
 
-TEST_CASE("today's relay works with a plugin in C, built then") {
+TEST_CASE("today's relay works with a plugin in C, built then", "[b12]") {
   std::ostringstream log;
   const auto logger = std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::ostream_sink_mt>(log));
   const auto table = Load("frozen", {FROZEN_PLUGIN, {}});

@@ -27,11 +27,11 @@ class MysqlLike(Contract):
     def make_database(self):
         return self.shared().create_database(f"contract-{uuid.uuid4()}")
 
-    def test_every_case(self):
+    def test_every_case_b46(self):
         report = self.hold()
         self.assertRegex(report, r"(?m)^ok +values/bytes-are-bytes$")
 
-    def test_every_case_whatever_the_server_is_set_to(self):
+    def test_every_case_whatever_the_server_is_set_to_b43_b53(self):
         with self.own(settings=ODD) as server:
             options = server.create_database("odd")
             # init-connect is not for those who may do everything

@@ -30,21 +30,21 @@ class DatabaseFaults:
 
     # The server goes away.
 
-    def test_restarted(self):
+    def test_restarted_b26(self):
         scene = self.scene(own=True).start()
         scene.database.halt()
         scene.wait_for_bad()
         scene.database.start()
         scene.finish(outages=1)
 
-    def test_killed(self):
+    def test_killed_b26_b27(self):
         scene = self.scene(own=True).start()
         scene.database.kill()
         scene.wait_for_bad()
         scene.database.start()
         scene.finish(outages=1)
 
-    def test_restarted_five_times_in_a_row(self):
+    def test_restarted_five_times_in_a_row_b23(self):
         scene = self.scene(own=True).start()
         begun = time.monotonic()
         for turn in range(1, 6):
@@ -54,7 +54,7 @@ class DatabaseFaults:
         scene.wait_for_arrivals()
         scene.finish(outages=0, at_most=5)
 
-    def test_down_at_start(self):
+    def test_down_at_start_b13_b22(self):
         scene = self.scene(own=True)
         scene.application.commit(20)
         scene.database.halt()
@@ -64,14 +64,14 @@ class DatabaseFaults:
         scene.application.start()
         scene.finish(outages=1)
 
-    def test_sessions_killed(self):
+    def test_sessions_killed_b26_b49(self):
         scene = self.scene().start()
         for _ in range(20):
             scene.database.kill_sessions()
             scene.application.flow(3)
         scene.finish(outages=0, at_most=20)
 
-    def test_idle_sessions_closed(self):
+    def test_idle_sessions_closed_b49(self):
         """By the server, as it is told to do with sessions that are idle too long. Nobody need hear of that."""
         scene = self.scene(prepare=lambda database: database.idle_timeout(1)).start()
         for _ in range(2):
@@ -84,7 +84,7 @@ class DatabaseFaults:
 
     # It is there and does not do what it should.
 
-    def test_read_only(self):
+    def test_read_only_b29_b51(self):
         """What is sent could not be confirmed, so nothing is."""
         scene = self.scene(own=True).start()
         scene.application.pause()
@@ -98,7 +98,7 @@ class DatabaseFaults:
         scene.database.read_only(False)
         scene.finish(outages=1)
 
-    def test_read_only_at_start(self):
+    def test_read_only_at_start_b13_b29_b51(self):
         scene = self.scene(own=True)
         scene.application.commit(20)
         scene.database.read_only(True)
@@ -108,7 +108,7 @@ class DatabaseFaults:
         scene.application.start()
         scene.finish(outages=1)
 
-    def test_half_open(self):
+    def test_half_open_b17_b24(self):
         """The peer is silent and nobody tells: no FIN, no reset, and what is sent is acknowledged."""
         database = self.Database(False)
         self.addCleanup(database.close)
@@ -122,7 +122,7 @@ class DatabaseFaults:
             proxy.heal()
             scene.finish(outages=1, at_most=2)  # another session may end its call into the silence after one is back
 
-    def test_half_open_while_connecting(self):
+    def test_half_open_while_connecting_b17(self):
         """Silent from the n-th answer on: within the handshake, or amid what is asked first."""
         database = self.Database(False)
         self.addCleanup(database.close)
@@ -137,7 +137,7 @@ class DatabaseFaults:
                     wait_until(lambda: len(scene.told(BACK)) == len(scene.told(BAD)), 30, "the relay goes on")
             scene.finish(outages=5, at_most=7)  # sessions that were amid something notice when their own time is up
 
-    def test_disk_full(self):
+    def test_disk_full_b57(self):
         scene = self.scene(prepare=lambda database: database.small_disk(4)).start()
         scene.database.fill_disk()
         scene.wait_for_bad("disk is full")
@@ -157,7 +157,7 @@ class DatabaseFaults:
         with contextlib.suppress(scene.database.error):
             link.close()
 
-    def test_rows_locked(self):
+    def test_rows_locked_b31_b44(self):
         """Rows that are sent already, so that their confirm has to wait."""
         scene = self.scene().start()
         scene.relay.send(signal.SIGSTOP)
@@ -169,7 +169,7 @@ class DatabaseFaults:
         self.let_go(scene, link)
         scene.finish(outages=1)
 
-    def test_table_locked(self):
+    def test_table_locked_b31_b54(self):
         scene = self.scene().start()
         link = self.hold(scene, scene.database.LOCK_TABLE)
         scene.application.order(link, "holder")
@@ -178,7 +178,7 @@ class DatabaseFaults:
         self.let_go(scene, link)
         scene.finish(outages=1)
 
-    def test_shards_locked(self):
+    def test_shards_locked_b31(self):
         """What the record of a failure has to wait for. It is counted once, however often it is tried."""
         scene = self.scene().start()
         link = self.hold(scene, scene.database.LOCK_SHARDS)
@@ -192,7 +192,7 @@ class DatabaseFaults:
         scene.database.run("delete from outbox_event where topic = 'no such topic!'; delete from outbox_retry")
         scene.finish(outages=1, failures=1)
 
-    def test_deadlock(self):
+    def test_deadlock_b30_b45(self):
         """The relay's delete and somebody's transaction take two rows in opposite order."""
         scene = self.scene().start()
         scene.relay.send(signal.SIGSTOP)
@@ -218,15 +218,15 @@ class DatabaseFaults:
         wait_until(lambda: scene.told(BACK), 30, "the relay goes on")
         scene.finish(outages=1)
 
-    def test_column_renamed(self):
+    def test_column_renamed_b39(self):
         self.schema("alter table outbox_event rename column created_at to made",
                     "alter table outbox_event rename column made to created_at", "created_at")
 
-    def test_column_dropped(self):
+    def test_column_dropped_b39(self):
         self.schema("alter table outbox_event drop column headers",
                     f"alter table outbox_event add column headers {self.Database.HEADERS}", "headers")
 
-    def test_table_renamed(self):
+    def test_table_renamed_b39(self):
         self.schema("alter table outbox_event rename to gone", "alter table gone rename to outbox_event", "outbox_event")
 
     # Who may connect. A person has to mend these, so the relay ends; one that had worked already waits.
@@ -284,17 +284,17 @@ class DatabaseFaults:
 
 class PostgresFaults(DatabaseFaults, unittest.TestCase):
     Database = PostgresDatabase
-    test_disk_full = None  # no room for its log is the end of a server: test_killed
+    test_disk_full_b57 = None  # no room for its log is the end of a server: test_killed_b26_b27
 
 
 class MariadbFaults(DatabaseFaults, unittest.TestCase):
     Database = MariadbDatabase
-    test_disk_full = None  # no room for its log is the end of a server: test_killed
+    test_disk_full_b57 = None  # no room for its log is the end of a server: test_killed_b26_b27
 
 
 class MysqlFaults(DatabaseFaults, unittest.TestCase):
     Database = MysqlDatabase
-    test_disk_full = None  # no room for its log is the end of a server: test_killed
+    test_disk_full_b57 = None  # no room for its log is the end of a server: test_killed_b26_b27
 
 
 class SqliteFaults(DatabaseFaults, unittest.TestCase):
@@ -303,15 +303,17 @@ class SqliteFaults(DatabaseFaults, unittest.TestCase):
     Database = SqliteDatabase
 
     # No server, no sessions, no network.
-    test_restarted = test_killed = test_restarted_five_times_in_a_row = test_down_at_start = None
-    test_sessions_killed = test_idle_sessions_closed = test_half_open = test_half_open_while_connecting = None
+    test_restarted_b26 = test_killed_b26_b27 = test_restarted_five_times_in_a_row_b23 = test_down_at_start_b13_b22 = None
+    test_sessions_killed_b26_b49 = test_idle_sessions_closed_b49 = None
+    test_half_open_b17_b24 = test_half_open_while_connecting_b17 = None
     test_wrong_password = test_certificate_of_another_host = None
     test_tls_demanded_by_the_relay_alone = test_tls_demanded_by_the_server_alone = None
-    test_read_only = test_read_only_at_start = None  # rights are looked at when the file is opened, and it stays open
-    test_rows_locked = test_shards_locked = None  # the file has one lock: test_table_locked
-    test_deadlock = None  # one writer
+    # Rights are looked at when the file is opened, and it stays open.
+    test_read_only_b29_b51 = test_read_only_at_start_b13_b29_b51 = None
+    test_rows_locked_b31_b44 = test_shards_locked_b31 = None  # the file has one lock: test_table_locked_b31_b54
+    test_deadlock_b30_b45 = None  # one writer
 
-    def test_missing_at_start(self):
+    def test_missing_at_start_b58(self):
         scene = self.scene()
         scene.application.commit(20)
         scene.database.hide()
@@ -320,7 +322,7 @@ class SqliteFaults(DatabaseFaults, unittest.TestCase):
         scene.start()
         scene.finish(outages=0)
 
-    def test_file_replaced(self):
+    def test_file_replaced_b59(self):
         """By a copy of itself. What is committed to it from then on counts."""
         scene = self.scene().start()
         scene.application.pause()

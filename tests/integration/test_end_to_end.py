@@ -51,7 +51,7 @@ class EndToEnd:
     def sent(self):
         return sum(sum(self.kafka.end_offsets(topic).values()) for topic in self.topics)
 
-    def test_everything_arrives_in_order(self):
+    def test_everything_arrives_in_order_b1_b38_b82(self):
         plan = self.plan(make_events(SEED, EVENTS, self.topics, longest_key=self.longest_key))
         writers = Writers(plan, self.open_writer, self.writers).start()
 

@@ -51,7 +51,7 @@ class FaultTest(unittest.TestCase):
 
 
 class BrokerTest(FaultTest):
-    def test_broker_down_at_start_and_later(self):
+    def test_broker_down_at_start_and_later_b13_b25_b63(self):
         broker = own_kafka()
         self.addCleanup(broker.stop)
         relay = self.sqlite(broker.bootstrap)
@@ -73,7 +73,7 @@ class BrokerTest(FaultTest):
         with sqlite3.connect(self.path) as link:
             self.assertEqual(link.execute("select count(*) from outbox_retry").fetchone()[0], 0, "no attempt is spent")
 
-    def test_stop_in_time_with_every_peer_dead(self):
+    def test_stop_in_time_with_every_peer_dead_b6(self):
         broker = own_kafka()
         self.addCleanup(broker.stop)
         broker.start()
@@ -97,7 +97,7 @@ class BrokerTest(FaultTest):
 
 
 class StandbyTest(FaultTest):
-    def test_a_standby_takes_over_when_the_lease_of_a_killed_relay_ends(self):
+    def test_a_standby_takes_over_when_the_lease_of_a_killed_relay_ends_b1(self):
         kafka = shared_kafka()
         topic = f"standby-{uuid.uuid4()}"
         kafka.create_topic(topic)
@@ -144,7 +144,7 @@ class EventTest(FaultTest):
 
     BLOCK = {"max_attempts": 2, "retry_backoff": "100ms"}
 
-    def test_sqlite_blocks_the_key(self):
+    def test_sqlite_blocks_the_key_b71_b72_b83_b84_b85(self):
         kafka = shared_kafka()
         relay = self.sqlite(kafka.bootstrap, self.BLOCK, kafka={"allow.auto.create.topics": "false"})
         with sqlite3.connect(self.path) as link:
@@ -155,7 +155,7 @@ class EventTest(FaultTest):
             self.judge(relay, kafka, topic, lambda: link.execute(
                 "select aggregate_id, reason from outbox_retry order by 1").fetchall())
 
-    def test_postgres_blocks_the_key(self):
+    def test_postgres_blocks_the_key_b71_b72_b83_b84_b85(self):
         kafka, server = shared_kafka(), shared_postgres()
         name = f"bad_events_{uuid.uuid4().hex}"
         server.create_database(name)
@@ -175,7 +175,7 @@ class EventTest(FaultTest):
 
         self.judge(relay, kafka, topic, reasons)
 
-    def test_dead_letters_let_the_key_go_on(self):
+    def test_dead_letters_let_the_key_go_on_b85(self):
         kafka = shared_kafka()
         relay = self.sqlite(kafka.bootstrap, {**self.BLOCK, "on_exhausted": "dead_letter"},
                             kafka={"allow.auto.create.topics": "false"})
@@ -193,7 +193,7 @@ class EventTest(FaultTest):
             dead = link.execute("select aggregate_id, reason, attempts from outbox_dead order by 1").fetchall()
         self.assertEqual(dead, [(key, reason, 2) for key, reason in self.REASONS])
 
-    def test_the_broker_refuses_what_it_was_not_asked_about(self):
+    def test_the_broker_refuses_what_it_was_not_asked_about_b68_b72(self):
         """The limit of a topic is lowered behind the relay's back: what was fine is refused with its neighbours."""
         kafka = shared_kafka()
         topic = f"lowered-{uuid.uuid4()}"

@@ -100,7 +100,7 @@ class RelayTest(unittest.TestCase):
         line = (request.topic, request.partition, request.producer_id)
         return [other for other in proxy.requests if (other.topic, other.partition, other.producer_id) == line]
 
-    def test_first_flights_are_alone_and_may_be_refused(self):
+    def test_first_flights_are_alone_and_may_be_refused_b64(self):
         overtaking = []
 
         def refuse(_, request):
@@ -113,7 +113,7 @@ class RelayTest(unittest.TestCase):
         self.assertEqual(sum(request.refused_here for request in proxy.requests), 2, "one per partition")
         self.assertEqual(overtaking, [], "sent while the partition's first record had no offset")
 
-    def test_a_request_refused_later_goes_again_before_those_behind_it(self):
+    def test_a_request_refused_later_goes_again_before_those_behind_it_b64(self):
         refused = []
 
         def refuse(number, request):

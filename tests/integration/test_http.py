@@ -140,7 +140,7 @@ class MovingTest(HttpTest):
 
 
 class OutageTest(HttpTest):
-    def test_broker(self):
+    def test_broker_b5_b77(self):
         broker = own_kafka()
         self.addCleanup(broker.stop)
         relay = self.sqlite(broker.bootstrap, {"delivery_timeout": "1s"}).start()
@@ -353,17 +353,17 @@ class HangTest(HttpTest):
         self.assertEqual(relay.log().count("it hangs"), 1, "told once")
         self.assertEqual(relay.stop(), 0)
 
-    def test_reader(self):
+    def test_reader_b5_b90(self):
         self.judge("reserve", "reader of shard 0")
 
-    def test_writer(self):
+    def test_writer_b5_b90(self):
         (self.folder.path / "emit").touch()
         self.judge("confirm", "writer of shard 0")
 
-    def test_lease_thread(self):
+    def test_lease_thread_b5_b90(self):
         self.judge("heartbeat", "lease thread")
 
-    def test_first_steps(self):
+    def test_first_steps_b5_b90(self):
         self.judge("was_lost", "lease thread", early=True)
         for name in ("lost", "emit"):
             (self.folder.path / name).touch()

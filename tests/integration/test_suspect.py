@@ -16,7 +16,7 @@ MOST = 1 + KILLER.bit_length() + 3
 
 
 class SuspectTest(FaultTest):
-    def test_the_event_that_ends_relays_is_parked(self):
+    def test_the_event_that_ends_relays_is_parked_b89(self):
         with proxied_kafka() as (broker, proxy):
             broker.create_topic(TOPIC, partitions=2)
             relay = self.sqlite(proxy.bootstrap, {"reserve_duration": "2s"},

@@ -64,7 +64,7 @@ TEST_CASE("two migrates at once", "[mysql]") {
   CHECK_NOTHROW(two.get());
 }
 
-TEST_CASE("another database, another name, and the printed SQL", "[mysql]") {
+TEST_CASE("another database, another name, and the printed SQL", "[mysql][b86]") {
   Fresh fresh;
   fresh.app("drop database if exists sales");
   const auto config = Configured({{"table", "sales.shop_event"}});
@@ -152,7 +152,7 @@ TEST_CASE("check finds what is wrong, and its SQL mends it", "[mysql]") {
   CHECK(ready.relay.writing().CheckSchema().empty());
 }
 
-TEST_CASE("a binary log of statements refuses what the relay writes, and the error names the cure", "[mysql]") {
+TEST_CASE("a binary log of statements refuses what the relay writes, and the error names the cure", "[mysql][b52]") {
   Ready ready;
   REQUIRE(ready.app("select @@global.log_bin") == "1");
   ready.app("set global binlog_format = 'STATEMENT'");
@@ -163,7 +163,7 @@ TEST_CASE("a binary log of statements refuses what the relay writes, and the err
   CHECK(std::string(error.what()).find("set global binlog_format = 'ROW'") != std::string::npos);
 }
 
-TEST_CASE("tables of a newer relay are refused", "[mysql]") {
+TEST_CASE("tables of a newer relay are refused", "[mysql][b12]") {
   Ready ready;
   ready.app("update outbox_meta set version = 2");
   CHECK(Has(ready.relay.writing().CheckSchema(), "version 2"));

@@ -28,7 +28,7 @@ void OutlastPatience(Relay& relay) {
 
 }  // namespace
 
-TEST_CASE("a row that commits late is met before the next one of its key", "[mysql]") {
+TEST_CASE("a row that commits late is met before the next one of its key", "[mysql][b38]") {
   Ready ready;
   Application late;
   const bool very = GENERATE(false, true);
@@ -111,7 +111,7 @@ TEST_CASE("the id of a rollback holds nobody and is forgotten", "[mysql]") {
   CHECK(ready.app.Counted("Com_set_option") == looked);
 }
 
-TEST_CASE("what is confirmed waits for no row that others are inserting", "[mysql]") {
+TEST_CASE("what is confirmed waits for no row that others are inserting", "[mysql][b43]") {
   Ready ready;
   // Most of the table at once: a server that looks at the table's size would rather scan it.
   for (int i = 0; i < 20; ++i) ready.app.Insert("a");
@@ -293,7 +293,7 @@ TEST_CASE("failures hold their key, come back by themselves, and end as dead let
   CHECK(relay.Reserve().size() == 1);
 }
 
-TEST_CASE("a failure whose row is gone keeps nobody back, nor does one from before TRUNCATE", "[mysql]") {
+TEST_CASE("a failure whose row is gone keeps nobody back, nor does one from before TRUNCATE", "[mysql][b94]") {
   Ready ready;
   auto& relay = ready.relay;
   const long long a1 = ready.app.Insert("a"), a2 = ready.app.Insert("a");
@@ -309,7 +309,7 @@ TEST_CASE("a failure whose row is gone keeps nobody back, nor does one from befo
   CHECK(IdsOf(relay.Reserve(10, 1000, true)) == Ids{a1});
 }
 
-TEST_CASE("keys differ by every byte, whatever the application's column says of them", "[mysql]") {
+TEST_CASE("keys differ by every byte, whatever the application's column says of them", "[mysql][b53]") {
   const std::string column = GENERATE("varchar(255) character set utf8mb4 collate utf8mb4_general_ci",
                                       "varchar(255) character set latin1 collate latin1_swedish_ci");
   INFO(column);
@@ -355,7 +355,7 @@ TEST_CASE("a stale token changes nothing", "[mysql]") {
   CHECK(ready.relay.Heartbeat().owned.empty());
 }
 
-TEST_CASE("relays share the shards, and every row has one of them", "[mysql]") {
+TEST_CASE("relays share the shards, and every row has one of them", "[mysql][b34]") {
   Ready ready({8, ""});
   Relay other(Configured(), "relay-2");
   CHECK(ready.relay.Heartbeat().owned.size() == 8);
@@ -420,7 +420,7 @@ TEST_CASE("a standby's look writes nothing, and an owner's seldom", "[mysql]") {
   CHECK(written() == before);
 }
 
-TEST_CASE("locks and ends of the server", "[mysql]") {
+TEST_CASE("locks and ends of the server", "[mysql][b44][b49]") {
   Ready ready;
   const long long id = ready.app.Insert("a");
   CHECK(ready.relay.Reserve().size() == 1);
@@ -470,7 +470,7 @@ TEST_CASE("locks and ends of the server", "[mysql]") {
   }
 }
 
-TEST_CASE("a server that is read-only can come back", "[mysql]") {
+TEST_CASE("a server that is read-only can come back", "[mysql][b51]") {
   Ready ready;
   const long long id = ready.app.Insert("a");
   ready.app("drop user if exists mover; create user mover identified by 'm'; grant all on `" +
@@ -556,7 +556,7 @@ TEST_CASE("many rows that wait are passed in pieces, and not again", "[mysql]") 
   CHECK(Clock::now() - begun < std::chrono::seconds(2));
 }
 
-TEST_CASE("times are right where the server has another zone", "[mysql]") {
+TEST_CASE("times are right where the server has another zone", "[mysql][b53]") {
   Application().operator()("set global time_zone = '+05:30'");
   {
     Ready ready;

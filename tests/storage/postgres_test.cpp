@@ -86,7 +86,7 @@ struct Ready : Fresh {
 
 }  // namespace
 
-TEST_CASE("a row that commits late is met before the next one of its key", "[postgres]") {
+TEST_CASE("a row that commits late is met before the next one of its key", "[postgres][b38]") {
   Ready ready;
   Application late;
   late("begin");
@@ -100,7 +100,7 @@ TEST_CASE("a row that commits late is met before the next one of its key", "[pos
   CHECK(IdsOf(ready.relay.Reserve()) == Ids{first, second});
 }
 
-TEST_CASE("an id that was drawn before its transaction had a number is not lost", "[postgres]") {
+TEST_CASE("an id that was drawn before its transaction had a number is not lost", "[postgres][b38]") {
   Ready ready;
   Application late;
   // As an INSERT does whose trigger takes its time: the lock, then the id, and only then a number.
@@ -113,7 +113,7 @@ TEST_CASE("an id that was drawn before its transaction had a number is not lost"
   CHECK(IdsOf(ready.relay.Reserve()) == Ids{std::stoll(id)});
 }
 
-TEST_CASE("a prepared transaction counts as open", "[postgres]") {
+TEST_CASE("a prepared transaction counts as open", "[postgres][b38]") {
   Ready ready;
   Application late;
   late("begin");
@@ -127,7 +127,7 @@ TEST_CASE("a prepared transaction counts as open", "[postgres]") {
   CHECK(IdsOf(ready.relay.Reserve()) == Ids{first, second});
 }
 
-TEST_CASE("behind a writer that stays open for long nothing is lost or overtaken", "[postgres]") {
+TEST_CASE("behind a writer that stays open for long nothing is lost or overtaken", "[postgres][b38]") {
   Ready ready;
   Application late;
   const bool commits = GENERATE(true, false);
@@ -149,7 +149,7 @@ TEST_CASE("behind a writer that stays open for long nothing is lost or overtaken
   CHECK(Rest(ready.relay) == Ids{third});
 }
 
-TEST_CASE("plans made while the table was empty hold when it is full", "[postgres]") {
+TEST_CASE("plans made while the table was empty hold when it is full", "[postgres][b32]") {
   Ready ready;
   CHECK(ready.relay.Reserve().empty());
   ready.relay.Confirm({1});
@@ -173,7 +173,7 @@ TEST_CASE("plans made while the table was empty hold when it is full", "[postgre
   CHECK(ready.app(scans) == before);
 }
 
-TEST_CASE("deleted rows before the oldest one cost nothing once they are passed", "[postgres]") {
+TEST_CASE("deleted rows before the oldest one cost nothing once they are passed", "[postgres][b35]") {
   Ready ready;
   Application holder;
   holder("begin isolation level repeatable read; select 1");  // keeps every deleted row
@@ -304,7 +304,7 @@ TEST_CASE("failures hold their key, come back by themselves, and end as dead let
   CHECK(relay.Reserve().size() == 1);
 }
 
-TEST_CASE("a failure whose row is gone keeps nobody back, nor does one from before TRUNCATE", "[postgres]") {
+TEST_CASE("a failure whose row is gone keeps nobody back, nor does one from before TRUNCATE", "[postgres][b94]") {
   Ready ready;
   auto& relay = ready.relay;
   const long long a1 = ready.app.Insert("a"), a2 = ready.app.Insert("a");
@@ -337,7 +337,7 @@ TEST_CASE("a stale token changes nothing", "[postgres]") {
   CHECK(ready.relay.Heartbeat().owned.empty());
 }
 
-TEST_CASE("relays share the shards, and every row has one of them", "[postgres]") {
+TEST_CASE("relays share the shards, and every row has one of them", "[postgres][b34]") {
   Ready ready({8, ""});
   Relay other(Configured(), "relay-2");
   CHECK(ready.relay.Heartbeat().owned.size() == 8);
@@ -381,7 +381,7 @@ TEST_CASE("relays share the shards, and every row has one of them", "[postgres]"
   CHECK(ready.relay.writing().ReadStats().shards_owned == 8);
 }
 
-TEST_CASE("a standby's look writes nothing, and an owner's seldom", "[postgres]") {
+TEST_CASE("a standby's look writes nothing, and an owner's seldom", "[postgres][b36]") {
   Ready ready;
   Relay standby(Configured(), "relay-2");
   const auto numbers = [&] { return ready.app("select txid_snapshot_xmax(txid_current_snapshot())"); };
@@ -395,7 +395,7 @@ TEST_CASE("a standby's look writes nothing, and an owner's seldom", "[postgres]"
   CHECK(numbers() == before);
 }
 
-TEST_CASE("locks, ends and silence of the server", "[postgres]") {
+TEST_CASE("locks, ends and silence of the server", "[postgres][b17][b26][b29][b31]") {
   Ready ready;
   const long long id = ready.app.Insert("a");
   CHECK(ready.relay.Reserve().size() == 1);
@@ -512,7 +512,7 @@ TEST_CASE("two migrates at once", "[postgres]") {
   CHECK_NOTHROW(two.get());
 }
 
-TEST_CASE("another schema, another name, and the printed SQL", "[postgres]") {
+TEST_CASE("another schema, another name, and the printed SQL", "[postgres][b86]") {
   Fresh fresh;
   const auto config = Configured(Server(), "Sales.Shop_event");
   fresh.app(outbox::postgres::Adapter::PrintSchema(*config, {2, "bytea"}));
@@ -582,7 +582,7 @@ TEST_CASE("check finds what is wrong, and its SQL mends it", "[postgres]") {
   CHECK(ready.relay.writing().CheckSchema().empty());
 }
 
-TEST_CASE("tables of a newer relay are refused", "[postgres]") {
+TEST_CASE("tables of a newer relay are refused", "[postgres][b12]") {
   Ready ready;
   ready.app("update outbox_meta set version = 2");
   CHECK(Has(ready.relay.writing().CheckSchema(), "version 2"));

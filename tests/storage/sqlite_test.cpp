@@ -70,7 +70,7 @@ struct Ready {
 
 }  // namespace
 
-TEST_CASE("a missing file is an error and is not made by the relay", "[sqlite]") {
+TEST_CASE("a missing file is an error and is not made by the relay", "[sqlite][b58]") {
   const File file;
   Relay relay(file.Config());
   const Error error = Caught([&] { relay.Heartbeat(); });
@@ -128,7 +128,7 @@ TEST_CASE("a plain INSERT of the application is delivered as it stands", "[sqlit
   CHECK(events[2].created_us == 1714979289'500000);
 }
 
-TEST_CASE("an id that can come back is found", "[sqlite]") {
+TEST_CASE("an id that can come back is found", "[sqlite][b94]") {
   Ready ready;
   Application app(ready.file);
   app("drop table outbox_event");
@@ -188,7 +188,7 @@ TEST_CASE("the printed schema is what migrate makes", "[sqlite]") {
   CHECK(relay.Heartbeat().owned.size() == 3);
 }
 
-TEST_CASE("a writer that keeps the lock costs a timeout, not an error that lasts", "[sqlite]") {
+TEST_CASE("a writer that keeps the lock costs a timeout, not an error that lasts", "[sqlite][b54]") {
   Ready ready;
   Application app(ready.file);
   ready.relay.Emit({Simple("k")});
@@ -223,7 +223,7 @@ TEST_CASE("cancel ends a wait for the lock, and the session goes on", "[sqlite]"
   CHECK(Caught([&] { adapter.ConfirmEvent({nullptr, 0}); }).code == OUTBOX_OK);
 }
 
-TEST_CASE("a file that was replaced is opened anew", "[sqlite]") {
+TEST_CASE("a file that was replaced is opened anew", "[sqlite][b59]") {
   Ready ready;
   CHECK(ready.relay.Reserve().empty());
   const auto aside = ready.file.path.string() + ".new";

@@ -97,7 +97,7 @@ TEST_CASE("a topic's policy says only what is other than in the rest of the rela
   CHECK(Parse(WithRelay(R"("topics": [{"topic": "a"}])"), "relay.json")->relay.AsksForDeadLetters().empty());
 }
 
-TEST_CASE("what is not JSON is shown with line and column") {
+TEST_CASE("what is not JSON is shown with line and column", "[b14]") {
   CHECK(ProblemsOf(" \n") == "relay.json:1:1: the file is empty; it must hold an object { ... }");
   CHECK(ProblemsOf("{\n  \"storage\": {\n    plugin: 1\n") ==
         "relay.json:3:5: syntax error while parsing object key - invalid literal; expected "
@@ -123,7 +123,7 @@ struct Broken {
   std::string problem;
 };
 
-TEST_CASE("each mistake is named with its place, its value and its mend") {
+TEST_CASE("each mistake is named with its place, its value and its mend", "[b14]") {
   const Broken table[] = {
       {"[]", "relay.json: the configuration must be an object { ... }"},
       {WithRelay(R"("batch_sise": 10)"), R"(relay.json:1: /relay/batch_sise: unknown key; did you mean "batch_size"?)"},
@@ -213,7 +213,7 @@ TEST_CASE("each mistake is named with its place, its value and its mend") {
   }
 }
 
-TEST_CASE("all mistakes are told at once, in the order of the file") {
+TEST_CASE("all mistakes are told at once, in the order of the file", "[b14]") {
   CHECK(
       ProblemsOf("{ \"log\": {\n \"level\": 1,\n \"colour\": 2 },\n \"storage\": { \"plugin\": 7 },\n \"publisher\": "
                  "{ \"type\": \"stdout\" } }") ==
@@ -246,7 +246,7 @@ TEST_CASE("nesting has an end") {
   CHECK(ProblemsOf(deep).find("nested deeper than 32 levels") != std::string::npos);
 }
 
-TEST_CASE("librdkafka properties that run code or switch checks off are refused, with the reason") {
+TEST_CASE("librdkafka properties that run code or switch checks off are refused, with the reason", "[b67][b69][b75]") {
   for (const auto* name : {"plugin.library.paths",
                            "ssl.engine.location",
                            "ssl.providers",

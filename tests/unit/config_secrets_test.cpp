@@ -88,7 +88,7 @@ TEST_CASE("secrets in plain text are hidden, and a file that others can read is 
   CHECK(Load(folder.Write("closed.json", text, 0600))->warnings.empty());
 }
 
-TEST_CASE("no message about a broken configuration shows a secret") {
+TEST_CASE("no message about a broken configuration shows a secret", "[b14]") {
   setenv("OUTBOX_TEST_SECRET", kCanary, 1);
   for (const auto* text : {
            R"({ "storage": { "plugin": "${env:OUTBOX_TEST_SECRET}!" } })",

@@ -23,7 +23,7 @@ std::string ReasonOf(const PreparedBatch& batch, std::size_t i) {
 
 }  // namespace
 
-TEST_CASE_METHOD(KafkaFixture, "what the topic cannot take is refused before it is sent, to the byte") {
+TEST_CASE_METHOD(KafkaFixture, "what the topic cannot take is refused before it is sent, to the byte", "[b72]") {
   Make({{"message.max.bytes", "2000"}});
   Row fits{topic, "k", ""};
   const auto size = [](const Row& row) {
@@ -42,7 +42,7 @@ TEST_CASE_METHOD(KafkaFixture, "what the topic cannot take is refused before it 
   CHECK(RefusalOf(batch, 1) == nullptr);
 }
 
-TEST_CASE_METHOD(KafkaFixture, "a bad topic or bad headers refuse their own events only") {
+TEST_CASE_METHOD(KafkaFixture, "a bad topic or bad headers refuse their own events only", "[b71][b74][b83][b84]") {
   Make();
   // As a real broker says it: without partitions. With some, librdkafka 2.8 crashes on the answer.
   rd_kafka_mock_topic_create(broker->mock(), "secret", 0, 1);
@@ -66,7 +66,7 @@ TEST_CASE_METHOD(KafkaFixture, "a bad topic or bad headers refuse their own even
   CHECK(ReasonOf(Prepare({{"gone"}}), 0).empty());
 }
 
-TEST_CASE_METHOD(KafkaFixture, "a topic that goes away is looked at again after the broker has said so") {
+TEST_CASE_METHOD(KafkaFixture, "a topic that goes away is looked at again after the broker has said so", "[b71]") {
   Make();
   Prove(1);
   rd_kafka_mock_topic_set_error(broker->mock(), topic.c_str(), RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
@@ -79,7 +79,7 @@ TEST_CASE_METHOD(KafkaFixture, "a topic that goes away is looked at again after 
   CHECK(ReasonOf(Prepare({{topic}}), 0) == "unknown_topic");
 }
 
-TEST_CASE("topic names") {
+TEST_CASE("topic names", "[b84]") {
   for (const char* good : {"a", "A.b_c-9", "_x", "..."}) CHECK_FALSE(kafka::BadTopicName(good));
   for (const char* bad : {"", ".", "..", "a b", "a/b", "\xd1\x8f", "__consumer_offsets", "a\nb"}) {
     CHECK(kafka::BadTopicName(bad));
@@ -88,7 +88,7 @@ TEST_CASE("topic names") {
   CHECK(kafka::BadTopicName(std::string(250, 'a')));
 }
 
-TEST_CASE_METHOD(KafkaFixture, "a broker that does not answer is nobody's fault, and Cancel ends the wait") {
+TEST_CASE_METHOD(KafkaFixture, "a broker that does not answer is nobody's fault, and Cancel ends the wait", "[b25]") {
   Make({{"bootstrap.servers", "127.0.0.1:1"}});
   PreparedBatch batch = MakeBatch({Row{}});
   const auto before = kafka::Clock::now();
@@ -112,7 +112,7 @@ TEST_CASE_METHOD(KafkaFixture, "a broker that does not answer is nobody's fault,
   }
 }
 
-TEST_CASE("properties that are wrong, or the relay's own, are told by name") {
+TEST_CASE("properties that are wrong, or the relay's own, are told by name", "[b69]") {
   RecordingListener listener;
   const auto why = [&](const std::string& name, const std::string& value) {
     kafka::Settings settings;

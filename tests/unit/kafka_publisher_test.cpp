@@ -29,7 +29,7 @@ std::string Difference(const std::vector<std::string>& seen, const std::vector<s
 
 }  // namespace
 
-TEST_CASE_METHOD(KafkaFixture, "a record carries every byte, and tells null from empty") {
+TEST_CASE_METHOD(KafkaFixture, "a record carries every byte, and tells null from empty", "[b82]") {
   Make();
   const PreparedBatch batch = Prepare({
       {topic, "k", "{}", R"({"trace": "7", "none": null, "empty": "", "raw": {"base64": "AP8="}})", "e1", "Placed"},
@@ -72,7 +72,7 @@ TEST_CASE_METHOD(KafkaFixture, "a record carries every byte, and tells null from
   CHECK(same);
 }
 
-TEST_CASE_METHOD(KafkaFixture, "partitions are those of Java clients, and lanes are partitions") {
+TEST_CASE_METHOD(KafkaFixture, "partitions are those of Java clients, and lanes are partitions", "[b81]") {
   // From Kafka's UtilsTest: murmur2 of the key, then (hash & 0x7fffffff) % partitions.
   const std::vector<std::pair<std::string, std::int32_t>> hashes = {
       {"21", -973932308},
@@ -118,7 +118,7 @@ TEST_CASE_METHOD(KafkaFixture, "order holds in a lane, over many requests in fli
   CHECK(Difference(Values(ReadTopic(broker->bootstrap(), topic, kPartitions)), expected) == "");
 }
 
-TEST_CASE_METHOD(KafkaFixture, "reset gives everything back, then goes on in order") {
+TEST_CASE_METHOD(KafkaFixture, "reset gives everything back, then goes on in order", "[b70][b77]") {
   Make({{"batch.num.messages", "10"}, {"linger.ms", "0"}});
   Prove(1);
 
@@ -160,7 +160,7 @@ TEST_CASE_METHOD(KafkaFixture, "reset gives everything back, then goes on in ord
   CHECK(Difference(first_seen, expected) == "");
 }
 
-TEST_CASE_METHOD(KafkaFixture, "a request that the broker refuses for good stops the line until reset") {
+TEST_CASE_METHOD(KafkaFixture, "a request that the broker refuses for good stops the line until reset", "[b68][b70]") {
   Make({{"batch.num.messages", "10"}, {"linger.ms", "0"}});
   Prove(1);
   rd_kafka_mock_push_request_errors(broker->mock(), 0 /* Produce */, 1, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
@@ -185,7 +185,7 @@ TEST_CASE_METHOD(KafkaFixture, "a request that the broker refuses for good stops
   CHECK(listener.failures().size() == 1);
 }
 
-TEST_CASE_METHOD(KafkaFixture, "a success without an offset is not believed") {
+TEST_CASE_METHOD(KafkaFixture, "a success without an offset is not believed", "[b64]") {
   // A fresh producer, the first of several requests in flight refused retriably: librdkafka concludes from the
   // second's success that the first is there too. On this broker it is not.
   Make({{"batch.num.messages", "2"}, {"linger.ms", "0"}});
@@ -202,7 +202,7 @@ TEST_CASE_METHOD(KafkaFixture, "a success without an offset is not believed") {
   CHECK(stored.size() < 10);
 }
 
-TEST_CASE_METHOD(KafkaFixture, "the state of the broker is told once per change") {
+TEST_CASE_METHOD(KafkaFixture, "the state of the broker is told once per change", "[b63]") {
   Make({{"reconnect.backoff.max.ms", "200"}});
   Prove(1);
   REQUIRE(listener.WaitForStates(1));
@@ -227,7 +227,7 @@ TEST_CASE_METHOD(KafkaFixture, "a broker that answers is told of before anything
   CHECK(listener.states()[0].first);
 }
 
-TEST_CASE_METHOD(KafkaFixture, "destroyed with records in flight and the broker gone") {
+TEST_CASE_METHOD(KafkaFixture, "destroyed with records in flight and the broker gone", "[b6]") {
   Make();
   Prove(1);
   BrokerDown();

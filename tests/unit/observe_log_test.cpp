@@ -28,7 +28,7 @@ std::string Logged(const config::Log& config, const std::string& message) {
 
 const std::string kHostile = "a\nb\x1b[31m\xc2\x9b\xff{}\"\\\xd0\x96";
 
-TEST_CASE("control characters in a message are escaped") {
+TEST_CASE("control characters in a message are escaped", "[b84]") {
   CHECK(Escape(kHostile) == "a\\nb\\x1b[31m\\xc2\\x9b\\xff{}\"\\\xd0\x96");
   CHECK(Escape("\x7f\t\r") == "\\x7f\\t\\x0d");
   CHECK(Escape("\xd0") == "\\xd0");
@@ -49,7 +49,7 @@ TEST_CASE("without a terminal an entry is a JSON object") {
   CHECK(entry.at("time").get<std::string>().size() == 24);
 }
 
-TEST_CASE("a log that cannot be written is lost and disturbs nothing") {
+TEST_CASE("a log that cannot be written is lost and disturbs nothing", "[b7]") {
   std::FILE* full = std::fopen("/dev/full", "w");
   REQUIRE(full != nullptr);
   const auto logger = MakeLogger({"info", "json"}, full);

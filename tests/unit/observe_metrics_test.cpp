@@ -227,7 +227,7 @@ TEST_CASE("the live status is that of the command, with the relay's own view") {
   CHECK(live.at("backlog").is_null());
 }
 
-TEST_CASE("a call that does not return is told once, and again when it has") {
+TEST_CASE("a call that does not return is told once, and again when it has", "[b5][b90]") {
   auto sink = std::make_shared<spdlog::sinks::ringbuffer_sink_mt>(100);
   sink->set_pattern("%v");
   const auto count = [&](const char* what) {

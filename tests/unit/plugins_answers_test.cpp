@@ -37,7 +37,7 @@ TEST_CASE("an error without a text blames the plugin") {
         "fake: confirm_event answered TIMEOUT and gave no reason, which is the plugin's fault");
 }
 
-TEST_CASE("a code that the ABI does not have is the plugin's internal error") {
+TEST_CASE("a code that the ABI does not have is the plugin's internal error", "[b91]") {
   FakePlugin fake;
   const auto store = *Store::Open(&fake.table, "{}", NoLog());
   fake.confirm_code = GENERATE(9, -1, 1 << 30);
@@ -47,7 +47,7 @@ TEST_CASE("a code that the ABI does not have is the plugin's internal error") {
                              std::to_string(fake.confirm_code) + ", which ABI 1 does not have");
 }
 
-TEST_CASE("OK without a handle is refused, and an error with one leaves nothing to free") {
+TEST_CASE("OK without a handle is refused, and an error with one leaves nothing to free", "[b91]") {
   FakePlugin fake;
   SECTION("store") {
     fake.no_store = true;

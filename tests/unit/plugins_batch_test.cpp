@@ -77,7 +77,7 @@ TEST_CASE("events of a newer plugin are walked by its stride") {
   CHECK(View((*batch)[1].row_id) == "2");
 }
 
-TEST_CASE("a batch that breaks a rule is refused and released") {
+TEST_CASE("a batch that breaks a rule is refused and released", "[b91]") {
   Rig rig;
   std::vector<outbox_event> events{FakePlugin::Event("1"), FakePlugin::Event("2")};
   std::function<void(outbox_batch&)> spoil = [](auto&) {};

@@ -102,7 +102,7 @@ TEST_CASE("the first existing file decides") {
             first.path.string() + "/outbox-plain-c.so.");
 }
 
-TEST_CASE("a file that breaks a rule is refused with the rule") {
+TEST_CASE("a file that breaks a rule is refused with the rule", "[b87]") {
   const Folder folder;
   SECTION("relative path") {
     // never the working directory
@@ -162,7 +162,7 @@ TEST_CASE("a file that breaks a rule is refused with the rule") {
   }
 }
 
-TEST_CASE("a file that others can change is refused") {
+TEST_CASE("a file that others can change is refused", "[b87]") {
   const Folder folder;
   const fs::path file = folder.Put(BadPlugin("plain-c"), "outbox-plain-c.so");
   SECTION("itself") {
@@ -192,7 +192,7 @@ TEST_CASE("a file that others can change is refused") {
   }
 }
 
-TEST_CASE("what is thrown in open arrives as code and text") {
+TEST_CASE("what is thrown in open arrives as code and text", "[b88]") {
   const auto table = Load("throws-in-open", {"", {kBadPlugins}});
   REQUIRE(table.ok());
   const auto open = [&](const char* options) { return Store::Open(*table, options, NoLog()).status(); };
@@ -204,7 +204,7 @@ TEST_CASE("what is thrown in open arrives as code and text") {
         "throws-in-open: " + std::string(sizeof(outbox_error::message) - 1, 'x'));
 }
 
-TEST_CASE("a broken extension table is refused when the store is opened") {
+TEST_CASE("a broken extension table is refused when the store is opened", "[b87]") {
   const auto table = Load("short-extension", {"", {kBadPlugins}});
   REQUIRE(table.ok());
   const Status status = Store::Open(*table, "{}", NoLog()).status();
@@ -246,7 +246,7 @@ TEST_CASE("the search path comes from the environment, the installed folder last
   CHECK(DefaultSearchPath().folders.size() == 1);
 }
 
-TEST_CASE("damaged ELF files are read without harm") {
+TEST_CASE("damaged ELF files are read without harm", "[b87]") {
   const Folder folder;
   const std::string good = ReadFile(BadPlugin("plain-c"));
   constexpr unsigned kSeed = 7;

@@ -33,7 +33,7 @@ std::string WhyNot(std::string_view json) {
 
 }  // namespace
 
-TEST_CASE("headers keep order, bytes, and the difference between null and empty") {
+TEST_CASE("headers keep order, bytes, and the difference between null and empty", "[b82]") {
   std::string packed = "before";
   REQUIRE(PackHeaders(R"({"b": "1", "a": "", "n": null, "nul": "x\u0000y", "é": "\ud83d\ude00",
                           "raw": {"base64": "AP/+"}, "none": {"base64": ""}})",
@@ -56,7 +56,7 @@ TEST_CASE("no headers take no room") {
   }
 }
 
-TEST_CASE("what is not an object of strings is refused with its reason and without its values") {
+TEST_CASE("what is not an object of strings is refused with its reason and without its values", "[b83]") {
   for (const char* json : {"[]", "null", "3", "\"secret\"", "true", "[{\"a\":\"b\"}]"}) {
     CHECK(WhyNot(json) == R"(headers: not a JSON object such as {"name": "value"})");
   }
@@ -77,7 +77,7 @@ TEST_CASE("what is not an object of strings is refused with its reason and witho
   }
 }
 
-TEST_CASE("names that a consumer would read wrongly are refused") {
+TEST_CASE("names that a consumer would read wrongly are refused", "[b83]") {
   CHECK(WhyNot(R"({"a": "1", "b": "2", "a": "3"})") == R"(headers: the header "a" is there twice)");
   CHECK(WhyNot(R"({"": "1"})") == "headers: a header has no name");
   CHECK(WhyNot(R"({"a\u0000b": "1"})") == "headers: a header's name holds a control character");
@@ -85,7 +85,7 @@ TEST_CASE("names that a consumer would read wrongly are refused") {
   CHECK(WhyNot(R"({"event_type": "1"})").find("written by the relay") != std::string::npos);
 }
 
-TEST_CASE("one row cannot cost more than the limits") {
+TEST_CASE("one row cannot cost more than the limits", "[b83]") {
   const auto with = [](std::size_t count) {
     std::string json = "{";
     for (std::size_t i = 0; i < count; ++i) json += (i > 0 ? ",\"" : "\"") + std::to_string(i) + "\":\"\"";

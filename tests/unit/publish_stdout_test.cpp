@@ -79,7 +79,7 @@ TEST_CASE("a line tells null from empty and bytes from text") {
   }
 }
 
-TEST_CASE("bad headers refuse their event only") {
+TEST_CASE("bad headers refuse their event only", "[b83]") {
   Pipe pipe;
   RecordingListener listener;
   const auto publisher = MakeStdoutPublisher(listener, pipe.writer());
@@ -91,7 +91,7 @@ TEST_CASE("bad headers refuse their event only") {
   CHECK(batch.events[2].refusal < 0);
 }
 
-TEST_CASE("a reader that stops neither blocks the engine nor the end, and loses nothing") {
+TEST_CASE("a reader that stops neither blocks the engine nor the end, and loses nothing", "[b20]") {
   Pipe pipe;
   RecordingListener listener;
   auto publisher = MakeStdoutPublisher(listener, pipe.writer());

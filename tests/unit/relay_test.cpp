@@ -171,7 +171,7 @@ TEST_CASE("a standby takes over as soon as the active relay has stopped") {
   CHECK(f.topic.records().size() == 2);
 }
 
-TEST_CASE("relays share the shards, and what changes hands is sent once and in order") {
+TEST_CASE("relays share the shards, and what changes hands is sent once and in order", "[b34]") {
   Fixture f;
   {
     auto session = f.store->Connect(f.call);
@@ -212,7 +212,7 @@ TEST_CASE("relays share the shards, and what changes hands is sent once and in o
   CHECK(f.topic.records().size() == static_cast<std::size_t>(7 * written));
 }
 
-TEST_CASE("a broker that never answers does not hold up the stop, and loses nothing") {
+TEST_CASE("a broker that never answers does not hold up the stop, and loses nothing", "[b6]") {
   Fixture f;
   f.Emit("a", 0, 99);
   auto relay = f.Start([](std::string_view) { return std::nullopt; });
@@ -226,7 +226,7 @@ TEST_CASE("a broker that never answers does not hold up the stop, and loses noth
   CHECK(next->Stop(5s));
 }
 
-TEST_CASE("a refused event waits with its key, and the others flow") {
+TEST_CASE("a refused event waits with its key, and the others flow", "[b68][b85]") {
   Fixture f;
   f.Emit("bad", 0, 4);
   f.Emit("good", 10, 1009);
@@ -245,7 +245,7 @@ TEST_CASE("a refused event waits with its key, and the others flow") {
   CHECK(bad == std::vector<std::string>{"0", "1"});
 }
 
-TEST_CASE("a dead letter lets its key go on") {
+TEST_CASE("a dead letter lets its key go on", "[b85]") {
   Fixture f;
   f.Emit("a", 0, 9);
   config::Relay config;

@@ -1,0 +1,65 @@
+"""What became of the tests, as the logs of the last runs say."""
+
+import collections
+import json
+import re
+
+INTEGRATION = re.compile(r"^(passed|failed|skipped) +\w+\.\w+\.(test_\w+)", re.MULTILINE)
+CONTRACT = re.compile(r"^(ok|FAILED|CRASHED|skipped|warning) +([a-z]+/[a-z0-9-]+)$", re.MULTILINE)
+CONTRACT_WORDS = {"ok": "passed", "FAILED": "failed", "CRASHED": "failed", "skipped": "skipped", "warning": "passed"}
+MESON_WORDS = {"OK": "passed", "EXPECTEDFAIL": "passed", "SKIP": "skipped"}
+ORDER = ("failed", "passed", "skipped")
+
+
+class Results:
+    """`build` is meson's folder, `integration` the output of tests/integration/run.py."""
+
+    def __init__(self, build, integration):
+        self._counts = collections.defaultdict(collections.Counter)  # (kind, name): how often which outcome
+        sources = _tests_by_source(build)
+        for test in _runs(build / "meson-logs" / "testlog.json"):
+            self._take(test["name"].rpartition(" / ")[2], test, sources)
+        for outcome, name in INTEGRATION.findall(_read(integration)):
+            self._counts["integration", name][outcome] += 1
+
+    def of(self, test):
+        """In words; a test that ran for several databases has several outcomes."""
+        counts = self._counts["catch2", test.file.name] if test.kind == "catch2" else self._counts[test.kind, test.name]
+        if test.kind == "simulation":
+            counts = self._counts["simulation", "every scenario"]
+        told = [f"{outcome} {counts[outcome]}×" if sum(counts.values()) > 1 else outcome
+                for outcome in ORDER if counts[outcome]]
+        return ", ".join(told) or "not run"
+
+    def _take(self, name, test, sources):
+        outcome = MESON_WORDS.get(test["result"], "failed")
+        # A program of Catch2 has passed if all its cases have.
+        for file in sources.get(name, ()):
+            self._counts["catch2", file][outcome] += 1
+        if name == "simulation":
+            self._counts["simulation", "every scenario"][outcome] += 1
+        if name.startswith("contract-") and not name.startswith("contract-catches-"):
+            for word, case in CONTRACT.findall(test.get("stdout", "")):
+                self._counts["contract", case][CONTRACT_WORDS[word]] += 1
+
+
+def _runs(log):
+    return [json.loads(line) for line in _read(log).splitlines()]
+
+
+def _tests_by_source(build):
+    """{name of a meson test: the sources of the program that it runs}"""
+    targets = json.loads(_read(build / "meson-info" / "intro-targets.json") or "[]")
+    # by its name alone: some commands have the whole path, others what follows the build folder
+    programs = {_name(target["filename"][0]): {_name(source) for part in target["target_sources"]
+                                               for source in part.get("sources", ())} for target in targets}
+    tests = json.loads(_read(build / "meson-info" / "intro-tests.json") or "[]")
+    return {test["name"]: set().union(*(programs.get(_name(word), ()) for word in test["cmd"])) for test in tests}
+
+
+def _name(path):
+    return path.rpartition("/")[2]
+
+
+def _read(file):
+    return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""

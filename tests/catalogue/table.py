@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+"""The table of docs/faults.md: every fault, its tests, and what became of them.
+
+usage: table.py [--build BUILD] [--log LOG]    writes it, from the results of the last run of scripts/test
+       table.py --check                        looks whether it names the tests that are there, each fault once
+"""
+
+import argparse
+import pathlib
+import sys
+
+from faults import GROUPS
+from results import Results
+from sources import ROOT, find
+
+DOCUMENT = ROOT / "docs" / "faults.md"
+MARK = "<!-- From here on written by tests/catalogue/table.py -->\n"
+FAULTS = [fault for group in GROUPS.values() for fault in group]
+
+
+def table(result_of):
+    """The lines; a row is [number, fault, test, result]."""
+    tests = find(FAULTS)
+    for title, group in GROUPS.items():
+        yield f"\n## {title}\n\n"
+        yield "| | fault | test | result |\n|---|---|---|---|\n"
+        for fault in group:
+            rows = [[test.shown(), result_of(test)] for test in tests[fault.number]]
+            if fault.note:
+                rows.append([fault.note, ""])
+            if not rows:
+                rows.append(["none", ""])
+            for i, row in enumerate(rows):
+                yield "| " + " | ".join([*([str(fault.number), fault.what] if i == 0 else ["", ""]), *row]) + " |\n"
+
+
+def without_results(text):
+    return [line.rsplit("|", 2)[0] for line in text.splitlines()]
+
+
+def check():
+    numbers = [fault.number for fault in FAULTS]
+    if numbers != list(range(1, len(numbers) + 1)):
+        return f"the faults are not numbered one by one: {numbers}"
+    wanted = without_results("".join(table(lambda test: "")))
+    written = without_results(DOCUMENT.read_text(encoding="utf-8").partition(MARK)[2])
+    differing = next(((one, other) for one, other in zip([*wanted, "the end"], [*written, "the end"]) if one != other), None)
+    if differing:
+        return (f"{DOCUMENT.name} is behind the tests:\n  {differing[1]}\nshould be\n  {differing[0]}\n"
+                "tests/catalogue/table.py writes it anew")
+    return None
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build")
+    parser.add_argument("--log", type=pathlib.Path, help="of the integration tests; integration.log in BUILD if not given")
+    parser.add_argument("--check", action="store_true")
+    wish = parser.parse_args()
+    if wish.check:
+        sys.exit(check())
+    results = Results(wish.build, wish.log or wish.build / "integration.log")
+    head = DOCUMENT.read_text(encoding="utf-8").partition(MARK)[0]
+    DOCUMENT.write_text(head + MARK + "".join(table(results.of)), encoding="utf-8")
+
+
+main()
