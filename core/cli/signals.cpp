@@ -13,7 +13,7 @@ constexpr int kLeave = SIGUSR1;  // from the destructor to its own thread
 }  // namespace
 
 StopSignals::StopSignals(std::function<void(int)> stop) : stop_(std::move(stop)) {
-  std::signal(SIGPIPE, SIG_IGN);
+  for (const int signal : {SIGPIPE, SIGXFSZ}) std::signal(signal, SIG_IGN);
   sigemptyset(&watched_);
   for (const int signal : {SIGTERM, SIGINT, kLeave}) sigaddset(&watched_, signal);
   pthread_sigmask(SIG_BLOCK, &watched_, nullptr);

@@ -7,7 +7,8 @@
 
 namespace outbox::cli {
 
-// To be made before any other thread, which then never sees these signals. SIGPIPE is ignored from here on.
+// To be made before any other thread, which then never sees these signals. SIGPIPE and SIGXFSZ are ignored from here on: a log
+// that nobody reads, or whose file may not grow, is no reason to end.
 class StopSignals {
  public:
   // `stop` gets the signal's number, once, on a thread of this object; it must not block.

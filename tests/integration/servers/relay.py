@@ -50,7 +50,8 @@ def relay_config(plugin, options, bootstrap, relay=None, kafka=None, **publisher
 
 
 class Relay:
-    """`outbox-relay run` with a config of ours. start() may be called again after stop() or kill().
+    """`outbox-relay run` with a config of ours. start() may be called again after stop() or kill(), and then `under`
+    another program that becomes it, such as prlimit.
 
     The log files of all lives are kept until close(), one per life.
     """
@@ -77,10 +78,10 @@ class Relay:
         """Another command of the program with the same config, such as check or status."""
         return outbox_relay(name, "--config", self.config, *arguments, env=self._env, **options)
 
-    def start(self):
+    def start(self, under=()):
         self._lives += 1
         log = self._folder.path / f"relay-{self._lives}.log"
-        self._process = Process([self._binary, "run", "--config", self.config], log, self._env)
+        self._process = Process([*under, self._binary, "run", "--config", self.config], log, self._env)
         return self
 
     @property

@@ -1,0 +1,199 @@
+"""A relay that lacks what a machine gives: memory, file descriptors, processor time, room for its log, waking hours."""
+
+import os
+import pathlib
+import re
+import resource
+import signal
+import sqlite3
+import threading
+import time
+import unittest
+import uuid
+
+from servers import shared_kafka, shared_postgres, wait_until
+from test_faults import FaultTest, lines
+
+
+class ResourceTest(FaultTest):
+    def setUp(self):
+        self.kafka = shared_kafka()
+        self.topic = f"resources-{uuid.uuid4()}"
+        self.kafka.create_topic(self.topic)
+
+    def assert_delivered(self, count, twice_at_most=0):
+        """The numbers from 0 on, in order where they came first."""
+        arrived = [payload.partition(" ")[0] for payload in self.payloads(self.kafka.bootstrap, self.topic)]
+        self.assertEqual(list(dict.fromkeys(arrived)), [str(i) for i in range(count)])
+        self.assertLessEqual(len(arrived) - count, twice_at_most)
+
+    def insert(self, count, first, size=0):
+        with sqlite3.connect(self.path, timeout=60) as link:
+            link.executemany("insert into outbox_event (topic, event_type, aggregate_id, payload) values (?, 'made', 'k', ?)",
+                             [(self.topic, f"{first + i} " + "x" * size) for i in range(count)])
+
+
+class MemoryTest(ResourceTest):
+    """Without memory a relay ends, or says that it lacks it and goes on when there is some. It is never half alive."""
+
+    WINDOW = 100
+
+    def test_no_memory_b4(self):
+        relay = self.sqlite(self.kafka.bootstrap, {"batch_size": 50, "max_in_flight_events": self.WINDOW})
+        sent = ended = told = 0
+        for spare in (0, 1 << 20, 4 << 20, 16 << 20):
+            relay.start()
+            relay.wait_for_log("delivering shard 0")
+            resource.prlimit(relay.pid, resource.RLIMIT_DATA, (memory(relay.pid, "VmData") + spare, resource.RLIM_INFINITY))
+            self.insert(self.WINDOW, sent, size=200_000)
+            sent += self.WINDOW
+            wait_until(lambda: relay.returncode is not None or "out of memory" in relay.log()
+                       or self.status(relay)["backlog"] == 0, 60, "it ends, says so, or has enough")
+            if relay.returncode is None:
+                told += "out of memory" in relay.log()
+                resource.prlimit(relay.pid, resource.RLIMIT_DATA, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            else:
+                ended += 1
+                self.assertNotEqual(relay.returncode, 0, relay.log())
+                relay.start()
+            self.wait_for_backlog(relay, 0)
+            self.assertEqual(relay.stop(), 0)
+        print(f"  of four relays {ended} ended, {told} said so")
+        self.assertGreater(ended + told, 0, "the fault was to be met")
+        self.assert_delivered(sent, twice_at_most=ended * self.WINDOW)
+
+
+class LogTest(ResourceTest):
+    def test_no_room_for_the_log_b7(self):
+        """The device is full, the reader of the pipe has gone, or the file may not grow: events move all the same."""
+        server = shared_postgres()
+        relay = self.relay("postgres", {"connection": server.create_database(f"log_{uuid.uuid4().hex}")}, self.kafka.bootstrap)
+        self.migrate(relay)
+        for i, redirect in enumerate(("2>/dev/full", "2> >(true)", "")):
+            limit = ["prlimit", "--fsize=1000", "--"] if not redirect else []
+            relay.start(under=["bash", "-c", f'exec "$@" {redirect}', "bash", *limit])
+            self.emit(relay, lines(self.topic, 100, first=100 * i))
+            self.wait_for_backlog(relay, 0)
+            self.assertEqual(relay.stop(), 0)
+            self.assertLessEqual(len(relay.log()), 1000)
+        self.assert_delivered(300)
+
+
+class DescriptorTest(ResourceTest):
+    def test_no_file_descriptors_b8(self):
+        """None is left for a new connection to the database, nor for one to Kafka."""
+        server = shared_postgres()
+        name = f"descriptors_{uuid.uuid4().hex}"
+        relay = self.relay("postgres", {"connection": server.create_database(name)}, self.kafka.bootstrap)
+        self.migrate(relay)
+        relay.start()
+        relay.wait_for_log("delivering shard 0")
+        self.emit(relay, lines(self.topic, 100))
+        self.wait_for_backlog(relay, 0)
+        limit = resource.prlimit(relay.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(relay.pid, resource.RLIMIT_NOFILE, (3, limit[1]))
+        server.psql("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'outbox-relay'"
+                    " and datname = current_database()", name)
+        self.emit(relay, lines(self.topic, 100, first=100))
+        relay.wait_for_log("database cannot be used: .*(?i:too many open files)")
+        spent = processor_seconds(relay.pid)
+        wait_until(lambda: relay.log().count("many open files") > 5, 30, "it tries again")
+        self.assertLess(processor_seconds(relay.pid) - spent, 1, "it waits between two tries")
+        resource.prlimit(relay.pid, resource.RLIMIT_NOFILE, limit)
+        self.wait_for_backlog(relay, 0)
+        self.assertEqual(relay.stop(), 0)
+        self.assert_delivered(200)
+
+
+class ProcessorTest(ResourceTest):
+    def test_next_to_no_processor_time_b9(self):
+        """A twentieth of it: events move, however slowly, and the lease is kept."""
+        relay = self.sqlite(self.kafka.bootstrap)
+        self.emit(relay, lines(self.topic, 2000))
+        relay.start()
+        relay.wait_for_log("delivering shard 0")
+        done = threading.Event()
+
+        def starve():
+            while not done.is_set():
+                relay.send(signal.SIGSTOP)
+                done.wait(0.095)
+                relay.send(signal.SIGCONT)
+                time.sleep(0.005)
+
+        thread = threading.Thread(target=starve, daemon=True)
+        thread.start()
+        try:
+            for turn in range(1, 4):
+                self.emit(relay, lines(self.topic, 1000, first=1000 + 1000 * turn))
+                self.wait_for_backlog(relay, 0)
+        finally:
+            done.set()
+            thread.join()
+        self.assertEqual(relay.stop(), 0)
+        self.assertNotIn("lease of shard 0 lost", relay.log())
+        self.assert_delivered(5000)
+
+
+class PauseTest(ResourceTest):
+    WINDOW, EVENTS = 1000, 10_000
+
+    def test_stopped_for_longer_than_its_lease_b2(self):
+        """Another relay has taken over when it wakes. What its client still sends has come before, at most a window of it."""
+        server = shared_postgres()
+        name = f"pause_{uuid.uuid4().hex}"
+        options = {"connection": server.create_database(name)}
+        settings = {"reserve_duration": "2s", "max_in_flight_events": self.WINDOW, "batch_size": 100}
+        first, second = (self.relay("postgres", options, self.kafka.bootstrap, settings) for _ in range(2))
+        self.migrate(first)
+        first.start().wait_for_log("delivering shard 0")
+        second.start().wait_for_log("standby")
+        sent = arrived = 0
+        for sleeper, other in ((first, second), (second, first)):
+            server.psql("insert into outbox_event (topic, event_type, aggregate_id, payload) select"
+                        f" '{self.topic}', 'made', 'k', i from generate_series({sent}, {sent + self.EVENTS - 1}) i", name)
+            sent += self.EVENTS
+            sleeper.wait_while_running(lambda before=arrived: self.records() > before, 30, "it is amid sending")
+            sleeper.send(signal.SIGSTOP)
+            self.assertLess(self.records(), sent, "it was to be stopped amid sending")
+            self.wait_for_backlog(other, 0)
+            arrived = self.records()
+            sleeper.send(signal.SIGCONT)
+            sleeper.wait_for_log("lease of shard 0 lost")
+        self.assertEqual((first.stop(), second.stop()), (0, 0))
+        self.assert_delivered(sent, twice_at_most=2 * self.WINDOW)
+
+    def records(self):
+        return sum(self.kafka.end_offsets(self.topic).values())
+
+
+class BurstTest(ResourceTest):
+    def test_nothing_for_long_then_very_much_b93(self):
+        relay = self.sqlite(self.kafka.bootstrap, {"max_in_flight_bytes": "4MiB"})
+        relay.start()
+        relay.wait_for_log("delivering shard 0")
+        self.insert(1, 0)
+        self.wait_for_backlog(relay, 0)
+        idle = memory(relay.pid, "VmRSS")
+        self.insert(6_000, 1, size=5_000)
+        self.wait_for_backlog(relay, 0)
+        most = memory(relay.pid, "VmHWM")
+        print(f"  {idle >> 10} KiB when idle, {most >> 10} KiB at most, for 30 MB of events")
+        self.assertLess(most - idle, 16 << 20)
+        self.assertEqual(relay.stop(), 0)
+        self.assert_delivered(6_001)
+
+
+def processor_seconds(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def memory(pid, what):
+    """In bytes, as the kernel calls it."""
+    status = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    return int(re.search(rf"{what}:\s+(\d+) kB", status).group(1)) * 1024
+
+
+if __name__ == "__main__":
+    unittest.main()
