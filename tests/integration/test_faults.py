@@ -49,6 +49,20 @@ class FaultTest(unittest.TestCase):
     def payloads(self, bootstrap, topic):
         return [record.payload.decode() for record in read_topic(bootstrap, topic)]
 
+    INSERT = "insert into outbox_event (topic, event_type, aggregate_id, payload) values (?, 'made', 'k', ?)"
+
+    def insert(self, topic, count, first=0, size=0):
+        """Numbered events of one key by one transaction, each made larger by `size`."""
+        with sqlite3.connect(self.path, timeout=60) as link:
+            link.executemany(self.INSERT, [(topic, f"{first + i} " + "x" * size) for i in range(count)])
+
+    def assert_numbered(self, bootstrap, topic, count, twice_at_most=0):
+        """The numbers from 0 on, in order where they came first. Returns how many came again."""
+        arrived = [payload.partition(" ")[0] for payload in self.payloads(bootstrap, topic)]
+        self.assertEqual(list(dict.fromkeys(arrived)), [str(i) for i in range(count)])
+        self.assertLessEqual(len(arrived) - count, twice_at_most)
+        return len(arrived) - count
+
 
 class BrokerTest(FaultTest):
     def test_broker_down_at_start_and_later_b13_b25_b63(self):

@@ -2,16 +2,14 @@
 
 import os
 import pathlib
-import re
 import resource
 import signal
-import sqlite3
 import threading
 import time
 import unittest
 import uuid
 
-from servers import shared_kafka, shared_postgres, wait_until
+from servers import memory, shared_kafka, shared_postgres, wait_until
 from test_faults import FaultTest, lines
 
 
@@ -20,17 +18,6 @@ class ResourceTest(FaultTest):
         self.kafka = shared_kafka()
         self.topic = f"resources-{uuid.uuid4()}"
         self.kafka.create_topic(self.topic)
-
-    def assert_delivered(self, count, twice_at_most=0):
-        """The numbers from 0 on, in order where they came first."""
-        arrived = [payload.partition(" ")[0] for payload in self.payloads(self.kafka.bootstrap, self.topic)]
-        self.assertEqual(list(dict.fromkeys(arrived)), [str(i) for i in range(count)])
-        self.assertLessEqual(len(arrived) - count, twice_at_most)
-
-    def insert(self, count, first, size=0):
-        with sqlite3.connect(self.path, timeout=60) as link:
-            link.executemany("insert into outbox_event (topic, event_type, aggregate_id, payload) values (?, 'made', 'k', ?)",
-                             [(self.topic, f"{first + i} " + "x" * size) for i in range(count)])
 
 
 class MemoryTest(ResourceTest):
@@ -45,7 +32,7 @@ class MemoryTest(ResourceTest):
             relay.start()
             relay.wait_for_log("delivering shard 0")
             resource.prlimit(relay.pid, resource.RLIMIT_DATA, (memory(relay.pid, "VmData") + spare, resource.RLIM_INFINITY))
-            self.insert(self.WINDOW, sent, size=200_000)
+            self.insert(self.topic, self.WINDOW, sent, size=200_000)
             sent += self.WINDOW
             wait_until(lambda: relay.returncode is not None or "out of memory" in relay.log()
                        or self.status(relay)["backlog"] == 0, 60, "it ends, says so, or has enough")
@@ -60,14 +47,15 @@ class MemoryTest(ResourceTest):
             self.assertEqual(relay.stop(), 0)
         print(f"  of four relays {ended} ended, {told} said so")
         self.assertGreater(ended + told, 0, "the fault was to be met")
-        self.assert_delivered(sent, twice_at_most=ended * self.WINDOW)
+        self.assert_numbered(self.kafka.bootstrap, self.topic, sent, twice_at_most=ended * self.WINDOW)
 
 
 class LogTest(ResourceTest):
     def test_no_room_for_the_log_b7(self):
         """The device is full, the reader of the pipe has gone, or the file may not grow: events move all the same."""
         server = shared_postgres()
-        relay = self.relay("postgres", {"connection": server.create_database(f"log_{uuid.uuid4().hex}")}, self.kafka.bootstrap)
+        options = {"connection": server.create_database(f"log_{uuid.uuid4().hex}")}
+        relay = self.relay("postgres", options, self.kafka.bootstrap)
         self.migrate(relay)
         for i, redirect in enumerate(("2>/dev/full", "2> >(true)", "")):
             limit = ["prlimit", "--fsize=1000", "--"] if not redirect else []
@@ -76,7 +64,7 @@ class LogTest(ResourceTest):
             self.wait_for_backlog(relay, 0)
             self.assertEqual(relay.stop(), 0)
             self.assertLessEqual(len(relay.log()), 1000)
-        self.assert_delivered(300)
+        self.assert_numbered(self.kafka.bootstrap, self.topic, 300)
 
 
 class DescriptorTest(ResourceTest):
@@ -102,7 +90,7 @@ class DescriptorTest(ResourceTest):
         resource.prlimit(relay.pid, resource.RLIMIT_NOFILE, limit)
         self.wait_for_backlog(relay, 0)
         self.assertEqual(relay.stop(), 0)
-        self.assert_delivered(200)
+        self.assert_numbered(self.kafka.bootstrap, self.topic, 200)
 
 
 class ProcessorTest(ResourceTest):
@@ -132,14 +120,14 @@ class ProcessorTest(ResourceTest):
             thread.join()
         self.assertEqual(relay.stop(), 0)
         self.assertNotIn("lease of shard 0 lost", relay.log())
-        self.assert_delivered(5000)
+        self.assert_numbered(self.kafka.bootstrap, self.topic, 5000)
 
 
 class PauseTest(ResourceTest):
     WINDOW, EVENTS = 1000, 10_000
 
     def test_stopped_for_longer_than_its_lease_b2(self):
-        """Another relay has taken over when it wakes. What its client still sends has come before, at most a window of it."""
+        """Another relay has taken over when it wakes. What it still sends has come before, at most a window of it."""
         server = shared_postgres()
         name = f"pause_{uuid.uuid4().hex}"
         options = {"connection": server.create_database(name)}
@@ -161,7 +149,7 @@ class PauseTest(ResourceTest):
             sleeper.send(signal.SIGCONT)
             sleeper.wait_for_log("lease of shard 0 lost")
         self.assertEqual((first.stop(), second.stop()), (0, 0))
-        self.assert_delivered(sent, twice_at_most=2 * self.WINDOW)
+        self.assert_numbered(self.kafka.bootstrap, self.topic, sent, twice_at_most=2 * self.WINDOW)
 
     def records(self):
         return sum(self.kafka.end_offsets(self.topic).values())
@@ -172,27 +160,21 @@ class BurstTest(ResourceTest):
         relay = self.sqlite(self.kafka.bootstrap, {"max_in_flight_bytes": "4MiB"})
         relay.start()
         relay.wait_for_log("delivering shard 0")
-        self.insert(1, 0)
+        self.insert(self.topic, 1)
         self.wait_for_backlog(relay, 0)
         idle = memory(relay.pid, "VmRSS")
-        self.insert(6_000, 1, size=5_000)
+        self.insert(self.topic, 6_000, 1, size=5_000)
         self.wait_for_backlog(relay, 0)
         most = memory(relay.pid, "VmHWM")
         print(f"  {idle >> 10} KiB when idle, {most >> 10} KiB at most, for 30 MB of events")
         self.assertLess(most - idle, 16 << 20)
         self.assertEqual(relay.stop(), 0)
-        self.assert_delivered(6_001)
+        self.assert_numbered(self.kafka.bootstrap, self.topic, 6_001)
 
 
 def processor_seconds(pid):
     fields = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def memory(pid, what):
-    """In bytes, as the kernel calls it."""
-    status = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    return int(re.search(rf"{what}:\s+(\d+) kB", status).group(1)) * 1024
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import collections
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -32,6 +33,12 @@ def wait_until(condition, timeout, what, interval=0.02):
         if time.monotonic() > deadline:
             raise TimeoutError(f"{what}: not within {timeout} s")
         time.sleep(interval)
+
+
+def memory(pid, what):
+    """In bytes; `what` as in /proc/PID/status: VmRSS, VmHWM for the most so far, VmData."""
+    status = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    return int(re.search(rf"{what}:\s+(\d+) kB", status).group(1)) * 1024
 
 
 class TemporaryFolder:

@@ -1,0 +1,239 @@
+"""Bad weather between a relay and its database, and between it and Kafka: resets, lost answers, slow and changing ways.
+
+Whatever the weather: every committed event arrives, in order per key, none is charged an attempt, and the relay tells of a
+change once, not of each try. What may arrive twice is said by each test.
+"""
+
+import os
+import re
+import sqlite3
+import unittest
+import uuid
+
+import psycopg2
+
+from fault_drivers import MariadbDatabase, PostgresDatabase
+from fault_scene import BACK, BAD, Scene
+from servers import (TemporaryFolder, free_port, memory, own_kafka, shared_kafka, shared_postgres, unavailable,
+                     wait_until)
+from servers.tcp_proxy import DOWN, TcpProxy
+from test_faults import FaultTest
+
+
+class ToTheDatabase:
+    """A confirm whose answer was lost is repeated before anything is read again: nothing arrives twice."""
+
+    Database = None
+
+    def scene(self):
+        database = self.Database(False)
+        self.addCleanup(database.close)
+        proxy = TcpProxy(database.port)
+        self.addCleanup(proxy.close)
+        return Scene(self, database, database.options(proxy.port)).start(), proxy
+
+    @staticmethod
+    def failed(scene):
+        """How many calls so far."""
+        return len(scene.told(("database: ", BAD)))
+
+    @staticmethod
+    def wait_for_good(scene):
+        scene.relay.wait_while_running(lambda: len(scene.told(BACK)) == len(scene.told(BAD)), 30, "the database is back")
+
+    def test_reset_after_each_number_of_bytes_b16(self):
+        """Within the handshake, a read, a confirm, a renewal: wherever the numbers lead."""
+        scene, proxy = self.scene()
+        counts = (1, 50, 100, 300, 500, 800, 1200, 2000, 3000, 4000, 5000, 6000, 7000, 8000)
+        for count in counts:
+            failed = self.failed(scene)
+            proxy.reset_after(count)
+            scene.relay.wait_while_running(lambda: self.failed(scene) > failed + 1, 30,  # pylint: disable=W0640
+                                           "calls fail")
+            proxy.heal()
+            proxy.cut()
+            self.wait_for_good(scene)
+        scene.finish(outages=1, at_most=2 * len(counts))
+
+    def test_answers_are_lost_b18(self):
+        """What was asked is done, and nobody hears of it."""
+        scene, proxy = self.scene()
+        for _ in range(3):
+            proxy.silence(directions=(DOWN,))
+            scene.wait_for_bad(tries=0)
+            scene.application.flow(5)
+            proxy.heal()
+            self.wait_for_good(scene)
+        scene.finish(outages=3, at_most=6)
+
+    def test_a_byte_at_a_time_and_slowly_b19_b20(self):
+        scene, proxy = self.scene()
+        proxy.slow(bite=1)
+        scene.application.flow(10)
+        scene.wait_for_arrivals()
+        proxy.slow(delay=0.1, rate=10_000)
+        scene.application.flow(10)
+        scene.wait_for_arrivals()
+        proxy.heal()
+        scene.finish(outages=0, at_most=2)
+
+    def test_up_and_down_b23(self):
+        """A change is told once, and the tries in between wait."""
+        scene, proxy = self.scene()
+        for _ in range(10):
+            proxy.shut()
+            scene.wait_for_bad(tries=0)
+            proxy.heal()
+            self.wait_for_good(scene)
+            scene.wait_for_arrivals()
+        self.assertLess(self.failed(scene), 10 * 10)
+        scene.finish(outages=10)
+
+
+class PostgresNetwork(ToTheDatabase, unittest.TestCase):
+    Database = PostgresDatabase
+
+
+class MariadbNetwork(ToTheDatabase, unittest.TestCase):
+    Database = MariadbDatabase
+
+
+class ToKafka(FaultTest):
+    """What was on the way may arrive twice, at most a window for each fault."""
+
+    WINDOW = 100
+
+    @classmethod
+    def setUpClass(cls):
+        port = free_port()
+        cls.broker = own_kafka(properties={"advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}"})
+        cls.addClassCleanup(cls.broker.stop)
+        cls.broker.start()
+        cls.proxy = TcpProxy(cls.broker.port, port)
+        cls.addClassCleanup(cls.proxy.close)
+
+    def setUp(self):
+        self.topic = f"network-{uuid.uuid4()}"
+        self.broker.create_topic(self.topic)
+        self.proxy.heal()
+        self.faults = self.sent = 0
+        self.relay_ = self.sqlite(f"127.0.0.1:{self.proxy.port}", {
+            "max_in_flight_events": self.WINDOW, "batch_size": self.WINDOW // 2, "delivery_timeout": "2s"},
+            kafka={"reconnect.backoff.max.ms": "200"})
+        self.relay_.start()
+        self.flow()
+        self.wait_for_backlog(self.relay_, 0)
+
+    def flow(self, count=50, size=0):
+        """So many events are committed."""
+        self.insert(self.topic, count, self.sent, size)
+        self.sent += count
+
+    def finish(self, faults):
+        """Wherever the broker was told to be out of reach, it was told to be back, and no attempt was counted."""
+        self.proxy.heal()
+        self.flow()
+        self.wait_for_backlog(self.relay_, 0)
+        self.assertEqual(self.relay_.stop(), 0)
+        twice = self.assert_numbered(self.broker.bootstrap, self.topic, self.sent, twice_at_most=faults * self.WINDOW)
+        log = self.relay_.log()
+        self.assertIn(log.count("broker cannot be used"), range(2 * faults + 1))
+        self.assertEqual(log.count("broker cannot be used"), log.count("broker is back"))
+        with sqlite3.connect(self.path) as link:
+            self.assertEqual(link.execute("select count(*) from outbox_retry").fetchone(), (0,))
+        print(f"  {self.sent} events, {twice} twice")
+
+    def wait_until_empty(self):
+        self.wait_for_backlog(self.relay_, 0)
+
+    def arrived(self):
+        return sum(self.broker.end_offsets(self.topic).values())
+
+    def wait_for_arrivals(self, more=1):
+        before = self.arrived()
+        self.relay_.wait_while_running(lambda: self.arrived() >= before + more, 30, "events arrive")
+
+    def test_reset_after_each_number_of_bytes_b16_b65(self):
+        counts = (1, 50, 200, 400, 600, 800, 1000, 1500, 2500, 4000)
+        for count in counts:
+            before = self.resets()
+            self.proxy.reset_after(count)
+            self.flow(20, size=100)
+            self.relay_.wait_while_running(lambda seen=before: self.resets() > seen + 1, 30, "connections are reset")
+            self.proxy.heal()
+            self.proxy.cut()
+            self.wait_until_empty()
+        self.finish(faults=len(counts))
+
+    def resets(self):
+        return len(re.findall("librdkafka FAIL|Disconnected|reset by peer", self.relay_.log()))
+
+    def test_answers_are_lost_b18_b25_b66(self):
+        """The broker stores, and is not heard. When the time for an answer is over, what was sent is sent again."""
+        for turn in (1, 2):
+            self.proxy.silence(directions=(DOWN,))
+            self.flow()
+            self.wait_for_arrivals(50)
+            self.relay_.wait_for_log("(?s)" + "reset by the relay.*" * turn)
+            self.proxy.heal()
+            self.proxy.cut()
+            self.wait_until_empty()
+        self.finish(faults=2)
+
+    def test_a_byte_at_a_time_and_slowly_b19_b20(self):
+        self.proxy.slow(bite=1)
+        self.flow(20)
+        self.wait_until_empty()
+        # What is read is what the window holds, however slowly it empties: 2 MB, of 20 that wait.
+        before = memory(self.relay_.pid, "VmHWM")
+        self.proxy.slow(rate=2_000_000)
+        self.flow(10 * self.WINDOW, size=20_000)
+        self.wait_for_arrivals(2 * self.WINDOW)
+        self.assertLess(memory(self.relay_.pid, "VmHWM") - before, 10 << 20)
+        self.finish(faults=1)
+
+    def test_up_and_down_b23_b25(self):
+        for turn in range(1, 6):
+            self.proxy.shut()
+            self.flow(5)
+            self.relay_.wait_while_running(lambda due=turn: self.told() >= due, 30, "the relay tells of it")
+            self.proxy.heal()
+            self.wait_until_empty()
+        self.finish(faults=5)
+        self.assertLess(len(self.relay_.log().splitlines()), 200)
+
+    def told(self):
+        return self.relay_.log().count("broker cannot be used")
+
+
+class NamesTest(FaultTest):
+    def test_a_host_moves_b22(self):
+        """Database and Kafka are where nobody listens, until their names lead elsewhere."""
+        if os.geteuid() != 0:
+            unavailable("only root can give a program names of its own")
+        kafka, server = shared_kafka(), shared_postgres()
+        topic, name = f"names-{uuid.uuid4()}", f"names_{uuid.uuid4().hex}"
+        kafka.create_topic(topic)
+        server.create_database(name)
+        port = kafka.bootstrap.rpartition(":")[2]
+        relay = self.relay("postgres", {"connection": f"host=db.example port={server.port} user=postgres dbname={name}"},
+                           f"kafka.example:{port}")
+        with psycopg2.connect(server.dsn(name)) as link:
+            link.cursor().execute(relay.command("migrate", "--print").stdout)
+        folder = TemporaryFolder("names")
+        self.addCleanup(folder.remove)
+        hosts = folder.path / "hosts"
+        hosts.write_text("127.0.0.2 db.example kafka.example\n", encoding="ascii")
+        relay.start(under=["unshare", "--mount", "sh", "-c", f'mount --bind {hosts} /etc/hosts && exec "$@"', "sh"])
+        relay.wait_for_log("database cannot be used: .*127.0.0.2")
+        server.psql(f"insert into outbox_event (topic, event_type, payload) values ('{topic}', 'made', '0')", name)
+        hosts.write_text("127.0.0.1 db.example\n127.0.0.2 kafka.example\n", encoding="ascii")
+        relay.wait_for_log("database is back")
+        relay.wait_for_log("broker cannot be used")
+        hosts.write_text("127.0.0.1 db.example kafka.example\n", encoding="ascii")
+        wait_until(lambda: self.payloads(kafka.bootstrap, topic) == ["0"], 30, "the event arrives")
+        self.assertEqual(relay.stop(), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
