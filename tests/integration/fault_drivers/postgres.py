@@ -68,6 +68,15 @@ class PostgresDatabase:
         """As when the machine loses its power: nobody of the server gets to say anything."""
         self._server.halt("kill")
 
+    def recover(self):
+        """Starts and takes nobody, as while there is a long log to go through."""
+        self._server.set({"hot_standby": "off"})
+        (self._server.data / "standby.signal").touch()
+        self._server.start(wait=False)
+
+    def recovered(self):
+        self._server.promote()
+
     # Its sessions with the relay.
 
     def sessions(self):

@@ -45,7 +45,8 @@ class PostgresServer:
         self.log = self.folder.path / "postgres.log"
         self._process = None
         try:
-            self._initdb({**SETTINGS, **(settings or {})})
+            self._make()
+            self.set({**SETTINGS, "port": self.port, "unix_socket_directories": self.folder.path, **(settings or {})})
         except BaseException:
             self.folder.remove()
             raise
@@ -57,19 +58,27 @@ class PostgresServer:
     def __exit__(self, *_):
         self.stop()
 
-    def _initdb(self, settings):
-        settings = {**settings, "port": self.port, "unix_socket_directories": self.folder.path}
-        command = [self._bin / "initdb", "--pgdata", self.data, "--username", "postgres", "--auth", "trust",
-                   "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync", "--no-instructions"]
+    def _make(self):
+        self._run("initdb", [self._bin / "initdb", "--pgdata", self.data, "--username", "postgres", "--auth", "trust",
+                             "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync", "--no-instructions"])
+
+    def _run(self, what, command):
         process = Process(command, self.log, user=self.user, cwd=self.folder.path)
         if process.wait(120) != 0:
-            raise RuntimeError(f"initdb failed:\n{process.log_tail()}")
+            raise RuntimeError(f"{what} failed:\n{process.log_tail()}")
+
+    def set(self, settings):
+        """From the next start on."""
         with open(self.data / "postgresql.conf", "a", encoding="utf-8") as file:
             file.writelines(f"{key} = '{value}'\n" for key, value in settings.items())
 
-    def start(self):
+    def start(self, wait=True):
         self._process = Process([self._bin / "postgres", "-D", self.data], self.log, user=self.user,
                                 cwd=self.folder.path)
+        if wait:
+            self.wait_until_ready()
+
+    def wait_until_ready(self):
         wait_until(self._is_ready, 60, f"PostgreSQL on port {self.port} takes connections")
 
     def _is_ready(self):
@@ -94,6 +103,13 @@ class PostgresServer:
             # a new server refuses to start beside any of them; one that is dead and not yet buried has no exe
             wait_until(lambda: not any(os.path.exists(f"/proc/{pid}/exe") for pid in orphans), 30, "all are gone")
             self._process = None
+
+    def promote(self):
+        """Ends the recovery of a standby, which then takes writes."""
+        command = [self._bin / "pg_ctl", "promote", "--pgdata", self.data]
+        wait_until(lambda: Process(command, self.log, user=self.user, cwd=self.folder.path).wait(120) == 0, 60,
+                   "the server is a standby, and is promoted")
+        self.wait_until_ready()
 
     def restart(self, mode="fast"):
         self.halt(mode)
@@ -135,3 +151,15 @@ class PostgresServer:
         """Runs SQL as a user would type it; returns the unaligned output."""
         return subprocess.run(["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", self.dsn(database)],
                               input=sql, capture_output=True, text=True, check=True).stdout
+
+
+class PostgresStandby(PostgresServer):
+    """Follows another server until it is promoted. Takes reads meanwhile."""
+
+    def __init__(self, primary):
+        self._primary = primary
+        super().__init__()
+
+    def _make(self):
+        self._run("pg_basebackup", [self._bin / "pg_basebackup", "--pgdata", self.data, "--write-recovery-conf",
+                                    "--checkpoint=fast", "--dbname", self._primary.dsn()])
