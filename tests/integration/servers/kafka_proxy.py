@@ -42,7 +42,8 @@ class KafkaProxy(TcpProxy):
     """reset(refuse=...): asked as refuse(number, request) for each Produce request, counted from 0 over all
     connections. An error code answers it here, and the broker never sees it. reset(release=...): such an answer leaves
     when release(requests) says so, asked again at each new request: it keeps several requests in flight.
-    reset(lose=...): asked as lose(request) when the broker has answered; True resets the connection instead."""
+    reset(lose=...): asked as lose(request) when the broker has answered; True resets the connection instead.
+    reset(belie=...): asked as belie(request) then too; an error code goes to the client instead of the answer."""
 
     def __init__(self, port, upstream_port):
         self.bootstrap = f"127.0.0.1:{port}"
@@ -52,12 +53,13 @@ class KafkaProxy(TcpProxy):
         super().__init__(upstream_port, port)
 
     def reset(self, refuse: Callable = lambda number, request: None, release: Callable = lambda requests: True,
-              lose: Callable = lambda request: False):
+              lose: Callable = lambda request: False, belie: Callable = lambda request: None):
         """Forgets the requests so far."""
         self.requests = []
         self._refuse = refuse
         self._release = release
         self._lose = lose
+        self._belie = belie
 
     def close(self):
         with self._changed:
@@ -114,6 +116,9 @@ class KafkaProxy(TcpProxy):
                     if self._lose(request):
                         link.reset()
                         return
+                    lie = self._belie(request)
+                    if lie is not None:
+                        answer = _produce_answer(struct.unpack_from(">i", answer)[0], dataclasses.replace(request, error=lie))
             _send(link.client, answer)
 
 
