@@ -229,6 +229,22 @@ class DatabaseFaults:
     def test_table_renamed_b39(self):
         self.schema("alter table outbox_event rename to gone", "alter table gone rename to outbox_event", "outbox_event")
 
+    def test_table_emptied_b94(self):
+        """While the relay works, and again with ids that begin anew, for which it must not work: docs/guarantees.md."""
+        scene = self.scene().start()
+        scene.application.pause()
+        scene.wait_until_empty()
+        scene.database.run(scene.database.EMPTY)
+        scene.application.resume()
+        scene.wait_for_arrivals()
+        scene.application.pause()
+        scene.wait_until_empty()
+        self.assertEqual(scene.relay.stop(), 0)
+        scene.database.run(scene.database.BEGIN_ANEW)
+        scene.relay.start()
+        scene.application.resume()
+        scene.finish(outages=0)
+
     # Who may connect. A person has to mend these, so the relay ends; one that had worked already waits.
 
     def refused(self, scene, options, why):
@@ -331,6 +347,35 @@ class SqliteFaults(DatabaseFaults, unittest.TestCase):
         scene.database.restore()
         scene.application.resume()
         scene.finish(outages=0, at_most=1)
+
+    def test_long_reader_b56(self):
+        """While it reads, the write-ahead log grows, and the relay goes on; by the relay it does not grow."""
+        scene = self.scene().start()
+        log = scene.database.path.with_name(scene.database.path.name + "-wal")
+        scene.database.run("create table ballast (data blob)")
+
+        def grow():
+            for _ in range(80):
+                scene.database.run("insert into ballast values (zeroblob(100000))")
+            scene.application.flow(20)
+            scene.wait_for_arrivals()
+            return log.stat().st_size
+
+        reader = self.hold(scene, "begin")
+        reader.execute("select count(*) from ballast")
+        largest = grow()
+        self.let_go(scene, reader)
+        self.assertGreater(largest, 8_000_000)
+        self.assertLess(max(grow(), grow()), largest + 4_000_000)
+        scene.finish(outages=0)
+
+    def test_vacuum_and_other_schemas_b61(self):
+        scene = self.scene().start()
+        for turn in range(20):
+            scene.database.run(f"create table other_{turn} (x); alter table orders add column c{turn}; vacuum;"
+                               f" drop table other_{turn}; create index i{turn} on outbox_event (topic); vacuum")
+            scene.application.flow(3)
+        scene.finish(outages=0)
 
 
 if __name__ == "__main__":

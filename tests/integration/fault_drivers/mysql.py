@@ -85,6 +85,7 @@ class _Database:
     def read_only(self, on):
         self.run(f"set global read_only = {int(on)}")
 
+    EMPTY, BEGIN_ANEW = "delete from outbox_event", "truncate outbox_event"
     LOCK_ROWS = "select id from outbox_event for update"
     LOCK_TABLE = "lock tables outbox_event write, orders write"
     LOCK_SHARDS = "select shard from outbox_shard for update"

@@ -102,6 +102,7 @@ class PostgresDatabase:
         self.run(f"alter system set default_transaction_read_only = {'on' if on else 'off'}")
         self._server.reload()
 
+    EMPTY, BEGIN_ANEW = "truncate outbox_event", "truncate outbox_event restart identity"
     LOCK_ROWS = "select id from outbox_event for update"
     LOCK_TABLE = "lock table outbox_event in access exclusive mode"
     LOCK_SHARDS = "select shard from outbox_shard for update"

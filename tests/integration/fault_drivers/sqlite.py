@@ -39,6 +39,7 @@ class SqliteDatabase:
             return [row[0] for row in link.execute(sql)]
 
     HEADERS = "text"
+    EMPTY, BEGIN_ANEW = "delete from outbox_event", "delete from sqlite_sequence where name = 'outbox_event'"
     LOCK_TABLE = "begin immediate"  # there is no other lock
 
     def hold(self, sql):
