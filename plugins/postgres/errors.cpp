@@ -37,6 +37,9 @@ Error Explain(const sql::Tables& tables, const std::string& sqlstate, const std:
     return error(OUTBOX_BAD_DATA,
                  "a text column holds no such bytes; for payloads run: outbox-relay migrate --payload bytea");
   if (family == "22" || family == "23") return error(OUTBOX_BAD_DATA);
+  if (sqlstate == "42P05")
+    return error(OUTBOX_UNAVAILABLE,
+                 "this is somebody else's session: connect past the pooler, or to one in session mode");
   if (sqlstate == "26000" || sqlstate == "0A000") return error(OUTBOX_UNAVAILABLE);  // the session is not what it was
   if (family == "08" || family == "53" || family == "57" || family == "58" || IsConflict(sqlstate) || sqlstate.empty())
     return error(OUTBOX_UNAVAILABLE);

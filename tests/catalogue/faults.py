@@ -76,7 +76,9 @@ GROUPS = {
               ("contract/visibility/late-commit-is-returned-first", "simulation/late-commits")),
         Fault(39, "table renamed, column gone, right withdrawn while it runs"),
         Fault(40, "no connection left, disk full"),
-        Fault(41, "a pooler that changes sessions between statements"),
+        Fault(41, "a pooler that changes sessions between statements",
+              note=OPEN + "by hand with PgBouncer 1.18: in session mode all is well, in transaction mode nothing is sent "
+                   "and the log says why. Debian's package starts a service, so no test asks for it."),
         Fault(42, "the connection for notifications is dead",
               note=DESIGN + "the relay looks by itself every poll_interval."),
     ],

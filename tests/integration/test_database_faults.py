@@ -369,7 +369,7 @@ class SqliteFaults(DatabaseFaults, unittest.TestCase):
         self.assertLess(max(grow(), grow()), largest + 4_000_000)
         scene.finish(outages=0)
 
-    def test_vacuum_and_other_schemas_b61(self):
+    def test_vacuum_and_other_schemas_b55_b61(self):
         scene = self.scene().start()
         for turn in range(20):
             scene.database.run(f"create table other_{turn} (x); alter table orders add column c{turn}; vacuum;"

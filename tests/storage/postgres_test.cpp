@@ -9,6 +9,7 @@
 
 #include "driver.hpp"
 #include "postgres/adapter.hpp"
+#include "postgres/errors.hpp"
 #include "tests/catch.hpp"
 
 namespace {
@@ -465,6 +466,13 @@ TEST_CASE("locks, ends and silence of the server", "[postgres][b17][b26][b29][b3
     reset("select pg_reload_conf()");
     ready.app("set default_transaction_read_only = off");
   }
+}
+
+TEST_CASE("a pooler that changes sessions between statements is named", "[postgres][b41]") {
+  const Error error =
+      outbox::postgres::Explain(outbox::sql::Tables("outbox_event"), "42P05", "prepared statement already exists");
+  CHECK(error.code == OUTBOX_UNAVAILABLE);
+  CHECK(std::string(error.what()).find("session mode") != std::string::npos);
 }
 
 TEST_CASE("a connection that cannot be made says whose fault it is, and never the password", "[postgres]") {

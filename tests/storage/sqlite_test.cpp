@@ -95,7 +95,7 @@ TEST_CASE("a database without the tables names what makes them", "[sqlite]") {
   }
 }
 
-TEST_CASE("options name the key that is wrong", "[sqlite]") {
+TEST_CASE("options name the key that is wrong", "[sqlite][b86]") {
   const auto text = [](const char* json) {
     return std::string(Caught([&] { outbox::sqlite::Config(json, nullptr); }).what());
   };
