@@ -28,8 +28,6 @@ def table(result_of):
             rows = [[test.shown(), result_of(test)] for test in tests[fault.number]]
             if fault.note:
                 rows.append([fault.note, ""])
-            if not rows:
-                rows.append(["none", ""])
             for i, row in enumerate(rows):
                 yield "| " + " | ".join([*([str(fault.number), fault.what] if i == 0 else ["", ""]), *row]) + " |\n"
 
@@ -42,6 +40,10 @@ def check():
     numbers = [fault.number for fault in FAULTS]
     if numbers != list(range(1, len(numbers) + 1)):
         return f"the faults are not numbered one by one: {numbers}"
+    tests = find(FAULTS)
+    bare = [fault.number for fault in FAULTS if not tests[fault.number] and not fault.note]
+    if bare:
+        return f"neither a test nor a note why there is none: {bare}"
     wanted = without_results("".join(table(lambda test: "")))
     written = without_results(DOCUMENT.read_text(encoding="utf-8").partition(MARK)[2])
     differing = next(((one, other) for one, other in zip([*wanted, "the end"], [*written, "the end"]) if one != other), None)

@@ -236,7 +236,7 @@ class SchemaTest(FaultTest):
             for pattern in patterns:
                 self.assertRegex(ended.stdout + ended.stderr, pattern)
 
-    def test_sqlite(self):
+    def test_sqlite_b12_b58(self):
         folder = TemporaryFolder("schema")
         self.addCleanup(folder.remove)
         path = folder.path / "outbox.db"
@@ -255,7 +255,7 @@ class SchemaTest(FaultTest):
             link.execute(sql.replace("autoincrement", "").replace("AUTOINCREMENT", ""))
         self.refused(relay, "(?i)autoincrement")
 
-    def test_postgres(self):
+    def test_postgres_b12(self):
         server = shared_postgres()
         name = f"schema_{uuid.uuid4().hex}"
         server.create_database(name)

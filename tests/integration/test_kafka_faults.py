@@ -50,7 +50,7 @@ class ProxiedTest(KafkaTest):
     # Small requests, so that there are many.
     SMALL = {"batch.num.messages": "10", "linger.ms": "0"}
 
-    def test_errors_that_pass_b64_b76(self):
+    def test_errors_that_pass_b63_b64_b76(self):
         """Some before the append, some after it: what is sent again is recognised, whatever the error said."""
         passing = (NOT_ENOUGH_REPLICAS, NOT_ENOUGH_REPLICAS_AFTER_APPEND, NOT_LEADER, REQUEST_TIMED_OUT, STORAGE_ERROR)
         before, after = list(passing), list(passing)
