@@ -49,7 +49,7 @@ GROUPS = {
         Fault(19, "slow answers, a byte at a time"),
         Fault(20, "a peer that takes little per second"),
         Fault(21, "bits flip on the way",
-              note=OPEN + "without TLS neither database protocol has a checksum, and nobody behind it can notice. "
+              note="Without TLS neither database's protocol has a checksum, so that what was altered cannot be noticed. "
                    "Kafka's batches have one."),
         Fault(22, "connections refused; a host's address changes"),
         Fault(23, "up and down all the time"),

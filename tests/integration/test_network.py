@@ -5,6 +5,7 @@ change once, not of each try. What may arrive twice is said by each test.
 """
 
 import os
+import random
 import re
 import sqlite3
 import unittest
@@ -14,10 +15,26 @@ import psycopg2
 
 from fault_drivers import MariadbDatabase, PostgresDatabase
 from fault_scene import BACK, BAD, Scene
-from servers import (TemporaryFolder, free_port, memory, own_kafka, shared_kafka, shared_postgres, unavailable,
-                     wait_until)
+from servers import (TemporaryFolder, free_port, memory, own_kafka, read_topic, shared_kafka, shared_postgres,
+                     unavailable, wait_until)
 from servers.tcp_proxy import DOWN, TcpProxy
 from test_faults import FaultTest
+
+
+class Flipping(TcpProxy):
+    """Alters single bits, one byte of so many, while `every` says so."""
+
+    every = None
+    flipped = 0
+    _dice = random.Random(21)
+
+    def _spend(self, link, data, target):
+        data = bytearray(data)
+        for at in range(len(data)):
+            if self.every and self._dice.randrange(self.every) == 0:
+                data[at] ^= 1 << self._dice.randrange(8)
+                self.flipped += 1
+        return super()._spend(link, bytes(data), target)
 
 
 class ToTheDatabase:
@@ -25,10 +42,10 @@ class ToTheDatabase:
 
     Database = None
 
-    def scene(self):
+    def scene(self, proxy=TcpProxy):
         database = self.Database(False)
         self.addCleanup(database.close)
-        proxy = TcpProxy(database.port)
+        proxy = proxy(database.port)
         self.addCleanup(proxy.close)
         return Scene(self, database, database.options(proxy.port)).start(), proxy
 
@@ -76,6 +93,25 @@ class ToTheDatabase:
         scene.wait_for_arrivals()
         proxy.heal()
         scene.finish(outages=0, at_most=2)
+
+    def test_bits_flip_b21(self):
+        """Nobody can promise anything about what was in between. The relay lives, and goes on when it is over."""
+        scene, proxy = self.scene(Flipping)
+        proxy.every = 300
+        for flips in range(5, 30, 5):
+            scene.application.flow(5)
+            scene.relay.wait_while_running(lambda due=flips: proxy.flipped >= due, 30, "bits are flipped")
+        proxy.every = None
+        proxy.cut()
+        scene.application.pause()
+        number, = scene.application.commit()
+        scene.relay.wait_while_running(lambda: str(number) in self.payloads(scene), 30, "what is committed now arrives")
+        scene.application.stop()
+        self.assertEqual(scene.relay.stop(), 0)
+
+    @staticmethod
+    def payloads(scene):
+        return {record.payload.decode(errors="replace") for record in read_topic(scene.kafka.bootstrap, scene.topic)}
 
     def test_up_and_down_b23(self):
         """A change is told once, and the tries in between wait."""
