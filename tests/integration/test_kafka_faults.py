@@ -44,9 +44,6 @@ class ProxiedTest(KafkaTest):
         self.assertEqual(relay.stop(), 0)
         return self.assert_numbered(self.broker.bootstrap, self.topic, EVENTS, twice_at_most)
 
-    def arrived(self):
-        return sum(self.broker.end_offsets(self.topic).values())
-
     # Small requests, so that there are many.
     SMALL = {"batch.num.messages": "10", "linger.ms": "0"}
 
