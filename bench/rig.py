@@ -1,160 +1,82 @@
-"""What the benchmarks share: a broker and an outbox that nobody else uses, everything local and durable, and the relay."""
+"""What the benchmarks share: a broker and an outbox that nobody else uses, everything local and durable, and the programs
+that are measured."""
 
 import contextlib
 import os
 import pathlib
 import platform
-import sqlite3
 import subprocess
-import sys
+
+from outboxes import DATABASES, TOPIC, PostgresServer, TemporaryFolder  # noqa: F401
+from servers.kafka import MEASURED, KafkaBroker
+from servers.process import Process
+from servers.relay import Relay, find_binary, outbox_relay, relay_config  # noqa: F401
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests" / "integration"))
-
-from servers.kafka import MEASURED, KafkaBroker  # noqa: E402
-from servers.mariadb import MariadbServer  # noqa: E402
-from servers.mysql import MysqlServer  # noqa: E402
-from servers.postgres import PostgresServer  # noqa: E402
-from servers.process import TemporaryFolder  # noqa: E402
-from servers.relay import Relay, outbox_relay, relay_config  # noqa: E402
-
-TOPIC = "bench"
-BUFFERS = {"innodb-buffer-pool-size": "128M"}
+MIB = 1 << 20
 
 
-class OnAServer:
-    """What is the same on every database server."""
+class Floor:
+    """The shortest program for the same work; see bench/floor/floor.hpp. Used as a Relay is."""
 
-    def __init__(self, server, shared=False):
-        """A `shared` server runs already, and goes on."""
-        self.server = server
-        self._shared = shared
-        self._link = None
-        if not shared:
-            self.server.start()
+    def __init__(self, outbox, bootstrap):
+        self._folder = TemporaryFolder("floor")
+        self._command = [find_binary().parents[2] / f"bench/bench-floor-{outbox.plugin}", bootstrap, *outbox.floor]
+        self._process = None
 
-    def is_empty(self):
-        with self._link.cursor() as cursor:
-            cursor.execute("select exists (select 1 from outbox_event)")
-            return not cursor.fetchone()[0]
+    def start(self):
+        self._process = Process(self._command, self._folder.path / "floor.log")
+        return self
 
-    def has(self, row):
-        with self._link.cursor() as cursor:
-            cursor.execute("select exists (select 1 from outbox_event where id = %s)", (row,))
-            return bool(cursor.fetchone()[0])
+    @property
+    def pid(self):
+        return self._process.pid
+
+    @property
+    def returncode(self):
+        return self._process.returncode
+
+    def log(self):
+        return self._process.log_text()
+
+    def stop(self):
+        """Returns 0 where it was waiting for this."""
+        return 0 if self._process.stop() == -15 else 1
 
     def close(self):
-        if self._link:
-            self._link.close()
-        if not self._shared:
-            self.server.stop()
-
-
-class Postgres(OnAServer):
-    """The outbox in PostgreSQL."""
-
-    plugin = "postgres"
-
-    def __init__(self, server=None, database="postgres", **settings):
-        super().__init__(server or PostgresServer({"shared_buffers": "128MB", **settings}), server is not None)
-        self._database = database
-        self.options = {"connection": self.server.dsn(database)}
-
-    def another(self):
-        """One more, on the same server."""
-        self.server.create_database("another")
-        return Postgres(self.server, "another")
-
-    def fill(self, events, size, keys):
-        self._link = self.server.connect(self._database)
-        with self._link.cursor() as cursor:
-            cursor.execute(
-                "insert into outbox_event (topic, event_type, aggregate_id, payload) "
-                "select %s, 'made', 'key-' || i %% %s, repeat('x', %s) from generate_series(1, %s) i",
-                (TOPIC, keys, size, events))
-            cursor.execute("vacuum analyze outbox_event")
-            cursor.execute("checkpoint")
-
-
-class Mysql(OnAServer):
-    """The outbox in MySQL or MariaDB."""
-
-    plugin = "mysql"
-
-    def __init__(self, server, depth, database="bench", shared=False):
-        """`depth` is what the server calls the limit of a recursive query."""
-        super().__init__(server, shared)
-        self._depth = depth
-        self._database = database
-        self.options = self.server.create_database(database)
-
-    def another(self):
-        """One more, on the same server."""
-        return Mysql(self.server, self._depth, "another", shared=True)
-
-    def fill(self, events, size, keys):
-        self._link = self.server.connect(self._database)
-        with self._link.cursor() as cursor:
-            cursor.execute(f"set {self._depth} = %s", (events,))
-            cursor.execute(
-                "insert into outbox_event (topic, event_type, aggregate_id, payload) "
-                "with recursive n(i) as (select 1 union all select i + 1 from n where i < %s) "
-                "select %s, 'made', concat('key-', i %% %s), repeat('x', %s) from n", (events, TOPIC, keys, size))
-            cursor.execute("analyze table outbox_event")
-
-
-class Sqlite:
-    """The outbox in an SQLite file."""
-
-    plugin = "sqlite"
-
-    def __init__(self):
-        self._folder = TemporaryFolder("drain")
-        self.path = self._folder.path / "outbox.db"
-        self._link = None
-        self.options = {"path": str(self.path)}
-
-    def another(self):
-        """One more, in a file of its own."""
-        return Sqlite()
-
-    def fill(self, events, size, keys):
-        self._link = sqlite3.connect(self.path, isolation_level=None, timeout=30)
-        self._link.execute(
-            "with recursive n(i) as (select 1 union all select i + 1 from n where i < ?) "
-            "insert into outbox_event (topic, event_type, aggregate_id, payload) "
-            "select ?, 'made', 'key-' || (i % ?), cast(printf('%.*c', ?, 'x') as blob) from n", (events, TOPIC, keys, size))
-
-    def is_empty(self):
-        return not self._link.execute("select exists (select 1 from outbox_event)").fetchone()[0]
-
-    def has(self, row):
-        return self._link.execute("select exists (select 1 from outbox_event where id = ?)", (row,)).fetchone()[0]
-
-    def close(self):
-        if self._link:
-            self._link.close()
+        if self._process and self._process.returncode is None:
+            self._process.kill()
         self._folder.remove()
 
 
-DATABASES = {
-    "postgres": Postgres,
-    "mariadb": lambda: Mysql(MariadbServer(BUFFERS), "max_recursive_iterations"),
-    "mysql": lambda: Mysql(MysqlServer(BUFFERS), "cte_max_recursion_depth"),
-    "sqlite": Sqlite,
-}
+class Topic:
+    """The events' topic. Its records go as they grow old: hundreds of millions would fill the disk."""
+
+    KEPT = {"retention.bytes": 16 * MIB, "segment.bytes": 16 * MIB, "file.delete.delay.ms": 1000}
+
+    def __init__(self, broker, partitions, configs):
+        broker.create_topic(TOPIC, partitions, {name: str(value) for name, value in {**self.KEPT, **configs}.items()})
+        self.bootstrap = broker.bootstrap
+        self.broker_pid = broker.pid
+        self._partitions = partitions
+        self._admin = broker.admin()
+
+    def records(self):
+        """That have ever been written."""
+        return sum(self._admin.end_offsets(TOPIC, self._partitions).values())
 
 
 @contextlib.contextmanager
-def broker_for(size, partitions):
-    """A broker with the topic, which takes events of `size` bytes."""
+def broker_for(size, partitions, configs=None):
+    """A broker with the topic, which takes events of `size` bytes and has these configs."""
     largest = max(2_000_000, 2 * size)
     broker = KafkaBroker({"message.max.bytes": largest, "replica.fetch.max.bytes": largest,
-                          "socket.request.max.bytes": max(104_857_600, 2 * largest)}, MEASURED)
+                          "socket.request.max.bytes": max(104_857_600, 2 * largest),
+                          "log.retention.check.interval.ms": 5000}, MEASURED)
     try:
         broker.start()
         broker.create_topic("warm-up")
-        broker.create_topic(TOPIC, partitions, {"max.message.bytes": str(largest)})
+        broker.topic = Topic(broker, partitions, {"max.message.bytes": largest, **(configs or {})})
         _warm(broker.bootstrap)
         yield broker
     finally:
@@ -179,10 +101,7 @@ def another(outbox, bootstrap):
 def _relay_for(outbox, bootstrap):
     relay = None
     try:
-        config = relay_config(outbox.plugin, outbox.options, bootstrap,
-                                relay={"reserve_duration": "15s", "poll_interval": "250ms"})
-        config["log"] = {"level": "info", "format": "json"}
-        relay = Relay(config)
+        relay = make_relay(outbox, bootstrap)
         made = relay.command("migrate")
         if made.returncode != 0:
             raise RuntimeError(made.stderr)
@@ -193,8 +112,16 @@ def _relay_for(outbox, bootstrap):
         outbox.close()
 
 
+def make_relay(outbox, bootstrap, **more):
+    """With the defaults of the configuration, and `more` of its section "relay"."""
+    config = relay_config(outbox.plugin, outbox.options, bootstrap)
+    config["relay"] = more
+    config["log"] = {"level": "info", "format": "json"}
+    return Relay(config)
+
+
 def machine():
-    return {"cores": os.cpu_count(), "kernel": platform.release()}
+    return {"cores": os.cpu_count(), "kernel": platform.release(), "load": round(os.getloadavg()[0], 1)}
 
 
 def _warm(bootstrap):

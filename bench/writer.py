@@ -5,10 +5,21 @@ long of it the application's thread and the server's thread for it were runnable
 machine that is most of what is slow, and nobody's lock.
 """
 
+import dataclasses
 import sqlite3
 import time
 
 STEPS = ("begin", "insert", "commit")
+
+
+@dataclasses.dataclass
+class Plan:
+    first: int  # number, by which an event is known: its payload begins with it
+    transactions: int
+    each: int  # events in a transaction
+    rate: float  # transactions a second
+    size: int  # bytes of a payload
+    keys: int
 
 
 def run(application, rate, stop, results):
@@ -28,6 +39,24 @@ def run(application, rate, stop, results):
     results.put(measured)
 
 
+def run_plan(application, plan, results):
+    """For multiprocessing. Puts (due, begun, committed) of each transaction, in milliseconds since 1970."""
+    session = KINDS[application["kind"]](application)
+    times = []
+    begin = time.time() + 0.1
+    for i in range(plan.transactions):
+        numbers = range(plan.first + i * plan.each, plan.first + (i + 1) * plan.each)
+        rows = [f"('bench', 'made', 'key-{number % plan.keys}', '{str(number).ljust(plan.size)}')" for number in numbers]
+        due = begin + i / plan.rate
+        time.sleep(max(0, due - time.time()))
+        begun = time.time()
+        session.begin()
+        session.insert(rows)
+        session.commit()
+        times.append((due * 1000, begun * 1000, time.time() * 1000))
+    results.put(times)
+
+
 def _differences(numbers):
     return [after - before for before, after in zip(numbers, numbers[1:])]
 
@@ -40,7 +69,8 @@ def _run_delay(task):
 class _Session:
     """`_tasks`: the threads that work for it, as /proc names them."""
 
-    INSERT = "insert into outbox_event (topic, event_type, aggregate_id, payload) values ('bench', 'made', 'writer', '{}')"
+    INSERT = "insert into outbox_event (topic, event_type, aggregate_id, payload) values "
+    ROW = "('bench', 'made', 'writer', '{}')"
 
     def starved(self):
         return sum(map(_run_delay, self._tasks))
@@ -48,8 +78,8 @@ class _Session:
     def begin(self):
         self._cursor.execute("begin")
 
-    def insert(self):
-        self._cursor.execute(self.INSERT)
+    def insert(self, rows=(ROW,)):
+        self._cursor.execute(self.INSERT + ", ".join(rows))
 
     def commit(self):
         self._cursor.execute("commit")

@@ -84,6 +84,10 @@ class KafkaBroker:
             self._folder.remove()
             raise
 
+    @property
+    def pid(self):
+        return self._process.pid
+
     def __enter__(self):
         self.start()
         return self

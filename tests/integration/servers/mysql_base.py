@@ -53,6 +53,10 @@ class MysqlBase:
             folder.remove()
             raise
 
+    @property
+    def pid(self):
+        return self._process.pid
+
     def __enter__(self):
         self.start()
         return self

@@ -51,6 +51,10 @@ class PostgresServer:
             self.folder.remove()
             raise
 
+    @property
+    def pid(self):
+        return self._process.pid
+
     def __enter__(self):
         self.start()
         return self

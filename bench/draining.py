@@ -1,0 +1,79 @@
+"""One backlog to its end, by one program, and what was used for it."""
+
+import sys
+import time
+
+import usage
+
+WINDOW = 20_000  # of relay and floor: no row waits longer than that behind the last one
+LOOK_EVERY = 0.01
+
+
+def drain(programs, outbox, topic, last, events):
+    """The outbox holds `events`, up to the id `last`; the programs are started. Returns numbers."""
+    records = topic.records()
+    before = _used(outbox, topic)
+    begin = time.monotonic()
+    for program in programs:
+        program.start()
+    first = _wait(programs, lambda: topic.records() > records, 0.002)
+    end = _wait_for_end(programs, outbox, last)
+    used = {name: value and value - before[name] for name, value in _used(outbox, topic).items()}
+    cpu, peak = sum(usage.cpu_seconds(p.pid) for p in programs), max(usage.peak_mib(p.pid) for p in programs)
+    stop(programs)
+    check(programs, outbox, topic, records + events)
+    return {
+        "events_per_second": round(events / (end - begin)),
+        "events_per_second_after_first_record": round(events / (end - first)),
+        "first_record_ms": round((first - begin) * 1000),
+        "seconds": round(end - begin, 3),
+        "cpu_seconds": round(cpu, 2),
+        "database_cpu_seconds": used["database_cpu"] and round(used["database_cpu"], 2),
+        "broker_cpu_seconds": round(used["broker_cpu"], 2),
+        "cpu_microseconds_per_event": round((cpu + (used["database_cpu"] or 0) + used["broker_cpu"]) * 1e6 / events, 2),
+        "peak_rss_mib": round(peak, 1),
+        "statements_per_1000_events": used["statements"] and round(used["statements"] * 1000 / events, 2),
+        "log_bytes_per_event": used["log_bytes"] and round(used["log_bytes"] / events, 1),
+    }
+
+
+def drain_running(programs, outbox, topic, events, size, keys):
+    """The programs run and wait; the events come in one transaction. Returns how many a second from then on."""
+    records = topic.records()
+    last = outbox.fill(events, size, keys, tidy=False)
+    begin = time.monotonic()
+    end = _wait_for_end(programs, outbox, last)
+    check(programs, outbox, topic, records + events)
+    return round(events / (end - begin))
+
+
+def stop(programs):
+    for program in programs:
+        if program.stop() != 0:
+            raise RuntimeError(program.log())
+
+
+def check(programs, outbox, topic, records):
+    if topic.records() != records or not outbox.is_empty():
+        print(*(program.log() for program in programs), file=sys.stderr)
+        raise RuntimeError(f"{topic.records()} records, not {records}; empty: {outbox.is_empty()}")
+
+
+def _used(outbox, topic):
+    return {"statements": outbox.statements(), "log_bytes": outbox.log_bytes(),
+            "database_cpu": usage.cpu_seconds(outbox.pid), "broker_cpu": usage.cpu_seconds(topic.broker_pid)}
+
+
+def _wait_for_end(programs, outbox, last):
+    _wait(programs, lambda: not outbox.has(last), LOOK_EVERY)
+    return _wait(programs, lambda: not outbox.has_above(last - 2 * WINDOW), LOOK_EVERY)
+
+
+def _wait(programs, condition, pause):
+    """Returns when it was."""
+    while not condition():
+        for program in programs:
+            if program.returncode is not None:
+                raise RuntimeError(f"ended with {program.returncode}:\n{program.log()}")
+        time.sleep(pause)
+    return time.monotonic()
