@@ -197,7 +197,7 @@ class Mysql(OnAServer):
 
     def row_writes(self):
         """(updated, deleted) rows of all tables: a renewed lease is one, too."""
-        return self._status("Innodb_rows_updated"), self._status("Innodb_rows_deleted")
+        return self._status("Handler_update"), self._status("Handler_delete")
 
 
 class Sqlite(Outbox):
