@@ -38,13 +38,9 @@ void Reader::Run() {
 }
 
 void Reader::Execute(ReadOrder& order) {
-  for (const std::string& id : order.forgotten) in_hand_.erase(id);
+  for (const std::string& id : order.forgotten) in_hand_.Remove(id);
   order.reserve.relay_id = relay_id_;
-  std::string id;  // kept, so that a look-up allocates nothing
-  order.reserve.in_hand = [this, &id](std::string_view row_id) {
-    id.assign(row_id);
-    return in_hand_.contains(id);
-  };
+  order.reserve.in_hand = [this](std::string_view row_id) { return in_hand_.Has(row_id); };
 
   const Time asked = Now();
   auto batch = connection_.Use("reserve", order.call, [&, again = false](plugins::Session& session) mutable {
@@ -66,7 +62,7 @@ void Reader::Execute(ReadOrder& order) {
   const plugins::Batch& rows = reading.batch->batch;
   reading.events.reserve(rows.size());
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    in_hand_.emplace(View(rows[i].row_id));
+    in_hand_.Add(View(rows[i].row_id));
     reading.events.push_back(Describe(rows[i], reading.batch->events[i]));
   }
   arrived_(std::move(reading));

@@ -6,11 +6,11 @@
 #include <memory>
 #include <string>
 #include <thread>
-#include <unordered_set>
 #include <vector>
 
 #include "engine/connection.hpp"
 #include "engine/engine.hpp"
+#include "engine/in_hand.hpp"
 #include "engine/mailbox.hpp"
 #include "publish/publisher.hpp"
 
@@ -55,7 +55,7 @@ class Reader {
   const std::function<void(outbox_code)> failed_;
   // Rows that the relay holds. Too large for a moment, never too small: a row leaves it only with the order after
   // the storage has answered the call that ended it, and reads follow each other.
-  std::unordered_set<std::string> in_hand_;
+  InHand in_hand_;
   Mailbox mailbox_;
   std::atomic<bool> stop_ = false;
   std::thread thread_;

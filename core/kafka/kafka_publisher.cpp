@@ -155,21 +155,21 @@ void KafkaPublisher::Publish(const publish::PreparedBatch& batch, std::span<cons
   const std::shared_ptr<const Lanes> lanes = directory_.lanes();
   std::size_t done = 0;
   rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR_NO_ERROR;
+  producer->outstanding.fetch_add(static_cast<std::int64_t>(records.size()), std::memory_order_relaxed);
   for (; done < records.size() && !broken_.load(std::memory_order_relaxed); ++done) {
     const publish::Prepared& prepared = batch.events[records[done].index];
     const auto [topic, partition] = lanes->targets[prepared.lane];
-    producer->outstanding.fetch_add(1, std::memory_order_relaxed);
     error = HandOver(*producer, producer->TopicOf(topic, lanes->topics[topic]), partition,
                      ToEvent(batch.batch[records[done].index]),
                      std::string_view(batch.packed_headers).substr(prepared.headers_at, prepared.headers_size),
                      Pack(records[done].event, epoch));
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR) continue;
-    producer->outstanding.fetch_sub(1, std::memory_order_relaxed);
     broken_.store(true);
     if (IsAboutTopic(error)) directory_.Doubt(lanes->topics[topic]);
     break;
   }
   if (done == records.size()) return;
+  producer->outstanding.fetch_sub(static_cast<std::int64_t>(records.size() - done), std::memory_order_relaxed);
   // The one that failed, as what it is; those behind it as not sent.
   std::vector<Report> reports;
   Outcome outcome = error == RD_KAFKA_RESP_ERR_NO_ERROR ? Outcome::kUnknown : OutcomeOf(error);
