@@ -7,6 +7,19 @@ namespace {
 
 constexpr std::int64_t kPostgresEpoch = 946'684'800'000'000;  // 2000-01-01 in microseconds since 1970
 
+// Cheaper than a cast on the server.
+std::string_view PrintUuid(std::string_view bytes, char (&room)[36]) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  char* at = room;
+  for (std::size_t i = 0; i < bytes.size() && at + 2 <= std::end(room); ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) *at++ = '-';
+    const auto byte = static_cast<unsigned char>(bytes[i]);
+    *at++ = kDigits[byte >> 4U];
+    *at++ = kDigits[byte & 15U];
+  }
+  return {room, static_cast<std::size_t>(at - room)};
+}
+
 }  // namespace
 
 EventColumns EventColumns::Read(sql::Statements& db, const sql::Tables& tables) {
@@ -22,11 +35,12 @@ EventColumns EventColumns::Read(sql::Statements& db, const sql::Tables& tables) 
   return columns;
 }
 
-std::string EventColumns::Select() const {
+std::string EventColumns::Select(const std::string& light) const {
   const bool json = payload == "json" || payload == "jsonb";
-  return "e.id, cast(e.event_id as text) as event_id, e.aggregate_id, e.event_type, e.topic, " +
-         std::string(json ? "cast(e.payload as text) as payload" : "e.payload") +
-         ", cast(e.headers as text) as headers, e.created_at";
+  const std::string value = json ? "cast(e.payload as text)" : "e.payload";
+  return "e.id, e.event_id, e.aggregate_id, e.event_type, e.topic, " +
+         (light.empty() ? value : "case when " + light + " then " + value + " end") +
+         " as payload, cast(e.headers as text) as headers, e.created_at";
 }
 
 // octet_length reads the length of a stored text or bytea from its header. A stored jsonb has to be unpacked for that, so
@@ -37,11 +51,11 @@ std::string EventColumns::Size() const {
          " + coalesce(octet_length(e.aggregate_id), 0) + coalesce(pg_column_size(e.headers), 0)";
 }
 
-Event EventAt(const Result& result, int row, int first, char (&room)[24]) {
-  const auto end = std::to_chars(room, room + sizeof room, result.Number(row, first)).ptr;
+Event EventAt(const Result& result, int row, int first, Room& room) {
+  const auto end = std::to_chars(room.id, std::end(room.id), result.Number(row, first)).ptr;
   Event e;
-  e.row_id = {room, static_cast<std::size_t>(end - room)};
-  e.event_id = result.Text(row, first + 1);
+  e.row_id = {room.id, static_cast<std::size_t>(end - room.id)};
+  e.event_id = PrintUuid(result.Text(row, first + 1), room.event_id);
   e.aggregate_id = result.Maybe(row, first + 2);
   e.event_type = result.Text(row, first + 3);
   e.topic = result.Text(row, first + 4);

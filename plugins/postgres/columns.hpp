@@ -18,13 +18,19 @@ struct EventColumns {
   static EventColumns Read(sql::Statements& db, const sql::Tables& tables);
 
   [[nodiscard]] bool IsBytea() const { return payload == "bytea"; }
-  // A list for select, from alias e. Its order is that of EventAt.
-  [[nodiscard]] std::string Select() const;
+  // A list for select, from alias e, for a binary result. Its order is that of EventAt. The payload is NULL unless `light`.
+  [[nodiscard]] std::string Select(const std::string& light = "") const;
   // What the row weighs against the limit in bytes, without fetching a payload that is stored apart.
   [[nodiscard]] std::string Size() const;
 };
 
-// From a row whose columns from `first` on are Select()'s. Views into the result; the id is printed into `room`.
-Event EventAt(const Result& result, int row, int first, char (&room)[24]);
+// For what an event has printed.
+struct Room {
+  char id[24];
+  char event_id[36];
+};
+
+// From a row whose columns from `first` on are Select()'s. Views into the result and the room.
+Event EventAt(const Result& result, int row, int first, Room& room);
 
 }  // namespace outbox::postgres

@@ -40,22 +40,21 @@ const char* const kAttemptsOf = R"(case when (select s.troubled from s)
 // outbox_retry, never the other way round, as its oldest live row may lie behind a million deleted ones. Not limited by
 // what the batch takes: those in hand would hide the others.
 const char* const kLateRows = R"(
-select 0, null::bigint, null::text, null::text, null::text, null::text, null::[payload], null::text, null::timestamptz, 0,
+select 1, null::bigint, null::uuid, null::text, null::text, null::text, null::[payload], null::text, null::timestamptz, 0,
   (select string_agg(int8send(e.id), '') from {event} e where e.id > $1 and e.id <= $2 and [plain])
-union all select 0, null, null, null, null, null, null, null, null, 0,
+union all select 1, null, null, null, null, null, null, null, null, 0,
   (select string_agg(int8send(e.id), '') from {event} e where e.id > $1 and e.id <= $2 and [mixed] and [ours])
-union all select 0, null, null, null, null, null, null, null, null, 0,
+union all select 1, null, null, null, null, null, null, null, null, 0,
   (select string_agg(int8send(d.row_id), '') from (
      select d.row_id from {retry} d cross join lateral (select * from {event} e where e.id = d.row_id offset 0) e
      where d.next_try <= clock_timestamp() and d.row_id <= $1 and [mixed] and [ours] order by d.row_id limit 20000) d)
 )";
 
+// The first part is what a relay reads almost always, and each column of it that is not NULL costs.
 const char* const kNewRows = R"(
-union all (select case when u.weight <= $4 then 1 else 2 end, u.id, u.event_id, u.aggregate_id, u.event_type, u.topic,
-    case when u.weight <= $4 then u.payload end, u.headers, u.created_at, 0, null
-  from (select [columns], [weight] as weight from {event} e where e.id > $2 and [plain] order by e.id limit $3) u
-  order by u.id)
-union all (select case when not u.ours then 3 when u.weight <= $4 then 1 else 2 end, u.id, u.event_id, u.aggregate_id,
+union all (select case when [weight] > $4 then 2 end, [light columns], null::integer, null
+  from {event} e where e.id > $2 and [plain] order by e.id limit $3)
+union all (select case when not u.ours then 3 when u.weight <= $4 then 0 else 2 end, u.id, u.event_id, u.aggregate_id,
     u.event_type, u.topic, case when u.ours and u.weight <= $4 then u.payload end, case when u.ours then u.headers end,
     u.created_at, u.attempts, null
   from (select [columns], [weight] as weight, [attempts] as attempts, [ours] as ours
@@ -65,7 +64,7 @@ union all (select case when not u.ours then 3 when u.weight <= $4 then 1 else 2 
 
 // A row that weighs more than the limit counts as the limit: it fits alone, and the next one is the first too many.
 const char* const kNewRowsWeighed = R"(
-union all (select case when not w.ours then 3 when w.upto <= $4 then 1 else 2 end, w.id, w.event_id, w.aggregate_id,
+union all (select case when not w.ours then 3 when w.upto <= $4 then 0 else 2 end, w.id, w.event_id, w.aggregate_id,
     w.event_type, w.topic, case when w.ours and w.upto <= $4 then w.payload end, case when w.ours then w.headers end,
     w.created_at, w.attempts, null
   from (select v.*, sum(v.size) over (order by v.id rows unbounded preceding) as upto
@@ -77,7 +76,7 @@ union all (select case when not w.ours then 3 when w.upto <= $4 then 1 else 2 en
 
 // After the snapshot: who may still bring rows, as "transaction=number+number,...".
 const char* const kTailRow = R"(
-union all (select 4, (select s.token from s), case when (select s.ended from s) then 'ended' end,
+union all (select 4, (select s.token from s), null,
   (with l as materialized (select locktype, database, relation, virtualtransaction as v, transactionid, mode
                            from pg_locks where granted)
    select string_agg(a.v || '=' || coalesce(
@@ -85,11 +84,12 @@ union all (select 4, (select s.token from s), case when (select s.ended from s) 
         where x.locktype = 'transactionid' and x.v = a.v and x.mode = 'ExclusiveLock'), ''), ',')
    from l a where a.locktype = 'relation' and a.mode = 'RowExclusiveLock' and a.relation = '{event}'::regclass
      and a.database = [database]),
-  pg_snapshot_xmax(pg_current_snapshot())::text, nullif(current_setting('transaction_read_only'), 'off'), null, null, null, 0, null)
+  pg_snapshot_xmax(pg_current_snapshot())::text, nullif(current_setting('transaction_read_only'), 'off'), null,
+  case when (select s.ended from s) then 'ended' end, null, 0, null)
 )";
 
 const char* const kByIds = R"(with s as materialized (select exists (select 1 from {retry}) as troubled)
-select case when w.upto <= $2 then 1 else 2 end, w.id, w.event_id, w.aggregate_id, w.event_type, w.topic,
+select case when w.upto <= $2 then 0 else 2 end, w.id, w.event_id, w.aggregate_id, w.event_type, w.topic,
   case when w.upto <= $2 then w.payload end, w.headers, w.created_at, w.attempts
 from (select v.*, sum(v.size) over (order by v.id rows unbounded preceding) as upto
       from (select [columns], [attempts] as attempts, least([weight], $2) as size
@@ -103,6 +103,7 @@ std::string Complete(std::string text, const sql::Tables& tables, const EventCol
   text = Replaced(text, "[ours]", kOurs);
   text = Replaced(text, "[attempts]", kAttemptsOf);
   text = Replaced(text, "[columns]", columns.Select());
+  text = Replaced(text, "[light columns]", columns.Select("[weight] <= $4"));
   text = Replaced(text, "[weight]", columns.Size());
   text = Replaced(text, "[payload]", columns.IsBytea() ? "bytea" : "text");
   text = Replaced(text, "[database]", columns.database);

@@ -10,14 +10,14 @@ namespace outbox::postgres {
 
 // What a row of the result is, and its columns.
 enum Kind : int {
-  kLate = 0,     // kIds: rows that turned up late, or are due again
-  kRow = 1,      // a new row
+  kRow = 0,      // a new row; NULL means it, too, and costs the server less
+  kLate = 1,     // kIds: rows that turned up late, or are due again
   kCut = 2,      // a new row that is too much; only its id
   kNotOurs = 3,  // a new row that is another shard's, or waits; only its id
   kTail = 4      // the last one, about the read: kId the shard's token, see below
 };
 enum Column : int { kKind, kId, kEventId, kKey, kType, kTopic, kPayload, kHeaders, kCreated, kAttempts, kIds };
-constexpr int kEnded = kEventId;   // of the tail: not NULL = a watched transaction has ended, and nothing was read
+constexpr int kEnded = kHeaders;   // of the tail: not NULL = a watched transaction has ended, and nothing was read
 constexpr int kLockers = kKey;     // of the tail: transactions that may still bring rows
 constexpr int kNextXid = kType;    // of the tail: where their numbers lie
 constexpr int kReadOnly = kTopic;  // of the tail: not NULL = nothing can be written

@@ -171,7 +171,7 @@ bool Reader::AddLate(const ReserveRequest& request, const Page& page, BatchBuild
 }
 
 bool Reader::AddRow(const Result& result, int row, BatchBuilder& batch) const {
-  char room[24];
+  Room room;
   Event e = EventAt(result, row, kId, room);
   e.attempts = static_cast<std::uint32_t>(result.Number(row, kAttempts));
   return batch.Add(e);
