@@ -70,7 +70,7 @@ void Engine::PumpPublish() {
 void Engine::PumpWrites() {
   const auto ready = [this](Write w) { return !WriterOf(w).busy && now_ >= WriterOf(w).not_before; };
   if (ready(Write::kConfirm)) {
-    if (confirming_.empty()) {
+    if (confirming_.empty() && now_ >= ConfirmDue()) {
       const std::size_t n = std::min<std::size_t>(acked_.size(), std::size_t{4} * settings_.batch_events);
       confirming_.assign(acked_.begin(), acked_.begin() + static_cast<std::ptrdiff_t>(n));
       acked_.erase(acked_.begin(), acked_.begin() + static_cast<std::ptrdiff_t>(n));
@@ -90,6 +90,15 @@ void Engine::PumpWrites() {
     if (releasing_.empty()) TakeBatch(to_release_, releasing_, [](EventIndex e) { return e; });
     if (!releasing_.empty()) EmitWrite(Write::kRelease, Do::kRelease);
   }
+}
+
+// Each confirm costs the database a transaction, so those that follow each other closely go together: as long as reports
+// are still to come, until there is a batch of them, or the first one has waited.
+Time Engine::ConfirmDue() const {
+  if (acked_.empty()) return kForever;
+  const bool together =
+      mode_ == Mode::kActive && !resetting_ && in_flight_ > 0 && acked_.size() < settings_.batch_events;
+  return together ? first_acked_ + settings_.confirm_gather : 0;
 }
 
 void Engine::EmitWrite(Write what, Do command) {
@@ -160,7 +169,9 @@ Time Engine::NextDeadline() const {
     }
     if (!queue_.empty()) by(batches_[events_[queue_.front()].batch].until - settings_.lease_margin);
   }
-  const bool pending[] = {!confirming_.empty() || !acked_.empty(), !failing_.empty() || !to_fail_.empty(),
+  const Writer& confirms = writers_[static_cast<std::size_t>(Write::kConfirm)];
+  if (confirming_.empty() && !confirms.busy) by(std::max(ConfirmDue(), confirms.not_before));
+  const bool pending[] = {!confirming_.empty(), !failing_.empty() || !to_fail_.empty(),
                           !releasing_.empty() || !to_release_.empty(), MarkDue()};
   for (std::size_t w = 0; w < 4; ++w) {
     if (pending[w] && !writers_[w].busy) by(writers_[w].not_before);

@@ -212,6 +212,7 @@ void Engine::Reported(std::span<const publish::Report> reports) {
       case Outcome::kStored:
         lane.proven = now_;
         event.state = State::kAcked;
+        if (acked_.empty()) first_acked_ = now_;
         acked_.push_back(r.event);
         ++counters_.stored;
         broker_failures_ = 0;

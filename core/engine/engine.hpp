@@ -248,6 +248,7 @@ class Engine {
   [[nodiscard]] bool MayHold(const Event& e) const { return settings_.order_keys && e.has_key; }
   [[nodiscard]] LaneState& LaneOf(publish::Lane lane);
   [[nodiscard]] bool CanReserve() const;
+  [[nodiscard]] Time ConfirmDue() const;
   [[nodiscard]] Time Backoff(Time base, Time cap, std::uint32_t failures);
   void Emit(Do what, std::span<const EventIndex> events);
   void EmitWrite(Write what, Do command);
@@ -291,6 +292,7 @@ class Engine {
   std::uint32_t group_sent_ = 0;
 
   std::vector<EventIndex> acked_, confirming_, to_release_, releasing_;
+  Time first_acked_ = 0;  // of those that wait in acked_
   std::vector<FailedEvent> to_fail_, failing_;
   Writer writers_[4];
   std::vector<EventIndex> settled_;

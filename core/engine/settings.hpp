@@ -33,6 +33,8 @@ struct Settings {
   Time delivery_timeout = 30 * kSecond;
   // Publishing stops so long before the lease ends.
   Time lease_margin = 2 * kSecond;
+  // So long an acknowledged event waits for others to be confirmed with.
+  Time confirm_gather = 5 * kMillisecond;
   // A lane without traffic for so long is proven anew; brokers forget idle producers.
   Time lane_idle = 3600 * kSecond;
   // Even undisturbed, reading begins anew at the oldest row so often: an operator may have settled a blocked event.
