@@ -106,8 +106,8 @@ void Adapter::ConfirmEvent(RowIds rows) {
   Wire& db = Db();
   const auto& t = config_->tables;
   const std::vector<long long> ids = SortedIds(rows);
-  for (std::size_t first = 0; first < ids.size(); first += kIdsPerStatement) {
-    const auto some = std::span(ids).subspan(first, std::min(kIdsPerStatement, ids.size() - first));
+  for (std::size_t first = 0; first < ids.size(); first += kIdsPerDelete) {
+    const auto some = std::span(ids).subspan(first, std::min(kIdsPerDelete, ids.size() - first));
     const std::string remove = DeleteEvents(t, some, db.server().is_mariadb);
     if (config_->troubled)
       (void)db.RunTogether({{remove, {}}, {"delete from " + t.retry + " where row_id in (" + Listed(some) + ")", {}}});

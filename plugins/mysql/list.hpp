@@ -8,8 +8,7 @@
 
 namespace outbox::mysql {
 
-// So many go into one statement: beyond, both servers plan worse and gain nothing.
-constexpr std::size_t kIdsPerStatement = 1000;
+constexpr std::size_t kIdsPerDelete = 4000;
 
 inline std::string Listed(std::span<const long long> ids) {
   std::string list;

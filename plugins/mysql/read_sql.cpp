@@ -6,9 +6,12 @@
 namespace outbox::mysql {
 namespace {
 
+constexpr const char* kToken = "(select token from {shard} where shard = [shard] and owner is not null)";
+constexpr const char* kShape =
+    "(select m.shards * 4 + 2 * (not [writable]) + exists (select 1 from {retry}) from {meta} m)";
+
 constexpr const char* kAboutRow = R"(
-select 0, (select token from {shard} where shard = [shard] and owner is not null), null, null, null, null, null, null,
-  null, m.shards * 4 + 2 * (not [writable]) + exists (select 1 from {retry}) from {meta} m)";
+select 0, [token], null, null, null, null, null, null, null, [shape] from {meta})";
 
 // Known before the first row, so that a read which brings nothing costs nothing.
 constexpr const char* kWritable = "(@@global.read_only in ('0', 'OFF'))";
@@ -45,6 +48,10 @@ constexpr const char* kNewRows = R"(
 union all (select 2, e.id, e.event_id, e.aggregate_id, e.event_type, e.topic, e.payload, e.headers, e.created_at, 0
   from {event} e where e.id > [cursor] and [writable] order by e.id limit [rows]))";
 
+constexpr const char* kNewRowsAlone = R"(
+select 2, e.id, e.event_id, e.aggregate_id, e.event_type, e.topic, e.payload, e.headers, e.created_at, 0, [token], [shape]
+from {event} e where e.id > [cursor] and [writable] order by e.id limit [rows])";
+
 // The inner part holds no payload: it goes through a temporary table.
 constexpr const char* kNewRowsJudged = R"(
 union all (select if(x.go, 2, 3), e.id, e.event_id, e.aggregate_id, e.event_type, e.topic, if(x.go, e.payload, null),
@@ -73,11 +80,13 @@ std::string Within(const std::vector<IdRange>& ranges) {
 
 std::string ReadSql(const sql::Tables& tables, const ReadWish& wish) {
   const bool judged = wish.troubled || wish.shards > 1;
-  std::string sql = kAboutRow;
+  std::string sql = wish.alone ? kNewRowsAlone : kAboutRow;
   if (!wish.missing.empty()) sql += kLateRows;
   if (wish.troubled) sql += kDueRows;
-  sql += judged ? kNewRowsJudged : kNewRows;
-  return tables.In(sql::Fill(sql, {{"[go]", wish.troubled ? kMayGo : kOurs},
+  if (!wish.alone) sql += judged ? kNewRowsJudged : kNewRows;
+  return tables.In(sql::Fill(sql, {{"[token]", kToken},
+                                   {"[shape]", kShape},
+                                   {"[go]", wish.troubled ? kMayGo : kOurs},
                                    {"[ours]", kOurs},
                                    {"[writable]", wish.writes_anyway ? "true" : kWritable},
                                    {"[attempts]", wish.troubled ? kAttemptsOf : "0"},

@@ -20,8 +20,13 @@ enum Kind : int {
   kThere,  // one that may not go out: another shard's, or it waits
 };
 enum Column : unsigned { kKind, kId, kEventId, kKey, kType, kTopic, kPayload, kHeaders, kCreated, kAttempts };
-// Numbers among numbers: a text of ours beside one of the application's may have no common collation.
-enum AboutColumn : unsigned { kToken = kId, kShape = kAttempts };
+// Of kAbout. Numbers among numbers: a text of ours beside one of the application's may have no common collation.
+struct AboutColumns {
+  unsigned token, shape;
+};
+constexpr AboutColumns kInRowAbout{kId, kAttempts};
+// Where new rows come alone, each has it behind its own columns.
+constexpr AboutColumns kInEachRow{kAttempts + 1, kAttempts + 2};
 
 struct ReadWish {
   std::uint32_t shard = 0, shards = 1;
@@ -30,6 +35,9 @@ struct ReadWish {
   long long cursor = 0;
   std::int64_t rows = 0;         // above the cursor, at most
   std::vector<IdRange> missing;  // at or below it
+  // Nothing but new rows, without kAbout: both servers write the rows of a union down before they send them. Says nothing
+  // where there are none. Only for one shard without failures and missing ids.
+  bool alone = false;
 };
 
 // No more late ids than that come with one read.

@@ -15,6 +15,7 @@ constexpr std::int64_t kMostRows = 20'000;  // looked at by one statement
 // Of missing ids, in one statement; the latter where what lies between them would be too much.
 constexpr std::size_t kMostRanges = 200, kManyRanges = 10'000;
 constexpr std::size_t kMostLooks = 500;
+constexpr std::size_t kIdsPerRead = 1000;  // beyond, both servers plan worse and gain nothing
 
 }  // namespace
 
@@ -96,10 +97,13 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
     return Next::kDone;
   }
   if (std::exchange(shard.late_only, false)) wish.rows = 0;
+  wish.alone =
+      std::exchange(shard.behind, false) && wish.rows > 0 && wish.missing.empty() && !wish.troubled && wish.shards == 1;
   shard.caught_up = false;
   Page page;
   wire_.Read(ReadSql(tables_, wish),
              [&](const Fetched& row) { return TakeRow(row, call, request, shard, page, batch); });
+  if (!page.known && wish.alone) return Next::kAgain;
   if (!page.known) throw Error(OUTBOX_BAD_CONFIG, std::string("the meta table is empty; ") + sql::kMigrate);
   if (page.read_only) {
     RequireRight();
@@ -118,6 +122,7 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
 
   if (page.full) {
     shard.stretch = 1;
+    shard.behind = true;
     batch.More();
     return Next::kDone;
   }
@@ -138,8 +143,9 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
 bool Reader::TakeRow(const Fetched& row, const Call& call, const ReserveRequest& request, Shard& shard, Page& page,
                      BatchBuilder& batch) {
   const auto kind = static_cast<Kind>(row.Number(kKind));
-  if (kind == kAbout) return TakeAbout(row, call, shard, page);
-  if (!page.known) return false;
+  if (kind == kAbout) return TakeAbout(row, kInRowAbout, call, shard, page);
+  if (!page.known && (row.columns() <= kInEachRow.shape || !TakeAbout(row, kInEachRow, call, shard, page)))
+    return false;
   const long long id = row.Number(kId);
   if (kind == kLate || (kind == kThere && id <= shard.cursor)) {
     ++page.late_seen;
@@ -165,14 +171,14 @@ bool Reader::TakeRow(const Fetched& row, const Call& call, const ReserveRequest&
   return true;
 }
 
-bool Reader::TakeAbout(const Fetched& row, const Call& call, Shard& shard, Page& page) {
-  if (!row.Maybe(kToken) || static_cast<std::uint64_t>(row.Number(kToken)) != call.token)
+bool Reader::TakeAbout(const Fetched& row, AboutColumns at, const Call& call, Shard& shard, Page& page) {
+  if (!row.Maybe(at.token) || static_cast<std::uint64_t>(row.Number(at.token)) != call.token)
     throw Error(OUTBOX_LEASE_LOST, "shard " + std::to_string(call.shard) + " is not leased under this token");
-  const auto shards = static_cast<std::uint32_t>(std::max(1LL, row.Number(kShape) / 4));
-  const bool troubled = row.Number(kShape) % 2 != 0;
+  const auto shards = static_cast<std::uint32_t>(std::max(1LL, row.Number(at.shape) / 4));
+  const bool troubled = row.Number(at.shape) % 2 != 0;
   troubled_ = troubled;
   page.known = true;
-  page.read_only = row.Number(kShape) / 2 % 2 != 0;
+  page.read_only = row.Number(at.shape) / 2 % 2 != 0;
   // Without failures the statement that looks for them is right as well, and only slower.
   page.asked_wrong = shards != shard.shards || (troubled && !shard.troubled);
   shard.shards = shards;
@@ -191,7 +197,7 @@ Reader::Next Reader::AddLate(std::vector<long long> ids, const ReserveRequest& r
                              BatchBuilder& batch) {
   std::sort(ids.begin(), ids.end());
   ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
-  const std::size_t at_once = std::clamp<std::size_t>(request.max_bytes() / shard.row_bytes, 1, kIdsPerStatement);
+  const std::size_t at_once = std::clamp<std::size_t>(request.max_bytes() / shard.row_bytes, 1, kIdsPerRead);
   for (std::size_t first = 0; first < ids.size(); first += at_once) {
     const auto some = std::span(ids).subspan(first, std::min(at_once, ids.size() - first));
     bool room = true;

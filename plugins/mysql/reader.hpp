@@ -31,6 +31,7 @@ class Reader {
     std::size_t ranges = 0;  // of missing ids, in one statement
     std::chrono::steady_clock::time_point swept;
     bool caught_up = false;
+    bool behind = false;       // the last read filled its batch
     bool troubled = false;     // as the last read found it
     std::uint32_t shards = 1;  // likewise
     std::int64_t page = 64;    // rows to ask for: grows while pages are full and small
@@ -60,7 +61,7 @@ class Reader {
   // False = read no further.
   bool TakeRow(const Fetched& row, const Call& call, const ReserveRequest& request, Shard& shard, Page& page,
                BatchBuilder& batch);
-  bool TakeAbout(const Fetched& row, const Call& call, Shard& shard, Page& page);
+  bool TakeAbout(const Fetched& row, AboutColumns at, const Call& call, Shard& shard, Page& page);
   void RequireRight();
   Next AddLate(std::vector<long long> ids, const ReserveRequest& request, Shard& shard, BatchBuilder& batch);
 
