@@ -12,6 +12,7 @@ from typing import Dict, List
 SHOWN = 5      # findings of a kind that are written down
 GRACE = 12.0   # seconds after its end in which a fault explains a second copy: lease, delivery timeout, reconnect
 BLIND = 8.5    # seconds that a relay may take to notice that it can move nothing: a call's time and the wait for answers
+SLOW = 1.0     # seconds for an answer of the database to the watch: a third of a lease, in which none can be renewed
 OLD = 3.0      # seconds after which a row that waits must be in every backlog
 RECOVERY = 30.0  # seconds from the end of a lone fault until all that waited has arrived
 
@@ -25,6 +26,11 @@ class History:
     samples: List[dict]        # of the watch
     complaints: List[str]      # of the nemesis: relays that ended by themselves, stops that failed
     window: int = 300          # events in flight of one relay
+    relays: int = 3
+
+    def slow_looks(self):
+        """When the database had no time for its clients, be it for a fault or because the machine is busy."""
+        return [look for look in self.samples if "rows" in look and look["answered"] - look["asked"] > SLOW]
 
 
 @dataclasses.dataclass
@@ -74,7 +80,7 @@ def judge(history: History):
         "counts": {"transactions": len(history.transactions), "committed": len(committed),
                    "unknown": sum(line["outcome"] == "unknown" for line in history.transactions),
                    "dead": len(history.tables["dead"]), "records": len(history.records), "duplicates": duplicates,
-                   "faults": len(strikes), "samples": len(history.samples)},
+                   "faults": len(strikes), "slow looks": len(history.slow_looks()), "samples": len(history.samples)},
         "faults": dict(collections.Counter(fault["fault"] for fault in strikes)),
         "recovery": recovery,
     }
@@ -151,6 +157,7 @@ def _judge_order(history, committed, broken):
 def _judge_duplicates(history, copies, broken):
     """Each needs a fault between its copies, and no fault explains more than its windows."""
     causes = [fault for fault in history.faults if fault.get("strikes")]
+    causes += [{"begin": look["asked"], "end": look["answered"], "strikes": history.relays} for look in history.slow_looks()]
     duplicates = 0
     for event_id, records in copies.items():
         for earlier, later in zip(records, records[1:]):

@@ -48,8 +48,6 @@ class Round:
             raise
         writers.stop()
         left, drained = stage.wait_until_drained(DRAIN)
-        if left:
-            self._keep_state()
         self._raise_the_fallen(scene)
         for complaint in unwell(stage, READY):
             scene.complain(complaint)
@@ -60,7 +58,10 @@ class Round:
         about = {"seed": self._seed, "database": stage.database.name, "seconds": self._seconds,
                  "drained_after": round(drained, 2), "left": left, "window": WINDOW, "complaints": scene.complaints}
         write(self._folder / "about.json", about)
-        return judge_folder(self._folder)
+        verdict = judge_folder(self._folder)
+        if verdict["broken"]:
+            self._keep_state()
+        return verdict
 
     def _raise_the_fallen(self, scene):
         for member in self._stage.fallen():

@@ -92,6 +92,11 @@ class CheckerTest(unittest.TestCase):
         self.again("a-1", 93)
         self.find("duplicate")
 
+    def test_a_lease_cannot_be_renewed_where_the_database_has_no_time(self):
+        self.again("a-1", 94.2)
+        self.history.samples.append({"asked": 92.5, "answered": 94.0, "rows": 0, "oldest": 0.0})
+        self.find()
+
     def test_duplicates_fit_into_the_windows_of_the_faults(self):
         self.history.window = 1
         self.again("a-4", 101, 10)
