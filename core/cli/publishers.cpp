@@ -12,7 +12,7 @@ engine::PublisherFactory MakePublishers(const config::Config& config, std::share
     };
   }
   kafka::Settings settings{config.publisher.kafka, config.publisher.strict, config.relay.max_in_flight_events,
-                           config.relay.max_in_flight_bytes};
+                           config.relay.max_in_flight_bytes, config.relay.delivery_timeout};
   return [settings = std::move(settings), logger = std::move(logger)](publish::PublisherListener& listener) {
     return kafka::MakeKafkaPublisher(settings, listener, logger);
   };

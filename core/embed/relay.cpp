@@ -130,7 +130,7 @@ class Relay::Impl {
       };
     }
     kafka::Settings settings{config_.publisher.kafka, config_.publisher.strict, config_.relay.max_in_flight_events,
-                             config_.relay.max_in_flight_bytes};
+                             config_.relay.max_in_flight_bytes, config_.relay.delivery_timeout};
     return [settings = std::move(settings), logger = logger_](publish::PublisherListener& listener) {
       return kafka::MakeKafkaPublisher(settings, listener, logger);
     };

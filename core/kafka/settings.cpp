@@ -75,6 +75,8 @@ Result<ConfPtr> MakeProducerConf(const Settings& settings, std::int64_t max_batc
       // A broker that is back is not to be waited for; the relay has few connections.
       {"reconnect.backoff.max.ms",
        std::to_string(std::max(kLongestReconnect, Number(settings.properties, "reconnect.backoff.ms", 0)))},
+      // A connection in which the peer has vanished ends by this alone, if nothing that was sent waits for an answer.
+      {"socket.timeout.ms", std::to_string(std::min<std::int64_t>(settings.delivery_timeout.count() + 1000, 300'000))},
       {"socket.keepalive.enable", "true"},
       {"socket.nagle.disable", "true"},
       {"message.max.bytes", std::to_string(kNoMessageLimit)},

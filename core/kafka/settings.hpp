@@ -22,6 +22,8 @@ struct Settings {
   // The engine's window. The library's queue is made larger, so that a full queue is never the limit.
   std::uint32_t window_events = 20'000;
   std::uint64_t window_bytes = std::uint64_t{32} << 20;
+  // When the engine gives up what was sent. Whatever else is asked of a broker is given up soon after.
+  std::chrono::milliseconds delivery_timeout{30'000};
 };
 
 // A batch of this size goes into one request, unless the user or a topic's own limit says less.
