@@ -13,10 +13,14 @@ STORAGE_TIMEOUT = 2  # seconds
 
 
 class Scene:
-    """One outbox, its application, its relay and a topic."""
+    """One outbox, its application, its relay and a topic.
 
-    def __init__(self, test, database, options=None):
+    A `lease` longer than the fault and what a busy machine adds: where it ends, events may come twice.
+    """
+
+    def __init__(self, test, database, options=None, lease="3s"):
         self._test = test
+        self._lease = lease
         self.database = database
         self.kafka = shared_kafka()
         self.topic = f"faults-{uuid.uuid4()}"
@@ -31,7 +35,8 @@ class Scene:
 
     def relay_with(self, options):
         relay = Relay(relay_config(self.database.plugin, options, self.kafka.bootstrap,
-                                   {"storage_timeout": f"{STORAGE_TIMEOUT}s", "retry_backoff": "1m"}))
+                                   {"storage_timeout": f"{STORAGE_TIMEOUT}s", "retry_backoff": "1m",
+                                    "reserve_duration": self._lease}))
         self._test.addCleanup(relay.close)
         return relay
 
