@@ -47,7 +47,7 @@ class ToTheDatabase:
         self.addCleanup(database.close)
         proxy = proxy(database.port)
         self.addCleanup(proxy.close)
-        return Scene(self, database, database.options(proxy.port), lease="30s").start(), proxy
+        return Scene(self, database, database.options(proxy.port), lease="10s").start(), proxy
 
     @staticmethod
     def failed(scene):
