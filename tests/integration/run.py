@@ -72,10 +72,11 @@ def cases(suite):
             yield part
 
 
-def leave(*_):
-    """Ends as by Ctrl-C, so that the servers and their folders go too; a second signal may not cut that short."""
+def leave(result):
+    """Ends with the running test, so that the servers and their folders go too; a second signal may not cut that short."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    sys.exit(143)
+    result.stop()
+    sys.exit(143)  # within a test no more than its failure
 
 
 def main():
@@ -88,9 +89,9 @@ def main():
     wanted = [test for test in found if not names or any(name in test.id() for name in names)]
     if not wanted:
         sys.exit(f"no test has {' or '.join(names) or 'any name'} in its id")
-    signal.signal(signal.SIGTERM, leave)
     result = Result()
     result.failfast = "-f" in arguments
+    signal.signal(signal.SIGTERM, lambda *_: leave(result))
     unittest.TestSuite(wanted).run(result)
     print(", ".join(f"{count} {outcome}" for outcome, count in result.counts.items()))
     sys.exit(0 if result.wasSuccessful() else 1)
