@@ -185,9 +185,8 @@ class ToKafka(FaultTest):
     def arrived(self):
         return sum(self.broker.end_offsets(self.topic).values())
 
-    def wait_for_arrivals(self, more=1):
-        before = self.arrived()
-        self.relay_.wait_while_running(lambda: self.arrived() >= before + more, 30, "events arrive")
+    def wait_for_arrivals(self, count):
+        self.relay_.wait_while_running(lambda: self.arrived() >= count, 30, f"{count} records are there")
 
     def test_reset_after_each_number_of_bytes_b16_b65(self):
         counts = (1, 50, 200, 400, 600, 800, 1000, 1500, 2500, 4000)
@@ -208,8 +207,9 @@ class ToKafka(FaultTest):
         """The broker stores, and is not heard. When the time for an answer is over, what was sent is sent again."""
         for turn in (1, 2):
             self.proxy.silence(directions=(DOWN,))
+            before = self.arrived()
             self.flow()
-            self.wait_for_arrivals(50)
+            self.wait_for_arrivals(before + 50)
             self.relay_.wait_for_log("(?s)" + "reset by the relay.*" * turn)
             self.proxy.heal()
             self.proxy.cut()
@@ -223,8 +223,9 @@ class ToKafka(FaultTest):
         # What is read is what the window holds, however slowly it empties: 2 MB, of 20 that wait.
         before = memory(self.relay_.pid, "VmHWM")
         self.proxy.slow(rate=2_000_000)
+        arrived = self.arrived()
         self.flow(10 * self.WINDOW, size=20_000)
-        self.wait_for_arrivals(2 * self.WINDOW)
+        self.wait_for_arrivals(arrived + 2 * self.WINDOW)
         self.assertLess(memory(self.relay_.pid, "VmHWM") - before, 10 << 20)
         self.finish(faults=1)
 
