@@ -71,7 +71,7 @@ Result<ConfPtr> MakeProducerConf(const Settings& settings, std::int64_t max_batc
   ConfPtr conf(rd_kafka_conf_new());
   const std::map<std::string, std::string> defaults = {
       {"client.id", "outbox-relay"},
-      {"linger.ms", "5"},
+      {"linger.ms", "1"},
       // A broker that is back is not to be waited for; the relay has few connections.
       {"reconnect.backoff.max.ms",
        std::to_string(std::max(kLongestReconnect, Number(settings.properties, "reconnect.backoff.ms", 0)))},
