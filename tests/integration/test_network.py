@@ -165,6 +165,18 @@ class ToKafka(FaultTest):
         self.insert(self.topic, count, self.sent, size)
         self.sent += count
 
+    def test_a_question_that_got_no_answer_b17(self):
+        """Nothing was sent that could time out; the connection is given up soon after the delivery timeout all the same."""
+        other = f"network-{uuid.uuid4()}"
+        self.broker.create_topic(other)
+        self.proxy.silence(directions=(DOWN,))
+        swallowed = self.proxy.swallowed
+        self.insert(other, 10, 0)
+        wait_until(lambda: self.proxy.swallowed > swallowed, 30, "the relay asks for the topic")
+        self.proxy.heal()
+        self.relay_.wait_while_running(lambda: sum(self.broker.end_offsets(other).values()) == 10, 20, "the events arrive")
+        self.finish(faults=1)
+
     def finish(self, faults):
         """Wherever the broker was told to be out of reach, it was told to be back, and no attempt was counted."""
         self.proxy.heal()

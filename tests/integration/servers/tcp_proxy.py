@@ -25,6 +25,7 @@ class TcpProxy:
         self._upstream_port = upstream_port
         self._passed = threading.Lock()
         self._links = set()
+        self.swallowed = 0  # bytes, while it was silent
         self._calm()
         self._listener = socket.create_server(("127.0.0.1", self.port))
         self._start(self._accept)
@@ -123,6 +124,7 @@ class TcpProxy:
                 if not data:
                     break
                 if silent:
+                    self.swallowed += len(data)
                     continue
                 if self._delay or self._rate:
                     time.sleep(self._delay + (len(data) / self._rate if self._rate else 0))
