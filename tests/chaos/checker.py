@@ -182,9 +182,13 @@ def _judge_honesty(history, broken):
     """Not ready while nothing can move; no backlog of 0 while rows wait."""
     stops = [fault for fault in history.faults if fault.get("stops") and fault["mending"] - fault["begin"] > BLIND]
     asked = [sample for sample in history.samples if "relay" in sample]
+    could_not_try = collections.defaultdict(float)  # relay -> when it last had nothing to find out by
     for sample in asked:
+        if sample["said"].startswith(("database_down", "standby", "starting")):
+            could_not_try[sample["relay"]] = sample["asked"]
         for fault in stops:
-            if (sample["ready"] and sample["relay"] in fault["stops"] and fault["begin"] + BLIND <= sample["asked"]
+            since = max(fault["begin"], could_not_try[sample["relay"]])
+            if (sample["ready"] and sample["relay"] in fault["stops"] and since + BLIND <= sample["asked"]
                     and sample["answered"] <= fault["mending"]):
                 broken.add("honest", f"{sample['relay']} is ready {sample['asked'] - fault['begin']:.1f} s into "
                                      f"{fault['fault']} ({fault['to']})")

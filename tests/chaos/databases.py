@@ -4,7 +4,7 @@ import contextlib
 import sqlite3
 
 from fault_drivers import MariadbDatabase, MysqlDatabase, PostgresDatabase, SqliteDatabase
-from servers import wait_until
+from servers import own_mariadb, shared_mariadb, wait_until
 
 PATIENCE = 2  # seconds that the nemesis waits for a lock
 
@@ -30,7 +30,7 @@ class _Server:
                 link.cursor().execute(statement)
         except self.error as error:
             link.close()
-            raise TimeoutError(f"not locked within {PATIENCE} s: {error}") from error
+            raise TimeoutError(f"others are in the way: {error}") from error
         return link
 
     def begin_of(self, _name):
@@ -88,6 +88,10 @@ class _Mysql(_Server):
         return self._hold(sql, f"set session lock_wait_timeout = {PATIENCE}, innodb_lock_wait_timeout = {PATIENCE}",
                           "set session transaction isolation level read committed")
 
+    def read_only(self, on):
+        """Waits for everybody who writes."""
+        self._hold(f"set global read_only = {int(on)}", f"set session lock_wait_timeout = {PATIENCE if on else 60}").close()
+
     def begin_of(self, name):
         return f"xa start '{name}'" if name else self.BEGIN
 
@@ -108,7 +112,14 @@ class _Mysql(_Server):
 
 
 class Mariadb(_Mysql, MariadbDatabase):
+    """With a binary log. Without one, MariaDB shows a commit before it is on disk, and a crash takes back what was sent."""
+
     name = "mariadb"
+    DURABLE_BEFORE_SEEN = {"log-bin": "binary", "sync-binlog": 1, "server-id": 1}
+
+    def __init__(self, own):
+        server = own_mariadb(settings=self.DURABLE_BEFORE_SEEN) if own else shared_mariadb()
+        super(MariadbDatabase, self).__init__(server, own)
 
 
 class Mysql(_Mysql, MysqlDatabase):

@@ -125,6 +125,14 @@ class CheckerTest(unittest.TestCase):
             sample["ready"] = sample["asked"] < fault["begin"] + BLIND
         self.find()
 
+    def test_who_has_just_come_to_try_may_be_ready(self):
+        fault = self.history.faults[0]
+        fault["mending"] = fault["end"] = fault["begin"] + BLIND + 3
+        for sample in self.history.samples:
+            if sample["asked"] < fault["begin"] + 5:
+                sample.update(ready=False, said="database_down: no answer")
+        self.find()
+
     def test_no_backlog_while_rows_wait(self):
         self.history.samples.append({"asked": 110.0, "answered": 110.0, "rows": 1, "oldest": 5.0})
         self.find("honest")
