@@ -142,6 +142,15 @@ class Sqlite(SqliteDatabase):
         """Begun by hand, transactions wait for their turn instead of failing half way."""
         return sqlite3.connect(self.path, timeout=60, check_same_thread=False, isolation_level=None)
 
+    def hold(self, sql):
+        link = sqlite3.connect(self.path, timeout=PATIENCE, check_same_thread=False)
+        try:
+            link.execute(sql)
+        except self.error as error:
+            link.close()
+            raise TimeoutError(f"others are in the way: {error}") from error
+        return link
+
     @staticmethod
     def begin_of(_name):
         return "begin immediate"

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import heapq
 import itertools
+import subprocess
 import time
 
 from faults import FAULTS
@@ -118,7 +119,8 @@ class Nemesis:
         inflicting = fault.inflict(scene)
         try:
             harm = inflicting.__enter__()
-        except TimeoutError as error:
+        except (TimeoutError, subprocess.CalledProcessError) as error:
+            # Its harm was not done: somebody is in the way, or a server has no connection to give.
             self._journal.write(fault=fault.name, skipped=str(error), begin=since)
             return
         end = time.monotonic() - began + strike.until - strike.at
