@@ -10,7 +10,7 @@ using outbox::engine::InHand;
 TEST_CASE("ids in hand are those that were added and not removed") {
   std::mt19937 random(1);
   // Each kind crowds the table in its own way.
-  const std::uint64_t step = GENERATE(1, 2, 10, 64, 4096, 1'000'003);
+  const std::uint64_t step = GENERATE(1U, 2U, 10U, 64U, 4096U, 1'000'003U);
   InHand in_hand;
   std::set<std::string> expected;
   for (int i = 0; i < 20'000; ++i) {
