@@ -48,7 +48,10 @@ def arguments():
                         help="with relays that are wrong on purpose, see mutants.py, until they are caught")
     parser.add_argument("--list", action="store_true", help="show the faults and end")
     parser.add_argument("--judge", action="store_true", help="judge the histories in --results once more and end")
-    return parser.parse_args()
+    asked = parser.parse_args()
+    if asked.judge and not asked.results:
+        parser.error("--judge needs --results FOLDER: which histories?")
+    return asked
 
 
 def main():
@@ -58,7 +61,10 @@ def main():
             print(f"{fault.name:40}{' '.join(fault.databases)}")
         return 0
     if asked.judge:
-        for path in sorted(asked.results.glob("*/about.json")):
+        histories = sorted(asked.results.glob("*/about.json"))
+        if not histories:
+            sys.exit(f"no finished round in {asked.results}")
+        for path in histories:
             show(path.parent.name, judge_folder(path.parent))
         return show_sum(asked.results)
     with tempfile.TemporaryDirectory(prefix="outbox-chaos-") as folder:

@@ -15,7 +15,7 @@ import crash_points
 
 class LibraryTest(unittest.TestCase):
     def load(self, **env):
-        return subprocess.run(["/bin/true"], env={"LD_PRELOAD": str(crash_points.library()), **env}, capture_output=True,
+        return subprocess.run(["true"], env={"LD_PRELOAD": str(crash_points.library()), **env}, capture_output=True,
                               text=True, check=False, timeout=60)
 
     def test_the_table_names_what_the_library_has(self):
