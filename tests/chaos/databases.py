@@ -18,7 +18,6 @@ class _Server:
     """A database behind a port, which a proxy can stand before."""
 
     networked = True
-    BEGIN = "begin"
 
     def restart_modes(self):
         return ("fast", "kill")
@@ -34,7 +33,7 @@ class _Server:
         return link
 
     def begin_of(self, _name):
-        return self.BEGIN
+        return "begin"
 
 
 class Postgres(_Server, PostgresDatabase):
@@ -93,7 +92,7 @@ class _Mysql(_Server):
         self._hold(f"set global read_only = {int(on)}", f"set session lock_wait_timeout = {PATIENCE if on else 60}").close()
 
     def begin_of(self, name):
-        return f"xa start '{name}'" if name else self.BEGIN
+        return f"xa start '{name}'" if name else super().begin_of(name)
 
     @staticmethod
     def prepare(link, name):

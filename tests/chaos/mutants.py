@@ -49,9 +49,6 @@ class Mutant:
             env["OUTBOX_PLUGIN_PATH"] = f"{self._folder / 'mutants'}:{plugins}"
         return env
 
-    def change(self, config):
-        """Of the configuration nothing has to be changed."""
-
 
 MUTANTS = {mutant.name: mutant for mutant in (
     Mutant("optimistic-dead-letter", "engine", "a key goes on before the dead write has committed", BURIAL, "order"),

@@ -44,7 +44,6 @@ class Member:
         config = relay_config(stage.database.plugin, options, f"127.0.0.1:{self.kafka.port}", {**SETTINGS, "id": self.name})
         config["http"] = {"listen": f"127.0.0.1:{self.http}", "refresh_interval": "500ms"}
         config["log"]["level"] = "info"
-        stage.mutant.change(config)
         self.relay = Relay(config, env=stage.mutant.env, name=self.name, binary=stage.mutant.binary)
 
     def start(self):
@@ -83,9 +82,6 @@ class Sound:
 
     binary = None
     env: dict = dataclasses.field(default_factory=dict)
-
-    def change(self, config):
-        pass
 
 
 class Stage:

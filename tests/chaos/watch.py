@@ -9,7 +9,6 @@ from metrics import parse_metrics
 from servers import wait_until
 
 PAUSE = 0.5  # seconds
-OLD = 3.0    # a row that has waited for longer must be in every backlog
 
 
 def get(member, path):

@@ -6,7 +6,6 @@ database tells what became of one whose COMMIT got no answer.
 """
 
 import base64
-import collections
 import contextlib
 import dataclasses
 import json
@@ -91,7 +90,6 @@ class Writers:
         self._withheld = set()
         self._busy = {}  # what is open: name -> topics
         self._threads = [threading.Thread(target=self._work, args=(number,), daemon=True) for number in range(WRITERS)]
-        self._outcomes = collections.Counter()
 
     def start(self):
         for thread in self._threads:
@@ -103,10 +101,6 @@ class Writers:
             thread.join(90)
             if thread.is_alive():
                 raise TimeoutError("a writer hangs in a call to its database")
-
-    @property
-    def committed(self):
-        return self._outcomes["committed"]
 
     def withhold(self, topic):
         """From transactions that begin from now on."""
@@ -174,7 +168,6 @@ class Writers:
             return None
 
     def tell(self, transaction, outcome):
-        self._outcomes[outcome] += 1
         self._busy.pop(transaction.name, None)
         self._journal.write(tx=transaction.name, began=transaction.began, ended=time.time(), outcome=outcome,
                             events=[event.logged() for event in transaction.events])
