@@ -1,8 +1,8 @@
 """Does harm by a plan that a seed has made: some faults alone, others while another one lasts."""
 
+import collections
 import contextlib
 import dataclasses
-import heapq
 import itertools
 import subprocess
 import time
@@ -22,6 +22,19 @@ class Strike:
     until: float
     fault: object
     victim: int
+
+
+@dataclasses.dataclass
+class Underway:
+    """A strike that has begun; times of the wall clock but for `until`, which counts from the round's begin."""
+
+    number: int
+    strike: Strike
+    harm: object
+    inflicting: object
+    until: float
+    begin: float
+    struck: float
 
 
 def plan(dice, seconds, database, only=()):
@@ -86,29 +99,27 @@ class Nemesis:
 
     def __init__(self, scene, strikes, journal):
         self._scene = scene
-        self._todo = [(strike.at, number, strike) for number, strike in enumerate(strikes)]
-        self._active = {}  # what is touched -> (end, number, strike, harm, mend, begun, struck)
+        self._todo = collections.deque(enumerate(strikes))
+        self._active = {}  # what is touched -> Underway
         self._journal = journal
 
     def run(self, until, every):
-        """`every` is called all the while, ten times a second."""
-        heapq.heapify(self._todo)
+        """`every` is called all the while, some twenty times a second."""
         began = time.monotonic()
         while True:
             now = time.monotonic() - began
-            for touched, (end, *_) in sorted(self._active.items(), key=lambda item: item[1][0]):
-                if end <= now and self._may_end(touched):
-                    self._end(touched)
-            if self._todo and self._todo[0][0] <= now:
-                _, number, strike = heapq.heappop(self._todo)
-                self._begin(number, strike, began)
+            for one in sorted(self._active.values(), key=lambda one: one.until):
+                if one.until <= now and self._may_end(one.strike.fault):
+                    self._end(one)
+            if self._todo and self._todo[0][1].at <= now:
+                self._begin(*self._todo.popleft(), began)
             if now >= until and not self._active:
                 return
             every()
             time.sleep(0.05)
 
-    def _may_end(self, touched):
-        return not self._active[touched][2].fault.asks or "database" not in self._active
+    def _may_end(self, fault):
+        return not fault.asks or "database" not in self._active
 
     def _begin(self, number, strike, began):
         fault, scene = strike.fault, self._scene
@@ -123,20 +134,20 @@ class Nemesis:
             # Its harm was not done: somebody is in the way, or a server has no connection to give.
             self._journal.write(fault=fault.name, skipped=str(error), begin=since)
             return
-        end = time.monotonic() - began + strike.until - strike.at
-        self._active[fault.touches] = (end, number, strike, harm, inflicting, since, time.time())
+        until = time.monotonic() - began + strike.until - strike.at
+        self._active[fault.touches] = Underway(number, strike, harm, inflicting, until, since, time.time())
 
-    def _end(self, touched):
-        _, number, strike, harm, inflicting, since, struck = self._active[touched]
-        self._scene.victim = self._scene.members[strike.victim]
+    def _end(self, one):
+        fault, harm = one.strike.fault, one.harm
+        self._scene.victim = self._scene.members[one.strike.victim]
         mending = time.time()
-        inflicting.__exit__(None, None, None)
-        del self._active[touched]
-        self._journal.write(number=number, fault=strike.fault.name, to=harm.to, strikes=harm.strikes, stops=harm.stops,
-                            begin=since, struck=struck, mending=mending, end=time.time())
+        one.inflicting.__exit__(None, None, None)
+        del self._active[fault.touches]
+        self._journal.write(number=one.number, fault=fault.name, to=harm.to, strikes=harm.strikes, stops=harm.stops,
+                            begin=one.begin, struck=one.struck, mending=mending, end=time.time())
 
     def abandon(self):
         """After a failure of the run itself: mends what can be mended."""
-        for *_, inflicting, _, _ in self._active.values():
+        for one in self._active.values():
             with contextlib.suppress(Exception):
-                inflicting.__exit__(None, None, None)
+                one.inflicting.__exit__(None, None, None)
