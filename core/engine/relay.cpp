@@ -295,12 +295,17 @@ void Relay::GiveBack(Time deadline) {
   if (all_retired) {
     for (const auto& [shard, token] : membership_.owned()) shards.push_back({shard, OUTBOX_SHARD_OWNED, token});
   }
-  Call call = MakeCall();
-  call.timeout = std::chrono::duration_cast<Millis>(
-      std::chrono::microseconds(std::max<Time>(100 * kMillisecond, deadline - Now())));
-  const Status left = connection_.Use("return_shards", call, [&](plugins::Session& session) {
-    return session.ReturnShards(config_.id, shards, all_retired, call);
-  });
+  // The connection may have died in silence since the last heartbeat: a second try, on a new one, needs its time as well.
+  Status left;
+  for (const int tries : {2, 1}) {
+    Call call = MakeCall();
+    const Time share = std::max<Time>(100 * kMillisecond, (deadline - Now()) / tries);
+    call.timeout = std::min(call.timeout, std::chrono::duration_cast<Millis>(std::chrono::microseconds(share)));
+    left = connection_.Use("return_shards", call, [&](plugins::Session& session) {
+      return session.ReturnShards(config_.id, shards, all_retired, call);
+    });
+    if (left.code() != OUTBOX_TIMEOUT) break;
+  }
   if (!left.ok())
     logger_->warn("the lease could not be given back ({}): a standby takes over when it ends", left.text());
 }

@@ -34,6 +34,7 @@ class Gaps {
 
   [[nodiscard]] bool empty() const { return gaps_.empty(); }
   [[nodiscard]] std::size_t size() const { return gaps_.size(); }
+  [[nodiscard]] bool AnyBelow(long long id) const { return !gaps_.empty() && gaps_.begin()->first < id; }
   void Clear() { gaps_.clear(); }
   // Ids that a read has passed over without seeing them; above all that are here.
   void Missing(long long first, long long last);

@@ -1,6 +1,7 @@
 #include "mysql/reader.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include "mysql/list.hpp"
 #include "sql/time.hpp"
@@ -109,6 +110,7 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
     RequireRight();
     return Next::kAgain;
   }
+  const bool settled = Settle(call, request, shard, page, batch);
   if (page.rows > 0) shard.row_bytes = std::max<std::size_t>(1, page.bytes / static_cast<std::size_t>(page.rows));
   // Others' rows, and what is in hand: each is passed once, unless it lies between missing ids that were taken together.
   if (page.late.empty() && page.late_seen >= kMostLate) shard.ranges = kManyRanges;
@@ -119,6 +121,11 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
   }
   if (!page.late.empty()) return AddLate(std::move(page.late), request, shard, batch);
   if (page.late_seen >= kMostLate) return Next::kAgain;
+  if (!settled && batch.size() == 0) return Next::kAgain;
+  if (!settled) {
+    batch.More();
+    return Next::kDone;
+  }
 
   if (page.full) {
     shard.stretch = 1;
@@ -159,6 +166,7 @@ bool Reader::TakeRow(const Fetched& row, const Call& call, const ReserveRequest&
   if (!page.late.empty() || page.late_seen >= kMostLate) return false;
   page.bytes += row.bytes();
   ++page.rows;
+  const std::size_t before = batch.size();
   if (kind == kRow) {
     if (!batch.Add(EventAt(row))) {
       page.full = true;
@@ -166,9 +174,73 @@ bool Reader::TakeRow(const Fetched& row, const Call& call, const ReserveRequest&
     }
     ++page.ours;
   }
+  if (wire_.server().is_mariadb && (!page.unsure.empty() || !shard.gaps.empty() || id > shard.cursor + 1))
+    page.unsure.push_back({id, before});
+  else
+    PassOver(id, shard);
+  return true;
+}
+
+void Reader::PassOver(long long id, Shard& shard) {
   if (id > shard.cursor + 1) shard.gaps.Missing(shard.cursor + 1, id - 1);
   shard.cursor = id;
-  return true;
+}
+
+// MariaDB makes its snapshots while others commit: one may show a transaction and not the one that committed before it,
+// whose lock it had waited for. A statement that begins when the first has been read shows both. So what the first brought
+// goes out up to the lowest id that has turned up meanwhile; the next read brings the rest.
+bool Reader::Settle(const Call& call, const ReserveRequest& request, Shard& shard, Page& page, BatchBuilder& batch) {
+  if (!wire_.server().is_mariadb || (page.late.empty() && page.unsure.empty())) return true;
+  if (wire_.given_up()) {
+    // So many leave nothing that is too long to pass over.
+    shard.page = std::max<std::int64_t>(1, page.rows - 1);
+    if (!page.unsure.empty()) batch.Truncate(page.unsure.front().before);
+    return false;
+  }
+  const long long below = LowestThatTurnedUp(call, request, shard, page);
+  const auto rest = std::remove_if(page.late.begin(), page.late.end(), [below](long long id) { return id >= below; });
+  const bool all_late = rest == page.late.end();
+  page.late.erase(rest, page.late.end());
+  for (const Unsure& row : page.unsure) {
+    if (row.id >= below) {
+      batch.Truncate(row.before);
+      return false;
+    }
+    PassOver(row.id, shard);
+  }
+  return all_late;
+}
+
+long long Reader::LowestThatTurnedUp(const Call& call, const ReserveRequest& request, Shard& shard, const Page& page) {
+  Gaps missing = shard.gaps;
+  std::vector<long long> read = page.late;
+  for (const long long id : page.late) missing.Seen(id);
+  long long passed = shard.cursor;
+  for (const Unsure& row : page.unsure) {
+    if (row.id > passed + 1) missing.Missing(passed + 1, row.id - 1);
+    passed = row.id;
+    read.push_back(row.id);
+  }
+  std::sort(read.begin(), read.end());
+  long long lowest = std::numeric_limits<long long>::max();
+  if (!missing.AnyBelow(read.back())) return lowest;
+  std::size_t seen = 0;
+  const ReadWish wish{call.shard, shard.shards, shard.troubled, writes_anyway_, passed, 0, missing.Cover(shard.ranges)};
+  wire_.Read(ReadSql(tables_, wish), [&](const Fetched& row) {
+    if (row.Number(kKind) == kAbout) return true;
+    ++seen;
+    const long long id = row.Number(kId);
+    if (row.Number(kKind) == kLate && !request.in_hand(row.Text(kId)) &&
+        !std::binary_search(read.begin(), read.end(), id))
+      lowest = std::min(lowest, id);
+    return true;
+  });
+  // Not all was seen: the next try looks at less.
+  if (seen >= kMostLate) {
+    shard.ranges = kManyRanges;
+    lowest = 0;
+  }
+  return lowest;
 }
 
 bool Reader::TakeAbout(const Fetched& row, AboutColumns at, const Call& call, Shard& shard, Page& page) {

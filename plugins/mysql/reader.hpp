@@ -41,10 +41,16 @@ class Reader {
     bool late_only = false;     // the rows behind the late ones were too much to pass over
   };
   enum class Next { kDone, kAgain };
+  // A row that was read above a missing id.
+  struct Unsure {
+    long long id = 0;
+    std::size_t before = 0;  // events in the batch
+  };
   // What one statement has brought so far.
   struct Page {
     std::vector<long long> late;
     std::size_t late_seen = 0;
+    std::vector<Unsure> unsure;  // on MariaDB; ascending, not passed yet
     std::int64_t rows = 0, ours = 0;
     std::size_t bytes = 0;
     bool known = false;        // the row about the read has come
@@ -62,7 +68,13 @@ class Reader {
   bool TakeRow(const Fetched& row, const Call& call, const ReserveRequest& request, Shard& shard, Page& page,
                BatchBuilder& batch);
   bool TakeAbout(const Fetched& row, AboutColumns at, const Call& call, Shard& shard, Page& page);
+  static void PassOver(long long id, Shard& shard);
   void RequireRight();
+  // On MariaDB, between a read and what is done with its rows. False = some of them may not go out yet.
+  bool Settle(const Call& call, const ReserveRequest& request, Shard& shard, Page& page, BatchBuilder& batch);
+  // The lowest id that was missing when `page` was read and is there now.
+  [[nodiscard]] long long LowestThatTurnedUp(const Call& call, const ReserveRequest& request, Shard& shard,
+                                             const Page& page);
   Next AddLate(std::vector<long long> ids, const ReserveRequest& request, Shard& shard, BatchBuilder& batch);
 
   Wire& wire_;

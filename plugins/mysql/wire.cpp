@@ -141,12 +141,14 @@ void Wire::AwaitAnswer() {
 bool Wire::TakeAll(std::vector<sql::Rows>& answers) {
   for (;;) {
     const ResultPtr result(mysql_store_result(native_));
-    if (!result && mysql_field_count(native_) != 0) return false;
+    // Where the connection is lost amid rows, the library forgets that there were any; amid their columns, it says below
+    // that this was the last answer.
+    if (!result && (mysql_errno(native_) != 0 || mysql_field_count(native_) != 0)) return false;
     sql::Rows& rows = answers.emplace_back();
     changed_ = mysql_affected_rows(native_);
     if (result) Copy(result.get(), rows);
     const int next = mysql_next_result(native_);
-    if (next < 0) return true;
+    if (next < 0) return mysql_errno(native_) == 0;
     if (next > 0) return false;
   }
 }

@@ -14,7 +14,7 @@ import uuid
 import psycopg2
 
 from fault_drivers import MariadbDatabase, PostgresDatabase
-from fault_scene import BACK, BAD, Scene
+from fault_scene import BACK, BAD, STILL_BAD, Scene
 from servers import (TemporaryFolder, free_port, memory, own_kafka, read_topic, shared_kafka, shared_postgres,
                      unavailable, wait_until)
 from servers.tcp_proxy import DOWN, TcpProxy
@@ -63,14 +63,16 @@ class ToTheDatabase:
         scene, proxy = self.scene()
         counts = (1, 50, 100, 300, 500, 800, 1200, 2000, 3000, 4000, 5000, 6000, 7000, 8000)
         for count in counts:
-            failed = self.failed(scene)
+            used_up = proxy.used_up
             proxy.reset_after(count)
-            scene.relay.wait_while_running(lambda: self.failed(scene) > failed + 1, 30,  # pylint: disable=W0640
-                                           "calls fail")
+            scene.relay.wait_while_running(lambda: proxy.used_up > used_up + 3, 30,  # pylint: disable=W0640
+                                           "connections end")
             proxy.heal()
             proxy.cut()
             self.wait_for_good(scene)
-        scene.finish(outages=1, at_most=2 * len(counts))
+        for reason in scene.told((BAD, STILL_BAD)):
+            self.assertRegex(reason, "onnect|gone away|no answer|reset by peer|closed")
+        scene.finish(outages=1, at_most=4 * len(counts))
 
     def test_answers_are_lost_b18(self):
         """What was asked is done, and nobody hears of it."""
@@ -82,6 +84,19 @@ class ToTheDatabase:
             proxy.heal()
             self.wait_for_good(scene)
         scene.finish(outages=3, at_most=6)
+
+    def test_stop_on_connections_that_died_b18(self):
+        """The lease is given back all the same: who comes next need not wait for its end."""
+        scene, proxy = self.scene()
+        scene.application.stop()
+        scene.wait_until_empty()
+        proxy.silence(directions=(DOWN,))
+        proxy.heal()
+        self.assertEqual(scene.relay.stop(), 0)
+        self.assertEqual(scene.told("the lease could not be given back"), [])
+        scene.relay.start()
+        took_over = scene.relay.wait_for_log("delivering shard 0 of 1 .*")
+        self.assertNotIn("did not give it back", took_over[0])
 
     def test_a_byte_at_a_time_and_slowly_b19_b20(self):
         scene, proxy = self.scene()

@@ -53,6 +53,15 @@ class BatchBuilder {
     return true;
   }
 
+  // Takes back all but the first `count` events, where what is read later shows that they may not go out yet. Their memory
+  // stays with the batch.
+  void Truncate(std::size_t count) {
+    for (; arena_->events.size() > count; arena_->events.pop_back()) {
+      const outbox_event& e = arena_->events.back();
+      billed_ -= e.aggregate_id.size + e.headers.size + e.payload.size;
+    }
+  }
+
   [[nodiscard]] std::size_t size() const { return arena_->events.size(); }
   [[nodiscard]] std::size_t bytes() const { return billed_; }
 

@@ -26,6 +26,7 @@ class TcpProxy:
         self._passed = threading.Lock()
         self._links = set()
         self.swallowed = 0  # bytes, while it was silent
+        self.used_up = 0    # connections that were reset after so many bytes
         self._calm()
         self._listener = socket.create_server(("127.0.0.1", self.port))
         self._start(self._accept)
@@ -138,6 +139,7 @@ class TcpProxy:
             target.sendall(data[:link.left])
             with self._passed:
                 self._links.discard(link)
+                self.used_up += 1
             link.reset()
             return False
         if link.left is not None:
