@@ -30,7 +30,8 @@ class Check {
 
   bool Server() {
     const sql::Row row = db_.Run({"select current_setting('server_version_num'), current_setting('server_version'),"
-                                  " current_setting('transaction_read_only'), cast(current_user as text)",
+                                  " current_setting('transaction_read_only'), cast(current_user as text),"
+                                  " current_setting('fsync'), current_setting('synchronous_commit')",
                                   {}})
                              .at(0);
     role_ = '"' + row[3].value_or("") + '"';
@@ -39,6 +40,11 @@ class Check {
       return false;
     }
     if (row[2] == "on") throw ReadOnly();
+    if (row[4] == "off" || row[5] == "off")
+      Add(false,
+          "rows are seen before they are safe on disk (fsync=" + row[4].value_or("") + ", synchronous_commit=" +
+              row[5].value_or("") + "): what a crash of the server takes back may have been sent",
+          "set both to on, for the server and for the roles that write");
     return true;
   }
 

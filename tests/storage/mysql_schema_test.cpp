@@ -133,11 +133,13 @@ TEST_CASE("check finds what is wrong, and its SQL mends it", "[mysql]") {
       {"drop table outbox_dead", "outbox_dead is missing", true},
       {"set global auto_increment_increment = 2", "auto_increment_increment", false},
       {"set global binlog_format = 'STATEMENT'", "binlog_format", true},
+      {"set global sync_binlog = 0", "(sync_binlog=0)", false},
+      {"set global innodb_flush_log_at_trx_commit = 2", "(innodb_flush_log_at_trx_commit=2)", false},
   }));
   ready.app(wrong.sql);
   ready.relay.Reconnect();
   const auto findings = ready.relay.writing().CheckSchema();
-  ready.app("set global auto_increment_increment = 1");
+  ready.app("set global auto_increment_increment = 1, sync_binlog = 1, innodb_flush_log_at_trx_commit = 1");
   if (findings.size() != 1) ready.app("set global binlog_format = 'ROW'");
   INFO(wrong.sql);
   REQUIRE(findings.size() == 1);

@@ -590,6 +590,17 @@ TEST_CASE("check finds what is wrong, and its SQL mends it", "[postgres]") {
   CHECK(ready.relay.writing().CheckSchema().empty());
 }
 
+TEST_CASE("check warns of commits that are seen before they are on disk", "[postgres]") {
+  Ready ready;
+  ready.app("alter role current_user set synchronous_commit = off");
+  ready.relay.Reconnect();
+  const auto findings = ready.relay.writing().CheckSchema();
+  ready.app("alter role current_user reset synchronous_commit");
+  REQUIRE(findings.size() == 1);
+  CHECK(findings[0].what.find("(fsync=on, synchronous_commit=off)") != std::string::npos);
+  CHECK_FALSE(findings[0].error);
+}
+
 TEST_CASE("tables of a newer relay are refused", "[postgres][b12]") {
   Ready ready;
   ready.app("update outbox_meta set version = 2");
