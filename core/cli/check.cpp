@@ -56,6 +56,19 @@ class Check {
       return Wrong(CodeOf(session.status()), "no connection to the database: " + session.status().text());
     PrintLine(Verdict::kOk, "connection to the database");
     CheckTables(**session, call);
+    if (config_.relay.wake_up) CheckWakeUps(**store);
+  }
+
+  void CheckWakeUps(plugins::Store& store) {
+    if (!store.HasWakeUps())
+      return Wrong(kConfig, fmt::format("/relay/wake_up is true, and the plugin {} gives no wake-ups", store.name()),
+                   "\"wake_up\": false");
+    const Call call{0, 0, config_.relay.storage_timeout};
+    const auto session = store.Connect(call);
+    if (!session.ok()) return Wrong(CodeOf(session.status()), "no second connection: " + session.status().text());
+    if (const auto seen = (*session)->WaitForRows(call); !seen.ok())
+      return Wrong(CodeOf(seen.status()), "wake-ups: " + seen.status().text());
+    PrintLine(Verdict::kOk, "wake-ups");
   }
 
   void CheckCapabilities(const plugins::Store& store) {

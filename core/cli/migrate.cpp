@@ -19,7 +19,9 @@ int Print(const Options& options) {
   if (!config.ok()) return Report(config.status());
   const auto store = OpenStore(config->storage, QuietLogger(config->log));
   if (!store.ok()) return Report(store.status());
-  const auto sql = (*store)->PrintSchema(options.wish);
+  SchemaWish wish = options.wish;
+  wish.wake_up = config->relay.wake_up;
+  const auto sql = (*store)->PrintSchema(wish);
   if (!sql.ok()) return Report(sql.status());
   std::cout << *sql << std::flush;
   return kOk;
@@ -28,7 +30,9 @@ int Print(const Options& options) {
 int Apply(const Options& options) {
   auto outbox = OpenOutbox(options.config);
   if (!outbox.ok()) return Report(outbox.status());
-  if (Status applied = outbox->session->ApplySchema(options.wish, outbox->call()); !applied.ok()) {
+  SchemaWish wish = options.wish;
+  wish.wake_up = outbox->config.relay.wake_up;
+  if (Status applied = outbox->session->ApplySchema(wish, outbox->call()); !applied.ok()) {
     return Report(applied);
   }
   const auto findings = outbox->session->CheckSchema(outbox->call());

@@ -43,6 +43,7 @@ struct Relay {
   std::uint32_t batch_size = 1000;
   Duration reserve_duration{15'000};
   Duration poll_interval{250};
+  bool wake_up = false;
   Ordering ordering = Ordering::kKey;
   std::uint32_t max_in_flight_events = 20'000;
   std::uint64_t max_in_flight_bytes = std::uint64_t{32} << 20;

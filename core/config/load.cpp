@@ -139,6 +139,7 @@ void ReadRelay(Section section, Relay& out) {
   section.Read("batch_size", out.batch_size, 1, 100'000);
   section.Read("reserve_duration", out.reserve_duration, 2s, 1h);
   section.Read("poll_interval", out.poll_interval, 1ms, 30min);
+  section.Read("wake_up", out.wake_up);
   section.ReadChoice<Ordering>("ordering", out.ordering, {{"key", Ordering::kKey}, {"none", Ordering::kNone}});
   section.Read("max_in_flight_events", out.max_in_flight_events, 2, 10'000'000);
   section.ReadSize("max_in_flight_bytes", out.max_in_flight_bytes, std::uint64_t{64} << 10, std::uint64_t{1} << 40);

@@ -5,14 +5,6 @@
 #include "engine/relay.hpp"
 
 namespace outbox::engine {
-namespace {
-
-// A look that fails holds up no event: it is no outage of the database. An outage is told by those who work.
-std::shared_ptr<Condition> NobodysCondition() {
-  return std::make_shared<Condition>("database", std::make_shared<spdlog::logger>("without sinks"));
-}
-
-}  // namespace
 
 BacklogReader::BacklogReader(const Relay& relay, std::shared_ptr<plugins::Store> store, config::Duration interval,
                              config::Duration timeout, std::shared_ptr<spdlog::logger> logger)
@@ -20,7 +12,7 @@ BacklogReader::BacklogReader(const Relay& relay, std::shared_ptr<plugins::Store>
       call_{0, 0, timeout},
       interval_(interval),
       logger_(std::move(logger)),
-      connection_(std::move(store), NobodysCondition(),
+      connection_(std::move(store), Condition::Nobodys(),
                   relay.watchdog()->Watch("reader of the backlog", Post::Duty::kSpare)) {
   seen_.interval = Micros(interval);
   thread_ = std::thread([this] { Run(); });

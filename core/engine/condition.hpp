@@ -28,6 +28,11 @@ class Condition {  // any thread
   Condition(std::string name, std::shared_ptr<spdlog::logger> logger)
       : name_(std::move(name)), logger_(std::move(logger)) {}
 
+  // For those whose failures hold up no event: they are no outage. An outage is told by those who work.
+  static std::shared_ptr<Condition> Nobodys() {
+    return std::make_shared<Condition>("", std::make_shared<spdlog::logger>("without sinks"));
+  }
+
   struct Use {
     const void* who = nullptr;
     int what = 0;

@@ -142,6 +142,7 @@ void Engine::PumpReserve() {
     ++counters_.sweeps;
   }
   reserving_ = true;
+  last_read_ = now_;
   commands_.push_back(
       {.what = Do::kReserve, .sweep = sweep, .rows = careful_ ? careful_step_ : settings_.batch_events});
 }

@@ -107,6 +107,8 @@ BatchIndex Engine::Reserved(const Reservation& reservation, std::span<const Inco
     poll_gap_ = std::clamp(2 * poll_gap_, settings_.min_poll, settings_.poll_interval);
     next_read_ = reservation.more ? now_ : now_ + poll_gap_;
   }
+  polls_ = true;
+  if (std::exchange(woken_, false)) Wake();
   return b;
 }
 
@@ -117,7 +119,17 @@ void Engine::ReserveFailed(outbox_code code) {
   must_sweep_ = true;  // rows may have been read and not arrived
   EndRead();
   next_read_ = now_ + Backoff(settings_.min_backoff, settings_.max_backoff, ++read_failures_);
+  polls_ = woken_ = false;
   if (code == OUTBOX_LEASE_LOST && lease_until_ != kForever) LeaseLost();
+}
+
+void Engine::Wake() {
+  if (reserving_) {
+    woken_ = true;
+  } else if (polls_) {
+    poll_gap_ = settings_.min_poll;
+    next_read_ = std::min(next_read_, std::max(now_, last_read_ + settings_.min_poll));
+  }
 }
 
 void Engine::EndRead() {
@@ -252,7 +264,10 @@ void Engine::StartReset(bool outage) {
   next_read_ = now_;
   BreakCarefulStep(outage);
   if (outage) owed_since_ = OwedSince();
-  if (outage) next_read_ += Backoff(settings_.min_backoff, settings_.max_backoff, ++broker_failures_);
+  if (outage) {
+    next_read_ += Backoff(settings_.min_backoff, settings_.max_backoff, ++broker_failures_);
+    polls_ = false;
+  }
   commands_.push_back({.what = Do::kReset, .epoch = epoch_ + 1});
 }
 

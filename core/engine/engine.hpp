@@ -119,6 +119,8 @@ class Engine {
 
   void Reported(std::span<const publish::Report> reports);
   void ProducerFailed();
+  // Rows may have been committed: look soon, unless the next look waits because the last one failed.
+  void Wake();
   void ResetDone(std::uint32_t epoch);
 
   // Decides what to do next and hands it over, oldest first: f(command, events, failures).
@@ -310,7 +312,9 @@ class Engine {
   bool must_sweep_ = true;
   bool reserving_ = false;
   bool read_is_stale_ = false;  // began before a reset: what it brings may be newer than what was dropped
-  Time next_read_ = 0, next_sweep_ = 0;
+  Time next_read_ = 0, next_sweep_ = 0, last_read_ = 0;
+  bool polls_ = false;  // next_read_ is that of an idle relay, not of a failure
+  bool woken_ = false;  // during the read under way
   Time poll_gap_ = 0;
   std::uint32_t read_failures_ = 0;
 

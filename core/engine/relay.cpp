@@ -34,6 +34,7 @@ Relay::Relay(config::Relay config, std::shared_ptr<plugins::Store> store, Publis
 
 Relay::~Relay() {
   Stop(config::Duration(0));
+  waker_.reset();
   if (lease_thread_.joinable()) lease_thread_.join();  // it uses the runners
   runners_.clear();
 }
@@ -48,10 +49,20 @@ Status Relay::Start() {
   if (!dead_letters.empty() && !store_->Can(OUTBOX_CAN_DEAD_LETTER)) {
     return {OUTBOX_BAD_CONFIG, "plugin '" + plugin + "' keeps no dead letters: set " + dead_letters + " to \"block\""};
   }
+  if (config_.wake_up && !store_->HasWakeUps()) {
+    return {OUTBOX_BAD_CONFIG,
+            "plugin '" + plugin + "' gives no wake-ups: take \"wake_up\" out of /relay; a shorter poll_interval helps"};
+  }
   auto runner = MakeRunner(0);
   if (!runner.ok()) return runner.status();
   runners_[0] = std::move(*runner);
   lease_thread_ = std::thread([this] { KeepLeases(); });
+  if (config_.wake_up) {
+    waker_ = std::make_unique<Waker>(store_, watchdog_->Watch("waker", Post::Duty::kSpare), logger_, [this] {
+      const std::lock_guard lock(mutex_);
+      for (const auto& [shard, one] : runners_) one->Wake();
+    });
+  }
   return {};
 }
 
@@ -117,6 +128,7 @@ bool Relay::Stop(config::Duration timeout) {
   }
   if (!stopping_) {
     stopping_ = true;
+    if (waker_) waker_->Stop();
     retired_ = 0;
     stop_by_ = deadline;
     for (auto& [shard, runner] : runners_) {

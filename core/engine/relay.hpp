@@ -17,6 +17,7 @@
 #include "engine/membership.hpp"
 #include "engine/observation.hpp"
 #include "engine/shard_runner.hpp"
+#include "engine/waker.hpp"
 
 namespace outbox::engine {
 
@@ -89,6 +90,7 @@ class Relay {
   bool met_database_ = false;
   bool told_standby_ = false;
   std::thread lease_thread_;
+  std::unique_ptr<Waker> waker_;  // if asked for
 };
 
 }  // namespace outbox::engine

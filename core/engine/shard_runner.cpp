@@ -116,6 +116,10 @@ void ShardRunner::Retire(Time deadline) {
   mailbox_.Post([this, deadline] { tenure_.Stop(deadline); });
 }
 
+void ShardRunner::Wake() {
+  mailbox_.Post([this] { engine_.Wake(); });
+}
+
 void ShardRunner::Retired() {
   reader_->Rest();
   writer_->Rest();

@@ -52,6 +52,8 @@ class ShardRunner : private publish::PublisherListener {
   void HandOver(std::uint64_t token, Time until);
   // The same for good.
   void Retire(Time deadline);
+  // Rows may have been committed.
+  void Wake();
   // The reader need not wait for a broker any more: nothing new is to be sent.
   void StopPreparing() { publisher_->Cancel(); }
   // Ends calls that hang, at the end of a stop.

@@ -17,7 +17,8 @@ struct RawCall {
 };
 
 inline outbox_schema_wish ToRaw(const SchemaWish& wish) {
-  return {sizeof(outbox_schema_wish), wish.shards, wish.payload.empty() ? outbox_bytes{nullptr, 0} : Raw(wish.payload)};
+  return {sizeof(outbox_schema_wish), wish.shards, wish.payload.empty() ? outbox_bytes{nullptr, 0} : Raw(wish.payload),
+          wish.wake_up ? 1U : 0U};
 }
 
 }  // namespace outbox::plugins

@@ -146,4 +146,13 @@ Result<Stats> Session::ReadStats(const Call& call) {
   return stats;
 }
 
+Result<bool> Session::WaitForRows(const Call& call) {
+  if (store_->wakeup_ == nullptr) return store_->Lacks(OUTBOX_WAKEUP_V1);
+  RawCall asked(call);
+  const outbox_code code = store_->wakeup_->wait(raw_, &asked.call, &asked.error);
+  if (code == OUTBOX_TIMEOUT) return false;
+  if (Status status = store_->Answer("wakeup.wait", code, asked.error); !status.ok()) return status;
+  return true;
+}
+
 }  // namespace outbox::plugins

@@ -73,6 +73,7 @@ Status Store::FindExtensions() {
   if (status.ok()) status = find(OUTBOX_STATS_V1, stats_);
   if (status.ok()) status = find(OUTBOX_DEAD_V1, dead_);
   if (status.ok()) status = find(OUTBOX_SUSPECT_V1, suspect_);
+  if (status.ok()) status = find(OUTBOX_WAKEUP_V1, wakeup_);
   return status;
 }
 

@@ -93,6 +93,8 @@ class Session {
   [[nodiscard]] Status ApplySchema(const SchemaWish& wish, const Call& call);
   [[nodiscard]] Result<std::vector<Finding>> CheckSchema(const Call& call);
   [[nodiscard]] Result<Stats> ReadStats(const Call& call);
+  // True = rows may have been committed, false = nothing was seen within the call's timeout.
+  [[nodiscard]] Result<bool> WaitForRows(const Call& call);
   // What `found` is given lives until it returns; it answers false = enough.
   [[nodiscard]] Status List(const Inquiry& inquiry, const std::function<bool(const Record&)>& found, const Call& call);
   // How many events were changed.
@@ -127,6 +129,7 @@ class Store : public std::enable_shared_from_this<Store> {
   [[nodiscard]] bool Can(std::uint64_t capability) const { return (table_->capabilities & capability) != 0; }
   [[nodiscard]] bool HasLeases() const { return leases_ != nullptr; }
   [[nodiscard]] bool HasSuspects() const { return suspect_ != nullptr; }
+  [[nodiscard]] bool HasWakeUps() const { return wakeup_ != nullptr; }
   // Does reserving leave a mark on rows, so that rows given up must be released?
   [[nodiscard]] bool MarksRows() const { return table_->release_events != nullptr; }
   [[nodiscard]] const outbox_plugin& table() const { return *table_; }
@@ -152,6 +155,7 @@ class Store : public std::enable_shared_from_this<Store> {
   const outbox_stats_v1* stats_ = nullptr;
   const outbox_dead_v1* dead_ = nullptr;
   const outbox_suspect_v1* suspect_ = nullptr;
+  const outbox_wakeup_v1* wakeup_ = nullptr;
 };
 
 }  // namespace outbox::plugins

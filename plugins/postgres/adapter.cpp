@@ -5,6 +5,7 @@
 
 #include "postgres/array.hpp"
 #include "postgres/connect.hpp"
+#include "postgres/schema.hpp"
 #include "sql/options.hpp"
 #include "sql/text.hpp"
 
@@ -49,6 +50,13 @@ with f as (select * from jsonb_to_recordset(cast(:failures as jsonb))
     from moved m left join settled s on s.row_id = m.id)
 select cast(count(*) as text) from fence)";
 
+// The name of the channel, and whether there is somebody who would use it.
+constexpr const char* kChannel = R"(
+select 'outbox_' || cast(cast(cast('{event}' as regclass) as oid) as text), cast(count(*) as text) from pg_trigger
+where tgrelid = cast('{event}' as regclass) and tgname = cast(:name as text) and tgenabled <> 'D')";
+
+constexpr auto kStillThere = std::chrono::seconds(30);
+
 }  // namespace
 
 Config::Config(const std::string& json, const outbox_host*)
@@ -71,7 +79,7 @@ Wire& Adapter::Db() {
   if (wire_->cancelled_before()) {
     reader_.reset();
     columns_.reset();
-    confirms_ = inserts_ = false;
+    confirms_ = inserts_ = listens_ = false;
     wire_->Adopt(Connect(config_->connection), call().timeout);
   }
   wire_->Begin(call().timeout);
@@ -124,6 +132,27 @@ void Adapter::ConfirmFailed(Failures failures) {
       Db().Run({config_->tables.In(kFail), {list.dump(), std::to_string(call().shard), std::to_string(call().token)}});
   if (sql::ToNumber(fence.at(0)[0]) == 0)
     throw Error(OUTBOX_LEASE_LOST, "shard " + std::to_string(call().shard) + " is not leased under this token");
+}
+
+// The first call finds out whether rows were committed before it listened: by telling so.
+bool Adapter::Wait() {
+  Wire& db = Db();
+  const auto now = std::chrono::steady_clock::now();
+  if (!listens_) {
+    const sql::Row found = db.Run({config_->tables.In(kChannel), {config_->tables.prefix + kWakeUpTrigger}}).at(0);
+    if (found[1] != "1")
+      throw Error(OUTBOX_BAD_CONFIG, std::string("the outbox has no trigger that tells of new rows; ") + sql::kMigrate);
+    db.Script("listen " + found[0].value_or(""));
+    listens_ = true;
+    heard_ = now;
+    return true;
+  }
+  // A connection may have died in silence, and a listener says nothing by itself.
+  if (now - heard_ > kStillThere) {
+    db.Script("select 1");
+    heard_ = now;
+  }
+  return db.AwaitNotification();
 }
 
 void Adapter::Cancel() noexcept { wire_->Cancel(); }

@@ -1,6 +1,7 @@
 // PostgreSQL 13 and newer.
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <optional>
@@ -33,6 +34,7 @@ struct Config {
 class Adapter : public StorageAdapter,
                 public LeaseKeeping,
                 public Suspecting,
+                public WakingUp,
                 public Emitting,
                 public SchemaKeeping,
                 public Counting,
@@ -51,6 +53,8 @@ class Adapter : public StorageAdapter,
   void ReturnShards(std::string_view relay_id, std::span<const outbox_owned_shard> shards, bool leave) override;
   bool WasLost() override { return config_->suspects.WasLost(Db(), call()); }
   std::uint32_t Mark(Bytes row) override { return config_->suspects.Mark(Db(), call(), row); }
+
+  bool Wait() override;
 
   void BeginEmit() override;
   void Insert(Events events) override;
@@ -86,6 +90,8 @@ class Adapter : public StorageAdapter,
   std::optional<EventColumns> columns_;
   std::unique_ptr<Reader> reader_;
   bool confirms_ = false, inserts_ = false;  // prepared
+  bool listens_ = false;
+  std::chrono::steady_clock::time_point heard_;  // the server's last answer to Wait
 };
 
 }  // namespace outbox::postgres

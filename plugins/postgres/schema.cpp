@@ -112,6 +112,26 @@ constexpr const char* kEmit = R"(do $outbox$ begin
 end $outbox$;
 )";
 
+// Named by the table's oid: a channel belongs to the whole database.
+constexpr const char* kWakeUp = R"(do $outbox$ begin
+  create or replace function [wake_up] () returns trigger language plpgsql as $function$ begin
+    perform pg_notify('outbox_' || tg_relid, '');
+    return null;
+  end $function$;
+  if not exists (select 1 from pg_trigger where tgrelid = '{event}'::regclass and tgname = '[trigger]') then
+    create trigger "[trigger]" after insert on {event} for each statement execute function [wake_up] ();
+  end if;
+end $outbox$;
+)";
+
+constexpr const char* kNoWakeUp = R"(do $outbox$ begin
+  if exists (select 1 from pg_trigger where tgrelid = '{event}'::regclass and tgname = '[trigger]') then
+    drop trigger "[trigger]" on {event};
+    drop function [wake_up] ();
+  end if;
+end $outbox$;
+)";
+
 }  // namespace
 
 std::vector<Table> Wanted(const sql::Tables& t, const std::string& payload) {
@@ -184,6 +204,7 @@ std::string PrintSchema(const sql::Tables& t, const SchemaWish& wish) {
   if (!wish.payload.empty()) sql += kChangePayload;
   sql += kFollowPayload;
   sql += kEmit;
+  sql += wish.wake_up ? kWakeUp : kNoWakeUp;
   const std::string shards = std::to_string(std::max(1U, wish.shards));
   return t.In(sql::Fill(sql, {{"[schema]", t.schema},
                               {"[prefix]", t.prefix},
@@ -191,7 +212,9 @@ std::string PrintSchema(const sql::Tables& t, const SchemaWish& wish) {
                               {"[initial]", shards},
                               {"[shards]", shards},
                               {"[payload]", wish.payload},
-                              {"[emit]", t.emit}}));
+                              {"[emit]", t.emit},
+                              {"[trigger]", t.prefix + kWakeUpTrigger},
+                              {"[wake_up]", t.Quote(t.prefix + kWakeUpTrigger)}}));
 }
 
 void ApplySchema(Wire& wire, const sql::Tables& t, const SchemaWish& wish) {

@@ -20,6 +20,9 @@ struct Table {
 // As this version wants them. The first is the outbox itself.
 std::vector<Table> Wanted(const sql::Tables& tables, const std::string& payload);
 
+// Behind the prefix: the trigger that NOTIFYs, and its function.
+inline constexpr const char* kWakeUpTrigger = "_wake_up";
+
 std::string PrintSchema(const sql::Tables& tables, const SchemaWish& wish);
 void ApplySchema(Wire& wire, const sql::Tables& tables, const SchemaWish& wish);
 

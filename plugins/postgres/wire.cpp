@@ -235,13 +235,16 @@ void Wire::Flush() {
 }
 
 void Wire::Wait(bool also_writing) {
+  if (WaitInTime(also_writing)) return;
+  broken_ = true;
+  if (cancelled_) throw Error(OUTBOX_CANCELLED, "cancelled");
+  throw Error(OUTBOX_TIMEOUT, "PostgreSQL: no answer within " + std::to_string(timeout_.count()) + " ms");
+}
+
+bool Wire::WaitInTime(bool also_writing) {
   for (;;) {
     const auto left = std::chrono::duration_cast<Millis>(deadline_ - Clock::now()).count();
-    if (cancelled_ || left <= 0) {
-      broken_ = true;
-      if (cancelled_) throw Error(OUTBOX_CANCELLED, "cancelled");
-      throw Error(OUTBOX_TIMEOUT, "PostgreSQL: no answer within " + std::to_string(timeout_.count()) + " ms");
-    }
+    if (cancelled_ || left <= 0) return false;
     std::array<pollfd, 2> polled{
         pollfd{PQsocket(connection_.get()), static_cast<short>(POLLIN | (also_writing ? POLLOUT : 0)), 0},
         pollfd{wake_, POLLIN, 0}};
@@ -250,7 +253,21 @@ void Wire::Wait(bool also_writing) {
       throw Lost();
     if (polled[0].revents == 0) continue;
     if ((polled[0].revents & ~POLLOUT) != 0 && PQconsumeInput(connection_.get()) == 0) throw Lost();
-    return;
+    return true;
+  }
+}
+
+bool Wire::AwaitNotification() {
+  for (;;) {
+    bool told = false;
+    while (PGnotify* const notification = PQnotifies(connection_.get())) {
+      PQfreemem(notification);
+      told = true;
+    }
+    if (told) return true;
+    if (WaitInTime(false)) continue;
+    if (cancelled_) throw Error(OUTBOX_CANCELLED, "cancelled");
+    return false;
   }
 }
 

@@ -70,6 +70,9 @@ class Wire : public sql::Statements {
   Result Execute(const std::string& prepared, const std::vector<Parameter>& parameters);
   void Script(const std::string& sql);  // statements without parameters, in one transaction of their own
 
+  // Waits for a NOTIFY on a channel that this session listens to. False = none within the call's timeout.
+  [[nodiscard]] bool AwaitNotification();
+
   sql::Rows Run(const sql::Statement& statement) override;
   // All of it is sent at once: no transaction waits, with its locks, for a relay that was stopped in the middle.
   std::vector<sql::Rows> RunTogether(const std::vector<sql::Statement>& statements) override;
@@ -83,6 +86,7 @@ class Wire : public sql::Statements {
   PGresult* Next();  // null = no more
   void Flush();
   void Wait(bool also_writing);
+  [[nodiscard]] bool WaitInTime(bool also_writing);  // false = no time is left, or it was cancelled
   [[noreturn]] void Throw(const Result& result);
   [[nodiscard]] Error Lost();
 

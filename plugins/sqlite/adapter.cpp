@@ -176,6 +176,14 @@ void Adapter::ReturnShards(std::string_view relay_id, std::span<const outbox_own
   config_->leases.Return(Db(), std::string(relay_id), shards, leave);
 }
 
+// The first call tells of what was committed before it.
+bool Adapter::Wait() {
+  Connection& db = Db();
+  if (watch_) return watch_->Wait();
+  watch_ = std::make_unique<Watch>(db);
+  return true;
+}
+
 void Adapter::BeginEmit() {
   Connection& db = Db();
   if (!inserting_) inserting_ = std::make_unique<Inserting>(db, config_->tables);

@@ -14,6 +14,7 @@
 #include "sql/tables.hpp"
 #include "sqlite/connection.hpp"
 #include "sqlite/reader.hpp"
+#include "sqlite/watch.hpp"
 
 namespace outbox::sqlite {
 
@@ -32,6 +33,7 @@ struct Config {
 class Adapter : public StorageAdapter,
                 public LeaseKeeping,
                 public Suspecting,
+                public WakingUp,
                 public Emitting,
                 public SchemaKeeping,
                 public Counting,
@@ -51,6 +53,8 @@ class Adapter : public StorageAdapter,
   void ReturnShards(std::string_view relay_id, std::span<const outbox_owned_shard> shards, bool leave) override;
   bool WasLost() override { return config_->suspects.WasLost(Db(), call()); }
   std::uint32_t Mark(Bytes row) override { return config_->suspects.Mark(Db(), call(), row); }
+
+  bool Wait() override;
 
   void BeginEmit() override;
   void Insert(Events events) override;
@@ -90,6 +94,7 @@ class Adapter : public StorageAdapter,
   std::unique_ptr<Reader> reader_;
   std::unique_ptr<Writing> writing_;
   std::unique_ptr<Inserting> inserting_;
+  std::unique_ptr<Watch> watch_;
 };
 
 }  // namespace outbox::sqlite

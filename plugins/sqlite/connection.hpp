@@ -67,6 +67,8 @@ class Connection : public sql::Statements {
   void Begin(Millis timeout);
   void Cancel() noexcept { cancelled_ = true; }  // any thread
   [[nodiscard]] bool PastHalf() const { return Clock::now() > half_; }
+  [[nodiscard]] Millis Left() const { return std::chrono::duration_cast<Millis>(deadline_ - Clock::now()); }
+  [[nodiscard]] bool cancelled() const { return cancelled_; }
 
   sql::Rows Run(const sql::Statement& statement) override;
   std::vector<sql::Rows> RunTogether(const std::vector<sql::Statement>& statements) override;

@@ -79,8 +79,7 @@ GROUPS = {
         Fault(41, "a pooler that changes sessions between statements",
               note=OPEN + "by hand with PgBouncer 1.18: in session mode all is well, in transaction mode nothing is sent "
                    "and the log says why. Debian's package starts a service, so no test asks for it."),
-        Fault(42, "the connection for notifications is dead",
-              note=DESIGN + "the relay looks by itself every poll_interval."),
+        Fault(42, "the connection for notifications is dead"),
     ],
     "MySQL and MariaDB": [
         Fault(43, "locks on gaps hold up the application's inserts"),

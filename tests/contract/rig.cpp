@@ -92,7 +92,7 @@ Rig::Rig(const Subject& subject) : store_(OpenSubject(subject)), session_(Connec
   if (store_->table().get_extension(OUTBOX_EMIT_V1) == nullptr)
     throw Skipped("the plugin does not have " OUTBOX_EMIT_V1);
 
-  const Status made = session_->ApplySchema({1, subject.payload}, Within(kTimeout));
+  const Status made = session_->ApplySchema({1, subject.payload, /*wake_up=*/true}, Within(kTimeout));
   if (made.code() != OUTBOX_UNSUPPORTED) Ok(made);
   if (subject.before.empty())
     CallRaw(

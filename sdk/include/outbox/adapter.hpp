@@ -97,6 +97,7 @@ class Emitting {  // outbox.emit/1
 struct SchemaWish {
   std::uint32_t shards = 0;  // 0 = keep, 1 for a new outbox
   std::string payload;       // "" = the database's default
+  bool wake_up = false;      // what Wait() needs
 };
 struct Finding {
   bool error = true;

@@ -141,7 +141,9 @@ struct Trampolines {
     return Guard(e, [&] { Adapter(s, c).EndEmit(commit != 0); });
   }
 
-  static SchemaWish Wish(const outbox_schema_wish* w) { return {w->shards, std::string(View(w->payload))}; }
+  static SchemaWish Wish(const outbox_schema_wish* w) {
+    return {w->shards, std::string(View(w->payload)), OUTBOX_HAS(outbox_schema_wish, w, wake_up) && w->wake_up != 0};
+  }
   static outbox_code SchemaPrint(outbox_store* s, const outbox_schema_wish* w, void* ctx,
                                  void (*text)(void*, outbox_bytes), outbox_error* e) noexcept {
     return Guard(e, [&] {

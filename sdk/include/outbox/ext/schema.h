@@ -10,6 +10,7 @@ typedef struct {
   uint32_t struct_size;
   uint32_t shards;      /* 0 = keep what is there, 1 for a new outbox */
   outbox_bytes payload; /* column type: "text", "bytea", "jsonb"; absent = the default */
+  uint32_t wake_up;     /* 1 = what outbox.wakeup/1 needs is to be there, 0 = it is not */
 } outbox_schema_wish;
 
 typedef struct {

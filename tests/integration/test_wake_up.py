@@ -1,0 +1,111 @@
+"""Relays that are told of commits instead of looking for them. They look as well, ever more rarely while nothing comes: an
+idle one that has a new event at once was told."""
+
+import time
+import unittest
+import uuid
+
+from fault_drivers import MariadbDatabase, PostgresDatabase, SqliteDatabase
+from servers import Relay, relay_config, shared_kafka, wait_until
+
+# The looks of an idle relay are twice as far apart each time: after so long the next one is as far away, or half as far.
+IDLE = 4.0
+AT_ONCE = 1.0
+
+
+class WakeUpTest(unittest.TestCase):
+    def open(self, driver, **settings):
+        self.database = driver(False)
+        self.addCleanup(self.database.close)
+        self.kafka = shared_kafka()
+        self.topic = f"wake-up-{uuid.uuid4()}"
+        self.kafka.create_topic(self.topic)
+        self.relay = self.relay_with(wake_up=True, **settings)
+
+    def relay_with(self, **settings):
+        relay = Relay(relay_config(self.database.plugin, self.database.options(), self.kafka.bootstrap,
+                                   {"reserve_duration": "2m", "poll_interval": "1m", **settings}))
+        self.addCleanup(relay.close)
+        return relay
+
+    def migrate(self, relay):
+        made = relay.command("migrate")
+        self.assertEqual(made.returncode, 0, made.stderr)
+
+    def arrived(self):
+        return sum(self.kafka.end_offsets(self.topic).values())
+
+    def commit_one(self):
+        self.database.run(f"insert into outbox_event (topic, event_type) values ('{self.topic}', 'Placed')")
+
+    def wait_for_one_more(self, limit):
+        before = self.arrived()
+        self.commit_one()
+        self.relay.wait_while_running(lambda: self.arrived() > before, limit, "the event arrives")
+
+    def assert_told(self):
+        for _ in range(2):
+            time.sleep(IDLE)  # there is nothing to wait for: it is about what does not happen
+            self.wait_for_one_more(AT_ONCE)
+        self.assertEqual(self.relay.stop(), 0)
+        self.assertNotIn("no wake-ups", self.relay.log())
+
+    def test_sqlite(self):
+        self.open(SqliteDatabase)
+        self.migrate(self.relay)
+        checked = self.relay.command("check")
+        self.assertIn("wake-ups", checked.stdout)
+        for mode in ("wal", "delete"):
+            with self.subTest(journal=mode):
+                self.database.run(f"pragma journal_mode = {mode}")
+                self.relay.start()
+                self.wait_for_one_more(30)
+                self.assert_told()
+
+    def test_postgres(self):
+        self.open(PostgresDatabase)
+        self.migrate(self.relay)
+        self.relay.start()
+        self.wait_for_one_more(30)
+        self.assert_told()
+
+    def test_postgres_ends_the_connection_b42(self):
+        self.open(PostgresDatabase)
+        self.migrate(self.relay)
+        self.relay.start()
+        listens = "select pid from pg_stat_activity where query ilike 'listen outbox%' and datname = current_database()"
+        before = wait_until(lambda: self.database.numbers(listens), 30, "the relay listens")
+        self.database.run(f"select pg_terminate_backend(pid) from ({listens}) listening")
+        wait_until(lambda: self.database.numbers(listens) not in ([], before), 30, "the relay listens again")
+        self.assert_told()
+
+    def test_postgres_without_the_trigger(self):
+        """It relays all the same, says what is missing, and is told from the moment at which it is there."""
+        self.open(PostgresDatabase)
+        self.migrate(self.relay_with())
+        checked = self.relay.command("check")
+        self.assertEqual(checked.returncode, 78, checked.stdout)
+        self.assertRegex(checked.stdout + checked.stderr, "no trigger.*outbox-relay migrate")
+        self.relay.start()
+        self.relay.wait_for_log("no wake-ups: .*outbox-relay migrate")
+        self.wait_for_one_more(30)
+        self.migrate(self.relay)
+        self.assertEqual(self.relay.command("check").returncode, 0)
+        self.relay.wait_for_log("wake-ups are back")
+        time.sleep(IDLE)
+        self.wait_for_one_more(AT_ONCE)
+        self.assertEqual(self.relay.stop(), 0)
+
+        # Whoever does not ask for it any more does not pay for it.
+        triggers = "select count(*) from pg_trigger where tgname = 'outbox_wake_up'"
+        self.assertEqual(self.database.numbers(triggers), [1])
+        self.migrate(self.relay_with())
+        self.assertEqual(self.database.numbers(triggers), [0])
+
+    def test_a_plugin_that_cannot(self):
+        self.open(MariadbDatabase)
+        self.migrate(self.relay)
+        for command in ("run", "check"):
+            ended = self.relay.command(command)
+            self.assertEqual(ended.returncode, 78, ended.stderr)
+            self.assertRegex(ended.stdout + ended.stderr, "plugin .*mysql.* gives no wake-ups")
