@@ -2,9 +2,12 @@
 
 import json
 import os
+import pathlib
 import shlex
 import shutil
 import sqlite3
+import tempfile
+import unittest
 
 from out_of_tree import OutOfTree, run
 from servers import find_binary, outbox_relay
@@ -100,3 +103,19 @@ class SpoolTest(OutOfTree):
         records = self.relay(self.plugin, {"folder": str(self.spool)}, lambda: len(list(self.new.iterdir())) == 2)
         self.assertEqual([record["key"] for record in records], ["c-8"])
         self.assertEqual(sorted(self.new.iterdir()), stuck)
+
+
+class EmbedTest(unittest.TestCase):
+    def test_the_library_is_all_that_pkg_config_says(self):
+        """Installed out of the build that is tested: building all of the relay once more would take minutes."""
+        build = next(up for up in find_binary().parents if (up / "build.ninja").is_file())
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="outbox-embed-"))
+        self.addCleanup(shutil.rmtree, folder)
+        run("meson", "install", "-C", build, "--no-rebuild", "--tags", "devel,embed",
+            env={**os.environ, "DESTDIR": str(folder)})
+        found = next(folder.rglob("outbox-embed.pc")).parent
+        flags = run("pkg-config", "--define-prefix", "--cflags", "--libs", "outbox-embed",
+                    env={**os.environ, "PKG_CONFIG_PATH": str(found)}).split()
+        program = folder / "two-relays"
+        run("c++", "-std=c++20", ROOT / "examples/embed/two_relays.cpp", *flags, "-o", program)
+        run(program)
