@@ -84,9 +84,10 @@ def broker_for(size, partitions, configs=None):
 
 
 @contextlib.contextmanager
-def outbox_and_relay(name, bootstrap, **settings):
-    """An empty outbox of the database called `name`, its server with these settings, and a relay that is not started."""
-    with _relay_for(DATABASES[name](**settings), bootstrap) as both:
+def outbox_and_relay(name, bootstrap, relay=None, **settings):
+    """An empty outbox of the database called `name`, its server with these settings, and a relay that is not started, with
+    these of its section "relay"."""
+    with _relay_for(DATABASES[name](**settings), bootstrap, relay) as both:
         yield both
 
 
@@ -98,10 +99,10 @@ def another(outbox, bootstrap):
 
 
 @contextlib.contextmanager
-def _relay_for(outbox, bootstrap):
+def _relay_for(outbox, bootstrap, settings=None):
     relay = None
     try:
-        relay = make_relay(outbox, bootstrap)
+        relay = make_relay(outbox, bootstrap, **(settings or {}))
         made = relay.command("migrate")
         if made.returncode != 0:
             raise RuntimeError(made.stderr)

@@ -1,8 +1,10 @@
 """A child process of a test: its log, its signals, its end. Nothing that a test starts outlives the test run."""
 
 import collections
+import contextlib
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -17,10 +19,14 @@ class Unavailable(RuntimeError):
 
 
 def free_port():
-    """A loopback port that was free a moment ago. A server that finds it taken after all fails loudly at start."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A loopback port that was free a moment ago, and none that a client's connection is given by itself: a server takes
+    seconds to start, and would find it taken."""
+    first_of_clients = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split()[0])
+    dice = random.SystemRandom()
+    while True:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", dice.randrange(10_000, first_of_clients) if first_of_clients > 20_000 else 0))
+            return probe.getsockname()[1]
 
 
 def wait_until(condition, timeout, what, interval=0.02):
