@@ -75,6 +75,15 @@ class OnAServer(Outbox):
         self._link.cursor().execute("create table if not exists foreign_table (i int)")
         return self.hold("begin", "insert into foreign_table values (1)")
 
+    def writer(self):
+        """A session that commits by itself."""
+        return self._connect()
+
+    def restart_killed(self):
+        """As after a crash. Back when it answers."""
+        self.server.restart("kill")
+        self._link = self._connect()
+
     def close(self):
         if self._link:
             self._link.close()

@@ -57,9 +57,17 @@ class Topic:
     def __init__(self, broker, partitions, configs):
         broker.create_topic(TOPIC, partitions, {name: str(value) for name, value in {**self.KEPT, **configs}.items()})
         self.bootstrap = broker.bootstrap
-        self.broker_pid = broker.pid
+        self._broker = broker
         self._partitions = partitions
-        self._admin = broker.admin()
+        self.connect()
+
+    @property
+    def broker_pid(self):
+        return self._broker.pid
+
+    def connect(self):
+        """Anew, where the broker was started anew."""
+        self._admin = self._broker.admin()
 
     def records(self):
         """That have ever been written."""
