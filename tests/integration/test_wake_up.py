@@ -9,8 +9,8 @@ from fault_drivers import MariadbDatabase, PostgresDatabase, SqliteDatabase
 from servers import Relay, relay_config, shared_kafka, wait_until
 
 # The looks of an idle relay are twice as far apart each time: after so long the next one is as far away, or half as far.
-IDLE = 4.0
-AT_ONCE = 1.0
+IDLE = 6.0
+AT_ONCE = 2.0
 
 
 class WakeUpTest(unittest.TestCase):
