@@ -312,9 +312,9 @@ class Engine {
   bool must_sweep_ = true;
   bool reserving_ = false;
   bool read_is_stale_ = false;  // began before a reset: what it brings may be newer than what was dropped
+  bool polls_ = false;          // next_read_ is that of an idle relay, not of a failure
+  bool woken_ = false;          // during the read under way
   Time next_read_ = 0, next_sweep_ = 0, last_read_ = 0;
-  bool polls_ = false;  // next_read_ is that of an idle relay, not of a failure
-  bool woken_ = false;  // during the read under way
   Time poll_gap_ = 0;
   std::uint32_t read_failures_ = 0;
 

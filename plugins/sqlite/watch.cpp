@@ -7,8 +7,8 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
+#include <system_error>
 
 namespace outbox::sqlite {
 namespace {
@@ -27,7 +27,7 @@ Watch::Watch(Connection& connection) : connection_(connection), data_version_(co
   version_ = Version();
   changes_ = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
   if (changes_ < 0 || inotify_add_watch(changes_, file.parent_path().c_str(), IN_MODIFY | IN_DELETE) < 0) {
-    const std::string why = std::strerror(errno);
+    const std::string why = std::generic_category().message(errno);
     if (changes_ >= 0) close(changes_);
     throw Error(OUTBOX_UNAVAILABLE, file.parent_path().string() + " cannot be watched (inotify): " + why);
   }
