@@ -158,6 +158,25 @@ TEST_CASE("what is committed is delivered in order and leaves the outbox") {
   CHECK(f.Read().shards_owned == 0);
 }
 
+TEST_CASE("relays that are told of commits end at once, whoever of them works") {
+  Fixture f;
+  config::Relay config;
+  config.wake_up = true;
+  auto first = f.Start([](std::string_view) { return Outcome::kStored; }, config);
+  auto second = f.Start([](std::string_view) { return Outcome::kStored; }, config);
+  for (int i = 0; i < 50; ++i) {
+    f.Emit("a", i, i);
+    REQUIRE(f.topic.WaitFor(static_cast<std::size_t>(i) + 1));
+  }
+  const auto begun = Now();
+  CHECK(first->Stop(5s));
+  CHECK(second->Stop(5s));
+  first.reset();
+  second.reset();
+  CHECK(Now() - begun < 3 * engine::kSecond);
+  CHECK(f.topic.records().size() == 50);
+}
+
 TEST_CASE("a standby takes over as soon as the active relay has stopped") {
   Fixture f;
   auto first = f.Start();
