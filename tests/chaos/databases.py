@@ -4,7 +4,7 @@ import contextlib
 import sqlite3
 
 from fault_drivers import MariadbDatabase, MysqlDatabase, PostgresDatabase, SqliteDatabase
-from servers import own_mariadb, shared_mariadb, wait_until
+from servers import wait_until
 
 PATIENCE = 2  # seconds that the nemesis waits for a lock
 
@@ -111,14 +111,7 @@ class _Mysql(_Server):
 
 
 class Mariadb(_Mysql, MariadbDatabase):
-    """With a binary log. Without one, MariaDB shows a commit before it is on disk, and a crash takes back what was sent."""
-
     name = "mariadb"
-    DURABLE_BEFORE_SEEN = {"log-bin": "binary", "sync-binlog": 1, "server-id": 1}
-
-    def __init__(self, own):
-        server = own_mariadb(settings=self.DURABLE_BEFORE_SEEN) if own else shared_mariadb()
-        super(MariadbDatabase, self).__init__(server, own)
 
 
 class Mysql(_Mysql, MysqlDatabase):

@@ -7,10 +7,15 @@ from .mysql_base import NOBODY, MysqlBase
 from .process import TemporaryFolder, Unavailable
 
 
+# By itself MariaDB shows a commit before it is on disk, and `check` warns of it.
+DURABLE_BEFORE_SEEN = {"log-bin": "binary", "sync-binlog": "1"}
+
+
 class MariadbServer(MysqlBase):
     name = "MariaDB"
 
     def __init__(self, settings=None):
+        settings = {**DURABLE_BEFORE_SEEN, **(settings or {})}
         self._binary = find("mariadbd")
         self._installer = find("mariadb-install-db")
         super().__init__(TemporaryFolder("mariadb", NOBODY if os.geteuid() == 0 else None), settings)
