@@ -1,0 +1,179 @@
+"""Debezium's PostgreSQL connector with the EventRouter, on a Kafka Connect worker in standalone mode.
+
+It reads the WAL from a replication slot, so that an event must come after the slot: the connector is started once, stopped
+over REST (the slot stays, the JVM stays warm), and resumed when the backlog is there. It deletes no rows and none are
+deleted for it, and it writes its position down once a minute by default; neither is charged to it here.
+"""
+
+import contextlib
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+
+from outboxes import TOPIC
+from rival import Rival, cache, outbox_with_table
+from servers.kafka import find_java
+from servers.process import Process, TemporaryFolder, Unavailable, free_port, wait_until
+
+POM = pathlib.Path(__file__).with_name("debezium-pom.xml")
+MAIN = "org.apache.kafka.connect.cli.ConnectStandalone"
+SLOT = "debezium"
+VERSIONS = dict(re.findall(r"<(debezium|kafka)>(.+?)<", POM.read_text(encoding="ascii")))
+
+WORKER = {
+    "key.converter": "org.apache.kafka.connect.storage.StringConverter",
+    "value.converter": "org.apache.kafka.connect.storage.StringConverter",
+    "header.converter": "org.apache.kafka.connect.storage.StringConverter",
+    "producer.acks": "all",
+}
+
+CONNECTOR = {
+    "connector.class": "io.debezium.connector.postgresql.PostgresConnector",
+    "tasks.max": "1",
+    "plugin.name": "pgoutput",
+    "publication.autocreate.mode": "filtered",
+    "slot.name": SLOT,
+    "topic.prefix": "outbox",
+    "table.include.list": "public.outbox_event",
+    "snapshot.mode": "no_data",
+    "tombstones.on.delete": "false",
+    "transforms": "outbox",
+    "transforms.outbox.type": "io.debezium.transforms.outbox.EventRouter",
+    "transforms.outbox.route.by.field": "topic",
+    "transforms.outbox.route.topic.replacement": "${routedByValue}",
+    "transforms.outbox.table.field.event.id": "event_id",
+    "transforms.outbox.table.field.event.key": "aggregate_id",
+    "transforms.outbox.table.field.event.type": "event_type",
+    "transforms.outbox.table.field.event.payload": "payload",
+    "transforms.outbox.table.fields.additional.placement": "event_type:header:event_type",
+}
+
+
+class Debezium(Rival):
+    name = "Debezium, defaults"
+    heap = ("-Xms256m", "-Xmx2g")  # of Kafka's own script
+    settings = {}
+    about = {**VERSIONS, "settings": "defaults", "heap": heap}
+
+    def __init__(self, outbox, bootstrap, folder):
+        self._outbox = outbox
+        self._rest_url = f"http://127.0.0.1:{free_port()}"
+        worker, connector = folder / "worker.properties", folder / "connector.json"
+        worker.write_text(_properties({
+            **WORKER, "bootstrap.servers": bootstrap, "plugin.path": _downloads() / "plugins",
+            "offset.storage.file.filename": folder / "offsets", "listeners": self._rest_url}))
+        server = outbox.server
+        connector.write_text(json.dumps({"name": "outbox", "config": {
+            **CONNECTOR, "database.hostname": server.host, "database.port": str(server.port), "database.user": "postgres",
+            "database.password": "none", "database.dbname": "postgres", **self.settings}}))
+        self.process = Process([find_java(), *self.heap, "-XX:+UseG1GC", "-cp", f"{_downloads() / 'worker'}/*",
+                                f"-Dlog4j2.configurationFile={_logging(folder)}", MAIN, worker, connector],
+                               folder / "connect.log")
+        self._wait(self._is_streaming, "Debezium has its slot")
+
+    @classmethod
+    def missing(cls):
+        if not shutil.which("java"):
+            return "no Java runtime (java)"
+        return None if (_downloads() / "plugins").is_dir() else "not downloaded; ask for it with --fetch"
+
+    @classmethod
+    def fetch(cls):
+        if not shutil.which("mvn"):
+            raise Unavailable("no Maven (mvn) to download it with")
+        folder = _downloads().with_suffix(".part")
+        print(f"downloading Kafka Connect and Debezium of {POM} from Maven Central, 120 MB, into {cache()}", file=sys.stderr)
+        done = subprocess.run(["mvn", "-B", "-q", "-f", POM, f"-Dmaven.repo.local={cache() / 'maven'}", f"-Dout={folder}",
+                               "initialize"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        if done.returncode != 0:
+            errors = [line for line in done.stdout.splitlines() if "[ERROR]" in line]
+            raise Unavailable((errors or ["Maven failed"])[0])
+        folder.rename(_downloads())
+
+    @classmethod
+    @contextlib.contextmanager
+    def beside(cls, bootstrap):
+        with outbox_with_table(bootstrap) as (outbox, _):
+            folder = TemporaryFolder("connect")
+            rival = None
+            try:
+                rival = cls(outbox, bootstrap, folder.path)
+                yield outbox, rival
+            finally:
+                if rival and rival.process.returncode is None:
+                    rival.process.kill()
+                folder.remove()
+
+    def rest(self):
+        self._ask("PUT", "/stop")
+        self._wait(lambda: not self._is_streaming() and not self._ask("GET", "/status")["tasks"], "Debezium has stopped")
+
+    def work(self):
+        self._ask("PUT", "/resume")
+
+    def has_confirmed(self):
+        return True
+
+    def log(self):
+        return self.process.log_tail()
+
+    def _is_streaming(self):
+        active = "select exists (select 1 from pg_replication_slots where slot_name = ? and active)"
+        return self._outbox.ask(active, SLOT)[0]
+
+    def _ask(self, method, path):
+        request = urllib.request.Request(f"{self._rest_url}/connectors/outbox{path}", method=method)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            text = answer.read()
+        return json.loads(text) if text else None
+
+    def _wait(self, condition, what):
+        def look():
+            if self.process.returncode is not None:
+                raise RuntimeError(f"Kafka Connect ended with {self.process.returncode}:\n{self.log()}")
+            return condition()
+
+        try:
+            wait_until(look, 180, what, interval=0.2)
+        except (TimeoutError, urllib.error.URLError) as error:
+            raise RuntimeError(f"{error}:\n{self.log()}") from error
+
+
+class DebeziumTuned(Debezium):
+    """Larger batches and queue, a short pause, a producer that fills its requests: what the documentation has for speed."""
+
+    name = "Debezium, tuned"
+    heap = ("-Xms2g", "-Xmx2g")
+    settings = {
+        "max.batch.size": "32768",
+        "max.queue.size": "262144",
+        "poll.interval.ms": "10",
+        "producer.override.linger.ms": "5",
+        "producer.override.batch.size": "262144",
+        "producer.override.compression.type": "lz4",
+        "producer.override.buffer.memory": "134217728",
+    }
+    about = {**VERSIONS, "settings": settings, "heap": heap}
+
+
+def _downloads():
+    return cache() / "debezium"
+
+
+def _properties(values):
+    return "".join(f"{key}={value}\n" for key, value in values.items())
+
+
+def _logging(folder):
+    """To stdout, and no less of it than by default."""
+    file = folder / "log4j2.properties"
+    file.write_text(_properties({
+        "appender.out.type": "Console", "appender.out.name": "out", "appender.out.layout.type": "PatternLayout",
+        "appender.out.layout.pattern": "%d %p %c{1}: %m%n",
+        "rootLogger.level": "info", "rootLogger.appenderRef.out.ref": "out"}))
+    return file

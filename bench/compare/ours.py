@@ -1,0 +1,44 @@
+"""outbox-relay, as the other measurements run it: from the build folder, with the defaults of its configuration."""
+
+import contextlib
+
+from rival import Rival, outbox_with_table
+
+
+class Ours(Rival):
+    name = "outbox-relay"
+    settings = {}
+    about = {"settings": "defaults"}
+
+    def __init__(self, outbox, relay):
+        self._outbox = outbox
+        self._relay = relay
+        self.process = None
+
+    @classmethod
+    @contextlib.contextmanager
+    def beside(cls, bootstrap):
+        with outbox_with_table(bootstrap, cls.settings) as (outbox, relay):
+            yield outbox, cls(outbox, relay)
+
+    def rest(self):
+        if self.process and self._relay.stop() != 0:
+            raise RuntimeError(self.log())
+        self.process = None
+
+    def work(self):
+        self.process = self._relay.start()
+
+    def has_confirmed(self):
+        return self._outbox.is_empty()
+
+    def log(self):
+        return self._relay.log()
+
+
+class OursToldOfCommits(Ours):
+    """The trigger that tells it is made by `migrate`, and costs the application's transactions something."""
+
+    name = "outbox-relay, wake_up"
+    settings = {"wake_up": True}
+    about = {"settings": settings}
