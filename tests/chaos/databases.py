@@ -18,6 +18,7 @@ class _Server:
     """A database behind a port, which a proxy can stand before."""
 
     networked = True
+    LOOK = ("begin", "rollback")
 
     def restart_modes(self):
         return ("fast", "kill")
@@ -124,7 +125,8 @@ class Sqlite(SqliteDatabase):
     MIGRATE = ()
     LOCKS = (SqliteDatabase.LOCK_TABLE,)
     SNAPSHOT = ("begin", "select count(*) from outbox_event")
-    DISK = 48  # MiB
+    DISK = 256  # MiB: while a snapshot is held, the journal only grows
+    LOOK = ("begin immediate", "rollback")  # in turn with the writers: who holds their lock for long, holds up the relays
 
     def __init__(self, own):
         super().__init__(own)

@@ -78,10 +78,12 @@ class Watch:
             try:
                 link = link or database.connect_for_writing()
                 cursor = link.cursor()
+                cursor.execute(database.LOOK[0])
                 cursor.execute("select id from outbox_event")
                 ids = [row for row, in cursor.fetchall()]
+                cursor.execute(database.LOOK[1])
             except database.error:
-                link = None
+                link = cursor = None
                 continue
             seen = {row: seen.get(row, asked) for row in ids}
             self._journal.write(asked=asked, answered=time.time(), rows=len(ids),
