@@ -7,7 +7,7 @@ import time
 import unittest
 import uuid
 
-from servers import (Relay, TemporaryFolder, own_kafka, own_postgres, read_topic, relay_config, shared_kafka,
+from servers import (Relay, TemporaryFolder, own_kafka, own_mariadb, own_postgres, read_topic, relay_config, shared_kafka,
                      shared_postgres, wait_until)
 
 
@@ -277,6 +277,15 @@ class SchemaTest(FaultTest):
         server.psql(f"create role reader_{name} login", name)
         poor = self.relay("postgres", {"connection": server.dsn(name, f"reader_{name}")}, "", kafka=None, type="stdout")
         self.refused(poor, "(?i)grant ")
+
+    def test_mariadb_as_it_comes_is_a_warning(self):
+        """Without a binary log it shows commits before they are on disk."""
+        with own_mariadb(settings={"skip-log-bin": None, "sync-binlog": "0"}) as server:
+            relay = self.relay("mysql", server.create_database("shop"), "", kafka=None, type="stdout")
+            self.migrate(relay)
+            checked = relay.command("check")
+            self.assertEqual(checked.returncode, 0, checked.stdout + checked.stderr)
+            self.assertRegex(checked.stdout + checked.stderr, r"(?i)warn.*\(sync_binlog=0, log_bin=0\)")
 
 
 if __name__ == "__main__":
