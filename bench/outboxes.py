@@ -165,10 +165,11 @@ class Mysql(OnAServer):
                             "connect": {"unix_socket": str(server.socket), "user": server.user,
                                         "password": server.password, "database": database}}
         self._link = self._connect()
-        self.ask(f"set {depth} = ?", CHUNK)
 
     def _connect(self):
-        return self.server.connect(self._database)
+        link = self.server.connect(self._database)
+        link.cursor().execute(f"set {self._depth} = {CHUNK}")
+        return link
 
     def hold_snapshot(self):
         return self.hold("start transaction with consistent snapshot", "select count(*) from outbox_event where id < 0")
