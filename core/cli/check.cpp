@@ -56,7 +56,7 @@ class Check {
       return Wrong(CodeOf(session.status()), "no connection to the database: " + session.status().text());
     PrintLine(Verdict::kOk, "connection to the database");
     CheckTables(**session, call);
-    if (config_.relay.wake_up) CheckWakeUps(**store);
+    if (config_.relay.wake_up && code_ == kOk) CheckWakeUps(**store);  // it would say the same once more
   }
 
   void CheckWakeUps(plugins::Store& store) {

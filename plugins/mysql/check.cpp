@@ -54,22 +54,21 @@ class Check {
 
   // MariaDB shows a commit before the log that makes it durable is on disk, unless that is the binary log.
   void Durable() {
-    const bool logs = Setting("@@global.log_bin") == "1";
+    const bool mariadb = db_.server().is_mariadb, logs = Setting("@@global.log_bin") == "1", syncs = logs || mariadb;
     std::string wrong;
     const auto expect = [&](const std::string& name, const std::string& value) {
       if (const std::string is = Setting(("@@global." + name).c_str()); is != value)
         wrong += (wrong.empty() ? "" : ", ") + name + "=" + is;
     };
     expect("innodb_flush_log_at_trx_commit", "1");
-    if (logs || db_.server().is_mariadb) expect("sync_binlog", "1");
-    if (!logs && db_.server().is_mariadb) wrong += std::string(wrong.empty() ? "" : ", ") + "log_bin=0";
+    if (syncs) expect("sync_binlog", "1");
+    if (mariadb && !logs) wrong += std::string(wrong.empty() ? "" : ", ") + "log_bin=0";
     if (!wrong.empty())
       Add(false,
           "rows are seen before they are safe on disk (" + wrong +
               "): what a crash of the server takes back may have been sent",
-          std::string("set innodb_flush_log_at_trx_commit = 1") +
-              (logs || db_.server().is_mariadb ? ", sync_binlog = 1" : "") +
-              (db_.server().is_mariadb ? " and log_bin" : "") + " in the server's configuration");
+          std::string("set innodb_flush_log_at_trx_commit = 1") + (syncs ? ", sync_binlog = 1" : "") +
+              (mariadb ? " and log_bin" : "") + " in the server's configuration");
   }
 
   bool Tables() {
