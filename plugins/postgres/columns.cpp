@@ -35,20 +35,27 @@ EventColumns EventColumns::Read(sql::Statements& db, const sql::Tables& tables) 
   return columns;
 }
 
-std::string EventColumns::Select(const std::string& light) const {
-  const bool json = payload == "json" || payload == "jsonb";
-  const std::string value = json ? "cast(e.payload as text)" : "e.payload";
+std::string EventColumns::Select(const std::string& limit) const {
+  const std::string value = IsJson() ? "cast(e.payload as text)" : "e.payload";
   return "e.id, e.event_id, e.aggregate_id, e.event_type, e.topic, " +
-         (light.empty() ? value : "case when " + light + " then " + value + " end") +
+         (limit.empty() ? value : "case when " + PayloadSize() + " <= " + limit + " then " + value + " end") +
          " as payload, cast(e.headers as text) as headers, e.created_at";
 }
 
 // octet_length reads the length of a stored text or bytea from its header. A stored jsonb has to be unpacked for that, so
 // it is guessed from the packed size; the batch itself counts exactly.
+std::string EventColumns::PayloadSize() const {
+  return IsJson() ? "pg_column_size(e.payload) * 4" : "octet_length(e.payload)";
+}
+
 std::string EventColumns::Size() const {
-  const bool plain = payload != "json" && payload != "jsonb";
-  return std::string(plain ? "coalesce(octet_length(e.payload), 0)" : "coalesce(pg_column_size(e.payload) * 4, 0)") +
-         " + coalesce(octet_length(e.aggregate_id), 0) + coalesce(pg_column_size(e.headers), 0)";
+  return "coalesce(" + PayloadSize() +
+         ", 0) + coalesce(octet_length(e.aggregate_id), 0) + coalesce(pg_column_size(e.headers), 0)";
+}
+
+std::string EventColumns::Exceeds(const std::string& limit) const {
+  return PayloadSize() + " > " + limit + " or octet_length(e.aggregate_id) > " + limit +
+         " or pg_column_size(e.headers) > " + limit;
 }
 
 Event EventAt(const Result& result, int row, int first, Room& room) {

@@ -18,10 +18,17 @@ struct EventColumns {
   static EventColumns Read(sql::Statements& db, const sql::Tables& tables);
 
   [[nodiscard]] bool IsBytea() const { return payload == "bytea"; }
-  // A list for select, from alias e, for a binary result. Its order is that of EventAt. The payload is NULL unless `light`.
-  [[nodiscard]] std::string Select(const std::string& light = "") const;
+  // A list for select, from alias e, for a binary result. Its order is that of EventAt. A payload above `limit`, which is
+  // a parameter's name, is NULL.
+  [[nodiscard]] std::string Select(const std::string& limit = "") const;
   // What the row weighs against the limit in bytes, without fetching a payload that is stored apart.
   [[nodiscard]] std::string Size() const;
+  // Is any part of that above `limit`? Cheaper, and there for every row.
+  [[nodiscard]] std::string Exceeds(const std::string& limit) const;
+
+ private:
+  [[nodiscard]] bool IsJson() const { return payload == "json" || payload == "jsonb"; }
+  [[nodiscard]] std::string PayloadSize() const;
 };
 
 // For what an event has printed.

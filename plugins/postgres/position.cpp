@@ -28,9 +28,12 @@ long long Position::Lowest(bool also_watched) const {
   return lowest;
 }
 
-void Position::Advance(long long cursor, const std::vector<Locker>& lockers) {
-  low_ = std::max(low_, clear_);
-  gap_low_ = std::max({gap_low_, gap_clear_, low_});
+long long Position::PassWhole(long long low, long long cursor) const { return low >= missing_ ? cursor : low; }
+
+void Position::Advance(long long cursor, long long missing, const std::vector<Locker>& lockers) {
+  missing_ = std::max(missing_, missing);
+  low_ = PassWhole(std::max(low_, clear_), cursor);
+  gap_low_ = PassWhole(std::max({gap_low_, gap_clear_, low_}), cursor);
 
   std::map<std::string, Seen> now;
   for (const Locker& locker : lockers) {
@@ -51,6 +54,12 @@ void Position::Advance(long long cursor, const std::vector<Locker>& lockers) {
   for (auto& [transaction, seen] : lockers_)
     if (seen.xid != 0 && seen.barrier < cursor_ - kFar) seen.watched = true;
   gap_clear_ = Lowest(false);
+}
+
+// Whoever is open draws ids above all that were read.
+void Position::AdvanceWhole(long long cursor) {
+  lockers_.clear();
+  low_ = gap_low_ = cursor_ = clear_ = gap_clear_ = cursor;
 }
 
 void Position::Resume() {

@@ -4,7 +4,8 @@
 // read long ago. Each read therefore covers everything above `low` in one snapshot, and learns from pg_locks, after its
 // snapshot, which transactions may still bring such a row (they hold RowExclusiveLock on the table; the snapshot's own
 // list does not tell, as an id is drawn before a transaction has a number). `low` follows over ids that cannot appear any
-// more: the transactions seen are gone, and a read that began after this was seen has covered the range.
+// more: the transactions seen are gone, and a read that began after this was seen has covered the range. Where no id is
+// missing none can appear, whoever is open: in a backlog there is no range to cover.
 //
 // A transaction that stays open for long would make that range long, and full of index entries of deleted rows. It is
 // then *watched*: the read asks, in its own snapshot, whether one of the watched has ended, and leaves its range out as
@@ -32,8 +33,13 @@ class Position {
   // Numbers of the transactions whose end the next read must look out for.
   [[nodiscard]] std::vector<std::uint64_t> Watched() const;
 
-  // A read from low() has been handed on completely: it reached `cursor`, and then saw these lockers.
-  void Advance(long long cursor, const std::vector<Locker>& lockers);
+  // A read from low() has been handed on completely: it reached `cursor`, and then saw these lockers. `missing`: the last
+  // id below `cursor` that it passed over because there was no such row; 0 = none.
+  void Advance(long long cursor, long long missing, const std::vector<Locker>& lockers);
+  // Likewise, by a read that asked for no lockers: allowed from a position that is whole, over rows where none is missing.
+  void AdvanceWhole(long long cursor);
+  // No id up to cursor() can turn up.
+  [[nodiscard]] bool whole() const { return low_ == cursor_; }
   // The read found that a watched transaction has ended, and returned nothing: the next one covers the whole range.
   void Resume();
 
@@ -44,10 +50,12 @@ class Position {
     bool watched = false;
   };
   [[nodiscard]] long long Lowest(bool also_watched) const;
+  [[nodiscard]] long long PassWhole(long long low, long long cursor) const;
 
   long long low_ = 0;      // no row at or below it can appear
   long long gap_low_ = 0;  // likewise but for rows of watched transactions; >= low_
   long long cursor_ = 0;
+  long long missing_ = 0;  // every id above it and up to cursor_ has been read
   // What low_ and gap_low_ become once one more read has covered the range.
   long long clear_ = 0, gap_clear_ = 0;
   std::map<std::string, Seen> lockers_;

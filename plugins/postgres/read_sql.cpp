@@ -52,7 +52,7 @@ union all select 1, null, null, null, null, null, null, null, null, 0,
 
 // The first part is what a relay reads almost always, and each column of it that is not NULL costs.
 const char* const kNewRows = R"(
-union all (select case when [weight] > $4 then 2 end, [light columns], null::integer, null
+union all (select case when [heavy] then 2 end, [light columns], null::integer, null
   from {event} e where e.id > $2 and [plain] order by e.id limit $3)
 union all (select case when not u.ours then 3 when u.weight <= $4 then 0 else 2 end, u.id, u.event_id, u.aggregate_id,
     u.event_type, u.topic, case when u.ours and u.weight <= $4 then u.payload end, case when u.ours then u.headers end,
@@ -74,18 +74,32 @@ union all (select case when not w.ours then 3 when w.upto <= $4 then 0 else 2 en
   where w.upto - w.size <= $4 order by w.id)
 )";
 
-// After the snapshot: who may still bring rows, as "transaction=number+number,...".
-const char* const kTailRow = R"(
-union all (select 4, (select s.token from s), null,
-  (with l as materialized (select locktype, database, relation, virtualtransaction as v, transactionid, mode
-                           from pg_locks where granted)
+// Who may still bring rows, as "transaction=number+number,...". To be looked at after a snapshot.
+const char* const kLockersNow =
+    R"((with l as materialized (select locktype, database, relation, virtualtransaction as v,
+                                           transactionid, mode from pg_locks where granted)
    select string_agg(a.v || '=' || coalesce(
        (select string_agg(x.transactionid::text, '+') from l x
         where x.locktype = 'transactionid' and x.v = a.v and x.mode = 'ExclusiveLock'), ''), ',')
    from l a where a.locktype = 'relation' and a.mode = 'RowExclusiveLock' and a.relation = '{event}'::regclass
      and a.database = [database]),
-  pg_snapshot_xmax(pg_current_snapshot())::text, nullif(current_setting('transaction_read_only'), 'off'), null,
-  case when (select s.ended from s) then 'ended' end, null, 0, null)
+  pg_snapshot_xmax(pg_current_snapshot())::text)";
+
+const char* const kTailRow = R"(
+union all (select 4, (select s.token from s), null, [lockers],
+  nullif(current_setting('transaction_read_only'), 'off'), null, case when (select s.ended from s) then 'ended' end,
+  null, 0, null)
+)";
+
+// For a relay that is behind, with no id missing below: the rows alone, as far as that is all there is.
+const char* const kRowsAlone = R"(with s as materialized (
+  select m.shards, exists (select 1 from {retry}) as troubled,
+    (select token from {shard} where shard = $1 and owner is not null) as token
+  from {meta} m)
+(select case when [heavy] then 2 end, [light columns]
+  from {event} e where e.id > $2 and (select s.shards = 1 and not s.troubled from s) order by e.id limit $3)
+union all (select 4, (select s.token from s), null, null, null, nullif(current_setting('transaction_read_only'), 'off'),
+  null, case when (select s.shards > 1 or s.troubled from s) then 'more' end, null)
 )";
 
 const char* const kByIds = R"(with s as materialized (select exists (select 1 from {retry}) as troubled)
@@ -103,7 +117,9 @@ std::string Complete(std::string text, const sql::Tables& tables, const EventCol
   text = Replaced(text, "[ours]", kOurs);
   text = Replaced(text, "[attempts]", kAttemptsOf);
   text = Replaced(text, "[columns]", columns.Select());
-  text = Replaced(text, "[light columns]", columns.Select("[weight] <= $4"));
+  text = Replaced(text, "[light columns]", columns.Select("$4"));
+  text = Replaced(text, "[heavy]", columns.Exceeds("$4"));
+  text = Replaced(text, "[lockers]", kLockersNow);
   text = Replaced(text, "[weight]", columns.Size());
   text = Replaced(text, "[payload]", columns.IsBytea() ? "bytea" : "text");
   text = Replaced(text, "[database]", columns.database);
@@ -114,6 +130,14 @@ std::string Complete(std::string text, const sql::Tables& tables, const EventCol
 
 std::string ReadSql(const sql::Tables& tables, const EventColumns& columns, bool weighed) {
   return Complete(std::string(kAbout) + kLateRows + (weighed ? kNewRowsWeighed : kNewRows) + kTailRow, tables, columns);
+}
+
+std::string RowsAloneSql(const sql::Tables& tables, const EventColumns& columns) {
+  return Complete(kRowsAlone, tables, columns);
+}
+
+std::string LockersSql(const sql::Tables& tables, const EventColumns& columns) {
+  return Complete("select 4, null, null, [lockers]", tables, columns);
 }
 
 std::string LateSql(const sql::Tables& tables, const EventColumns& columns) {

@@ -17,7 +17,8 @@ enum Kind : int {
   kTail = 4      // the last one, about the read: kId the shard's token, see below
 };
 enum Column : int { kKind, kId, kEventId, kKey, kType, kTopic, kPayload, kHeaders, kCreated, kAttempts, kIds };
-constexpr int kEnded = kHeaders;   // of the tail: not NULL = a watched transaction has ended, and nothing was read
+constexpr int kEnded = kHeaders;   // of the tail: not NULL = a watched transaction has ended, and nothing was read;
+                                   // of rows alone: there is more to look at, and nothing was read
 constexpr int kLockers = kKey;     // of the tail: transactions that may still bring rows
 constexpr int kNextXid = kType;    // of the tail: where their numbers lie
 constexpr int kReadOnly = kTopic;  // of the tail: not NULL = nothing can be written
@@ -25,6 +26,11 @@ constexpr int kReadOnly = kTopic;  // of the tail: not NULL = nothing can be wri
 // `weighed`: $4 is the limit of all rows together. Otherwise it is that of each row, which costs less and is right as long
 // as rows are small.
 std::string ReadSql(const sql::Tables& tables, const EventColumns& columns, bool weighed);
+// The rows above the cursor and nothing else, without the columns behind kCreated; the tail tells no transactions.
+// $1 shard  $2 cursor  $3 rows  $4 bytes of each row
+std::string RowsAloneSql(const sql::Tables& tables, const EventColumns& columns);
+// One row, a tail with kLockers and kNextXid.
+std::string LockersSql(const sql::Tables& tables, const EventColumns& columns);
 // $1 ids  $2 bytes. Rows of the kinds kRow and kCut.
 std::string LateSql(const sql::Tables& tables, const EventColumns& columns);
 

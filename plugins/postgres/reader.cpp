@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "postgres/array.hpp"
 #include "postgres/errors.hpp"
@@ -53,6 +54,8 @@ Reader::Reader(Wire& wire, const sql::Tables& tables, const EventColumns& column
   const std::vector<Oid> types{kInt8, kInt8, kInt8, kInt4, kInt8Array, kInt4};
   wire_.Prepare("read", ReadSql(tables, columns, false), types);
   wire_.Prepare("read_weighed", ReadSql(tables, columns, true), types);
+  wire_.Prepare("read_alone", RowsAloneSql(tables, columns), {kInt4, kInt8, kInt8, kInt4});
+  wire_.Prepare("lockers", LockersSql(tables, columns), {});
   wire_.Prepare("late", LateSql(tables, columns), {kInt8Array, kInt4});
 }
 
@@ -62,7 +65,7 @@ void Reader::Read(const Call& call, const ReserveRequest& request, BatchBuilder&
   const auto now = std::chrono::steady_clock::now();
   const bool unasked = shard.caught_up && now - shard.swept > kSweepEvery;
   // A shard gained anew is read from its oldest row: another relay may have left rows behind this position.
-  if (request.sweep() || unasked || shard.token != call.token) shard = {call.token, {}, now, false, false, 1};
+  if (request.sweep() || unasked || shard.token != call.token) shard = {call.token, {}, now};
   while (Take(call, request, shard, batch) == Next::kAgain) {
     if (!wire_.PastHalf()) continue;
     batch.More();
@@ -70,20 +73,18 @@ void Reader::Read(const Call& call, const ReserveRequest& request, BatchBuilder&
   }
 }
 
-Reader::Page Reader::Ask(const Call& call, const ReserveRequest& request, const Shard& shard) {
-  const Position& at = shard.position;
-  Array watched(kInt8);
-  for (const std::uint64_t xid : at.Watched()) watched.Add(static_cast<long long>(xid));
+Reader::Page Reader::Ask(const Call& call, const ReserveRequest& request, const Shard& shard, bool alone) {
   // One more than fits, so that the batch itself tells whether there is more.
   const std::int64_t asked = std::min(kMostRows, (request.limit() + std::int64_t{1}) * shard.stretch);
   const auto all = static_cast<std::int32_t>(std::min<std::uint64_t>(request.max_bytes(), kMostBytes));
-  const std::int32_t each = std::max(1, static_cast<std::int32_t>(all / asked));
-  const std::string low = Binary<std::int64_t>(at.low()), cursor = Binary<std::int64_t>(at.cursor()),
-                    rows = Binary(asked), bytes = Binary(shard.weighed ? all : each), xids = watched.Take(),
-                    number = Binary(static_cast<std::int32_t>(call.shard));
-  Page page{wire_.Execute(shard.weighed ? "read_weighed" : "read",
-                          {{low, true}, {cursor, true}, {rows, true}, {bytes, true}, {xids, true}, {number, true}}),
-            0, 0, asked, static_cast<std::size_t>(each)};
+  // A row's payload, key and headers may each have so much.
+  const std::int32_t each = std::max(1, static_cast<std::int32_t>(all / asked / 3));
+  Page page{alone ? AskAlone(call, shard, asked, each) : AskAll(call, shard, asked, shard.weighed ? all : each),
+            0,
+            0,
+            asked,
+            static_cast<std::size_t>(each),
+            alone};
   const Result& r = page.result;
   page.tail = r.rows() - 1;
   if (page.tail < 0 || r.Number(page.tail, kKind) != kTail)
@@ -96,21 +97,39 @@ Reader::Page Reader::Ask(const Call& call, const ReserveRequest& request, const 
   return page;
 }
 
+Result Reader::AskAll(const Call& call, const Shard& shard, std::int64_t rows, std::int32_t bytes) {
+  const Position& at = shard.position;
+  Array watched(kInt8);
+  for (const std::uint64_t xid : at.Watched()) watched.Add(static_cast<long long>(xid));
+  const std::string low = Binary<std::int64_t>(at.low()), cursor = Binary<std::int64_t>(at.cursor()),
+                    limit = Binary(rows), weight = Binary(bytes), xids = watched.Take(),
+                    number = Binary(static_cast<std::int32_t>(call.shard));
+  return wire_.Execute(shard.weighed ? "read_weighed" : "read",
+                       {{low, true}, {cursor, true}, {limit, true}, {weight, true}, {xids, true}, {number, true}});
+}
+
+Result Reader::AskAlone(const Call& call, const Shard& shard, std::int64_t rows, std::int32_t bytes) {
+  const std::string number = Binary(static_cast<std::int32_t>(call.shard)),
+                    cursor = Binary<std::int64_t>(shard.position.cursor()), limit = Binary(rows), each = Binary(bytes);
+  return wire_.Execute("read_alone", {{number, true}, {cursor, true}, {limit, true}, {each, true}});
+}
+
 Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard& shard, BatchBuilder& batch) {
-  const Page page = Ask(call, request, shard);
+  const bool alone = std::exchange(shard.behind, false) && shard.position.whole() && !shard.weighed;
+  const Page page = Ask(call, request, shard, alone);
   const Result& r = page.result;
   shard.caught_up = false;
   if (!r.IsNull(page.tail, kEnded)) {
-    shard.position.Resume();
+    if (!alone) shard.position.Resume();
     return Next::kAgain;
   }
   // Late rows go out before any new one, and new ones only after all of them.
   if (!AddLate(request, page, batch)) return Next::kDone;
 
-  long long cursor = shard.position.cursor();
+  long long cursor = shard.position.cursor(), missing = 0;
   bool full = false, large = false;
   std::uint32_t ours = 0;
-  for (int row = page.fresh; row < page.tail && !full; ++row) {
+  for (int row = page.fresh; row < page.tail; ++row) {
     const std::int64_t kind = r.Number(row, kKind);
     if (kind == kRow) {
       ++ours;
@@ -119,12 +138,16 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
     }
     full = full || kind == kCut;
     large = large || kind == kCut;
-    if (!full) cursor = r.Number(row, kId);
+    if (full) break;
+    const long long id = r.Number(row, kId);
+    if (id > cursor + 1) missing = id - 1;
+    cursor = id;
   }
   shard.weighed = large;
-  shard.position.Advance(cursor, ParseLockers(r.Text(page.tail, kLockers), r.Text(page.tail, kNextXid)));
+  Advance(page, shard.position, cursor, missing);
   if (full) {
     shard.stretch = 1;
+    shard.behind = true;
     if (batch.size() == 0) return Next::kAgain;  // all of it was in hand, or the first row is large
     batch.More();
     return Next::kDone;
@@ -138,6 +161,14 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
   if (batch.size() == 0) return Next::kAgain;
   batch.More();
   return Next::kDone;
+}
+
+void Reader::Advance(const Page& page, Position& position, long long cursor, long long missing) {
+  if (page.alone && missing == 0) return position.AdvanceWhole(cursor);
+  const Result later = page.alone ? wire_.Execute("lockers", {}) : Result(nullptr);
+  const Result& seen = page.alone ? later : page.result;
+  const int tail = seen.rows() - 1;
+  position.Advance(cursor, missing, ParseLockers(seen.Text(tail, kLockers), seen.Text(tail, kNextXid)));
 }
 
 bool Reader::AddLate(const ReserveRequest& request, const Page& page, BatchBuilder& batch) {
@@ -173,7 +204,7 @@ bool Reader::AddLate(const ReserveRequest& request, const Page& page, BatchBuild
 bool Reader::AddRow(const Result& result, int row, BatchBuilder& batch) const {
   Room room;
   Event e = EventAt(result, row, kId, room);
-  e.attempts = static_cast<std::uint32_t>(result.Number(row, kAttempts));
+  if (result.columns() > kAttempts) e.attempts = static_cast<std::uint32_t>(result.Number(row, kAttempts));
   return batch.Add(e);
 }
 

@@ -1,4 +1,5 @@
-// ReserveNewEvents on PostgreSQL: one statement, one snapshot (see Position), binary results.
+// ReserveNewEvents on PostgreSQL: one statement, one snapshot (see Position), binary results. A relay that is behind reads
+// without the rest where nothing else can be there: no late rows, no failures, no other shards.
 #pragma once
 
 #include <chrono>
@@ -26,6 +27,7 @@ class Reader {
     Position position;
     std::chrono::steady_clock::time_point swept;
     bool caught_up = false;
+    bool behind = false;   // the last read filled its batch
     bool weighed = false;  // the last rows were large: the next read counts their bytes
     // Rows looked at per row asked for: more where most of them are other shards' or wait.
     std::int64_t stretch = 1;
@@ -37,13 +39,17 @@ class Reader {
     int fresh = 0, tail = 0;
     std::int64_t asked = 0;  // new rows
     std::size_t small = 0;   // bytes of a row that needs no weighing
+    bool alone = false;      // nothing but new rows was asked for
   };
   enum class Next { kDone, kAgain };
 
-  Page Ask(const Call& call, const ReserveRequest& request, const Shard& shard);
+  Page Ask(const Call& call, const ReserveRequest& request, const Shard& shard, bool alone);
+  Result AskAll(const Call& call, const Shard& shard, std::int64_t rows, std::int32_t bytes);
+  Result AskAlone(const Call& call, const Shard& shard, std::int64_t rows, std::int32_t bytes);
   Next Take(const Call& call, const ReserveRequest& request, Shard& shard, BatchBuilder& batch);
   // False = the batch is full.
   bool AddLate(const ReserveRequest& request, const Page& page, BatchBuilder& batch);
+  void Advance(const Page& page, Position& position, long long cursor, long long missing);
   bool AddRow(const Result& result, int row, BatchBuilder& batch) const;
 
   Wire& wire_;
