@@ -7,8 +7,9 @@ namespace outbox::mysql {
 namespace {
 
 constexpr const char* kToken = "(select token from {shard} where shard = [shard] and owner is not null)";
-constexpr const char* kShape =
-    "(select m.shards * 4 + 2 * (not [writable]) + exists (select 1 from {retry}) from {meta} m)";
+constexpr const char* kShape = "(select m.shards * 4[unwritable] + exists (select 1 from {retry}) from {meta} m)";
+// Not in each row: a subquery with a variable is executed for each of them, and where rows come they may be deleted.
+constexpr const char* kUnwritable = " + 2 * (not [writable])";
 
 constexpr const char* kAboutRow = R"(
 select 0, [token], null, null, null, null, null, null, null, [shape] from {meta})";
@@ -38,6 +39,9 @@ constexpr const char* kLateRows = R"(
 union all (select if([go], 1, 3), e.id, null, null, null, null, null, null, null, 0 from {event} e
   where [missing] order by e.id limit [most]))";
 
+constexpr const char* kLateAlone = R"(
+select if([go], 1, 3), e.id from {event} e where [missing] order by e.id limit [most])";
+
 // From the failures to the outbox, never the other way round: its oldest live row may lie behind a million deleted ones.
 constexpr const char* kDueRows = R"(
 union all (select 1, e.id, null, null, null, null, null, null, null, 0
@@ -49,8 +53,11 @@ union all (select 2, e.id, e.event_id, e.aggregate_id, e.event_type, e.topic, e.
   from {event} e where e.id > [cursor] and [writable] order by e.id limit [rows]))";
 
 constexpr const char* kNewRowsAlone = R"(
-select 2, e.id, e.event_id, e.aggregate_id, e.event_type, e.topic, e.payload, e.headers, e.created_at, 0, [token], [shape]
+select 2, e.id, e.event_id, e.aggregate_id, e.event_type, e.topic, e.payload, e.headers, e.created_at, 0, [token],
+  [shape][any late]
 from {event} e where e.id > [cursor] and [writable] order by e.id limit [rows])";
+
+constexpr const char* kAnyLateRow = ", exists (select 1 from {event} e where [missing])";
 
 // The inner part holds no payload: it goes through a temporary table.
 constexpr const char* kNewRowsJudged = R"(
@@ -76,16 +83,11 @@ std::string Within(const std::vector<IdRange>& ranges) {
   return "(e.id in (" + singles + ")" + spans + ")";
 }
 
-}  // namespace
-
-std::string ReadSql(const sql::Tables& tables, const ReadWish& wish) {
-  const bool judged = wish.troubled || wish.shards > 1;
-  std::string sql = wish.alone ? kNewRowsAlone : kAboutRow;
-  if (!wish.missing.empty()) sql += kLateRows;
-  if (wish.troubled) sql += kDueRows;
-  if (!wish.alone) sql += judged ? kNewRowsJudged : kNewRows;
-  return tables.In(sql::Fill(sql, {{"[token]", kToken},
+std::string Complete(const std::string& sql, const sql::Tables& tables, const ReadWish& wish) {
+  return tables.In(sql::Fill(sql, {{"[any late]", wish.missing.empty() ? "" : kAnyLateRow},
+                                   {"[token]", kToken},
                                    {"[shape]", kShape},
+                                   {"[unwritable]", wish.alone ? "" : kUnwritable},
                                    {"[go]", wish.troubled ? kMayGo : kOurs},
                                    {"[ours]", kOurs},
                                    {"[writable]", wish.writes_anyway ? "true" : kWritable},
@@ -97,6 +99,19 @@ std::string ReadSql(const sql::Tables& tables, const ReadWish& wish) {
                                    {"[cursor]", std::to_string(wish.cursor)},
                                    {"[rows]", std::to_string(wish.rows)}}));
 }
+
+}  // namespace
+
+std::string ReadSql(const sql::Tables& tables, const ReadWish& wish) {
+  const bool judged = wish.troubled || wish.shards > 1;
+  std::string sql = wish.alone ? kNewRowsAlone : kAboutRow;
+  if (!wish.missing.empty() && !wish.alone) sql += kLateRows;
+  if (wish.troubled) sql += kDueRows;
+  if (!wish.alone) sql += judged ? kNewRowsJudged : kNewRows;
+  return Complete(sql, tables, wish);
+}
+
+std::string LateSql(const sql::Tables& tables, const ReadWish& wish) { return Complete(kLateAlone, tables, wish); }
 
 std::string ByIdsSql(const sql::Tables& tables, std::span<const long long> ids, bool troubled) {
   return tables.In(sql::Fill(kByIds, {{"[attempts]", troubled ? kAttemptsOf : "0"}, {"[ids]", Listed(ids)}}));

@@ -27,6 +27,8 @@ struct AboutColumns {
 constexpr AboutColumns kInRowAbout{kId, kAttempts};
 // Where new rows come alone, each has it behind its own columns.
 constexpr AboutColumns kInEachRow{kAttempts + 1, kAttempts + 2};
+// And then, where ids are missing, whether one of them is there.
+constexpr unsigned kAnyLate = kAttempts + 3;
 
 struct ReadWish {
   std::uint32_t shard = 0, shards = 1;
@@ -36,7 +38,7 @@ struct ReadWish {
   std::int64_t rows = 0;         // above the cursor, at most
   std::vector<IdRange> missing;  // at or below it
   // Nothing but new rows, without kAbout: both servers write the rows of a union down before they send them. Says nothing
-  // where there are none. Only for one shard without failures and missing ids.
+  // where there are none. Only for one shard without failures.
   bool alone = false;
 };
 
@@ -44,6 +46,8 @@ struct ReadWish {
 constexpr std::size_t kMostLate = 20'000;
 
 [[nodiscard]] std::string ReadSql(const sql::Tables& tables, const ReadWish& wish);
+// kLate and kThere alone, of the columns up to kId.
+[[nodiscard]] std::string LateSql(const sql::Tables& tables, const ReadWish& wish);
 // Whole rows, ascending.
 [[nodiscard]] std::string ByIdsSql(const sql::Tables& tables, std::span<const long long> ids, bool troubled);
 // The first row of each range that is there, committed or not; to be read uncommitted.

@@ -98,8 +98,9 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
     return Next::kDone;
   }
   if (std::exchange(shard.late_only, false)) wish.rows = 0;
-  wish.alone =
-      std::exchange(shard.behind, false) && wish.rows > 0 && wish.missing.empty() && !wish.troubled && wish.shards == 1;
+  // Missing ids that are taken together have others between them, which are in hand.
+  wish.alone = std::exchange(shard.behind, false) && wish.rows > 0 && shard.gaps.size() <= shard.ranges &&
+               !wish.troubled && wish.shards == 1;
   shard.caught_up = false;
   Page page;
   wire_.Read(ReadSql(tables_, wish),
@@ -153,6 +154,10 @@ bool Reader::TakeRow(const Fetched& row, const Call& call, const ReserveRequest&
   if (kind == kAbout) return TakeAbout(row, kInRowAbout, call, shard, page);
   if (!page.known && (row.columns() <= kInEachRow.shape || !TakeAbout(row, kInEachRow, call, shard, page)))
     return false;
+  if (row.columns() > kAnyLate && row.Number(kAnyLate) != 0) {
+    page.asked_wrong = true;
+    return false;
+  }
   const long long id = row.Number(kId);
   if (kind == kLate || (kind == kThere && id <= shard.cursor)) {
     ++page.late_seen;
@@ -226,8 +231,7 @@ long long Reader::LowestThatTurnedUp(const Call& call, const ReserveRequest& req
   if (!missing.AnyBelow(read.back())) return lowest;
   std::size_t seen = 0;
   const ReadWish wish{call.shard, shard.shards, shard.troubled, writes_anyway_, passed, 0, missing.Cover(shard.ranges)};
-  wire_.Read(ReadSql(tables_, wish), [&](const Fetched& row) {
-    if (row.Number(kKind) == kAbout) return true;
+  wire_.Read(LateSql(tables_, wish), [&](const Fetched& row) {
     ++seen;
     const long long id = row.Number(kId);
     if (row.Number(kKind) == kLate && !request.in_hand(row.Text(kId)) &&

@@ -1,8 +1,10 @@
 // What only MySQL and MariaDB can get wrong while rows move: ids that turn up late, locks, connections, keys, time.
 #include <soci/soci.h>
 
+#include <algorithm>
 #include <future>
 #include <map>
+#include <span>
 #include <sstream>
 #include <thread>
 
@@ -76,6 +78,21 @@ TEST_CASE("MariaDB: what turns up while rows are read goes first", "[mysql][b38]
   Ids got = read.get();
   for (const long long id : Rest(ready.relay)) got.push_back(id);
   CHECK(got == Ids{first, second});
+}
+
+TEST_CASE("in a backlog, too, a row that turns up goes out before newer ones", "[mysql][b38]") {
+  Ready ready;
+  Application late;
+  late("begin");
+  const long long first = late.Insert("k");
+  Ids newer;
+  for (int i = 0; i < 7; ++i) newer.push_back(ready.app.Insert("k"));
+  const std::span all(newer);
+  CHECK(std::ranges::equal(IdsOf(ready.relay.Reserve(2)), all.subspan(0, 2)));
+  CHECK(std::ranges::equal(IdsOf(ready.relay.Reserve(2)), all.subspan(2, 2)));  // behind, and reading new rows alone
+  late("commit");
+  CHECK(IdsOf(ready.relay.Reserve(2)).front() == first);
+  CHECK(Rest(ready.relay).back() == newer.back());
 }
 
 TEST_CASE("ids that a slow statement has taken ahead are not lost", "[mysql]") {
