@@ -26,7 +26,7 @@ rd_kafka_t* MakeProducer(const std::string& brokers) {
                                                             {"acks", "all"},
                                                             {"message.timeout.ms", "0"},
                                                             {"max.in.flight", "5"},
-                                                            {"linger.ms", std::getenv("FLOOR_LINGER") ? std::getenv("FLOOR_LINGER") : "1"},
+                                                            {"linger.ms", "1"},
                                                             {"batch.size", "1000000"},
                                                             {"message.max.bytes", "1000000000"},
                                                             {"queue.buffering.max.messages", "50000"},

@@ -9,6 +9,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "cli/allocator.hpp"
 #include "cli/command.hpp"
 #include "commit.h"
 #include "outbox/plugin.h"
@@ -34,7 +35,8 @@ void AddVersion(CLI::App& app, Action& action) {
                 << fmt::format("spdlog         {}.{}.{}\n", SPDLOG_VER_MAJOR, SPDLOG_VER_MINOR, SPDLOG_VER_PATCH)
                 << fmt::format("fmt            {}.{}.{}\n", FMT_VERSION / 10000, FMT_VERSION / 100 % 100,
                                FMT_VERSION % 100)
-                << fmt::format("CLI11          {}\n", CLI11_VERSION) << std::flush;
+                << fmt::format("CLI11          {}\n", CLI11_VERSION) << fmt::format("memory         {}\n", Allocator())
+                << std::flush;
       return static_cast<int>(kOk);
     };
   });

@@ -1,0 +1,32 @@
+#include "cli/allocator.hpp"
+
+#ifdef OUTBOX_JEMALLOC
+#include <jemalloc/jemalloc.h>
+#else
+#include <gnu/libc-version.h>
+#endif
+
+namespace outbox::cli {
+
+#ifdef OUTBOX_JEMALLOC
+
+// Read by jemalloc before main. Records are made by one thread and freed by another: what is freed waits for the next one,
+// and goes back to the system within a second or so also if there is none. Two arenas keep little, and its threads'
+// caches keep them apart.
+extern "C" const char* const malloc_conf = "narenas:2,background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0";
+
+std::string Allocator() {
+  const char* version = "";
+  std::size_t size = sizeof version;
+  mallctl("version", &version, &size, nullptr, 0);
+  const std::string text(version);
+  return "jemalloc " + text.substr(0, text.find('-'));
+}
+
+#else
+
+std::string Allocator() { return std::string("glibc ") + gnu_get_libc_version(); }
+
+#endif
+
+}  // namespace outbox::cli
