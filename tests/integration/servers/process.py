@@ -18,15 +18,21 @@ class Unavailable(RuntimeError):
     """A server cannot be had on this machine; the text says why and what to do."""
 
 
+_given_ports = set()
+
+
 def free_port():
-    """A loopback port that was free a moment ago, and none that a client's connection is given by itself: a server takes
-    seconds to start, and would find it taken."""
+    """A loopback port that was free a moment ago, none that was asked for before, and none that a client's connection is
+    given by itself: a server takes seconds to start, and would find it taken."""
     first_of_clients = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split()[0])
     dice = random.SystemRandom()
     while True:
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", dice.randrange(10_000, first_of_clients) if first_of_clients > 20_000 else 0))
-            return probe.getsockname()[1]
+            port = probe.getsockname()[1]
+            if port not in _given_ports:
+                _given_ports.add(port)
+                return port
 
 
 def wait_until(condition, timeout, what, interval=0.02):
