@@ -32,7 +32,7 @@ long long Position::PassWhole(long long low, long long cursor) const { return lo
 
 void Position::Advance(long long cursor, long long missing, const std::vector<Locker>& lockers) {
   missing_ = std::max(missing_, missing);
-  low_ = PassWhole(std::max(low_, clear_), cursor);
+  low_ = PassWhole(std::max({low_, clear_, std::min(settled_, cursor)}), cursor);
   gap_low_ = PassWhole(std::max({gap_low_, gap_clear_, low_}), cursor);
 
   std::map<std::string, Seen> now;

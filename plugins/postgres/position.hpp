@@ -26,6 +26,9 @@ struct Locker {
 
 class Position {
  public:
+  // `settled`: whatever has an id up to here is there for the first read, or never will be; 0 = not known.
+  explicit Position(long long settled = 0) : settled_(settled) {}
+  [[nodiscard]] long long settled() const { return settled_; }
   // The next read covers ids above this one ...
   [[nodiscard]] long long low() const { return gap_low_; }
   // ... up to here those that turned up late, and beyond it the new ones.
@@ -52,6 +55,7 @@ class Position {
   [[nodiscard]] long long Lowest(bool also_watched) const;
   [[nodiscard]] long long PassWhole(long long low, long long cursor) const;
 
+  long long settled_;
   long long low_ = 0;      // no row at or below it can appear
   long long gap_low_ = 0;  // likewise but for rows of watched transactions; >= low_
   long long cursor_ = 0;

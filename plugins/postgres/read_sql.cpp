@@ -85,6 +85,12 @@ const char* const kLockersNow =
      and a.database = [database]),
   pg_snapshot_xmax(pg_current_snapshot())::text)";
 
+// Without the right to look at the sequence, or where sessions keep ids for later, nothing is known.
+const char* const kDrawn = R"(
+select coalesce((select case when q.seqcache = 1 and q.seqincrement > 0 and not q.seqcycle
+    and has_sequence_privilege(q.seqrelid, 'select, usage') then pg_sequence_last_value(q.seqrelid) end
+  from pg_sequence q where q.seqrelid = to_regclass(pg_get_serial_sequence('{event}', 'id'))), 0))";
+
 const char* const kTailRow = R"(
 union all (select 4, (select s.token from s), null, [lockers],
   nullif(current_setting('transaction_read_only'), 'off'), null, case when (select s.ended from s) then 'ended' end,
@@ -139,6 +145,8 @@ std::string RowsAloneSql(const sql::Tables& tables, const EventColumns& columns)
 std::string LockersSql(const sql::Tables& tables, const EventColumns& columns) {
   return Complete("select 4, null, null, [lockers]", tables, columns);
 }
+
+std::string DrawnSql(const sql::Tables& tables) { return tables.In(kDrawn); }
 
 std::string LateSql(const sql::Tables& tables, const EventColumns& columns) {
   return Complete(kByIds, tables, columns);

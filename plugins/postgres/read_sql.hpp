@@ -31,6 +31,8 @@ std::string ReadSql(const sql::Tables& tables, const EventColumns& columns, bool
 std::string RowsAloneSql(const sql::Tables& tables, const EventColumns& columns);
 // One row, a tail with kLockers and kNextXid.
 std::string LockersSql(const sql::Tables& tables, const EventColumns& columns);
+// The last id that has been drawn; 0 = not known.
+std::string DrawnSql(const sql::Tables& tables);
 // $1 ids  $2 bytes. Rows of the kinds kRow and kCut.
 std::string LateSql(const sql::Tables& tables, const EventColumns& columns);
 

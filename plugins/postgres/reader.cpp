@@ -56,6 +56,7 @@ Reader::Reader(Wire& wire, const sql::Tables& tables, const EventColumns& column
   wire_.Prepare("read_weighed", ReadSql(tables, columns, true), types);
   wire_.Prepare("read_alone", RowsAloneSql(tables, columns), {kInt4, kInt8, kInt8, kInt4});
   wire_.Prepare("lockers", LockersSql(tables, columns), {});
+  wire_.Prepare("drawn", DrawnSql(tables), {});
   wire_.Prepare("late", LateSql(tables, columns), {kInt8Array, kInt4});
 }
 
@@ -65,12 +66,22 @@ void Reader::Read(const Call& call, const ReserveRequest& request, BatchBuilder&
   const auto now = std::chrono::steady_clock::now();
   const bool unasked = shard.caught_up && now - shard.swept > kSweepEvery;
   // A shard gained anew is read from its oldest row: another relay may have left rows behind this position.
-  if (request.sweep() || unasked || shard.token != call.token) shard = {call.token, {}, now};
+  if (request.sweep() || unasked || shard.token != call.token) {
+    shard = {call.token, Position(), now};
+    shard.position = Position(Settled());
+  }
   while (Take(call, request, shard, batch) == Next::kAgain) {
     if (!wire_.PastHalf()) continue;
     batch.More();
     return;
   }
+}
+
+// Asked before a read from the oldest row. Whoever drew one of these ids held its lock then, and has it still or has ended.
+long long Reader::Settled() {
+  const Result drawn = wire_.Execute("drawn", {});
+  const Result lockers = wire_.Execute("lockers", {});
+  return lockers.IsNull(0, kLockers) ? drawn.Number(0, 0) : 0;
 }
 
 Reader::Page Reader::Ask(const Call& call, const ReserveRequest& request, const Shard& shard, bool alone) {
@@ -144,6 +155,8 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
     cursor = id;
   }
   shard.weighed = large;
+  const bool at_end = !full && page.tail - page.fresh < page.asked;
+  if (at_end) cursor = std::max(cursor, shard.position.settled());
   Advance(page, shard.position, cursor, missing);
   if (full) {
     shard.stretch = 1;
@@ -152,7 +165,7 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
     batch.More();
     return Next::kDone;
   }
-  if (page.tail - page.fresh < page.asked) {
+  if (at_end) {
     shard.caught_up = true;
     return Next::kDone;
   }

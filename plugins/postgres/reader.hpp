@@ -24,7 +24,7 @@ class Reader {
  private:
   struct Shard {
     std::uint64_t token = 0;
-    Position position;
+    Position position{};
     std::chrono::steady_clock::time_point swept;
     bool caught_up = false;
     bool behind = false;   // the last read filled its batch
@@ -43,6 +43,8 @@ class Reader {
   };
   enum class Next { kDone, kAgain };
 
+  // Ids up to here are there for the next read, or never will be.
+  [[nodiscard]] long long Settled();
   Page Ask(const Call& call, const ReserveRequest& request, const Shard& shard, bool alone);
   Result AskAll(const Call& call, const Shard& shard, std::int64_t rows, std::int32_t bytes);
   Result AskAlone(const Call& call, const Shard& shard, std::int64_t rows, std::int32_t bytes);

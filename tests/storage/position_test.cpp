@@ -88,7 +88,19 @@ class Model {
     open_.erase(at);
   }
 
+  // From the oldest row. Who draws an id after the first look is above what it saw.
+  void Anew() {
+    const long long drawn = ids_;
+    if (Pick(2) == 0) Draw();
+    if (Pick(2) == 0) End();
+    const bool nobody = std::none_of(open_.begin(), open_.end(), [](const Writer& w) { return !w.ids.empty(); });
+    if (Pick(2) == 0) Draw();
+    if (Pick(2) == 0) End();
+    position_ = Position(nobody ? drawn : 0);
+  }
+
   void Read() {
+    if (Pick(30) == 0) Anew();
     const auto watched = position_.Watched();
     const auto ended = ended_;
     const auto snapshot = rows_;
@@ -107,12 +119,14 @@ class Model {
     unsigned fresh = 0;
     long long cursor = position_.cursor(), missing = 0;
     for (auto at = snapshot.upper_bound(cursor); at != snapshot.end() && fresh < limit; ++at, ++fresh) {
-      got.push_back(*at);
+      if (!taken_.contains(at->first)) got.push_back(*at);
       if (at->first > cursor + 1) missing = at->first - 1;
       cursor = at->first;
     }
+    if (fresh < limit) cursor = std::max(cursor, position_.settled());
     for (const auto& [id, key] : got) {
       taken_.insert(id);
+      if (Pick(2) == 0) rows_.erase(id);
       CHECK(last_[key] < id);  // writers of a key are serialised, so its ids rise in the order of commits
       last_[key] = id;
     }
@@ -180,4 +194,15 @@ TEST_CASE("where no id is missing nothing is covered again, whoever is open", "[
   CHECK(at.low() == 1000);
   at.Advance(4000, 0, {});  // 3/1 has ended, and a read that began afterwards has covered what was missing
   CHECK(at.low() == 4000);
+}
+
+TEST_CASE("what is settled before the first read is not covered again, and an empty outbox leaves it behind",
+          "[position]") {
+  Position at(1'000'000);
+  at.Advance(5'000, 4'000, {{"3/1", 7}});
+  CHECK(at.low() == 5'000);
+  at.Advance(1'000'000, 0, {});  // a read to the end of the table
+  CHECK(at.whole());
+  at.Advance(1'000'500, 1'000'400, {});
+  CHECK(at.low() == 1'000'000);
 }
