@@ -31,6 +31,7 @@ void Engine::CheckDeadlines() {
 void Engine::PumpPublish() {
   if (mode_ != Mode::kActive || resetting_ || queue_.empty() || mark_ == Mark::kWanted || mark_ == Mark::kWriting)
     return;
+  if (GathersRecords()) return;
   if (group_limit_ > 0 && group_sent_ > 0 && in_flight_ == 0) {
     group_sent_ = 0;
     group_limit_ = group_limit_ < settings_.window_events ? 2 * group_limit_ : 0;
@@ -65,6 +66,12 @@ void Engine::PumpPublish() {
   ++next_flight_;
   counters_.published += flight.open;
   commands_.push_back({Do::kPublish, false, epoch_, 0, first, flight.open});
+}
+
+// In a backlog, while the broker has work and more rows are on their way: of many records at once there are more for each
+// partition, so requests are fewer and larger, and the broker pays for each.
+bool Engine::GathersRecords() const {
+  return more_ && in_flight_ > 0 && queue_.size() < settings_.records_at_once() && (reserving_ || CanReserve());
 }
 
 void Engine::PumpWrites() {

@@ -61,6 +61,7 @@ void Engine::Retire(Time deadline) {
 BatchIndex Engine::Reserved(const Reservation& reservation, std::span<const Incoming> events) {
   assert(reserving_ && events.size() <= free_.size());
   reserving_ = false;
+  more_ = reservation.more;
   read_failures_ = 0;
   counters_.reserved += events.size();
 
@@ -114,7 +115,7 @@ BatchIndex Engine::Reserved(const Reservation& reservation, std::span<const Inco
 
 void Engine::ReserveFailed(outbox_code code) {
   assert(reserving_);
-  reserving_ = false;
+  reserving_ = more_ = false;
   read_is_stale_ = false;
   must_sweep_ = true;  // rows may have been read and not arrived
   EndRead();

@@ -250,6 +250,7 @@ class Engine {
   [[nodiscard]] bool MayHold(const Event& e) const { return settings_.order_keys && e.has_key; }
   [[nodiscard]] LaneState& LaneOf(publish::Lane lane);
   [[nodiscard]] bool CanReserve() const;
+  [[nodiscard]] bool GathersRecords() const;
   [[nodiscard]] Time ConfirmDue() const;
   [[nodiscard]] Time Backoff(Time base, Time cap, std::uint32_t failures);
   void Emit(Do what, std::span<const EventIndex> events);
@@ -311,6 +312,7 @@ class Engine {
   Holds holds_;
   bool must_sweep_ = true;
   bool reserving_ = false;
+  bool more_ = false;           // the last read said so
   bool read_is_stale_ = false;  // began before a reset: what it brings may be newer than what was dropped
   bool polls_ = false;          // next_read_ is that of an idle relay, not of a failure
   bool woken_ = false;          // during the read under way

@@ -1,6 +1,7 @@
 // The engine's limits, as plain numbers.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <vector>
@@ -48,6 +49,8 @@ struct Settings {
   Mutant mutant = Mutant::kNone;
 #endif
 
+  // Handed over together in a backlog.
+  [[nodiscard]] std::uint32_t records_at_once() const { return std::min(4 * batch_events, window_events / 4); }
   // Two batches always fit.
   [[nodiscard]] std::uint64_t batch_bytes() const { return window_bytes / 2; }
 };

@@ -23,9 +23,10 @@ const char* const kPlain = "(select s.shards = 1 and not s.troubled and not s.en
 const char* const kMixed = "(select (s.shards > 1 or s.troubled) and not s.ended from s)";
 
 // Is a row of `e` this shard's, and may it go out now? A failure whose row somebody has deleted by hand holds nobody back.
+const char* const kHashed =
+    "mod(coalesce(hashtext(e.aggregate_id), hashint8(e.id)) & 2147483647, (select s.shards from s))";
 const char* const kOurs = R"((
-    ((select s.shards from s) = 1 or
-     mod(coalesce(hashtext(e.aggregate_id), hashint8(e.id)) & 2147483647, (select s.shards from s)) = $6)
+    ((select s.shards from s) = 1 or [hashed] = $6)
     and (not (select s.troubled from s) or
       not exists (select 1 from {retry} r where r.row_id = e.id and r.event_id = e.event_id
                   and (r.next_try is null or r.next_try > clock_timestamp()))
@@ -97,16 +98,25 @@ union all (select 4, (select s.token from s), null, [lockers],
   null, 0, null)
 )";
 
-// For a relay that is behind, with no id missing below: the rows alone, as far as that is all there is.
-const char* const kRowsAlone = R"(with s as materialized (
+// For a relay that is behind, with no id missing below: the rows alone, as far as that is all there is. [rows] as one relay
+// reads them, or of several that share the outbox.
+const char* const kAlone = R"(with s as materialized (
   select m.shards, exists (select 1 from {retry}) as troubled,
     (select token from {shard} where shard = $1 and owner is not null) as token
   from {meta} m)
-(select case when [heavy] then 2 end, [light columns]
-  from {event} e where e.id > $2 and (select s.shards = 1 and not s.troubled from s) order by e.id limit $3)
+([rows])
 union all (select 4, (select s.token from s), null, null, null, nullif(current_setting('transaction_read_only'), 'off'),
-  null, case when (select s.shards > 1 or s.troubled from s) then 'more' end, null)
+  null, case when (select [not alone] from s) then 'more' end, null)
 )";
+const char* const kAllOurs = R"(select case when [heavy] then 2 end, [light columns]
+  from {event} e where e.id > $2 and (select not ([not alone]) from s) order by e.id limit $3)";
+const char* const kShared = R"(select case when not u.ours then 3 when u.heavy then 2 end, u.id,
+    case when u.ours then u.event_id end, case when u.ours then u.aggregate_id end, case when u.ours then u.event_type end,
+    case when u.ours then u.topic end, case when u.ours then u.payload end, case when u.ours then u.headers end,
+    u.created_at
+  from (select [light columns], [heavy] as heavy, [hashed] as ours
+        from {event} e where e.id > $2 and (select not ([not alone]) from s) order by e.id limit $3 offset 0) u
+  order by u.id)";
 
 const char* const kByIds = R"(with s as materialized (select exists (select 1 from {retry}) as troubled)
 select case when w.upto <= $2 then 0 else 2 end, w.id, w.event_id, w.aggregate_id, w.event_type, w.topic,
@@ -121,6 +131,7 @@ std::string Complete(std::string text, const sql::Tables& tables, const EventCol
   text = Replaced(text, "[plain]", kPlain);
   text = Replaced(text, "[mixed]", kMixed);
   text = Replaced(text, "[ours]", kOurs);
+  text = Replaced(text, "[hashed]", kHashed);
   text = Replaced(text, "[attempts]", kAttemptsOf);
   text = Replaced(text, "[columns]", columns.Select());
   text = Replaced(text, "[light columns]", columns.Select("$4"));
@@ -138,8 +149,10 @@ std::string ReadSql(const sql::Tables& tables, const EventColumns& columns, bool
   return Complete(std::string(kAbout) + kLateRows + (weighed ? kNewRowsWeighed : kNewRows) + kTailRow, tables, columns);
 }
 
-std::string RowsAloneSql(const sql::Tables& tables, const EventColumns& columns) {
-  return Complete(kRowsAlone, tables, columns);
+std::string RowsAloneSql(const sql::Tables& tables, const EventColumns& columns, bool shared) {
+  std::string text = Replaced(kAlone, "[rows]", shared ? kShared : kAllOurs);
+  text = Replaced(text, "[not alone]", shared ? "s.troubled" : "s.shards > 1 or s.troubled");
+  return Complete(Replaced(text, "[hashed]", std::string(kHashed) + " = $1"), tables, columns);
 }
 
 std::string LockersSql(const sql::Tables& tables, const EventColumns& columns) {

@@ -27,8 +27,9 @@ constexpr int kReadOnly = kTopic;  // of the tail: not NULL = nothing can be wri
 // as rows are small.
 std::string ReadSql(const sql::Tables& tables, const EventColumns& columns, bool weighed);
 // The rows above the cursor and nothing else, without the columns behind kCreated; the tail tells no transactions.
+// `shared`: by several shards. Otherwise there is more to look at where they are several.
 // $1 shard  $2 cursor  $3 rows  $4 bytes of each row
-std::string RowsAloneSql(const sql::Tables& tables, const EventColumns& columns);
+std::string RowsAloneSql(const sql::Tables& tables, const EventColumns& columns, bool shared);
 // One row, a tail with kLockers and kNextXid.
 std::string LockersSql(const sql::Tables& tables, const EventColumns& columns);
 // The last id that has been drawn; 0 = not known.

@@ -54,7 +54,8 @@ Reader::Reader(Wire& wire, const sql::Tables& tables, const EventColumns& column
   const std::vector<Oid> types{kInt8, kInt8, kInt8, kInt4, kInt8Array, kInt4};
   wire_.Prepare("read", ReadSql(tables, columns, false), types);
   wire_.Prepare("read_weighed", ReadSql(tables, columns, true), types);
-  wire_.Prepare("read_alone", RowsAloneSql(tables, columns), {kInt4, kInt8, kInt8, kInt4});
+  wire_.Prepare("read_alone", RowsAloneSql(tables, columns, false), {kInt4, kInt8, kInt8, kInt4});
+  wire_.Prepare("read_alone_shared", RowsAloneSql(tables, columns, true), {kInt4, kInt8, kInt8, kInt4});
   wire_.Prepare("lockers", LockersSql(tables, columns), {});
   wire_.Prepare("drawn", DrawnSql(tables), {});
   wire_.Prepare("late", LateSql(tables, columns), {kInt8Array, kInt4});
@@ -122,7 +123,8 @@ Result Reader::AskAll(const Call& call, const Shard& shard, std::int64_t rows, s
 Result Reader::AskAlone(const Call& call, const Shard& shard, std::int64_t rows, std::int32_t bytes) {
   const std::string number = Binary(static_cast<std::int32_t>(call.shard)),
                     cursor = Binary<std::int64_t>(shard.position.cursor()), limit = Binary(rows), each = Binary(bytes);
-  return wire_.Execute("read_alone", {{number, true}, {cursor, true}, {limit, true}, {each, true}});
+  return wire_.Execute(shard.shared ? "read_alone_shared" : "read_alone",
+                       {{number, true}, {cursor, true}, {limit, true}, {each, true}});
 }
 
 Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard& shard, BatchBuilder& batch) {
@@ -142,6 +144,7 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
   std::uint32_t ours = 0;
   for (int row = page.fresh; row < page.tail; ++row) {
     const std::int64_t kind = r.Number(row, kKind);
+    shard.shared = shard.shared || kind == kNotOurs;
     if (kind == kRow) {
       ++ours;
       large = large || r.Text(row, kPayload).size() > page.small;
@@ -158,9 +161,9 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
   const bool at_end = !full && page.tail - page.fresh < page.asked;
   if (at_end) cursor = std::max(cursor, shard.position.settled());
   Advance(page, shard.position, cursor, missing);
+  shard.behind = !at_end;
   if (full) {
     shard.stretch = 1;
-    shard.behind = true;
     if (batch.size() == 0) return Next::kAgain;  // all of it was in hand, or the first row is large
     batch.More();
     return Next::kDone;

@@ -27,7 +27,8 @@ class Reader {
     Position position{};
     std::chrono::steady_clock::time_point swept;
     bool caught_up = false;
-    bool behind = false;   // the last read filled its batch
+    bool behind = false;   // there were more rows
+    bool shared = false;   // others' rows were among ours
     bool weighed = false;  // the last rows were large: the next read counts their bytes
     // Rows looked at per row asked for: more where most of them are other shards' or wait.
     std::int64_t stretch = 1;

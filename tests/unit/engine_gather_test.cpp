@@ -1,0 +1,94 @@
+// When records are handed over: at once, or in a backlog together with those that are about to be read.
+#include "engine/engine.hpp"
+#include "tests/catch.hpp"
+
+namespace outbox::engine {
+namespace {
+
+struct Backlog {
+  Settings settings;
+  Engine engine{settings};
+  Time now = 0;
+  std::vector<std::vector<EventIndex>> sent;
+
+  Backlog() {
+    engine.LeaseHeld(kForever);
+    Turn();
+    // A lane's first record goes alone.
+    Arrive(1, false);
+    Answer(sent.back());
+    now += settings.min_poll;
+    Turn();
+  }
+  void Turn() {
+    engine.Advance(now);
+    engine.TakeCommands([this](const Command& c, std::span<const EventIndex> events, auto) {
+      if (c.what == Do::kPublish) sent.emplace_back(events.begin(), events.end());
+    });
+  }
+  // One read's rows.
+  void Arrive(std::size_t events, bool more) {
+    engine.Reserved({.more = more}, std::vector<Incoming>(events));
+    Turn();
+  }
+  void Answer(const std::vector<EventIndex>& events) {
+    std::vector<publish::Report> reports;
+    for (const EventIndex e : events) reports.push_back({e, 1, publish::Outcome::kStored, 0});
+    engine.Reported(reports);
+    Turn();
+  }
+  [[nodiscard]] std::size_t batch() const { return settings.batch_events; }
+};
+
+TEST_CASE("in a backlog records wait for each other while the broker has work") {
+  Backlog b;
+  b.sent.clear();
+  b.Arrive(b.batch(), true);
+  REQUIRE(b.sent.size() == 1);  // it had nothing to do
+  b.Arrive(b.batch(), true);
+  b.Arrive(b.batch(), true);
+  CHECK(b.sent.size() == 1);
+  b.Arrive(b.batch(), true);
+  b.Arrive(b.batch(), true);
+  REQUIRE(b.sent.size() == 2);
+  CHECK(b.sent.back().size() == 4 * b.batch());
+}
+
+TEST_CASE("they go out when the broker has answered") {
+  Backlog b;
+  b.sent.clear();
+  b.Arrive(b.batch(), true);
+  b.Arrive(10, true);
+  REQUIRE(b.sent.size() == 1);
+  b.Answer(std::vector(b.sent.back()));
+  REQUIRE(b.sent.size() == 2);
+  CHECK(b.sent.back().size() == 10);
+}
+
+TEST_CASE("they go out when no more rows are on their way") {
+  Backlog b;
+  b.sent.clear();
+  b.Arrive(b.batch(), true);
+  b.Arrive(10, true);
+  REQUIRE(b.sent.size() == 1);
+  SECTION("as there are none") { b.Arrive(10, false); }
+  SECTION("as they cannot be read") {
+    b.engine.ReserveFailed(OUTBOX_UNAVAILABLE);
+    b.Turn();
+  }
+  CHECK(b.sent.size() == 2);
+}
+
+TEST_CASE("without a backlog nothing waits") {
+  Backlog b;
+  b.sent.clear();
+  b.Arrive(10, false);
+  REQUIRE(b.sent.size() == 1);
+  b.now += b.settings.min_poll;
+  b.Turn();
+  b.Arrive(10, false);
+  CHECK(b.sent.size() == 2);
+}
+
+}  // namespace
+}  // namespace outbox::engine
