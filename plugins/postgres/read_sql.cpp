@@ -115,7 +115,7 @@ const char* const kShared = R"(select case when not u.ours then 3 when u.heavy t
     case when u.ours then u.topic end, case when u.ours then u.payload end, case when u.ours then u.headers end,
     u.created_at
   from (select [light columns], [heavy] as heavy, [hashed] as ours
-        from {event} e where e.id > $2 and (select not ([not alone]) from s) order by e.id limit $3 offset 0) u
+        from {event} e where e.id > $2 and (select not ([not alone]) from s) order by e.id limit $3) u
   order by u.id)";
 
 const char* const kByIds = R"(with s as materialized (select exists (select 1 from {retry}) as troubled)

@@ -385,10 +385,13 @@ TEST_CASE("relays share the shards, and every row has one of them", "[postgres][
       long long last = 0;
       std::size_t before = seen.size();
       do {
-        for (const long long id : IdsOf(relay.Reserve(30))) {
-          CHECK(id > last);
-          last = id;
-          CHECK(seen.insert(id).second);
+        for (const Taken& row : relay.Reserve(30)) {
+          CHECK(row.id > last);
+          last = row.id;
+          CHECK(seen.insert(row.id).second);
+          CHECK(row.topic == "orders");
+          CHECK(row.type == "Placed");
+          CHECK(row.key.has_value() == (row.id % 3 > 0));
         }
       } while (relay.more);
       CHECK(seen.size() > before);
