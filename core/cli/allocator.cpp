@@ -10,9 +10,9 @@ namespace outbox::cli {
 
 #ifdef OUTBOX_JEMALLOC
 
-// Read by jemalloc before main. Records are made by one thread and freed by another: what is freed waits for the next one,
-// and goes back to the system within a second or so also if there is none. Two arenas keep little, and its threads'
-// caches keep them apart.
+// Read by jemalloc before main. What is freed goes back to the system within a second or so, by a thread of its own, as an
+// idle relay would not do it. Each arena keeps memory for itself, so there are two: threads meet there seldom, as each has
+// a cache before it.
 extern "C" const char* const malloc_conf = "narenas:2,background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0";
 
 std::string Allocator() {

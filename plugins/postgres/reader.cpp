@@ -67,10 +67,7 @@ void Reader::Read(const Call& call, const ReserveRequest& request, BatchBuilder&
   const auto now = std::chrono::steady_clock::now();
   const bool unasked = shard.caught_up && now - shard.swept > kSweepEvery;
   // A shard gained anew is read from its oldest row: another relay may have left rows behind this position.
-  if (request.sweep() || unasked || shard.token != call.token) {
-    shard = {call.token, Position(), now};
-    shard.position = Position(Settled());
-  }
+  if (request.sweep() || unasked || shard.token != call.token) shard = {call.token, Position(Settled()), now};
   while (Take(call, request, shard, batch) == Next::kAgain) {
     if (!wire_.PastHalf()) continue;
     batch.More();
