@@ -2,6 +2,11 @@
 
 #ifdef OUTBOX_JEMALLOC
 #include <jemalloc/jemalloc.h>
+
+// Read by jemalloc before main. What is freed goes back to the system within a second or so, by a thread of its own, as an
+// idle relay would not do it. Each arena keeps memory for itself, so there are two: threads meet there seldom, as each has
+// a cache before it.
+const char* malloc_conf = "narenas:2,background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0";
 #else
 #include <gnu/libc-version.h>
 #endif
@@ -10,14 +15,9 @@ namespace outbox::cli {
 
 #ifdef OUTBOX_JEMALLOC
 
-// Read by jemalloc before main. What is freed goes back to the system within a second or so, by a thread of its own, as an
-// idle relay would not do it. Each arena keeps memory for itself, so there are two: threads meet there seldom, as each has
-// a cache before it.
-extern "C" const char* const malloc_conf = "narenas:2,background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0";
-
 std::string Allocator() {
   const char* version = "";
-  std::size_t size = sizeof version;
+  std::size_t size = sizeof(void*);
   mallctl("version", &version, &size, nullptr, 0);
   const std::string text(version);
   return "jemalloc " + text.substr(0, text.find('-'));
