@@ -152,11 +152,10 @@ bool Reader::TakeRow(const Fetched& row, const Call& call, const ReserveRequest&
                      BatchBuilder& batch) {
   const auto kind = static_cast<Kind>(row.Number(kKind));
   if (kind == kAbout) return TakeAbout(row, kInRowAbout, call, shard, page);
-  if (!page.known && (row.columns() <= kInEachRow.shape || !TakeAbout(row, kInEachRow, call, shard, page)))
-    return false;
-  if (row.columns() > kAnyLate && row.Number(kAnyLate) != 0) {
-    page.asked_wrong = true;
-    return false;
+  if (!page.known) {
+    if (row.columns() <= kInEachRow.shape || !TakeAbout(row, kInEachRow, call, shard, page)) return false;
+    page.asked_wrong = row.columns() > kAnyLate && row.Number(kAnyLate) != 0;
+    if (page.asked_wrong) return false;
   }
   const long long id = row.Number(kId);
   if (kind == kLate || (kind == kThere && id <= shard.cursor)) {

@@ -95,7 +95,7 @@ select coalesce((select case when q.seqcache = 1 and q.seqincrement > 0 and not 
 const char* const kTailRow = R"(
 union all (select 4, (select s.token from s), null, [lockers],
   nullif(current_setting('transaction_read_only'), 'off'), null, case when (select s.ended from s) then 'ended' end,
-  null, 0, null)
+  null, (select s.troubled::integer from s), null)
 )";
 
 // For a relay that is behind, with no id missing below: the rows alone, as far as that is all there is. [rows] as one relay

@@ -17,11 +17,12 @@ enum Kind : int {
   kTail = 4      // the last one, about the read: kId the shard's token, see below
 };
 enum Column : int { kKind, kId, kEventId, kKey, kType, kTopic, kPayload, kHeaders, kCreated, kAttempts, kIds };
-constexpr int kEnded = kHeaders;   // of the tail: not NULL = a watched transaction has ended, and nothing was read;
-                                   // of rows alone: there is more to look at, and nothing was read
-constexpr int kLockers = kKey;     // of the tail: transactions that may still bring rows
-constexpr int kNextXid = kType;    // of the tail: where their numbers lie
-constexpr int kReadOnly = kTopic;  // of the tail: not NULL = nothing can be written
+constexpr int kEnded = kHeaders;      // of the tail: not NULL = a watched transaction has ended, and nothing was read;
+                                      // of rows alone: there is more to look at, and nothing was read
+constexpr int kLockers = kKey;        // of the tail: transactions that may still bring rows
+constexpr int kNextXid = kType;       // of the tail: where their numbers lie
+constexpr int kTroubled = kAttempts;  // of the tail: 1 = there are failed events
+constexpr int kReadOnly = kTopic;     // of the tail: not NULL = nothing can be written
 // $1 low  $2 cursor  $3 rows  $4 bytes  $5 watched transactions  $6 shard
 // `weighed`: $4 is the limit of all rows together. Otherwise it is that of each row, which costs less and is right as long
 // as rows are small.

@@ -158,7 +158,8 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
   const bool at_end = !full && page.tail - page.fresh < page.asked;
   if (at_end) cursor = std::max(cursor, shard.position.settled());
   Advance(page, shard.position, cursor, missing);
-  shard.behind = !at_end;
+  // Among failures the rows alone are never all there is.
+  shard.behind = !at_end && (alone || r.Number(page.tail, kTroubled) == 0);
   if (full) {
     shard.stretch = 1;
     if (batch.size() == 0) return Next::kAgain;  // all of it was in hand, or the first row is large

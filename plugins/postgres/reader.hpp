@@ -27,7 +27,7 @@ class Reader {
     Position position{};
     std::chrono::steady_clock::time_point swept;
     bool caught_up = false;
-    bool behind = false;   // there were more rows
+    bool behind = false;   // there were more rows, and no failures
     bool shared = false;   // others' rows were among ours
     bool weighed = false;  // the last rows were large: the next read counts their bytes
     // Rows looked at per row asked for: more where most of them are other shards' or wait.

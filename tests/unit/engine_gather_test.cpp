@@ -19,6 +19,7 @@ struct Backlog {
     Answer(sent.back());
     now += settings.min_poll;
     Turn();
+    sent.clear();
   }
   void Turn() {
     engine.Advance(now);
@@ -42,7 +43,6 @@ struct Backlog {
 
 TEST_CASE("in a backlog records wait for each other while the broker has work") {
   Backlog b;
-  b.sent.clear();
   b.Arrive(b.batch(), true);
   REQUIRE(b.sent.size() == 1);  // it had nothing to do
   b.Arrive(b.batch(), true);
@@ -54,25 +54,18 @@ TEST_CASE("in a backlog records wait for each other while the broker has work") 
   CHECK(b.sent.back().size() == 4 * b.batch());
 }
 
-TEST_CASE("they go out when the broker has answered") {
+TEST_CASE("those that wait go out") {
   Backlog b;
-  b.sent.clear();
   b.Arrive(b.batch(), true);
   b.Arrive(10, true);
   REQUIRE(b.sent.size() == 1);
-  b.Answer(std::vector(b.sent.back()));
-  REQUIRE(b.sent.size() == 2);
-  CHECK(b.sent.back().size() == 10);
-}
-
-TEST_CASE("they go out when no more rows are on their way") {
-  Backlog b;
-  b.sent.clear();
-  b.Arrive(b.batch(), true);
-  b.Arrive(10, true);
-  REQUIRE(b.sent.size() == 1);
-  SECTION("as there are none") { b.Arrive(10, false); }
-  SECTION("as they cannot be read") {
+  SECTION("when the broker has answered") {
+    b.Answer(std::vector(b.sent.back()));
+    REQUIRE(b.sent.size() == 2);
+    CHECK(b.sent.back().size() == 10);
+  }
+  SECTION("when there are no more rows") { b.Arrive(10, false); }
+  SECTION("when no more rows can be read") {
     b.engine.ReserveFailed(OUTBOX_UNAVAILABLE);
     b.Turn();
   }
@@ -81,7 +74,6 @@ TEST_CASE("they go out when no more rows are on their way") {
 
 TEST_CASE("without a backlog nothing waits") {
   Backlog b;
-  b.sent.clear();
   b.Arrive(10, false);
   REQUIRE(b.sent.size() == 1);
   b.now += b.settings.min_poll;
