@@ -12,39 +12,33 @@ LOOK_EVERY = 0.01
 def drain(programs, outbox, topic, last, events):
     """The outbox holds `events`, up to the id `last`; the programs are started. Returns numbers."""
     records = topic.records()
-    before = _used(outbox, topic)
+    before = _used([], outbox, topic)
     begin = time.monotonic()
     for program in programs:
         program.start()
     first = _wait(programs, lambda: topic.records() > records, 0.002)
     end = _wait_for_end(programs, outbox, last)
-    used = {name: value and value - before[name] for name, value in _used(outbox, topic).items()}
-    cpu, peak = sum(usage.cpu_seconds(p.pid) for p in programs), max(usage.peak_mib(p.pid) for p in programs)
+    after, peak = _used(programs, outbox, topic), max(usage.peak_mib(p.pid) for p in programs)
     stop(programs)
     check(programs, outbox, topic, records + events)
     return {
-        "events_per_second": round(events / (end - begin)),
+        **_numbers(events, end - begin, before, after),
         "events_per_second_after_first_record": round(events / (end - first)),
         "first_record_ms": round((first - begin) * 1000),
-        "seconds": round(end - begin, 3),
-        "cpu_seconds": round(cpu, 2),
-        "database_cpu_seconds": used["database_cpu"] and round(used["database_cpu"], 2),
-        "broker_cpu_seconds": round(used["broker_cpu"], 2),
-        "cpu_microseconds_per_event": round((cpu + (used["database_cpu"] or 0) + used["broker_cpu"]) * 1e6 / events, 2),
         "peak_rss_mib": round(peak, 1),
-        "statements_per_1000_events": used["statements"] and round(used["statements"] * 1000 / events, 2),
-        "log_bytes_per_event": used["log_bytes"] and round(used["log_bytes"] / events, 1),
     }
 
 
 def drain_running(programs, outbox, topic, events, size, keys):
-    """The programs run and wait; the events come in one transaction. Returns how many a second from then on."""
+    """The programs run and wait; the events come in one transaction. Returns numbers, from then on."""
     records = topic.records()
     last = outbox.fill(events, size, keys, tidy=False)
+    before = _used(programs, outbox, topic)
     begin = time.monotonic()
     end = _wait_for_end(programs, outbox, last)
+    after = _used(programs, outbox, topic)
     check(programs, outbox, topic, records + events)
-    return round(events / (end - begin))
+    return _numbers(events, end - begin, before, after)
 
 
 def stop(programs):
@@ -59,9 +53,24 @@ def check(programs, outbox, topic, records):
         raise RuntimeError(f"{topic.records()} records, not {records}; empty: {outbox.is_empty()}")
 
 
-def _used(outbox, topic):
-    return {"statements": outbox.statements(), "log_bytes": outbox.log_bytes(),
-            "database_cpu": usage.cpu_seconds(outbox.pid), "broker_cpu": usage.cpu_seconds(topic.broker_pid)}
+def _used(programs, outbox, topic):
+    return {"own_cpu": sum(usage.cpu_seconds(p.pid) for p in programs), "database_cpu": usage.cpu_seconds(outbox.pid),
+            "broker_cpu": usage.cpu_seconds(topic.broker_pid), "statements": outbox.statements(), "log_bytes": outbox.log_bytes()}
+
+
+def _numbers(events, seconds, before, after):
+    used = {name: value and value - before[name] for name, value in after.items()}
+    processors = used["own_cpu"] + (used["database_cpu"] or 0) + used["broker_cpu"]
+    return {
+        "events_per_second": round(events / seconds),
+        "seconds": round(seconds, 3),
+        "cpu_seconds": round(used["own_cpu"], 2),
+        "database_cpu_seconds": used["database_cpu"] and round(used["database_cpu"], 2),
+        "broker_cpu_seconds": round(used["broker_cpu"], 2),
+        "cpu_microseconds_per_event": round(processors * 1e6 / events, 2),
+        "statements_per_1000_events": used["statements"] and round(used["statements"] * 1000 / events, 2),
+        "log_bytes_per_event": used["log_bytes"] and round(used["log_bytes"] / events, 1),
+    }
 
 
 def _wait_for_end(programs, outbox, last):

@@ -14,6 +14,13 @@ bool IsPrepared(const Locker& locker) { return locker.transaction.starts_with("-
 
 }  // namespace
 
+void Position::Settle(long long drawn, const std::vector<Locker>& lockers) {
+  drawn_ = drawn;
+  settling_.clear();
+  for (const Locker& locker : lockers) settling_.insert(locker.transaction);
+  if (settling_.empty()) settled_ = std::max(settled_, drawn_);
+}
+
 std::vector<std::uint64_t> Position::Watched() const {
   std::vector<std::uint64_t> xids;
   for (const auto& [transaction, seen] : lockers_)
@@ -45,6 +52,8 @@ void Position::Advance(long long cursor, long long missing, const std::vector<Lo
   }
   const bool ended = std::any_of(lockers_.begin(), lockers_.end(),
                                  [&](const auto& old) { return old.second.watched && !now.contains(old.first); });
+  if (settling() && std::erase_if(settling_, [&](const auto& open) { return !now.contains(open); }) > 0 && !settling())
+    settled_ = std::max(settled_, drawn_);
   lockers_ = std::move(now);
   cursor_ = cursor;
   // It may have committed after this read's snapshot: the next one covers its range, whoever else is open.

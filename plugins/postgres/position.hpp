@@ -7,6 +7,10 @@
 // more: the transactions seen are gone, and a read that began after this was seen has covered the range. Where no id is
 // missing none can appear, whoever is open: in a backlog there is no range to cover.
 //
+// Ids are missing for good where somebody has deleted the rows: another relay, of its own shards, all the time. So the
+// sequence is asked what it has drawn, and then pg_locks who is open: once these have ended, whatever was drawn then is
+// *settled*, there for the next read or never.
+//
 // A transaction that stays open for long would make that range long, and full of index entries of deleted rows. It is
 // then *watched*: the read asks, in its own snapshot, whether one of the watched has ended, and leaves its range out as
 // long as none has. A hint all of it, lost with the session.
@@ -14,6 +18,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -26,9 +31,12 @@ struct Locker {
 
 class Position {
  public:
-  // `settled`: whatever has an id up to here is there for the first read, or never will be; 0 = not known.
-  explicit Position(long long settled = 0) : settled_(settled) {}
+  // Between two reads: ids up to `drawn` had been drawn before these lockers were seen.
+  void Settle(long long drawn, const std::vector<Locker>& lockers);
+  // Whatever has an id up to here is there for the next read, or never will be; 0 = not known.
   [[nodiscard]] long long settled() const { return settled_; }
+  // Some of those lockers were open at the last look.
+  [[nodiscard]] bool settling() const { return !settling_.empty(); }
   // The next read covers ids above this one ...
   [[nodiscard]] long long low() const { return gap_low_; }
   // ... up to here those that turned up late, and beyond it the new ones.
@@ -39,7 +47,8 @@ class Position {
   // A read from low() has been handed on completely: it reached `cursor`, and then saw these lockers. `missing`: the last
   // id below `cursor` that it passed over because there was no such row; 0 = none.
   void Advance(long long cursor, long long missing, const std::vector<Locker>& lockers);
-  // Likewise, by a read that asked for no lockers: allowed from a position that is whole, over rows where none is missing.
+  // Likewise, by a read that asked for no lockers: allowed from a position that is whole, over rows where none is missing
+  // above what was settled when it began.
   void AdvanceWhole(long long cursor);
   // No id up to cursor() can turn up.
   [[nodiscard]] bool whole() const { return low_ == cursor_; }
@@ -55,9 +64,11 @@ class Position {
   [[nodiscard]] long long Lowest(bool also_watched) const;
   [[nodiscard]] long long PassWhole(long long low, long long cursor) const;
 
-  long long settled_;
-  long long low_ = 0;      // no row at or below it can appear
-  long long gap_low_ = 0;  // likewise but for rows of watched transactions; >= low_
+  long long settled_ = 0;
+  long long drawn_ = 0;             // what is settled ...
+  std::set<std::string> settling_;  // ... when these have ended
+  long long low_ = 0;               // no row at or below it can appear
+  long long gap_low_ = 0;           // likewise but for rows of watched transactions; >= low_
   long long cursor_ = 0;
   long long missing_ = 0;  // every id above it and up to cursor_ has been read
   // What low_ and gap_low_ become once one more read has covered the range.

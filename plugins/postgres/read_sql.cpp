@@ -98,25 +98,16 @@ union all (select 4, (select s.token from s), null, [lockers],
   null, (select s.troubled::integer from s), null)
 )";
 
-// For a relay that is behind, with no id missing below: the rows alone, as far as that is all there is. [rows] as one relay
-// reads them, or of several that share the outbox.
+// For a relay that is behind, with nothing to look for below: the rows alone, as far as that is all there is.
 const char* const kAlone = R"(with s as materialized (
   select m.shards, exists (select 1 from {retry}) as troubled,
     (select token from {shard} where shard = $1 and owner is not null) as token
   from {meta} m)
-([rows])
+(select case when [heavy] then 2 end, [light columns]
+  from {event} e where e.id > $2 and [range] and (select not ([not alone]) from s) order by e.id limit $3)
 union all (select 4, (select s.token from s), null, null, null, nullif(current_setting('transaction_read_only'), 'off'),
   null, case when (select [not alone] from s) then 'more' end, null)
 )";
-const char* const kAllOurs = R"(select case when [heavy] then 2 end, [light columns]
-  from {event} e where e.id > $2 and (select not ([not alone]) from s) order by e.id limit $3)";
-const char* const kShared = R"(select case when not u.ours then 3 when u.heavy then 2 end, u.id,
-    case when u.ours then u.event_id end, case when u.ours then u.aggregate_id end, case when u.ours then u.event_type end,
-    case when u.ours then u.topic end, case when u.ours then u.payload end, case when u.ours then u.headers end,
-    u.created_at
-  from (select [light columns], [heavy] as heavy, [hashed] as ours
-        from {event} e where e.id > $2 and (select not ([not alone]) from s) order by e.id limit $3) u
-  order by u.id)";
 
 const char* const kByIds = R"(with s as materialized (select exists (select 1 from {retry}) as troubled)
 select case when w.upto <= $2 then 0 else 2 end, w.id, w.event_id, w.aggregate_id, w.event_type, w.topic,
@@ -149,10 +140,14 @@ std::string ReadSql(const sql::Tables& tables, const EventColumns& columns, bool
   return Complete(std::string(kAbout) + kLateRows + (weighed ? kNewRowsWeighed : kNewRows) + kTailRow, tables, columns);
 }
 
-std::string RowsAloneSql(const sql::Tables& tables, const EventColumns& columns, bool shared) {
-  std::string text = Replaced(kAlone, "[rows]", shared ? kShared : kAllOurs);
-  text = Replaced(text, "[not alone]", shared ? "s.troubled" : "s.shards > 1 or s.troubled");
-  return Complete(Replaced(text, "[hashed]", std::string(kHashed) + " = $1"), tables, columns);
+std::string RowsAloneSql(const sql::Tables& tables, const EventColumns& columns) {
+  std::string text = Replaced(kAlone, "[range]", "true");
+  return Complete(Replaced(text, "[not alone]", "s.shards > 1 or s.troubled"), tables, columns);
+}
+
+std::string OurRowsAloneSql(const sql::Tables& tables, const EventColumns& columns) {
+  std::string text = Replaced(kAlone, "[range]", std::string("e.id <= $5 and ") + kHashed + " = $1");
+  return Complete(Replaced(text, "[not alone]", "s.troubled"), tables, columns);
 }
 
 std::string LockersSql(const sql::Tables& tables, const EventColumns& columns) {

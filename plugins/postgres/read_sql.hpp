@@ -27,10 +27,12 @@ constexpr int kReadOnly = kTopic;     // of the tail: not NULL = nothing can be 
 // `weighed`: $4 is the limit of all rows together. Otherwise it is that of each row, which costs less and is right as long
 // as rows are small.
 std::string ReadSql(const sql::Tables& tables, const EventColumns& columns, bool weighed);
-// The rows above the cursor and nothing else, without the columns behind kCreated; the tail tells no transactions.
-// `shared`: by several shards. Otherwise there is more to look at where they are several.
+// The rows above the cursor and nothing else, without the columns behind kCreated; the tail tells no transactions. Where
+// there are several shards, there is more to look at.
 // $1 shard  $2 cursor  $3 rows  $4 bytes of each row
-std::string RowsAloneSql(const sql::Tables& tables, const EventColumns& columns, bool shared);
+std::string RowsAloneSql(const sql::Tables& tables, const EventColumns& columns);
+// Likewise those of one of several shards.  $5 the last id to look at
+std::string OurRowsAloneSql(const sql::Tables& tables, const EventColumns& columns);
 // One row, a tail with kLockers and kNextXid.
 std::string LockersSql(const sql::Tables& tables, const EventColumns& columns);
 // The last id that has been drawn; 0 = not known.

@@ -48,14 +48,20 @@ std::vector<Locker> ParseLockers(std::string_view text, std::string_view next_te
   return lockers;
 }
 
+// Of a result's last row.
+std::vector<Locker> LockersIn(const Result& result) {
+  const int tail = result.rows() - 1;
+  return ParseLockers(result.Text(tail, kLockers), result.Text(tail, kNextXid));
+}
+
 }  // namespace
 
 Reader::Reader(Wire& wire, const sql::Tables& tables, const EventColumns& columns) : wire_(wire) {
   const std::vector<Oid> types{kInt8, kInt8, kInt8, kInt4, kInt8Array, kInt4};
   wire_.Prepare("read", ReadSql(tables, columns, false), types);
   wire_.Prepare("read_weighed", ReadSql(tables, columns, true), types);
-  wire_.Prepare("read_alone", RowsAloneSql(tables, columns, false), {kInt4, kInt8, kInt8, kInt4});
-  wire_.Prepare("read_alone_shared", RowsAloneSql(tables, columns, true), {kInt4, kInt8, kInt8, kInt4});
+  wire_.Prepare("read_alone", RowsAloneSql(tables, columns), {kInt4, kInt8, kInt8, kInt4});
+  wire_.Prepare("read_ours_alone", OurRowsAloneSql(tables, columns), {kInt4, kInt8, kInt8, kInt4, kInt8});
   wire_.Prepare("lockers", LockersSql(tables, columns), {});
   wire_.Prepare("drawn", DrawnSql(tables), {});
   wire_.Prepare("late", LateSql(tables, columns), {kInt8Array, kInt4});
@@ -67,7 +73,10 @@ void Reader::Read(const Call& call, const ReserveRequest& request, BatchBuilder&
   const auto now = std::chrono::steady_clock::now();
   const bool unasked = shard.caught_up && now - shard.swept > kSweepEvery;
   // A shard gained anew is read from its oldest row: another relay may have left rows behind this position.
-  if (request.sweep() || unasked || shard.token != call.token) shard = {call.token, Position(Settled()), now};
+  if (request.sweep() || unasked || shard.token != call.token) {
+    shard = {call.token, Position(), now};
+    Settle(shard.position);
+  }
   while (Take(call, request, shard, batch) == Next::kAgain) {
     if (!wire_.PastHalf()) continue;
     batch.More();
@@ -75,23 +84,27 @@ void Reader::Read(const Call& call, const ReserveRequest& request, BatchBuilder&
   }
 }
 
-// Asked before a read from the oldest row. Whoever drew one of these ids held its lock then, and has it still or has ended.
-long long Reader::Settled() {
-  const Result drawn = wire_.Execute("drawn", {});
-  const Result lockers = wire_.Execute("lockers", {});
-  return lockers.IsNull(0, kLockers) ? drawn.Number(0, 0) : 0;
+// Whoever drew one of these ids held its lock then, and has it still or has ended.
+bool Reader::Settle(Position& position) {
+  const long long drawn = wire_.Execute("drawn", {}).Number(0, 0);
+  position.Settle(drawn, LockersIn(wire_.Execute("lockers", {})));
+  return drawn != 0;
 }
 
 Reader::Page Reader::Ask(const Call& call, const ReserveRequest& request, const Shard& shard, bool alone) {
   // One more than fits, so that the batch itself tells whether there is more.
-  const std::int64_t asked = std::min(kMostRows, (request.limit() + std::int64_t{1}) * shard.stretch);
+  const auto wished = static_cast<std::int64_t>((request.limit() + 1) * shard.looked_at_for_one);
+  const std::int64_t asked = std::min(kMostRows, wished);
   const auto all = static_cast<std::int32_t>(std::min<std::uint64_t>(request.max_bytes(), kMostBytes));
   // A row's payload, key and headers may each have so much.
   const std::int32_t each = std::max(1, static_cast<std::int32_t>(all / asked / 3));
-  Page page{alone ? AskAlone(call, shard, asked, each) : AskAll(call, shard, asked, shard.weighed ? all : each),
+  const Position& at = shard.position;
+  const long long upto = alone && shard.shared ? std::min<long long>(at.cursor() + asked, at.settled()) : 0;
+  Page page{alone ? AskAlone(call, at, asked, each, upto) : AskAll(call, shard, asked, shard.weighed ? all : each),
             0,
             0,
             asked,
+            upto,
             static_cast<std::size_t>(each),
             alone};
   const Result& r = page.result;
@@ -117,15 +130,16 @@ Result Reader::AskAll(const Call& call, const Shard& shard, std::int64_t rows, s
                        {{low, true}, {cursor, true}, {limit, true}, {weight, true}, {xids, true}, {number, true}});
 }
 
-Result Reader::AskAlone(const Call& call, const Shard& shard, std::int64_t rows, std::int32_t bytes) {
-  const std::string number = Binary(static_cast<std::int32_t>(call.shard)),
-                    cursor = Binary<std::int64_t>(shard.position.cursor()), limit = Binary(rows), each = Binary(bytes);
-  return wire_.Execute(shard.shared ? "read_alone_shared" : "read_alone",
-                       {{number, true}, {cursor, true}, {limit, true}, {each, true}});
+Result Reader::AskAlone(const Call& call, const Position& at, std::int64_t rows, std::int32_t bytes, long long upto) {
+  const std::string number = Binary(static_cast<std::int32_t>(call.shard)), cursor = Binary<std::int64_t>(at.cursor()),
+                    limit = Binary(rows), each = Binary(bytes), last = Binary<std::int64_t>(upto);
+  if (upto == 0) return wire_.Execute("read_alone", {{number, true}, {cursor, true}, {limit, true}, {each, true}});
+  return wire_.Execute("read_ours_alone", {{number, true}, {cursor, true}, {limit, true}, {each, true}, {last, true}});
 }
 
 Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard& shard, BatchBuilder& batch) {
-  const bool alone = std::exchange(shard.behind, false) && shard.position.whole() && !shard.weighed;
+  const bool alone = std::exchange(shard.behind, false) && shard.position.whole() && !shard.weighed &&
+                     (!shard.shared || shard.position.settled() > shard.position.cursor());
   const Page page = Ask(call, request, shard, alone);
   const Result& r = page.result;
   shard.caught_up = false;
@@ -136,10 +150,12 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
   // Late rows go out before any new one, and new ones only after all of them.
   if (!AddLate(request, page, batch)) return Next::kDone;
 
-  long long cursor = shard.position.cursor(), missing = 0;
+  const long long begin = shard.position.cursor();
+  long long cursor = begin, missing = 0;
   bool full = false, large = false;
-  std::uint32_t ours = 0;
-  for (int row = page.fresh; row < page.tail; ++row) {
+  std::int64_t ours = 0;
+  int row = page.fresh;
+  for (; row < page.tail; ++row) {
     const std::int64_t kind = r.Number(row, kKind);
     shard.shared = shard.shared || kind == kNotOurs;
     if (kind == kRow) {
@@ -155,34 +171,36 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
     cursor = id;
   }
   shard.weighed = large;
-  const bool at_end = !full && page.tail - page.fresh < page.asked;
+  const bool at_end = !full && page.upto == 0 && page.tail - page.fresh < page.asked;
   if (at_end) cursor = std::max(cursor, shard.position.settled());
+  if (!full && page.upto != 0) cursor = page.upto;
   Advance(page, shard.position, cursor, missing);
-  // Among failures the rows alone are never all there is.
-  shard.behind = !at_end && (alone || r.Number(page.tail, kTroubled) == 0);
-  if (full) {
-    shard.stretch = 1;
-    if (batch.size() == 0) return Next::kAgain;  // all of it was in hand, or the first row is large
-    batch.More();
-    return Next::kDone;
-  }
+  // Among failures the rows alone are never all there is, and where there were none, the next may lie far away.
+  shard.behind = !at_end && (alone ? page.upto == 0 || page.tail > page.fresh : r.Number(page.tail, kTroubled) == 0);
   if (at_end) {
     shard.caught_up = true;
     return Next::kDone;
   }
-  // A whole page, and the batch has room still: most rows were in hand, other shards' or waiting.
-  if (ours < request.limit() / 2) shard.stretch = std::min<std::int64_t>(shard.stretch * 2, kMostRows);
+  Learn(shard, page.upto != 0 ? cursor - begin : row - page.fresh, ours);
+  const long long needed = shard.shared ? cursor + 1 : missing;
+  if (settles_ && shard.position.settled() < needed && !shard.position.settling()) settles_ = Settle(shard.position);
+  // Nothing: all of it was in hand, other shards' or waiting, or the first row is large.
   if (batch.size() == 0) return Next::kAgain;
   batch.More();
   return Next::kDone;
 }
 
+// Not from one page to much more: rows that wait come in heaps.
+void Reader::Learn(Shard& shard, std::int64_t looked_at, std::int64_t ours) {
+  const double most = std::min<double>(shard.looked_at_for_one * 2, kMostRows);
+  const double now = static_cast<double>(looked_at) / static_cast<double>(std::max<std::int64_t>(ours, 1));
+  shard.looked_at_for_one = std::clamp(now, 1.0, most);
+}
+
 void Reader::Advance(const Page& page, Position& position, long long cursor, long long missing) {
-  if (page.alone && missing == 0) return position.AdvanceWhole(cursor);
+  if (page.alone && missing <= position.settled()) return position.AdvanceWhole(cursor);
   const Result later = page.alone ? wire_.Execute("lockers", {}) : Result(nullptr);
-  const Result& seen = page.alone ? later : page.result;
-  const int tail = seen.rows() - 1;
-  position.Advance(cursor, missing, ParseLockers(seen.Text(tail, kLockers), seen.Text(tail, kNextXid)));
+  position.Advance(cursor, missing, LockersIn(page.alone ? later : page.result));
 }
 
 bool Reader::AddLate(const ReserveRequest& request, const Page& page, BatchBuilder& batch) {

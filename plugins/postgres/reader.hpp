@@ -1,5 +1,5 @@
 // ReserveNewEvents on PostgreSQL: one statement, one snapshot (see Position), binary results. A relay that is behind reads
-// without the rest where nothing else can be there: no late rows, no failures, no other shards.
+// its rows without the rest where nothing else can be there: no late rows, no failures.
 #pragma once
 
 #include <chrono>
@@ -30,8 +30,8 @@ class Reader {
     bool behind = false;   // there were more rows, and no failures
     bool shared = false;   // others' rows were among ours
     bool weighed = false;  // the last rows were large: the next read counts their bytes
-    // Rows looked at per row asked for: more where most of them are other shards' or wait.
-    std::int64_t stretch = 1;
+    // Rows to look at for each that may go out: others are other shards', or wait.
+    double looked_at_for_one = 1;
   };
   // What one statement brought.
   struct Page {
@@ -39,16 +39,18 @@ class Reader {
     // [0, fresh) hold ids of late rows, [fresh, tail) are new rows, then comes one about the read.
     int fresh = 0, tail = 0;
     std::int64_t asked = 0;  // new rows
+    long long upto = 0;      // ours alone, up to this id; 0 = all rows
     std::size_t small = 0;   // bytes of a row that needs no weighing
     bool alone = false;      // nothing but new rows was asked for
   };
   enum class Next { kDone, kAgain };
 
-  // Ids up to here are there for the next read, or never will be.
-  [[nodiscard]] long long Settled();
+  static void Learn(Shard& shard, std::int64_t looked_at, std::int64_t ours);
+  // False = what the sequence has drawn cannot be known.
+  bool Settle(Position& position);
   Page Ask(const Call& call, const ReserveRequest& request, const Shard& shard, bool alone);
   Result AskAll(const Call& call, const Shard& shard, std::int64_t rows, std::int32_t bytes);
-  Result AskAlone(const Call& call, const Shard& shard, std::int64_t rows, std::int32_t bytes);
+  Result AskAlone(const Call& call, const Position& at, std::int64_t rows, std::int32_t bytes, long long upto);
   Next Take(const Call& call, const ReserveRequest& request, Shard& shard, BatchBuilder& batch);
   // False = the batch is full.
   bool AddLate(const ReserveRequest& request, const Page& page, BatchBuilder& batch);
@@ -57,6 +59,7 @@ class Reader {
 
   Wire& wire_;
   std::map<std::uint32_t, Shard> shards_;
+  bool settles_ = true;  // as far as is known
 };
 
 }  // namespace outbox::postgres

@@ -42,7 +42,11 @@ class Model {
         case 5:
           End();
           break;
+        case 6:
+          Other();
+          break;
         default:
+          if (Pick(30) == 0) position_ = Position();  // from the oldest row
           Read();
           break;
       }
@@ -80,7 +84,7 @@ class Model {
     const auto at = open_.begin() + Pick(static_cast<unsigned>(open_.size()));
     if (Pick(4) != 0) {
       for (const long long id : at->ids) {
-        committed_.insert(id);
+        if (at->key != kOthers) committed_.insert(id);
         rows_[id] = at->key;
       }
     }
@@ -88,19 +92,34 @@ class Model {
     open_.erase(at);
   }
 
-  // From the oldest row. Who draws an id after the first look is above what it saw.
-  void Anew() {
+  // Another relay delivers what is its own, and deletes it.
+  void Other() {
+    std::vector<long long> theirs;
+    for (const auto& [id, key] : rows_)
+      if (key == kOthers) theirs.push_back(id);
+    if (!theirs.empty()) rows_.erase(theirs[Pick(static_cast<unsigned>(theirs.size()))]);
+  }
+
+  std::vector<Locker> Lockers() const {
+    std::vector<Locker> lockers;
+    for (const Writer& w : open_)
+      if (!w.ids.empty()) lockers.push_back({w.name, w.xid});
+    return lockers;
+  }
+
+  // Who draws an id after the first look is above what it saw.
+  void Settle() {
     const long long drawn = ids_;
     if (Pick(2) == 0) Draw();
     if (Pick(2) == 0) End();
-    const bool nobody = std::none_of(open_.begin(), open_.end(), [](const Writer& w) { return !w.ids.empty(); });
+    const auto lockers = Lockers();
     if (Pick(2) == 0) Draw();
     if (Pick(2) == 0) End();
-    position_ = Position(nobody ? drawn : 0);
+    position_.Settle(drawn, lockers);
   }
 
   void Read() {
-    if (Pick(30) == 0) Anew();
+    if (Pick(10) == 0 && !position_.settling()) Settle();
     const auto watched = position_.Watched();
     const auto ended = ended_;
     const auto snapshot = rows_;
@@ -118,26 +137,32 @@ class Model {
     const auto limit = 1 + Pick(5);
     unsigned fresh = 0;
     long long cursor = position_.cursor(), missing = 0;
-    for (auto at = snapshot.upper_bound(cursor); at != snapshot.end() && fresh < limit; ++at, ++fresh) {
+    // Ours alone, of what is settled.
+    const long long upto = alone && position_.settled() > cursor && Pick(2) == 0
+                               ? std::min<long long>(cursor + 1 + Pick(8), position_.settled())
+                               : 0;
+    for (auto at = snapshot.upper_bound(cursor); at != snapshot.end() && fresh < limit; ++at) {
+      if (upto != 0 && at->first > upto) break;
+      if (upto != 0 && at->second == kOthers) continue;
+      ++fresh;
       if (!taken_.contains(at->first)) got.push_back(*at);
       if (at->first > cursor + 1) missing = at->first - 1;
       cursor = at->first;
     }
-    if (fresh < limit) cursor = std::max(cursor, position_.settled());
+    if (fresh < limit) cursor = upto != 0 ? upto : std::max(cursor, position_.settled());
     for (const auto& [id, key] : got) {
+      if (key == kOthers) continue;
       taken_.insert(id);
       if (Pick(2) == 0) rows_.erase(id);
       CHECK(last_[key] < id);  // writers of a key are serialised, so its ids rise in the order of commits
       last_[key] = id;
     }
-    if (alone && missing == 0) return position_.AdvanceWhole(cursor);
+    if (alone && missing <= position_.settled()) return position_.AdvanceWhole(cursor);
     if (alone && Pick(3) == 0) End();
-    std::vector<Locker> lockers;
-    for (const Writer& w : open_)
-      if (!w.ids.empty()) lockers.push_back({w.name, w.xid});
-    position_.Advance(cursor, missing, lockers);
+    position_.Advance(cursor, missing, Lockers());
   }
 
+  static constexpr int kOthers = 3;
   std::mt19937 random_;
   Position position_;
   std::vector<Writer> open_;
@@ -198,11 +223,25 @@ TEST_CASE("where no id is missing nothing is covered again, whoever is open", "[
 
 TEST_CASE("what is settled before the first read is not covered again, and an empty outbox leaves it behind",
           "[position]") {
-  Position at(1'000'000);
+  Position at;
+  at.Settle(1'000'000, {});
   at.Advance(5'000, 4'000, {{"3/1", 7}});
   CHECK(at.low() == 5'000);
   at.Advance(1'000'000, 0, {});  // a read to the end of the table
   CHECK(at.whole());
   at.Advance(1'000'500, 1'000'400, {});
   CHECK(at.low() == 1'000'000);
+}
+
+TEST_CASE("what was drawn is settled when those have ended who were open then", "[position]") {
+  Position at;
+  at.Advance(1000, 900, {{"3/1", 7}});
+  at.Settle(50'000, {{"3/1", 7}, {"4/1", 0}});
+  at.Advance(2000, 1900, {{"4/1", 0}, {"5/1", 8}});
+  CHECK(at.settling());
+  at.Advance(3000, 2900, {{"5/1", 8}, {"5/2", 9}});
+  CHECK(at.settled() == 50'000);
+  CHECK_FALSE(at.whole());
+  at.Advance(4000, 3900, {{"5/2", 9}});  // the first read that began when it was settled
+  CHECK(at.whole());
 }
