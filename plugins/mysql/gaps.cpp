@@ -70,11 +70,25 @@ void Gaps::Looked(const IdRange& range, long long first_seen, Time now) {
   const auto at = gaps_.find(range.first);
   if (at == gaps_.end() || at->second.last != range.last) return;
   const Time since = at->second.empty_since != Time() ? at->second.empty_since : now;
-  const bool forget = now - since >= kPatience;
+  const bool forget = now - since >= kPatience || range.last <= Shown(now);
   const long long empty_to = first_seen == 0 ? range.last : first_seen - 1;
   gaps_.erase(at);
   if (range.first <= empty_to && !forget) gaps_.emplace(range.first, Gap{empty_to, now, since});
   if (first_seen != 0) gaps_.emplace(first_seen, Gap{range.last, now, {}});
+}
+
+void Gaps::Taken(long long id, Time now) {
+  taken_.emplace_back(now, id);
+  while (taken_.size() > 1 && now - taken_[1].first >= kPatience) taken_.pop_front();
+}
+
+bool Gaps::WantsTaken(Time now) const { return taken_.empty() || now - taken_.back().first >= kPatience / 10; }
+
+long long Gaps::Shown(Time now) const {
+  long long shown = 0;
+  for (const auto& [when, id] : taken_)
+    if (now - when >= kPatience) shown = std::max(shown, id);
+  return shown;
 }
 
 }  // namespace outbox::mysql

@@ -53,7 +53,7 @@ union all (select 2, e.id, e.event_id, e.aggregate_id, e.event_type, e.topic, e.
   from {event} e where e.id > [cursor] and [writable] order by e.id limit [rows]))";
 
 constexpr const char* kNewRowsAlone = R"(
-select 2, e.id, e.event_id, e.aggregate_id, e.event_type, e.topic, e.payload, e.headers, e.created_at, 0, [token],
+select [kind], e.id, e.event_id, e.aggregate_id, e.event_type, e.topic, [payload], [headers], e.created_at, 0, [token],
   [shape][any late]
 from {event} e where e.id > [cursor] and [writable] order by e.id limit [rows])";
 
@@ -71,6 +71,9 @@ constexpr const char* kByIds = R"(
 select 2, e.id, e.event_id, e.aggregate_id, e.event_type, e.topic, e.payload, e.headers, e.created_at, [attempts]
 from {event} e where e.id in ([ids]) order by e.id)";
 
+// Fewer are looked up one by one, wherever they lie.
+constexpr std::size_t kFewRanges = 50;
+
 std::string Within(const std::vector<IdRange>& ranges) {
   std::string singles, spans;
   for (const IdRange& r : ranges) {
@@ -84,7 +87,11 @@ std::string Within(const std::vector<IdRange>& ranges) {
 }
 
 std::string Complete(const std::string& sql, const sql::Tables& tables, const ReadWish& wish) {
-  return tables.In(sql::Fill(sql, {{"[any late]", wish.missing.empty() ? "" : kAnyLateRow},
+  const bool all = wish.shards == 1;
+  return tables.In(sql::Fill(sql, {{"[kind]", all ? "2" : "if([ours], 2, 3)"},
+                                   {"[payload]", all ? "e.payload" : "if([ours], e.payload, null)"},
+                                   {"[headers]", all ? "e.headers" : "if([ours], e.headers, null)"},
+                                   {"[any late]", wish.missing.empty() ? "" : kAnyLateRow},
                                    {"[token]", kToken},
                                    {"[shape]", kShape},
                                    {"[unwritable]", wish.alone ? "" : kUnwritable},
@@ -117,7 +124,11 @@ std::string ByIdsSql(const sql::Tables& tables, std::span<const long long> ids, 
   return tables.In(sql::Fill(kByIds, {{"[attempts]", troubled ? kAttemptsOf : "0"}, {"[ids]", Listed(ids)}}));
 }
 
-std::string FirstOfEachSql(const sql::Tables& tables, const std::vector<IdRange>& ranges) {
+std::string FirstOfEachSql(const sql::Tables& tables, std::span<const IdRange> ranges) {
+  const long long first = ranges.front().first, last = ranges.back().last;
+  if (ranges.size() >= kFewRanges && last - first < 4 * static_cast<long long>(ranges.size()))
+    return tables.In("select id from {event} where id between " + std::to_string(first) + " and " +
+                     std::to_string(last));
   std::vector<long long> singles;
   std::string sql;
   const auto add = [&sql](const std::string& select) { sql += (sql.empty() ? "" : " union all ") + select; };
@@ -131,5 +142,7 @@ std::string FirstOfEachSql(const sql::Tables& tables, const std::vector<IdRange>
   if (!singles.empty()) add("(select id from {event} where id in (" + Listed(singles) + "))");
   return tables.In(sql);
 }
+
+std::string LastSql(const sql::Tables& tables) { return tables.In("select id from {event} order by id desc limit 1"); }
 
 }  // namespace outbox::mysql

@@ -38,7 +38,7 @@ struct ReadWish {
   std::int64_t rows = 0;         // above the cursor, at most
   std::vector<IdRange> missing;  // at or below it
   // Nothing but new rows, without kAbout: both servers write the rows of a union down before they send them. Says nothing
-  // where there are none. Only for one shard without failures.
+  // where there are none. Only without failures.
   bool alone = false;
 };
 
@@ -50,7 +50,9 @@ constexpr std::size_t kMostLate = 20'000;
 [[nodiscard]] std::string LateSql(const sql::Tables& tables, const ReadWish& wish);
 // Whole rows, ascending.
 [[nodiscard]] std::string ByIdsSql(const sql::Tables& tables, std::span<const long long> ids, bool troubled);
-// The first row of each range that is there, committed or not; to be read uncommitted.
-[[nodiscard]] std::string FirstOfEachSql(const sql::Tables& tables, const std::vector<IdRange>& ranges);
+// To be read uncommitted. The first row of each range that is there, and where they lie close together others, too.
+[[nodiscard]] std::string FirstOfEachSql(const sql::Tables& tables, std::span<const IdRange> ranges);
+// The last row of all.
+[[nodiscard]] std::string LastSql(const sql::Tables& tables);
 
 }  // namespace outbox::mysql

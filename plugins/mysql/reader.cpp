@@ -15,7 +15,8 @@ constexpr auto kSweepEvery = std::chrono::seconds(60);
 constexpr std::int64_t kMostRows = 20'000;  // looked at by one statement
 // Of missing ids, in one statement; the latter where what lies between them would be too much.
 constexpr std::size_t kMostRanges = 200, kManyRanges = 10'000;
-constexpr std::size_t kMostLooks = 500;
+constexpr std::size_t kMostLooks = 2000;
+constexpr long long kNone = std::numeric_limits<long long>::max();
 constexpr std::size_t kIdsPerRead = 1000;  // beyond, both servers plan worse and gain nothing
 
 }  // namespace
@@ -49,7 +50,6 @@ void Reader::Read(const Call& call, const ReserveRequest& request, BatchBuilder&
     shard.caught_up = false;
   }
   try {
-    Look(shard);
     while (Take(call, request, shard, batch) == Next::kAgain) {
       if (!wire_.PastHalf() && !wire_.given_up()) continue;
       batch.More();
@@ -62,21 +62,28 @@ void Reader::Read(const Call& call, const ReserveRequest& request, BatchBuilder&
   }
 }
 
-void Reader::Look(Shard& shard) {
+void Reader::Look(Gaps& gaps) {
   const auto now = Gaps::Clock::now();
-  const std::vector<IdRange> ranges = shard.gaps.ToLookAt(kMostLooks, now);
+  const std::vector<IdRange> ranges = gaps.ToLookAt(kMostLooks, now);
   if (ranges.empty()) return;
   const std::vector<long long> seen = wire_.ReadDirty(FirstOfEachSql(tables_, ranges));
   for (const IdRange& range : ranges) {
     const auto first = std::lower_bound(seen.begin(), seen.end(), range.first);
-    shard.gaps.Looked(range, first != seen.end() && *first <= range.last ? *first : 0, now);
+    gaps.Looked(range, first != seen.end() && *first <= range.last ? *first : 0, now);
   }
+}
+
+// While others deliver and delete rows of a backlog, more ids are missing than could be kept apart.
+void Reader::LearnTaken(Gaps& gaps) {
+  if (!gaps.WantsTaken(Gaps::Clock::now())) return;
+  const std::vector<long long> last = wire_.ReadDirty(LastSql(tables_));
+  if (!last.empty()) gaps.Taken(last.front(), Gaps::Clock::now());
 }
 
 std::int64_t Reader::Wanted(const Shard& shard, const ReserveRequest& request, const BatchBuilder& batch) {
   // One more than fits, so that the batch itself tells whether there is more.
   const std::int64_t by_count =
-      (static_cast<std::int64_t>(request.limit()) + 1 - static_cast<std::int64_t>(batch.size())) * shard.stretch;
+      shard.stretch.For(static_cast<std::int64_t>(request.limit()) + 1 - static_cast<std::int64_t>(batch.size()));
   const std::uint64_t room = request.max_bytes() - std::min<std::uint64_t>(batch.bytes(), request.max_bytes());
   const auto by_bytes =
       static_cast<std::int64_t>(std::min<std::uint64_t>(room / shard.row_bytes, static_cast<std::uint64_t>(kMostRows)));
@@ -85,6 +92,8 @@ std::int64_t Reader::Wanted(const Shard& shard, const ReserveRequest& request, c
 }
 
 Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard& shard, BatchBuilder& batch) {
+  if (shard.behind && shard.shards > 1) LearnTaken(shard.gaps);
+  Look(shard.gaps);
   if (shard.gaps.empty()) shard.ranges = kMostRanges;
   ReadWish wish{call.shard,
                 shard.shards,
@@ -99,8 +108,8 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
   }
   if (std::exchange(shard.late_only, false)) wish.rows = 0;
   // Missing ids that are taken together have others between them, which are in hand.
-  wish.alone = std::exchange(shard.behind, false) && wish.rows > 0 && shard.gaps.size() <= shard.ranges &&
-               !wish.troubled && wish.shards == 1;
+  wish.alone =
+      std::exchange(shard.behind, false) && wish.rows > 0 && shard.gaps.size() <= shard.ranges && !wish.troubled;
   shard.caught_up = false;
   Page page;
   wire_.Read(ReadSql(tables_, wish),
@@ -128,18 +137,17 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
     return Next::kDone;
   }
 
-  if (page.full) {
-    shard.stretch = 1;
-    shard.behind = true;
-    batch.More();
-    return Next::kDone;
-  }
-  if (page.rows < wish.rows) {
+  if (!page.full && page.rows < wish.rows) {
     shard.caught_up = true;
     return Next::kDone;
   }
+  shard.behind = true;
+  shard.stretch.Learn(page.rows, page.ours);
+  if (page.full) {
+    batch.More();
+    return Next::kDone;
+  }
   shard.page = std::min(kMostRows, std::max(shard.page, page.rows * 4));
-  if (page.ours < page.rows / 2) shard.stretch = std::min<std::int64_t>(shard.stretch * 2, kMostRows);
   // What has been added is not in hand yet, and another read would bring it again where it is due, or lies between missing
   // ids that are taken together.
   const bool comes_again = shard.troubled || shard.gaps.size() > shard.ranges;
@@ -201,7 +209,13 @@ bool Reader::Settle(const Call& call, const ReserveRequest& request, Shard& shar
     if (!page.unsure.empty()) batch.Truncate(page.unsure.front().before);
     return false;
   }
-  const long long below = LowestThatTurnedUp(call, request, shard, page);
+  Gaps missing = MissingAfter(page, shard);
+  const long long below = LowestThatTurnedUp(call, request, shard, page, missing);
+  if (below == kNone && page.late.empty()) {
+    shard.gaps = std::move(missing);
+    shard.cursor = page.unsure.back().id;
+    return true;
+  }
   const auto rest = std::remove_if(page.late.begin(), page.late.end(), [below](long long id) { return id >= below; });
   const bool all_late = rest == page.late.end();
   page.late.erase(rest, page.late.end());
@@ -215,19 +229,27 @@ bool Reader::Settle(const Call& call, const ReserveRequest& request, Shard& shar
   return all_late;
 }
 
-long long Reader::LowestThatTurnedUp(const Call& call, const ReserveRequest& request, Shard& shard, const Page& page) {
+// Below the last row of the page.
+Gaps Reader::MissingAfter(const Page& page, const Shard& shard) {
   Gaps missing = shard.gaps;
-  std::vector<long long> read = page.late;
   for (const long long id : page.late) missing.Seen(id);
   long long passed = shard.cursor;
   for (const Unsure& row : page.unsure) {
     if (row.id > passed + 1) missing.Missing(passed + 1, row.id - 1);
     passed = row.id;
-    read.push_back(row.id);
   }
+  return missing;
+}
+
+long long Reader::LowestThatTurnedUp(const Call& call, const ReserveRequest& request, Shard& shard, const Page& page,
+                                     Gaps& missing) {
+  std::vector<long long> read = page.late;
+  for (const Unsure& row : page.unsure) read.push_back(row.id);
   std::sort(read.begin(), read.end());
-  long long lowest = std::numeric_limits<long long>::max();
+  if (missing.AnyBelow(read.back())) Look(missing);
+  long long lowest = kNone;
   if (!missing.AnyBelow(read.back())) return lowest;
+  const long long passed = page.unsure.empty() ? shard.cursor : page.unsure.back().id;
   std::size_t seen = 0;
   const ReadWish wish{call.shard, shard.shards, shard.troubled, writes_anyway_, passed, 0, missing.Cover(shard.ranges)};
   wire_.Read(LateSql(tables_, wish), [&](const Fetched& row) {

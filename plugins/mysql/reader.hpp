@@ -11,6 +11,7 @@
 #include "mysql/read_sql.hpp"
 #include "mysql/wire.hpp"
 #include "outbox/adapter.hpp"
+#include "sql/stretch.hpp"
 #include "sql/tables.hpp"
 
 namespace outbox::mysql {
@@ -31,12 +32,11 @@ class Reader {
     std::size_t ranges = 0;  // of missing ids, in one statement
     std::chrono::steady_clock::time_point swept;
     bool caught_up = false;
-    bool behind = false;       // the last read filled its batch
+    bool behind = false;       // the last read brought all that it asked for
     bool troubled = false;     // as the last read found it
     std::uint32_t shards = 1;  // likewise
     std::int64_t page = 64;    // rows to ask for: grows while pages are full and small
-    // Rows looked at per row asked for: more where most of them are other shards' or wait.
-    std::int64_t stretch = 1;
+    sql::Stretch stretch{};
     std::size_t row_bytes = 1;  // of the last page's rows, on average
     bool late_only = false;     // the rows behind the late ones were too much to pass over
   };
@@ -59,7 +59,8 @@ class Reader {
     bool full = false;         // the batch took no more
   };
 
-  void Look(Shard& shard);
+  void Look(Gaps& gaps);
+  void LearnTaken(Gaps& gaps);
   // Rows to ask for; 0 = the batch is as good as full.
   [[nodiscard]] static std::int64_t Wanted(const Shard& shard, const ReserveRequest& request,
                                            const BatchBuilder& batch);
@@ -72,9 +73,10 @@ class Reader {
   void RequireRight();
   // On MariaDB, between a read and what is done with its rows. False = some of them may not go out yet.
   bool Settle(const Call& call, const ReserveRequest& request, Shard& shard, Page& page, BatchBuilder& batch);
-  // The lowest id that was missing when `page` was read and is there now.
+  [[nodiscard]] static Gaps MissingAfter(const Page& page, const Shard& shard);
+  // The lowest id that was missing when `page` was read and is there now. Those that cannot turn up leave `missing`.
   [[nodiscard]] long long LowestThatTurnedUp(const Call& call, const ReserveRequest& request, Shard& shard,
-                                             const Page& page);
+                                             const Page& page, Gaps& missing);
   Next AddLate(std::vector<long long> ids, const ReserveRequest& request, Shard& shard, BatchBuilder& batch);
 
   Wire& wire_;

@@ -93,8 +93,7 @@ bool Reader::Settle(Position& position) {
 
 Reader::Page Reader::Ask(const Call& call, const ReserveRequest& request, const Shard& shard, bool alone) {
   // One more than fits, so that the batch itself tells whether there is more.
-  const auto wished = static_cast<std::int64_t>((request.limit() + 1) * shard.looked_at_for_one);
-  const std::int64_t asked = std::min(kMostRows, wished);
+  const std::int64_t asked = std::min(kMostRows, shard.stretch.For(std::int64_t{request.limit()} + 1));
   const auto all = static_cast<std::int32_t>(std::min<std::uint64_t>(request.max_bytes(), kMostBytes));
   // A row's payload, key and headers may each have so much.
   const std::int32_t each = std::max(1, static_cast<std::int32_t>(all / asked / 3));
@@ -181,20 +180,13 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
     shard.caught_up = true;
     return Next::kDone;
   }
-  Learn(shard, page.upto != 0 ? cursor - begin : row - page.fresh, ours);
+  shard.stretch.Learn(page.upto != 0 ? cursor - begin : row - page.fresh, ours);
   const long long needed = shard.shared ? cursor + 1 : missing;
   if (settles_ && shard.position.settled() < needed && !shard.position.settling()) settles_ = Settle(shard.position);
   // Nothing: all of it was in hand, other shards' or waiting, or the first row is large.
   if (batch.size() == 0) return Next::kAgain;
   batch.More();
   return Next::kDone;
-}
-
-// Not from one page to much more: rows that wait come in heaps.
-void Reader::Learn(Shard& shard, std::int64_t looked_at, std::int64_t ours) {
-  const double most = std::min<double>(shard.looked_at_for_one * 2, kMostRows);
-  const double now = static_cast<double>(looked_at) / static_cast<double>(std::max<std::int64_t>(ours, 1));
-  shard.looked_at_for_one = std::clamp(now, 1.0, most);
 }
 
 void Reader::Advance(const Page& page, Position& position, long long cursor, long long missing) {

@@ -11,6 +11,7 @@
 #include "postgres/columns.hpp"
 #include "postgres/position.hpp"
 #include "postgres/wire.hpp"
+#include "sql/stretch.hpp"
 #include "sql/tables.hpp"
 
 namespace outbox::postgres {
@@ -30,8 +31,7 @@ class Reader {
     bool behind = false;   // there were more rows, and no failures
     bool shared = false;   // others' rows were among ours
     bool weighed = false;  // the last rows were large: the next read counts their bytes
-    // Rows to look at for each that may go out: others are other shards', or wait.
-    double looked_at_for_one = 1;
+    sql::Stretch stretch{};
   };
   // What one statement brought.
   struct Page {
@@ -45,7 +45,6 @@ class Reader {
   };
   enum class Next { kDone, kAgain };
 
-  static void Learn(Shard& shard, std::int64_t looked_at, std::int64_t ours);
   // False = what the sequence has drawn cannot be known.
   bool Settle(Position& position);
   Page Ask(const Call& call, const ReserveRequest& request, const Shard& shard, bool alone);

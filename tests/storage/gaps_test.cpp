@@ -18,7 +18,7 @@ using outbox::mysql::IdRange;
 using Millis = std::chrono::milliseconds;
 
 // What the model must be able to find.
-enum class Fault { kNone, kForgetsAtOnce, kDropsBehind };
+enum class Fault { kNone, kForgetsAtOnce, kDropsBehind, kTakenLong };
 
 // A row is there this long after its id is taken, at most, if it is the first of its block.
 constexpr Millis kMoment = Gaps::kPatience - Millis(1);
@@ -138,6 +138,7 @@ class Model {
   }
 
   void Look() {
+    if (Pick(3) == 0) gaps_.Taken(ids_, fault_ == Fault::kTakenLong ? now_ - Gaps::kPatience : now_);
     for (const IdRange& range : gaps_.ToLookAt(1 + Pick(20), now_)) {
       const auto first = dirty_.lower_bound(range.first);
       const long long seen = first != dirty_.end() && *first <= range.last ? *first : 0;
@@ -216,7 +217,7 @@ TEST_CASE("no row is lost or overtaken, whatever the writers do", "[gaps]") {
 }
 
 TEST_CASE("a reader that forgets too early is found by the same model", "[gaps]") {
-  for (const Fault fault : {Fault::kForgetsAtOnce, Fault::kDropsBehind}) {
+  for (const Fault fault : {Fault::kForgetsAtOnce, Fault::kDropsBehind, Fault::kTakenLong}) {
     std::size_t lost = 0;
     for (unsigned seed = 0; seed < 100; ++seed) {
       Model model(seed, fault);
@@ -240,6 +241,24 @@ TEST_CASE("a missing id is forgotten after two empty looks, some time apart", "[
   CHECK(gaps.Cover(9) == std::vector<IdRange>{{7, 9}});
   gaps.Looked({7, 9}, 0, start + 3 * Gaps::kPatience);
   CHECK(gaps.empty());
+}
+
+TEST_CASE("one empty look is enough for ids that were taken long before", "[gaps]") {
+  Gaps gaps;
+  const Gaps::Time start = Gaps::Time() + std::chrono::hours(1);
+  const auto looked = [&](Gaps::Time now) {
+    for (const IdRange& range : gaps.ToLookAt(9, now)) gaps.Looked(range, 0, now);
+  };
+  gaps.Taken(100, start);
+  CHECK_FALSE(gaps.WantsTaken(start));
+  gaps.Taken(200, start + Gaps::kPatience / 2);
+  for (const long long id : {50, 150}) gaps.Missing(id, id);
+  looked(start + Gaps::kPatience);
+  CHECK(gaps.Cover(9) == std::vector<IdRange>{{150, 150}});
+  gaps.Missing(199, 201);
+  gaps.Missing(205, 205);
+  looked(start + Gaps::kPatience * 3 / 2);
+  CHECK(gaps.Cover(9) == std::vector<IdRange>{{199, 201}, {205, 205}});
 }
 
 TEST_CASE("more gaps than are kept apart become fewer, and none is lost", "[gaps]") {
