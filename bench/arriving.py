@@ -34,14 +34,14 @@ def arrivals(topic, first, count):
             process.kill()
 
 
-def measure(outbox, topic, first, rate, arguments):
-    """Events from the number `first` on; returns how many, and numbers."""
+def measure(outbox, topic, first, rate, arguments, hints=0):
+    """Events from the number `first` on, with hints to that port; returns how many, and numbers."""
     each = max(1, round(rate / TRANSACTIONS))
     transactions = int((arguments.seconds + WARM_UP) * rate / each)
     cold = int(WARM_UP * rate / each) * each
     with arrivals(topic, first + cold, transactions * each - cold) as seen:
         results = SPAWN.Queue()
-        plan = writer.Plan(first, transactions, each, rate / each, arguments.size, arguments.keys)
+        plan = writer.Plan(first, transactions, each, rate / each, arguments.size, arguments.keys, hints)
         process = SPAWN.Process(target=writer.run_plan, args=(outbox.application, plan, results))
         process.start()
         times = results.get(timeout=10 * arguments.seconds + 120)  # (due, begun, committed) of each transaction

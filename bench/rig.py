@@ -9,7 +9,7 @@ import subprocess
 
 from outboxes import DATABASES, TOPIC, PostgresServer, TemporaryFolder  # noqa: F401
 from servers.kafka import MEASURED, KafkaBroker
-from servers.process import Process
+from servers.process import Process, free_port  # noqa: F401
 from servers.relay import Relay, find_binary, outbox_relay, relay_config  # noqa: F401
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]

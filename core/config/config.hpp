@@ -44,6 +44,7 @@ struct Relay {
   Duration reserve_duration{15'000};
   Duration poll_interval{250};
   bool wake_up = false;
+  std::string hints;  // "ADDRESS:PORT" for datagrams of applications; "" = none
   Ordering ordering = Ordering::kKey;
   std::uint32_t max_in_flight_events = 20'000;
   std::uint64_t max_in_flight_bytes = std::uint64_t{32} << 20;

@@ -73,6 +73,7 @@ std::string EffectiveJson(const Config& config, const json& raw) {
                     {"reserve_duration", Write(relay.reserve_duration)},
                     {"poll_interval", Write(relay.poll_interval)},
                     {"wake_up", relay.wake_up},
+                    {"hints", Written(raw, "/relay/hints", relay.hints)},
                     {"ordering", relay.ordering == Ordering::kKey ? "key" : "none"},
                     {"max_in_flight_events", relay.max_in_flight_events},
                     {"max_in_flight_bytes", WriteSize(relay.max_in_flight_bytes)},

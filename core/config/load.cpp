@@ -132,27 +132,6 @@ void ReadTopics(Section& relay, Relay& out) {
   }
 }
 
-void ReadRelay(Section section, Relay& out) {
-  section.Read("id", out.id);
-  if (out.id.size() > kMaxName || !IsPrintable(out.id))
-    section.Wrong("id", "up to 128 printable ASCII characters without blanks");
-  section.Read("batch_size", out.batch_size, 1, 100'000);
-  section.Read("reserve_duration", out.reserve_duration, 2s, 1h);
-  section.Read("poll_interval", out.poll_interval, 1ms, 30min);
-  section.Read("wake_up", out.wake_up);
-  section.ReadChoice<Ordering>("ordering", out.ordering, {{"key", Ordering::kKey}, {"none", Ordering::kNone}});
-  section.Read("max_in_flight_events", out.max_in_flight_events, 2, 10'000'000);
-  section.ReadSize("max_in_flight_bytes", out.max_in_flight_bytes, std::uint64_t{64} << 10, std::uint64_t{1} << 40);
-  if (out.ordering == Ordering::kNone) out.failures.on_exhausted = OnExhausted::kDeadLetter;
-  ReadFailures(section, out.failures);
-  ReadTopics(section, out);
-  section.Read("delivery_timeout", out.delivery_timeout, 1s, 1h);
-  section.Read("storage_timeout", out.storage_timeout, 100ms, 1h);
-  section.Read("shutdown_timeout", out.shutdown_timeout, 100ms, 1h);
-  CheckRelations(section, out);
-  section.Finish();
-}
-
 bool IsListenAddress(const std::string& text) {
   const std::size_t colon = text.rfind(':');
   if (colon == std::string::npos) return false;
@@ -167,14 +146,38 @@ bool IsListenAddress(const std::string& text) {
          inet_pton(AF_INET6, host.substr(1, host.size() - 2).c_str(), &address) == 1;
 }
 
+void ReadListenAddress(Section& section, const char* key, std::string& out, const std::string& example,
+                       const std::string& none) {
+  section.Read(key, out);
+  if (out.empty() || IsListenAddress(out)) return;
+  section.Wrong(key, "an address of this machine in numbers and a port, such as \"127.0.0.1:" + example +
+                         "\" or \"[::1]:" + example + "\", where port 0 is any that is free, or \"\" for " + none);
+}
+
+void ReadRelay(Section section, Relay& out) {
+  section.Read("id", out.id);
+  if (out.id.size() > kMaxName || !IsPrintable(out.id))
+    section.Wrong("id", "up to 128 printable ASCII characters without blanks");
+  section.Read("batch_size", out.batch_size, 1, 100'000);
+  section.Read("reserve_duration", out.reserve_duration, 2s, 1h);
+  section.Read("poll_interval", out.poll_interval, 1ms, 30min);
+  section.Read("wake_up", out.wake_up);
+  ReadListenAddress(section, "hints", out.hints, "9310", "no hints");
+  section.ReadChoice<Ordering>("ordering", out.ordering, {{"key", Ordering::kKey}, {"none", Ordering::kNone}});
+  section.Read("max_in_flight_events", out.max_in_flight_events, 2, 10'000'000);
+  section.ReadSize("max_in_flight_bytes", out.max_in_flight_bytes, std::uint64_t{64} << 10, std::uint64_t{1} << 40);
+  if (out.ordering == Ordering::kNone) out.failures.on_exhausted = OnExhausted::kDeadLetter;
+  ReadFailures(section, out.failures);
+  ReadTopics(section, out);
+  section.Read("delivery_timeout", out.delivery_timeout, 1s, 1h);
+  section.Read("storage_timeout", out.storage_timeout, 100ms, 1h);
+  section.Read("shutdown_timeout", out.shutdown_timeout, 100ms, 1h);
+  CheckRelations(section, out);
+  section.Finish();
+}
+
 void ReadHttp(Section section, Http& out) {
-  section.Read("listen", out.listen);
-  if (!out.listen.empty() && !IsListenAddress(out.listen)) {
-    section.Wrong(
-        "listen",
-        "an address of this machine in numbers and a port, such as \"127.0.0.1:9464\" or \"[::1]:9464\", where "
-        "port 0 is any that is free, or \"\" for no HTTP");
-  }
+  ReadListenAddress(section, "listen", out.listen, "9464", "no HTTP");
   section.Read("refresh_interval", out.refresh_interval, 100ms, 1h);
   section.Finish();
 }

@@ -35,6 +35,7 @@ Relay::Relay(config::Relay config, std::shared_ptr<plugins::Store> store, Publis
 Relay::~Relay() {
   Stop(config::Duration(0));
   waker_.reset();
+  hints_.reset();
   if (lease_thread_.joinable()) lease_thread_.join();  // it uses the runners
   runners_.clear();
 }
@@ -53,17 +54,29 @@ Status Relay::Start() {
     return {OUTBOX_BAD_CONFIG,
             "plugin '" + plugin + "' gives no wake-ups: take \"wake_up\" out of /relay; a shorter poll_interval helps"};
   }
+  if (!config_.hints.empty()) {
+    auto hints = HintListener::Start(config_.hints, [this] { Wake(); });
+    if (!hints.ok()) return hints.status();
+    hints_ = std::move(*hints);
+    logger_->info("hints: datagrams at {}", hints_->address());
+  }
   auto runner = MakeRunner(0);
   if (!runner.ok()) return runner.status();
-  runners_[0] = std::move(*runner);
+  {
+    const std::lock_guard lock(mutex_);
+    runners_[0] = std::move(*runner);
+  }
   lease_thread_ = std::thread([this] { KeepLeases(); });
   if (config_.wake_up) {
-    waker_ = std::make_unique<Waker>(store_, watchdog_->Watch("waker", Post::Duty::kSpare), logger_, [this] {
-      const std::lock_guard lock(mutex_);
-      for (const auto& [shard, one] : runners_) one->Wake();
-    });
+    waker_ =
+        std::make_unique<Waker>(store_, watchdog_->Watch("waker", Post::Duty::kSpare), logger_, [this] { Wake(); });
   }
   return {};
+}
+
+void Relay::Wake() {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [shard, one] : runners_) one->Wake();
 }
 
 Result<std::unique_ptr<ShardRunner>> Relay::MakeRunner(std::uint32_t shard) {

@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "config/config.hpp"
+#include "engine/hint_listener.hpp"
 #include "engine/membership.hpp"
 #include "engine/observation.hpp"
 #include "engine/shard_runner.hpp"
@@ -47,6 +48,7 @@ class Relay {
 
  private:
   void KeepLeases();
+  void Wake();
   Result<Time> Heartbeat();  // when to ask again
   void Follow(const ShardOrder& order);
   // Its last owner let the lease end, so that an event of it may have been the reason. In doubt yes.
@@ -90,7 +92,9 @@ class Relay {
   bool met_database_ = false;
   bool told_standby_ = false;
   std::thread lease_thread_;
-  std::unique_ptr<Waker> waker_;  // if asked for
+  // If asked for.
+  std::unique_ptr<Waker> waker_;
+  std::unique_ptr<HintListener> hints_;
 };
 
 }  // namespace outbox::engine

@@ -1,6 +1,8 @@
 """Relays that are told of commits instead of looking for them. They look as well, ever more rarely while nothing comes: an
 idle one that has a new event at once was told."""
 
+import re
+import socket
 import time
 import unittest
 import uuid
@@ -20,7 +22,8 @@ class WakeUpTest(unittest.TestCase):
         self.kafka = shared_kafka()
         self.topic = f"wake-up-{uuid.uuid4()}"
         self.kafka.create_topic(self.topic)
-        self.relay = self.relay_with(wake_up=True, **settings)
+        self.relay = self.relay_with(**(settings or {"wake_up": True}))
+        self.hint = lambda: None
 
     def relay_with(self, **settings):
         relay = Relay(relay_config(self.database.plugin, self.database.options(), self.kafka.bootstrap,
@@ -37,6 +40,7 @@ class WakeUpTest(unittest.TestCase):
 
     def commit_one(self):
         self.database.run(f"insert into outbox_event (topic, event_type) values ('{self.topic}', 'Placed')")
+        self.hint()
 
     def wait_for_one_more(self, limit):
         before = self.arrived()
@@ -109,3 +113,27 @@ class WakeUpTest(unittest.TestCase):
             ended = self.relay.command(command)
             self.assertEqual(ended.returncode, 78, ended.stderr)
             self.assertRegex(ended.stdout + ended.stderr, "plugin .*mysql.* gives no wake-ups")
+
+    def test_hints_of_the_application(self):
+        """A datagram after the commit, also where the database tells nothing."""
+        for driver in (MariadbDatabase, PostgresDatabase):
+            with self.subTest(driver.__name__):
+                self.open(driver, hints="127.0.0.1:0")
+                self.migrate(self.relay)
+                self.relay.start()
+                self.wait_for_one_more(30)
+                self.relay.wait_for_log("hints: datagrams at")
+                port = int(re.search(r"hints: datagrams at 127\.0\.0\.1:(\d+)", self.relay.log()).group(1))
+                sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+                self.addCleanup(sender.close)
+                self.hint = lambda to=sender, at=port: to.sendto(b"", ("127.0.0.1", at))
+                self.assert_told()
+
+    def test_hints_at_an_address_that_is_taken(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+            taken.bind(("127.0.0.1", 0))
+            self.open(SqliteDatabase, hints=f"127.0.0.1:{taken.getsockname()[1]}")
+            self.migrate(self.relay)
+            ended = self.relay.command("run")
+        self.assertEqual(ended.returncode, 78, ended.stderr)
+        self.assertRegex(ended.stderr, "/relay/hints: cannot listen on .*: Address already in use; name an address")

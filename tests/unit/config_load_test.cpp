@@ -224,8 +224,11 @@ TEST_CASE("all mistakes are told at once, in the order of the file", "[b14]") {
 }
 
 TEST_CASE("an address to listen at is one of this machine, in numbers, with a port") {
-  const auto with = [](const std::string& listen) {
-    return std::string("{ ") + kStorage + ", " + kPublisher + R"(, "http": { "listen": ")" + listen + "\" } }";
+  const auto [section, key] = GENERATE(std::pair("http", "listen"), std::pair("relay", "hints"));
+  const std::string in = std::string(", \"") + section + "\": { \"" + key + "\": \"",
+                    expected = std::string("relay.json:1: /") + section + "/" + key + ": \"";
+  const auto with = [&](const std::string& address) {
+    return std::string("{ ") + kStorage + ", " + kPublisher + in + address + "\" } }";
   };
   for (const auto* good : {"", "127.0.0.1:0", "0.0.0.0:65535", "[::]:9464"}) {
     INFO(good);
@@ -236,8 +239,7 @@ TEST_CASE("an address to listen at is one of this machine, in numbers, with a po
                           "127.0.0.1:-1", "127.0.0.1:+80", "127.0.0.1:80r", "127.0.0.1:80,127.0.0.1:81",
                           "127.0.0.1:80 ", "::1:80", "[::1]", "[127.0.0.1]:80", "x127.0.0.1:80"}) {
     INFO(bad);
-    CHECK(ProblemsOf(with(bad)).find("relay.json:1: /http/listen: \"" + std::string(bad) +
-                                     "\" is not valid; expected an") == 0);
+    CHECK(ProblemsOf(with(bad)).find(expected + bad + "\" is not valid; expected an") == 0);
   }
 }
 
