@@ -1,7 +1,7 @@
 // Inserts COUNT events in one transaction: emit DATABASE HOW COUNT. bench/emit-cost counts what that takes.
 //   DATABASE  a file name for SQLite, or a connection string for PostgreSQL
-//   HOW       bare: the INSERT of the README; prepared: the same, prepared once; emit: outbox::emit::Emit. With "+header"
-//             behind it the event has one, which bare has as JSON already
+//   HOW       bare: an INSERT of the same row by hand, with an event id that is there already; prepared: the same, prepared
+//             once; emit: outbox::emit::Emit. With "+header" behind it the event has one, which bare has as JSON already
 #include <cstring>
 #include <iostream>
 #include <outbox/emit/libpq.hpp>
@@ -10,10 +10,11 @@
 namespace {
 
 constexpr std::string_view kTopic = "orders", kType = "OrderPlaced", kKey = "order-1",
-                           kHeaders = R"({"source":"shop"})";
+                           kHeaders = R"({"source":"shop"})", kEventId = "0192f6f4-7c1e-7bbb-8ccc-0123456789ab";
 const std::string kPayload(200, 'x');
 
-constexpr const char* kColumns = "insert into outbox_event (topic, aggregate_id, event_type, payload, headers) values ";
+constexpr const char* kColumns =
+    "insert into outbox_event (event_id, topic, aggregate_id, event_type, payload, headers) values ";
 
 outbox::emit::NewEvent Event(bool header) {
   outbox::emit::NewEvent event{.topic = kTopic, .event_type = kType, .aggregate_id = kKey, .payload = kPayload};
@@ -29,7 +30,7 @@ void OnSqlite(const char* file, const std::string& how, bool header, int count) 
   sqlite3* db = nullptr;
   Require(sqlite3_open(file, &db) == SQLITE_OK, "open");
   Require(sqlite3_exec(db, "begin", nullptr, nullptr, nullptr) == SQLITE_OK, "begin");
-  const std::string sql = std::string(kColumns) + "(?, ?, ?, ?, ?)";
+  const std::string sql = std::string(kColumns) + "(?, ?, ?, ?, ?, ?)";
   outbox::detail::SqliteStatement statement;
   for (int i = 0; i < count; ++i) {
     if (how == "emit") {
@@ -42,7 +43,7 @@ void OnSqlite(const char* file, const std::string& how, bool header, int count) 
       statement.reset(raw);
     }
     int place = 0;
-    for (const std::string_view value : {kTopic, kKey, kType, std::string_view(kPayload)})
+    for (const std::string_view value : {kEventId, kTopic, kKey, kType, std::string_view(kPayload)})
       outbox::detail::BindText(statement.get(), ++place, value);
     if (header) outbox::detail::BindText(statement.get(), ++place, kHeaders);
     Require(sqlite3_step(statement.get()) == SQLITE_DONE, "step");
@@ -57,17 +58,17 @@ void OnPostgres(const char* dsn, const std::string& how, bool header, int count)
   PGconn* const db = PQconnectdb(dsn);
   Require(PQstatus(db) == CONNECTION_OK, "connect");
   PQclear(PQexec(db, "begin"));
-  const std::string sql = std::string(kColumns) + "($1, $2, $3, $4, $5)";
-  PQclear(PQprepare(db, "insert", sql.c_str(), 5, nullptr));
-  const char* const values[] = {kTopic.data(), kKey.data(), kType.data(), kPayload.c_str(),
-                                header ? kHeaders.data() : nullptr};
+  const std::string sql = std::string(kColumns) + "($1, $2, $3, $4, $5, $6)";
+  PQclear(PQprepare(db, "insert", sql.c_str(), 6, nullptr));
+  const char* const values[] = {kEventId.data(), kTopic.data(),    kKey.data(),
+                                kType.data(),    kPayload.c_str(), header ? kHeaders.data() : nullptr};
   for (int i = 0; i < count; ++i) {
     if (how == "emit") {
       outbox::emit::Emit(db, Event(header));
       continue;
     }
-    PGresult* const result = how == "bare" ? PQexecParams(db, sql.c_str(), 5, nullptr, values, nullptr, nullptr, 0)
-                                           : PQexecPrepared(db, "insert", 5, values, nullptr, nullptr, 0);
+    PGresult* const result = how == "bare" ? PQexecParams(db, sql.c_str(), 6, nullptr, values, nullptr, nullptr, 0)
+                                           : PQexecPrepared(db, "insert", 6, values, nullptr, nullptr, 0);
     Require(PQresultStatus(result) == PGRES_COMMAND_OK, "insert");
     PQclear(result);
   }

@@ -30,12 +30,18 @@ inline std::string SqliteInsert(const Options& options, std::size_t rows) {
   return sql;
 }
 
+// What nearly all say, not to be put together each time.
+inline constexpr const char* kSqliteInsertOne =
+    "insert into \"outbox_event\" (event_id, topic, aggregate_id, event_type, payload, headers) values (?,?,?,?,?,?)";
+
 inline void InsertSqlite(sqlite3* db, std::span<const NewEvent> events, std::span<const Row> rows,
-                         const std::vector<std::string>& ids, const Options& options) {
+                         std::span<const std::string> ids, const Options& options) {
   RequireTransaction(sqlite3_get_autocommit(db) == 0, options);
-  const std::string sql = SqliteInsert(options, events.size());
+  const bool usual = events.size() == 1 && options.table == Options().table;
+  const std::string sql = usual ? "" : SqliteInsert(options, events.size());
   sqlite3_stmt* raw = nullptr;
-  CheckSqlite(db, sqlite3_prepare_v2(db, sql.c_str(), static_cast<int>(sql.size()), &raw, nullptr));
+  // Of a text that ends with NUL no copy is made.
+  CheckSqlite(db, sqlite3_prepare_v2(db, usual ? kSqliteInsertOne : sql.c_str(), -1, &raw, nullptr));
   const outbox::detail::SqliteStatement statement(raw);
   int place = 0;
   const auto text = [&](const Bytes& value) { CheckSqlite(db, outbox::detail::BindText(raw, ++place, value)); };
@@ -63,7 +69,10 @@ inline std::vector<std::string> Emit(sqlite3* db, std::span<const NewEvent> even
 
 // Returns the event's id: the header event_id of its record.
 inline std::string Emit(sqlite3* db, const NewEvent& event, const Options& options = {}) {
-  return std::move(Emit(db, std::span(&event, 1), options).front());
+  const detail::Row row = detail::MakeRow(event, options);
+  std::string id = detail::EventIdText(row.id);
+  detail::InsertSqlite(db, {&event, 1}, {&row, 1}, {&id, 1}, options);
+  return id;
 }
 
 }  // namespace outbox::emit
