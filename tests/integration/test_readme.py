@@ -8,6 +8,7 @@ import subprocess
 import unittest
 import uuid
 
+from documents import blocks, section
 from servers import TemporaryFolder, find_binary, shared_kafka, shared_postgres
 from servers.relay import environment
 
@@ -18,15 +19,6 @@ DOCUMENTS = [README, *sorted(ROOT.glob("docs/**/*.md")),
 
 # What the README says for "your servers".
 DATABASE, KAFKA = "postgresql://postgres@127.0.0.1:5432/postgres", "127.0.0.1:9092"
-
-
-def section(document, title):
-    text = document.read_text(encoding="utf-8")
-    return re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", text, re.M | re.S).group(1)
-
-
-def blocks(text, language):
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.M | re.S)
 
 
 def own_run():
