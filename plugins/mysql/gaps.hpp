@@ -32,7 +32,7 @@ class Gaps {
  public:
   using Clock = std::chrono::steady_clock;
   using Time = Clock::time_point;
-  // Between the first and the last empty look.
+  // Between the first and the last empty look, or between an id's being taken and a look.
   static constexpr std::chrono::milliseconds kPatience{1000};
 
   [[nodiscard]] bool empty() const { return gaps_.empty(); }

@@ -73,6 +73,8 @@ from {event} e where e.id in ([ids]) order by e.id)";
 
 // Fewer are looked up one by one, wherever they lie.
 constexpr std::size_t kFewRanges = 50;
+// Ids for each range, on average, that are rather all looked at.
+constexpr long long kNear = 64;
 
 std::string Within(const std::vector<IdRange>& ranges) {
   std::string singles, spans;
@@ -126,7 +128,7 @@ std::string ByIdsSql(const sql::Tables& tables, std::span<const long long> ids, 
 
 std::string FirstOfEachSql(const sql::Tables& tables, std::span<const IdRange> ranges) {
   const long long first = ranges.front().first, last = ranges.back().last;
-  if (ranges.size() >= kFewRanges && last - first < 4 * static_cast<long long>(ranges.size()))
+  if (ranges.size() >= kFewRanges && last - first < kNear * static_cast<long long>(ranges.size()))
     return tables.In("select id from {event} where id between " + std::to_string(first) + " and " +
                      std::to_string(last));
   std::vector<long long> singles;

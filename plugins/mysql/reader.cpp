@@ -82,13 +82,13 @@ void Reader::LearnTaken(Gaps& gaps) {
 
 std::int64_t Reader::Wanted(const Shard& shard, const ReserveRequest& request, const BatchBuilder& batch) {
   // One more than fits, so that the batch itself tells whether there is more.
-  const std::int64_t by_count =
-      shard.stretch.For(static_cast<std::int64_t>(request.limit()) + 1 - static_cast<std::int64_t>(batch.size()));
+  const std::int64_t by_count = shard.stretch.For(
+      static_cast<std::int64_t>(request.limit()) + 1 - static_cast<std::int64_t>(batch.size()), kMostRows);
   const std::uint64_t room = request.max_bytes() - std::min<std::uint64_t>(batch.bytes(), request.max_bytes());
   const auto by_bytes =
       static_cast<std::int64_t>(std::min<std::uint64_t>(room / shard.row_bytes, static_cast<std::uint64_t>(kMostRows)));
   if (by_bytes == 0) return batch.size() == 0 ? 1 : 0;
-  return std::min({kMostRows, shard.page, by_count, by_bytes});
+  return std::min({shard.page, by_count, by_bytes});
 }
 
 Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard& shard, BatchBuilder& batch) {
@@ -142,7 +142,8 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
     return Next::kDone;
   }
   shard.behind = true;
-  shard.stretch.Learn(page.rows, page.ours);
+  // The last rows that a batch has room for tell little.
+  if (page.rows >= request.limit() / 2) shard.stretch.Learn(page.rows, page.ours + (page.full ? 1 : 0));
   if (page.full) {
     batch.More();
     return Next::kDone;

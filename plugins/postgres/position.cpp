@@ -9,12 +9,14 @@ namespace {
 // second look that the end of a watched transaction needs.
 constexpr long long kFar = 20'000;
 
-// A prepared transaction is shown without its session after the server was restarted: it may be any that is gone.
+// A prepared transaction is shown without its session after the server was restarted, and by some versions from when it
+// was prepared: it may be any that is gone.
 bool IsPrepared(const Locker& locker) { return locker.transaction.starts_with("-1/"); }
 
 }  // namespace
 
 void Position::Settle(long long drawn, const std::vector<Locker>& lockers) {
+  settled_ = std::min(settled_, drawn);  // the sequence may have been set back
   drawn_ = drawn;
   settling_.clear();
   for (const Locker& locker : lockers) settling_.insert(locker.transaction);
@@ -47,6 +49,7 @@ void Position::Advance(long long cursor, long long missing, const std::vector<Lo
     const auto known = lockers_.find(locker.transaction);
     // A new one has taken its lock after the last look, so it draws ids above all that were read then.
     Seen seen = known != lockers_.end() ? known->second : Seen{IsPrepared(locker) ? low_ : cursor_, 0, false};
+    if (known == lockers_.end() && settling() && IsPrepared(locker)) settling_.insert(locker.transaction);
     if (locker.xid != 0) seen.xid = locker.xid;
     now.emplace(locker.transaction, seen);
   }

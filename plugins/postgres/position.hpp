@@ -70,7 +70,7 @@ class Position {
   long long low_ = 0;               // no row at or below it can appear
   long long gap_low_ = 0;           // likewise but for rows of watched transactions; >= low_
   long long cursor_ = 0;
-  long long missing_ = 0;  // every id above it and up to cursor_ has been read
+  long long missing_ = 0;  // every id above it and up to cursor_ has been read, or is settled
   // What low_ and gap_low_ become once one more read has covered the range.
   long long clear_ = 0, gap_clear_ = 0;
   std::map<std::string, Seen> lockers_;

@@ -106,7 +106,7 @@ const char* const kAlone = R"(with s as materialized (
 (select case when [heavy] then 2 end, [light columns]
   from {event} e where e.id > $2 and [range] and (select not ([not alone]) from s) order by e.id limit $3)
 union all (select 4, (select s.token from s), null, null, null, nullif(current_setting('transaction_read_only'), 'off'),
-  null, case when (select [not alone] from s) then 'more' end, null)
+  null, (select case when s.troubled then 'troubled' when [not alone] then 'shared' end from s), null)
 )";
 
 const char* const kByIds = R"(with s as materialized (select exists (select 1 from {retry}) as troubled)

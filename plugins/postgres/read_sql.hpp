@@ -18,7 +18,7 @@ enum Kind : int {
 };
 enum Column : int { kKind, kId, kEventId, kKey, kType, kTopic, kPayload, kHeaders, kCreated, kAttempts, kIds };
 constexpr int kEnded = kHeaders;      // of the tail: not NULL = a watched transaction has ended, and nothing was read;
-                                      // of rows alone: there is more to look at, and nothing was read
+                                      // of rows alone: "shared" or "troubled", and nothing was read
 constexpr int kLockers = kKey;        // of the tail: transactions that may still bring rows
 constexpr int kNextXid = kType;       // of the tail: where their numbers lie
 constexpr int kTroubled = kAttempts;  // of the tail: 1 = there are failed events

@@ -14,7 +14,8 @@ namespace {
 // A sweep without being asked, now and then while the relay keeps up: it finds rows that became due in a way it cannot
 // know of, as when an operator deletes the event that its key waits for.
 constexpr auto kSweepEvery = std::chrono::seconds(60);
-constexpr std::int64_t kMostRows = 20'000;     // looked at by one statement
+constexpr std::int64_t kMostRows = 20'000;     // looked at by one statement that brings others' rows as well
+constexpr std::int64_t kMostIds = 200'000;     // by one that brings ours alone
 constexpr std::uint64_t kMostBytes = 1 << 30;  // the sum of weights stays a plain integer on the server
 
 template <class T>
@@ -76,6 +77,7 @@ void Reader::Read(const Call& call, const ReserveRequest& request, BatchBuilder&
   if (request.sweep() || unasked || shard.token != call.token) {
     shard = {call.token, Position(), now};
     Settle(shard.position);
+    settles_ = true;
   }
   while (Take(call, request, shard, batch) == Next::kAgain) {
     if (!wire_.PastHalf()) continue;
@@ -93,12 +95,14 @@ bool Reader::Settle(Position& position) {
 
 Reader::Page Reader::Ask(const Call& call, const ReserveRequest& request, const Shard& shard, bool alone) {
   // One more than fits, so that the batch itself tells whether there is more.
-  const std::int64_t asked = std::min(kMostRows, shard.stretch.For(std::int64_t{request.limit()} + 1));
+  const std::int64_t fits = std::int64_t{request.limit()} + 1;
+  const Position& at = shard.position;
+  const long long upto =
+      alone && shard.shared ? std::min<long long>(at.cursor() + shard.stretch.For(fits, kMostIds), at.settled()) : 0;
+  const std::int64_t asked = upto != 0 ? fits : shard.stretch.For(fits, kMostRows);
   const auto all = static_cast<std::int32_t>(std::min<std::uint64_t>(request.max_bytes(), kMostBytes));
   // A row's payload, key and headers may each have so much.
   const std::int32_t each = std::max(1, static_cast<std::int32_t>(all / asked / 3));
-  const Position& at = shard.position;
-  const long long upto = alone && shard.shared ? std::min<long long>(at.cursor() + asked, at.settled()) : 0;
   Page page{alone ? AskAlone(call, at, asked, each, upto) : AskAll(call, shard, asked, shard.weighed ? all : each),
             0,
             0,
@@ -137,12 +141,13 @@ Result Reader::AskAlone(const Call& call, const Position& at, std::int64_t rows,
 }
 
 Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard& shard, BatchBuilder& batch) {
-  const bool alone = std::exchange(shard.behind, false) && shard.position.whole() && !shard.weighed &&
-                     (!shard.shared || shard.position.settled() > shard.position.cursor());
+  const bool alone = std::exchange(shard.behind, false) && shard.position.whole() &&
+                     (shard.shared ? shard.position.settled() > shard.position.cursor() : !shard.weighed);
   const Page page = Ask(call, request, shard, alone);
   const Result& r = page.result;
   shard.caught_up = false;
   if (!r.IsNull(page.tail, kEnded)) {
+    shard.shared = shard.shared || (alone && r.Text(page.tail, kEnded) == "shared");
     if (!alone) shard.position.Resume();
     return Next::kAgain;
   }
@@ -170,12 +175,12 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
     cursor = id;
   }
   shard.weighed = large;
-  const bool at_end = !full && page.upto == 0 && page.tail - page.fresh < page.asked;
-  if (at_end) cursor = std::max(cursor, shard.position.settled());
-  if (!full && page.upto != 0) cursor = page.upto;
+  const bool all_read = !full && page.tail - page.fresh < page.asked;
+  const bool at_end = all_read && page.upto == 0;
+  if (all_read) cursor = page.upto != 0 ? page.upto : std::max(cursor, shard.position.settled());
   Advance(page, shard.position, cursor, missing);
-  // Among failures the rows alone are never all there is, and where there were none, the next may lie far away.
-  shard.behind = !at_end && (alone ? page.upto == 0 || page.tail > page.fresh : r.Number(page.tail, kTroubled) == 0);
+  // Among failures the rows alone are never all there is. Where none of ours was near, or they are large, all are asked for.
+  shard.behind = !at_end && (page.upto != 0 ? ours > 0 && !large : alone || r.Number(page.tail, kTroubled) == 0);
   if (at_end) {
     shard.caught_up = true;
     return Next::kDone;

@@ -28,8 +28,8 @@ class Reader {
     Position position{};
     std::chrono::steady_clock::time_point swept;
     bool caught_up = false;
-    bool behind = false;   // there were more rows, and no failures
-    bool shared = false;   // others' rows were among ours
+    bool behind = false;   // there were more rows, and the next may come alone
+    bool shared = false;   // some rows were not ours to send
     bool weighed = false;  // the last rows were large: the next read counts their bytes
     sql::Stretch stretch{};
   };
@@ -38,8 +38,8 @@ class Reader {
     Result result;
     // [0, fresh) hold ids of late rows, [fresh, tail) are new rows, then comes one about the read.
     int fresh = 0, tail = 0;
-    std::int64_t asked = 0;  // new rows
-    long long upto = 0;      // ours alone, up to this id; 0 = all rows
+    std::int64_t asked = 0;  // new rows, at most
+    long long upto = 0;      // ours alone, up to this id; 0 = others' as well
     std::size_t small = 0;   // bytes of a row that needs no weighing
     bool alone = false;      // nothing but new rows was asked for
   };
@@ -58,7 +58,7 @@ class Reader {
 
   Wire& wire_;
   std::map<std::uint32_t, Shard> shards_;
-  bool settles_ = true;  // as far as is known
+  bool settles_ = true;  // what the sequence has drawn can be known
 };
 
 }  // namespace outbox::postgres

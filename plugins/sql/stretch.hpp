@@ -1,4 +1,4 @@
-// How many rows to look at for those that are wanted, where others are other shards', or wait.
+// How far to look for so many rows, where others' rows, rows that wait, or ids without a row lie between them.
 #pragma once
 
 #include <algorithm>
@@ -8,12 +8,12 @@ namespace outbox::sql {
 
 class Stretch {
  public:
-  [[nodiscard]] std::int64_t For(std::int64_t wanted) const {
-    return std::max<std::int64_t>(1, static_cast<std::int64_t>(static_cast<double>(wanted) * for_one_));
+  [[nodiscard]] std::int64_t For(std::int64_t wanted, std::int64_t most) const {
+    return std::clamp(static_cast<std::int64_t>(static_cast<double>(wanted) * for_one_), std::int64_t{1}, most);
   }
-  // From a full page. Not from one to much more: rows that wait come in heaps.
-  void Learn(std::int64_t looked_at, std::int64_t found) {
-    const double now = static_cast<double>(looked_at) / static_cast<double>(std::max<std::int64_t>(found, 1));
+  // Looking so far has found so many. Not from one time to much more: what waits comes in heaps.
+  void Learn(std::int64_t looked, std::int64_t found) {
+    const double now = static_cast<double>(looked) / static_cast<double>(std::max<std::int64_t>(found, 1));
     for_one_ = std::clamp(now, 1.0, std::min(2 * for_one_, kMost));
   }
 

@@ -245,3 +245,20 @@ TEST_CASE("what was drawn is settled when those have ended who were open then", 
   at.Advance(4000, 3900, {{"5/2", 9}});  // the first read that began when it was settled
   CHECK(at.whole());
 }
+
+TEST_CASE("nothing is settled while a prepared transaction may be one that was open", "[position]") {
+  Position at;
+  at.Settle(1000, {{"3/1", 7}});
+  at.Advance(10, 9, {{"-1/7", 7}});
+  at.Advance(20, 19, {{"-1/7", 7}});
+  CHECK(at.settled() == 0);
+  at.Advance(30, 29, {});
+  CHECK(at.settled() == 1000);
+}
+
+TEST_CASE("a sequence that was set back takes with it what was settled", "[position]") {
+  Position at;
+  at.Settle(1000, {});
+  at.Settle(500, {{"3/1", 7}});
+  CHECK(at.settled() == 500);
+}
