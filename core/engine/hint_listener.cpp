@@ -10,7 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdint>
-#include <cstring>
+#include <system_error>
 #include <utility>
 
 namespace outbox::engine {
@@ -50,7 +50,7 @@ Result<std::unique_ptr<HintListener>> HintListener::Start(const std::string& add
   const int socket = ::socket(found->ai_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   const int stop = eventfd(0, EFD_CLOEXEC);
   if (socket < 0 || stop < 0 || bind(socket, found->ai_addr, found->ai_addrlen) != 0) {
-    const std::string why = std::strerror(errno);
+    const std::string why = std::generic_category().message(errno);
     close(socket);
     close(stop);
     return Unusable(address, why);

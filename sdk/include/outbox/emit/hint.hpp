@@ -19,6 +19,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -75,7 +76,8 @@ class Hint {
       refuse(gai_strerror(wrong));
     const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> found(raw, freeaddrinfo);
     Relay relay{Socket(found->ai_family)};
-    if (relay.socket.number < 0) throw std::runtime_error(std::string("no socket for hints: ") + std::strerror(errno));
+    if (relay.socket.number < 0)
+      throw std::runtime_error("no socket for hints: " + std::generic_category().message(errno));
     std::memcpy(&relay.address, found->ai_addr, found->ai_addrlen);
     relay.size = found->ai_addrlen;
     return relay;
