@@ -9,7 +9,7 @@ def cpu_seconds(pid):
     if pid is None:
         return None
     folder = pathlib.Path("/proc") / str(pid)
-    children = [child for task in (folder / "task").iterdir() for child in (task / "children").read_text().split()]
+    children = [child for task in (folder / "task").iterdir() for child in _children(task)]
     fields = _fields(pid)
     ticks = sum(map(int, fields[11:15]))
     for child in children:
@@ -18,6 +18,13 @@ def cpu_seconds(pid):
         except FileNotFoundError:  # between the two looks
             pass
     return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _children(task):
+    try:
+        return (task / "children").read_text().split()
+    except FileNotFoundError:  # a thread that has ended between the two looks
+        return []
 
 
 def peak_mib(pid):
