@@ -21,10 +21,9 @@ constexpr int kPauseMs = 1;
 constexpr int kMostAtOnce = 256;
 
 Status Unusable(const std::string& address, const std::string& why) {
-  return {OUTBOX_BAD_CONFIG,
-          "/relay/hints: cannot listen on " + address + ": " + why +
-              "; name an address of this machine at which no other relay listens, \"127.0.0.1:0\" for any port that is "
-              "free, or \"\" to do without"};
+  return {OUTBOX_BAD_CONFIG, "/relay/hints: cannot listen on " + address + ": " + why +
+                                 "; name an address of this machine at which no other program or relay listens, "
+                                 "\"127.0.0.1:0\" for any port that is free, or \"\" to do without"};
 }
 
 std::uint16_t PortOf(int socket) {

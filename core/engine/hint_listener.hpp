@@ -14,7 +14,7 @@ namespace outbox::engine {
 
 class HintListener {
  public:
-  // `address` as IsListenAddress has it; port 0 = any that is free. `heard` runs on a thread of the listener's own.
+  // `address` is ADDRESS:PORT in numbers, one of IPv6 in brackets; port 0 = any that is free. `heard` runs on a thread of the listener's own.
   // OUTBOX_BAD_CONFIG: it cannot be had.
   [[nodiscard]] static Result<std::unique_ptr<HintListener>> Start(const std::string& address,
                                                                    std::function<void()> heard);

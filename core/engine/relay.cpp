@@ -51,8 +51,9 @@ Status Relay::Start() {
     return {OUTBOX_BAD_CONFIG, "plugin '" + plugin + "' keeps no dead letters: set " + dead_letters + " to \"block\""};
   }
   if (config_.wake_up && !store_->HasWakeUps()) {
-    return {OUTBOX_BAD_CONFIG,
-            "plugin '" + plugin + "' gives no wake-ups: take \"wake_up\" out of /relay; a shorter poll_interval helps"};
+    return {OUTBOX_BAD_CONFIG, "plugin '" + plugin +
+                                   "' gives no wake-ups: take \"wake_up\" out of /relay; a shorter poll_interval "
+                                   "helps, or \"hints\" of the application"};
   }
   if (!config_.hints.empty()) {
     auto hints = HintListener::Start(config_.hints, [this] { Wake(); });

@@ -68,7 +68,7 @@ void Position::Advance(long long cursor, long long missing, const std::vector<Lo
   gap_clear_ = Lowest(false);
 }
 
-// Whoever is open draws ids above all that were read.
+// Whoever is open draws ids above all that were read or are settled.
 void Position::AdvanceWhole(long long cursor) {
   lockers_.clear();
   low_ = gap_low_ = cursor_ = clear_ = gap_clear_ = cursor;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "outbox/adapter.hpp"
+#include "tests/catch.hpp"
 
 namespace outbox::testing {
 
@@ -149,6 +150,26 @@ std::vector<long long> Rest(Relay& relay) {
     for (const long long id : IdsOf(relay.Reserve())) all.push_back(id);
   } while (relay.more);
   return all;
+}
+
+// One read, behind what was `seen`.
+template <class Relay>
+void ReadOn(Relay& relay, std::uint32_t events, std::vector<long long>& seen) {
+  for (const long long id : IdsOf(relay.Reserve(events))) seen.push_back(id);
+}
+
+// What was missing below all that was `seen` is committed: it goes out first, and with the rest in order nothing has been
+// left out. `ours` is how many there are.
+template <class Relay>
+void CheckTurnedUp(Relay& relay, long long id, std::vector<long long> seen, const std::string& ours) {
+  CHECK(std::ranges::is_sorted(seen));
+  const std::size_t before = seen.size();
+  ReadOn(relay, 20, seen);
+  CHECK(seen.at(before) == id);
+  for (const long long rest : Rest(relay)) seen.push_back(rest);
+  CHECK(std::to_string(seen.size()) == ours);
+  std::erase(seen, id);
+  CHECK(std::ranges::is_sorted(seen));
 }
 
 template <class F>

@@ -48,7 +48,7 @@ TEST_CASE("a hint is heard, by each relay, and by one that came later") {
     }
     gone = first.address();
   }
-  const Hint hint({gone});
+  const Hint hint({gone.c_str(), "127.0.0.1:9"});  // as documented, from texts in quotes
   hint.Send();
   hint.Send();
   const Ear again(gone);
@@ -82,7 +82,8 @@ TEST_CASE("an address that is taken, or of another machine, is named") {
 }
 
 TEST_CASE("a relay's address that is none is refused") {
-  for (const char* address : {"", "9310", ":9310", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:99999999"}) {
+  for (const char* address :
+       {"", "9310", ":9310", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:99999999", "http://127.0.0.1:9310"}) {
     INFO(address);
     CHECK_THROWS_AS(Hint({address}), std::invalid_argument);
   }

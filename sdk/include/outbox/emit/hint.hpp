@@ -35,7 +35,7 @@ class Hint {
     for (const std::string& relay : relays) relays_.push_back(Find(relay));
   }
 
-  // [any thread] A datagram to each; does not wait, and says nothing of where it got.
+  // [any thread] A datagram to each. Does not wait, and cannot know whether it came.
   void Send() const noexcept {
     for (const Relay& relay : relays_)
       (void)sendto(relay.socket.number, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL,
@@ -73,7 +73,7 @@ class Hint {
     wanted.ai_flags = AI_NUMERICSERV;
     wanted.ai_socktype = SOCK_DGRAM;
     if (const int wrong = getaddrinfo(host.c_str(), text.c_str() + colon + 1, &wanted, &raw); wrong != 0)
-      refuse(gai_strerror(wrong));
+      refuse(std::string(gai_strerror(wrong)) + "; it must be HOST:PORT");
     const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> found(raw, freeaddrinfo);
     Relay relay{Socket(found->ai_family)};
     if (relay.socket.number < 0)
