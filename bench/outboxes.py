@@ -22,10 +22,10 @@ class Outbox:
     _mark = "%s"
 
     def ask(self, sql, *values):
-        """The first row of the answer."""
+        """The first row of the answer, if there is one."""
         cursor = self._link.cursor()
         cursor.execute(sql.replace("?", self._mark), values or None)
-        return cursor.fetchone()
+        return cursor.fetchone() if cursor.description else None
 
     def has(self, row):
         return bool(self.ask("select exists (select 1 from outbox_event where id = ?)", row)[0])

@@ -26,8 +26,9 @@ void AddBulkOptions(CLI::App& command, Bulk& bulk);
 struct Deed {
   std::uint32_t from;
   plugins::Change change;
-  const char* of;    // "dead"
-  const char* done;  // "requeued"
+  const char* of;                // "dead"
+  const char* done;              // "requeued"
+  const char* also_needed = "";  // " --break-order": what a dry run did without and the change cannot
   // The only one that it is for.
   [[nodiscard]] std::optional<std::int32_t> State() const {
     return change == plugins::Change::kDiscardBlocked ? std::optional<std::int32_t>(OUTBOX_STATE_BLOCKED)

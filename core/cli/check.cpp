@@ -5,9 +5,12 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "cli/check_listeners.hpp"
 #include "cli/command.hpp"
 #include "cli/findings.hpp"
+#include "cli/publishers.hpp"
 #include "cli/topics.hpp"
+#include "kafka/may_produce.hpp"
 #include "kafka/topic_directory.hpp"
 
 namespace outbox::cli {
@@ -33,6 +36,7 @@ class Check {
     config_ = std::move(*config);
     PrintLine(Verdict::kOk, "configuration " + options_.config);
     for (const std::string& warning : config_.warnings) PrintLine(Verdict::kWarn, warning);
+    CheckListening();
     CheckStorage();
     if (config_.publisher.type == "kafka") CheckKafka();
     return code_;
@@ -44,8 +48,19 @@ class Check {
     code_ = std::max(code_, code);
   }
 
+  void CheckListening() {
+    for (const ListenerFinding& found : CheckListeners(config_)) {
+      if (found.status.ok())
+        PrintLine(Verdict::kOk, found.text);
+      else if (found.in_use)
+        PrintLine(Verdict::kWarn, found.status.text() + "; it is a relay that runs now");
+      else
+        Wrong(CodeOf(found.status), found.status.text());
+    }
+  }
+
   void CheckStorage() {
-    const auto store = OpenStore(config_.storage, QuietLogger(config_.log));
+    const auto store = OpenStore(config_, QuietLogger(config_.log));
     if (!store.ok()) return Wrong(CodeOf(store.status()), store.status().text());
     PrintLine(Verdict::kOk, fmt::format("plugin {} {}", (*store)->name(), (*store)->version()));
     CheckCapabilities(**store);
@@ -102,28 +117,53 @@ class Check {
 
   void CheckKafka() {
     const auto& servers = config_.publisher.kafka.at("bootstrap.servers");
-    const auto cluster = Cluster::Open(config_.publisher.kafka);
+    const auto cluster = Cluster::Open(KafkaSettings(config_));
     if (!cluster.ok()) return Wrong(CodeOf(cluster.status()), cluster.status().text());
     const auto seen = (*cluster)->Look(kKafkaTimeout);
-    if (!seen.ok()) {
-      return Wrong(kFailure, "no answer from Kafka at " + servers + ": " + seen.status().text(),
+    if (!seen) {
+      const Cluster::Trouble& trouble = (*cluster)->trouble();
+      if (trouble.login) return Wrong(kFailure, "Kafka at " + servers + " cannot be used: " + trouble.text);
+      return Wrong(kFailure, "no answer from Kafka at " + servers + ": " + trouble.text,
                    "see that it runs there and that /publisher/kafka is right; `outbox-relay demo --broker-only` is a "
                    "broker to try with");
     }
-    PrintLine(Verdict::kOk,
-              fmt::format("Kafka at {}, {} broker{}", servers, seen->brokers, seen->brokers == 1 ? "" : "s"));
+    const std::size_t brokers = seen->brokers.size();
+    PrintLine(Verdict::kOk, fmt::format("Kafka at {}, {} broker{}", servers, brokers, brokers == 1 ? "" : "s"));
+    const auto unreachable = (*cluster)->Unreachable(*seen, kKafkaTimeout);
+    for (const std::string& text : unreachable) Wrong(kFailure, text);
+    if (unreachable.empty()) CheckProducing();  // it would say the same once more
     for (const std::string& topic : options_.topics) CheckTopic(**cluster, *seen, topic);
+  }
+
+  void CheckProducing() {
+    const Status tried = kafka::TryToProduce(KafkaSettings(config_), QuietLogger(config_.log), kKafkaTimeout);
+    if (tried.ok()) return PrintLine(Verdict::kOk, "permission to produce");
+    if (tried.code() == OUTBOX_REFUSED)
+      return Wrong(kFailure, fmt::format("{}: {}", kafka::kMayNotProduce, tried.text()),
+                   std::string(kafka::kGrantToProduce));
+    Wrong(CodeOf(tried), "Kafka does not let the relay produce: " + tried.text(),
+          "the brokers' logs may say why; try again if the cluster is only starting");
   }
 
   void CheckTopic(Cluster& cluster, const Cluster::Seen& seen, const std::string& topic) {
     if (const auto bad = kafka::BadTopicName(topic)) return Wrong(kFailure, "topic " + topic + ": " + *bad);
     if (const auto found = seen.partitions.find(topic); found != seen.partitions.end()) {
       const int count = found->second;
-      return PrintLine(Verdict::kOk, fmt::format("topic {}, {} partition{}", topic, count, count == 1 ? "" : "s"));
+      PrintLine(Verdict::kOk, fmt::format("topic {}, {} partition{}", topic, count, count == 1 ? "" : "s"));
+      if (!cluster.MayReadLimit(seen, topic, kKafkaTimeout)) {
+        PrintLine(Verdict::kWarn,
+                  "topic " + topic +
+                      ": its max.message.bytes cannot be read, so what is too large is noticed only when the "
+                      "broker refuses it; grant the relay's user DescribeConfigs on the topic");
+      }
+      return;
     }
     if (!options_.create_topics) {
-      return Wrong(kFailure, "topic " + topic + " does not exist, or this user may not see it",
-                   fmt::format("outbox-relay check -c {} --topic {} --create-topics", options_.config, topic));
+      return Wrong(
+          kFailure, "topic " + topic + " does not exist, or this user may not see it",
+          fmt::format("outbox-relay check -c {} --topic {} --create-topics\nor, if it exists: grant the relay's "
+                      "user Describe and Write on the topic",
+                      options_.config, topic));
     }
     if (Status created = cluster.Create(topic, kKafkaTimeout); !created.ok()) {
       return Wrong(kFailure, "topic " + topic + " cannot be created: " + created.text());
@@ -145,9 +185,10 @@ void AddCheck(CLI::App& app, Action& action) {
   command->add_option("--topic", options->topics, "A topic that events will name; may be repeated")->type_name("NAME");
   command->add_flag("--create-topics", options->create_topics, "Create those of the --topic options that are missing");
   command->footer(
-      "Looks at the configuration, the plugin, the connection, tables and grants, Kafka and the topics that are "
-      "named.\n"
+      "Looks at the configuration, the addresses to listen at, the plugin, the connection, tables and grants, "
+      "Kafka, the permission to produce, and the topics that are named.\n"
       "Changes nothing without --create-topics. Exit code 0 = a relay can run; warnings do not count.\n"
+      "78 = the configuration, the plugin or the tables have to be corrected, 1 = Kafka refuses something.\n"
       "\n"
       "Examples:\n"
       "  outbox-relay check -c relay.json\n"

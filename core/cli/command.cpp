@@ -10,6 +10,7 @@
 #include "config/secrets.hpp"
 #include "observe/log.hpp"
 #include "plugins/loader.hpp"
+#include "shortage.hpp"
 
 namespace outbox::cli {
 
@@ -21,6 +22,7 @@ void AddConfigOption(CLI::App& command, std::string& file) {
 
 int CodeOf(const Status& status) {
   if (status.ok()) return kOk;
+  if (status.code() == kShortage) return kTempFail;
   return status.code() == OUTBOX_BAD_CONFIG ? kConfig : kFailure;
 }
 
@@ -36,11 +38,13 @@ Result<config::Config> LoadConfig(const std::string& file) {
   return config::Load(file);
 }
 
-Result<std::shared_ptr<plugins::Store>> OpenStore(const config::Storage& storage,
+Result<std::shared_ptr<plugins::Store>> OpenStore(const config::Config& config,
                                                   std::shared_ptr<spdlog::logger> logger) {
-  const auto table = plugins::Load(storage.plugin, plugins::DefaultSearchPath(storage.plugin_path));
+  const config::Storage& storage = config.storage;
+  const auto table =
+      plugins::Load(storage.plugin, plugins::DefaultSearchPath(storage.plugin_path, config.plugins.trusted_owners));
   if (!table.ok()) return table.status();
-  return plugins::Store::Open(*table, storage.options, std::move(logger));
+  return plugins::Store::Open(*table, storage.options, std::move(logger), storage.secrets);
 }
 
 std::shared_ptr<spdlog::logger> QuietLogger(const config::Log& log) {
@@ -52,7 +56,7 @@ std::shared_ptr<spdlog::logger> QuietLogger(const config::Log& log) {
 Result<Outbox> OpenOutbox(const std::string& config_file) {
   auto config = LoadConfig(config_file);
   if (!config.ok()) return config.status();
-  auto store = OpenStore(config->storage, QuietLogger(config->log));
+  auto store = OpenStore(*config, QuietLogger(config->log));
   if (!store.ok()) return store.status();
   Outbox outbox{std::move(*config), std::move(*store), nullptr};
   auto session = outbox.store->Connect(outbox.call());

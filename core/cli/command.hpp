@@ -45,7 +45,7 @@ int Report(const Status& status);
 [[nodiscard]] Result<config::Config> LoadConfig(const std::string& file);
 
 // Loads the plugin and hands it its options; nothing is connected yet.
-[[nodiscard]] Result<std::shared_ptr<plugins::Store>> OpenStore(const config::Storage& storage,
+[[nodiscard]] Result<std::shared_ptr<plugins::Store>> OpenStore(const config::Config& config,
                                                                 std::shared_ptr<spdlog::logger> logger);
 
 // For commands that talk to the operator by their output: the log is for what goes wrong.

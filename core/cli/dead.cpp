@@ -15,15 +15,24 @@ namespace {
 struct ListOptions {
   std::string config;
   Selection selection;
-  bool blocked = false, json = false;
+  bool blocked = false, undeletable = false, json = false;
 };
+
+// Who looks for events that were given up may not know that blocked ones are not dead. On stderr: a script reads the list.
+void NameBlocked(const Outbox& outbox) {
+  const auto stats = outbox.session->ReadStats(outbox.call());
+  if (!stats.ok() || stats->blocked == 0) return;
+  std::cerr << fmt::format("{} {} for an operator: outbox-relay dead list --blocked", Events(stats->blocked, "blocked"),
+                           stats->blocked == 1 ? "waits" : "wait")
+            << std::endl;
+}
 
 int List(const ListOptions& options) {
   auto outbox = OpenOutbox(options.config);
   if (!outbox.ok()) return Report(outbox.status());
   std::uint64_t shown = 0;
   Walk walk;
-  walk.from = options.blocked ? OUTBOX_FROM_FAILED : OUTBOX_FROM_DEAD;
+  walk.from = options.blocked ? OUTBOX_FROM_FAILED : options.undeletable ? OUTBOX_FROM_DELIVERED : OUTBOX_FROM_DEAD;
   if (options.blocked) walk.state = OUTBOX_STATE_BLOCKED;
   walk.found = [&](const Record& record) {
     if (options.json) {
@@ -35,8 +44,10 @@ int List(const ListOptions& options) {
     ++shown;
   };
   if (Status status = WalkThrough(*outbox, options.selection, walk); !status.ok()) return Report(status);
-  if (!options.json) std::cout << Events(shown, options.blocked ? "blocked" : "dead") << '\n';
+  if (!options.json)
+    std::cout << Events(shown, options.blocked ? "blocked" : options.undeletable ? "undeletable" : "dead") << '\n';
   std::cout << std::flush;
+  if (!options.blocked && !options.selection.HasFilter()) NameBlocked(*outbox);
   return kOk;
 }
 
@@ -58,15 +69,16 @@ int Show(const ShowOptions& options) {
     std::cout << (options.json ? ToJson(record, options.payload).dump() + '\n' : Paragraph(record, options.payload));
     shown = true;
   };
-  for (const std::uint32_t from : {OUTBOX_FROM_DEAD, OUTBOX_FROM_FAILED}) {
+  for (const std::uint32_t from : {OUTBOX_FROM_DEAD, OUTBOX_FROM_FAILED, OUTBOX_FROM_DELIVERED}) {
     walk.from = from;
     if (Status status = WalkThrough(*outbox, selection, walk); !status.ok()) return Report(status);
   }
   std::cout << std::flush;
   if (shown) return kOk;
-  return Report({OUTBOX_BAD_DATA, fmt::format("no event {0} is dead, blocked or retrying; `outbox-relay explain {0}` "
-                                              "says what is known of it",
-                                              observe::Escape(options.event))});
+  return Report({OUTBOX_BAD_DATA,
+                 fmt::format("no event {0} is dead, blocked, retrying or undeletable; `outbox-relay explain {0}` "
+                             "says what is known of it",
+                             observe::Escape(options.event))});
 }
 
 // The named ones that `from` does not have, as far as a person reads.
@@ -89,7 +101,7 @@ int Tell(const Bulk& bulk, const Deed& deed, std::uint64_t changed) {
   if (bulk.dry_run) {
     const bool guarded = bulk.selection.events.empty() && changed > 0;
     std::cout << fmt::format("{} would be {}{}", Events(changed, deed.of), deed.done,
-                             guarded ? fmt::format("; --count {} does it", changed) : "")
+                             guarded ? fmt::format("; --count {}{} does it", changed, deed.also_needed) : "")
               << std::endl;
     return kOk;
   }
@@ -173,7 +185,8 @@ int Discard(const DiscardOptions& options) {
   auto outbox = OpenOutbox(options.config);
   if (!outbox.ok()) return Report(outbox.status());
   if (!options.selection.events.empty()) return DiscardNamed(*outbox, options);
-  const Deed deed = options.blocked ? Deed{OUTBOX_FROM_FAILED, plugins::Change::kDiscardBlocked, "blocked", "discarded"}
+  const Deed deed = options.blocked ? Deed{OUTBOX_FROM_FAILED, plugins::Change::kDiscardBlocked, "blocked", "discarded",
+                                           options.break_order ? "" : " --break-order"}
                                     : Deed{OUTBOX_FROM_DEAD, plugins::Change::kDiscard, "dead", "discarded"};
   const auto changed = ChangeAll(*outbox, options, deed);
   return changed.ok() ? Tell(options, deed, *changed) : Report(changed.status());
@@ -190,12 +203,18 @@ void AddList(CLI::App& dead, const Named& named, Action& action) {
   command->add_option("--limit", options->selection.limit, "At most so many, the oldest rows first")
       ->check(CLI::PositiveNumber)
       ->type_name("N");
-  command->add_flag("--blocked", options->blocked, "Those that wait, with their keys, for an operator");
+  CLI::Option* blocked =
+      command->add_flag("--blocked", options->blocked, "Those that wait, with their keys, for an operator");
+  command
+      ->add_flag("--undeletable", options->undeletable,
+                 "Those that are delivered, and whose rows the database does not let go")
+      ->excludes(blocked);
   command->add_flag("--json", options->json, "A JSON object a line, with everything but payload and headers");
   command->footer(
       "Examples:\n"
       "  outbox-relay dead list -c relay.json\n"
       "  outbox-relay dead list -c relay.json --blocked\n"
+      "  outbox-relay dead list -c relay.json --undeletable\n"
       "  outbox-relay dead list -c relay.json --topic 'orders*' --reason too_large --newer-than 1d --json");
   command->callback([options, named, &action] {
     if (!named->empty()) options->config = *named;
@@ -205,7 +224,8 @@ void AddList(CLI::App& dead, const Named& named, Action& action) {
 
 void AddShow(CLI::App& dead, const Named& named, Action& action) {
   auto options = std::make_shared<ShowOptions>();
-  CLI::App* command = dead.add_subcommand("show", "Everything about one, also where it is blocked or retrying");
+  CLI::App* command =
+      dead.add_subcommand("show", "Everything about one, also where it is blocked, retrying or undeletable");
   AddConfigOption(*command, options->config);
   command->add_option("EVENT", options->event, "Its event id")->required()->type_name("");
   command->add_flag("--payload", options->payload, "With payload and headers");

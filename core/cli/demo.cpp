@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <cstdlib>
 #include <filesystem>
+#include <iostream>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -244,6 +245,7 @@ int BrokerOnly() {
   const auto broker = StartBroker();
   if (!broker.ok()) return Report(broker.status());
   DemoScreen().ShowBroker((*broker)->bootstrap());
+  if (!std::cout) return kFailure;  // nobody will ever know the address
   interrupt.Wait();
   return kOk;
 }

@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <iostream>
 
+#include "cli/output.hpp"
+
 namespace outbox::cli {
 namespace {
 
@@ -34,7 +36,9 @@ std::string Events(std::uint64_t count) { return Number(count) + (count == 1 ? "
 DemoScreen::DemoScreen()
     : terminal_(isatty(STDOUT_FILENO) != 0),
       colours_(terminal_ && std::getenv("NO_COLOR") == nullptr),  // NOLINT(concurrency-mt-unsafe): nobody sets it
-      utf8_(Utf8Locale()) {}
+      utf8_(Utf8Locale()) {
+  if (terminal_) PassControls();
+}
 
 std::string DemoScreen::Style(std::string_view code, std::string_view text) const {
   return colours_ ? fmt::format("\x1b[{}m{}\x1b[0m", code, text) : std::string(text);

@@ -3,10 +3,15 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
+#include <cstdio>
 #include <iostream>
+#include <system_error>
 
 #include "cli/command.hpp"
 #include "cli/event_line.hpp"
+#include "cli/publishers.hpp"
+#include "kafka/topic_directory.hpp"
 
 namespace outbox::cli {
 namespace {
@@ -52,6 +57,8 @@ int Emit(const Options& options) {
   auto outbox = OpenOutbox(options.config);
   if (!outbox.ok()) return Report(outbox.status());
 
+  const publish::HeaderValues headers = HeaderValuesOf(outbox->config);
+  const bool to_kafka = outbox->config.publisher.type == "kafka";
   std::vector<EventLine> batch;
   std::uint64_t line_number = 0, events = 0, committed_line = 0;
   const auto stop = [&](outbox_code code, const std::string& what) {
@@ -74,14 +81,20 @@ int Emit(const Options& options) {
   for (std::string line; std::getline(std::cin, line);) {
     ++line_number;
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-    auto event = ParseEventLine(line);
+    auto event = ParseEventLine(line, headers);
     if (!event.ok()) return stop(OUTBOX_BAD_DATA, fmt::format("line {}: {}", line_number, event.status().text()));
+    // The relay would refuse it with the same words, and hold up its key.
+    const auto bad = to_kafka ? kafka::BadTopicName(event->topic) : std::nullopt;
+    if (bad) return stop(OUTBOX_BAD_DATA, fmt::format("line {}: \"topic\": {}", line_number, *bad));
     batch.push_back(std::move(*event));
     if (batch.size() < options.batch) continue;
     if (Status status = commit(); !status.ok()) {
       return stop(status.code(), fmt::format("lines {} to {}: {}", committed_line + 1, line_number, status.text()));
     }
   }
+  if (std::ferror(stdin) != 0)
+    return stop(OUTBOX_BAD_DATA,
+                fmt::format("line {}: cannot be read: {}", line_number + 1, std::generic_category().message(errno)));
   if (Status status = commit(); !status.ok()) {
     return stop(status.code(), fmt::format("lines {} to {}: {}", committed_line + 1, line_number, status.text()));
   }

@@ -16,7 +16,7 @@ Result<std::unique_ptr<Endpoints>> Endpoints::Start(const config::Config& config
                                                     std::shared_ptr<spdlog::logger> logger) {
   std::unique_ptr<Endpoints> made(new Endpoints(config, relay, std::move(store), std::move(build), std::move(logger)));
   const std::string& listen = config.http.listen;
-  auto server = http::Server::Start(listen, made->Routes(), made->logger_);
+  auto server = http::Server::Start(listen, made->Routes());
   if (!server.ok()) return server.status();
   made->server_ = std::move(*server);
   made->logger_->info("http: /healthz, /readyz, /metrics and /status at {}:{}", listen.substr(0, listen.rfind(':')),

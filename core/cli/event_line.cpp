@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -56,8 +57,12 @@ class Members : public nlohmann::json_sax<json> {
     return true;
   }
 
-  bool parse_error(std::size_t position, const std::string&, const json::exception&) override {
-    problem = "not JSON from character " + std::to_string(position) + " on";
+  bool parse_error(std::size_t position, const std::string&, const json::exception& error) override {
+    constexpr int kNumberOverflow = 406;
+    if (error.id == kNumberOverflow)
+      problem = "the number before character " + std::to_string(position) + " is out of range; write it as a text";
+    else
+      problem = "not JSON from character " + std::to_string(position) + " on";
     return false;
   }
 
@@ -138,15 +143,30 @@ Status TakePayload(const Members& members, std::optional<std::string>& out) {
   return {};
 }
 
-Status TakeHeaders(const Members& members, std::optional<std::string>& out) {
+Status TakeHeaders(const Members& members, publish::HeaderValues values, std::optional<std::string>& out) {
   const auto member = members.found.find("headers");
   if (member == members.found.end() || member->second == "null") return {};
   std::string packed;
-  if (Status status = publish::PackHeaders(member->second, packed); !status.ok()) {
+  if (Status status = publish::PackHeaders(member->second, packed, values); !status.ok()) {
     return Bad("\"headers\": " + status.text());
   }
   out = member->second;
   return {};
+}
+
+// As the databases write it: "8-4-4-4-12" hexadecimal digits.
+bool IsUuid(std::string_view text) {
+  constexpr std::string_view kForm = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+  return std::equal(text.begin(), text.end(), kForm.begin(), kForm.end(), [](char c, char form) {
+    return form == '-' ? c == '-' : std::isxdigit(static_cast<unsigned char>(c)) != 0;
+  });
+}
+
+Status TakeEventId(const Members& members, std::optional<std::string>& out) {
+  if (Status taken = TakeText(members, "event_id", out); !taken.ok()) return taken;
+  if (!out || IsUuid(*out)) return {};
+  return Bad(
+      "\"event_id\" must be a UUID, such as \"0190163d-8694-739b-aea5-966c26f8ad91\"; leave it out to have one made");
 }
 
 }  // namespace
@@ -165,7 +185,7 @@ outbox_event EventLine::Raw() const {
   return event;
 }
 
-Result<EventLine> ParseEventLine(std::string_view line) {
+Result<EventLine> ParseEventLine(std::string_view line, publish::HeaderValues headers) {
   Members members;
   if (!json::sax_parse(line.begin(), line.end(), &members)) return Bad(members.problem);
   for (const auto& [name, text] : members.found) {
@@ -178,8 +198,8 @@ Result<EventLine> ParseEventLine(std::string_view line) {
   if (status.ok()) status = TakeNeeded(members, "type", event.type);
   if (status.ok()) status = TakeText(members, "key", event.key);
   if (status.ok()) status = TakePayload(members, event.payload);
-  if (status.ok()) status = TakeHeaders(members, event.headers);
-  if (status.ok()) status = TakeText(members, "event_id", event.event_id);
+  if (status.ok()) status = TakeHeaders(members, headers, event.headers);
+  if (status.ok()) status = TakeEventId(members, event.event_id);
   if (!status.ok()) return status;
   return event;
 }

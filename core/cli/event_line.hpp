@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "outbox/plugin.h"
+#include "publish/headers.hpp"
 #include "status.hpp"
 
 namespace outbox::cli {
@@ -21,6 +22,7 @@ struct EventLine {
 // {"topic", "type", "key"?, "payload", "headers"?, "event_id"?}. A payload that is a text is taken as its bytes,
 // {"base64": "..."} as what it encodes, null as a tombstone; any other JSON as its text without blanks, numbers and
 // the order of members as they are written. OUTBOX_BAD_DATA: what is wrong, without the payload.
-[[nodiscard]] Result<EventLine> ParseEventLine(std::string_view line);
+[[nodiscard]] Result<EventLine> ParseEventLine(std::string_view line,
+                                               publish::HeaderValues headers = publish::HeaderValues::kAsText);
 
 }  // namespace outbox::cli

@@ -7,6 +7,7 @@
 #include "cli/bulk.hpp"
 #include "cli/moments.hpp"
 #include "cli/record_view.hpp"
+#include "engine/relay_id.hpp"
 #include "observe/log.hpp"
 
 namespace outbox::cli {
@@ -97,6 +98,7 @@ class Explainer {
   Status About(const Known& event) {
     out_.json = event.json;
     if (event.state == OUTBOX_STATE_DEAD) return Dead(event);
+    if (event.state == OUTBOX_STATE_DELIVERED) return Undeletable(event);
     return event.state == OUTBOX_STATE_BLOCKED ? Blocked(event) : Waiting(event);
   }
 
@@ -117,6 +119,16 @@ class Explainer {
     Say("its key goes on without it");
     out_.mends = {"outbox-relay dead requeue " + Escape(event.event_id),
                   "outbox-relay dead discard " + Escape(event.event_id)};
+    return {};
+  }
+
+  Status Undeletable(const Known& event) {
+    Why("undeletable");
+    Say(fmt::format("{} is delivered, and the database does not let its row {} go: {}: {}", Name(event),
+                    Escape(event.row_id), Escape(event.reason), Escape(event.error)));
+    Say(fmt::format("it is not sent again, and its key goes on; its removal is tried again at {}",
+                    Moment(event.next_try_us)));
+    out_.mends = {"remove what keeps the row, then wait, or: outbox-relay unblock " + Escape(event.event_id)};
     return {};
   }
 
@@ -191,15 +203,16 @@ class Explainer {
     if (holder == holders.end()) return Holder::kUnknown;
     out_.json["relay"] = nullptr;
     if (holder->relay_id && holder->expires_in.count() > 0) {
-      out_.json["relay"] = *holder->relay_id;
+      out_.json["relay"] = engine::SplitLeaseId(*holder->relay_id).name;
       out_.json["lease_left_ms"] = holder->expires_in.count();
       Say(fmt::format("shard {} is held by relay {}, for {} more unless renewed; what goes wrong there, its log tells",
-                      number, Escape(*holder->relay_id), Age(holder->expires_in)));
+                      number, Escape(engine::ShowLeaseId(*holder->relay_id)), Age(holder->expires_in)));
       return Holder::kRelay;
     }
-    const std::string last = holder->relay_id ? fmt::format("; the lease of {} ended {} ago", Escape(*holder->relay_id),
-                                                            Age(-holder->expires_in))
-                                              : "";
+    const std::string last = holder->relay_id
+                                 ? fmt::format("; the lease of {} ended {} ago",
+                                               Escape(engine::ShowLeaseId(*holder->relay_id)), Age(-holder->expires_in))
+                                 : "";
     Say(fmt::format("shard {} is held by nobody: no relay works on it{}", number, last));
     out_.mends = {"outbox-relay run, or see why the relays that run do not get the lease: outbox-relay status"};
     return Holder::kNobody;

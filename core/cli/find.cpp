@@ -18,7 +18,8 @@ namespace {
 const std::map<std::string, std::int32_t>& States() {
   static const std::map<std::string, std::int32_t> kStates = [] {
     std::map<std::string, std::int32_t> words;
-    for (const std::int32_t s : {OUTBOX_STATE_WAITING, OUTBOX_STATE_RETRYING, OUTBOX_STATE_BLOCKED, OUTBOX_STATE_DEAD})
+    for (const std::int32_t s :
+         {OUTBOX_STATE_WAITING, OUTBOX_STATE_RETRYING, OUTBOX_STATE_BLOCKED, OUTBOX_STATE_DEAD, OUTBOX_STATE_DELIVERED})
       words[StateWord(s)] = s;
     return words;
   }();
@@ -80,7 +81,11 @@ int Find(const Options& options) {
     Walk walk;
     const std::int32_t wanted = state.value_or(OUTBOX_STATE_ABSENT);
     const bool failed = wanted == OUTBOX_STATE_RETRYING || wanted == OUTBOX_STATE_BLOCKED;
-    walk.from = dead ? OUTBOX_FROM_DEAD : failed ? OUTBOX_FROM_FAILED : OUTBOX_FROM_OUTBOX;
+    const bool delivered = wanted == OUTBOX_STATE_DELIVERED;
+    walk.from = dead        ? OUTBOX_FROM_DEAD
+                : failed    ? OUTBOX_FROM_FAILED
+                : delivered ? OUTBOX_FROM_DELIVERED
+                            : OUTBOX_FROM_OUTBOX;
     walk.state = state;
     walk.contents = options.contents;
     walk.by_creation = true;

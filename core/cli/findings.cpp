@@ -27,6 +27,7 @@ std::string Indented(std::string_view text) {
 
 void PrintLine(Verdict verdict, std::string_view text, std::string_view mend) {
   std::cout << (verdict == Verdict::kOk     ? "ok     "
+                : verdict == Verdict::kNote ? "note   "
                 : verdict == Verdict::kWarn ? "warn   "
                                             : "error  ")
             << Indented(config::Redact(text));
@@ -37,7 +38,10 @@ void PrintLine(Verdict verdict, std::string_view text, std::string_view mend) {
 bool PrintFindings(const std::vector<Finding>& findings) {
   bool good = true;
   for (const Finding& finding : findings) {
-    PrintLine(finding.error ? Verdict::kError : Verdict::kWarn, finding.what, finding.mend);
+    PrintLine(finding.note    ? Verdict::kNote
+              : finding.error ? Verdict::kError
+                              : Verdict::kWarn,
+              finding.what, finding.mend);
     good = good && !finding.error;
   }
   return good;

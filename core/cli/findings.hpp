@@ -1,4 +1,4 @@
-// How commands print what they found: a line with ok, warn or error, and how to mend it.
+// How commands print what they found: a line with ok, note, warn or error, and how to fix it.
 #pragma once
 
 #include <string>
@@ -9,7 +9,7 @@
 
 namespace outbox::cli {
 
-enum class Verdict { kOk, kWarn, kError };
+enum class Verdict { kOk, kNote, kWarn, kError };
 
 //   error  the table outbox_event does not exist
 //          mend: outbox-relay migrate -c relay.json

@@ -5,8 +5,11 @@
 #include <iostream>
 
 #include "cli/command.hpp"
+#include "cli/output.hpp"
+#include "cli/signals.hpp"
 #include "cli/version.hpp"
 #include "config/document.hpp"
+#include "shortage.hpp"
 
 namespace {
 
@@ -64,9 +67,7 @@ std::string Explain(const CLI::App* app, const CLI::Error& error) {
   return "outbox-relay" + name + ": " + text + "\nRun with --help for more.\n";
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int Run(int argc, char** argv) {
   using namespace outbox::cli;
   CLI::App app(
       "Moves committed rows of an outbox table to Kafka: none lost, none made up, in order per key.\n"
@@ -80,7 +81,8 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.footer(
       "OUTBOX_RELAY_CONFIG names the configuration where --config does not, OUTBOX_PLUGIN_PATH more plugin folders.\n"
-      "Exit codes: 0 = done, 1 = failed, 2 = wrong command line, 78 = wrong configuration, plugin or schema.\n"
+      "Exit codes: 0 = done, 1 = failed, 2 = wrong command line, 75 = a shortage of this machine, try again,\n"
+      "78 = wrong configuration, plugin or schema.\n"
       "`outbox-relay COMMAND --help` shows a command's options and examples.");
 
   Action action;
@@ -108,7 +110,14 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kOk : kUsage;
   } catch (const std::exception& error) {
-    std::cerr << "outbox-relay: " << error.what() << std::endl;
-    return kFailure;
+    return Report(outbox::StatusOf(error));
   }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  outbox::cli::PrepareProcess();
+  outbox::cli::Output output;
+  return output.Finish(Run(argc, argv));
 }

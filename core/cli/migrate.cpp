@@ -1,12 +1,16 @@
 // `outbox-relay migrate`: makes the tables, or prints the SQL that would.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <iostream>
 
 #include "cli/command.hpp"
 #include "cli/findings.hpp"
+#include "observe/log.hpp"
 
 namespace outbox::cli {
 namespace {
+
+constexpr Millis kShortest{60'000};
 
 struct Options {
   std::string config;
@@ -17,7 +21,7 @@ struct Options {
 int Print(const Options& options) {
   const auto config = LoadConfig(options.config);
   if (!config.ok()) return Report(config.status());
-  const auto store = OpenStore(config->storage, QuietLogger(config->log));
+  const auto store = OpenStore(*config, QuietLogger(config->log));
   if (!store.ok()) return Report(store.status());
   SchemaWish wish = options.wish;
   wish.wake_up = config->relay.wake_up;
@@ -32,9 +36,14 @@ int Apply(const Options& options) {
   if (!outbox.ok()) return Report(outbox.status());
   SchemaWish wish = options.wish;
   wish.wake_up = outbox->config.relay.wake_up;
-  if (Status applied = outbox->session->ApplySchema(wish, outbox->call()); !applied.ok()) {
-    return Report(applied);
-  }
+  // Building an index or converting payloads takes longer than a call of a relay may.
+  Call call = outbox->call();
+  call.timeout = std::max<Millis>(call.timeout, kShortest);
+  const auto changes = outbox->session->PlanSchema(wish, call);
+  if (!changes.ok()) return Report(changes.status());
+  for (const std::string& change : *changes) std::cout << "  " << observe::Escape(change) << "\n";
+  std::cout << std::flush;
+  if (Status applied = outbox->session->ApplySchema(wish, call); !applied.ok()) return Report(applied);
   const auto findings = outbox->session->CheckSchema(outbox->call());
   if (!findings.ok()) return Report(findings.status());
   std::cout << "The outbox is in place (" << outbox->store->name() << ")." << std::endl;
@@ -50,12 +59,17 @@ void AddMigrate(CLI::App& app, Action& action) {
   command->add_flag("--print", options->print, "Print the SQL and change nothing; needs no connection");
   command->add_option("--payload", options->wish.payload, "Column type of the payload, where the database has a choice")
       ->check(CLI::IsMember({"text", "bytea", "jsonb"}));
+  command->add_flag(
+      "--rewrite-events", options->wish.rewrite_events,
+      "Let --payload convert waiting events and dead letters too; without it migrate refuses to touch them");
   command
       ->add_option("--shards", options->wish.shards,
                    "Shares of the keys that relays divide among them, 1 to 256; changed only while no relay runs")
       ->check(CLI::Range(1, 256));
   command->footer(
-      "What is there is kept; a second run changes nothing. `run` needs no right to change tables, `migrate` does.\n"
+      "Lists each change, then makes it. What is there is kept; a second run changes nothing. Locks on tables that "
+      "others\n"
+      "use are held for moments and tried again. `run` needs no right to change tables, `migrate` does.\n"
       "\n"
       "Examples:\n"
       "  outbox-relay migrate -c relay.json\n"

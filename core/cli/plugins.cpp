@@ -21,7 +21,8 @@ struct Capability {
 constexpr Capability kCapabilities[] = {{OUTBOX_CAN_SHARE, "share"},
                                         {OUTBOX_CAN_ORDER_KEYS, "order_keys"},
                                         {OUTBOX_CAN_FENCE, "fence"},
-                                        {OUTBOX_CAN_DEAD_LETTER, "dead_letter"}};
+                                        {OUTBOX_CAN_DEAD_LETTER, "dead_letter"},
+                                        {OUTBOX_CAN_FILL_SECRETS, "fill_secrets"}};
 
 std::vector<std::string> Names(std::uint64_t capabilities) {
   std::vector<std::string> names;
@@ -77,7 +78,9 @@ void AddPlugins(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("plugins", "List the storage plugins that are installed");
   command->add_flag("--json", options->json, "As JSON");
   command->footer(
-      "Looks in each folder of OUTBOX_PLUGIN_PATH (colon separated), then in the installed folder.\n"
+      "Looks in each folder of OUTBOX_PLUGIN_PATH (colon separated), then in the installed folder. A file that others "
+      "than\n"
+      "root, this user and those of OUTBOX_TRUSTED_OWNERS (colon separated) could replace is refused.\n"
       "\n"
       "Examples:\n"
       "  outbox-relay plugins\n"

@@ -5,14 +5,30 @@
 
 namespace outbox::cli {
 
+publish::HeaderValues HeaderValuesOf(const config::Config& config) {
+  return config.publisher.strict_headers ? publish::HeaderValues::kStrict : publish::HeaderValues::kAsText;
+}
+
+kafka::Settings KafkaSettings(const config::Config& config) {
+  return {config.publisher.kafka,
+          config.publisher.strict,
+          config.relay.max_in_flight_events,
+          config.relay.max_in_flight_bytes,
+          config.relay.delivery_timeout,
+          HeaderValuesOf(config),
+          config.publisher.kafka_now,
+          [secrets = config.publisher.secrets] { return secrets->TakeProblems(); },
+          [secrets = config.publisher.secrets](std::string_view text) { return secrets->Clean(text); }};
+}
+
 engine::PublisherFactory MakePublishers(const config::Config& config, std::shared_ptr<spdlog::logger> logger) {
   if (config.publisher.type == "stdout") {
-    return [](publish::PublisherListener& listener) -> Result<std::unique_ptr<publish::Publisher>> {
-      return publish::MakeStdoutPublisher(listener);
+    return [headers = HeaderValuesOf(config)](
+               publish::PublisherListener& listener) -> Result<std::unique_ptr<publish::Publisher>> {
+      return publish::MakeStdoutPublisher(listener, STDOUT_FILENO, headers);
     };
   }
-  kafka::Settings settings{config.publisher.kafka, config.publisher.strict, config.relay.max_in_flight_events,
-                           config.relay.max_in_flight_bytes, config.relay.delivery_timeout};
+  kafka::Settings settings = KafkaSettings(config);
   return [settings = std::move(settings), logger = std::move(logger)](publish::PublisherListener& listener) {
     return kafka::MakeKafkaPublisher(settings, listener, logger);
   };

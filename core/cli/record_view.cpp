@@ -39,6 +39,8 @@ const char* StateWord(std::int32_t state) {
       return "blocked";
     case OUTBOX_STATE_DEAD:
       return "dead";
+    case OUTBOX_STATE_DELIVERED:
+      return "undeletable";
     default:
       return "absent";
   }
@@ -95,7 +97,8 @@ std::string Paragraph(const Record& record, bool contents) {
   if (record.reason) {
     add("first failed", Moment(record.first_failed_us));
     add(LastWord(record), Moment(record.last_failed_us));
-    if (record.state == OUTBOX_STATE_RETRYING) add("next try", Moment(record.next_try_us));
+    if (record.state == OUTBOX_STATE_RETRYING || record.state == OUTBOX_STATE_DELIVERED)
+      add("next try", Moment(record.next_try_us));
     add("reason", Escape(*record.reason));
     add("error", Shown(record.error, "-"));
   }

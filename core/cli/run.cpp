@@ -23,6 +23,7 @@
 #include "engine/condition.hpp"
 #include "engine/relay.hpp"
 #include "observe/log.hpp"
+#include "shortage.hpp"
 
 namespace outbox::cli {
 namespace {
@@ -66,14 +67,29 @@ class Daemon {
   explicit Daemon(config::Config config)
       : config_(std::move(config)),
         logger_(observe::MakeLogger(config_.log)),
-        signals_([this](int signal) { stop_.Set(signal); }) {}
+        signals_([this](int signal) { stop_.Set(signal); },
+                 [this](int signal) {
+                   logger_->info(
+                       "{}: ignored; the log goes to stderr and the configuration is read at start, so there is "
+                       "nothing to reopen or to read again",
+                       SignalName(signal));
+                 }) {}
 
   int Run() {
+    try {
+      return Work();
+    } catch (const std::exception& error) {
+      return End(StatusOf(error));
+    }
+  }
+
+ private:
+  int Work() {
     logger_->info("{}", VersionLine());
     logger_->info("configuration: {}", config_.effective_json);
     for (const std::string& warning : config_.warnings) logger_->warn("{}", warning);
 
-    const auto store = OpenStore(config_.storage, logger_);
+    const auto store = OpenStore(config_, logger_);
     if (!store.ok()) return End(store.status());
 
     engine::Relay relay(config_.relay, *store, MakePublishers(config_, logger_), logger_);
@@ -88,7 +104,7 @@ class Daemon {
     if (!checked->ok()) return End(*checked);
 
     if (Status started = relay.Start(); !started.ok()) return End(started);
-    logger_->info("relay {} started", relay.id());
+    logger_->info("relay {} started (incarnation {})", relay.id(), relay.incarnation());
     if (endpoints) endpoints->BeginLooking();
     const int code = WaitAndStop(relay);
     if (endpoints && !endpoints->Stop(1s)) {
@@ -98,7 +114,6 @@ class Daemon {
     return code;
   }
 
- private:
   int End(const Status& status) {
     // An entry is one line, and a mend may be several: SQL to copy.
     std::istringstream lines(config::Redact(status.text()));
@@ -133,7 +148,9 @@ class Daemon {
     const auto findings = (*session)->CheckSchema(call);
     if (!findings.ok()) return findings.status().code() == OUTBOX_UNSUPPORTED ? Status() : findings.status();
     for (const Finding& finding : *findings) {
-      if (!finding.error) logger_->warn("{}{}{}", finding.what, finding.mend.empty() ? "" : "; mend: ", finding.mend);
+      if (finding.error) continue;
+      logger_->log(finding.note ? spdlog::level::info : spdlog::level::warn, "{}{}{}", finding.what,
+                   finding.mend.empty() ? "" : "; mend: ", finding.mend);
     }
     const std::string errors = Errors(*findings);
     return errors.empty() ? Status() : Status(OUTBOX_BAD_CONFIG, errors);
@@ -143,8 +160,9 @@ class Daemon {
     std::thread stopper([&] {
       const int signal = stop_.Wait();
       if (signal == kEnded) return;
-      logger_->info("{}: stopping, within {} ms; a second signal stops at once",
-                    signal == SIGTERM ? "SIGTERM" : "SIGINT", config_.relay.shutdown_timeout.count());
+      logger_->info(
+          "{}: stopping, within {} ms; a second signal, one second from now or later, ends the process at once",
+          SignalName(signal), config_.relay.shutdown_timeout.count());
       if (relay.Stop(config_.relay.shutdown_timeout)) return;
       // A call hangs, and destroying would wait for it. The lease runs out by itself, and the next relay repeats
       // what was not confirmed.
@@ -177,7 +195,8 @@ void AddRun(CLI::App& app, Action& action) {
   command->footer(
       "Several relays may run on one outbox: one works, the others stand by. The log goes to stderr. While the "
       "database\n"
-      "or Kafka is down it keeps trying. SIGTERM and SIGINT finish what is in flight; a second one stops at once.\n"
+      "or Kafka is down it keeps trying. SIGTERM and SIGINT finish what is in flight; a second one,\n"
+      "a second or more after the first, ends it at once.\n"
       "With /http/listen in the configuration it answers /healthz, /readyz, /metrics and /status.\n"
       "\n"
       "Examples:\n"

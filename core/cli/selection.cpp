@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <iostream>
 #include <set>
 
 #include "config/units.hpp"
@@ -29,13 +30,37 @@ std::int64_t Micros(const std::string& age) {
   return std::chrono::duration_cast<std::chrono::microseconds>(ParseAge(age).value_or(Millis(0))).count();
 }
 
+// A pattern for Inquiry::topic that matches at least what fnmatch matches. There is no way to write a star itself, a
+// question mark may stand for a part of a character, and a bracket expression is longer than what it matches.
+std::string WidenPattern(const std::string& pattern) {
+  std::string wide;
+  for (std::size_t i = 0; i < pattern.size(); ++i) {
+    const char c = pattern[i];
+    if (c == '[') return wide + '*';
+    if (c == '\\' && i + 1 < pattern.size() && pattern[i + 1] != '*')
+      wide += pattern[++i];
+    else if (c == '\\')
+      wide += '*';
+    else
+      wide += c == '?' ? '*' : c;
+  }
+  return wide;
+}
+
+// An age that is not known is neither old nor young.
+bool HasAge(const Selection& s, std::int64_t now_us, std::int64_t since_us) {
+  if (s.older_than.empty() && s.newer_than.empty()) return true;
+  if (since_us == 0) return false;
+  const std::int64_t age = now_us - since_us;
+  return (s.older_than.empty() || age >= Micros(s.older_than)) && (s.newer_than.empty() || age <= Micros(s.newer_than));
+}
+
 bool Matches(const Selection& s, const Record& r, bool by_creation) {
   const auto holds = [&](const Bytes& text) { return text && text->find(*s.reason) != std::string_view::npos; };
-  const std::int64_t age = r.now_us - (by_creation ? r.event.created_us : r.last_failed_us);
   return (!s.topic || fnmatch(s.topic->c_str(), std::string(r.event.topic).c_str(), 0) == 0) &&
          (!s.type || r.event.event_type == *s.type) && (!s.reason || holds(r.reason) || holds(r.error)) &&
-         (s.older_than.empty() || age >= Micros(s.older_than)) &&
-         (s.newer_than.empty() || age <= Micros(s.newer_than)) && (s.until_us == 0 || r.last_failed_us <= s.until_us);
+         HasAge(s, r.now_us, by_creation ? r.event.created_us : r.last_failed_us) &&
+         (s.until_us == 0 || r.last_failed_us <= s.until_us);
 }
 
 class Walker {
@@ -59,10 +84,12 @@ class Walker {
   Status Through(const std::string* event) {
     const auto view = [](const auto& text) { return text ? Bytes(*text) : std::nullopt; };
     std::string after = walk_.after;
+    const std::string topic = selection_.topic ? WidenPattern(*selection_.topic) : "";
     for (;;) {
       Inquiry inquiry{.from = walk_.from, .key = view(selection_.key)};
       if (!after.empty()) inquiry.after = after;
       if (event != nullptr) inquiry.event_id = *event;
+      if (selection_.topic) inquiry.topic = topic;
       inquiry.max = walk_.contents ? 1 : kPage;
       inquiry.contents = walk_.contents;
       std::uint32_t seen = 0;
@@ -74,11 +101,11 @@ class Walker {
         if (!Matches(selection_, record, walk_.by_creation)) return true;
         ++found_;
         walk_.found(record);
-        return !Enough();
+        return !Enough() && std::cout.good();
       };
       if (Status status = outbox_.session->List(inquiry, take, outbox_.call()); !status.ok()) return status;
       if (Status status = walk_.page_done(); !status.ok()) return status;
-      if (seen < inquiry.max || Enough()) return {};
+      if (seen < inquiry.max || Enough() || !std::cout) return {};  // what cannot be written ends the command
       after = std::move(last);
     }
   }

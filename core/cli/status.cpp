@@ -6,27 +6,41 @@
 
 #include "cli/command.hpp"
 #include "cli/moments.hpp"
+#include "engine/relay_id.hpp"
 #include "observe/log.hpp"
 #include "observe/status_json.hpp"
 
 namespace outbox::cli {
 namespace {
 
+std::string Backlog(const Stats& stats) {
+  switch (stats.backlog_precision) {
+    case Precision::kExact:
+      return fmt::format("{}", stats.backlog);
+    case Precision::kAtLeast:
+      return fmt::format("at least {}", stats.backlog);
+    case Precision::kEstimate:
+      break;
+  }
+  return fmt::format("about {} (estimate)", stats.backlog);
+}
+
 void PrintText(const Stats& stats, bool has_leases) {
   const observe::OutboxState state = observe::StateOf(stats, has_leases);
   std::cout << fmt::format("state      {} ({})\n", state.word, state.text)
-            << fmt::format("backlog    {}{}\n", stats.backlog, stats.backlog_exact ? "" : " (estimate)")
+            << fmt::format("backlog    {}\n", Backlog(stats))
             << fmt::format("oldest     {}\n", stats.oldest_age.count() < 0 ? "-" : Age(stats.oldest_age))
             << fmt::format("retrying   {}\n", stats.retrying) << fmt::format("blocked    {}\n", stats.blocked)
-            << fmt::format("dead       {}\n", stats.dead)
+            << fmt::format("dead       {}\n", stats.dead) << fmt::format("undeletable {}\n", stats.undeletable)
             << fmt::format("relays     {} live, {} of {} shards held\n", stats.live_relays, stats.shards_owned,
                            stats.shards_total);
   for (const ShardHolder& holder : stats.holders) {
     std::string who = "free";
     if (holder.relay_id) {
       who = holder.expires_in.count() < 0
-                ? fmt::format("{}, expired {} ago", observe::Escape(*holder.relay_id), Age(-holder.expires_in))
-                : fmt::format("{}, for {} more unless renewed", observe::Escape(*holder.relay_id),
+                ? fmt::format("{}, expired {} ago", observe::Escape(engine::ShowLeaseId(*holder.relay_id)),
+                              Age(-holder.expires_in))
+                : fmt::format("{}, for {} more unless renewed", observe::Escape(engine::ShowLeaseId(*holder.relay_id)),
                               Age(holder.expires_in));
     }
     std::cout << fmt::format("shard {:<4} {}\n", holder.shard, who);
@@ -47,7 +61,8 @@ void AddStatus(CLI::App& app, Action& action) {
   command->add_flag("--json", options->json, "As JSON");
   command->footer(
       "state: empty, working, partly (some shards have no relay), no_relay, blocked (only events that wait for an\n"
-      "operator are left), waiting (the storage cannot tell).\n"
+      "operator are left), undeletable (only delivered events are left, whose rows the database does not let go; see\n"
+      "`outbox-relay dead list --undeletable`), waiting (the storage cannot tell).\n"
       "\n"
       "Examples:\n"
       "  outbox-relay status -c relay.json\n"

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "kafka/settings.hpp"
+#include "kafka/topic_limits.hpp"
 
 namespace outbox::cli {
 namespace {
@@ -14,27 +15,42 @@ int Millis(std::chrono::milliseconds timeout) { return static_cast<int>(timeout.
 
 }  // namespace
 
-Result<std::unique_ptr<Cluster>> Cluster::Open(std::map<std::string, std::string> properties) {
-  properties["allow.auto.create.topics"] = "false";
-  auto conf = kafka::MakePlainConf(properties);
-  if (!conf.ok()) return conf.status();
-  // What the library would log comes out in Look's answer instead.
+Result<std::unique_ptr<Cluster>> Cluster::Open(kafka::Settings settings) {
+  settings.properties["allow.auto.create.topics"] = "false";
+  std::unique_ptr<Cluster> cluster(new Cluster(std::move(settings)));
+  const auto cleaned = [&](const Status& status) {
+    return Status(status.code(), cluster->settings_.Clean(status.text()));
+  };
+  auto conf = kafka::MakePlainConf(cluster->settings_.properties);
+  if (!conf.ok()) return cleaned(conf.status());
+  // What the library would log comes out in trouble() instead.
   rd_kafka_conf_set_log_cb(conf->get(), [](const rd_kafka_t*, int, const char*, const char*) {});
+  rd_kafka_conf_set_opaque(conf->get(), cluster.get());
+  kafka::WatchCertificates<Troubles>(conf->get());
   rd_kafka_conf_set_events(conf->get(), RD_KAFKA_EVENT_ERROR);
   auto handle = kafka::MakeHandle(RD_KAFKA_PRODUCER, std::move(*conf));
-  if (!handle.ok()) return handle.status();
-  std::unique_ptr<Cluster> cluster(new Cluster);
+  if (!handle.ok()) return cleaned(handle.status());
   cluster->handle_ = std::move(*handle);
   return cluster;
 }
 
-Result<Cluster::Seen> Cluster::Look(std::chrono::milliseconds timeout) {
+std::optional<Cluster::Seen> Cluster::Look(std::chrono::milliseconds timeout) {
   const rd_kafka_metadata_t* raw = nullptr;
   const auto error = rd_kafka_metadata(handle_.get(), /*all_topics=*/1, nullptr, &raw, Millis(timeout));
   const kafka::MetadataPtr metadata(raw);
-  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return Status(OUTBOX_UNAVAILABLE, Reason(rd_kafka_err2str(error)));
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    trouble_ = {rd_kafka_err2str(error), false};
+    // A refused login says more than that somebody else did not answer.
+    for (const auto& [name, why] : TakeErrors()) {
+      if (!trouble_.login) trouble_ = {kafka::Describe(why), why.kind == kafka::ConnectionError::Kind::kLogin};
+    }
+    return std::nullopt;
+  }
   Seen seen;
-  seen.brokers = metadata->broker_cnt;
+  for (int i = 0; i < metadata->broker_cnt; ++i) {
+    const auto& broker = metadata->brokers[i];
+    seen.brokers[broker.id] = std::string(broker.host) + ":" + std::to_string(broker.port);
+  }
   for (int i = 0; i < metadata->topic_cnt; ++i) {
     const auto& topic = metadata->topics[i];
     if (topic.err == RD_KAFKA_RESP_ERR_NO_ERROR) seen.partitions[topic.topic] = topic.partition_cnt;
@@ -42,18 +58,40 @@ Result<Cluster::Seen> Cluster::Look(std::chrono::milliseconds timeout) {
   return seen;
 }
 
-// The error events name the cause ("Connection refused"); the call itself knows only that nobody answered.
-std::string Cluster::Reason(const std::string& otherwise) {
+std::vector<std::string> Cluster::Unreachable(const Seen& seen, std::chrono::milliseconds timeout) {
+  std::vector<std::int32_t> ids;
+  for (const auto& [id, address] : seen.brokers) ids.push_back(id);
+  const std::set<std::int32_t> reached = kafka::Reach(handle_.get(), ids, timeout);
+  std::map<std::int32_t, kafka::ConnectionError> errors;
+  for (const auto& [name, why] : TakeErrors()) errors.insert_or_assign(why.broker, why);
+  std::vector<std::string> texts;
+  for (const auto& [id, address] : seen.brokers) {
+    if (reached.contains(id)) continue;
+    kafka::ConnectionError error{kafka::ConnectionError::Kind::kUnreachable, "", address, id,
+                                 "the address does not answer"};
+    if (const auto known = errors.find(id); known != errors.end()) error = known->second;
+    texts.push_back(kafka::Describe(error));
+  }
+  return texts;
+}
+
+std::map<std::string, kafka::ConnectionError> Cluster::TakeErrors() {
   const kafka::QueuePtr queue(rd_kafka_queue_get_main(handle_.get()));
-  std::string reason;
+  std::map<std::string, kafka::ConnectionError> errors;
   for (kafka::EventPtr event; event.reset(rd_kafka_queue_poll(queue.get(), 0)), event != nullptr;) {
     const auto error = rd_kafka_event_error(event.get());
-    if (reason.empty() || error != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
-      reason = rd_kafka_event_error_string(event.get());
+    if (error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || error == RD_KAFKA_RESP_ERR_NO_ERROR) continue;
+    auto explained =
+        kafka::ExplainConnection(error, settings_.Clean(rd_kafka_event_error_string(event.get())), certificates_);
+    const std::string name = explained.name;
+    errors.insert_or_assign(name, std::move(explained));
   }
-  // "(after 0ms in state CONNECT, 1 identical error(s) suppressed)"
-  reason.erase(std::min(reason.find(" (after "), reason.size()));
-  return reason.empty() ? otherwise : reason;
+  return errors;
+}
+
+bool Cluster::MayReadLimit(const Seen& seen, const std::string& topic, std::chrono::milliseconds timeout) {
+  return kafka::AskTopicLimits(handle_.get(), seen.brokers.empty() ? -1 : seen.brokers.begin()->first, {topic}, timeout)
+      .denied.empty();
 }
 
 Status Cluster::Create(const std::string& topic, std::chrono::milliseconds timeout) {

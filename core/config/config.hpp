@@ -3,9 +3,13 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
+
+#include "config/secret_values.hpp"
 
 namespace outbox::config {
 
@@ -17,13 +21,22 @@ enum class OnExhausted { kBlock, kDeadLetter };
 struct Storage {
   std::string plugin;
   std::string plugin_path;     // a file; "" = search by name
-  std::string options = "{}";  // JSON object text, secrets filled in: the plugin's own business
+  std::string options = "{}";  // JSON object text, with marks of `secrets`: the plugin's own business
+  std::shared_ptr<Secrets> secrets = std::make_shared<Secrets>();
+};
+
+struct Plugins {
+  std::vector<std::string> trusted_owners;  // names or numbers of users
 };
 
 struct Publisher {
   std::string type = "kafka";                // or "stdout"
   bool strict = false;                       // one request in flight
+  bool strict_headers = false;               // numbers, true and false in headers are refused, not written as text
   std::map<std::string, std::string> kafka;  // librdkafka properties, checked against the allow-list
+  // The same with the secrets as they are now. Files are read again; where that gives no valid property, all stay.
+  std::function<std::map<std::string, std::string>()> kafka_now;
+  std::shared_ptr<Secrets> secrets = std::make_shared<Secrets>(Secrets::Hides::kGivenOnly);
 };
 
 struct FailurePolicy {
@@ -76,6 +89,7 @@ struct Http {
 
 struct Config {
   Storage storage;
+  Plugins plugins;
   Publisher publisher;
   Relay relay;
   Http http;

@@ -2,6 +2,9 @@
 
 #include "config/effective.hpp"
 
+#include <algorithm>
+#include <string_view>
+
 #include "config/document.hpp"
 #include "config/kafka_properties.hpp"
 #include "config/secrets.hpp"
@@ -24,6 +27,20 @@ std::string Written(const json& raw, const char* pointer, const std::string& val
   return Redact(written == nullptr ? value : written->get<std::string>());
 }
 
+// "principal=${env:NAME} scope=${env:OTHER}" says where its secrets are, not what they are.
+bool HoldsReferencesOnly(std::string_view text) {
+  bool any = false;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find(' '), text.size());
+    const std::string_view part = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (part.empty()) continue;
+    if (!IsReference(part.substr(part.find('=') + 1))) return false;
+    any = true;
+  }
+  return any;
+}
+
 json ShowKafka(const json& raw) {
   json shown = json::object();
   if (const json* kafka = Find(raw, "/publisher/kafka")) {
@@ -31,7 +48,7 @@ json ShowKafka(const json& raw) {
       if (!IsSecretKafkaProperty(name)) {
         shown[name] = value;
       } else {
-        const bool reference = value.is_string() && IsReference(value.get_ref<const std::string&>());
+        const bool reference = value.is_string() && HoldsReferencesOnly(value.get_ref<const std::string&>());
         shown[name] = reference ? value : json(kHidden);
       }
     }
@@ -66,8 +83,12 @@ std::string EffectiveJson(const Config& config, const json& raw) {
   shown["storage"] = {{"plugin", config.storage.plugin},
                       {"plugin_path", Written(raw, "/storage/plugin_path", config.storage.plugin_path)},
                       {"options", options == nullptr ? json::object() : RedactValue("", *options)}};
-  shown["publisher"] = {
-      {"type", config.publisher.type}, {"strict", config.publisher.strict}, {"kafka", ShowKafka(raw)}};
+  const json* owners = Find(raw, "/plugins/trusted_owners");
+  shown["plugins"] = {{"trusted_owners", owners == nullptr ? json::array() : *owners}};
+  shown["publisher"] = {{"type", config.publisher.type},
+                        {"strict", config.publisher.strict},
+                        {"headers", config.publisher.strict_headers ? "strict" : "text"},
+                        {"kafka", ShowKafka(raw)}};
   shown["relay"] = {{"id", Written(raw, "/relay/id", relay.id)},
                     {"batch_size", relay.batch_size},
                     {"reserve_duration", Write(relay.reserve_duration)},

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "config/broker_list.hpp"
 #include "config/document.hpp"
 
 namespace outbox::config {
@@ -161,7 +162,8 @@ constexpr Refused kRefused[] = {
     {"builtin.features", "it only tells what the client library can do"},
 };
 
-// Of allowed properties, the values that would make the connection unsafe.
+// Of allowed properties, the values that would make the connection unsafe, each as the client library understands it:
+// letter case, blanks and the order of a list do not count.
 std::string UnsafeValue(std::string_view name, const std::string& value) {
   if (name == "enable.ssl.certificate.verification" && value != "true") {
     return "anybody could pose as the broker; name the authority in ssl.ca.location instead";
@@ -182,10 +184,11 @@ bool EndsWith(std::string_view text, std::string_view end) {
   return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
 }
 
+using Conf = std::unique_ptr<rd_kafka_conf_t, decltype(&rd_kafka_conf_destroy)>;
+
 // The client library judges names and values; nothing is connected or created.
 std::string LibraryProblem(const std::string& name, const std::string& value, bool show_value) {
-  const std::unique_ptr<rd_kafka_conf_t, decltype(&rd_kafka_conf_destroy)> conf(rd_kafka_conf_new(),
-                                                                                rd_kafka_conf_destroy);
+  const Conf conf(rd_kafka_conf_new(), rd_kafka_conf_destroy);
   char text[512] = "";
   switch (rd_kafka_conf_set(conf.get(), name.c_str(), value.c_str(), text, sizeof text)) {
     case RD_KAFKA_CONF_OK:
@@ -207,10 +210,12 @@ const Allowed* FindAllowed(std::string_view name) {
 
 std::string KafkaPropertyProblem(std::string_view name, const std::string& value, bool show_value) {
   if (const Allowed* allowed = FindAllowed(name)) {
-    if (std::string unsafe = UnsafeValue(name, value); !unsafe.empty()) {
+    const bool show = show_value && !allowed->secret;
+    if (std::string problem = LibraryProblem(std::string(name), value, show); !problem.empty()) return problem;
+    if (std::string unsafe = UnsafeValue(name, KafkaValue(std::string(name), value)); !unsafe.empty()) {
       return "refused with this value: " + unsafe;
     }
-    return LibraryProblem(std::string(name), value, show_value && !allowed->secret);
+    return name == "bootstrap.servers" && !value.empty() ? BrokerListProblem(value, "", show) : std::string();
   }
   for (const Refused& refused : kRefused) {
     if (name == refused.name) return "refused: " + std::string(refused.why);
@@ -221,9 +226,33 @@ std::string KafkaPropertyProblem(std::string_view name, const std::string& value
          (nearest.empty() ? "; docs/configuration.md lists them" : "; did you mean \"" + nearest + "\"?");
 }
 
+std::string KafkaValue(const std::string& name, const std::string& value) {
+  const Conf conf(rd_kafka_conf_new(), rd_kafka_conf_destroy);
+  std::size_t size = 0;
+  char unused[1];
+  if (rd_kafka_conf_set(conf.get(), name.c_str(), value.c_str(), unused, sizeof unused) != RD_KAFKA_CONF_OK ||
+      rd_kafka_conf_get(conf.get(), name.c_str(), nullptr, &size) != RD_KAFKA_CONF_OK || size == 0)
+    return value;
+  std::string understood(size, '\0');  // with the NUL at its end
+  rd_kafka_conf_get(conf.get(), name.c_str(), understood.data(), &size);
+  understood.resize(understood.find('\0'));
+  return understood;
+}
+
 bool IsSecretKafkaProperty(std::string_view name) {
   const Allowed* allowed = FindAllowed(name);
   return allowed != nullptr && allowed->secret;
+}
+
+std::string_view KafkaSeparators(std::string_view name) {
+  if (name == "bootstrap.servers") return ", \t\r\n/@";
+  if (name == "debug" || name == "ssl.cipher.suites" || name == "ssl.curves.list" || name == "ssl.sigalgs.list")
+    return ",: \t\r\n";
+  if (name == "sasl.mechanism" || name == "sasl.mechanisms") return ", \t\r\n";
+  if (name == "sasl.oauthbearer.config" || name == "sasl.oauthbearer.extensions" || name == "sasl.oauthbearer.scope")
+    return ",= \t\r\n\"";
+  if (name == "sasl.oauthbearer.token.endpoint.url") return "/@:?#&=% \t\r\n";
+  return {};
 }
 
 std::vector<std::string> AllowedKafkaProperties() {

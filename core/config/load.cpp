@@ -8,15 +8,20 @@
 #include <cerrno>
 #include <charconv>
 #include <fstream>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <system_error>
 
+#include "config/broker_list.hpp"
 #include "config/document.hpp"
 #include "config/effective.hpp"
 #include "config/kafka_properties.hpp"
 #include "config/secrets.hpp"
 #include "config/section.hpp"
 #include "config/units.hpp"
+#include "net/listen.hpp"
+#include "outbox/plugin.h"
+#include "shortage.hpp"
 
 namespace outbox::config {
 namespace {
@@ -27,6 +32,7 @@ using namespace std::chrono_literals;
 constexpr std::size_t kMaxFile = std::size_t{1} << 20;
 constexpr std::size_t kMaxName = 128;
 constexpr std::size_t kMaxTopics = 1000;
+constexpr std::size_t kMaxOwners = 100;
 
 bool IsPluginName(const std::string& name) {
   return !name.empty() && name.size() <= kMaxName && std::all_of(name.begin(), name.end(), [](char c) {
@@ -45,7 +51,7 @@ bool IsTopicPattern(const std::string& text) {
   });
 }
 
-void ReadStorage(Section section, Storage& out) {
+void ReadStorage(Section section, const json& marked, Storage& out) {
   section.Read("plugin", out.plugin);
   if (!IsPluginName(out.plugin)) {
     section.Wrong(
@@ -56,12 +62,104 @@ void ReadStorage(Section section, Storage& out) {
   if (!out.plugin_path.empty() && !std::filesystem::path(out.plugin_path).is_absolute()) {
     section.Wrong("plugin_path", "the absolute path of a file, or \"\" to search by name");
   }
-  Section options = section.Sub("options");
-  out.options = options.object().dump();
+  const Section options = section.Sub("options");
+  const auto found = marked.find("options");
+  out.options = found == marked.end() || !found->is_object() ? "{}" : found->dump();
   section.Finish();
 }
 
-void ReadKafka(Section section, bool required, std::map<std::string, std::string>& out) {
+void ReadPlugins(Section section, Plugins& out) {
+  const char* const key = "trusted_owners";
+  if (const json* owners = section.Find(key); owners != nullptr) {
+    const auto is_owner = [](const json& owner) {
+      return owner.is_string() ? !owner.get_ref<const std::string&>().empty()
+                               : owner.is_number_unsigned() && owner.get<std::uint64_t>() < UINT32_MAX;
+    };
+    const auto bad = std::find_if_not(owners->begin(), owners->end(), is_owner);
+    if (!owners->is_array() || owners->size() > kMaxOwners) {
+      section.Wrong(key, "a list of at most 100 users, by name or number, such as [\"deploy\", 1000]");
+    } else if (bad != owners->end()) {
+      section.WrongAt(key, static_cast<std::size_t>(bad - owners->begin()),
+                      "a user, by name or number, such as \"deploy\" or 1000");
+    } else {
+      for (const json& owner : *owners)
+        out.trusted_owners.push_back(owner.is_string() ? owner.get<std::string>() : owner.dump());
+    }
+  }
+  section.Finish();
+}
+
+// What is wrong with a secret inside a longer text: such a property is a list, and has no way to quote.
+std::string EmbeddingProblem(const std::string& name, const std::string& marked, const Secrets& secrets,
+                             const Secrets::Values& values) {
+  const std::string_view separators = KafkaSeparators(name);
+  const auto found = secrets.In(marked, values);
+  if (separators.empty() || (found.size() == 1 && marked.size() == OUTBOX_SECRET_MARK_SIZE)) return {};
+  for (const auto& [reference, value] : found) {
+    if (value.find_first_of(separators) == std::string::npos) continue;
+    return "what " + reference + " holds has a character in it that separates the parts of this property; make the " +
+           "reference the whole value";
+  }
+  return {};
+}
+
+// Keeps what no message may show of a property's value out of all of them. The client library quotes a part of some lists,
+// which Clean would not know for a part of what the reference holds; the name of a file is of use as it is written.
+void KeepOut(const std::string& name, const std::string& marked, const std::string& value, Secrets& secrets,
+             const Secrets::Values& values) {
+  const bool quoted = name == "ssl.curves.list" || name == "ssl.cipher.suites" || name == "ssl.sigalgs.list";
+  if (IsSecretKafkaProperty(name) || (quoted && !secrets.In(marked, values).empty())) return secrets.Hide(value);
+  if (name.ends_with(".location")) secrets.ShowAsWritten(marked, values);
+}
+
+// The properties with the secrets as they are now, or as they were before where that is not allowed.
+class CurrentKafka {
+ public:
+  CurrentKafka(std::map<std::string, std::string> marked, std::map<std::string, std::string> last,
+               std::shared_ptr<Secrets> secrets)
+      : marked_(std::move(marked)), last_(std::move(last)), secrets_(std::move(secrets)) {}
+
+  std::map<std::string, std::string> Now() {
+    const std::lock_guard lock(mutex_);
+    const Secrets::Values values = secrets_->Reread();
+    std::map<std::string, std::string> now;
+    for (const auto& [name, text] : marked_) {
+      std::string value = secrets_->Fill(text, values);
+      KeepOut(name, text, value, *secrets_, values);
+      std::string problem = EmbeddingProblem(name, text, *secrets_, values);
+      if (problem.empty()) problem = KafkaPropertyProblem(name, value, false);
+      if (!problem.empty()) {
+        problem = "/publisher/kafka/" + name + ": " + problem;
+        if (std::exchange(problem_, problem) != problem) secrets_->Complain(std::move(problem));
+        return last_;
+      }
+      now.emplace(name, std::move(value));
+    }
+    problem_.clear();
+    return last_ = std::move(now);
+  }
+
+ private:
+  std::mutex mutex_;
+  const std::map<std::string, std::string> marked_;
+  std::map<std::string, std::string> last_;
+  std::string problem_;  // of the newest values
+  const std::shared_ptr<Secrets> secrets_;
+};
+
+// The client library stops at the first broker whose protocol is not security.protocol.
+void CheckProtocols(Section& section, const std::map<std::string, std::string>& kafka) {
+  const auto servers = kafka.find("bootstrap.servers");
+  if (servers == kafka.end() || servers->second.find("://") == std::string::npos) return;
+  const auto chosen = kafka.find("security.protocol");
+  const std::string protocol = KafkaValue("security.protocol", chosen == kafka.end() ? "plaintext" : chosen->second);
+  const bool literal = *section.Raw("bootstrap.servers") == servers->second;
+  if (const std::string problem = BrokerListProblem(servers->second, protocol, literal); !problem.empty())
+    section.Complain("bootstrap.servers", problem);
+}
+
+void ReadKafka(Section section, const json& marked, bool required, Publisher& out) {
+  std::map<std::string, std::string> with_marks;
   for (const auto& [name, unused] : section.object().items()) {
     const json* value = section.Find(name);
     if (value == nullptr) continue;
@@ -69,23 +167,33 @@ void ReadKafka(Section section, bool required, std::map<std::string, std::string
       section.Wrong(name, "a text, a number, true or false");
       continue;
     }
-    const std::string text = value->is_string() ? value->get<std::string>() : value->dump();
+    const auto text_of = [](const json& j) { return j.is_string() ? j.get<std::string>() : j.dump(); };
+    const std::string text = text_of(*value), with_mark = text_of(marked.at(name));
     const bool literal = *section.Raw(name) == *value;
-    if (const std::string problem = KafkaPropertyProblem(name, text, literal); !problem.empty()) {
+    std::string problem = KafkaPropertyProblem(name, text, literal);
+    if (problem.empty()) problem = EmbeddingProblem(name, with_mark, *out.secrets, out.secrets->Current());
+    if (!problem.empty()) {
       section.Complain(name, problem);
-    } else {
-      out.emplace(name, text);
+      continue;
     }
+    KeepOut(name, with_mark, text, *out.secrets, out.secrets->Current());
+    out.kafka.emplace(name, text);
+    with_marks.emplace(name, with_mark);
   }
-  if (required && out["bootstrap.servers"].empty()) {
+  if (required && out.kafka["bootstrap.servers"].empty()) {
     section.Wrong("bootstrap.servers", "the brokers to ask first, such as \"kafka1:9092,kafka2:9092\"");
   }
+  CheckProtocols(section, out.kafka);
+  const auto current = std::make_shared<CurrentKafka>(std::move(with_marks), out.kafka, out.secrets);
+  out.kafka_now = [current] { return current->Now(); };
 }
 
-void ReadPublisher(Section section, Publisher& out) {
+void ReadPublisher(Section section, const json& marked, Publisher& out) {
   section.ReadChoice<std::string>("type", out.type, {{"kafka", "kafka"}, {"stdout", "stdout"}});
   section.Read("strict", out.strict);
-  ReadKafka(section.Sub("kafka"), out.type == "kafka", out.kafka);
+  section.ReadChoice<bool>("headers", out.strict_headers, {{"text", false}, {"strict", true}});
+  const auto kafka = marked.find("kafka");
+  ReadKafka(section.Sub("kafka"), kafka == marked.end() ? json::object() : *kafka, out.type == "kafka", out);
   section.Finish();
 }
 
@@ -192,6 +300,11 @@ void ReadLog(Section section, Log& out) {
 
 Status Bad(const std::string& text) { return {OUTBOX_BAD_CONFIG, text}; }
 
+// A file that cannot be read, with the reason in its text.
+Status Unread(const std::string& text, int error) {
+  return {IsShortage(error) ? kShortage : outbox_code{OUTBOX_BAD_CONFIG}, text};
+}
+
 }  // namespace
 
 Result<Config> Parse(std::string_view text, const std::filesystem::path& origin) {
@@ -202,18 +315,39 @@ Result<Config> Parse(std::string_view text, const std::filesystem::path& origin)
     problems.Add("", "the configuration must be an object { ... }");
     return Bad(problems.Text());
   }
-  const json filled = FillIn(raw, origin.parent_path(), problems);
 
   Config config;
+  // Each peer has its own: what is hidden in messages about the database is not hidden in those about Kafka.
+  json marked = raw, filled = raw;
+  for (const auto& [key, value] : raw.items()) {
+    Secrets& secrets = key == "storage" ? *config.storage.secrets : *config.publisher.secrets;
+    marked[key] = MarkIn(value, Join("", key), origin.parent_path(), secrets, problems);
+    filled[key] = FillIn(marked[key], secrets, secrets.Current());
+  }
+  const auto part = [&](const char* name) {
+    const auto found = marked.find(name);
+    return found == marked.end() || !found->is_object() ? json::object() : *found;
+  };
+
   Section root(&filled, &raw, "", problems);
-  ReadStorage(root.Sub("storage"), config.storage);
-  ReadPublisher(root.Sub("publisher"), config.publisher);
+  ReadStorage(root.Sub("storage"), part("storage"), config.storage);
+  ReadPlugins(root.Sub("plugins"), config.plugins);
+  ReadPublisher(root.Sub("publisher"), part("publisher"), config.publisher);
   ReadRelay(root.Sub("relay"), config.relay);
   ReadHttp(root.Sub("http"), config.http);
   ReadLog(root.Sub("log"), config.log);
   root.Finish();
-  if (!problems.empty()) return Bad(problems.Text());
+  if (!problems.empty()) {
+    // A secret's file that could not be opened for want of descriptors is no mistake in the configuration.
+    const std::string wrong = problems.Text();
+    return Status(MentionsShortage(wrong) ? kShortage : outbox_code{OUTBOX_BAD_CONFIG}, wrong);
+  }
 
+  if (!config.http.listen.empty() && net::IsPublic(config.http.listen))
+    config.warnings.push_back("/http/listen: anybody who reaches this machine can read /metrics and /status at " +
+                              config.http.listen +
+                              ", without a password; name an address of a private network or 127.0.0.1,"
+                              " or let a firewall decide who gets there");
   config.effective_json = EffectiveJson(config, raw);
   config.literal_secrets = LiteralSecrets(raw);
   return config;
@@ -224,15 +358,16 @@ Result<Config> Load(const std::filesystem::path& file) {
   struct stat info {};
   if (stat(file.c_str(), &info) != 0) {
     const std::error_code reason(errno, std::generic_category());
-    return Bad(name + ": cannot read the configuration: " + reason.message() +
-               "; name the file with --config FILE or OUTBOX_RELAY_CONFIG");
+    return Unread(name + ": cannot read the configuration: " + reason.message() +
+                      "; name the file with --config FILE or OUTBOX_RELAY_CONFIG",
+                  reason.value());
   }
   if (S_ISDIR(info.st_mode)) return Bad(name + ": is a directory; name the file in it");
   errno = 0;
   std::ifstream stream(file, std::ios::binary);
   if (!stream) {
     const std::error_code reason(errno, std::generic_category());
-    return Bad(name + ": cannot read the configuration: " + reason.message());
+    return Unread(name + ": cannot read the configuration: " + reason.message(), reason.value());
   }
   std::string text(kMaxFile + 1, '\0');
   stream.read(text.data(), static_cast<std::streamsize>(text.size()));

@@ -3,19 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <cerrno>
-#include <cstdlib>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <system_error>
 
 namespace outbox::config {
 namespace {
 
 using nlohmann::json;
-
-constexpr std::size_t kMaxSecretFile = std::size_t{1} << 20;
 
 std::string Lower(std::string_view text) {
   std::string lower(text);
@@ -24,95 +18,47 @@ std::string Lower(std::string_view text) {
   return lower;
 }
 
-bool IsUtf8(const std::string& text) {
-  try {
-    (void)json(text).dump();
-    return true;
-  } catch (const json::exception&) {
-    return false;
-  }
-}
-
 // The text, or what is wrong.
-struct Filled {
+struct Marked {
   std::optional<std::string> value;
   std::string problem;
 };
 
-Filled FromEnvironment(const std::string& name) {
-  // At start, before any thread that could change the environment.
-  const char* value = std::getenv(name.c_str());  // NOLINT(concurrency-mt-unsafe)
-  if (value == nullptr) {
-    return {std::nullopt, "the environment variable " + name + " is not set; set it for the relay"};
-  }
-  return {value, {}};
-}
-
-Filled FromFile(const std::string& name, const std::filesystem::path& folder) {
-  const std::filesystem::path path = folder / name;
-  std::error_code error;
-  if (std::filesystem::is_directory(path, error)) return {std::nullopt, path.string() + " is a directory, not a file"};
-  errno = 0;
-  std::ifstream file(path, std::ios::binary);
-  if (!file) {
-    const std::error_code reason(errno, std::generic_category());
-    return {std::nullopt, "cannot read the file " + path.string() + ": " + reason.message()};
-  }
-  std::string text(kMaxSecretFile + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(file.gcount()));
-  if (text.size() > kMaxSecretFile) return {std::nullopt, "the file " + path.string() + " is larger than 1 MiB"};
-  if (!text.empty() && text.back() == '\n') text.pop_back();
-  if (!text.empty() && text.back() == '\r') text.pop_back();
-  return {std::move(text), {}};
-}
-
-Filled Resolve(const std::string& reference, const std::filesystem::path& folder) {
-  const auto colon = reference.find(':');
-  const std::string kind = reference.substr(0, colon);
-  const std::string name = colon == std::string::npos ? "" : reference.substr(colon + 1);
-  if (kind == "env" && !name.empty()) return FromEnvironment(name);
-  if (kind == "file" && !name.empty()) return FromFile(name, folder);
-  return {std::nullopt, "${" + reference + "} is no reference; expected ${env:NAME} or ${file:PATH}, or $${ where a " +
-                            "literal ${ is meant"};
-}
-
-Filled FillText(const std::string& text, const std::filesystem::path& folder) {
-  std::string filled;
+Marked MarkText(const std::string& text, const std::filesystem::path& folder, Secrets& secrets) {
+  std::string marked;
   for (std::size_t at = 0; at < text.size();) {
     if (text.compare(at, 3, "$${") == 0) {
-      filled += "${";
+      marked += "${";
       at += 3;
     } else if (text.compare(at, 2, "${") == 0) {
       const auto end = text.find('}', at);
       if (end == std::string::npos) return {std::nullopt, "a ${ without its }"};
-      const std::string reference = text.substr(at + 2, end - at - 2);
-      Filled part = Resolve(reference, folder);
-      if (!part.value) return part;
-      if (!IsUtf8(*part.value)) return {std::nullopt, "what ${" + reference + "} holds is not UTF-8 text"};
-      filled += *part.value;
+      const Secrets::Added added = secrets.Add(text.substr(at + 2, end - at - 2), folder);
+      if (!added.problem.empty()) return {std::nullopt, added.problem};
+      marked += added.mark;
       at = end + 1;
     } else {
-      filled += text[at++];
+      marked += text[at++];
     }
   }
-  if (filled.find('\0') != std::string::npos) return {std::nullopt, "a NUL character inside the text"};
-  return {std::move(filled), {}};
+  if (marked.find('\0') != std::string::npos) return {std::nullopt, "a NUL character inside the text"};
+  return {std::move(marked), {}};
 }
 
-void FillValue(json& value, const std::string& pointer, const std::filesystem::path& folder, Problems& problems) {
+void MarkValue(json& value, const std::string& pointer, const std::filesystem::path& folder, Secrets& secrets,
+               Problems& problems) {
   if (value.is_object()) {
-    for (auto& [key, member] : value.items()) FillValue(member, Join(pointer, key), folder, problems);
+    for (auto& [key, member] : value.items()) MarkValue(member, Join(pointer, key), folder, secrets, problems);
   } else if (value.is_array()) {
     for (std::size_t i = 0; i < value.size(); ++i) {
-      FillValue(value[i], Join(pointer, std::to_string(i)), folder, problems);
+      MarkValue(value[i], Join(pointer, std::to_string(i)), folder, secrets, problems);
     }
   } else if (value.is_string()) {
-    Filled filled = FillText(value.get_ref<const std::string&>(), folder);
-    if (filled.value) {
-      value = std::move(*filled.value);
+    Marked marked = MarkText(value.get_ref<const std::string&>(), folder, secrets);
+    if (marked.value) {
+      value = std::move(*marked.value);
     } else {
-      problems.Add(pointer, filled.problem);
+      problems.Add(pointer, marked.problem);
     }
   }
 }
@@ -178,9 +124,19 @@ std::string HideUserInfo(std::string_view text) {
 
 }  // namespace
 
-json FillIn(const json& raw, const std::filesystem::path& folder, Problems& problems) {
-  json filled = raw;
-  FillValue(filled, "", folder, problems);
+json MarkIn(const json& raw, const std::string& pointer, const std::filesystem::path& folder, Secrets& secrets,
+            Problems& problems) {
+  json marked = raw;
+  MarkValue(marked, pointer, folder, secrets, problems);
+  return marked;
+}
+
+json FillIn(const json& marked, const Secrets& secrets, const Secrets::Values& values) {
+  if (marked.is_string()) return secrets.Fill(marked.get_ref<const std::string&>(), values);
+  json filled = marked;
+  if (marked.is_structured()) {
+    for (auto& value : filled) value = FillIn(value, secrets, values);
+  }
   return filled;
 }
 

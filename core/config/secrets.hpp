@@ -7,14 +7,18 @@
 #include <string_view>
 
 #include "config/document.hpp"
+#include "config/secret_values.hpp"
 
 namespace outbox::config {
 
-inline constexpr std::string_view kHidden = "<hidden>";
+// A part of the document, at `pointer`, with a mark of `secrets` for each ${env:NAME} and ${file:PATH}, in every string.
+// A relative PATH is looked up in `folder`. "$${" stands for "${".
+[[nodiscard]] nlohmann::json MarkIn(const nlohmann::json& raw, const std::string& pointer,
+                                    const std::filesystem::path& folder, Secrets& secrets, Problems& problems);
 
-// The document with ${env:NAME} and ${file:PATH} filled in, in every string. A relative PATH is looked up in
-// `folder`. "$${" stands for "${".
-[[nodiscard]] nlohmann::json FillIn(const nlohmann::json& raw, const std::filesystem::path& folder, Problems& problems);
+// The same with the values in place of the marks.
+[[nodiscard]] nlohmann::json FillIn(const nlohmann::json& marked, const Secrets& secrets,
+                                    const Secrets::Values& values);
 
 // Does this key name something that nobody should read in a log?
 [[nodiscard]] bool NamesSecret(std::string_view key);

@@ -124,6 +124,11 @@ void Section::Wrong(std::string_view key, const std::string& expected) {
   Complain(key, (raw == nullptr ? "missing" : Show(key, *raw) + " is not valid") + "; expected " + expected);
 }
 
+void Section::WrongAt(std::string_view key, std::size_t index, const std::string& expected) {
+  problems_.Add(Join(Place(key), std::to_string(index)),
+                Show(key, Raw(key)->at(index)) + " is not valid; expected " + expected);
+}
+
 void Section::Complain(std::string_view key, const std::string& text) { problems_.Add(Place(key), text); }
 
 void Section::Finish() {

@@ -52,6 +52,8 @@ class Section {
 
   // "<value> is not valid; expected <expected>"
   void Wrong(std::string_view key, const std::string& expected);
+  // The same of one element of a list.
+  void WrongAt(std::string_view key, std::size_t index, const std::string& expected);
   void Complain(std::string_view key, const std::string& text);
 
   // Last: keys that nobody has asked for are unknown.

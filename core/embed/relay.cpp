@@ -12,6 +12,7 @@
 #include "engine/relay.hpp"
 #include "kafka/kafka_publisher.hpp"
 #include "plugins/loader.hpp"
+#include "shortage.hpp"
 
 namespace outbox::embed {
 namespace {
@@ -99,7 +100,10 @@ class Relay::Impl {
   void Start() {
     const std::scoped_lock lock(mutex_);
     if (started_) throw std::logic_error("the relay was started before; make another");
-    if (const Status status = relay_->Start(); !status.ok()) throw std::invalid_argument(status.text());
+    if (const Status status = relay_->Start(); !status.ok()) {
+      if (status.code() == kShortage) throw std::runtime_error(status.text());
+      throw std::invalid_argument(status.text());
+    }
     started_ = true;
   }
 
@@ -129,8 +133,16 @@ class Relay::Impl {
         return MakeSenderPublisher(listener, sender);
       };
     }
-    kafka::Settings settings{config_.publisher.kafka, config_.publisher.strict, config_.relay.max_in_flight_events,
-                             config_.relay.max_in_flight_bytes, config_.relay.delivery_timeout};
+    kafka::Settings settings{
+        config_.publisher.kafka,
+        config_.publisher.strict,
+        config_.relay.max_in_flight_events,
+        config_.relay.max_in_flight_bytes,
+        config_.relay.delivery_timeout,
+        config_.publisher.strict_headers ? publish::HeaderValues::kStrict : publish::HeaderValues::kAsText,
+        config_.publisher.kafka_now,
+        [secrets = config_.publisher.secrets] { return secrets->TakeProblems(); },
+        [secrets = config_.publisher.secrets](std::string_view text) { return secrets->Clean(text); }};
     return [settings = std::move(settings), logger = logger_](publish::PublisherListener& listener) {
       return kafka::MakeKafkaPublisher(settings, listener, logger);
     };

@@ -4,7 +4,7 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
-#include <optional>
+#include <vector>
 
 #include "publish/headers.hpp"
 #include "publish/thread.hpp"
@@ -62,7 +62,7 @@ class SenderPublisher final : public publish::Publisher {
   void Reset(std::uint32_t epoch) override {
     {
       const std::lock_guard lock(mutex_);
-      reset_ = epoch;
+      resets_.push_back(epoch);
     }
     changed_.notify_all();
   }
@@ -80,19 +80,20 @@ class SenderPublisher final : public publish::Publisher {
   void Run() {
     std::deque<Item> items;
     for (;;) {
-      std::optional<std::uint32_t> reset;
+      std::vector<std::uint32_t> resets;
       {
         std::unique_lock lock(mutex_);
-        changed_.wait(lock, [&] { return stop_ || reset_ || !coming_.empty() || (!items.empty() && !failed_); });
+        changed_.wait(lock,
+                      [&] { return stop_ || !resets_.empty() || !coming_.empty() || (!items.empty() && !failed_); });
         if (stop_) return;
-        std::swap(reset, reset_);
+        resets.swap(resets_);
         std::move(coming_.begin(), coming_.end(), std::back_inserter(items));
         coming_.clear();
       }
-      if (reset) {
+      if (!resets.empty()) {
         Tell(items, items.size(), Outcome::kUnknown);
         failed_ = false;
-        listener_.OnReset(*reset);
+        for (const std::uint32_t epoch : resets) listener_.OnReset(epoch);
       } else if (failed_) {
         Tell(items, items.size(), Outcome::kUnknown);
       } else {
@@ -140,7 +141,7 @@ class SenderPublisher final : public publish::Publisher {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Item> coming_;
-  std::optional<std::uint32_t> reset_;
+  std::vector<std::uint32_t> resets_;
   bool stop_ = false;
 
   // The thread's own.

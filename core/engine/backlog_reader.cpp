@@ -2,9 +2,17 @@
 
 #include <spdlog/logger.h>
 
+#include <algorithm>
+
 #include "engine/relay.hpp"
 
 namespace outbox::engine {
+namespace {
+
+// A hundred thousand failures take the database a second to count: it shall not do that all the time.
+constexpr Time kPausePerLook = 20;
+
+}  // namespace
 
 BacklogReader::BacklogReader(const Relay& relay, std::shared_ptr<plugins::Store> store, config::Duration interval,
                              config::Duration timeout, std::shared_ptr<spdlog::logger> logger)
@@ -42,10 +50,12 @@ bool BacklogReader::Stop(std::chrono::milliseconds timeout) {
 void BacklogReader::Run() {
   std::unique_lock lock(mutex_);
   while (!stop_ && seen_.supported) {
+    const Time began = Now();
     lock.unlock();
     Look();
     lock.lock();
-    changed_.wait_for(lock, interval_, [this] { return stop_; });
+    seen_.interval = std::max(Micros(interval_), kPausePerLook * (Now() - began));
+    changed_.wait_for(lock, std::chrono::microseconds(seen_.interval), [this] { return stop_; });
   }
   ended_ = true;
   changed_.notify_all();

@@ -80,6 +80,7 @@ class Connection {
       case OUTBOX_OK:
       case OUTBOX_LEASE_LOST:
       case OUTBOX_BAD_DATA:
+      case OUTBOX_REFUSED:
       case OUTBOX_UNSUPPORTED:
         database_->Good(use);
         return;

@@ -1,15 +1,24 @@
 #include <algorithm>
+#include <utility>
 
 #include "engine/engine.hpp"
 
 // What to do next, given all that has happened.
 
 namespace outbox::engine {
+namespace {
+
+// Of the reads of a backlog in a row, those that bring no retries.
+constexpr std::uint32_t kMostSkipped = 9;
+
+}  // namespace
 
 void Engine::Pump() {
   CheckDeadlines();
   EndCarefulStep();
   PumpPublish();
+  PumpTrials();
+  FlushDetached();
   PumpWrites();
   FlushSettled();
   PumpReserve();
@@ -24,27 +33,37 @@ void Engine::CheckDeadlines() {
     if (now_ >= flights_.front().until - settings_.lease_margin) StartReset(false);
     if (mode_ == Mode::kRetiring && now_ >= retire_by_) StartReset(false);
   }
-  if (!queue_.empty() && now_ >= batches_[events_[queue_.front()].batch].until - settings_.lease_margin)
-    StartReset(false);
+  for (const Trial& trial : trials_) {
+    if (now_ < std::min(trial.at + settings_.delivery_timeout, trial.until - settings_.lease_margin) &&
+        (mode_ != Mode::kRetiring || now_ < retire_by_))
+      continue;
+    StartTrialReset();
+    break;
+  }
+  for (const std::deque<EventIndex>* waiting : {&queue_, &suspected_, &retried_}) {
+    if (!waiting->empty() && now_ >= batches_[events_[waiting->front()].batch].until - settings_.lease_margin)
+      StartReset(false);
+  }
 }
 
 void Engine::PumpPublish() {
   if (mode_ != Mode::kActive || resetting_ || queue_.empty() || mark_ == Mark::kWanted || mark_ == Mark::kWriting)
     return;
+  if (cannot_record_) return;
   if (GathersRecords()) return;
-  if (group_limit_ > 0 && group_sent_ > 0 && in_flight_ == 0) {
-    group_sent_ = 0;
-    group_limit_ = group_limit_ < settings_.window_events ? 2 * group_limit_ : 0;
-  }
   const auto first = static_cast<std::uint32_t>(arguments_.size());
   Flight flight{now_, kForever, 0};
   while (!queue_.empty()) {
     const EventIndex e = queue_.front();
     Event& event = events_[e];
     BatchState& batch = batches_[event.batch];
-    if (batch.drain_first && in_flight_ > 0) break;
+    if (batch.drain_first && (in_flight_ > 0 || !suspected_.empty() || !retried_.empty() || !trials_.empty())) break;
     batch.drain_first = false;
-    if (group_limit_ > 0 && group_sent_ >= group_limit_) break;
+    if (GoesAlone(event)) {
+      queue_.pop_front();
+      QueueTrial(e, next_flight_ + (flight.open > 0 ? 1 : 0));
+      continue;
+    }
     LaneState& lane = LaneOf(event.lane);
     if (lane.in_flight > 0 && now_ - lane.proven > settings_.lane_idle) break;
     queue_.pop_front();
@@ -54,7 +73,6 @@ void Engine::PumpPublish() {
     ++flight.open;
     ++lane.in_flight;
     ++in_flight_;
-    ++group_sent_;
     arguments_.push_back(e);
     if (OUTBOX_MUTANT(kConfirmBeforeAck)) {
       event.state = State::kAcked;
@@ -77,6 +95,10 @@ bool Engine::GathersRecords() const {
 void Engine::PumpWrites() {
   const auto ready = [this](Write w) { return !WriterOf(w).busy && now_ >= WriterOf(w).not_before; };
   if (ready(Write::kConfirm)) {
+    if (confirming_.empty() && !narrowed_.empty()) {
+      confirming_ = std::move(narrowed_.back());
+      narrowed_.pop_back();
+    }
     if (confirming_.empty() && now_ >= ConfirmDue()) {
       const std::size_t n = std::min<std::size_t>(acked_.size(), std::size_t{4} * settings_.batch_events);
       confirming_.assign(acked_.begin(), acked_.begin() + static_cast<std::ptrdiff_t>(n));
@@ -85,16 +107,22 @@ void Engine::PumpWrites() {
     if (!confirming_.empty()) EmitWrite(Write::kConfirm, Do::kConfirm);
   }
   if (ready(Write::kFail)) {
-    if (failing_.empty()) TakeBatch(to_fail_, failing_, [](const FailedEvent& f) { return f.event; });
+    if (failing_.empty()) TakeUnderOneToken(to_fail_, failing_, [](const FailedEvent& f) { return f.token; });
     if (!failing_.empty()) {
       WriterOf(Write::kFail).busy = true;
+      record_began_ = now_;
       commands_.push_back({.what = Do::kFail});
     }
+  }
+  if (mode_ == Mode::kActive && ready(Write::kRemove) && now_ >= next_removal_) {
+    WriterOf(Write::kRemove).busy = true;
+    commands_.push_back({.what = Do::kRemove});
   }
   if (mark_ == Mark::kWanted && queue_.empty()) mark_ = Mark::kNone;
   if (ready(Write::kMark) && MarkDue()) EmitMark();
   if (ready(Write::kRelease)) {
-    if (releasing_.empty()) TakeBatch(to_release_, releasing_, [](EventIndex e) { return e; });
+    if (releasing_.empty())
+      TakeUnderOneToken(to_release_, releasing_, [this](EventIndex e) { return batches_[BatchOf(e)].token; });
     if (!releasing_.empty()) EmitWrite(Write::kRelease, Do::kRelease);
   }
 }
@@ -104,7 +132,7 @@ void Engine::PumpWrites() {
 Time Engine::ConfirmDue() const {
   if (acked_.empty()) return kForever;
   const bool together =
-      mode_ == Mode::kActive && !resetting_ && in_flight_ > 0 && acked_.size() < settings_.batch_events;
+      mode_ == Mode::kActive && !resetting_ && InFlight() > 0 && acked_.size() < settings_.batch_events;
   return together ? first_acked_ + settings_.confirm_gather : 0;
 }
 
@@ -119,9 +147,10 @@ void Engine::FlushSettled() {
   if (settled_.empty()) return;
   Emit(Do::kForget, settled_);
   for (const EventIndex e : settled_) {
-    events_[e].state = State::kFree;
+    Event& event = events_[e];
+    event.state = State::kFree;
     free_.push_back(e);
-    if (--batches_[events_[e].batch].left == 0) FreeBatch(events_[e].batch);
+    if (!event.left_batch && --batches_[event.batch].left == 0) FreeBatch(event.batch);
   }
   settled_.clear();
 }
@@ -132,35 +161,74 @@ void Engine::FreeBatch(BatchIndex b) {
   commands_.push_back({.what = Do::kFreeBatch, .batch = b});
 }
 
+// Those that wait for their record count only where they are more than may: else a topic that is missing, with its events
+// in front, would keep all others waiting for as long as its failures take to record.
+std::size_t Engine::InWindow() const {
+  return InHand() - std::min<std::size_t>(AwaitingRecord(), settings_.max_awaiting_record);
+}
+
 bool Engine::CanReserve() const {
   if (careful_ && (InHand() > 0 || mark_ == Mark::kWriting || mark_ == Mark::kClearing)) return false;
-  return mode_ == Mode::kActive && !resetting_ && !reserving_ && to_release_.empty() && releasing_.empty() &&
-         free_.size() >= settings_.batch_events &&
+  return mode_ == Mode::kActive && !resetting_ && !reserving_ && !cannot_record_ && to_release_.empty() &&
+         releasing_.empty() && InWindow() + settings_.batch_events <= settings_.window_events &&
          (InHand() == 0 || bytes_ + settings_.batch_bytes() <= settings_.window_bytes);
 }
 
 void Engine::PumpReserve() {
-  if (!CanReserve() || now_ < next_read_) return;
-  const bool sweep = careful_ || must_sweep_ || now_ >= next_sweep_;
-  if (sweep) {
-    must_sweep_ = false;
+  if (!CanReserve() || now_ < NextRead()) return;
+  reserving_ = true;
+  if (Rewinds()) {
+    must_sweep_ = must_rescan_ = rescanning_ = false;
     next_sweep_ = now_ + settings_.sweep_interval;
     std::erase_if(holds_, [](const auto& hold) { return hold.second.why == Hold::Why::kSweep; });
     ++counters_.sweeps;
+    last_read_ = now_;
+    const std::uint32_t rows = careful_ ? careful_step_ : settings_.batch_events;
+    commands_.push_back({.what = Do::kReserve, .sweep = OUTBOX_REWIND, .rows = rows});
+    return;
   }
-  reserving_ = true;
+  rescan_step_ = !careful_ && RescanWanted() && now_ >= next_step_;
+  if (rescan_step_) return PumpRescan();
   last_read_ = now_;
-  commands_.push_back(
-      {.what = Do::kReserve, .sweep = sweep, .rows = careful_ ? careful_step_ : settings_.batch_events});
+  skips_retries_ = SkipsRetries();
+  commands_.push_back({.what = Do::kReserve,
+                       .rows = careful_ ? careful_step_ : settings_.batch_events,
+                       .skip_retries = skips_retries_});
+}
+
+// In a backlog, while so many failures wait for their record that most retries would be dropped: looking for them takes
+// time from the rows behind. Some reads bring them all the same: among them may be others than those.
+bool Engine::SkipsRetries() {
+  const bool skips = more_ && !careful_ && AwaitingRecord() >= settings_.batch_events && skipped_ < kMostSkipped;
+  skipped_ = skips ? skipped_ + 1 : 0;
+  return skips;
+}
+
+void Engine::PumpRescan() {
+  if (!std::exchange(rescanning_, true)) {
+    must_rescan_ = false;
+    ++rescan_;
+    next_sweep_ = now_ + settings_.sweep_interval;
+    ++counters_.sweeps;
+  }
+  step_began_ = now_;
+  commands_.push_back({.what = Do::kReserve, .sweep = OUTBOX_RESCAN, .rows = settings_.batch_events});
+}
+
+// Of the reading, or of a rescan's next step, which waits for no row to come.
+Time Engine::NextRead() const {
+  if (Rewinds() || careful_) return next_read_;
+  const Time wanted = rescanning_ || must_rescan_ ? 0 : next_sweep_;
+  return std::min(next_read_, std::max(wanted, next_step_));
 }
 
 void Engine::PumpRetirement() {
   if (mode_ != Mode::kRetiring && mode_ != Mode::kLost) return;
-  if (InHand() > 0 || resetting_ || reserving_ || WriterOf(Write::kMark).busy) return;
+  if (InHand() > 0 || resetting_ || resetting_trials_ || reserving_ || WriterOf(Write::kMark).busy) return;
   mode_ = Mode::kStandby;
   mark_ = Mark::kNone;
   holds_.clear();
-  group_limit_ = next_group_limit_ = 0;
+  suspects_.clear();
   commands_.push_back({.what = Do::kRetired});
 }
 
@@ -168,18 +236,27 @@ Time Engine::NextDeadline() const {
   Time next = kForever;
   const auto by = [&next](Time t) { next = std::min(next, t); };
   if (mode_ == Mode::kActive || mode_ == Mode::kRetiring) by(lease_until_ - settings_.lease_margin);
-  if (CanReserve()) by(next_read_);
+  if (CanReserve()) by(NextRead());
   if (!resetting_) {
     if (in_flight_ > 0) {
       by(flights_.front().at + settings_.delivery_timeout);
       by(flights_.front().until - settings_.lease_margin);
       if (mode_ == Mode::kRetiring) by(retire_by_);
     }
-    if (!queue_.empty()) by(batches_[events_[queue_.front()].batch].until - settings_.lease_margin);
+    for (const std::deque<EventIndex>* waiting : {&queue_, &suspected_, &retried_})
+      if (!waiting->empty()) by(batches_[events_[waiting->front()].batch].until - settings_.lease_margin);
+  }
+  if (!resetting_trials_) {
+    for (const Trial& trial : trials_) {
+      by(std::min(trial.at + settings_.delivery_timeout, trial.until - settings_.lease_margin));
+      if (mode_ == Mode::kRetiring) by(retire_by_);
+    }
+    if (now_ < next_trial_ && !(suspected_.empty() && retried_.empty())) by(next_trial_);
   }
   const Writer& confirms = writers_[static_cast<std::size_t>(Write::kConfirm)];
-  if (confirming_.empty() && !confirms.busy) by(std::max(ConfirmDue(), confirms.not_before));
-  const bool pending[] = {!confirming_.empty(), !failing_.empty() || !to_fail_.empty(),
+  if (confirming_.empty() && narrowed_.empty() && !confirms.busy) by(std::max(ConfirmDue(), confirms.not_before));
+  if (mode_ == Mode::kActive && !writers_[static_cast<std::size_t>(Write::kRemove)].busy) by(next_removal_);
+  const bool pending[] = {!confirming_.empty() || !narrowed_.empty(), !failing_.empty() || !to_fail_.empty(),
                           !releasing_.empty() || !to_release_.empty(), MarkDue()};
   for (std::size_t w = 0; w < 4; ++w) {
     if (pending[w] && !writers_[w].busy) by(writers_[w].not_before);

@@ -8,12 +8,9 @@ namespace outbox::engine {
 
 using publish::Outcome;
 
-Engine::Engine(const Settings& settings)
-    : settings_(settings), random_(settings.seed), events_(settings.window_events) {
+Engine::Engine(const Settings& settings) : settings_(settings), random_(settings.seed) {
   assert(!settings.policies.empty() && settings.batch_events > 0 &&
          settings.window_events >= 2 * settings.batch_events);
-  free_.reserve(events_.size());
-  for (EventIndex e = settings.window_events; e-- > 0;) free_.push_back(e);
 }
 
 void Engine::Advance(Time now) { now_ = std::max(now_, now); }
@@ -30,6 +27,7 @@ void Engine::LeaseHeld(Time until, bool careful) {
   mode_ = Mode::kActive;
   must_sweep_ = true;
   next_read_ = now_;
+  next_removal_ = now_ + settings_.removal_interval;
 }
 
 void Engine::LeaseLost() {
@@ -44,8 +42,10 @@ void Engine::LeaseLost() {
   for (const EventIndex e : to_release_) Settle(e);
   to_fail_.clear();
   to_release_.clear();
+  cannot_record_ = failures_unrecorded_ = false;
   if (!WriterOf(Write::kMark).busy) mark_ = Mark::kNone;
   if (in_flight_ > 0) StartReset(false);
+  if (!trials_.empty()) StartTrialReset();
 }
 
 void Engine::Retire(Time deadline) {
@@ -54,14 +54,19 @@ void Engine::Retire(Time deadline) {
   mode_ = Mode::kRetiring;
   read_is_stale_ = reserving_;
   DropQueued();
+  GiveUpRecords();
 }
 
 // ---- storage ----
 
 BatchIndex Engine::Reserved(const Reservation& reservation, std::span<const Incoming> events) {
-  assert(reserving_ && events.size() <= free_.size());
+  assert(reserving_);
   reserving_ = false;
-  more_ = reservation.more;
+  if (!rescan_step_) {
+    more_ = reservation.more;
+    new_rows_wait_ =
+        more_ && std::any_of(events.begin(), events.end(), [](const Incoming& e) { return e.attempts == 0; });
+  }
   read_failures_ = 0;
   counters_.reserved += events.size();
 
@@ -74,39 +79,59 @@ BatchIndex Engine::Reserved(const Reservation& reservation, std::span<const Inco
     free_batches_.pop_back();
   }
   batches_[b] = {static_cast<std::uint32_t>(events.size()), reservation.arena_bytes, reservation.until,
-                 reservation.drain_first};
+                 reservation.token, reservation.drain_first};
   bytes_ += reservation.arena_bytes;
   if (events.empty()) empty_batches_.push_back(b);
 
-  bool useful = false;
+  MakeRoom(events.size());
+  bool useful = false, crowded = std::exchange(skips_retries_, false);
   for (std::uint32_t i = 0; i < events.size(); ++i) {
     const Incoming& in = events[i];
     const EventIndex e = free_.back();
     free_.pop_back();
-    events_[e] = {in.key_hash, b, i, in.lane, 0, in.attempts, in.policy, State::kQueued, in.has_key};
-    if (read_is_stale_ || IsHeld(events_[e])) {
+    events_[e] = {in.key_hash, b, i, in.lane, 0, in.attempts, in.policy, State::kQueued, in.has_key, in.doubtful};
+    const bool held = read_is_stale_ || IsHeld(events_[e]);
+    // A retry for which there is no room stays due, and is read again when others of its kind have had their turn. One that
+    // would fail again at once has room while no more than a batch of failures waits for its record.
+    const bool beyond_room =
+        !in.returned && in.attempts > 0 &&
+        (in.refused ? AwaitingRecord() >= settings_.batch_events : retried_.size() >= settings_.max_retried());
+    crowded = crowded || beyond_room;
+    if (held || beyond_room) {
       Drop(e);
+      continue;
+    }
+    useful = true;
+    if (in.returned) {
+      RecordDelivered(e, Kept::kCameBack);
     } else if (in.refused) {
       Fail(e, 0);
-      useful = true;
     } else {
       queue_.push_back(e);
       if (in.attempts > 0) HoldKey(e, Hold::Why::kRetried);
-      useful = true;
     }
+  }
+  EndRead();
+  if (std::exchange(rescan_step_, false)) {
+    // After a reset the next read rewinds, and that ends the rescan.
+    if (!std::exchange(read_is_stale_, false)) EndRescanStep(reservation.rescan);
+    if (std::exchange(woken_, false)) Wake();
+    return b;
   }
   read_is_stale_ = false;
   // Nothing is left that the broker could owe an answer to, be it that somebody else had it or that it was deleted.
   if (InHand() == 0 && !resetting_ && !reservation.more) owed_since_ = kForever;
-  EndRead();
-  if (careful_) BeginCarefulStep(events.empty() && !reservation.more);
+  passed_over_ = events.empty() && reservation.more;
+  if (careful_ && !passed_over_) BeginCarefulStep(events.empty());
 
   if (useful) {
     poll_gap_ = settings_.min_poll;
     next_read_ = reservation.more ? now_ : now_ + poll_gap_;
   } else {
     poll_gap_ = std::clamp(2 * poll_gap_, settings_.min_poll, settings_.poll_interval);
-    next_read_ = reservation.more ? now_ : now_ + poll_gap_;
+    // Where there are only retries that there is no room for, reading on at once would bring the same.
+    if (crowded) poll_gap_ = std::min(poll_gap_, 16 * settings_.min_poll);
+    next_read_ = reservation.more && !crowded ? now_ : now_ + poll_gap_;
   }
   polls_ = true;
   if (std::exchange(woken_, false)) Wake();
@@ -115,8 +140,8 @@ BatchIndex Engine::Reserved(const Reservation& reservation, std::span<const Inco
 
 void Engine::ReserveFailed(outbox_code code) {
   assert(reserving_);
-  reserving_ = more_ = false;
-  read_is_stale_ = false;
+  reserving_ = more_ = skips_retries_ = false;
+  read_is_stale_ = rescan_step_ = false;
   must_sweep_ = true;  // rows may have been read and not arrived
   EndRead();
   next_read_ = now_ + Backoff(settings_.min_backoff, settings_.max_backoff, ++read_failures_);
@@ -134,74 +159,62 @@ void Engine::Wake() {
 }
 
 void Engine::EndRead() {
-  for (auto it = holds_.begin(); it != holds_.end();) it = it->second.why == Hold::Why::kBarrier ? LiftHold(it) : ++it;
+  for (const std::uint64_t key : barriers_) {
+    const auto hold = holds_.find(key);
+    if (hold != holds_.end() && hold->second.why == Hold::Why::kBarrier) LiftHold(hold);
+  }
+  barriers_.clear();
 }
 
 // The storage keeps the key's later events back from here on. Any that was dropped meanwhile may stand *before* the
 // failed one, so it must be read before the failed one comes back.
-Engine::Holds::iterator Engine::LiftHold(Holds::iterator hold) {
-  if (!hold->second.passed) return holds_.erase(hold);
-  hold->second.why = Hold::Why::kSweep;
-  hold->second.head = kNobody;
-  must_sweep_ = true;
-  return ++hold;
+void Engine::LiftHold(Holds::iterator hold) {
+  if (hold->second.passed)
+    AwaitRescan(hold->second);
+  else
+    holds_.erase(hold);
+}
+
+void Engine::AwaitRescan(Hold& hold) {
+  hold.why = Hold::Why::kSweep;
+  hold.head = kNobody;
+  hold.since = rescan_;
+  must_rescan_ = true;
+  if (OUTBOX_MUTANT(kRewindOnSettle)) {
+    must_sweep_ = true;
+    next_read_ = std::min(next_read_, now_);
+  }
+}
+
+// What the reading dropped during the rescan stands above where the rescan ends, unless that is where the reading is now:
+// then the rescan has found it.
+void Engine::EndRescanStep(std::uint32_t reached) {
+  next_step_ = now_ + std::min(settings_.rescan_rest * (now_ - step_began_), settings_.max_rescan_rest);
+  if (OUTBOX_MUTANT(kKeyGoesOnEarly)) reached = OUTBOX_RESCAN_DONE;
+  if (reached == OUTBOX_RESCAN_GOES_ON) return;
+  rescanning_ = false;
+  for (auto it = holds_.begin(); it != holds_.end();) {
+    Hold& hold = it->second;
+    if (hold.why != Hold::Why::kSweep || hold.since == rescan_) {
+      ++it;
+    } else if (reached == OUTBOX_RESCAN_DONE || hold.missed != rescan_) {
+      it = holds_.erase(it);
+    } else {
+      AwaitRescan(hold);
+      ++it;
+    }
+  }
 }
 
 bool Engine::IsHeld(const Event& event) {
   if (holds_.empty() || !MayHold(event)) return false;
   const auto hold = holds_.find(event.key_hash);
   if (hold == holds_.end()) return false;
+  // A rescan that began after the key's trouble was over meets all of its events, from the first one on.
+  if (rescan_step_ && hold->second.why == Hold::Why::kSweep && hold->second.since != rescan_) return false;
   hold->second.passed = true;
+  hold->second.missed = rescan_;
   return true;
-}
-
-void Engine::Written(Write what, outbox_code code) {
-  Writer& writer = WriterOf(what);
-  assert(writer.busy);
-  writer.busy = false;
-  if (code != OUTBOX_OK && (what == Write::kConfirm || code != OUTBOX_LEASE_LOST)) {
-    if (what == Write::kConfirm || mode_ != Mode::kLost) {
-      writer.not_before = now_ + Backoff(settings_.min_backoff, settings_.max_backoff, ++writer.failures);
-      return;
-    }
-  }
-  writer.failures = 0;
-  if (what == Write::kFail) {
-    for (const FailedEvent& f : failing_) FailWritten(f, code == OUTBOX_OK);
-    failing_.clear();
-  } else {
-    std::vector<EventIndex>& events = EventsOf(what);
-    for (const EventIndex e : events) {
-      if (what == Write::kConfirm) {
-        ++counters_.confirmed;
-        FreeKey(e);
-      }
-      Settle(e);
-    }
-    events.clear();
-  }
-  if (code != OUTBOX_LEASE_LOST) return;
-  must_sweep_ = true;
-  if (lease_until_ != kForever) LeaseLost();
-}
-
-void Engine::FailWritten(const FailedEvent& f, bool committed) {
-  if (committed) {
-    ++counters_.failed;
-    if (f.disposition == OUTBOX_DEAD) ++counters_.dead;
-    if (f.disposition == OUTBOX_BLOCK) ++counters_.blocked;
-  }
-  const auto hold = holds_.find(events_[f.event].key_hash);
-  if (MayHold(events_[f.event]) && hold != holds_.end() && hold->second.head == f.event) {
-    if (!committed || f.disposition == OUTBOX_DEAD) {
-      FreeKey(f.event);
-    } else if (reserving_) {
-      hold->second.why = Hold::Why::kBarrier;
-    } else {
-      LiftHold(hold);
-    }
-  }
-  Settle(f.event);
 }
 
 // ---- broker ----
@@ -209,8 +222,11 @@ void Engine::FailWritten(const FailedEvent& f, bool committed) {
 void Engine::Reported(std::span<const publish::Report> reports) {
   for (const publish::Report& r : reports) {
     if (!Awaits(r)) continue;
+    if (publish::IsTrial(r.epoch)) {
+      TrialReported(r);
+      continue;
+    }
     Event& event = events_[r.event];
-    const bool alone = group_limit_ == 1 && group_sent_ == 1;
     --in_flight_;
     LaneState& lane = LaneOf(event.lane);
     --lane.in_flight;
@@ -236,17 +252,10 @@ void Engine::Reported(std::span<const publish::Report> reports) {
         owed_since_ = std::min(owed_since_, sent);
         break;
       case Outcome::kRefused:
-        if (alone) {
-          if (mode_ == Mode::kLost)
-            event.state = State::kUnknown;
-          else
-            Fail(r.event, r.error);
-        } else {
-          // Whom the broker meant is not known: its neighbours in the request are refused with it.
-          event.state = State::kUnknown;
-          if (next_group_limit_ == 0)
-            next_group_limit_ = std::max(1u, (group_limit_ > 0 ? group_limit_ : in_flight_ + 1) / 8);
-        }
+        // Which one the broker meant is not known: its neighbours in the request are refused with it.
+        event.state = State::kUnknown;
+        refused_ = true;
+        Suspect(event.lane);
         StartReset(false);
         break;
     }
@@ -254,6 +263,8 @@ void Engine::Reported(std::span<const publish::Report> reports) {
 }
 
 void Engine::ProducerFailed() { StartReset(true); }
+
+void Engine::ProducerOutdated() { StartReset(false); }
 
 void Engine::StartReset(bool outage) {
   if (resetting_) return;
@@ -264,23 +275,27 @@ void Engine::StartReset(bool outage) {
   DropQueued();
   next_read_ = now_;
   BreakCarefulStep(outage);
+  outage_ = outage;
   if (outage) owed_since_ = OwedSince();
-  if (outage) {
-    next_read_ += Backoff(settings_.min_backoff, settings_.max_backoff, ++broker_failures_);
-    polls_ = false;
-  }
   commands_.push_back({.what = Do::kReset, .epoch = epoch_ + 1});
 }
 
 void Engine::ResetDone(std::uint32_t epoch) {
+  if (publish::IsTrial(epoch)) return TrialResetDone(epoch);
   if (!resetting_ || epoch != epoch_ + 1) return;
   epoch_ = epoch;
   resetting_ = false;
   flights_.clear();
   first_flight_ = next_flight_;
   in_flight_ = 0;
-  group_sent_ = 0;
-  if (next_group_limit_ > 0) group_limit_ = std::exchange(next_group_limit_, 0);
+  next_read_ = now_;
+  if (std::exchange(refused_, false) && !OUTBOX_MUTANT(kRefusalIsOutage)) {
+    broker_failures_ = 0;
+    owed_since_ = kForever;
+  } else if (outage_) {
+    next_read_ += Backoff(settings_.min_backoff, settings_.max_backoff, ++broker_failures_);
+    polls_ = false;
+  }
   for (EventIndex e = 0; e < events_.size(); ++e) {
     if (events_[e].state != State::kSent && events_[e].state != State::kUnknown) continue;
     ++counters_.sent_again;
@@ -298,6 +313,13 @@ void Engine::ResetDone(std::uint32_t epoch) {
 void Engine::DropQueued() {
   for (const EventIndex e : queue_) Drop(e);
   queue_.clear();
+  for (std::deque<EventIndex>* waiting : {&suspected_, &retried_}) {
+    for (const EventIndex e : *waiting) {
+      LeaveTrial(e, false);
+      Drop(e);
+    }
+    waiting->clear();
+  }
 }
 
 void Engine::Drop(EventIndex e) {
@@ -310,19 +332,11 @@ void Engine::Drop(EventIndex e) {
   }
 }
 
-void Engine::Fail(EventIndex e, std::int32_t error) {
-  Event& event = events_[e];
-  event.state = State::kFailing;
-  FailedEvent failed{e, OUTBOX_RETRY, 0, error};
-  const FailurePolicy& policy = settings_.policies[event.policy];
-  if (event.attempts + 1 >= policy.max_attempts || error == publish::kEndsRelays) {
-    failed.disposition = policy.on_exhausted;
-  } else {
-    failed.retry_after = Backoff(policy.retry_backoff, policy.max_retry_backoff, event.attempts + 1);
-  }
-  to_fail_.push_back(failed);
-  if (OUTBOX_MUTANT(kOptimisticDeadLetter) && failed.disposition == OUTBOX_DEAD) return FreeKey(e);
-  HoldKey(e, Hold::Why::kFailing);
+void Engine::MakeRoom(std::size_t events) {
+  if (free_.size() >= events) return;
+  const auto first = static_cast<EventIndex>(events_.size());
+  events_.resize(events_.size() + events - free_.size());
+  for (auto e = static_cast<EventIndex>(events_.size()); e-- > first;) free_.push_back(e);
 }
 
 // Reads ascend, so what is in hand of the key already stands before the head and goes its way; what arrives later waits.
@@ -339,10 +353,7 @@ void Engine::FreeKey(EventIndex e) {
   if (holds_.empty() || !MayHold(events_[e])) return;
   const auto hold = holds_.find(events_[e].key_hash);
   if (hold == holds_.end() || hold->second.head != e) return;
-  hold->second.why = Hold::Why::kSweep;
-  hold->second.head = kNobody;
-  must_sweep_ = true;
-  next_read_ = std::min(next_read_, now_);
+  AwaitRescan(hold->second);
 }
 
 void Engine::Settle(EventIndex e) {

@@ -8,14 +8,15 @@
 #include <string>
 #include <thread>
 
+#include "net/listen.hpp"
 #include "status.hpp"
 
 namespace outbox::engine {
 
 class HintListener {
  public:
-  // `address` is ADDRESS:PORT in numbers, one of IPv6 in brackets; port 0 = any that is free. `heard` runs on a thread of the listener's own.
-  // OUTBOX_BAD_CONFIG: it cannot be had.
+  // `address` is ADDRESS:PORT, as net::Bind takes it. `heard` runs on a thread of the listener's own. Errors: those of
+  // net::Bind, and kShortage.
   [[nodiscard]] static Result<std::unique_ptr<HintListener>> Start(const std::string& address,
                                                                    std::function<void()> heard);
   ~HintListener();
@@ -25,10 +26,10 @@ class HintListener {
   [[nodiscard]] const std::string& address() const { return address_; }
 
  private:
-  HintListener(int socket, int stop, std::string address, std::function<void()> heard);
+  HintListener(net::Descriptor socket, net::Descriptor stop, std::string address, std::function<void()> heard);
   void Run() const;
 
-  const int socket_, stop_;
+  const net::Descriptor socket_, stop_;
   const std::string address_;
   const std::function<void()> heard_;
   std::thread thread_;

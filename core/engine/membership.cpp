@@ -37,6 +37,18 @@ Time Membership::NextBeat() const {
 
 Time Membership::NextTry() { return std::min<Time>(poll_interval_ << std::min(failures_++, 4u), lease_ / 5); }
 
+bool Membership::MeetsNamesake(const Lease& lease, Time asked) {
+  if (lease.namesakes == 0) {
+    namesake_since_ = kForever;
+    told_namesake_ = false;
+    return false;
+  }
+  namesake_since_ = std::min(namesake_since_, asked);
+  if (told_namesake_ || asked - namesake_since_ <= lease_) return false;
+  told_namesake_ = true;
+  return true;
+}
+
 void Membership::Begin(std::uint32_t shards) {
   shards_ = shards;
   owned_.clear();

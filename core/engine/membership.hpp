@@ -35,6 +35,9 @@ class Membership {
   // How long to wait before the next heartbeat.
   [[nodiscard]] Time NextBeat() const;
   [[nodiscard]] Time NextTry();  // after one that failed
+  // True once, when a relay of the same name turns out to be running: it was there for longer than a lease lasts, so it is no
+  // predecessor that was killed.
+  [[nodiscard]] bool MeetsNamesake(const Lease& lease, Time asked);
 
   // The number of shards has changed: nothing is held any more.
   void Begin(std::uint32_t shards);
@@ -54,6 +57,8 @@ class Membership {
   std::map<std::uint32_t, std::uint64_t> owned_;
   std::set<std::uint32_t> handing_over_;
   std::uint32_t failures_ = 0;
+  Time namesake_since_ = kForever;
+  bool told_namesake_ = false;
 };
 
 }  // namespace outbox::engine

@@ -7,7 +7,18 @@
 
 namespace outbox::engine {
 
-enum class Mutant : std::uint8_t { kNone, kConfirmBeforeAck, kOptimisticDeadLetter, kRestartInReportOrder };
+enum class Mutant : std::uint8_t {
+  kNone,
+  kConfirmBeforeAck,
+  kOptimisticDeadLetter,
+  kRestartInReportOrder,
+  kRewindOnSettle,
+  kKeyGoesOnEarly,
+  kRefusalIsOutage,
+  kEarlyTrial,
+  kOvertakenTrial,
+  kConfirmRefusalIsOutage,
+};
 
 #ifdef OUTBOX_MUTANTS_BY_NAME
 [[nodiscard]] bool IsChosen(Mutant mutant);

@@ -21,10 +21,12 @@ struct Tally {
   Counters counters;
   Latency latency;
   std::map<std::pair<std::string, std::int32_t>, std::uint64_t> failures;  // by reason and disposition
+  std::uint64_t returned = 0;                                              // rows that were removed and have come back
 
   Tally& operator+=(const Tally& other) {
     counters += other.counters;
     latency += other.latency;
+    returned += other.returned;
     for (const auto& [kind, count] : other.failures) failures[kind] += count;
     return *this;
   }
@@ -36,7 +38,12 @@ struct ShardObservation {
   Time lease_until = 0;
   Time owed_since = kForever;  // since when the broker owes an answer
   std::uint32_t in_hand = 0, in_flight = 0;
-  std::int64_t oldest_created_us = 0;  // of those in hand, about; 0 = none or not known
+  std::int64_t oldest_created_us = 0;     // of those in hand, about; 0 = none or not known
+  Time removes_nothing_since = kForever;  // see Engine::RemovesNothingSince
+  bool cannot_record = false;             // see Engine::CannotRecord
+  bool failures_unrecorded = false;       // see Engine::FailuresUnrecorded
+  std::string kept_why, record_why;       // of these: which event, and what the database says
+  std::string unreachable_brokers;        // which, and why; empty = none
 };
 
 // The last look at the tables.
@@ -50,7 +57,7 @@ struct BacklogObservation {
 };
 
 struct Observation {
-  std::string relay_id;
+  std::string relay_id, incarnation;
   bool stopping = false;
   PeerState database, broker;
   std::vector<CallUnderWay> calls;

@@ -44,14 +44,20 @@ void Reader::Execute(ReadOrder& order) {
 
   const Time asked = Now();
   auto batch = connection_.Use("reserve", order.call, [&, again = false](plugins::Session& session) mutable {
-    order.reserve.sweep = order.reserve.sweep || std::exchange(again, true);  // what was read may not have arrived
-    return session.ReserveNewEvents(order.reserve, order.call);
+    if (std::exchange(again, true)) order.reserve.sweep = OUTBOX_REWIND;  // what was read may not have arrived
+    auto read = session.ReserveNewEvents(order.reserve, order.call);
+    // Of a read these say that nothing can be brought, not that one event is bad: nobody may take that for an answer.
+    if (const outbox_code code = read.status().code(); code == OUTBOX_BAD_DATA || code == OUTBOX_REFUSED)
+      return decltype(read)(Status(OUTBOX_INTERNAL, read.status().text()));
+    return read;
   });
   if (!batch.ok()) return failed_(batch.status().code());
 
   Reading reading;
   reading.reservation.arena_bytes = batch->arena_bytes();
   reading.reservation.more = batch->more();
+  reading.reservation.rescan = batch->rescan();
+  reading.reservation.token = batch->token();
   if (batch->lease_left().count() > 0) {
     reading.reservation.until = asked + std::chrono::microseconds(batch->lease_left()).count();
   }
@@ -92,6 +98,7 @@ Incoming Reader::Describe(const outbox_event& event, const publish::Prepared& pr
   in.attempts = event.attempts;
   in.lane = prepared.lane;
   in.refused = prepared.refusal >= 0;
+  in.doubtful = prepared.doubtful;
   return in;
 }
 

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "engine/clock.hpp"
+#include "shortage.hpp"
 
 namespace outbox::engine {
 namespace {
@@ -30,6 +31,7 @@ Relay::Relay(config::Relay config, std::shared_ptr<plugins::Store> store, Publis
       connection_(store_, database_, watchdog_->Watch("lease thread")),
       membership_(Micros(config_.reserve_duration), Micros(config_.poll_interval)) {
   if (config_.id.empty()) config_.id = MakeId();
+  lease_id_ = LeaseId(config_.id, incarnation_);
 }
 
 Relay::~Relay() {
@@ -95,9 +97,13 @@ Result<std::unique_ptr<ShardRunner>> Relay::MakeRunner(std::uint32_t shard) {
     first_step_over_ = true;
     changed_.notify_all();
   };
-  return ShardRunner::Start(
-      shard, membership_.shards(),
-      {config_, config_.id, store_, database_, broker_, watchdog_, logger_, retired, first_step_over}, publishers_);
+  try {
+    return ShardRunner::Start(
+        shard, membership_.shards(),
+        {config_, lease_id_, store_, database_, broker_, watchdog_, logger_, retired, first_step_over}, publishers_);
+  } catch (const std::exception& error) {
+    return StatusOf(error);  // no thread, no memory: tried again, or the end of the start
+  }
 }
 
 Status Relay::Wait() {
@@ -118,6 +124,7 @@ Counters Relay::counters() const { return Observe().tally.counters; }
 Observation Relay::Observe() const {
   Observation seen;
   seen.relay_id = config_.id;
+  seen.incarnation = incarnation_;
   seen.database = database_->State();
   seen.broker = broker_->State();
   seen.calls = watchdog_->UnderWay(Now());
@@ -202,7 +209,7 @@ Result<Time> Relay::Heartbeat() {
   ReturnRetired();
   const Time asked = Now();
   auto held = connection_.Use("heartbeat", MakeCall(), [&](plugins::Session& session) {
-    return session.Heartbeat(config_.id, config_.reserve_duration, MakeCall());
+    return session.Heartbeat(lease_id_, config_.reserve_duration, MakeCall());
   });
   if (!held.ok()) return held.status();
   met_database_ = true;
@@ -210,9 +217,21 @@ Result<Time> Relay::Heartbeat() {
   const bool was_idle = membership_.owned().empty();
   for (const ShardOrder& order : membership_.Answered(*held, asked)) Follow(order);
   if (membership_.owned().empty() && (!told_standby_ || !was_idle)) {
-    logger_->info("standby: another relay holds the lease; taking over when it ends");
+    if (held->namesakes > 0)
+      logger_->info(
+          "standby: a relay with the same id ({}) holds the lease: one that ended without a clean stop, or one that "
+          "runs"
+          " elsewhere; taking over when the lease ends",
+          config_.id);
+    else
+      logger_->info("standby: another relay holds the lease; taking over when it ends");
     told_standby_ = true;
   }
+  if (membership_.MeetsNamesake(*held, asked))
+    logger_->warn(
+        "another running relay has the same id ({}); this one is incarnation {}. Each works only on shards that it has"
+        " leased itself; give every relay an id of its own in /relay/id, or none",
+        config_.id, incarnation_);
   return membership_.NextBeat();
 }
 
@@ -255,8 +274,10 @@ void Relay::Follow(const ShardOrder& order) {
     runners_[order.shard] = std::move(*made);
   }
   if (order.news)
-    logger_->info("delivering shard {} of {} as {} (token {}){}", order.shard, membership_.shards(), config_.id,
-                  order.token, careful ? "; its last owner did not give it back, so the first steps are small" : "");
+    logger_->info(
+        "delivering shard {} of {} as {} (token {}){}", order.shard, membership_.shards(), config_.id, order.token,
+        careful ? "; an owner ended without releasing it, so it starts slowly until the oldest events are delivered"
+                : "");
   runners_[order.shard]->LeaseHeld(order.token, order.until, careful);
 }
 
@@ -293,7 +314,7 @@ void Relay::ReturnRetired() {
   const std::vector<outbox_owned_shard> shards = membership_.StillHeld(retired);
   if (shards.empty()) return;
   const Status returned = connection_.Use("return_shards", MakeCall(), [&](plugins::Session& session) {
-    return session.ReturnShards(config_.id, shards, /*leave=*/false, MakeCall());
+    return session.ReturnShards(lease_id_, shards, /*leave=*/false, MakeCall());
   });
   // Told again by the next heartbeat, and then done again.
   if (!returned.ok()) return;
@@ -328,7 +349,7 @@ void Relay::GiveBack(Time deadline) {
     const Time share = std::max<Time>(100 * kMillisecond, (deadline - Now()) / tries);
     call.timeout = std::min(call.timeout, std::chrono::duration_cast<Millis>(std::chrono::microseconds(share)));
     left = connection_.Use("return_shards", call, [&](plugins::Session& session) {
-      return session.ReturnShards(config_.id, shards, all_retired, call);
+      return session.ReturnShards(lease_id_, shards, all_retired, call);
     });
     if (left.code() != OUTBOX_TIMEOUT) break;
   }

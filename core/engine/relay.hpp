@@ -17,6 +17,7 @@
 #include "engine/hint_listener.hpp"
 #include "engine/membership.hpp"
 #include "engine/observation.hpp"
+#include "engine/relay_id.hpp"
 #include "engine/shard_runner.hpp"
 #include "engine/waker.hpp"
 
@@ -39,6 +40,7 @@ class Relay {
   bool Stop(config::Duration timeout);
 
   [[nodiscard]] const std::string& id() const { return config_.id; }
+  [[nodiscard]] const std::string& incarnation() const { return incarnation_; }
   [[nodiscard]] Counters counters() const;
   // Any thread, from the beginning on; waits for no peer.
   [[nodiscard]] Observation Observe() const;
@@ -65,6 +67,8 @@ class Relay {
   }
 
   config::Relay config_;
+  const std::string incarnation_ = NewIncarnation();
+  std::string lease_id_;  // as the storage knows this relay
   const std::shared_ptr<plugins::Store> store_;
   const PublisherFactory publishers_;
   const std::shared_ptr<spdlog::logger> logger_;

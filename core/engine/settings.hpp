@@ -26,6 +26,8 @@ struct Settings {
   std::uint32_t batch_events = 1000;
   std::uint32_t window_events = 20'000;  // >= 2 * batch_events, else reading never overlaps sending
   std::uint64_t window_bytes = std::uint64_t{32} << 20;
+  // So many failed events may wait for their record beside the window, without their payload.
+  std::uint32_t max_awaiting_record = 0;
   bool order_keys = true;
   // The storage marks reserved rows, so that events given up must be released.
   bool marks_rows = false;
@@ -38,10 +40,24 @@ struct Settings {
   Time confirm_gather = 5 * kMillisecond;
   // A lane without traffic for so long is proven anew; brokers forget idle producers.
   Time lane_idle = 3600 * kSecond;
-  // Even undisturbed, reading begins anew at the oldest row so often: an operator may have settled a blocked event.
+  // Between two steps of a rescan lies this many times what the first of them took.
+  Time rescan_rest = 9;
+  // But no more than this: a step takes long where the machine slept or the database was out of reach.
+  Time max_rescan_rest = 10 * kSecond;
+  // Between two records of failures lies what the first of them took, or this many times that while new rows wait to be
+  // read; but no more than the second number.
+  Time record_rest = 3, max_record_rest = kSecond;
+  // Even undisturbed, a rescan begins so often: an operator may have settled a blocked event.
   Time sweep_interval = 60 * kSecond;
+  // So often the rows that the database did not let go are tried again; kForever = never.
+  Time removal_interval = kForever;
   // After a failed call to the database or a failed connection to the broker.
   Time min_backoff = 100 * kMillisecond, max_backoff = 5 * kSecond;
+  // The events of a lane in which a record was refused go as trials for at least this time; doubled if it happens again.
+  Time min_suspicion = kSecond, max_suspicion = 60 * kSecond;
+  // Trials without an answer at a time: of events that have never failed, and of those that have. The second number is a
+  // tenth of the first, so that events which keep failing take no more than that share of the broker's time.
+  std::uint32_t max_trials = 50, max_retrials = 5;
   // An event that so many owners in a row were about to send alone, and ended, is given up by the next.
   std::uint32_t most_owners = 3;
   std::uint64_t seed = 1;
@@ -51,6 +67,8 @@ struct Settings {
 
   // Handed over together in a backlog.
   [[nodiscard]] std::uint32_t records_at_once() const { return std::min(4 * batch_events, window_events / 4); }
+  // Events that have failed before take at most this part of the window.
+  [[nodiscard]] std::uint32_t max_retried() const { return std::max(1U, window_events / 10); }
   // Two batches always fit.
   [[nodiscard]] std::uint64_t batch_bytes() const { return window_bytes / 2; }
 };

@@ -9,6 +9,13 @@
 namespace outbox::engine {
 namespace {
 
+// Between two tries to remove rows that the database did not let go; each may keep the writer for half of the second.
+constexpr Time kLongestUntilRemoval = 60 * kSecond;
+constexpr Millis kRemovalAllowed{2'000};
+
+// At about 300 bytes each. The databases record 14 000 to 34 000 failures a second (docs/performance.md).
+constexpr std::uint32_t kMostAwaitingRecord = 200'000;
+
 // Of one shard, when the relay may hold all of them: its memory has one limit.
 Settings MakeSettings(const config::Relay& c, bool marks_rows, std::uint32_t shards) {
   Settings s;
@@ -17,10 +24,13 @@ Settings MakeSettings(const config::Relay& c, bool marks_rows, std::uint32_t sha
   s.window_bytes = std::max<std::uint64_t>(2, c.max_in_flight_bytes / shards);
   s.order_keys = c.ordering == config::Ordering::kKey;
   s.marks_rows = marks_rows;
+  // A reservation of rows may end while their failures wait.
+  s.max_awaiting_record = marks_rows ? 0 : kMostAwaitingRecord / shards;
   s.policies = Policies(c).All();
   s.poll_interval = Micros(c.poll_interval);
   s.delivery_timeout = Micros(c.delivery_timeout);
   s.lease_margin = Micros(c.reserve_duration) / 5;
+  s.removal_interval = std::clamp<Time>(s.policies[0].max_retry_backoff, kSecond, kLongestUntilRemoval);
   s.seed = static_cast<std::uint64_t>(Now());
   return s;
 }
@@ -59,9 +69,17 @@ ShardRunner::ShardRunner(std::uint32_t shard, std::uint32_t shards, Parts parts)
       parts_(std::move(parts)),
       turn_(parts_.watchdog->Watch("engine of shard " + std::to_string(shard))),
       reset_(parts_.watchdog->Watch("publisher of shard " + std::to_string(shard))),
+      trial_reset_(parts_.watchdog->Watch("trials of shard " + std::to_string(shard))),
       policies_(parts_.config),
       settings_(MakeSettings(parts_.config, parts_.store->MarksRows(), shards)),
-      engine_(settings_) {}
+      engine_(settings_),
+      log_retries_(parts_.logger, "failed in the last second and will be tried again; status counts them"),
+      log_given_up_(parts_.logger,
+                    "were given up in the last second; `outbox-relay dead list`, also with --blocked, lists them"),
+      log_kept_(parts_.logger,
+                "were recorded as undeletable in the last second; `outbox-relay dead list --undeletable` lists them"),
+      log_returns_(parts_.logger, "came back to the outbox in the last second after their removal and are sent again") {
+}
 
 // Records may point into batches until the publisher is gone.
 ShardRunner::~ShardRunner() {
@@ -138,7 +156,7 @@ void ShardRunner::OnReports(std::span<const publish::Report> reports) {
 
 void ShardRunner::OnReset(std::uint32_t epoch) {
   mailbox_.Post([this, epoch] {
-    reset_->Leave();
+    (publish::IsTrial(epoch) ? trial_reset_ : reset_)->Leave();
     engine_.ResetDone(epoch);
   });
 }
@@ -148,6 +166,11 @@ void ShardRunner::OnProducerFailed(const std::string& why) {
   mailbox_.Post([this] { engine_.ProducerFailed(); });
 }
 
+void ShardRunner::OnProducerOutdated(const std::string& why) {
+  parts_.logger->debug("producer of shard {} is replaced: {}", shard_, why);
+  mailbox_.Post([this] { engine_.ProducerOutdated(); });
+}
+
 void ShardRunner::OnBrokerState(bool up, const std::string& why) {
   if (up)
     parts_.broker->Good({this});
@@ -155,12 +178,19 @@ void ShardRunner::OnBrokerState(bool up, const std::string& why) {
     parts_.broker->Bad({this}, why);
 }
 
+void ShardRunner::OnBrokersUnreachable(const std::string& why) {
+  const std::lock_guard lock(shown_mutex_);
+  unreachable_brokers_ = why;
+  observation_.unreachable_brokers = why;
+}
+
 // ---- the engine's thread ----
 
 void ShardRunner::Run() {
   std::vector<Mailbox::Task> tasks;
   while (!stop_) {
-    mailbox_.Take(tasks, engine_.NextDeadline());
+    mailbox_.Take(tasks, std::min({engine_.NextDeadline(), log_retries_.Due(), log_given_up_.Due(), log_kept_.Due(),
+                                   log_returns_.Due()}));
     const Watched watch(*turn_, "a turn", kTurnAllowed);
     engine_.Advance(Now());
     for (const auto& task : tasks) task();
@@ -170,8 +200,10 @@ void ShardRunner::Run() {
       first_step_ = false;
       parts_.first_step_over(shard_);
     }
+    for (FailureLog* log : {&log_retries_, &log_given_up_, &log_kept_, &log_returns_}) log->Flush(Now());
     Show();
   }
+  for (FailureLog* log : {&log_retries_, &log_given_up_, &log_kept_, &log_returns_}) log->Flush(kForever);
 }
 
 // Once a turn, for as many events as it was about.
@@ -180,13 +212,26 @@ void ShardRunner::Show() {
   for (const std::int64_t created : created_) {
     if (created > 0 && (oldest == 0 || created < oldest)) oldest = created;
   }
-  const ShardObservation now{
-      shard_, engine_.Active(), engine_.LeaseUntil(), engine_.OwedSince(), engine_.InHand(), engine_.InFlight(),
-      oldest};
+  ShardObservation now{shard_,
+                       engine_.Active(),
+                       engine_.LeaseUntil(),
+                       engine_.OwedSince(),
+                       engine_.InHand(),
+                       engine_.InFlight(),
+                       oldest,
+                       engine_.RemovesNothingSince(),
+                       engine_.CannotRecord(),
+                       engine_.FailuresUnrecorded(),
+                       {},
+                       {},
+                       {}};
+  if (now.removes_nothing_since < kForever || now.cannot_record) now.kept_why = kept_why_;
+  if (now.cannot_record || now.failures_unrecorded) now.record_why = record_why_;
   const std::lock_guard lock(shown_mutex_);
   tally_.counters = engine_.counters();
   tally_.latency = latency_;
-  observation_ = now;
+  now.unreachable_brokers = unreachable_brokers_;
+  observation_ = std::move(now);
 }
 
 // Before the engine may forget the events.
@@ -207,6 +252,7 @@ void ShardRunner::Execute(const Command& command, std::span<const EventIndex> ev
       order.reserve.max_bytes = settings_.batch_bytes();
       order.reserve.reserve_duration = parts_.config.reserve_duration;
       order.reserve.sweep = command.sweep;
+      order.reserve.skip_retries = command.skip_retries;
       order.call = MakeCall(tenure_.token());
       order.forgotten.swap(forgotten_);
       reader_->Read(std::move(order));
@@ -216,11 +262,11 @@ void ShardRunner::Execute(const Command& command, std::span<const EventIndex> ev
       Publish(events, command.epoch);
       break;
     case Do::kReset:
-      reset_->Enter("a reset", Micros(kResetAllowed));
+      (publish::IsTrial(command.epoch) ? trial_reset_ : reset_)->Enter("a reset", Micros(kResetAllowed));
       publisher_->Reset(command.epoch);
       break;
     case Do::kConfirm:
-      WriteRows(Write::kConfirm, events);
+      WriteConfirm(events);
       break;
     case Do::kFail:
       WriteFailures(failures);
@@ -231,8 +277,14 @@ void ShardRunner::Execute(const Command& command, std::span<const EventIndex> ev
     case Do::kMark:
       WriteMark(events);
       break;
+    case Do::kRemove:
+      WriteRemoval();
+      break;
+    case Do::kDetach:
+      Detach(events);
+      break;
     case Do::kForget:
-      for (const EventIndex e : events) forgotten_.emplace_back(View(Row(e).row_id));
+      Forget(events);
       break;
     case Do::kFreeBatch:
       batches_[command.batch].reset();
@@ -245,8 +297,14 @@ void ShardRunner::Execute(const Command& command, std::span<const EventIndex> ev
 }
 
 void ShardRunner::Arrived(Reading reading) {
-  for (std::size_t i = 0; i < reading.events.size(); ++i)
-    reading.events[i].policy = policies_.Of(View(reading.batch->batch[i].topic));
+  for (std::size_t i = 0; i < reading.events.size(); ++i) {
+    const outbox_event& row = reading.batch->batch[i];
+    reading.events[i].policy = policies_.Of(View(row.topic));
+    const ReturnedRows::Seen seen = returned_.Read(View(row.row_id), View(row.event_id), Now());
+    if (seen == ReturnedRows::Seen::kNew) continue;
+    reading.events[i].returned = seen == ReturnedRows::Seen::kBackAgain;
+    if (seen == ReturnedRows::Seen::kBack) NoteReturn(row);
+  }
   const BatchIndex b = engine_.Reserved(reading.reservation, reading.events);
   if (b >= batches_.size()) {
     batches_.resize(b + 1);
@@ -254,6 +312,14 @@ void ShardRunner::Arrived(Reading reading) {
   }
   created_[b] = reading.batch->batch.empty() ? 0 : reading.batch->batch[0].created_us;
   batches_[b] = std::move(reading.batch);
+}
+
+void ShardRunner::Forget(std::span<const EventIndex> events) {
+  for (const EventIndex e : events) {
+    const FailedRows::Row* const failed = failed_.Find(e);
+    forgotten_.emplace_back(failed ? std::string_view(failed->row_id) : View(Row(e).row_id));
+    if (failed) failed_.Remove(e);
+  }
 }
 
 void ShardRunner::Publish(std::span<const EventIndex> events, std::uint32_t epoch) {
@@ -270,24 +336,26 @@ void ShardRunner::Publish(std::span<const EventIndex> events, std::uint32_t epoc
 void ShardRunner::WriteRows(Write what, std::span<const EventIndex> events) {
   WriteOrder order;
   order.what = what;
-  order.call = MakeCall(what == Write::kConfirm ? 0 : batches_[engine_.BatchOf(events.front())]->batch.token());
+  order.call = MakeCall(batches_[engine_.BatchOf(events.front())]->batch.token());
   order.rows.reserve(events.size());
   for (const EventIndex e : events) order.rows.push_back(Row(e).row_id);
   writer_->Do(std::move(order));
 }
 
-void ShardRunner::WriteFailures(std::span<const FailedEvent> failures) {
-  failing_.assign(failures.begin(), failures.end());
+void ShardRunner::WriteConfirm(std::span<const EventIndex> events) {
   WriteOrder order;
-  order.what = Write::kFail;
-  order.call = MakeCall(batches_[engine_.BatchOf(failures.front().event)]->batch.token());
-  for (const FailedEvent& f : failures) {
-    const publish::Refusal why = WhyFailed(f);
-    const std::string& reason = order.texts.emplace_back(why.reason);
-    const std::string& text = order.texts.emplace_back(why.text);
-    order.failures.push_back(
-        {Row(f.event).row_id, Raw(reason), Raw(text), f.retry_after / kMillisecond, f.disposition, 0});
-  }
+  order.call = MakeCall(0);
+  order.confirmed.reserve(events.size());
+  for (const EventIndex e : events) order.confirmed.push_back({Row(e).row_id, Row(e).event_id});
+  writer_->Do(std::move(order));
+}
+
+void ShardRunner::WriteRemoval() {
+  WriteOrder order;
+  order.what = Write::kRemove;
+  order.call = MakeCall(0);
+  order.call.timeout = std::min(order.call.timeout, kRemovalAllowed);
+  order.again = std::chrono::duration_cast<Millis>(std::chrono::microseconds(settings_.policies[0].max_retry_backoff));
   writer_->Do(std::move(order));
 }
 
@@ -302,48 +370,27 @@ void ShardRunner::WriteMark(std::span<const EventIndex> events) {
 
 // A failure is told when it is recorded: not with each try while the database cannot do that.
 void ShardRunner::Answered(const Written& written) {
-  if (written.what == Write::kMark) return engine_.Marked(written.code, written.owners);
-  if (written.what == Write::kFail && written.code == OUTBOX_OK) {
-    for (const FailedEvent& f : failing_) {
-      const publish::Refusal why = WhyFailed(f);
-      LogFailure(f, why);
-      const std::lock_guard lock(shown_mutex_);
-      ++tally_.failures[{why.reason, f.disposition}];
-    }
+  switch (written.what) {
+    case Write::kMark:
+      return engine_.Marked(written.code, written.owners);
+    case Write::kRemove:
+      if (written.removed > 0)
+        parts_.logger->info("{} delivered events that could not be removed from the outbox before are gone from it now",
+                            written.removed);
+      return engine_.Removed(written.code, written.removed);
+    case Write::kConfirm:
+      Confirmed(written);
+      break;
+    case Write::kFail:
+      if (written.code == OUTBOX_OK)
+        Recorded();
+      else
+        record_why_ = written.text;
+      break;
+    case Write::kRelease:
+      break;
   }
-  engine_.Written(written.what, written.code);
-}
-
-publish::Refusal ShardRunner::WhyFailed(const FailedEvent& failed) const {
-  if (failed.error == publish::kEndsRelays)
-    return {"ends_relays",
-            fmt::format("{} relays in a row ended while they were sending this event alone; their logs, and what the "
-                        "supervisor and the kernel say of their ends, may tell why",
-                        settings_.most_owners)};
-  const publish::PreparedBatch& batch = *batches_[engine_.BatchOf(failed.event)];
-  const std::int32_t refusal = batch.events[engine_.PositionOf(failed.event)].refusal;
-  return refusal >= 0 ? batch.refusals[static_cast<std::size_t>(refusal)] : publisher_->Explain(failed.error);
-}
-
-// One line a second at most, of each of the two kinds: a topic that is gone may fail a million events.
-void ShardRunner::LogFailure(const FailedEvent& failed, const publish::Refusal& why) {
-  FailureLog& log = failed.disposition == OUTBOX_RETRY ? log_retries_ : log_given_up_;
-  const Time now = Now();
-  if (now < log.quiet_until) {
-    ++log.unlogged;
-    return;
-  }
-  log.quiet_until = now + kSecond;
-  const outbox_event& row = Row(failed.event);
-  const std::string next = failed.disposition == OUTBOX_DEAD ? "moved to the dead letters"
-                           : failed.disposition == OUTBOX_BLOCK
-                               ? "given up, its key waits for an operator"
-                               : fmt::format("next try in {} ms", failed.retry_after / kMillisecond);
-  const std::string more = log.unlogged > 0 ? fmt::format(" ({} more not shown)", log.unlogged) : "";
-  log.unlogged = 0;
-  parts_.logger->warn("event {} for topic '{}' failed (attempt {} of {}): {}: {}; {}{}", View(row.event_id),
-                      View(row.topic), row.attempts + 1, settings_.policies[policies_.Of(View(row.topic))].max_attempts,
-                      why.reason, why.text, next, more);
+  engine_.Written(written.what, written.code, written.kept);
 }
 
 const outbox_event& ShardRunner::Row(EventIndex e) const {

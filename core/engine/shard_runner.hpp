@@ -4,16 +4,21 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
+#include <unordered_map>
 #include <vector>
 
 #include "config/config.hpp"
 #include "engine/engine.hpp"
+#include "engine/failed_rows.hpp"
+#include "engine/failure_log.hpp"
 #include "engine/mailbox.hpp"
 #include "engine/observation.hpp"
 #include "engine/policies.hpp"
 #include "engine/reader.hpp"
+#include "engine/returned_rows.hpp"
 #include "engine/tenure.hpp"
 #include "engine/writer.hpp"
 #include "publish/publisher.hpp"
@@ -67,7 +72,9 @@ class ShardRunner : private publish::PublisherListener {
   void OnReports(std::span<const publish::Report> reports) override;
   void OnReset(std::uint32_t epoch) override;
   void OnProducerFailed(const std::string& why) override;
+  void OnProducerOutdated(const std::string& why) override;
   void OnBrokerState(bool up, const std::string& why) override;
+  void OnBrokersUnreachable(const std::string& why) override;
 
   void Run();
   void Show();
@@ -76,18 +83,27 @@ class ShardRunner : private publish::PublisherListener {
   void Publish(std::span<const EventIndex> events, std::uint32_t epoch);
   void WriteRows(Write what, std::span<const EventIndex> events);
   void WriteFailures(std::span<const FailedEvent> failures);
+  void WriteConfirm(std::span<const EventIndex> events);
   void WriteMark(std::span<const EventIndex> events);
+  void WriteRemoval();
   void Answered(const Written& written);
   void Arrived(Reading reading);
   void Retired();
+  void Detach(std::span<const EventIndex> events);
+  void Forget(std::span<const EventIndex> events);
   [[nodiscard]] const outbox_event& Row(EventIndex e) const;
   [[nodiscard]] publish::Refusal WhyFailed(const FailedEvent& failed) const;
+  void Confirmed(const Written& written);
+  void Recorded();
+  void NoteReturn(const outbox_event& row);
+  [[nodiscard]] publish::Refusal WhyKept(const FailedEvent& failed) const;
   void LogFailure(const FailedEvent& failed, const publish::Refusal& why);
+  void LogKept(const FailedEvent& failed, const publish::Refusal& why);
   [[nodiscard]] Call MakeCall(std::uint64_t token) const;
 
   const std::uint32_t shard_;
   const Parts parts_;
-  const std::shared_ptr<Post> turn_, reset_;  // of the engine's thread, of the publisher
+  const std::shared_ptr<Post> turn_, reset_, trial_reset_;  // of the engine's thread, of the publisher's two streams
   const Policies policies_;
   const Settings settings_;
   Mailbox mailbox_;
@@ -102,18 +118,20 @@ class ShardRunner : private publish::PublisherListener {
   std::vector<std::int64_t> created_;                             // of the first event of each, 0 = not known
   std::vector<std::string> forgotten_;
   std::vector<publish::Outgoing> outgoing_;
-  std::vector<FailedEvent> failing_;  // being recorded
+  FailedRows failed_;
+  std::vector<FailedEvent> failing_;                      // being recorded
+  std::unordered_map<EventIndex, std::string> refusals_;  // what the database says of rows that it does not let go
+  std::string kept_why_, record_why_;                     // the newest of each, for the observation
+  ReturnedRows returned_;
   bool first_step_ = false;
-  struct FailureLog {
-    Time quiet_until = 0;
-    std::uint64_t unlogged = 0;
-  } log_retries_, log_given_up_;
+  FailureLog log_retries_, log_given_up_, log_kept_, log_returns_;
 
   Latency latency_;
 
   mutable std::mutex shown_mutex_;
   Tally tally_;
   ShardObservation observation_;
+  std::string unreachable_brokers_;
   std::atomic<bool> stop_ = false;
   std::thread thread_;
 };

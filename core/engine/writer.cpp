@@ -15,6 +15,8 @@ const char* NameOf(Write what) {
       return "release";
     case Write::kMark:
       return "mark";
+    case Write::kRemove:
+      return "remove_delivered";
   }
   return "";
 }
@@ -36,12 +38,15 @@ Writer::~Writer() {
 
 void Writer::Do(WriteOrder order) {
   mailbox_.Post([this, shared = std::make_shared<WriteOrder>(std::move(order))] {
-    Written written{shared->what, OUTBOX_OK};
+    Written written;
+    written.what = shared->what;
     const Status status = Execute(*shared, written);
     // The database is fine and will not have this: repeating does not mend it, so somebody must see it.
-    if (status.code() == OUTBOX_BAD_DATA)
+    const bool refused = status.code() == OUTBOX_REFUSED && shared->what != Write::kConfirm;
+    if (status.code() == OUTBOX_BAD_DATA || refused)
       logger_->error("the storage refuses what the relay writes: {}", status.text());
     written.code = status.code();
+    written.text = status.text();
     answered_(written);
   });
 }
@@ -58,7 +63,7 @@ Status Writer::Execute(const WriteOrder& order, Written& written) {
   const auto write = [&](plugins::Session& session) -> Status {
     switch (order.what) {
       case Write::kConfirm:
-        return session.ConfirmEvent(order.rows, order.call);
+        return session.ConfirmEvent(order.confirmed, written.kept, order.call);
       case Write::kFail:
         return session.ConfirmFailed(order.failures, order.call);
       case Write::kRelease:
@@ -68,6 +73,11 @@ Status Writer::Execute(const WriteOrder& order, Written& written) {
             session.Mark(order.rows.empty() ? std::nullopt : Bytes(View(order.rows.front())), order.call);
         if (owners.ok()) written.owners = *owners;
         return owners.ok() ? Status() : owners.status();
+      }
+      case Write::kRemove: {
+        const auto removed = session.RemoveDelivered({}, order.again, order.call);
+        if (removed.ok()) written.removed = *removed;
+        return removed.ok() ? Status() : removed.status();
       }
     }
     return Status();

@@ -1,4 +1,4 @@
-// The thread that confirms, fails, releases and marks events, on a session of its own: reading never waits for it.
+// The thread that confirms, fails, releases, marks and removes events, on a session of its own: reading never waits for it.
 #pragma once
 
 #include <atomic>
@@ -19,15 +19,20 @@ namespace outbox::engine {
 struct WriteOrder {
   Write what = Write::kConfirm;
   Call call;
-  std::vector<outbox_bytes> rows;        // kConfirm, kRelease; kMark: at most one
+  std::vector<outbox_row> confirmed;     // kConfirm
+  std::vector<outbox_bytes> rows;        // kRelease; kMark: at most one
   std::vector<outbox_failure> failures;  // kFail
   std::deque<std::string> texts;         // what failures and a marked row point to
+  Millis again{0};                       // kRemove: what stays is tried again after so long
 };
 
 struct Written {
-  Write what;
-  outbox_code code;
-  std::uint32_t owners = 0;  // kMark: who have marked the row
+  Write what = Write::kConfirm;
+  outbox_code code = OUTBOX_OK;
+  std::uint32_t owners = 0;        // kMark: who have marked the row
+  std::vector<std::uint8_t> kept;  // kConfirm: 1 = the row is still there
+  std::uint64_t removed = 0;       // kRemove
+  std::string text;                // what was wrong
 };
 
 class Writer {

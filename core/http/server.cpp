@@ -1,128 +1,231 @@
 #include "http/server.hpp"
 
-#include <civetweb.h>
-#include <spdlog/logger.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
 #include <exception>
+#include <list>
 #include <string_view>
+#include <vector>
+
+#include "http/request.hpp"
+#include "shortage.hpp"
 
 namespace outbox::http {
 namespace {
 
-// A request that is not complete after so long is given up, so that nobody holds a thread; and nothing that the relay is
-// asked needs more. Bodies are not read.
-constexpr const char* kRequestTimeoutMs = "1000";
-constexpr const char* kLingerMs = "200";
-constexpr const char* kMaxRequest = "4096";
-constexpr const char* kThreads = "16";
-constexpr const char* kWaiting = "32";
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+// For the whole of a request and for the whole of its answer: nothing that the relay is asked needs more.
+constexpr auto kRequestTime = 1s, kAnswerTime = 1s;
+// A connection that is closed while the client still sends would lose the answer.
+constexpr auto kLingerTime = 200ms;
+// When accept() fails for want of something, as long as no connection of ours can give way.
+constexpr auto kAcceptPause = 100ms;
+constexpr std::size_t kMaxConnections = 256;
+constexpr int kMaxAccepted = 64;  // in a row
 
 const char* Phrase(int status) {
   switch (status) {
     case 200:
       return "OK";
+    case 400:
+      return "Bad Request";
     case 404:
       return "Not Found";
     case 405:
       return "Method Not Allowed";
+    case 431:
+      return "Request Header Fields Too Large";
     case 503:
       return "Service Unavailable";
+    case 505:
+      return "HTTP Version Not Supported";
     default:
       return "Internal Server Error";
   }
 }
 
-std::string Head(const Reply& reply) {
-  return fmt::format(
-      "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nCache-Control: no-store\r\n"
-      "X-Content-Type-Options: nosniff\r\n{}Connection: close\r\n\r\n",
-      reply.status, Phrase(reply.status), reply.type, reply.body.size(),
-      reply.status == 405 ? "Allow: GET, HEAD\r\n" : "");
+std::string Text(const Reply& reply, bool with_body) {
+  std::string text = "HTTP/1.1 " + std::to_string(reply.status) + " " + Phrase(reply.status) +
+                     "\r\nContent-Type: " + reply.type + "\r\nContent-Length: " + std::to_string(reply.body.size()) +
+                     "\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n" +
+                     (reply.status == 405 ? "Allow: GET, HEAD\r\n" : "") + "Connection: close\r\n\r\n";
+  if (with_body) text += reply.body;
+  return text;
 }
 
-}  // namespace
+constexpr const char* kPlain = "text/plain; charset=utf-8";
 
-Server::Server(Routes routes, std::shared_ptr<spdlog::logger> logger)
-    : routes_(std::move(routes)), logger_(std::move(logger)) {}
-
-Server::~Server() {
-  if (context_ != nullptr) mg_stop(context_);
-}
-
-Result<std::unique_ptr<Server>> Server::Start(const std::string& listen, Routes routes,
-                                              std::shared_ptr<spdlog::logger> logger) {
-  std::unique_ptr<Server> server(new Server(std::move(routes), std::move(logger)));
-  // Without a document_root the library has no files to offer, and Handle answers before it looks for any.
-  const char* options[] = {"listening_ports",
-                           listen.c_str(),
-                           "num_threads",
-                           kThreads,
-                           "connection_queue",
-                           kWaiting,
-                           "request_timeout_ms",
-                           kRequestTimeoutMs,
-                           "linger_timeout_ms",
-                           kLingerMs,
-                           "max_request_size",
-                           kMaxRequest,
-                           "enable_keep_alive",
-                           "no",
-                           "enable_directory_listing",
-                           "no",
-                           "access_control_allow_origin",
-                           "",
-                           nullptr};
-  mg_callbacks callbacks{};
-  callbacks.begin_request = Handle;
-  callbacks.log_message = Log;
-  server->context_ = mg_start(&callbacks, server.get(), options);
-  if (server->context_ == nullptr) {
-    return Status(OUTBOX_BAD_CONFIG,
-                  "/http/listen: cannot listen on " + listen + ": " + server->trouble_ +
-                      "; name an address of this machine at which no other program or relay listens, "
-                      "\"127.0.0.1:0\" for any port that is free, or \"\" to do without");
-  }
-  return server;
-}
-
-int Server::port() const {
-  mg_server_port port{};
-  return mg_get_server_ports(context_, 1, &port) == 1 ? port.port : 0;
-}
-
-int Server::Handle(mg_connection* connection) noexcept {
-  try {
-    const auto* server = static_cast<const Server*>(mg_get_user_data(mg_get_context(connection)));
-    const Reply reply = server->Answer(connection);
-    std::string text = Head(reply);
-    if (std::string_view(mg_get_request_info(connection)->request_method) != "HEAD") text += reply.body;
-    mg_write(connection, text.data(), text.size());
-    return reply.status;
-  } catch (const std::exception&) {
-    return 500;  // out of memory: the connection is closed
-  }
-}
-
-Reply Server::Answer(const mg_connection* connection) const {
-  const mg_request_info& request = *mg_get_request_info(connection);
-  const std::string_view method = request.request_method;
-  if (method != "GET" && method != "HEAD") return {405, {}, "only GET and HEAD\n"};
-  const auto route = routes_.find(std::string_view(request.local_uri == nullptr ? "" : request.local_uri));
-  if (route != routes_.end()) return route->second();
-  Reply missing{404, "text/plain; charset=utf-8", "not here; there are"};
-  for (const auto& [path, unused] : routes_) missing.body += " " + path;
+Reply AnswerOf(const Routes& routes, const Request& request) {
+  if (request.status != 200) return {request.status, kPlain, std::string(Phrase(request.status)) + "\n"};
+  if (request.method != "GET" && request.method != "HEAD") return {405, kPlain, "only GET and HEAD\n"};
+  if (const auto route = routes.find(request.path); route != routes.end()) return route->second();
+  Reply missing{404, kPlain, "not here; there are"};
+  for (const auto& [path, unused] : routes) missing.body += " " + path;
   missing.body += "\n";
   return missing;
 }
 
-int Server::Log(const mg_connection* connection, const char* text) noexcept {
-  try {
-    auto* server = static_cast<Server*>(mg_get_user_data(mg_get_context(connection)));
-    if (std::this_thread::get_id() == server->starter_ && server->trouble_.empty()) server->trouble_ = text;
-    server->logger_->debug("http: {}", text);
-  } catch (const std::exception&) {
+struct Connection {
+  enum class Phase { kReading, kWriting, kLingering };
+
+  net::Descriptor socket;
+  Clock::time_point until;
+  Phase phase = Phase::kReading;
+  std::string in, out = {};
+};
+
+bool WouldBlock() { return errno == EAGAIN || errno == EINTR; }
+
+// A quarter of what this process may open: the database and Kafka need the rest.
+std::size_t MaxConnections() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return kMaxConnections;
+  return std::clamp<std::size_t>(static_cast<std::size_t>(limit.rlim_cur / 4), 1, kMaxConnections);
+}
+
+}  // namespace
+
+// In order of their arrival. INVARIANT: at most MaxConnections().
+class Server::Connections {
+ public:
+  explicit Connections(const Routes& routes) : routes_(routes) {}
+
+  // False: accept() lacks something that only time gives.
+  bool Accept(int listener) {
+    for (int i = 0; i < kMaxAccepted; ++i) {
+      const int socket = accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+      if (socket < 0) {
+        if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM) return true;
+        if (all_.empty()) return false;
+        GiveWay();
+        continue;
+      }
+      net::Descriptor owned(socket);
+      if (all_.size() >= max_) GiveWay();
+      all_.push_back({std::move(owned), Clock::now() + kRequestTime, Connection::Phase::kReading, {}});
+      if (!Serve(all_.back())) all_.pop_back();  // mostly the request is there already
+    }
+    return true;
   }
-  return 1;  // not to be written anywhere else
+
+  void AddTo(std::vector<pollfd>& wanted) const {
+    for (const Connection& one : all_)
+      wanted.push_back(
+          {one.socket.get(), static_cast<short>(one.phase == Connection::Phase::kWriting ? POLLOUT : POLLIN), 0});
+  }
+
+  // `seen` is what AddTo wrote, after poll().
+  void ServeAll(const pollfd* seen) {
+    for (auto one = all_.begin(); one != all_.end(); ++seen) {
+      const bool stays = seen->revents == 0 || Serve(*one);
+      one = stays && one->until > Clock::now() ? std::next(one) : all_.erase(one);
+    }
+  }
+
+  [[nodiscard]] int WaitMs() const {
+    if (all_.empty()) return -1;
+    auto first = all_.front().until;
+    for (const Connection& one : all_) first = std::min(first, one.until);
+    return static_cast<int>(
+        std::max<std::int64_t>(0, std::chrono::ceil<std::chrono::milliseconds>(first - Clock::now()).count()));
+  }
+
+ private:
+  // An unfinished request of long ago makes room for a new one.
+  void GiveWay() {
+    const auto done = std::find_if(all_.begin(), all_.end(),
+                                   [](const Connection& one) { return one.phase == Connection::Phase::kLingering; });
+    all_.erase(done != all_.end() ? done : all_.begin());
+  }
+
+  // False: the connection is over.
+  bool Serve(Connection& one) {
+    try {
+      if (one.phase == Connection::Phase::kReading && !Read(one)) return false;
+      if (one.phase == Connection::Phase::kWriting && !Write(one)) return false;
+      return one.phase != Connection::Phase::kLingering || Drain(one);
+    } catch (const std::exception&) {
+      return false;  // out of memory
+    }
+  }
+
+  bool Read(Connection& one) {
+    std::array<char, kMaxHead> bytes;
+    const ssize_t count = recv(one.socket.get(), bytes.data(), bytes.size(), 0);
+    if (count == 0 || (count < 0 && !WouldBlock())) return false;
+    if (count < 0) return true;
+    one.in.append(bytes.data(), static_cast<std::size_t>(count));
+    const Request request = ParseHead(one.in);
+    if (request.status == 0) return true;
+    one.out = Text(AnswerOf(routes_, request), request.method != "HEAD");
+    one.in.clear();
+    one.phase = Connection::Phase::kWriting;
+    one.until = Clock::now() + kAnswerTime;
+    return true;
+  }
+
+  static bool Write(Connection& one) {
+    const ssize_t count = send(one.socket.get(), one.out.data(), one.out.size(), MSG_NOSIGNAL);
+    if (count < 0) return WouldBlock();
+    one.out.erase(0, static_cast<std::size_t>(count));
+    if (!one.out.empty()) return true;
+    shutdown(one.socket.get(), SHUT_WR);
+    one.phase = Connection::Phase::kLingering;
+    one.until = Clock::now() + kLingerTime;
+    return true;
+  }
+
+  static bool Drain(const Connection& one) {
+    std::array<char, kMaxHead> ignored;
+    const ssize_t count = recv(one.socket.get(), ignored.data(), ignored.size(), 0);
+    return count > 0 || (count < 0 && WouldBlock());
+  }
+
+  const Routes& routes_;
+  const std::size_t max_ = MaxConnections();
+  std::list<Connection> all_;
+};
+
+Server::Server(net::Descriptor listener, net::Descriptor stop, Routes routes)
+    : listener_(std::move(listener)), stop_(std::move(stop)), routes_(std::move(routes)), thread_([this] { Run(); }) {}
+
+Server::~Server() {
+  eventfd_write(stop_.get(), 1);
+  thread_.join();
+}
+
+Result<std::unique_ptr<Server>> Server::Start(const std::string& listen, Routes routes) {
+  auto listener = net::Bind("/http/listen", listen, SOCK_STREAM);
+  if (!listener.ok()) return listener.status();
+  net::Descriptor stop(eventfd(0, EFD_CLOEXEC));
+  if (stop.get() < 0) return StatusOf(std::system_error(errno, std::generic_category(), "eventfd"));
+  return std::unique_ptr<Server>(new Server(std::move(*listener), std::move(stop), std::move(routes)));
+}
+
+void Server::Run() {
+  pthread_setname_np(pthread_self(), "http");
+  Connections connections(routes_);
+  std::vector<pollfd> wanted;
+  for (bool accepting = true;;) {
+    const int pause = static_cast<int>(std::chrono::milliseconds(kAcceptPause).count());
+    wanted = {{stop_.get(), POLLIN, 0}, {accepting ? listener_.get() : -1, POLLIN, 0}};
+    connections.AddTo(wanted);
+    const int ready = poll(wanted.data(), wanted.size(), accepting ? connections.WaitMs() : pause);
+    if (ready < 0) continue;
+    if (wanted[0].revents != 0) return;
+    connections.ServeAll(wanted.data() + 2);
+    accepting = wanted[1].revents == 0 || connections.Accept(listener_.get());
+  }
 }
 
 }  // namespace outbox::http

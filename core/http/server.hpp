@@ -1,5 +1,7 @@
-// A small HTTP server for whoever watches the relay: GET and HEAD of some fixed paths, nothing of a request but its path is
-// looked at. All that a client can send or hold is limited; docs/operations.md has the numbers.
+// A small HTTP server for monitoring: GET and HEAD of some fixed paths. Of a request it looks at nothing but method and path.
+//
+// One thread serves all connections and waits for none of them, so that a client that sends nothing, or reads nothing, delays
+// nobody. All that a client can send or hold is limited; docs/operations.md has the numbers.
 #pragma once
 
 #include <spdlog/fwd.h>
@@ -10,10 +12,8 @@
 #include <string>
 #include <thread>
 
+#include "net/listen.hpp"
 #include "status.hpp"
-
-struct mg_context;
-struct mg_connection;
 
 namespace outbox::http {
 
@@ -23,33 +23,27 @@ struct Reply {
   std::string body;
 };
 
-// By path. Called on the server's threads, several at once.
+// By path. Called on the server's thread; must not block.
 using Routes = std::map<std::string, std::function<Reply()>, std::less<>>;
 
 class Server {
  public:
-  // `listen` is "ADDRESS:PORT"; port 0 = any that is free. OUTBOX_BAD_CONFIG: it cannot be had.
-  [[nodiscard]] static Result<std::unique_ptr<Server>> Start(const std::string& listen, Routes routes,
-                                                             std::shared_ptr<spdlog::logger> logger);
+  // `listen` is ADDRESS:PORT, as net::Bind takes it. Errors: those of net::Bind, and kShortage.
+  [[nodiscard]] static Result<std::unique_ptr<Server>> Start(const std::string& listen, Routes routes);
   ~Server();
   Server(const Server&) = delete;
 
-  [[nodiscard]] int port() const;
+  [[nodiscard]] int port() const { return net::PortOf(listener_.get()); }
 
  private:
-  Server(Routes routes, std::shared_ptr<spdlog::logger> logger);
+  class Connections;
 
-  // Of the library, on its threads.
-  static int Handle(mg_connection* connection) noexcept;
-  static int Log(const mg_connection* connection, const char* text) noexcept;
+  Server(net::Descriptor listener, net::Descriptor stop, Routes routes);
+  void Run();
 
-  [[nodiscard]] Reply Answer(const mg_connection* connection) const;
-
+  const net::Descriptor listener_, stop_;
   const Routes routes_;
-  const std::shared_ptr<spdlog::logger> logger_;
-  const std::thread::id starter_ = std::this_thread::get_id();
-  std::string trouble_;  // the library's first word to the thread that starts it: the cause
-  mg_context* context_ = nullptr;
+  std::thread thread_;
 };
 
 }  // namespace outbox::http

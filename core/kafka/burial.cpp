@@ -1,5 +1,7 @@
 #include "kafka/burial.hpp"
 
+#include <system_error>
+
 #include "publish/thread.hpp"
 
 namespace outbox::kafka {
@@ -12,14 +14,19 @@ void Burial::Bury(std::shared_ptr<Producer> producer) {
     const std::lock_guard lock(state_->mutex);
     ++state_->open;
   }
-  publish::StartThread("kafka-burial", [state = state_, producer = std::move(producer)]() mutable {
+  auto bury = [state = state_, producer = std::move(producer)]() mutable {
     // Prepare may be asking the broker through it for some moments more; it must not be left to destroy it.
     while (producer.use_count() > 1) std::this_thread::sleep_for(5ms);
     producer.reset();
     const std::lock_guard lock(state->mutex);
     --state->open;
     state->changed.notify_all();
-  }).detach();
+  };
+  try {
+    publish::StartThread("kafka-burial", bury).detach();
+  } catch (const std::system_error&) {
+    bury();  // no thread can be had: it is waited for here
+  }
 }
 
 bool Burial::Wait(std::chrono::milliseconds timeout) {

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <string>
+#include <string_view>
 
 namespace outbox::kafka {
 namespace {
@@ -28,6 +29,8 @@ constexpr std::array kRefusals = {
           "the broker refuses the record's time; compare the clocks of broker and relay", false},
     Known{RD_KAFKA_RESP_ERR_UNSUPPORTED_FOR_MESSAGE_FORMAT, "invalid_record",
           "the topic keeps an old message format that knows no headers", false},
+    Known{RD_KAFKA_RESP_ERR_INVALID_REQUEST, "invalid_record",
+          "the broker says that the request is not valid for this topic; its log may say why", false},
     Known{RD_KAFKA_RESP_ERR_UNSUPPORTED_COMPRESSION_TYPE, "invalid_record", "the broker does not know this compression",
           false},
     Known{RD_KAFKA_RESP_ERR_POLICY_VIOLATION, "policy_violation", "a policy of the broker forbids it", false},
@@ -61,6 +64,11 @@ publish::Refusal ExplainError(rd_kafka_resp_err_t error) {
 bool IsAboutTopic(rd_kafka_resp_err_t error) {
   const Known* known = Find(error);
   return known != nullptr && known->about_topic;
+}
+
+bool IsTooLarge(rd_kafka_resp_err_t error) {
+  const Known* known = Find(error);
+  return known != nullptr && std::string_view(known->reason) == "too_large";
 }
 
 std::string ErrorText(rd_kafka_resp_err_t error) {

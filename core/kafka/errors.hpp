@@ -16,6 +16,9 @@ namespace outbox::kafka {
 // Is what the relay believes about the topic (there, allowed, its limit) in doubt after this?
 [[nodiscard]] bool IsAboutTopic(rd_kafka_resp_err_t error);
 
+// The record, or the request that it travelled in, has more bytes than the topic takes.
+[[nodiscard]] bool IsTooLarge(rd_kafka_resp_err_t error);
+
 // "Broker: Message size too large (MSG_SIZE_TOO_LARGE)"
 [[nodiscard]] std::string ErrorText(rd_kafka_resp_err_t error);
 

@@ -7,11 +7,15 @@
 #include <thread>
 
 #include "kafka/broker_state.hpp"
+#include "kafka/broker_troubles.hpp"
 #include "kafka/burial.hpp"
 #include "kafka/errors.hpp"
+#include "kafka/logins.hpp"
+#include "kafka/may_produce.hpp"
 #include "kafka/preparer.hpp"
+#include "kafka/record.hpp"
 #include "kafka/topic_directory.hpp"
-#include "publish/headers.hpp"
+#include "kafka/trial_sender.hpp"
 #include "publish/thread.hpp"
 
 namespace outbox::kafka {
@@ -30,6 +34,10 @@ constexpr auto kIdleWait = 1s;
 constexpr auto kProbeInterval = 500ms;
 constexpr auto kProbeTimeout = 200ms;
 constexpr auto kLastRites = 2s;
+// A broker that closed a connection, as it does when its login is too old, takes another within this time.
+constexpr auto kReconnects = 1s;
+
+constexpr std::int64_t kSmallestBatch = 1000;
 
 // librdkafka carries one pointer per record.
 void* Pack(std::uint32_t event, std::uint32_t epoch) {
@@ -43,9 +51,10 @@ Report Unpack(const void* opaque, Outcome outcome, std::int32_t error) {
 
 class KafkaPublisher final : public publish::Publisher {
  public:
-  KafkaPublisher(Settings settings, std::shared_ptr<Producer> producer, publish::PublisherListener& listener,
-                 std::shared_ptr<spdlog::logger> logger)
+  KafkaPublisher(Settings settings, std::shared_ptr<ConnectGate> gate, std::shared_ptr<Producer> producer,
+                 publish::PublisherListener& listener, std::shared_ptr<spdlog::logger> logger)
       : settings_(std::move(settings)),
+        gate_(std::move(gate)),
         listener_(listener),
         logger_(std::move(logger)),
         state_(listener),
@@ -61,6 +70,7 @@ class KafkaPublisher final : public publish::Publisher {
       producer_->Wake();
     }
     events_.join();
+    trials_.Stop();
     producer_->StopSending();
     producer_->Purge();
     burial_.Bury(std::move(producer_));
@@ -75,6 +85,7 @@ class KafkaPublisher final : public publish::Publisher {
                std::uint32_t epoch) override;
 
   void Reset(std::uint32_t epoch) override {
+    if (publish::IsTrial(epoch)) return trials_.Reset(epoch);
     const std::lock_guard lock(mutex_);
     reset_ = epoch;
     producer_->Wake();
@@ -85,19 +96,32 @@ class KafkaPublisher final : public publish::Publisher {
   }
 
  private:
-  // [engine]
-  rd_kafka_resp_err_t HandOver(Producer& producer, rd_kafka_topic_t* topic, std::int32_t partition, const Event& event,
-                               std::string_view packed_headers, void* opaque);
+  // One request that was refused because of its size. librdkafka reports the records of a request together.
+  struct TooLarge {
+    std::int64_t records = 0, bytes = 0;
+    void Add(const rd_kafka_message_t& message) {
+      ++records;
+      bytes += static_cast<std::int64_t>(message.len + message.key_len);
+    }
+  };
 
   // [events]
   void Run();
   void Serve(Producer& producer, std::chrono::milliseconds timeout);
   void TakeReports(Producer& producer, rd_kafka_event_t* event);
+  void LearnFrom(const TooLarge& refused);
   void TakeError(const Producer& producer, rd_kafka_event_t* event);
   void CarryOutReset(std::uint32_t epoch);
   void Collect(Producer& producer);
   [[nodiscard]] std::shared_ptr<Producer> MakeAnew();
   void Probe(const Producer& producer);
+  void TakeRefusal(const Producer& producer, rd_kafka_resp_err_t error, const std::string& text);
+  void TakeConnectionError(const Producer& producer, rd_kafka_resp_err_t error, const std::string& text);
+  void LoginWorked();
+  // What has become of secrets that are read again.
+  void ReportSecrets();
+  // Asks again what was answered badly, and for another producer where that may help.
+  void AskAgain(const Producer& producer);
   [[nodiscard]] bool Stopping() const {
     const std::lock_guard lock(mutex_);
     return stop_;
@@ -109,6 +133,7 @@ class KafkaPublisher final : public publish::Publisher {
   }
 
   const Settings settings_;
+  const std::shared_ptr<ConnectGate> gate_;
   publish::PublisherListener& listener_;
   const std::shared_ptr<spdlog::logger> logger_;
   BrokerState state_;
@@ -125,17 +150,27 @@ class KafkaPublisher final : public publish::Publisher {
   std::atomic<std::int64_t> max_batch_bytes_{kBatchBytes};
 
   TopicDirectory directory_;
-  Preparer preparer_{directory_};   // [reader]
-  std::vector<Report> reports_;     // [events]
-  Clock::time_point next_probe_{};  // [events]
+  TrialSender trials_{settings_, directory_, burial_, listener_, logger_};
+  Preparer preparer_{directory_, settings_.headers};  // [reader]
+  BrokerTroubles troubles_{logger_};                  // [events]
+  Logins logins_{settings_};                          // [events]
+  TryGap write_gap_;                                  // [events] between producers while none may write
+  bool only_lost_ = false;                            // [events] the newest trouble is a connection that was closed
+  std::optional<Clock::time_point> doubted_;  // [events] since then no broker is connected, and nothing else is known
+  std::string unreachable_;                   // [events] as last reported
+  std::string all_down_;                      // [events] what librdkafka said of that
+  bool asked_again_ = false;                  // [events] for another producer
+  std::vector<Report> reports_;               // [events]
+  Clock::time_point next_probe_{};            // [events]
   std::thread events_;
 };
 
 Status KafkaPublisher::Prepare(publish::PreparedBatch& batch, Millis timeout) {
+  if (state_.Is(Need::kWrites)) return {OUTBOX_UNAVAILABLE, state_.reason()};
   Status prepared = preparer_.Prepare(batch, Clock::now() + timeout);
   if (prepared.code() == OUTBOX_UNAVAILABLE) {
     const std::string trouble = state_.trouble();
-    state_.Down(prepared.text());
+    state_.Lacks(Need::kAnswers, prepared.text());
     return trouble.empty() ? prepared : Status(OUTBOX_UNAVAILABLE, "Kafka does not answer: " + trouble);
   }
   if (const auto limit = static_cast<std::int64_t>(std::min<std::uint64_t>(directory_.smallest_limit(), kBatchBytes));
@@ -143,26 +178,28 @@ Status KafkaPublisher::Prepare(publish::PreparedBatch& batch, Millis timeout) {
     // A request that is larger than its topic takes is refused as a whole, however small the events in it.
     max_batch_bytes_.store(limit);
     broken_.store(true);
-    listener_.OnProducerFailed("a topic takes " + std::to_string(limit) +
-                               " bytes at once: making a producer that sends no more than that");
+    listener_.OnProducerOutdated("a topic takes " + std::to_string(limit) +
+                                 " bytes at once: making a producer that sends no more than that");
   }
   return prepared;
 }
 
 void KafkaPublisher::Publish(const publish::PreparedBatch& batch, std::span<const publish::Outgoing> records,
                              std::uint32_t epoch) {
+  if (publish::IsTrial(epoch)) return trials_.Send(batch, records, epoch);
   const std::shared_ptr<Producer> producer = CurrentProducer();
   const std::shared_ptr<const Lanes> lanes = directory_.lanes();
   std::size_t done = 0;
   rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR_NO_ERROR;
   producer->outstanding.fetch_add(static_cast<std::int64_t>(records.size()), std::memory_order_relaxed);
+  if (!broken_.load(std::memory_order_relaxed)) producer->used.store(true, std::memory_order_relaxed);
   for (; done < records.size() && !broken_.load(std::memory_order_relaxed); ++done) {
     const publish::Prepared& prepared = batch.events[records[done].index];
     const auto [topic, partition] = lanes->targets[prepared.lane];
-    error = HandOver(*producer, producer->TopicOf(topic, lanes->topics[topic]), partition,
-                     ToEvent(batch.batch[records[done].index]),
-                     std::string_view(batch.packed_headers).substr(prepared.headers_at, prepared.headers_size),
-                     Pack(records[done].event, epoch));
+    error = Produce(producer->handle(), producer->TopicOf(topic, lanes->topics[topic]), partition,
+                    ToEvent(batch.batch[records[done].index]),
+                    std::string_view(batch.packed_headers).substr(prepared.headers_at, prepared.headers_size),
+                    Pack(records[done].event, epoch));
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR) continue;
     broken_.store(true);
     if (IsAboutTopic(error)) directory_.Doubt(lanes->topics[topic]);
@@ -180,32 +217,6 @@ void KafkaPublisher::Publish(const publish::PreparedBatch& batch, std::span<cons
   listener_.OnReports(reports);
 }
 
-rd_kafka_resp_err_t KafkaPublisher::HandOver(Producer& producer, rd_kafka_topic_t* topic, std::int32_t partition,
-                                             const Event& event, std::string_view packed_headers, void* opaque) {
-  if (topic == nullptr) return rd_kafka_last_error();
-  publish::HeaderReader own(packed_headers);
-  HeadersPtr headers(rd_kafka_headers_new(2 + own.count()));
-  const auto add = [&headers](std::string_view name, const Bytes& value) {
-    const outbox_bytes raw = Raw(value);
-    rd_kafka_header_add(headers.get(), name.data(), static_cast<ssize_t>(name.size()), raw.data,
-                        static_cast<ssize_t>(raw.size));
-  };
-  add(publish::kEventIdHeader, event.event_id);
-  add(publish::kEventTypeHeader, event.event_type);
-  for (publish::Header h; own.Next(h);) add(h.name, h.value);
-
-  const outbox_bytes key = Raw(event.aggregate_id);
-  const outbox_bytes value = Raw(event.payload);
-  // Without a copy flag the payload stays in the batch's arena until the report. Not produceva: before 2.12 it frees
-  // the headers twice when it fails.
-  const rd_kafka_resp_err_t error =
-      rd_kafka_producev(producer.handle(), RD_KAFKA_V_RKT(topic), RD_KAFKA_V_PARTITION(partition),
-                        RD_KAFKA_V_KEY(key.data, key.size), RD_KAFKA_V_VALUE(const_cast<void*>(value.data), value.size),
-                        RD_KAFKA_V_HEADERS(headers.get()), RD_KAFKA_V_OPAQUE(opaque), RD_KAFKA_V_END);
-  if (error == RD_KAFKA_RESP_ERR_NO_ERROR) static_cast<void>(headers.release());
-  return error;
-}
-
 void KafkaPublisher::Run() {
   for (;;) {
     std::optional<std::uint32_t> reset;
@@ -220,8 +231,9 @@ void KafkaPublisher::Run() {
       producer.reset();
       CarryOutReset(*reset);
     } else {
-      Serve(*producer, state_.up() ? std::chrono::milliseconds(kIdleWait) : kProbeInterval);
-      if (!state_.up() && Clock::now() >= next_probe_) Probe(*producer);
+      const bool calm = state_.up() && troubles_.empty() && !doubted_;
+      Serve(*producer, calm ? std::chrono::milliseconds(kIdleWait) : kProbeInterval);
+      AskAgain(*producer);
     }
   }
 }
@@ -235,6 +247,10 @@ void KafkaPublisher::Serve(Producer& producer, std::chrono::milliseconds timeout
     case RD_KAFKA_EVENT_ERROR:
       TakeError(producer, event.get());
       break;
+    case RD_KAFKA_EVENT_STATS:
+      // Only then is the question answered that was refused: may this user produce?
+      if (HasProducerId(rd_kafka_event_stats(event.get()))) state_.Has(Need::kWrites);
+      break;
     default:
       break;
   }
@@ -243,6 +259,7 @@ void KafkaPublisher::Serve(Producer& producer, std::chrono::milliseconds timeout
 void KafkaPublisher::TakeReports(Producer& producer, rd_kafka_event_t* event) {
   reports_.clear();
   bool stored = false;
+  TooLarge too_large;
   std::array<const rd_kafka_message_t*, 256> messages;
   while (const std::size_t count = rd_kafka_event_message_array(event, messages.data(), messages.size())) {
     for (const rd_kafka_message_t* message : std::span(messages.data(), count)) {
@@ -250,12 +267,14 @@ void KafkaPublisher::TakeReports(Producer& producer, rd_kafka_event_t* event) {
       if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
         outcome = OutcomeOf(message->err);
         if (IsAboutTopic(message->err)) directory_.Doubt(rd_kafka_topic_name(message->rkt));
+        if (IsTooLarge(message->err)) too_large.Add(*message);
       } else if (message->offset >= 0) {
         // Without an offset the library has only concluded that the record must be there.
         outcome = Outcome::kStored;
       }
       if (outcome == Outcome::kStored) {
         stored = true;
+        if (!troubles_.empty()) troubles_.Answered(rd_kafka_message_broker_id(message));
       } else {
         broken_.store(true);
       }
@@ -263,49 +282,138 @@ void KafkaPublisher::TakeReports(Producer& producer, rd_kafka_event_t* event) {
     }
   }
   producer.outstanding.fetch_sub(static_cast<std::int64_t>(reports_.size()), std::memory_order_relaxed);
-  if (stored) state_.Up();
+  if (stored) {
+    state_.Stored();
+    LoginWorked();
+  }
+  LearnFrom(too_large);
   if (!reports_.empty()) listener_.OnReports(reports_);
+}
+
+// The broker does not say what it takes, and may not be asked (DescribeConfigs): what it has refused is too much, so the
+// next producer tries half of that. A record that is too large by itself is found by its trial.
+void KafkaPublisher::LearnFrom(const TooLarge& refused) {
+  if (refused.records < 2) return;
+  const std::int64_t half = std::max(refused.bytes / 2, kSmallestBatch);
+  if (half >= max_batch_bytes_.load()) return;
+  max_batch_bytes_.store(half);
+  logger_->warn(
+      "Kafka refused a request of {} records with {} bytes as too large; the relay sends at most {} bytes at once "
+      "from now on. Grant the relay's user DescribeConfigs on its topics, so that it can read max.message.bytes",
+      refused.records, refused.bytes, half);
 }
 
 void KafkaPublisher::TakeError(const Producer& producer, rd_kafka_event_t* event) {
   const rd_kafka_resp_err_t error = rd_kafka_event_error(event);
-  const char* const text = rd_kafka_event_error_string(event);
+  const std::string text = settings_.Clean(rd_kafka_event_error_string(event));
   if (rd_kafka_event_error_is_fatal(event) != 0) {
     if (producer.stopped()) return;  // its own doing
     broken_.store(true);
-    if (error == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED) {
-      state_.Note("the relay's user may not write idempotently; grant it IdempotentWrite on the cluster");
-      state_.Down(text);
-    }
+    TakeRefusal(producer, error, text);
     listener_.OnProducerFailed(text);
     return;
   }
   switch (error) {
     case RD_KAFKA_RESP_ERR__AUTHENTICATION:
     case RD_KAFKA_RESP_ERR__SSL:
-      state_.Note(text);
-      state_.Down(text);
-      break;
-    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN: {
-      const auto servers = settings_.properties.find("bootstrap.servers");
-      state_.Down(text + (servers != settings_.properties.end() ? ", looked at " + servers->second : std::string()));
-      break;
-    }
     case RD_KAFKA_RESP_ERR__TRANSPORT:
     case RD_KAFKA_RESP_ERR__RESOLVE:
     case RD_KAFKA_RESP_ERR__TIMED_OUT:
-      state_.Note(text);
+      TakeConnectionError(producer, error, text);
       break;
+    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN: {
+      const auto servers = settings_.properties.find("bootstrap.servers");
+      all_down_ = text + (servers != settings_.properties.end() ? ", looked at " + servers->second : std::string());
+      if (only_lost_ && state_.up()) {
+        if (!doubted_) doubted_ = Clock::now();
+      } else {
+        state_.Lacks(Need::kAnswers, all_down_);
+      }
+      break;
+    }
     default:
       logger_->debug("librdkafka: {}: {}", ErrorText(error), text);
   }
+}
+
+// A producer that was refused before it was given any record is refused for itself, not for a record, and so would be the
+// next one.
+void KafkaPublisher::TakeRefusal(const Producer& producer, rd_kafka_resp_err_t error, const std::string& text) {
+  const bool forbidden = error == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED;
+  if (!forbidden && producer.used.load(std::memory_order_relaxed)) return;
+  if (!state_.Is(Need::kWrites)) {
+    write_gap_.Begin();
+    write_gap_.Tried(Clock::now());
+  }
+  state_.Lacks(Need::kWrites,
+               forbidden ? std::string(kMayNotProduce) + "; " + std::string(kGrantToProduce) + ": " + text : text);
+}
+
+void KafkaPublisher::TakeConnectionError(const Producer& producer, rd_kafka_resp_err_t error, const std::string& text) {
+  const ConnectionError explained = ExplainConnection(error, text, producer.certificates());
+  if (ConnectGate::Prevented(text)) return;
+  const std::string why = Describe(explained);
+  only_lost_ = explained.kind == ConnectionError::Kind::kLost;
+  if (explained.kind == ConnectionError::Kind::kLogin) {
+    logins_.Refused();
+    gate_->Refused(explained.address, Clock::now());
+    state_.Note(why);
+    if (explained.broker < 0) state_.Lacks(Need::kAnswers, why);
+    state_.Correct(why);
+  } else {
+    state_.Note(explained.kind == ConnectionError::Kind::kLost ? text : why);
+  }
+  if (explained.broker >= 0 && explained.kind != ConnectionError::Kind::kLost) troubles_.Take(explained);
+}
+
+void KafkaPublisher::LoginWorked() {
+  // While one broker of several refuses the login, records that others store say nothing of it.
+  if (logins_.refused() && troubles_.empty()) gate_->LoginsWork();
+  if (logins_.Worked()) logger_->info("Kafka: logged in with a secret that has changed");
+}
+
+void KafkaPublisher::ReportSecrets() {
+  for (const std::string& problem : settings_.TakeSecretProblems())
+    logger_->warn("Kafka: {}; going on with the secret as it was", problem);
+  if (logins_.TakeFallBack())
+    logger_->warn("Kafka refused a secret that has changed; going on with the secret as it was before it changed");
+}
+
+void KafkaPublisher::AskAgain(const Producer& producer) {
+  ReportSecrets();
+  if (const auto all = troubles_.Check(producer))
+    state_.Lacks(Need::kBrokers, *all);
+  else if (state_.Is(Need::kBrokers))
+    state_.Has(Need::kBrokers);
+  if (std::string lasting = troubles_.Lasting(); lasting != unreachable_) {
+    unreachable_ = std::move(lasting);
+    listener_.OnBrokersUnreachable(unreachable_);
+  }
+  if ((!state_.up() || doubted_) && Clock::now() >= next_probe_) Probe(producer);
+  if (doubted_ && Clock::now() - *doubted_ >= kReconnects) {
+    doubted_.reset();
+    state_.Lacks(Need::kAnswers, all_down_);
+  }
+
+  const bool writes = state_.Is(Need::kWrites) && broken_.load() && write_gap_.Due(Clock::now());
+  if (asked_again_ || !(writes || logins_.WorthATry(state_.up()))) return;
+  asked_again_ = true;
+  broken_.store(true);
+  listener_.OnProducerFailed(writes ? "asking again whether this user may produce"
+                                    : "logging in again, with the secrets as they are now");
 }
 
 void KafkaPublisher::CarryOutReset(std::uint32_t epoch) {
   std::shared_ptr<Producer> old = CurrentProducer();
   Collect(*old);
   const bool all_in = old->outstanding.load() == 0;
+  if (all_in && state_.Is(Need::kWrites) && !write_gap_.Due(Clock::now())) {
+    // Another producer would be refused as well. Until it is due nothing can be sent, and broken_ stays set.
+    listener_.OnReset(epoch);
+    return;
+  }
 
+  asked_again_ = false;
   std::shared_ptr<Producer> fresh = MakeAnew();
   if (fresh == nullptr) return;
   {
@@ -340,12 +448,19 @@ void KafkaPublisher::Collect(Producer& producer) {
 }
 
 std::shared_ptr<Producer> KafkaPublisher::MakeAnew() {
+  const bool watched = state_.Is(Need::kWrites);
+  if (watched) write_gap_.Tried(Clock::now());
   for (;;) {
-    auto made = Producer::Make(settings_, max_batch_bytes_.load(), logger_);
+    Settings settings = settings_;
+    settings.properties = logins_.Choose();
+    ReportSecrets();
+    auto made = Producer::Make(settings, max_batch_bytes_.load(), logger_, gate_, watched);
     if (made.ok()) return *made;
-    // It could be made once, so this is the machine's trouble: descriptors, memory, a certificate being replaced.
+    // One could be made before, so this is the machine's trouble (descriptors, memory) or that of a certificate or secret
+    // that is being replaced.
+    logins_.Refused();
     state_.Note(made.status().text());
-    state_.Down(made.status().text());
+    state_.Lacks(Need::kAnswers, made.status().text());
     for (const auto end = Clock::now() + 1s; Clock::now() < end;) {
       if (Stopping()) return nullptr;
       std::this_thread::sleep_for(20ms);
@@ -355,9 +470,14 @@ std::shared_ptr<Producer> KafkaPublisher::MakeAnew() {
 
 void KafkaPublisher::Probe(const Producer& producer) {
   const rd_kafka_metadata_t* raw = nullptr;
-  const auto error = rd_kafka_metadata(producer.handle(), 0, nullptr, &raw, kProbeTimeout / 1ms);
+  // About one topic, if it knows any: a question about all that it knows allows the broker to create them.
+  const auto error = rd_kafka_metadata(producer.handle(), 0, producer.AnyTopic(), &raw, kProbeTimeout / 1ms);
   const MetadataPtr answer(raw);
-  if (error == RD_KAFKA_RESP_ERR_NO_ERROR) state_.Up();
+  if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    doubted_.reset();
+    state_.Has(Need::kAnswers);
+    if (troubles_.empty()) LoginWorked();
+  }
   next_probe_ = Clock::now() + kProbeInterval;
 }
 
@@ -365,10 +485,12 @@ void KafkaPublisher::Probe(const Producer& producer) {
 
 Result<std::unique_ptr<publish::Publisher>> MakeKafkaPublisher(Settings settings, publish::PublisherListener& listener,
                                                                std::shared_ptr<spdlog::logger> logger) {
-  auto producer = Producer::Make(settings, kBatchBytes, logger);
+  settings.properties = settings.Now();
+  auto gate = std::make_shared<ConnectGate>(settings);
+  auto producer = Producer::Make(settings, kBatchBytes, logger, gate);
   if (!producer.ok()) return producer.status();
-  return std::unique_ptr<publish::Publisher>(
-      std::make_unique<KafkaPublisher>(std::move(settings), std::move(*producer), listener, std::move(logger)));
+  return std::unique_ptr<publish::Publisher>(std::make_unique<KafkaPublisher>(
+      std::move(settings), std::move(gate), std::move(*producer), listener, std::move(logger)));
 }
 
 }  // namespace outbox::kafka

@@ -40,7 +40,7 @@ void Preparer::Judge(publish::PreparedBatch& batch, std::size_t i, Topic& topic,
   const Event event = ToEvent(batch.batch[i]);
   if (event.headers) {
     prepared.headers_at = static_cast<std::uint32_t>(batch.packed_headers.size());
-    const Status packed = publish::PackHeaders(*event.headers, batch.packed_headers);
+    const Status packed = publish::PackHeaders(*event.headers, batch.packed_headers, headers_);
     if (!packed.ok()) return refuse({"bad_headers", packed.text()});
     prepared.headers_size = static_cast<std::uint32_t>(batch.packed_headers.size()) - prepared.headers_at;
   }
@@ -51,6 +51,7 @@ void Preparer::Judge(publish::PreparedBatch& batch, std::size_t i, Topic& topic,
                                     "compression), the topic \"" + std::string(event.topic) + "\" takes " +
                                     std::to_string(topic.max_bytes) + "; raise its max.message.bytes"});
   }
+  prepared.doubtful = topic.refused_bytes > 0 && size >= topic.refused_bytes;
   prepared.lane = topic.lanes[static_cast<std::size_t>(ChoosePartition(event.aggregate_id, topic))];
 }
 

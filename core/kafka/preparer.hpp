@@ -12,7 +12,8 @@ namespace outbox::kafka {
 // [reader]
 class Preparer {
  public:
-  explicit Preparer(TopicDirectory& directory) : directory_(directory), random_(std::random_device{}()) {}
+  Preparer(TopicDirectory& directory, publish::HeaderValues headers)
+      : directory_(directory), headers_(headers), random_(std::random_device{}()) {}
 
   // Fills all of the batch but the events themselves. OUTBOX_UNAVAILABLE, OUTBOX_CANCELLED: nothing is known.
   [[nodiscard]] Status Prepare(publish::PreparedBatch& batch, Clock::time_point deadline);
@@ -22,6 +23,7 @@ class Preparer {
   std::int32_t ChoosePartition(const Bytes& key, Topic& topic);
 
   TopicDirectory& directory_;
+  const publish::HeaderValues headers_;
   std::mt19937 random_;
 };
 

@@ -10,6 +10,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "kafka/certificates.hpp"
+#include "kafka/connect_gate.hpp"
 #include "kafka/rdkafka.hpp"
 #include "kafka/settings.hpp"
 
@@ -17,8 +19,14 @@ namespace outbox::kafka {
 
 class Producer {
  public:
+  // `gate` admits its connections; nullptr = all. `watched`: its statistics come as events, twice a second.
   [[nodiscard]] static Result<std::shared_ptr<Producer>> Make(const Settings& settings, std::int64_t max_batch_bytes,
-                                                              std::shared_ptr<spdlog::logger> logger);
+                                                              std::shared_ptr<spdlog::logger> logger,
+                                                              std::shared_ptr<ConnectGate> gate, bool watched = false);
+  // One that sends each record in a request of its own, and none of whose failures stops another (kafka/trial_sender.hpp).
+  [[nodiscard]] static Result<std::shared_ptr<Producer>> MakeForTrials(const Settings& settings,
+                                                                       std::shared_ptr<spdlog::logger> logger,
+                                                                       std::shared_ptr<ConnectGate> gate);
   // Blocks until librdkafka's threads have ended; after that nothing reads payloads any more.
   ~Producer() = default;
   Producer(const Producer&) = delete;
@@ -28,6 +36,9 @@ class Producer {
 
   // [engine] The topic's handle, made at first use. `index` is the topic's number in the directory.
   [[nodiscard]] rd_kafka_topic_t* TopicOf(std::size_t index, const std::string& name);
+
+  // [any] One of the topics that it has a handle of, or nullptr.
+  [[nodiscard]] rd_kafka_topic_t* AnyTopic() const { return any_topic_.load(); }
 
   // [any] Keeps a topic's handle, so that librdkafka keeps what it knows of the topic.
   void KeepTopic(const std::string& name, TopicPtr topic);
@@ -46,19 +57,38 @@ class Producer {
   // Gives up everything, also what is on the wire. The reports come as events.
   void Purge();
 
+  [[nodiscard]] const CertificateTroubles& certificates() const { return voice_.certificates; }
+
   // Records handed over and not reported yet.
   std::atomic<std::int64_t> outstanding{0};
+  // A record was handed over.
+  std::atomic<bool> used{false};
 
  private:
-  Producer(std::int64_t max_batch_bytes, std::shared_ptr<spdlog::logger> logger)
-      : max_batch_bytes_(max_batch_bytes), logger_(std::move(logger)) {}
+  // What librdkafka's callbacks are given.
+  struct Voice {
+    const std::shared_ptr<spdlog::logger> logger;
+    const std::function<std::string(std::string_view)> clean;
+    const std::shared_ptr<ConnectGate> gate;
+    CertificateTroubles certificates;
+  };
+  static CertificateTroubles& Troubles(void* voice) { return static_cast<Voice*>(voice)->certificates; }
+
+  [[nodiscard]] static Result<std::shared_ptr<Producer>> MakeFrom(const Settings& settings, ConfPtr conf,
+                                                                  std::int64_t max_batch_bytes,
+                                                                  std::shared_ptr<spdlog::logger> logger,
+                                                                  std::shared_ptr<ConnectGate> gate, bool watched);
+  Producer(std::int64_t max_batch_bytes, std::shared_ptr<spdlog::logger> logger,
+           std::function<std::string(std::string_view)> clean, std::shared_ptr<ConnectGate> gate)
+      : max_batch_bytes_(max_batch_bytes), voice_{std::move(logger), std::move(clean), std::move(gate), {}} {}
 
   const std::int64_t max_batch_bytes_;
-  const std::shared_ptr<spdlog::logger> logger_;  // librdkafka logs until its last thread has ended
+  Voice voice_;  // librdkafka logs until its last thread has ended
   std::atomic<bool> stopped_{false};
   HandlePtr handle_;
   QueuePtr queue_;
   std::vector<TopicPtr> topics_;
+  std::atomic<rd_kafka_topic_t*> any_topic_{nullptr};  // its handle lives as long as this producer
   std::mutex kept_mutex_;
   std::unordered_map<std::string, TopicPtr> kept_;
 };

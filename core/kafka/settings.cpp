@@ -7,12 +7,16 @@
 #include <charconv>
 #include <string_view>
 
+#include "kafka/tls_files.hpp"
+#include "shortage.hpp"
+
 namespace outbox::kafka {
 namespace {
 
 // Longest message that librdkafka can be set to take; the topic's own limit is what counts.
 constexpr std::int64_t kNoMessageLimit = 1'000'000'000;
 
+constexpr std::int64_t kFirstReconnect = 100;     // ms; librdkafka's own default
 constexpr std::int64_t kLongestReconnect = 1000;  // ms; ten seconds if left to librdkafka
 
 struct Ours {
@@ -61,7 +65,9 @@ std::int64_t Number(const std::map<std::string, std::string>& properties, const 
 
 }  // namespace
 
-Result<ConfPtr> MakeProducerConf(const Settings& settings, std::int64_t max_batch_bytes) {
+namespace {
+
+Result<ConfPtr> MakeConf(const Settings& settings, const std::map<std::string, std::string>& kind) {
   for (const auto& [name, why] : kOurs) {
     if (settings.properties.contains(std::string(name))) {
       return Status(OUTBOX_BAD_CONFIG, "publisher.kafka: \"" + std::string(name) +
@@ -73,34 +79,58 @@ Result<ConfPtr> MakeProducerConf(const Settings& settings, std::int64_t max_batc
       {"client.id", "outbox-relay"},
       {"linger.ms", "1"},
       // A broker that is back is not to be waited for; the relay has few connections.
-      {"reconnect.backoff.max.ms",
-       std::to_string(std::max(kLongestReconnect, Number(settings.properties, "reconnect.backoff.ms", 0)))},
+      {"reconnect.backoff.max.ms", std::to_string(LongestReconnect(settings).count())},
       // A connection in which the peer has vanished ends by this alone, if nothing that was sent waits for an answer.
       {"socket.timeout.ms", std::to_string(std::min<std::int64_t>(settings.delivery_timeout.count() + 1000, 300'000))},
+      // An address that swallows what it is sent is reported no later than a silent peer (api.version.request.timeout.ms).
+      {"socket.connection.setup.timeout.ms", "10000"},
       {"socket.keepalive.enable", "true"},
       {"socket.nagle.disable", "true"},
       {"message.max.bytes", std::to_string(kNoMessageLimit)},
   };
-  const std::int64_t batch_bytes =
-      std::max<std::int64_t>(1, std::min(max_batch_bytes, Number(settings.properties, "batch.size", kBatchBytes)));
   const std::int64_t queue_kbytes =
       (2 * static_cast<std::int64_t>(std::min<std::uint64_t>(settings.window_bytes, std::uint64_t{1} << 40)) +
        kNoMessageLimit) /
       1024;
   const std::map<std::string, std::string> promises = {
-      {"enable.idempotence", "true"},
-      {"enable.gapless.guarantee", "true"},
       {"acks", "all"},
       {"message.timeout.ms", "0"},
-      {"max.in.flight", settings.strict ? "1" : "5"},
+      // The library asks for every topic that it knows from time to time, also for those that were deleted: what it asks
+      // must create nothing. A topic that an event needs is asked for by kafka/topic_creator.hpp.
+      {"allow.auto.create.topics", "false"},
       {"queue.buffering.max.messages", std::to_string(2 * std::int64_t{settings.window_events} + 10'000)},
       {"queue.buffering.max.kbytes", std::to_string(std::min<std::int64_t>(queue_kbytes, 2'147'483'647))},
-      {"batch.size", std::to_string(batch_bytes)},
   };
-  for (const auto* properties : {&defaults, &settings.properties, &promises}) {
+  for (const auto* properties : {&defaults, &settings.properties, &promises, &kind}) {
     if (Status set = SetAll(conf.get(), *properties); !set.ok()) return set;
   }
   return conf;
+}
+
+}  // namespace
+
+Result<ConfPtr> MakeProducerConf(const Settings& settings, std::int64_t max_batch_bytes) {
+  const std::int64_t batch_bytes =
+      std::max<std::int64_t>(1, std::min(max_batch_bytes, Number(settings.properties, "batch.size", kBatchBytes)));
+  return MakeConf(settings, {{"enable.idempotence", "true"},
+                             {"enable.gapless.guarantee", "true"},
+                             {"max.in.flight", settings.strict ? "1" : "5"},
+                             {"batch.size", std::to_string(batch_bytes)}});
+}
+
+Result<ConfPtr> MakeTrialConf(const Settings& settings) {
+  return MakeConf(settings, {{"enable.idempotence", "false"},
+                             {"enable.gapless.guarantee", "false"},
+                             {"max.in.flight", "50"},
+                             {"batch.num.messages", "1"},
+                             {"linger.ms", "0"}});
+}
+
+bool MayCreateTopics(const Settings& settings) {
+  const auto wanted = settings.properties.find("allow.auto.create.topics");
+  if (wanted == settings.properties.end()) return true;
+  // As librdkafka reads it: "False", "f" and "0" are false as well.
+  return wanted->second.empty() || std::string_view("fF0").find(wanted->second[0]) == std::string_view::npos;
 }
 
 Result<ConfPtr> MakePlainConf(const std::map<std::string, std::string>& properties) {
@@ -114,6 +144,15 @@ std::uint64_t MaxMessageBytes(const Settings& settings) {
   return static_cast<std::uint64_t>(std::max<std::int64_t>(0, Number(settings.properties, "message.max.bytes", 0)));
 }
 
+std::chrono::milliseconds FirstReconnect(const Settings& settings) {
+  return std::chrono::milliseconds(Number(settings.properties, "reconnect.backoff.ms", kFirstReconnect));
+}
+
+std::chrono::milliseconds LongestReconnect(const Settings& settings) {
+  const std::int64_t usual = std::max(kLongestReconnect, Number(settings.properties, "reconnect.backoff.ms", 0));
+  return std::chrono::milliseconds(Number(settings.properties, "reconnect.backoff.max.ms", usual));
+}
+
 std::chrono::milliseconds TopicRefreshInterval(const Settings& settings) {
   constexpr std::int64_t kFiveMinutes = 300'000;
   const std::int64_t wanted = Number(settings.properties, "topic.metadata.refresh.interval.ms", kFiveMinutes);
@@ -123,15 +162,24 @@ std::chrono::milliseconds TopicRefreshInterval(const Settings& settings) {
 Result<HandlePtr> MakeHandle(rd_kafka_type_t type, ConfPtr conf) {
   std::array<char, 512> text{};
   HandlePtr handle(rd_kafka_new(type, conf.get(), text.data(), text.size()));
-  if (handle == nullptr) return Status(OUTBOX_BAD_CONFIG, std::string("publisher.kafka: ") + text.data());
+  if (handle == nullptr) {
+    const bool shortage =
+        rd_kafka_last_error() == RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE || MentionsShortage(text.data());
+    if (Status files = shortage ? Status() : TlsFileTrouble(conf.get()); !files.ok()) return files;
+    return Status(shortage ? kShortage : outbox_code{OUTBOX_BAD_CONFIG},
+                  (shortage ? "Kafka's client: " : "publisher.kafka: ") + std::string(text.data()));
+  }
   static_cast<void>(conf.release());  // taken by rd_kafka_new
   return handle;
 }
 
 void Log(spdlog::logger& logger, int level, const char* facility, const char* text) {
   const std::string_view about(facility);
+  // SSLCERTVRFY is part of the state of the broker; GETPID is tried again by the library, as it is on a cluster that is
+  // still loading its coordinators, and what is final comes as an error.
   const bool told_elsewhere = about == "FAIL" || about == "ERROR" || about == "FATAL" || about == "CONFWARN" ||
-                              about == "TERMINATE" || about == "REQTMOUT";
+                              about == "TERMINATE" || about == "REQTMOUT" || about == "SSLCERTVRFY" ||
+                              about == "GETPID";
   auto as = spdlog::level::debug;
   if (!told_elsewhere && level <= 3) as = spdlog::level::err;
   if (!told_elsewhere && level == 4) as = spdlog::level::warn;

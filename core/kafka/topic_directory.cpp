@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "kafka/errors.hpp"
+#include "kafka/topic_creator.hpp"
 #include "kafka/topic_limits.hpp"
 
 namespace outbox::kafka {
@@ -20,11 +21,17 @@ constexpr auto kRefusalKept = 1s;
 // One question waits so long at most, so that Cancel ends a call soon.
 constexpr milliseconds kFirstSlice = 250ms;
 constexpr milliseconds kLongestSlice = 1s;
-// A topic that the broker creates by itself takes a moment to appear.
+constexpr const char* kUnknownTopic = "unknown_topic";
+// A topic that the broker creates by itself takes a moment to appear. One that was not there in all of these looks is looked
+// for once a second, without a pause: the events of other topics wait for that.
 constexpr int kLooksForNew = 3;
 constexpr milliseconds kBetweenLooks = 100ms;
 // Rows choose names, so names that lead nowhere must not pile up.
 constexpr std::size_t kManyTopics = 1000;
+// More names than this are looked for in the list of all topics: one question instead of one for each.
+constexpr std::size_t kManyNames = 20;
+constexpr auto kCreationAgain = 30s;
+constexpr auto kCreationTimeout = 2s;
 
 milliseconds Left(Clock::time_point deadline) {
   return std::max(0ms, std::chrono::duration_cast<milliseconds>(deadline - Clock::now()));
@@ -34,6 +41,13 @@ const rd_kafka_metadata_topic_t* FindIn(const rd_kafka_metadata_t& answer, const
   const std::span topics(answer.topics, static_cast<std::size_t>(answer.topic_cnt));
   const auto found = std::find_if(topics.begin(), topics.end(), [&](const auto& t) { return name == t.topic; });
   return found == topics.end() ? nullptr : &*found;
+}
+
+const rd_kafka_metadata_topic_t* FindIn(const std::vector<MetadataPtr>& answers, const std::string& name) {
+  for (const MetadataPtr& answer : answers) {
+    if (const auto* said = FindIn(*answer, name)) return said;
+  }
+  return nullptr;
 }
 
 // A broker that records will go to anyway, else any.
@@ -64,6 +78,7 @@ std::optional<std::string> BadTopicName(std::string_view name) {
 TopicDirectory::TopicDirectory(CurrentProducer producer, const Settings& settings,
                                std::shared_ptr<spdlog::logger> logger)
     : producer_(std::move(producer)),
+      settings_(settings),
       user_limit_(MaxMessageBytes(settings)),
       refresh_interval_(TopicRefreshInterval(settings)),
       logger_(std::move(logger)),
@@ -84,7 +99,10 @@ Status TopicDirectory::Look(std::span<const std::string_view> names, Clock::time
     if (Status learned = Learn(std::move(wanted), deadline, moved); !learned.ok()) return learned;
   }
   found.clear();
-  for (const std::string_view name : names) found.push_back(&topics_.find(name)->second);
+  for (const std::string_view name : names) {
+    found.push_back(&topics_.find(name)->second);
+    found.back()->used = now;
+  }
   return {};
 }
 
@@ -97,73 +115,107 @@ Status TopicDirectory::Learn(Names names, Clock::time_point deadline, bool& move
   });
   milliseconds slice = kFirstSlice;
   rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR__TIMED_OUT;
-  for (int looks = 0; !names.empty();) {
+  std::unordered_map<std::string, int> looks;
+  while (!names.empty()) {
     if (!Pause(0ms)) return {OUTBOX_CANCELLED, "cancelled"};
     const milliseconds left = Left(deadline);
     if (left == 0ms) return {OUTBOX_UNAVAILABLE, "Kafka does not answer: " + ErrorText(error)};
-    MetadataPtr answer;
-    error = Ask(names, std::min(slice, left), answer);
+    Answers answers;
+    error = Ask(names, std::min(slice, left), answers);
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
       slice = std::min(2 * slice, kLongestSlice);
       if (!Pause(std::min(50ms, left))) return {OUTBOX_CANCELLED, "cancelled"};
       continue;
     }
-    ++looks;
-    broker_ = BrokerFor(*answer);
+    broker_ = BrokerFor(*answers.raw.back());
+    Names missing;
     std::erase_if(names, [&](const std::string& name) {
-      const bool settled = Take(FindIn(*answer, name), name, moved);
+      const auto said = answers.said.find(name);
+      if (said == answers.said.end()) return false;
+      const bool settled = Take(said->second, name, moved);
       if (settled && !topics_[name].refusal) usable.push_back(name);
-      if (!settled && looks == kLooksForNew) {
-        Refuse(name, {"unknown_topic", "the topic \"" + name + "\" is not there; create it"});
+      const bool last_look = ++looks[name] == (IsMissing(name) ? 1 : kLooksForNew);
+      if (!settled && last_look) {
+        Refuse(name, {kUnknownTopic, "the topic \"" + name + "\" is not there; create it"});
       }
-      return settled || looks == kLooksForNew;
+      if (!settled && looks[name] == 1) missing.push_back(name);
+      return settled || last_look;
     });
+    AskForCreations(missing, Left(deadline));
     if (!names.empty() && !Pause(std::min(kBetweenLooks, Left(deadline)))) return {OUTBOX_CANCELLED, "cancelled"};
   }
   if (!usable.empty()) AskLimits(usable, std::min(kLongestSlice, Left(deadline)));
   return {};
 }
 
+bool TopicDirectory::IsMissing(const std::string& name) const {
+  const auto known = topics_.find(name);
+  return known != topics_.end() && known->second.refusal && known->second.refusal->reason == kUnknownTopic;
+}
+
 void TopicDirectory::RefreshAll(Clock::time_point now, bool& moved) {
   Names names;
-  for (const auto& [name, topic] : topics_) {
-    if (!topic.refusal) names.push_back(name);
+  for (auto& [name, topic] : topics_) {
+    if (topic.refusal) continue;
+    // Of a topic without events nobody is asked, until an event names it again.
+    if (topic.used + refresh_interval_ < now)
+      topic.until = now;
+    else
+      names.push_back(name);
   }
   next_refresh_ = now + refresh_interval_;
   if (names.empty()) return;
-  MetadataPtr answer;
-  if (Ask(names, kLongestSlice, answer) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+  Answers answers;
+  if (Ask(names, kLongestSlice, answers) != RD_KAFKA_RESP_ERR_NO_ERROR) {
     next_refresh_ = now + refresh_interval_ / 30;
     return;
   }
   std::erase_if(names, [&](const std::string& name) {
-    if (Take(FindIn(*answer, name), name, moved)) return topics_[name].refusal.has_value();
+    const auto said = answers.said.find(name);
+    if (said != answers.said.end() && Take(said->second, name, moved)) return topics_[name].refusal.has_value();
     topics_[name].until = now;
     return true;
   });
-  broker_ = BrokerFor(*answer);
+  broker_ = BrokerFor(*answers.raw.back());
   AskLimits(names, kLongestSlice);
 }
 
-rd_kafka_resp_err_t TopicDirectory::Ask(const Names& names, milliseconds timeout, MetadataPtr& answer) {
+rd_kafka_resp_err_t TopicDirectory::Ask(const Names& names, milliseconds timeout, Answers& answers) {
+  const auto end = Clock::now() + timeout;
   const std::shared_ptr<Producer> producer = producer_();
+  const bool all = names.size() > kManyNames;
   std::vector<TopicPtr> topics;
+  rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR_NO_ERROR;
   for (const std::string& name : names) {
     topics.emplace_back(rd_kafka_topic_new(producer->handle(), name.c_str(), nullptr));
     if (topics.back() == nullptr) return rd_kafka_last_error();
+    // Never a question about "the topics that this client knows": in that one librdkafka allows the broker to create topics,
+    // whatever allow.auto.create.topics says.
+    if (!all || topics.size() == 1) {
+      const rd_kafka_metadata_t* raw = nullptr;
+      error = rd_kafka_metadata(producer->handle(), all ? 1 : 0, all ? nullptr : topics.back().get(), &raw,
+                                static_cast<int>(Left(end).count()));
+      if (error != RD_KAFKA_RESP_ERR_NO_ERROR) break;
+      answers.raw.emplace_back(raw);
+    }
+    const rd_kafka_metadata_topic_t* const said = FindIn(answers.raw, name);
+    answers.said.emplace(name, said);
+    if (said != nullptr && said->partition_cnt > 0) producer->KeepTopic(name, std::move(topics.back()));
   }
-  // For several names the question is about every topic this client has a handle of: one round trip.
-  rd_kafka_topic_t* const only = names.size() == 1 ? topics.front().get() : nullptr;
-  const rd_kafka_metadata_t* raw = nullptr;
-  const rd_kafka_resp_err_t error =
-      rd_kafka_metadata(producer->handle(), 0, only, &raw, static_cast<int>(timeout.count()));
-  answer.reset(raw);
-  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return error;
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    const rd_kafka_metadata_topic_t* const said = FindIn(*raw, names[i]);
-    if (said != nullptr && said->partition_cnt > 0) producer->KeepTopic(names[i], std::move(topics[i]));
+  return answers.raw.empty() ? error : RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+void TopicDirectory::AskForCreations(const Names& names, milliseconds timeout) {
+  if (!MayCreateTopics(settings_)) return;
+  const auto now = Clock::now();
+  Names due;
+  for (const std::string& name : names) {
+    Topic& topic = topics_[name];
+    if (topic.next_creation > now) continue;
+    topic.next_creation = now + kCreationAgain;
+    due.push_back(name);
   }
-  return error;
+  if (!due.empty()) AskForCreation(settings_, due, std::min<milliseconds>(timeout, kCreationTimeout));
 }
 
 bool TopicDirectory::Take(const rd_kafka_metadata_topic_t* said, const std::string& name, bool& moved) {
@@ -216,7 +268,15 @@ void TopicDirectory::Refuse(const std::string& name, publish::Refusal refusal) {
 }
 
 void TopicDirectory::AskLimits(const Names& names, milliseconds timeout) {
-  const auto limits = AskTopicLimits(*producer_(), broker_, names, timeout);
+  const std::shared_ptr<Producer> producer = producer_();
+  const auto [limits, denied] = AskTopicLimits(producer->handle(), broker_, names, timeout);
+  if (!denied.empty() && !std::exchange(warned_of_limits_, true)) {
+    logger_->warn(
+        "Kafka does not let the relay's user read max.message.bytes of topic {}, and perhaps of others: records and "
+        "requests above it are noticed only when the broker refuses them. Grant the user DescribeConfigs on its "
+        "topics",
+        denied.front());
+  }
   for (const std::string& name : names) {
     Topic& topic = topics_[name];
     topic.limit_until = Clock::now() + kRefusalKept;
@@ -236,9 +296,18 @@ std::uint64_t TopicDirectory::FreshLimit(std::string_view name, Topic& topic, Cl
 
 void TopicDirectory::TakeDoubts() {
   std::vector<std::string> doubts;
+  std::vector<Size> sizes;
   {
     const std::lock_guard lock(mutex_);
     doubts.swap(doubts_);
+    sizes.swap(sizes_);
+  }
+  for (const auto& [name, bytes, stored] : sizes) {
+    const auto known = topics_.find(name);
+    if (known == topics_.end()) continue;
+    std::uint64_t& refused = known->second.refused_bytes;
+    if (stored && bytes >= refused) refused = 0;  // the limit was raised
+    if (!stored && (refused == 0 || bytes < refused)) refused = bytes;
   }
   for (const std::string& name : doubts) {
     const auto known = topics_.find(name);
@@ -267,6 +336,11 @@ bool TopicDirectory::Pause(milliseconds time) {
 void TopicDirectory::Doubt(const std::string& name) {
   const std::lock_guard lock(mutex_);
   if (std::find(doubts_.begin(), doubts_.end(), name) == doubts_.end()) doubts_.push_back(name);
+}
+
+void TopicDirectory::NoteSize(const std::string& name, std::uint64_t bytes, bool stored) {
+  const std::lock_guard lock(mutex_);
+  sizes_.push_back({name, bytes, stored});
 }
 
 std::shared_ptr<const Lanes> TopicDirectory::lanes() const {

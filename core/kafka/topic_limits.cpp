@@ -19,8 +19,11 @@ std::uint64_t VarintSize(std::uint64_t length) {
 
 std::uint64_t FieldSize(const Bytes& bytes) { return bytes ? VarintSize(bytes->size()) + bytes->size() : 1; }
 
-void TakeLimit(const rd_kafka_ConfigResource_t* resource, std::map<std::string, std::uint64_t>& limits) {
-  if (rd_kafka_ConfigResource_error(resource) != RD_KAFKA_RESP_ERR_NO_ERROR) return;
+void TakeLimit(const rd_kafka_ConfigResource_t* resource, TopicLimits& limits) {
+  const auto error = rd_kafka_ConfigResource_error(resource);
+  if (error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED || error == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED)
+    limits.denied.emplace_back(rd_kafka_ConfigResource_name(resource));
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return;
   std::size_t count = 0;
   const rd_kafka_ConfigEntry_t** const entries = rd_kafka_ConfigResource_configs(resource, &count);
   for (const rd_kafka_ConfigEntry_t* entry : std::span(entries, count)) {
@@ -28,17 +31,16 @@ void TakeLimit(const rd_kafka_ConfigResource_t* resource, std::map<std::string, 
     if (value == nullptr || std::strcmp(rd_kafka_ConfigEntry_name(entry), "max.message.bytes") != 0) continue;
     std::uint64_t limit = 0;
     if (std::from_chars(value, value + std::strlen(value), limit).ec == std::errc()) {
-      limits[rd_kafka_ConfigResource_name(resource)] = limit;
+      limits.known[rd_kafka_ConfigResource_name(resource)] = limit;
     }
   }
 }
 
 }  // namespace
 
-std::map<std::string, std::uint64_t> AskTopicLimits(const Producer& producer, std::int32_t broker,
-                                                    const std::vector<std::string>& topics,
-                                                    std::chrono::milliseconds timeout) {
-  std::map<std::string, std::uint64_t> limits;
+TopicLimits AskTopicLimits(rd_kafka_t* handle, std::int32_t broker, const std::vector<std::string>& topics,
+                           std::chrono::milliseconds timeout) {
+  TopicLimits limits;
   const int wait = static_cast<int>(timeout.count());
   std::vector<ResourcePtr> resources;
   std::vector<rd_kafka_ConfigResource_t*> raw;
@@ -46,7 +48,7 @@ std::map<std::string, std::uint64_t> AskTopicLimits(const Producer& producer, st
     resources.emplace_back(rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic.c_str()));
     raw.push_back(resources.back().get());
   }
-  const OptionsPtr options(rd_kafka_AdminOptions_new(producer.handle(), RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS));
+  const OptionsPtr options(rd_kafka_AdminOptions_new(handle, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS));
   std::array<char, 256> text{};
   // Not the controller, which would be one more connection.
   if (wait == 0 ||
@@ -55,8 +57,8 @@ std::map<std::string, std::uint64_t> AskTopicLimits(const Producer& producer, st
       rd_kafka_AdminOptions_set_broker(options.get(), broker, text.data(), text.size()) != RD_KAFKA_RESP_ERR_NO_ERROR) {
     return limits;
   }
-  const QueuePtr queue(rd_kafka_queue_new(producer.handle()));
-  rd_kafka_DescribeConfigs(producer.handle(), raw.data(), raw.size(), options.get(), queue.get());
+  const QueuePtr queue(rd_kafka_queue_new(handle));
+  rd_kafka_DescribeConfigs(handle, raw.data(), raw.size(), options.get(), queue.get());
   const EventPtr event(rd_kafka_queue_poll(queue.get(), wait));
   if (event == nullptr) return limits;
   const rd_kafka_DescribeConfigs_result_t* const result = rd_kafka_event_DescribeConfigs_result(event.get());

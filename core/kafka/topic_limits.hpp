@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "kafka/producer.hpp"
+#include "kafka/rdkafka.hpp"
 #include "outbox/event.hpp"
 
 namespace outbox::kafka {
@@ -19,10 +19,14 @@ namespace outbox::kafka {
 // event would be tried for ever.
 inline constexpr std::uint64_t kLimitWhereUnknown = (std::uint64_t{100} << 20) - 64 * 1024;
 
-// The max.message.bytes of each topic that tells it. Any broker knows.
-[[nodiscard]] std::map<std::string, std::uint64_t> AskTopicLimits(const Producer& producer, std::int32_t broker,
-                                                                  const std::vector<std::string>& topics,
-                                                                  std::chrono::milliseconds timeout);
+struct TopicLimits {
+  std::map<std::string, std::uint64_t> known;  // max.message.bytes by topic
+  std::vector<std::string> denied;             // the user may not read their configuration
+};
+
+// Any broker knows. A topic may be in neither list.
+[[nodiscard]] TopicLimits AskTopicLimits(rd_kafka_t* handle, std::int32_t broker,
+                                         const std::vector<std::string>& topics, std::chrono::milliseconds timeout);
 
 // The size of a record batch that holds this event alone, without compression: what max.message.bytes is about.
 [[nodiscard]] std::uint64_t RecordBatchSize(const Event& event, std::string_view packed_headers);

@@ -20,14 +20,14 @@ Backlog ShowBacklog(const engine::BacklogObservation& looked, const engine::Obse
   if (age > kStaleIntervals * looked.interval) return shown;
   shown.stats = looked.stats;
 
-  std::uint64_t at_least = 0;
+  std::uint64_t in_hand = 0;
   Time oldest = 0;
   for (const engine::ShardObservation& shard : seen.shards) {
-    at_least += shard.in_hand;
+    in_hand += shard.in_hand;
     if (shard.oldest_created_us > 0) oldest = std::max(oldest, wall - shard.oldest_created_us);
   }
   // Failed since: no longer in hand, and still a row.
-  if (seen.LeftBehind() > looked.left_then) at_least = std::max<std::uint64_t>(at_least, 1);
+  const std::uint64_t at_least = std::max<std::uint64_t>(in_hand, seen.LeftBehind() > looked.left_then ? 1 : 0);
   const std::uint64_t events = std::max(looked.stats->backlog, at_least);
   const bool blind = looked.last_failed || seen.database.trouble.has_value() || !seen.database.met;
   if (events == 0 && blind) return shown;
@@ -37,8 +37,10 @@ Backlog ShowBacklog(const engine::BacklogObservation& looked, const engine::Obse
     const Time then = engine::Micros(looked.stats->oldest_age);
     oldest = std::max(oldest, blind ? then + age : then);
   }
+  // All that waits is blocked, or queued behind that: no age is that of an event that could go.
+  if (oldest == 0 && in_hand == 0 && looked.stats->backlog > 0 && looked.stats->oldest_age.count() < 0) return shown;
   // A clock that is behind the database's makes nothing new.
-  shown.oldest_age = events == 0 ? 0 : std::max(0.001, Seconds(oldest));
+  shown.oldest_age = events == 0 ? 0 : std::max(kLeastAge, Seconds(oldest));
   return shown;
 }
 

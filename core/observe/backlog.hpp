@@ -11,10 +11,13 @@ namespace outbox::observe {
 
 struct Backlog {
   std::optional<std::uint64_t> events;
-  std::optional<double> oldest_age;     // seconds; 0 = nothing waits
+  std::optional<double> oldest_age;     // seconds; 0 = nothing waits, absent also if all that waits is blocked
   std::optional<Stats> stats;           // the last look, unless it is too old
   std::optional<double> last_look_age;  // seconds, however old
 };
+
+// The age, in seconds, that is shown while rows wait and none of them has one that is known: 0 would say that none waits.
+inline constexpr double kLeastAge = 0.001;
 
 // After so many intervals without a look, the last one tells nothing any more.
 inline constexpr int kStaleIntervals = 3;

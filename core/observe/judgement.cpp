@@ -13,6 +13,9 @@ namespace {
 using engine::Observation;
 using engine::Time;
 
+// Refused rows are found one by one, between others that go.
+constexpr Time kMomentOfNarrowing = engine::kSecond;
+
 std::string Seconds(Time t) { return fmt::format("{:.1f} s", static_cast<double>(t) / engine::kSecond); }
 
 void JudgePeer(const char* name, const char* state, const engine::PeerState& peer, std::vector<Reason>& reasons) {
@@ -31,9 +34,25 @@ void JudgeShards(const Observation& seen, Time now, std::vector<Reason>& reasons
     return;
   }
   for (const engine::ShardObservation& s : seen.shards) {
-    if (!works(s) || s.owed_since > now - kPatience) continue;
-    reasons.push_back({"stalled", fmt::format("shard {}: the broker has not answered for {}, {} events are sent",
-                                              s.shard, Seconds(now - s.owed_since), s.in_flight)});
+    if (!works(s)) continue;
+    if (s.cannot_record)
+      reasons.push_back(
+          {"undeletable",
+           fmt::format("shard {} sends nothing more: {}; and that it is delivered cannot be recorded, so it "
+                       "would be sent again with each restart: {}",
+                       s.shard, s.kept_why, s.record_why)});
+    else if (s.removes_nothing_since < now - kMomentOfNarrowing)
+      reasons.push_back({"undeletable", fmt::format("shard {}: for {} no delivered event could be removed from the "
+                                                    "outbox, the last one was {}",
+                                                    s.shard, Seconds(now - s.removes_nothing_since), s.kept_why)});
+    if (s.failures_unrecorded && !s.cannot_record)
+      reasons.push_back({"stalled", fmt::format("shard {}: failures of events cannot be recorded, so that their keys "
+                                                "wait and nobody is shown them; correct what refuses it: {}",
+                                                s.shard, s.record_why)});
+    if (s.owed_since > now - kPatience) continue;
+    reasons.push_back({"stalled", fmt::format("shard {}: the broker has not answered for {}, {} events are sent{}{}",
+                                              s.shard, Seconds(now - s.owed_since), s.in_flight,
+                                              s.unreachable_brokers.empty() ? "" : "; ", s.unreachable_brokers)});
   }
   for (const engine::CallUnderWay& call : seen.calls) {
     if (call.vital && !call.overdue && call.age >= kPatience) reasons.push_back({"stalled", call.Text()});

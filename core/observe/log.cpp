@@ -11,8 +11,6 @@
 namespace outbox::observe {
 namespace {
 
-constexpr char kDigits[] = "0123456789abcdef";
-
 std::string_view LevelName(spdlog::level::level_enum level) {
   switch (level) {
     case spdlog::level::trace:
@@ -75,52 +73,17 @@ class JsonFormatter : public spdlog::formatter {
     line["level"] = LevelName(entry.level);
     if (entry.logger_name.size() != 0) line["source"] = View(entry.logger_name);
     line["msg"] = View(entry.payload);
-    Append(to, line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+    // Valid JSON may still hold what a terminal obeys.
+    std::string shown;
+    util::AppendEscaped(line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace),
+                        util::Layout::kKeep, shown);
+    Append(to, shown);
     Append(to, "\n");
   }
   [[nodiscard]] std::unique_ptr<spdlog::formatter> clone() const override { return MakeJsonFormatter(); }
 };
 
-// The length of the character that begins the text, 0 = none does.
-std::size_t CharacterSize(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char first = byte(0);
-  const std::size_t size = first < 0x80                    ? 1
-                           : first >= 0xc2 && first < 0xe0 ? 2
-                           : first >= 0xe0 && first < 0xf0 ? 3
-                           : first >= 0xf0 && first < 0xf5 ? 4
-                                                           : 0;
-  if (size > text.size()) return 0;
-  for (std::size_t i = 1; i < size; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-  }
-  return size;
-}
-
 }  // namespace
-
-std::string Escape(std::string_view text) {
-  std::string escaped;
-  while (!text.empty()) {
-    const auto first = static_cast<unsigned char>(text[0]);
-    const std::size_t size = CharacterSize(text);
-    // U+0080 to U+009F are control characters too, and terminals obey them.
-    const bool control = first < 0x20 || first == 0x7f || (first == 0xc2 && size == 2 && (text[1] & 0x60) == 0);
-    if (first == '\n') {
-      escaped += "\\n";
-    } else if (first == '\t') {
-      escaped += "\\t";
-    } else if (size == 0 || control) {
-      escaped += "\\x";
-      escaped += kDigits[first >> 4];
-      escaped += kDigits[first & 15];
-    } else {
-      escaped += text.substr(0, size);
-    }
-    text.remove_prefix(size == 0 || control ? 1 : size);
-  }
-  return escaped;
-}
 
 std::unique_ptr<spdlog::formatter> MakeTextFormatter() { return std::make_unique<TextFormatter>(); }
 std::unique_ptr<spdlog::formatter> MakeJsonFormatter() { return std::make_unique<JsonFormatter>(); }

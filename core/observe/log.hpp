@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "config/config.hpp"
+#include "util/escape.hpp"
 
 namespace outbox::observe {
 
@@ -24,7 +25,6 @@ namespace outbox::observe {
 [[nodiscard]] std::unique_ptr<spdlog::formatter> MakeTextFormatter();
 [[nodiscard]] std::unique_ptr<spdlog::formatter> MakeJsonFormatter();
 
-// Control characters as \n, \t or \x1b, and bytes that are not UTF-8 as \xff.
-[[nodiscard]] std::string Escape(std::string_view text);
+using util::Escape;
 
 }  // namespace outbox::observe

@@ -48,7 +48,10 @@ void WriteCounters(Exposition& out, const engine::Counters& c) {
   counter("outbox_relay_duplicates_possible_total",
           "Events given up without an answer and sent again: at most so many duplicates were made.", c.sent_again);
   counter("outbox_relay_producer_resets_total", "Producers given up for a new one.", c.resets);
-  counter("outbox_relay_sweeps_total", "Reads that began at the oldest row.", c.sweeps);
+  counter("outbox_relay_sweeps_total", "Reads and rescans that began at the oldest row.", c.sweeps);
+  counter("outbox_relay_events_undeletable_total",
+          "Published events that were recorded as delivered because the database did not let their rows go.",
+          c.undeletable);
   counter("outbox_relay_leases_lost_total", "Leases that ended while the relay worked under them.", c.leases_lost);
 }
 
@@ -86,14 +89,20 @@ void WriteBacklog(Exposition& out, const Backlog& backlog) {
   };
   gauge("outbox_relay_backlog_events", "Rows in the outbox, failed ones included. Absent = not known now.",
         backlog.events);
-  gauge("outbox_relay_backlog_exact", "0 = the backlog is an estimate.",
-        backlog.events ? std::optional<std::uint64_t>(backlog.stats->backlog_exact) : std::nullopt);
-  gauge("outbox_relay_oldest_event_age_seconds", "Age of the oldest row, 0 = none. Absent = not known now.",
+  gauge("outbox_relay_backlog_exact", "0 = the backlog is an estimate, or a lower bound.",
+        backlog.events ? std::optional<std::uint64_t>(backlog.stats->backlog_precision == Precision::kExact)
+                       : std::nullopt);
+  gauge("outbox_relay_oldest_event_age_seconds",
+        "Age of the oldest event that is neither blocked nor queued behind a blocked one, 0 = nothing waits. Absent = "
+        "not known now, or all that waits is blocked.",
         backlog.oldest_age);
   gauge("outbox_relay_retrying_events", "Events that have failed and are due again later.", of(&Stats::retrying));
   gauge("outbox_relay_blocked_events", "Events that wait for an operator, with the rest of their keys.",
         of(&Stats::blocked));
   gauge("outbox_relay_dead_events", "Dead letters.", of(&Stats::dead));
+  gauge("outbox_relay_undeletable_events",
+        "Delivered events that the database does not let go: not sent again, and still a row.",
+        of(&Stats::undeletable));
   gauge("outbox_relay_shards", "Shards of the outbox.", of(&Stats::shards_total));
   gauge("outbox_relay_shards_owned", "Shards of the outbox that some relay holds.", of(&Stats::shards_owned));
   gauge("outbox_relay_live_relays", "Relays that are registered at the outbox.", of(&Stats::live_relays));
@@ -111,6 +120,9 @@ std::string MetricsText(const Observation& seen, const engine::BacklogObservatio
   out.Sample(std::uint64_t{1}, {{"version", build.version}, {"commit", build.commit}});
   WriteState(out, seen, now);
   WriteCounters(out, seen.tally.counters);
+  out.Single("outbox_relay_events_returned_total", "counter",
+             "Rows that were removed after their delivery and have come back: restored, or put back by something.",
+             std::optional(seen.tally.returned));
   WriteFailures(out, seen.tally);
   WriteLatency(out, seen.tally.latency);
   std::uint64_t in_hand = 0, in_flight = 0;

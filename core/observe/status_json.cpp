@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "config/secrets.hpp"
+#include "engine/relay_id.hpp"
 #include "observe/backlog.hpp"
 #include "observe/judgement.hpp"
 
@@ -15,6 +16,7 @@ ordered_json RelayJson(const engine::Observation& seen, const Backlog& backlog, 
   const auto reasons = WhyNotReady(seen, now);
   const engine::Counters& c = seen.tally.counters;
   ordered_json relay = {{"id", seen.relay_id},
+                        {"incarnation", seen.incarnation},
                         {"state", reasons.empty() ? "working" : reasons.front().state},
                         {"healthy", WhyNotHealthy(seen).empty()},
                         {"ready", reasons.empty()},
@@ -24,6 +26,7 @@ ordered_json RelayJson(const engine::Observation& seen, const Backlog& backlog, 
                         {"published", c.stored},
                         {"confirmed", c.confirmed},
                         {"failed", c.failed},
+                        {"undeletable", c.undeletable},
                         {"duplicates_possible", c.sent_again},
                         {"producer_resets", c.resets},
                         {"leases_lost", c.leases_lost}};
@@ -35,11 +38,13 @@ ordered_json RelayJson(const engine::Observation& seen, const Backlog& backlog, 
 ordered_json OutboxJson(const Stats& stats, bool has_leases) {
   ordered_json shown = {{"state", StateOf(stats, has_leases).word},
                         {"backlog", stats.backlog},
-                        {"backlog_exact", stats.backlog_exact},
+                        {"backlog_exact", stats.backlog_precision == Precision::kExact},
+                        {"backlog_at_least", stats.backlog_precision == Precision::kAtLeast},
                         {"oldest_age_ms", nullptr},
                         {"retrying", stats.retrying},
                         {"blocked", stats.blocked},
                         {"dead", stats.dead},
+                        {"undeletable", stats.undeletable},
                         {"shards_total", stats.shards_total},
                         {"shards_owned", stats.shards_owned},
                         {"live_relays", stats.live_relays},
@@ -48,7 +53,9 @@ ordered_json OutboxJson(const Stats& stats, bool has_leases) {
   for (const ShardHolder& holder : stats.holders) {
     ordered_json entry = {{"shard", holder.shard}, {"token", holder.token}, {"relay", nullptr}};
     if (holder.relay_id) {
-      entry["relay"] = *holder.relay_id;
+      const engine::RelayId relay = engine::SplitLeaseId(*holder.relay_id);
+      entry["relay"] = relay.name;
+      if (!relay.incarnation.empty()) entry["incarnation"] = relay.incarnation;
       entry["expires_in_ms"] = holder.expires_in.count();
     }
     shown["shards"].push_back(std::move(entry));
@@ -65,6 +72,8 @@ std::string Text(const ordered_json& shown) {
 
 OutboxState StateOf(const Stats& stats, bool has_leases) {
   if (stats.backlog == 0) return {"empty", "nothing waits"};
+  if (stats.backlog_precision == Precision::kExact && stats.backlog == stats.undeletable)
+    return {"undeletable", "nothing waits; what is left is delivered, and the database does not let it go"};
   if (!has_leases) return {"waiting", "events wait; this storage does not tell whether a relay runs"};
   if (stats.shards_owned == 0) return {"no_relay", "events wait and no relay works on them"};
   if (stats.shards_owned < stats.shards_total) return {"partly", "some shards have no relay"};
@@ -81,8 +90,10 @@ std::string LiveStatusJson(const engine::Observation& seen, const engine::Backlo
   if (backlog.events) {
     Stats stats = *backlog.stats;
     stats.backlog = *backlog.events;
-    const Millis age(static_cast<Millis::rep>(*backlog.oldest_age * 1000));
-    stats.oldest_age = *backlog.events == 0 ? Millis(-1) : age;
+    const double age = backlog.oldest_age.value_or(0);
+    const bool none_can_move = looked.stats->oldest_age.count() < 0 && age <= kLeastAge;
+    stats.oldest_age =
+        *backlog.events == 0 || none_can_move ? Millis(-1) : Millis(static_cast<Millis::rep>(age * 1000));
     shown = OutboxJson(stats, has_leases);
   } else {
     shown = OutboxJson({}, has_leases);

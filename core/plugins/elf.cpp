@@ -2,8 +2,11 @@
 
 #include <link.h>
 
+#include <cerrno>
 #include <cstring>
 #include <fstream>
+
+#include "shortage.hpp"
 
 // Laid down by the linker: the ELF header of this very program, which names the machine that a plugin must be for.
 // NOLINTNEXTLINE(bugprone-reserved-identifier,readability-identifier-naming)
@@ -50,8 +53,13 @@ bool Visible(const Symbol& symbol) {
 }  // namespace
 
 Result<std::vector<std::string>> ExportedSymbols(const std::filesystem::path& path) {
+  errno = 0;
   File file(path);
-  if (!file.readable()) return Refuse("cannot be read");
+  if (!file.readable()) {
+    const int error = errno;
+    return Status(IsShortage(error) ? kShortage : outbox_code{OUTBOX_BAD_CONFIG},
+                  "cannot be read: " + std::generic_category().message(error));
+  }
 
   std::vector<Header> header;
   if (!file.Read(0, 1, header) || std::memcmp(header[0].e_ident, ELFMAG, SELFMAG) != 0)

@@ -1,8 +1,6 @@
 #include "plugins/loader.hpp"
 
 #include <dlfcn.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -24,6 +22,8 @@
 #include "outbox/ext/wakeup.h"
 #include "plugins/elf.hpp"
 #include "plugins/table.hpp"
+#include "plugins/trust.hpp"
+#include "shortage.hpp"
 
 namespace outbox::plugins {
 namespace {
@@ -42,29 +42,6 @@ std::optional<std::string> PluginName(const fs::path& file) {
   if (name.size() <= kPrefix.size() + kSuffix.size() || !name.starts_with(kPrefix) || !name.ends_with(kSuffix))
     return std::nullopt;
   return name.substr(kPrefix.size(), name.size() - kPrefix.size() - kSuffix.size());
-}
-
-// Whoever can write a plugin or replace it in its folder runs code as the relay. A group may, where it is root's or
-// the relay's own: a developer's build folder is mostly writable by his private group.
-Status CheckWriters(const fs::path& path) {
-  struct stat facts {};
-  if (::stat(path.c_str(), &facts) != 0) return Refuse("cannot be examined: " + std::generic_category().message(errno));
-  const std::string what = (facts.st_mode & S_IFDIR) != 0 ? "its folder " + path.string() + " is " : std::string();
-  if ((facts.st_mode & S_IWOTH) != 0) return Refuse(what + "writable by everybody; chmod o-w " + path.string());
-  if ((facts.st_mode & S_IWGRP) != 0 && facts.st_gid != 0 && facts.st_gid != ::getegid())
-    return Refuse(what + "writable by another group (gid " + std::to_string(facts.st_gid) + "); chmod g-w " +
-                  path.string());
-  return {};
-}
-
-Status CheckFile(const fs::path& file) {
-  std::error_code error;
-  const fs::path real = fs::canonical(file, error);  // a link is as good as what it leads to
-  if (error) return Refuse("cannot be opened: " + error.message());
-  if (!fs::is_regular_file(real, error)) return Refuse("not a regular file");
-  for (const fs::path& path : {file.parent_path(), real.parent_path(), real})
-    if (Status status = CheckWriters(path); !status.ok()) return status;
-  return {};
 }
 
 Status CheckSymbols(const fs::path& file) {
@@ -89,15 +66,16 @@ Result<const outbox_plugin*> RunEntry(const fs::path& file) {
   library.load(file, error, kMode);
   if (error) {
     const char* const why = ::dlerror();  // NOLINT(concurrency-mt-unsafe): glibc keeps it per thread
-    return Refuse(std::string("cannot be loaded: ") + (why != nullptr ? why : error.message()));
+    const std::string text = why != nullptr ? why : error.message();
+    return Status(MentionsShortage(text) ? kShortage : outbox_code{OUTBOX_BAD_CONFIG}, "cannot be loaded: " + text);
   }
   return library.get<const outbox_plugin*()>(std::string(kEntry))();
 }
 
 // The reason of a refusal is without the file's name.
-Result<const outbox_plugin*> LoadFile(const fs::path& file, std::string_view name) {
+Result<const outbox_plugin*> LoadFile(const fs::path& file, std::string_view name, const SearchPath& where) {
   if (!file.is_absolute()) return Refuse("not an absolute path");
-  if (Status status = CheckFile(file); !status.ok()) return status;
+  if (const auto trusted = TrustedFile(file, where.trusted_owners); !trusted.ok()) return trusted.status();
   if (Status status = CheckSymbols(file); !status.ok()) return status;
   auto table = RunEntry(file);
   if (!table.ok()) return table;
@@ -170,17 +148,26 @@ std::vector<Place> Places(std::string_view name, const SearchPath& where) {
   return places;
 }
 
-}  // namespace
-
-SearchPath DefaultSearchPath(std::string plugin_path) {
-  SearchPath where{std::move(plugin_path), {}};
-  const char* const env = std::getenv("OUTBOX_PLUGIN_PATH");  // NOLINT(concurrency-mt-unsafe): before any thread
+// Colon separated.
+std::vector<std::string> ListFromEnvironment(const char* name) {
+  std::vector<std::string> list;
+  const char* const env = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): before any thread
   std::string_view rest = env != nullptr ? env : "";
   while (!rest.empty()) {
     const std::size_t end = std::min(rest.find(':'), rest.size());
-    if (end > 0) where.folders.emplace_back(rest.substr(0, end));
+    if (end > 0) list.emplace_back(rest.substr(0, end));
     rest.remove_prefix(std::min(end + 1, rest.size()));
   }
+  return list;
+}
+
+}  // namespace
+
+SearchPath DefaultSearchPath(std::string plugin_path, std::vector<std::string> trusted_owners) {
+  SearchPath where{std::move(plugin_path), {}, std::move(trusted_owners)};
+  for (std::string& folder : ListFromEnvironment("OUTBOX_PLUGIN_PATH")) where.folders.emplace_back(std::move(folder));
+  for (std::string& owner : ListFromEnvironment("OUTBOX_TRUSTED_OWNERS"))
+    where.trusted_owners.push_back(std::move(owner));
   where.folders.emplace_back(OUTBOX_PLUGIN_FOLDER);
   return where;
 }
@@ -193,9 +180,10 @@ Result<const outbox_plugin*> Load(std::string_view name, const SearchPath& where
   for (const Place& place : Places(name, where)) {
     searched += (searched.empty() ? " Searched: " : ", ") + place.file.string() + place.note;
     if (!place.note.empty() || !Exists(place.file)) continue;
-    auto table = LoadFile(place.file, name);
+    auto table = LoadFile(place.file, name, where);
     if (table.ok()) return table;
-    return Refuse(quoted + " refused: " + place.file.string() + ": " + table.status().text() + "." + searched + ".");
+    return Status(table.status().code(),
+                  quoted + " refused: " + place.file.string() + ": " + table.status().text() + "." + searched + ".");
   }
   if (!where.plugin_path.empty())
     return Refuse(quoted + " not found: storage.plugin_path names " + where.plugin_path + ", which does not exist");
@@ -217,7 +205,7 @@ std::vector<Found> List(const SearchPath& where) {
     found.shadowed = !names.insert(found.name).second;
     if (!IsPluginName(found.name)) {
       found.refused = "a plugin's name consists of a-z, 0-9, _ and - only";
-    } else if (const auto table = LoadFile(file, found.name); !table.ok()) {
+    } else if (const auto table = LoadFile(file, found.name, where); !table.ok()) {
       found.refused = table.status().text();
     } else {
       found.version = (*table)->version;

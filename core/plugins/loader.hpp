@@ -15,13 +15,16 @@ namespace outbox::plugins {
 struct SearchPath {
   std::string plugin_path;                     // storage.plugin_path of the config: a file; "" = search by name
   std::vector<std::filesystem::path> folders;  // OUTBOX_PLUGIN_PATH, then the installed folder
+  // Users besides root and the relay's own who may be able to replace a plugin's file: names or numbers.
+  std::vector<std::string> trusted_owners = {};
 };
 
-// From the environment and the build: OUTBOX_PLUGIN_PATH (colon separated, absolute folders) and the installed folder.
-[[nodiscard]] SearchPath DefaultSearchPath(std::string plugin_path = {});
+// From the environment and the build: OUTBOX_PLUGIN_PATH (colon separated, absolute folders) and the installed folder;
+// OUTBOX_TRUSTED_OWNERS (colon separated) adds to the trusted owners.
+[[nodiscard]] SearchPath DefaultSearchPath(std::string plugin_path = {}, std::vector<std::string> trusted_owners = {});
 
 // Never unloads. The first existing file decides; the error names the rule that is broken and every place searched
-// (OUTBOX_BAD_CONFIG).
+// (OUTBOX_BAD_CONFIG, or kShortage if the machine lacked something to load it).
 [[nodiscard]] Result<const outbox_plugin*> Load(std::string_view name, const SearchPath& where);
 
 struct Found {

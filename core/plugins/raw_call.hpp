@@ -18,7 +18,7 @@ struct RawCall {
 
 inline outbox_schema_wish ToRaw(const SchemaWish& wish) {
   return {sizeof(outbox_schema_wish), wish.shards, wish.payload.empty() ? outbox_bytes{nullptr, 0} : Raw(wish.payload),
-          wish.wake_up ? 1U : 0U};
+          wish.wake_up ? 1U : 0U, wish.rewrite_events ? 1U : 0U};
 }
 
 }  // namespace outbox::plugins

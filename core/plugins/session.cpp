@@ -23,7 +23,8 @@ Result<Batch> Session::ReserveNewEvents(const ReserveOrder& order, const Call& c
   ask.relay_id = Raw(order.relay_id);
   ask.in_hand = InHand;
   ask.ctx = const_cast<ReserveOrder*>(&order);
-  ask.sweep = order.sweep ? 1 : 0;
+  ask.sweep = order.sweep;
+  ask.skip_retries = order.skip_retries ? 1 : 0;
 
   RawCall asked(call);
   outbox_batch raw{};
@@ -36,10 +37,11 @@ Result<Batch> Session::ReserveNewEvents(const ReserveOrder& order, const Call& c
   return batch;
 }
 
-Status Session::ConfirmEvent(std::span<const outbox_bytes> row_ids, const Call& call) {
+Status Session::ConfirmEvent(std::span<const outbox_row> rows, std::vector<std::uint8_t>& kept, const Call& call) {
   RawCall asked(call);
+  kept.assign(rows.size(), 0);
   const outbox_code code =
-      store_->table_->confirm_event(raw_, row_ids.data(), row_ids.size(), &asked.call, &asked.error);
+      store_->table_->confirm_event(raw_, rows.data(), rows.size(), &asked.call, kept.data(), &asked.error);
   return store_->Answer("confirm_event", code, asked.error);
 }
 

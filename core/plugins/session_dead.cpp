@@ -17,9 +17,13 @@ struct Listing {
   std::exception_ptr thrown;
 };
 
+// Where an operator's removal fails the relay tries again soon, and from then on as often as it is configured to.
+constexpr Millis kRemovedAgain{1'000};
+
 bool Fits(std::int32_t state, std::uint32_t from) {
   if (from == OUTBOX_FROM_DEAD) return state == OUTBOX_STATE_DEAD;
-  if (state == OUTBOX_STATE_WAITING) return from == OUTBOX_FROM_OUTBOX;
+  if (from == OUTBOX_FROM_DELIVERED) return state == OUTBOX_STATE_DELIVERED;
+  if (state == OUTBOX_STATE_WAITING || state == OUTBOX_STATE_DELIVERED) return from == OUTBOX_FROM_OUTBOX;
   return state == OUTBOX_STATE_RETRYING || state == OUTBOX_STATE_BLOCKED;
 }
 
@@ -65,8 +69,9 @@ std::int32_t Found(void* ctx, const outbox_record* raw) noexcept {
 
 Status Session::List(const Inquiry& inquiry, const std::function<bool(const Record&)>& found, const Call& call) {
   if (store_->dead_ == nullptr) return store_->Lacks(OUTBOX_DEAD_V1);
-  const outbox_inquiry raw{sizeof raw,       inquiry.from,          Raw(inquiry.after), Raw(inquiry.before),
-                           Raw(inquiry.key), Raw(inquiry.event_id), inquiry.max,        inquiry.contents ? 1u : 0u};
+  const outbox_inquiry raw{sizeof raw,        inquiry.from,          Raw(inquiry.after), Raw(inquiry.before),
+                           Raw(inquiry.key),  Raw(inquiry.event_id), inquiry.max,        inquiry.contents ? 1u : 0u,
+                           Raw(inquiry.topic)};
   Listing listing{inquiry, found, {}, nullptr, nullptr};
   RawCall asked(call);
   const outbox_code code = store_->dead_->list(raw_, &raw, &asked.call, &listing, Found, &asked.error);
@@ -77,6 +82,7 @@ Status Session::List(const Inquiry& inquiry, const std::function<bool(const Reco
 
 Result<std::uint64_t> Session::Apply(Change change, std::span<const outbox_bytes> row_ids, const Call& call) {
   if (store_->dead_ == nullptr) return store_->Lacks(OUTBOX_DEAD_V1);
+  if (change == Change::kRemoveDelivered) return RemoveDelivered(row_ids, kRemovedAgain, call);
   const outbox_dead_v1& dead = *store_->dead_;
   const auto [name, function] = change == Change::kRequeue   ? std::pair("dead.requeue", dead.requeue)
                                 : change == Change::kDiscard ? std::pair("dead.discard", dead.discard)
@@ -88,6 +94,18 @@ Result<std::uint64_t> Session::Apply(Change change, std::span<const outbox_bytes
   const outbox_code code = function(raw_, row_ids.data(), row_ids.size(), &asked.call, &changed, &asked.error);
   if (Status status = store_->Answer(name, code, asked.error); !status.ok()) return status;
   if (changed > row_ids.size()) return store_->Blame(name, "it changed more events than it was given");
+  return changed;
+}
+
+Result<std::uint64_t> Session::RemoveDelivered(std::span<const outbox_bytes> row_ids, Millis again, const Call& call) {
+  if (store_->dead_ == nullptr) return store_->Lacks(OUTBOX_DEAD_V1);
+  RawCall asked(call);
+  std::uint64_t changed = 0;
+  const outbox_code code = store_->dead_->remove_delivered(raw_, row_ids.data(), row_ids.size(), again.count(),
+                                                           &asked.call, &changed, &asked.error);
+  if (Status status = store_->Answer("dead.remove_delivered", code, asked.error); !status.ok()) return status;
+  if (!row_ids.empty() && changed > row_ids.size())
+    return store_->Blame("dead.remove_delivered", "it removed more events than it was given");
   return changed;
 }
 

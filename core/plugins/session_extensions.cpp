@@ -46,6 +46,7 @@ Result<Lease> Session::Heartbeat(std::string_view relay_id, Millis lease, const 
   held.shards_total = raw.shards_total;
   held.live_relays = raw.live_relays;
   held.left = Millis(raw.lease_left_ms);
+  held.namesakes = raw.namesakes;
   return held;
 }
 
@@ -106,12 +107,27 @@ Status Session::ApplySchema(const SchemaWish& wish, const Call& call) {
   return store_->Answer("schema.apply", code, asked.error);
 }
 
+Result<std::vector<std::string>> Session::PlanSchema(const SchemaWish& wish, const Call& call) {
+  if (store_->schema_ == nullptr) return store_->Lacks(OUTBOX_SCHEMA_V1);
+  std::vector<std::string> changes;
+  if (!OUTBOX_HAS(outbox_schema_v1, store_->schema_, plan) || store_->schema_->plan == nullptr) return changes;
+  const auto add = [](void* to, outbox_bytes what) {
+    static_cast<std::vector<std::string>*>(to)->emplace_back(View(what));
+  };
+  const outbox_schema_wish raw_wish = ToRaw(wish);
+  RawCall asked(call);
+  const outbox_code code = store_->schema_->plan(raw_, &raw_wish, &asked.call, &changes, add, &asked.error);
+  if (Status status = store_->Answer("schema.plan", code, asked.error); !status.ok()) return status;
+  return changes;
+}
+
 Result<std::vector<Finding>> Session::CheckSchema(const Call& call) {
   if (store_->schema_ == nullptr) return store_->Lacks(OUTBOX_SCHEMA_V1);
   std::vector<Finding> findings;
   const auto add = [](void* to, std::int32_t severity, outbox_bytes what, outbox_bytes mend) {
     static_cast<std::vector<Finding>*>(to)->push_back(
-        {severity != OUTBOX_FINDING_WARNING, std::string(View(what)), std::string(View(mend))});
+        {severity != OUTBOX_FINDING_WARNING && severity != OUTBOX_FINDING_NOTE, std::string(View(what)),
+         std::string(View(mend)), severity == OUTBOX_FINDING_NOTE});
   };
   RawCall asked(call);
   const outbox_code code = store_->schema_->check(raw_, &asked.call, &findings, add, &asked.error);
@@ -135,11 +151,14 @@ Result<Stats> Session::ReadStats(const Call& call) {
   if (Status status = store_->Answer("stats.read", code, asked.error); !status.ok()) return status;
 
   stats.backlog = raw.backlog;
-  stats.backlog_exact = raw.backlog_exact != 0;
+  stats.backlog_precision = raw.backlog_precision <= OUTBOX_COUNT_AT_LEAST
+                                ? static_cast<Precision>(raw.backlog_precision)
+                                : Precision::kEstimate;
   stats.retrying = raw.retrying;
   stats.blocked = raw.blocked;
   stats.dead = raw.dead;
-  stats.oldest_age = Millis(raw.oldest_age_ms);
+  stats.undeletable = raw.undeletable;
+  stats.oldest_age = Millis(std::max<std::int64_t>(-1, raw.oldest_age_ms));
   stats.shards_total = raw.shards_total;
   stats.shards_owned = raw.shards_owned;
   stats.live_relays = raw.live_relays;

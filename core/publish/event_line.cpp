@@ -1,43 +1,22 @@
 #include "publish/event_line.hpp"
 
+#include <algorithm>
 #include <cstdint>
 
 #include "publish/base64.hpp"
 #include "publish/headers.hpp"
+#include "util/escape.hpp"
+#include "util/utf8.hpp"
 
 namespace outbox::publish {
 namespace {
 
-// The size of the character that begins at i; 0 = not UTF-8 (overlong, surrogate, above U+10FFFF, cut).
-std::size_t CharacterAt(std::string_view text, std::size_t i) {
-  const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(text[at]); };
-  const unsigned char first = byte(i);
-  if (first < 0x80) return 1;
-  const std::size_t size = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-  if (first < 0xc2 || first > 0xf4 || text.size() - i < size) return 0;
-  const unsigned char low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
-  const unsigned char high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
-  if (byte(i + 1) < low || byte(i + 1) > high) return 0;
-  for (std::size_t k = 2; k < size; ++k) {
-    if ((byte(i + k) & 0xc0) != 0x80) return 0;
-  }
-  return size;
-}
-
-bool IsUtf8(std::string_view text) {
-  for (std::size_t i = 0; i < text.size();) {
-    const std::size_t size = CharacterAt(text, i);
-    if (size == 0) return false;
-    i += size;
-  }
-  return true;
-}
-
 void AppendString(std::string_view text, std::string& to) {
-  static constexpr char kHex[] = "0123456789abcdef";
   to += '"';
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
+  while (!text.empty()) {
+    const char c = text[0];
+    const std::size_t size = std::max<std::size_t>(util::CharacterSize(text), 1);
+    const std::string_view character = text.substr(0, size);
     switch (c) {
       case '"':
         to += "\\\"";
@@ -55,14 +34,13 @@ void AppendString(std::string_view text, std::string& to) {
         to += "\\t";
         break;
       default:
-        if (byte >= 0x20 && byte != 0x7f) {
-          to += c;
-        } else {
-          to += "\\u00";
-          to += kHex[byte >> 4];
-          to += kHex[byte & 15];
-        }
+        // The line may be read on a terminal.
+        if (const char32_t code = util::CodePoint(character); util::IsHidden(code))
+          util::AppendUnicodeEscape(code, to);
+        else
+          to += character;
     }
+    text.remove_prefix(size);
   }
   to += '"';
 }
@@ -72,7 +50,7 @@ void AppendString(std::string_view text, std::string& to) {
 void AppendJson(const Bytes& bytes, std::string& to) {
   if (!bytes) {
     to += "null";
-  } else if (IsUtf8(*bytes)) {
+  } else if (util::IsUtf8(*bytes)) {
     AppendString(*bytes, to);
   } else {
     to += "{\"base64\":\"";

@@ -30,7 +30,7 @@ T Take(std::string_view& from) {
 // SAX, not a document: duplicates are seen, nesting is refused at its first brace, nothing is built to be thrown away.
 class Decoder final : public nlohmann::json_sax<nlohmann::json> {
  public:
-  explicit Decoder(std::string& packed) : packed_(packed) {}
+  Decoder(std::string& packed, HeaderValues values) : packed_(packed), values_(values) {}
 
   [[nodiscard]] const std::string& error() const { return error_; }
   [[nodiscard]] std::size_t count() const { return names_.size(); }
@@ -82,10 +82,11 @@ class Decoder final : public nlohmann::json_sax<nlohmann::json> {
     return true;
   }
 
-  bool boolean(bool) override { return NotHere(); }
-  bool number_integer(number_integer_t) override { return NotHere(); }
-  bool number_unsigned(number_unsigned_t) override { return NotHere(); }
-  bool number_float(number_float_t, const string_t&) override { return NotHere(); }
+  bool boolean(bool value) override { return AddText(value ? "true" : "false"); }
+  bool number_integer(number_integer_t value) override { return AddText(std::to_string(value)); }
+  bool number_unsigned(number_unsigned_t value) override { return AddText(std::to_string(value)); }
+  // Also whole numbers that no integer holds; as it was written, so that nothing is rounded.
+  bool number_float(number_float_t, const string_t& written) override { return AddText(written); }
   bool binary(binary_t&) override { return NotHere(); }
   bool start_array(std::size_t) override { return NotHere(); }
   bool end_array() override { return NotHere(); }
@@ -106,14 +107,20 @@ class Decoder final : public nlohmann::json_sax<nlohmann::json> {
     if (value) packed_ += *value;
     return true;
   }
+  bool AddText(std::string_view text) {
+    return where_ == Where::kHeaders && values_ == HeaderValues::kAsText ? Add(text) : NotHere();
+  }
   bool Fail(std::string why) { return error_ = std::move(why), false; }
   bool NotAnObject() { return Fail(R"(not a JSON object such as {"name": "value"})"); }
   bool WrongValue() {
-    return Fail("the value of the header \"" + names_.back() + R"(" is not a string, null or {"base64": "…"})");
+    const char* const numbers = values_ == HeaderValues::kAsText ? "a number, true, false, " : "";
+    return Fail("the value of the header \"" + names_.back() + "\" is not a string, " + numbers +
+                R"(null or {"base64": "…"})");
   }
   bool NotHere() { return where_ == Where::kOutside ? NotAnObject() : WrongValue(); }
 
   std::string& packed_;
+  const HeaderValues values_;
   std::string error_;
   Where where_ = Where::kOutside;
   bool decoded_ = false;
@@ -122,7 +129,7 @@ class Decoder final : public nlohmann::json_sax<nlohmann::json> {
 
 }  // namespace
 
-Status PackHeaders(std::string_view json, std::string& packed) {
+Status PackHeaders(std::string_view json, std::string& packed, HeaderValues values) {
   if (json == "{}") return {};
   if (json.size() > kMaxHeadersText) {
     return {OUTBOX_BAD_DATA, "headers: " + std::to_string(json.size()) + " bytes of JSON, more than the " +
@@ -130,7 +137,7 @@ Status PackHeaders(std::string_view json, std::string& packed) {
   }
   const std::size_t before = packed.size();
   Append(std::uint32_t{0}, packed);
-  Decoder decoder(packed);
+  Decoder decoder(packed, values);
   if (!nlohmann::json::sax_parse(json, &decoder)) {
     packed.resize(before);
     return {OUTBOX_BAD_DATA, "headers: " + decoder.error()};

@@ -4,7 +4,7 @@
 //
 // The decoder is strict, because what it lets through wrongly is sent for good: an event whose headers it cannot
 // read is refused as "bad_headers", never sent without them. Refused are: anything that is not an object; values
-// that are not a string, null or {"base64": "…"} (numbers too: how they would be written is anybody's guess); a
+// that are objects or arrays other than {"base64": "…"}; a
 // name that comes twice, is empty or holds a control character; event_id and event_type, which the relay writes.
 #pragma once
 
@@ -25,9 +25,16 @@ inline constexpr std::size_t kMaxHeadersText = std::size_t{1} << 20;
 inline constexpr std::string_view kEventIdHeader = "event_id";
 inline constexpr std::string_view kEventTypeHeader = "event_type";
 
+// What becomes of a value that is a number, true or false.
+enum class HeaderValues {
+  kAsText,  // the text that JSON has for it, as other relays write it
+  kStrict,  // refused, so that no writer relies on a form that he has not chosen
+};
+
 // Appends to `packed`; an object without members appends nothing. OUTBOX_BAD_DATA, with no header's value in the
 // text: refused, and `packed` is as it was.
-[[nodiscard]] Status PackHeaders(std::string_view json, std::string& packed);
+[[nodiscard]] Status PackHeaders(std::string_view json, std::string& packed,
+                                 HeaderValues values = HeaderValues::kAsText);
 
 struct Header {
   std::string_view name;

@@ -26,6 +26,7 @@ struct Prepared {
   std::uint32_t headers_at = 0;    // in PreparedBatch::packed_headers
   std::uint32_t headers_size = 0;  // 0 = the row has none of its own
   std::int32_t refusal = -1;       // index into PreparedBatch::refusals; < 0 = may be sent
+  bool doubtful = false;           // the broker has refused the like of it before, so it should go as a trial
 };
 
 struct PreparedBatch {
@@ -42,11 +43,16 @@ class PublisherListener {
  public:
   virtual ~PublisherListener() = default;
   virtual void OnReports(std::span<const Report> reports) = 0;
-  // Every record handed over under an earlier epoch has been reported, or never will be.
+  // Every record handed over to the stream of `epoch` under an earlier epoch has been reported, or never will be.
   virtual void OnReset(std::uint32_t epoch) = 0;
-  // The producer can send nothing more until Reset (a fatal error of the client library).
+  // The producer of the main stream can send nothing more until Reset (a fatal error of the client library). Comes before
+  // the report of a refusal that is its cause.
   virtual void OnProducerFailed(const std::string& why) = 0;
+  // The producer of the main stream must be replaced by Reset; nothing is wrong with the broker.
+  virtual void OnProducerOutdated(const std::string& why) { OnProducerFailed(why); }
   virtual void OnBrokerState(bool up, const std::string& why) = 0;
+  // Some brokers cannot be reached while others can, and why: records for their partitions get no answer. Empty: all can.
+  virtual void OnBrokersUnreachable(const std::string& /*why*/) {}
 };
 
 class Publisher {
@@ -62,9 +68,13 @@ class Publisher {
   // [engine] Hands records over in order, under `epoch`; never blocks. Each gets exactly one report, or falls under
   // OnReset. When one cannot be handed over, it and the rest are reported kUnknown: a hole must not arise. The
   // payloads stay where they are: the batch must live until every record is reported or reset.
+  //
+  // Where IsTrial(epoch), each record is a request of its own: its refusal is its own fault, and concerns no other record.
+  // The engine hands over no two records of one key there, and none whose key is under way in the main stream.
   virtual void Publish(const PreparedBatch& batch, std::span<const Outgoing> records, std::uint32_t epoch) = 0;
 
-  // [engine] Drops what is not sent, gives up what is in flight, starts anew under `epoch`; answers by OnReset.
+  // [engine] Drops what the stream of `epoch` has not sent, gives up what it has in flight, begins again under `epoch`;
+  // answers by OnReset. The engine may reset both streams at the same time.
   virtual void Reset(std::uint32_t epoch) = 0;
 
   // [any] For reports with kRefused.

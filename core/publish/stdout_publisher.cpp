@@ -10,9 +10,9 @@
 #include <cstring>
 #include <deque>
 #include <mutex>
-#include <optional>
 #include <system_error>
 #include <thread>
+#include <vector>
 
 #include "publish/event_line.hpp"
 #include "publish/headers.hpp"
@@ -31,8 +31,12 @@ struct Line {
 // of their own, which waits for room in poll(), where it can be woken. How much waits here is the engine's window.
 class StdoutPublisher final : public Publisher {
  public:
-  StdoutPublisher(PublisherListener& listener, int fd)
-      : listener_(listener), fd_(fd), max_write_(MaxWrite(fd)), wake_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+  StdoutPublisher(PublisherListener& listener, int fd, HeaderValues headers)
+      : listener_(listener),
+        headers_(headers),
+        fd_(fd),
+        max_write_(MaxWrite(fd)),
+        wake_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
     if (wake_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
     writer_ = StartThread("stdout-writer", [this] { Run(); });
   }
@@ -54,7 +58,7 @@ class StdoutPublisher final : public Publisher {
       if (headers.data == nullptr) continue;
       Prepared& event = batch.events[i];
       event.headers_at = static_cast<std::uint32_t>(batch.packed_headers.size());
-      const Status packed = PackHeaders(View(headers), batch.packed_headers);
+      const Status packed = PackHeaders(View(headers), batch.packed_headers, headers_);
       event.headers_size = static_cast<std::uint32_t>(batch.packed_headers.size()) - event.headers_at;
       if (packed.ok()) continue;
       event.refusal = static_cast<std::int32_t>(batch.refusals.size());
@@ -82,7 +86,7 @@ class StdoutPublisher final : public Publisher {
   void Reset(std::uint32_t epoch) override {
     {
       const std::lock_guard lock(mutex_);
-      reset_ = epoch;
+      resets_.push_back(epoch);
     }
     Wake();
   }
@@ -94,18 +98,18 @@ class StdoutPublisher final : public Publisher {
     listener_.OnBrokerState(true, "stdout takes lines");
     std::deque<Line> lines;
     for (;;) {
-      std::optional<std::uint32_t> reset;
+      std::vector<std::uint32_t> resets;
       {
         const std::lock_guard lock(mutex_);
         if (stop_) return;
-        std::swap(reset, reset_);
+        resets.swap(resets_);
         std::move(lines_.begin(), lines_.end(), std::back_inserter(lines));
         lines_.clear();
       }
-      if (reset) {
+      if (!resets.empty()) {
         GiveUp(lines);
         failed_ = false;
-        listener_.OnReset(*reset);
+        for (const std::uint32_t epoch : resets) listener_.OnReset(epoch);
       } else if (lines.empty() || failed_) {
         if (failed_) GiveUp(lines);
         WaitForWake();
@@ -158,7 +162,7 @@ class StdoutPublisher final : public Publisher {
   bool Drained() {
     ClearWake();
     const std::lock_guard lock(mutex_);
-    return !stop_ && !reset_;
+    return !stop_ && resets_.empty();
   }
 
   void WaitForWake() {
@@ -193,13 +197,14 @@ class StdoutPublisher final : public Publisher {
   }
 
   PublisherListener& listener_;
+  const HeaderValues headers_;
   const int fd_;
   const std::size_t max_write_;
   const int wake_;
 
   std::mutex mutex_;
   std::deque<Line> lines_;
-  std::optional<std::uint32_t> reset_;
+  std::vector<std::uint32_t> resets_;
   bool stop_ = false;
 
   // The writer's own.
@@ -212,8 +217,8 @@ class StdoutPublisher final : public Publisher {
 
 }  // namespace
 
-std::unique_ptr<Publisher> MakeStdoutPublisher(PublisherListener& listener, int fd) {
-  return std::make_unique<StdoutPublisher>(listener, fd);
+std::unique_ptr<Publisher> MakeStdoutPublisher(PublisherListener& listener, int fd, HeaderValues headers) {
+  return std::make_unique<StdoutPublisher>(listener, fd, headers);
 }
 
 }  // namespace outbox::publish

@@ -11,11 +11,13 @@
 
 #include <memory>
 
+#include "publish/headers.hpp"
 #include "publish/publisher.hpp"
 
 namespace outbox::publish {
 
 // The descriptor stays the caller's. Destroying ends the writing at once, between two lines if the reader keeps up.
-[[nodiscard]] std::unique_ptr<Publisher> MakeStdoutPublisher(PublisherListener& listener, int fd = STDOUT_FILENO);
+[[nodiscard]] std::unique_ptr<Publisher> MakeStdoutPublisher(PublisherListener& listener, int fd = STDOUT_FILENO,
+                                                             HeaderValues headers = HeaderValues::kAsText);
 
 }  // namespace outbox::publish

@@ -53,8 +53,8 @@ class ListAdapter : public StorageAdapter {
   void ReserveNewEvents(const ReserveRequest& request, BatchBuilder& batch) override {
     list_->ForEach([&](const Event& event) { return request.in_hand(event.row_id) || batch.Add(event); });
   }
-  void ConfirmEvent(RowIds rows) override {
-    for (const std::string_view row : rows) list_->Remove(row);
+  void ConfirmEvent(ConfirmedRows rows, KeptRows&) override {
+    for (const ConfirmedRow row : rows) list_->Remove(row.row_id);
   }
   void ConfirmFailed(Failures) override {}  // this sender refuses nothing
 

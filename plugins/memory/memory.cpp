@@ -3,8 +3,12 @@
 #include <algorithm>
 #include <charconv>
 #include <limits>
+#include <set>
+#include <utility>
+#include <vector>
 
 #include "outbox.hpp"
+#include "outbox/shares.hpp"
 
 namespace outbox::memory {
 namespace {
@@ -51,38 +55,60 @@ class Adapter : public StorageAdapter,
     batch.CoveredByShard(call().token);
     // A shard gained anew is read from its oldest row: another relay may have left rows behind this position.
     Position& position = positions_[call().shard];
-    if (request.sweep() || position.token != call().token) position = {call().token, 0};
+    if ((request.sweep() && !request.rescan()) || position.token != call().token) position = {call().token};
 
     // A key waits behind its first failed event, which itself waits until it is due.
     std::map<std::string_view, RowId> first_failed;
     for (const auto& [id, failed] : outbox_->failed)
-      if (const Row& row = outbox_->rows.at(id); row.key) first_failed.try_emplace(*row.key, id);
+      if (const Row& row = outbox_->rows.at(id); row.key && !failed.delivered) first_failed.try_emplace(*row.key, id);
     const auto waits = [&](RowId id, const Row& row) {
       const auto first = row.key ? first_failed.find(*row.key) : first_failed.end();
       return first != first_failed.end() && first->second < id;
     };
     const auto now = Clock::now();
-    const auto add = [&](RowId id, const Row& row) {
-      if (outbox_->ShardOf(id, row) != call().shard || waits(id, row)) return true;
-      const auto failed = outbox_->failed.find(id);
-      if (failed == outbox_->failed.end()) return batch.Add(ToEvent(std::to_string(id), row, 0));
-      const Failed& f = failed->second;
-      return f.blocked || f.due > now || batch.Add(ToEvent(std::to_string(id), row, std::max(1U, f.attempts)));
+    const auto mine = [&](RowId id, const Row& row) {
+      return outbox_->ShardOf(id, row) == call().shard && !waits(id, row);
     };
-
-    // Below the position only failed events can have become due since it passed them.
-    for (const auto& [id, failed] : outbox_->failed)
-      if (id <= position.id && !add(id, outbox_->rows.at(id))) return;
-    for (auto at = outbox_->rows.upper_bound(position.id); at != outbox_->rows.end(); ++at) {
-      if (!add(at->first, at->second)) return;
-      position.id = at->first;
+    if (request.rescan()) {
+      Rescan(position, mine, batch);
+      return;
     }
+
+    // Below the position only failed events can have become due since it passed them: the longest due first.
+    std::vector<std::pair<Clock::time_point, RowId>> due;
+    for (const auto& [id, failed] : outbox_->failed)
+      if (id <= position.id && !failed.blocked && !failed.delivered && failed.due <= now &&
+          mine(id, outbox_->rows.at(id)) && !request.in_hand(std::to_string(id)))
+        due.emplace_back(failed.due, id);
+    std::sort(due.begin(), due.end());
+    const auto retry = [&](std::size_t from, std::size_t to) {
+      for (std::size_t i = from; i < std::min(to, due.size()); ++i) {
+        const RowId id = due[i].second;
+        const std::uint32_t attempts = std::max(1U, outbox_->failed.at(id).attempts);
+        if (!batch.Add(ToEvent(std::to_string(id), outbox_->rows.at(id), attempts))) return false;
+      }
+      return true;
+    };
+    // What the new rows leave they have as well.
+    const std::size_t share = position.shares.ForRetries(request);
+    if (!retry(0, share)) return;
+    for (auto at = outbox_->rows.upper_bound(position.id); at != outbox_->rows.end(); ++at) {
+      const auto& [id, row] = *at;
+      const auto failed = outbox_->failed.find(id);
+      const bool is_due = failed == outbox_->failed.end() ||
+                          (!failed->second.blocked && !failed->second.delivered && failed->second.due <= now);
+      const std::uint32_t attempts = failed == outbox_->failed.end() ? 0 : std::max(1U, failed->second.attempts);
+      if (mine(id, row) && is_due && !batch.Add(ToEvent(std::to_string(id), row, attempts))) return;
+      position.id = id;
+    }
+    (void)retry(share, due.size());
   }
 
-  void ConfirmEvent(RowIds ids) override {
+  // Nothing here could refuse it, or keep a row in spite of it.
+  void ConfirmEvent(ConfirmedRows rows, KeptRows&) override {
     const std::lock_guard lock(outbox_->mutex);
-    for (const std::string_view text : ids)
-      if (const auto id = ParseId(text)) outbox_->Forget(*id);
+    for (const ConfirmedRow row : rows)
+      if (const auto id = ParseId(row.row_id); id && outbox_->Has(*id, row.event_id)) outbox_->Forget(*id);
   }
 
   void ConfirmFailed(Failures failures) override {
@@ -90,11 +116,12 @@ class Adapter : public StorageAdapter,
     (void)outbox_->Leased(call());
     for (const Failure& failure : failures) {
       const auto id = ParseId(failure.row_id);
-      const auto row = id ? outbox_->rows.find(*id) : outbox_->rows.end();
-      if (row == outbox_->rows.end()) continue;
+      if (!id || !outbox_->Has(*id, failure.event_id)) continue;
+      const auto row = outbox_->rows.find(*id);
       Failed& failed = outbox_->failed[*id];
       ++failed.attempts;
       failed.blocked = failure.disposition == Disposition::kBlock;
+      failed.delivered = failure.disposition == Disposition::kDelivered;
       failed.due = Clock::now() + failure.retry_after;
       failed.last = std::chrono::system_clock::now();
       if (failed.attempts == 1) failed.first = failed.last;
@@ -130,7 +157,12 @@ class Adapter : public StorageAdapter,
     const std::size_t settled = count([&](const Shard& s) { return s.owner == me && !s.leaving; });
     const bool owns = count([&](const Shard& s) { return s.owner == me; }) > 0;
     // Every shard has a live owner who has no other: it could only wait.
-    if (!owns && free == 0 && lease.live_relays > shards.size()) return lease;
+    const std::string name = me.substr(0, me.rfind('#') + 1);
+    for (const auto& [relay, lease_ends] : relays)
+      lease.namesakes +=
+          !name.empty() && relay != me && lease_ends > now && relay.size() == me.size() && relay.starts_with(name) ? 1
+                                                                                                                   : 0;
+    if (!owns && free == 0 && lease.live_relays > shards.size() && lease.namesakes == 0) return lease;
 
     const std::size_t fair = share(lease.live_relays);
     const bool changes = !relays.contains(me) || (free > 0 && settled < fair) || settled > fair;
@@ -230,11 +262,11 @@ class Adapter : public StorageAdapter,
     const std::lock_guard lock(outbox_->mutex);
     Stats stats;
     stats.backlog = outbox_->rows.size();
-    for (const auto& [id, failed] : outbox_->failed) ++(failed.blocked ? stats.blocked : stats.retrying);
+    for (const auto& [id, failed] : outbox_->failed)
+      ++(failed.delivered ? stats.undeletable : failed.blocked ? stats.blocked : stats.retrying);
     stats.dead = outbox_->dead.size();
-    if (!outbox_->rows.empty())
-      stats.oldest_age =
-          std::chrono::duration_cast<Millis>(std::chrono::system_clock::now() - outbox_->rows.begin()->second.created);
+    if (const Row* oldest = OldestUnblocked())
+      stats.oldest_age = std::chrono::duration_cast<Millis>(std::chrono::system_clock::now() - oldest->created);
 
     const auto now = Clock::now();
     for (const auto& [relay, lease_ends] : outbox_->relays) stats.live_relays += lease_ends > now ? 1 : 0;
@@ -267,10 +299,10 @@ class Adapter : public StorageAdapter,
       record.shard = dead ? 0 : outbox_->ShardOf(id, row);
       record.now_us = ToMicros(std::chrono::system_clock::now());
       if (failed != nullptr) {
-        record.state = dead ? OUTBOX_STATE_DEAD : failed->blocked ? OUTBOX_STATE_BLOCKED : OUTBOX_STATE_RETRYING;
+        record.state = dead ? OUTBOX_STATE_DEAD : StateOf(*failed);
         record.first_failed_us = ToMicros(failed->first);
         record.last_failed_us = ToMicros(failed->last);
-        if (record.state == OUTBOX_STATE_RETRYING)
+        if (record.state == OUTBOX_STATE_RETRYING || record.state == OUTBOX_STATE_DELIVERED)
           record.next_try_us =
               record.now_us + std::chrono::duration_cast<std::chrono::microseconds>(failed->due - Clock::now()).count();
         record.reason = failed->reason;
@@ -286,9 +318,11 @@ class Adapter : public StorageAdapter,
     };
     if (inquiry.from == OUTBOX_FROM_DEAD)
       each(outbox_->dead, [&](RowId id, const Dead& dead) { return show(id, dead.row, &dead.failed, true); });
-    else if (inquiry.from == OUTBOX_FROM_FAILED)
-      each(outbox_->failed,
-           [&](RowId id, const Failed& failed) { return show(id, outbox_->rows.at(id), &failed, false); });
+    else if (inquiry.from != OUTBOX_FROM_OUTBOX)
+      each(outbox_->failed, [&](RowId id, const Failed& failed) {
+        return failed.delivered != (inquiry.from == OUTBOX_FROM_DELIVERED) ||
+               show(id, outbox_->rows.at(id), &failed, false);
+      });
     else
       each(outbox_->rows, [&](RowId id, const Row& row) {
         const auto failed = outbox_->failed.find(id);
@@ -318,11 +352,26 @@ class Adapter : public StorageAdapter,
 
   std::uint64_t RetryNow(RowIds ids) override {
     return Take(outbox_->failed, ids, [](RowId, Failed& failed) {
+      if (failed.delivered) return false;
       failed.blocked = false;
       failed.due = Clock::now();
       failed.attempts = 1;
       return true;
     });
+  }
+
+  std::uint64_t RemoveDelivered(RowIds ids, Millis) override {
+    const auto remove = [this](RowId id, const Failed& failed) {
+      if (!failed.delivered) return false;
+      outbox_->Forget(id);
+      return true;
+    };
+    if (!ids.empty()) return Take(outbox_->failed, ids, remove);
+    const std::lock_guard lock(outbox_->mutex);
+    std::uint64_t removed = 0;
+    const auto all = outbox_->failed;
+    for (const auto& [id, failed] : all) removed += failed.due <= Clock::now() && remove(id, failed) ? 1 : 0;
+    return removed;
   }
 
   // outbox.testing/1
@@ -354,12 +403,29 @@ class Adapter : public StorageAdapter,
       if (row.event_id != event_id) continue;
       const auto failed = outbox_->failed.find(id);
       if (failed == outbox_->failed.end()) return {OUTBOX_STATE_WAITING, 0};
-      return {failed->second.blocked ? OUTBOX_STATE_BLOCKED : OUTBOX_STATE_RETRYING, failed->second.attempts};
+      return {StateOf(failed->second), failed->second.attempts};
     }
     return {};
   }
 
  private:
+  static std::int32_t StateOf(const Failed& failed) {
+    if (failed.delivered) return OUTBOX_STATE_DELIVERED;
+    return failed.blocked ? OUTBOX_STATE_BLOCKED : OUTBOX_STATE_RETRYING;
+  }
+  // Null where every event is blocked, or queued behind a blocked one of its key. REQUIRES: outbox_->mutex is held.
+  const Row* OldestUnblocked() const {
+    std::set<std::string_view> blocked_keys;
+    for (const auto& [id, row] : outbox_->rows) {
+      if (row.key && blocked_keys.contains(*row.key)) continue;
+      const auto failed = outbox_->failed.find(id);
+      if (failed != outbox_->failed.end() && failed->second.delivered) continue;
+      if (failed == outbox_->failed.end() || !failed->second.blocked) return &row;
+      if (row.key) blocked_keys.insert(*row.key);
+    }
+    return nullptr;
+  }
+
   template <class Table, class F>
   std::uint64_t Take(Table& table, RowIds ids, F use) {
     const std::lock_guard lock(outbox_->mutex);
@@ -372,11 +438,39 @@ class Adapter : public StorageAdapter,
     return taken;
   }
 
-  const std::shared_ptr<Outbox> outbox_;
+  static constexpr std::size_t kMostRescanned = 1000;
+
   struct Position {
     std::uint64_t token = 0;
     RowId id = 0;  // the last row read; a hint, lost with the session
+    Shares shares = {};
+    RowId rescanned = 0, rescan_end = 0;  // end 0 = no rescan is under way
   };
+
+  // One step. Rows are committed in the order of their ids, so none turns up below it.
+  template <class Mine>
+  void Rescan(Position& position, Mine mine, BatchBuilder& batch) {
+    if (position.rescan_end == 0) {
+      position.rescanned = 0;
+      position.rescan_end = std::max<RowId>(position.id, 1);
+    }
+    std::size_t looked = 0;
+    auto at = outbox_->rows.upper_bound(position.rescanned);
+    for (; at != outbox_->rows.end() && at->first <= position.id; ++at) {
+      const auto& [id, row] = *at;
+      const bool goes = mine(id, row) && !outbox_->failed.contains(id);
+      if (++looked > kMostRescanned || (goes && !batch.Add(ToEvent(std::to_string(id), row, 0)))) break;
+      position.rescanned = id;
+    }
+    if (at == outbox_->rows.end() || at->first > position.id)
+      position.rescan_end = 0;
+    else if (position.rescanned < position.rescan_end)
+      batch.Rescan(OUTBOX_RESCAN_GOES_ON);
+    else
+      position.rescan_end = (batch.Rescan(OUTBOX_RESCAN_ENDED), 0);
+  }
+
+  const std::shared_ptr<Outbox> outbox_;
   std::map<std::uint32_t, Position> positions_;  // by shard
   std::vector<Row> uncommitted_;
   std::uint64_t seen_ = 0;  // the commits that Wait has told of

@@ -29,7 +29,8 @@ struct Row {
 
 struct Failed {
   std::uint32_t attempts = 0;
-  bool blocked = false;  // never due by itself
+  bool blocked = false;    // never due by itself
+  bool delivered = false;  // Kafka has it, and it could not be removed: never reserved again
   Clock::time_point due;
   std::chrono::system_clock::time_point first, last;
   std::string reason, error;
@@ -69,6 +70,11 @@ class Outbox {
   std::vector<Shard> shards{1};
 
   void Add(Row row) { rows.emplace(++last_id, std::move(row)); }
+  // Under the id there may stand another event: only this one is meant.
+  [[nodiscard]] bool Has(RowId id, std::string_view event_id) const {
+    const auto row = rows.find(id);
+    return row != rows.end() && row->second.event_id == event_id;
+  }
   void Forget(RowId id) {
     rows.erase(id);
     failed.erase(id);

@@ -1,8 +1,10 @@
 #include "mysql/check.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 
+#include "mysql/others.hpp"
 #include "mysql/schema.hpp"
 #include "sql/fill.hpp"
 
@@ -20,14 +22,22 @@ class Check {
 
   std::vector<Finding> Run() {
     if (!Server()) return findings_;
-    const bool complete = Tables();
-    Grants();
+    Append(FindViews(db_, t_));
+    const bool views = !findings_.empty() && findings_.back().error;
+    const bool complete = !views && Tables();
+    if (!views) Grants();
     if (complete) Meta();
+    if (complete && !HasErrors()) Append(FindLowIds(db_, t_));
+    Append(FindOthers(db_, t_, user_));
     return std::move(findings_);
   }
 
  private:
   void Add(bool error, const std::string& what, const std::string& mend) { findings_.push_back({error, what, mend}); }
+  void Append(std::vector<Finding> more) { std::move(more.begin(), more.end(), std::back_inserter(findings_)); }
+  bool HasErrors() const {
+    return std::any_of(findings_.begin(), findings_.end(), [](const Finding& f) { return f.error; });
+  }
   std::string Name(const std::string& table) const { return t_.schema.empty() ? table : t_.schema + "." + table; }
   std::string Setting(const char* name) { return db_.Run({std::string("select ") + name, {}}).at(0)[0].value_or(""); }
 
@@ -73,7 +83,7 @@ class Check {
 
   bool Tables() {
     bool complete = true;
-    for (const Table& table : Wanted(t_)) {
+    for (const sql::Table& table : Wanted(t_)) {
       try {
         (void)db_.Run({"select 1 from " + t_.Quote(table.name) + " limit 0", {}});
       } catch (const Error& error) {
@@ -86,8 +96,8 @@ class Check {
         }
         continue;
       }
-      complete = Columns(table) && complete;
-      if (table.name == t_.event_name) Outbox();
+      complete = Columns(table.name, table.columns) && complete;
+      if (table.name == t_.event_name && has_ids_) Outbox();
     }
     return complete;
   }
@@ -98,7 +108,9 @@ class Check {
          {t_.schema, table}});
   }
 
-  bool Columns(const Table& table) {
+  using Wants = std::vector<std::pair<std::string, std::string>>;
+
+  bool Columns(const std::string& table, const Wants& wanted) {
     static const std::map<std::string, std::vector<std::string>> kGood{
         {"id", {"bigint", "int"}},
         {"event_id", {"char", "varchar", "uuid"}},
@@ -110,22 +122,33 @@ class Check {
         {"headers", {"json", "longtext", "mediumtext", "text"}},
         {"created_at", {"timestamp"}},
     };
-    const sql::Rows rows = FromCatalog("column_name, data_type from information_schema.columns", table.name);
-    bool complete = true;
-    for (const auto& [column, type] : table.columns) {
-      const auto found = std::find_if(rows.begin(), rows.end(), [&c = column](const sql::Row& r) { return r[0] == c; });
+    const sql::Rows rows = FromCatalog("column_name, data_type from information_schema.columns", table);
+    const auto find = [&](const std::string& column) {
+      return std::find_if(rows.begin(), rows.end(), [&](const sql::Row& r) { return r[0] == column; });
+    };
+    bool complete = true, renamed = false;
+    for (const auto& [column, type] : wanted) {
+      const auto found = find(column);
+      if (found == rows.end() && renamed && column == "event_id") continue;  // what was id becomes it
       if (found == rows.end()) {
-        Add(true, "column " + Name(table.name) + "." + column + " is missing",
-            "alter table " + t_.Quote(table.name) + " add column " + column + " " + type + ";");
+        Add(true, "column " + Name(table) + "." + column + " is missing",
+            "alter table " + t_.Quote(table) + " add column " + column + " " + type + ";");
         complete = false;
         continue;
       }
       const auto good = kGood.find(column);
       const std::string seen = (*found)[1].value_or("");
+      if (seen == "longtext" && table != t_.event_name) continue;  // our own, wide enough for whatever it copies
       if (good == kGood.end() || std::find(good->second.begin(), good->second.end(), seen) != good->second.end())
         continue;
-      Add(true, "column " + Name(table.name) + "." + column + " is " + seen + ", expected " + good->second.front(),
-          "alter table " + t_.Quote(table.name) + " modify column " + column + " " + type + ";");
+      if (column == "id") {
+        renamed = find("event_id") == rows.end() && (seen == "char" || seen == "varchar" || seen == "uuid");
+        findings_.push_back(WrongId(db_, t_, Name(table), seen, !renamed));
+        complete = has_ids_ = false;
+        continue;
+      }
+      Add(true, "column " + Name(table) + "." + column + " is " + seen + ", expected " + good->second.front(),
+          "alter table " + t_.Quote(table) + " modify column " + column + " " + type + ";");
       complete = false;
     }
     return complete;
@@ -134,10 +157,6 @@ class Check {
   // Ids rise with the order of insertion, never come again, and lead to their row.
   void Outbox() {
     const std::string name = Name(t_.event_name);
-    const sql::Rows engine = FromCatalog("engine from information_schema.tables", t_.event_name);
-    if (!engine.empty() && engine[0][0] != "InnoDB")
-      Add(true, "table " + name + " is kept by " + engine[0][0].value_or("nothing") + ", which has no transactions",
-          "alter table " + t_.event + " engine = InnoDB;");
     for (const sql::Row& id :
          FromCatalog("extra, column_key, column_name from information_schema.columns", t_.event_name)) {
       if (id[2] != "id") continue;
@@ -183,27 +202,37 @@ class Check {
       (void)db_.Run({sql::Fill(kTry.at(right), {{"[table]", table}, {"[column]", column}}), {}});
       return true;
     } catch (const Error& error) {
-      if (error.code != OUTBOX_BAD_CONFIG) throw;
-      return !IsDenied(error.native_code);  // anything else is found elsewhere
+      if (IsDenied(error.native_code)) return false;
+      if (error.code == OUTBOX_UNAVAILABLE || error.code == OUTBOX_TIMEOUT || error.code == OUTBOX_CANCELLED) throw;
+      return true;  // rights are looked at first: anything else, such as a generated column, says that they are there
     }
   }
 
   void Meta() {
     // Whoever may not read them has been told so.
-    if (std::any_of(findings_.begin(), findings_.end(), [](const Finding& f) { return f.error; })) return;
+    if (HasErrors()) return;
     const sql::Rows meta = db_.Run({t_.In("select version, shards, (select count(*) from {shard}) from {meta}"), {}});
     if (meta.empty() || meta[0][1] != meta[0][2])
       Add(true, "tables " + Name(t_.prefix + "_meta") + " and " + Name(t_.prefix + "_shard") + " do not fit",
           sql::kMigrate);
-    else if (sql::ToNumber(meta[0][0]) > sql::kSchemaVersion)
-      Add(true,
-          "the tables have version " + *meta[0][0] + " and this relay knows " + std::to_string(sql::kSchemaVersion),
-          "use a newer outbox-relay");
+    else
+      Owner();
+  }
+
+  // Version and identity, as the relay asks for them at its start.
+  void Owner() {
+    try {
+      sql::RequireOwn(db_, t_, db_.server().ignores_case);
+    } catch (const Error& error) {
+      if (error.code != OUTBOX_BAD_CONFIG) throw;
+      Add(true, error.what(), "");
+    }
   }
 
   Wire& db_;
   const sql::Tables& t_;
   std::string user_;
+  bool has_ids_ = true;
   std::vector<std::string> missing_;
   std::vector<Finding> findings_;
 };

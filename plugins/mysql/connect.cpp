@@ -23,7 +23,8 @@ constexpr const char* kSettings[] = {
 };
 // It would make a temporary table of a long list of ids.
 constexpr const char* kMariadbSettings = "set session in_predicate_conversion_threshold = 0";
-constexpr const char* kCheck = "select @@session.[isolation], @@global.max_allowed_packet";
+constexpr const char* kCheck =
+    "select @@session.[isolation], @@global.max_allowed_packet, @@global.lower_case_table_names";
 
 int ParseVersion(const std::string& text) {
   int parts[3] = {0, 0, 0};
@@ -65,8 +66,10 @@ Connected Connect(const Options& options, Millis timeout) {
                                           " although READ COMMITTED was set; a proxy that shares connections must keep"
                                           " their settings");
     got.server.max_packet = static_cast<std::size_t>(sql::ToNumber(set.at(1)));
+    got.server.ignores_case = sql::ToNumber(set.at(2)) != 0;
   } catch (const soci::mysql_soci_error& error) {
-    throw ExplainConnect(static_cast<unsigned>(error.err_num_), error.get_error_message());
+    throw ExplainConnect(sql::Tables(options.table, '`', /*ignore_case=*/true), static_cast<unsigned>(error.err_num_),
+                         error.get_error_message());
   } catch (const soci::soci_error& error) {
     throw Error(OUTBOX_INTERNAL, "SOCI: " + error.get_error_message());
   }

@@ -20,6 +20,7 @@ struct Server {
   int version = 0;  // 101106 = 10.11.6
   std::string shown;
   std::size_t max_packet = 0;  // bytes of one statement
+  bool ignores_case = false;   // in names of tables
 };
 
 struct Connected {

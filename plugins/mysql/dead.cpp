@@ -15,13 +15,13 @@ insert into {event} (event_id, topic, aggregate_id, event_type, payload, headers
 select event_id, topic, aggregate_id, event_type, [payload], headers from {dead} where row_id in ([ids]) order by row_id)";
 constexpr const char* kDropDead = "delete from {dead} where row_id in ([ids])";
 
-// From the failures to the outbox, row by row: see DeleteEvents.
+// From the failures to the outbox, row by row: see JoinedByRow.
 constexpr const char* kDropBlocked = R"(
-delete r, e from {retry} r straight_join {event} e on e.id = r.row_id and e.event_id = r.event_id
-where r.row_id in ([ids]) and r.next_try is null)";
+delete r, e from {retry} r straight_join {event} e force index (primary) on e.id = r.row_id and e.event_id = r.event_id
+where r.row_id in ([ids]) and r.next_try is null and r.remove_at is null)";
 constexpr const char* kRetryNow = R"(
-update {retry} r straight_join {event} e on e.id = r.row_id and e.event_id = r.event_id
-set r.next_try = sysdate(6), r.attempts = 1 where r.row_id in ([ids]))";
+update {retry} r straight_join {event} e force index (primary) on e.id = r.row_id and e.event_id = r.event_id
+set r.next_try = sysdate(6), r.attempts = 1 where r.row_id in ([ids]) and r.remove_at is null)";
 
 sql::Statement ForIds(const sql::Tables& t, const char* sql, std::span<const long long> ids,
                       const std::string& payload = {}) {
@@ -41,10 +41,10 @@ sql::RecordDialect Dialect() {
   sql::RecordDialect d;
   d.integer = "signed";
   d.text = "char";
-  d.bytes = d.time = [](const std::string& column) { return column; };
+  d.bytes = d.time = d.text_of = [](const std::string& column) { return column; };
   d.hex = false;
   d.now = "sysdate(6)";
-  d.next_try = "r.next_try";
+  d.next_try = "coalesce(r.remove_at, r.next_try)";
   d.event_id = "e.event_id";
   d.same_event = "e.event_id = :event";  // not cast: a literal takes the collation of the column
   // Text columns compare without trailing spaces, and may do so without case.
@@ -62,22 +62,24 @@ sql::RecordDialect Dialect() {
 
 void Adapter::List(const Inquiry& inquiry, const Found& found) {
   static const sql::RecordDialect kDialect = Dialect();
-  sql::ListRecords(Db(), config_->tables, kDialect, inquiry, found);
+  Wire& db = OwnDb(sql::Access::kReads);
+  LookForHiddenRows(db);
+  sql::ListRecords(db, config_->tables, kDialect, inquiry, found);
 }
 
-std::uint64_t Adapter::Requeue(RowIds rows) { return TakeDead(Db(), config_->tables, SortedIds(rows), true); }
+std::uint64_t Adapter::Requeue(RowIds rows) { return TakeDead(OwnDb(), config_->tables, SortedIds(rows), true); }
 
-std::uint64_t Adapter::Discard(RowIds rows) { return TakeDead(Db(), config_->tables, SortedIds(rows), false); }
+std::uint64_t Adapter::Discard(RowIds rows) { return TakeDead(OwnDb(), config_->tables, SortedIds(rows), false); }
 
 std::uint64_t Adapter::DiscardBlocked(RowIds rows) {
   const std::vector<long long> ids = SortedIds(rows);
   if (ids.empty()) return 0;
-  return Db().Execute(ForIds(config_->tables, kDropBlocked, ids).sql) / 2;  // a row of either table
+  return OwnDb().Execute(ForIds(config_->tables, kDropBlocked, ids).sql) / 2;  // a row of either table
 }
 
 std::uint64_t Adapter::RetryNow(RowIds rows) {
   const std::vector<long long> ids = SortedIds(rows);
-  return ids.empty() ? 0 : Db().Execute(ForIds(config_->tables, kRetryNow, ids).sql);
+  return ids.empty() ? 0 : OwnDb().Execute(ForIds(config_->tables, kRetryNow, ids).sql);
 }
 
 }  // namespace outbox::mysql

@@ -15,6 +15,7 @@ constexpr std::size_t kHead = 512;  // of the statement, besides the rows
 void Adapter::BeginEmit() {
   Wire& db = Db();
   if (db.InTransaction()) db.Execute("rollback");
+  version_.Check(db, config_->tables);
   db.Execute("start transaction");
 }
 

@@ -10,6 +10,13 @@ bool IsOneOf(unsigned number, std::initializer_list<unsigned> some) {
   return std::find(some.begin(), some.end(), number) != some.end();
 }
 
+Error Named(outbox_code code, unsigned number, const std::string& sqlstate, const std::string& message,
+            const std::string& mend = "") {
+  return {code, "MySQL: " + message + (mend.empty() ? "" : "; " + mend), sqlstate, static_cast<std::int32_t>(number)};
+}
+
+}  // namespace
+
 // Some messages quote the value that did not fit, or the statement with all its values: up to the last quote before what
 // is wrong with it.
 std::string Redacted(unsigned number, const std::string& message) {
@@ -19,13 +26,6 @@ std::string Redacted(unsigned number, const std::string& message) {
   if (first == std::string::npos || last <= first) return message;
   return message.substr(0, first) + "..." + message.substr(last + 1);
 }
-
-Error Named(outbox_code code, unsigned number, const std::string& sqlstate, const std::string& message,
-            const std::string& mend = "") {
-  return {code, "MySQL: " + message + (mend.empty() ? "" : "; " + mend), sqlstate, static_cast<std::int32_t>(number)};
-}
-
-}  // namespace
 
 // Deadlock; lock wait; record has changed since last read; XA deadlock; table definition has changed.
 bool IsConflict(unsigned number) { return IsOneOf(number, {1213, 1205, 1020, 1614, 1412}); }
@@ -39,6 +39,25 @@ bool IsLost(unsigned number) {
 
 // For this database, table, column, statement or procedure.
 bool IsDenied(unsigned number) { return IsOneOf(number, {1044, 1142, 1143, 1227, 1370}); }
+
+// Numbers that say nothing of the rows: conflicts, connections, time, a read-only server, resources, a damaged table, and
+// what the relay's own statements may be wrong in. Every other is a refusal, as a trigger may signal any. What is missing or
+// forbidden is one unless it is a table of the relay's.
+bool IsRefusal(const sql::Tables& t, unsigned number, const std::string& message) {
+  const auto names = [&message](const std::string& name) {
+    const auto ends = [](char c) { return c == '\'' || c == '`' || c == '.'; };
+    for (auto at = message.find(name); at != std::string::npos; at = message.find(name, at + 1)) {
+      const auto end = at + name.size();
+      if (at > 0 && ends(message[at - 1]) && end < message.size() && ends(message[end])) return true;
+    }
+    return false;
+  };
+  if (number == 0 || IsConflict(number) || IsLost(number)) return false;
+  if (IsOneOf(number, {1142, 1143, 1146})) return !names(t.event_name) && !names(t.prefix + "_retry");
+  return !IsOneOf(number, {3,    1021, 1030, 1034, 1035, 1037, 1038, 1040, 1041, 1044, 1045, 1046, 1047,
+                           1049, 1054, 1064, 1114, 1129, 1153, 1194, 1195, 1203, 1205, 1226, 1290, 1317,
+                           1615, 1665, 1792, 1812, 1813, 1815, 1836, 1877, 1932, 1969, 3024, 3572});
+}
 
 std::string Grants(const sql::Tables& t, const std::string& user) {
   const auto grant = [&user](const char* what, const std::string& table) {
@@ -99,17 +118,22 @@ Error Explain(const sql::Tables& tables, unsigned number, const std::string& sql
   return error(OUTBOX_INTERNAL);
 }
 
-Error ExplainConnect(unsigned number, const std::string& message) {
+Error ExplainConnect(const sql::Tables& tables, unsigned number, const std::string& message) {
   const auto has = [&message](const char* part) { return message.find(part) != std::string::npos; };
   // Of the user: wrong password, another way to log in, not from here, locked, password expired.
   if (IsOneOf(number, {1045, 1130, 1251, 1524, 1698, 1820, 1862, 2059, 3118}))
     return Named(OUTBOX_BAD_CONFIG, number, "", message,
                  "correct 'user' and 'password', or the user's rights and 'tls'");
-  if (IsOneOf(number, {1044, 1049})) return Named(OUTBOX_BAD_CONFIG, number, "", message, "correct 'database'");
+  if (number == 1049) return Named(OUTBOX_BAD_CONFIG, number, "", message, "correct 'database'");
+  // Also of a database that is not there.
+  if (number == 1044)
+    return Named(OUTBOX_BAD_CONFIG, number, "", message,
+                 "correct 'database', or run in it: " + Grants(tables, "<the relay's user>"));
   if (number == 3159 || number == 4151)
     return Named(OUTBOX_BAD_CONFIG, number, "", message, "set 'tls' to verify (or to require)");
   // One number for all that goes wrong with TLS. A peer that hangs up is no wrong configuration.
-  if (number == 2026 && (has("ertificate") || has("ertification") || has("does not support")))
+  const bool passing = has("Too many open files") || has("Cannot allocate memory");
+  if (number == 2026 && !passing && (has("ertificate") || has("ertification") || has("does not support")))
     return Named(OUTBOX_BAD_CONFIG, number, "", message,
                  "correct 'tls', 'tls_ca' and 'host', or the server's certificate");
   return Named(OUTBOX_UNAVAILABLE, number, "", message);

@@ -14,11 +14,18 @@ namespace outbox::mysql {
 [[nodiscard]] bool IsLost(unsigned number);
 [[nodiscard]] bool IsDenied(unsigned number);
 
+// The server's message without the values that some quote.
+[[nodiscard]] std::string Redacted(unsigned number, const std::string& message);
+
 // `message` is the server's own; it quotes no payload. A BAD_CONFIG names what mends it.
 [[nodiscard]] Error Explain(const sql::Tables& tables, unsigned number, const std::string& sqlstate,
                             const std::string& message);
 // Of an attempt to connect.
-[[nodiscard]] Error ExplainConnect(unsigned number, const std::string& message);
+[[nodiscard]] Error ExplainConnect(const sql::Tables& tables, unsigned number, const std::string& message);
+
+// Does the server refuse this change of rows for what they are, or for what others have set up around the table (a foreign
+// key, a trigger)? It will refuse it again. `message` is its own.
+[[nodiscard]] bool IsRefusal(const sql::Tables& tables, unsigned number, const std::string& message);
 
 // What the relay's user needs.
 [[nodiscard]] std::string Grants(const sql::Tables& tables, const std::string& user);

@@ -35,6 +35,11 @@ void Gaps::Seen(long long id) {
   if (id < gap.last) gaps_.emplace(id + 1, gap);
 }
 
+bool Gaps::Has(long long id) const {
+  const auto after = gaps_.upper_bound(id);
+  return after != gaps_.begin() && std::prev(after)->second.last >= id;
+}
+
 std::vector<IdRange> Gaps::Cover(std::size_t most) const {
   std::vector<IdRange> all;
   all.reserve(gaps_.size());

@@ -42,6 +42,7 @@ class Gaps {
   // Ids that a read has passed over without seeing them; above all that are here.
   void Missing(long long first, long long last);
   void Seen(long long id);
+  [[nodiscard]] bool Has(long long id) const;
 
   // All that is missing, in at most `most` ranges. Where there are more, neighbours are taken together with what lies
   // between them: too much is never wrong, as it only costs a look.

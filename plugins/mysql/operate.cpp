@@ -1,32 +1,33 @@
 // What an operator asks for, and the tests.
-#include <algorithm>
-
 #include "mysql/adapter.hpp"
 #include "mysql/check.hpp"
 #include "mysql/errors.hpp"
 #include "mysql/schema.hpp"
-#include "sql/fill.hpp"
+#include "sql/counts.hpp"
+#include "sql/outbox_table.hpp"
 
 namespace outbox::mysql {
 namespace {
 
-constexpr long long kCountedExactly = 100'000;
-
-constexpr const char* kStats = R"(
-select (select count(*) from (select 1 from {event} limit [limit]) l),
-  (select max(id) - min(id) + 1 from {event}),
-  (select count(*) from {retry} r where r.next_try is not null and exists (select 1 from {event} e where e.id = r.row_id)),
-  (select count(*) from {retry} r where r.next_try is null and exists (select 1 from {event} e where e.id = r.row_id)),
-  (select count(*) from {dead}),
-  (select timestampdiff(microsecond, created_at, sysdate(6)) div 1000 from {event} order by id limit 1))";
-
 constexpr const char* kStateOf = R"(
-select case when r.row_id is null then 1 when r.next_try is null then 3 else 2 end, coalesce(r.attempts, 0)
-from {event} e left join {retry} r on r.row_id = e.id where e.event_id = :id
+select case when r.row_id is null then 1 when r.remove_at is not null then 5 when r.next_try is null then 3 else 2 end, coalesce(r.attempts, 0)
+from {event} e left join {retry} r on r.row_id = e.id and r.event_id = e.event_id where e.event_id = :id
 union all
 select 4, d.attempts from {dead} d where d.event_id = :again)";
 
-std::uint64_t Count(const sql::Value& value) { return static_cast<std::uint64_t>(sql::ToNumber(value)); }
+sql::CountDialect Dialect() {
+  sql::CountDialect d;
+  d.text = "char";
+  d.now = "sysdate(6)";
+  d.time = [](const std::string& column) { return column; };
+  d.same_failure = " and r.event_id = e.event_id";
+  d.behind =
+      "r.key_hash = crc32(convert(e.aggregate_id using utf8mb4)) and r.row_id < e.id and r.aggregate_id = "
+      "e.aggregate_id";
+  // Ids may lie at both ends of their type.
+  d.estimate = "(select least(cast(max(id) as decimal(30)) - min(id) + 1, 9223372036854775807) from {event})";
+  return d;
+}
 
 }  // namespace
 
@@ -36,26 +37,39 @@ std::string Adapter::PrintSchema(const Config& config, const SchemaWish& wish) {
 
 void Adapter::ApplySchema(const SchemaWish& wish) {
   try {
-    mysql::ApplySchema(Db(), config_->tables, wish);
+    own_ = false;
+    Wire& db = Db();
+    RequireOutbox(db);
+    mysql::ApplySchema(db, config_->tables, wish, call().timeout);
   } catch (const Error& error) {
     if (!IsDenied(static_cast<unsigned>(error.native_code))) throw;
     throw Error(OUTBOX_BAD_CONFIG, std::string("MySQL: ") + sql::kMayNotMigrate, error.sqlstate, error.native_code);
   }
 }
 
+void Adapter::RequireOutbox(Wire& db) {
+  const auto& t = config_->tables;
+  sql::RequireOutbox(t.event,
+                     db.Run({"select column_name, data_type from information_schema.columns where table_schema ="
+                             " coalesce(nullif(:schema, ''), database()) and table_name = :table",
+                             {t.schema, t.event_name}}),
+                     Wanted(t).front().columns, [](const std::string& type) { return type.ends_with("int"); });
+}
+
+std::vector<std::string> Adapter::PlanSchema(const SchemaWish& wish) {
+  Wire& db = Db();
+  RequireOutbox(db);
+  return mysql::PlanSchema(db, config_->tables, wish);
+}
+
 std::vector<Finding> Adapter::CheckSchema() { return mysql::CheckSchema(Db(), config_->tables); }
 
 Stats Adapter::ReadStats() {
-  Wire& db = Db();
-  const std::string sql = sql::Fill(kStats, {{"[limit]", std::to_string(kCountedExactly + 1)}});
-  const sql::Row row = db.Run({config_->tables.In(sql), {}}).at(0);
+  static const sql::CountDialect kDialect = Dialect();
+  Wire& db = OwnDb(sql::Access::kReads);
+  LookForHiddenRows(db);
   Stats stats;
-  stats.backlog_exact = sql::ToNumber(row[0]) <= kCountedExactly;
-  stats.backlog = Count(row[stats.backlog_exact ? 0 : 1]);
-  stats.retrying = Count(row[2]);
-  stats.blocked = Count(row[3]);
-  stats.dead = Count(row[4]);
-  if (row[5]) stats.oldest_age = Millis(std::max(0LL, sql::ToNumber(row[5])));
+  sql::ReadCounts(db, config_->tables, kDialect, stats);
   config_->leases.Read(db, stats);
   return stats;
 }
@@ -75,7 +89,10 @@ void Adapter::ExpireLeases() {
 }
 
 void Adapter::MakeRetriesDue() {
-  Db().Execute(config_->tables.In("update {retry} set next_try = sysdate(6) where next_try is not null"));
+  Db().Execute(
+      config_->tables.In("update {retry} set next_try = if(remove_at is null, sysdate(6), null),"
+                         " remove_at = if(remove_at is null, null, sysdate(6))"
+                         " where next_try is not null or remove_at is not null"));
 }
 
 TestState Adapter::StateOf(std::string_view event_id) {

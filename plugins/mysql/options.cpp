@@ -40,7 +40,7 @@ std::string InBraces(const std::string& value) {
 
 }  // namespace
 
-Options::Options(const std::string& json) {
+Options::Options(const std::string& json, const Secrets& secrets) {
   auto read = sql::ReadOptions(json, {{"host", "127.0.0.1"},
                                       {"port", "3306", true},
                                       {"socket", ""},
@@ -52,6 +52,8 @@ Options::Options(const std::string& json) {
                                       {"tls_cert", ""},
                                       {"tls_key", ""},
                                       {"table", "outbox_event"}});
+  for (auto& [key, value] : read) value = secrets.Fill(value);
+  secrets.Hide(read["password"]);
   host = read["host"], port = read["port"], socket = read["socket"];
   user = read["user"], password = read["password"], database = read["database"];
   tls_ca = read["tls_ca"], tls_cert = read["tls_cert"], tls_key = read["tls_key"];

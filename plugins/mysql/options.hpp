@@ -3,6 +3,8 @@
 
 #include <string>
 
+#include "outbox/secrets.hpp"
+
 namespace outbox::mysql {
 
 enum class Tls {
@@ -12,8 +14,8 @@ enum class Tls {
 };
 
 struct Options {
-  // Throws OUTBOX_BAD_CONFIG naming the option, never showing its value.
-  explicit Options(const std::string& json);
+  // With the secrets as they are now. Throws OUTBOX_BAD_CONFIG naming the option, never showing its value.
+  Options(const std::string& json, const Secrets& secrets);
 
   std::string host, port, socket, user, password, database;
   Tls tls = Tls::kOff;

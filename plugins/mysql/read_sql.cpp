@@ -21,32 +21,46 @@ constexpr const char* kWritable = "(@@global.read_only in ('0', 'OFF'))";
 constexpr const char* kOurs =
     "([shards] = 1 or mod(crc32(coalesce(cast(e.aggregate_id as binary), cast(e.id as binary))), [shards]) = [shard])";
 
-// A failure whose row somebody has deleted by hand holds nobody back. Text columns compare without trailing spaces and,
-// where the application made its table so, without case; keys differ by every byte of what is sent, which need not be
-// the bytes that the table keeps.
+// Can the row have failed? The last failure is looked up once for all rows; behind it there is nothing to look up for each.
+constexpr const char* kFailed = "(e.id <= (select coalesce(max(f.row_id), 0) from {retry} f))";
+
+// A failure whose row somebody has deleted by hand holds nobody back, nor does one that is delivered and could not be
+// removed. Text columns compare without trailing spaces and, where the application made its table so, without case; keys
+// differ by every byte of what is sent, which need not be the bytes that the table keeps.
+// Single values, never "exists": MariaDB makes a table of all failures, or of all rows, out of that.
 constexpr const char* kMayGo = R"(([ours]
-  and not exists (select 1 from {retry} r where r.row_id = e.id and r.event_id = e.event_id
-                  and (r.next_try is null or r.next_try > sysdate(6)))
-  and not exists (select 1 from {retry} r where r.aggregate_id = e.aggregate_id and r.row_id < e.id
-                  and cast(r.aggregate_id as binary) = cast(convert(e.aggregate_id using utf8mb4) as binary)
-                  and exists (select 1 from {event} h where h.id = r.row_id and h.event_id = r.event_id))))";
+  and (not [failed] or (select 1 from {retry} r where r.row_id = e.id and r.event_id = e.event_id
+       and (r.next_try is null or r.next_try > sysdate(6))) is null)
+  and [behind] is null))";
+// Likewise, and has never failed.
+constexpr const char* kUnfailed = R"(([ours]
+  and (select 1 from {retry} r where r.row_id = e.id and r.event_id = e.event_id) is null
+  and [behind] is null))";
+constexpr const char* kBehind = R"((select 1 from {retry} r force index (key_hash)
+       where r.key_hash = crc32(convert(e.aggregate_id using utf8mb4)) and r.row_id < e.id and r.remove_at is null
+       and cast(r.aggregate_id as binary) = cast(convert(e.aggregate_id using utf8mb4) as binary)
+       and (select h.event_id from {event} h where h.id = r.row_id) = r.event_id limit 1))";
 
 // At least 1 for a row that has failed, also where an operator has set its attempts back to 0.
 constexpr const char* kAttemptsOf =
     "coalesce((select greatest(r.attempts, 1) from {retry} r where r.row_id = e.id and r.event_id = e.event_id), 0)";
 
 constexpr const char* kLateRows = R"(
-union all (select if([go], 1, 3), e.id, null, null, null, null, null, null, null, 0 from {event} e
+union all (select if([unfailed], 1, 3), e.id, null, null, null, null, null, null, null, 0 from {event} e
   where [missing] order by e.id limit [most]))";
 
 constexpr const char* kLateAlone = R"(
-select if([go], 1, 3), e.id from {event} e where [missing] order by e.id limit [most])";
+select if([unfailed], 1, 3), e.id from {event} e where [missing] order by e.id limit [most])";
 
-// From the failures to the outbox, never the other way round: its oldest live row may lie behind a million deleted ones.
+// In the order in which they fell due, so many at a time, from the failures to the outbox, never the other way round: its
+// oldest live row may lie behind a million deleted ones. The time is that of the statement, as no index is looked into for
+// one that changes while it runs.
 constexpr const char* kDueRows = R"(
-union all (select 1, e.id, null, null, null, null, null, null, null, 0
-  from {retry} r join {event} e on e.id = r.row_id and e.event_id = r.event_id
-  where r.next_try <= sysdate(6) and r.row_id <= [cursor] and [go] order by r.row_id limit [most]))";
+union all (select 4, l.row_id, null, null, null, null, null, null, l.next_try,
+    coalesce((select 1 from {event} e where e.id = l.row_id and e.event_id = l.event_id and e.id <= [cursor] and [go]), 0)
+  from (select r.row_id, r.event_id, r.next_try from {retry} r force index (next_try)
+        where r.next_try >= '[due]' and r.next_try <= now(6) and (r.next_try > '[due]' or r.row_id > [due row])
+        order by r.next_try, r.row_id limit [failures]) l order by l.next_try, l.row_id))";
 
 constexpr const char* kNewRows = R"(
 union all (select 2, e.id, e.event_id, e.aggregate_id, e.event_type, e.topic, e.payload, e.headers, e.created_at, 0
@@ -63,8 +77,8 @@ constexpr const char* kAnyLateRow = ", exists (select 1 from {event} e where [mi
 constexpr const char* kNewRowsJudged = R"(
 union all (select if(x.go, 2, 3), e.id, e.event_id, e.aggregate_id, e.event_type, e.topic, if(x.go, e.payload, null),
     if(x.go, e.headers, null), e.created_at, x.attempts
-  from (select e.id as id, [go] as go, [attempts] as attempts from {event} e
-        where e.id > [cursor] and [writable] order by e.id limit [rows]) x
+  from (select e.id as id, [go] as go, if([failed], [attempts], 0) as attempts from {event} e
+        where e.id > [cursor][upto] and [writable] order by e.id limit [rows]) x
   join {event} e on e.id = x.id order by x.id))";
 
 constexpr const char* kByIds = R"(
@@ -97,7 +111,13 @@ std::string Complete(const std::string& sql, const sql::Tables& tables, const Re
                                    {"[token]", kToken},
                                    {"[shape]", kShape},
                                    {"[unwritable]", wish.alone ? "" : kUnwritable},
-                                   {"[go]", wish.troubled ? kMayGo : kOurs},
+                                   {"[upto]", wish.upto > 0 ? " and e.id <= " + std::to_string(wish.upto) : ""},
+                                   {"[go]", !wish.troubled  ? kOurs
+                                            : wish.upto > 0 ? kUnfailed
+                                                            : kMayGo},
+                                   {"[unfailed]", wish.troubled ? kUnfailed : kOurs},
+                                   {"[failed]", wish.troubled ? kFailed : "false"},
+                                   {"[behind]", kBehind},
                                    {"[ours]", kOurs},
                                    {"[writable]", wish.writes_anyway ? "true" : kWritable},
                                    {"[attempts]", wish.troubled ? kAttemptsOf : "0"},
@@ -106,16 +126,19 @@ std::string Complete(const std::string& sql, const sql::Tables& tables, const Re
                                    {"[shards]", std::to_string(wish.shards)},
                                    {"[shard]", std::to_string(wish.shard)},
                                    {"[cursor]", std::to_string(wish.cursor)},
+                                   {"[due]", wish.due.time},
+                                   {"[due row]", std::to_string(wish.due.row)},
+                                   {"[failures]", std::to_string(wish.failures)},
                                    {"[rows]", std::to_string(wish.rows)}}));
 }
 
 }  // namespace
 
 std::string ReadSql(const sql::Tables& tables, const ReadWish& wish) {
-  const bool judged = wish.troubled || wish.shards > 1;
+  const bool judged = wish.troubled || wish.shards > 1 || wish.upto > 0;
   std::string sql = wish.alone ? kNewRowsAlone : kAboutRow;
   if (!wish.missing.empty() && !wish.alone) sql += kLateRows;
-  if (wish.troubled) sql += kDueRows;
+  if (wish.troubled && wish.failures > 0) sql += kDueRows;
   if (!wish.alone) sql += judged ? kNewRowsJudged : kNewRows;
   return Complete(sql, tables, wish);
 }

@@ -18,6 +18,7 @@ enum Kind : int {
   kLate,   // the id of a row at or below the cursor that may go out
   kRow,    // a row above the cursor
   kThere,  // one that may not go out: another shard's, or it waits
+  kDue,    // behind kLate: a failure that is due, kCreated since when, kAttempts whether its row may go out
 };
 enum Column : unsigned { kKind, kId, kEventId, kKey, kType, kTopic, kPayload, kHeaders, kCreated, kAttempts };
 // Of kAbout. Numbers among numbers: a text of ours beside one of the application's may have no common collation.
@@ -30,6 +31,12 @@ constexpr AboutColumns kInEachRow{kAttempts + 1, kAttempts + 2};
 // And then, where ids are missing, whether one of them is there.
 constexpr unsigned kAnyLate = kAttempts + 3;
 
+// The failure that was looked at last, in the order in which they fall due.
+struct DuePosition {
+  std::string time = "1970-01-01 00:00:01";  // as the server shows it
+  long long row = 0;
+};
+
 struct ReadWish {
   std::uint32_t shard = 0, shards = 1;
   bool troubled = false;       // look at failures; without it every row of the shard may go out
@@ -40,6 +47,10 @@ struct ReadWish {
   // Nothing but new rows, without kAbout: both servers write the rows of a union down before they send them. Says nothing
   // where there are none. Only without failures.
   bool alone = false;
+  DuePosition due = {};
+  std::int64_t failures = 0;  // to look at
+  // The step of a rescan: rows up to this one, and none that has failed; 0 = an ordinary read.
+  long long upto = 0;
 };
 
 // No more late ids than that come with one read.

@@ -9,12 +9,6 @@
 namespace outbox::mysql {
 namespace {
 
-// A sweep without being asked, now and then while the relay keeps up: it finds rows that became due in a way it cannot
-// know of, as when an operator deletes the event that its key waits for.
-constexpr auto kSweepEvery = std::chrono::seconds(60);
-constexpr std::int64_t kMostRows = 20'000;  // looked at by one statement
-// Of missing ids, in one statement; the latter where what lies between them would be too much.
-constexpr std::size_t kMostRanges = 200, kManyRanges = 10'000;
 constexpr std::size_t kMostLooks = 2000;
 constexpr long long kNone = std::numeric_limits<long long>::max();
 constexpr std::size_t kIdsPerRead = 1000;  // beyond, both servers plan worse and gain nothing
@@ -39,17 +33,16 @@ void Reader::Read(const Call& call, const ReserveRequest& request, BatchBuilder&
   batch.CoveredByShard(call.token);
   writes_anyway_ = false;
   Shard& shard = shards_[call.shard];
-  const auto now = std::chrono::steady_clock::now();
-  const bool unasked = shard.caught_up && now - shard.swept > kSweepEvery;
   // A shard gained anew is read from its oldest row: another relay may have left rows behind this position.
-  if (request.sweep() || unasked || shard.token != call.token) {
+  if ((request.sweep() && !request.rescan()) || shard.token != call.token) {
     shard.token = call.token;
     shard.cursor = 0;
     shard.gaps.Clear();
-    shard.swept = now;
-    shard.caught_up = false;
+    shard.due = {};
+    shard.rescan = {};
   }
   try {
+    if (request.rescan()) return TakeStep(call, request, shard, batch);
     while (Take(call, request, shard, batch) == Next::kAgain) {
       if (!wire_.PastHalf() && !wire_.given_up()) continue;
       batch.More();
@@ -106,12 +99,15 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
     batch.More();
     return Next::kDone;
   }
-  if (std::exchange(shard.late_only, false)) wish.rows = 0;
+  if (shard.troubled && shard.due.shares.NewPass()) shard.due = {.shares = shard.due.shares};
+  wish.due = shard.due.at;
+  if (shard.troubled) wish.failures = static_cast<std::int64_t>(shard.due.shares.ForRetries(request));
+  if (std::exchange(shard.late_only, false)) wish.rows = wish.failures = 0;
   // Missing ids that are taken together have others between them, which are in hand.
   wish.alone =
       std::exchange(shard.behind, false) && wish.rows > 0 && shard.gaps.size() <= shard.ranges && !wish.troubled;
-  shard.caught_up = false;
   Page page;
+  page.failures = wish.failures;
   wire_.Read(ReadSql(tables_, wish),
              [&](const Fetched& row) { return TakeRow(row, call, request, shard, page, batch); });
   if (!page.known && wish.alone) return Next::kAgain;
@@ -124,6 +120,9 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
   if (page.rows > 0) shard.row_bytes = std::max<std::size_t>(1, page.bytes / static_cast<std::size_t>(page.rows));
   // Others' rows, and what is in hand: each is passed once, unless it lies between missing ids that were taken together.
   if (page.late.empty() && page.late_seen >= kMostLate) shard.ranges = kManyRanges;
+  const bool with_due = page.late.empty() && !page.asked_wrong && !wire_.given_up() && page.late_seen < kMostLate;
+  if (with_due) AddDue(request, shard, page, batch);
+  shard.due.left = shard.due.left || (!with_due && page.failures_seen > 0);
   if (page.asked_wrong || wire_.given_up()) {
     shard.late_only = !page.late.empty();
     if (page.full) batch.More();
@@ -138,7 +137,11 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
   }
 
   if (!page.full && page.rows < wish.rows) {
-    shard.caught_up = true;
+    // The next read begins again with what fell due first: it may have waited for another one until now.
+    if (!shard.troubled || shard.due.all)
+      shard.due = {.shares = shard.due.shares};
+    else
+      batch.More();
     return Next::kDone;
   }
   shard.behind = true;
@@ -167,6 +170,12 @@ bool Reader::TakeRow(const Fetched& row, const Call& call, const ReserveRequest&
     if (page.asked_wrong) return false;
   }
   const long long id = row.Number(kId);
+  if (kind == kDue) {
+    ++page.failures_seen;
+    shard.due.at = {std::string(row.Text(kCreated)), id};
+    if (row.Number(kAttempts) != 0 && !request.in_hand(row.Text(kId))) page.due.push_back(id);
+    return true;
+  }
   if (kind == kLate || (kind == kThere && id <= shard.cursor)) {
     ++page.late_seen;
     if (kind == kLate && !request.in_hand(row.Text(kId)))
@@ -181,7 +190,8 @@ bool Reader::TakeRow(const Fetched& row, const Call& call, const ReserveRequest&
   ++page.rows;
   const std::size_t before = batch.size();
   if (kind == kRow) {
-    if (!batch.Add(EventAt(row))) {
+    // Those that are due have their part of the batch.
+    if (batch.size() + page.due.size() >= request.limit() || !batch.Add(EventAt(row))) {
       page.full = true;
       return false;
     }
@@ -289,6 +299,29 @@ bool Reader::TakeAbout(const Fetched& row, AboutColumns at, const Call& call, Sh
 void Reader::RequireRight() {
   wire_.Execute(tables_.In("delete from {event} where 1 = 0"));
   writes_anyway_ = true;
+}
+
+bool Reader::AddByIds(std::span<const long long> ids, std::uint64_t most_bytes, Shard& shard, BatchBuilder& batch) {
+  const std::size_t before = batch.bytes();
+  bool room = true;
+  for (std::size_t first = 0; room && first < ids.size(); first += kIdsPerRead) {
+    const auto some = ids.subspan(first, std::min(kIdsPerRead, ids.size() - first));
+    wire_.Read(ByIdsSql(tables_, some, shard.troubled), [&](const Fetched& row) {
+      room = batch.bytes() - before <= most_bytes && batch.Add(EventAt(row));
+      return room;
+    });
+  }
+  return room && !wire_.given_up();
+}
+
+// Those that do not fit are brought when all others have been looked at.
+void Reader::AddDue(const ReserveRequest& request, Shard& shard, Page& page, BatchBuilder& batch) {
+  Due& due = shard.due;
+  const bool room = page.due.empty() || AddByIds(page.due, request.max_bytes() / 2, shard, batch);
+  const bool at_end = page.failures > 0 && page.failures_seen < page.failures;
+  due.left = due.left || !room;
+  due.all = at_end && !due.left;
+  if (at_end && due.left) due = {.shares = due.shares};
 }
 
 Reader::Next Reader::AddLate(std::vector<long long> ids, const ReserveRequest& request, Shard& shard,

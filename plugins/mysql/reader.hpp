@@ -2,15 +2,17 @@
 #pragma once
 
 #include <atomic>
-#include <chrono>
 #include <cstdint>
 #include <map>
+#include <set>
+#include <span>
 #include <vector>
 
 #include "mysql/gaps.hpp"
 #include "mysql/read_sql.hpp"
 #include "mysql/wire.hpp"
 #include "outbox/adapter.hpp"
+#include "outbox/shares.hpp"
 #include "sql/stretch.hpp"
 #include "sql/tables.hpp"
 
@@ -24,14 +26,25 @@ class Reader {
   void Read(const Call& call, const ReserveRequest& request, BatchBuilder& batch);
 
  private:
+  struct Due {
+    DuePosition at{};
+    bool all = false;   // nothing is due behind it
+    bool left = false;  // the batch had no room for some of them
+    Shares shares{};
+  };
+  // A pass beside the reading; end = 0 while there is none.
+  struct Rescan {
+    long long cursor = 0, end = 0;
+    Gaps missing{};              // when the last step was done
+    std::set<long long> seen{};  // rows that the pass has brought since an id was missing
+    sql::Stretch stretch{};
+  };
   // A hint, lost with the session.
   struct Shard {
     std::uint64_t token = 0;
-    long long cursor = 0;    // the last row read
-    Gaps gaps;               // what is missing up to it
-    std::size_t ranges = 0;  // of missing ids, in one statement
-    std::chrono::steady_clock::time_point swept;
-    bool caught_up = false;
+    long long cursor = 0;      // the last row read
+    Gaps gaps;                 // what is missing up to it
+    std::size_t ranges = 0;    // of missing ids, in one statement
     bool behind = false;       // the last read brought all that it asked for
     bool troubled = false;     // as the last read found it
     std::uint32_t shards = 1;  // likewise
@@ -39,7 +52,12 @@ class Reader {
     sql::Stretch stretch{};
     std::size_t row_bytes = 1;  // of the last page's rows, on average
     bool late_only = false;     // the rows behind the late ones were too much to pass over
+    Due due{};
+    Rescan rescan{};
   };
+  static constexpr std::int64_t kMostRows = 20'000;  // looked at by one statement
+  // Of missing ids, in one statement; the latter where what lies between them would be too much.
+  static constexpr std::size_t kMostRanges = 200, kManyRanges = 10'000;
   enum class Next { kDone, kAgain };
   // A row that was read above a missing id.
   struct Unsure {
@@ -48,9 +66,10 @@ class Reader {
   };
   // What one statement has brought so far.
   struct Page {
-    std::vector<long long> late;
+    std::vector<long long> late, due;
     std::size_t late_seen = 0;
-    std::vector<Unsure> unsure;  // on MariaDB; ascending, not passed yet
+    std::int64_t failures = 0, failures_seen = 0;  // to look at, and looked at
+    std::vector<Unsure> unsure;                    // on MariaDB; ascending, not passed yet
     std::int64_t rows = 0, ours = 0;
     std::size_t bytes = 0;
     bool known = false;        // the row about the read has come
@@ -77,6 +96,12 @@ class Reader {
   // The lowest id that was missing when `page` was read and is there now. Those that cannot turn up leave `missing`.
   [[nodiscard]] long long LowestThatTurnedUp(const Call& call, const ReserveRequest& request, Shard& shard,
                                              const Page& page, Gaps& missing);
+  // False = there was no room for all of them.
+  bool AddByIds(std::span<const long long> ids, std::uint64_t most_bytes, Shard& shard, BatchBuilder& batch);
+  void AddDue(const ReserveRequest& request, Shard& shard, Page& page, BatchBuilder& batch);
+  void TakeStep(const Call& call, const ReserveRequest& request, Shard& shard, BatchBuilder& batch);
+  // On MariaDB: has one of the ids that were missing turned up since?
+  bool TurnedUp(const ReserveRequest& request, const Shard& shard, ReadWish wish, const Page& page, long long last);
   Next AddLate(std::vector<long long> ids, const ReserveRequest& request, Shard& shard, BatchBuilder& batch);
 
   Wire& wire_;

@@ -217,6 +217,7 @@ Error Wire::Failure() {
   const unsigned number = mysql_errno(native_);
   if (cancelled_ || IsLost(number)) gone_ = true;
   if (cancelled_) return {OUTBOX_CANCELLED, "cancelled"};
+  failure_ = Redacted(number, mysql_error(native_));
   return Explain(tables_, number, mysql_sqlstate(native_), mysql_error(native_));
 }
 

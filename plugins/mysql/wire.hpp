@@ -58,6 +58,7 @@ class Wire : public sql::Statements {
   [[nodiscard]] bool PastHalf() const { return Clock::now() > half_; }
   [[nodiscard]] bool InTransaction() const { return (native_->server_status & SERVER_STATUS_IN_TRANS) != 0; }
   [[nodiscard]] const Server& server() const { return server_; }
+  [[nodiscard]] const std::string& failure() const { return failure_; }  // the server's last message, redacted
 
   [[nodiscard]] std::string Literal(const Bytes& text) const;
   [[nodiscard]] std::string Binary(const Bytes& bytes) const;  // whatever bytes
@@ -104,6 +105,7 @@ class Wire : public sql::Statements {
   bool gone_ = false, given_up_ = false;
   Millis timeout_{0}, server_limit_{0};
   std::uint64_t changed_ = 0;
+  std::string failure_;
   Clock::time_point deadline_ = Clock::time_point::max(), half_ = Clock::time_point::max();
 };
 

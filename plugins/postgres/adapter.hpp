@@ -10,25 +10,36 @@
 
 #include "outbox/adapter.hpp"
 #include "postgres/columns.hpp"
-#include "postgres/operator.hpp"
+#include "postgres/confirm.hpp"
+#include "postgres/connect.hpp"
+#include "postgres/pooler.hpp"
 #include "postgres/reader.hpp"
 #include "postgres/wire.hpp"
 #include "sql/leases.hpp"
+#include "sql/lookout.hpp"
+#include "sql/schema.hpp"
 #include "sql/suspects.hpp"
 #include "sql/tables.hpp"
+#include "sql/version_gate.hpp"
 
 namespace outbox::postgres {
 
 // {"connection": "host=... dbname=...", "table": "outbox_event"}. What the sessions share.
 struct Config {
   Config(const std::string& json, const outbox_host* host);
-  std::string connection;
+  // With the secrets as they are now.
+  [[nodiscard]] std::string Connection() const { return CompleteConnection(connection_, secrets_); }
   sql::Tables tables;
   sql::Leases leases;
   sql::Suspects suspects;
 
+  // The same with a schema, which a connection has found for a table that is configured without one.
+  [[nodiscard]] std::shared_ptr<Config> Within(const std::string& schema) const;
+
  private:
-  explicit Config(std::map<std::string, std::string, std::less<>> options);
+  Config(std::map<std::string, std::string, std::less<>> options, const Secrets& secrets);
+  const std::string connection_;  // as the operator wrote it, with marks of secrets
+  const Secrets secrets_;
 };
 
 class Adapter : public StorageAdapter,
@@ -45,7 +56,7 @@ class Adapter : public StorageAdapter,
   ~Adapter() override;
 
   void ReserveNewEvents(const ReserveRequest& request, BatchBuilder& batch) override;
-  void ConfirmEvent(RowIds rows) override;
+  void ConfirmEvent(ConfirmedRows rows, KeptRows& kept) override;
   void ConfirmFailed(Failures failures) override;
   void Cancel() noexcept override;
 
@@ -62,6 +73,7 @@ class Adapter : public StorageAdapter,
 
   static std::string PrintSchema(const Config& config, const SchemaWish& wish);
   void ApplySchema(const SchemaWish& wish) override;
+  std::vector<std::string> PlanSchema(const SchemaWish& wish) override;
   std::vector<Finding> CheckSchema() override;
 
   Stats ReadStats() override;
@@ -71,6 +83,7 @@ class Adapter : public StorageAdapter,
   std::uint64_t Discard(RowIds rows) override;
   std::uint64_t DiscardBlocked(RowIds rows) override;
   std::uint64_t RetryNow(RowIds rows) override;
+  std::uint64_t RemoveDelivered(RowIds rows, Millis again) override;
 
   void Reset() override;
   void ExpireLeases() override;
@@ -78,18 +91,32 @@ class Adapter : public StorageAdapter,
   TestState StateOf(std::string_view event_id) override;
 
  private:
-  Wire& Db();            // at the start of every call of the relay
-  Operator& Ordinary();  // likewise, of an operator
+  // At the start of every call of a relay that runs: a session of its own, from which no row is hidden, or BAD_CONFIG.
+  Wire& Db();
+  // At the start of every call of an operator: a session that may be shared, in which nothing stays behind.
+  Wire& Borrowed();
+  void LookForHiddenRows(Wire& db);
+  void RequireOutbox(Wire& db);  // before migrate changes anything
   const EventColumns& Columns();
+  // Once a session: the companion tables have this version and are this outbox's.
+  void RequireOwn(sql::Statements& db, sql::Access access = sql::Access::kWrites);
+  Confirmation& Confirming();
   std::uint64_t Change(const char* sql, RowIds rows);  // of outbox.dead/1
 
-  const std::shared_ptr<Config> config_;
+  const std::shared_ptr<Config> given_;
+  const std::string connection_;  // that this session was opened with
   std::unique_ptr<Wire> wire_;
-  std::unique_ptr<Operator> operator_;  // has a connection of its own; once it is needed
+  // With the schema: every statement names it, so that neither a search path nor a temporary table leads elsewhere.
+  const std::shared_ptr<Config> config_;
+  bool own_ = false;
+  sql::VersionGate version_;  // of emit, which may have no rights on the companions
+  SessionGuard session_;
+  sql::Lookout lookout_;  // for hidden rows
   // Learnt and prepared when first needed: a session must open also where there is no table yet.
   std::optional<EventColumns> columns_;
   std::unique_ptr<Reader> reader_;
-  bool confirms_ = false, inserts_ = false;  // prepared
+  std::unique_ptr<Confirmation> confirmation_;
+  bool inserts_ = false;  // prepared
   bool listens_ = false;
   std::chrono::steady_clock::time_point heard_;  // the server's last answer to Wait
 };

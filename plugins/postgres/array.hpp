@@ -14,7 +14,10 @@ enum Type : unsigned {
   kInt8 = 20,
   kText = 25,
   kInt4 = 23,
+  kUuid = 2950,
+  kUuidArray = 2951,
   kInt8Array = 1016,
+  kTimestamptz = 1184,
   kTextArray = 1009,
   kByteaArray = 1001
 };

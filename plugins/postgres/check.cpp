@@ -1,9 +1,14 @@
 #include "postgres/check.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 
 #include "postgres/errors.hpp"
+#include "postgres/hidden.hpp"
+#include "postgres/ids.hpp"
+#include "postgres/others.hpp"
+#include "postgres/pooler.hpp"
 #include "postgres/schema.hpp"
 
 namespace outbox::postgres {
@@ -13,25 +18,44 @@ constexpr int kOldestServer = 130'000;
 
 class Check {
  public:
-  Check(sql::Statements& db, const sql::Tables& tables) : db_(db), t_(tables) {}
+  Check(Wire& db, const sql::Tables& tables, const std::string& connection, Millis timeout)
+      : db_(db), t_(tables), connection_(connection), timeout_(timeout) {}
 
   std::vector<Finding> Run() {
+    Pooler();
     if (!Server()) return findings_;
     const bool complete = Tables();
-    Identity();
+    if (has_ids_) Append(CheckIds(db_, t_, oids_.at(t_.event_name), Name(t_.event_name)));
     Grants();
-    if (complete) Meta();
+    if (!HasErrors()) Append(FindHiddenRows(db_, t_));
+    if (complete && !HasErrors()) Meta();
+    if (complete && !HasErrors()) Append(FindLowIds(db_, t_));
+    Append(FindOthers(db_, t_, oids_));
     return std::move(findings_);
   }
 
  private:
   void Add(bool error, const std::string& what, const std::string& mend) { findings_.push_back({error, what, mend}); }
+  void Append(std::vector<Finding> more) { std::move(more.begin(), more.end(), std::back_inserter(findings_)); }
+  bool HasErrors() const {
+    return std::any_of(findings_.begin(), findings_.end(), [](const Finding& f) { return f.error; });
+  }
   std::string Name(const std::string& table) const { return t_.schema.empty() ? table : t_.schema + "." + table; }
+
+  void Pooler() {
+    const Pooling pooling = FindPooling(db_, connection_, t_, timeout_);
+    if (pooling == Pooling::kNone) return;
+    const bool kept = pooling == Pooling::kSession;
+    Add(!kept, Describe(pooling) + (kept ? ": each relay takes a session for each of its connections" : ""),
+        kept ? "" : kNeedsSession);
+    findings_.back().note = kept;
+  }
 
   bool Server() {
     const sql::Row row = db_.Run({"select current_setting('server_version_num'), current_setting('server_version'),"
                                   " current_setting('transaction_read_only'), cast(current_user as text),"
-                                  " current_setting('fsync'), current_setting('synchronous_commit')",
+                                  " current_setting('fsync'), current_setting('synchronous_commit'),"
+                                  " current_setting('server_encoding')",
                                   {}})
                              .at(0);
     role_ = '"' + row[3].value_or("") + '"';
@@ -45,13 +69,18 @@ class Check {
           "rows are seen before they are safe on disk (fsync=" + row[4].value_or("") + ", synchronous_commit=" +
               row[5].value_or("") + "): what a crash of the server takes back may have been sent",
           "set both to on, for the server and for the roles that write");
+    if (row[6] == "SQL_ASCII")
+      Add(false,
+          "the encoding of the database is SQL_ASCII: the server does not know what its bytes mean, and they are"
+          " sent as they are",
+          "let all applications write UTF-8, or restore a dump into a database that is made with encoding 'UTF8'");
     return true;
   }
 
   // Through the catalog: a name that may not be used is as good as missing elsewhere.
   bool Tables() {
     bool complete = true;
-    for (const Table& table : Wanted(t_, "text")) {
+    for (const sql::Table& table : Wanted(t_, "text")) {
       const sql::Rows rows = db_.Run(
           {"select cast(c.oid as text), cast(a.attname as text), format_type(a.atttypid, null), cast(c.relkind as text)"
            " from pg_class c join pg_namespace n on n.oid = c.relnamespace"
@@ -66,25 +95,52 @@ class Check {
         complete = false;
         continue;
       }
-      oids_[table.name] = rows[0][0].value_or("0");
-      for (const auto& [column, type] : table.columns) {
-        const auto found =
-            std::find_if(rows.begin(), rows.end(), [&c = column](const sql::Row& r) { return r[1] == c; });
-        if (found != rows.end()) {
-          complete = Type(table, column, (*found)[2].value_or("")) && complete;
-          continue;
-        }
-        Add(true, "column " + Name(table.name) + "." + column + " is missing",
-            "alter table " + t_.Quote(table.name) + " add column " + column + " " + type + ";");
-        complete = false;
+      // Columns of anything else, such as a view, cannot be changed there: it is a finding by itself.
+      if (rows[0][3] == "r" || rows[0][3] == "p") {
+        oids_[table.name] = rows[0][0].value_or("0");
+        complete = Columns(table.name, table.columns, rows) && complete;
       }
     }
     return complete;
   }
 
-  bool Type(const Table& table, const std::string& column, const std::string& type) {
+  using Wants = std::vector<std::pair<std::string, std::string>>;
+
+  bool Columns(const std::string& table, const Wants& columns, const sql::Rows& rows) {
+    const auto find = [&](const std::string& column) {
+      return std::find_if(rows.begin(), rows.end(), [&](const sql::Row& r) { return r[1] == column; });
+    };
+    bool complete = true, renamed = false;
+    for (const auto& [column, type] : columns) {
+      if (table == t_.event_name && column == "id") {
+        const std::string is = find("id") != rows.end() ? (*find("id"))[2].value_or("") : "";
+        has_ids_ = is == "bigint" || is == "integer";
+        if (!is.empty() && !has_ids_) {
+          renamed = is == "uuid" && find("event_id") == rows.end();
+          findings_.push_back(WrongId(t_, Name(table), is, !renamed));
+          complete = false;
+        }
+        if (!is.empty()) continue;
+      }
+      if (find(column) != rows.end()) {
+        complete = Type(table, column, (*find(column))[2].value_or("")) && complete;
+        continue;
+      }
+      complete = false;
+      if (renamed && column == "event_id") continue;  // what was id becomes it
+      // Rows that are there have no value yet.
+      const bool later = type.find("not null") != std::string::npos && type.find("default") == std::string::npos;
+      const std::string alter = "alter table " + t_.Quote(table);
+      Add(true, "column " + Name(table) + "." + column + " is missing",
+          alter + " add column " + column + " " + (later ? type.substr(0, type.find(" not null")) : type) + ";" +
+              (later ? " -- then give each row a value, and: " + alter + " alter column " + column + " set not null;"
+                     : ""));
+    }
+    return complete;
+  }
+
+  bool Type(const std::string& table, const std::string& column, const std::string& type) {
     static const std::map<std::string, std::vector<std::string>> kGood{
-        {"id", {"bigint", "integer"}},
         {"event_id", {"uuid"}},
         {"topic", {"text", "character varying"}},
         {"aggregate_id", {"text", "character varying"}},
@@ -97,55 +153,10 @@ class Check {
     if (good == kGood.end() || std::find(good->second.begin(), good->second.end(), type) != good->second.end())
       return true;
     const std::string& wanted = good->second.front();
-    Add(true, "column " + Name(table.name) + "." + column + " is " + type + ", expected " + wanted,
-        "alter table " + t_.Quote(table.name) + " alter column " + column + " type " + wanted + " using cast(" +
-            column + " as " + wanted + ");");
+    Add(true, "column " + Name(table) + "." + column + " is " + type + ", expected " + wanted,
+        "alter table " + t_.Quote(table) + " alter column " + column + " type " + wanted + " using cast(" + column +
+            " as " + wanted + ");");
     return false;
-  }
-
-  // Ids rise with the order of insertion and never come again.
-  void Identity() {
-    const auto oid = oids_.find(t_.event_name);
-    if (oid == oids_.end()) return;
-    const sql::Rows rows = db_.Run(
-        {"select cast(cast(d.objid as regclass) as text), cast(q.seqcache as text), cast(q.seqcycle as text), "
-         "cast(q.seqincrement"
-         " as text) from pg_attribute a join pg_depend d on d.refobjid = a.attrelid and d.refobjsubid = a.attnum and"
-         " d.classid = cast('pg_class' as regclass) and d.refclassid = cast('pg_class' as regclass) join pg_sequence q "
-         "on"
-         " q.seqrelid = d.objid where a.attrelid = cast(cast(:oid as text) as oid) and a.attname = 'id'",
-         {oid->second}});
-    if (rows.empty())
-      Add(true, "column " + Name(t_.event_name) + ".id draws from no sequence: rows would have no order",
-          "alter table " + t_.event +
-              " alter column id add generated by default as identity; select"
-              " setval(pg_get_serial_sequence('" +
-              t_.event + "', 'id'), (select coalesce(max(id), 0) + 1 from " + t_.event + "));");
-    for (const sql::Row& row : rows) {
-      const std::string sequence = row[0].value_or("");
-      if (row[2] == "true")
-        Add(true,
-            "sequence " + sequence +
-                " may begin again (CYCLE): a repeated confirm would delete an event that was never"
-                " sent",
-            "alter sequence " + sequence + " no cycle;");
-      if (sql::ToNumber(row[1]) > 1)
-        Add(false,
-            "sequence " + sequence + " hands out " + *row[1] +
-                " ids at a time to each connection (CACHE): events of one"
-                " key written by several connections lose their order",
-            "alter sequence " + sequence + " cache 1;");
-      if (sql::ToNumber(row[3]) < 1)
-        Add(true, "sequence " + sequence + " counts down", "alter sequence " + sequence + " increment 1;");
-    }
-    const sql::Rows keys =
-        db_.Run({"select 1 from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum ="
-                 " i.indkey[0] where i.indrelid = cast(cast(:oid as text) as oid) and a.attname = 'id' and"
-                 " i.indisunique and i.indisvalid and i.indpred is null",
-                 {oid->second}});
-    if (keys.empty())
-      Add(true, "column " + Name(t_.event_name) + ".id has no unique index: every read would scan the table",
-          "alter table " + t_.event + " add primary key (id);");
   }
 
   void Grants() {
@@ -158,15 +169,7 @@ class Check {
         Add(true, "role " + role_ + " may not use schema " + t_.schema,
             "grant usage on schema \"" + t_.schema + "\" to " + role_ + ";");
     }
-    const std::vector<std::pair<std::string, std::vector<std::string>>> needed{
-        {t_.event_name, {"SELECT", "DELETE"}},
-        {t_.prefix + "_retry", {"SELECT", "INSERT", "UPDATE", "DELETE"}},
-        {t_.prefix + "_dead", {"SELECT", "INSERT", "DELETE"}},
-        {t_.prefix + "_relay", {"SELECT", "INSERT", "UPDATE", "DELETE"}},
-        {t_.prefix + "_shard", {"SELECT", "UPDATE"}},
-        {t_.prefix + "_meta", {"SELECT", "UPDATE"}},
-    };
-    for (const auto& [table, privileges] : needed) {
+    for (const auto& [table, privileges] : NeededRights(t_)) {
       const auto oid = oids_.find(table);
       if (oid == oids_.end()) continue;
       std::string missing;
@@ -184,29 +187,40 @@ class Check {
   }
 
   void Meta() {
-    // Whoever may not read them has been told so.
-    if (std::any_of(findings_.begin(), findings_.end(), [](const Finding& f) { return f.error; })) return;
     const sql::Rows meta = db_.Run({"select cast(version as text), cast(shards as text), cast((select count(*) from " +
                                         t_.shard + ") as text) from " + t_.meta,
                                     {}});
     if (meta.empty() || meta[0][1] != meta[0][2])
       Add(true, "tables " + Name(t_.prefix + "_meta") + " and " + Name(t_.prefix + "_shard") + " do not fit",
           sql::kMigrate);
-    else if (sql::ToNumber(meta[0][0]) > sql::kSchemaVersion)
-      Add(true,
-          "the tables have version " + *meta[0][0] + " and this relay knows " + std::to_string(sql::kSchemaVersion),
-          "use a newer outbox-relay");
+    else
+      Owner();
   }
 
-  sql::Statements& db_;
+  // Version and identity, as the relay asks for them at its start.
+  void Owner() {
+    try {
+      sql::RequireOwn(db_, t_, false);
+    } catch (const Error& error) {
+      if (error.code != OUTBOX_BAD_CONFIG) throw;
+      Add(true, error.what(), "");
+    }
+  }
+
+  Wire& db_;
   const sql::Tables& t_;
+  const std::string& connection_;
+  const Millis timeout_;
   std::string role_;
+  bool has_ids_ = false;
   std::map<std::string, std::string> oids_;
   std::vector<Finding> findings_;
 };
 
 }  // namespace
 
-std::vector<Finding> CheckSchema(sql::Statements& db, const sql::Tables& tables) { return Check(db, tables).Run(); }
+std::vector<Finding> CheckSchema(Wire& db, const sql::Tables& tables, const std::string& connection, Millis timeout) {
+  return Check(db, tables, connection, timeout).Run();
+}
 
 }  // namespace outbox::postgres

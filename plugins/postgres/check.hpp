@@ -1,14 +1,16 @@
-// What can be wrong with the tables that are there.
+// What can be wrong with the connection, the server, the tables that are there and the rights to them. Changes nothing,
+// and leaves nothing in the session.
 #pragma once
 
 #include <vector>
 
 #include "outbox/adapter.hpp"
-#include "sql/statements.hpp"
+#include "postgres/wire.hpp"
 #include "sql/tables.hpp"
 
 namespace outbox::postgres {
 
-std::vector<Finding> CheckSchema(sql::Statements& db, const sql::Tables& tables);
+// `connection` is the connection string, for a second connection where there is a pooler.
+std::vector<Finding> CheckSchema(Wire& db, const sql::Tables& tables, const std::string& connection, Millis timeout);
 
 }  // namespace outbox::postgres

@@ -2,6 +2,8 @@
 
 #include <charconv>
 
+#include "sql/time.hpp"
+
 namespace outbox::postgres {
 namespace {
 
@@ -21,6 +23,11 @@ std::string_view PrintUuid(std::string_view bytes, char (&room)[36]) {
 }
 
 }  // namespace
+
+std::string MicrosOf(const std::string& time) {
+  return "case when " + time + " >= timestamptz '0001-01-01 UTC' and " + time +
+         " < timestamptz '10000-01-01 UTC' then cast(extract(epoch from " + time + ") * 1000000 as bigint) end";
+}
 
 EventColumns EventColumns::Read(sql::Statements& db, const sql::Tables& tables) {
   EventColumns columns;
@@ -72,7 +79,7 @@ Event EventAt(const Result& result, int row, int first, Room& room) {
   // 'infinity' is at the ends of the range.
   const bool known =
       !result.IsNull(row, first + 7) && created > -kPostgresEpoch && created < INT64_MAX - kPostgresEpoch;
-  e.created_us = known ? created + kPostgresEpoch : 0;
+  e.created_us = known ? sql::KnownMicros(created + kPostgresEpoch) : 0;
   return e;
 }
 

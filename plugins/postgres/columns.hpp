@@ -31,6 +31,10 @@ struct EventColumns {
   [[nodiscard]] std::string PayloadSize() const;
 };
 
+// SQL of a time in microseconds since 1970; NULL outside the years 1 to 9999, as infinity is, and as the last ones of the
+// type are, which no bigint holds.
+[[nodiscard]] std::string MicrosOf(const std::string& time);
+
 // For what an event has printed.
 struct Room {
   char id[24];

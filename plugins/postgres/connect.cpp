@@ -31,17 +31,54 @@ Options Parse(const std::string& connection) {
   if (!options)
     throw Error(OUTBOX_BAD_CONFIG,
                 "options: 'connection' is neither a list such as \"host=db dbname=shop\" nor a postgresql:// address;"
-                " a value with spaces stands in single quotes");
+                " a value with spaces stands in single quotes in a list, and is percent-encoded in an address; a secret"
+                " may be the value of an option, or all of 'connection'");
   return options;
 }
 
-std::string Quoted(const std::string& value) {
-  std::string quoted = "'";
-  for (const char c : value) {
-    if (c == '\'' || c == '\\') quoted += '\\';
-    quoted += c;
+// An address whose password holds an "@" or "/" of its own is cut in the wrong places: what is left of the password would be
+// shown as a host, a port or a database.
+void CheckAddress(const std::string& connection) {
+  const auto scheme = connection.find("://");
+  if (!connection.starts_with("postgres") || scheme == std::string::npos) return;
+  const std::string_view rest = std::string_view(connection).substr(scheme + 3);
+  const auto path = rest.find('/'), first = rest.find('@'), last = rest.substr(0, rest.rfind('?')).rfind('@');
+  if (last == std::string_view::npos || (first == last && first < path)) return;
+  throw Error(OUTBOX_BAD_CONFIG,
+              "options: 'connection' is an address with an \"@\" or \"/\" in an unexpected place; percent-encode user"
+              " and password (@ is %40, / is %2F, % is %25), or write ${env:NAME} or ${file:PATH} for the password"
+              " alone, which needs no encoding");
+}
+
+void CheckValue(const std::string& keyword, const std::string& value) {
+  const auto is_port = [](char c) { return (c >= '0' && c <= '9') || c == ','; };
+  if (keyword == "port" && !std::all_of(value.begin(), value.end(), is_port))
+    throw Error(OUTBOX_BAD_CONFIG,
+                "options: the port in 'connection' is not a number (it is not shown, as it may be a part of a password:"
+                " in an address, user and password are percent-encoded)");
+}
+
+// In "options" a blank begins the next option of the server.
+std::string InOptions(const std::string& secret) {
+  std::string escaped;
+  for (const char c : secret) {
+    if (c == '\\' || c == ' ' || c == '\t' || c == '\n' || c == '\r') escaped += '\\';
+    escaped += c;
   }
-  return quoted + "'";
+  return escaped;
+}
+
+bool IsSecret(std::string_view keyword) {
+  return keyword == "password" || keyword == "sslpassword" || keyword == "oauth_client_secret";
+}
+
+// libpq quotes a value that it does not take.
+std::string HideValue(const std::string& line) {
+  const auto invalid = line.find("invalid ");
+  if (invalid == std::string::npos) return line;
+  const auto from = line.find('"', invalid), option = line.rfind("\" for connection option"), last = line.rfind('"');
+  if (from == std::string::npos || last == from) return line;
+  return line.substr(0, from) + "<hidden>" + line.substr((option != std::string::npos ? option : last) + 1);
 }
 
 // libpq tries with TLS and without, and then says everything twice.
@@ -50,7 +87,7 @@ std::string OneLine(const std::string& text) {
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line); before = line) {
     line.erase(0, line.find_first_not_of("\t "));
-    if (!line.empty() && line != before) joined += (joined.empty() ? "" : "; ") + line;
+    if (!line.empty() && line != before) joined += (joined.empty() ? "" : "; ") + HideValue(line);
   }
   return joined;
 }
@@ -59,10 +96,23 @@ std::string OneLine(const std::string& text) {
 // it did not like the server's TLS or a value of ours.
 bool IsRefusal(const std::string& line) {
   constexpr std::array kSigns{
-      "  28000: ",          "  28P01: ", "  3D000: ", "does not support SSL", "certificate", "for connection option",
-      "invalid port number"};
-  return std::any_of(kSigns.begin(), kSigns.end(),
-                     [&](const char* sign) { return line.find(sign) != std::string::npos; });
+      "  28000: ", "  28P01: ", "  3D000: ", "does not support SSL", "certificate", "for connection option",
+      "invalid port number",
+      // Without a user in 'connection' libpq asks for the name of the process's own one.
+      "local user with ID",
+      // A value of ours that libpq does not take, or a file of ours that it cannot use.
+      "invalid sslmode value", "invalid channel_binding value", "invalid gssencmode value",
+      "invalid require_auth value", "invalid target_session_attrs value", "invalid load_balance_hosts value",
+      "invalid sslcertmode value", "invalid ssl_min_protocol_version value", "invalid ssl_max_protocol_version value",
+      "invalid SSL protocol version range", "could not match", "could not parse network address",
+      "could not load private key file", "has group or world access", "private key file",
+      "SSL support is not compiled in", "definition of service", "service file", "Unix-domain socket path",
+      "could not load library"};
+  // What passes by itself: no descriptors, no memory.
+  constexpr std::array kPassing{"Too many open files", "Cannot allocate memory", "out of memory"};
+  const auto in_line = [&](const char* part) { return line.find(part) != std::string::npos; };
+  if (std::any_of(kPassing.begin(), kPassing.end(), in_line)) return false;
+  return std::any_of(kSigns.begin(), kSigns.end(), in_line);
 }
 
 // Of several hosts each has its line: while one of them only does not answer, it may be the right one.
@@ -79,26 +129,67 @@ bool RefusedForGood(const std::string& text) {
   return refused;
 }
 
+// A prepared plan made while the table was empty took 1634 ms for what an index does in one, so only index plans are
+// left: by key, in order, without workers and without compiling. Names of types are compared as they are without quotes.
+using Settings = std::array<std::pair<const char*, const char*>, 9>;
+constexpr Settings kSettings{{{"enable_seqscan", "off"},
+                              {"enable_bitmapscan", "off"},
+                              {"enable_sort", "off"},
+                              {"enable_mergejoin", "off"},
+                              {"enable_hashjoin", "off"},
+                              {"jit", "off"},
+                              {"max_parallel_workers_per_gather", "0"},
+                              {"lock_timeout", "0"},
+                              {"quote_all_identifiers", "off"}}};
+
 }  // namespace
 
-// A prepared plan made while the table was empty took 1634 ms for what an index does in one, so only index plans are
-// left: by key, in order, without workers and without compiling. The last one makes the server notice that a relay
-// which waited for a lock is gone; it exists from version 14 on.
-extern const char* const kSettings =
-    "set enable_seqscan = off; set enable_bitmapscan = off; set enable_sort = off; set enable_mergejoin = off;"
-    " set enable_hashjoin = off; set jit = off;"
-    " set plan_cache_mode = force_generic_plan; set max_parallel_workers_per_gather = 0;"
-    " set default_transaction_isolation = 'read committed'; set lock_timeout = 0;"
-    " select set_config(name, '2s', false) from pg_settings where name = 'client_connection_check_interval'";
+std::string Quoted(const std::string& value) {
+  std::string quoted = "'";
+  for (const char c : value) {
+    if (c == '\'' || c == '\\') quoted += '\\';
+    quoted += c;
+  }
+  return quoted + "'";
+}
 
-std::string CompleteConnection(const std::string& connection) {
-  const Options options = Parse(connection);
+// The last one makes the server notice that a relay which waited for a lock is gone; it exists from version 14 on.
+std::string SessionSettings() {
+  std::string sql = "set plan_cache_mode = force_generic_plan;";
+  for (const auto& [name, value] : kSettings) sql += std::string(" set ") + name + " = " + value + ";";
+  return sql +
+         " set default_transaction_isolation = 'read committed';"
+         " select set_config(name, '2s', false) from pg_settings where name = 'client_connection_check_interval'";
+}
+
+std::string SettingsOfCall(Millis limit) {
+  std::string sql = "select set_config('statement_timeout', '" + std::to_string(limit.count()) + "', true)";
+  for (const auto& [name, value] : kSettings) sql += std::string(", set_config('") + name + "', '" + value + "', true)";
+  return sql;
+}
+
+std::string SettingsOfScript(Millis limit) {
+  std::string sql =
+      "set transaction isolation level read committed; set local statement_timeout = " + std::to_string(limit.count()) +
+      "; ";
+  for (const auto& [name, value] : kSettings) sql += std::string("set local ") + name + " = " + value + "; ";
+  return sql;
+}
+
+std::string CompleteConnection(const std::string& connection, const Secrets& secrets) {
+  const std::string text = Secrets::IsMark(connection) ? secrets.Fill(connection) : connection;
+  CheckAddress(text);
+  const Options options = Parse(text);
   auto missing = Defaults();
   std::string complete;
   for (const PQconninfoOption* o = options.get(); o->keyword != nullptr; ++o) {
     if (o->val == nullptr) continue;
-    missing.erase(o->keyword);
-    complete.append(o->keyword).append("=").append(Quoted(o->val)).append(" ");
+    const std::string keyword = o->keyword;
+    const std::string value = keyword == "options" ? secrets.Fill(o->val, InOptions) : secrets.Fill(o->val);
+    if (IsSecret(keyword)) secrets.Hide(value);
+    CheckValue(keyword, value);
+    missing.erase(keyword);
+    complete.append(keyword).append("=").append(Quoted(value)).append(" ");
   }
   for (const auto& [keyword, value] : missing) complete.append(keyword).append("=").append(value).append(" ");
   return complete;
@@ -107,7 +198,15 @@ std::string CompleteConnection(const std::string& connection) {
 Native Connect(const std::string& complete) {
   Native connection(PQconnectdb(complete.c_str()));
   if (!connection) throw Error(OUTBOX_UNAVAILABLE, "PostgreSQL: out of memory");
-  if (PQstatus(connection.get()) == CONNECTION_OK) return connection;
+  if (PQstatus(connection.get()) == CONNECTION_OK) {
+    // There the server converts nothing: it refuses to send what is not in the client's encoding, and one such row would
+    // hold up all others. Its bytes are sent as they are.
+    const char* const encoding = PQparameterStatus(connection.get(), "server_encoding");
+    if (encoding != nullptr && std::string_view(encoding) == "SQL_ASCII" &&
+        PQsetClientEncoding(connection.get(), "SQL_ASCII") != 0)
+      throw Error(OUTBOX_UNAVAILABLE, "PostgreSQL: " + OneLine(PQerrorMessage(connection.get())));
+    return connection;
+  }
   const std::string text = PQerrorMessage(connection.get());
   // A server's refusal reads "SEVERITY:  reason"; all else is libpq's own, and asking again would only cost time. libpq
   // shows the code of a refusal in its verbose text alone, and the server's words may be in any language.
@@ -117,7 +216,12 @@ Native Connect(const std::string& complete) {
     PQreset(connection.get());
     refused = RefusedForGood(PQerrorMessage(connection.get()));
   }
-  if (refused) throw Error(OUTBOX_BAD_CONFIG, "PostgreSQL: " + OneLine(text) + "; correct 'connection'");
+  const char* const certificate = text.find("certificate verify failed") == std::string::npos
+                                      ? ""
+                                      : "; the server's certificate is not signed by an authority in sslrootcert, or "
+                                        "has expired (libpq does not say"
+                                        " which)";
+  if (refused) throw Error(OUTBOX_BAD_CONFIG, "PostgreSQL: " + OneLine(text) + certificate + "; correct 'connection'");
   throw Error(OUTBOX_UNAVAILABLE, "PostgreSQL: " + OneLine(text));
 }
 

@@ -21,14 +21,14 @@ select cast(count(*) as text) from d)";
 
 constexpr const char* kDiscardBlocked = R"(
 with l as materialized (select row_id, event_id from {retry}
-    where row_id = any(cast(:ids as bigint[])) and next_try is null order by row_id for update),
+    where row_id = any(cast(:ids as bigint[])) and next_try is null and remove_at is null order by row_id for update),
   r as (delete from {retry} r using l where r.row_id = l.row_id),
   e as (delete from {event} e using l where e.id = l.row_id and e.event_id = l.event_id returning 1)
 select cast(count(*) as text) from e)";
 
 constexpr const char* kRetryNow = R"(
 with l as materialized (select r.row_id from {retry} r join {event} e on e.id = r.row_id and e.event_id = r.event_id
-    where r.row_id = any(cast(:ids as bigint[])) order by r.row_id for update of r),
+    where r.row_id = any(cast(:ids as bigint[])) and r.remove_at is null order by r.row_id for update of r),
   u as (update {retry} r set next_try = clock_timestamp(), attempts = 1 from l where r.row_id = l.row_id returning 1)
 select cast(count(*) as text) from u)";
 
@@ -45,11 +45,11 @@ sql::RecordDialect Dialect(const EventColumns& columns) {
   d.integer = "bigint";
   d.text = "text";
   d.bytes = [](const std::string& column) { return "encode(convert_to(cast(" + column + " as text), 'UTF8'), 'hex')"; };
-  d.time = [](const std::string& column) {
-    return "case when isfinite(" + column + ") then cast(extract(epoch from " + column + ") * 1000000 as bigint) end";
-  };
+  // LIKE does not take a collation that calls different texts equal.
+  d.text_of = [](const std::string& column) { return "cast(" + column + R"( as text) collate "C")"; };
+  d.time = MicrosOf;
   d.now = d.time("clock_timestamp()");
-  d.next_try = d.time("r.next_try");
+  d.next_try = d.time("coalesce(r.remove_at, r.next_try)");
   d.event_id = "cast(e.event_id as text)";
   d.same_event = "cast(e.event_id as text) = lower(cast(:event as text))";
   d.same_key = [](const std::string& column) { return column + " = cast(:key as text)"; };
@@ -63,7 +63,9 @@ sql::RecordDialect Dialect(const EventColumns& columns) {
 }  // namespace
 
 void Adapter::List(const Inquiry& inquiry, const Found& found) {
-  Wire& db = Db();
+  Wire& db = Borrowed();
+  RequireOwn(db, sql::Access::kReads);
+  LookForHiddenRows(db);
   sql::ListRecords(db, config_->tables, Dialect(Columns()), inquiry, found);
 }
 
@@ -76,7 +78,9 @@ std::uint64_t Adapter::DiscardBlocked(RowIds rows) { return Change(kDiscardBlock
 std::uint64_t Adapter::RetryNow(RowIds rows) { return Change(kRetryNow, rows); }
 
 std::uint64_t Adapter::Change(const char* sql, RowIds rows) {
-  const sql::Rows changed = Ordinary().Run({config_->tables.In(sql), {ToArrayText(rows)}});
+  Wire& db = Borrowed();
+  RequireOwn(db);
+  const sql::Rows changed = db.Run({config_->tables.In(sql), {ToArrayText(rows)}});
   return static_cast<std::uint64_t>(sql::ToNumber(changed.at(0)[0]));
 }
 

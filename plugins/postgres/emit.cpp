@@ -43,8 +43,9 @@ void CheckEvent(const Event& e, const EventColumns& columns) {
 }  // namespace
 
 void Adapter::BeginEmit() {
-  Wire& db = Db();
+  Wire& db = Borrowed();
   if (db.InTransaction()) db.Script("rollback");
+  version_.Check(db, config_->tables);
   const EventColumns& columns = Columns();
   if (!inserts_) {
     const std::vector<Oid> types{kTextArray, kTextArray, kTextArray, columns.IsBytea() ? kByteaArray : kTextArray,
@@ -63,7 +64,7 @@ void Adapter::BeginEmit() {
 }
 
 void Adapter::Insert(Events events) {
-  Wire& db = Db();
+  Wire& db = Borrowed();
   if (!inserts_ || !db.InTransaction()) throw Error(OUTBOX_INTERNAL, "insert without begin");
   for (const Event& e : events) CheckEvent(e, *columns_);
   // Runs of rows with an id of their own, and of rows that take the column's default.
@@ -94,7 +95,7 @@ void Adapter::Insert(Events events) {
 }
 
 void Adapter::EndEmit(bool commit) {
-  Wire& db = Db();
+  Wire& db = Borrowed();
   // The server answers a commit after a failure with a silent rollback.
   if (commit && !db.CanCommit()) {
     db.Script("rollback");

@@ -1,10 +1,41 @@
 #include "postgres/errors.hpp"
 
+#include <algorithm>
+#include <initializer_list>
+
 namespace outbox::postgres {
 
 bool IsConflict(const std::string& sqlstate) { return sqlstate == "40001" || sqlstate == "40P01"; }
 
 bool IsDenied(const std::string& sqlstate) { return sqlstate == "42501"; }
+
+std::vector<std::pair<std::string, std::vector<std::string>>> NeededRights(const sql::Tables& t) {
+  return {
+      {t.event_name, {"SELECT", "DELETE"}},
+      {t.prefix + "_retry", {"SELECT", "INSERT", "UPDATE", "DELETE"}},
+      {t.prefix + "_dead", {"SELECT", "INSERT", "DELETE"}},
+      {t.prefix + "_relay", {"SELECT", "INSERT", "UPDATE", "DELETE"}},
+      {t.prefix + "_shard", {"SELECT", "UPDATE"}},
+      {t.prefix + "_meta", {"SELECT", "UPDATE"}},
+  };
+}
+
+// Classes of SQLSTATE. What says nothing of the rows (connections, conflicts, resources, operators, a read-only server, the
+// server's own faults) is none; constraints, what triggers raise, data and limits are; of the rest, such as a table that is
+// not there or a missing right, it is one where a trigger met it: of the statement itself it is the relay's to tell.
+bool IsRefusal(const std::string& sqlstate, bool within_function) {
+  const std::string family = sqlstate.substr(0, 2);
+  const auto is_one_of = [&family](std::initializer_list<const char*> some) {
+    return std::find(some.begin(), some.end(), family) != some.end();
+  };
+  if (sqlstate.size() != 5 || sqlstate == "55P03" || sqlstate == "55006" || sqlstate == "55P04") return false;
+  if (is_one_of({"00", "01", "02", "08", "25", "26", "28", "40", "53", "57", "58", "72", "F0", "XX"})) return false;
+  if (is_one_of({"09", "21", "22", "23", "27", "38", "39", "44", "45", "54", "55", "P0"})) return true;
+  // The others that the server itself has.
+  const bool own = is_one_of({"03", "0A", "0B", "0F", "0L", "0P", "0Z", "10", "20", "24", "2B", "2D", "2F", "34", "3B",
+                              "3D", "3F", "42", "HV"});
+  return within_function || !own;
+}
 
 std::string Grants(const sql::Tables& t, const std::string& role) {
   const std::string to = " to " + role + ";";

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "outbox/event.hpp"
 #include "sql/tables.hpp"
@@ -19,7 +21,12 @@ bool IsConflict(const std::string& sqlstate);
 
 bool IsDenied(const std::string& sqlstate);
 
-// What a role needs for run, as SQL.
+// Does the server refuse this change of rows for what they are, or for what others have set up around the table? It will
+// refuse it again. `within_function`: raised by a trigger or a function, not by the statement itself.
+bool IsRefusal(const std::string& sqlstate, bool within_function);
+
+// What a role needs for run: each table, without schema and quotes, with the rights on it. And as SQL.
+std::vector<std::pair<std::string, std::vector<std::string>>> NeededRights(const sql::Tables& tables);
 std::string Grants(const sql::Tables& tables, const std::string& role);
 
 }  // namespace outbox::postgres

@@ -1,37 +1,33 @@
 // What an operator asks for, and the tests.
-#include <algorithm>
-
 #include "postgres/adapter.hpp"
 #include "postgres/check.hpp"
 #include "postgres/errors.hpp"
 #include "postgres/schema.hpp"
-#include "sql/fill.hpp"
+#include "sql/counts.hpp"
+#include "sql/outbox_table.hpp"
 
 namespace outbox::postgres {
 namespace {
 
-constexpr long long kCountedExactly = 100'000;
-
-constexpr const char* kStats = R"(
-select cast((select count(*) from (select 1 from {event} limit [limit]) l) as text),
-  cast((select cast(reltuples as bigint) from pg_class where oid = cast('{event}' as regclass)) as text),
-  cast((select count(*) from {retry} r where r.next_try is not null
-        and exists (select 1 from {event} e where e.id = r.row_id)) as text),
-  cast((select count(*) from {retry} r where r.next_try is null
-        and exists (select 1 from {event} e where e.id = r.row_id)) as text),
-  cast((select count(*) from {dead}) as text),
-  cast((select cast(extract(epoch from clock_timestamp() - created_at) * 1000 as bigint)
-        from {event} order by id limit 1) as text))";
-
 constexpr const char* kStateOf = R"(
 with wanted as (select cast(:id as text) as id)
-select cast(case when r.row_id is null then 1 when r.next_try is null then 3 else 2 end as text),
+select cast(case when r.row_id is null then 1 when r.remove_at is not null then 5 when r.next_try is null then 3 else 2 end as text),
   cast(coalesce(r.attempts, 0) as text)
-from wanted w join {event} e on cast(e.event_id as text) = w.id left join {retry} r on r.row_id = e.id
+from wanted w join {event} e on cast(e.event_id as text) = w.id left join {retry} r on r.row_id = e.id and r.event_id = e.event_id
 union all
 select '4', cast(d.attempts as text) from wanted w join {dead} d on cast(d.event_id as text) = w.id)";
 
-std::uint64_t Count(const sql::Value& value) { return static_cast<std::uint64_t>(sql::ToNumber(value)); }
+sql::CountDialect Dialect() {
+  sql::CountDialect d;
+  d.text = "text";
+  d.time = MicrosOf;
+  d.now = d.time("clock_timestamp()");
+  d.same_failure = " and r.event_id = e.event_id";
+  d.behind =
+      "hashtext(r.aggregate_id) = hashtext(e.aggregate_id) and r.row_id + 0 < e.id and r.aggregate_id = e.aggregate_id";
+  d.estimate = "(select cast(reltuples as bigint) from pg_class where oid = cast('{event}' as regclass))";
+  return d;
+}
 
 }  // namespace
 
@@ -41,33 +37,49 @@ std::string Adapter::PrintSchema(const Config& config, const SchemaWish& wish) {
 
 void Adapter::ApplySchema(const SchemaWish& wish) {
   try {
-    postgres::ApplySchema(Db(), config_->tables, wish);
+    own_ = false;
+    Wire& db = Borrowed();
+    RequireOutbox(db);
+    postgres::ApplySchema(db, config_->tables, wish, call().timeout);
   } catch (const Error& error) {
     if (!IsDenied(error.sqlstate)) throw;
     throw Error(OUTBOX_BAD_CONFIG, std::string("PostgreSQL: ") + sql::kMayNotMigrate, error.sqlstate);
   }
 }
 
-std::vector<Finding> Adapter::CheckSchema() { return postgres::CheckSchema(Db(), config_->tables); }
+void Adapter::RequireOutbox(Wire& db) {
+  const auto& t = config_->tables;
+  sql::RequireOutbox(
+      t.event,
+      db.Run({"select cast(attname as text), format_type(atttypid, null) from pg_attribute where attrelid ="
+              " cast(to_regclass(cast(:table as text)) as oid) and attnum > 0 and not attisdropped",
+              {t.event}}),
+      Wanted(t, "text").front().columns, [](const std::string& type) { return type == "bigint" || type == "integer"; });
+}
+
+std::vector<std::string> Adapter::PlanSchema(const SchemaWish& wish) {
+  Wire& db = Borrowed();
+  RequireOutbox(db);
+  return postgres::PlanSchema(db, config_->tables, wish);
+}
+
+std::vector<Finding> Adapter::CheckSchema() {
+  return postgres::CheckSchema(Borrowed(), config_->tables, connection_, call().timeout);
+}
 
 Stats Adapter::ReadStats() {
-  Wire& db = Db();
-  const std::string sql = sql::Fill(kStats, {{"[limit]", std::to_string(kCountedExactly + 1)}});
-  const sql::Row row = db.Run({config_->tables.In(sql), {}}).at(0);
+  static const sql::CountDialect kDialect = Dialect();
+  Wire& db = Borrowed();
+  RequireOwn(db, sql::Access::kReads);
+  LookForHiddenRows(db);
   Stats stats;
-  stats.backlog = Count(row[0]);
-  stats.backlog_exact = stats.backlog <= kCountedExactly;
-  if (!stats.backlog_exact && sql::ToNumber(row[1]) > kCountedExactly) stats.backlog = Count(row[1]);
-  stats.retrying = Count(row[2]);
-  stats.blocked = Count(row[3]);
-  stats.dead = Count(row[4]);
-  if (row[5]) stats.oldest_age = Millis(std::max(0LL, sql::ToNumber(row[5])));
+  sql::ReadCounts(db, config_->tables, kDialect, stats);
   config_->leases.Read(db, stats);
   return stats;
 }
 
 void Adapter::Reset() {
-  Wire& db = Db();
+  Wire& db = Borrowed();
   if (db.InTransaction()) db.Script("rollback");
   db.Script(
       config_->tables.In("delete from {event}; delete from {retry}; delete from {dead}; delete from {relay};"
@@ -75,15 +87,18 @@ void Adapter::Reset() {
 }
 
 void Adapter::ExpireLeases() {
-  Db().Script(config_->tables.In("update {relay} set expires = clock_timestamp() - interval '1 second'"));
+  Borrowed().Script(config_->tables.In("update {relay} set expires = clock_timestamp() - interval '1 second'"));
 }
 
 void Adapter::MakeRetriesDue() {
-  Db().Script(config_->tables.In("update {retry} set next_try = clock_timestamp() where next_try is not null"));
+  Borrowed().Script(
+      config_->tables.In("update {retry} set next_try = case when remove_at is null then clock_timestamp() end,"
+                         " remove_at = case when remove_at is not null then clock_timestamp() end"
+                         " where next_try is not null or remove_at is not null"));
 }
 
 TestState Adapter::StateOf(std::string_view event_id) {
-  const sql::Rows rows = Ordinary().Run({config_->tables.In(kStateOf), {std::string(event_id)}});
+  const sql::Rows rows = Borrowed().Run({config_->tables.In(kStateOf), {std::string(event_id)}});
   if (rows.empty()) return {};
   return {static_cast<std::int32_t>(sql::ToNumber(rows[0][0])), static_cast<std::uint32_t>(sql::ToNumber(rows[0][1]))};
 }

@@ -1,4 +1,5 @@
 #include "postgres/adapter.hpp"
 
 OUTBOX_REGISTER_SHARED_ADAPTER(outbox::postgres::Adapter, outbox::postgres::Config, "postgres", OUTBOX_VERSION,
-                               OUTBOX_CAN_SHARE | OUTBOX_CAN_ORDER_KEYS | OUTBOX_CAN_FENCE | OUTBOX_CAN_DEAD_LETTER)
+                               OUTBOX_CAN_SHARE | OUTBOX_CAN_ORDER_KEYS | OUTBOX_CAN_FENCE | OUTBOX_CAN_DEAD_LETTER |
+                                   OUTBOX_CAN_FILL_SECRETS)

@@ -41,6 +41,8 @@ class Position {
   [[nodiscard]] long long low() const { return gap_low_; }
   // ... up to here those that turned up late, and beyond it the new ones.
   [[nodiscard]] long long cursor() const { return cursor_; }
+  // No row at or below it can appear, not even one of a watched transaction.
+  [[nodiscard]] long long floor() const { return low_; }
   // Numbers of the transactions whose end the next read must look out for.
   [[nodiscard]] std::vector<std::uint64_t> Watched() const;
 

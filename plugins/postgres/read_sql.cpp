@@ -22,7 +22,8 @@ const char* const kAbout = R"(with s as materialized (
 const char* const kPlain = "(select s.shards = 1 and not s.troubled and not s.ended from s)";
 const char* const kMixed = "(select (s.shards > 1 or s.troubled) and not s.ended from s)";
 
-// Is a row of `e` this shard's, and may it go out now? A failure whose row somebody has deleted by hand holds nobody back.
+// Is a row of `e` this shard's, and may it go out now? A failure whose row somebody has deleted by hand holds
+// nobody back, nor does one that is delivered and could not be removed (remove_at); that one itself is never due.
 const char* const kHashed =
     "mod(coalesce(hashtext(e.aggregate_id), hashint8(e.id)) & 2147483647, (select s.shards from s))";
 const char* const kOurs = R"((
@@ -30,25 +31,46 @@ const char* const kOurs = R"((
     and (not (select s.troubled from s) or
       not exists (select 1 from {retry} r where r.row_id = e.id and r.event_id = e.event_id
                   and (r.next_try is null or r.next_try > clock_timestamp()))
-      and not exists (select 1 from {retry} r where r.aggregate_id = e.aggregate_id and r.row_id < e.id
-                      and (select true from {event} h where h.id = r.row_id and h.event_id = r.event_id))))
+      and not [behind]))
 )";
+// Likewise, and has it never failed?
+const char* const kUnfailed = R"((
+    ((select s.shards from s) = 1 or [hashed] = $6)
+    and (not (select s.troubled from s) or
+      not exists (select 1 from {retry} r where r.row_id = e.id and r.event_id = e.event_id)
+      and not [behind]))
+)";
+// Does the row stand behind a failed one of its key? Only the index on the hash of the key can be used for this, whatever
+// the statistics say: a sum is no column of another index.
+const char* const kBehind = R"(exists (select 1 from {retry} r
+                  where hashtext(r.aggregate_id) = hashtext(e.aggregate_id) and r.row_id + 0 < e.id
+                  and r.remove_at is null
+                  and r.aggregate_id = e.aggregate_id
+                  and (select true from {event} h where h.id = r.row_id and h.event_id = r.event_id)))";
 // At least 1 for a row that has failed, also where an operator has set its attempts back to 0.
 const char* const kAttemptsOf = R"(case when (select s.troubled from s)
     then coalesce((select greatest(r.attempts, 1) from {retry} r where r.row_id = e.id and r.event_id = e.event_id), 0) else 0 end)";
 
-// Ids only, in one value: almost all of these rows are in hand. Due rows below: the outbox is looked into from
-// outbox_retry, never the other way round, as its oldest live row may lie behind a million deleted ones. Not limited by
-// what the batch takes: those in hand would hide the others.
+// Ids only, in one value: almost all of these rows are in hand. Not limited by what the batch takes: those in hand would
+// hide the others.
 const char* const kLateRows = R"(
 select 1, null::bigint, null::uuid, null::text, null::text, null::text, null::[payload], null::text, null::timestamptz, 0,
   (select string_agg(int8send(e.id), '') from {event} e where e.id > $1 and e.id <= $2 and [plain])
 union all select 1, null, null, null, null, null, null, null, null, 0,
-  (select string_agg(int8send(e.id), '') from {event} e where e.id > $1 and e.id <= $2 and [mixed] and [ours])
-union all select 1, null, null, null, null, null, null, null, null, 0,
-  (select string_agg(int8send(d.row_id), '') from (
-     select d.row_id from {retry} d cross join lateral (select * from {event} e where e.id = d.row_id offset 0) e
-     where d.next_try <= clock_timestamp() and d.row_id <= $1 and [mixed] and [ours] order by d.row_id limit 20000) d)
+  (select string_agg(int8send(e.id), '') from {event} e where e.id > $1 and e.id <= $2 and [mixed] and [unfailed])
+)";
+
+// In the order in which they fell due, so many at a time: the next read goes on behind them, and begins again at the end.
+// From the failures to the outbox, never the other way round: its oldest live row may lie behind a million deleted ones.
+// The time is that of the statement, as no index is looked into for one that changes while it runs.
+const char* const kDueRows = R"(
+union all (select 5, count(*), null, null, cast((array_agg(d.row_id))[count(*)] as text), null, null, null, max(d.next_try), 0,
+    string_agg(int8send(d.row_id), '') filter (where d.go)
+  from (select l.row_id, l.next_try, coalesce((select [ours] from {event} e
+                                               where e.id = l.row_id and e.event_id = l.event_id and e.id <= $2), false) as go
+        from (select r.row_id, r.event_id, r.next_try from {retry} r
+              where r.next_try <= statement_timestamp() and (r.next_try, r.row_id) > ($7, $8) and [mixed]
+              order by r.next_try, r.row_id limit $9) l) d)
 )";
 
 // The first part is what a relay reads almost always, and each column of it that is not NULL costs.
@@ -71,7 +93,7 @@ union all (select case when not w.ours then 3 when w.upto <= $4 then 0 else 2 en
   from (select v.*, sum(v.size) over (order by v.id rows unbounded preceding) as upto
         from (select u.*, case when u.ours then least(u.weight, $4) else 0 end as size
               from (select [columns], [weight] as weight, [attempts] as attempts, [ours] as ours
-                    from {event} e where e.id > $2 and not (select s.ended from s) order by e.id limit $3) u) v) w
+                    from {event} e where e.id > $2[upto] and not (select s.ended from s) order by e.id limit $3) u) v) w
   where w.upto - w.size <= $4 order by w.id)
 )";
 
@@ -122,6 +144,8 @@ std::string Complete(std::string text, const sql::Tables& tables, const EventCol
   text = Replaced(text, "[plain]", kPlain);
   text = Replaced(text, "[mixed]", kMixed);
   text = Replaced(text, "[ours]", kOurs);
+  text = Replaced(text, "[unfailed]", kUnfailed);
+  text = Replaced(text, "[behind]", kBehind);
   text = Replaced(text, "[hashed]", kHashed);
   text = Replaced(text, "[attempts]", kAttemptsOf);
   text = Replaced(text, "[columns]", columns.Select());
@@ -137,7 +161,15 @@ std::string Complete(std::string text, const sql::Tables& tables, const EventCol
 }  // namespace
 
 std::string ReadSql(const sql::Tables& tables, const EventColumns& columns, bool weighed) {
-  return Complete(std::string(kAbout) + kLateRows + (weighed ? kNewRowsWeighed : kNewRows) + kTailRow, tables, columns);
+  const std::string text =
+      std::string(kAbout) + kLateRows + kDueRows + (weighed ? kNewRowsWeighed : kNewRows) + kTailRow;
+  return Complete(Replaced(text, "[upto]", ""), tables, columns);
+}
+
+std::string RescanSql(const sql::Tables& tables, const EventColumns& columns) {
+  std::string text = Replaced(kNewRowsWeighed, "[upto]", " and e.id <= $7");
+  text = Replaced(text, "[ours]", "[unfailed]");
+  return Complete(std::string(kAbout) + kLateRows + text + kTailRow, tables, columns);
 }
 
 std::string RowsAloneSql(const sql::Tables& tables, const EventColumns& columns) {

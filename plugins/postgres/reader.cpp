@@ -7,13 +7,11 @@
 #include "postgres/array.hpp"
 #include "postgres/errors.hpp"
 #include "postgres/read_sql.hpp"
+#include "sql/text.hpp"
 
 namespace outbox::postgres {
 namespace {
 
-// A sweep without being asked, now and then while the relay keeps up: it finds rows that became due in a way it cannot
-// know of, as when an operator deletes the event that its key waits for.
-constexpr auto kSweepEvery = std::chrono::seconds(60);
 constexpr std::int64_t kMostRows = 20'000;     // looked at by one statement that brings others' rows as well
 constexpr std::int64_t kMostIds = 200'000;     // by one that brings ours alone
 constexpr std::uint64_t kMostBytes = 1 << 30;  // the sum of weights stays a plain integer on the server
@@ -49,6 +47,23 @@ std::vector<Locker> ParseLockers(std::string_view text, std::string_view next_te
   return lockers;
 }
 
+std::vector<long long> IdsIn(std::string_view bytes) {
+  std::vector<long long> ids;
+  for (std::size_t at = 0; at + sizeof(std::int64_t) <= bytes.size(); at += sizeof(std::int64_t))
+    ids.push_back(GetNumber(bytes.substr(at, sizeof(std::int64_t))));
+  return ids;
+}
+
+// The others, ascending.
+void LeaveOutInHand(std::vector<long long>& ids, const ReserveRequest& request) {
+  std::erase_if(ids, [&request](long long id) {
+    char room[24];
+    const auto end = std::to_chars(room, room + sizeof room, id).ptr;
+    return request.in_hand({room, static_cast<std::size_t>(end - room)});
+  });
+  std::sort(ids.begin(), ids.end());
+}
+
 // Of a result's last row.
 std::vector<Locker> LockersIn(const Result& result) {
   const int tail = result.rows() - 1;
@@ -58,9 +73,10 @@ std::vector<Locker> LockersIn(const Result& result) {
 }  // namespace
 
 Reader::Reader(Wire& wire, const sql::Tables& tables, const EventColumns& columns) : wire_(wire) {
-  const std::vector<Oid> types{kInt8, kInt8, kInt8, kInt4, kInt8Array, kInt4};
+  const std::vector<Oid> types{kInt8, kInt8, kInt8, kInt4, kInt8Array, kInt4, kTimestamptz, kInt8, kInt8};
   wire_.Prepare("read", ReadSql(tables, columns, false), types);
   wire_.Prepare("read_weighed", ReadSql(tables, columns, true), types);
+  wire_.Prepare("rescan", RescanSql(tables, columns), {kInt8, kInt8, kInt8, kInt4, kInt8Array, kInt4, kInt8});
   wire_.Prepare("read_alone", RowsAloneSql(tables, columns), {kInt4, kInt8, kInt8, kInt4});
   wire_.Prepare("read_ours_alone", OurRowsAloneSql(tables, columns), {kInt4, kInt8, kInt8, kInt4, kInt8});
   wire_.Prepare("lockers", LockersSql(tables, columns), {});
@@ -71,14 +87,13 @@ Reader::Reader(Wire& wire, const sql::Tables& tables, const EventColumns& column
 void Reader::Read(const Call& call, const ReserveRequest& request, BatchBuilder& batch) {
   batch.CoveredByShard(call.token);
   Shard& shard = shards_[call.shard];
-  const auto now = std::chrono::steady_clock::now();
-  const bool unasked = shard.caught_up && now - shard.swept > kSweepEvery;
   // A shard gained anew is read from its oldest row: another relay may have left rows behind this position.
-  if (request.sweep() || unasked || shard.token != call.token) {
-    shard = {call.token, Position(), now};
+  if ((request.sweep() && !request.rescan()) || shard.token != call.token) {
+    shard = Shard{.token = call.token};
     Settle(shard.position);
     settles_ = true;
   }
+  if (request.rescan()) return TakeStep(call, request, shard, batch);
   while (Take(call, request, shard, batch) == Next::kAgain) {
     if (!wire_.PastHalf()) continue;
     batch.More();
@@ -93,7 +108,7 @@ bool Reader::Settle(Position& position) {
   return drawn != 0;
 }
 
-Reader::Page Reader::Ask(const Call& call, const ReserveRequest& request, const Shard& shard, bool alone) {
+Reader::Page Reader::Ask(const Call& call, const ReserveRequest& request, Shard& shard, bool alone) {
   // One more than fits, so that the batch itself tells whether there is more.
   const std::int64_t fits = std::int64_t{request.limit()} + 1;
   const Position& at = shard.position;
@@ -103,34 +118,53 @@ Reader::Page Reader::Ask(const Call& call, const ReserveRequest& request, const 
   const auto all = static_cast<std::int32_t>(std::min<std::uint64_t>(request.max_bytes(), kMostBytes));
   // A row's payload, key and headers may each have so much.
   const std::int32_t each = std::max(1, static_cast<std::int32_t>(all / asked / 3));
-  Page page{alone ? AskAlone(call, at, asked, each, upto) : AskAll(call, shard, asked, shard.weighed ? all : each),
-            0,
-            0,
-            asked,
-            upto,
-            static_cast<std::size_t>(each),
-            alone};
+  if (!alone && shard.due.shares.NewPass()) shard.due = {.shares = shard.due.shares};
+  const auto failures = alone ? 0 : static_cast<std::int64_t>(shard.due.shares.ForRetries(request));
+  Page page{
+      alone ? AskAlone(call, at, asked, each, upto) : AskAll(call, shard, asked, shard.weighed ? all : each, failures),
+      0,
+      0,
+      asked,
+      upto,
+      static_cast<std::size_t>(each),
+      alone,
+      failures};
   const Result& r = page.result;
+  CheckTail(call, r);
   page.tail = r.rows() - 1;
-  if (page.tail < 0 || r.Number(page.tail, kKind) != kTail)
-    throw Error(OUTBOX_BAD_CONFIG, std::string("the meta table is empty; ") + sql::kMigrate);
-  if (r.IsNull(page.tail, kId) || static_cast<std::uint64_t>(r.Number(page.tail, kId)) != call.token)
-    throw Error(OUTBOX_LEASE_LOST, "shard " + std::to_string(call.shard) + " is not leased under this token");
-  // Rows could be read and sent, and then not be deleted.
-  if (!r.IsNull(page.tail, kReadOnly)) throw ReadOnly();
-  while (page.fresh < page.tail && r.Number(page.fresh, kKind) == kLate) ++page.fresh;
+  const auto is_new = [&r](int row) { return r.Number(row, kKind) != kLate && r.Number(row, kKind) != kDue; };
+  while (page.fresh < page.tail && !is_new(page.fresh)) ++page.fresh;
   return page;
 }
 
-Result Reader::AskAll(const Call& call, const Shard& shard, std::int64_t rows, std::int32_t bytes) {
+void Reader::CheckTail(const Call& call, const Result& r) {
+  const int tail = r.rows() - 1;
+  if (tail < 0 || r.Number(tail, kKind) != kTail)
+    throw Error(OUTBOX_BAD_CONFIG, std::string("the meta table is empty; ") + sql::kMigrate);
+  if (r.IsNull(tail, kId) || static_cast<std::uint64_t>(r.Number(tail, kId)) != call.token)
+    throw Error(OUTBOX_LEASE_LOST, "shard " + std::to_string(call.shard) + " is not leased under this token");
+  // Rows could be read and sent, and then not be deleted.
+  if (!r.IsNull(tail, kReadOnly)) throw ReadOnly();
+}
+
+Result Reader::AskAll(const Call& call, const Shard& shard, std::int64_t rows, std::int32_t bytes,
+                      std::int64_t failures) {
   const Position& at = shard.position;
   Array watched(kInt8);
   for (const std::uint64_t xid : at.Watched()) watched.Add(static_cast<long long>(xid));
   const std::string low = Binary<std::int64_t>(at.low()), cursor = Binary<std::int64_t>(at.cursor()),
                     limit = Binary(rows), weight = Binary(bytes), xids = watched.Take(),
-                    number = Binary(static_cast<std::int32_t>(call.shard));
-  return wire_.Execute(shard.weighed ? "read_weighed" : "read",
-                       {{low, true}, {cursor, true}, {limit, true}, {weight, true}, {xids, true}, {number, true}});
+                    number = Binary(static_cast<std::int32_t>(call.shard)), time = Binary(shard.due.time),
+                    row = Binary<std::int64_t>(shard.due.row), look = Binary(failures);
+  return wire_.Execute(shard.weighed ? "read_weighed" : "read", {{low, true},
+                                                                 {cursor, true},
+                                                                 {limit, true},
+                                                                 {weight, true},
+                                                                 {xids, true},
+                                                                 {number, true},
+                                                                 {time, true},
+                                                                 {row, true},
+                                                                 {look, true}});
 }
 
 Result Reader::AskAlone(const Call& call, const Position& at, std::int64_t rows, std::int32_t bytes, long long upto) {
@@ -145,7 +179,6 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
                      (shard.shared ? shard.position.settled() > shard.position.cursor() : !shard.weighed);
   const Page page = Ask(call, request, shard, alone);
   const Result& r = page.result;
-  shard.caught_up = false;
   if (!r.IsNull(page.tail, kEnded)) {
     shard.shared = shard.shared || (alone && r.Text(page.tail, kEnded) == "shared");
     if (!alone) shard.position.Resume();
@@ -153,6 +186,7 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
   }
   // Late rows go out before any new one, and new ones only after all of them.
   if (!AddLate(request, page, batch)) return Next::kDone;
+  if (!alone) AddDue(request, page, shard.due, batch);
 
   const long long begin = shard.position.cursor();
   long long cursor = begin, missing = 0;
@@ -181,8 +215,14 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
   Advance(page, shard.position, cursor, missing);
   // Among failures the rows alone are never all there is. Where none of ours was near, or they are large, all are asked for.
   shard.behind = !at_end && (page.upto != 0 ? ours > 0 && !large : alone || r.Number(page.tail, kTroubled) == 0);
+  const bool all_due = alone || shard.due.all || r.Number(page.tail, kTroubled) == 0;
+  if (at_end && all_due) {
+    // The next read begins again with what fell due first: it may have waited for another one until now.
+    shard.due = {.shares = shard.due.shares};
+    return Next::kDone;
+  }
   if (at_end) {
-    shard.caught_up = true;
+    batch.More();
     return Next::kDone;
   }
   shard.stretch.Learn(page.upto != 0 ? cursor - begin : row - page.fresh, ours);
@@ -200,34 +240,102 @@ void Reader::Advance(const Page& page, Position& position, long long cursor, lon
   position.Advance(cursor, missing, LockersIn(page.alone ? later : page.result));
 }
 
-bool Reader::AddLate(const ReserveRequest& request, const Page& page, BatchBuilder& batch) {
-  std::vector<long long> missing;
+bool Reader::AddLate(const ReserveRequest& request, const Page& page, BatchBuilder& batch, std::set<long long>* seen) {
+  std::vector<long long> late;
   for (int row = 0; row < page.fresh; ++row) {
-    const std::string_view ids = page.result.Text(row, kIds);
-    for (std::size_t at = 0; at + sizeof(std::int64_t) <= ids.size(); at += sizeof(std::int64_t)) {
-      const std::int64_t id = GetNumber(ids.substr(at, sizeof(std::int64_t)));
-      char room[24];
-      const auto end = std::to_chars(room, room + sizeof room, id).ptr;
-      if (!request.in_hand({room, static_cast<std::size_t>(end - room)})) missing.push_back(id);
+    if (page.result.Number(row, kKind) != kLate) continue;
+    for (const long long id : IdsIn(page.result.Text(row, kIds)))
+      if (seen == nullptr || !seen->contains(id)) late.push_back(id);
+  }
+  LeaveOutInHand(late, request);
+  const bool room = AddByIds(late, request.max_bytes(), request, batch);
+  if (!room) batch.More();
+  // What did not fit is brought by the next step.
+  if (!room) late.resize(std::min(late.size(), batch.size()));
+  if (seen != nullptr) seen->insert(late.begin(), late.end());
+  return room;
+}
+
+// False = there was no room for all of them.
+bool Reader::AddByIds(std::vector<long long> ids, std::uint64_t most_bytes, const ReserveRequest& request,
+                      BatchBuilder& batch) {
+  LeaveOutInHand(ids, request);
+  if (ids.empty()) return true;
+  const bool all = ids.size() <= request.limit();
+  if (!all) ids.resize(request.limit());
+  Array list(kInt8);
+  for (const long long id : ids) list.Add(id);
+  const std::string array = list.Take(),
+                    bytes = Binary(static_cast<std::int32_t>(std::min<std::uint64_t>(most_bytes, kMostBytes)));
+  const Result rows = wire_.Execute("late", {{array, true}, {bytes, true}});
+  for (int row = 0; row < rows.rows(); ++row)
+    if (rows.Number(row, kKind) == kCut || !AddRow(rows, row, batch)) return false;
+  return all;
+}
+
+// Those that do not fit are brought when all others have been looked at.
+void Reader::AddDue(const ReserveRequest& request, const Page& page, Due& due, BatchBuilder& batch) {
+  for (int row = 0; row < page.fresh; ++row) {
+    const Result& r = page.result;
+    if (r.Number(row, kKind) != kDue) continue;
+    const std::int64_t looked = r.Number(row, kId);
+    const bool room =
+        AddByIds(IdsIn(r.Text(row, kIds)), std::max<std::uint64_t>(request.max_bytes() / 2, 1), request, batch);
+    const bool at_end = page.failures > 0 && looked < page.failures;
+    due.left = due.left || !room;
+    due.all = at_end && !due.left;
+    if (at_end && due.left) {
+      due = {.shares = due.shares};
+    } else if (looked > 0) {
+      due.time = r.Number(row, kCreated);
+      due.row = sql::ParseId(r.Text(row, kType)).value_or(0);
     }
   }
-  if (missing.empty()) return true;
-  std::sort(missing.begin(), missing.end());
-  const bool all = missing.size() <= request.limit();
-  if (!all) missing.resize(request.limit());
-  Array ids(kInt8);
-  for (const long long id : missing) ids.Add(id);
-  const std::string array = ids.Take(),
-                    bytes = Binary(static_cast<std::int32_t>(std::min<std::uint64_t>(request.max_bytes(), kMostBytes)));
-  const Result rows = wire_.Execute("late", {{array, true}, {bytes, true}});
-  bool room = all;
-  for (int row = 0; row < rows.rows(); ++row)
-    if (rows.Number(row, kKind) == kCut || !AddRow(rows, row, batch)) {
-      room = false;
-      break;
-    }
-  if (!room) batch.More();
-  return room;
+}
+
+// One step of a rescan. It looks for late rows below it as every read does: a later row of the same key may be in its part.
+void Reader::TakeStep(const Call& call, const ReserveRequest& request, Shard& shard, BatchBuilder& batch) {
+  Rescan& rescan = shard.rescan;
+  Position& position = shard.position;
+  if (rescan.end == 0) rescan = {0, std::max(position.cursor(), 1LL), position.floor(), {}, rescan.stretch};
+  batch.Rescan(OUTBOX_RESCAN_GOES_ON);
+  Array watched(kInt8);
+  for (const std::uint64_t xid : position.Watched()) watched.Add(static_cast<long long>(xid));
+  const std::int64_t asked = rescan.stretch.For(std::int64_t{request.limit()} + 1, kMostRows);
+  const std::string low = Binary<std::int64_t>(rescan.floor), cursor = Binary<std::int64_t>(rescan.cursor),
+                    limit = Binary(asked), xids = watched.Take(),
+                    weight =
+                        Binary(static_cast<std::int32_t>(std::min<std::uint64_t>(request.max_bytes(), kMostBytes))),
+                    number = Binary(static_cast<std::int32_t>(call.shard)),
+                    last = Binary<std::int64_t>(position.cursor());
+  Page page{wire_.Execute(
+      "rescan",
+      {{low, true}, {cursor, true}, {limit, true}, {weight, true}, {xids, true}, {number, true}, {last, true}})};
+  const Result& r = page.result;
+  CheckTail(call, r);
+  page.tail = r.rows() - 1;
+  while (page.fresh < page.tail && r.Number(page.fresh, kKind) == kLate) ++page.fresh;
+  if (!r.IsNull(page.tail, kEnded)) return position.Resume();
+  if (!AddLate(request, page, batch, &rescan.seen)) return;
+  bool full = false;
+  std::int64_t ours = 0;
+  int row = page.fresh;
+  for (; row < page.tail; ++row) {
+    const std::int64_t kind = r.Number(row, kKind);
+    const long long id = r.Number(row, kId);
+    ours += kind == kNotOurs ? 0 : 1;
+    full = kind == kCut || (kind == kRow && !AddRow(r, row, batch));
+    if (full) break;
+    if (kind == kRow && id > rescan.floor) rescan.seen.insert(id);
+    rescan.cursor = id;
+  }
+  rescan.floor = position.floor();
+  rescan.seen.erase(rescan.seen.begin(), rescan.seen.upper_bound(rescan.floor));
+  rescan.stretch.Learn(row - page.fresh, ours);
+  const bool met = !full && page.tail - page.fresh < asked;
+  if (!met && rescan.cursor < rescan.end) return;
+  batch.Rescan(met ? OUTBOX_RESCAN_DONE : OUTBOX_RESCAN_ENDED);
+  rescan.end = 0;
 }
 
 bool Reader::AddRow(const Result& result, int row, BatchBuilder& batch) const {

@@ -2,12 +2,14 @@
 // its rows without the rest where nothing else can be there: no late rows, no failures.
 #pragma once
 
-#include <chrono>
+#include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "outbox/adapter.hpp"
+#include "outbox/shares.hpp"
 #include "postgres/columns.hpp"
 #include "postgres/position.hpp"
 #include "postgres/wire.hpp"
@@ -23,36 +25,57 @@ class Reader {
   void Read(const Call& call, const ReserveRequest& request, BatchBuilder& batch);
 
  private:
+  // How far the failures that are due have been looked at. Begins again when all have been.
+  struct Due {
+    std::int64_t time = INT64_MIN;  // as the server sends it; that is '-infinity'
+    long long row = 0;
+    bool all = false;   // nothing is due behind it
+    bool left = false;  // the batch had no room for some of them
+    Shares shares{};
+  };
+  // A pass beside the reading; end = 0 while there is none.
+  struct Rescan {
+    long long cursor = 0, end = 0;
+    long long floor = 0;       // no row at or below it could appear when the last step was done
+    std::set<long long> seen;  // rows above it that the pass has brought
+    sql::Stretch stretch{};
+  };
   struct Shard {
     std::uint64_t token = 0;
     Position position{};
-    std::chrono::steady_clock::time_point swept;
-    bool caught_up = false;
     bool behind = false;   // there were more rows, and the next may come alone
     bool shared = false;   // some rows were not ours to send
     bool weighed = false;  // the last rows were large: the next read counts their bytes
     sql::Stretch stretch{};
+    Due due{};
+    Rescan rescan{};
   };
   // What one statement brought.
   struct Page {
     Result result;
-    // [0, fresh) hold ids of late rows, [fresh, tail) are new rows, then comes one about the read.
+    // [0, fresh) hold ids of late and due rows, [fresh, tail) are new rows, then comes one about the read.
     int fresh = 0, tail = 0;
-    std::int64_t asked = 0;  // new rows, at most
-    long long upto = 0;      // ours alone, up to this id; 0 = others' as well
-    std::size_t small = 0;   // bytes of a row that needs no weighing
-    bool alone = false;      // nothing but new rows was asked for
+    std::int64_t asked = 0;     // new rows, at most
+    long long upto = 0;         // ours alone, up to this id; 0 = others' as well
+    std::size_t small = 0;      // bytes of a row that needs no weighing
+    bool alone = false;         // nothing but new rows was asked for
+    std::int64_t failures = 0;  // to look at
   };
   enum class Next { kDone, kAgain };
 
   // False = what the sequence has drawn cannot be known.
   bool Settle(Position& position);
-  Page Ask(const Call& call, const ReserveRequest& request, const Shard& shard, bool alone);
-  Result AskAll(const Call& call, const Shard& shard, std::int64_t rows, std::int32_t bytes);
+  Page Ask(const Call& call, const ReserveRequest& request, Shard& shard, bool alone);
+  Result AskAll(const Call& call, const Shard& shard, std::int64_t rows, std::int32_t bytes, std::int64_t failures);
   Result AskAlone(const Call& call, const Position& at, std::int64_t rows, std::int32_t bytes, long long upto);
   Next Take(const Call& call, const ReserveRequest& request, Shard& shard, BatchBuilder& batch);
+  void TakeStep(const Call& call, const ReserveRequest& request, Shard& shard, BatchBuilder& batch);
+  static void CheckTail(const Call& call, const Result& result);
   // False = the batch is full.
-  bool AddLate(const ReserveRequest& request, const Page& page, BatchBuilder& batch);
+  bool AddLate(const ReserveRequest& request, const Page& page, BatchBuilder& batch,
+               std::set<long long>* seen = nullptr);
+  bool AddByIds(std::vector<long long> ids, std::uint64_t bytes, const ReserveRequest& request, BatchBuilder& batch);
+  void AddDue(const ReserveRequest& request, const Page& page, Due& due, BatchBuilder& batch);
   void Advance(const Page& page, Position& position, long long cursor, long long missing);
   bool AddRow(const Result& result, int row, BatchBuilder& batch) const;
 

@@ -92,12 +92,30 @@ void Wire::Adopt(Native connection, Millis timeout) {
   connection_ = std::move(connection);
   broken_ = false;
   server_limit_ = Millis(0);
+  owned_ = false;
   prepared_.clear();
+  texts_.clear();
   PQsetnonblocking(connection_.get(), 1);
   PQsetNoticeProcessor(
       connection_.get(), [](void*, const char*) {}, nullptr);  // libpq's own prints to stderr
   Begin(timeout);
-  Script(kSettings);
+}
+
+void Wire::Own() {
+  if (owned_) return;
+  Script(SessionSettings());
+  owned_ = true;
+}
+
+std::string Wire::Address() const {
+  std::string address;
+  const auto add = [&](const char* keyword, const char* value) {
+    if (value != nullptr && *value != 0) address += std::string(" ") + keyword + "=" + Quoted(value);
+  };
+  add("host", PQhost(connection_.get()));
+  add("hostaddr", PQhostaddr(connection_.get()));
+  add("port", PQport(connection_.get()));
+  return address;
 }
 
 Wire::~Wire() { close(wake_); }
@@ -123,12 +141,48 @@ void Wire::Cancel() noexcept {
 // A little less than the call's own bound, so that a statement which takes too long ends there and the connection lives.
 // Waiting for locks is part of a statement; a lock_timeout beside it would add nothing.
 void Wire::LimitOnServer() {
-  const Millis limit = std::max(Millis(1), timeout_ * 9 / 10);
-  if (limit == server_limit_ || InTransaction()) return;
+  const Millis limit = ServerLimit();
+  if (!owned_ || limit == server_limit_ || InTransaction()) return;
   const std::string sql = "set statement_timeout = " + std::to_string(limit.count());
   if (PQsendQuery(connection_.get(), sql.c_str()) == 0) throw Lost();
   if (const Result result = Await(); !Succeeded(result)) Throw(result);
   server_limit_ = limit;
+}
+
+void Wire::SendSettingsOfCall() {
+  const std::string sql = SettingsOfCall(ServerLimit());
+  if (PQsendQueryParams(connection_.get(), sql.c_str(), 0, nullptr, nullptr, nullptr, nullptr, 0) == 0) throw Lost();
+}
+
+template <class Send>
+std::vector<Result> Wire::AskTogether(Send send) {
+  LimitOnServer();
+  for (int tries = 1;; ++tries) {
+    if (PQenterPipelineMode(connection_.get()) == 0) throw Lost();
+    if (!owned_) SendSettingsOfCall();
+    // What is sent up to the sync is one transaction, without begin and commit.
+    send();
+    if (PQpipelineSync(connection_.get()) == 0) throw Lost();
+    std::vector<Result> all;
+    std::unique_ptr<Result> failed;
+    for (bool synced = false; !synced;) {
+      PGresult* const raw = Next();
+      if (raw == nullptr && PQstatus(connection_.get()) != CONNECTION_OK) throw Lost();
+      if (raw == nullptr) continue;  // ends the results of one statement
+      Result result(raw);
+      synced = PQresultStatus(raw) == PGRES_PIPELINE_SYNC;
+      if (synced) break;
+      if (PQresultStatus(raw) == PGRES_FATAL_ERROR)
+        failed = std::make_unique<Result>(std::move(result));
+      else if (PQresultStatus(raw) != PGRES_PIPELINE_ABORTED)
+        all.push_back(std::move(result));
+    }
+    PQexitPipelineMode(connection_.get());
+    if (failed && (tries >= kTriesOnConflict || !IsConflict(Field(*failed, PG_DIAG_SQLSTATE)))) Throw(*failed);
+    if (failed) continue;
+    if (!owned_) all.erase(all.begin());
+    return all;
+  }
 }
 
 template <class Send>
@@ -136,6 +190,13 @@ Result Wire::Ask(Send send) {
   LimitOnServer();
   for (int tries = 1;; ++tries) {
     const bool alone = !InTransaction();
+    if (alone && !owned_) {
+      std::vector<Result> results = AskTogether([&] {
+        if (send() == 0) throw Lost();
+      });
+      if (results.empty()) throw Lost();
+      return std::move(results.back());
+    }
     if (send() == 0) throw Lost();
     Result result = Await();
     if (Succeeded(result)) return result;
@@ -145,6 +206,10 @@ Result Wire::Ask(Send send) {
 }
 
 void Wire::Prepare(const std::string& name, const std::string& sql, const std::vector<Oid>& types) {
+  if (!owned_) {
+    texts_[name] = {sql, types};
+    return;
+  }
   (void)Ask([&] {
     return PQsendPrepare(connection_.get(), name.c_str(), sql.c_str(), static_cast<int>(types.size()), types.data());
   });
@@ -152,6 +217,11 @@ void Wire::Prepare(const std::string& name, const std::string& sql, const std::v
 
 Result Wire::Execute(const std::string& prepared, const std::vector<Parameter>& parameters) {
   const Raw raw(parameters);
+  if (const auto text = texts_.find(prepared); text != texts_.end())
+    return Ask([&] {
+      return PQsendQueryParams(connection_.get(), text->second.sql.c_str(), raw.size(), text->second.types.data(),
+                               raw.values.data(), raw.lengths.data(), raw.formats.data(), 1);
+    });
   return Ask([&] {
     return PQsendQueryPrepared(connection_.get(), prepared.c_str(), raw.size(), raw.values.data(), raw.lengths.data(),
                                raw.formats.data(), 1);
@@ -159,10 +229,34 @@ Result Wire::Execute(const std::string& prepared, const std::vector<Parameter>& 
 }
 
 void Wire::Script(const std::string& sql) {
-  (void)Ask([&] { return PQsendQuery(connection_.get(), sql.c_str()); });
+  LimitOnServer();
+  const bool alone = !InTransaction();
+  const std::string text = alone && !owned_ ? SettingsOfScript(ServerLimit()) + sql : sql;
+  for (int tries = 1;; ++tries) {
+    if (PQsendQuery(connection_.get(), text.c_str()) == 0) throw Lost();
+    const Result result = Await();
+    if (Succeeded(result)) return;
+    if (!alone || tries >= kTriesOnConflict || !IsConflict(Field(result, PG_DIAG_SQLSTATE))) Throw(result);
+  }
+}
+
+void Wire::RollBack() noexcept {
+  if (broken_ || !InTransaction()) return;
+  try {
+    Script("rollback");
+  } catch (const Error&) {  // the connection is gone, and the transaction with it
+  }
 }
 
 sql::Rows Wire::Run(const sql::Statement& statement) {
+  if (!owned_) {
+    const std::string sql = Numbered(statement.sql);
+    const Raw raw(statement.values);
+    return ToRows(Ask([&] {
+      return PQsendQueryParams(connection_.get(), sql.c_str(), raw.size(), nullptr, raw.values.data(),
+                               raw.lengths.data(), raw.formats.data(), 0);
+    }));
+  }
   auto known = prepared_.find(statement.sql);
   if (known == prepared_.end()) {
     const std::string name = "run_" + std::to_string(prepared_.size());
@@ -177,36 +271,18 @@ sql::Rows Wire::Run(const sql::Statement& statement) {
 }
 
 std::vector<sql::Rows> Wire::RunTogether(const std::vector<sql::Statement>& statements) {
-  LimitOnServer();
   const auto send = [&](const std::string& sql, const std::vector<sql::Value>& values) {
     const Raw raw(values);
     if (PQsendQueryParams(connection_.get(), sql.c_str(), raw.size(), nullptr, raw.values.data(), raw.lengths.data(),
                           raw.formats.data(), 0) == 0)
       throw Lost();
   };
-  for (int tries = 1;; ++tries) {
-    if (PQenterPipelineMode(connection_.get()) == 0) throw Lost();
-    // What is sent up to the sync is one transaction, without begin and commit.
-    for (const sql::Statement& statement : statements) send(Numbered(statement.sql), statement.values);
-    if (PQpipelineSync(connection_.get()) == 0) throw Lost();
-    std::vector<sql::Rows> all;
-    std::unique_ptr<Result> failed;
-    for (bool synced = false; !synced;) {
-      PGresult* const raw = Next();
-      if (raw == nullptr && PQstatus(connection_.get()) != CONNECTION_OK) throw Lost();
-      if (raw == nullptr) continue;  // ends the results of one statement
-      Result result(raw);
-      synced = PQresultStatus(raw) == PGRES_PIPELINE_SYNC;
-      if (synced) break;
-      if (PQresultStatus(raw) == PGRES_FATAL_ERROR)
-        failed = std::make_unique<Result>(std::move(result));
-      else if (PQresultStatus(raw) != PGRES_PIPELINE_ABORTED)
-        all.push_back(ToRows(result));
-    }
-    PQexitPipelineMode(connection_.get());
-    if (!failed) return all;
-    if (tries >= kTriesOnConflict || !IsConflict(Field(*failed, PG_DIAG_SQLSTATE))) Throw(*failed);
-  }
+  std::vector<sql::Rows> all;
+  for (const Result& result : AskTogether([&] {
+         for (const sql::Statement& statement : statements) send(Numbered(statement.sql), statement.values);
+       }))
+    all.push_back(ToRows(result));
+  return all;
 }
 
 Result Wire::Await() {
@@ -274,6 +350,7 @@ bool Wire::AwaitNotification() {
 void Wire::Throw(const Result& result) {
   const std::string state = Field(result, PG_DIAG_SQLSTATE);
   if (state.empty()) throw Lost();
+  failure_ = {Field(result, PG_DIAG_MESSAGE_PRIMARY), *Field(result, PG_DIAG_CONTEXT) != 0};
   throw Explain(tables_, state, Field(result, PG_DIAG_MESSAGE_PRIMARY));
 }
 

@@ -1,12 +1,13 @@
 // libpq with every wait bounded and cancellable.
 //
 // SOCI's statements, and the one that it runs on connecting, wait without end for a server that went silent; it passes
-// parameters as C strings and names each prepared statement anew. So what the relay does goes this way, and SOCI has what
-// an operator asks for (Operator).
+// parameters as C strings, names each prepared statement anew, and makes settings when it connects. So everything goes
+// this way.
 #pragma once
 
 #include <libpq-fe.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <map>
@@ -55,8 +56,17 @@ class Wire : public sql::Statements {
   ~Wire() override;
 
   void Begin(Millis timeout);  // of each call
-  // In place of one that was given up. Makes the session's settings.
+  // In place of one that was given up; not owned.
   void Adopt(Native connection, Millis timeout);
+  // From here on the session is the relay's own: it gets the relay's settings, and statements are prepared in it. Before,
+  // each call leaves the session as it found it, because a pooler may hand it on to somebody else: what a call needs is
+  // set for its own transaction only, and nothing is prepared.
+  void Own();
+  [[nodiscard]] bool owned() const { return owned_; }
+  // The number of the server's process as it was given at the beginning of the connection. A pooler gives another one.
+  [[nodiscard]] int announced_pid() const { return PQbackendPID(connection_.get()); }
+  // Where this connection leads, as keywords that override those of a connection string with several hosts.
+  [[nodiscard]] std::string Address() const;
   void Cancel() noexcept;  // any thread
   // The last call was cancelled: the relay goes on with this session, but the connection is amid an answer.
   [[nodiscard]] bool cancelled_before() const { return broken_ && cancelled_; }
@@ -64,11 +74,19 @@ class Wire : public sql::Statements {
   [[nodiscard]] bool InTransaction() const { return PQtransactionStatus(connection_.get()) != PQTRANS_IDLE; }
   [[nodiscard]] bool CanCommit() const { return PQtransactionStatus(connection_.get()) == PQTRANS_INTRANS; }
 
-  // Parsed and planned once a connection.
+  // Parsed and planned once a connection, if the session is owned.
   void Prepare(const std::string& name, const std::string& sql, const std::vector<Oid>& types);
   // Binary results. A conflict with another transaction is tried again, unless this one is part of a transaction.
   Result Execute(const std::string& prepared, const std::vector<Parameter>& parameters);
   void Script(const std::string& sql);  // statements without parameters, in one transaction of their own
+
+  void RollBack() noexcept;  // ends a transaction, where the connection still works
+  // Of the last statement that the server refused: its primary message, and whether a trigger or function raised it.
+  struct LastFailure {
+    std::string message;
+    bool within_function = false;
+  };
+  [[nodiscard]] const LastFailure& failure() const { return failure_; }
 
   // Waits for a NOTIFY on a channel that this session listens to. False = none within the call's timeout.
   [[nodiscard]] bool AwaitNotification();
@@ -82,6 +100,11 @@ class Wire : public sql::Statements {
   void LimitOnServer();
   template <class Send>
   Result Ask(Send send);
+  // What is sent is one transaction, without begin and commit. The results, without that of the settings.
+  template <class Send>
+  std::vector<Result> AskTogether(Send send);
+  void SendSettingsOfCall();
+  [[nodiscard]] Millis ServerLimit() const { return std::max(Millis(1), timeout_ * 9 / 10); }
   Result Await();    // the one result of a simple question
   PGresult* Next();  // null = no more
   void Flush();
@@ -95,8 +118,15 @@ class Wire : public sql::Statements {
   const int wake_;  // eventfd: ends a wait
   std::atomic<bool> cancelled_ = false;
   bool broken_ = false;
+  bool owned_ = false;
+  LastFailure failure_;
   std::map<std::string, std::string> prepared_;  // by Run: name by SQL; what a relay asks is a handful of statements
-  Millis server_limit_{0};                       // the statement_timeout that is set
+  struct Text {
+    std::string sql;
+    std::vector<Oid> types;
+  };
+  std::map<std::string, Text> texts_;  // by Prepare, while the session was not owned: by name
+  Millis server_limit_{0};             // the statement_timeout that is set
   Millis timeout_{0};
   Clock::time_point deadline_ = Clock::time_point::max(), half_ = Clock::time_point::max();
 };

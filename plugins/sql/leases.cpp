@@ -15,8 +15,10 @@ select cast(m.shards as [text]),
   cast((select [left] from {relay} r where r.relay_id = t.me) as [text]),
   cast((select count(*) from {shard} s
         where not exists (select 1 from {relay} r where r.relay_id = s.owner and r.expires > t.at)) as [text]),
+  cast((select count(*) from {relay} r where r.relay_id <> t.me and r.expires > t.at and t.stem <> ''
+        and length(r.relay_id) = length(t.me) and substr(r.relay_id, 1, length(t.stem)) = t.stem) as [text]),
   cast(s.shard as [text]), cast(s.token as [text]), s.state
-from {meta} m cross join (select cast(:me as [text]) as me, [now] as at) t left join {shard} s on s.owner = t.me
+from {meta} m cross join (select cast(:me as [text]) as me, cast(:stem as [text]) as stem, [now] as at) t left join {shard} s on s.owner = t.me
 order by s.shard)";
 
 // A relay whose row is gone has lost everything; not every database returns what an update has met.
@@ -106,7 +108,9 @@ void Leases::AddShards(const Rows& rows, std::size_t column, Lease& lease) {
 }
 
 Leases::Look Leases::LookAround(Statements& db, const std::string& relay) const {
-  const Rows rows = db.Run({look_, {relay}});
+  // An id is NAME#INCARNATION, and all incarnations have the same length.
+  const auto separator = relay.rfind('#');
+  const Rows rows = db.Run({look_, {relay, separator == std::string::npos ? "" : relay.substr(0, separator + 1)}});
   if (rows.empty()) throw Error(OUTBOX_BAD_CONFIG, std::string("the meta table is empty; ") + kMigrate);
   Look look;
   look.lease.shards_total = static_cast<std::uint32_t>(ToNumber(rows[0][0]));
@@ -114,7 +118,8 @@ Leases::Look Leases::LookAround(Statements& db, const std::string& relay) const 
   look.registered = rows[0][2].has_value();
   look.lease.left = Millis(ToNumber(rows[0][2]));
   look.free = ToNumber(rows[0][3]);
-  AddShards(rows, 4, look.lease);
+  look.lease.namesakes = static_cast<std::uint32_t>(ToNumber(rows[0][4]));
+  AddShards(rows, 5, look.lease);
   for (const outbox_owned_shard& shard : look.lease.owned) look.settled += shard.state == OUTBOX_SHARD_OWNED ? 1 : 0;
   return look;
 }
@@ -123,16 +128,21 @@ Lease Leases::Heartbeat(Statements& db, const std::string& relay, Millis lease) 
   Look look = LookAround(db, relay);
   const std::uint32_t total = look.lease.shards_total, live = look.lease.live_relays;
   const std::uint32_t share = (total + live - 1) / live;
-  // While every shard has a live owner who has no other, one more relay could only wait: it need not register.
-  if (look.lease.owned.empty() && look.free == 0 && live > total) {
+  // While every shard has a live owner who has no other, one more relay could only wait: it need not register. One whose
+  // name another relay has does, so that the other one can report it.
+  if (look.lease.owned.empty() && look.free == 0 && live > total && look.lease.namesakes == 0) {
     look.lease.left = Millis(0);
     return look.lease;
   }
-  if (!look.registered || (look.free > 0 && look.settled < share) || look.settled > share)
-    return Turn(db, relay, lease);
+  const auto turn = [&] {
+    Lease got = Turn(db, relay, lease);
+    got.namesakes = look.lease.namesakes;
+    return got;
+  };
+  if (!look.registered || (look.free > 0 && look.settled < share) || look.settled > share) return turn();
   if (!RenewalDue(look.lease.left, lease)) return look.lease;
   if (db.RunTogether({{renew_, {std::to_string(lease.count()), relay}}, {still_there_, {relay}}}).back().empty())
-    return Turn(db, relay, lease);
+    return turn();
   look.lease.left = lease;
   return look.lease;
 }

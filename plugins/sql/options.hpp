@@ -16,6 +16,7 @@ struct Option {
 
 // As strings. Throws OUTBOX_BAD_CONFIG naming the key: not an object, unknown (with those that are valid), of another
 // type, or required and absent. Never shows a value: it may hold a password.
+// With marks where the configuration refers to secrets.
 std::map<std::string, std::string, std::less<>> ReadOptions(const std::string& json,
                                                             std::initializer_list<Option> known);
 

@@ -34,17 +34,17 @@ enum Column : std::size_t {
 
 constexpr const char* kWaiting = R"(
 select cast(e.id as [text]), [event], [what], cast([created] as [text]), cast(coalesce(r.attempts, 0) as [text]),
-  case when r.row_id is null then '1' when r.next_try is null then '3' else '2' end, cast([shard] as [text]),
+  case when r.row_id is null then '1' when r.remove_at is not null then '5' when r.next_try is null then '3' else '2' end, cast([shard] as [text]),
   cast([now] as [text]), cast([first] as [text]), cast([last] as [text]), cast([next] as [text]), r.reason, r.error
 from {event} e cross join {meta} m left join {retry} r on r.row_id = e.id[same_failure]
 where e.id > cast(:after as [integer]) and e.id < cast(:before as [integer])[only] order by e.id limit [max])";
 
 constexpr const char* kFailed = R"(
 select cast(e.id as [text]), [event], [what], cast([created] as [text]), cast(r.attempts as [text]),
-  case when r.next_try is null then '3' else '2' end, cast([shard] as [text]),
+  case when r.remove_at is not null then '5' when r.next_try is null then '3' else '2' end, cast([shard] as [text]),
   cast([now] as [text]), cast([first] as [text]), cast([last] as [text]), cast([next] as [text]), r.reason, r.error
 from {retry} r cross join {meta} m join {event} e on e.id = r.row_id[same_failure]
-where r.row_id > cast(:after as [integer]) and r.row_id < cast(:before as [integer])[only]
+where r.row_id > cast(:after as [integer]) and r.row_id < cast(:before as [integer]) and r.remove_at is [or not] null[only]
 order by r.row_id limit [max])";
 
 constexpr const char* kDead = R"(
@@ -61,13 +61,6 @@ std::string Unhex(std::string_view hex) {
   for (std::size_t i = 0; i + 1 < hex.size(); i += 2)
     bytes += static_cast<char>(nibble(hex[i]) * 16 + nibble(hex[i + 1]));
   return bytes;
-}
-
-// A whole number is microseconds already.
-std::int64_t ToMicros(const Value& value) {
-  if (!value) return 0;
-  const auto number = ParseId(*value);
-  return number ? *number : ParseTime(*value);
 }
 
 Bytes View(const Value& value) { return value ? Bytes(*value) : std::nullopt; }
@@ -100,6 +93,16 @@ Record ToRecord(const Row& row) {
   return r;
 }
 
+// The same pattern for LIKE, with ! before what stands for itself: a backslash would depend on the server's settings.
+std::string ToLike(std::string_view pattern) {
+  std::string like;
+  for (const char c : pattern) {
+    if (c == '%' || c == '_' || c == '!') like += '!';
+    like += c == '*' ? '%' : c;
+  }
+  return like;
+}
+
 std::string Id(const Bytes& row_id, long long otherwise) {
   return std::to_string(row_id ? ParseId(*row_id).value_or(otherwise) : otherwise);
 }
@@ -108,9 +111,11 @@ std::string Id(const Bytes& row_id, long long otherwise) {
 
 void ListRecords(Statements& db, const Tables& tables, const RecordDialect& d, const Inquiry& inquiry,
                  const std::function<bool(Record&)>& found) {
-  const bool dead = inquiry.from == OUTBOX_FROM_DEAD, failed = inquiry.from == OUTBOX_FROM_FAILED;
+  const bool dead = inquiry.from == OUTBOX_FROM_DEAD, delivered = inquiry.from == OUTBOX_FROM_DELIVERED,
+             failed = delivered || inquiry.from == OUTBOX_FROM_FAILED;
   // What is not text is in no column of text.
-  if ((inquiry.key && !IsText(*inquiry.key)) || (inquiry.event_id && !IsText(*inquiry.event_id))) return;
+  for (const Bytes& wanted : {inquiry.key, inquiry.event_id, inquiry.topic})
+    if (wanted && !IsText(*wanted)) return;
 
   Statement statement;
   statement.values = {Id(inquiry.after, std::numeric_limits<long long>::min()),
@@ -124,6 +129,10 @@ void ListRecords(Statements& db, const Tables& tables, const RecordDialect& d, c
     only += " and " + d.same_event;
     statement.values.emplace_back(*inquiry.event_id);
   }
+  if (inquiry.topic) {
+    only += " and " + d.text_of("e.topic") + " like :topic escape '!'";
+    statement.values.emplace_back(ToLike(*inquiry.topic));
+  }
   const std::string what = d.bytes("e.aggregate_id") + ", " + d.bytes("e.event_type") + ", " + d.bytes("e.topic") +
                            ", " +
                            (inquiry.contents ? d.payload + ", " + d.bytes(d.headers) : std::string("null, null")) +
@@ -132,6 +141,7 @@ void ListRecords(Statements& db, const Tables& tables, const RecordDialect& d, c
                                  : failed ? kFailed
                                           : kWaiting,
                                  {{"[only]", only},
+                                  {"[or not]", delivered ? "not" : ""},
                                   {"[same_failure]", d.same_failure},
                                   {"[what]", what},
                                   {"[event]", d.event_id},

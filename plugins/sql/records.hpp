@@ -16,6 +16,7 @@ struct RecordDialect {
   using Of = std::function<std::string(const std::string& column)>;
   std::string integer, text;  // types to cast to, for an id and for text
   Of bytes;                   // of text, so that no byte is lost on the way
+  Of text_of;                 // of text, as LIKE can compare it
   bool hex = true;            // `bytes`, `payload` and headers come as hexadecimal digits
   Of time;
   std::string now, next_try;  // times

@@ -20,7 +20,13 @@ bool IsName(const std::string& name) {
 
 }  // namespace
 
-Tables::Tables(const std::string& table, char quote) : quote_(quote) {
+bool SameName(std::string_view a, std::string_view b, bool ignore_case) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [&](char x, char y) { return ignore_case ? lower(x) == lower(y) : x == y; });
+}
+
+Tables::Tables(const std::string& table, char quote, bool ignore_case) : quote_(quote) {
   const auto dot = table.find('.');
   event_name = dot == std::string::npos ? table : table.substr(dot + 1);
   schema = dot == std::string::npos ? "" : table.substr(0, dot);
@@ -29,8 +35,21 @@ Tables::Tables(const std::string& table, char quote) : quote_(quote) {
                 "options: 'table' must be a name or schema.name of letters, digits and _, each at most " +
                     std::to_string(kLongestName) + " long");
   const std::string suffix = "_event";
-  const bool suffixed = event_name.size() > suffix.size() && event_name.ends_with(suffix);
+  const bool suffixed =
+      event_name.size() > suffix.size() &&
+      SameName(std::string_view(event_name).substr(event_name.size() - suffix.size()), suffix, ignore_case);
   prefix = suffixed ? event_name.substr(0, event_name.size() - suffix.size()) : event_name;
+  NameAll();
+}
+
+Tables Tables::Within(const std::string& schema_name) const {
+  Tables tables = *this;
+  tables.schema = schema_name;
+  tables.NameAll();
+  return tables;
+}
+
+void Tables::NameAll() {
   event = Quote(event_name);
   retry = Quote(prefix + "_retry");
   dead = Quote(prefix + "_dead");

@@ -2,8 +2,8 @@
 //
 // The side tables lie beside the outbox: same schema, and its name without a trailing "_event" as their prefix. So
 // "outbox_event" has outbox_retry, outbox_dead, ...; "sales.shop_event" has sales.shop_retry, ...; and "orders_outbox" has
-// orders_outbox_retry, .... Two outboxes in one schema never share a side table unless their own names are equal but
-// for "_event".
+// orders_outbox_retry, .... Two outboxes in one schema have the same side tables only if their own names are equal but
+// for "_event" (or for case, where the database ignores it); the meta table says whose they are.
 #pragma once
 
 #include <string>
@@ -14,7 +14,10 @@ namespace outbox::sql {
 struct Tables {
   // `table` is name or schema.name, [A-Za-z_][A-Za-z0-9_]* each; else throws OUTBOX_BAD_CONFIG. `quote` is what the
   // database puts around names.
-  explicit Tables(const std::string& table, char quote = '"');
+  // `ignore_case`: names of tables that differ in case only may be one table, so "_EVENT" is a suffix too.
+  explicit Tables(const std::string& table, char quote = '"', bool ignore_case = false);
+  // The same tables in a schema whose name the database gave. Its name may have other characters.
+  [[nodiscard]] Tables Within(const std::string& schema_name) const;
 
   std::string schema;  // "" = as the connection finds it
   std::string prefix;
@@ -29,11 +32,14 @@ struct Tables {
   [[nodiscard]] std::string Quote(const std::string& name) const;  // an object of the same schema
 
  private:
+  void NameAll();
   char quote_;
 };
 
+[[nodiscard]] bool SameName(std::string_view a, std::string_view b, bool ignore_case);
+
 // The version of the tables that this code reads and writes; kept in the meta table.
-constexpr int kSchemaVersion = 1;
+constexpr int kSchemaVersion = 2;
 
 // For the text of an error that a missing or foreign schema caused.
 inline constexpr const char* kMigrate = "run: outbox-relay migrate";

@@ -2,6 +2,8 @@
 
 #include <chrono>
 
+#include "sql/text.hpp"
+
 namespace outbox::sql {
 namespace {
 
@@ -30,7 +32,13 @@ std::int64_t ParseTime(std::string_view text) {
     for (std::size_t i = 20; i < text.size() && unit > 0 && text[i] >= '0' && text[i] <= '9'; ++i, unit /= 10)
       micros += (text[i] - '0') * unit;
   const std::int64_t days = std::chrono::sys_days(date).time_since_epoch().count();
-  return (((days * 24 + hour) * 60 + minute) * 60 + second) * 1'000'000 + micros;
+  return KnownMicros((((days * 24 + hour) * 60 + minute) * 60 + second) * 1'000'000 + micros);
+}
+
+std::int64_t ToMicros(const std::optional<std::string>& column) {
+  if (!column) return 0;
+  const auto number = ParseId(*column);
+  return number ? KnownMicros(*number) : ParseTime(*column);
 }
 
 }  // namespace outbox::sql

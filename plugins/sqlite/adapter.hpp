@@ -4,14 +4,17 @@
 #include <initializer_list>
 #include <map>
 #include <memory>
-#include <span>
 #include <string>
 #include <vector>
 
 #include "outbox/adapter.hpp"
 #include "sql/leases.hpp"
+#include "sql/lookout.hpp"
+#include "sql/schema.hpp"
 #include "sql/suspects.hpp"
 #include "sql/tables.hpp"
+#include "sql/version_gate.hpp"
+#include "sqlite/confirm.hpp"
 #include "sqlite/connection.hpp"
 #include "sqlite/reader.hpp"
 #include "sqlite/watch.hpp"
@@ -45,7 +48,7 @@ class Adapter : public StorageAdapter,
   ~Adapter() override;
 
   void ReserveNewEvents(const ReserveRequest& request, BatchBuilder& batch) override;
-  void ConfirmEvent(RowIds rows) override;
+  void ConfirmEvent(ConfirmedRows rows, KeptRows& kept) override;
   void ConfirmFailed(Failures failures) override;
   void Cancel() noexcept override;
 
@@ -62,6 +65,7 @@ class Adapter : public StorageAdapter,
 
   static std::string PrintSchema(const Config& config, const SchemaWish& wish);
   void ApplySchema(const SchemaWish& wish) override;
+  std::vector<std::string> PlanSchema(const SchemaWish& wish) override;
   std::vector<Finding> CheckSchema() override;
 
   Stats ReadStats() override;
@@ -71,6 +75,7 @@ class Adapter : public StorageAdapter,
   std::uint64_t Discard(RowIds rows) override;
   std::uint64_t DiscardBlocked(RowIds rows) override;
   std::uint64_t RetryNow(RowIds rows) override;
+  std::uint64_t RemoveDelivered(RowIds rows, Millis again) override;
 
   void Reset() override;
   void ExpireLeases() override;
@@ -78,23 +83,29 @@ class Adapter : public StorageAdapter,
   TestState StateOf(std::string_view event_id) override;
 
  private:
-  // The statements of the writing verbs; prepared together, as the tables must be there.
-  struct Writing;
+  struct Failing;  // prepared statements
   struct Inserting;
 
   Connection& Db(bool create = false);  // at the start of every call
-  std::size_t ConfirmSome(Connection& db, std::span<const long long> ids);
-  void Fail(const Failure& failure, const std::string& row);
+  void LookForHiddenRows(Connection& db);
+  // Likewise, where the companion tables must have this version and be this outbox's. It asks once a session.
+  Connection& OwnDb(sql::Access access = sql::Access::kWrites);
+  Confirmation& Confirming();
+  void Fail(const Failure& failure, long long row);
   // The steps for each row, all in one transaction; how many rows the first of them has changed.
   std::uint64_t Change(RowIds rows, std::initializer_list<const char*> steps);
 
   const std::shared_ptr<Config> config_;
+  bool own_ = false;
+  sql::VersionGate version_;  // of emit
   std::unique_ptr<Connection> connection_;
   // After the connection: their statements must be gone before it closes.
   std::unique_ptr<Reader> reader_;
-  std::unique_ptr<Writing> writing_;
+  std::unique_ptr<Confirmation> confirmation_;
+  std::unique_ptr<Failing> failing_;
   std::unique_ptr<Inserting> inserting_;
   std::unique_ptr<Watch> watch_;
+  sql::Lookout lookout_;
 };
 
 }  // namespace outbox::sqlite

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <system_error>
 #include <thread>
 
 #include "sql/tables.hpp"
@@ -16,6 +17,7 @@ namespace {
 
 constexpr int kProgressSteps = 10'000;  // of SQLite's virtual machine, some 0.2 ms
 constexpr auto kBusyPause = std::chrono::milliseconds(1);
+constexpr auto kOpening = std::chrono::seconds(5);  // while another connection keeps everybody out
 
 std::string Checked(std::string path, bool create) {
   struct stat file {};
@@ -25,12 +27,27 @@ std::string Checked(std::string path, bool create) {
       throw Error(OUTBOX_BAD_CONFIG, path + " is not writable for this user; delivered rows are deleted from it");
     return path;
   }
+  // A shortage of the machine, or a file system that does not answer, says nothing about the path.
+  if (errno != ENOENT && errno != ENOTDIR && errno != EACCES && errno != ELOOP && errno != ENAMETOOLONG)
+    throw Error(OUTBOX_UNAVAILABLE, path + " cannot be examined: " + std::generic_category().message(errno));
   if (errno == EACCES) throw Error(OUTBOX_BAD_CONFIG, path + " cannot be reached by this user");
   // A relay that made an empty database would wait for ever for rows that are written elsewhere.
   if (!create)
     throw Error(OUTBOX_BAD_CONFIG,
                 path + " does not exist and is not made by the relay; correct 'path', or run: outbox-relay migrate");
   return path;
+}
+
+// In another encoding a cast between text and blob changes bytes, so that a row is not found by what was read of it.
+void RequireUtf8(Connection& connection, const std::string& path) {
+  const sql::Rows rows = connection.Run({"select encoding from pragma_encoding", {}});
+  const std::string encoding = rows.empty() ? "" : rows[0][0].value_or("");
+  if (encoding != "UTF-8")
+    throw Error(OUTBOX_BAD_CONFIG,
+                "SQLite: " + path + " keeps text in " + encoding +
+                    " (pragma encoding), expected UTF-8; stop whoever uses it and make a copy in UTF-8: sqlite3 '" +
+                    path + "' .dump | sqlite3 '" + path + ".utf8'; put the copy in its place without the old -wal" +
+                    " and -shm files, and run: outbox-relay migrate");
 }
 
 }  // namespace
@@ -78,6 +95,8 @@ Connection::Connection(std::string path, bool create)
   sqlite3_progress_handler(raw_, kProgressSteps, Progress, this);
   Identify(device_, inode_);
   Script("pragma foreign_keys = off; pragma temp_store = memory");
+  deadline_ = Clock::now() + kOpening;
+  RequireUtf8(*this, path_);
 }
 
 Connection::~Connection() = default;
@@ -116,7 +135,7 @@ int Connection::Progress(void* self) noexcept {
 
 Error Connection::Explain(int result, const std::string& message) const {
   const auto error = [&](outbox_code code, const std::string& text) { return Error(code, text, {}, result); };
-  const std::string named = "SQLite: " + message + " (" + path_ + ")";
+  const std::string named = "SQLite: " + message + DescriptorsUsedUp(sqlite3_system_errno(raw_)) + " (" + path_ + ")";
   switch (result & 0xFF) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:

@@ -1,11 +1,34 @@
 #include "sqlite/open.hpp"
 
+#include <fcntl.h>
 #include <soci/soci.h>
 #include <soci/sqlite3/soci-sqlite3.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
 
 #include "outbox/event.hpp"
 
 namespace outbox::sqlite {
+namespace {
+
+// SOCI keeps nothing of why a file could not be opened.
+int TryToOpen() {
+  const int file = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  const int error = file < 0 ? errno : 0;
+  if (file >= 0) close(file);
+  return error;
+}
+
+}  // namespace
+
+std::string DescriptorsUsedUp(int error) {
+  if (error != EMFILE && error != ENFILE) return "";
+  return ": " + std::generic_category().message(error) +
+         (error == EMFILE ? " (the limit of this process is reached: ulimit -n, LimitNOFILE)"
+                          : " (the limit of this machine is reached: fs.file-max)");
+}
 
 std::unique_ptr<soci::session> Open(const std::string& path) {
   try {
@@ -14,6 +37,8 @@ std::unique_ptr<soci::session> Open(const std::string& path) {
     const bool plain = path.find('=') == std::string::npos;
     return std::make_unique<soci::session>(soci::sqlite3, plain ? path : "db=\"" + path + "\"");
   } catch (const soci::soci_error&) {
+    if (const std::string shortage = DescriptorsUsedUp(TryToOpen()); !shortage.empty())
+      throw Error(OUTBOX_UNAVAILABLE, "cannot open " + path + shortage);
     throw Error(OUTBOX_UNAVAILABLE,
                 "cannot open " + path + "; its folder must be there, and this user must be allowed to write in it");
   }

@@ -18,4 +18,7 @@ sqlite3* NativeHandle(soci::session& session);
 // The result code that an exception of SOCI's carries, -1 = it is not one of SQLite's.
 int ResultOf(const std::exception& error);
 
+// ": " and the reason, if this errno says that there are no descriptors left; else nothing.
+[[nodiscard]] std::string DescriptorsUsedUp(int error);
+
 }  // namespace outbox::sqlite

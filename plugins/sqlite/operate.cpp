@@ -1,7 +1,5 @@
 // What an operator asks for, and the tests.
-#include <algorithm>
-
-#include "sql/fill.hpp"
+#include "sql/counts.hpp"
 #include "sqlite/adapter.hpp"
 #include "sqlite/schema.hpp"
 #include "sqlite/time.hpp"
@@ -9,26 +7,26 @@
 namespace outbox::sqlite {
 namespace {
 
-constexpr long long kCountedExactly = 100'000;
-
-constexpr const char* kStats = R"(
-select cast((select count(*) from (select 1 from {event} limit [limit])) as text),
-  cast((select max(id) - min(id) + 1 from {event}) as text),
-  cast((select count(*) from {retry} r where r.next_try is not null
-        and exists (select 1 from {event} e where e.id = r.row_id)) as text),
-  cast((select count(*) from {retry} r where r.next_try is null
-        and exists (select 1 from {event} e where e.id = r.row_id)) as text),
-  cast((select count(*) from {dead}) as text), cast([now] as text))";
-
 constexpr const char* kStateOf = R"(
 with wanted as (select :id as id)
-select cast(case when r.row_id is null then 1 when r.next_try is null then 3 else 2 end as text),
+select cast(case when r.row_id is null then 1 when r.remove_at is not null then 5 when r.next_try is null then 3 else 2 end as text),
   cast(coalesce(r.attempts, 0) as text)
 from wanted w join {event} e on e.event_id = w.id left join {retry} r on r.row_id = e.id
+  and (r.event_id is null or r.event_id = w.id)
 union all
 select '4', cast(d.attempts as text) from wanted w join {dead} d on d.event_id = w.id)";
 
-std::uint64_t Count(const sql::Value& value) { return static_cast<std::uint64_t>(sql::ToNumber(value)); }
+sql::CountDialect Dialect() {
+  sql::CountDialect d;
+  d.same_failure = " and (r.event_id is null or r.event_id = ifnull(cast(e.event_id as text), ''))";
+  d.text = "text";
+  d.time = MicrosOf;
+  d.now = std::string("(") + kNow + ") * 1000";
+  d.behind = "r.aggregate_id = cast(e.aggregate_id as text) and r.row_id < e.id";
+  // As real numbers: ids may lie at both ends of their type.
+  d.estimate = "(select cast(cast(max(id) as real) - min(id) + 1 as integer) from {event})";
+  return d;
+}
 
 }  // namespace
 
@@ -36,25 +34,24 @@ std::string Adapter::PrintSchema(const Config& config, const SchemaWish& wish) {
   return sqlite::PrintSchema(config.tables, wish);
 }
 
-void Adapter::ApplySchema(const SchemaWish& wish) { sqlite::ApplySchema(Db(true), config_->tables, wish); }
+void Adapter::ApplySchema(const SchemaWish& wish) {
+  own_ = false;
+  sqlite::ApplySchema(Db(true), config_->tables, wish);
+}
+
+std::vector<std::string> Adapter::PlanSchema(const SchemaWish& wish) {
+  return sqlite::PlanSchema(Db(true), config_->tables, wish);
+}
 
 std::vector<Finding> Adapter::CheckSchema() { return sqlite::CheckSchema(Db(), config_->tables, config_->path); }
 
 Stats Adapter::ReadStats() {
-  Connection& db = Db();
-  const auto& t = config_->tables;
+  static const sql::CountDialect kDialect = Dialect();
+  Connection& db = OwnDb(sql::Access::kReads);
+  LookForHiddenRows(db);
   const Transaction snapshot(db, "begin");
-  const std::string limit = std::to_string(kCountedExactly + 1);
-  const sql::Row row = db.Run({t.In(sql::Fill(kStats, {{"[limit]", limit}, {"[now]", kNow}})), {}}).at(0);
   Stats stats;
-  stats.backlog_exact = sql::ToNumber(row[0]) <= kCountedExactly;
-  stats.backlog = Count(row[stats.backlog_exact ? 0 : 1]);
-  stats.retrying = Count(row[2]);
-  stats.blocked = Count(row[3]);
-  stats.dead = Count(row[4]);
-  Prepared oldest(db, t.In("select created_at from {event} order by id limit 1"));
-  if (oldest.Step())
-    stats.oldest_age = Millis(std::max<std::int64_t>(0, sql::ToNumber(row[5]) - ToMicros(oldest, 0) / 1000));
+  sql::ReadCounts(db, config_->tables, kDialect, stats);
   config_->leases.Read(db, stats);
   return stats;
 }
@@ -72,7 +69,9 @@ void Adapter::Reset() {
 void Adapter::ExpireLeases() { Db().Script(config_->tables.In("update {relay} set expires = 0")); }
 
 void Adapter::MakeRetriesDue() {
-  Db().Script(config_->tables.In("update {retry} set next_try = 0 where next_try is not null"));
+  Db().Script(
+      config_->tables.In("update {retry} set next_try = 0 where next_try is not null;"
+                         " update {retry} set remove_at = 0 where remove_at is not null"));
 }
 
 TestState Adapter::StateOf(std::string_view event_id) {

@@ -9,10 +9,8 @@
 namespace outbox::sqlite {
 namespace {
 
-// A sweep without being asked, now and then while nothing else is to do: it finds rows that became due in a way the
-// relay cannot know of, as when an operator deletes the event that its key waits for.
-constexpr auto kSweepEvery = std::chrono::seconds(60);
-constexpr unsigned kLookAtClock = 256;  // rows
+constexpr unsigned kMostRescanned = 20'000;  // rows, in one step
+constexpr unsigned kLookAtClock = 256;       // rows
 
 const char* const kColumns = "id, event_id, aggregate_id, event_type, topic, payload, headers, created_at";
 enum Column : int { kId, kEventId, kKey, kType, kTopic, kPayload, kHeaders, kCreated };
@@ -33,10 +31,12 @@ select m.shards, exists (select 1 from {retry}), [now],
   (select token from {shard} where shard = ?1 and owner is not null)
 from {meta} m)";
 
-// A failure whose row somebody has deleted by hand holds nobody back.
+// A failure whose row somebody has deleted by hand holds nobody back, nor does one that is delivered and could not be
+// removed.
 constexpr const char* kEarlier = R"(
-select 1 from {retry} r where r.aggregate_id = cast(?1 as text) and r.row_id < ?2
-  and exists (select 1 from {event} e where e.id = r.row_id) limit 1)";
+select 1 from {retry} r where r.aggregate_id = cast(?1 as text) and r.row_id < ?2 and r.remove_at is null
+  and exists (select 1 from {event} e where e.id = r.row_id
+              and (r.event_id is null or r.event_id = ifnull(cast(e.event_id as text), ''))) limit 1)";
 
 }  // namespace
 
@@ -47,12 +47,16 @@ std::uint32_t ShardOf(std::string_view row_id, const Bytes& key, std::uint32_t s
 Reader::Reader(Connection& connection, const sql::Tables& tables)
     : connection_(connection),
       now_(connection, tables.In(sql::Fill(kAbout, {{"[now]", kNow}}))),
-      due_(connection, tables.In("select row_id from {retry} where next_try <= ?1 and row_id <= ?2 order by row_id")),
+      due_(connection,
+           tables.In("select row_id, next_try from {retry} where next_try <= ?1 and (next_try, row_id) > (?2, ?3)"
+                     " order by next_try, row_id limit ?4")),
       by_id_(connection,
              tables.In(sql::Fill("select [columns] from {event} where id = ?1", {{"[columns]", kColumns}}))),
       after_(connection, tables.In(sql::Fill("select [columns] from {event} where id > ?1 order by id",
                                              {{"[columns]", kColumns}}))),
-      failed_(connection, tables.In("select attempts, next_try from {retry} where row_id = ?1")),
+      failed_(connection,
+              tables.In(
+                  "select attempts, next_try from {retry} where row_id = ?1 and (event_id is null or event_id = ?2)")),
       earlier_(connection, tables.In(kEarlier)) {}
 
 void Reader::Read(const Call& call, const ReserveRequest& request, BatchBuilder& batch) {
@@ -70,46 +74,85 @@ void Reader::Read(const Call& call, const ReserveRequest& request, BatchBuilder&
 
   // A shard gained anew is read from its oldest row: another relay may have left rows behind this position.
   Position& position = positions_[shard_];
-  const auto now = std::chrono::steady_clock::now();
-  const bool idle = position.caught_up && now - position.swept > kSweepEvery;
-  if (request.sweep() || idle || position.token != call.token) position = {call.token, 0, now, false};
-  if (!troubled_ || AddDue(position, batch)) AddNew(position, batch);
+  if ((request.sweep() && !request.rescan()) || position.token != call.token) position = Position{.token = call.token};
+  if (request.rescan()) {
+    Rescan(position, batch);
+  } else {
+    if (troubled_) AddDue(request, position, batch);
+    AddNew(position, batch);
+  }
   snapshot.Commit();
 }
 
-bool Reader::AddDue(const Position& position, BatchBuilder& batch) {
-  bool room = true;
-  for (due_.Bind(at_, position.id); room && due_.Step();) {
-    if (by_id_.Bind(due_.Number(0)).Step()) room = Add(by_id_, batch);
+// The longest due first, so many at a time: the next read goes on behind them, and begins again at the end.
+void Reader::AddDue(const ReserveRequest& request, Position& position, BatchBuilder& batch) {
+  if (position.shares.NewPass()) {
+    position.due = kNever;
+    position.due_left = false;
+  }
+  const auto most = static_cast<long long>(position.shares.ForRetries(request));
+  long long looked = 0;
+  for (due_.Bind(at_, position.due, position.due_row, most); due_.Step(); ++looked) {
+    position.due_row = due_.Number(0);
+    position.due = due_.Number(1);
+    if (position.due_row > position.id || batch.bytes() > request.max_bytes() / 2) {
+      position.due_left = position.due_left || position.due_row <= position.id;
+      continue;
+    }
+    if (by_id_.Bind(position.due_row).Step() && !Add(by_id_, batch)) position.due_left = true;
     by_id_.Reset();
   }
   due_.Reset();
-  return room;
+  const bool all = most > 0 && looked < most;
+  if (!all || position.due_left) batch.More();
+  if (!all) return;
+  position.due = kNever;
+  position.due_left = false;
 }
 
 void Reader::AddNew(Position& position, BatchBuilder& batch) {
-  position.caught_up = false;
   unsigned seen = 0;
-  bool room = true;
   for (after_.Bind(position.id); after_.Step();) {
-    if (!(room = Add(after_, batch))) break;
+    if (!Add(after_, batch)) break;
     position.id = after_.Number(kId);
     // Rows that wait may be millions: stop in time, the next call goes on from here.
     if (++seen % kLookAtClock == 0 && connection_.PastHalf()) {
       batch.More();
-      room = false;
       break;
     }
   }
   after_.Reset();
-  position.caught_up = room;
+}
+
+// One step. No row can turn up below it.
+void Reader::Rescan(Position& position, BatchBuilder& batch) {
+  if (position.rescan_end == 0) {
+    position.rescanned = 0;
+    position.rescan_end = std::max(position.id, 1LL);
+  }
+  unfailed_only_ = true;
+  bool met = true;
+  unsigned seen = 0;
+  for (after_.Bind(position.rescanned); after_.Step() && after_.Number(kId) <= position.id;) {
+    met = ++seen <= kMostRescanned && Add(after_, batch);
+    if (!met) break;
+    position.rescanned = after_.Number(kId);
+  }
+  after_.Reset();
+  unfailed_only_ = false;
+  if (!met && position.rescanned < position.rescan_end) {
+    batch.Rescan(OUTBOX_RESCAN_GOES_ON);
+    return;
+  }
+  batch.Rescan(met ? OUTBOX_RESCAN_DONE : OUTBOX_RESCAN_ENDED);
+  position.rescan_end = 0;
 }
 
 bool Reader::Add(const Prepared& row, BatchBuilder& batch) {
   const long long id = row.Number(kId);
   const Bytes key = row.Maybe(kKey);
   std::uint32_t attempts = 0;
-  if (!Ours(id, key) || (troubled_ && Waits(id, key, attempts))) return true;
+  if (!Ours(id, key) || (troubled_ && Waits(id, row.Text(kEventId), key, attempts))) return true;
   char room[24];
   return batch.Add({Print(id, room), row.Text(kEventId), key, row.Text(kType), row.Text(kTopic), row.Maybe(kPayload),
                     row.Maybe(kHeaders), ToMicros(row, kCreated), attempts});
@@ -122,12 +165,12 @@ bool Reader::Ours(long long id, const Bytes& key) const {
 }
 
 // Does the row wait: for its own next try, or for an earlier one of its key?
-bool Reader::Waits(long long id, const Bytes& key, std::uint32_t& attempts) {
+bool Reader::Waits(long long id, std::string_view event_id, const Bytes& key, std::uint32_t& attempts) {
   bool waits = false;
-  if (failed_.Bind(id).Step()) {
+  if (failed_.Bind(id, event_id).Step()) {
     // Also where an operator has set them back to 0.
     attempts = std::max(1U, static_cast<std::uint32_t>(failed_.Number(0)));
-    waits = failed_.Type(1) == SQLITE_NULL || failed_.Number(1) > at_;
+    waits = unfailed_only_ || failed_.Type(1) == SQLITE_NULL || failed_.Number(1) > at_;
   }
   failed_.Reset();
   if (waits || !key) return waits;

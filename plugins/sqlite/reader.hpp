@@ -4,11 +4,12 @@
 // lies at or below it has been read. Rows are met in ascending order, each with its failures, if the outbox has any.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
+#include <limits>
 #include <map>
 
 #include "outbox/adapter.hpp"
+#include "outbox/shares.hpp"
 #include "sql/tables.hpp"
 #include "sqlite/connection.hpp"
 
@@ -24,15 +25,20 @@ class Reader {
   struct Position {
     std::uint64_t token = 0;
     long long id = 0;  // the last row read
-    std::chrono::steady_clock::time_point swept;
-    bool caught_up = false;
+    // The failure that was looked at last, in the order in which they fall due.
+    long long due = kNever, due_row = 0;
+    bool due_left = false;  // the batch had no room for some of them
+    Shares shares = {};
+    long long rescanned = 0, rescan_end = 0;  // end 0 = no rescan is under way
   };
-  bool AddDue(const Position& position, BatchBuilder& batch);
+  static constexpr long long kNever = std::numeric_limits<long long>::min();
+  void AddDue(const ReserveRequest& request, Position& position, BatchBuilder& batch);
   void AddNew(Position& position, BatchBuilder& batch);
+  void Rescan(Position& position, BatchBuilder& batch);
   // The row that `row` stands on, if it is this shard's and does not wait. False = the batch is full.
   bool Add(const Prepared& row, BatchBuilder& batch);
   [[nodiscard]] bool Ours(long long id, const Bytes& key) const;
-  [[nodiscard]] bool Waits(long long id, const Bytes& key, std::uint32_t& attempts);
+  [[nodiscard]] bool Waits(long long id, std::string_view event_id, const Bytes& key, std::uint32_t& attempts);
 
   Connection& connection_;
   Prepared now_, due_, by_id_, after_, failed_, earlier_;
@@ -40,8 +46,9 @@ class Reader {
 
   // Of the read under way.
   std::uint32_t shard_ = 0, shards_ = 1;
-  bool troubled_ = false;  // outbox_retry is not empty
-  long long at_ = 0;       // the database's time
+  bool troubled_ = false;       // outbox_retry is not empty
+  bool unfailed_only_ = false;  // leave out what has failed, due or not
+  long long at_ = 0;            // the database's time
 };
 
 // Which rows are whose must be the same for every relay of one outbox, and must never change.

@@ -11,7 +11,11 @@
 namespace outbox::sqlite {
 
 std::string PrintSchema(const sql::Tables& tables, const SchemaWish& wish);
+// Phrases for people, of what ApplySchema would change.
+std::vector<std::string> PlanSchema(Connection& connection, const sql::Tables& tables, const SchemaWish& wish);
 void ApplySchema(Connection& connection, const sql::Tables& tables, const SchemaWish& wish);
+// Throws BAD_CONFIG where a table is a view, and for rows that no read reaches.
+void RequireAllRows(Connection& connection, const sql::Tables& tables);
 std::vector<Finding> CheckSchema(Connection& connection, const sql::Tables& tables, const std::string& path);
 
 }  // namespace outbox::sqlite

@@ -1,14 +1,29 @@
 #include "sqlite/time.hpp"
 
+#include "sql/fill.hpp"
 #include "sql/time.hpp"
 
 namespace outbox::sqlite {
+namespace {
+
+// Of a number of seconds, which may be any that SQLite can keep, or none.
+std::int64_t FromSeconds(double seconds) {
+  constexpr double kFar = 1e12;  // beyond the year 9999, and far from what an integer cannot hold
+  return seconds > -kFar && seconds < kFar ? sql::KnownMicros(static_cast<std::int64_t>(seconds * 1e6)) : 0;
+}
+
+}  // namespace
+
+std::string MicrosOf(const std::string& column) {
+  return sql::Fill("case when typeof([c]) in ('integer', 'real') then cast([c] * 1000000.0 as integer) else [c] end",
+                   {{"[c]", column}});
+}
+
 std::int64_t ToMicros(const Prepared& row, int column) {
   switch (row.Type(column)) {
     case SQLITE_INTEGER:
-      return row.Number(column) * 1'000'000;
     case SQLITE_FLOAT:
-      return static_cast<std::int64_t>(row.Real(column) * 1e6);
+      return FromSeconds(row.Real(column));
     case SQLITE_TEXT:
       return sql::ParseTime(row.Text(column));
     default:

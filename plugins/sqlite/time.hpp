@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "sqlite/connection.hpp"
 
@@ -9,6 +10,9 @@ namespace outbox::sqlite {
 
 // Microseconds since 1970 UTC; 0 = unknown.
 std::int64_t ToMicros(const Prepared& row, int column);
+
+// SQL of the same: microseconds, or a text for sql::ParseTime.
+std::string MicrosOf(const std::string& column);
 
 // Milliseconds since 1970 by the clock of the database's process; SQLite before 3.42 knows no unixepoch('subsec').
 // The half keeps the rounding of julianday's double from losing one.

@@ -30,7 +30,10 @@ class Database {
     while (result == SQLITE_OK || result == SQLITE_ROW)
       if ((result = sqlite3_step(prepared)) == SQLITE_ROW && !use(prepared)) return;
     if (result != SQLITE_DONE)
-      throw outbox::Error(result == SQLITE_BUSY ? OUTBOX_TIMEOUT : OUTBOX_INTERNAL, sqlite3_errmsg(db_.get()));
+      throw outbox::Error(result == SQLITE_BUSY         ? OUTBOX_TIMEOUT
+                          : result == SQLITE_CONSTRAINT ? OUTBOX_REFUSED
+                                                        : OUTBOX_INTERNAL,
+                          sqlite3_errmsg(db_.get()));
   }
 
   void Transaction(const std::function<void()>& work) {

@@ -29,12 +29,13 @@ class MyAdapter : public StorageAdapter, public Emitting {  // one object is one
   explicit MyAdapter(const std::shared_ptr<Settings>& settings) : db_(settings->path) {}
 
   // Reads from the oldest row each time: Add skips what the relay has in hand. A row waits until it is due, and behind
-  // earlier rows of its key that have failed.
+  // earlier rows of its key that have failed. New rows and those that are due take turns, the longest due first.
   void ReserveNewEvents(const ReserveRequest&, BatchBuilder& batch) override {
     Ready().Run(
         "SELECT id, event_id, aggregate_id, event_type, topic, payload, headers, attempts FROM outbox_event e"
-        " WHERE coalesce(retry_at, 0) <= ?1 AND NOT EXISTS (SELECT 1 FROM outbox_event f WHERE f.retry_at IS NOT NULL"
-        " AND f.aggregate_id = e.aggregate_id AND f.id < e.id) ORDER BY id",
+        " WHERE NOT delivered AND coalesce(retry_at, 0) <= ?1 AND NOT EXISTS (SELECT 1 FROM outbox_event f WHERE"
+        " f.retry_at IS NOT NULL AND NOT f.delivered AND f.aggregate_id = e.aggregate_id AND f.id < e.id)"
+        " ORDER BY row_number() OVER (PARTITION BY retry_at IS NULL ORDER BY retry_at, id), retry_at IS NULL",
         {Now()}, [&batch](sqlite3_stmt* row) {
           const auto at = [row](int column) { return Database::Column(row, column); };
           const auto attempts = static_cast<std::uint32_t>(sqlite3_column_int(row, 7));
@@ -42,18 +43,30 @@ class MyAdapter : public StorageAdapter, public Emitting {  // one object is one
         });
   }
 
-  void ConfirmEvent(RowIds rows) override {
+  // A row is meant only with its event id. What a trigger keeps (RAISE(IGNORE)) is still there afterwards; what it refuses
+  // (RAISE(ABORT)) is OUTBOX_REFUSED, see Database.
+  void ConfirmEvent(ConfirmedRows rows, KeptRows& kept) override {
     Ready().Transaction([&] {
-      for (const auto id : rows) db_.Run("DELETE FROM outbox_event WHERE id = ?1", {id});
+      for (const ConfirmedRow row : rows)
+        db_.Run("DELETE FROM outbox_event WHERE id = ?1 AND event_id = ?2", {row.row_id, row.event_id});
     });
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      db_.Run("SELECT 1 FROM outbox_event WHERE id = ?1 AND event_id = ?2", {rows[i].row_id, rows[i].event_id},
+              [&](sqlite3_stmt*) {
+                kept.Add(i);
+                return true;
+              });
   }
 
   void ConfirmFailed(Failures failures) override {
     constexpr auto kNever = std::int64_t{1} << 62;  // blocked: waits, with its key, for an operator
     Ready().Transaction([&] {
       for (const Failure& f : failures)
-        db_.Run("UPDATE outbox_event SET attempts = attempts + 1, retry_at = ?2, error = ?3 WHERE id = ?1",
-                {f.row_id, f.disposition == Disposition::kRetry ? Now() + f.retry_after.count() : kNever, f.text});
+        db_.Run(
+            "UPDATE outbox_event SET attempts = attempts + 1, retry_at = ?3, error = ?4, delivered = ?5"
+            " WHERE id = ?1 AND event_id = ?2",
+            {f.row_id, f.event_id, f.disposition == Disposition::kRetry ? Now() + f.retry_after.count() : kNever,
+             f.text, std::int64_t{f.disposition == Disposition::kDelivered}});
     });
   }
 

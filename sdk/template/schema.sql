@@ -10,6 +10,7 @@ CREATE TABLE IF NOT EXISTS outbox_event (
   headers TEXT,
   attempts INTEGER NOT NULL DEFAULT 0,
   retry_at INTEGER,  -- ms since 1970; NULL = has not failed
-  error TEXT
+  error TEXT,
+  delivered INTEGER NOT NULL DEFAULT 0  -- 1 = and could not be removed: never reserved again, holds nobody back
 );
 CREATE INDEX IF NOT EXISTS outbox_failed ON outbox_event (aggregate_id, id) WHERE retry_at IS NOT NULL;

@@ -74,8 +74,10 @@ TEST_CASE("today's relay works with a plugin in C, built then", "[b12]") {
     CHECK((*batch)[1].attempts == 7);
     CHECK(batch->token() == 5);
   }
-  const outbox_bytes rows[] = {Raw("1"), Raw("2"), Raw("3")};
-  CHECK(session->ConfirmEvent(rows, kCall).ok());  // the plugin counts the rows, and the batch that was released
+  const outbox_row rows[] = {{Raw("1"), Raw("a")}, {Raw("2"), Raw("b")}, {Raw("3"), Raw("c")}};
+  std::vector<std::uint8_t> kept;
+  CHECK(session->ConfirmEvent(rows, kept, kCall).ok());  // the plugin counts the rows, and the batch that was released
+  CHECK(kept == std::vector<std::uint8_t>{0, 1, 0});
   CHECK(session->ConfirmFailed({}, kCall).ok());
   const Status stale = session->ConfirmFailed({}, {0, 4, Millis(1000)});
   CHECK(stale.code() == OUTBOX_LEASE_LOST);

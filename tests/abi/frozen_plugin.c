@@ -61,15 +61,15 @@ static outbox_code Reserve(outbox_session* session, const outbox_reserve* ask, c
   batch->release = Release;
   return OUTBOX_OK;
 }
-static outbox_code Confirm(outbox_session* session, const outbox_bytes* row_ids, size_t count, const outbox_call* call,
-                           outbox_error* error) {
+static outbox_code Confirm(outbox_session* session, const outbox_row* rows, size_t count, const outbox_call* call,
+                           uint8_t* kept, outbox_error* error) {
   (void)session;
-  (void)row_ids;
   (void)call;
   if (count != 3 || released != 1) {
     strcpy(error->message, "expected three rows and one released batch");
     return OUTBOX_INTERNAL;
   }
+  kept[1] = rows[1].event_id.size == 1;
   return OUTBOX_OK;
 }
 static outbox_code Failed(outbox_session* session, const outbox_failure* failures, size_t count,

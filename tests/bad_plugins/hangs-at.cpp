@@ -26,9 +26,9 @@ struct Hanging : Good {
     HangAt("reserve");
     Good::ReserveNewEvents(request, batch);
   }
-  void ConfirmEvent(RowIds rows) override {
+  void ConfirmEvent(ConfirmedRows rows, KeptRows& kept) override {
     HangAt("confirm");
-    Good::ConfirmEvent(rows);
+    Good::ConfirmEvent(rows, kept);
   }
   bool WasLost() override {
     HangAt("was_lost");

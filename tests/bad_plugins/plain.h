@@ -28,9 +28,9 @@ static outbox_code Reserve(outbox_session* session, const outbox_reserve* ask, c
   batch->release = ReleaseNothing;
   return OUTBOX_OK;
 }
-static outbox_code Confirm(outbox_session* session, const outbox_bytes* row_ids, size_t count, const outbox_call* call,
-                           outbox_error* error) {
-  (void)session, (void)row_ids, (void)count, (void)call, (void)error;
+static outbox_code Confirm(outbox_session* session, const outbox_row* rows, size_t count, const outbox_call* call,
+                           uint8_t* kept, outbox_error* error) {
+  (void)session, (void)rows, (void)count, (void)call, (void)kept, (void)error;
   return OUTBOX_OK;
 }
 static outbox_code Failed(outbox_session* session, const outbox_failure* failures, size_t count,

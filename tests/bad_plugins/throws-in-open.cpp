@@ -14,7 +14,7 @@ struct Shared {
 struct Adapter : outbox::StorageAdapter {
   explicit Adapter(const std::shared_ptr<Shared>&) {}
   void ReserveNewEvents(const outbox::ReserveRequest&, outbox::BatchBuilder&) override {}
-  void ConfirmEvent(outbox::RowIds) override {}
+  void ConfirmEvent(outbox::ConfirmedRows, outbox::KeptRows&) override {}
   void ConfirmFailed(outbox::Failures) override {}
 };
 

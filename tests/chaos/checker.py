@@ -14,6 +14,7 @@ GRACE = 12.0   # seconds after its end in which a fault explains a second copy: 
 BLIND = 8.5    # seconds that a relay may take to notice that it can move nothing: a call's time and the wait for answers
 SLOW = 1.0     # seconds for an answer of the database to the watch: a third of a lease, in which none can be renewed
 OLD = 3.0      # seconds after which a row that waits must be in every backlog
+SILENT = 10.0    # seconds in which a row waits and nothing moves, after which no relay may call itself ready
 RECOVERY = 30.0  # seconds from the end of a lone fault until all that waited has arrived
 
 
@@ -71,6 +72,7 @@ def judge(history: History):
     duplicates = _judge_duplicates(history, copies, broken)
     _judge_rest(history, committed, broken)
     _judge_honesty(history, broken)
+    _judge_silence(history, broken)
     recovery = _recoveries(history, committed, copies, broken)
     for complaint in history.complaints:
         broken.add("relay", complaint)
@@ -202,6 +204,31 @@ def _judge_honesty(history, broken):
                 break
             broken.add("honest", f"{relay} says that nothing waits at {when:.3f}, where a row has waited for "
                                  f"{sample['oldest'] - (sample['asked'] - when):.1f} s")
+
+
+def _judge_silence(history, broken):
+    """Nothing moves while rows wait, and a relay has been ready all the while."""
+    asked = collections.defaultdict(list)  # relay -> its samples
+    for sample in history.samples:
+        if "relay" in sample:
+            asked[sample["relay"]].append(sample)
+    moved = [record["time"] for record in history.records]
+    for samples in asked.values():
+        moved += [later["asked"] for earlier, later in zip(samples, samples[1:])
+                  if later.get("confirmed") != earlier.get("confirmed")]
+    moved.sort()
+    for look in history.samples:
+        if "rows" not in look or look["oldest"] < SILENT:
+            continue
+        begin, end = look["asked"] - SILENT, look["asked"]
+        if bisect.bisect_left(moved, begin) < bisect.bisect_right(moved, end):
+            continue
+        for relay, samples in asked.items():
+            times = [sample["asked"] for sample in samples]
+            meanwhile = samples[bisect.bisect_left(times, begin):bisect.bisect_right(times, end)]
+            if len(meanwhile) >= SILENT / 2 and all(sample["ready"] for sample in meanwhile):
+                broken.add("honest", f"{relay} is ready at {end:.3f}, where a row has waited for {look['oldest']:.1f} s and "
+                                     f"nothing has moved for {SILENT} s")
 
 
 def _recoveries(history, committed, copies, broken):

@@ -54,7 +54,6 @@ class CrashScene:
         self._folder.remove()
 
     def _relay(self, env=None):
-        # Under its old name a relay has its lease again at once.
         return Relay(relay_config(self._database.plugin, self._database.options(), self._kafka.bootstrap, {
             "id": f"relay-{self._relay_number}", "reserve_duration": LEASE, "poll_interval": "20ms",
             "batch_size": 50, "max_in_flight_events": WINDOW, "retry_backoff": "50ms", "max_retry_backoff": "50ms",
@@ -63,8 +62,11 @@ class CrashScene:
         }), env, name="crashing")
 
     def succeed(self):
-        """The next relay has another name, and the time of the dead one's lease has passed."""
+        """The next relay has another name."""
         self._relay_number += 1
+
+    def _end_lease(self):
+        """The dead relay's: under its name, too, the next one would wait it out."""
         self._database.run(f"update outbox_relay set expires = {BEFORE_NOW[self._database.plugin]}")
 
     def live(self, point, n=1, timeout=20):
@@ -72,6 +74,7 @@ class CrashScene:
         if point.needs == crash_points.TAKEOVER:
             self.succeed()
             wait_until(lambda: self._column("select id from outbox_event"), 60, "something waits")
+        self._end_lease()
         with self._relay(crash_points.environment(point.name, n, self._death)) as relay:
             relay.start()
             with contextlib.suppress(TimeoutError):
@@ -111,6 +114,7 @@ class CrashScene:
         self._writers.stop()
         self._journal.close()
         self.succeed()
+        self._end_lease()
         complaints = []
         with self._relay() as relay:
             # An event that stood alone while relays of different names died has been given up.

@@ -4,7 +4,7 @@
 import copy
 import unittest
 
-from checker import BLIND, History, judge
+from checker import BLIND, SILENT, History, judge
 
 TOPIC, KEYS, WINDOW = "orders-1", ("a", "b"), 300
 
@@ -138,6 +138,19 @@ class CheckerTest(unittest.TestCase):
         self.find("honest")
         for sample in self.history.samples:
             sample["backlog"] = None
+        self.find()
+
+    def test_ready_while_rows_wait_and_nothing_moves(self):
+        late = 125.0 + SILENT
+        self.history.samples += [{"relay": "relay-1", "asked": 125.0 + i, "answered": 125.0 + i, "ready": True, "said": "ready",
+                                  "backlog": 1.0} for i in range(int(SILENT) + 1)]
+        self.history.samples.append({"asked": late, "answered": late, "rows": 1, "oldest": SILENT + 1})
+        self.find("honest")
+        self.history.samples[-3]["ready"] = False
+        self.find()
+        self.history.samples[-3]["ready"] = True
+        self.again("a-10", 126.0)  # something moves, if only once more
+        self.history.faults[0]["end"] = 126.0
         self.find()
 
     def test_recovery(self):

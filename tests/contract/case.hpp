@@ -58,6 +58,7 @@ T Ok(Result<T> result) {
 std::vector<Case> LibraryCases();
 std::vector<Case> ConfigCases();
 std::vector<Case> ReserveCases();
+std::vector<Case> RescanCases();
 std::vector<Case> VisibilityCases();
 std::vector<Case> ValueCases();
 std::vector<Case> LeaseCases();

@@ -47,6 +47,29 @@ void IdsNeverComeBack(const Subject& subject) {
     Expect(row.row_id != before[0].row_id && row.row_id != before[1].row_id, "row_id {} was given twice", row.row_id);
 }
 
+// As after a restore or a failover, which may give an id a second time.
+void AnotherEventUnderTheIdStays(const Subject& subject) {
+  Rig rig(subject);
+  rig.Emit(2, "k");
+  Relay relay(rig);
+  const auto rows = relay.Await(2);
+  std::vector<Row> others = rows;
+  others[0].event_id = EventId(9);
+  relay.Confirm(others);
+  rig.ExpectState(EventId(1), OUTBOX_STATE_WAITING, 0);
+  rig.ExpectState(EventId(2), OUTBOX_STATE_ABSENT, 0);
+  relay.Fail({others[0]}, OUTBOX_RETRY);
+  rig.ExpectState(EventId(1), OUTBOX_STATE_WAITING, 0);
+  if (rig.store().Can(OUTBOX_CAN_DEAD_LETTER)) {
+    relay.Fail({others[0]}, OUTBOX_DEAD);
+    rig.ExpectState(EventId(1), OUTBOX_STATE_WAITING, 0);
+  }
+  // Nor does what is recorded of the one go with the other.
+  relay.Fail({rows[0]}, OUTBOX_BLOCK);
+  relay.Confirm({others[0]});
+  rig.ExpectState(EventId(1), OUTBOX_STATE_BLOCKED, 1);
+}
+
 void ConfirmOfAPartLeavesTheRest(const Subject& subject) {
   Rig rig(subject);
   rig.Emit(4, "k");
@@ -62,9 +85,8 @@ void AnotherSessionMayConfirm(const Subject& subject) {
   rig.Emit(3, "k");
   Relay relay(rig);
   const auto rows = relay.Await(3);
-  std::vector<outbox_bytes> ids;
-  for (const Row& row : rows) ids.push_back(Raw(row.row_id));
-  Ok(rig.session().ConfirmEvent(ids, Within(Millis(10'000))));
+  std::vector<std::uint8_t> kept;
+  Ok(rig.session().ConfirmEvent(Relay::Named(rows), kept, Within(Millis(10'000))));
   relay.Forget();
   relay.ExpectNothing("everything was confirmed on another session");
 }
@@ -99,6 +121,8 @@ std::vector<Case> ConfirmCases() {
        UnknownIdIsIgnored},
       {"confirm", "ids-never-come-back", "A row_id is not given again, or a repeated confirm would lose an event.",
        IdsNeverComeBack},
+      {"confirm", "another-event-under-the-id-stays", "A row is meant only where its event id fits, too.",
+       AnotherEventUnderTheIdStays},
       {"confirm", "confirm-of-a-part-leaves-the-rest", "Only the named events go.", ConfirmOfAPartLeavesTheRest},
       {"confirm", "another-session-may-confirm", "Reading and confirming are done on two sessions.",
        AnotherSessionMayConfirm},

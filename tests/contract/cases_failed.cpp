@@ -100,7 +100,7 @@ void DueRetryDoesNotOvertake(const Subject& subject) {
   relay.Fail({rows[1]}, OUTBOX_RETRY, Millis(0));
   relay.Forget();
   rig.MakeRetriesDue();
-  const auto first = relay.Reserve({.max_events = 1, .sweep = true});
+  const auto first = relay.Reserve({.max_events = 1, .sweep = OUTBOX_REWIND});
   Expect(Numbers(first) == "1", "'{}' was returned first, expected: 1, which stands before the retry", Numbers(first));
   const auto second = relay.Reserve({.max_events = 1});
   Expect(Numbers(second) == "2", "then '{}' was returned, expected: 2, which is due", Numbers(second));
@@ -140,6 +140,57 @@ void ConfirmSettlesAFailedEvent(const Subject& subject) {
   rig.ExpectState(EventId(1), OUTBOX_STATE_ABSENT, 0);
   relay.Forget();
   Expect(Numbers(relay.ReadAll(/*sweep=*/true)) == "2", "its follower was not returned");
+}
+
+// Kafka has it, and the database does not let it go.
+void DeliveredIsNeverReturned(const Subject& subject) {
+  Rig rig(subject);
+  Relay relay(rig);
+  rig.Emit({{"k"}, {"k"}, {"other"}});
+  const auto rows = relay.Await(3);
+  const Status recorded = relay.TryFail({rows[0]}, OUTBOX_DELIVERED, std::chrono::hours(1));
+  if (recorded.code() == OUTBOX_UNSUPPORTED) throw Skipped("it keeps no record of delivered events");
+  Ok(recorded);
+  rig.ExpectState(EventId(1), OUTBOX_STATE_DELIVERED, 1);
+  relay.Forget();
+  for (const bool due : {false, true}) {
+    if (due) rig.MakeRetriesDue();
+    Expect(Numbers(relay.ReadAll(/*sweep=*/true)) == "2 3", "a sweep did not return just the two others");
+    relay.Forget();
+  }
+  relay.Reconnect();
+  const auto others = relay.ReadAll(/*sweep=*/true);
+  Expect(Numbers(others) == "2 3", "another session was given '{}', expected: 2 3", Numbers(others));
+  relay.Confirm(others);
+  rig.Emit(1, "k");
+  Expect(Numbers(relay.Await(1)) == "4", "the key does not go on");
+  // Whoever sent it all the same may say so.
+  relay.Confirm({rows[0]});
+  rig.ExpectState(EventId(1), OUTBOX_STATE_ABSENT, 0);
+}
+
+void DeliveredIsRemovedLater(const Subject& subject) {
+  Rig rig(subject);
+  rig.NeedListing();
+  Relay relay(rig);
+  rig.Emit({{"k"}, {"k"}, {"other"}});
+  const auto rows = relay.Await(3);
+  Ok(relay.TryFail({rows[0]}, OUTBOX_DELIVERED, std::chrono::hours(1)));
+  Ok(relay.TryFail({rows[2]}, OUTBOX_DELIVERED, std::chrono::hours(1)));
+  relay.Fail({rows[1]}, OUTBOX_BLOCK);
+  Expect(Numbers(rig.List({.from = OUTBOX_FROM_DELIVERED, .max = 10})) == "1 3", "1 and 3 are not listed as delivered");
+  Expect(Numbers(rig.List({.from = OUTBOX_FROM_FAILED, .max = 10})) == "2", "2 alone is not listed as failed");
+  Expect(Numbers(rig.List({.from = OUTBOX_FROM_OUTBOX, .max = 10})) == "1 2 3", "not all are listed");
+  Expect(rig.Apply(plugins::Change::kRetryNow, rows) == 1, "a delivered event was made due");
+  Expect(rig.Apply(plugins::Change::kDiscardBlocked, std::vector{rows[0]}) == 0, "a delivered event was discarded");
+  const auto due = [&] { return Ok(rig.session().RemoveDelivered({}, Millis(1000), Within(Millis(10'000)))); };
+  Expect(due() == 0, "an event was removed before its time");
+  Expect(rig.Apply(plugins::Change::kRemoveDelivered, std::vector{rows[0], rows[1]}) == 1, "not just 1 was removed");
+  rig.ExpectState(EventId(1), OUTBOX_STATE_ABSENT, 0);
+  rig.MakeRetriesDue();
+  Expect(due() == 1, "the due one was not removed");
+  rig.ExpectState(EventId(3), OUTBOX_STATE_ABSENT, 0);
+  Expect(rig.List({.from = OUTBOX_FROM_DELIVERED, .max = 10}).empty(), "what is gone is still listed");
 }
 
 void FailingAGoneEventChangesNothing(const Subject& subject) {
@@ -189,6 +240,10 @@ std::vector<Case> FailedCases() {
        BlockedKeyWaitsOthersFlow},
       {"failed", "confirm-settles-a-failed-event", "What was delivered after all leaves nothing behind.",
        ConfirmSettlesAFailedEvent},
+      {"failed", "delivered-is-never-returned", "What is delivered and could not be removed is never sent again.",
+       DeliveredIsNeverReturned},
+      {"failed", "delivered-is-removed-later", "Its removal is tried again when it is due, and when an operator asks.",
+       DeliveredIsRemovedLater},
       {"failed", "failing-a-gone-event-changes-nothing", "An event that is gone cannot come back as failed.",
        FailingAGoneEventChangesNothing},
       {"failed", "released-is-due-at-once-and-counts-nothing", "An event given back was never tried.",

@@ -150,14 +150,16 @@ class History {
   }
 
   void Read() {
-    const bool sweep = must_sweep_ || Below(8) == 0;
-    Did(sweep ? "sweep" : "read");
+    const bool wanted = must_sweep_ || Below(8) == 0, rescan = wanted && Below(2) == 0, sweep = wanted && !rescan;
+    Did(sweep ? "rewind" : rescan ? "rescan" : "read");
+    if (rescan)
+      for (Row& row : relay_.Rescan(static_cast<std::uint32_t>(1 + Below(20)))) Returned(std::move(row));
     bool more = true;
     for (int calls = 0; more; ++calls) {
       Check(calls < 2000, "the plugin says for ever that there is more");
       for (Row& row : relay_.Reserve({.max_events = static_cast<std::uint32_t>(1 + Below(20)),
                       .max_bytes = 1 + Below(2000),
-                      .sweep = sweep && calls == 0},
+                      .sweep = sweep && calls == 0 ? OUTBOX_REWIND : OUTBOX_READ_ON},
                                      &more))
         Returned(std::move(row));
     }

@@ -188,6 +188,33 @@ void ShardGainedAgainIsReadFromItsOldestRow(const Subject& subject) {
          Numbers(rows));
 }
 
+// The longest id that the relay makes, of a name that two relays were given by mistake.
+void EachIncarnationIsARelayOfItsOwn(const Subject& subject) {
+  Rig rig(subject);
+  rig.NeedLeases();
+  const std::string name = std::string(127, 'n') + "#";
+  Relay first(rig, name + "#0123456789abcdef");
+  Relay second(rig, name + "#0123456789abcdee", Relay::Standby{});
+  const std::uint64_t token = first.token();
+  for (int i = 0; i < 3; ++i) {
+    Expect(second.Heartbeat().owned.empty(), "a second incarnation owns the shard of the first one, which lives");
+    const Lease kept = first.Heartbeat();
+    first.ExpectToOwn();
+    Expect(first.token() == token, "the token went from {} to {} because of another incarnation", token, first.token());
+    Expect(kept.namesakes <= 1, "{} namesakes are counted where there is one", kept.namesakes);
+  }
+  second.Return(/*leave=*/true);
+  first.Heartbeat();
+  first.ExpectToOwn();
+  Expect(first.token() == token, "the second incarnation left, and the first one's token went from {} to {}", token,
+         first.token());
+  rig.ExpireLeases();
+  second.Heartbeat();
+  second.ExpectToOwn();
+  Expect(second.token() > token, "the second incarnation's token {} is not above the first one's {}", second.token(),
+         token);
+}
+
 }  // namespace
 
 std::vector<Case> LeaseCases() {
@@ -206,6 +233,8 @@ std::vector<Case> LeaseCases() {
       {"lease", "stale-token-changes-nothing", "Fail and release under a stale token answer LEASE_LOST.",
        StaleTokenChangesNothing},
       {"lease", "returned-token-is-stale", "A token ends when its shard is returned.", ReturnedTokenIsStale},
+      {"lease", "each-incarnation-is-a-relay-of-its-own",
+       "Ids that differ behind the last # only are two relays; the second one waits.", EachIncarnationIsARelayOfItsOwn},
       {"lease", "confirm-is-never-fenced", "Deleting what Kafka has is right whoever does it.", ConfirmIsNeverFenced},
       {"lease", "new-owner-is-given-what-the-old-one-held", "Events in a lost relay's hands are returned again.",
        NewOwnerIsGivenWhatTheOldOneHeld},

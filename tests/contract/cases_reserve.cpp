@@ -101,7 +101,8 @@ void InHandRowsDoNotUseUpTheLimit(const Subject& subject) {
   std::vector<Row> rows;
   bool more = true;
   for (int calls = 0; more && calls < 100; ++calls)
-    for (Row& row : relay.Reserve({.max_events = 5, .sweep = calls == 0}, &more)) rows.push_back(std::move(row));
+    for (Row& row : relay.Reserve({.max_events = 5, .sweep = calls == 0 ? OUTBOX_REWIND : OUTBOX_READ_ON}, &more))
+      rows.push_back(std::move(row));
   Expect(Numbers(rows) == "11 12 13 14 15 16 17 18 19 20", "behind 10 rows in hand came '{}', expected: 11 to 20",
          Numbers(rows));
 }

@@ -70,9 +70,8 @@ void SessionsWorkSideBySide(const Subject& subject) {
         std::this_thread::sleep_for(Millis(1));
         continue;
       }
-      std::vector<outbox_bytes> ids;
-      for (const Row& row : rows) ids.push_back(Raw(row.row_id));
-      Ok(session->ConfirmEvent(ids, Within(Millis(10'000))));
+      std::vector<std::uint8_t> kept;
+      Ok(session->ConfirmEvent(Relay::Named(rows), kept, Within(Millis(10'000))));
       confirmed += rows.size();
     }
   });
@@ -145,9 +144,9 @@ void TimeoutBoundsTheCall(const Subject& subject) {
   const auto writer = rig.Connect();
   Ok(writer->BeginEmit(Within(Millis(10'000))));
   Ok(rig.Insert(*writer, {Note{}}));
-  const outbox_bytes id = Raw(rows[0].row_id);
+  std::vector<std::uint8_t> kept;
   const auto start = SteadyClock::now();
-  const Status status = relay.session().ConfirmEvent({&id, 1}, Within(Millis(300)));
+  const Status status = relay.session().ConfirmEvent(Relay::Named(rows), kept, Within(Millis(300)));
   Expect(Since(start) < Millis(2'000), "a call with a timeout of 300 ms took {} ms", Since(start).count());
   if (status.ok()) throw Skipped("no call waits for another transaction here");
   Expect(status.code() == OUTBOX_TIMEOUT || status.code() == OUTBOX_UNAVAILABLE, "it answered code {}: {}",

@@ -12,8 +12,8 @@ namespace {
 std::vector<Case> AllCases() {
   std::vector<Case> all;
   for (const auto group :
-       {LibraryCases, ConfigCases, ReserveCases, VisibilityCases, ValueCases, ConfirmCases, FailedCases, LeaseCases,
-        LeaseHistoryCases, DeadCases, StatsCases, ThreadCases, HistoryCases})
+       {LibraryCases, ConfigCases, ReserveCases, RescanCases, VisibilityCases, ValueCases, ConfirmCases, FailedCases,
+        LeaseCases, LeaseHistoryCases, DeadCases, StatsCases, ThreadCases, HistoryCases})
     for (Case& one : group()) all.push_back(std::move(one));
   return all;
 }

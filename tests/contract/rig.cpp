@@ -76,7 +76,7 @@ std::string Numbers(const std::vector<Row>& rows) {
 }
 
 const outbox_plugin* LoadSubject(const Subject& subject) {
-  return Ok(plugins::Load(subject.name, {subject.file.string(), {}}));
+  return Ok(plugins::Load(subject.name, plugins::DefaultSearchPath(subject.file.string())));
 }
 
 std::shared_ptr<plugins::Store> OpenSubject(const Subject& subject) {
@@ -173,8 +173,9 @@ void Rig::ExpectState(const std::string& event_id, std::int32_t state, std::uint
         return Testing().state_of(s, outbox::Raw(event_id), &c->call, &its_state, &its_attempts, &c->error);
       },
       *session_);
-  constexpr const char* names[] = {"absent", "waiting", "retrying", "blocked", "dead"};
-  Expect(its_state >= OUTBOX_STATE_ABSENT && its_state <= OUTBOX_STATE_DEAD, "state_of answered state {}", its_state);
+  constexpr const char* names[] = {"absent", "waiting", "retrying", "blocked", "dead", "delivered"};
+  Expect(its_state >= OUTBOX_STATE_ABSENT && its_state <= OUTBOX_STATE_DELIVERED, "state_of answered state {}",
+         its_state);
   Expect(its_state == state && its_attempts == attempts, "event {} is {} with {} attempts, expected: {} with {}",
          event_id, names[its_state], its_attempts, names[state], attempts);
 }
@@ -237,6 +238,7 @@ Result<plugins::Batch> Relay::TryReserve(Ask ask) {
   order.reserve_duration = Millis(30'000);
   order.relay_id = id_;
   order.sweep = ask.sweep;
+  order.skip_retries = ask.skip_retries;
   order.in_hand = [this](std::string_view row) { return in_hand_.contains(row); };
   return session_->ReserveNewEvents(order, Within(kTimeout, token_));
 }
@@ -262,8 +264,24 @@ std::vector<Row> Relay::ReadAll(bool sweep) {
   for (int calls = 0; more; ++calls) {
     Expect(calls < 1000, "after {} reservations the plugin still says that there is more", calls);
     Ask ask;
-    ask.sweep = sweep && calls == 0;
+    if (sweep && calls == 0) ask.sweep = OUTBOX_REWIND;
     for (Row& row : Reserve(ask, &more)) rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+std::vector<Row> Relay::RescanStep(std::uint32_t& reached, std::uint32_t max_events) {
+  const plugins::Batch batch = Ok(TryReserve({.max_events = max_events, .sweep = OUTBOX_RESCAN}));
+  reached = batch.rescan();
+  return Take(batch);
+}
+
+std::vector<Row> Relay::Rescan(std::uint32_t max_events) {
+  std::vector<Row> rows;
+  std::uint32_t reached = OUTBOX_RESCAN_GOES_ON;
+  for (int steps = 0; reached == OUTBOX_RESCAN_GOES_ON; ++steps) {
+    Expect(steps < 1000, "after {} steps the rescan has not ended", steps);
+    for (Row& row : RescanStep(reached, max_events)) rows.push_back(std::move(row));
   }
   return rows;
 }
@@ -286,8 +304,17 @@ void Relay::ExpectNothing(const char* why) {
   }
 }
 
+std::vector<outbox_row> Relay::Named(const std::vector<Row>& rows) {
+  std::vector<outbox_row> named;
+  for (const Row& row : rows) named.push_back({outbox::Raw(row.row_id), outbox::Raw(row.event_id)});
+  return named;
+}
+
 Status Relay::TryConfirm(const std::vector<Row>& rows) {
-  const Status status = session_->ConfirmEvent(Ids(rows), Within(kTimeout));
+  std::vector<std::uint8_t> kept;
+  const Status status = session_->ConfirmEvent(Named(rows), kept, Within(kTimeout));
+  Expect(!status.ok() || std::count(kept.begin(), kept.end(), 0) == static_cast<std::ptrdiff_t>(rows.size()),
+         "a row is said to be still there, and nothing keeps it");
   if (status.ok())
     for (const Row& row : rows) in_hand_.erase(row.row_id);
   return status;
@@ -301,8 +328,8 @@ Call Relay::FencedCall(const std::vector<Row>& rows) const {
 Status Relay::TryFail(const std::vector<Row>& rows, std::int32_t disposition, Millis retry_after) {
   std::vector<outbox_failure> failures;
   for (const Row& row : rows)
-    failures.push_back({outbox::Raw(row.row_id), outbox::Raw("too_large"), outbox::Raw("the record is too large"),
-                        retry_after.count(), disposition, 0});
+    failures.push_back({outbox::Raw(row.row_id), outbox::Raw(row.event_id), outbox::Raw("too_large"),
+                        outbox::Raw("the record is too large"), retry_after.count(), disposition, 0});
   const Status status = session_->ConfirmFailed(failures, FencedCall(rows));
   if (status.ok())
     for (const Row& row : rows) in_hand_.erase(row.row_id);

@@ -112,7 +112,8 @@ class Relay {
   struct Ask {
     std::uint32_t max_events = 1000;
     std::uint64_t max_bytes = std::uint64_t{64} << 20;
-    bool sweep = false;
+    std::uint32_t sweep = OUTBOX_READ_ON;
+    bool skip_retries = false;
   };
   // One call; the rows are in hand from now on.
   std::vector<Row> Reserve(Ask ask, bool* more = nullptr);
@@ -120,11 +121,17 @@ class Relay {
   std::vector<Row> Take(const plugins::Batch& batch);
   // As often as the plugin says that there is more.
   std::vector<Row> ReadAll(bool sweep = false);
+  // One step. `reached`: an OUTBOX_RESCAN_... value.
+  std::vector<Row> RescanStep(std::uint32_t& reached, std::uint32_t max_events = 1000);
+  // A whole pass; expects that it ends.
+  std::vector<Row> Rescan(std::uint32_t max_events = 1000);
   // Polls until there are so many, or five seconds are over.
   std::vector<Row> Await(std::size_t count);
   // Expects that no read brings anything, whatever the reading position.
   void ExpectNothing(const char* why);
 
+  // As long as the rows are.
+  [[nodiscard]] static std::vector<outbox_row> Named(const std::vector<Row>& rows);
   [[nodiscard]] Status TryConfirm(const std::vector<Row>& rows);
   void Confirm(const std::vector<Row>& rows);
   [[nodiscard]] Status TryFail(const std::vector<Row>& rows, std::int32_t disposition, Millis retry_after);

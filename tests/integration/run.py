@@ -1,13 +1,20 @@
 #!/usr/bin/python3
-"""Runs the integration tests: tests/integration/run.py [-f] [NAME...]
+"""Runs the integration tests: tests/integration/run.py [-f] [-j WORKERS] [NAME...]
 
-NAME is a part of a test's id, such as test_end_to_end or Postgres. -f stops at the first failure.
+NAME is a part of a test's id, such as test_end_to_end or Postgres. -f stops at the first failure. -j runs so many classes
+at a time, each worker with servers of its own; what a class prints comes when it has ended.
 The last line is "N passed, N failed, N skipped"; the exit code is 1 if any failed.
 """
 
+import argparse
+import collections
+import itertools
 import pathlib
+import queue
 import signal
+import subprocess
 import sys
+import threading
 import time
 import unittest
 
@@ -79,22 +86,115 @@ def leave(result):
     sys.exit(143)  # within a test no more than its failure
 
 
-def main():
-    arguments = sys.argv[1:]
-    if "-h" in arguments or "--help" in arguments:
-        sys.exit(__doc__)
-    names = [name for name in arguments if name != "-f"]
-    sys.path.insert(0, str(HERE))
-    found = cases(unittest.TestLoader().discover(str(HERE), top_level_dir=str(HERE)))
-    wanted = [test for test in found if not names or any(name in test.id() for name in names)]
-    if not wanted:
-        sys.exit(f"no test has {' or '.join(names) or 'any name'} in its id")
+def summary(counts):
+    return ", ".join(f"{counts[outcome]} {outcome}" for outcome in ("passed", "failed", "skipped"))
+
+
+def class_of(test):
+    return f"{type(test).__module__}.{type(test).__qualname__}"
+
+
+class Workers:
+    """Processes of this program that take one class after the other and run its tests that are wanted."""
+
+    def __init__(self, count, tests):
+        classes = [list(members) for _, members in itertools.groupby(tests, class_of)]
+        self._jobs = queue.SimpleQueue()
+        # The classes with the most tests first, so that no long one is left for the end.
+        for members in sorted(classes, key=len, reverse=True):
+            self._jobs.put([test.id() for test in members])
+        self._results = queue.SimpleQueue()
+        self._processes = [subprocess.Popen([sys.executable, __file__, "--worker"], stdin=subprocess.PIPE,
+                                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                           for _ in range(min(count, len(classes)))]
+        self._left = len(classes)
+
+    def run(self, stop_at_failure):
+        """Prints what the workers print, and returns the counts."""
+        for process in self._processes:
+            threading.Thread(target=self._feed, args=[process], daemon=True).start()
+        counts = collections.Counter()
+        while self._left:
+            self._left -= 1
+            output, some = self._results.get()
+            print(output, end="", flush=True)
+            counts.update(some)
+            if stop_at_failure and counts["failed"]:
+                break
+        self.end()
+        return counts
+
+    def _feed(self, process):
+        """One worker's work, on a thread."""
+        while True:
+            try:
+                tests = self._jobs.get_nowait()
+            except queue.Empty:
+                return
+            output, counts = "", None
+            try:
+                print(*tests, file=process.stdin, flush=True)
+                for line in process.stdout:
+                    if line.startswith(ENDED):
+                        counts = dict(zip(("passed", "failed", "skipped"), map(int, line[len(ENDED):].split())))
+                        break
+                    output += line
+            except OSError:
+                pass
+            if counts is None:
+                self._results.put((f"{output}a worker ended before it had run all of: {', '.join(tests)}\n", {"failed": len(tests)}))
+                continue
+            self._results.put((output, counts))
+
+    def end(self):
+        """Ends the workers, and with them their servers."""
+        for process in self._processes:
+            process.terminate()
+        for process in self._processes:
+            process.wait()
+
+
+ENDED = "=== ended: "
+
+
+def work():
+    """Of a worker: a line of input names the tests of a class."""
     result = Result()
-    result.failfast = "-f" in arguments
     signal.signal(signal.SIGTERM, lambda *_: leave(result))
-    unittest.TestSuite(wanted).run(result)
-    print(", ".join(f"{count} {outcome}" for outcome, count in result.counts.items()))
-    sys.exit(0 if result.wasSuccessful() else 1)
+    for line in sys.stdin:
+        before = dict(result.counts)
+        unittest.TestLoader().loadTestsFromNames(line.split()).run(result)
+        if result.shouldStop:  # the signal came during a test, which has failed by it
+            break
+        print(ENDED, *(count - before[outcome] for outcome, count in result.counts.items()), flush=True)
 
 
-main()
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-f", action="store_true", dest="stop_at_failure")
+    parser.add_argument("-j", type=int, default=1, dest="workers")
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    asked = parser.parse_args()
+    sys.path.insert(0, str(HERE))
+    if asked.worker:
+        return work()
+    found = cases(unittest.TestLoader().discover(str(HERE), top_level_dir=str(HERE)))
+    wanted = [test for test in found if not asked.names or any(name in test.id() for name in asked.names)]
+    if not wanted:
+        sys.exit(f"no test has {' or '.join(asked.names) or 'any name'} in its id")
+    if asked.workers > 1:
+        workers = Workers(asked.workers, wanted)
+        signal.signal(signal.SIGTERM, lambda *_: (workers.end(), sys.exit(143)))
+        counts = workers.run(asked.stop_at_failure)
+    else:
+        result = Result()
+        result.failfast = asked.stop_at_failure
+        signal.signal(signal.SIGTERM, lambda *_: leave(result))
+        unittest.TestSuite(wanted).run(result)
+        counts = result.counts
+    print(summary(counts))
+    return int(counts["failed"] > 0)
+
+
+sys.exit(main())

@@ -13,7 +13,7 @@ import unittest
 
 from fault_drivers import MariadbDatabase, MysqlDatabase, PostgresDatabase, SqliteDatabase
 from fault_scene import BACK, BAD, STORAGE_TIMEOUT, Scene
-from servers import wait_until
+from servers import TemporaryFolder, wait_until
 from servers.tcp_proxy import TcpProxy
 
 
@@ -272,6 +272,32 @@ class DatabaseFaults:
         database.set_password("right")
         scene.finish(outages=1)
 
+    def test_password_that_is_replaced_b110(self):
+        """In the file that the configuration names. Where that cannot be read or is refused, the old one stays in use."""
+        scene = self.scene(own=True)
+        database = scene.database
+        folder = TemporaryFolder("secret")
+        self.addCleanup(folder.remove)
+        file = folder.path / "password"
+        file.write_text("right\n", encoding="utf-8")
+        self.start_as(scene, database.options_with_password("${file:" + str(file) + "}"))
+        file.write_text("too/early@all\n", encoding="utf-8")
+        database.kill_sessions()
+        scene.relay.wait_for_log("going on with the secret as it was before it changed")
+        scene.wait_for_arrivals()
+        file.unlink()
+        database.kill_sessions()
+        scene.relay.wait_for_log("cannot read the file [^\"]*; going on with the secret as it was")
+        scene.wait_for_arrivals()
+        database.set_password("n/e@w: %41")
+        database.kill_sessions()
+        scene.wait_for_bad("(?i)password|access denied")
+        file.write_text("n/e@w: %41\n", encoding="utf-8")
+        scene.relay.wait_for_log("connected with a secret that has changed")
+        scene.finish(outages=1)
+        for secret in ("too/early", "early", "n/e@w"):
+            self.assertNotIn(secret, scene.relay.log())
+
     def test_tls_demanded_by_the_relay_alone(self):
         scene = self.scene(own=True)
         scene.application.commit(20)
@@ -322,7 +348,7 @@ class SqliteFaults(DatabaseFaults, unittest.TestCase):
     test_restarted_b26 = test_killed_b26_b27 = test_restarted_five_times_in_a_row_b23 = test_down_at_start_b13_b22 = None
     test_sessions_killed_b26_b49 = test_idle_sessions_closed_b49 = None
     test_half_open_b17_b24 = test_half_open_while_connecting_b17 = None
-    test_wrong_password = test_certificate_of_another_host = None
+    test_password_that_is_replaced_b110 = test_wrong_password = test_certificate_of_another_host = None
     test_tls_demanded_by_the_relay_alone = test_tls_demanded_by_the_server_alone = None
     # Rights are looked at when the file is opened, and it stays open.
     test_read_only_b29_b51 = test_read_only_at_start_b13_b29_b51 = None

@@ -249,7 +249,7 @@ class SchemaTest(FaultTest):
             link.execute("update outbox_meta set version = 99")
         self.refused(relay, "99")
         with sqlite3.connect(path) as link:
-            link.execute("update outbox_meta set version = 1")
+            link.execute("update outbox_meta set version = 2")
             sql = link.execute("select sql from sqlite_master where name = 'outbox_event'").fetchone()[0]
             link.execute("drop table outbox_event")
             link.execute(sql.replace("autoincrement", "").replace("AUTOINCREMENT", ""))
@@ -264,7 +264,7 @@ class SchemaTest(FaultTest):
         self.migrate(relay)
         for spoil, mend, pattern in [
                 ("alter table outbox_event rename headers to h", "alter table outbox_event rename h to headers", "headers"),
-                ("update outbox_meta set version = 99", "update outbox_meta set version = 1", "99"),
+                ("update outbox_meta set version = 99", "update outbox_meta set version = 2", "99"),
                 ("alter sequence outbox_event_id_seq cycle", "alter sequence outbox_event_id_seq no cycle", "(?i)no cycle")]:
             server.psql(spoil, name)
             self.refused(relay, pattern)

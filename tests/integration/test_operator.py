@@ -1,5 +1,6 @@
 """What an operator does about events that do not go out, as typed: list, show, requeue, discard, unblock, explain, find."""
 
+import ctypes
 import json
 import os
 import re
@@ -16,6 +17,12 @@ BAD_TOPIC = "no such topic!"
 PATIENCE = 30
 
 
+def matches(topic, pattern):
+    """What fnmatch(3) says in the C locale, where a question mark is one byte."""
+    libc = ctypes.CDLL(None)
+    return libc.fnmatch(pattern.encode(), topic.encode(), 0) == 0
+
+
 class Operator(test_end_to_end.EndToEnd):
     """The database's class of the whole way stays as it is; what its tests do is not done again."""
 
@@ -24,6 +31,8 @@ class Operator(test_end_to_end.EndToEnd):
 
     def prepare_database(self):
         self.topic = self.topics[0]
+
+    lenient = ""  # SQL in front of an update that the server would refuse otherwise
 
     def open_relay(self, on_exhausted, **settings):
         config = json.loads(self.relay.config.read_text(encoding="utf-8"))
@@ -47,7 +56,7 @@ class Operator(test_end_to_end.EndToEnd):
     def emit(self, key, topic=BAD_TOPIC, event_type="created", payload="pay"):
         event_id = str(uuid.uuid4())
         line = {"topic": topic, "type": event_type, "key": key, "payload": payload, "event_id": event_id}
-        ended = self.relay.command("emit", text=json.dumps(line) + "\n")
+        ended = self.relay.insert(json.dumps(line) + "\n")
         self.assertEqual(ended.returncode, 0, ended.stderr)
         return event_id
 
@@ -165,7 +174,7 @@ class Operator(test_end_to_end.EndToEnd):
         self.assertEqual(self.do("unblock", "--key", "k-1"), "1 event is tried again now\n")
         self.wait_for_delivery(head, tail, timeout=10)
         self.assertEqual(self.delivered(), [head, tail])
-        self.assertIn(f"neither blocked nor retrying: {head}", self.do("unblock", head, code=1))
+        self.assertIn(f"neither blocked, retrying nor undeletable: {head}", self.do("unblock", head, code=1))
         self.assertIn("not dead", self.do("dead", "requeue", loose, code=1))
         self.assertEqual(self.do("dead", "discard", loose), "1 event discarded\n")
 
@@ -221,6 +230,57 @@ class Operator(test_end_to_end.EndToEnd):
         self.assertEqual(pages, waiting + dead)
         self.assertIn("expected outbox:ROW", self.do("find", "--after", "7", code=2))
 
+    def test_values_at_the_limits_of_their_types_b108(self):
+        """None of them may end what an operator or a monitoring asks for, nor keep an event from going out."""
+        plain = self.emit("k", topic=self.topic)
+        extremes = [(self.emit(f"k-{n}", topic=self.topic), value) for n, value in enumerate(self.extremes)]
+        for event, value in extremes:
+            self.sql(f"{self.lenient}update outbox_event set created_at = {value} where event_id = '{event}'")
+        everything = [plain] + [event for event, _ in extremes]
+        status = self.status()
+        self.assertEqual(status["backlog"], len(everything))
+        self.assertGreater(status["oldest_age_ms"], 0, "that of the plain event at least is known")
+        self.assertIn("oldest", self.do("status"))
+        self.assertEqual([r["event_id"] for r in self.records_of("find")], everything)
+        self.assertEqual(len(self.do("find").splitlines()), len(everything) + 2)
+        for age in ("--older-than", "--newer-than"):
+            self.records_of("find", age, "1h")
+        for event in everything:
+            self.assertEqual(self.explain(event)["why"], "no_relay")
+
+        relay = self.open_relay("block")
+        self.wait_for_delivery(*everything)
+        self.wait_for_status(backlog=0, oldest_age_ms=None)
+        self.assertEqual(relay.stop(), 0)
+
+    def test_find_topics_by_pattern(self):
+        topics = ["a%b", "a_b", "a!b", "a*b", "axb", "A_B", "a[b]", "ünïcode", "a\\b"]
+        events = {topic: self.emit("k", topic=topic) for topic in topics}
+        for pattern in ["a%b", "a_b", "a!b", "a?b", "a*", "*b", "[a]*b", "a\\*b", "ünïc*", "?*n*code", "a\\\\b", "*", "none*"]:
+            wanted = [events[topic] for topic in topics if matches(topic, pattern)]
+            self.assertEqual([r["event_id"] for r in self.records_of("find", "--topic", pattern)], wanted, pattern)
+
+    def test_each_event_that_is_given_up_is_reported_b121(self):
+        relay = self.open_relay("block", max_attempts=1)
+        given_up = [self.emit(f"k-{n}") for n in range(5)]
+        self.wait_for_status(blocked=5, backlog=5, oldest_age_ms=None)
+        log = relay.log()
+        for event in given_up:
+            self.assertIn(event, log)
+        ended = self.relay.command("dead", "list")
+        self.assertEqual((ended.returncode, ended.stdout), (0, "0 dead events\n"))
+        self.assertIn("5 blocked events wait for an operator: outbox-relay dead list --blocked", ended.stderr)
+        # A dry run names all that the change asks for.
+        dry = self.do("dead", "discard", "--blocked", "--all", "--dry-run")
+        self.assertIn("; --count 5 --break-order does it", dry)
+        arguments = dry.split(";")[1].split("does it")[0].split()
+        # A later event of another key is not hidden behind them, nor is its age.
+        self.assertEqual(relay.stop(), 0)
+        self.emit("other", topic=self.topic)
+        self.assertIsNotNone(self.status()["oldest_age_ms"])
+        self.emit("k-1", topic=self.topic)
+        self.assertEqual(self.do("dead", "discard", "--blocked", "--all", *arguments), "5 blocked events discarded\n")
+
     def test_explain_a_retry(self):
         relay = self.open_relay("block", max_attempts=5, retry_backoff="1h", max_retry_backoff="2h")
         event = self.emit("k-1")
@@ -239,6 +299,8 @@ class Operator(test_end_to_end.EndToEnd):
 
 class SqliteOperatorTest(Operator, test_end_to_end.SqliteTest):
     waits_for_a_sweep = True
+    extremes = ("9223372036854775807", "-9223372036854775808", "1e308", "9e999", "-9e999", "''", "'infinity'", "x'00ff'",
+                "'0000-01-01T00:00:00Z'", "'9999-12-31T23:59:59.999Z'", "0")
 
     def sql(self, statement):
         connection = sqlite3.connect(self.path, timeout=60)
@@ -250,11 +312,17 @@ class SqliteOperatorTest(Operator, test_end_to_end.SqliteTest):
 
 
 class PostgresOperatorTest(Operator, test_end_to_end.PostgresTest):
+    extremes = ("'infinity'", "'-infinity'", "'294276-12-31 23:59:59.999999+00'", "'4714-11-24 00:00:00+00 BC'",
+                "'0001-01-01 00:00:00+00'", "'9999-12-31 23:59:59.999999+00'", "'epoch'")
+
     def sql(self, statement):
         self.server.psql(statement, self.database)
 
 
 class MysqlLike(Operator):
+    extremes = ("'1970-01-01 00:00:01'", "'2038-01-19 03:14:07.999999'", "'0000-00-00 00:00:00'")
+    lenient = "set sql_mode = '', time_zone = '+00:00'; "
+
     def sql(self, statement):
         self.server.sql(statement, self.database)
 

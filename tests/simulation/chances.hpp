@@ -52,6 +52,9 @@ enum class Chance : std::uint8_t {
   kRequeue,
   kUnblock,
   kMend,
+  kRefusedConfirm,  // an event whose row the database refuses to remove
+  kIgnoredConfirm,  // or does not remove, and says nothing
+  kLetGo,           // from now on it does
   kCount,
 };
 

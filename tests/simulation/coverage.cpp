@@ -23,7 +23,7 @@ struct EngineProbe {
   }
   static std::string Name(simulation::Coverage::Part part, int state) {
     static const char* const modes[] = {"standby", "active", "retiring", "lost"};
-    static const char* const states[] = {"free",  "queued",  "sent",      "unknown",
+    static const char* const states[] = {"free",  "queued",  "sent",      "tried",  "unknown",
                                          "acked", "failing", "releasing", "settled"};
     static const char* const whys[] = {"none", "retried", "failing", "barrier", "sweep"};
     static const char* const phases[] = {"standby", "holding", "winding up", "handing over", "stopping", "stopped"};
@@ -106,10 +106,14 @@ const std::vector<Coverage::Way>& Coverage::Known() {
       event(State::kQueued, State::kFree),  // dropped at a deadline
       event(State::kSent, State::kAcked),
       event(State::kSent, State::kUnknown),
-      event(State::kSent, State::kFailing),
+      event(State::kQueued, State::kTried),
+      event(State::kTried, State::kAcked),
+      event(State::kTried, State::kFailing),
+      event(State::kTried, State::kSettled),
       event(State::kSent, State::kSettled),
       event(State::kUnknown, State::kSettled),
       event(State::kAcked, State::kSettled),
+      event(State::kAcked, State::kFailing),  // delivered, and its row stays
       event(State::kFailing, State::kSettled),
       event(State::kSettled, State::kFree),
       begun(Why::kFailing),

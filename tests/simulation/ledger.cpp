@@ -1,5 +1,7 @@
 #include "tests/simulation/ledger.hpp"
 
+#include <algorithm>
+
 namespace outbox::simulation {
 
 std::string Ledger::Name(EventNumber e) const {
@@ -35,9 +37,11 @@ void Ledger::Stored(const Row& row, std::uint32_t lane) {
     return Break("I2 ghost: " + (e < fates_.size() ? Name(e) : "an unknown row") + " was never committed");
   Fate& fate = fates_[e];
   if (row.key != fate.key || lane != fate.lane) return Break("I3 integrity: " + Name(e) + " is another record");
+  Moved(e);
   if (fate.stored++ > 0) return CheckDuplicate(e);
   ++delivered_;
   CheckOrder(e);
+  if (only_refusals_) CheckFlow(e);
 }
 
 // What was requeued is outside the order.
@@ -52,6 +56,21 @@ void Ledger::CheckOrder(EventNumber e) {
   }
 }
 
+void Ledger::CheckFlow(EventNumber e) {
+  const auto is_poison = [this](EventNumber other) {
+    return fates_[other].poison != Poison::kNone || fates_[other].mended;
+  };
+  const Fate& fate = fates_[e];
+  if (fate.requeued || is_poison(e)) return;
+  if (fate.key != kNoKey) {
+    const auto& of_key = of_key_[static_cast<std::size_t>(fate.key)];
+    if (std::any_of(of_key.begin(), of_key.end(), is_poison)) return;
+  }
+  const Time waited = world_.now() - std::max(fate.committed_at, kRelaysWork);
+  if (waited > flows_within_)
+    Break(fmt::format("I10 flow: {} waited {} ms, though only others are refused", Name(e), waited / kMillisecond));
+}
+
 void Ledger::CheckDuplicate(EventNumber e) {
   ++duplicates_;
   for (const FaultTime& f : faults_)
@@ -62,10 +81,24 @@ void Ledger::CheckDuplicate(EventNumber e) {
 }
 
 void Ledger::Deleted(EventNumber e) {
+  Moved(e);
   if (!fates_[e].acked) Break("I6 confirm: " + Name(e) + " was deleted and never acknowledged");
 }
 
+void Ledger::RecordedAsDelivered(EventNumber e) {
+  if (!fates_[e].acked) Break("I11 delivered: " + Name(e) + " is recorded so and was never acknowledged");
+  Moved(e);
+  fates_[e].recorded_at = std::min(fates_[e].recorded_at, world_.now());
+}
+
+void Ledger::SentOfRead(EventNumber e, Time read_at) {
+  if (read_at > fates_[e].recorded_at)
+    Break("I11 delivered: " + Name(e) + " was recorded so, then read and sent again");
+}
+
 void Ledger::FailureTaken(EventNumber e, bool token_holds) {
+  Moved(e);
+  if (fates_[e].key != kNoKey) failed_keys_.insert(fates_[e].key);
   if (!token_holds) Break("I7 lease: a stale owner's failure of " + Name(e) + " was taken");
 }
 

@@ -11,10 +11,16 @@
 //   I7 lease safety       nobody sends without a live lease; a stale owner's failures change nothing; a lease ends only
 //                         where something kept it from being renewed
 //   I8 a killer is found  where relays end by nothing else, an event ends few of them, and no other one is blamed
+//   I9 fairness           what no earlier event of its key holds up is read as soon as without the rows that fail
+//   I10 flow               where events are refused and nothing else goes wrong, those of other keys are delivered soon
+//   I11 delivered         what is recorded as delivered was acknowledged, and is never read and sent again
+//   I12 silence           while rows wait and nothing moves, no relay says that all is well
 #pragma once
 
 #include <bit>
 #include <cstdint>
+#include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -36,6 +42,9 @@ enum class Poison : std::uint8_t {
   kKiller,      // ends the relay that sends it
 };
 
+// What the database does about the delete of its row.
+enum class Stays : std::uint8_t { kNot, kRefused, kIgnored };
+
 // As it lies in the table and travels to the broker.
 struct Row {
   RowId id;
@@ -47,14 +56,17 @@ struct Fate {
   int key;
   std::uint32_t lane, shard;
   Poison poison;
-  RowId id;                  // of its present row
+  RowId id;  // of its present row
+  Time committed_at = 0;
   std::uint32_t commit = 0;  // number of the transaction that made the row visible, 0 = not committed
-  bool rolled_back = false, dead = false, requeued = false;
+  bool rolled_back = false, dead = false, requeued = false, mended = false;
   bool acked = false;  // a report with an offset was made
   std::uint32_t stored = 0;
   Time first_sent = kForever;
   std::uint32_t refusals = 0;
-  std::uint32_t ended = 0;  // relays, since somebody last tried it again
+  Stays stays = Stays::kNot;
+  Time recorded_at = kForever;  // as delivered
+  std::uint32_t ended = 0;      // relays, since somebody last tried it again
 };
 
 class Ledger {
@@ -69,20 +81,36 @@ class Ledger {
                           scenario.storage_error + scenario.database_outage + scenario.database_clock +
                           scenario.broker_outage ==
                       0),
+        only_refusals_(only_killers_ && scenario.relays == 1 &&
+                       scenario.killer + scenario.wall_clock + scenario.ack_lost + scenario.implied + scenario.stall +
+                               scenario.stateless + scenario.fatal ==
+                           0),
+        flows_within_(kSlowestFlow + 15 * scenario.broker_answers_us),
         most_ended_(kMostEnded + std::bit_width(scenario.window)),
         of_key_(static_cast<std::size_t>(scenario.keys)) {}
 
   EventNumber Written(const Fate& fate);
-  void Committed(EventNumber e, std::uint32_t commit) { fates_[e].commit = commit; }
+  void Committed(EventNumber e, std::uint32_t commit) {
+    fates_[e].commit = commit;
+    fates_[e].committed_at = world_.now();
+  }
   void RolledBack(EventNumber e) { fates_[e].rolled_back = true; }
   void Requeued(EventNumber e, RowId id, std::uint32_t commit);
-  void Died(EventNumber e) { fates_[e].dead = true; }
+  void Died(EventNumber e) {
+    fates_[e].dead = true;
+    Moved(e);
+  }
+  void RecordedAsDelivered(EventNumber e);
+  // It is sent, of a read at that time.
+  void SentOfRead(EventNumber e, Time read_at);
 
   void Sent(EventNumber e, bool lease_lives);
   void Stored(const Row& row, std::uint32_t lane);
   void Acked(EventNumber e) { fates_[e].acked = true; }
   void Deleted(EventNumber e);
   void FailureTaken(EventNumber e, bool token_holds);
+  // Rescans find the key's other events, and take their time.
+  [[nodiscard]] bool EverFailed(int key) const { return failed_keys_.contains(key); }
   void EndsRelay(EventNumber e);
   void Blamed(EventNumber e);  // for the end of relays
 
@@ -91,6 +119,8 @@ class Ledger {
   // One at full speed, one for each doubling of the first steps, and three that had marked it.
   static constexpr std::uint32_t kMostEnded = 4;
   void Fault(std::uint32_t shard, Time lasts = 0);
+  // From the commit, or from when the relay has surely begun.
+  static constexpr Time kSlowestFlow = 1'500 * kMillisecond, kRelaysWork = 3 * kSecond;
   // By the database's clock, or nearly: a fault of its own, as a few troubles that are none may add up to it.
   void LeaseEnds(std::uint32_t shard);
   // Leases may end earlier by the database's clock than anybody can know.
@@ -104,6 +134,11 @@ class Ledger {
   [[nodiscard]] Fate& Of(EventNumber e) { return fates_[e]; }
   [[nodiscard]] const std::vector<Fate>& fates() const { return fates_; }
   [[nodiscard]] std::string Name(EventNumber e) const;
+  // When an event of the shard last came to the topic, left the outbox or was recorded as failed.
+  [[nodiscard]] Time MovedAt(std::uint32_t shard) const {
+    const auto at = moved_at_.find(shard);
+    return at == moved_at_.end() ? 0 : at->second;
+  }
   [[nodiscard]] std::uint64_t delivered() const { return delivered_; }
   [[nodiscard]] std::uint64_t duplicates() const { return duplicates_; }
   [[nodiscard]] std::size_t faults() const { return faults_.size(); }
@@ -114,15 +149,20 @@ class Ledger {
     std::uint32_t shard;
     Time begin, end;
   };
+  void Moved(EventNumber e) { moved_at_[fates_[e].shard] = world_.now(); }
   void CheckOrder(EventNumber e);
   void CheckDuplicate(EventNumber e);
+  void CheckFlow(EventNumber e);
 
   World& world_;
   History& history_;
-  const bool leases_may_end_, only_killers_;
+  const bool leases_may_end_, only_killers_, only_refusals_;
+  const Time flows_within_;
   const std::uint32_t most_ended_;
   std::vector<Fate> fates_;
   std::vector<std::vector<EventNumber>> of_key_;
+  std::set<int> failed_keys_;
+  std::map<std::uint32_t, Time> moved_at_;  // of a shard
   std::vector<FaultTime> faults_;
   Time last_fault_ = 0, unsure_until_ = -1;
   std::uint64_t delivered_ = 0, duplicates_ = 0;

@@ -27,14 +27,28 @@ bool ModelProducer::Refuses(const Request& request) {
   return refuses;
 }
 
-void ModelProducer::Publish(publish::Lane lane, const Row& row, std::uint32_t event) {
+void ModelProducer::Publish(publish::Lane lane, const Row& row, std::uint32_t event, std::uint32_t epoch) {
+  if (publish::IsTrial(epoch)) {
+    const auto request = std::make_shared<Request>();
+    request->records.push_back({row, event, run_.world.now()});
+    trials_->flying.emplace_back(lane, request);
+    return AwaitTrial(trials_, lane, request);
+  }
   if (producer_->dead) return;
   producer_->lanes[lane].queue.push_back({row, event, run_.world.now()});
   Pull(producer_, lane);
 }
 
 void ModelProducer::Reset(std::uint32_t epoch) {
-  Kill();
+  if (publish::IsTrial(epoch)) {
+    KillTrials();
+    return run_.world.After(run_.world.Between(100, 20'000), [this, epoch] {
+      trials_ = std::make_shared<Trials>();
+      trials_->epoch = epoch;
+      listener_.reset(epoch);
+    });
+  }
+  KillMain();
   run_.world.After(run_.world.Between(100, 20'000), [this, epoch] {
     producer_ = std::make_shared<Producer>();
     producer_->epoch = epoch;
@@ -43,6 +57,11 @@ void ModelProducer::Reset(std::uint32_t epoch) {
 }
 
 void ModelProducer::Kill() {
+  KillMain();
+  KillTrials();
+}
+
+void ModelProducer::KillMain() {
   const Handle old = producer_;
   old->dead = true;
   if (std::exchange(old->killed, true)) return;
@@ -90,7 +109,7 @@ void ModelProducer::Fly(const Handle& p, publish::Lane at) {
     }
     lane.flying.push_back(request);
   }
-  if (!too_old.empty()) Report(p, too_old, Outcome::kUnknown);
+  if (!too_old.empty()) Report(p->epoch, too_old, Outcome::kUnknown);
   Await(p, at);
 }
 
@@ -131,10 +150,13 @@ void ModelProducer::Answer(const Handle& p, publish::Lane at) {
       lane.flying.pop_front();
       Await(p, at);
     } else {
+      // The client ends first, and then says what was refused.
       request->refused = true;
       p->dead = true;
+      listener_.failed();
     }
-    return Report(p, request->records, Outcome::kRefused);
+    return run_.world.After(run_.world.Between(0, 90),
+                            [this, p, request] { Report(p->epoch, request->records, Outcome::kRefused); });
   }
   if (!has_state && others && run_.chances.Happens(Chance::kStateless, s.stateless)) {
     // The second request is taken as the first; the client concludes that the first was stored too.
@@ -142,7 +164,7 @@ void ModelProducer::Answer(const Handle& p, publish::Lane at) {
     run_.ledger.Fault(shard_);
     lane.flying.pop_front();
     lane.known = run_.world.now();
-    Report(p, request->records, implied);
+    Report(p->epoch, request->records, implied);
     return Await(p, at);
   }
   if (others && run_.chances.Happens(Chance::kImplied, s.implied)) {
@@ -151,7 +173,7 @@ void ModelProducer::Answer(const Handle& p, publish::Lane at) {
     Store(*request, at, false);
     lane.known = run_.world.now();
     lane.flying.pop_front();
-    Report(p, request->records, implied);
+    Report(p->epoch, request->records, implied);
     return Await(p, at);
   }
   if (run_.chances.Happens(Chance::kAckLost, s.ack_lost)) {
@@ -159,17 +181,63 @@ void ModelProducer::Answer(const Handle& p, publish::Lane at) {
     run_.history.Say("its acknowledgement is lost");
     run_.ledger.Fault(shard_);
     p->dead = true;
-    return Report(p, request->records, Outcome::kUnknown);
+    return Report(p->epoch, request->records, Outcome::kUnknown);
   }
   Store(*request, at, true);
   lane.known = run_.world.now();
   lane.flying.pop_front();
-  Report(p, request->records, Outcome::kStored);
+  Report(p->epoch, request->records, Outcome::kStored);
   if (p->dead) return;
   if (!lane.flying.empty())
     Await(p, at);
   else if (!lane.queue.empty())
     Pull(p, at);
+}
+
+// What is on the wire has an order with nothing.
+void ModelProducer::KillTrials() {
+  if (std::exchange(trials_->dead, true)) return;
+  for (const auto& [lane, request] : trials_->flying) {
+    if (request->settled || run_.world.Coin() || !Takes(request->records[0].row)) continue;
+    request->settled = true;
+    if (run_.world.Coin())
+      Store(*request, lane, false);
+    else
+      run_.world.After(run_.world.Between(1, 3 * kSecond),
+                       [this, request = request, where = lane] { Store(*request, where, false); });
+  }
+}
+
+void ModelProducer::AwaitTrial(const std::shared_ptr<Trials>& trials, publish::Lane lane,
+                               const std::shared_ptr<Request>& request) {
+  const Time answer = run_.world.now() + run_.world.Between(50, run_.scenario.broker_answers_us);
+  run_.world.At(std::max(answer, run_.broker.down_until), [this, trials, lane, request] {
+    if (trials->dead || request->settled) return;
+    if (run_.world.now() < run_.broker.down_until) return AwaitTrial(trials, lane, request);
+    AnswerTrial(*trials, lane, *request);
+  });
+}
+
+void ModelProducer::AnswerTrial(Trials& trials, publish::Lane lane, Request& request) {
+  const std::string name = run_.ledger.Name(request.records[0].row.event);
+  if (run_.chances.Happens(Chance::kStall, run_.scenario.stall)) {
+    run_.history.Say("broker gives no answer to the trial of {}", name);
+    return run_.ledger.Fault(shard_, kDeliveryTimeout * 11 / 10);
+  }
+  request.settled = true;
+  if (Refuses(request)) {
+    run_.history.Say("broker refuses the trial of {}", name);
+    return Report(trials.epoch, request.records, Outcome::kRefused);
+  }
+  if (run_.chances.Happens(Chance::kAckLost, run_.scenario.ack_lost)) {
+    Store(request, lane, false);
+    run_.history.Say("its acknowledgement is lost");
+    run_.ledger.Fault(shard_);
+    // Given up, or sent again by the client, which has no number by which a broker could recognise it.
+    if (run_.world.Coin()) return Report(trials.epoch, request.records, Outcome::kUnknown);
+  }
+  Store(request, lane, true);
+  Report(trials.epoch, request.records, Outcome::kStored);
 }
 
 void ModelProducer::Store(const Request& request, publish::Lane lane, bool acked) {
@@ -179,10 +247,10 @@ void ModelProducer::Store(const Request& request, publish::Lane lane, bool acked
   }
 }
 
-void ModelProducer::Report(const Handle& p, const std::vector<Record>& records, Outcome outcome) {
+void ModelProducer::Report(std::uint32_t epoch, const std::vector<Record>& records, Outcome outcome) {
   std::vector<publish::Report> reports;
   reports.reserve(records.size());
-  for (const Record& r : records) reports.push_back({r.event, p->epoch, outcome, 0});
+  for (const Record& r : records) reports.push_back({r.event, epoch, outcome, 0});
   listener_.reported(std::move(reports));
 }
 

@@ -45,9 +45,14 @@ class ModelProducer {
   };
 
   ModelProducer(Run run, std::uint32_t shard, Listener listener)
-      : run_(run), shard_(shard), listener_(std::move(listener)), producer_(std::make_shared<Producer>()) {}
+      : run_(run),
+        shard_(shard),
+        listener_(std::move(listener)),
+        producer_(std::make_shared<Producer>()),
+        trials_(std::make_shared<Trials>()) {}
 
-  void Publish(publish::Lane lane, const Row& row, std::uint32_t event);
+  // To the stream of the epoch: the main one, or the trials.
+  void Publish(publish::Lane lane, const Row& row, std::uint32_t event, std::uint32_t epoch);
   void Reset(std::uint32_t epoch);
   // What is on the wire may still arrive, now or after the next producer has begun: for each lane a prefix.
   void Kill();
@@ -75,13 +80,24 @@ class ModelProducer {
     std::unordered_map<publish::Lane, Lane> lanes;
   };
   using Handle = std::shared_ptr<Producer>;
+  // Each record is a request of its own; they have no order.
+  struct Trials {
+    std::uint32_t epoch = publish::kTrialEpochs | 1;
+    bool dead = false;
+    std::vector<std::pair<publish::Lane, std::shared_ptr<Request>>> flying;
+  };
+
+  void AwaitTrial(const std::shared_ptr<Trials>& trials, publish::Lane lane, const std::shared_ptr<Request>& request);
+  void AnswerTrial(Trials& trials, publish::Lane lane, Request& request);
+  void KillMain();
+  void KillTrials();
 
   void Pull(const Handle& p, publish::Lane lane);
   void Fly(const Handle& p, publish::Lane lane);
   void Await(const Handle& p, publish::Lane lane);
   void Answer(const Handle& p, publish::Lane lane);
   void Store(const Request& request, publish::Lane lane, bool acked);
-  void Report(const Handle& p, const std::vector<Record>& records, publish::Outcome outcome);
+  void Report(std::uint32_t epoch, const std::vector<Record>& records, publish::Outcome outcome);
   [[nodiscard]] bool Takes(const Row& row) const;
   [[nodiscard]] bool Refuses(const Request& request);
 
@@ -89,6 +105,7 @@ class ModelProducer {
   const std::uint32_t shard_;
   const Listener listener_;
   Handle producer_;
+  std::shared_ptr<Trials> trials_;
 };
 
 }  // namespace outbox::simulation

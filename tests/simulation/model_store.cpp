@@ -1,6 +1,7 @@
 #include "tests/simulation/model_store.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace outbox::simulation {
 
@@ -17,47 +18,190 @@ void ModelStore::Commit(const std::vector<Row>& rows) {
   }
 }
 
+template <class F>
+void ModelStore::EachThatMayGo(std::uint32_t shard, F f) const {
+  std::vector<int> held;  // few, if any
+  for (const auto& [id, stored] : rows_) {
+    if (stored.shard != shard) continue;
+    const int key = stored.row.key;
+    const auto retry = retries_.find(id);
+    const bool behind = key != kNoKey && std::find(held.begin(), held.end(), key) != held.end();
+    const bool delivered = retry != retries_.end() && retry->second.delivered;
+    const bool holds_back = retry != retries_.end() && (!delivered || mutant_ == Mutant::kDeliveredHoldsBack);
+    if (holds_back && key != kNoKey && !behind && mutant_ != Mutant::kSkipBlockedHead) held.push_back(key);
+    if (delivered && mutant_ != Mutant::kDeliveredComesAgain) continue;
+    if (!f(id, stored, retry == retries_.end() ? nullptr : &retry->second, behind)) return;
+  }
+}
+
 Snapshot ModelStore::Look(std::uint32_t shard, Position& position) const {
   Snapshot seen;
   seen.commit = commits_;
+  seen.at = world_.now();
   bool late_ones = mutant_ != Mutant::kIdCursorOnly, fresh_ones = true;
   if (mutant_ == Mutant::kSeparateSweep && position.cursor > 0) {
     late_ones = ++position.reads % 4 == 0;
     fresh_ones = !late_ones;
     if (fresh_ones) seen.commit = position.commit;
   }
-  std::vector<int> held;  // few, if any
-  for (const auto& [id, stored] : rows_) {
-    if (stored.shard != shard) continue;
-    const int key = stored.row.key;
-    bool returned_later = false;
-    std::uint32_t attempts = 0;
-    if (!retries_.empty()) {
-      const bool behind = key != kNoKey && std::find(held.begin(), held.end(), key) != held.end();
-      if (const auto retry = retries_.find(id); retry != retries_.end()) {
-        if (key != kNoKey && mutant_ != Mutant::kSkipBlockedHead) held.push_back(key);
-        attempts = std::max(1u, retry->second.attempts);
-        returned_later = !retry->second.blocked && retry->second.due <= clock();
-        if (!returned_later) continue;
-      }
-      if (behind) continue;
-    }
-    const bool passed = id <= position.cursor && (stored.commit <= position.commit || !late_ones);
-    if ((passed || (id > position.cursor && !fresh_ones)) && !returned_later) continue;
-    seen.rows.push_back({stored.row, attempts});
-  }
+  std::vector<std::pair<Time, Found>> due;
+  std::size_t looked = 0;
   if (!rows_.empty()) seen.last_id = fresh_ones ? rows_.rbegin()->first : position.cursor;
+  EachThatMayGo(shard, [&](RowId id, const Stored& stored, const Retry* retry, bool behind) {
+    const bool fresh = id > position.cursor;
+    if (fresh && fresh_ones && looked++ == kMostRows) {
+      seen.cut = true;
+      seen.last_id = id - 1;
+      return false;
+    }
+    if (behind || (retry != nullptr && (retry->blocked || retry->due > clock()))) return true;
+    const Found found{stored.row, retry == nullptr ? 0 : std::max(1u, retry->attempts)};
+    if (fresh && fresh_ones)
+      seen.fresh.push_back(found);
+    else if (!fresh && retry != nullptr)
+      due.emplace_back(retry->due, found);
+    else if (!fresh && stored.commit > position.commit && late_ones)
+      seen.late.push_back(found);
+    return true;
+  });
+  std::stable_sort(due.begin(), due.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (auto& [when, found] : due) seen.due.push_back(found);
   return seen;
 }
 
-void ModelStore::Confirm(const std::vector<Row>& rows) {
+Snapshot ModelStore::LookBelow(std::uint32_t shard, const Position& position, Rescan& rescan) const {
+  if (rescan.end == 0) rescan = {0, std::max<RowId>(position.cursor, 1), commits_};
+  Snapshot seen;
+  seen.commit = commits_;
+  seen.last_id = position.cursor;
+  std::size_t looked = 0;
+  EachThatMayGo(shard, [&](RowId id, const Stored& stored, const Retry* retry, bool behind) {
+    if (id > position.cursor) return false;
+    if (id > rescan.cursor && looked++ == kMostRescanned) {
+      seen.cut = true;
+      seen.last_id = id - 1;
+      return false;
+    }
+    if (behind || retry != nullptr) return true;
+    if (id > rescan.cursor)
+      seen.fresh.push_back({stored.row, 0});
+    else if (stored.commit > rescan.commit && mutant_ != Mutant::kRescanWithoutLateRows)
+      seen.late.push_back({stored.row, 0});
+    return true;
+  });
+  return seen;
+}
+
+std::vector<Found> ModelStore::Choose(Snapshot snapshot, Position& position, std::uint32_t limit, const InHand& in_hand,
+                                      bool& more) const {
+  for (auto* rows : {&snapshot.late, &snapshot.due, &snapshot.fresh})
+    std::erase_if(*rows, [&](const Found& found) { return in_hand(found.row.id); });
+  std::vector<Found> chosen;
+  const auto take = [&](const std::vector<Found>& rows, std::size_t most) {
+    const std::size_t n = std::min({rows.size(), most, limit - chosen.size()});
+    chosen.insert(chosen.end(), rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(n));
+    return n;
+  };
+  // Until all late rows are chosen the position stays.
+  more = take(snapshot.late, limit) < snapshot.late.size();
+  if (more) return chosen;
+  const std::size_t room = limit - chosen.size();
+  std::size_t for_due = std::max(room / 2, room - std::min(room, snapshot.fresh.size()));
+  if (room == 1 && !snapshot.fresh.empty() && !snapshot.due.empty())
+    for_due = std::exchange(position.retry_is_next, !position.retry_is_next) ? 1 : 0;
+  if (mutant_ == Mutant::kRetriesFirst) for_due = room;
+  more = take(snapshot.due, for_due) < snapshot.due.size() || snapshot.cut;
+  const std::size_t fresh = take(snapshot.fresh, limit);
+  position.commit = snapshot.commit;
+  if (fresh < snapshot.fresh.size()) {
+    more = true;
+    position.cursor = snapshot.fresh[fresh].row.id - 1;
+  } else {
+    position.cursor = std::max(position.cursor, snapshot.last_id);
+  }
+  return chosen;
+}
+
+std::uint32_t ModelStore::ChooseBelow(Snapshot snapshot, const Position& position, Rescan& rescan, std::uint32_t limit,
+                                      const InHand& in_hand, std::vector<Found>& chosen) {
+  for (auto* rows : {&snapshot.late, &snapshot.fresh}) {
+    for (const Found& found : *rows) {
+      if (in_hand(found.row.id)) continue;
+      if (chosen.size() == limit) {
+        if (rows == &snapshot.late) return OUTBOX_RESCAN_GOES_ON;
+        rescan.cursor = found.row.id - 1;
+        rescan.commit = snapshot.commit;
+        return OUTBOX_RESCAN_GOES_ON;
+      }
+      chosen.push_back(found);
+    }
+  }
+  rescan.cursor = std::max(rescan.cursor, snapshot.last_id);
+  rescan.commit = snapshot.commit;
+  if (rescan.cursor >= position.cursor) {
+    rescan = {};
+    return OUTBOX_RESCAN_DONE;
+  }
+  if (rescan.cursor < rescan.end) return OUTBOX_RESCAN_GOES_ON;
+  rescan = {};
+  return OUTBOX_RESCAN_ENDED;
+}
+
+std::vector<EventNumber> ModelStore::Readable(std::uint32_t shard, const Snapshot& snapshot) const {
+  std::vector<EventNumber> readable;
+  std::vector<int> met;
+  for (const auto& [id, stored] : rows_) {
+    if (stored.shard != shard) continue;
+    const int key = stored.row.key;
+    const bool behind = key != kNoKey && std::find(met.begin(), met.end(), key) != met.end();
+    if (key != kNoKey && !behind) met.push_back(key);
+    if (!behind && stored.commit <= snapshot.commit && !retries_.contains(id)) readable.push_back(stored.row.event);
+  }
+  return readable;
+}
+
+std::pair<std::size_t, std::size_t> ModelStore::RowsOf(std::uint32_t shard) const {
+  std::size_t all = 0, unfailed = 0;
+  for (const auto& [id, stored] : rows_) {
+    if (stored.shard != shard) continue;
+    ++all;
+    unfailed += retries_.contains(id) ? 0 : 1;
+  }
+  return {all, unfailed};
+}
+
+outbox_code ModelStore::Confirm(const std::vector<Row>& rows, std::vector<std::uint8_t>& kept) {
+  kept.assign(rows.size(), 0);
   for (const Row& row : rows) {
-    const auto it = rows_.find(row.id);
+    if (!rows_.contains(row.id) || ledger_.Of(row.event).stays != Stays::kRefused) continue;
+    history_.Say("database refuses to delete {}", ledger_.Name(row.event));
+    return OUTBOX_REFUSED;
+  }
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const auto it = rows_.find(rows[i].id);
     if (it == rows_.end()) continue;
+    kept[i] = ledger_.Of(it->second.row.event).stays == Stays::kIgnored ? 1 : 0;
+    if (kept[i] != 0) continue;
     history_.Say("database deletes {}", ledger_.Name(it->second.row.event));
     ledger_.Deleted(it->second.row.event);
-    Erase(row.id);
+    Erase(rows[i].id);
   }
+  return OUTBOX_OK;
+}
+
+std::uint64_t ModelStore::RemoveDelivered() {
+  std::vector<RowId> gone;
+  for (auto& [id, retry] : retries_) {
+    if (!retry.delivered || retry.due > clock()) continue;
+    retry.due = clock() + kSecond;
+    if (ledger_.Of(rows_.at(id).row.event).stays == Stays::kNot) gone.push_back(id);
+  }
+  for (const RowId id : gone) {
+    history_.Say("database deletes {} after all", ledger_.Name(rows_.at(id).row.event));
+    ledger_.Deleted(rows_.at(id).row.event);
+    Erase(id);
+  }
+  return gone.size();
 }
 
 bool ModelStore::Fail(std::uint32_t shard, std::uint64_t token, const std::vector<Failure>& failures) {
@@ -78,6 +222,12 @@ bool ModelStore::Fail(std::uint32_t shard, std::uint64_t token, const std::vecto
     ++retry.attempts;
     retry.due = clock() + f.retry_after;
     retry.blocked = f.disposition == OUTBOX_BLOCK;
+    retry.delivered = f.disposition == OUTBOX_DELIVERED;
+    if (retry.delivered) {
+      history_.Say("database records {} as delivered", ledger_.Name(f.row.event));
+      ledger_.RecordedAsDelivered(f.row.event);
+      continue;
+    }
     history_.Say("database records failure {} of {}{}", retry.attempts, ledger_.Name(f.row.event),
                  retry.blocked ? ", blocked" : "");
   }
@@ -93,7 +243,7 @@ void ModelStore::Unblock(EventNumber e) {
   const auto retry = retries_.find(ledger_.Of(e).id);
   if (retry == retries_.end()) return;
   history_.Say("operator unblocks {}", ledger_.Name(e));
-  retry->second = {0, clock(), false};
+  retry->second = {0, clock(), false, false};
   ledger_.Of(e).ended = 0;
 }
 
@@ -124,6 +274,10 @@ std::vector<EventNumber> ModelStore::Movable() const {
   for (const auto& [id, stored] : rows_) {
     const int key = stored.row.key;
     const auto retry = retries_.find(id);
+    if (retry != retries_.end() && retry->second.delivered) {
+      if (ledger_.Of(stored.row.event).stays == Stays::kNot) movable.push_back(stored.row.event);
+      continue;
+    }
     if (retry != retries_.end() && retry->second.blocked) {
       if (key != kNoKey) held.push_back(key);
     } else if (key == kNoKey || std::find(held.begin(), held.end(), key) == held.end()) {
@@ -131,6 +285,19 @@ std::vector<EventNumber> ModelStore::Movable() const {
     }
   }
   return movable;
+}
+
+std::optional<ModelStore::Waiting> ModelStore::LongestWaiting(std::uint32_t shard) const {
+  std::optional<Waiting> longest;
+  EachThatMayGo(shard, [&](RowId, const Stored& stored, const Retry* retry, bool behind) {
+    if (behind || (retry != nullptr && (retry->blocked || retry->delivered))) return true;
+    const EventNumber e = stored.row.event;
+    const Time due = retry == nullptr ? 0 : retry->due - clock_ahead_;
+    const Time since = std::max(ledger_.Of(e).committed_at, due);
+    if (!longest || since < longest->since) longest = Waiting{e, since};
+    return true;
+  });
+  return longest;
 }
 
 }  // namespace outbox::simulation

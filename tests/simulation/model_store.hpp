@@ -3,7 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "tests/simulation/ledger.hpp"
@@ -17,7 +20,14 @@ struct Position {
   std::uint64_t token = 0;
   RowId cursor = 0;
   std::uint32_t commit = 0;
-  std::uint32_t reads = 0;  // of the mutant with a sweep of its own
+  std::uint32_t reads = 0;     // of the mutant with a sweep of its own
+  bool retry_is_next = false;  // of a batch of one
+};
+
+// Likewise of the rescan beside the reading; end = 0 while there is none.
+struct Rescan {
+  RowId cursor = 0, end = 0;
+  std::uint32_t commit = 0;
 };
 
 struct Found {
@@ -25,11 +35,13 @@ struct Found {
   std::uint32_t attempts;
 };
 
-// What one statement saw.
+// What one statement saw; among it what the relay may have in hand.
 struct Snapshot {
-  std::vector<Found> rows;  // ascending; among them what the relay may have in hand
+  std::vector<Found> late, due, fresh;  // due: the longest due first; the others ascend
   std::uint32_t commit = 0;
-  RowId last_id = 0;
+  RowId last_id = 0;  // looked at up to here
+  bool cut = false;   // there are more rows behind
+  Time at = 0;
 };
 
 struct Failure {
@@ -55,31 +67,25 @@ class ModelStore {
   void Commit(const std::vector<Row>& rows);
 
   // ---- the verbs; reads and failures under the token of the shard ----
+  // A statement looks at so many new rows, however few of them may go.
+  static constexpr std::size_t kMostRows = 40, kMostRescanned = 8;
   [[nodiscard]] Snapshot Look(std::uint32_t shard, Position& position) const;
+  [[nodiscard]] Snapshot LookBelow(std::uint32_t shard, const Position& position, Rescan& rescan) const;
   // Of what was seen, at most `limit` that are not in hand; moves the position.
-  template <class InHand>
-  static std::vector<Found> Choose(const Snapshot& snapshot, Position& position, std::uint32_t limit, InHand&& in_hand,
-                                   bool& more) {
-    std::vector<Found> chosen;
-    more = false;
-    for (const Found& found : snapshot.rows) {
-      if (in_hand(found.row.id)) continue;
-      if (chosen.size() == limit) {
-        more = true;
-        // Late rows are below the cursor: until all of them are chosen it stays.
-        if (found.row.id > position.cursor) {
-          position.cursor = found.row.id - 1;
-          position.commit = snapshot.commit;
-        }
-        return chosen;
-      }
-      chosen.push_back(found);
-    }
-    position.cursor = std::max(position.cursor, snapshot.last_id);
-    position.commit = snapshot.commit;
-    return chosen;
-  }
-  void Confirm(const std::vector<Row>& rows);
+  using InHand = std::function<bool(RowId)>;
+  [[nodiscard]] std::vector<Found> Choose(Snapshot snapshot, Position& position, std::uint32_t limit,
+                                          const InHand& in_hand, bool& more) const;
+  // Likewise for a rescan. Returns OUTBOX_RESCAN_....
+  [[nodiscard]] static std::uint32_t ChooseBelow(Snapshot snapshot, const Position& position, Rescan& rescan,
+                                                 std::uint32_t limit, const InHand& in_hand,
+                                                 std::vector<Found>& chosen);
+  // New rows of the shard whose keys nothing holds up, and which a read that saw `snapshot` could have brought.
+  [[nodiscard]] std::vector<EventNumber> Readable(std::uint32_t shard, const Snapshot& snapshot) const;
+  // All rows, and those that have not failed.
+  [[nodiscard]] std::pair<std::size_t, std::size_t> RowsOf(std::uint32_t shard) const;
+  // OUTBOX_REFUSED where one of them is refused: then nothing is removed. `kept`: which are still there.
+  [[nodiscard]] outbox_code Confirm(const std::vector<Row>& rows, std::vector<std::uint8_t>& kept);
+  std::uint64_t RemoveDelivered();
   bool Fail(std::uint32_t shard, std::uint64_t token, const std::vector<Failure>& failures);
 
   // ---- the operator ----
@@ -90,6 +96,12 @@ class ModelStore {
 
   // Rows that nothing keeps from being delivered.
   [[nodiscard]] std::vector<EventNumber> Movable() const;
+  // The row of the shard that could have gone for the longest time: it waits for no other one, and for no retry.
+  struct Waiting {
+    EventNumber event;
+    Time since;
+  };
+  [[nodiscard]] std::optional<Waiting> LongestWaiting(std::uint32_t shard) const;
   [[nodiscard]] bool Has(EventNumber e) const { return rows_.contains(ledger_.Of(e).id); }
 
  private:
@@ -101,8 +113,12 @@ class ModelStore {
     std::uint32_t attempts = 0;
     Time due = 0;
     bool blocked = false;
+    bool delivered = false;  // and could not be removed; due = when that is tried again
   };
   void Erase(RowId id);
+  // f(id, stored, its failure or null) of each row of the shard that does not stand behind a failed one of its key.
+  template <class F>
+  void EachThatMayGo(std::uint32_t shard, F f) const;
 
   World& world_;
   Ledger& ledger_;

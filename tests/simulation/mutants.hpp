@@ -28,8 +28,19 @@ enum class Mutant : std::uint8_t {
   kSkipBlockedHead,
   kIdReuse,
   kOvertaking,
+  kRefusalIsOutage,
+  kEarlyTrial,
+  kOvertakenTrial,
   kMarksFade,
   kFirstStepsTogether,
+  kRewindOnSettle,
+  kKeyGoesOnEarly,
+  kRetriesFirst,
+  kRescanWithoutLateRows,
+  kConfirmRefusalIsOutage,
+  kDeliveredHoldsBack,
+  kDeliveredComesAgain,
+  kFailedReadIsForgotten,
 };
 
 struct MutantInfo {
@@ -38,7 +49,7 @@ struct MutantInfo {
   std::string_view scenario;  // in which it is looked for
 };
 
-inline constexpr std::array<MutantInfo, 17> kMutants = {{
+inline constexpr std::array<MutantInfo, 28> kMutants = {{
     {Mutant::kConfirmBeforeAck, "confirm-before-ack", "engine", "a row is deleted when its event is sent", "quiet"},
     {Mutant::kConfirmOnImplied, "confirm-on-implied", "client", "a success without an offset counts", "broker"},
     {Mutant::kIdCursorOnly, "id-cursor-only", "storage", "reads look above the last id only", "late-commits"},
@@ -59,9 +70,28 @@ inline constexpr std::array<MutantInfo, 17> kMutants = {{
      "poison-blocks"},
     {Mutant::kIdReuse, "id-reuse", "storage", "the id of a deleted newest row is given again", "late-commits"},
     {Mutant::kOvertaking, "overtaking", "client", "requests pass one that was refused", "poison-blocks"},
+    {Mutant::kEarlyTrial, "early-trial", "engine", "a trial does not wait for what was sent before it",
+     "poison-blocks"},
+    {Mutant::kOvertakenTrial, "overtaken-trial", "engine", "what follows a trial in its key goes with the others",
+     "poison-blocks"},
+    {Mutant::kRefusalIsOutage, "refusal-is-outage", "engine", "a refusal is waited for like an outage", "refusals"},
     {Mutant::kMarksFade, "marks-fade", "storage", "what was marked is forgotten with its owner", "killers"},
     {Mutant::kFirstStepsTogether, "first-steps-together", "shell", "all shards take their first steps at once",
      "killers"},
+    {Mutant::kRewindOnSettle, "rewind-on-settle", "engine", "each settled retry rewinds the reading", "many-failures"},
+    {Mutant::kKeyGoesOnEarly, "key-goes-on-early", "engine", "a key goes on before its rescan has ended",
+     "poison-blocks"},
+    {Mutant::kRetriesFirst, "retries-first", "storage", "due retries take whole batches", "many-failures"},
+    {Mutant::kRescanWithoutLateRows, "rescan-without-late-rows", "storage",
+     "a rescan does not look below where it stands", "late-commits-of-failing-keys"},
+    {Mutant::kConfirmRefusalIsOutage, "confirm-refusal-is-outage", "engine",
+     "a refused confirm is asked for again as it was", "refused-confirms"},
+    {Mutant::kDeliveredHoldsBack, "delivered-holds-back", "storage", "a key waits for an event that is delivered",
+     "refused-confirms"},
+    {Mutant::kDeliveredComesAgain, "delivered-comes-again", "storage", "what is recorded as delivered is read again",
+     "refused-confirms"},
+    {Mutant::kFailedReadIsForgotten, "failed-read-is-forgotten", "shell", "nobody hears that a read has failed",
+     "no-fault-of-note"},
 }};
 
 }  // namespace outbox::simulation

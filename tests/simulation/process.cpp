@@ -9,10 +9,14 @@ using engine::Write;
 
 namespace {
 
+// Reads, besides those that it takes to step over what stands before a row.
+constexpr std::size_t kMostLeftOut = 4;
+
 engine::Settings MakeSettings(const Scenario& s, std::uint64_t seed) {
   engine::Settings settings;
   settings.batch_events = s.batch;
   settings.window_events = s.window;
+  settings.max_awaiting_record = static_cast<std::uint32_t>(seed % 4) * s.window;
   settings.policies[0].max_attempts = 4;
   settings.policies[0].on_exhausted = s.on_exhausted;
   settings.policies[0].retry_backoff = 300 * kMillisecond;
@@ -22,15 +26,22 @@ engine::Settings MakeSettings(const Scenario& s, std::uint64_t seed) {
   settings.lease_margin = kLease / 5;
   settings.sweep_interval = kForever;  // a safety net would hide what must not be needed
   settings.lane_idle = s.mutant == Mutant::kNoFirstFlight ? 3 * kForever : kLaneIdle;
-  settings.min_backoff = 50 * kMillisecond;
+  settings.removal_interval = kSecond;
+  settings.min_backoff = s.backoff_us;
   settings.max_backoff = kSecond;
   settings.seed = seed;
 #ifdef OUTBOX_MUTANTS
   using Wrong = engine::Mutant;
-  settings.mutant = s.mutant == Mutant::kConfirmBeforeAck       ? Wrong::kConfirmBeforeAck
-                    : s.mutant == Mutant::kOptimisticDeadLetter ? Wrong::kOptimisticDeadLetter
-                    : s.mutant == Mutant::kRestartInReportOrder ? Wrong::kRestartInReportOrder
-                                                                : Wrong::kNone;
+  settings.mutant = s.mutant == Mutant::kConfirmBeforeAck         ? Wrong::kConfirmBeforeAck
+                    : s.mutant == Mutant::kOptimisticDeadLetter   ? Wrong::kOptimisticDeadLetter
+                    : s.mutant == Mutant::kRestartInReportOrder   ? Wrong::kRestartInReportOrder
+                    : s.mutant == Mutant::kRewindOnSettle         ? Wrong::kRewindOnSettle
+                    : s.mutant == Mutant::kKeyGoesOnEarly         ? Wrong::kKeyGoesOnEarly
+                    : s.mutant == Mutant::kRefusalIsOutage        ? Wrong::kRefusalIsOutage
+                    : s.mutant == Mutant::kEarlyTrial             ? Wrong::kEarlyTrial
+                    : s.mutant == Mutant::kOvertakenTrial         ? Wrong::kOvertakenTrial
+                    : s.mutant == Mutant::kConfirmRefusalIsOutage ? Wrong::kConfirmRefusalIsOutage
+                                                                  : Wrong::kNone;
 #endif
   return settings;
 }
@@ -128,34 +139,50 @@ void ShardProcess::Execute(const Command& c, std::span<const EventIndex> events,
   if (process_.dead) return;
   switch (c.what) {
     case Do::kReserve:
-      Reserve(c.sweep, c.rows);
+      Reserve(c.sweep, c.rows, c.skip_retries);
       break;
     case Do::kPublish:
-      Publish(events);
+      Publish(events, c.epoch);
       break;
     case Do::kReset:
+      left_out_.clear();
       parts_.history.Say("relay {} resets the producer of shard {}", process_.id, shard_);
       if (std::min(parts_.store.leases.Left(process_.id, parts_.store.clock()),
                    process_.told_until - parts_.world.now()) < kLease / 4)
         parts_.ledger.LeaseEnds(shard_);
       producer_.Reset(c.epoch);
       break;
-    case Do::kConfirm:
+    case Do::kConfirm: {
+      const auto kept = std::make_shared<std::vector<std::uint8_t>>();
+      process_.Call(
+          Process::Kind::kWrite, [this, rows = Rows(events), kept] { return parts_.store.Confirm(rows, *kept); },
+          [this, kept](outbox_code code) {
+            Turn([this, code, kept] {
+              const bool told = code == OUTBOX_OK;
+              engine_.Written(Write::kConfirm, code,
+                              told ? std::span<const std::uint8_t>(*kept) : std::span<const std::uint8_t>());
+            });
+          });
+      break;
+    }
+    case Do::kRemove: {
+      const auto removed = std::make_shared<std::uint64_t>(0);
       process_.Call(
           Process::Kind::kWrite,
-          [this, rows = Rows(events)] {
-            parts_.store.Confirm(rows);
+          [this, removed] {
+            *removed = parts_.store.RemoveDelivered();
             return OUTBOX_OK;
           },
-          [this](outbox_code code) { Turn([this, code] { engine_.Written(Write::kConfirm, code); }); });
+          [this, removed](outbox_code code) { Turn([this, code, removed] { engine_.Removed(code, *removed); }); });
       break;
+    }
     case Do::kFail: {
       std::vector<Failure> rows;
       for (const auto& f : failures)
-        rows.push_back({Held(f.event).row, f.disposition, f.retry_after, f.error == publish::kEndsRelays});
+        rows.push_back({failed_.at(f.event), f.disposition, f.retry_after, f.error == publish::kEndsRelays});
       process_.Call(
           Process::Kind::kWrite,
-          [this, rows, token = batches_[engine_.BatchOf(failures[0].event)].token] {
+          [this, rows, token = failures[0].token] {
             return parts_.store.Fail(shard_, token, rows) ? OUTBOX_OK : OUTBOX_LEASE_LOST;
           },
           [this](outbox_code code) { Turn([this, code] { engine_.Written(Write::kFail, code); }); });
@@ -166,10 +193,16 @@ void ShardProcess::Execute(const Command& c, std::span<const EventIndex> events,
     case Do::kMark:
       Mark(events);
       break;
+    case Do::kDetach:
+      for (const EventIndex e : events) failed_[e] = Held(e).row;
+      break;
     case Do::kForget:
       for (const EventIndex e : events) {
-        forgotten_.push_back(Held(e).row.id);
-        if (parts_.scenario.mutant == Mutant::kForgetAtOnce) in_hand_.erase(Held(e).row.id);
+        const auto failed = failed_.find(e);
+        const RowId id = failed == failed_.end() ? Held(e).row.id : failed->second.id;
+        if (failed != failed_.end()) failed_.erase(failed);
+        forgotten_.push_back(id);
+        if (parts_.scenario.mutant == Mutant::kForgetAtOnce) in_hand_.erase(id);
       }
       break;
     case Do::kFreeBatch:
@@ -181,17 +214,18 @@ void ShardProcess::Execute(const Command& c, std::span<const EventIndex> events,
   }
 }
 
-void ShardProcess::Publish(std::span<const EventIndex> events) {
+void ShardProcess::Publish(std::span<const EventIndex> events, std::uint32_t epoch) {
   const bool lives = parts_.store.leases.Lives(shard_, process_.id, tenure_.token(), parts_.store.clock());
   for (const EventIndex e : events) {
     const Row& row = Held(e).row;
     parts_.history.Say("relay {} sends {} of shard {}", process_.id, parts_.ledger.Name(row.event), shard_);
     parts_.ledger.Sent(row.event, lives);
+    parts_.ledger.SentOfRead(row.event, batches_[engine_.BatchOf(e)].read_at);
     if (parts_.ledger.Of(row.event).poison == Poison::kKiller) {
       parts_.ledger.EndsRelay(row.event);
       return process_.crash();
     }
-    producer_.Publish(parts_.ledger.Of(row.event).lane, row, e);
+    producer_.Publish(parts_.ledger.Of(row.event).lane, row, e, epoch);
   }
 }
 
@@ -210,7 +244,7 @@ void ShardProcess::Mark(std::span<const EventIndex> events) {
       [this, owners](outbox_code code) { Turn([this, code, owners] { engine_.Marked(code, *owners); }); });
 }
 
-void ShardProcess::Reserve(bool sweep, std::uint32_t rows) {
+void ShardProcess::Reserve(std::uint32_t sweep, std::uint32_t rows, bool skip_retries) {
   asked_for_ = std::min(rows, parts_.scenario.batch);
   for (const RowId id : forgotten_) in_hand_.erase(id);
   forgotten_.clear();
@@ -218,33 +252,75 @@ void ShardProcess::Reserve(bool sweep, std::uint32_t rows) {
   const auto seen = std::make_shared<Snapshot>();
   process_.Call(
       Process::Kind::kRead,
-      [this, sweep, token, seen] {
+      [this, sweep, skip_retries, token, seen] {
         if (!parts_.store.leases.Holds(shard_, token)) return OUTBOX_LEASE_LOST;
         const bool gained = position_.token != token;
-        if (parts_.scenario.mutant == Mutant::kSharedCursor && gained)
+        if (parts_.scenario.mutant == Mutant::kSharedCursor && gained) {
           position_.token = token;
-        else if (sweep || gained)
+        } else if (sweep == OUTBOX_REWIND || gained) {
           position_ = {.token = token};
-        *seen = parts_.store.Look(shard_, position_);
+          rescan_ = {};
+        }
+        if (gained) left_out_.clear();
+        *seen = sweep == OUTBOX_RESCAN ? parts_.store.LookBelow(shard_, position_, rescan_)
+                                       : parts_.store.Look(shard_, position_);
+        // A storage may bring them all the same.
+        if (skip_retries && parts_.world.Coin()) seen->due.clear();
         return OUTBOX_OK;
       },
-      [this, seen](outbox_code code) {
-        if (code == OUTBOX_OK) return Arrived(*seen);
+      [this, seen, sweep](outbox_code code) {
+        if (code == OUTBOX_OK) return Arrived(*seen, sweep);
+        if (parts_.scenario.mutant == Mutant::kFailedReadIsForgotten) return;
+        left_out_.clear();
         // The session is gone with its position, or it goes on and the rows of this answer never come.
         bool more = false;
-        if (parts_.world.Coin())
+        std::vector<Found> lost;
+        const auto none = [](RowId) { return false; };
+        if (parts_.world.Coin()) {
           position_ = {};
-        else if (!seen->rows.empty())
-          (void)ModelStore::Choose(
-              *seen, position_, asked_for_, [](RowId) { return false; }, more);
+          rescan_ = {};
+        } else if (sweep == OUTBOX_RESCAN && seen->commit > 0) {
+          (void)ModelStore::ChooseBelow(*seen, position_, rescan_, asked_for_, none, lost);
+        } else if (seen->commit > 0) {
+          (void)parts_.store.Choose(*seen, position_, asked_for_, none, more);
+        }
         Turn([this, code] { engine_.ReserveFailed(code); });
       });
 }
 
-void ShardProcess::Arrived(const Snapshot& snapshot) {
+// I9, of a read that nothing but the rows themselves keeps from bringing a row: at most half of it is retries, and what
+// it steps over it steps over once.
+void ShardProcess::CheckFairness(const Snapshot& snapshot, const std::vector<Found>& rows) {
+  const std::vector<EventNumber> readable = parts_.store.Readable(shard_, snapshot);
+  const auto [all, unfailed] = parts_.store.RowsOf(shard_);
+  const std::size_t most = kMostLeftOut + all / ModelStore::kMostRows + 2 * unfailed / parts_.scenario.batch;
+  std::map<EventNumber, LeftOut> left_out;
+  for (const EventNumber e : readable) {
+    const Fate& fate = parts_.ledger.Of(e);
+    if (in_hand_.contains(fate.id) || parts_.ledger.EverFailed(fate.key)) continue;
+    LeftOut& now = left_out[e];
+    if (const auto before = left_out_.find(e); before != left_out_.end()) now = before->second;
+    now.most = std::max(now.most, most);
+    if (++now.reads > now.most)
+      parts_.ledger.Break(fmt::format("I9 fairness: {} reads have not brought {}, which nothing holds up", now.reads,
+                                      parts_.ledger.Name(e)));
+  }
+  for (const Found& found : rows) left_out.erase(found.row.event);
+  left_out_ = std::move(left_out);
+}
+
+void ShardProcess::Arrived(const Snapshot& snapshot, std::uint32_t sweep) {
   bool more = false;
-  std::vector<Found> rows = ModelStore::Choose(
-      snapshot, position_, asked_for_, [this](RowId id) { return in_hand_.contains(id); }, more);
+  std::uint32_t reached = OUTBOX_RESCAN_DONE;
+  std::vector<Found> rows;
+  const auto in_hand = [this](RowId id) { return in_hand_.contains(id); };
+  if (sweep == OUTBOX_RESCAN) {
+    reached = ModelStore::ChooseBelow(snapshot, position_, rescan_, asked_for_, in_hand, rows);
+  } else {
+    rows = parts_.store.Choose(snapshot, position_, asked_for_, in_hand, more);
+    // In the first steps after a lost lease a read brings less than there is.
+    if (asked_for_ == parts_.scenario.batch) CheckFairness(snapshot, rows);
+  }
   std::vector<engine::Incoming> incoming;
   for (const Found& found : rows) {
     in_hand_.insert(found.row.id);
@@ -256,11 +332,12 @@ void ShardProcess::Arrived(const Snapshot& snapshot) {
                         .lane = fate.lane,
                         .refused = refused});
   }
-  Turn([this, incoming, rows, more, token = position_.token] {
+  Turn([this, incoming, rows, more, reached, token = position_.token, at = snapshot.at] {
     const bool drain_first = parts_.world.Below(30) == 0;  // as when a topic has more partitions than before
-    const engine::BatchIndex b = engine_.Reserved({rows.size() * 100, more, drain_first, kForever}, incoming);
+    const engine::BatchIndex b =
+        engine_.Reserved({rows.size() * 100, more, drain_first, kForever, reached, token}, incoming);
     if (b >= batches_.size()) batches_.resize(b + 1);
-    batches_[b] = {rows, token};
+    batches_[b] = {rows, token, at};
   });
 }
 

@@ -2,6 +2,7 @@
 // relay at work in it. The world's queue is in place of the threads.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <unordered_set>
 #include <vector>
@@ -56,7 +57,8 @@ class Process {
   bool dead = false;
   std::function<void()> crash;  // by something that it does itself
   Time paused_until_ = 0;
-  Time told_until = 0;  // what it has been told of its lease, by the world's clock: an answer may be lost
+  Time told_until = 0;           // what it has been told of its lease, by the world's clock: an answer may be lost
+  bool database_answers = true;  // the last call was answered
   // The wall clock of a machine may be set; nothing may depend on it.
   Time wall_ahead = 0;
 
@@ -79,7 +81,12 @@ void Process::Call(Kind kind, Effect effect, Answer answer) {
     const auto act = [this, effect, answer, fails, takes_effect] {
       outbox_code code = takes_effect == kFirst ? effect() : OUTBOX_OK;
       if (fails) code = OUTBOX_TIMEOUT;
-      parts.world.After(parts.world.Between(10, 3'000), [this, answer, code] { Do([answer, code] { answer(code); }); });
+      parts.world.After(parts.world.Between(10, 3'000), [this, answer, code] {
+        Do([this, answer, code] {
+          database_answers = code != OUTBOX_TIMEOUT;
+          answer(code);
+        });
+      });
     };
     if (asked || parts.world.Coin())
       act();
@@ -113,10 +120,11 @@ class ShardProcess {
   void Watched(F step);
   void Execute(const engine::Command& c, std::span<const engine::EventIndex> events,
                std::span<const engine::FailedEvent> failures);
-  void Publish(std::span<const engine::EventIndex> events);
-  void Reserve(bool sweep, std::uint32_t rows);
+  void Publish(std::span<const engine::EventIndex> events, std::uint32_t epoch);
+  void Reserve(std::uint32_t sweep, std::uint32_t rows, bool skip_retries);
   void Mark(std::span<const engine::EventIndex> events);
-  void Arrived(const Snapshot& snapshot);
+  void Arrived(const Snapshot& snapshot, std::uint32_t sweep);
+  void CheckFairness(const Snapshot& snapshot, const std::vector<Found>& rows);
   void Retired();
   [[nodiscard]] const Found& Held(engine::EventIndex e) const;
   [[nodiscard]] std::vector<Row> Rows(std::span<const engine::EventIndex> events) const;
@@ -130,15 +138,22 @@ class ShardProcess {
   engine::Tenure tenure_{engine_};
   ModelProducer producer_;
   Position position_;
+  Rescan rescan_;
+  struct LeftOut {
+    std::size_t reads = 0, most = 0;
+  };
+  std::map<EventNumber, LeftOut> left_out_;  // by how many reads that could have brought it, and how many it may be
   std::unordered_set<RowId> in_hand_;
   std::vector<RowId> forgotten_;
   struct Batch {
     std::vector<Found> rows;
     std::uint64_t token = 0;
+    Time read_at = 0;
   };
   bool first_step_ = false;
   std::uint32_t asked_for_ = 0;  // rows of the read under way
   std::vector<Batch> batches_;
+  std::map<engine::EventIndex, Row> failed_;  // until that is recorded
   Time alarm_ = 0;
 };
 

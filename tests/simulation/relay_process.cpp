@@ -3,6 +3,11 @@
 #include <utility>
 
 namespace outbox::simulation {
+namespace {
+
+constexpr Time kPatience = 5 * kSecond;  // with a broker that owes an answer, as observe::kPatience
+
+}  // namespace
 
 RelayProcess::RelayProcess(Parts parts, RelayId id, std::function<void()> crashed)
     : parts_(parts), process_(parts, id), membership_(kLease, kPoll) {
@@ -25,6 +30,22 @@ std::uint64_t RelayProcess::resets() const {
   for (const auto& [shard, it] : shards_) sum += it->engine().counters().resets;
   for (const auto& it : gone_) sum += it->engine().counters().resets;
   return sum;
+}
+
+bool RelayProcess::Ready() const {
+  const Time now = parts_.world.now();
+  if (process_.dead || stopping_ || process_.Awake() > now || !process_.database_answers) return false;
+  if (parts_.store.down() || parts_.broker.down_until > now) return false;
+  bool works = false;
+  for (const auto& [shard, it] : shards_) {
+    const engine::Engine& engine = it->engine();
+    if (!engine.Active()) continue;
+    works = true;
+    if (engine.CannotRecord() || engine.FailuresUnrecorded() || engine.RemovesNothingSince() < kForever ||
+        engine.OwedSince() < process_.Local() - kPatience)
+      return false;
+  }
+  return works;
 }
 
 // Of the mutant, the clock of whoever asks.

@@ -26,6 +26,8 @@ class RelayProcess {
   [[nodiscard]] bool dead() const { return process_.dead; }
   [[nodiscard]] bool stopping() const { return stopping_; }
   [[nodiscard]] RelayId id() const { return process_.id; }
+  // As /readyz judges it, where a peer is in trouble for as long as it does not answer.
+  [[nodiscard]] bool Ready() const;
   [[nodiscard]] std::uint64_t resets() const;
 
  private:

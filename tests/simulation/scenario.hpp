@@ -20,16 +20,19 @@ struct Scenario {
   std::uint32_t batch = 20, window = 100;
   bool writers_serialise = true;
   std::int64_t writers_pause_us = 20'000, broker_answers_us = 3'000;  // at most, mostly
+  std::int64_t backoff_us = 50'000;                                   // the relay's first one after a failure of a peer
   double no_key = 0.05, roll_back = 0.1, long_open = 0.1;
 
   // Odds of each call, record or request.
   double poison = 0, killer = 0;
-  double storage_error = 0;  // whether and when the call takes effect is open
+  std::uint32_t poison_kinds = 4;  // the first so many of Poison
+  double storage_error = 0;        // whether and when the call takes effect is open
   double ack_lost = 0, implied = 0, stall = 0, stateless = 0, fatal = 0;
   // Odds of each tenth of a second, and of each relay where it is about one.
   double nap = 0, pause = 0, crash = 0, stop = 0, join = 0;
   double database_outage = 0, broker_outage = 0, database_clock = 0, wall_clock = 0;
   double requeue = 0, unblock = 0, mend = 0;
+  double refused_confirm = 0, ignored_confirm = 0, let_go = 0;
 
   std::int32_t on_exhausted = OUTBOX_BLOCK;
   Mutant mutant = Mutant::kNone;

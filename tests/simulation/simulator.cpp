@@ -1,5 +1,6 @@
 #include "tests/simulation/simulator.hpp"
 
+#include "tests/simulation/silence.hpp"
 #include "tests/simulation/trouble.hpp"
 #include "tests/simulation/writers.hpp"
 
@@ -36,6 +37,7 @@ Verdict Run(const Scenario& scenario, const Options& options) {
   const Parts parts{world, chances, ledger, history, store, broker, scenario, options.coverage};
   Writers writers(parts);
   Trouble trouble(parts);
+  Silence silence(parts);
   trouble.Start();
   writers.Start();
 
@@ -43,6 +45,7 @@ Verdict Run(const Scenario& scenario, const Options& options) {
   Time calm_since = kForever;
   bool over = false;
   std::function<void()> look = [&] {
+    silence.Look(trouble.relays());
     if (calm_since >= kForever && world.now() >= kTroubleEnds) {
       trouble.End();
       calm_since = world.now();

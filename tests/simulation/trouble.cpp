@@ -93,6 +93,10 @@ void Trouble::Operate() {
       if (chances.Happens(Chance::kUnblock, s.unblock)) parts_.store.Unblock(e);
     }
   }
+  if (s.let_go > 0) {
+    for (EventNumber e = 0; e < parts_.ledger.fates().size(); ++e)
+      if (parts_.ledger.Of(e).stays != Stays::kNot && chances.Happens(Chance::kLetGo, s.let_go)) LetGo(e);
+  }
   if (s.requeue > 0) {
     for (const EventNumber e : parts_.store.Dead()) {
       if (chances.Happens(Chance::kMend, s.mend)) Mend(e);
@@ -101,16 +105,26 @@ void Trouble::Operate() {
   }
 }
 
+void Trouble::LetGo(EventNumber e) {
+  if (parts_.ledger.Of(e).stays == Stays::kNot) return;
+  parts_.history.Say("operator removes what keeps {}", parts_.ledger.Name(e));
+  parts_.ledger.Of(e).stays = Stays::kNot;
+}
+
 void Trouble::Mend(EventNumber e) {
   if (parts_.ledger.Of(e).poison == Poison::kNone) return;
   parts_.history.Say("operator mends {}", parts_.ledger.Name(e));
   parts_.ledger.Of(e).poison = Poison::kNone;
+  parts_.ledger.Of(e).mended = true;
 }
 
 void Trouble::End() {
   parts_.chances.Calm();
   // Where an operator is at work, nothing stays given up.
   const Scenario& s = parts_.scenario;
+  if (s.let_go > 0) {
+    for (EventNumber e = 0; e < parts_.ledger.fates().size(); ++e) LetGo(e);
+  }
   if (s.mend <= 0) return;
   for (EventNumber e = 0; e < parts_.ledger.fates().size(); ++e) Mend(e);
   if (s.unblock > 0) {

@@ -23,6 +23,7 @@ class Trouble {
   void OfPeers();
   void Operate();
   void Mend(EventNumber e);
+  void LetGo(EventNumber e);
   void StartRelay(Time in);
 
   Parts parts_;

@@ -56,9 +56,11 @@ std::vector<Row> Writers::Insert(const std::vector<int>& keys) {
               .shard = static_cast<std::uint32_t>((spread / 16) % s.shards),
               .poison = Poison::kNone,
               .id = id};
-    const auto poison = static_cast<Poison>(1 + random_.Below(4));
+    const auto poison = static_cast<Poison>(1 + random_.Below(s.poison_kinds));
     if (parts_.chances.Happens(Chance::kPoison, s.poison)) fate.poison = poison;
     if (parts_.chances.Happens(Chance::kKiller, s.killer)) fate.poison = Poison::kKiller;
+    if (parts_.chances.Happens(Chance::kRefusedConfirm, s.refused_confirm)) fate.stays = Stays::kRefused;
+    if (parts_.chances.Happens(Chance::kIgnoredConfirm, s.ignored_confirm)) fate.stays = Stays::kIgnored;
     rows.push_back({id, parts_.ledger.Written(fate), key});
     parts_.history.Say("writer inserts {}{}", parts_.ledger.Name(rows.back().event),
                        fate.poison == Poison::kNone ? "" : ", which is poison");

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -53,6 +54,12 @@ class Driver {
   }
 
   std::vector<Taken> Reserve(std::uint32_t events = 1000, std::uint64_t bytes = 64 << 20, bool sweep = false) {
+    return Read(events, bytes, sweep ? OUTBOX_REWIND : OUTBOX_READ_ON);
+  }
+  // One step of a rescan.
+  std::vector<Taken> Rescan(std::uint32_t events = 1000) { return Read(events, 64 << 20, OUTBOX_RESCAN); }
+
+  std::vector<Taken> Read(std::uint32_t events, std::uint64_t bytes, std::uint32_t sweep) {
     outbox_reserve raw{};
     raw.struct_size = sizeof raw;
     raw.max_events = events;
@@ -63,7 +70,7 @@ class Driver {
       return static_cast<Driver*>(self)->in_hand.contains(std::stoll(std::string(View(row)))) ? 1 : 0;
     };
     raw.ctx = this;
-    raw.sweep = sweep ? 1 : 0;
+    raw.sweep = sweep;
     const ReserveRequest request{raw};
     BatchBuilder batch(request);
     reading().ReserveNewEvents(request, batch);
@@ -78,26 +85,48 @@ class Driver {
                        own(e.payload), own(e.headers), std::string(View(e.event_type)), std::string(View(e.topic)),
                        e.created_us, e.attempts});
       in_hand.insert(taken.back().id);
+      event_ids[taken.back().id] = taken.back().event_id;
     }
     out.release(&out);
     return taken;
   }
 
-  void Confirm(const std::vector<long long>& ids) {
+  void Confirm(const std::vector<long long>& ids) { (void)ConfirmAndLook(ids); }
+  // Those that are still there.
+  std::vector<long long> ConfirmAndLook(const std::vector<long long>& ids) {
     std::vector<std::string> texts;
     for (const long long id : ids) texts.push_back(std::to_string(id));
-    std::vector<outbox_bytes> raw;
-    for (const auto& text : texts) raw.push_back(Raw(text));
-    writing().ConfirmEvent({raw.data(), raw.size()});
-    for (const long long id : ids) in_hand.erase(id);
+    std::vector<outbox_row> raw;
+    for (std::size_t i = 0; i < ids.size(); ++i) raw.push_back({Raw(texts[i]), Raw(event_ids[ids[i]])});
+    std::vector<std::uint8_t> flags(ids.size());
+    KeptRows kept(flags.data(), flags.size());
+    writing().ConfirmEvent({raw.data(), raw.size()}, kept);
+    std::vector<long long> still_there;
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      if (flags[i] != 0) still_there.push_back(ids[i]);
+      in_hand.erase(ids[i]);
+    }
+    return still_there;
   }
 
   void Fail(long long id, Disposition disposition, Millis after = Millis(0), std::string_view text = "no") {
     const std::string row = std::to_string(id);
-    const outbox_failure raw{Raw(row),      Raw(std::string_view("test")),          Raw(text),
-                             after.count(), static_cast<std::int32_t>(disposition), 0};
+    const outbox_failure raw{Raw(row),  Raw(event_ids[id]), Raw(std::string_view("test")),
+                             Raw(text), after.count(),      static_cast<std::int32_t>(disposition),
+                             0};
     writing().ConfirmFailed({&raw, 1});
     in_hand.erase(id);
+  }
+
+  void FailAll(const std::vector<long long>& ids, Disposition disposition, Millis after = Millis(3'600'000)) {
+    std::vector<std::string> rows;
+    for (const long long id : ids) rows.push_back(std::to_string(id));
+    std::vector<outbox_failure> raw;
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      raw.push_back({Raw(rows[i]), Raw(event_ids[ids[i]]), Raw(std::string_view("test")), Raw(std::string_view("no")),
+                     after.count(), static_cast<std::int32_t>(disposition), 0});
+    writing().ConfirmFailed({raw.data(), raw.size()});
+    for (const long long id : ids) in_hand.erase(id);
   }
 
   void Emit(const std::vector<Event>& events, bool commit = true) {
@@ -121,6 +150,7 @@ class Driver {
   std::uint32_t shard = 0;
   std::uint64_t token = 0;
   std::set<long long> in_hand;
+  std::map<long long, std::string> event_ids;  // of all that was read
   bool more = false;
 
  private:

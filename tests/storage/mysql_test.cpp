@@ -51,7 +51,8 @@ TEST_CASE("a row that commits late is met before the next one of its key", "[mys
 TEST_CASE("MariaDB: what turns up while rows are read goes first", "[mysql][b38]") {
   Ready ready;
   if (!ready.app.IsMariadb()) return;
-  // Each row is read under a lock of ours.
+  // Each row is read under a lock of ours. The relay refuses a view when it looks for one, so it has looked before.
+  CHECK(ready.relay.Reserve().empty());
   ready.app(
       "rename table outbox_event to kept; create view outbox_event as select * from kept"
       " where get_lock('read', 30 + kept.id) = 1 and release_lock('read') = 1");
@@ -76,6 +77,7 @@ TEST_CASE("MariaDB: what turns up while rows are read goes first", "[mysql][b38]
   late("commit");
   ready.app("do release_lock('read')");
   Ids got = read.get();
+  ready.app("drop view outbox_event; rename table kept to outbox_event");
   for (const long long id : Rest(ready.relay)) got.push_back(id);
   CHECK(got == Ids{first, second});
 }
@@ -210,12 +212,17 @@ TEST_CASE("what is confirmed waits for no row that others are inserting", "[mysq
   ready.relay.Confirm(all);
   ready.relay.Fail(second, Disposition::kRetry, Millis(60'000));
   ready.relay.Fail(third, Disposition::kDead);
+  const std::string row = std::to_string(second);
+  const outbox_bytes raw = outbox::Raw(row);
+  CHECK(ready.relay.writing().RetryNow({&raw, 1}) == 1);
+  ready.relay.Fail(second, Disposition::kBlock);
+  CHECK(ready.relay.writing().DiscardBlocked({&raw, 1}) == 1);
   // Nor do the others wait for the relay: their own limit is short.
   Application other;
   other("set innodb_lock_wait_timeout = 1");
   other.Insert("b");
   writer("commit");
-  CHECK(ready.app("select count(*) from outbox_event") == "3");
+  CHECK(ready.app("select count(*) from outbox_event") == "2");
 }
 
 TEST_CASE("limits cut a batch by rows and by bytes, and more tells", "[mysql]") {
@@ -287,7 +294,7 @@ TEST_CASE("a shard goes on where others' rows lie between more missing ids than 
     ready.relay.in_hand.clear();
   }
   REQUIRE(ready.relay.shard < 2);
-  do CHECK(ready.relay.Reserve().empty());
+  do REQUIRE(ready.relay.Reserve().empty());
   while (ready.relay.more);
   for (const char* key : {"a", "b", "c", "d", "e", "f"}) ready.app.Insert(key);
   CHECK_FALSE(ready.relay.Reserve().empty());
@@ -510,11 +517,13 @@ TEST_CASE("locks and ends of the server", "[mysql][b44][b49]") {
   const long long id = ready.app.Insert("a");
   CHECK(ready.relay.Reserve().size() == 1);
   const std::string text = std::to_string(id);
-  const outbox_bytes row = outbox::Raw(text);
+  const std::string event = ready.relay.event_ids.at(id);
+  const outbox_row row{outbox::Raw(text), outbox::Raw(event)};
   auto& adapter = ready.relay.writing();
   const auto confirm = [&](Millis timeout) {
     adapter.Begin({0, ready.relay.token, timeout});
-    return Caught([&] { adapter.ConfirmEvent({&row, 1}); }).code;
+    outbox::KeptRows kept(nullptr, 0);
+    return Caught([&] { adapter.ConfirmEvent({&row, 1}, kept); }).code;
   };
 
   SECTION("a locked row: the statement ends, the session lives") {
@@ -522,7 +531,7 @@ TEST_CASE("locks and ends of the server", "[mysql][b44][b49]") {
     locker("begin; select 1 from outbox_event for update");
     const long long before = ready.app.Counted("Connections");
     CHECK(confirm(Millis(2000)) == OUTBOX_TIMEOUT);
-    const outbox_failure dead{row, outbox::Raw("test"), outbox::Raw("no"), 0, OUTBOX_DEAD, 0};
+    const outbox_failure dead{row.row_id, row.event_id, outbox::Raw("test"), outbox::Raw("no"), 0, OUTBOX_DEAD, 0};
     CHECK(Caught([&] { adapter.ConfirmFailed({&dead, 1}); }).code == OUTBOX_TIMEOUT);
     locker("commit");
     CHECK(confirm(Millis(2000)) == OUTBOX_OK);
@@ -605,7 +614,7 @@ TEST_CASE("a connection that cannot be made says whose fault it is, and never th
 TEST_CASE("what is to be encrypted is", "[mysql]") {
   if (Application().IsMariadb()) return;  // this one has no TLS
   const auto cipher = [](const char* tls) {
-    auto connected = outbox::mysql::Connect(Configured({{"tls", tls}})->options, Millis(5000));
+    auto connected = outbox::mysql::Connect(Configured({{"tls", tls}})->CurrentOptions(), Millis(5000));
     return outbox::sql::RunBySoci(*connected.session, {"show session status like 'Ssl_cipher'", {}}).at(0).at(1);
   };
   CHECK(cipher("require").value_or("") != "");
@@ -655,7 +664,8 @@ TEST_CASE("times are right where the server has another zone", "[mysql][b53]") {
     const auto now = std::chrono::system_clock::now().time_since_epoch() / std::chrono::microseconds(1);
     CHECK(std::abs(events[0].created_us - now) < 60'000'000);
     CHECK(events[1].created_us == 1714979289'500000);
-    CHECK(ready.relay.writing().ReadStats().oldest_age < Millis(60'000));
+    const Millis oldest(now / 1000 - 1714979289'500);
+    CHECK(abs(ready.relay.writing().ReadStats().oldest_age - oldest) < Millis(60'000));
 
     Relay other(Configured(), "relay-2");
     CHECK(other.Heartbeat().owned.empty());
@@ -704,7 +714,7 @@ TEST_CASE("no error text shows what was bound", "[mysql]") {
   emit(twice);
 
   const outbox::sql::Tables tables("outbox_event", '`');
-  outbox::mysql::Wire wire(outbox::mysql::Connect(Configured()->options, Millis(5000)), tables);
+  outbox::mysql::Wire wire(outbox::mysql::Connect(Configured()->CurrentOptions(), Millis(5000)), tables);
   wire.Begin(Millis(5000));
   for (const char* sql : {"selec :value", "select :value from", "select * from outbox_event where id in (:value",
                           "insert into outbox_event (id) values (:value)", "select cast(:value as json) from nowhere",

@@ -21,7 +21,8 @@ from servers.process import Unavailable  # noqa: E402
 # As MySQL is by itself. MariaDB's own default lets others wait for a bulk INSERT; the tests of the whole way keep it.
 MARIADB = {"innodb-autoinc-lock-mode": "2"}
 TOPICS = {"auto.create.topics.enable": "true", "num.partitions": "4"}
-SERVERS = {"postgres": PostgresServer, "mariadb": lambda: MariadbServer(MARIADB), "mysql": MysqlServer,
+STATEMENTS = {"shared_preload_libraries": "pg_stat_statements"}
+SERVERS = {"postgres": lambda: PostgresServer(STATEMENTS), "mariadb": lambda: MariadbServer(MARIADB), "mysql": MysqlServer,
            "kafka": lambda: KafkaBroker(TOPICS)}
 SKIPPED = 77  # as meson understands it
 

@@ -4,15 +4,18 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <future>
 #include <span>
+#include <thread>
 
 #include "driver.hpp"
 #include "postgres/adapter.hpp"
 #include "postgres/errors.hpp"
 #include "tests/catch.hpp"
+#include "version_1.hpp"
 
 namespace {
 
@@ -58,6 +61,13 @@ class Application {
     INFO(sql);
     REQUIRE(message == "");
     return value;
+  }
+  // The error, if it is one.
+  std::string Try(const std::string& sql) {
+    PGresult* const result = PQexec(db_, sql.c_str());
+    const std::string message = PQresultErrorMessage(result);
+    PQclear(result);
+    return message;
   }
   // A row of this key; its id.
   long long Insert(const std::string& key, const std::string& payload = "{}") {
@@ -305,7 +315,7 @@ TEST_CASE("a payload that the column cannot hold is refused, and the mend it nam
   CHECK(std::string(error.what()).find("migrate --payload bytea") != std::string::npos);
   ready.relay.writing().EndEmit(false);
   ready.relay.Emit({Simple("a", "text")});
-  ready.relay.writing().ApplySchema({0, "bytea"});
+  ready.relay.writing().ApplySchema({0, "bytea", false, true});
   ready.relay.Reconnect();
   ready.relay.Emit({Simple("k", bytes)});
   const auto events = ready.relay.Reserve();
@@ -470,11 +480,13 @@ TEST_CASE("locks, ends and silence of the server", "[postgres][b17][b26][b29][b3
   const long long id = ready.app.Insert("a");
   CHECK(ready.relay.Reserve().size() == 1);
   const std::string text = std::to_string(id);
-  const outbox_bytes row = outbox::Raw(text);
+  const std::string event = ready.relay.event_ids.at(id);
+  const outbox_row row{outbox::Raw(text), outbox::Raw(event)};
   auto& adapter = ready.relay.writing();
   const auto confirm = [&](Millis timeout) {
     adapter.Begin({0, ready.relay.token, timeout});
-    return Caught([&] { adapter.ConfirmEvent({&row, 1}); }).code;
+    outbox::KeptRows kept(nullptr, 0);
+    return Caught([&] { adapter.ConfirmEvent({&row, 1}, kept); }).code;
   };
 
   SECTION("a locked row: the statement ends, the session lives") {
@@ -504,9 +516,10 @@ TEST_CASE("locks, ends and silence of the server", "[postgres][b17][b26][b29][b3
   }
   SECTION("a server that stands still") {
     CHECK(confirm(Millis(2000)) == OUTBOX_OK);
+    // The session that worked last is the one that confirmed.
     const auto pid =
-        std::stoi(ready.app("select pid from pg_stat_activity where application_name = 'outbox-relay' and query"
-                            " like '%gone as%' limit 1"));
+        std::stoi(ready.app("select pid from pg_stat_activity where application_name = 'outbox-relay' and datname ="
+                            " current_database() order by state_change desc limit 1"));
     REQUIRE(kill(pid, SIGSTOP) == 0);
     const auto begun = Clock::now();
     const auto code = confirm(Millis(300));
@@ -672,8 +685,8 @@ TEST_CASE("check warns of commits that are seen before they are on disk", "[post
 
 TEST_CASE("tables of a newer relay are refused", "[postgres][b12]") {
   Ready ready;
-  ready.app("update outbox_meta set version = 2");
-  CHECK(Has(ready.relay.writing().CheckSchema(), "version 2"));
+  ready.app("update outbox_meta set version = 3");
+  CHECK(Has(ready.relay.writing().CheckSchema(), "version 3"));
   CHECK(Caught([&] { ready.relay.writing().ApplySchema({}); }).code == OUTBOX_BAD_CONFIG);
 }
 
@@ -743,4 +756,229 @@ TEST_CASE("no error text shows what was bound", "[postgres]") {
   CHECK(missing.code == OUTBOX_BAD_CONFIG);
   CHECK(missing.sqlstate == "42P01");
   CHECK(std::string(missing.what()).find("{1}") == std::string::npos);
+}
+
+// By migrate and by the script that it prints, each twice.
+TEST_CASE("tables of version 1 are refused, and upgraded without losing a row", "[postgres][b12]") {
+  Fresh fresh;
+  fresh.app(outbox::testing::kPostgresVersion1);
+  const std::string state =
+      "select concat_ws(' ', (select string_agg(e::text, ' ' order by id) from outbox_event e),"
+      " (select string_agg(concat_ws(' ', row_id, event_id, aggregate_id, attempts, next_try, reason), ' ' order by "
+      "row_id) from outbox_retry),"
+      " (select string_agg(concat_ws(' ', row_id, event_id, payload, attempts), ' ') from outbox_dead), (select "
+      "string_agg(concat_ws(' ', relay_id, expires), ' ') from outbox_relay),"
+      " (select string_agg(concat_ws(' ', shard, owner, token, state, suspect), ' ') from outbox_shard))";
+  const std::string before = fresh.app(state);
+  CHECK(before.find("INVALID_RECORD") != std::string::npos);
+  Relay relay(Configured());
+  for (const Error& error : {Caught([&] { relay.Heartbeat(); }), Caught([&] { relay.writing().ReadStats(); })}) {
+    CHECK(error.code == OUTBOX_BAD_CONFIG);
+    CHECK(std::string(error.what()).find("version 1") != std::string::npos);
+    CHECK(std::string(error.what()).find("run: outbox-relay migrate") != std::string::npos);
+  }
+  CHECK_FALSE(relay.writing().CheckSchema().empty());
+  const bool printed = GENERATE(false, true);
+  for (int i = 0; i < 2; ++i) {
+    if (printed)
+      fresh.app(outbox::postgres::Adapter::PrintSchema(*Configured(), {}));
+    else
+      relay.writing().ApplySchema({});
+    CHECK(fresh.app(state) == before);
+    CHECK(fresh.app("select concat(version, ' ', outbox) from outbox_meta") == "2 outbox_event");
+  }
+  CHECK(fresh.app("select count(*) from pg_indexes where tablename like 'outbox\\_retry'") == "4");
+  CHECK(relay.writing().CheckSchema().empty());
+  CHECK(relay.Heartbeat().owned.empty());  // while the lease of before lasts
+  relay.writing().ExpireLeases();
+  relay.Heartbeat();
+  CHECK(relay.token == 8);
+  relay.writing().MakeRetriesDue();
+  CHECK(outbox::testing::IdsOf(relay.Reserve()) == Ids{1, 3});
+  relay.Confirm({1, 3});
+  CHECK(relay.writing().ReadStats().blocked == 1);
+}
+
+TEST_CASE("a change of the payload's type is announced, and refused while events would be rewritten",
+          "[postgres][b105]") {
+  Ready ready;
+  ready.app.Insert("k", R"({"a": 1, "a": 2})");
+  const outbox::SchemaWish wish{0, "jsonb"};
+  const auto changes = ready.relay.writing().PlanSchema(wish);
+  REQUIRE(changes.size() == 2);
+  CHECK(changes[0].find("outbox_event.payload from text to jsonb: rewrites 1 rows") != std::string::npos);
+  CHECK(changes[0].find("bytes change") != std::string::npos);
+  CHECK(changes[1].find("outbox_dead.payload from text to jsonb: rewrites 0 rows") != std::string::npos);
+  const Error refused = Caught([&] { ready.relay.writing().ApplySchema(wish); });
+  CHECK(refused.code == OUTBOX_BAD_CONFIG);
+  CHECK(std::string(refused.what()).find("--rewrite-events") != std::string::npos);
+  CHECK(ready.app("select payload from outbox_event") == R"({"a": 1, "a": 2})");
+
+  // A dead letter alone is enough.
+  const Ids ids = IdsOf(ready.relay.Reserve());
+  ready.relay.Fail(ids.at(0), Disposition::kDead);
+  CHECK(Caught([&] { ready.relay.writing().ApplySchema(wish); }).code == OUTBOX_BAD_CONFIG);
+  CHECK(ready.app("select payload from outbox_dead") == R"({"a": 1, "a": 2})");
+  ready.relay.writing().ApplySchema({0, "jsonb", false, true});
+  CHECK(ready.app("select payload from outbox_dead") == R"({"a": 2})");
+  CHECK(ready.relay.writing().PlanSchema(wish).empty());
+}
+
+// Each change needs a lock that the open transaction does not leave. An insert must not wait behind it, and the change is
+// made as soon as the transaction ends.
+TEST_CASE("migrate keeps no insert waiting behind a lock that it waits for", "[postgres][b105]") {
+  Ready ready;
+  struct Change {
+    const char *before, *holder;
+    outbox::SchemaWish wish;
+  };
+  const auto change = GENERATE(values<Change>({
+      {"select 1", "insert into outbox_event (topic, event_type) values ('orders', 'Placed')", {0, "", true}},
+      {"select 1", "select count(*) from outbox_event", {0, "bytea"}},
+      {"alter table outbox_meta drop column outbox", "select count(*) from outbox_meta", {}},
+      {"drop index outbox_retry_turn", "delete from outbox_retry", {}},
+  }));
+  ready.app(change.before);
+  Application holder;
+  holder("begin");
+  holder(change.holder);
+  std::atomic<bool> migrated = false;
+  Error error{OUTBOX_OK, ""};
+  std::thread migrating([&] {
+    outbox::postgres::Adapter adapter(Configured());
+    adapter.Begin({0, 0, Millis(30'000)});
+    error = Caught([&] { adapter.ApplySchema(change.wish); });
+    migrated = true;
+  });
+  // Until it has waited and given up at least once.
+  const auto waits = [&] {
+    return ready.app("select count(*) from pg_locks where not granted and locktype = 'relation'") == "1";
+  };
+  for (int turns = 0; turns < 2; ++turns) {
+    while (!migrated && !waits()) std::this_thread::sleep_for(Millis(1));
+    const auto begun = Clock::now();
+    ready.app("insert into outbox_event (topic, event_type) values ('orders', 'Placed')");
+    CHECK(Clock::now() - begun < Millis(1500));
+    while (!migrated && waits()) std::this_thread::sleep_for(Millis(1));
+  }
+  CHECK_FALSE(migrated);
+  ready.app("delete from outbox_event");
+  holder("rollback");
+  migrating.join();
+  INFO(error.what());
+  CHECK(error.code == OUTBOX_OK);
+  CHECK(ready.relay.writing().PlanSchema(change.wish).empty());
+}
+
+TEST_CASE("a migrate that gets no lock says who has it, and changes nothing", "[postgres][b105]") {
+  Ready ready;
+  Application holder;
+  holder("set application_name = 'holder'; begin; lock table outbox_event");
+  const Error error = Caught([&] { ready.relay.writing().ApplySchema({0, "", true}); });
+  holder("rollback");
+  CHECK(error.code == OUTBOX_TIMEOUT);
+  CHECK(std::string(error.what()).find("(holder)") != std::string::npos);
+  CHECK(ready.app("select count(*) from pg_trigger where tgname = 'outbox_wake_up'") == "0");
+}
+
+// A tenant's schema in front, with tables, functions and operators of the same names, and temporary tables before all.
+TEST_CASE("no search path and no temporary table leads events elsewhere", "[postgres][b100]") {
+  Fresh fresh;
+  fresh.app("drop schema if exists tenant cascade; create schema tenant");
+  Relay relay(Configured());
+  relay.writing().ApplySchema({0, "", true});
+  const std::string hostile = GENERATE(as<std::string>(), "tenant", "temporary", "both");
+  Application app;
+  for (const char* table : {"event", "retry", "dead", "relay", "shard", "meta"}) {
+    const std::string like = std::string("outbox_") + table + " (like public.outbox_" + table + " including all)";
+    if (hostile != "temporary") app("create table tenant." + like);
+    if (hostile != "tenant") app("create temporary table " + like);
+  }
+  app("create function tenant.pg_notify(text, text) returns void language sql as 'select 1/0';"
+      " create function tenant.boom(text, oid) returns text language sql as 'select cast(1/0 as text)';"
+      " create operator tenant.|| (function = tenant.boom, leftarg = text, rightarg = oid)");
+  app("set search_path = tenant, pg_catalog, public");
+  app("select public.outbox_emit('orders', 'k', 'Placed', 'p', '{}')");
+  CHECK(app("select count(*) from public.outbox_event") == "1");
+  CHECK(app("select count(*) from outbox_event") == "0");
+
+  // The relay's own sessions, where the role's path finds the tenant's tables once they are open, and printed SQL.
+  relay.Heartbeat();
+  CHECK(IdsOf(relay.Reserve()).size() == 1);
+  if (hostile != "temporary") {
+    Application guarded;
+    guarded("set search_path = public, tenant");
+    guarded(outbox::postgres::Adapter::PrintSchema(*Configured(), {0, "", true}));
+    CHECK(guarded("select pg_get_functiondef('public.outbox_emit'::regproc)").find("into public.outbox_event") !=
+          std::string::npos);
+  }
+  fresh.app("drop schema tenant cascade");
+}
+
+TEST_CASE("a table that is found behind the first schema of the path keeps its companions beside it",
+          "[postgres][b100]") {
+  Fresh fresh;
+  fresh.app("drop schema if exists first cascade; create schema first");
+  Relay(Configured()).writing().ApplySchema({});
+  Relay relay(Configured(Server() + " options='-c search_path=first,public'"));
+  CHECK(relay.writing().PlanSchema({}).empty());
+  relay.writing().ApplySchema({});
+  CHECK(fresh.app("select count(*) from pg_tables where schemaname = 'first'") == "0");
+  CHECK(relay.Heartbeat().owned.size() == 1);
+  Application printed;
+  printed("set search_path = first, public");
+  CHECK(printed.Try(outbox::postgres::Adapter::PrintSchema(*Configured(), {})).find("another schema") !=
+        std::string::npos);
+  printed("rollback; set search_path = public; create temporary table outbox_meta (version integer)");
+  CHECK(printed.Try(outbox::postgres::Adapter::PrintSchema(*Configured(), {})).find("temporary tables") !=
+        std::string::npos);
+  fresh.app("drop schema first cascade");
+}
+
+TEST_CASE("a second outbox cannot share the companions of the first", "[postgres][b103]") {
+  Fresh fresh;
+  const bool suffixed = GENERATE(true, false);
+  const std::string mine = suffixed ? "outbox_event" : "outbox", other = suffixed ? "outbox" : "outbox_event";
+  Relay first(Configured(Server(), mine));
+  first.writing().ApplySchema({});
+  Relay second(Configured(Server(), other));
+  const std::string before = fresh.app("select string_agg(xmin::text, ',' order by oid) from pg_class");
+  const Error refused = Caught([&] { second.writing().ApplySchema({}); });
+  CHECK(refused.code == OUTBOX_BAD_CONFIG);
+  CHECK(std::string(refused.what()).find("\"" + mine + "\"") != std::string::npos);
+  CHECK(std::string(refused.what()).find("another name") != std::string::npos);
+  CHECK(fresh.app("select string_agg(xmin::text, ',' order by oid) from pg_class") == before);
+  Application printed;
+  CHECK(printed.Try(outbox::postgres::Adapter::PrintSchema(*Configured(Server(), other), {})).find(mine) !=
+        std::string::npos);
+  // Made by the application: the relay and check must refuse, too.
+  fresh.app("create table \"" + other + "\" (like \"" + mine + "\" including all)");
+  for (const Error& error : {Caught([&] { second.Heartbeat(); }), Caught([&] { second.writing().ReadStats(); })})
+    CHECK(error.code == OUTBOX_BAD_CONFIG);
+  CHECK(Has(second.writing().CheckSchema(), "belong to the outbox \"" + mine + "\""));
+
+  // Of version 1 it is not known whose they are. What the error names helps.
+  fresh.app("update outbox_meta set version = 1; alter table outbox_meta drop column outbox");
+  const std::string ambiguous = Caught([&] { first.writing().ApplySchema({}); }).what();
+  const auto fix = ambiguous.find("alter table");
+  REQUIRE(fix != std::string::npos);
+  fresh.app(ambiguous.substr(fix));
+  first.writing().ApplySchema({});
+  first.Reconnect();
+  CHECK(first.Heartbeat().owned.size() == 1);
+
+  // Renamed as a whole, it is still one outbox.
+  fresh.app("drop table \"" + other + "\"; alter table \"" + mine + "\" rename to \"" + other + "\"");
+  second.writing().ApplySchema({});
+  CHECK(second.writing().CheckSchema().empty());
+}
+
+TEST_CASE("tables of the application with the names of companions are listed and left alone", "[postgres][b103]") {
+  Fresh fresh;
+  fresh.app("create table outbox_retry (id integer); create view outbox_dead as select 1 as x");
+  Relay relay(Configured());
+  const std::string text = Caught([&] { relay.writing().ApplySchema({}); }).what();
+  CHECK(text.find("\"outbox_retry\" lacks the columns row_id") != std::string::npos);
+  CHECK(text.find("\"outbox_dead\" is not a table") != std::string::npos);
+  CHECK(fresh.app("select count(*) from pg_class where relname like 'outbox%'") == "2");
 }

@@ -11,6 +11,7 @@
 #include "sql/time.hpp"
 #include "sqlite/adapter.hpp"
 #include "tests/catch.hpp"
+#include "version_1.hpp"
 
 namespace {
 
@@ -154,12 +155,12 @@ TEST_CASE("check finds what is missing, and its SQL mends it", "[sqlite]") {
   app(findings[0].mend);
   CHECK(ready.relay.writing().CheckSchema().empty());
 
-  app("update outbox_meta set version = 2");
+  app("update outbox_meta set version = 3");
   findings = ready.relay.writing().CheckSchema();
   REQUIRE(findings.size() == 1);
-  CHECK(findings[0].what.find("version 2") != std::string::npos);
+  CHECK(findings[0].what.find("version 3") != std::string::npos);
   CHECK(Caught([&] { ready.relay.writing().ApplySchema({}); }).code == OUTBOX_BAD_CONFIG);
-  app("update outbox_meta set version = 1");
+  app("update outbox_meta set version = 2");
 
   app("drop table outbox_dead");
   findings = ready.relay.writing().CheckSchema();
@@ -196,11 +197,13 @@ TEST_CASE("a writer that keeps the lock costs a timeout, not an error that lasts
   app("begin immediate");
   ready.relay.writing().Begin({0, ready.relay.token, Millis(50)});
   const std::string text = std::to_string(id);
-  const outbox_bytes raw = outbox::Raw(text);
+  const std::string event = ready.relay.event_ids.at(id);
+  const outbox_row raw{outbox::Raw(text), outbox::Raw(event)};
+  outbox::KeptRows kept(nullptr, 0);
   auto& adapter = ready.relay.writing();
   adapter.Begin({0, ready.relay.token, Millis(50)});
   const auto begun = std::chrono::steady_clock::now();
-  CHECK(Caught([&] { adapter.ConfirmEvent({&raw, 1}); }).code == OUTBOX_TIMEOUT);
+  CHECK(Caught([&] { adapter.ConfirmEvent({&raw, 1}, kept); }).code == OUTBOX_TIMEOUT);
   CHECK(std::chrono::steady_clock::now() - begun < std::chrono::seconds(2));
   CHECK(ready.relay.Reserve().empty());  // readers do not wait for writers
   app("commit");
@@ -213,14 +216,17 @@ TEST_CASE("cancel ends a wait for the lock, and the session goes on", "[sqlite]"
   Application app(ready.file);
   app("begin immediate");
   auto& adapter = ready.relay.writing();
+  std::uint8_t flag = 0;
+  outbox::KeptRows kept(&flag, 1);
+  const outbox_row raw{outbox::Raw(std::string_view("1")), outbox::Raw(std::string_view("nobody"))};
   adapter.Begin({0, ready.relay.token, Millis(60'000)});
   auto waiting = std::async(std::launch::async, [&] {
-    return Caught([&] { adapter.ConfirmEvent({nullptr, 0}); }).code;
+    return Caught([&] { adapter.ConfirmEvent({&raw, 1}, kept); }).code;
   });
   while (waiting.wait_for(std::chrono::milliseconds(5)) != std::future_status::ready) adapter.Cancel();
   CHECK(waiting.get() == OUTBOX_CANCELLED);
   app("commit");
-  CHECK(Caught([&] { adapter.ConfirmEvent({nullptr, 0}); }).code == OUTBOX_OK);
+  CHECK(Caught([&] { adapter.ConfirmEvent({&raw, 1}, kept); }).code == OUTBOX_OK);
 }
 
 TEST_CASE("a file that was replaced is opened anew", "[sqlite][b59]") {
@@ -324,4 +330,83 @@ TEST_CASE("times", "[sqlite]") {
   CHECK(ParseTime("2023-02-29 12:00:00") == 0);
   CHECK(ParseTime("yesterday") == 0);
   CHECK(ParseTime("") == 0);
+}
+
+// By migrate and by the script that it prints with its commented lines, each twice.
+TEST_CASE("tables of version 1 are refused, and upgraded without losing a row", "[sqlite][b12]") {
+  const File file;
+  Application app(file);
+  app(outbox::testing::kSqliteVersion1);
+  Relay relay(file.Config());
+  for (const Error& error : {Caught([&] { relay.Heartbeat(); }), Caught([&] { relay.writing().ReadStats(); })}) {
+    CHECK(error.code == OUTBOX_BAD_CONFIG);
+    CHECK(std::string(error.what()).find("version 1") != std::string::npos);
+    CHECK(std::string(error.what()).find("run: outbox-relay migrate") != std::string::npos);
+  }
+  CHECK_FALSE(relay.writing().CheckSchema().empty());
+  if (GENERATE(false, true)) {
+    std::string script = outbox::sqlite::Adapter::PrintSchema(*file.Config(), {});
+    const std::string without = script;
+    for (auto at = script.find("--   "); at != std::string::npos; at = script.find("--   ", at)) script.erase(at, 5);
+    REQUIRE(script != without);
+    app(script);
+    app(without);
+  } else {
+    relay.writing().ApplySchema({});
+    relay.writing().ApplySchema({});
+  }
+  CHECK(relay.writing().CheckSchema().empty());
+  CHECK(relay.Heartbeat().owned.empty());  // while the lease of before lasts
+  const auto stats = relay.writing().ReadStats();
+  CHECK(stats.backlog == 3);
+  CHECK(stats.retrying == 1);
+  CHECK(stats.blocked == 1);
+  CHECK(stats.dead == 1);
+  CHECK(stats.holders.at(0).relay_id == "old");
+  relay.writing().ExpireLeases();
+  relay.Heartbeat();
+  CHECK(relay.token == 8);
+  CHECK(IdsOf(relay.Reserve()) == Ids{1, 3});
+}
+
+TEST_CASE("a second outbox cannot share the companions of the first", "[sqlite][b103]") {
+  const File file;
+  const auto named = [&](const std::string& name) { return Relay(file.Config(R"(, "table": ")" + name + "\"")); };
+  Relay first = named("outbox_event");
+  first.writing().ApplySchema({});
+  const std::string other = GENERATE(as<std::string>(), "outbox", "Outbox");
+  Relay second = named(other);
+  const std::string refused = Caught([&] { second.writing().ApplySchema({}); }).what();
+  CHECK(refused.find("belong to the outbox \"outbox_event\"") != std::string::npos);
+  CHECK(Caught([&] { second.Heartbeat(); }).code == OUTBOX_BAD_CONFIG);
+  // The same table in another spelling has the same companions.
+  Relay same = named("OUTBOX_EVENT");
+  same.writing().ApplySchema({});
+  CHECK(same.writing().CheckSchema().empty());
+  CHECK(same.Heartbeat().owned.size() == 1);
+  CHECK(first.writing().ReadStats().live_relays == 1);
+
+  Application app(file);
+  app("create table shop_retry (id integer)");
+  Relay third = named("shop_event");
+  CHECK(std::string(Caught([&] { third.writing().ApplySchema({}); }).what())
+            .find("\"shop_retry\" lacks the columns row_id") != std::string::npos);
+  CHECK(outbox::testing::Has(third.writing().CheckSchema(), "\"shop_event\" is missing"));
+}
+
+TEST_CASE("migrate waits for a writer without being in its way", "[sqlite][b105]") {
+  Ready ready;
+  Application app(ready.file);
+  app("drop index outbox_retry_due");
+  CHECK(ready.relay.writing().PlanSchema({}).size() == 1);
+  app("begin immediate");
+  auto& adapter = ready.relay.writing();
+  adapter.Begin({0, 0, Millis(50)});
+  CHECK(Caught([&] { adapter.ApplySchema({}); }).code == OUTBOX_TIMEOUT);
+  adapter.Begin({0, 0, Millis(30'000)});
+  auto migrating = std::async(std::launch::async, [&] { return Caught([&] { adapter.ApplySchema({}); }).code; });
+  app("insert into outbox_event (topic, event_type) values ('orders', 'Placed'); commit");
+  CHECK(migrating.get() == OUTBOX_OK);
+  CHECK(ready.relay.writing().PlanSchema({}).empty());
+  CHECK(ready.relay.Reserve().size() == 1);
 }

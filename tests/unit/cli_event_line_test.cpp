@@ -24,9 +24,17 @@ std::string ProblemOf(const std::string& line) {
   return event.status().text();
 }
 
+TEST_CASE("headers are held to what the publisher takes", "[b83]") {
+  const std::string line = R"({"topic":"t","type":"y","payload":null,"headers":{"a":1.50,"b":true}})";
+  CHECK(ToEvent(ParseEventLine(line)->Raw()).headers == Bytes(R"({"a":1.50,"b":true})"));
+  const auto strict = ParseEventLine(line, publish::HeaderValues::kStrict);
+  REQUIRE_FALSE(strict.ok());
+  CHECK(strict.status().text().find("\"a\" is not a string, null or") != std::string::npos);
+}
+
 TEST_CASE("every member arrives, and absent is not empty") {
   const auto full = ParseEventLine(
-      R"({"topic":"orders","type":"created","key":"o-1","payload":"p","headers":{"a": "1", "b": null},"event_id":"e"})");
+      R"({"topic":"orders","type":"created","key":"o-1","payload":"p","headers":{"a": "1", "b": null},"event_id":"0190163D-8694-739b-aea5-966c26f8ad91"})");
   REQUIRE(full.ok());
   const Event event = ToEvent(full->Raw());
   CHECK(event.topic == "orders");
@@ -34,7 +42,7 @@ TEST_CASE("every member arrives, and absent is not empty") {
   CHECK(event.aggregate_id == Bytes("o-1"));
   CHECK(event.payload == Bytes("p"));
   CHECK(event.headers == Bytes(R"({"a":"1","b":null})"));
-  CHECK(event.event_id == "e");
+  CHECK(event.event_id == "0190163D-8694-739b-aea5-966c26f8ad91");
 
   const auto sparse = ParseEventLine(R"({"topic":"t","type":"y","payload":null})");
   REQUIRE(sparse.ok());
@@ -77,6 +85,15 @@ TEST_CASE("a bad line is refused with its reason and without its payload") {
   CHECK(ProblemOf(R"({"topic":"t","type":"y","payload":{"base64":"?"}})") ==
         "\"payload\": what \"base64\" holds is not base64");
   CHECK(ProblemOf(R"({"topic":"t","type":"y","payload":{"base64":["secret"]}})") == "no problem");
+  CHECK(ProblemOf(R"({"topic":"t","type":"y","payload":1e999})") ==
+        "the number before character 39 is out of range; write it as a text");
+  for (const std::string id : {"", "x", "0190163d8694739baea5966c26f8ad91", "0190163d-8694-739b-aea5-966c26f8ad91x",
+                               "0190163d-8694-739b-aea5-966c26f8ad9g"}) {
+    INFO(id);
+    CHECK(ProblemOf(R"({"topic":"t","type":"y","payload":1,"event_id":")" + id + "\"}")
+              .find("\"event_id\" must be a UUID") == 0);
+  }
+  CHECK(ProblemOf(R"({"topic":"t","type":"y","payload":1,"event_id":null})") == "no problem");
   CHECK(ProblemOf(R"({"topic":"t","type":"y","payload":1,"headers":[]})").find("\"headers\": ") == 0);
 }
 

@@ -33,7 +33,8 @@ TEST_CASE("a complete configuration is read as written") {
   const auto config = Parse(R"({
     // comments are allowed
     "storage": { "plugin": "postgres", "plugin_path": "/opt/outbox-postgres.so", "options": { "pool": 3, "deep": { "x": [1, null] } } },
-    "publisher": { "type": "stdout", "strict": true, "kafka": { "linger.ms": 2, "socket.keepalive.enable": true } },
+    "plugins": { "trusted_owners": ["deploy", 1000] },
+    "publisher": { "type": "stdout", "strict": true, "headers": "strict", "kafka": { "linger.ms": 2, "socket.keepalive.enable": true } },
     "relay": { "id": "r1", "batch_size": 10, "reserve_duration": "1m", "poll_interval": "1s", "ordering": "none",
                "max_in_flight_events": 20, "max_in_flight_bytes": 1000000, "max_attempts": 3, "on_exhausted": "block",
                "retry_backoff": "10ms", "max_retry_backoff": "1h", "delivery_timeout": "2s", "storage_timeout": "3s",
@@ -47,7 +48,9 @@ TEST_CASE("a complete configuration is read as written") {
   CHECK(config->storage.plugin_path == "/opt/outbox-postgres.so");
   CHECK(config->storage.options == R"({"deep":{"x":[1,null]},"pool":3})");
   CHECK(config->publisher.type == "stdout");
+  CHECK(config->plugins.trusted_owners == std::vector<std::string>{"deploy", "1000"});
   CHECK(config->publisher.strict);
+  CHECK(config->publisher.strict_headers);
   CHECK(config->publisher.kafka.at("linger.ms") == "2");
   CHECK(config->publisher.kafka.at("socket.keepalive.enable") == "true");
   CHECK(config->http.listen == "[::1]:9464");
@@ -68,6 +71,44 @@ TEST_CASE("a complete configuration is read as written") {
   CHECK(config->relay.shutdown_timeout == 4s);
   CHECK(config->log.level == "debug");
   CHECK(config->log.format == "json");
+}
+
+TEST_CASE("an address that anybody can reach is warned about", "[b120]") {
+  for (const auto& [address, warned] : std::vector<std::pair<std::string, bool>>{{"0.0.0.0:1", true},
+                                                                                 {"[::]:1", true},
+                                                                                 {"93.184.215.14:1", true},
+                                                                                 {"[2606:4700::1]:1", true},
+                                                                                 {"[::ffff:8.8.8.8]:1", true},
+                                                                                 {"127.0.0.1:1", false},
+                                                                                 {"127.1.2.3:1", false},
+                                                                                 {"[::1]:1", false},
+                                                                                 {"[::ffff:127.0.0.1]:1", false},
+                                                                                 {"10.1.2.3:1", false},
+                                                                                 {"172.16.0.1:1", false},
+                                                                                 {"172.32.0.1:1", true},
+                                                                                 {"192.168.0.1:1", false},
+                                                                                 {"[fd00::1]:1", false},
+                                                                                 {"[fe80::1]:1", false}}) {
+    const auto config = Parse(
+        R"({"storage": {"plugin": "memory"}, "publisher": {"type": "stdout"}, "http": {"listen": ")" + address + "\"}}",
+        "relay.json");
+    INFO(address);
+    REQUIRE(config.ok());
+    CHECK(config->warnings.size() == (warned ? 1U : 0U));
+  }
+}
+
+TEST_CASE("owners of plugins are names or numbers", "[b119]") {
+  for (const char* owners : {"\"deploy\"", "[-1]", "[1.5]", "[\"\"]", "[true]", "[4294967295]"})
+    CHECK(
+        ProblemsOf(
+            std::string(
+                R"({"storage": {"plugin": "memory"}, "publisher": {"type": "stdout"}, "plugins": {"trusted_owners": )") +
+            owners + "}}")
+            .find("/plugins/trusted_owners") != std::string::npos);
+  CHECK(ProblemsOf(R"({"storage": {"plugin": "memory"}, "publisher": {"type": "stdout"}, "plugins": {"trusted_owners":
+                      ["deploy", -1]}})")
+            .find("/plugins/trusted_owners/1: -1 is not valid; expected a user") != std::string::npos);
 }
 
 TEST_CASE("what becomes of an event that keeps failing depends on the ordering") {
@@ -128,7 +169,7 @@ TEST_CASE("each mistake is named with its place, its value and its mend", "[b14]
       {"[]", "relay.json: the configuration must be an object { ... }"},
       {WithRelay(R"("batch_sise": 10)"), R"(relay.json:1: /relay/batch_sise: unknown key; did you mean "batch_size"?)"},
       {std::string("{ ") + kStorage + ", " + kPublisher + ",\n \"zzz\": 1 }",
-       "relay.json:2: /zzz: unknown key; valid here: storage, publisher, relay, http, log"},
+       "relay.json:2: /zzz: unknown key; valid here: storage, plugins, publisher, relay, http, log"},
       {std::string("{ ") + kPublisher + "}",
        "relay.json: /storage/plugin: missing; expected the name of a storage plugin, such as \"postgres\" or "
        "\"sqlite\"; `outbox-relay plugins` lists them"},
@@ -243,6 +284,33 @@ TEST_CASE("an address to listen at is one of this machine, in numbers, with a po
   }
 }
 
+TEST_CASE("brokers are a list of names or addresses with ports") {
+  const auto with = [&](const std::string& servers, const std::string& more = "") {
+    return std::string("{ ") + kStorage + R"(, "publisher": { "kafka": { "bootstrap.servers": ")" + servers + "\"" +
+           more + " } } }";
+  };
+  for (const auto* good : {"kafka", "kafka:1", "kafka-1.example:65535", "127.0.0.1:9092", "[::1]:9092",
+                           "[fe80::1%eth0]", "::1", "a:1,b:2", "a:1, b:2,", "PLAINTEXT://a:1,plaintext://[::1]:2/"}) {
+    INFO(good);
+    CHECK(ProblemsOf(with(good)) == "no problem");
+  }
+  CHECK(ProblemsOf(with("Sasl_SSL://a:1", R"(, "security.protocol": "SASL_SSL")")) == "no problem");
+  const std::string place = "relay.json:1: /publisher/kafka/bootstrap.servers: ";
+  CHECK(ProblemsOf(with("a:1,127.0.0.1:99999")) ==
+        place +
+            "\"127.0.0.1:99999\" is not valid; expected host:port, or several with commas, such as "
+            "\"kafka1:9092,kafka2:9092\" or \"[::1]:9092\", with a port from 1 to 65535");
+  for (const auto* bad : {"a:0", "a:-1", "a:+1", "a:", ":9092", "a:1b", "a:1 b:2", "a;b", "[::1", "[::1]:0", "[x]:1",
+                          "u@a:1", "a:1:2", "a/b:1", "PLAINTEXT://", "${env:HOME}"}) {
+    INFO(bad);
+    CHECK(ProblemsOf(with(bad)).find("is not valid; expected host:port") != std::string::npos);
+  }
+  CHECK(ProblemsOf(with("${env:HOME}")).find(place + "a part of the value is") == 0);
+  CHECK(ProblemsOf(with(",, ,")).find(place + "names no broker; expected host:port") == 0);
+  CHECK(ProblemsOf(with("http://127.0.0.1:1")).find(place + "\"http://127.0.0.1:1\" begins with a protocol that") == 0);
+  CHECK(ProblemsOf(with("ssl://a:1")).find("security.protocol, which is \"plaintext\"") != std::string::npos);
+}
+
 TEST_CASE("nesting has an end") {
   const std::string deep = "{\"storage\":{\"options\":" + std::string(100'000, '[');
   CHECK(ProblemsOf(deep).find("nested deeper than 32 levels") != std::string::npos);
@@ -279,6 +347,14 @@ TEST_CASE("librdkafka properties that run code or switch checks off are refused,
   CHECK(!KafkaPropertyProblem("enable.sasl.oauthbearer.unsecure.jwt", "true").empty());
   CHECK(!KafkaPropertyProblem("debug", "broker,security").empty());
   CHECK(!KafkaPropertyProblem("debug", "all").empty());
+  for (const auto* other_case : {"Security", "ALL", "broker, Security", "+security"}) {
+    INFO(other_case);
+    CHECK(KafkaPropertyProblem("debug", other_case).find("write credentials to the log") != std::string::npos);
+  }
+  CHECK(!KafkaPropertyProblem("ssl.endpoint.identification.algorithm", " None").empty());
+  CHECK(KafkaPropertyProblem("ssl.endpoint.identification.algorithm", "HTTPS").empty());
+  CHECK(!KafkaPropertyProblem("enable.ssl.certificate.verification", "False").empty());
+  CHECK(!KafkaPropertyProblem("enable.sasl.oauthbearer.unsecure.jwt", "T").empty());
   CHECK(KafkaPropertyProblem("debug", "broker").empty());
   CHECK(KafkaPropertyProblem("sasl.password", "x").empty());
 }

@@ -51,7 +51,9 @@ TEST_CASE("references are filled in for the plugin and for Kafka, and shown as r
   const auto config = Load(file);
   INFO(config.status().text());
   REQUIRE(config.ok());
-  CHECK(config->storage.options ==
+  const Secrets& secrets = *config->storage.secrets;
+  CHECK(config->storage.options.find(kCanary) == std::string::npos);
+  CHECK(secrets.Fill(config->storage.options, secrets.Current()) ==
         R"({"connection":"host=db password=s3cr3t-canary user=x","deep":[{"note":"s3cr3t-canary"}],)"
         R"("escaped":"${env:OUTBOX_TEST_SECRET}"})");
   CHECK(config->publisher.kafka.at("sasl.password") == kCanary);
@@ -86,6 +88,28 @@ TEST_CASE("secrets in plain text are hidden, and a file that others can read is 
   CHECK(open->warnings[0].find(kCanary) == std::string::npos);
 
   CHECK(Load(folder.Write("closed.json", text, 0600))->warnings.empty());
+}
+
+TEST_CASE(
+    "a property of parts whose values are references holds no secret, and the client library's words about it none") {
+  const Folder folder;
+  setenv("OUTBOX_TEST_SECRET", kCanary, 1);
+  setenv("OUTBOX_TEST_CURVES", "X25519:my-own-curve", 1);
+  const auto config = Load(folder.Write("open.json", R"({ "storage": { "plugin": "memory" }, "publisher": { "kafka": {
+      "bootstrap.servers": "k:1", "sasl.oauthbearer.config": "principal=${env:OUTBOX_TEST_SECRET}",
+      "ssl.curves.list": "${env:OUTBOX_TEST_CURVES}" } } })",
+                                        0644));
+  INFO(config.status().text());
+  REQUIRE(config.ok());
+  CHECK(config->warnings.empty());
+  CHECK(config->effective_json.find("principal=${env:OUTBOX_TEST_SECRET}") != std::string::npos);
+  CHECK(config->publisher.secrets->Clean("group 'my-own-curve' cannot be set") == "group '<hidden>' cannot be set");
+  const auto literal =
+      Load(folder.Write("literal.json", R"({ "storage": { "plugin": "memory" }, "publisher": { "kafka": {
+      "bootstrap.servers": "k:1", "sasl.oauthbearer.config": "principal=${env:OUTBOX_TEST_SECRET} scope=x" } } })",
+                        0644));
+  REQUIRE(literal.ok());
+  CHECK(literal->warnings.size() == 1);
 }
 
 TEST_CASE("no message about a broken configuration shows a secret", "[b14]") {
@@ -130,6 +154,65 @@ TEST_CASE("passwords are hidden in texts of others") {
   CHECK(Redact("http://h:80/x y@z") == "http://h:80/x y@z");
   CHECK(Redact("host=a port=1") == "host=a port=1");
   CHECK(Redact("password=") == "password=");
+}
+
+TEST_CASE("secrets are kept out of texts, whole, encoded, cut and in parts", "[b113]") {
+  setenv("OUTBOX_TEST_SECRET", "pa/ss@w rd%'x", 1);
+  Secrets secrets;
+  const std::string mark = secrets.Add("env:OUTBOX_TEST_SECRET", "").mark;
+  CHECK(secrets.Fill("a " + mark + "b", secrets.Current()) == "a pa/ss@w rd%'xb");
+  CHECK(secrets.Clean("user \"pa/ss@w rd%'x\" at pa%2Fss%40w%20rd%25%27x or pa/ss@w rd%''x") ==
+        "user \"${env:OUTBOX_TEST_SECRET}\" at ${env:OUTBOX_TEST_SECRET} or ${env:OUTBOX_TEST_SECRET}");
+  secrets.Hide("hunter2/tail77");
+  CHECK(secrets.Clean("port \"hunter2\", host tail77, hunter2000") == "port \"<hidden>\", host <hidden>, hunter2000");
+  const std::string cut(300, '.');
+  CHECK(secrets.Clean(cut + "hunter2/ta") == cut + "<hidden>");
+  secrets.Hide("abc");
+  CHECK(secrets.Clean("abc abcd \"abc\"") == "<hidden> abcd \"<hidden>\"");
+}
+
+TEST_CASE("a name with a reference in it is shown as it is written, and its parts are no secrets", "[b113]") {
+  setenv("OUTBOX_TEST_FOLDER", "/etc/certificates", 1);
+  Secrets secrets(Secrets::Hides::kGivenOnly);
+  const std::string mark = secrets.Add("env:OUTBOX_TEST_FOLDER", "").mark;
+  secrets.ShowAsWritten(mark + "/ca.pem", secrets.Current());
+  CHECK(secrets.Clean("/etc/certificates/ca.pem holds no certificates") ==
+        "${env:OUTBOX_TEST_FOLDER}/ca.pem holds no certificates");
+}
+
+TEST_CASE("a secret in a file is read again, and stays as it was while that cannot be done", "[b110]") {
+  const Folder folder;
+  const auto file = folder.Write("password", "one\n");
+  Secrets secrets;
+  const std::string mark = secrets.Add("file:password", file.parent_path()).mark;
+  const Secrets::Values first = secrets.Current();
+  folder.Write("password", "two");
+  CHECK(secrets.Fill(mark, secrets.Reread()) == "two");
+  CHECK(secrets.Fill(mark, first) == "one");
+  CHECK(secrets.Clean("one two three") == "${file:password} ${file:password} three");
+  std::filesystem::remove(file);
+  CHECK(secrets.Fill(mark, secrets.Reread()) == "two");
+  CHECK(secrets.TakeProblems().size() == 1);
+  (void)secrets.Reread();
+  CHECK(secrets.TakeProblems().empty());
+}
+
+TEST_CASE("Kafka's properties take a secret that has changed only where they may", "[b110][b113]") {
+  const Folder folder;
+  folder.Write("server", "k1");
+  folder.Write("check", "true");
+  const auto config = Load(folder.Write("relay.json", R"({ "storage": { "plugin": "memory" }, "publisher": { "kafka": {
+    "bootstrap.servers": "${file:server}:9092,k2:9092", "enable.ssl.certificate.verification": "${file:check}" } } })"));
+  REQUIRE(config.ok());
+  CHECK(config->publisher.kafka_now().at("bootstrap.servers") == "k1:9092,k2:9092");
+  folder.Write("server", "k3");
+  CHECK(config->publisher.kafka_now().at("bootstrap.servers") == "k3:9092,k2:9092");
+  folder.Write("server", "evil:1,k3");
+  CHECK(config->publisher.kafka_now().at("bootstrap.servers") == "k3:9092,k2:9092");
+  folder.Write("server", "k4");
+  folder.Write("check", "false");
+  CHECK(config->publisher.kafka_now().at("bootstrap.servers") == "k3:9092,k2:9092");
+  CHECK(config->publisher.kafka_now().at("enable.ssl.certificate.verification") == "true");
 }
 
 TEST_CASE("a configuration that cannot be read says so") {

@@ -64,8 +64,8 @@ class RowsAdapter : public StorageAdapter {
  public:
   explicit RowsAdapter(std::shared_ptr<Rows> rows) : rows_(std::move(rows)) {}
   void ReserveNewEvents(const ReserveRequest& request, BatchBuilder& batch) override { rows_->Reserve(request, batch); }
-  void ConfirmEvent(RowIds ids) override {
-    for (const std::string_view id : ids) rows_->Remove(id);
+  void ConfirmEvent(ConfirmedRows rows, KeptRows&) override {
+    for (const ConfirmedRow row : rows) rows_->Remove(row.row_id);
   }
   void ConfirmFailed(Failures failures) override {
     for (const Failure& failure : failures) {

@@ -17,6 +17,7 @@ struct FakePlugin {
   bool no_store = false, no_session = false;
   std::function<void(const outbox_reserve&, outbox_batch&)> fill;  // of the next reserve
   std::string event_id = "e";
+  std::string options;  // as given to open()
   int released = 0, closed = 0, disconnected = 0;
 
   FakePlugin() {
@@ -49,7 +50,9 @@ struct FakePlugin {
     if (code != OUTBOX_OK) detail::CopyText(error->message, current->message);
     return code;
   }
-  static outbox_code Open(const outbox_host*, const char*, std::size_t, outbox_store** store, outbox_error* e) {
+  static outbox_code Open(const outbox_host*, const char* options, std::size_t size, outbox_store** store,
+                          outbox_error* e) {
+    current->options.assign(options, size);
     if (!current->no_store) *store = reinterpret_cast<outbox_store*>(current);
     return Fail(current->open_code, e);
   }
@@ -64,7 +67,8 @@ struct FakePlugin {
     current->fill(*ask, *batch);
     return OUTBOX_OK;
   }
-  static outbox_code Confirm(outbox_session*, const outbox_bytes*, std::size_t, const outbox_call*, outbox_error* e) {
+  static outbox_code Confirm(outbox_session*, const outbox_row*, std::size_t, const outbox_call*, std::uint8_t*,
+                             outbox_error* e) {
     return Fail(current->confirm_code, e);
   }
   static outbox_code Failed(outbox_session*, const outbox_failure*, std::size_t, const outbox_call*, outbox_error*) {

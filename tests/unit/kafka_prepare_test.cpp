@@ -1,3 +1,5 @@
+#include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "kafka/topic_directory.hpp"
@@ -66,6 +68,20 @@ TEST_CASE_METHOD(KafkaFixture, "a bad topic or bad headers refuse their own even
   CHECK(ReasonOf(Prepare({{"gone"}}), 0).empty());
 }
 
+TEST_CASE_METHOD(KafkaFixture, "a topic that is known to be missing is looked for without a pause", "[b71]") {
+  Make();
+  rd_kafka_mock_topic_set_error(broker->mock(), "gone", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+  REQUIRE(ReasonOf(Prepare({{"gone"}}), 0) == "unknown_topic");
+  auto quickest = kafka::Clock::duration::max();
+  for (int look = 0; look < 3; ++look) {
+    std::this_thread::sleep_for(1100ms);  // so long an answer is kept
+    const auto begun = kafka::Clock::now();
+    CHECK(ReasonOf(Prepare({{"gone"}}), 0) == "unknown_topic");
+    quickest = std::min(quickest, kafka::Clock::now() - begun);
+  }
+  CHECK(quickest < 150ms);  // two pauses take 200 ms
+}
+
 TEST_CASE_METHOD(KafkaFixture, "a topic that goes away is looked at again after the broker has said so", "[b71]") {
   Make();
   Prove(1);
@@ -110,6 +126,33 @@ TEST_CASE_METHOD(KafkaFixture, "a broker that does not answer is nobody's fault,
     canceller.join();
     CHECK(publisher->Prepare(batch, Millis(60'000)).code() == OUTBOX_CANCELLED);
   }
+}
+
+TEST_CASE("a file of TLS that cannot be used is named, with the reason") {
+  RecordingListener listener;
+  const auto why = [&](const std::string& name, const std::string& file) {
+    kafka::Settings settings;
+    settings.properties = {{"bootstrap.servers", "127.0.0.1:1"}, {"security.protocol", "ssl"}, {name, file}};
+    if (name == "ssl.keystore.location") settings.properties["ssl.keystore.password"] = "x";
+    const auto made =
+        kafka::MakeKafkaPublisher(settings, listener, spdlog::null_logger_mt(std::to_string(++KafkaFixture::loggers)));
+    REQUIRE_FALSE(made.ok());
+    CHECK(made.status().code() == OUTBOX_BAD_CONFIG);
+    return made.status().text();
+  };
+  std::string folder = (std::filesystem::temp_directory_path() / "tls-test-XXXXXX").string();
+  REQUIRE(mkdtemp(folder.data()) != nullptr);
+  const std::string file = folder + "/key.pem";
+  std::ofstream(file) << "-----BEGIN OTHER THING-----\nAAAA\n-----END OTHER THING-----\n";
+  for (const std::string name : {"ssl.ca.location", "ssl.crl.location", "ssl.certificate.location", "ssl.key.location",
+                                 "ssl.keystore.location"}) {
+    INFO(name);
+    const std::string place = "/publisher/kafka/" + name + ": ";
+    CHECK(why(name, folder + "/none").starts_with(place + folder + "/none does not exist; expected a file"));
+    if (name != "ssl.keystore.location") CHECK(why(name, file).starts_with(place + file + " holds no \""));
+    if (name != "ssl.ca.location") CHECK(why(name, folder).starts_with(place + folder + " is a folder"));
+  }
+  std::filesystem::remove_all(folder);
 }
 
 TEST_CASE("properties that are wrong, or the relay's own, are told by name", "[b69]") {

@@ -60,6 +60,23 @@ bool Has(const std::string& text, const std::string& line) {
   return ("\n" + text).find("\n" + line + "\n") != text.npos;
 }
 
+TEST_CASE("rows that stay: red while nothing goes, or where that cannot be recorded", "[b98][b101]") {
+  auto seen = Working();
+  engine::ShardObservation& shard = seen.shards[0];
+  shard.kept_why = "event e (row 7): no";
+  shard.removes_nothing_since = kNow - kSecond / 2;  // others of the same confirm may follow
+  CHECK(StateOf(seen) == "working");
+  shard.removes_nothing_since = kNow - 2 * kSecond;
+  CHECK(StateOf(seen) == "undeletable");
+  CHECK(WhyNotReady(seen, kNow)[0].text.find("event e (row 7): no") != std::string::npos);
+  shard.removes_nothing_since = engine::kForever;
+  CHECK(StateOf(seen) == "working");
+  shard.cannot_record = true;
+  shard.record_why = "a check";
+  CHECK(StateOf(seen) == "undeletable");
+  CHECK(WhyNotReady(seen, kNow)[0].text.find("a check") != std::string::npos);
+}
+
 TEST_CASE("ready is who can move events now, and everybody else says why") {
   engine::Observation seen = Working();
   CHECK(StateOf(seen) == "working");
@@ -121,6 +138,12 @@ TEST_CASE("nothing waits only where that is known") {
   CHECK(Show(Looked(7, 1500ms), seen).events == 7U);
   CHECK(Show(Looked(7, 1500ms), seen).oldest_age == 1.5);
 
+  SECTION("all that waits is blocked, or queued behind that") {
+    CHECK(Show(Looked(7, -1ms), seen).events == 7U);
+    CHECK_FALSE(Show(Looked(7, -1ms), seen).oldest_age);
+    const auto live = nlohmann::json::parse(LiveStatusJson(seen, Looked(7, -1ms), true, kNow, kWall));
+    CHECK(live.at("oldest_age_ms").is_null());
+  }
   SECTION("never looked") {
     CHECK_FALSE(Show({}, seen).events);
     CHECK_FALSE(Show({}, seen).last_look_age);

@@ -1,4 +1,6 @@
 // What a plugin answers, as the core sees it: known codes, UTF-8 texts that name the plugin, no half-made handles.
+#include <cstdlib>
+
 #include "fake_plugin.hpp"
 #include "plugins/text.hpp"
 #include "tests/catch.hpp"
@@ -14,7 +16,8 @@ const Call kCall{0, 0, Millis(1000)};
 Status Confirm(Store& store) {
   auto session = store.Connect(kCall);
   REQUIRE(session.ok());
-  return (*session)->ConfirmEvent({}, kCall);
+  std::vector<std::uint8_t> kept;
+  return (*session)->ConfirmEvent({}, kept, kCall);
 }
 
 }  // namespace
@@ -26,6 +29,29 @@ TEST_CASE("an error keeps its class and names the plugin") {
   const Status status = Confirm(*store);
   CHECK(status.code() == OUTBOX_UNAVAILABLE);
   CHECK(status.text() == "fake: the fake's own words");
+}
+
+TEST_CASE("a plugin that cannot fill in secrets is given whole values, and no text with one inside", "[b113]") {
+  FakePlugin fake;
+  setenv("OUTBOX_TEST_SECRET", "host=x", 1);
+  const auto secrets = std::make_shared<config::Secrets>();
+  const std::string mark = secrets->Add("env:OUTBOX_TEST_SECRET", "").mark;
+  CHECK(Store::Open(&fake.table, R"({"a": [")" + mark + R"("]})", NoLog(), secrets).ok());
+  CHECK(fake.options == R"({"a":["host=x"]})");
+  const auto inside = Store::Open(&fake.table, R"({"a": "x )" + mark + R"("})", NoLog(), secrets);
+  REQUIRE_FALSE(inside.ok());
+  CHECK(inside.status().code() == OUTBOX_BAD_CONFIG);
+  CHECK(
+      inside.status().text() ==
+      "plugin 'fake' cannot fill in ${env:OUTBOX_TEST_SECRET} inside a longer text of its options; make the reference "
+      "the whole value");
+  fake.table.capabilities = OUTBOX_CAN_FILL_SECRETS;
+  CHECK(Store::Open(&fake.table, R"({"a": "x )" + mark + R"("})", NoLog(), secrets).ok());
+  CHECK(fake.options == R"({"a": "x )" + mark + R"("})");
+  fake.confirm_code = OUTBOX_UNAVAILABLE;
+  fake.message = "no such option: host=x";
+  CHECK(Confirm(**Store::Open(&fake.table, "{}", NoLog(), secrets)).text() ==
+        "fake: no such option: ${env:OUTBOX_TEST_SECRET}");
 }
 
 TEST_CASE("an error without a text blames the plugin") {
@@ -40,7 +66,7 @@ TEST_CASE("an error without a text blames the plugin") {
 TEST_CASE("a code that the ABI does not have is the plugin's internal error", "[b91]") {
   FakePlugin fake;
   const auto store = *Store::Open(&fake.table, "{}", NoLog());
-  fake.confirm_code = GENERATE(9, -1, 1 << 30);
+  fake.confirm_code = GENERATE(10, -1, 1 << 30);
   const Status status = Confirm(*store);
   CHECK(status.code() == OUTBOX_INTERNAL);
   CHECK(status.text() == "plugin 'fake' 1.2.3 breaks the contract in confirm_event: it answered code " +

@@ -1,4 +1,5 @@
 // The loader takes a good file and refuses every bad one with the rule that it breaks and the places searched.
+#include <grp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -116,6 +117,9 @@ TEST_CASE("a file that breaks a rule is refused with the rule", "[b87]") {
   SECTION("a folder") {
     fs::create_directory(folder.path / "outbox-x.so");
     CHECK(RefusalOf("x", folder.path / "outbox-x.so") == "not a regular file.");
+    // Not "chmod o-w": the machine needs both as they are.
+    CHECK(RefusalOf("x", "/dev/null") == "not a regular file.");
+    CHECK(RefusalOf("x", "/tmp") == "not a regular file.");
   }
   SECTION("a link to nothing") {
     fs::create_symlink("/nowhere", folder.path / "outbox-x.so");
@@ -167,12 +171,12 @@ TEST_CASE("a file that others can change is refused", "[b87]") {
   const fs::path file = folder.Put(BadPlugin("plain-c"), "outbox-plain-c.so");
   SECTION("itself") {
     fs::permissions(file, fs::perms::others_write, fs::perm_options::add);
-    CHECK(RefusalOf("plain-c", file) == "writable by everybody; chmod o-w " + file.string() + ".");
+    CHECK(RefusalOf("plain-c", file) == file.string() + " is writable by everybody; chmod o-w " + file.string() + ".");
   }
   SECTION("its folder") {
     fs::permissions(folder.path, fs::perms::others_write, fs::perm_options::add);
     CHECK(RefusalOf("plain-c", file) ==
-          "its folder " + folder.path.string() + " is writable by everybody; chmod o-w " + folder.path.string() + ".");
+          "the folder " + folder.path.string() + " is writable by everybody; chmod o-w " + folder.path.string() + ".");
   }
   SECTION("behind a link") {
     const Folder other;
@@ -180,15 +184,86 @@ TEST_CASE("a file that others can change is refused", "[b87]") {
     fs::create_symlink(file, link);
     CHECK(Load("plain-c", {link.string(), {}}).ok());
     fs::permissions(file, fs::perms::others_write, fs::perm_options::add);
-    CHECK(RefusalOf("plain-c", link).starts_with("writable by everybody"));
+    CHECK(RefusalOf("plain-c", link).starts_with(file.string() + " is writable by everybody"));
   }
   SECTION("by a group") {
     fs::permissions(file, fs::perms::group_write, fs::perm_options::add);
     CHECK(Load("plain-c", {file.string(), {}}).ok());  // the relay's own group
     if (::geteuid() == 0) {                            // only root can give the file to another one
       REQUIRE(::chown(file.c_str(), 0, 12345) == 0);
-      CHECK(RefusalOf("plain-c", file) == "writable by another group (gid 12345); chmod g-w " + file.string() + ".");
+      CHECK(RefusalOf("plain-c", file) ==
+            file.string() + " is writable by another group (gid 12345); chmod g-w " + file.string() + ".");
     }
+  }
+}
+
+TEST_CASE("whoever can replace the file on the way to it must be trusted", "[b119]") {
+  if (::geteuid() != 0) {
+    WARN("only root can give a file to another user");
+    return;
+  }
+  constexpr uid_t kStranger = 54321;
+  const Folder top;
+  const fs::path folder = top.path / "a" / "b";
+  fs::create_directories(folder);
+  fs::copy_file(BadPlugin("plain-c"), folder / "outbox-plain-c.so");
+  const fs::path file = folder / "outbox-plain-c.so";
+  const auto loads = [&](const fs::path& path, std::vector<std::string> trusted = {}) {
+    return Load("plain-c", {path.string(), {}, std::move(trusted)}).ok();
+  };
+  const auto give = [&](const fs::path& path) { REQUIRE(::lchown(path.c_str(), kStranger, kStranger) == 0); };
+  REQUIRE(loads(file));
+
+  SECTION("the owner of any part of the path") {
+    // Not the paths themselves: to Catch a path is a range of its parts.
+    const int up = GENERATE(0, 1, 2);
+    const fs::path given = up == 0 ? file : up == 1 ? folder : folder.parent_path();
+    give(given);
+    INFO(given);
+    const std::string why = RefusalOf("plain-c", file);
+    CHECK(why.find(given.string() + " belongs to uid 54321, who could exchange the plugin; chown root " +
+                   given.string() + ", or add 54321 to /plugins/trusted_owners") != std::string::npos);
+    CHECK(loads(file, {"54321"}));
+    CHECK_FALSE(loads(file, {"54322"}));
+    CHECK(Load("plain-c", {file.string(), {}, {"no-such-user"}})
+              .status()
+              .text()
+              .find("no user has the name 'no-such-user'") != std::string::npos);
+  }
+  SECTION("a folder far above that anybody may write") {
+    fs::permissions(folder.parent_path(), fs::perms::all);
+    CHECK(RefusalOf("plain-c", file)
+              .starts_with("the folder " + folder.parent_path().string() + " is writable by everybody"));
+    // With the sticky bit only the owner of an entry can exchange it.
+    fs::permissions(folder.parent_path(), fs::perms::all | fs::perms::sticky_bit);
+    CHECK(loads(file));
+    give(folder);
+    CHECK_FALSE(loads(file));
+  }
+  SECTION("a link, and what it leads through") {
+    const fs::path link = top.path / "link";
+    fs::create_directory_symlink("a/b/../b", link);
+    CHECK(loads(link / "outbox-plain-c.so"));
+    give(link);
+    CHECK(RefusalOf("plain-c", link / "outbox-plain-c.so")
+              .starts_with("the link " + link.string() + " belongs to uid 54321"));
+    REQUIRE(::lchown(link.c_str(), 0, 0) == 0);
+    fs::permissions(top.path / "a", fs::perms::all);
+    CHECK_FALSE(loads(link / "outbox-plain-c.so"));
+  }
+  SECTION("links in a circle") {
+    fs::create_symlink("round", top.path / "round");
+    CHECK(RefusalOf("plain-c", top.path / "round").starts_with("cannot be opened: Too many levels of symbolic links"));
+  }
+  SECTION("a group with other members") {
+    const group* const shared = ::getgrnam("users");
+    if (shared == nullptr) {
+      WARN("this machine has no group named users");
+      return;
+    }
+    REQUIRE(::chown(folder.c_str(), 0, shared->gr_gid) == 0);
+    fs::permissions(folder, fs::perms::group_write, fs::perm_options::add);
+    CHECK(RefusalOf("plain-c", file).starts_with("the folder " + folder.string() + " is writable by another group"));
   }
 }
 

@@ -23,9 +23,9 @@ Pairs Unpack(std::string_view packed) {
   return pairs;
 }
 
-std::string WhyNot(std::string_view json) {
+std::string WhyNot(std::string_view json, HeaderValues values = HeaderValues::kAsText) {
   std::string packed = "before";
-  const Status status = PackHeaders(json, packed);
+  const Status status = PackHeaders(json, packed, values);
   CHECK(status.code() == OUTBOX_BAD_DATA);
   CHECK(packed == "before");
   return status.text();
@@ -48,6 +48,18 @@ TEST_CASE("headers keep order, bytes, and the difference between null and empty"
                                                             {"none", ""}});
 }
 
+TEST_CASE("numbers and truth values become their JSON text, unless that is refused", "[b83]") {
+  for (const char* text :
+       {"0", "1", "-7", "9223372036854775808", "18446744073709551616", "1.50", "-0.0", "1E+2", "true", "false"}) {
+    const std::string json = std::string("{\"h\": ") + text + ", \"n\": null}";
+    std::string packed;
+    REQUIRE(PackHeaders(json, packed).ok());
+    CHECK(Unpack(packed) == Pairs{{"h", text}, {"n", std::nullopt}});
+    CHECK(WhyNot(json, HeaderValues::kStrict) ==
+          R"(headers: the value of the header "h" is not a string, null or {"base64": "…"})");
+  }
+}
+
 TEST_CASE("no headers take no room") {
   for (const char* json : {"{}", "{ }", "\n{\t}\n"}) {
     std::string packed;
@@ -61,10 +73,13 @@ TEST_CASE("what is not an object of strings is refused with its reason and witho
     CHECK(WhyNot(json) == R"(headers: not a JSON object such as {"name": "value"})");
   }
   for (const char* json :
-       {R"({"h": 1})", R"({"h": 1.5})", R"({"h": true})", R"({"h": ["secret"]})", R"({"h": {}})",
+       {R"({"h": ["secret"]})", R"({"h": [1]})", R"({"h": {}})", R"({"h": {"base64": 1}})", R"({"h": {"x": true}})",
         R"({"h": {"x": "secret"}})", R"({"h": {"base64": null}})", R"({"h": {"base64": {}}})",
         R"({"h": {"base64": "AA==", "base64": "AA=="}})", R"({"h": {"base64": "AA==", "x": "y"}})"}) {
-    CHECK(WhyNot(json) == R"(headers: the value of the header "h" is not a string, null or {"base64": "…"})");
+    CHECK(WhyNot(json) ==
+          R"(headers: the value of the header "h" is not a string, a number, true, false, null or {"base64": "…"})");
+    CHECK(WhyNot(json, HeaderValues::kStrict) ==
+          R"(headers: the value of the header "h" is not a string, null or {"base64": "…"})");
   }
   for (const char* json : {"", "{", R"({"h": "secret)", R"({"h": "a"} x)", "{\"h\": \"\xff\"}", R"({"h": "\ud800"})"}) {
     const std::string why = WhyNot(json);

@@ -61,7 +61,7 @@ class TestPublisher : public publish::Publisher {
       if (!outcome) continue;
       if (*outcome == Outcome::kStored)
         topic_.Add(std::string(View(event.aggregate_id)), std::string(View(event.payload)));
-      else
+      else if (!publish::IsTrial(epoch))
         broken_ = true;  // nothing passes a record that was not taken
       const publish::Report report{r.event, epoch, *outcome, 7};
       listener_.OnReports({&report, 1});

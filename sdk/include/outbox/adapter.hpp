@@ -41,9 +41,12 @@ class StorageAdapter {
   // Committed events that are due, ascending per key, added until Add says that the batch is full. Adding
   // nothing is fine. Nobody else is given them for request.reserve_duration(), by the database's clock.
   virtual void ReserveNewEvents(const ReserveRequest& request, BatchBuilder& batch) = 0;
-  // Kafka has them: remove them for good. Idempotent; unknown ids are ignored; never refused for a stale token.
-  virtual void ConfirmEvent(RowIds rows) = 0;
-  // Each counts one attempt and is due again after retry_after, blocks its key, or moves to the dead letters.
+  // Kafka has them: remove them for good. Idempotent; never refused for a stale token. A row is meant only where its id
+  // and its event id fit. What is still there after the commit, though it was not refused, goes into `kept`. Where the
+  // database refuses to remove one of them: throw Error(OUTBOX_REFUSED, ...).
+  virtual void ConfirmEvent(ConfirmedRows rows, KeptRows& kept) = 0;
+  // Each counts one attempt and is due again after retry_after, blocks its key, moves to the dead letters, or is
+  // delivered and cannot be removed: then it is never reserved again, and its key goes on.
   // All or nothing. Under a stale call().token: throw Error(OUTBOX_LEASE_LOST, ...) and change nothing.
   virtual void ConfirmFailed(Failures failures) = 0;
   // Given back unsent: due for anybody at once, no attempt counted. Only for adapters that mark rows.
@@ -64,6 +67,7 @@ struct Lease {
   std::uint32_t shards_total = 1, live_relays = 1;
   Millis left{0};
   std::vector<outbox_owned_shard> owned;
+  std::uint32_t namesakes = 0;  // live relays with the same name before the last '#' of the id; 0 where not counted
 };
 class LeaseKeeping {  // outbox.leases/1
  public:
@@ -98,16 +102,21 @@ struct SchemaWish {
   std::uint32_t shards = 0;  // 0 = keep, 1 for a new outbox
   std::string payload;       // "" = the database's default
   bool wake_up = false;      // what Wait() needs
+  // May payloads of stored events be converted? Otherwise ApplySchema throws OUTBOX_BAD_CONFIG where it would have to.
+  bool rewrite_events = false;
 };
 struct Finding {
   bool error = true;
   std::string what, mend;
+  bool note = false;  // neither an error nor a warning: what was found, or what this user cannot look at
 };
 // outbox.schema/1; needs also  static std::string A::PrintSchema(const Shared&, const SchemaWish&).
 class SchemaKeeping {
  public:
   virtual ~SchemaKeeping() = default;
   virtual void ApplySchema(const SchemaWish& wish) = 0;
+  // What ApplySchema would change, as phrases for people. Changes nothing.
+  virtual std::vector<std::string> PlanSchema(const SchemaWish&) { return {}; }
   virtual std::vector<Finding> CheckSchema() = 0;
 };
 
@@ -117,10 +126,16 @@ struct ShardHolder {
   std::optional<std::string> relay_id;
   Millis expires_in{0};
 };
+// What a count is.
+enum class Precision : std::uint32_t {
+  kEstimate = OUTBOX_COUNT_ESTIMATE,
+  kExact = OUTBOX_COUNT_EXACT,
+  kAtLeast = OUTBOX_COUNT_AT_LEAST,
+};
 struct Stats {
-  std::uint64_t backlog = 0, retrying = 0, blocked = 0, dead = 0;
-  bool backlog_exact = true;
-  Millis oldest_age{-1};
+  std::uint64_t backlog = 0, retrying = 0, blocked = 0, dead = 0, undeletable = 0;
+  Precision backlog_precision = Precision::kExact;
+  Millis oldest_age{-1};  // of events that are neither blocked nor queued behind a blocked one; -1 = none, or not known
   std::uint32_t shards_total = 1, shards_owned = 0, live_relays = 0;
   std::vector<ShardHolder> holders;
 };
@@ -136,6 +151,7 @@ struct Inquiry {
   Bytes key = {}, event_id = {};
   std::uint32_t max = 1;
   bool contents = false;  // with payload and headers
+  Bytes topic = {};       // pattern, * = any bytes; events of other topics may be left out
 };
 struct Record {
   Event event;
@@ -156,6 +172,10 @@ class DeadLetters {
   virtual std::uint64_t Discard(RowIds) { throw Cannot("keeps no dead letters that could be discarded"); }
   virtual std::uint64_t DiscardBlocked(RowIds) { throw Cannot("cannot discard blocked events"); }
   virtual std::uint64_t RetryNow(RowIds) { throw Cannot("cannot make failed events due"); }
+  // Of those that were recorded as delivered; no rows = some of those that are due. What stays is due again after `again`.
+  virtual std::uint64_t RemoveDelivered(RowIds, Millis /*again*/) {
+    throw Cannot("keeps no record of delivered events");
+  }
 
  private:
   static Error Cannot(const char* what) { return {OUTBOX_UNSUPPORTED, std::string("this storage ") + what}; }

@@ -16,8 +16,13 @@ struct ReserveRequest {
   [[nodiscard]] std::uint64_t max_bytes() const { return raw.max_bytes; }
   [[nodiscard]] Millis reserve_duration() const { return Millis(raw.reserve_ms); }
   [[nodiscard]] std::string_view relay_id() const { return View(raw.relay_id); }
-  // Begin again at the oldest row; else rows after the last read (and late ones before it) are enough.
-  [[nodiscard]] bool sweep() const { return raw.sweep != 0; }
+  // Begin again at the oldest row; else rows after the last read (and late ones before it) are enough. True also where
+  // the relay asks for a step of a rescan: an adapter that knows no rescan reads from the oldest row instead.
+  [[nodiscard]] bool sweep() const { return raw.sweep != OUTBOX_READ_ON; }
+  // The relay asks for one bounded step of a pass beside the reading; answer with BatchBuilder::Rescan.
+  [[nodiscard]] bool rescan() const { return raw.sweep == OUTBOX_RESCAN; }
+  // No retry is wanted now, and one that is brought is brought in vain.
+  [[nodiscard]] bool skips_retries() const { return raw.skip_retries != 0; }
   // Does the relay hold this row already? BatchBuilder::Add asks by itself; ask first where fetching a row costs.
   [[nodiscard]] bool in_hand(std::string_view row_id) const {
     return raw.in_hand != nullptr && raw.in_hand(raw.ctx, Raw(row_id)) != 0;
@@ -68,6 +73,9 @@ class BatchBuilder {
   // There is more to read at once, for a reason that Add could not see (a LIMIT in the query, say).
   void More() { more_ = true; }
 
+  // Where the step of a rescan has ended: OUTBOX_RESCAN_DONE (also without this call), ..._GOES_ON or ..._ENDED.
+  void Rescan(std::uint32_t reached) { rescan_ = reached; }
+
   // For adapters without outbox.leases/1 that mark rows: under which token, and for how long from the start of
   // the call. Without this call the events count as reserved for the duration asked for, unfenced.
   void Reserved(std::uint64_t token, Millis left) {
@@ -88,6 +96,7 @@ class BatchBuilder {
     out->token = token_;
     out->lease_left_ms = lease_left_.value_or(request_.raw.reserve_ms);
     out->more = more_ ? 1 : 0;
+    out->rescan = rescan_;
     out->arena_bytes = arena->bytes + arena->events.capacity() * sizeof(outbox_event);
     out->release = [](outbox_batch* batch) {
       delete static_cast<Arena*>(batch->owner);
@@ -126,6 +135,7 @@ class BatchBuilder {
   char* at_ = nullptr;
   std::uint64_t token_ = 0;
   std::optional<std::int64_t> lease_left_;
+  std::uint32_t rescan_ = OUTBOX_RESCAN_DONE;
   bool more_ = false;
 };
 

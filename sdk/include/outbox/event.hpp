@@ -54,19 +54,45 @@ inline Event ToEvent(const outbox_event& e) {
           Maybe(e.payload), Maybe(e.headers), e.created_us,          e.attempts};
 }
 
-enum class Disposition : std::int32_t { kRetry = OUTBOX_RETRY, kBlock = OUTBOX_BLOCK, kDead = OUTBOX_DEAD };
+enum class Disposition : std::int32_t {
+  kRetry = OUTBOX_RETRY,
+  kBlock = OUTBOX_BLOCK,
+  kDead = OUTBOX_DEAD,
+  kDelivered = OUTBOX_DELIVERED
+};
+
+// A row that Kafka has. Another row may stand under the same id: meant is only the one with this event id.
+struct ConfirmedRow {
+  std::string_view row_id, event_id;
+};
+
+inline ConfirmedRow ToConfirmedRow(const outbox_row& r) { return {View(r.row_id), View(r.event_id)}; }
+
+// Of the rows of a confirm, those that are still there after their removal was committed.
+class KeptRows {
+ public:
+  KeptRows(std::uint8_t* flags, std::size_t count) : flags_(flags), count_(count) {}
+  void Add(std::size_t i) {
+    if (flags_ != nullptr && i < count_) flags_[i] = 1;
+  }
+
+ private:
+  std::uint8_t* flags_;
+  std::size_t count_;
+};
 
 struct Failure {
-  std::string_view row_id;
+  std::string_view row_id, event_id;
   std::string_view reason;  // "too_large", "bad_headers", "unknown_topic", ...
   std::string_view text;    // for people
   Disposition disposition = Disposition::kRetry;
-  Millis retry_after{0};  // with kRetry
+  Millis retry_after{0};  // with kRetry, and with kDelivered until its removal is tried again
 };
 
 inline Failure ToFailure(const outbox_failure& f) {
-  return {View(f.row_id), View(f.reason), View(f.text), static_cast<Disposition>(f.disposition),
-          Millis(f.retry_after_ms)};
+  return {
+      View(f.row_id),          View(f.event_id), View(f.reason), View(f.text), static_cast<Disposition>(f.disposition),
+      Millis(f.retry_after_ms)};
 }
 
 // A C array of T, read as C++ values one at a time; nothing is copied or allocated.
@@ -106,6 +132,7 @@ inline std::string_view ToView(const outbox_bytes& b) { return View(b); }
 }  // namespace detail
 
 using RowIds = Range<outbox_bytes, std::string_view, detail::ToView>;
+using ConfirmedRows = Range<outbox_row, ConfirmedRow, ToConfirmedRow>;
 using Failures = Range<outbox_failure, Failure, ToFailure>;
 using Events = Range<outbox_event, Event, ToEvent>;
 

@@ -4,10 +4,10 @@ namespace {
 
 struct Sinner : Good {
   using Good::Good;
-  void ConfirmEvent(RowIds ids) override {
-    for (const std::string_view id : ids)
-      if (!outbox->rows.contains(std::stoull(std::string(id)))) throw Error(OUTBOX_BAD_DATA, "no such row");
-    Good::ConfirmEvent(ids);
+  void ConfirmEvent(ConfirmedRows rows, KeptRows& kept) override {
+    for (const ConfirmedRow row : rows)
+      if (!outbox->rows.contains(std::stoull(std::string(row.row_id)))) throw Error(OUTBOX_BAD_DATA, "no such row");
+    Good::ConfirmEvent(rows, kept);
   }
 };
 

@@ -6,9 +6,9 @@ namespace {
 
 struct Sinner : Good {
   using Good::Good;
-  void ConfirmEvent(RowIds ids) override {
-    if (ids.size() > 1000) std::abort();
-    Good::ConfirmEvent(ids);
+  void ConfirmEvent(ConfirmedRows rows, KeptRows& kept) override {
+    if (rows.size() > 1000) std::abort();
+    Good::ConfirmEvent(rows, kept);
   }
 };
 

@@ -6,7 +6,7 @@ namespace {
 
 struct Sinner : Good {
   using Good::Good;
-  void ConfirmEvent(RowIds) override {
+  void ConfirmEvent(ConfirmedRows, KeptRows&) override {
     for (;;) std::this_thread::sleep_for(std::chrono::seconds(1));
   }
 };

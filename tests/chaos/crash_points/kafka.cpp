@@ -1,6 +1,8 @@
 // What core/kafka calls in librdkafka, and the signal that stops a relay.
 #include <librdkafka/rdkafka.h>
 #include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cstdarg>
@@ -16,6 +18,7 @@ constexpr const char* kLibrdkafka = "librdkafka.so.1";
 
 std::atomic<bool> stopping{false};
 std::atomic<bool> resetting{false};
+std::atomic<int> signals{-1};
 
 struct Record {
   rd_kafka_topic_t* topic = nullptr;
@@ -124,13 +127,20 @@ void rd_kafka_destroy(rd_kafka_t* handle) {
     Pass("reset.destroyed");
 }
 
-int sigwait(const sigset_t* set, int* received) noexcept(noexcept(::sigwait(set, received))) {
-  static const auto real = reinterpret_cast<int (*)(const sigset_t*, int*)>(dlsym(RTLD_NEXT, "sigwait"));
-  const int error = real(set, received);
-  if (error == 0 && *received == SIGTERM) {
+// The relay has one descriptor that signals come from.
+int signalfd(int descriptor, const sigset_t* set, int flags) noexcept(noexcept(::signalfd(descriptor, set, flags))) {
+  static const auto real = reinterpret_cast<int (*)(int, const sigset_t*, int)>(dlsym(RTLD_NEXT, "signalfd"));
+  return signals = real(descriptor, set, flags);
+}
+
+ssize_t read(int descriptor, void* bytes, size_t size) {
+  static const auto real = reinterpret_cast<ssize_t (*)(int, void*, size_t)>(dlsym(RTLD_NEXT, "read"));
+  const ssize_t have = real(descriptor, bytes, size);
+  if (descriptor == signals && have == static_cast<ssize_t>(sizeof(signalfd_siginfo)) &&
+      static_cast<const signalfd_siginfo*>(bytes)->ssi_signo == SIGTERM) {
     stopping = true;
     Pass("stop.signalled");
   }
-  return error;
+  return have;
 }
 }

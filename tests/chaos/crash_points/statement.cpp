@@ -16,17 +16,17 @@ constexpr std::array<std::pair<std::string_view, Statement>, 16> kMarks = {{
     {"state = 'free' where owner = ", Statement::kReturn},
     {"suspect_owners = case", Statement::kMark},
     {" set suspect = null", Statement::kUnmark},
-    {"jsonb_to_recordset", Statement::kFailure},
+    {"jsonb_object_keys", Statement::kFailure},
     {"died_at, reason, error)", Statement::kDead},
-    {"next_try, first_failed, last_failed, reason, error)", Statement::kFailure},
+    {"remove_at, first_failed, last_failed, reason, error)", Statement::kFailure},
     {"select m.shards,", Statement::kRead},
     {"m.shards * 4", Statement::kRead},
     {"e.id = any($1) order by e.id) v", Statement::kLateRead},
     {" e where e.id in (", Statement::kLateRead},
     {"read uncommitted;", Statement::kGapLook},
-    {"with gone as (delete from", Statement::kConfirm},
+    {"with settled as (delete from", Statement::kConfirm},
     {"delete e from (values", Statement::kConfirm},
-    {"_event\" where id between ?1 and ?2", Statement::kConfirm},
+    {"_event\" where id between ?1 and ?", Statement::kConfirm},
 }};
 
 thread_local Statement under_way = Statement::kOther;

@@ -9,6 +9,12 @@ bool IsChosen(Mutant mutant) {
   switch (mutant) {
     case Mutant::kNone:
     case Mutant::kConfirmBeforeAck:  // it waits for reports that it does not take; storage.cpp has one that goes on
+    case Mutant::kConfirmRefusalIsOutage:
+    case Mutant::kRefusalIsOutage:  // the others are about refusals, of which the simulator has more
+    case Mutant::kEarlyTrial:
+    case Mutant::kOvertakenTrial:
+    case Mutant::kRewindOnSettle:
+    case Mutant::kKeyGoesOnEarly:
       return false;
     case Mutant::kOptimisticDeadLetter:
       return chaos::Is("optimistic-dead-letter");

@@ -16,12 +16,6 @@ std::mutex mutex;
 
 bool IgnoresLeases() { return Is("lease-ignored") || Is("two-owners"); }
 
-std::vector<outbox_bytes> RowsOf(const std::vector<outbox_event>& events) {
-  std::vector<outbox_bytes> rows;
-  for (const outbox_event& event : events) rows.push_back(event.row_id);
-  return rows;
-}
-
 void CutAtNul(outbox_bytes& bytes) {
   if (bytes.data != nullptr) bytes.size = View(bytes).substr(0, View(bytes).find('\0')).size();
 }
@@ -31,7 +25,8 @@ void DropLateRows(std::vector<outbox_event>& events, const outbox_reserve& ask, 
   static std::map<std::pair<std::uint32_t, std::uint64_t>, long long> highest;
   const std::lock_guard lock(mutex);
   long long& top = highest[{call.shard, call.token}];
-  if (ask.sweep != 0) top = 0;
+  if (ask.sweep == OUTBOX_RESCAN) return;
+  if (ask.sweep == OUTBOX_REWIND) top = 0;
   std::erase_if(events, [&top](const outbox_event& event) {
     const long long id = std::stoll(std::string(View(event.row_id)));
     if (id <= top) return true;
@@ -91,8 +86,10 @@ outbox_code Reserve(outbox_session* session, const outbox_reserve* ask, const ou
   if (Is("id-cursor-only")) DropLateRows(events, *ask, *call);
   if (Is("stale-reads")) RepeatOldRow(events, *ask);
   if (Is("confirm-before-ack") && !events.empty()) {
-    const auto rows = RowsOf(events);
-    (void)RealPlugin().confirm_event(session, rows.data(), rows.size(), call, error);
+    std::vector<outbox_row> rows;
+    for (const outbox_event& e : events) rows.push_back({e.row_id, e.event_id});
+    std::vector<std::uint8_t> kept(rows.size());
+    (void)RealPlugin().confirm_event(session, rows.data(), rows.size(), call, kept.data(), error);
   }
   Replace(*batch, std::move(events));
   return code;
@@ -102,12 +99,16 @@ outbox_code Failed(outbox_session* session, const outbox_failure* failures, std:
                    outbox_error* error) {
   std::vector<outbox_failure> changed(failures, failures + count);
   std::vector<outbox_bytes> rows;
+  std::vector<outbox_row> all;
   for (outbox_failure& failure : changed) {
+    all.push_back({failure.row_id, failure.event_id});
     if (Is("failed-to-the-end") && failure.disposition == OUTBOX_DEAD) continue;
     if (Is("failed-to-the-end")) failure.disposition = OUTBOX_DEAD;
     rows.push_back(failure.row_id);
   }
-  if (Is("failures-vanish")) return RealPlugin().confirm_event(session, rows.data(), rows.size(), call, error);
+  std::vector<std::uint8_t> stays(all.size());
+  if (Is("failures-vanish"))
+    return RealPlugin().confirm_event(session, all.data(), all.size(), call, stays.data(), error);
   const outbox_code code = UnderAnyToken(session, call, [&](const outbox_call* as) {
     return RealPlugin().confirm_failed(session, changed.data(), count, as, error);
   });

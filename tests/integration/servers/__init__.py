@@ -4,6 +4,7 @@ from .kafka import KafkaBroker
 from .kafka_wire import KafkaAdmin, KafkaError
 from .mariadb import MariadbServer
 from .mysql import MysqlServer
+from .pgbouncer import PgBouncer
 from .postgres import PostgresServer, PostgresStandby
 from .process import Process, TemporaryFolder, Unavailable, free_port, memory, wait_until
 from .relay import Relay, find_binary, outbox_relay, relay_config

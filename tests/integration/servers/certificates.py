@@ -15,14 +15,14 @@ class Authority:
         self._key = self._folder / "ca.key"
         _openssl("req", "-x509", *_NEW_KEY, "-keyout", self._key, "-out", self.ca, "-days", "2", "-subj", "/CN=tests")
 
-    def certify(self, host):
-        """(certificate, key) of a server that is called `host`."""
+    def certify(self, host, days=2):
+        """(certificate, key) of a server that is called `host`. Negative `days`: the certificate has expired."""
         certificate, key, request = (self._folder / f"{host}.{end}" for end in ("crt", "key", "csr"))
         extensions = self._folder / f"{host}.ext"
         kind = "IP" if host[0].isdigit() else "DNS"
         extensions.write_text(f"subjectAltName={kind}:{host}\n")
         _openssl("req", *_NEW_KEY, "-keyout", key, "-out", request, "-subj", f"/CN={host}")
-        _openssl("x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self._key, "-CAcreateserial", "-days", "2",
+        _openssl("x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self._key, "-CAcreateserial", "-days", days,
                  "-extfile", extensions, "-out", certificate)
         key.chmod(0o600)
         if self._owner:

@@ -1,4 +1,5 @@
-"""A Kafka broker of our own: Apache Kafka, one KRaft node, from the pinned jars of scripts/kafka.lock."""
+"""A Kafka broker of our own: Apache Kafka in KRaft mode, from the pinned jars of scripts/kafka.lock. One node, unless a
+second one joins it."""
 
 import os
 import pathlib
@@ -12,10 +13,10 @@ from .process import Process, TemporaryFolder, Unavailable, free_port, wait_unti
 JARS = pathlib.Path(__file__).resolve().parents[3] / "scripts" / "kafka-jars"
 
 PROPERTIES = """\
-process.roles=broker,controller
-node.id=1
+process.roles={roles}
+node.id={node}
 controller.quorum.voters=1@127.0.0.1:{controller_port}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}{listeners}
+listeners=PLAINTEXT://127.0.0.1:{port}{listeners}
 advertised.listeners=PLAINTEXT://127.0.0.1:{port}{advertised}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
@@ -58,9 +59,11 @@ class KafkaBroker:
     """Use as a context manager, or start() and stop(). `properties` go on top of PROPERTIES.
 
     Clients are told to come back to the port that `behind` gives for the one by which they came: {port: proxy's port}.
+    Both nodes of a cluster tell clients of a door by its name: `doors` is {name: (port, advertised host and port)}.
+    `joins` is the broker, running when this one is started, whose cluster it becomes a part of.
     """
 
-    def __init__(self, properties=None, jvm_options=QUICK_START, port=None, data=None, behind=None):
+    def __init__(self, properties=None, jvm_options=QUICK_START, port=None, data=None, behind=None, doors=None, joins=None):
         self._java = [find_java(), *jvm_options, "-XX:-UsePerfData", "-cp", f"{find_jars()}/*"]
         self._folder = TemporaryFolder("kafka")
         self.port = port or free_port()
@@ -69,10 +72,17 @@ class KafkaBroker:
         self._process = None
         self._configuration = self._folder.path / "server.properties"
         self._data = pathlib.Path(data) if data else self._folder.path / "data"
-        more = [(f"BEHIND{own}", own, told) for own, told in (behind or {}).items()]
-        text = PROPERTIES.format(port=self.port, controller_port=free_port(), data=self._data,
-                                 listeners="".join(f",{name}://127.0.0.1:{own}" for name, own, _ in more),
-                                 advertised="".join(f",{name}://127.0.0.1:{told}" for name, _, told in more),
+        self.node = joins.node + 1 if joins else 1
+        self._controller_port = joins._controller_port if joins else free_port()
+        more = [(f"BEHIND{own}", own, f"127.0.0.1:{told}") for own, told in (behind or {}).items()]
+        more += [(name, *addresses) for name, addresses in (doors or {}).items()]
+        listeners = [f",{name}://127.0.0.1:{own}" for name, own, _ in more]
+        if not joins:
+            listeners.append(f",CONTROLLER://127.0.0.1:{self._controller_port}")
+        text = PROPERTIES.format(port=self.port, controller_port=self._controller_port, data=self._data,
+                                 node=self.node, roles="broker" if joins else "broker,controller",
+                                 listeners="".join(listeners),
+                                 advertised="".join(f",{name}://{told}" for name, _, told in more),
                                  protocols="".join(f",{name}:PLAINTEXT" for name, _, _ in more))
         self._configuration.write_text(text + "".join(f"{key}={value}\n" for key, value in (properties or {}).items()))
         logging = self._folder.path / "log4j.properties"
@@ -111,7 +121,7 @@ class KafkaBroker:
             raise RuntimeError(f"Kafka ended with {self._process.returncode}:\n{self._process.log_tail()}")
         try:
             with KafkaAdmin(self.bootstrap) as admin:
-                return admin.brokers()
+                return any(broker[0] == self.node for broker in admin.brokers())
         except OSError:
             return False
 

@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import struct
 import threading
+import time
 from typing import Callable, Optional
 
 from .kafka_wire import Reader, array, string
@@ -19,6 +20,8 @@ from .shared import own_kafka
 from .tcp_proxy import TcpProxy
 
 PRODUCE = 0
+INIT_PRODUCER_ID = 22
+SASL_AUTHENTICATE = 36
 NOT_ENOUGH_REPLICAS = 19
 OUT_OF_ORDER_SEQUENCE = 45
 
@@ -56,6 +59,7 @@ class KafkaProxy(TcpProxy):
               lose: Callable = lambda request: False, belie: Callable = lambda request: None):
         """Forgets the requests so far."""
         self.requests = []
+        self.asked = collections.defaultdict(list)  # when, by time.monotonic(): requests of every kind, by their key
         self._refuse = refuse
         self._release = release
         self._lose = lose
@@ -83,6 +87,7 @@ class KafkaProxy(TcpProxy):
         while True:
             frame = _receive(link.client)
             key, version, correlation = struct.unpack_from(">hhi", frame)
+            self.asked[key].append(time.monotonic())
             request = _parse_produce(frame, version) if key == PRODUCE else None
             error = None
             if request:

@@ -1,16 +1,18 @@
 """The few requests of the Kafka protocol that tests need, over a plain socket: the Java tools take two seconds each.
 
-Versions are the last ones before the flexible encoding; Kafka 3.x and 4.x serve them all.
+Versions are the last ones before the flexible encoding, where there are such; Kafka 3.x and 4.x serve them all.
 """
 
+import hashlib
 import itertools
+import os
 import socket
 import struct
 
 METADATA, LIST_OFFSETS, OFFSET_FETCH, CREATE_TOPICS, DELETE_TOPICS, CREATE_ACLS, DELETE_ACLS = 3, 2, 9, 19, 20, 30, 31
-INCREMENTAL_ALTER_CONFIGS = 44
+INCREMENTAL_ALTER_CONFIGS, ALTER_USER_SCRAM_CREDENTIALS = 44, 51
 TOPIC_RESOURCE, SET_CONFIG, LATEST = 2, 0, -1
-LITERAL, READ, ALLOW, ANY = 3, 3, 3, 1  # of access rules
+LITERAL, ALL, READ, WRITE, DESCRIBE, ALLOW, ANY = 3, 2, 3, 4, 8, 3, 1  # of access rules
 
 
 class KafkaError(RuntimeError):
@@ -108,9 +110,13 @@ class KafkaAdmin:
         answer = self._call(METADATA, 1, array([]))
         return answer.array(lambda: (answer.take("i"), answer.string(), answer.take("i"), answer.string()))
 
-    def create_topic(self, name, partitions=1, configs=None):
+    def create_topic(self, name, partitions=1, configs=None, nodes=None):
+        """`nodes`: which broker keeps which partition, instead of a number of partitions."""
         config = array(string(key) + string(str(value)) for key, value in (configs or {}).items())
-        topic = string(name) + struct.pack(">ih", partitions, 1) + array([]) + config
+        places = array(struct.pack(">i", partition) + array([struct.pack(">i", node)])
+                       for partition, node in enumerate(nodes or []))
+        size = struct.pack(">ih", -1, -1) if nodes else struct.pack(">ih", partitions, 1)
+        topic = string(name) + size + places + config
         answer = self._call(CREATE_TOPICS, 4, array([topic]) + struct.pack(">i?", self._timeout_ms, False))
         answer.take("i")  # throttle time
         self._raise(f"create topic {name}", answer.array(lambda: (answer.string(), answer.take("h"), answer.string())))
@@ -135,9 +141,16 @@ class KafkaAdmin:
 
     def allow_reading_only(self, topic):
         """For everyone. It needs a broker with GUARDED."""
-        rule = (struct.pack(">b", TOPIC_RESOURCE) + string(topic) + struct.pack(">b", LITERAL) + string("User:*") +
-                string("*") + struct.pack(">bb", READ, ALLOW))
-        answer = self._call(CREATE_ACLS, 1, array([rule]))
+        self.allow(topic, "User:*", READ)
+
+    def allow_only(self, topic, *operations):
+        """For everyone. It needs a broker with GUARDED."""
+        self.allow(topic, "User:*", *operations)
+
+    def allow(self, topic, principal, *operations):
+        rules = [struct.pack(">b", TOPIC_RESOURCE) + string(topic) + struct.pack(">b", LITERAL) + string(principal) +
+                 string("*") + struct.pack(">bb", operation, ALLOW) for operation in operations or (ALL,)]
+        answer = self._call(CREATE_ACLS, 1, array(rules))
         answer.take("i")
         self._raise(f"guard {topic}", answer.array(lambda: (topic, answer.take("h"), answer.string())))
 
@@ -154,6 +167,18 @@ class KafkaAdmin:
             return topic, code, message
 
         self._raise(f"open {topic}", answer.array(deleted))
+
+    def set_password(self, user, password):
+        """For logins by SCRAM-SHA-256."""
+        salt, rounds = os.urandom(16), 4096
+        salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, rounds)
+        # Sizes are one too large here, and structures end with the number of their tagged fields.
+        change = (bytes([len(user) + 1]) + user.encode() + struct.pack(">bi", 1, rounds) + bytes([len(salt) + 1]) + salt +
+                  bytes([len(salted) + 1]) + salted + b"\0")
+        answer = self._call(ALTER_USER_SCRAM_CREDENTIALS, 0, b"\0" + bytes([1, 2]) + change + b"\0")
+        _, _, results, size = answer.take("biBB")
+        answer.take(f"{size - 1}s")
+        self._raise(f"password of {user}", [(user, answer.take("h"), None)] * (results - 1))
 
     def end_offsets(self, topic, partitions):
         """{partition: next offset}."""

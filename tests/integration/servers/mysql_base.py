@@ -122,9 +122,9 @@ class MysqlBase:
         return pymysql.connect(unix_socket=str(self.socket), user=self.user, password=self.password, database=database,
                                charset="utf8mb4", autocommit=autocommit)
 
-    def sql(self, sql, database=""):
+    def sql(self, sql, database="", *options):
         """Runs SQL as a user would type it; returns rows as lines, their fields parted by tabs."""
         return subprocess.run(
             ["mariadb", "--no-defaults", "--default-character-set=utf8mb4", "--socket", self.socket, "--user", self.user,
-             f"--password={self.password}", "--batch", "--raw", "--skip-column-names", database],
-            input=sql, capture_output=True, text=True, check=True).stdout
+             f"--password={self.password}", "--batch", "--raw", "--skip-column-names", *options, database],
+            input=sql, capture_output=True, text=True, check="--force" not in options).stdout

@@ -27,6 +27,7 @@ class TcpProxy:
         self._links = set()
         self.swallowed = 0  # bytes, while it was silent
         self.used_up = 0    # connections that were reset after so many bytes
+        self.accepted = []  # when each connection came, by time.monotonic()
         self._calm()
         self._listener = socket.create_server(("127.0.0.1", self.port))
         self._start(self._accept)
@@ -94,6 +95,7 @@ class TcpProxy:
                 client, _ = self._listener.accept()
             except OSError:
                 return
+            self.accepted.append(time.monotonic())
             try:
                 if self._shut:
                     raise ConnectionRefusedError

@@ -114,7 +114,8 @@ class Relay {
   Relay& operator=(const Relay&) = delete;
 
   // Once. Needs neither the database nor Kafka to be up. Throws std::invalid_argument where the storage or Kafka's
-  // properties cannot do what the configuration asks for, std::logic_error for a second start.
+  // properties cannot do what the configuration asks for, std::runtime_error where this machine lacks threads, memory or the
+  // like now, std::logic_error for a second start.
   void Start();
 
   // [any] Finishes what is in flight, confirms it, gives the leases back. False: `timeout` came first, and what is not

@@ -84,9 +84,12 @@ struct Trampolines {
       batch.Finish(b);
     });
   }
-  static outbox_code Confirm(outbox_session* s, const outbox_bytes* ids, std::size_t n, const outbox_call* c,
-                             outbox_error* e) noexcept {
-    return Guard(e, [&] { Adapter(s, c).ConfirmEvent({ids, n}); });
+  static outbox_code Confirm(outbox_session* s, const outbox_row* rows, std::size_t n, const outbox_call* c,
+                             std::uint8_t* kept, outbox_error* e) noexcept {
+    return Guard(e, [&] {
+      KeptRows found(kept, n);
+      Adapter(s, c).ConfirmEvent({rows, n}, found);
+    });
   }
   static outbox_code Failed(outbox_session* s, const outbox_failure* f, std::size_t n, const outbox_call* c,
                             outbox_error* e) noexcept {
@@ -109,6 +112,7 @@ struct Trampolines {
       out->lease_left_ms = lease.left.count();
       out->owned_count = static_cast<std::uint32_t>(lease.owned.size());
       std::copy(lease.owned.begin(), lease.owned.end(), out->owned);
+      if (OUTBOX_HAS(outbox_lease, out, namesakes)) out->namesakes = lease.namesakes;
     });
   }
   static outbox_code ReturnShards(outbox_session* s, outbox_bytes relay, const outbox_owned_shard* shards,
@@ -142,7 +146,8 @@ struct Trampolines {
   }
 
   static SchemaWish Wish(const outbox_schema_wish* w) {
-    return {w->shards, std::string(View(w->payload)), OUTBOX_HAS(outbox_schema_wish, w, wake_up) && w->wake_up != 0};
+    return {w->shards, std::string(View(w->payload)), OUTBOX_HAS(outbox_schema_wish, w, wake_up) && w->wake_up != 0,
+            OUTBOX_HAS(outbox_schema_wish, w, rewrite_events) && w->rewrite_events != 0};
   }
   static outbox_code SchemaPrint(outbox_store* s, const outbox_schema_wish* w, void* ctx,
                                  void (*text)(void*, outbox_bytes), outbox_error* e) noexcept {
@@ -160,7 +165,18 @@ struct Trampolines {
                                  outbox_error* e) noexcept {
     return Guard(e, [&] {
       for (const Finding& f : Adapter(s, c).CheckSchema())
-        finding(ctx, f.error ? OUTBOX_FINDING_ERROR : OUTBOX_FINDING_WARNING, Raw(f.what), Raw(f.mend));
+        finding(ctx,
+                f.note    ? OUTBOX_FINDING_NOTE
+                : f.error ? OUTBOX_FINDING_ERROR
+                          : OUTBOX_FINDING_WARNING,
+                Raw(f.what), Raw(f.mend));
+    });
+  }
+
+  static outbox_code SchemaPlan(outbox_session* s, const outbox_schema_wish* w, const outbox_call* c, void* ctx,
+                                void (*change)(void*, outbox_bytes), outbox_error* e) noexcept {
+    return Guard(e, [&] {
+      for (const std::string& what : Adapter(s, c).PlanSchema(Wish(w))) change(ctx, Raw(what));
     });
   }
 
@@ -169,7 +185,7 @@ struct Trampolines {
     return Guard(e, [&] {
       const Stats stats = Adapter(s, c).ReadStats();
       const outbox_stats full{sizeof full,
-                              stats.backlog_exact ? 1u : 0u,
+                              static_cast<std::uint32_t>(stats.backlog_precision),
                               stats.backlog,
                               stats.retrying,
                               stats.blocked,
@@ -178,7 +194,8 @@ struct Trampolines {
                               stats.shards_total,
                               stats.shards_owned,
                               stats.live_relays,
-                              0};
+                              0,
+                              stats.undeletable};
       const std::uint32_t known = out->struct_size;
       std::memcpy(out, &full, std::min<std::size_t>(known, sizeof full));
       out->struct_size = known;
@@ -194,8 +211,9 @@ struct Trampolines {
   static outbox_code DeadList(outbox_session* s, const outbox_inquiry* q, const outbox_call* c, void* ctx,
                               std::int32_t (*found)(void*, const outbox_record*), outbox_error* e) noexcept {
     return Guard(e, [&] {
-      const Inquiry inquiry{q->from, Maybe(q->after), Maybe(q->before), Maybe(q->key), Maybe(q->event_id),
-                            q->max,  q->contents != 0};
+      Inquiry inquiry{q->from, Maybe(q->after), Maybe(q->before), Maybe(q->key), Maybe(q->event_id),
+                      q->max,  q->contents != 0};
+      if (OUTBOX_HAS(outbox_inquiry, q, topic)) inquiry.topic = Maybe(q->topic);
       std::uint32_t count = 0;
       Adapter(s, c).List(inquiry, [&](const Record& r) {
         if (inquiry.key && r.event.aggregate_id != inquiry.key) return true;
@@ -215,6 +233,10 @@ struct Trampolines {
   static outbox_code DeadChange(outbox_session* s, const outbox_bytes* ids, std::size_t n, const outbox_call* c,
                                 std::uint64_t* changed, outbox_error* e) noexcept {
     return Guard(e, [&] { *changed = (Adapter(s, c).*Change)({ids, n}); });
+  }
+  static outbox_code DeadRemove(outbox_session* s, const outbox_bytes* ids, std::size_t n, std::int64_t again_ms,
+                                const outbox_call* c, std::uint64_t* changed, outbox_error* e) noexcept {
+    return Guard(e, [&] { *changed = Adapter(s, c).RemoveDelivered({ids, n}, Millis(again_ms)); });
   }
 
   static outbox_code TestReset(outbox_session* s, const outbox_call* c, outbox_error* e) noexcept {
@@ -254,7 +276,7 @@ struct Trampolines {
       if (wanted == OUTBOX_EMIT_V1) return &kTable;
     }
     if constexpr (std::is_base_of_v<SchemaKeeping, A>) {
-      static const outbox_schema_v1 kTable{sizeof kTable, SchemaPrint, SchemaApply, SchemaCheck};
+      static const outbox_schema_v1 kTable{sizeof kTable, SchemaPrint, SchemaApply, SchemaCheck, SchemaPlan};
       if (wanted == OUTBOX_SCHEMA_V1) return &kTable;
     }
     if constexpr (std::is_base_of_v<Counting, A>) {
@@ -267,7 +289,8 @@ struct Trampolines {
                                          DeadChange<&DeadLetters::Requeue>,
                                          DeadChange<&DeadLetters::Discard>,
                                          DeadChange<&DeadLetters::DiscardBlocked>,
-                                         DeadChange<&DeadLetters::RetryNow>};
+                                         DeadChange<&DeadLetters::RetryNow>,
+                                         DeadRemove};
       if (wanted == OUTBOX_DEAD_V1) return &kTable;
     }
     if constexpr (std::is_base_of_v<Testable, A>) {

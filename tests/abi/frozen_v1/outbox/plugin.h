@@ -38,7 +38,9 @@ enum {
   OUTBOX_CANCELLED = 5,   /* cancel() ended the call */
   OUTBOX_LEASE_LOST = 6,  /* the token is stale and nothing was changed; the relay drops the shard */
   OUTBOX_BAD_DATA = 7,    /* what was asked for cannot be stored; the session is still good */
-  OUTBOX_INTERNAL = 8     /* logged as the plugin's fault; connect anew */
+  OUTBOX_INTERNAL = 8,    /* logged as the plugin's fault; connect anew */
+  OUTBOX_REFUSED = 9      /* of confirm_event: the database will not have one of these rows removed (a foreign key, a
+                             trigger that raises), and will not the next time; the session is still good */
 };
 
 /* data NULL = absent; empty = data not NULL and size 0. Lifetime is that of the struct holding it. */
@@ -64,12 +66,31 @@ typedef struct {
   outbox_bytes event_type;   /* never absent */
   outbox_bytes topic;        /* never absent */
   outbox_bytes payload;      /* absent = tombstone */
-  outbox_bytes headers;      /* absent = none; else a JSON object whose values are strings, null or
-                                {"base64": "..."}; the relay checks it */
+  outbox_bytes headers;      /* absent = none; else a JSON object whose values are strings, numbers, true, false, null
+                                or {"base64": "..."}; the relay checks it */
   int64_t created_us;        /* microseconds since 1970 UTC, 0 = unknown */
-  uint32_t attempts;         /* failed attempts so far */
+  uint32_t attempts;         /* failed attempts so far; at least 1 for a row that has failed, also where an operator
+                                has set them back: its followers were passed by, so the relay must read again */
   uint32_t reserved;         /* 0 */
 } outbox_event;
+
+/* outbox_reserve.sweep. */
+enum {
+  OUTBOX_READ_ON = 0, /* go on from the last read. Late rows go before all others. Due retries and new rows share the
+                         batch: neither keeps the other out, and retries take at most half where both are there */
+  OUTBOX_REWIND = 1,  /* forget the position and begin again at the oldest row */
+  OUTBOX_RESCAN = 2   /* leave the position where it is, and do one step of a second pass from the oldest row up to
+                         it. A step looks at a bounded number of rows. It returns, ascending, rows that may go, have never
+                         failed and are not in hand, among them the late ones. A rewind ends the pass */
+};
+
+/* outbox_batch.rescan. A new pass begins with the first OUTBOX_RESCAN after an answer other than GOES_ON. */
+enum {
+  OUTBOX_RESCAN_DONE = 0,    /* the pass has reached the position as it stands now; also the answer of a plugin that
+                                takes OUTBOX_RESCAN for OUTBOX_REWIND */
+  OUTBOX_RESCAN_GOES_ON = 1, /* there is more to look at */
+  OUTBOX_RESCAN_ENDED = 2    /* the pass has reached the position as it stood when the pass began */
+};
 
 /* The struct is the caller's; what it points to is the plugin's until release(). Looked at after OK only. */
 typedef struct outbox_batch {
@@ -81,8 +102,8 @@ typedef struct outbox_batch {
   int64_t lease_left_ms; /* by the database's clock, counted by the relay from the START of the call;
                             0 = as long as the shard's lease (outbox.leases/1) */
   uint32_t more;         /* 1 = a limit cut the batch, ask again at once */
-  uint32_t reserved;
-  size_t arena_bytes; /* what the relay books against its memory cap until release() */
+  uint32_t rescan;       /* in answer to OUTBOX_RESCAN, else 0: an OUTBOX_RESCAN_... value */
+  size_t arena_bytes;    /* what the relay books against its memory cap until release() */
   /* [any] Exactly once, by the thread that settles the last event: no thread-local state. May come
    * after disconnect(), never after close(). */
   void (*release)(struct outbox_batch*);
@@ -107,22 +128,32 @@ typedef struct {
    * row; BatchBuilder::Add does. */
   int32_t (*in_hand)(void* ctx, outbox_bytes row_id);
   void* ctx;
-  uint32_t sweep; /* 1 = begin again at the oldest row, 0 = go on from the last read */
-  uint32_t reserved;
+  uint32_t sweep; /* one of the three above */
+  /* 1 = the relay has no room for retries: a plugin may leave them out, and be quicker. Those that it brings are given up,
+   * and stay due. Rows that wait behind a failed one are left out as ever. */
+  uint32_t skip_retries;
 } outbox_reserve;
 
 enum {
   OUTBOX_RETRY = 0, /* due again after retry_after_ms */
   OUTBOX_BLOCK = 1, /* never due by itself: waits, with its key, for an operator */
-  OUTBOX_DEAD = 2   /* moves to the dead letters, in one transaction */
+  OUTBOX_DEAD = 2,  /* moves to the dead letters, in one transaction */
+  /* Kafka has it and the database does not let it go: from here on no reserve returns it, its key goes on without it, and
+   * its removal is due again after retry_after_ms (remove_delivered of outbox.dead/1). */
+  OUTBOX_DELIVERED = 3
 };
 
+/* An id may be given twice (a restore, a failover to a server that lagged behind); a row is meant only where both fit. */
 typedef struct { /* frozen */
-  outbox_bytes row_id;
+  outbox_bytes row_id, event_id;
+} outbox_row;
+
+typedef struct { /* frozen */
+  outbox_bytes row_id, event_id;
   outbox_bytes reason; /* short machine word: "too_large", "bad_headers", "unknown_topic", ... */
   outbox_bytes text;   /* for people; no payload */
   int64_t retry_after_ms;
-  int32_t disposition; /* OUTBOX_RETRY, OUTBOX_BLOCK or OUTBOX_DEAD */
+  int32_t disposition; /* OUTBOX_RETRY, OUTBOX_BLOCK, OUTBOX_DEAD or OUTBOX_DELIVERED */
   int32_t reserved;
 } outbox_failure;
 
@@ -131,10 +162,25 @@ typedef struct outbox_session outbox_session;
 
 enum { OUTBOX_LOG_DEBUG = 0, OUTBOX_LOG_INFO = 1, OUTBOX_LOG_WARN = 2, OUTBOX_LOG_ERROR = 3 };
 
+/* A secret in the options. A plugin with OUTBOX_CAN_FILL_SECRETS is given a mark in the place of each ${env:NAME} and
+ * ${file:PATH} of the configuration: this word, then digits and small letters, OUTBOX_SECRET_MARK_SIZE characters in all.
+ * It parses its options with the marks in them and asks fill() for the secrets of each part afterwards, so a secret is
+ * never read as syntax. A mark that is all of a text may stand for a text with syntax of its own, such as a whole
+ * connection string: fill it, then parse. */
+#define OUTBOX_SECRET_MARK "outboxsecret"
+#define OUTBOX_SECRET_MARK_SIZE 36
+
 typedef struct { /* the relay's; lives until close() has returned */
   uint32_t struct_size, abi_minor;
   void* ctx;
   void (*log)(void* ctx, int32_t level, const char* text, size_t size); /* [any] */
+  /* During open() and connect() only, on their thread. Calls give(to, filled) once, before it returns, with each mark in
+   * `text` replaced by its secret. During connect() that is the secret of this attempt: files are read again for each,
+   * and where a new secret is refused (BAD_CONFIG) the relay calls connect() again with the one that worked before. */
+  void (*fill)(void* ctx, outbox_bytes text, void* to, void (*give)(void* to, outbox_bytes filled));
+  /* [any] `secret` is a password or the like, found in the options. The relay keeps it out of everything that it logs or
+   * shows of this plugin's messages. */
+  void (*hide)(void* ctx, outbox_bytes secret);
 } outbox_host;
 
 /* Promises that the contract tests hold the plugin to. */
@@ -147,7 +193,10 @@ enum {
   /* Fail and release under a stale token change nothing and answer LEASE_LOST. */
   OUTBOX_CAN_FENCE = 4,
   /* OUTBOX_DEAD is kept and can be requeued. Required for "on_exhausted": "dead_letter". */
-  OUTBOX_CAN_DEAD_LETTER = 8
+  OUTBOX_CAN_DEAD_LETTER = 8,
+  /* The options may hold marks of secrets (OUTBOX_SECRET_MARK), which the plugin fills in by itself. Without this the
+   * relay fills in values that are one reference and nothing else, once, and refuses references inside longer texts. */
+  OUTBOX_CAN_FILL_SECRETS = 16
 };
 
 /* Const, in the plugin, for ever. Frozen with the major version: later abilities are extensions. */
@@ -167,10 +216,14 @@ typedef struct {
   /* [session] Committed, due events, ascending per key. No event is not an error. */
   outbox_code (*reserve_new_events)(outbox_session*, const outbox_reserve*, const outbox_call*, outbox_batch*,
                                     outbox_error*);
-  /* [session] Kafka has them: gone for good. Idempotent, unknown ids are ignored, never fenced. */
-  outbox_code (*confirm_event)(outbox_session*, const outbox_bytes* row_ids, size_t count, const outbox_call*,
+  /* [session] Kafka has them: gone for good. Idempotent, never fenced; what is not there, or stands under the id with
+   * another event id, is passed over and left alone. kept has room for count, zeroed by the caller: 1 = the removal was
+   * carried out and committed, and the row is still there in a snapshot of afterwards (a trigger, a policy). After
+   * OUTBOX_REFUSED some may be gone; the relay asks again for fewer at a time. */
+  outbox_code (*confirm_event)(outbox_session*, const outbox_row* rows, size_t count, const outbox_call*, uint8_t* kept,
                                outbox_error*);
-  /* [session] Each counts one attempt. All or nothing; a repeated call after TIMEOUT may count twice. */
+  /* [session] Each counts one attempt. All or nothing; a repeated call after TIMEOUT may count twice. A row that stands
+   * under the id with another event id is passed over. */
   outbox_code (*confirm_failed)(outbox_session*, const outbox_failure*, size_t count, const outbox_call*,
                                 outbox_error*);
   /* [session] Not sent and not failed: due for anybody at once, counts nothing. NULL = reserving leaves

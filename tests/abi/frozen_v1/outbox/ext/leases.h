@@ -2,7 +2,10 @@
  *
  * A shard is a share of the keys, leased as a whole by the database's clock. Its token grows with every
  * change of owner, so that a stale owner's writes can be refused. Without this extension the relay
- * believes to be alone. */
+ * believes to be alone.
+ *
+ * A relay_id is unique to one start of one relay: NAME#INCARNATION, where the incarnation is random. At most
+ * 145 bytes, printable ASCII. Two ids are two relays unless all of their bytes are equal. */
 #ifndef OUTBOX_EXT_LEASES_H
 #define OUTBOX_EXT_LEASES_H
 #include "../plugin.h"
@@ -27,13 +30,18 @@ typedef struct { /* the caller's: it sets struct_size, owned and capacity */
   int64_t lease_left_ms; /* of every owned shard; counted by the relay from the START of the call */
   outbox_owned_shard* owned;
   size_t capacity; /* the relay offers 256 */
+  /* Live relays whose id is equal to this one's but for what stands behind its last '#': two relays were
+   * configured with one name, or a predecessor's lease has not ended yet. For the log; 0 where not counted. */
+  uint32_t namesakes;
+  uint32_t reserved;
 } outbox_lease;
 
 typedef struct {
   uint32_t struct_size;
   /* [session] Joins, renews, takes free and expired shards up to a fair share and tells what this relay
    * now owns: the only truth about it. A standby that gets nothing sees owned_count 0. Cheap enough for
-   * every poll_interval: a renewal writes at most one row, a standby's look none. */
+   * every poll_interval: a renewal writes at most one row, a standby's look none, unless it has a namesake:
+   * then it may register too, so that the namesake can count it. */
   outbox_code (*heartbeat)(outbox_session*, outbox_bytes relay_id, int64_t lease_ms, const outbox_call*, outbox_lease*,
                            outbox_error*);
   /* [session] Gives back the named shards whose token still holds; stale ones are passed over.

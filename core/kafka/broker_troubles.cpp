@@ -1,0 +1,87 @@
+#include "kafka/broker_troubles.hpp"
+
+#include <spdlog/logger.h>
+
+#include <algorithm>
+#include <span>
+
+namespace outbox::kafka {
+namespace {
+
+using namespace std::chrono_literals;
+
+// A broker that is restarted is back by then, or is no longer part of the metadata.
+constexpr auto kLasting = 3s;
+constexpr auto kBetweenChecks = 1s;
+// Of those that are logged: a question to a broker that does not answer holds up the reports of the others.
+constexpr auto kBetweenLaterChecks = 5s;
+constexpr auto kTimeout = 300ms;
+
+}  // namespace
+
+void BrokerTroubles::Take(const ConnectionError& error) {
+  const auto [known, added] = troubles_.try_emplace(error.broker, Trouble{error, Clock::now()});
+  if (!added) known->second.error = error;
+}
+
+void BrokerTroubles::Answered(std::int32_t broker) {
+  if (const auto known = troubles_.find(broker); known != troubles_.end()) End(known);
+}
+
+void BrokerTroubles::End(std::map<std::int32_t, Trouble>::iterator trouble) {
+  if (trouble->second.logged)
+    logger_->info("broker {} at {} can be used again", trouble->first, trouble->second.error.address);
+  troubles_.erase(trouble);
+}
+
+bool BrokerTroubles::Compare(const Producer& producer) {
+  const rd_kafka_metadata_t* raw = nullptr;
+  const auto error = rd_kafka_metadata(producer.handle(), 0, nullptr, &raw, kTimeout / 1ms);
+  const MetadataPtr answer(raw);
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return false;
+  const std::span<const rd_kafka_metadata_broker_t> brokers(answer->brokers,
+                                                            static_cast<std::size_t>(answer->broker_cnt));
+  brokers_ = std::max<std::size_t>(1, brokers.size());
+  std::erase_if(troubles_, [&](const auto& trouble) {
+    return std::none_of(brokers.begin(), brokers.end(), [&](const rd_kafka_metadata_broker_t& broker) {
+      return broker.id == trouble.first &&
+             std::string(broker.host) + ":" + std::to_string(broker.port) == trouble.second.error.address;
+    });
+  });
+  return true;
+}
+
+std::optional<std::string> BrokerTroubles::Check(const Producer& producer) {
+  const auto now = Clock::now();
+  if (troubles_.empty()) all_.reset();
+  if (troubles_.empty() || now < next_check_) return all_;
+  const bool all_logged =
+      std::all_of(troubles_.begin(), troubles_.end(), [](const auto& t) { return t.second.logged; });
+  next_check_ = now + (all_logged ? kBetweenLaterChecks : kBetweenChecks);
+  // Where nobody answers, nothing is known of single brokers.
+  if (!Compare(producer)) return all_;
+  all_.reset();
+  std::vector<std::int32_t> ids;
+  for (const auto& [id, trouble] : troubles_) ids.push_back(id);
+  for (const std::int32_t id : Reach(producer.handle(), ids, kTimeout)) Answered(id);
+
+  std::size_t lasting = 0;
+  for (auto& [id, trouble] : troubles_) {
+    if (now - trouble.since < kLasting) continue;
+    ++lasting;
+    if (lasting == brokers_) all_ = Describe(trouble.error);
+    if (!std::exchange(trouble.logged, true))
+      logger_->warn("{}; events for its partitions wait, and those behind them in the shard", Describe(trouble.error));
+  }
+  return all_;
+}
+
+std::string BrokerTroubles::Lasting() const {
+  std::string text;
+  for (const auto& [id, trouble] : troubles_) {
+    if (trouble.logged) text += (text.empty() ? "" : "; ") + Describe(trouble.error);
+  }
+  return text;
+}
+
+}  // namespace outbox::kafka

@@ -1,0 +1,42 @@
+// Why a broker's certificate is refused. librdkafka's own error reads the same for a wrong authority, a wrong name and
+// a certificate that has expired; its verification callback knows which it was.
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <string>
+
+#include "kafka/rdkafka.hpp"
+
+namespace outbox::kafka {
+
+// "the certificate has expired; ...", for a number of OpenSSL's X509_V_ERR_*.
+[[nodiscard]] std::string ExplainCertificate(int x509_error);
+
+class CertificateTroubles {  // Thread: any
+ public:
+  // The newest trouble with the certificate of the broker at this address, "host:port"; "" = none.
+  [[nodiscard]] std::string Of(const std::string& address) const;
+  void Take(const std::string& address, const std::string& trouble);
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<std::string, std::string> troubles_;
+};
+
+// `find` gives the troubles that belong to a client's opaque pointer. Does nothing where librdkafka has no TLS.
+using FindTroubles = CertificateTroubles& (*)(void* opaque);
+template <FindTroubles find>
+void WatchCertificates(rd_kafka_conf_t* conf) {
+  (void)rd_kafka_conf_set_ssl_cert_verify_cb(
+      conf, [](rd_kafka_t*, const char* address, std::int32_t, int* error, int, const char*, std::size_t, char* text,
+               std::size_t size, void* opaque) {
+        if (*error == 0) return 1;
+        const std::string trouble = ExplainCertificate(*error);
+        find(opaque).Take(address, trouble);
+        if (size > 0) text[trouble.copy(text, size - 1)] = 0;
+        return 0;
+      });
+}
+
+}  // namespace outbox::kafka

@@ -1,0 +1,263 @@
+#include "kafka/trial_sender.hpp"
+
+#include <spdlog/logger.h>
+
+#include <array>
+
+#include "kafka/errors.hpp"
+#include "kafka/reach.hpp"
+#include "kafka/record.hpp"
+#include "kafka/topic_limits.hpp"
+#include "publish/thread.hpp"
+
+namespace outbox::kafka {
+
+using namespace std::chrono_literals;
+using publish::Outcome;
+
+namespace {
+// How long a reset waits for answers to what is on the wire, and then for the reports of what it has purged.
+constexpr auto kGrace = 500ms;
+constexpr auto kCollect = 2s;
+constexpr auto kPurgeAgain = 100ms;
+// The producer costs connections, so it goes when there have been no trials for this long.
+constexpr auto kIdle = 60s;
+constexpr auto kMetadataTimeout = 1s;
+// While no broker answers, most trials go without that wait: it would add up, and a stop waits for it.
+constexpr auto kMetadataAgain = 5s;
+}  // namespace
+
+TrialSender::TrialSender(const Settings& settings, TopicDirectory& directory, Burial& burial,
+                         publish::PublisherListener& listener, std::shared_ptr<spdlog::logger> logger)
+    : settings_(settings),
+      directory_(directory),
+      burial_(burial),
+      listener_(listener),
+      logger_(std::move(logger)),
+      logins_(settings),
+      gate_(std::make_shared<ConnectGate>(settings)) {}
+
+void TrialSender::Stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+    if (producer_ != nullptr) producer_->Wake();
+    changed_.notify_all();
+  }
+  if (thread_.joinable()) thread_.join();
+  Retire();
+}
+
+void TrialSender::Send(const publish::PreparedBatch& batch, std::span<const publish::Outgoing> records,
+                       std::uint32_t epoch) {
+  const std::lock_guard lock(mutex_);
+  for (const publish::Outgoing& record : records) coming_.push_back({&batch, record, epoch});
+  Start();
+}
+
+void TrialSender::Reset(std::uint32_t epoch) {
+  const std::lock_guard lock(mutex_);
+  reset_ = epoch;
+  Start();
+}
+
+// REQUIRES: the caller holds mutex_.
+void TrialSender::Start() {
+  if (!thread_.joinable()) thread_ = publish::StartThread("kafka-trials", [this] { Run(); });
+  if (producer_ != nullptr) producer_->Wake();
+  changed_.notify_all();
+}
+
+bool TrialSender::Stopping() const {
+  const std::lock_guard lock(mutex_);
+  return stop_;
+}
+
+void TrialSender::Run() {
+  for (;;) {
+    std::vector<Item> items;
+    std::optional<std::uint32_t> reset;
+    {
+      std::unique_lock lock(mutex_);
+      if (producer_ == nullptr) changed_.wait(lock, [this] { return stop_ || reset_ || !coming_.empty(); });
+      if (stop_) return;
+      reset = std::exchange(reset_, std::nullopt);
+      items.swap(coming_);
+    }
+    // The engine hands over nothing between a reset and its answer.
+    if (reset) {
+      CarryOutReset(*reset);
+      continue;
+    }
+    for (const Item& item : items) {
+      if (Stopping()) return;
+      Begin(item);
+    }
+    if (producer_ == nullptr) continue;
+    Serve(1s);
+    LogInAgain();
+    if (in_flight_.empty() && Clock::now() > last_used_ + kIdle) Retire();
+  }
+}
+
+void TrialSender::Begin(const Item& item) {
+  last_used_ = Clock::now();
+  if (!HasProducer()) return Report(item, Outcome::kUnknown, RD_KAFKA_RESP_ERR__FAIL);
+  in_flight_.emplace(item.record.event, item);
+  producer_->outstanding.fetch_add(1);
+  const rd_kafka_resp_err_t error = HandOver(item);
+  if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return;
+  producer_->outstanding.fetch_sub(1);
+  in_flight_.erase(item.record.event);
+  Report(item, OutcomeOf(error), error);
+}
+
+bool TrialSender::HasProducer() {
+  if (producer_ != nullptr) return true;
+  Settings settings = settings_;
+  settings.properties = logins_.Choose();
+  auto made = Producer::MakeForTrials(settings, logger_, gate_);
+  if (!made.ok()) {
+    // As for the producer of the stream: a certificate or a secret that is being replaced, or a shortage of the machine.
+    logins_.Refused();
+    logger_->debug("no producer for trials: {}", made.status().text());
+    return false;
+  }
+  const std::lock_guard lock(mutex_);
+  producer_ = std::move(*made);
+  return true;
+}
+
+rd_kafka_resp_err_t TrialSender::HandOver(const Item& item) {
+  const publish::Prepared& prepared = item.batch->events[item.record.index];
+  const std::shared_ptr<const Lanes> lanes = directory_.lanes();
+  const auto [topic, partition] = lanes->targets[prepared.lane];
+  rd_kafka_topic_t* const handle = producer_->TopicOf(topic, lanes->topics[topic]);
+  if (handle != nullptr && !known_.contains(topic) && Clock::now() >= next_metadata_) AskForMetadata(topic, handle);
+  const auto headers = std::string_view(item.batch->packed_headers).substr(prepared.headers_at, prepared.headers_size);
+  return Produce(producer_->handle(), handle, partition, ToEvent(item.batch->batch[item.record.index]), headers,
+                 reinterpret_cast<void*>(std::uintptr_t{item.record.event}));
+}
+
+// Without metadata the record would wait for the library's own next look, which takes up to a second.
+void TrialSender::AskForMetadata(std::uint32_t topic, rd_kafka_topic_t* handle) {
+  const rd_kafka_metadata_t* raw = nullptr;
+  const auto error = rd_kafka_metadata(producer_->handle(), 0, handle, &raw, kMetadataTimeout / 1ms);
+  const MetadataPtr answer(raw);
+  if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    known_.insert(topic);
+    LoginWorked();
+  } else {
+    next_metadata_ = Clock::now() + kMetadataAgain;
+  }
+}
+
+void TrialSender::Serve(std::chrono::milliseconds timeout) {
+  const EventPtr event = producer_->NextEvent(timeout);
+  if (rd_kafka_event_type(event.get()) == RD_KAFKA_EVENT_ERROR) TakeError(event.get());
+  if (rd_kafka_event_type(event.get()) != RD_KAFKA_EVENT_DR) return;
+  std::array<const rd_kafka_message_t*, 64> messages;
+  while (const std::size_t count = rd_kafka_event_message_array(event.get(), messages.data(), messages.size())) {
+    for (const rd_kafka_message_t* message : std::span(messages.data(), count)) TakeReport(*message);
+  }
+}
+
+// Whether brokers can be used at all is for the stream's producer to say. It may still have the connections of an earlier
+// login while this one is refused, so that is logged here.
+void TrialSender::TakeError(rd_kafka_event_t* event) {
+  const rd_kafka_resp_err_t error = rd_kafka_event_error(event);
+  const std::string text = settings_.Clean(rd_kafka_event_error_string(event));
+  logger_->debug("librdkafka, trials: {}", text);
+  if (ConnectGate::Prevented(text)) return;
+  if (error != RD_KAFKA_RESP_ERR__AUTHENTICATION && error != RD_KAFKA_RESP_ERR__SSL) return;
+  const ConnectionError explained = ExplainConnection(error, text, producer_->certificates());
+  if (explained.kind != ConnectionError::Kind::kLogin) return;
+  logins_.Refused();
+  gate_->Refused(explained.address, Clock::now());
+  if (!std::exchange(login_logged_, true))
+    logger_->warn("events that Kafka may refuse cannot be tried: {}; they wait, and the relay logs in again and again",
+                  Describe(explained));
+}
+
+void TrialSender::LoginWorked() {
+  if (logins_.refused()) gate_->LoginsWork();
+  logins_.Worked();
+  if (std::exchange(login_logged_, false)) logger_->info("events that Kafka may refuse can be tried again");
+}
+
+void TrialSender::LogInAgain() {
+  if (!logins_.WorthATry(false)) return;
+  next_metadata_ = {};
+  // What is in flight comes back as unknown, and then the engine resets this stream.
+  if (in_flight_.empty())
+    Retire();
+  else
+    producer_->Purge();
+}
+
+void TrialSender::TakeReport(const rd_kafka_message_t& message) {
+  producer_->outstanding.fetch_sub(1);
+  const auto found = in_flight_.find(static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(message._private)));
+  if (found == in_flight_.end()) return;
+  const Item item = found->second;
+  in_flight_.erase(found);
+  if (message.err >= RD_KAFKA_RESP_ERR_NO_ERROR) LoginWorked();  // the broker's own answer
+  if (message.err == RD_KAFKA_RESP_ERR_NO_ERROR)
+    return Report(item, message.offset >= 0 ? Outcome::kStored : Outcome::kUnknown, message.err);
+  Report(item, OutcomeOf(message.err), message.err);
+}
+
+// What the answer says of the topic goes to the directory first: the event may be read again at once.
+void TrialSender::Report(const Item& item, Outcome outcome, rd_kafka_resp_err_t error) {
+  const publish::Prepared& prepared = item.batch->events[item.record.index];
+  const std::shared_ptr<const Lanes> lanes = directory_.lanes();
+  const std::uint32_t topic = lanes->targets[prepared.lane].topic;
+  if (IsAboutTopic(error)) {
+    directory_.Doubt(lanes->topics[topic]);
+    known_.erase(topic);
+  }
+  if (IsTooLarge(error) || (outcome == Outcome::kStored && prepared.doubtful)) {
+    const auto headers =
+        std::string_view(item.batch->packed_headers).substr(prepared.headers_at, prepared.headers_size);
+    directory_.NoteSize(lanes->topics[topic], RecordBatchSize(ToEvent(item.batch->batch[item.record.index]), headers),
+                        outcome == Outcome::kStored);
+  }
+  const publish::Report report{item.record.event, item.epoch, outcome, error};
+  listener_.OnReports({&report, 1});
+}
+
+void TrialSender::CarryOutReset(std::uint32_t epoch) {
+  if (producer_ != nullptr) {
+    const auto serve_until = [this](Clock::time_point end) {
+      while (producer_->outstanding.load() > 0 && Clock::now() < end && !Stopping()) Serve(10ms);
+    };
+    serve_until(Clock::now() + kGrace);
+    for (const auto end = Clock::now() + kCollect;
+         producer_->outstanding.load() > 0 && Clock::now() < end && !Stopping();) {
+      producer_->Purge();
+      serve_until(Clock::now() + kPurgeAgain);
+    }
+    const bool all_in = producer_->outstanding.load() == 0;
+    Retire();
+    // What got no report may still be read by a broker's thread: the payloads must stay until it has ended.
+    while (!all_in && !burial_.Wait(kPurgeAgain)) {
+      if (Stopping()) return;
+    }
+  }
+  listener_.OnReset(epoch);
+}
+
+void TrialSender::Retire() {
+  std::shared_ptr<Producer> old;
+  {
+    const std::lock_guard lock(mutex_);
+    old.swap(producer_);
+  }
+  in_flight_.clear();
+  known_.clear();
+  if (old == nullptr) return;
+  old->Purge();
+  burial_.Bury(std::move(old));
+}
+
+}  // namespace outbox::kafka

@@ -1,0 +1,85 @@
+// The stream of trials: records that the broker may refuse, each in a request of its own.
+//
+// Its producer is not idempotent, so that a refusal concerns one record and nothing has to be reset: of each key the engine
+// hands over one record at a time, so there is no order that a repeated request could break. It exists while there are
+// trials, and has a thread of its own.
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "kafka/burial.hpp"
+#include "kafka/logins.hpp"
+#include "kafka/topic_directory.hpp"
+#include "publish/publisher.hpp"
+
+namespace outbox::kafka {
+
+class TrialSender {
+ public:
+  TrialSender(const Settings& settings, TopicDirectory& directory, Burial& burial, publish::PublisherListener& listener,
+              std::shared_ptr<spdlog::logger> logger);
+  ~TrialSender() { Stop(); }
+  TrialSender(const TrialSender&) = delete;
+
+  // [engine] As Publisher::Publish and Publisher::Reset.
+  void Send(const publish::PreparedBatch& batch, std::span<const publish::Outgoing> records, std::uint32_t epoch);
+  void Reset(std::uint32_t epoch);
+  // Ends the thread and gives up what is in flight. The last call.
+  void Stop();
+
+ private:
+  struct Item {
+    const publish::PreparedBatch* batch;
+    publish::Outgoing record;
+    std::uint32_t epoch;
+  };
+
+  void Start();
+  void Run();
+  void Begin(const Item& item);
+  [[nodiscard]] rd_kafka_resp_err_t HandOver(const Item& item);
+  [[nodiscard]] bool HasProducer();
+  void AskForMetadata(std::uint32_t topic, rd_kafka_topic_t* handle);
+  void Serve(std::chrono::milliseconds timeout);
+  void TakeError(rd_kafka_event_t* event);
+  void LoginWorked();
+  // Makes room for another producer where that may be able to log in.
+  void LogInAgain();
+  void TakeReport(const rd_kafka_message_t& message);
+  void Report(const Item& item, publish::Outcome outcome, rd_kafka_resp_err_t error);
+  void CarryOutReset(std::uint32_t epoch);
+  void Retire();
+  [[nodiscard]] bool Stopping() const;
+
+  const Settings& settings_;
+  TopicDirectory& directory_;
+  Burial& burial_;
+  publish::PublisherListener& listener_;
+  const std::shared_ptr<spdlog::logger> logger_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<Item> coming_;
+  std::optional<std::uint32_t> reset_;
+  bool stop_ = false;
+  std::shared_ptr<Producer> producer_;  // written by the thread alone
+
+  // The thread's own.
+  std::unordered_map<std::uint32_t, Item> in_flight_;  // by event
+  std::unordered_set<std::uint32_t> known_;            // topics of which this producer has metadata
+  Clock::time_point last_used_{};
+  Clock::time_point next_metadata_{};  // no broker answers; do not ask before
+  Logins logins_;
+  const std::shared_ptr<ConnectGate> gate_;
+  bool login_logged_ = false;  // that it is refused
+
+  std::thread thread_;  // begins with the first trial
+};
+
+}  // namespace outbox::kafka

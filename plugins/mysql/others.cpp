@@ -1,0 +1,348 @@
+#include "mysql/others.hpp"
+
+#include <cctype>
+#include <charconv>
+#include <iterator>
+
+#include "mysql/errors.hpp"
+#include "mysql/schema.hpp"
+#include "sql/fill.hpp"
+#include "sql/others.hpp"
+
+namespace outbox::mysql {
+namespace {
+
+using sql::Places;
+using sql::Question;
+using sql::Text;
+
+// Schema and table are compared with constants: MariaDB would open every table of the server for anything else.
+constexpr const char* kViewSql = R"(select 'error', '[shown]', 'a view', '[fix]' from information_schema.tables
+where table_schema = [schema] and table_name = '[table]' and table_type like '%VIEW')";
+
+// An error rolls only its own statement back, so the commit follows only where every row was inserted again.
+constexpr const char* kInsertAgain =
+    "begin; create temporary table outbox_low as select * from {event} where id < 1; delete from {event} where id in"
+    " (select id from outbox_low); " OUTBOX_LOW_AGAIN
+    "set @outbox_low = if(row_count() > 0, 'commit', 'do 0'); prepare outbox_low from @outbox_low; execute outbox_low;"
+    " rollback; drop temporary table outbox_low;" OUTBOX_COPIES;
+
+constexpr Text kEngine{"table [1] is kept by [2], which has no transactions", "alter table [3] engine = InnoDB;"};
+constexpr const char* kEngineSql = R"(select 'error', '[shown]', coalesce(engine, 'nothing'), '[quoted]'
+from information_schema.tables where table_schema = [schema] and table_name = '[table]' and table_type not like '%VIEW'
+  and coalesce(engine, '') <> 'InnoDB')";
+
+constexpr Text kVersioned{"table [1] keeps its history (system versioning): every delivered row stays in it",
+                          "alter table [2] drop system versioning;"};
+constexpr const char* kVersionedSql = R"(select 'warning', '[shown]', '[quoted]' from information_schema.tables
+where table_schema = [schema] and table_name = '[table]' and table_type = 'SYSTEM VERSIONED')";
+
+constexpr const char* kTriggersSql = R"(select 'warning', '[shown]', trigger_name,
+  lower(concat(action_timing, ' ', event_manipulation)),
+  case when action_timing = 'BEFORE' and event_manipulation = 'INSERT' then 'what it changes in a row is what is sent'
+    else 'an error in it refuses the write' end,
+  concat('drop trigger if exists `', trigger_schema, '`.`', trigger_name, '`; -- unless it never fails')
+from information_schema.triggers where event_object_schema = [schema] and event_object_table = '[table]'
+  and event_manipulation in ([writes]) order by trigger_name)";
+
+constexpr const char* kKeysOfTableSql = R"(select 'warning', '[shown]', constraint_name, referenced_table_name,
+  lower(delete_rule), concat('alter table [quoted] drop foreign key `', constraint_name, '`;')
+from information_schema.referential_constraints where constraint_schema = [schema] and table_name = '[table]'
+  and delete_rule in ('CASCADE', 'SET NULL', 'SET DEFAULT') order by constraint_name)";
+
+// The relay inserts every column of the companions that it knows, and nothing else.
+constexpr const char* kUnfilledSql = R"(select if('[kind]' = 'event', 'warning', 'error'), '[shown]', column_name,
+  if('[kind]' = 'event', ')" OUTBOX_INSERTERS R"(', 'the relay'),
+  case when '[kind]' = 'event' and column_name = 'event_id'
+    then concat('alter table [quoted] modify column event_id ', column_type, ' not null default (uuid());')
+    when '[kind]' = 'event' and column_name = 'created_at'
+    then concat('alter table [quoted] modify column created_at ', column_type, ' not null default current_timestamp(',
+      if(datetime_precision > 0, datetime_precision, ''), ');')
+    else concat('alter table [quoted] modify column `', column_name, '` ', column_type, ' null;') end
+from information_schema.columns where table_schema = [schema] and table_name = '[table]' and is_nullable = 'NO'
+  and column_default is null and extra not like '%auto_increment%' and extra not like '%DEFAULT_GENERATED%'
+  and coalesce(generation_expression, '') = '' and column_name not in ([filled]) order by ordinal_position)";
+
+constexpr const char* kGeneratedSql = R"(select 'warning', '[shown]', column_name,
+  concat('alter table [quoted] modify column `', column_name, '` ', column_type, ' null;')
+from information_schema.columns where table_schema = [schema] and table_name = '[table]'
+  and coalesce(generation_expression, '') <> '' and column_name in ([written]) order by ordinal_position)";
+
+constexpr const char* kNullableSql = R"(select 'warning', '[shown]', column_name,
+  concat('alter table [quoted] modify column `', column_name, '` ', column_type, ' not null',
+    if(column_name = 'event_id', ' default (uuid())', ''), ';')
+from information_schema.columns where table_schema = [schema] and table_name = '[table]' and '[kind]' = 'event'
+  and is_nullable = 'YES' and coalesce(generation_expression, '') = ''
+  and column_name in ('event_id', 'topic', 'event_type') order by ordinal_position)";
+
+constexpr const char* kUniqueSql = R"(select 'warning', '[shown]', index_name,
+  group_concat(coalesce(column_name, 'an expression') order by seq_in_index separator ', '),
+  concat('drop index `', index_name, '` on [quoted];')
+from information_schema.statistics where table_schema = [schema] and table_name = '[table]' and non_unique = 0
+  and index_name <> 'PRIMARY' group by index_name
+having sum(coalesce(column_name, '') in ([identity])) = 0 order by index_name)";
+
+constexpr const char* kKeySql = R"(select 'error', '[shown]', '[key]',
+  'alter table [quoted] add primary key ([key]);' from information_schema.tables t
+where t.table_schema = [schema] and t.table_name = '[table]' and '[kind]' <> 'event' and t.table_type not like '%VIEW'
+  and not exists (
+  select 1 from information_schema.statistics s where s.table_schema = [schema] and s.table_name = '[table]'
+    and s.non_unique = 0 and s.seq_in_index = 1 and s.column_name = '[key]' and not exists (
+    select 1 from information_schema.statistics m where m.table_schema = [schema] and m.table_name = '[table]'
+      and m.index_name = s.index_name and m.seq_in_index = 2)))";
+
+// MariaDB has one for each column of type json, which bears the column's name.
+constexpr const char* kChecksSql = R"(select 'warning', '[shown]', constraint_name,
+  concat('alter table [quoted] drop constraint `', constraint_name, '`;')
+from information_schema.table_constraints where constraint_schema = [schema] and table_name = '[table]'
+  and constraint_type = 'CHECK' and '[kind]' not in ('event', 'meta') and constraint_name not in ([known])
+order by constraint_name)";
+
+constexpr Text kCollation{
+    "columns of table [1] do not compare byte by byte ([2]): different keys or relays count as one",
+    "alter table [3] convert to character set utf8mb4 collate utf8mb4_bin;"};
+constexpr const char* kCollationSql = R"(select 'warning', '[shown]', min(collation_name), '[quoted]'
+from information_schema.columns where table_schema = [schema] and table_name = '[table]' and '[kind]' <> 'event'
+  and column_name in ('aggregate_id', 'relay_id', 'owner')
+  and (character_set_name <> 'utf8mb4' or right(collation_name, 4) <> '_bin') having count(*) > 0)";
+
+constexpr const char* kSmallSql = R"(select 'warning', '[shown]', column_type,
+  'alter table [quoted] modify column id bigint not null auto_increment;'
+from information_schema.columns where table_schema = [schema] and table_name = '[table]' and '[kind]' = 'event'
+  and column_name = 'id' and data_type in ('int', 'mediumint', 'smallint', 'tinyint'))";
+
+constexpr const char* kRunOutSql = R"(select 'warning', '[shown]', l.last, l.most, if(l.most < 9223372036854775807,
+  'alter table [quoted] modify column id bigint not null auto_increment;',
+  'stop the writers and the relay, let the outbox run empty, then run truncate table [quoted];')
+from (select t.auto_increment as last, case c.data_type when 'int' then 2147483647 when 'mediumint' then 8388607
+    when 'smallint' then 32767 when 'tinyint' then 127 else 9223372036854775807 end *
+    if(c.column_type like '%unsigned%' and c.data_type <> 'bigint', 2, 1) as most
+  from information_schema.tables t join information_schema.columns c
+    on c.table_schema = t.table_schema and c.table_name = t.table_name
+  where t.table_schema = [schema] and t.table_name = '[table]' and c.table_schema = [schema]
+    and c.table_name = '[table]' and c.column_name = 'id' and '[kind]' = 'event') l
+where l.last > l.most / 10 * 8)";
+
+constexpr Question kQuestions[] = {
+    {kEngine, kEngineSql},          {kVersioned, kVersionedSql},
+    {sql::kTrigger, kTriggersSql},  {sql::kKeyOfTable, kKeysOfTableSql},
+    {sql::kUnfilled, kUnfilledSql}, {sql::kGenerated, kGeneratedSql},
+    {sql::kNullable, kNullableSql}, {sql::kUniqueIndex, kUniqueSql},
+    {sql::kNoKey, kKeySql},         {sql::kCheckConstraint, kChecksSql},
+    {kCollation, kCollationSql},    {sql::kSmallIds, kSmallSql},
+    {sql::kIdsRunOut, kRunOutSql},
+};
+
+// For those who may see them.
+constexpr Text kNoDefiner{
+    "trigger [2] on table [1] runs as [3], a user that does not exist: every write there is refused",
+    "drop trigger if exists [2]; -- and make it again, as a user that exists"};
+constexpr const char* kDefinersSql =
+    R"(select 'error', '[shown]', concat('`', trigger_schema, '`.`', trigger_name, '`'),
+  definer from information_schema.triggers where event_object_schema = [schema] and event_object_table = '[table]'
+  and event_manipulation in ([writes])
+  and definer not in (select concat(user, '@', host) from mysql.user) order by trigger_name)";
+
+constexpr const char* kKeysToTableSql = R"(select 'warning', '[shown]', substring_index(id, '/', -1), for_name,
+  case when type & 1 then ')" OUTBOX_CASCADES R"(' when type & 2 then ')" OUTBOX_CHANGES R"('
+    else ')" OUTBOX_CANNOT_DELETE R"(' end,
+  concat('alter table `', replace(for_name, '/', '`.`'), '` drop foreign key `', substring_index(id, '/', -1), '`;')
+from information_schema.[innodb] where ref_name = '[innodb name]' order by id)";
+
+// Of this user's own tables and this database alone.
+constexpr const char* kKnownKeysToTableSql = R"(select 'warning', '[shown]', constraint_name, table_name,
+  case delete_rule when 'CASCADE' then ')" OUTBOX_CASCADES R"(' when 'SET NULL' then ')" OUTBOX_CHANGES R"('
+    else ')" OUTBOX_CANNOT_DELETE R"(' end,
+  concat('alter table `', constraint_schema, '`.`', table_name, '` drop foreign key `', constraint_name, '`;')
+from information_schema.referential_constraints where constraint_schema = [schema] and referenced_table_name = '[table]'
+order by constraint_name)";
+
+constexpr const char* kMaySeeTriggers = R"(select
+  (select count(*) from information_schema.user_privileges where privilege_type = 'TRIGGER' and grantee = :one)
+  + (select count(*) from information_schema.schema_privileges where privilege_type = 'TRIGGER' and grantee = :two
+     and [schema] like table_schema)
+  + (select count(*) from information_schema.table_privileges where privilege_type = 'TRIGGER' and grantee = :three
+     and table_schema = [schema] and table_name = '[table]'))";
+
+// A name as InnoDB writes it.
+std::string InnodbName(const std::string& name) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string encoded;
+  for (const char c : name) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (std::isalnum(byte) != 0 || c == '_')
+      encoded += c;
+    else
+      encoded += std::string("@00") + kDigits[byte >> 4U] + kDigits[byte & 15U];
+  }
+  return encoded;
+}
+
+// InnoDB's names in a text, as SQL has them; characters beyond ASCII stay as they are.
+std::string Decoded(std::string text) {
+  constexpr std::string_view kSign = "@00";
+  for (auto at = text.find(kSign); at != std::string::npos && at + 5 <= text.size(); at = text.find(kSign, at + 1)) {
+    int code = 0;
+    const char* const digits = text.data() + at + kSign.size();
+    if (std::from_chars(digits, digits + 2, code, 16).ptr != digits + 2 || code < 0x20 || code > 0x7e) continue;
+    text.replace(at, 5, 1, static_cast<char>(code));
+  }
+  return text;
+}
+
+std::string InQuotes(const std::vector<std::string>& names) {
+  std::string list;
+  for (const std::string& name : names) list += (list.empty() ? "'" : ", '") + name + "'";
+  return list;
+}
+
+std::string SchemaOf(sql::Statements& db, const sql::Tables& t) {
+  return t.schema.empty() ? db.Run({"select coalesce(database(), '')", {}}).at(0)[0].value_or("") : t.schema;
+}
+
+std::vector<Places> PlacesOf(const std::string& schema, const sql::Tables& t, bool is_mariadb) {
+  std::vector<Places> all;
+  for (const auto& table : Wanted(t)) {
+    const bool outbox = table.name == t.event_name;
+    std::vector<std::string> known, written;
+    for (const auto& [column, type] : table.columns) {
+      known.push_back(column);
+      if (type.find("generated always") == std::string::npos) written.push_back(column);
+    }
+    const std::vector<std::string> filled =
+        outbox ? std::vector<std::string>{"id", "topic", "aggregate_id", "event_type", "payload", "headers"} : known;
+    const std::vector<std::string> identity =
+        outbox ? std::vector<std::string>{"id", "event_id"} : std::vector<std::string>{"event_id", known.front()};
+    all.push_back({{"[fix]", outbox ? "name the table itself in \"table\" of /storage/options"
+                                    : "drop or rename [quoted], then run outbox-relay migrate"},
+                   {"[schema]", t.schema.empty() ? "database()" : "'" + t.schema + "'"},
+                   {"[table]", table.name},
+                   {"[shown]", t.schema.empty() ? table.name : t.schema + "." + table.name},
+                   {"[quoted]", t.Quote(table.name)},
+                   {"[kind]", outbox ? "event" : table.name.substr(t.prefix.size() + 1)},
+                   {"[writes]", outbox ? "'INSERT', 'DELETE'" : "'INSERT', 'UPDATE', 'DELETE'"},
+                   {"[key]", known.front()},
+                   {"[known]", InQuotes(known)},
+                   {"[written]", InQuotes(written)},
+                   {"[filled]", InQuotes(filled)},
+                   {"[identity]", InQuotes(identity)},
+                   {"[innodb]", is_mariadb ? "innodb_sys_foreign" : "innodb_foreign"},
+                   {"[innodb name]", InnodbName(schema) + "/" + InnodbName(table.name)}});
+  }
+  return all;
+}
+
+std::string Filled(std::string sql, const Places& places) {
+  for (const auto& [place, with] : places) sql = sql::Fill(sql, {{place, with}});
+  return sql;
+}
+
+void Append(std::vector<Finding>& findings, std::vector<Finding> more) {
+  std::move(more.begin(), more.end(), std::back_inserter(findings));
+}
+
+// False = this user may not ask that.
+bool TryToAsk(Wire& db, const Question& question, const Places& places, std::vector<Finding>& findings) {
+  try {
+    for (sql::Row& row : db.Run({Filled(question.sql, places), {}})) {
+      for (sql::Value& value : row)
+        if (value) value = Decoded(*value);
+      findings.push_back(sql::FindingOf(question.text, row));
+    }
+    return true;
+  } catch (const Error& error) {
+    if (!IsDenied(static_cast<unsigned>(error.native_code))) throw;
+    return false;
+  }
+}
+
+Finding Unseen(const std::string& user, bool triggers, bool keys, const std::string& schema, const sql::Tables& t) {
+  std::vector<std::string> names;
+  for (const auto& table : Wanted(t)) names.push_back(table.name);
+  const std::string list = InQuotes(names);
+  Finding note{
+      false,
+      "user " + user + " is not shown " + (triggers ? "the triggers of these tables" : "") +
+          (triggers && keys ? ", nor " : "") + (keys ? "foreign keys of other tables to them" : "") +
+          ": they were not looked at",
+      std::string("as an administrator run:") +
+          (triggers ? "\nselect trigger_name, action_timing, event_manipulation, event_object_table, definer from"
+                      " information_schema.triggers where event_object_schema = '" +
+                          schema + "' and event_object_table in (" + list + ");"
+                    : "") +
+          (keys ? "\nselect table_schema, table_name, constraint_name, referenced_table_name from"
+                  " information_schema.key_column_usage where referenced_table_schema = '" +
+                      schema + "' and referenced_table_name in (" + list + ");"
+                : "")};
+  note.note = true;
+  return note;
+}
+
+}  // namespace
+
+std::vector<Finding> FindViews(sql::Statements& db, const sql::Tables& tables) {
+  std::vector<sql::Statement> statements;
+  for (const Places& places : PlacesOf(SchemaOf(db, tables), tables, false))
+    statements.push_back({Filled(kViewSql, places), {}});
+  std::vector<Finding> findings;
+  for (const sql::Rows& rows : db.RunTogether(statements))
+    for (const sql::Row& row : rows) findings.push_back(sql::FindingOf(sql::kDerived, row));
+  return findings;
+}
+
+std::vector<Finding> FindLowIds(sql::Statements& db, const sql::Tables& tables) {
+  return sql::FindLowIds(db, tables, kInsertAgain);
+}
+
+void RequireAllRows(sql::Statements& db, const sql::Tables& tables) {
+  sql::RequireNone(FindViews(db, tables), "MySQL");
+  sql::RequireNone(FindLowIds(db, tables), "MySQL");
+}
+
+std::vector<Finding> FindOthers(Wire& db, const sql::Tables& tables, const std::string& user) {
+  const std::string schema = SchemaOf(db, tables);
+  const auto all = PlacesOf(schema, tables, db.server().is_mariadb);
+  std::vector<Finding> findings;
+  bool triggers_unseen = false, keys_unseen = false;
+  for (const Places& places : all) {
+    Append(findings, sql::Ask(db, kQuestions, places));
+    (void)TryToAsk(db, {kNoDefiner, kDefinersSql}, places, findings);
+    if (keys_unseen || !TryToAsk(db, {sql::kKeyToTable, kKeysToTableSql}, places, findings)) {
+      keys_unseen = true;
+      (void)TryToAsk(db, {sql::kKeyToTable, kKnownKeysToTableSql}, places, findings);
+    }
+    const sql::Rows seen = db.Run({Filled(kMaySeeTriggers, places), {user, user, user}});
+    triggers_unseen = triggers_unseen || sql::ToNumber(seen.at(0)[0]) == 0;
+  }
+  if (triggers_unseen || keys_unseen) findings.push_back(Unseen(user, triggers_unseen, keys_unseen, schema, tables));
+  return findings;
+}
+
+Finding WrongId(sql::Statements& db, const sql::Tables& tables, const std::string& shown, const std::string& type,
+                bool has_event_id) {
+  const sql::Rows is =
+      db.Run({"select column_type, (select count(*) from information_schema.statistics where table_schema"
+              " = coalesce(nullif(:schema, ''), database()) and table_name = :table and index_name ="
+              " 'PRIMARY') from information_schema.columns where table_schema = coalesce(nullif(:again,"
+              " ''), database()) and table_name = :name and column_name = 'id'",
+              {tables.schema, tables.event_name, tables.schema, tables.event_name}});
+  const std::string kept = has_event_id ? "old_id" : "event_id";
+  const bool has_key = !is.empty() && sql::ToNumber(is[0][1]) > 0;
+  return {
+      true,
+      "column " + shown + ".id is " + type +
+          ", expected bigint: the relay needs ids that rise with the order of insertion",
+      sql::Fill("alter table [quoted] [drop]change column id [kept] [type] not null[default], add column id bigint not"
+                " null auto_increment primary key first;\n"
+                "-- This copies the table. What was id is [kept] from then on, so statements and foreign keys that name"
+                " it must follow;\n"
+                "-- rows that wait are numbered as they lie in the table, which need not be the order of their"
+                " insertion.",
+                {{"[quoted]", tables.event},
+                 {"[drop]", has_key ? "drop primary key, " : ""},
+                 {"[kept]", kept},
+                 {"[type]", is.empty() ? type : is[0][0].value_or(type)},
+                 {"[default]", has_event_id ? "" : " default (uuid())"}})};
+}
+
+}  // namespace outbox::mysql

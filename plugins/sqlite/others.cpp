@@ -1,0 +1,224 @@
+#include "sqlite/others.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <iterator>
+
+#include "sql/fill.hpp"
+#include "sql/others.hpp"
+
+namespace outbox::sqlite {
+namespace {
+
+using sql::Places;
+using sql::Question;
+using sql::Row;
+using sql::Text;
+
+constexpr const char* kViewSql =
+    R"(select 'error', '[shown]', case type when 'view' then 'a view' else 'a virtual table' end,
+  '[fix]' from sqlite_master where name = '[table]' collate nocase
+  and (type = 'view' or (type = 'table' and lower(substr(sql, 1, 14)) = 'create virtual')))";
+
+// SQLite changes no column in place.
+#define OUTBOX_AGAIN "make the table again, as `outbox-relay migrate --print` shows it"
+
+constexpr const char* kUnfilledSql =
+    R"(select case '[kind]' when 'event' then 'warning' else 'error' end, '[shown]', name,
+  case '[kind]' when 'event' then ')" OUTBOX_INSERTERS R"(' else 'the relay' end,
+  ')" OUTBOX_AGAIN R"(, with a default for the column or without its NOT NULL'
+from pragma_table_xinfo('[table]') where "notnull" = 1 and dflt_value is null and pk = 0 and hidden = 0
+  and name not in ([filled]))";
+
+constexpr const char* kGeneratedSql = R"(select 'warning', '[shown]', name, ')" OUTBOX_AGAIN R"('
+from pragma_table_xinfo('[table]') where hidden in (2, 3) and name in ([known]))";
+
+constexpr const char* kNullableSql = R"(select 'warning', '[shown]', name, ')" OUTBOX_AGAIN R"('
+from pragma_table_xinfo('[table]') where '[kind]' = 'event' and "notnull" = 0 and hidden = 0
+  and name in ('event_id', 'topic', 'event_type'))";
+
+constexpr const char* kUniqueSql = R"(select 'warning', '[shown]', l.name,
+  (select group_concat(coalesce(i.name, 'an expression'), ', ') from pragma_index_info(l.name) i),
+  case l.origin when 'c' then 'drop index "' || l.name || '";' else ')" OUTBOX_AGAIN R"(' end
+from pragma_index_list('[table]') l where l."unique" = 1 and l.origin <> 'pk' and not exists (
+  select 1 from pragma_index_info(l.name) i where coalesce(i.name, '') in ([identity])))";
+
+constexpr const char* kKeysOfTableSql = R"(select 'warning', '[shown]', f."from", f."table", lower(f.on_delete),
+  ')" OUTBOX_AGAIN R"(, without the foreign key'
+from pragma_foreign_key_list('[table]') f where f.on_delete in ('CASCADE', 'SET NULL', 'SET DEFAULT'))";
+
+// The relay's connection does not enforce foreign keys (pragma foreign_keys is off), or it could not delete.
+constexpr const char* kKeysToTableSql = R"(select 'warning', '[shown]', f."from", s.name,
+  'the relay deletes what was delivered whatever refers to it, and the reference stays without its row',
+  'make table "' || s.name || '" again without the foreign key'
+from sqlite_master s join pragma_foreign_key_list(s.name) f
+where s.type = 'table' and f."table" = '[table]' collate nocase and s.name not in ([tables]))";
+
+constexpr Text kStrict{
+    "table [1] is STRICT: a payload that is not of its column's type is refused, by `dead requeue` as well",
+    OUTBOX_AGAIN};
+constexpr const char* kStrictSql =
+    R"(select 'warning', '[shown]' from sqlite_master where name = '[table]' collate nocase
+  and type = 'table' and '[kind]' in ('event', 'dead') and lower(rtrim(sql)) like '%)%strict')";
+
+constexpr const char* kRunOutSql = R"(select 'warning', '[shown]', cast(seq as text), '9223372036854775807',
+  'stop the writers and the relay, let the outbox run empty, then run update sqlite_sequence set seq = 0 where name = ''[table]'';'
+from sqlite_sequence where name = '[table]' collate nocase and '[kind]' = 'event' and seq > 9223372036854775807 / 10 * 8)";
+
+// An error rolls only its own statement back. A delete of nothing sets changes() to 0, which an insert that fails leaves.
+constexpr const char* kInsertAgain =
+    "begin; " OUTBOX_EXPECT_ALL
+    " create temporary table outbox_low as select * from {event} where id < 1; delete from {event} where id in"
+    " (select id from outbox_low); delete from outbox_low where 0; " OUTBOX_LOW_AGAIN
+    "insert or rollback into outbox_moved select changes() = (select count(*) from outbox_low); commit;"
+    " drop table outbox_low;" OUTBOX_COPIES;
+
+constexpr Question kQuestions[] = {
+    {sql::kUnfilled, kUnfilledSql},  {sql::kGenerated, kGeneratedSql},    {sql::kNullable, kNullableSql},
+    {sql::kUniqueIndex, kUniqueSql}, {sql::kKeyOfTable, kKeysOfTableSql}, {sql::kKeyToTable, kKeysToTableSql},
+    {kStrict, kStrictSql},           {sql::kIdsRunOut, kRunOutSql},
+};
+
+std::string InQuotes(const std::vector<std::string>& names) {
+  std::string list;
+  for (const std::string& name : names) list += (list.empty() ? "'" : ", '") + name + "'";
+  return list;
+}
+
+std::vector<Places> PlacesOf(const std::vector<sql::Table>& wanted) {
+  std::vector<std::string> tables;
+  for (const sql::Table& table : wanted) tables.push_back(table.name);
+  std::vector<Places> all;
+  for (const sql::Table& table : wanted) {
+    const bool outbox = &table == &wanted.front();
+    const std::string name = table.name;
+    std::vector<std::string> known;
+    for (const auto& column : table.columns) known.push_back(column.first);
+    const std::vector<std::string> filled =
+        outbox ? std::vector<std::string>{"id", "topic", "aggregate_id", "event_type", "payload", "headers"} : known;
+    const std::vector<std::string> identity =
+        outbox ? std::vector<std::string>{"id", "event_id"} : std::vector<std::string>{"event_id", known.front()};
+    all.push_back({{"[fix]", outbox ? "name the table itself in \"table\" of /storage/options"
+                                    : "drop or rename " + name + ", then run outbox-relay migrate"},
+                   {"[table]", name},
+                   {"[shown]", name},
+                   {"[kind]", outbox ? "event" : name.substr(name.rfind('_') + 1)},
+                   {"[known]", InQuotes(known)},
+                   {"[filled]", InQuotes(filled)},
+                   {"[identity]", InQuotes(identity)},
+                   {"[tables]", InQuotes(tables)}});
+  }
+  return all;
+}
+
+void Ask(Connection& db, const Question& question, const Places& places, std::vector<Finding>& findings) {
+  std::string sql = question.sql;
+  for (const auto& [place, with] : places) sql = sql::Fill(sql, {{place, with}});
+  // Not all of them together: that would take the lock for writing.
+  for (const Row& row : db.Run({sql, {}})) findings.push_back(sql::FindingOf(question.text, row));
+}
+
+bool Exists(Connection& db, const std::string& table) {
+  return !db.Run({"select name from sqlite_master where name = :name collate nocase", {table}}).empty();
+}
+
+// A trigger's head in lower case, up to its first statement, and the rest without blanks.
+struct Trigger {
+  explicit Trigger(const std::string& sql) {
+    std::string text = ' ' + sql;
+    std::transform(text.begin(), text.end(), text.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::isspace(c) != 0 ? ' ' : std::tolower(c)); });
+    const auto begin = std::min(text.find(" begin "), text.size());
+    head = text.substr(0, begin);
+    std::copy_if(text.begin() + static_cast<std::ptrdiff_t>(begin), text.end(), std::back_inserter(body),
+                 [](char c) { return c != ' '; });
+  }
+  [[nodiscard]] bool Says(const char* word) const { return head.find(word) != std::string::npos; }
+  [[nodiscard]] const char* Write() const {
+    return Says(" delete on ") ? "delete" : Says(" insert on ") ? "insert" : "update";
+  }
+  // Whatever the row.
+  [[nodiscard]] bool Ignores() const { return !Says(" when ") && body.starts_with("beginselectraise(ignore);"); }
+  [[nodiscard]] bool MayIgnore() const { return body.find("raise(ignore)") != std::string::npos; }
+  std::string head, body;
+};
+
+void FindTriggers(Connection& db, const Places& places, bool outbox, std::vector<Finding>& findings) {
+  const std::string& table = places[1].second;
+  for (const Row& row :
+       db.Run({"select cast(name as text), cast(sql as text) from sqlite_master where type = 'trigger' and"
+               " tbl_name = :table collate nocase order by name",
+               {table}})) {
+    const Trigger trigger(row[1].value_or(""));
+    const std::string write = trigger.Write();
+    if (outbox && write == "update") continue;
+    const std::string when = std::string(trigger.Says(" before ") ? "before " : "after ") + write;
+    const std::string drop = "drop trigger \"" + row[0].value_or("") + "\";";
+    const bool certain = trigger.Ignores() && (write == "delete" || !outbox);
+    const char* follows = certain               ? "raise(ignore) keeps it from being done, and no error says so"
+                          : trigger.MayIgnore() ? "where it says raise(ignore), nothing is done, and no error says so"
+                                                : "an error in it refuses the write";
+    findings.push_back(sql::FindingOf(sql::kTrigger, {certain ? "error" : "warning", table, row[0], when, follows,
+                                                      drop + (certain ? "" : " -- unless it never fails")}));
+  }
+}
+
+// What the relay does to the tables: preparing it finds what is missing, also in triggers.
+constexpr const char* kWrites[] = {
+    "delete from {event} where id between 1 and 2",
+    "insert into {retry} (row_id) values (1) on conflict (row_id) do update set attempts = attempts + 1",
+    "delete from {retry} where row_id = 1",
+    "insert into {dead} (row_id) values (1)",
+    "delete from {dead} where row_id = 1",
+    "insert into {relay} (relay_id) values ('')",
+    "update {relay} set expires = 1",
+    "delete from {relay} where relay_id = ''",
+    "update {shard} set token = token + 1 where shard = 1",
+};
+
+void TryWrites(Connection& db, const sql::Tables& tables, std::vector<Finding>& findings) {
+  for (const char* sql : kWrites) {
+    try {
+      const Prepared prepared(db, tables.In(sql));
+    } catch (const Error& error) {
+      const std::string text = error.what();
+      findings.push_back({true, "the relay cannot run \"" + tables.In(sql) + "\": " + text.substr(0, text.find("; ")),
+                          "correct or drop what it names, such as a trigger; then " + std::string(sql::kMigrate)});
+      return;
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<Finding> FindViews(Connection& connection, const std::vector<sql::Table>& wanted) {
+  std::vector<Finding> findings;
+  for (const Places& places : PlacesOf(wanted)) Ask(connection, {sql::kDerived, kViewSql}, places, findings);
+  return findings;
+}
+
+std::vector<Finding> FindLowIds(Connection& connection, const sql::Tables& tables) {
+  return sql::FindLowIds(connection, tables, kInsertAgain);
+}
+
+std::vector<Finding> FindOthers(Connection& connection, const sql::Tables& tables,
+                                const std::vector<sql::Table>& wanted) {
+  std::vector<Finding> findings;
+  bool complete = true;
+  const bool counted = Exists(connection, "sqlite_sequence");
+  const auto all = PlacesOf(wanted);
+  for (const Places& places : all) {
+    if (!Exists(connection, places[1].second)) {
+      complete = false;
+      continue;
+    }
+    FindTriggers(connection, places, &places == &all.front(), findings);
+    for (const Question& question : kQuestions)
+      if (counted || question.sql != kRunOutSql) Ask(connection, question, places, findings);
+  }
+  const bool errors = std::any_of(findings.begin(), findings.end(), [](const Finding& f) { return f.error; });
+  if (complete && !errors) TryWrites(connection, tables, findings);
+  return findings;
+}
+
+}  // namespace outbox::sqlite

@@ -1,0 +1,15 @@
+#include "good.hpp"
+
+namespace {
+
+struct Sinner : Good {
+  using Good::Good;
+  void ConfirmEvent(ConfirmedRows rows, KeptRows&) override {
+    const std::lock_guard lock(outbox->mutex);
+    for (const ConfirmedRow row : rows) outbox->Forget(std::stoull(std::string(row.row_id)));
+  }
+};
+
+}  // namespace
+
+REGISTER_SINNER(TableOf<Sinner>("confirms-by-id-alone"))

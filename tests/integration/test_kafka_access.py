@@ -1,0 +1,345 @@
+"""Whom a broker lets in, and where it says that it is: permissions, passwords and certificates, also those that change while
+the relay runs, and addresses at which nobody answers."""
+
+import http.client
+import json
+import re
+import sqlite3
+import unittest
+import uuid
+
+from servers import TemporaryFolder, free_port, own_kafka
+from servers.certificates import Authority
+from servers.kafka import GUARDED
+from servers.kafka_proxy import INIT_PRODUCER_ID, OUT_OF_ORDER_SEQUENCE, SASL_AUTHENTICATE, KafkaProxy
+from servers.tcp_proxy import TcpProxy
+from test_faults import FaultTest, lines
+
+LOGIN = "org.apache.kafka.common.security.plain.PlainLoginModule"
+SCRAM_LOGIN = "org.apache.kafka.common.security.scram.ScramLoginModule"
+
+
+class AccessTest(FaultTest):
+    @classmethod
+    def setUpClass(cls):
+        """One broker, with a door for each kind of trouble."""
+        folder = TemporaryFolder("access")
+        cls.addClassCleanup(folder.remove)
+        cls.folder = folder.path
+        cls.authority = Authority(folder.path)
+        cls.doors = {name: free_port() for name in ("password", "scram", "tls", "expired", "other", "dead")}
+        cls.dead = free_port()
+        # Before some of the doors is one who counts.
+        cls.proxies = {"password": KafkaProxy(free_port(), cls.doors["password"]),
+                       "scram": KafkaProxy(free_port(), cls.doors["scram"]), "expired": TcpProxy(cls.doors["expired"])}
+        for proxy in cls.proxies.values():
+            cls.addClassCleanup(proxy.close)
+        cls.told = {name: cls.proxies[name].port if name in cls.proxies else port for name, port in cls.doors.items()}
+        cls.broker = own_kafka(
+            behind={port: cls.dead if name == "dead" else cls.told[name] for name, port in cls.doors.items()},
+            properties=cls.properties())
+        cls.addClassCleanup(cls.broker.stop)
+        cls.broker.start()
+
+    @classmethod
+    def properties(cls):
+        kinds = {"password": "SASL_PLAINTEXT", "scram": "SASL_PLAINTEXT", "tls": "SSL", "expired": "SSL", "other": "SSL", "dead": "PLAINTEXT"}
+        door = {name: f"BEHIND{port}" for name, port in cls.doors.items()}
+        protocols = "".join(f",{door[name]}:{kind}" for name, kind in kinds.items())
+        properties = {**GUARDED, "allow.everyone.if.no.acl.found": "false", "super.users": "User:ANONYMOUS",
+                      "connections.max.reauth.ms": "3000",
+                      "listener.security.protocol.map": f"CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT{protocols}",
+                      f"listener.name.{door['password'].lower()}.sasl.enabled.mechanisms": "PLAIN",
+                      f"listener.name.{door['scram'].lower()}.sasl.enabled.mechanisms": "SCRAM-SHA-256",
+                      f"listener.name.{door['password'].lower()}.plain.sasl.jaas.config":
+                          f'{LOGIN} required user_relay="right" user_nobody="nothing";',
+                      f"listener.name.{door['scram'].lower()}.scram-sha-256.sasl.jaas.config": f"{SCRAM_LOGIN} required;"}
+        for name, host, days in (("tls", "127.0.0.1", 2), ("expired", "127.0.0.1", -1), ("other", "other.example", 2)):
+            certificate, key = cls.authority.certify(host, days)
+            store = cls.folder / f"{name}.pem"
+            store.write_bytes(key.read_bytes() + certificate.read_bytes() + cls.authority.ca.read_bytes())
+            prefix = f"listener.name.{door[name].lower()}.ssl.keystore."
+            properties |= {f"{prefix}type": "PEM", f"{prefix}location": store}
+        return properties
+
+    def at(self, door):
+        return f"127.0.0.1:{self.told[door]}"
+
+    def relay_at(self, door, kafka, http_too=True):
+        made = self.sqlite(self.at(door), kafka=kafka)
+        if http_too:
+            config = json.loads(made.config.read_text(encoding="utf-8"))
+            config["http"] = {"listen": "127.0.0.1:0"}
+            made.config.write_text(json.dumps(config), encoding="utf-8")
+        self.topic = f"access-{uuid.uuid4()}"
+        self.broker.create_topic(self.topic)
+        return made
+
+    def ask(self, relay, path):
+        port = int(relay.wait_for_log(r"http: [^\"]* at 127\.0\.0\.1:(\d+)").group(1))
+        link = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        try:
+            link.request("GET", path)
+            answer = link.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            link.close()
+
+    def said(self, relay, *levels):
+        whole = relay.log().rpartition("\n")[0]
+        return [line["msg"] for line in map(json.loads, whole.splitlines()) if line["level"] in levels]
+
+    def login(self, user, password, mechanism="PLAIN"):
+        return {"security.protocol": "sasl_plaintext", "sasl.mechanism": mechanism, "sasl.username": user,
+                "sasl.password": password}
+
+    def test_without_permissions_b109(self):
+        """A producer now and then, one line, red for as long as it lasts, and back by an answer to the same question."""
+        relay = self.relay_at("password", self.login("nobody", "nothing"))
+        checked = relay.command("check", "--topic", self.topic)
+        self.assertEqual(checked.returncode, 1, checked.stdout)
+        self.assertRegex(checked.stdout, "(?m)^error +the relay's user lacks permission to produce: .*\n"
+                                         " +mend: grant it IdempotentWrite on the cluster")
+        self.assertRegex(checked.stdout, f"error +topic {self.topic} does not exist, .*\n +mend: .*--create-topics\n"
+                                         " +or, if it exists: grant the relay's user Describe and Write on the topic")
+        self.emit(relay, lines(self.topic, 10))
+        proxy = self.proxies["password"]
+        proxy.reset()
+        proxy.accepted.clear()
+        relay.start()
+        relay.wait_for_log("broker cannot be used: the relay's user lacks permission to produce; grant it IdempotentWrite")
+        relay.wait_for_log("(?s)(asking again whether this user may produce.*){3}")
+        told = [line for line in self.said(relay, "info", "warn", "error") if "broker" in line]
+        self.assertEqual(len(told), 1, told)
+        self.assertLess(relay.log().count("begins anew"), 12)
+        relay.wait_while_running(lambda: len(proxy.asked[INIT_PRODUCER_ID]) >= 4, 30, "three more producers ask")
+        self.assert_doubling(proxy.asked[INIT_PRODUCER_ID])
+        self.assertLessEqual(len(proxy.accepted), 6, "connections, some of which the broker ends after three seconds")
+        status, text = self.ask(relay, "/readyz")
+        self.assertEqual(status, 503)
+        self.assertGreater(float(re.search(r"broker cannot be used for ([\d.]+) s", text).group(1)), 4)
+        with self.broker.admin() as admin:
+            admin.allow(self.topic, "User:nobody")
+        checked = relay.command("check", "--topic", self.topic)
+        self.assertRegex(checked.stdout, "(?m)^ok +permission to produce")
+        self.assertEqual(checked.returncode, 0, checked.stdout)
+        relay.wait_for_log("broker is back")
+        self.wait_for_backlog(relay, 0)
+        self.assertEqual(self.status(relay)["retrying"] + self.status(relay)["blocked"], 0)
+        self.assertEqual(relay.stop(), 0)
+        self.assertEqual(self.payloads(self.broker.bootstrap, self.topic), [str(i) for i in range(10)])
+
+    def insert_until(self, relay, condition, what):
+        def look():
+            self.insert(self.topic, 1, self.inserted)
+            self.inserted += 1
+            return condition()
+
+        relay.wait_while_running(look, 60, what)
+
+    def test_password_that_is_replaced_b110(self):
+        """And a broker that closes connections whose login is too old: nothing is said of that."""
+        self.inserted = 0
+        file = self.folder / "password"
+        file.write_text("right\n", encoding="utf-8")
+        relay = self.relay_at("password", self.login("relay", "${file:" + str(file) + "}"))
+        with self.broker.admin() as admin:
+            admin.allow(self.topic, "User:relay")
+        relay.start()
+        self.insert_until(relay, lambda: relay.log().count("Disconnected") >= 2, "the broker closes two connections")
+        self.wait_for_backlog(relay, 0)
+        self.assertEqual(self.said(relay, "warn", "error"), [])
+        self.assertEqual(relay.stop(), 0)
+
+        # The file is behind the broker, and follows.
+        file.write_text("hunter2\n", encoding="utf-8")
+        relay.start()
+        relay.wait_for_log("broker cannot be used: [^\"]*Authentication failed[^\"]*; correct sasl.username and sasl.password")
+        self.insert_until(relay, lambda: True, "")
+        file.write_text("right\n", encoding="utf-8")
+        relay.wait_for_log("broker is back")
+        self.wait_for_backlog(relay, 0)
+
+        # What has failed is sent by a producer of its own, with the same secrets. A broken file is reported and followed too.
+        forbidden = f"access-{uuid.uuid4()}"
+        self.broker.create_topic(forbidden)
+        file.write_text("hunter3\n", encoding="utf-8")
+        self.insert(forbidden, 1)
+        relay.wait_while_running(lambda: self.status(relay)["retrying"] == 1, 60, "the event has failed")
+        with self.broker.admin() as admin:
+            admin.allow(forbidden, "User:relay")
+        relay.wait_for_log("events that Kafka may refuse cannot be tried: [^\"]*Authentication failed")
+        file.write_text("right\n", encoding="utf-8")
+        relay.wait_for_log("events that Kafka may refuse can be tried again")
+        self.wait_for_backlog(relay, 0)
+        self.assertEqual(relay.stop(), 0)
+        self.assertNotIn("hunter", relay.log())
+        self.assert_numbered(self.broker.bootstrap, self.topic, self.inserted, twice_at_most=self.inserted)
+        self.assert_numbered(self.broker.bootstrap, forbidden, 1)
+
+    def test_certificates_b110_b121(self):
+        """Each reads differently, and an authority that is repaired in its file is found."""
+        strangers = self.folder / "strangers"
+        strangers.mkdir()
+        stranger = Authority(strangers)
+        good = self.authority.ca.read_bytes()
+        trusted = self.folder / "trusted.crt"
+        trusted.write_bytes(good)
+        tls = {"security.protocol": "ssl", "ssl.ca.location": str(trusted)}
+        for door, ca, why in (("tls", stranger.ca.read_bytes(), "signed by an authority that is not trusted here"),
+                              ("expired", good, "has expired"), ("other", good, "is for another host name")):
+            with self.subTest(door):
+                trusted.write_bytes(ca)
+                relay = self.relay_at(door, tls)
+                self.assertRegex(relay.command("check").stdout, f"(?m)^error +Kafka at .*{why}")
+                relay.start().wait_for_log(f"broker cannot be used: [^\"]*{why}")
+                told = [line for line in self.said(relay, "info", "warn", "error") if "broker" in line.lower() or line.startswith("librdkafka ")]
+                self.assertEqual(len(told), 1, told)
+                if door == "tls":
+                    self.emit(relay, lines(self.topic, 10))
+                    trusted.write_bytes(good)
+                    relay.wait_for_log("broker is back")
+                    self.wait_for_backlog(relay, 0)
+                self.assertEqual(relay.stop(), 0)
+
+    def test_wrong_password_is_named_b121(self):
+        relay = self.relay_at("password", self.login("relay", "wrong"))
+        said = relay.command("check").stdout
+        self.assertRegex(said, "(?m)^error +Kafka at .*Authentication failed.*; correct sasl.username and sasl.password")
+        self.assertNotIn("demo", said)
+
+    def test_advertised_address_is_dead_b114(self):
+        relay = self.relay_at("dead", {})
+        dead = f"broker 1 advertises 127.0.0.1:{self.dead}, and cannot be reached there: the address refuses connections"
+        ended = relay.command("check")
+        self.assertEqual(ended.returncode, 1, ended.stdout)
+        self.assertRegex(ended.stdout, f"(?m)^error +{dead}.*set advertised.listeners")
+        self.emit(relay, lines(self.topic, 10))
+        relay.start()
+        relay.wait_for_log(f"{dead}[^\"]*; events for its partitions wait")
+        relay.wait_for_log(f"broker cannot be used: {dead}")
+        self.assertIn("broker_down", self.ask(relay, "/readyz")[1])
+        told = [line for line in self.said(relay, "info", "warn", "error") if "broker" in line.lower() or line.startswith("librdkafka ")]
+        self.assertEqual(len(told), 2, told)
+        self.assertEqual(relay.stop(), 0)
+
+    def test_password_rotated_b110(self):
+        """At the broker and in the file, either of them first. What is new and refused gives way to what has worked, and the
+        log has one line for each change."""
+        self.inserted = 0
+        proxy, user = self.proxies["scram"], "rotated"
+        file = self.folder / "rotated"
+        file.write_text("alpha7\n", encoding="utf-8")
+        relay = self.relay_at("scram", self.login(user, "${file:" + str(file) + "}", "SCRAM-SHA-256"))
+        with self.broker.admin() as admin:
+            admin.set_password(user, "alpha7")
+            admin.allow(self.topic, f"User:{user}")
+        relay.start()
+        self.go_on(relay)
+
+        # A producer that is replaced reads the file, which is gone, and then holds what the broker does not know yet.
+        file.unlink()
+        self.end_producer(relay, proxy)
+        self.go_on(relay)
+        self.assert_said(relay, "cannot read the file .*rotated: .*; going on with the secret as it was$")
+        file.write_text("beta7\n", encoding="utf-8")
+        for _ in range(2):
+            self.end_producer(relay, proxy)
+            self.go_on(relay)
+        refused = ["broker cannot be used: .*Authentication failed",
+                   "Kafka refused a secret .*; going on with the secret as it was before it changed$", "broker is back"]
+        self.assert_said(relay, "cannot read", *refused)
+
+        # The broker follows.
+        self.change_password(proxy, user, "beta7")
+        self.go_on(relay)
+        followed = ["broker cannot be used: .*(Authentication failed|Disconnected)", "broker is back",
+                    "logged in with a secret that has changed"]
+        self.assert_said(relay, "cannot read", *refused, *followed)
+
+        # The broker is first, and the file empty for a while.
+        file.write_text("", encoding="utf-8")
+        self.change_password(proxy, user, "gamma7")
+        self.insert(self.topic, 1, self.inserted)
+        self.inserted += 1
+        relay.wait_for_log("the file [^\"]*rotated is empty; going on with the secret as it was")
+        file.write_text("gamma7\n", encoding="utf-8")
+        self.go_on(relay)
+        self.assert_said(relay, "cannot read", *refused, *followed, "is empty", *followed)
+        self.assertEqual(relay.stop(), 0)
+        for secret in ("alpha7", "beta7", "gamma7"):
+            self.assertNotIn(secret, relay.log())
+        self.assert_numbered(self.broker.bootstrap, self.topic, self.inserted, twice_at_most=self.inserted)
+
+    def go_on(self, relay):
+        self.insert(self.topic, 5, self.inserted)
+        self.inserted += 5
+        relay.wait_while_running(self.empty, 60, "everything is delivered")
+
+    def empty(self):
+        """Without a command of the relay's, which would find no file of a secret."""
+        with sqlite3.connect(self.path, timeout=60) as link:
+            return link.execute("select count(*) from outbox_event").fetchone()[0] == 0
+
+    def end_producer(self, relay, proxy):
+        """As by a broker that has missed a record."""
+        answers = [OUT_OF_ORDER_SEQUENCE]
+        proxy.reset(refuse=lambda *_: answers.pop() if answers else None)
+        self.insert_until(relay, lambda: not answers, "the producer ends")
+
+    def change_password(self, proxy, user, password):
+        """At the broker, which asks for it at once."""
+        with self.broker.admin() as admin:
+            admin.set_password(user, password)
+        proxy.cut()
+
+    def assert_said(self, relay, *patterns):
+        """These lines about brokers and secrets, and no others."""
+        said = [line for line in self.said(relay, "info", "warn", "error") if re.search("broker|secret", line)]
+        said = [line for line in said if not line.startswith("configuration: ")]
+        self.assertEqual(len(said), len(patterns), said)
+        for pattern, line in zip(patterns, said):
+            self.assertRegex(line, pattern)
+
+    def test_refused_logins_and_handshakes_are_few_b109(self):
+        """Counted where the broker is, which has to answer each."""
+        closing = TcpProxy(free_port())
+        self.addCleanup(closing.close)
+        closing.shut()
+        password, expired = self.proxies["password"], self.proxies["expired"]
+        authority = self.folder / "authority.crt"
+        authority.write_bytes(self.authority.ca.read_bytes())
+        tls = {"security.protocol": "ssl", "ssl.ca.location": str(authority)}
+        self.told["closing"] = closing.port
+        relays = [self.relay_at(door, kafka) for door, kafka in
+                  (("password", self.login("relay", "wrong")), ("expired", tls), ("closing", tls))]
+        for relay in relays:
+            self.assertEqual(relay.insert(lines("wanted", 100)).returncode, 0)
+        password.reset()
+        expired.accepted.clear()
+        for relay in relays:
+            relay.start()
+        logins = password.asked[SASL_AUTHENTICATE]
+        for relay, attempts in zip(relays, (logins, expired.accepted)):
+            relay.wait_while_running(lambda attempts=attempts: attempts and attempts[-1] - attempts[0] > 6.5, 60,
+                                     "attempts")
+            # At once, perhaps twice before the first refusal is known, then after 1, 3 and 7 s.
+            self.assertLessEqual(sum(at - attempts[0] < 6.5 for at in attempts), 5, attempts)
+        # Nobody is refused there, so it is a network that may be back soon.
+        relays[2].wait_while_running(lambda: len(closing.accepted) >= 9, 60, "nine attempts")
+        self.assertGreater(closing.accepted[8] - closing.accepted[5], 2.5)
+        for relay in relays:
+            told = [line for line in self.said(relay, "info", "warn", "error") if "broker" in line]
+            self.assertEqual(len(told), 1, told)
+            self.assertEqual(relay.stop(), 0)
+        self.assertIn("the address closes connections before they can be used", told[0])
+
+    def assert_doubling(self, times):
+        """From a second on."""
+        gaps = [later - sooner for sooner, later in zip(times, times[1:])]
+        for number, gap in enumerate(gaps):
+            self.assertGreater(gap, 0.85 * 2 ** number, gaps)
+
+
+if __name__ == "__main__":
+    unittest.main()

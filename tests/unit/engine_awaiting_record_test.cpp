@@ -1,0 +1,168 @@
+// Events that have failed and wait until that is recorded.
+#include "engine/engine.hpp"
+#include "tests/catch.hpp"
+
+namespace outbox::engine {
+namespace {
+
+constexpr std::uint32_t kBatch = 10;
+
+struct Recording {
+  Settings settings{.batch_events = kBatch, .window_events = 2 * kBatch, .max_awaiting_record = 10 * kBatch};
+  Engine engine{settings};
+  std::vector<EventIndex> sent, detached, forgotten;
+  std::vector<FailedEvent> recording;  // the write under way
+  std::vector<BatchIndex> freed;
+  bool reads = false, skips_retries = false, retired = false;
+  Time now = 0;
+
+  Recording() {
+    engine.LeaseHeld(kForever);
+    Turn();
+  }
+  void Turn() {
+    engine.Advance(now);
+    engine.TakeCommands(
+        [this](const Command& c, std::span<const EventIndex> events, std::span<const FailedEvent> failures) {
+          if (c.what == Do::kReserve) {
+            reads = true;
+            skips_retries = c.skip_retries;
+          }
+          if (c.what == Do::kRetired) retired = true;
+          if (c.what == Do::kFreeBatch) freed.push_back(c.batch);
+          if (c.what == Do::kPublish) sent.insert(sent.end(), events.begin(), events.end());
+          if (c.what == Do::kDetach) detached.insert(detached.end(), events.begin(), events.end());
+          if (c.what == Do::kForget) forgotten.insert(forgotten.end(), events.begin(), events.end());
+          if (c.what == Do::kFail) recording.assign(failures.begin(), failures.end());
+        });
+  }
+  // False = nothing is to be read.
+  bool Read(const Incoming& event, std::uint64_t token, std::uint32_t count = kBatch) {
+    if (!reads) return false;
+    reads = false;
+    engine.Reserved({.arena_bytes = 1000, .more = true, .token = token}, std::vector<Incoming>(count, event));
+    Turn();
+    return true;
+  }
+  void Written(outbox_code code) {
+    REQUIRE_FALSE(recording.empty());
+    recording.clear();
+    engine.Advance(now);
+    engine.Written(Write::kFail, code);
+    Turn();
+  }
+};
+
+constexpr Incoming kBad{.refused = true}, kGood{};
+
+TEST_CASE("an event behind a great many that fail goes while their record is being written", "[b95]") {
+  Recording r;
+  for (std::uint32_t batch = 0; batch < 10; ++batch) REQUIRE(r.Read(kBad, 1));
+  CHECK(r.recording.size() == kBatch);
+  CHECK(r.detached.size() == 10 * kBatch);
+  CHECK(r.freed.size() == 10);  // with the payload
+  CHECK(r.forgotten.empty());   // nothing of it is read again
+  REQUIRE(r.Read(kGood, 1, 1));
+  CHECK(r.sent.size() == 1);
+}
+
+TEST_CASE("what is more than may wait for its record keeps the reading waiting", "[b95]") {
+  Recording r;
+  std::uint32_t reads = 0;
+  while (r.Read(kBad, 1)) REQUIRE(++reads < 100);
+  CHECK(reads == 12);  // the window's two, too
+  r.Written(OUTBOX_OK);
+  CHECK(r.forgotten.size() == kBatch);
+  CHECK(r.Read(kBad, 1));
+}
+
+TEST_CASE("records leave time to others: half of it, and three quarters while new rows wait to be read", "[b95]") {
+  Recording r;
+  const auto rest_after = [&r](Time takes) {
+    r.now += takes;
+    r.Written(OUTBOX_OK);
+    CHECK(r.recording.empty());
+    const Time written = r.now;
+    while (r.recording.empty()) {
+      REQUIRE(r.now < written + 3600 * kSecond);
+      r.now = r.engine.NextDeadline();
+      r.Turn();
+    }
+    return r.now - written;
+  };
+  SECTION("new rows") {
+    for (std::uint32_t batch = 0; batch < 3; ++batch) REQUIRE(r.Read(kBad, 1));
+    CHECK(rest_after(20 * kMillisecond) == 60 * kMillisecond);
+    CHECK(rest_after(5 * kSecond) == kSecond);
+  }
+  SECTION("retries alone") {
+    for (std::uint32_t batch = 0; batch < 2; ++batch) REQUIRE(r.Read(kBad, 1));
+    Incoming retry = kBad;
+    retry.attempts = 1;
+    REQUIRE(r.Read(retry, 1, 1));
+    CHECK(rest_after(20 * kMillisecond) == 20 * kMillisecond);
+  }
+  SECTION("no more may wait") {
+    while (r.Read(kBad, 1)) continue;
+    CHECK(rest_after(20 * kMillisecond) == 20 * kMillisecond);
+  }
+}
+
+TEST_CASE("in a backlog, reads skip retries while there is no room for them, but for every tenth", "[b95]") {
+  Recording r;
+  CHECK_FALSE(r.skips_retries);
+  REQUIRE(r.Read(kBad, 1));
+  int skipping = 0;
+  for (int read = 0; read < 30; ++read) {
+    while (!r.reads) {
+      r.now = r.engine.NextDeadline();
+      r.Turn();
+    }
+    skipping += static_cast<int>(r.skips_retries);
+    REQUIRE(r.Read(kGood, 1, 0));
+  }
+  CHECK(skipping == 27);
+}
+
+TEST_CASE("failures of one token are recorded together, up to a batch", "[b95]") {
+  Recording r;
+  REQUIRE(r.Read(kBad, 1, 1));  // goes at once, alone
+  for (const std::uint64_t token : {1u, 1u, 2u, 2u}) REQUIRE(r.Read(kBad, token, 4));
+  r.Written(OUTBOX_OK);
+  REQUIRE(r.recording.size() == 8);
+  CHECK(r.recording.front().token == 1);
+  r.Written(OUTBOX_OK);
+  REQUIRE(r.recording.size() == 8);
+  CHECK(r.recording.front().token == 2);
+}
+
+TEST_CASE("a stop records at most one batch more, and forgets the rest", "[b95]") {
+  Recording r;
+  for (std::uint32_t batch = 0; batch < 6; ++batch) REQUIRE(r.Read(kBad, 1));
+  r.engine.Retire(kForever);
+  if (r.reads) {
+    r.engine.Reserved({}, {});
+    r.Turn();
+  }
+  r.Turn();
+  CHECK(r.forgotten.size() == 4 * kBatch);
+  r.Written(OUTBOX_OK);
+  CHECK_FALSE(r.retired);
+  r.Written(OUTBOX_OK);
+  CHECK(r.retired);
+  CHECK(r.forgotten.size() == 6 * kBatch);
+}
+
+TEST_CASE("a lost lease ends the waiting for records", "[b95]") {
+  Recording r;
+  for (std::uint32_t batch = 0; batch < 6; ++batch) REQUIRE(r.Read(kBad, 1));
+  r.engine.LeaseLost();
+  r.engine.ReserveFailed(OUTBOX_LEASE_LOST);
+  r.Turn();
+  CHECK(r.forgotten.size() == 5 * kBatch);
+  r.Written(OUTBOX_LEASE_LOST);
+  CHECK(r.retired);
+}
+
+}  // namespace
+}  // namespace outbox::engine

@@ -1,0 +1,174 @@
+// Delivered events whose rows the database does not let go.
+#include <algorithm>
+#include <functional>
+#include <set>
+#include <string>
+
+#include "engine/engine.hpp"
+#include "engine/returned_rows.hpp"
+#include "tests/catch.hpp"
+
+namespace outbox::engine {
+namespace {
+
+// A storage that refuses, or ignores, the deletes of some events.
+struct Shard {
+  Settings settings;
+  Engine engine{settings};
+  Time now = 0;
+  std::set<EventIndex> refused, ignored;
+  outbox_code record_answer = OUTBOX_OK;
+  int confirms = 0, records = 0;
+  std::vector<EventIndex> recorded;
+  bool retired = false;
+
+  std::size_t waiting = 0;  // in the outbox
+
+  Shard() { engine.LeaseHeld(kForever); }
+  void Turns(int count) {
+    for (int i = 0; i < count; ++i) Turn();
+  }
+  void Turn() {
+    engine.Advance(now += settings.max_backoff);
+    std::vector<std::function<void()>> answers;
+    engine.TakeCommands([&](const Command& c, std::span<const EventIndex> e, std::span<const FailedEvent> f) {
+      const std::vector<EventIndex> events(e.begin(), e.end());
+      const std::vector<FailedEvent> failures(f.begin(), f.end());
+      answers.emplace_back([this, c, events, failures] { Answer(c, events, failures); });
+    });
+    for (const auto& answer : answers) answer();
+  }
+  void Answer(const Command& c, const std::vector<EventIndex>& events, const std::vector<FailedEvent>& failures) {
+    std::vector<publish::Report> reports;
+    std::vector<std::uint8_t> kept;
+    bool refuses = false;
+    switch (c.what) {
+      case Do::kReserve:
+        engine.Reserved({}, std::vector<Incoming>(std::exchange(waiting, 0)));
+        break;
+      case Do::kPublish:
+        for (const EventIndex one : events) reports.push_back({one, c.epoch, publish::Outcome::kStored, 0});
+        engine.Reported(reports);
+        break;
+      case Do::kConfirm:
+        ++confirms;
+        for (const EventIndex one : events) {
+          refuses = refuses || refused.contains(one);
+          kept.push_back(ignored.contains(one) ? 1 : 0);
+        }
+        engine.Written(Write::kConfirm, refuses ? OUTBOX_REFUSED : OUTBOX_OK, kept);
+        break;
+      case Do::kFail:
+        ++records;
+        if (record_answer == OUTBOX_OK)
+          for (const FailedEvent& one : failures) {
+            CHECK(one.disposition == OUTBOX_DELIVERED);
+            recorded.push_back(one.event);
+          }
+        engine.Written(Write::kFail, record_answer);
+        break;
+      case Do::kRetired:
+        retired = true;
+        break;
+      default:
+        break;
+    }
+  }
+};
+
+TEST_CASE("a refused confirm is narrowed down to the row, and the rest goes", "[b98][b101]") {
+  Shard shard;
+  shard.waiting = 500;
+  shard.refused = {77};
+  shard.ignored = {80, 81};
+  shard.Turns(80);
+  CHECK(shard.engine.counters().confirmed == 497);
+  std::sort(shard.recorded.begin(), shard.recorded.end());
+  CHECK(shard.recorded == std::vector<EventIndex>{77, 80, 81});
+  CHECK(shard.confirms < 30);  // halves
+  CHECK(shard.engine.InHand() == 0);
+  CHECK(shard.engine.RemovesNothingSince() == kForever);
+}
+
+TEST_CASE("where nothing goes, that is seen, until something goes", "[b98][b101]") {
+  Shard shard;
+  shard.waiting = 20;
+  for (EventIndex e = 0; e < 20; ++e) shard.refused.insert(e);
+  shard.Turns(80);
+  CHECK(shard.recorded.size() == 20);
+  CHECK(shard.engine.RemovesNothingSince() < shard.now);
+  shard.refused.clear();
+  shard.waiting = 1;
+  shard.Turns(10);
+  CHECK(shard.engine.RemovesNothingSince() == kForever);
+}
+
+TEST_CASE("one row that stays, alone, says nothing of the others", "[b101]") {
+  Shard shard;
+  shard.waiting = 1;
+  shard.refused = {0};
+  shard.Turns(10);
+  CHECK(shard.recorded.size() == 1);
+  CHECK(shard.engine.RemovesNothingSince() == kForever);
+}
+
+TEST_CASE("what cannot be recorded stops the shard, and does not keep it from being given back", "[b101]") {
+  Shard shard;
+  shard.waiting = 20;
+  shard.refused = {3};
+  shard.record_answer = OUTBOX_BAD_DATA;
+  shard.Turns(40);
+  CHECK(shard.engine.CannotRecord());
+  const auto published = shard.engine.counters().published;
+  shard.waiting = 10;
+  shard.Turns(10);
+  CHECK(shard.engine.counters().published == published);
+  SECTION("it can after all") {
+    shard.record_answer = OUTBOX_OK;
+    shard.Turns(10);
+    CHECK_FALSE(shard.engine.CannotRecord());
+    CHECK(shard.engine.counters().published == published + 10);
+  }
+  SECTION("it is stopped") {
+    shard.engine.Retire(kForever);
+    shard.Turns(5);
+    CHECK(shard.retired);
+  }
+}
+
+TEST_CASE("a row that came back more than once is recorded without being sent", "[b98]") {
+  Engine engine{Settings()};
+  engine.LeaseHeld(kForever);
+  engine.Advance(1);
+  engine.TakeCommands([](const Command&, auto, auto) {});
+  engine.Reserved({}, std::vector<Incoming>{{.returned = true}});
+  std::vector<Do> done;
+  engine.TakeCommands([&](const Command& c, auto, std::span<const FailedEvent> failures) {
+    done.push_back(c.what);
+    if (c.what == Do::kFail) CHECK(failures[0].disposition == OUTBOX_DELIVERED);
+  });
+  CHECK(done == std::vector{Do::kDetach, Do::kFreeBatch, Do::kFail});
+}
+
+TEST_CASE("rows that come back are noticed by one of each confirm, then by all", "[b98]") {
+  using Seen = ReturnedRows::Seen;
+  ReturnedRows rows;
+  rows.Removed("1", "a", true, 0);
+  rows.Removed("2", "b", false, 0);
+  CHECK(rows.Read("2", "b", 1) == Seen::kNew);  // not remembered
+  CHECK(rows.Read("1", "other", 1) == Seen::kNew);
+  CHECK(rows.Read("1", "a", 1) == Seen::kBack);
+  CHECK(rows.Read("1", "a", 2) == Seen::kNew);  // read again, and not removed in between
+  rows.Removed("1", "a", true, 3);
+  rows.Removed("2", "b", false, 3);
+  CHECK(rows.Read("1", "a", 4) == Seen::kBackAgain);
+  CHECK(rows.Read("2", "b", 4) == Seen::kBackAgain);  // removed after the first had come back
+  // Bounded: the oldest are forgotten.
+  for (int i = 0; i < 100'000; ++i) rows.Removed("x" + std::to_string(i), "e", true, 5);
+  rows.Removed("2", "b", false, 5);
+  CHECK(rows.Read("x99999", "e", 6) == Seen::kBackAgain);
+  CHECK(rows.Read("x10", "e", 6) == Seen::kNew);
+}
+
+}  // namespace
+}  // namespace outbox::engine

@@ -1,0 +1,181 @@
+// What becomes of a refusal: who is tried alone, who flows, what counts as an outage.
+#include <algorithm>
+
+#include "engine/engine.hpp"
+#include "tests/catch.hpp"
+
+namespace outbox::engine {
+namespace {
+
+using publish::Outcome;
+
+constexpr publish::Lane kBadLane = 1, kGoodLane = 2;
+constexpr std::int32_t kWhy = 7;
+
+struct Trials {
+  Settings settings;
+  Engine engine{settings};
+  Time now = 0;
+  std::vector<EventIndex> sent, tried, failed;
+  std::uint32_t epoch = 1, trial_epoch = publish::kTrialEpochs | 1;
+  std::uint32_t reset = 0;
+  bool reads = false, sweeps = false;
+
+  Trials() {
+    engine.LeaseHeld(kForever);
+    Turn();
+  }
+  void Turn(Time by = 0) {
+    engine.Advance(now += by);
+    engine.TakeCommands(
+        [this](const Command& c, std::span<const EventIndex> events, std::span<const FailedEvent> failures) {
+          if (c.what == Do::kReserve) reads = true, sweeps = c.sweep;
+          if (c.what == Do::kReset) reset = c.epoch;
+          if (c.what == Do::kPublish) {
+            auto& to = publish::IsTrial(c.epoch) ? tried : sent;
+            to.insert(to.end(), events.begin(), events.end());
+          }
+          for (const FailedEvent& f : failures) failed.push_back(f.event);
+        });
+  }
+  void Read(const std::vector<Incoming>& events) {
+    for (int i = 0; i < 100 && !reads; ++i) Turn(10 * kMillisecond);
+    REQUIRE(reads);
+    reads = false;
+    engine.Reserved({}, events);
+    Turn();
+  }
+  void Report(EventIndex e, Outcome outcome, bool trial = false) {
+    engine.Reported(std::vector<publish::Report>{{e, trial ? trial_epoch : epoch, outcome, kWhy}});
+    Turn();
+  }
+  void Reset() {
+    engine.ResetDone(reset);
+    (publish::IsTrial(reset) ? trial_epoch : epoch) = reset;
+    Turn();
+  }
+  // A lane's first record goes alone, so each has one that is stored.
+  void Prove() {
+    Read({{.lane = kBadLane}, {.lane = kGoodLane}});
+    const std::vector<EventIndex> both = sent;
+    for (const EventIndex e : both) Report(e, Outcome::kStored);
+    sent.clear();
+  }
+};
+
+Incoming Of(std::uint64_t key, publish::Lane lane, std::uint32_t attempts = 0) {
+  return {.key_hash = key, .has_key = true, .attempts = attempts, .lane = lane};
+}
+
+TEST_CASE("a refusal makes its lane's events trials, and the other lanes flow", "[b96]") {
+  Trials t;
+  t.Prove();
+  t.Read({Of(1, kBadLane), Of(2, kBadLane), Of(3, kGoodLane)});
+  REQUIRE(t.sent.size() == 3);
+  t.engine.ProducerFailed();  // the client says first that it has ended
+  t.Report(t.sent[0], Outcome::kRefused);
+  t.Report(t.sent[1], Outcome::kRefused);
+  t.Report(t.sent[2], Outcome::kUnknown);
+  CHECK(t.failed.empty());  // nobody is charged for a neighbour
+  t.sent.clear();
+  const Time before = t.now;
+  t.Reset();
+  t.Read({Of(3, kGoodLane), Of(1, kBadLane), Of(2, kBadLane)});
+  CHECK(t.now == before);  // no back-off
+  CHECK(t.sweeps);
+  REQUIRE(t.sent.size() == 1);
+  CHECK(t.tried.empty());  // it waits for what was sent before
+  t.Report(t.sent[0], Outcome::kStored);
+  t.Turn();
+  REQUIRE(t.tried.size() == 2);
+  t.Report(t.tried[0], Outcome::kRefused, true);
+  t.Report(t.tried[1], Outcome::kStored, true);
+  CHECK(t.failed == std::vector<EventIndex>{t.tried[0]});
+  t.sent.clear();
+  t.Read({Of(4, kGoodLane)});
+  CHECK(t.sent.size() == 1);  // no reset
+}
+
+TEST_CASE("an end of the producer without a refusal is an outage, also when it is replaced for a reason of its own",
+          "[b96]") {
+  Trials t;
+  t.Prove();
+  t.Read({Of(1, kGoodLane)});
+  SECTION("outage") {
+    t.engine.ProducerFailed();
+    t.Turn();
+    t.reads = false;
+    t.Report(t.sent[0], Outcome::kUnknown);
+    t.Reset();
+    CHECK_FALSE(t.reads);
+    t.Turn(t.settings.min_backoff);
+    CHECK(t.reads);
+  }
+  SECTION("outdated") {
+    t.engine.ProducerOutdated();
+    t.Turn();
+    t.reads = false;
+    t.Report(t.sent[0], Outcome::kUnknown);
+    t.Reset();
+    CHECK(t.reads);
+  }
+}
+
+TEST_CASE("one trial of a key at a time, and what follows one that is refused waits", "[b96]") {
+  Trials t;
+  t.Prove();
+  Incoming doubtful = Of(1, kGoodLane);
+  doubtful.doubtful = true;
+  t.Read({doubtful, Of(1, kGoodLane), Of(1, kBadLane), Of(2, kGoodLane)});
+  REQUIRE(t.sent.size() == 1);  // of the other key
+  t.Report(t.sent[0], Outcome::kStored);
+  t.Turn();
+  REQUIRE(t.tried.size() == 1);
+  SECTION("stored: the next one") {
+    t.Report(t.tried[0], Outcome::kStored, true);
+    t.Turn();
+    CHECK(t.tried.size() == 2);
+  }
+  SECTION("refused: they are read again behind it") {
+    t.Report(t.tried[0], Outcome::kRefused, true);
+    t.Turn();
+    CHECK(t.tried.size() == 1);
+    CHECK(t.failed.size() == 1);
+    t.engine.Written(Write::kFail, OUTBOX_OK);
+    for (int i = 0; i < 100 && !(t.reads && t.sweeps); ++i) {
+      if (t.reads) t.Read({});
+      t.Turn(kMillisecond);
+    }
+    CHECK(t.sweeps);
+  }
+  SECTION("unknown: its stream alone begins again") {
+    t.Report(t.tried[0], Outcome::kUnknown, true);
+    REQUIRE(publish::IsTrial(t.reset));
+    t.sent.clear();
+    t.Read({Of(1, kGoodLane), Of(5, kGoodLane)});
+    CHECK(t.sent.size() == 1);  // not the one of the same key
+    t.Reset();
+    CHECK(t.failed.empty());
+  }
+}
+
+TEST_CASE("events that have failed take a tenth of the trials", "[b96]") {
+  Trials t;
+  t.Prove();
+  std::vector<Incoming> events;
+  for (std::uint64_t key = 0; key < 100; ++key) events.push_back(Of(100 + key, kBadLane, 1));
+  for (std::uint64_t key = 0; key < 100; ++key) {
+    events.push_back(Of(300 + key, kBadLane));
+    events.back().doubtful = true;
+  }
+  t.Read(events);
+  t.Turn();
+  CHECK(t.tried.size() == t.settings.max_trials + t.settings.max_retrials);
+  const std::vector<EventIndex> first = t.tried;
+  t.tried.clear();
+  for (const EventIndex e : first) t.Report(e, Outcome::kRefused, true);
+  CHECK(t.tried.size() == 50 + t.settings.max_retrials);
+}
+
+}  // namespace
+}  // namespace outbox::engine

@@ -1,0 +1,127 @@
+// With which secrets another producer logs in, after those of one were refused.
+#include "kafka/connect_gate.hpp"
+#include "kafka/logins.hpp"
+#include "kafka/reach.hpp"
+#include "tests/catch.hpp"
+
+namespace outbox::kafka {
+namespace {
+
+TEST_CASE("a refused secret gives way to the one that worked, until that one is refused too", "[b110]") {
+  Settings settings;
+  settings.properties = {{"sasl.password", "one"}};
+  std::string now = "one";
+  settings.properties_now = [&] { return Properties{{"sasl.password", now}}; };
+  Logins logins(settings);
+  CHECK_FALSE(logins.Worked());
+  CHECK(logins.Choose().at("sasl.password") == "one");
+
+  now = "two";
+  CHECK(logins.Choose().at("sasl.password") == "two");
+  logins.Refused();
+  CHECK_FALSE(logins.TakeFallBack());
+  CHECK(logins.WorthATry(/*only_news=*/true));
+  CHECK(logins.Choose().at("sasl.password") == "one");
+  CHECK(logins.TakeFallBack());
+  CHECK_FALSE(logins.Worked());
+  // Another producer does not try again what was refused.
+  CHECK(logins.Choose().at("sasl.password") == "one");
+  CHECK_FALSE(logins.TakeFallBack());
+  logins.Refused();
+  CHECK(logins.Choose().at("sasl.password") == "two");
+  CHECK(logins.Worked());
+
+  now = "three";
+  CHECK(logins.Choose().at("sasl.password") == "three");
+  CHECK(logins.Worked());
+}
+
+TEST_CASE("a new secret is tried at once after a refusal", "[b110]") {
+  Settings settings;
+  settings.properties = {{"sasl.password", "one"}};
+  std::string now = "one";
+  settings.properties_now = [&] { return Properties{{"sasl.password", now}}; };
+  Logins logins(settings);
+  logins.Refused();
+  now = "two";
+  CHECK(logins.WorthATry(/*only_news=*/true));
+  CHECK(logins.Choose().at("sasl.password") == "two");
+}
+
+TEST_CASE("attempts to connect grow rare, up to one a minute where a login is refused", "[b109]") {
+  using std::chrono::milliseconds;
+  using std::chrono::seconds;
+  ConnectGate gate(Settings{});
+  auto now = ConnectGate::Clock::time_point(std::chrono::hours(1));
+  const auto attempts_within = [&](seconds time, bool refused) {
+    int attempts = 0;
+    for (const auto end = now + time; now < end; now += milliseconds(50)) {
+      if (!gate.Admits("kafka1:9092", now)) continue;
+      ++attempts;
+      if (refused) gate.Refused("kafka1:9092", now);
+    }
+    return attempts;
+  };
+  CHECK(attempts_within(seconds(1), false) == 5);  // at 0, the spare one, 0.1, 0.3, 0.7 s
+  CHECK(attempts_within(seconds(60), false) == 60);
+  CHECK(gate.Admits("kafka2:9092", now));
+
+  now += seconds(10);
+  CHECK(attempts_within(seconds(63), true) == 6);  // at 0, 2, 6, 14, 30, 62 s
+  CHECK(attempts_within(seconds(600), true) == 10);
+  gate.Open();
+  CHECK(attempts_within(seconds(60), true) == 1);
+  // A login has worked, and is refused again after an hour.
+  now += std::chrono::hours(1);
+  CHECK(attempts_within(seconds(3), true) == 2);
+}
+
+TEST_CASE("librdkafka's errors say which broker, where, and what to do", "[b114][b121]") {
+  CertificateTroubles certificates;
+  const auto explain = [&](rd_kafka_resp_err_t error, const char* text) {
+    return ExplainConnection(error, text, certificates);
+  };
+  const ConnectionError refused = explain(
+      RD_KAFKA_RESP_ERR__TRANSPORT,
+      "sasl_ssl://db:9092/7: Connect to ipv4#10.0.0.1:9092 failed: Connection refused (after 1ms in state CONNECT)");
+  CHECK(refused.kind == ConnectionError::Kind::kUnreachable);
+  CHECK(refused.broker == 7);
+  CHECK(refused.address == "db:9092");
+  CHECK(
+      Describe(refused) ==
+      "broker 7 advertises db:9092, and cannot be reached there: the address refuses connections: Connect to "
+      "ipv4#10.0.0.1:9092 failed: Connection refused; set advertised.listeners of that broker to an address that this "
+      "machine can reach, or make this one reachable");
+  const ConnectionError first =
+      explain(RD_KAFKA_RESP_ERR__RESOLVE,
+              "db:9092/bootstrap: Failed to resolve 'db:9092': Name or service not known (after "
+              "3ms in state CONNECT, 1 identical error(s) suppressed)");
+  CHECK(first.broker == -1);
+  CHECK(Describe(first) ==
+        "db:9092: the name does not resolve: Failed to resolve 'db:9092': Name or service not known");
+  CHECK(explain(RD_KAFKA_RESP_ERR__TRANSPORT, "db:9092/7: Disconnected (after 600000ms in state UP)").kind ==
+        ConnectionError::Kind::kLost);
+  const ConnectionError silent = explain(
+      RD_KAFKA_RESP_ERR__TRANSPORT,
+      "db:9092/7: ApiVersionRequest failed: Local: Timed out: probably due to broker version < 0.10 (see "
+      "api.version.request configuration) (after 10013ms in state APIVERSION_QUERY, 1 identical error(s) suppressed)");
+  CHECK(silent.kind == ConnectionError::Kind::kUnreachable);
+  CHECK(silent.why == "the address does not answer: no answer in time");
+  CHECK(
+      explain(RD_KAFKA_RESP_ERR__TRANSPORT,
+              "ssl://db:9092/7: SSL handshake failed: Disconnected: connecting to a PLAINTEXT broker listener? (after "
+              "3ms in state SSL_HANDSHAKE)")
+          .why ==
+      "the address closes connections before they can be used: SSL handshake failed: Disconnected: "
+      "connecting to a PLAINTEXT broker listener?");
+  CHECK(explain(RD_KAFKA_RESP_ERR__TRANSPORT,
+                "db:9092/7: Connection setup timed out in state CONNECT (after 10029ms in state CONNECT)")
+            .why == "the address does not answer: Connection setup timed out in state CONNECT");
+  certificates.Take("db:9092", ExplainCertificate(10));
+  CHECK(explain(RD_KAFKA_RESP_ERR__SSL, "ssl://db:9092/7: SSL handshake failed: ... (after 5ms in state SSL_HANDSHAKE)")
+            .why == "its certificate, or its authority's, has expired; renew it");
+  CHECK(ExplainCertificate(20) != ExplainCertificate(62));
+}
+
+}  // namespace
+}  // namespace outbox::kafka
