@@ -410,6 +410,7 @@ class Engine {
   bool cannot_record_ = false, failures_unrecorded_ = false;
   Time in_vain_since_ = 0;
   Time next_removal_ = kForever;
+  Time last_removal_due_ = 0;  // of the rows that were recorded last
   std::vector<EventIndex> detached_, settled_;
   std::vector<BatchIndex> empty_batches_;
 

@@ -28,19 +28,21 @@ void ShardRunner::Confirmed(const Written& written) {
   }
 }
 
-void ShardRunner::NoteReturn(const outbox_event& row) {
+void ShardRunner::NoteReturn(const outbox_event& row, bool elsewhere) {
   {
     const std::lock_guard lock(shown_mutex_);
     ++tally_.returned;
   }
   log_returns_.Add(Now(), [&] {
+    const char* const meaning =
+        elsewhere ? "as another row: something inserts delivered events again, such as a trigger, or the application "
+                    "uses an event id twice"
+                  : "after a restored backup or a failover that is as it should be; else something puts rows back, and "
+                    "one that comes back again is recorded as delivered and not sent any more";
     return fmt::format(
         "event {} for topic '{}' (row {}) was removed from the outbox after its delivery, and is there again; it is "
-        "sent "
-        "once more. After a restored backup or a failover that is as it should be; else something puts rows back, and "
-        "one "
-        "that comes back again is recorded as delivered and not sent any more",
-        View(row.event_id), View(row.topic), View(row.row_id));
+        "sent once more; {}",
+        View(row.event_id), View(row.topic), View(row.row_id), meaning);
   });
 }
 

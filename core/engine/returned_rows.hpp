@@ -1,7 +1,8 @@
 // Removals that are undone afterwards, by a trigger that inserts the row once more, say: the confirm finds nothing wrong,
-// and each read brings the event again, without end. One row of each confirm is remembered, so that such an outbox is
+// and each read brings the event again, without end. One event of each confirm is remembered, so that such an outbox is
 // noticed; from then on, for some time, all of them. Once is no fault: a backup that is restored, a failover and a crash of
-// the database bring rows back as well, and these are sent again. Memory is bounded.
+// the database bring rows back as well, and these are sent again. So is, however often, an event under another row id:
+// whether that is the old one or a new one whose id the application has used before, nobody can tell. Memory is bounded.
 #pragma once
 
 #include <cstdint>
@@ -16,40 +17,42 @@ namespace outbox::engine {
 
 class ReturnedRows {
  public:
-  enum class Seen : std::uint8_t { kNew, kBack, kBackAgain };
+  enum class Seen : std::uint8_t { kNew, kBack, kBackElsewhere, kBackAgain };
 
   // A confirm has removed it. `first` of that confirm.
   void Removed(std::string_view row_id, std::string_view event_id, bool first, Time now) {
     const bool alert = now < alert_until_;
-    const auto known = rows_.find(row_id);
-    if (known != rows_.end()) {
-      known->second = {std::string(event_id), true, alert};
+    const auto known = events_.find(event_id);
+    if (known != events_.end()) {
+      known->second = {std::string(row_id), true, alert};
       return;
     }
     if (!first && !alert) return;
     while (order_.size() >= (alert ? kMostAlert : kMost)) {
-      rows_.erase(order_.front());
+      events_.erase(order_.front());
       order_.pop_front();
     }
-    rows_.emplace(order_.emplace_back(row_id), Row{std::string(event_id), true, alert});
+    events_.emplace(order_.emplace_back(event_id), Event{std::string(row_id), true, alert});
   }
 
   // It was read. Asked for each row, so nothing is allocated. kBackAgain: it was removed after others had come back, so no
   // restored backup explains it.
   Seen Read(std::string_view row_id, std::string_view event_id, Time now) {
-    if (rows_.empty()) return Seen::kNew;
-    const auto known = rows_.find(row_id);
-    if (known == rows_.end() || !known->second.removed || known->second.event_id != event_id) return Seen::kNew;
+    if (events_.empty()) return Seen::kNew;
+    const auto known = events_.find(event_id);
+    if (known == events_.end() || !known->second.removed) return Seen::kNew;
+    const bool same_row = known->second.row_id == row_id;
     known->second.removed = false;
     alert_until_ = now + kAlert;
+    if (!same_row) return Seen::kBackElsewhere;
     return known->second.alert ? Seen::kBackAgain : Seen::kBack;
   }
 
  private:
   static constexpr std::size_t kMost = 1000, kMostAlert = 20'000;
   static constexpr Time kAlert = 180 * kSecond;  // a few times as long as the reading may take to begin again
-  struct Row {
-    std::string event_id;
+  struct Event {
+    std::string row_id;
     bool removed = false;
     bool alert = false;  // when it was removed
   };
@@ -57,8 +60,8 @@ class ReturnedRows {
     using is_transparent = void;
     std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
   };
-  std::unordered_map<std::string, Row, Hash, std::equal_to<>> rows_;  // by row id
-  std::deque<std::string> order_;                                     // the oldest first
+  std::unordered_map<std::string, Event, Hash, std::equal_to<>> events_;  // by event id
+  std::deque<std::string> order_;                                         // the oldest first
   Time alert_until_ = 0;
 };
 

@@ -95,7 +95,7 @@ class ShardRunner : private publish::PublisherListener {
   [[nodiscard]] publish::Refusal WhyFailed(const FailedEvent& failed) const;
   void Confirmed(const Written& written);
   void Recorded();
-  void NoteReturn(const outbox_event& row);
+  void NoteReturn(const outbox_event& row, bool elsewhere);
   [[nodiscard]] publish::Refusal WhyKept(const FailedEvent& failed) const;
   void LogFailure(const FailedEvent& failed, const publish::Refusal& why);
   void LogKept(const FailedEvent& failed, const publish::Refusal& why);

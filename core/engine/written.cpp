@@ -10,6 +10,7 @@ namespace outbox::engine {
 namespace {
 
 constexpr Time kNotByItself = 365 * 24 * 3600 * kSecond;
+constexpr Time kFirstRemoval = 10 * kSecond;  // the obstacle may have been a passing lock
 
 // Answers that will not become others by asking again.
 bool IsFinal(outbox_code code) {
@@ -96,7 +97,8 @@ void Engine::RecordDelivered(EventIndex e, Kept why) {
   // Whoever has the lease now sends it once more, and finds the same.
   if (mode_ == Mode::kLost) return Settle(e);
   // Removing what comes back anyway would only have it sent once more: that is for an operator.
-  const Time again = why == Kept::kCameBack ? kNotByItself : settings_.policies[events_[e].policy].max_retry_backoff;
+  const Time most = settings_.policies[events_[e].policy].max_retry_backoff;
+  const Time again = why == Kept::kCameBack ? kNotByItself : std::min(kFirstRemoval, most);
   AwaitRecord({e, OUTBOX_DELIVERED, again, static_cast<std::int32_t>(why)});
 }
 
@@ -104,6 +106,10 @@ void Engine::FailWritten(const FailedEvent& f, bool committed) {
   if (committed) {
     const bool delivered = f.disposition == OUTBOX_DELIVERED;
     ++(delivered ? counters_.undeletable : counters_.failed);
+    if (delivered && f.retry_after != kNotByItself) {
+      last_removal_due_ = now_ + f.retry_after;
+      next_removal_ = std::min(next_removal_, last_removal_due_);
+    }
     if (f.disposition == OUTBOX_DEAD) ++counters_.dead;
     if (f.disposition == OUTBOX_BLOCK) ++counters_.blocked;
   }
@@ -124,7 +130,9 @@ void Engine::FailWritten(const FailedEvent& f, bool committed) {
 void Engine::Removed(outbox_code code, std::uint64_t rows) {
   WriterOf(Write::kRemove).busy = false;
   if (rows > 0) in_vain_ = 0;
-  next_removal_ = code == OUTBOX_UNSUPPORTED ? kForever : now_ + settings_.removal_interval;
+  next_removal_ = now_ + settings_.removal_interval;
+  if (last_removal_due_ > now_) next_removal_ = std::min(next_removal_, last_removal_due_);
+  if (code == OUTBOX_UNSUPPORTED) next_removal_ = kForever;
 }
 
 }  // namespace outbox::engine

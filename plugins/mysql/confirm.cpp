@@ -11,6 +11,9 @@ namespace outbox::mysql {
 namespace {
 
 constexpr std::size_t kLongestError = 1000;
+// How long a delete may wait for a row that somebody else has locked; the others of its confirm then go without it.
+constexpr std::chrono::seconds kLockWait{2};
+constexpr std::size_t kMostLocked = 10'000;
 constexpr const char* kDue = R"(
 select row_id, event_id from {retry} where remove_at <= sysdate(6) order by remove_at limit 500)";
 constexpr const char* kPostpone = R"(
@@ -21,6 +24,7 @@ where row_id in ([ids]) and remove_at is not null)";
 }  // namespace
 
 void Confirmation::Confirm(ConfirmedRows rows, KeptRows& kept) {
+  wire_.LimitLocks(kLockWait);
   struct Placed {
     ListedRow row;
     std::size_t place;
@@ -36,23 +40,68 @@ void Confirmation::Confirm(ConfirmedRows rows, KeptRows& kept) {
   for (const Placed& one : sorted) list.push_back(one.row);
   for (std::size_t first = 0; first < list.size(); first += kIdsPerDelete) {
     const auto some = std::span(list).subspan(first, std::min(kIdsPerDelete, list.size() - first));
-    const std::vector<std::uint8_t> still_there = Delete(some, true, false);
+    const std::vector<std::uint8_t> still_there = Delete(some, Of::kConfirm);
     for (std::size_t i = 0; i < still_there.size(); ++i)
       if (still_there[i] != 0) kept.Add(sorted[first + i].place);
   }
 }
 
+std::vector<std::uint8_t> Confirmation::Delete(std::span<const ListedRow> rows, Of what) {
+  const auto was_locked = [this](const ListedRow& row) { return locked_.contains(row.id); };
+  try {
+    if (what == Of::kConfirm && (locked_.empty() || std::none_of(rows.begin(), rows.end(), was_locked))) try {
+        if (DeleteAll(rows) >= rows.size()) return std::vector<std::uint8_t>(rows.size(), 0);
+        return StillThere(rows);
+      } catch (const Error& error) {
+        if (error.native_code != kLockTimeout) throw;
+      }
+    return DeleteUnlocked(rows, what);
+  } catch (const Error& error) {
+    if (error.code == OUTBOX_REFUSED) throw;
+    const bool slow = error.native_code == kStatementTimeout;
+    if (!slow && !IsRefusal(tables_, static_cast<unsigned>(error.native_code), wire_.failure())) throw;
+    throw Error(OUTBOX_REFUSED,
+                "MySQL: " + wire_.failure() + (slow ? "; something makes the delete slow, such as a trigger" : ""),
+                error.sqlstate, error.native_code);
+  }
+}
+
+std::uint64_t Confirmation::DeleteAll(std::span<const ListedRow> rows) {
+  const bool is_mariadb = wire_.server().is_mariadb;
+  const std::string remove = DeleteRows(tables_.event, "id", rows, is_mariadb);
+  if (!troubled_) return wire_.Execute(remove);
+  const auto answers = wire_.RunTogether(
+      {{remove, {}}, {"select row_count()", {}}, {DeleteRows(tables_.retry, "row_id", rows, is_mariadb), {}}});
+  return static_cast<std::uint64_t>(std::max(0LL, sql::ToNumber(answers.at(1).at(0).at(0))));
+}
+
+std::vector<std::uint8_t> Confirmation::DeleteUnlocked(std::span<const ListedRow> rows, Of what) {
+  const bool is_mariadb = wire_.server().is_mariadb;
+  wire_.Execute(DeleteUnlockedRows(tables_.event, "id", rows, is_mariadb));
+  std::vector<std::uint8_t> still_there = StillThere(rows);
+  std::vector<ListedRow> gone;
+  if (locked_.size() > kMostLocked) locked_.clear();
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (still_there[i] == 0)
+      gone.push_back(rows[i]);
+    else
+      locked_.insert(rows[i].id);
+  }
+  if (rows.size() == 1) locked_.erase(rows.front().id);
+  if (!gone.empty() && what == Of::kConfirm && troubled_)
+    wire_.Execute(DeleteRows(tables_.retry, "row_id", gone, is_mariadb));
+  if (gone.size() == rows.size()) return still_there;
+  // Who it is, an ordinary user may not ask.
+  throw Error(OUTBOX_REFUSED,
+              "MySQL: the row is locked by another transaction; those that are open are in "
+              "information_schema.innodb_trx",
+              "", kLockTimeout);
+}
+
 // A count that is too small says nothing by itself: another relay may have been quicker, or somebody has deleted a row by
 // hand. What a later snapshot still shows is a fact.
-std::vector<std::uint8_t> Confirmation::Delete(std::span<const ListedRow> rows, bool forgets, bool look_anyway) {
+std::vector<std::uint8_t> Confirmation::StillThere(std::span<const ListedRow> rows) {
   std::vector<std::uint8_t> kept(rows.size(), 0);
-  try {
-    if (DeleteOnce(rows, forgets) >= rows.size() && !look_anyway) return kept;
-  } catch (const Error& error) {
-    const auto number = static_cast<unsigned>(error.native_code);
-    if (!IsRefusal(tables_, number, wire_.failure())) throw;
-    throw Error(OUTBOX_REFUSED, "MySQL: " + wire_.failure(), error.sqlstate, error.native_code);
-  }
   const std::string look = "select e.id from " + JoinedByRow(rows, tables_.event, "id", wire_.server().is_mariadb);
   for (const sql::Row& found : wire_.Run({look, {}})) {
     const long long id = sql::ToNumber(found.at(0));
@@ -61,15 +110,6 @@ std::vector<std::uint8_t> Confirmation::Delete(std::span<const ListedRow> rows, 
     if (at != rows.end()) kept[static_cast<std::size_t>(at - rows.begin())] = 1;
   }
   return kept;
-}
-
-std::uint64_t Confirmation::DeleteOnce(std::span<const ListedRow> rows, bool forgets) {
-  const bool is_mariadb = wire_.server().is_mariadb;
-  const std::string remove = DeleteRows(tables_.event, "id", rows, is_mariadb);
-  if (!forgets || !troubled_) return wire_.Execute(remove);
-  const auto answers = wire_.RunTogether(
-      {{remove, {}}, {"select row_count()", {}}, {DeleteRows(tables_.retry, "row_id", rows, is_mariadb), {}}});
-  return static_cast<std::uint64_t>(std::max(0LL, sql::ToNumber(answers.at(1).at(0).at(0))));
 }
 
 std::uint64_t Confirmation::RemoveDelivered(RowIds rows, Millis again) {
@@ -90,7 +130,7 @@ std::uint64_t Confirmation::RemoveDelivered(RowIds rows, Millis again) {
     return list;
   };
   sql::RemovalSteps steps;
-  steps.remove = [&](sql::RemovalSteps::Rows some) { return Delete(listed(some), false, true); };
+  steps.remove = [&](sql::RemovalSteps::Rows some) { return Delete(listed(some), Of::kRemoval); };
   steps.forget = [&](sql::RemovalSteps::Rows some) {
     wire_.Execute(DeleteRows(tables_.retry, "row_id", listed(some), wire_.server().is_mariadb));
   };

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,13 +24,19 @@ class Confirmation {
   std::uint64_t RemoveDelivered(RowIds rows, Millis again);
 
  private:
-  // Ascending by id. Answers which are still there.
-  [[nodiscard]] std::vector<std::uint8_t> Delete(std::span<const ListedRow> rows, bool forgets, bool look_anyway);
-  [[nodiscard]] std::uint64_t DeleteOnce(std::span<const ListedRow> rows, bool forgets);
+  enum class Of : std::uint8_t { kConfirm, kRemoval };
+  // Of rows ascending by id; answers which are still there.
+  [[nodiscard]] std::vector<std::uint8_t> Delete(std::span<const ListedRow> rows, Of what);
+  // Of a confirm, waiting for locks; how many are gone.
+  [[nodiscard]] std::uint64_t DeleteAll(std::span<const ListedRow> rows);
+  // Those that nobody has locked. Throws OUTBOX_REFUSED if somebody has one.
+  [[nodiscard]] std::vector<std::uint8_t> DeleteUnlocked(std::span<const ListedRow> rows, Of what);
+  [[nodiscard]] std::vector<std::uint8_t> StillThere(std::span<const ListedRow> rows);
 
   Wire& wire_;
   const sql::Tables& tables_;
   const std::atomic<bool>& troubled_;
+  std::set<long long> locked_;  // were so, and are asked for again, fewer at a time
 };
 
 }  // namespace outbox::mysql

@@ -74,9 +74,9 @@ Error Explain(const sql::Tables& tables, unsigned number, const std::string& sql
   };
   if (IsDenied(number)) return error(OUTBOX_BAD_CONFIG, Grants(tables, "<the relay's user>"));
   switch (number) {
-    case 1205:  // lock wait
+    case kLockTimeout:
     case 3572:  // nowait
-    case 1969:  // MariaDB: max_statement_time
+    case kStatementTimeout:
     case 3024:  // MySQL: max_execution_time
     case 1317:  // killed
       return error(OUTBOX_TIMEOUT);

@@ -1,12 +1,16 @@
 // What an error of the server or of its client library means for the relay.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "outbox/event.hpp"
 #include "sql/tables.hpp"
 
 namespace outbox::mysql {
+
+inline constexpr std::int32_t kLockTimeout = 1205;
+inline constexpr std::int32_t kStatementTimeout = 1969;  // MariaDB's; MySQL has none for a statement that writes
 
 // Another transaction was in the way; this one is undone, or must be, and may be tried again.
 [[nodiscard]] bool IsConflict(unsigned number);

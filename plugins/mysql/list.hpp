@@ -73,4 +73,13 @@ inline std::string DeleteRows(const std::string& table, const std::string& id, s
   return "delete e from " + JoinedByRow(rows, table, id, is_mariadb);
 }
 
+// Passes over those that another transaction has locked. One statement, so that no lock is held from one to the next; the
+// limit keeps the servers from merging the inner look into the outer one, where it would lock nothing.
+inline std::string DeleteUnlockedRows(const std::string& table, const std::string& id, std::span<const ListedRow> rows,
+                                      bool is_mariadb) {
+  return "delete e from (select e." + id + " from " + JoinedByRow(rows, table, id, is_mariadb) + " limit " +
+         std::to_string(rows.size()) + " for update skip locked) unlocked straight_join " + table +
+         " e force index (primary) on e." + id + " = unlocked." + id;
+}
+
 }  // namespace outbox::mysql

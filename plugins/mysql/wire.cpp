@@ -54,6 +54,7 @@ void Wire::Adopt(Connected connected) {
   native_ = connected.native;
   server_ = connected.server;
   server_limit_ = Millis(0);
+  lock_limit_ = std::chrono::hours(1);
   gone_ = given_up_ = cancelled_ = false;
   const std::lock_guard lock(mutex_);
   socket_ = dup(static_cast<int>(mysql_get_socket(native_)));
@@ -74,6 +75,11 @@ void Wire::Begin(Millis timeout) {
   LimitOnServer();
 }
 
+void Wire::LimitLocks(std::chrono::seconds limit) {
+  lock_limit_ = limit;
+  LimitOnServer();
+}
+
 void Wire::Cancel() noexcept {
   cancelled_ = true;
   const std::lock_guard lock(mutex_);
@@ -84,14 +90,17 @@ void Wire::Cancel() noexcept {
 // Waits for locks are limited in whole seconds; MySQL limits nothing else of a statement that writes.
 void Wire::LimitOnServer() {
   const Millis limit = std::max(Millis(1), timeout_ * 9 / 10);
-  if (limit == server_limit_ || InTransaction()) return;
-  const std::string locks = std::to_string(std::max<std::int64_t>(1, limit.count() / 1000));
+  const auto lock_limit = std::clamp(std::chrono::duration_cast<std::chrono::seconds>(limit), std::chrono::seconds(1),
+                                     lock_limit_);
+  if ((limit == server_limit_ && lock_limit == server_lock_limit_) || InTransaction()) return;
+  const std::string locks = std::to_string(lock_limit.count());
   const std::string millis = std::to_string(limit.count());
   const std::string sql =
       "set innodb_lock_wait_timeout = " + locks + ", lock_wait_timeout = " + locks + ", " +
       (server_.is_mariadb ? "max_statement_time = " + millis + " / 1000" : "max_execution_time = " + millis);
   if (!Ask(sql)) throw Failure();
   server_limit_ = limit;
+  server_lock_limit_ = lock_limit;
 }
 
 std::string Wire::Literal(const Bytes& text) const {

@@ -50,7 +50,9 @@ class Wire : public sql::Statements {
   Wire(Connected connected, const sql::Tables& tables);
   ~Wire() override;
 
-  void Begin(Millis timeout);       // of each call
+  void Begin(Millis timeout);  // of each call
+  // From here on, how long a statement may wait for one lock; the server counts in whole seconds.
+  void LimitLocks(std::chrono::seconds limit);
   void Adopt(Connected connected);  // in place of one that was given up
   void Cancel() noexcept;           // any thread
   // The connection was given up by ourselves, so the relay goes on with this session and a new one.
@@ -104,6 +106,7 @@ class Wire : public sql::Statements {
   std::atomic<bool> cancelled_ = false;
   bool gone_ = false, given_up_ = false;
   Millis timeout_{0}, server_limit_{0};
+  std::chrono::seconds lock_limit_{3600}, server_lock_limit_{0};
   std::uint64_t changed_ = 0;
   std::string failure_;
   Clock::time_point deadline_ = Clock::time_point::max(), half_ = Clock::time_point::max();

@@ -37,6 +37,25 @@ constexpr const char* kNamedFailures = R"(row_id = any(cast(:ids as bigint[])) a
   and event_id = (cast(:events as uuid[]))[width_bucket(cast(row_id as bigint), cast(:ids as bigint[]))])";
 constexpr std::size_t kLongestError = 1000;
 
+// How long a delete may wait for a row that somebody else has locked. Once one was waited for, the others of its confirm are
+// not waited for as long: they are asked for again, fewer at a time, until the row is found.
+constexpr Millis kLockWait{2000}, kShortLockWait{50};
+constexpr auto kCareful = std::chrono::seconds(10);
+
+// Who: a transaction that has locked a row, and one that has, or waits for, a lock of the whole outbox that lets nobody
+// delete. What the role may not see of other sessions is NULL.
+constexpr const char* kHolder = R"(
+select concat('pid ', a.pid, ', user ' || a.usename, ', application ' || nullif(a.application_name, ''),
+  ', in a transaction since ' || cast(date_trunc('second', a.xact_start at time zone 'UTC') as text) || ' UTC')
+from [locks] l join pg_stat_activity a on a.pid = l.pid limit 1)";
+constexpr const char* kRowLocks = R"(
+(select l.pid from {event} e join pg_locks l on l.locktype = 'transactionid' and l.granted and l.transactionid = e.xmax
+where e.id = cast(:id as bigint)))";
+constexpr const char* kTableLocks = R"(
+(select l.pid from pg_locks l join pg_database d on d.oid = l.database and d.datname = current_database()
+where l.locktype = 'relation' and l.relation = cast('{event}' as regclass) and l.pid <> pg_backend_pid()
+  and l.mode in ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')))";
+
 std::string In(const sql::Tables& tables, const char* sql) {
   const std::string events = sql::Fill(kThese, {{"[id]", "id"}}), failures = sql::Fill(kThese, {{"[id]", "row_id"}});
   return tables.In(
@@ -84,9 +103,15 @@ std::string ParseUuid(std::string_view text) {
 
 Confirmation::Confirmation(Wire& wire, const sql::Tables& tables) : wire_(wire), tables_(tables) {
   const std::vector<Oid> types{kInt8Array, kUuidArray};
-  wire_.Prepare("confirm", In(tables, kConfirm), types);
-  wire_.Prepare("remove", In(tables, kRemove), types);
-  wire_.Prepare("still_there", In(tables, kStillThere), types);
+  wire_.LimitLocks(kLockWait);
+  try {
+    wire_.Prepare("confirm", In(tables, kConfirm), types);
+    wire_.Prepare("remove", In(tables, kRemove), types);
+    wire_.Prepare("still_there", In(tables, kStillThere), types);
+  } catch (const Error& error) {
+    if (error.sqlstate == kLockTimeout) BlameTable();
+    throw;
+  }
 }
 
 // Sorted: two relays that delete the same rows meet them in the same order.
@@ -100,6 +125,8 @@ void Confirmation::Confirm(ConfirmedRows rows, KeptRows& kept) {
     if (id && !uuid.empty()) sorted.push_back({*id, std::move(uuid), i});
   }
   std::sort(sorted.begin(), sorted.end(), [](const Row& a, const Row& b) { return a.id < b.id; });
+  const bool careful = std::chrono::steady_clock::now() < careful_until_;
+  wire_.LimitLocks(careful ? kShortLockWait : kLockWait);
   const std::vector<std::uint8_t> still_there = Delete("confirm", sorted);
   for (std::size_t i = 0; i < still_there.size(); ++i)
     if (still_there[i] != 0) kept.Add(sorted[i].place);
@@ -121,8 +148,14 @@ std::vector<std::uint8_t> Confirmation::Delete(const char* statement, const std:
     const bool all = std::strtoull(PQcmdTuples(wire_.Execute(statement, both).raw()), nullptr, 10) >= rows.size();
     if (all && !look_anyway) return kept;
   } catch (const Error& error) {
-    if (!IsRefusal(error.sqlstate, wire_.failure().within_function)) throw;
-    throw Error(OUTBOX_REFUSED, "PostgreSQL: " + wire_.failure().message, error.sqlstate);
+    const Wire::LastFailure failure = wire_.failure();
+    if (error.sqlstate == kLockTimeout) RefuseLocked(rows);
+    const bool slow =
+        error.sqlstate == kStatementTimeout;  // its own work, a trigger's say: locks are not waited for as long
+    if (!slow && !IsRefusal(error.sqlstate, failure.within_function())) throw;
+    throw Error(OUTBOX_REFUSED,
+                "PostgreSQL: " + failure.message + (slow ? "; something makes the delete slow, such as a trigger" : ""),
+                error.sqlstate);
   }
   const Result found = wire_.Execute("still_there", both);
   for (int i = 0; i < found.rows(); ++i) {
@@ -132,6 +165,33 @@ std::vector<std::uint8_t> Confirmation::Delete(const char* statement, const std:
     if (at != rows.end()) kept[static_cast<std::size_t>(at - rows.begin())] = 1;
   }
   return kept;
+}
+
+std::string Confirmation::Holder(const char* locks, const std::vector<sql::Value>& values) {
+  const sql::Rows found = wire_.Run({tables_.In(sql::Fill(kHolder, {{"[locks]", locks}})), values});
+  return found.empty() ? std::string() : found[0][0].value_or("");
+}
+
+// After a wait for a lock has ended without one. Rows that are locked are told from a table that is, or one that a trigger
+// writes to: then no row can be removed, and nothing would be found by asking for fewer.
+void Confirmation::BlameTable() {
+  const Wire::LastFailure failure = wire_.failure();
+  const std::string holder = Holder(kTableLocks, {});
+  const auto last_line = failure.context.rfind('\n');
+  if (holder.empty() && last_line == std::string::npos) return;
+  const std::string where = holder.empty() ? ", in: " + failure.context.substr(last_line + 1)
+                                           : "; " + tables_.event + " is locked by " + holder;
+  throw Error(OUTBOX_TIMEOUT, "PostgreSQL: " + failure.message + where, kLockTimeout);
+}
+
+// While PostgreSQL waits for the transaction that has a row, the context is one line, which names the row; while it waits
+// for others that wait for the row, there is none.
+void Confirmation::RefuseLocked(const std::vector<Row>& rows) {
+  BlameTable();
+  careful_until_ = std::chrono::steady_clock::now() + kCareful;
+  const std::string holder = rows.size() == 1 ? Holder(kRowLocks, {std::to_string(rows.front().id)}) : std::string();
+  throw Error(OUTBOX_REFUSED, "PostgreSQL: the row is locked by " + (holder.empty() ? "another transaction" : holder),
+              kLockTimeout);
 }
 
 std::uint64_t Confirmation::RemoveDelivered(RowIds rows, Millis again) {
@@ -144,18 +204,23 @@ std::uint64_t Confirmation::RemoveDelivered(RowIds rows, Millis again) {
   for (const sql::Row& row : found) due.push_back({sql::ToNumber(row[0]), row[1].value_or("")});
   std::sort(due.begin(), due.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
 
+  // A relay has more to do than to wait for these.
+  const Millis wait = rows.empty() ? kShortLockWait : kLockWait;
   sql::RemovalSteps steps;
-  steps.remove = [this](sql::RemovalSteps::Rows some) {
+  steps.remove = [this, wait](sql::RemovalSteps::Rows some) {
     std::vector<Row> sorted;
     for (const sql::DeliveredRow& row : some) sorted.push_back({row.id, ParseUuid(row.event_id), 0});
+    wire_.LimitLocks(wait);
     return Delete("remove", sorted, true);  // also where a trigger has put it back
   };
   steps.forget = [this](sql::RemovalSteps::Rows some) {
     const Named these(some);
+    wire_.LimitLocks(kLockWait);
     (void)wire_.Run({In(tables_, kForget), {these.ids, these.events, these.ids}});
   };
   steps.postpone = [this, again](sql::RemovalSteps::Rows some, const std::string& why) {
     const Named these(some);
+    wire_.LimitLocks(kLockWait);
     (void)wire_.Run(
         {In(tables_, kPostpone),
          {std::to_string(again.count()), sql::ToText(why, kLongestError), these.ids, these.events, these.ids}});

@@ -1,6 +1,7 @@
 // Deletes delivered rows, by id and event id.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -33,9 +34,14 @@ class Confirmation {
   // Runs a statement that deletes `rows`, ascending by id, and answers whose are still there.
   [[nodiscard]] std::vector<std::uint8_t> Delete(const char* statement, const std::vector<Row>& rows,
                                                  bool look_anyway = false);
+  // Returns where no table is to blame.
+  void BlameTable();
+  [[noreturn]] void RefuseLocked(const std::vector<Row>& rows);
+  [[nodiscard]] std::string Holder(const char* locks, const std::vector<sql::Value>& values);
 
   Wire& wire_;
   const sql::Tables& tables_;
+  std::chrono::steady_clock::time_point careful_until_;  // locks are waited for but shortly
 };
 
 }  // namespace outbox::postgres

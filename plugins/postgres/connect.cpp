@@ -131,7 +131,7 @@ bool RefusedForGood(const std::string& text) {
 
 // A prepared plan made while the table was empty took 1634 ms for what an index does in one, so only index plans are
 // left: by key, in order, without workers and without compiling. Names of types are compared as they are without quotes.
-using Settings = std::array<std::pair<const char*, const char*>, 9>;
+using Settings = std::array<std::pair<const char*, const char*>, 8>;
 constexpr Settings kSettings{{{"enable_seqscan", "off"},
                               {"enable_bitmapscan", "off"},
                               {"enable_sort", "off"},
@@ -139,7 +139,6 @@ constexpr Settings kSettings{{{"enable_seqscan", "off"},
                               {"enable_hashjoin", "off"},
                               {"jit", "off"},
                               {"max_parallel_workers_per_gather", "0"},
-                              {"lock_timeout", "0"},
                               {"quote_all_identifiers", "off"}}};
 
 }  // namespace
@@ -162,16 +161,17 @@ std::string SessionSettings() {
          " select set_config(name, '2s', false) from pg_settings where name = 'client_connection_check_interval'";
 }
 
-std::string SettingsOfCall(Millis limit) {
-  std::string sql = "select set_config('statement_timeout', '" + std::to_string(limit.count()) + "', true)";
+std::string SettingsOfCall(const Limits& limits) {
+  std::string sql = "select set_config('statement_timeout', '" + std::to_string(limits.statement.count()) +
+                    "', true), set_config('lock_timeout', '" + std::to_string(limits.locks.count()) + "', true)";
   for (const auto& [name, value] : kSettings) sql += std::string(", set_config('") + name + "', '" + value + "', true)";
   return sql;
 }
 
-std::string SettingsOfScript(Millis limit) {
-  std::string sql =
-      "set transaction isolation level read committed; set local statement_timeout = " + std::to_string(limit.count()) +
-      "; ";
+std::string SettingsOfScript(const Limits& limits) {
+  std::string sql = "set transaction isolation level read committed; set local statement_timeout = " +
+                    std::to_string(limits.statement.count()) +
+                    "; set local lock_timeout = " + std::to_string(limits.locks.count()) + "; ";
   for (const auto& [name, value] : kSettings) sql += std::string("set local ") + name + " = " + value + "; ";
   return sql;
 }

@@ -31,7 +31,11 @@ std::string Quoted(const std::string& value);
 // How the server is to plan and to wait, and for how long at most. As statements for a session that the relay owns; as one
 // query whose settings end with its transaction; and, in front of a script, as statements that end with its transaction.
 std::string SessionSettings();
-std::string SettingsOfCall(Millis limit);
-std::string SettingsOfScript(Millis limit);
+struct Limits {
+  Millis statement{0}, locks{0};  // zero: none
+  bool operator==(const Limits&) const = default;
+};
+std::string SettingsOfCall(const Limits& limits);
+std::string SettingsOfScript(const Limits& limits);
 
 }  // namespace outbox::postgres

@@ -28,7 +28,7 @@ bool IsRefusal(const std::string& sqlstate, bool within_function) {
   const auto is_one_of = [&family](std::initializer_list<const char*> some) {
     return std::find(some.begin(), some.end(), family) != some.end();
   };
-  if (sqlstate.size() != 5 || sqlstate == "55P03" || sqlstate == "55006" || sqlstate == "55P04") return false;
+  if (sqlstate.size() != 5 || sqlstate == kLockTimeout || sqlstate == "55006" || sqlstate == "55P04") return false;
   if (is_one_of({"00", "01", "02", "08", "25", "26", "28", "40", "53", "57", "58", "72", "F0", "XX"})) return false;
   if (is_one_of({"09", "21", "22", "23", "27", "38", "39", "44", "45", "54", "55", "P0"})) return true;
   // The others that the server itself has.
@@ -58,7 +58,7 @@ Error Explain(const sql::Tables& tables, const std::string& sqlstate, const std:
     return Error(code, "PostgreSQL: " + message + (mend.empty() ? "" : "; " + mend), sqlstate);
   };
   const std::string family = sqlstate.substr(0, 2);
-  if (sqlstate == "55P03" || sqlstate == "57014") return error(OUTBOX_TIMEOUT);
+  if (sqlstate == kLockTimeout || sqlstate == kStatementTimeout) return error(OUTBOX_TIMEOUT);
   if (sqlstate == "25006") return ReadOnly();
   if (sqlstate == "42P01" || sqlstate == "42703" || sqlstate == "3F000") return error(OUTBOX_BAD_CONFIG, sql::kMigrate);
   if (IsDenied(sqlstate)) return error(OUTBOX_BAD_CONFIG, Grants(tables, "<the relay's role>"));

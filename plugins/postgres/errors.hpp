@@ -10,6 +10,10 @@
 
 namespace outbox::postgres {
 
+// A wait for a lock, and a statement, that took longer than they may; the second also for one that somebody cancelled.
+inline constexpr const char* kLockTimeout = "55P03";
+inline constexpr const char* kStatementTimeout = "57014";
+
 // `message` is the server's primary message alone: detail and context quote rows. BAD_CONFIG names what mends it.
 Error Explain(const sql::Tables& tables, const std::string& sqlstate, const std::string& message);
 

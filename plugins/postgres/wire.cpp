@@ -91,7 +91,7 @@ Wire::Wire(Native connection, const sql::Tables& tables, Millis timeout)
 void Wire::Adopt(Native connection, Millis timeout) {
   connection_ = std::move(connection);
   broken_ = false;
-  server_limit_ = Millis(0);
+  limits_ = server_limits_ = Limits();
   owned_ = false;
   prepared_.clear();
   texts_.clear();
@@ -127,6 +127,8 @@ void Wire::Begin(Millis timeout) {
   }
   cancelled_ = false;
   timeout_ = timeout;
+  // A little less than the call's own bound, so that a statement which takes too long ends there and the connection lives.
+  limits_.statement = std::max(Millis(1), timeout * 9 / 10);
   const auto now = Clock::now();
   deadline_ = now + timeout;
   half_ = now + timeout / 2;
@@ -138,19 +140,17 @@ void Wire::Cancel() noexcept {
   [[maybe_unused]] const auto written = write(wake_, &one, sizeof one);
 }
 
-// A little less than the call's own bound, so that a statement which takes too long ends there and the connection lives.
-// Waiting for locks is part of a statement; a lock_timeout beside it would add nothing.
 void Wire::LimitOnServer() {
-  const Millis limit = ServerLimit();
-  if (!owned_ || limit == server_limit_ || InTransaction()) return;
-  const std::string sql = "set statement_timeout = " + std::to_string(limit.count());
+  if (!owned_ || limits_ == server_limits_ || InTransaction()) return;
+  const std::string sql = "set statement_timeout = " + std::to_string(limits_.statement.count()) +
+                          "; set lock_timeout = " + std::to_string(limits_.locks.count());
   if (PQsendQuery(connection_.get(), sql.c_str()) == 0) throw Lost();
   if (const Result result = Await(); !Succeeded(result)) Throw(result);
-  server_limit_ = limit;
+  server_limits_ = limits_;
 }
 
 void Wire::SendSettingsOfCall() {
-  const std::string sql = SettingsOfCall(ServerLimit());
+  const std::string sql = SettingsOfCall(limits_);
   if (PQsendQueryParams(connection_.get(), sql.c_str(), 0, nullptr, nullptr, nullptr, nullptr, 0) == 0) throw Lost();
 }
 
@@ -231,7 +231,7 @@ Result Wire::Execute(const std::string& prepared, const std::vector<Parameter>& 
 void Wire::Script(const std::string& sql) {
   LimitOnServer();
   const bool alone = !InTransaction();
-  const std::string text = alone && !owned_ ? SettingsOfScript(ServerLimit()) + sql : sql;
+  const std::string text = alone && !owned_ ? SettingsOfScript(limits_) + sql : sql;
   for (int tries = 1;; ++tries) {
     if (PQsendQuery(connection_.get(), text.c_str()) == 0) throw Lost();
     const Result result = Await();
@@ -350,7 +350,7 @@ bool Wire::AwaitNotification() {
 void Wire::Throw(const Result& result) {
   const std::string state = Field(result, PG_DIAG_SQLSTATE);
   if (state.empty()) throw Lost();
-  failure_ = {Field(result, PG_DIAG_MESSAGE_PRIMARY), *Field(result, PG_DIAG_CONTEXT) != 0};
+  failure_ = {Field(result, PG_DIAG_MESSAGE_PRIMARY), Field(result, PG_DIAG_CONTEXT)};
   throw Explain(tables_, state, Field(result, PG_DIAG_MESSAGE_PRIMARY));
 }
 

@@ -56,6 +56,9 @@ class Wire : public sql::Statements {
   ~Wire() override;
 
   void Begin(Millis timeout);  // of each call
+  // How long the statements from here on may wait for one lock; at first as long as for anything else. Shorter than a
+  // statement may take, so that the two are told apart.
+  void LimitLocks(Millis limit) { limits_.locks = std::min(limit, limits_.statement / 2); }
   // In place of one that was given up; not owned.
   void Adopt(Native connection, Millis timeout);
   // From here on the session is the relay's own: it gets the relay's settings, and statements are prepared in it. Before,
@@ -81,10 +84,11 @@ class Wire : public sql::Statements {
   void Script(const std::string& sql);  // statements without parameters, in one transaction of their own
 
   void RollBack() noexcept;  // ends a transaction, where the connection still works
-  // Of the last statement that the server refused: its primary message, and whether a trigger or function raised it.
+  // Of the last statement that the server refused.
   struct LastFailure {
-    std::string message;
-    bool within_function = false;
+    std::string message, context;
+    // A trigger or function raised it, or it was waiting for a row.
+    [[nodiscard]] bool within_function() const { return !context.empty(); }
   };
   [[nodiscard]] const LastFailure& failure() const { return failure_; }
 
@@ -104,7 +108,6 @@ class Wire : public sql::Statements {
   template <class Send>
   std::vector<Result> AskTogether(Send send);
   void SendSettingsOfCall();
-  [[nodiscard]] Millis ServerLimit() const { return std::max(Millis(1), timeout_ * 9 / 10); }
   Result Await();    // the one result of a simple question
   PGresult* Next();  // null = no more
   void Flush();
@@ -126,7 +129,7 @@ class Wire : public sql::Statements {
     std::vector<Oid> types;
   };
   std::map<std::string, Text> texts_;  // by Prepare, while the session was not owned: by name
-  Millis server_limit_{0};             // the statement_timeout that is set
+  Limits limits_, server_limits_;      // wanted, and set in a session that is owned
   Millis timeout_{0};
   Clock::time_point deadline_ = Clock::time_point::max(), half_ = Clock::time_point::max();
 };

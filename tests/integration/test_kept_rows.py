@@ -136,6 +136,32 @@ class KeptRowsTest(unittest.TestCase):
         self.wait_for(relay, 0, 0)  # by itself
         self.assertEqual(relay.stop(), 0)
 
+    def judge_locked(self, relay, connect, who):
+        """Others lock one of 3000 delivered rows, and a second later."""
+        with contextlib.closing(connect()) as link, link.cursor() as at_work:
+            at_work.execute("select id from outbox_event where id = 1703 for update")
+            relay.start()
+            self.wait_for(relay, 1, 1)
+            relay.wait_for_log(rf"\(row 1703\) is delivered and cannot be removed.*the row is locked by {who}")
+            self.insert(f"values ('{self.topic}', 'k1703', 'T', 'later')")
+            self.wait_for(relay, 1, 1)
+            link.rollback()
+        self.wait_for(relay, 0, 0)  # by itself
+        self.assertEqual(self.published(), 3001, "each once")
+        self.assertEqual(relay.stop(), 0)
+
+    def test_postgres_row_locked_by_others_b31_b101(self):
+        relay = self.postgres(retry="2s")
+        self.insert(f"select '{self.topic}', 'k' || g, 'T', 'p' from generate_series(1, 3000) g")
+        self.judge_locked(relay, self.database.connect, r"pid \d+, user ")
+
+    def test_mariadb_row_locked_by_others_b31_b101(self):
+        database = MariadbDatabase(own=False)
+        self.addCleanup(database.close)
+        relay = self.begin("mysql", database.options(), database.run, retry="2s")
+        self.insert(f"select '{self.topic}', concat('k', seq), 'T', 'p' from seq_1_to_3000")
+        self.judge_locked(relay, database.connect, "another transaction")
+
     def test_sqlite_trigger_on_one_row_b98_b101(self):
         folder = TemporaryFolder("kept")
         self.addCleanup(folder.remove)
@@ -183,6 +209,17 @@ class KeptRowsTest(unittest.TestCase):
                      " create trigger put_back after delete on outbox_event for each row execute function put_back()")
         self.insert(f"select '{self.topic}', 'b' || g, 'T', 'p' from generate_series(1, 5) g")
         relay.wait_for_log("was removed from the outbox after its delivery, and is there again", 90)
+
+        # As other rows, each has to be taken for a new event: it is sent, counted and said.
+        self.run_sql("drop trigger put_back on outbox_event; truncate outbox_event, outbox_retry;"
+                     " create function put_anew() returns trigger language plpgsql as 'begin"
+                     " insert into outbox_event (event_id, topic, aggregate_id, event_type, payload)"
+                     " values (old.event_id, old.topic, old.aggregate_id, old.event_type, old.payload); return null; end';"
+                     " create trigger put_anew after delete on outbox_event for each row execute function put_anew()")
+        before = self.metric("outbox_relay_events_returned_total")
+        self.insert(f"values ('{self.topic}', 'anew', 'T', 'p')")
+        relay.wait_for_log("is there again; it is sent once more; as another row: something inserts delivered events again")
+        wait_until(lambda: self.metric("outbox_relay_events_returned_total") > before + 3, 30, "each return is counted")
         self.assertEqual(relay.stop(), 0)
 
     def test_record_that_cannot_be_written_stops_the_shard_b101(self):

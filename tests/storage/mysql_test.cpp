@@ -523,20 +523,47 @@ TEST_CASE("locks and ends of the server", "[mysql][b44][b49]") {
   const auto confirm = [&](Millis timeout) {
     adapter.Begin({0, ready.relay.token, timeout});
     outbox::KeptRows kept(nullptr, 0);
-    return Caught([&] { adapter.ConfirmEvent({&row, 1}, kept); }).code;
+    const Error answer = Caught([&] { adapter.ConfirmEvent({&row, 1}, kept); });
+    UNSCOPED_INFO(answer.what());
+    return answer.code;
   };
 
-  SECTION("a locked row: the statement ends, the session lives") {
+  SECTION("a locked row: the statement ends, the session lives, and the rows beside it go") {
     Application locker;
-    locker("begin; select 1 from outbox_event for update");
+    locker("begin; select 1 from outbox_event where id = " + text + " for update");
     const long long before = ready.app.Counted("Connections");
-    CHECK(confirm(Millis(2000)) == OUTBOX_TIMEOUT);
+    CHECK(confirm(Millis(2000)) == OUTBOX_REFUSED);
+    // The rows beside it go, and once it is known, nobody waits for it.
+    std::vector<long long> others;
+    for (int i = 0; i < 100; ++i) others.push_back(ready.app.Insert("b" + std::to_string(i)));
+    CHECK(ready.relay.Reserve().size() == 100);
+    others.push_back(id);
+    CHECK(Caught([&] { ready.relay.Confirm(others); }).code == OUTBOX_REFUSED);
+    const auto begun = Clock::now();
+    CHECK(Caught([&] { ready.relay.Confirm({others.at(0), id}); }).code == OUTBOX_REFUSED);
+    CHECK(confirm(Millis(2000)) == OUTBOX_REFUSED);
+    CHECK(Clock::now() - begun < std::chrono::milliseconds(900));
+    others.pop_back();
+    ready.relay.Confirm(others);
+    CHECK(ready.app("select count(*) from outbox_event") == "1");
     const outbox_failure dead{row.row_id, row.event_id, outbox::Raw("test"), outbox::Raw("no"), 0, OUTBOX_DEAD, 0};
     CHECK(Caught([&] { adapter.ConfirmFailed({&dead, 1}); }).code == OUTBOX_TIMEOUT);
     locker("commit");
     CHECK(confirm(Millis(2000)) == OUTBOX_OK);
     CHECK(ready.app.Counted("Connections") == before);
     CHECK(ready.app("select (select count(*) from outbox_event) + (select count(*) from outbox_dead)") == "0");
+  }
+  SECTION("a locked table that a trigger writes to: no row is to blame") {
+    Application locker;
+    locker("create table removals (n bigint)");
+    locker("insert into removals values (0)");
+    locker("create trigger counts before delete on outbox_event for each row update removals set n = n + 1");
+    locker("begin");
+    locker("select 1 from removals for update");
+    CHECK(confirm(Millis(10'000)) == OUTBOX_TIMEOUT);
+    locker("commit");
+    CHECK(confirm(Millis(6000)) == OUTBOX_OK);
+    locker("drop table removals");
   }
   SECTION("cancel ends a wait, and the session goes on") {
     Application locker;

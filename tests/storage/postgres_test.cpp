@@ -483,17 +483,62 @@ TEST_CASE("locks, ends and silence of the server", "[postgres][b17][b26][b29][b3
   const std::string event = ready.relay.event_ids.at(id);
   const outbox_row row{outbox::Raw(text), outbox::Raw(event)};
   auto& adapter = ready.relay.writing();
-  const auto confirm = [&](Millis timeout) {
+  const auto confirmed = [&](Millis timeout) {
     adapter.Begin({0, ready.relay.token, timeout});
     outbox::KeptRows kept(nullptr, 0);
-    return Caught([&] { adapter.ConfirmEvent({&row, 1}, kept); }).code;
+    return Caught([&] { adapter.ConfirmEvent({&row, 1}, kept); });
+  };
+  const auto confirm = [&](Millis timeout) { return confirmed(timeout).code; };
+  const auto says = [](const Error& error, const std::string& what) {
+    INFO(error.what());
+    CHECK(std::string(error.what()).find(what) != std::string::npos);
   };
 
-  SECTION("a locked row: the statement ends, the session lives") {
+  SECTION("a locked row: the statement ends, the session lives, and it is told who has the row") {
     Application locker;
+    locker("set application_name = 'a locker'");
     locker("begin; select 1 from outbox_event for update");
-    CHECK(confirm(Millis(200)) == OUTBOX_TIMEOUT);
+    const Error refused = confirmed(Millis(400));
+    CHECK(refused.code == OUTBOX_REFUSED);
+    says(refused, "locked by pid " + locker("select pg_backend_pid()") + ", user ");
+    says(refused, "application a locker, in a transaction since 2");
+    // The rows beside it go.
+    std::vector<long long> others;
+    for (int i = 0; i < 100; ++i) others.push_back(ready.app.Insert("b" + std::to_string(i)));
+    CHECK(ready.relay.Reserve().size() == 100);
+    ready.relay.Confirm(others);
     locker("commit");
+    CHECK(confirm(Millis(2000)) == OUTBOX_OK);
+    CHECK(ready.app("select count(*) from outbox_event") == "0");
+  }
+  SECTION("a locked table, or one that a trigger writes to: no row is to blame") {
+    Application locker;
+    const std::string pid = locker("select pg_backend_pid()");
+    locker("begin; lock table outbox_event in share mode");
+    const Error waited = confirmed(Millis(400));
+    CHECK(waited.code == OUTBOX_TIMEOUT);
+    says(waited, "is locked by pid " + pid);
+    locker("commit");
+    locker(
+        "create table removals (n bigint); insert into removals values (0); grant all on removals to public;"
+        " create function count_them() returns trigger language plpgsql as"
+        " 'begin update removals set n = n + 1; return old; end';"
+        " create trigger counts before delete on outbox_event for each row execute function count_them()");
+    locker("begin; select 1 from removals for update");
+    const Error behind = confirmed(Millis(400));
+    CHECK(behind.code == OUTBOX_TIMEOUT);
+    says(behind, "count_them()");
+    locker("commit");
+    CHECK(confirm(Millis(2000)) == OUTBOX_OK);
+  }
+  SECTION("a delete that takes too long is asked for again, fewer rows at a time") {
+    ready.app(
+        "create function dawdle() returns trigger language plpgsql as 'begin perform pg_sleep(60); return old; end';"
+        " create trigger dawdles before delete on outbox_event for each row execute function dawdle()");
+    const Error refused = confirmed(Millis(400));
+    CHECK(refused.code == OUTBOX_REFUSED);
+    says(refused, "slow");
+    ready.app("drop trigger dawdles on outbox_event");
     CHECK(confirm(Millis(2000)) == OUTBOX_OK);
   }
   SECTION("cancel ends a wait, and the session goes on") {

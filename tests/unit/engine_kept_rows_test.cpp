@@ -155,8 +155,8 @@ TEST_CASE("rows that come back are noticed by one of each confirm, then by all",
   ReturnedRows rows;
   rows.Removed("1", "a", true, 0);
   rows.Removed("2", "b", false, 0);
-  CHECK(rows.Read("2", "b", 1) == Seen::kNew);  // not remembered
-  CHECK(rows.Read("1", "other", 1) == Seen::kNew);
+  CHECK(rows.Read("2", "b", 1) == Seen::kNew);      // not remembered
+  CHECK(rows.Read("1", "other", 1) == Seen::kNew);  // an id that was drawn again
   CHECK(rows.Read("1", "a", 1) == Seen::kBack);
   CHECK(rows.Read("1", "a", 2) == Seen::kNew);  // read again, and not removed in between
   rows.Removed("1", "a", true, 3);
@@ -164,10 +164,19 @@ TEST_CASE("rows that come back are noticed by one of each confirm, then by all",
   CHECK(rows.Read("1", "a", 4) == Seen::kBackAgain);
   CHECK(rows.Read("2", "b", 4) == Seen::kBackAgain);  // removed after the first had come back
   // Bounded: the oldest are forgotten.
-  for (int i = 0; i < 100'000; ++i) rows.Removed("x" + std::to_string(i), "e", true, 5);
-  rows.Removed("2", "b", false, 5);
-  CHECK(rows.Read("x99999", "e", 6) == Seen::kBackAgain);
-  CHECK(rows.Read("x10", "e", 6) == Seen::kNew);
+  for (int i = 0; i < 100'000; ++i) rows.Removed(std::to_string(i), "x" + std::to_string(i), true, 5);
+  CHECK(rows.Read("99999", "x99999", 6) == Seen::kBackAgain);
+  CHECK(rows.Read("10", "x10", 6) == Seen::kNew);
+}
+
+TEST_CASE("an event that comes back as another row is noticed and never held back", "[b98]") {
+  using Seen = ReturnedRows::Seen;
+  ReturnedRows rows;
+  for (int row = 1; row < 100; ++row) {
+    rows.Removed(std::to_string(row), "a", true, row);
+    CHECK(rows.Read(std::to_string(row + 1), "a", row) == Seen::kBackElsewhere);
+    CHECK(rows.Read(std::to_string(row + 1), "a", row) == Seen::kNew);
+  }
 }
 
 }  // namespace
