@@ -90,8 +90,8 @@ void Wire::Cancel() noexcept {
 // Waits for locks are limited in whole seconds; MySQL limits nothing else of a statement that writes.
 void Wire::LimitOnServer() {
   const Millis limit = std::max(Millis(1), timeout_ * 9 / 10);
-  const auto lock_limit = std::clamp(std::chrono::duration_cast<std::chrono::seconds>(limit), std::chrono::seconds(1),
-                                     lock_limit_);
+  const auto lock_limit =
+      std::clamp(std::chrono::duration_cast<std::chrono::seconds>(limit), std::chrono::seconds(1), lock_limit_);
   if ((limit == server_limit_ && lock_limit == server_lock_limit_) || InTransaction()) return;
   const std::string locks = std::to_string(lock_limit.count());
   const std::string millis = std::to_string(limit.count());
