@@ -9,8 +9,6 @@
 namespace outbox::engine {
 namespace {
 
-constexpr Time kNotByItself = 365 * 24 * 3600 * kSecond;
-
 // Answers that will not become others by asking again.
 bool IsFinal(outbox_code code) {
   switch (code) {
