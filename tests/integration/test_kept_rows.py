@@ -3,6 +3,7 @@
 import concurrent.futures
 import contextlib
 import json
+import signal
 import sqlite3
 import time
 import unittest
@@ -169,7 +170,17 @@ class KeptRowsTest(unittest.TestCase):
                      " (old.id, old.event_id, old.topic, old.aggregate_id, old.event_type, old.payload); end")
         self.insert(f"values ('{self.topic}', 'k1', 'T', 'p'), ('{self.topic}', 'k2', 'T', 'p')")
         relay.start()
+        # What came back is met when the relay reads from the oldest row, as after a pause beyond its lease.
+        for times in (1, 2):
+            wait_until(lambda: self.published() == 2 * times, 30, "the rows are sent once more")
+            wait_until(lambda: self.metric("outbox_relay_events_confirmed_total") == 2 * times, 30, "and removed")
+            relay.send(signal.SIGSTOP)
+            wait_until(lambda: self.status(relay)["shards_owned"] == 0, 30, "the lease has ended")
+            relay.send(signal.SIGCONT)
         self.wait_for(relay, 2, 2)
+        wait_until(lambda: self.ready()[0] == 503, 30, "nothing is removed")
+        self.assertRegex(self.ready()[1], rf"(?m)^undeletable: .* the last one was event [0-9a-f-]+ for topic '{self.topic}' "
+                                          r"\(row [12]\): its row was removed after the delivery and came back")
         event = json.loads(relay.command("dead", "list", "--undeletable", "--json").stdout.splitlines()[0])
         self.assertEqual((event["reason"], event["next_try_at"]), ("came_back", None))
         shown = relay.command("dead", "show", event["event_id"]).stdout
