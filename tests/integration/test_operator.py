@@ -152,6 +152,11 @@ class Operator(test_end_to_end.EndToEnd):
         self.assertEqual({r["event_id"]: r["state"] for r in self.records_of("dead", "list", "--blocked")},
                          {head: "blocked", loose: "blocked"})
 
+        # What waits behind a blocked event is in the backlog and not in this count, as docs and --help say.
+        status = self.status()
+        self.assertEqual((status["state"], status["blocked"], status["backlog"]), ("blocked", 2, 3))
+        self.assertRegex(self.do("status"), r"(?m)^state +blocked \(a relay is at work, and events that were given up wait")
+        self.assertIn("blocked counts the events that were given up", self.do("status", "--help"))
         seen = self.explain(head)
         self.assertEqual((seen["why"], seen["waiting_behind"], seen["reason"]), ("blocked", 1, "bad_topic"))
         seen = self.explain(tail)
