@@ -47,6 +47,7 @@ int List(const ListOptions& options) {
   if (!options.json)
     std::cout << Events(shown, options.blocked ? "blocked" : options.undeletable ? "undeletable" : "dead") << '\n';
   std::cout << std::flush;
+  if (!std::cout) return kOk;  // Output::Finish reports it
   if (!options.blocked && !options.selection.HasFilter()) NameBlocked(*outbox);
   return kOk;
 }

@@ -111,6 +111,7 @@ int Find(Options options) {
     if (more) break;
   }
   std::cout << std::flush;
+  if (!std::cout) return kOk;  // not everything was looked at, and Output::Finish reports it
   if (!options.json) std::cout << Events(shown) << std::endl;
   const bool whole = !more && options.after.empty() && options.state.empty() && !options.selection.HasFilter();
   if (const std::string missing = Missing(options, seen); whole && !missing.empty())

@@ -82,7 +82,7 @@ int Run(int argc, char** argv) {
   app.footer(
       "OUTBOX_RELAY_CONFIG names the configuration where --config does not, OUTBOX_PLUGIN_PATH more plugin folders.\n"
       "Exit codes: 0 = done, 1 = failed, 2 = wrong command line, 75 = a shortage of this machine, try again,\n"
-      "78 = wrong configuration, plugin or schema.\n"
+      "78 = wrong configuration, plugin or schema, 141 = the reader of the output has gone (`| head`).\n"
       "`outbox-relay COMMAND --help` shows a command's options and examples.");
 
   Action action;

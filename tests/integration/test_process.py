@@ -261,12 +261,19 @@ class OutputTest(ProcessTest):
                                        check=False, timeout=60)
                 self.assertEqual(ended.returncode, 1, ended.stderr)
                 self.assertIn("outbox-relay: the output could not be written: No space left on device", ended.stderr)
-        find = subprocess.Popen([binary, "find", "--json", "--limit", "2000", *config], stdout=subprocess.PIPE,
-                                stderr=subprocess.PIPE, text=True, env=env)
-        find.stdout.close()
-        _, text = find.communicate(timeout=60)
-        self.assertEqual(find.returncode, 1)
-        self.assertIn("could not be written: Broken pipe", text)
+        # Whoever closes the pipe wants no more of it, as with other tools.
+        for command in [*commands, ["find", "--limit", 10, *config], ["find", event, str(uuid.uuid4()), *config],
+                        ["find", "--json", "--limit", 2000, *config]]:
+            with self.subTest(command, pipe="closed"):
+                reader, writer = os.pipe()
+                os.close(reader)
+                ended = subprocess.run([binary, *map(str, command)], stdout=writer, stderr=subprocess.PIPE, text=True, env=env,
+                                       check=False, timeout=60)
+                os.close(writer)
+                self.assertEqual((ended.returncode, ended.stderr), (141, ""))
+        failing = subprocess.run(["sh", "-c", f"{binary} explain notauuid -c {relay.config} | true"], stderr=subprocess.PIPE,
+                                 text=True, env=env, check=True, timeout=60)
+        self.assertIn("is not a UUID", failing.stderr, "an error of its own is still reported")
 
     def test_text_of_others_does_not_reach_the_terminal_b122(self):
         relay = self.sqlite()
