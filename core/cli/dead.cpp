@@ -47,6 +47,7 @@ int List(const ListOptions& options) {
   if (!options.json)
     std::cout << Events(shown, options.blocked ? "blocked" : options.undeletable ? "undeletable" : "dead") << '\n';
   std::cout << std::flush;
+  if (!std::cout) return kOk;  // Output::Finish reports it
   if (!options.blocked && !options.selection.HasFilter()) NameBlocked(*outbox);
   return kOk;
 }
@@ -61,6 +62,7 @@ int Show(const ShowOptions& options) {
   if (!outbox.ok()) return Report(outbox.status());
   Selection selection;
   selection.events = {options.event};
+  if (const int wrong = ResolveEventIds(*outbox, "dead show", selection.events); wrong != kOk) return wrong;
   bool shown = false;
   Walk walk;
   walk.contents = options.payload;
@@ -78,7 +80,7 @@ int Show(const ShowOptions& options) {
   return Report({OUTBOX_BAD_DATA,
                  fmt::format("no event {0} is dead, blocked, retrying or undeletable; `outbox-relay explain {0}` "
                              "says what is known of it",
-                             observe::Escape(options.event))});
+                             observe::Escape(selection.events.front()))});
 }
 
 // The named ones that `from` does not have, as far as a person reads.
@@ -112,10 +114,11 @@ int Tell(const Bulk& bulk, const Deed& deed, std::uint64_t changed) {
   return kOk;
 }
 
-int Requeue(const Bulk& bulk) {
+int Requeue(Bulk bulk) {
   if (const int wrong = CheckBulk(bulk, "dead requeue", true); wrong != kOk) return wrong;
   auto outbox = OpenOutbox(bulk.config);
   if (!outbox.ok()) return Report(outbox.status());
+  if (const int wrong = ResolveEventIds(*outbox, "dead requeue", bulk.selection.events); wrong != kOk) return wrong;
   const auto missing = Missing(*outbox, bulk.selection, OUTBOX_FROM_DEAD);
   if (!missing.ok()) return Report(missing.status());
   const Deed deed{OUTBOX_FROM_DEAD, plugins::Change::kRequeue, "dead", "requeued"};
@@ -174,7 +177,7 @@ int DiscardNamed(const Outbox& outbox, const DiscardOptions& options) {
   return Report({OUTBOX_BAD_DATA, "neither dead nor blocked: " + missing});
 }
 
-int Discard(const DiscardOptions& options) {
+int Discard(DiscardOptions options) {
   if (const int wrong = CheckBulk(options, "dead discard", true); wrong != kOk) return wrong;
   if (options.blocked && options.selection.events.empty() && !options.dry_run && !options.break_order) {
     std::cerr << "outbox-relay dead discard: the later events of their keys wait for blocked events, and go out as if "
@@ -184,6 +187,7 @@ int Discard(const DiscardOptions& options) {
   }
   auto outbox = OpenOutbox(options.config);
   if (!outbox.ok()) return Report(outbox.status());
+  if (const int wrong = ResolveEventIds(*outbox, "dead discard", options.selection.events); wrong != kOk) return wrong;
   if (!options.selection.events.empty()) return DiscardNamed(*outbox, options);
   const Deed deed = options.blocked ? Deed{OUTBOX_FROM_FAILED, plugins::Change::kDiscardBlocked, "blocked", "discarded",
                                            options.break_order ? "" : " --break-order"}
@@ -231,6 +235,8 @@ void AddShow(CLI::App& dead, const Named& named, Action& action) {
   command->add_flag("--payload", options->payload, "With payload and headers");
   command->add_flag("--json", options->json, "As a JSON object");
   command->footer(
+      std::string(kEventIdForms) +
+      "\n"
       "Examples:\n"
       "  outbox-relay dead show -c relay.json 0d5f3c52-9a0e-4c3b-8f57-3f1f0f6d0c11\n"
       "  outbox-relay dead show -c relay.json 0d5f3c52-9a0e-4c3b-8f57-3f1f0f6d0c11 --payload --json | jq .payload");
@@ -249,7 +255,8 @@ void AddRequeue(CLI::App& dead, const Named& named, Action& action) {
   command->add_option("--count", options->count, "How many they are, as --dry-run tells; else nothing is changed")
       ->type_name("N");
   command->footer(
-      "A requeued event keeps its event id and starts with no attempt. A running relay takes it up by itself.\n"
+      "A requeued event keeps its event id and starts with no attempt. A running relay takes it up by itself.\n" +
+      std::string(kEventIdForms) +
       "\n"
       "Examples:\n"
       "  outbox-relay dead requeue -c relay.json 0d5f3c52-9a0e-4c3b-8f57-3f1f0f6d0c11\n"
@@ -272,7 +279,9 @@ void AddDiscard(CLI::App& dead, const Named& named, Action& action) {
   command->add_flag("--blocked", options->blocked, "Of the blocked events instead of the dead ones");
   command->add_flag("--break-order", options->break_order, "Also blocked events that others of their key wait for");
   command->footer(
-      "A key goes on without a dead event. For a blocked one it waits, and goes on within a minute after the discard.\n"
+      "A key goes on without a dead event. For a blocked one it waits, and goes on within a minute after the "
+      "discard.\n" +
+      std::string(kEventIdForms) +
       "\n"
       "Examples:\n"
       "  outbox-relay dead discard -c relay.json 0d5f3c52-9a0e-4c3b-8f57-3f1f0f6d0c11\n"

@@ -8,6 +8,7 @@
 #include "cli/explanation.hpp"
 #include "cli/moments.hpp"
 #include "cli/record_view.hpp"
+#include "cli/selection.hpp"
 #include "observe/log.hpp"
 
 namespace outbox::cli {
@@ -28,7 +29,9 @@ void Print(const Explanation& explanation) {
 }
 
 int ExplainEvent(const Outbox& outbox, const Options& options) {
-  const auto explanation = Explain(outbox, options.event);
+  std::vector<std::string> ids{options.event};
+  if (const int wrong = ResolveEventIds(outbox, "explain", ids); wrong != kOk) return wrong;
+  const auto explanation = Explain(outbox, ids.front());
   if (!explanation.ok()) return Report(explanation.status());
   if (options.json)
     std::cout << explanation->json.dump() << '\n';
@@ -100,13 +103,12 @@ void AddExplain(CLI::App& app, Action& action) {
       ->check(CLI::Range(1, 10'000))
       ->type_name("N");
   command->add_flag("--json", options->json, "As a JSON object");
-  command->footer(
-      "It asks the database: what a relay has in its hands, it cannot see.\n"
-      "\n"
-      "Examples:\n"
-      "  outbox-relay explain -c relay.json 0d5f3c52-9a0e-4c3b-8f57-3f1f0f6d0c11\n"
-      "  outbox-relay explain -c relay.json --key order-1\n"
-      "  outbox-relay explain -c relay.json --key order-1 --json | jq .explanation.why");
+  command->footer("It asks the database: what a relay has in its hands, it cannot see.\n" + std::string(kEventIdForms) +
+                  "\n"
+                  "Examples:\n"
+                  "  outbox-relay explain -c relay.json 0d5f3c52-9a0e-4c3b-8f57-3f1f0f6d0c11\n"
+                  "  outbox-relay explain -c relay.json --key order-1\n"
+                  "  outbox-relay explain -c relay.json --key order-1 --json | jq .explanation.why");
   command->callback([options, &action] {
     action = [options] {
       if (options->event.empty() == !options->key.has_value()) {

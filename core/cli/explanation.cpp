@@ -26,6 +26,7 @@ struct Known {
   std::int32_t state = OUTBOX_STATE_ABSENT;
   std::uint32_t shard = 0, attempts = 0;
   std::int64_t now_us = 0, last_failed_us = 0, next_try_us = 0;
+  bool left_to_operator = false;
   ordered_json json;
 };
 
@@ -44,6 +45,7 @@ Known Keep(const Record& r) {
   k.now_us = r.now_us;
   k.last_failed_us = r.last_failed_us;
   k.next_try_us = r.next_try_us;
+  k.left_to_operator = IsLeftToOperator(r);
   k.json = ToJson(r, false);
   return k;
 }
@@ -126,9 +128,15 @@ class Explainer {
     Why("undeletable");
     Say(fmt::format("{} is delivered, and the database does not let its row {} go: {}: {}", Name(event),
                     Escape(event.row_id), Escape(event.reason), Escape(event.error)));
+    const std::string unblock = "outbox-relay unblock " + Escape(event.event_id);
+    if (event.left_to_operator) {
+      Say("it is not sent again, and its key goes on; its removal is not retried by itself");
+      out_.mends = {"remove what puts the row back, then: " + unblock};
+      return {};
+    }
     Say(fmt::format("it is not sent again, and its key goes on; its removal is tried again at {}",
                     Moment(event.next_try_us)));
-    out_.mends = {"remove what keeps the row, then wait, or: outbox-relay unblock " + Escape(event.event_id)};
+    out_.mends = {"remove what keeps the row, then wait, or: " + unblock};
     return {};
   }
 

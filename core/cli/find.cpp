@@ -63,9 +63,10 @@ std::string Missing(const Options& options, const std::set<std::string>& seen) {
   return missing;
 }
 
-int Find(const Options& options) {
+int Find(Options options) {
   const auto outbox = OpenOutbox(options.config);
   if (!outbox.ok()) return Report(outbox.status());
+  if (const int wrong = ResolveEventIds(*outbox, "find", options.selection.events); wrong != kOk) return wrong;
   const std::optional<Place> after = options.after.empty() ? std::nullopt : ParsePlace(options.after);
   std::optional<std::int32_t> state;
   if (!options.state.empty()) state = States().at(options.state);
@@ -110,6 +111,7 @@ int Find(const Options& options) {
     if (more) break;
   }
   std::cout << std::flush;
+  if (!std::cout) return kOk;  // not everything was looked at, and Output::Finish reports it
   if (!options.json) std::cout << Events(shown) << std::endl;
   const bool whole = !more && options.after.empty() && options.state.empty() && !options.selection.HasFilter();
   if (const std::string missing = Missing(options, seen); whole && !missing.empty())
@@ -142,13 +144,12 @@ void AddFind(CLI::App& app, Action& action) {
       ->type_name("PLACE");
   command->add_flag("--payload", options->contents, "With payload and headers");
   command->add_flag("--json", options->json, "A JSON object a line");
-  command->footer(
-      "Delivered events are gone from the outbox: look for them in Kafka.\n"
-      "\n"
-      "Examples:\n"
-      "  outbox-relay find -c relay.json --topic 'orders*' --older-than 10m\n"
-      "  outbox-relay find -c relay.json --key order-1 --json\n"
-      "  outbox-relay find -c relay.json 0d5f3c52-9a0e-4c3b-8f57-3f1f0f6d0c11 --payload");
+  command->footer("Delivered events are gone from the outbox: look for them in Kafka.\n" + std::string(kEventIdForms) +
+                  "\n"
+                  "Examples:\n"
+                  "  outbox-relay find -c relay.json --topic 'orders*' --older-than 10m\n"
+                  "  outbox-relay find -c relay.json --key order-1 --json\n"
+                  "  outbox-relay find -c relay.json 0d5f3c52-9a0e-4c3b-8f57-3f1f0f6d0c11 --payload");
   command->callback([options, &action] { action = [options] { return Find(*options); }; });
 }
 

@@ -67,7 +67,7 @@ std::string Explain(const CLI::App* app, const CLI::Error& error) {
   return "outbox-relay" + name + ": " + text + "\nRun with --help for more.\n";
 }
 
-int Run(int argc, char** argv) {
+int Run(int argc, char** argv, const sigset_t& mask_at_start) {
   using namespace outbox::cli;
   CLI::App app(
       "Moves committed rows of an outbox table to Kafka: none lost, none made up, in order per key.\n"
@@ -82,7 +82,7 @@ int Run(int argc, char** argv) {
   app.footer(
       "OUTBOX_RELAY_CONFIG names the configuration where --config does not, OUTBOX_PLUGIN_PATH more plugin folders.\n"
       "Exit codes: 0 = done, 1 = failed, 2 = wrong command line, 75 = a shortage of this machine, try again,\n"
-      "78 = wrong configuration, plugin or schema.\n"
+      "78 = wrong configuration, plugin or schema, 141 = the reader of the output has gone (`| head`).\n"
       "`outbox-relay COMMAND --help` shows a command's options and examples.");
 
   Action action;
@@ -106,6 +106,8 @@ int Run(int argc, char** argv) {
   if (argc > 1 && argv[1][0] != '-' && IsUnknownCommand(app, argv[1])) return kUsage;
   try {
     app.parse(argc, argv);
+    // These two stop cleanly, from their first moment on.
+    if (!app.got_subcommand("run") && !app.got_subcommand("demo")) AllowStopSignals(mask_at_start);
     return action();
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kOk : kUsage;
@@ -117,7 +119,7 @@ int Run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  outbox::cli::PrepareProcess();
+  const sigset_t mask_at_start = outbox::cli::PrepareProcess();
   outbox::cli::Output output;
-  return output.Finish(Run(argc, argv));
+  return output.Finish(Run(argc, argv, mask_at_start));
 }

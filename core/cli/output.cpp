@@ -97,6 +97,7 @@ int Output::Finish(int code) {
   // A file system over a network may say only at the close that it has no room.
   if (const int copy = error == 0 ? dup(STDOUT_FILENO) : -1; copy >= 0 && close(copy) != 0) error = errno;
   if (error == 0) return code;
+  if (error == EPIPE) return code == kOk ? kReaderGone : code;
   std::cerr << "outbox-relay: the output could not be written: " << std::generic_category().message(error)
             << "; what the command has changed is not undone" << std::endl;
   return code == kOk ? kFailure : code;

@@ -39,7 +39,8 @@ class Output {
   ~Output();
   Output(const Output&) = delete;
 
-  // Writes what is left. Returns `code`, or kFailure with a message if a command that has otherwise succeeded could not say so.
+  // Writes what is left. Returns `code` if all was written or the command has failed. Otherwise kFailure with a
+  // message, or kReaderGone without one if the other end of a pipe is closed: whoever closes it wants no more output.
   [[nodiscard]] int Finish(int code);
 
  private:

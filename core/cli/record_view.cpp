@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/moments.hpp"
+#include "engine/settings.hpp"
 #include "observe/log.hpp"
 #include "publish/event_line.hpp"
 
@@ -46,6 +47,11 @@ const char* StateWord(std::int32_t state) {
   }
 }
 
+bool IsLeftToOperator(const Record& record) {
+  return record.state == OUTBOX_STATE_DELIVERED &&
+         record.next_try_us - record.last_failed_us > engine::kNotByItself / 2;
+}
+
 ordered_json ToJson(const Record& record, bool contents) {
   const Event& e = record.event;
   ordered_json json = {{"state", StateWord(record.state)},
@@ -58,7 +64,7 @@ ordered_json ToJson(const Record& record, bool contents) {
                        {"created_at", Time(e.created_us)},
                        {"first_failed_at", Time(record.first_failed_us)},
                        {record.state == OUTBOX_STATE_DEAD ? "died_at" : "last_failed_at", Time(record.last_failed_us)},
-                       {"next_try_at", Time(record.next_try_us)},
+                       {"next_try_at", IsLeftToOperator(record) ? ordered_json() : Time(record.next_try_us)},
                        {"reason", Json(record.reason)},
                        {"error", Json(record.error)},
                        {"payload_size", record.payload_size < 0 ? ordered_json() : ordered_json(record.payload_size)}};
@@ -97,7 +103,9 @@ std::string Paragraph(const Record& record, bool contents) {
   if (record.reason) {
     add("first failed", Moment(record.first_failed_us));
     add(LastWord(record), Moment(record.last_failed_us));
-    if (record.state == OUTBOX_STATE_RETRYING || record.state == OUTBOX_STATE_DELIVERED)
+    if (IsLeftToOperator(record))
+      add("next try", "none by itself; `outbox-relay unblock` retries the removal");
+    else if (record.state == OUTBOX_STATE_RETRYING || record.state == OUTBOX_STATE_DELIVERED)
       add("next try", Moment(record.next_try_us));
     add("reason", Escape(*record.reason));
     add("error", Shown(record.error, "-"));

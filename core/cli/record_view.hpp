@@ -10,6 +10,10 @@ namespace outbox::cli {
 
 [[nodiscard]] const char* StateWord(std::int32_t state);  // of the JSON; never renamed
 
+// True if no relay retries the removal of this delivered row by itself: something puts the row back, and only
+// `outbox-relay unblock` removes it.
+[[nodiscard]] bool IsLeftToOperator(const Record& record);
+
 // Members are never renamed. What is not text is {"base64": "..."}. With `contents` also payload and headers.
 [[nodiscard]] nlohmann::ordered_json ToJson(const Record& record, bool contents);
 

@@ -38,9 +38,17 @@ void CloseProcess() {
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
-// Set once, by the signal.
+// Set once, by a signal. Watches for it from the first moment on.
 class StopRequest {
  public:
+  StopRequest() : signals_([this](int signal) { Signalled(signal); }, [this](int signal) { Ignored(signal); }) {}
+
+  // From here on there is something to finish, and a stop is logged. Before, a signal ends the process at once: what it
+  // does until then, such as reading the configuration from a pipe, may last.
+  void Begin(std::shared_ptr<spdlog::logger> logger) {
+    const std::lock_guard lock(mutex_);
+    logger_ = std::move(logger);
+  }
   void Set(int signal) {
     const std::lock_guard lock(mutex_);
     signal_ = signal;
@@ -57,23 +65,39 @@ class StopRequest {
   }
 
  private:
+  void Signalled(int signal) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (!logger_) {
+        const std::string text = fmt::format("outbox-relay: {}: stopped before it had started\n", SignalName(signal));
+        (void)!write(STDERR_FILENO, text.data(), text.size());
+        _exit(kOk);
+      }
+    }
+    Set(signal);
+  }
+  void Ignored(int signal) {
+    const std::lock_guard lock(mutex_);
+    if (!logger_) return;
+    logger_->info(
+        "{}: ignored; the log goes to stderr and the configuration is read at start, so there is nothing to reopen "
+        "or to read again",
+        SignalName(signal));
+  }
+
   std::mutex mutex_;
   std::condition_variable changed_;
+  std::shared_ptr<spdlog::logger> logger_;
   int signal_ = 0;
+  StopSignals signals_;  // last: its thread uses the others
 };
 
 class Daemon {
  public:
-  explicit Daemon(config::Config config)
-      : config_(std::move(config)),
-        logger_(observe::MakeLogger(config_.log)),
-        signals_([this](int signal) { stop_.Set(signal); },
-                 [this](int signal) {
-                   logger_->info(
-                       "{}: ignored; the log goes to stderr and the configuration is read at start, so there is "
-                       "nothing to reopen or to read again",
-                       SignalName(signal));
-                 }) {}
+  Daemon(config::Config config, StopRequest& stop)
+      : config_(std::move(config)), logger_(observe::MakeLogger(config_.log)), stop_(stop) {
+    stop_.Begin(logger_);
+  }
 
   int Run() {
     try {
@@ -182,8 +206,7 @@ class Daemon {
 
   const config::Config config_;
   const std::shared_ptr<spdlog::logger> logger_;
-  StopRequest stop_;
-  StopSignals signals_;
+  StopRequest& stop_;
 };
 
 }  // namespace
@@ -205,9 +228,10 @@ void AddRun(CLI::App& app, Action& action) {
   command->callback([file, &action] {
     action = [file] {
       CloseProcess();
+      StopRequest stop;
       auto config = LoadConfig(*file);
       if (!config.ok()) return Report(config.status());
-      return Daemon(std::move(*config)).Run();
+      return Daemon(std::move(*config), stop).Run();
     };
   });
 }

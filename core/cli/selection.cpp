@@ -8,6 +8,8 @@
 #include <set>
 
 #include "config/units.hpp"
+#include "observe/log.hpp"
+#include "util/uuid.hpp"
 
 namespace outbox::cli {
 namespace {
@@ -70,9 +72,7 @@ class Walker {
 
   Status Run() {
     if (selection_.events.empty()) return Through(nullptr);
-    std::set<std::string> done;
     for (const std::string& event : selection_.events) {
-      if (!done.insert(event).second) continue;
       if (Status status = Through(&event); !status.ok()) return status;
     }
     return {};
@@ -116,7 +116,49 @@ class Walker {
   std::uint64_t found_ = 0;
 };
 
+// The id of the first event that `inquiry` finds, in the outbox or among the dead letters.
+Result<std::optional<std::string>> FirstId(const Outbox& outbox, Inquiry inquiry) {
+  std::optional<std::string> id;
+  const auto take = [&](const Record& record) {
+    id = record.event.event_id;
+    return false;
+  };
+  inquiry.max = 1;
+  for (const std::uint32_t from : {OUTBOX_FROM_OUTBOX, OUTBOX_FROM_DEAD}) {
+    inquiry.from = from;
+    if (Status status = outbox.session->List(inquiry, take, outbox.call()); !status.ok()) return status;
+    if (id) break;
+  }
+  return id;
+}
+
 }  // namespace
+
+int ResolveEventIds(const Outbox& outbox, const char* command, std::vector<std::string>& ids) {
+  for (std::string& id : ids) {
+    const std::optional<std::string> canonical = util::CanonicalUuid(id);
+    if (canonical == id) continue;
+    const auto known = FirstId(outbox, {.event_id = id});
+    if (!known.ok()) return Report(known.status());
+    if (*known || canonical) {
+      id = *known ? **known : *canonical;
+      continue;
+    }
+    const auto of_key = FirstId(outbox, {.key = id});
+    if (!of_key.ok()) return Report(of_key.status());
+    const std::string shown = observe::Escape(id);
+    std::cerr << "outbox-relay " << command << ": \"" << shown
+              << "\" is not a UUID, and no event has it as its event id; give an event id such as "
+                 "0d5f3c52-9a0e-4c3b-8f57-3f1f0f6d0c11. "
+              << (*of_key ? "There are events of a key of this name: outbox-relay explain --key " + shown
+                          : "`outbox-relay find --key KEY` lists the event ids of a key")
+              << std::endl;
+    return kUsage;
+  }
+  std::set<std::string> seen;
+  std::erase_if(ids, [&](const std::string& id) { return !seen.insert(id).second; });
+  return kOk;
+}
 
 void AddEvents(CLI::App& command, Selection& selection, const char* about) {
   command.add_option("EVENT", selection.events, about)->type_name("");

@@ -25,6 +25,17 @@ struct Selection {
 };
 
 void AddEvents(CLI::App& command, Selection& selection, const char* about);
+
+// For the help text of each command that takes event ids.
+inline constexpr const char* kEventIdForms =
+    "An event id is a UUID, also in upper case, in braces or without hyphens. Where ids are stored as text (MySQL,\n"
+    "MariaDB, SQLite), any other text that is the id of an event is taken as well.\n";
+
+// Replaces each event id of the command line by the id as the outbox has it, so that it does not matter in which form
+// a UUID was written, and drops repetitions. Returns kUsage with a message on stderr if one is neither a UUID nor the
+// id of an event. The outbox is asked only about ids that are not in the canonical form.
+[[nodiscard]] int ResolveEventIds(const Outbox& outbox, const char* command, std::vector<std::string>& ids);
+
 void AddFilters(CLI::App& command, Selection& selection);
 // Those of any event; `verb` is what an age counts from.
 void AddCommonFilters(CLI::App& command, Selection& selection, const std::string& verb);

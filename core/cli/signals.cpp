@@ -53,7 +53,10 @@ int OpenSignals() {
 
 }  // namespace
 
-void PrepareProcess() {
+sigset_t PrepareProcess() {
+  sigset_t mask_at_start;
+  const sigset_t watched = Watched();
+  pthread_sigmask(SIG_BLOCK, &watched, &mask_at_start);
   for (const int signal : kIgnored) std::signal(signal, SIG_IGN);
   for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal) std::signal(signal, SIG_IGN);
   // open() gives the lowest number that is free, so this order fills the gaps. The first two are opened for what nobody
@@ -61,7 +64,10 @@ void PrepareProcess() {
   constexpr std::array kModes{O_WRONLY, O_RDONLY, O_RDWR};
   for (int descriptor = STDIN_FILENO; descriptor <= STDERR_FILENO; ++descriptor)
     if (fcntl(descriptor, F_GETFD) < 0) (void)open("/dev/null", kModes[static_cast<std::size_t>(descriptor)]);
+  return mask_at_start;
 }
+
+void AllowStopSignals(const sigset_t& mask_at_start) { pthread_sigmask(SIG_SETMASK, &mask_at_start, nullptr); }
 
 StopSignals::StopSignals(std::function<void(int)> stop, std::function<void(int)> ignored)
     : stop_(std::move(stop)),

@@ -1,6 +1,7 @@
 // What each signal does to the program. docs/operations.md has the table for operators; both are tested together.
 #pragma once
 
+#include <csignal>
 #include <functional>
 #include <thread>
 
@@ -11,7 +12,14 @@ namespace outbox::cli {
 //
 // SIGPIPE and SIGXFSZ are among the ignored ones: a write that fails is reported as an error, and a log that nobody reads
 // is no reason to end.
-void PrepareProcess();
+//
+// The signals that ask for a stop are held back from here on, so that one that arrives while a command starts is not
+// lost and does not end it half-way: StopSignals or AllowStopSignals() takes it. Returns the signal mask as it was.
+[[nodiscard]] sigset_t PrepareProcess();
+
+// For commands that do not stop cleanly: the signals that PrepareProcess() holds back have their usual effect again,
+// also those that have arrived. Those that whoever started the program had blocked stay blocked.
+void AllowStopSignals(const sigset_t& mask_at_start);
 
 // For commands that stop cleanly. SIGTERM and SIGINT ask for a stop, and so do SIGPWR and SIGXCPU; SIGHUP does where the
 // program was started from a terminal, whose end it then reports, and is logged and ignored otherwise. A second one ends the

@@ -60,9 +60,12 @@ void AddStatus(CLI::App& app, Action& action) {
   AddConfigOption(*command, options->config);
   command->add_flag("--json", options->json, "As JSON");
   command->footer(
-      "state: empty, working, partly (some shards have no relay), no_relay, blocked (only events that wait for an\n"
-      "operator are left), undeletable (only delivered events are left, whose rows the database does not let go; see\n"
-      "`outbox-relay dead list --undeletable`), waiting (the storage cannot tell).\n"
+      "state: empty, working, partly (some shards have no relay), no_relay, blocked (every shard has a relay, and at\n"
+      "least one event was given up and waits for an operator), undeletable (only delivered events are left, whose\n"
+      "rows the database does not let go; see `outbox-relay dead list --undeletable`), waiting (the storage cannot\n"
+      "tell).\n"
+      "blocked counts the events that were given up and wait for an operator. The later events of their keys wait\n"
+      "too; they are in the backlog and not in this count.\n"
       "\n"
       "Examples:\n"
       "  outbox-relay status -c relay.json\n"

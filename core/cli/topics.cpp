@@ -67,7 +67,11 @@ std::vector<std::string> Cluster::Unreachable(const Seen& seen, std::chrono::mil
   std::vector<std::string> texts;
   for (const auto& [id, address] : seen.brokers) {
     if (reached.contains(id)) continue;
-    kafka::ConnectionError error{kafka::ConnectionError::Kind::kUnreachable, "", address, id,
+    kafka::ConnectionError error{kafka::ConnectionError::Kind::kUnreachable,
+                                 "",
+                                 address,
+                                 id,
+                                 kafka::NamesAddress(settings_.Servers(), address),
                                  "the address does not answer"};
     if (const auto known = errors.find(id); known != errors.end()) error = known->second;
     texts.push_back(kafka::Describe(error));
@@ -81,8 +85,8 @@ std::map<std::string, kafka::ConnectionError> Cluster::TakeErrors() {
   for (kafka::EventPtr event; event.reset(rd_kafka_queue_poll(queue.get(), 0)), event != nullptr;) {
     const auto error = rd_kafka_event_error(event.get());
     if (error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || error == RD_KAFKA_RESP_ERR_NO_ERROR) continue;
-    auto explained =
-        kafka::ExplainConnection(error, settings_.Clean(rd_kafka_event_error_string(event.get())), certificates_);
+    auto explained = kafka::ExplainConnection(error, settings_.Clean(rd_kafka_event_error_string(event.get())),
+                                              certificates_, settings_.Servers());
     const std::string name = explained.name;
     errors.insert_or_assign(name, std::move(explained));
   }

@@ -29,10 +29,11 @@ Result<std::uint64_t> RemoveUndeletable(const Outbox& outbox, const Bulk& bulk, 
   return std::max(*removed, count - std::min(*left, count));
 }
 
-int Unblock(const Bulk& bulk) {
+int Unblock(Bulk bulk) {
   if (const int wrong = CheckBulk(bulk, "unblock", false); wrong != kOk) return wrong;
   auto outbox = OpenOutbox(bulk.config);
   if (!outbox.ok()) return Report(outbox.status());
+  if (const int wrong = ResolveEventIds(*outbox, "unblock", bulk.selection.events); wrong != kOk) return wrong;
   std::uint64_t changed = 0, undeletable = 0, removed = 0;
   std::string others;
   const auto change = [&](const Bulk& some) -> Status {
@@ -93,7 +94,8 @@ void AddUnblock(CLI::App& app, Action& action) {
       "more\n"
       "tries before it is given up anew. A running relay takes it up within poll_interval, and its key goes on once "
       "it\n"
-      "is delivered. Of an undeletable event, which is delivered, the removal from the outbox is tried again.\n"
+      "is delivered. Of an undeletable event, which is delivered, the removal from the outbox is tried again.\n" +
+      std::string(kEventIdForms) +
       "\n"
       "Examples:\n"
       "  outbox-relay unblock -c relay.json 0d5f3c52-9a0e-4c3b-8f57-3f1f0f6d0c11\n"

@@ -10,22 +10,23 @@ namespace outbox::engine {
 void ShardRunner::Confirmed(const Written& written) {
   const std::span<const EventIndex> events = engine_.Confirming();
   if (written.code == OUTBOX_REFUSED && events.size() == 1) refusals_[events.front()] = written.text;
-  const auto note = [this](EventIndex e, Kept why) {
-    const outbox_event& row = Row(e);
-    kept_why_ = fmt::format("event {} for topic '{}' (row {}): {}", View(row.event_id), View(row.topic),
-                            View(row.row_id), WhyKept({e, OUTBOX_DELIVERED, 0, static_cast<std::int32_t>(why)}).text);
-  };
-  if (written.code == OUTBOX_REFUSED && events.size() == 1) note(events.front(), Kept::kRefused);
+  if (written.code == OUTBOX_REFUSED && events.size() == 1)
+    NoteKept(Row(events.front()), events.front(), Kept::kRefused);
   if (written.code != OUTBOX_OK) return;
   bool first = true;
   const Time now = Now();
   for (std::size_t i = 0; i < events.size(); ++i) {
     if (i < written.kept.size() && written.kept[i] != 0) {
-      note(events[i], Kept::kStillThere);
+      NoteKept(Row(events[i]), events[i], Kept::kStillThere);
       continue;
     }
     returned_.Removed(View(Row(events[i]).row_id), View(Row(events[i]).event_id), std::exchange(first, false), now);
   }
+}
+
+void ShardRunner::NoteKept(const outbox_event& row, EventIndex e, Kept why) {
+  kept_why_ = fmt::format("event {} for topic '{}' (row {}): {}", View(row.event_id), View(row.topic), View(row.row_id),
+                          WhyKept({e, OUTBOX_DELIVERED, 0, static_cast<std::int32_t>(why)}).text);
 }
 
 void ShardRunner::NoteReturn(const outbox_event& row, bool elsewhere) {

@@ -15,6 +15,9 @@ using Time = std::int64_t;  // microseconds on the caller's clock
 inline constexpr Time kForever = std::numeric_limits<Time>::max() / 4;
 inline constexpr Time kMillisecond = 1'000;
 inline constexpr Time kSecond = 1'000'000;
+// The pause before the removal of a delivered row that something puts back: only an operator retries it. Much longer
+// than max_retry_backoff can be, so that the two cannot be confused.
+inline constexpr Time kNotByItself = 365 * 24 * 3600 * kSecond;
 
 struct FailurePolicy {
   std::uint32_t max_attempts = 10;

@@ -303,7 +303,10 @@ void ShardRunner::Arrived(Reading reading) {
     const ReturnedRows::Seen seen = returned_.Read(View(row.row_id), View(row.event_id), Now());
     if (seen == ReturnedRows::Seen::kNew) continue;
     reading.events[i].returned = seen == ReturnedRows::Seen::kBackAgain;
-    if (seen != ReturnedRows::Seen::kBackAgain) NoteReturn(row, seen == ReturnedRows::Seen::kBackElsewhere);
+    if (seen == ReturnedRows::Seen::kBackAgain)
+      NoteKept(row, {}, Kept::kCameBack);
+    else
+      NoteReturn(row, seen == ReturnedRows::Seen::kBackElsewhere);
   }
   const BatchIndex b = engine_.Reserved(reading.reservation, reading.events);
   if (b >= batches_.size()) {

@@ -96,6 +96,8 @@ class ShardRunner : private publish::PublisherListener {
   void Confirmed(const Written& written);
   void Recorded();
   void NoteReturn(const outbox_event& row, bool elsewhere);
+  // For the observation: the newest row that stays, and why. `e` matters for kRefused only.
+  void NoteKept(const outbox_event& row, EventIndex e, Kept why);
   [[nodiscard]] publish::Refusal WhyKept(const FailedEvent& failed) const;
   void LogFailure(const FailedEvent& failed, const publish::Refusal& why);
   void LogKept(const FailedEvent& failed, const publish::Refusal& why);

@@ -9,7 +9,6 @@
 namespace outbox::engine {
 namespace {
 
-constexpr Time kNotByItself = 365 * 24 * 3600 * kSecond;
 constexpr Time kFirstRemoval = 10 * kSecond;  // the obstacle may have been a passing lock
 
 // Answers that will not become others by asking again.

@@ -322,8 +322,8 @@ void KafkaPublisher::TakeError(const Producer& producer, rd_kafka_event_t* event
       TakeConnectionError(producer, error, text);
       break;
     case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN: {
-      const auto servers = settings_.properties.find("bootstrap.servers");
-      all_down_ = text + (servers != settings_.properties.end() ? ", looked at " + servers->second : std::string());
+      const std::string_view servers = settings_.Servers();
+      all_down_ = text + (servers.empty() ? std::string() : ", looked at " + std::string(servers));
       if (only_lost_ && state_.up()) {
         if (!doubted_) doubted_ = Clock::now();
       } else {
@@ -350,7 +350,7 @@ void KafkaPublisher::TakeRefusal(const Producer& producer, rd_kafka_resp_err_t e
 }
 
 void KafkaPublisher::TakeConnectionError(const Producer& producer, rd_kafka_resp_err_t error, const std::string& text) {
-  const ConnectionError explained = ExplainConnection(error, text, producer.certificates());
+  const ConnectionError explained = ExplainConnection(error, text, producer.certificates(), settings_.Servers());
   if (ConnectGate::Prevented(text)) return;
   const std::string why = Describe(explained);
   only_lost_ = explained.kind == ConnectionError::Kind::kLost;

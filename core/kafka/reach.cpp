@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <charconv>
 
 #include "kafka/errors.hpp"
@@ -31,19 +32,44 @@ std::string ExplainLogin(rd_kafka_resp_err_t error, const std::string& said, con
   return said + "; correct sasl.username and sasl.password, or sasl.mechanism, in /publisher/kafka";
 }
 
-std::string ExplainAddress(rd_kafka_resp_err_t error, const std::string& said) {
+std::string ExplainAddress(rd_kafka_resp_err_t error, const std::string& said, bool configured) {
   if (error == RD_KAFKA_RESP_ERR__RESOLVE) return "the name does not resolve: " + said;
-  if (Has(said, "refused")) return "the address refuses connections: " + said;
+  if (Has(said, "refused"))
+    return (configured ? "nothing listens there: " : "the address refuses connections: ") + said;
   // librdkafka guesses at a very old broker.
   if (Has(said, "ApiVersionRequest failed: Local: Timed out")) return "the address does not answer: no answer in time";
   if (Has(said, "onnect to ") || Has(said, "imed out")) return "the address does not answer: " + said;
   return "the address closes connections before they can be used: " + said;
 }
 
+std::string ToLower(std::string_view text) {
+  std::string lower(text);
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return lower;
+}
+
 }  // namespace
 
+bool NamesAddress(std::string_view servers, std::string_view address) {
+  const std::string wanted = ToLower(address);
+  for (std::size_t at = 0; at <= servers.size();) {
+    const std::size_t comma = std::min(servers.find(',', at), servers.size());
+    std::string_view server = servers.substr(at, comma - at);
+    at = comma + 1;
+    if (const auto scheme = server.find("://"); scheme != std::string_view::npos) server.remove_prefix(scheme + 3);
+    server = server.substr(0, server.find('/'));  // the library ignores a path
+    while (server.starts_with(' ')) server.remove_prefix(1);
+    while (server.ends_with(' ')) server.remove_suffix(1);
+    const std::string named = ToLower(server);
+    // The port may be left out.
+    if (!named.empty() && (named == wanted || named + ":9092" == wanted)) return true;
+  }
+  return false;
+}
+
 ConnectionError ExplainConnection(rd_kafka_resp_err_t error, const std::string& text,
-                                  const CertificateTroubles& certificates) {
+                                  const CertificateTroubles& certificates, std::string_view servers) {
   ConnectionError explained;
   std::string said = text;
   // "ssl://kafka:9093/1: ..."; also "kafka:9093/bootstrap: ..."
@@ -64,6 +90,7 @@ ConnectionError ExplainConnection(rd_kafka_resp_err_t error, const std::string& 
       explained.name.clear();
     }
   }
+  explained.configured = explained.broker < 0 || NamesAddress(servers, explained.address);
   const bool connecting =
       std::any_of(kBeforeUse.begin(), kBeforeUse.end(), [&](const char* state) { return Has(text, state); });
   said = WithoutTimes(std::move(said));
@@ -72,7 +99,7 @@ ConnectionError ExplainConnection(rd_kafka_resp_err_t error, const std::string& 
     explained.why = ExplainLogin(error, said, certificates.Of(explained.address));
   } else if (error == RD_KAFKA_RESP_ERR__RESOLVE || connecting) {
     explained.kind = ConnectionError::Kind::kUnreachable;
-    explained.why = ExplainAddress(error, said);
+    explained.why = ExplainAddress(error, said, explained.configured);
   } else {
     explained.why = said;
   }
@@ -82,6 +109,10 @@ ConnectionError ExplainConnection(rd_kafka_resp_err_t error, const std::string& 
 std::string Describe(const ConnectionError& error) {
   const bool login = error.kind == ConnectionError::Kind::kLogin;
   if (error.broker < 0) return error.address + (error.address.empty() ? "" : ": ") + error.why;
+  if (error.configured)
+    return "broker " + std::to_string(error.broker) + " at " + error.address +
+           ", which bootstrap.servers names, cannot be " + (login ? "used: " : "reached: ") + error.why +
+           (login ? "" : "; see that it runs, and that this machine can reach it");
   return "broker " + std::to_string(error.broker) + " advertises " + error.address +
          (login ? " and cannot be used there: " : ", and cannot be reached there: ") + error.why +
          (login ? ""

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "kafka/certificates.hpp"
@@ -23,10 +24,15 @@ struct ConnectionError {
   std::string name;          // "ssl://kafka:9093/1", as librdkafka names the broker
   std::string address;       // "kafka:9093"
   std::int32_t broker = -1;  // -1 = one of bootstrap.servers
-  std::string why;           // one sentence, with what to do
+  bool configured = false;  // bootstrap.servers names the address, so that no broker's advertised.listeners is to blame
+  std::string why;          // one sentence, with what to do
 };
+// `servers` is the value of bootstrap.servers.
 [[nodiscard]] ConnectionError ExplainConnection(rd_kafka_resp_err_t error, const std::string& text,
-                                                const CertificateTroubles& certificates);
+                                                const CertificateTroubles& certificates, std::string_view servers);
+
+// True if one of `servers`, a list as in bootstrap.servers, is `address`, host and port as librdkafka writes them.
+[[nodiscard]] bool NamesAddress(std::string_view servers, std::string_view address);
 
 // "broker 1 advertises kafka:9092 ..."
 [[nodiscard]] std::string Describe(const ConnectionError& error);

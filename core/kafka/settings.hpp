@@ -38,6 +38,11 @@ struct Settings {
   // A text of librdkafka's without secrets in it. Empty: there are none.
   std::function<std::string(std::string_view)> clean;
 
+  // "" if there is none.
+  [[nodiscard]] std::string_view Servers() const {
+    const auto servers = properties.find("bootstrap.servers");
+    return servers == properties.end() ? std::string_view() : servers->second;
+  }
   [[nodiscard]] Properties Now() const { return properties_now ? properties_now() : properties; }
   [[nodiscard]] std::vector<std::string> TakeSecretProblems() const {
     return secret_problems ? secret_problems() : std::vector<std::string>();

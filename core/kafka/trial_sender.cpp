@@ -170,7 +170,7 @@ void TrialSender::TakeError(rd_kafka_event_t* event) {
   logger_->debug("librdkafka, trials: {}", text);
   if (ConnectGate::Prevented(text)) return;
   if (error != RD_KAFKA_RESP_ERR__AUTHENTICATION && error != RD_KAFKA_RESP_ERR__SSL) return;
-  const ConnectionError explained = ExplainConnection(error, text, producer_->certificates());
+  const ConnectionError explained = ExplainConnection(error, text, producer_->certificates(), settings_.Servers());
   if (explained.kind != ConnectionError::Kind::kLogin) return;
   logins_.Refused();
   gate_->Refused(explained.address, Clock::now());

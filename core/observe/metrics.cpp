@@ -97,7 +97,8 @@ void WriteBacklog(Exposition& out, const Backlog& backlog) {
         "not known now, or all that waits is blocked.",
         backlog.oldest_age);
   gauge("outbox_relay_retrying_events", "Events that have failed and are due again later.", of(&Stats::retrying));
-  gauge("outbox_relay_blocked_events", "Events that wait for an operator, with the rest of their keys.",
+  gauge("outbox_relay_blocked_events",
+        "Events that were given up and wait for an operator; later events of their keys are not counted.",
         of(&Stats::blocked));
   gauge("outbox_relay_dead_events", "Dead letters.", of(&Stats::dead));
   gauge("outbox_relay_undeletable_events",

@@ -77,7 +77,7 @@ OutboxState StateOf(const Stats& stats, bool has_leases) {
   if (!has_leases) return {"waiting", "events wait; this storage does not tell whether a relay runs"};
   if (stats.shards_owned == 0) return {"no_relay", "events wait and no relay works on them"};
   if (stats.shards_owned < stats.shards_total) return {"partly", "some shards have no relay"};
-  if (stats.blocked > 0) return {"blocked", "a relay is at work, and some keys wait for an operator"};
+  if (stats.blocked > 0) return {"blocked", "a relay is at work, and events that were given up wait for an operator"};
   return {"working", "a relay is at work"};
 }
 

@@ -81,9 +81,17 @@ Error Explain(const sql::Tables& tables, unsigned number, const std::string& sql
     case 1317:  // killed
       return error(OUTBOX_TIMEOUT);
     case 1290:
-    case 1792:
     case 1836:
-      return error(OUTBOX_UNAVAILABLE, "the server is read-only, so what is sent could not be confirmed");
+      return error(
+          OUTBOX_UNAVAILABLE,
+          "the server is read-only, so what is sent could not be confirmed; where it stays so, set 'host' to the"
+          " server that takes writes, or: set global read_only = off;");
+    case 1792:
+      // Not overridden: somebody has set it, perhaps to stop writes.
+      return error(OUTBOX_UNAVAILABLE,
+                   "the session is read-only, so what is sent could not be confirmed: transaction_read_only (MariaDB:"
+                   " tx_read_only) is on for new sessions; take it out of the server's init_connect, or: set global"
+                   " transaction_read_only = off; (MariaDB: tx_read_only)");
     case 1146:  // no such table
     case 1054:  // no such column
     case 1305:  // no such procedure
@@ -136,6 +144,11 @@ Error ExplainConnect(const sql::Tables& tables, unsigned number, const std::stri
   if (number == 2026 && !passing && (has("ertificate") || has("ertification") || has("does not support")))
     return Named(OUTBOX_BAD_CONFIG, number, "", message,
                  "correct 'tls', 'tls_ca' and 'host', or the server's certificate");
+  // The server hangs up after the first statement.
+  if (has("init_connect"))
+    return Named(OUTBOX_UNAVAILABLE, number, "", message,
+                 "the server's init_connect fails for this user: see the server's error log, and correct"
+                 " @@global.init_connect");
   return Named(OUTBOX_UNAVAILABLE, number, "", message);
 }
 

@@ -9,6 +9,7 @@
 #include "postgres/ids.hpp"
 #include "postgres/others.hpp"
 #include "postgres/pooler.hpp"
+#include "postgres/role_settings.hpp"
 #include "postgres/schema.hpp"
 
 namespace outbox::postgres {
@@ -63,7 +64,7 @@ class Check {
       Add(true, "PostgreSQL " + row[1].value_or("") + " is too old", "use PostgreSQL 13 or newer");
       return false;
     }
-    if (row[2] == "on") throw ReadOnly();
+    if (row[2] == "on") throw WhyReadOnly(db_);
     if (row[4] == "off" || row[5] == "off")
       Add(false,
           "rows are seen before they are safe on disk (fsync=" + row[4].value_or("") + ", synchronous_commit=" +
@@ -91,7 +92,8 @@ class Check {
            " pg_class d on d.relnamespace = m.oid and d.relname = cast(:again as text) order by p.place limit 1))",
            {table.name, t_.schema, table.name}});
       if (rows.empty()) {
-        Add(true, "table " + Name(table.name) + " is missing", sql::kMigrate);
+        const std::string fix = FixMissingTable(db_, db_.given());
+        Add(true, "table " + Name(table.name) + " is missing", complete || fix == sql::kMigrate ? fix : "");
         complete = false;
         continue;
       }

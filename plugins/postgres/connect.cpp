@@ -222,7 +222,13 @@ Native Connect(const std::string& complete) {
                                         "has expired (libpq does not say"
                                         " which)";
   if (refused) throw Error(OUTBOX_BAD_CONFIG, "PostgreSQL: " + OneLine(text) + certificate + "; correct 'connection'");
-  throw Error(OUTBOX_UNAVAILABLE, "PostgreSQL: " + OneLine(text));
+  // With target_session_attrs=read-write libpq itself refuses such a session.
+  const char* const read_only =
+      text.find("session is read-only") == std::string::npos
+          ? ""
+          : "; the server is a standby, or default_transaction_read_only is on for the role, the"
+            " database or the server";
+  throw Error(OUTBOX_UNAVAILABLE, "PostgreSQL: " + OneLine(text) + read_only);
 }
 
 }  // namespace outbox::postgres

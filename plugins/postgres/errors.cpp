@@ -45,12 +45,16 @@ std::string Grants(const sql::Tables& t, const std::string& role) {
          t.shard + ", " + t.meta + to;
 }
 
+Error ReadOnly(const std::string& what, const std::string& fix) {
+  return {OUTBOX_UNAVAILABLE, "PostgreSQL: " + what + ", so what is sent could not be confirmed; " + fix, "25006"};
+}
+
 Error ReadOnly() {
-  return {
-      OUTBOX_UNAVAILABLE,
-      "PostgreSQL: the server is read-only, so what is sent could not be confirmed; where it stays so, connect to the"
-      " primary, with target_session_attrs=read-write and all hosts in 'connection'",
-      "25006"};
+  return ReadOnly(
+      "the server or this session is read-only",
+      std::string("if it is a standby: ") + kUsePrimary +
+          "; else see what has set default_transaction_read_only: `select source from pg_settings where name ="
+          " 'default_transaction_read_only'` in a session of the relay's role");
 }
 
 Error Explain(const sql::Tables& tables, const std::string& sqlstate, const std::string& message) {

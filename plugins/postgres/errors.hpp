@@ -17,8 +17,11 @@ inline constexpr const char* kStatementTimeout = "57014";
 // `message` is the server's primary message alone: detail and context quote rows. BAD_CONFIG names what mends it.
 Error Explain(const sql::Tables& tables, const std::string& sqlstate, const std::string& message);
 
-// A state, not a mistake: a server that is about to take over, or that protects itself.
-Error ReadOnly();
+// A state, not a mistake: a server that is about to take over, or that protects itself, or a session that was set so.
+inline constexpr const char* kUsePrimary =
+    "where it stays so, connect to the primary, with target_session_attrs=read-write and all hosts in 'connection'";
+Error ReadOnly(const std::string& what, const std::string& fix);
+Error ReadOnly();  // where the server could not be asked which of these it is
 
 // Transient for the server: the same statement is tried again at once.
 bool IsConflict(const std::string& sqlstate);

@@ -2,6 +2,7 @@
 #include "postgres/adapter.hpp"
 #include "postgres/check.hpp"
 #include "postgres/errors.hpp"
+#include "postgres/role_settings.hpp"
 #include "postgres/schema.hpp"
 #include "sql/counts.hpp"
 #include "sql/outbox_table.hpp"
@@ -49,6 +50,7 @@ void Adapter::ApplySchema(const SchemaWish& wish) {
 
 void Adapter::RequireOutbox(Wire& db) {
   const auto& t = config_->tables;
+  RequireSchema(db, t);
   sql::RequireOutbox(
       t.event,
       db.Run({"select cast(attname as text), format_type(atttypid, null) from pg_attribute where attrelid ="

@@ -7,6 +7,7 @@
 #include "postgres/array.hpp"
 #include "postgres/errors.hpp"
 #include "postgres/read_sql.hpp"
+#include "postgres/role_settings.hpp"
 #include "sql/text.hpp"
 
 namespace outbox::postgres {
@@ -144,7 +145,7 @@ void Reader::CheckTail(const Call& call, const Result& r) {
   if (r.IsNull(tail, kId) || static_cast<std::uint64_t>(r.Number(tail, kId)) != call.token)
     throw Error(OUTBOX_LEASE_LOST, "shard " + std::to_string(call.shard) + " is not leased under this token");
   // Rows could be read and sent, and then not be deleted.
-  if (!r.IsNull(tail, kReadOnly)) throw ReadOnly();
+  if (!r.IsNull(tail, kReadOnly)) throw WhyReadOnly(wire_);
 }
 
 Result Reader::AskAll(const Call& call, const Shard& shard, std::int64_t rows, std::int32_t bytes,

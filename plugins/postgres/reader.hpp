@@ -70,7 +70,7 @@ class Reader {
   Result AskAlone(const Call& call, const Position& at, std::int64_t rows, std::int32_t bytes, long long upto);
   Next Take(const Call& call, const ReserveRequest& request, Shard& shard, BatchBuilder& batch);
   void TakeStep(const Call& call, const ReserveRequest& request, Shard& shard, BatchBuilder& batch);
-  static void CheckTail(const Call& call, const Result& result);
+  void CheckTail(const Call& call, const Result& result);
   // False = the batch is full.
   bool AddLate(const ReserveRequest& request, const Page& page, BatchBuilder& batch,
                std::set<long long>* seen = nullptr);

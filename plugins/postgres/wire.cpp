@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "postgres/errors.hpp"
+#include "postgres/role_settings.hpp"
 
 namespace outbox::postgres {
 namespace {
@@ -350,8 +351,29 @@ bool Wire::AwaitNotification() {
 void Wire::Throw(const Result& result) {
   const std::string state = Field(result, PG_DIAG_SQLSTATE);
   if (state.empty()) throw Lost();
-  failure_ = {Field(result, PG_DIAG_MESSAGE_PRIMARY), Field(result, PG_DIAG_CONTEXT)};
-  throw Explain(tables_, state, Field(result, PG_DIAG_MESSAGE_PRIMARY));
+  const LastFailure failure{Field(result, PG_DIAG_MESSAGE_PRIMARY), Field(result, PG_DIAG_CONTEXT)};
+  const Error error =
+      failure.within_function() ? Explain(tables_, state, failure.message) : ExplainBySettings(state, failure.message);
+  failure_ = failure;
+  throw error;
+}
+
+Error Wire::ExplainBySettings(const std::string& state, const std::string& message) {
+  const bool read_only = state == "25006", missing = state == "42P01";
+  if ((read_only || missing) && !explaining_) {
+    explaining_ = true;
+    RollBack();  // the transaction has failed, and in it nothing more can be asked
+    try {
+      Error error = read_only ? WhyReadOnly(*this)
+                              : Error(OUTBOX_BAD_CONFIG,
+                                      "PostgreSQL: " + message + "; " + FixMissingTable(*this, tables_), state);
+      explaining_ = false;
+      return error;
+    } catch (const Error&) {  // what is known without asking has to do
+      explaining_ = false;
+    }
+  }
+  return Explain(tables_, state, message);
 }
 
 Error Wire::Lost() {

@@ -84,6 +84,8 @@ class Wire : public sql::Statements {
   void Script(const std::string& sql);  // statements without parameters, in one transaction of their own
 
   void RollBack() noexcept;  // ends a transaction, where the connection still works
+  // As the connection finds them: without the schema that a search path leads to.
+  [[nodiscard]] const sql::Tables& given() const { return tables_; }
   // Of the last statement that the server refused.
   struct LastFailure {
     std::string message, context;
@@ -114,6 +116,8 @@ class Wire : public sql::Statements {
   void Wait(bool also_writing);
   [[nodiscard]] bool WaitInTime(bool also_writing);  // false = no time is left, or it was cancelled
   [[noreturn]] void Throw(const Result& result);
+  // Explains a refusal that a setting of the role may have caused: rolls back, then asks the server for more.
+  [[nodiscard]] Error ExplainBySettings(const std::string& state, const std::string& message);
   [[nodiscard]] Error Lost();
 
   Native connection_;
@@ -123,6 +127,7 @@ class Wire : public sql::Statements {
   bool broken_ = false;
   bool owned_ = false;
   LastFailure failure_;
+  bool explaining_ = false;
   std::map<std::string, std::string> prepared_;  // by Run: name by SQL; what a relay asks is a handful of statements
   struct Text {
     std::string sql;

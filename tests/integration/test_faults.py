@@ -71,7 +71,9 @@ class BrokerTest(FaultTest):
         relay = self.sqlite(broker.bootstrap)
         self.emit(relay, lines("orders", 100))
         relay.start()
-        relay.wait_for_log("broker cannot be used")
+        relay.wait_for_log(f"broker cannot be used: {broker.bootstrap}: nothing listens there: [^\"]*Connection refused")
+        self.assertRegex(relay.command("check").stdout,
+                         rf"(?m)^error +no answer from Kafka at {broker.bootstrap}: {broker.bootstrap}: nothing listens there: ")
         broker.start()
         broker.create_topic("orders")
         self.wait_for_backlog(relay, 0)
@@ -84,6 +86,7 @@ class BrokerTest(FaultTest):
         self.assertEqual(relay.stop(), 0)
         self.assertEqual(list(dict.fromkeys(self.payloads(broker.bootstrap, "orders"))), [str(i) for i in range(200)])
         self.assertEqual(relay.log().count("broker cannot be used"), 2, "one line a change of state")
+        self.assertNotIn("advertise", relay.log(), "its address is the configured one")
         with sqlite3.connect(self.path) as link:
             self.assertEqual(link.execute("select count(*) from outbox_retry").fetchone()[0], 0, "no attempt is spent")
 

@@ -3,6 +3,7 @@
 import concurrent.futures
 import contextlib
 import json
+import signal
 import sqlite3
 import time
 import unittest
@@ -37,6 +38,17 @@ class KeptRowsTest(unittest.TestCase):
         self.addCleanup(database.close)
         self.numbers, self.database = database.numbers, database
         return self.begin("postgres", database.options(), database.run, **more)
+
+    def sqlite(self, **more):
+        folder = TemporaryFolder("kept")
+        self.addCleanup(folder.remove)
+        path = folder.path / "outbox.db"
+
+        def run(sql):
+            with sqlite3.connect(path, timeout=60) as link:
+                link.executescript(sql)
+
+        return self.begin("sqlite", {"path": str(path)}, run, **more)
 
     def insert(self, values):
         self.run_sql("insert into outbox_event (topic, aggregate_id, event_type, payload) " + values)
@@ -163,25 +175,52 @@ class KeptRowsTest(unittest.TestCase):
         self.judge_locked(relay, database.connect, "another transaction")
 
     def test_sqlite_trigger_on_one_row_b98_b101(self):
-        folder = TemporaryFolder("kept")
-        self.addCleanup(folder.remove)
-        path = folder.path / "outbox.db"
-
-        def run(sql):
-            with sqlite3.connect(path, timeout=60) as link:
-                link.executescript(sql)
-
-        relay = self.begin("sqlite", {"path": str(path)}, run, retry="2s")
+        relay = self.sqlite(retry="2s")
         self.insert(f"with recursive n (i) as (select 1 union all select i + 1 from n where i < 3000)"
                     f" select '{self.topic}', 'k' || i, 'T', 'p' from n")
-        run("create trigger keep before delete on outbox_event when old.id = 1703 begin"
+        self.run_sql("create trigger keep before delete on outbox_event when old.id = 1703 begin"
             " select raise(abort, 'needed'); end")
         self.judge_one_of_many(relay, 3000, 1703)
-        run("drop trigger keep; create trigger keep before delete on outbox_event when old.id = 1703 begin"
+        self.run_sql("drop trigger keep; create trigger keep before delete on outbox_event when old.id = 1703 begin"
             " select raise(ignore); end")
         again = relay.command("unblock", "--all")
         self.assertIn("does not let", again.stderr)
-        run("drop trigger keep")
+        self.run_sql("drop trigger keep")
+        self.wait_for(relay, 0, 0)
+        self.assertEqual(relay.stop(), 0)
+
+    def test_sqlite_rows_that_come_back_are_left_to_the_operator(self):
+        relay = self.sqlite()
+        self.run_sql("create trigger back after delete on outbox_event begin insert into outbox_event"
+                     " (id, event_id, topic, aggregate_id, event_type, payload) values"
+                     " (old.id, old.event_id, old.topic, old.aggregate_id, old.event_type, old.payload); end")
+        self.insert(f"values ('{self.topic}', 'k1', 'T', 'p'), ('{self.topic}', 'k2', 'T', 'p')")
+        relay.start()
+        # What came back is met when the relay reads from the oldest row, as after a pause beyond its lease.
+        for times in (1, 2):
+            wait_until(lambda: self.published() == 2 * times, 30, "the rows are sent once more")
+            wait_until(lambda: self.metric("outbox_relay_events_confirmed_total") == 2 * times, 30, "and removed")
+            relay.send(signal.SIGSTOP)
+            wait_until(lambda: self.status(relay)["shards_owned"] == 0, 30, "the lease has ended")
+            relay.send(signal.SIGCONT)
+        self.wait_for(relay, 2, 2)
+        wait_until(lambda: self.ready()[0] == 503, 30, "nothing is removed")
+        self.assertRegex(self.ready()[1], rf"(?m)^undeletable: .* the last one was event [0-9a-f-]+ for topic '{self.topic}' "
+                                          r"\(row [12]\): its row was removed after the delivery and came back")
+        event = json.loads(relay.command("dead", "list", "--undeletable", "--json").stdout.splitlines()[0])
+        self.assertEqual((event["reason"], event["next_try_at"]), ("came_back", None))
+        shown = relay.command("dead", "show", event["event_id"]).stdout
+        self.assertRegex(shown, "(?m)^next try +none by itself; `outbox-relay unblock` retries the removal$")
+        said = relay.command("explain", event["event_id"]).stdout
+        self.assertIn("its removal is not retried by itself", said)
+        self.assertIn(f"-> remove what puts the row back, then: outbox-relay unblock {event['event_id']}", said)
+        self.assertRegex(relay.command("find", event["event_id"], "--json").stdout, '"next_try_at":null')
+        # Still there after the removal: from then on the relay retries it.
+        again = relay.command("unblock", "--all")
+        self.assertEqual(again.returncode, 1, again.stdout + again.stderr)
+        self.assertRegex(relay.command("explain", event["event_id"]).stdout, "its removal is tried again at 20")
+        self.run_sql("drop trigger back")
+        self.assertEqual(relay.command("unblock", "--all").returncode, 0)
         self.wait_for(relay, 0, 0)
         self.assertEqual(relay.stop(), 0)
 

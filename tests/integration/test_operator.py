@@ -32,6 +32,7 @@ class Operator(test_end_to_end.EndToEnd):
     def prepare_database(self):
         self.topic = self.topics[0]
 
+    text_ids = True  # as the outbox stores event ids
     lenient = ""  # SQL in front of an update that the server would refuse otherwise
 
     def open_relay(self, on_exhausted, **settings):
@@ -106,7 +107,8 @@ class Operator(test_end_to_end.EndToEnd):
         self.assertNotIn("Привет", shown)
         self.assertIn("Привет", self.do("dead", "show", first, "--payload"))
         self.assertEqual(self.records_of("dead", "show", first, "--payload")[0]["payload"], "Привет\0")
-        self.assertIn("no event nothing is dead", self.do("dead", "show", "nothing", code=1))
+        nothing = str(uuid.uuid4())
+        self.assertIn(f"no event {nothing} is dead", self.do("dead", "show", nothing, code=1))
         self.assertEqual(self.explain(first)["why"], "dead")
 
         # By its id, mended first: the same event id, delivered by the relay that runs.
@@ -150,6 +152,11 @@ class Operator(test_end_to_end.EndToEnd):
         self.assertEqual({r["event_id"]: r["state"] for r in self.records_of("dead", "list", "--blocked")},
                          {head: "blocked", loose: "blocked"})
 
+        # What waits behind a blocked event is in the backlog and not in this count, as docs and --help say.
+        status = self.status()
+        self.assertEqual((status["state"], status["blocked"], status["backlog"]), ("blocked", 2, 3))
+        self.assertRegex(self.do("status"), r"(?m)^state +blocked \(a relay is at work, and events that were given up wait")
+        self.assertIn("blocked counts the events that were given up", self.do("status", "--help"))
         seen = self.explain(head)
         self.assertEqual((seen["why"], seen["waiting_behind"], seen["reason"]), ("blocked", 1, "bad_topic"))
         seen = self.explain(tail)
@@ -198,7 +205,12 @@ class Operator(test_end_to_end.EndToEnd):
         self.assertEqual(self.explain(first)["rows_before"], 0)
         self.assertIn("shard 0 is held by nobody", self.do("explain", second))
         self.assertIn("no trace", self.do("explain", str(uuid.uuid4())))
-        self.assertIn("-> there are events of a key of this name: outbox-relay explain --key k-1", self.do("explain", "k-1"))
+        key = str(uuid.uuid4())
+        self.emit(key, topic=self.topic)
+        self.assertIn(f"-> there are events of a key of this name: outbox-relay explain --key {key}", self.do("explain", key))
+        said = self.do("explain", "k-1", code=2)
+        self.assertIn("\"k-1\" is not a UUID", said)
+        self.assertIn("There are events of a key of this name: outbox-relay explain --key k-1", said)
         self.assertEqual(self.records_of("dead", "list"), [])
 
     def test_find(self):
@@ -209,9 +221,10 @@ class Operator(test_end_to_end.EndToEnd):
         self.assertEqual(self.records_of("find", events[3], "--payload")[0]["payload"], "pay-3")
         for nothing in (("--state", "blocked"), ("--topic", "no such*"), ("--older-than", "1h"), ("--type", "odd")):
             self.assertEqual(self.records_of("find", *nothing), [], nothing)
-        told = self.do("find", "k-1", events[0], code=1)
+        absent = str(uuid.uuid4())
+        told = self.do("find", absent, events[0], code=1)
         self.assertIn(f"  {events[0]}  ", told)
-        self.assertIn("not in the outbox and not dead: k-1; ", told)
+        self.assertIn(f"not in the outbox and not dead: {absent}; ", told)
         self.assertEqual(self.records_of("find", "--newer-than", "1h", "--limit", 3)[2]["event_id"], events[2])
 
         # Page by page, from the outbox into the dead letters.
@@ -229,6 +242,28 @@ class Operator(test_end_to_end.EndToEnd):
             place = ["--after", more[1]] if more else None
         self.assertEqual(pages, waiting + dead)
         self.assertIn("expected outbox:ROW", self.do("find", "--after", "7", code=2))
+
+    def test_event_ids_that_are_none(self):
+        event = self.emit("k-1", topic=self.topic)
+        for command in (["explain"], ["find"], ["unblock"], ["dead", "show"], ["dead", "requeue"], ["dead", "discard"]):
+            for wrong in ("notauuid", event[:-1], event + "0"):
+                ids = [wrong] if command[-1] in ("explain", "show") else [event, wrong]
+                with self.subTest(command, wrong=wrong):
+                    said = self.do(*command, *ids, code=2)
+                    self.assertRegex(said, f"^outbox-relay {' '.join(command)}: \"{wrong}\" is not a UUID, and no event has it as"
+                                           " its event id; give an event id such as 0d5f3c52-.*`outbox-relay find --key KEY`")
+                    self.assertEqual(len(said.splitlines()), 1, said)
+            self.assertIn("An event id is a UUID", self.do(*command, "--help"))
+        # Every form of a UUID that PostgreSQL takes.
+        for form in (event.upper(), "{" + event + "}", event.replace("-", ""), "{" + event.replace("-", "").upper() + "}"):
+            with self.subTest(form):
+                self.assertEqual(self.explain(form)["event_id"], event)
+                self.assertEqual([r["event_id"] for r in self.records_of("find", form, event)], [event])
+                for command in (["unblock"], ["dead", "requeue"], ["dead", "discard"], ["dead", "show"]):
+                    self.assertIn(event, self.do(*command, form, code=1))
+        if self.text_ids:
+            self.sql(f"update outbox_event set event_id = 'odd' where event_id = '{event}'")
+            self.assertEqual(self.explain("odd")["event_id"], "odd")
 
     def test_values_at_the_limits_of_their_types_b108(self):
         """None of them may end what an operator or a monitoring asks for, nor keep an event from going out."""
@@ -312,6 +347,7 @@ class SqliteOperatorTest(Operator, test_end_to_end.SqliteTest):
 
 
 class PostgresOperatorTest(Operator, test_end_to_end.PostgresTest):
+    text_ids = False
     extremes = ("'infinity'", "'-infinity'", "'294276-12-31 23:59:59.999999+00'", "'4714-11-24 00:00:00+00 BC'",
                 "'0001-01-01 00:00:00+00'", "'9999-12-31 23:59:59.999999+00'", "'epoch'")
 

@@ -117,6 +117,28 @@ class SignalTest(ProcessTest):
         self.assertEqual((emit.returncode, out), (0, "2 events committed\n"))
         self.assertEqual(broker.stop(signal.SIGTERM), 0)
 
+    def test_a_stop_during_the_start(self):
+        """Before the configuration is read, and so before any plugin is loaded. Here its reading lasts: nobody writes it."""
+        binary = find_binary()
+        cases = [("run", number, 0) for number in STOPS] + [("status", signal.SIGTERM, -signal.SIGTERM)]
+        for command, number, code in cases:
+            with self.subTest(command, number=number):
+                pipe = self.folder / f"{command}-{number}.json"
+                os.mkfifo(pipe)
+                process = Process([binary, command, "-c", pipe], self.folder / f"{command}-{number}.log", environment(binary))
+                self.addCleanup(lambda process=process: process.returncode is None and process.kill())
+                writer = wait_until(lambda pipe=pipe: self.writer(pipe), 30, "it reads the configuration")
+                self.addCleanup(os.close, writer)
+                self.assertEqual(process.stop(number), code, process.log_text())
+                self.assertIn("stopped before it had started" if code == 0 else "", process.log_text())
+
+    def writer(self, pipe):
+        """A descriptor, or nothing while nobody reads the pipe."""
+        try:
+            return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:
+            return None
+
     def test_two_signals_at_once_are_one_stop_b118(self):
         for first, second in [(signal.SIGTERM, signal.SIGINT), (signal.SIGTERM, signal.SIGTERM)] * 4:
             relay = self.ready(self.started())
@@ -261,12 +283,19 @@ class OutputTest(ProcessTest):
                                        check=False, timeout=60)
                 self.assertEqual(ended.returncode, 1, ended.stderr)
                 self.assertIn("outbox-relay: the output could not be written: No space left on device", ended.stderr)
-        find = subprocess.Popen([binary, "find", "--json", "--limit", "2000", *config], stdout=subprocess.PIPE,
-                                stderr=subprocess.PIPE, text=True, env=env)
-        find.stdout.close()
-        _, text = find.communicate(timeout=60)
-        self.assertEqual(find.returncode, 1)
-        self.assertIn("could not be written: Broken pipe", text)
+        # Whoever closes the pipe wants no more of it, as with other tools.
+        for command in [*commands, ["find", "--limit", 10, *config], ["find", event, str(uuid.uuid4()), *config],
+                        ["find", "--json", "--limit", 2000, *config]]:
+            with self.subTest(command, pipe="closed"):
+                reader, writer = os.pipe()
+                os.close(reader)
+                ended = subprocess.run([binary, *map(str, command)], stdout=writer, stderr=subprocess.PIPE, text=True, env=env,
+                                       check=False, timeout=60)
+                os.close(writer)
+                self.assertEqual((ended.returncode, ended.stderr), (141, ""))
+        failing = subprocess.run(["sh", "-c", f"{binary} explain notauuid -c {relay.config} | true"], stderr=subprocess.PIPE,
+                                 text=True, env=env, check=True, timeout=60)
+        self.assertIn("is not a UUID", failing.stderr, "an error of its own is still reported")
 
     def test_text_of_others_does_not_reach_the_terminal_b122(self):
         relay = self.sqlite()

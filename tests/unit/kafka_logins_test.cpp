@@ -79,7 +79,7 @@ TEST_CASE("attempts to connect grow rare, up to one a minute where a login is re
 TEST_CASE("librdkafka's errors say which broker, where, and what to do", "[b114][b121]") {
   CertificateTroubles certificates;
   const auto explain = [&](rd_kafka_resp_err_t error, const char* text) {
-    return ExplainConnection(error, text, certificates);
+    return ExplainConnection(error, text, certificates, "db0:9092, SSL://DB2,db3:19092");
   };
   const ConnectionError refused = explain(
       RD_KAFKA_RESP_ERR__TRANSPORT,
@@ -92,6 +92,22 @@ TEST_CASE("librdkafka's errors say which broker, where, and what to do", "[b114]
       "broker 7 advertises db:9092, and cannot be reached there: the address refuses connections: Connect to "
       "ipv4#10.0.0.1:9092 failed: Connection refused; set advertised.listeners of that broker to an address that this "
       "machine can reach, or make this one reachable");
+  // No broker's advertised.listeners is to blame where the address is one of the configured ones.
+  for (const auto& [address, broker] : {std::pair("db2:9092", 2), std::pair("db3:19092", 3)}) {
+    const std::string text = std::string("ssl://") + address + "/" + std::to_string(broker) +
+                             ": Connect to ipv4#10.0.0.2:9092 failed: Connection refused (after 1ms in state CONNECT)";
+    CHECK(
+        Describe(explain(RD_KAFKA_RESP_ERR__TRANSPORT, text.c_str())) ==
+        "broker " + std::to_string(broker) + " at " + address +
+            ", which bootstrap.servers names, cannot be reached: nothing listens there: Connect to ipv4#10.0.0.2:9092 "
+            "failed: Connection refused; see that it runs, and that this machine can reach it");
+  }
+  CHECK(Describe(explain(RD_KAFKA_RESP_ERR__TRANSPORT,
+                         "db0:9092/bootstrap: Connect to ipv4#10.0.0.2:9092 failed: Connection refused (after 1ms in "
+                         "state CONNECT)")) ==
+        "db0:9092: nothing listens there: Connect to ipv4#10.0.0.2:9092 failed: Connection refused");
+  for (const char* other : {"db0:9093", "db3:9092", "b0:9092", ":9092", ""})
+    CHECK_FALSE(NamesAddress("db0:9092, SSL://DB2,db3:19092,", other));
   const ConnectionError first =
       explain(RD_KAFKA_RESP_ERR__RESOLVE,
               "db:9092/bootstrap: Failed to resolve 'db:9092': Name or service not known (after "

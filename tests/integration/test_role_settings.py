@@ -1,0 +1,152 @@
+"""Settings that a role, a database or a server gives to each session of the relay, and that keep it from its outbox: does the
+message name what is set and where, and does its fix help?"""
+
+import json
+import re
+import unittest
+import uuid
+
+from servers import Relay, relay_config, shared_mariadb, shared_mysql, shared_postgres, wait_until
+
+LINE = json.dumps({"topic": "t", "type": "y", "payload": "x"}) + "\n"
+
+
+class PostgresRoleSettingsTest(unittest.TestCase):
+    def setUp(self):
+        self.server = shared_postgres()
+        self.name = f"settings_{uuid.uuid4().hex[:12]}"  # of the database and of the role
+        self.server.create_database(self.name)
+        self.sql(f"create role {self.name} login superuser")
+        self.addCleanup(self.sql, f"drop role {self.name}")
+        self.addCleanup(self.sql, f"drop database {self.name} with (force)")
+
+    def sql(self, text, database="postgres"):
+        return self.server.psql(text, database)
+
+    def relay(self, table="outbox_event"):
+        options = {"connection": self.server.dsn(self.name, self.name), "table": table}
+        relay = Relay(relay_config("postgres", options, "", type="stdout"))
+        self.addCleanup(relay.close)
+        return relay
+
+    def refused(self, relay, command, code, text=None):
+        ended = relay.command(*command, text=text)
+        self.assertEqual(ended.returncode, code, ended.stdout + ended.stderr)
+        return (ended.stdout + ended.stderr).replace('\\"', '"')  # the log of `run` is JSON
+
+    def test_read_only_sessions_name_what_makes_them_so(self):
+        relay = self.relay()
+        self.refused(relay, ["migrate"], 0)
+        role, database = self.name, self.name
+        for what, place in ((f"role {role}", "the role"), (f"database {database}", "the database"),
+                            (f"role {role} in database {database}", "the role in this database")):
+            with self.subTest(what):
+                self.sql(f"alter {what} set default_transaction_read_only = on")
+                fix = f"begin read write; alter {what} reset default_transaction_read_only; commit;"
+                said = (f"the session is read-only, because default_transaction_read_only is on for {place}, so what is sent could"
+                        f" not be confirmed; if the outbox may be written to: {fix}")
+                for command in (["check"], ["emit"]):
+                    self.assertIn(said, self.refused(relay, command, 1, LINE if command == ["emit"] else None))
+                self.refused(relay, ["status"], 0)
+                relay.start().wait_for_log("database cannot be used: [^\"]*" + re.escape(said))
+                self.sql(fix, database)
+                relay.wait_for_log("delivering shard 0")
+                self.assertEqual(relay.stop(), 0)
+
+    def test_search_paths_that_miss_the_outbox(self):
+        relay, named = self.relay(), self.relay("public.outbox_event")
+        self.sql(f"alter role {self.name} set search_path = nowhere")
+        said = self.refused(relay, ["migrate"], 78)
+        self.assertIn("no schema to create tables in; search_path is 'nowhere', set for the role, which leads to no schema that", said)
+        self.assertIn(f'"table": "SCHEMA.outbox_event", or correct the setting: alter role {self.name} reset search_path;', said)
+        self.refused(named, ["migrate"], 0)
+        self.sql("create schema hostile; create table hostile.outbox_event (like public.outbox_event including all)", self.name)
+        for path in ("nowhere", "''", "pg_temp", "hostile", "hostile, public"):
+            with self.subTest(path):
+                self.sql(f"alter role {self.name} set search_path = {path}")
+                for command in (["check"], ["run"], ["status"], ["find"]):
+                    said = self.refused(relay, command, 78)
+                    self.assertIn('has tables of such an outbox: name the schema in /storage/options, "table": "public.outbox_event"',
+                                  said)
+                    self.assertIn(f"alter role {self.name} reset search_path;", said)
+                    self.assertEqual("hostile" in path, 'in schema "hostile" run: outbox-relay migrate' in said, said)
+                self.refused(named, ["check"], 0)
+                self.refused(named, ["status"], 0)
+        self.sql(f"alter role {self.name} reset search_path")
+        self.refused(relay, ["check"], 0)
+
+
+class MariadbSettingsTest(unittest.TestCase):
+    """Of a user without the right to pass by them."""
+
+    server = staticmethod(shared_mariadb)
+
+    def setUp(self):
+        self.maria = self.server()
+        name = f"settings_{uuid.uuid4().hex[:12]}"
+        self.options = self.maria.create_database(name)
+        self.database = name
+        self.maria.sql(f"create user '{name}' identified by 'pw'; grant all on `{name}`.* to '{name}'")
+        self.addCleanup(self.maria.sql, f"drop user '{name}'; drop database `{name}`")
+        self.relay = Relay(relay_config("mysql", {**self.options, "user": name, "password": "pw"}, "", type="stdout"))
+        self.addCleanup(self.relay.close)
+        made = self.relay.command("migrate")
+        self.assertEqual(made.returncode, 0, made.stderr)
+
+    def set_global(self, setting, value, back):
+        self.maria.sql(f"set global {setting} = {value}")
+        self.addCleanup(self.maria.sql, f"set global {setting} = {back}")
+
+    def said(self, command, text=None):
+        ended = self.relay.command(command, text=text)
+        self.assertEqual(ended.returncode, 1, ended.stdout + ended.stderr)
+        return ended.stdout + ended.stderr
+
+    def test_read_only_server(self):
+        self.set_global("read_only", "on", "off")
+        for command in ("check", "emit"):
+            self.assertIn("the server is read-only, so what is sent could not be confirmed; where it stays so, set 'host' to the server"
+                          " that takes writes, or: set global read_only = off;", self.said(command, LINE))
+
+    def test_read_only_session(self):
+        variable = self.maria.sql("select variable_name from information_schema.global_variables where variable_name in"
+                                  " ('TX_READ_ONLY', 'TRANSACTION_READ_ONLY')" if self.server is shared_mariadb else
+                                  "select 'transaction_read_only'").split()[0].lower()
+        for setting, value, back in ((variable, "on", "off"),
+                                     ("init_connect", f"'set session {variable} = on'", "''")):
+            with self.subTest(setting):
+                self.maria.sql(f"set global {setting} = {value}")
+                try:
+                    self.relay.start()
+                    for command in ("check", "emit"):
+                        said = self.said(command, LINE)
+                        self.assertIn("the session is read-only, so what is sent could not be confirmed: transaction_read_only", said)
+                        self.assertIn("take it out of the server's init_connect, or: set global transaction_read_only = off;", said)
+                    self.relay.wait_for_log("database cannot be used: [^\"]*the session is read-only")
+                finally:
+                    self.maria.sql(f"set global {setting} = {back}")
+                self.relay.wait_for_log("delivering shard 0")
+                self.assertEqual(self.relay.stop(), 0)
+
+    def test_init_connect_that_fails_is_named(self):
+        self.set_global("init_connect", "'select nonsense'", "''")
+        self.assertIn("init_connect fails for this user: see the server's error log", self.said("status"))
+
+    def test_init_connect_that_sets_another_encoding(self):
+        self.set_global("init_connect", "'set names latin1'", "''")
+        payload = "Привет, 世界"
+        self.maria.sql(f"insert into outbox_event (topic, event_type, payload) values ('t', 'T', '{payload}')", self.database)
+        self.assertEqual(self.relay.insert(json.dumps({"topic": "t", "type": "T", "key": payload, "payload": payload}) + "\n").returncode, 0)
+        shown = self.relay.command("find", "--payload", "--json").stdout.splitlines()
+        self.assertEqual([json.loads(line)["payload"] for line in shown], [payload, payload])
+        self.relay.start()
+        wait_until(lambda: self.relay.log().count("Привет, 世界") >= 3, 30, "both are sent as they are, one with its key")
+        self.assertEqual(self.relay.stop(), 0)
+
+
+class MysqlSettingsTest(MariadbSettingsTest):
+    server = staticmethod(shared_mysql)
+
+
+if __name__ == "__main__":
+    unittest.main()
