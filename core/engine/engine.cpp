@@ -232,6 +232,7 @@ void Engine::Reported(std::span<const publish::Report> reports) {
     --lane.in_flight;
     const Time sent = flights_[event.flight - first_flight_].at;
     --flights_[event.flight - first_flight_].open;
+    if (event.flight == first_flight_) moved_ = now_;
     while (!flights_.empty() && flights_.front().open == 0) {
       flights_.pop_front();
       ++first_flight_;

@@ -177,10 +177,11 @@ class Engine {
   // Works under a lease, and until when.
   [[nodiscard]] bool Active() const { return mode_ == Mode::kActive; }
   [[nodiscard]] Time LeaseUntil() const { return lease_until_; }
-  // Since when the broker owes an answer, also where the same events were sent again meanwhile, or the lease was lost and
-  // came back; kForever = it does not.
+  // Since when the broker owes an answer, or the next one for what was sent first: a slow broker that is sent much at once
+  // answers each of it late. Also where the same events were sent again meanwhile, or the lease was lost and came back;
+  // kForever = it owes none.
   [[nodiscard]] Time OwedSince() const {
-    return std::min({owed_since_, flights_.empty() ? kForever : flights_.front().at, OldestTrial()});
+    return std::min({owed_since_, flights_.empty() ? kForever : std::max(flights_.front().at, moved_), OldestTrial()});
   }
   // Since when confirms have removed nothing, though there was something to remove; kForever = they remove.
   [[nodiscard]] Time RemovesNothingSince() const { return in_vain_ >= kEnoughInVain ? in_vain_since_ : kForever; }
@@ -378,6 +379,7 @@ class Engine {
   std::uint32_t first_flight_ = 0, next_flight_ = 0;  // numbers of flights_.front() and of the next one
   std::uint32_t in_flight_ = 0;
   std::uint32_t broker_failures_ = 0;
+  Time moved_ = 0;              // when the oldest flight was answered last, in part or whole
   Time owed_since_ = kForever;  // of flights that an outage has ended
   std::vector<LaneState> lanes_;
   std::uint32_t epoch_ = 1;

@@ -58,15 +58,21 @@ struct Worked {
   Time now = 0;
   std::vector<EventIndex> sent;
   bool reads = false;
-  std::uint32_t epoch = 0;
+  std::uint32_t epoch = 1;
 
   void Turn(Time by = kSecond) {
+    bool confirms = false, marks = false;
     engine.Advance(now += by);
-    engine.TakeCommands([this](const Command& c, std::span<const EventIndex> what, auto) {
+    engine.TakeCommands([&](const Command& c, std::span<const EventIndex> what, auto) {
       if (c.what == Do::kReserve) reads = true;
       if (c.what == Do::kPublish) sent.insert(sent.end(), what.begin(), what.end());
       if (c.what == Do::kReset) epoch = c.epoch;
+      if (c.what == Do::kConfirm) confirms = true;
+      if (c.what == Do::kMark) marks = true;
     });
+    if (confirms) engine.Written(Write::kConfirm, OUTBOX_OK, {});
+    if (marks) engine.Marked(OUTBOX_OK, 0);
+    if (confirms || marks) Turn(0);
   }
   void Read(std::size_t events) {
     while (!reads) Turn();
@@ -83,6 +89,32 @@ struct Worked {
     engine.LeaseHeld(kForever);
   }
 };
+
+TEST_CASE("a broker that answers the oldest owes since its last answer, one that answers others since they were sent") {
+  Worked w;
+  w.engine.LeaseHeld(kForever);
+  const auto answer = [&w](EventIndex event) {
+    w.engine.Reported(std::vector<publish::Report>{{event, w.epoch, publish::Outcome::kStored}});
+    w.Turn(0);
+  };
+  w.Read(0);  // nothing waits: no small steps
+  w.Read(3);
+  answer(w.sent.at(0));  // it proves its lane
+  w.Read(2);
+  REQUIRE(w.sent.size() == 5);
+  const Time since = w.engine.OwedSince();
+  w.Turn(5 * kSecond);
+  answer(w.sent[4]);
+  CHECK(w.engine.OwedSince() == since);
+  answer(w.sent[1]);
+  CHECK(w.engine.OwedSince() == w.now);
+  const Time then = w.now;
+  w.Turn(5 * kSecond);
+  answer(w.sent[3]);
+  CHECK(w.engine.OwedSince() == then);
+  answer(w.sent[2]);
+  CHECK(w.engine.OwedSince() == kForever);
+}
 
 TEST_CASE("what the broker owes outlives a lost lease, until there is nothing to owe") {
   Worked w;
