@@ -106,7 +106,8 @@ void Engine::FailWritten(const FailedEvent& f, bool committed) {
     const bool delivered = f.disposition == OUTBOX_DELIVERED;
     ++(delivered ? counters_.undeletable : counters_.failed);
     if (delivered && f.retry_after != kNotByItself) {
-      last_removal_due_ = now_ + f.retry_after;
+      // A second more: `now_` may be from before the storage counted.
+      last_removal_due_ = now_ + f.retry_after + kSecond;
       next_removal_ = std::min(next_removal_, last_removal_due_);
     }
     if (f.disposition == OUTBOX_DEAD) ++counters_.dead;
