@@ -133,7 +133,7 @@ class DocumentsTest(unittest.TestCase):
     def test_the_adapter_shown_is_the_template(self):
         """Which test_out_of_tree.py builds and runs."""
         template = (ROOT / "sdk/template/my_adapter.cpp").read_text(encoding="utf-8")
-        adapters = (ROOT / "docs/adapters.md").read_text(encoding="utf-8")
+        adapters = (ROOT / "docs/guide/adapters.md").read_text(encoding="utf-8")
         signatures, *excerpts = blocks(adapters, "cpp")
         self.assertEqual(len(excerpts), 2)
         for excerpt in excerpts:
