@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Every relative link of every Markdown file leads to a file, and to a heading where it names one. So does every mention
-of a document (docs/…) in the sources, in what the program prints and in the scripts."""
+"""Every relative link of every Markdown file leads to a file, and to a heading where it names one. So does every
+mention of a document (docs/…) in the sources, in what the program prints and in the scripts."""
 
 import pathlib
 import re
