@@ -15,7 +15,7 @@
 namespace outbox::cli {
 
 void AddConfigOption(CLI::App& command, std::string& file) {
-  command.add_option("-c,--config", file, "The configuration (docs/outbox-relay.reference.jsonc has every key)")
+  command.add_option("-c,--config", file, "The configuration (docs/guide/outbox-relay.reference.jsonc has every key)")
       ->envname("OUTBOX_RELAY_CONFIG")
       ->type_name("FILE");
 }

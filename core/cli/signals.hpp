@@ -1,4 +1,4 @@
-// What each signal does to the program. docs/operations.md has the table for operators; both are tested together.
+// What each signal does to the program. docs/guide/operations.md has the table for operators; both are tested together.
 #pragma once
 
 #include <csignal>

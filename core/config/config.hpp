@@ -1,4 +1,4 @@
-// The whole configuration, typed, with its defaults. docs/outbox-relay.reference.jsonc says what each key does.
+// The whole configuration, typed, with its defaults. docs/guide/outbox-relay.reference.jsonc says what each key does.
 #pragma once
 
 #include <chrono>

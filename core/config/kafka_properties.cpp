@@ -223,7 +223,7 @@ std::string KafkaPropertyProblem(std::string_view name, const std::string& value
   if (EndsWith(name, "_cb")) return "refused: " + std::string(kCallback);
   const std::string nearest = Nearest(name, AllowedKafkaProperties());
   return "not a librdkafka property that the relay passes on" +
-         (nearest.empty() ? "; docs/configuration.md lists them" : "; did you mean \"" + nearest + "\"?");
+         (nearest.empty() ? "; docs/guide/configuration.md lists them" : "; did you mean \"" + nearest + "\"?");
 }
 
 std::string KafkaValue(const std::string& name, const std::string& value) {

@@ -8,7 +8,7 @@
 //
 // Beside the stream there are trials: an event that has failed, or that travels where the broker has refused something, is
 // sent in a request of its own, when everything sent before it is answered and nothing else of its key is under way. Only
-// a trial that is refused counts as a failure of its event (docs/decisions/0016).
+// a trial that is refused counts as a failure of its event (docs/design/decisions/0016).
 #pragma once
 
 #include <algorithm>

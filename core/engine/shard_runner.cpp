@@ -13,7 +13,7 @@ namespace {
 constexpr Time kLongestUntilRemoval = 60 * kSecond;
 constexpr Millis kRemovalAllowed{2'000};
 
-// At about 300 bytes each. The databases record 14 000 to 34 000 failures a second (docs/performance.md).
+// At about 300 bytes each. The databases record 14 000 to 34 000 failures a second (docs/lab/performance.md).
 constexpr std::uint32_t kMostAwaitingRecord = 200'000;
 
 // Of one shard, when the relay may hold all of them: its memory has one limit.

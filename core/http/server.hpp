@@ -1,7 +1,7 @@
 // A small HTTP server for monitoring: GET and HEAD of some fixed paths. Of a request it looks at nothing but method and path.
 //
 // One thread serves all connections and waits for none of them, so that a client that sends nothing, or reads nothing, delays
-// nobody. All that a client can send or hold is limited; docs/operations.md has the numbers.
+// nobody. All that a client can send or hold is limited; docs/guide/operations.md has the numbers.
 #pragma once
 
 #include <spdlog/fwd.h>

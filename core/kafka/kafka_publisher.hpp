@@ -2,7 +2,7 @@
 //
 // Record: key = aggregate_id, value = payload as it is, headers event_id, event_type, then the row's own. The
 // partition is chosen here, as Java clients choose it (murmur2 of the key), so that the engine knows which records
-// share one and may let the first of each fly alone (docs/decisions/0007).
+// share one and may let the first of each fly alone (docs/design/decisions/0007).
 //
 // Threads: the engine's hands records over, the reader's prepares them, and one of its own serves librdkafka's event
 // queue: reports, errors, resets. librdkafka has threads of its own besides.

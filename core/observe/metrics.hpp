@@ -1,4 +1,4 @@
-// /metrics: everything that was observed, for Prometheus. docs/operations.md says what each means.
+// /metrics: everything that was observed, for Prometheus. docs/guide/operations.md says what each means.
 #pragma once
 
 #include <string>

@@ -18,7 +18,8 @@ enum class Outcome : std::uint8_t {
 
 // Each shard has two streams of records. In the main one, records follow each other closely, and one that is refused ends
 // the stream until a reset. In the stream of trials each record is a request of its own, and a refusal concerns nothing
-// else (docs/decisions/0016). A record belongs to the trials if its epoch has this bit; each stream counts its own epochs.
+// else (docs/design/decisions/0016). A record belongs to the trials if its epoch has this bit; each stream counts its own
+// epochs.
 inline constexpr std::uint32_t kTrialEpochs = std::uint32_t{1} << 31;
 [[nodiscard]] constexpr bool IsTrial(std::uint32_t epoch) { return (epoch & kTrialEpochs) != 0; }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The table of docs/faults.md: every fault, its tests, and what became of them.
+"""The table of docs/lab/faults.md: every fault, its tests, and what became of them.
 
 usage: table.py [--build BUILD] [--log LOG]    writes it, from the results of the last run of scripts/test
        table.py --check                        looks whether it names the tests that are there, each fault once
@@ -13,7 +13,7 @@ from faults import GROUPS
 from results import Results
 from sources import ROOT, find
 
-DOCUMENT = ROOT / "docs" / "faults.md"
+DOCUMENT = ROOT / "docs" / "lab" / "faults.md"
 MARK = "<!-- From here on written by tests/catalogue/table.py -->\n"
 FAULTS = [fault for group in GROUPS.values() for fault in group]
 

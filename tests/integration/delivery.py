@@ -1,4 +1,4 @@
-"""What a topic may hold, given what was committed: the promise of docs/guarantees.md as assertions."""
+"""What a topic may hold, given what was committed: the promise of docs/guide/guarantees.md as assertions."""
 
 import collections
 

@@ -116,7 +116,7 @@ class ConfigTest(CommandTest):
 
     def test_reference_config_is_accepted(self):
         """But for its plugin's database, which is not there."""
-        text = (ROOT / "docs/outbox-relay.reference.jsonc").read_text(encoding="utf-8")
+        text = (ROOT / "docs/guide/outbox-relay.reference.jsonc").read_text(encoding="utf-8")
         file = self.write(text.replace('"postgres"', '"memory"'))
         ended = outbox_relay("migrate", "--print", "-c", file, env={"PGPASSWORD": "x"})
         self.assertNotRegex(ended.stderr, r"relay\.json:\d")

@@ -235,7 +235,7 @@ class DatabaseFaults:
         self.schema("alter table outbox_event rename to gone", "alter table gone rename to outbox_event", "outbox_event")
 
     def test_table_emptied_b94(self):
-        """While the relay works, and again with ids that begin anew, for which it must not work: docs/guarantees.md."""
+        """While the relay runs, and again with ids that restart, for which it must not run: docs/guide/guarantees.md."""
         scene = self.scene().start()
         scene.application.pause()
         scene.wait_until_empty()

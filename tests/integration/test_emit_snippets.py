@@ -1,5 +1,5 @@
-"""What docs/emit.md shows in other languages, each inside a program of snippets/ that pays an order with it: where the event is
-refused, the order is as it was."""
+"""What docs/guide/emit.md shows in other languages, each inside a program of snippets/ that pays an order with it: where
+the event is refused, the order is as it was."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from servers import TemporaryFolder, shared_postgres
 from servers.relay import outbox_relay, relay_config
 
 HERE = pathlib.Path(__file__).resolve().parent
-EMIT = HERE.parents[1] / "docs/emit.md"
+EMIT = HERE.parents[1] / "docs/guide/emit.md"
 REFUSED = 2  # the order whose event the database does not take
 ORDERS = """
 create table orders (id int primary key, state text not null);

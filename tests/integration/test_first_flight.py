@@ -1,4 +1,4 @@
-"""A broker that holds no state for a producer accepts any first sequence: docs/decisions/0007-first-flight-alone.md.
+"""A broker that holds no state for a producer accepts any first sequence: docs/design/decisions/0007.
 
 A proxy refuses the first request of a fresh idempotent producer, retriably, in the broker's name. What then happens
 behind it is Apache Kafka's and librdkafka's own doing.

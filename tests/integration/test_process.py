@@ -17,7 +17,7 @@ from servers import (Process, Relay, TemporaryFolder, find_binary, free_port, ou
                      shared_postgres, wait_until)
 from servers.relay import environment
 
-# docs/operations.md has the same table.
+# docs/guide/operations.md has the same table.
 STOPS = [signal.SIGINT, signal.SIGTERM, signal.SIGPWR, signal.SIGXCPU]
 ENDS = [signal.SIGQUIT, signal.SIGILL, signal.SIGTRAP, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGKILL,
         signal.SIGSEGV, signal.SIGSYS]

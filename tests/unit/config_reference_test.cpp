@@ -1,4 +1,4 @@
-// docs/outbox-relay.reference.jsonc is the documentation of every key: it must hold all of them, with their defaults.
+// docs/guide/outbox-relay.reference.jsonc documents every key: it must hold all of them, with their defaults.
 #include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -25,7 +25,7 @@ std::string ReadDocument(const char* name) {
 
 TEST_CASE("the reference configuration holds every key with its default") {
   setenv("PGPASSWORD", "x", 1);
-  const std::string text = ReadDocument("docs/outbox-relay.reference.jsonc");
+  const std::string text = ReadDocument("docs/guide/outbox-relay.reference.jsonc");
   const auto reference = Parse(text, "reference");
   INFO(reference.status().text());
   REQUIRE(reference.ok());
@@ -48,8 +48,8 @@ TEST_CASE("the reference configuration holds every key with its default") {
   }
 }
 
-TEST_CASE("docs/configuration.md lists every librdkafka property that may be set") {
-  const std::string text = ReadDocument("docs/configuration.md");
+TEST_CASE("docs/guide/configuration.md lists every librdkafka property that may be set") {
+  const std::string text = ReadDocument("docs/guide/configuration.md");
   for (const std::string& name : AllowedKafkaProperties()) {
     INFO(name);
     CHECK(text.find("`" + name + "`") != std::string::npos);

@@ -1,5 +1,6 @@
-// On which side each answer of a broker is: the event's, its topic's, or an outage. The table of docs/reliability.md, and with
-// it the rule that an event is charged only for what would be refused again whatever state the broker is in.
+// On which side each answer of a broker is: the event's, its topic's, or an outage. The table of
+// docs/design/reliability.md, and with it the rule that an event is charged only for what would be refused again whatever
+// state the broker is in.
 #include "kafka/errors.hpp"
 
 #include <set>

@@ -49,7 +49,7 @@ struct Options {
   // Without an open transaction the event would be committed at once and by itself, whatever becomes of the rest.
   bool allow_autocommit = false;
   // For writers that do not serialise their writes to a key: takes a lock on each key that lasts until the transaction
-  // ends, so that events of one key are in the order of their commits. Needs a transaction. docs/emit.md tells what
+  // ends, so that events of one key are in the order of their commits. Needs a transaction. docs/guide/emit.md tells what
   // each database does for it.
   bool strict_order = false;
   // PostgreSQL only: the payload column is jsonb. text, bytea and json need nothing.

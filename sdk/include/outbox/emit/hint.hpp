@@ -1,6 +1,6 @@
 // Tells relays, after a commit, that there is something to read. They find it without as well, at their next look, up to
 // poll_interval later: a hint that is lost costs time and nothing else. It takes no lock, and the database knows nothing
-// of it. The relays have "hints": "ADDRESS:PORT" under "relay" in their configuration; docs/emit.md tells more.
+// of it. The relays have "hints": "ADDRESS:PORT" under "relay" in their configuration; docs/guide/emit.md tells more.
 //
 //   const emit::Hint hint({"10.0.0.7:9310", "10.0.0.8:9310"});   // once
 //   transaction.commit();

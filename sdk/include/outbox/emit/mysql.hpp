@@ -1,8 +1,8 @@
 // Events into MySQL and MariaDB through their C library. Link with libmariadb or libmysqlclient. The connection's
 // character set must be utf8mb4.
 //
-// strict_order locks rows of a table that your own migration makes (docs/emit.md): the locks of GET_LOCK would not end
-// with the transaction.
+// strict_order locks rows of a table that your own migration makes (docs/guide/emit.md): the locks of GET_LOCK would not
+// end with the transaction.
 #pragma once
 
 #include <mysql.h>

@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+"""Every relative link of every Markdown file leads to a file, and to a heading where it names one. So does every
+mention of a document (docs/…) in the sources, in what the program prints and in the scripts."""
+
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BINARY = {".gz", ".png", ".pyc", ".so"}
+
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+# A decision may be named by its number: docs/design/decisions/0007.
+MENTION = re.compile(r"(?<![\w./-])(docs/[\w./-]*\w)(#[\w-]+)?")
+
+
+def tree():
+    """Files of the sources: no build folders, no hidden folders other than that of CI."""
+    folders = [ROOT]
+    while folders:
+        for entry in folders.pop().iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                if entry.name == ".ci" or not re.match(r"\.|build|__pycache__$", entry.name):
+                    folders.append(entry)
+            elif entry.is_file() and entry.suffix not in BINARY:
+                yield entry
+
+
+def headings(file):
+    """Anchors, as GitHub names them: the second heading of the same words ends in -1."""
+    seen = {}
+    for heading in re.findall(r"^#+ (.*)$", without_code(file.read_text(encoding="utf-8")), re.M):
+        name = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        seen[name] = seen.get(name, -1) + 1
+        yield f"{name}-{seen[name]}" if seen[name] else name
+
+
+def without_code(text):
+    return re.sub(r"^( *)```.*?^\1```$", "", text, flags=re.M | re.S)
+
+
+def missing(target, anchor):
+    """Why a reference leads nowhere, or None."""
+    if not target.exists() and not list(target.parent.glob(target.name + "-*.md")):
+        return "no such file"
+    if anchor and anchor not in headings(target):
+        return "no such heading"
+    return None
+
+
+def references(file):
+    """Pairs of a reference as it is written and the file and heading that it means."""
+    text = file.read_text(encoding="utf-8")
+    for match in MENTION.finditer(text):
+        yield match.group(0), ROOT / match.group(1), (match.group(2) or "")[1:]
+    if file.suffix == ".md":
+        for link in LINK.findall(re.sub(r"`[^`\n]+`", "`code`", without_code(text))):
+            path, _, anchor = link.partition("#")
+            if "://" not in link and not link.startswith("mailto:"):
+                yield link, (file.parent / path if path else file), anchor
+
+
+def main():
+    found, broken = 0, []
+    for file in sorted(tree()):
+        try:
+            for written, target, anchor in references(file):
+                found += 1
+                if why := missing(target, anchor):
+                    broken.append(f"{file.relative_to(ROOT)}: {written}: {why}")
+        except UnicodeDecodeError:
+            continue
+    if found < 100:
+        broken.append(f"only {found} references found, so the search itself is wrong")
+    sys.exit("\n".join(broken) or None)
+
+
+main()
