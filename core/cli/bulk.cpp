@@ -39,7 +39,7 @@ void AddBulkOptions(CLI::App& command, Bulk& bulk) {
   AddFilters(command, bulk.selection);
   command.add_flag("--all", bulk.all, "All of them");
   command.add_option("--limit", bulk.selection.limit, "At most so many, the oldest rows first")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(1, 1'000'000'000))
       ->type_name("N");
   command.add_flag("--dry-run", bulk.dry_run, "Only tell how many, change nothing");
 }

@@ -205,7 +205,7 @@ void AddList(CLI::App& dead, const Named& named, Action& action) {
   AddConfigOption(*command, options->config);
   AddFilters(*command, options->selection);
   command->add_option("--limit", options->selection.limit, "At most so many, the oldest rows first")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(1, 1'000'000'000))
       ->type_name("N");
   CLI::Option* blocked =
       command->add_flag("--blocked", options->blocked, "Those that wait, with their keys, for an operator");
@@ -253,6 +253,7 @@ void AddRequeue(CLI::App& dead, const Named& named, Action& action) {
   AddEvents(*command, options->selection, "Their event ids; or filters");
   AddBulkOptions(*command, *options);
   command->add_option("--count", options->count, "How many they are, as --dry-run tells; else nothing is changed")
+      ->check(CLI::Range(0, 1'000'000'000))
       ->type_name("N");
   command->footer(
       "A requeued event keeps its event id and starts with no attempt. A running relay takes it up by itself.\n" +
@@ -275,6 +276,7 @@ void AddDiscard(CLI::App& dead, const Named& named, Action& action) {
   AddEvents(*command, options->selection, "Their event ids, dead or blocked; or filters");
   AddBulkOptions(*command, *options);
   command->add_option("--count", options->count, "How many they are, as --dry-run tells; else nothing is changed")
+      ->check(CLI::Range(0, 1'000'000'000))
       ->type_name("N");
   command->add_flag("--blocked", options->blocked, "Of the blocked events instead of the dead ones");
   command->add_flag("--break-order", options->break_order, "Also blocked events that others of their key wait for");

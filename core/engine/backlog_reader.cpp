@@ -54,8 +54,11 @@ void BacklogReader::Run() {
     lock.unlock();
     Look();
     lock.lock();
-    seen_.interval = std::max(Micros(interval_), kPausePerLook * (Now() - began));
-    changed_.wait_for(lock, std::chrono::microseconds(seen_.interval), [this] { return stop_; });
+    // One that failed has waited, for a lock or an answer, and counted nothing: what it took says nothing of the next.
+    const Time took = Now() - began;
+    if (!seen_.last_failed) seen_.interval = std::max(Micros(interval_), kPausePerLook * took);
+    const Time pause = seen_.last_failed ? std::max(Micros(interval_), took) : seen_.interval;
+    changed_.wait_for(lock, std::chrono::microseconds(pause), [this] { return stop_; });
   }
   ended_ = true;
   changed_.notify_all();

@@ -30,7 +30,9 @@ void JudgePeer(const char* name, const char* state, const engine::PeerState& pee
 void JudgeShards(const Observation& seen, Time now, std::vector<Reason>& reasons) {
   const auto works = [now](const engine::ShardObservation& s) { return s.active && now < s.lease_until; };
   if (std::none_of(seen.shards.begin(), seen.shards.end(), works)) {
-    reasons.push_back({"standby", "no shard is held: another relay has the lease, or none was given yet"});
+    reasons.push_back({"standby", seen.database.trouble
+                                      ? "no shard is held, and while the database cannot be used none is given"
+                                      : "no shard is held: another relay has the lease, or none was given yet"});
     return;
   }
   for (const engine::ShardObservation& s : seen.shards) {

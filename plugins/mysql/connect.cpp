@@ -13,11 +13,14 @@ namespace outbox::mysql {
 namespace {
 
 // At the servers' own REPEATABLE READ an application's INSERT would wait for the gaps that the relay's DELETE locks. Times
-// are read as UTC, whatever the server's zone. The mode leaves out what would change the meaning of our literals
+// are read as UTC, whatever the server's zone. The server's init_connect has run before, and may have begun a transaction. The
+// mode leaves out what would change the meaning of our literals
 // (ANSI_QUOTES, NO_BACKSLASH_ESCAPES) and refuses what does not fit instead of cutting it.
 constexpr const char* kSettings[] = {
+    "rollback",
     "set session transaction isolation level read committed",
     "set session autocommit = 1, session completion_type = 'NO_CHAIN', session sql_safe_updates = 0,"
+    " session sql_select_limit = 18446744073709551615,"
     " session time_zone = '+00:00',"
     " session sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",
 };
@@ -58,6 +61,10 @@ Connected Connect(const Options& options, Millis timeout) {
     got.server.is_mariadb = got.server.shown.find("MariaDB") != std::string::npos;
     got.server.version = ParseVersion(got.server.shown);
     for (const char* sql : kSettings) *got.session << sql;
+    // Asked for at the beginning of the connection, which the server or its init_connect may have ignored.
+    if (mysql_set_character_set(got.native, "utf8mb4") != 0)
+      throw ExplainConnect(sql::Tables(options.table, '`', /*ignore_case=*/true), mysql_errno(got.native),
+                           mysql_error(got.native));
     if (got.server.is_mariadb) *got.session << kMariadbSettings;
     const std::string isolation = got.server.is_mariadb ? "tx_isolation" : "transaction_isolation";
     const sql::Row set = sql::RunBySoci(*got.session, {sql::Fill(kCheck, {{"[isolation]", isolation}}), {}}).at(0);

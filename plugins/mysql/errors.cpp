@@ -15,6 +15,13 @@ Error Named(outbox_code code, unsigned number, const std::string& sqlstate, cons
   return {code, "MySQL: " + message + (mend.empty() ? "" : "; " + mend), sqlstate, static_cast<std::int32_t>(number)};
 }
 
+constexpr const char* kWhoLocks =
+    "another transaction, LOCK TABLES or ALTER TABLE holds a lock: see information_schema.innodb_trx and 'show full "
+    "processlist'";
+constexpr const char* kWhatLasts =
+    "the relay gives no statement longer; one that waits for LOCK TABLES or ALTER TABLE shows in 'show full "
+    "processlist'";
+
 }  // namespace
 
 // Some messages quote the value that did not fit, or the statement with all its values: up to the last quote before what
@@ -75,13 +82,17 @@ Error Explain(const sql::Tables& tables, unsigned number, const std::string& sql
   if (IsDenied(number)) return error(OUTBOX_BAD_CONFIG, Grants(tables, "<the relay's user>"));
   switch (number) {
     case kLockTimeout:
-    case 3572:  // nowait
     case kStatementTimeout:
     case 3024:  // MySQL: max_execution_time
+      return error(OUTBOX_TIMEOUT, number == static_cast<unsigned>(kLockTimeout) ? kWhoLocks : kWhatLasts);
+    case 3572:  // nowait
     case 1317:  // killed
       return error(OUTBOX_TIMEOUT);
-    case 1290:
+    case 1290:  // "running with the ... option": read-only, or a limit
     case 1836:
+      if (number == 1290 && message.find("read-only") == std::string::npos &&
+          message.find("read_only") == std::string::npos)
+        return error(OUTBOX_UNAVAILABLE);
       return error(
           OUTBOX_UNAVAILABLE,
           "the server is read-only, so what is sent could not be confirmed; where it stays so, set 'host' to the"

@@ -278,6 +278,19 @@ Finding Unseen(const std::string& user, bool triggers, bool keys, const std::str
   return note;
 }
 
+// Temporary tables are not in the catalogue.
+void FindTemporary(sql::Statements& db, const sql::Tables& t, std::vector<Finding>& findings) {
+  for (const std::string& table : {t.event, t.retry, t.dead, t.relay, t.shard, t.meta}) try {
+      const sql::Rows made = db.Run({"show create table " + table, {}});
+      if (!made.empty() && made[0].at(1).value_or("").starts_with("CREATE TEMPORARY"))
+        findings.push_back({true,
+                            "table " + table + " is a temporary one of the relay's own session, and hides the real one",
+                            "take 'create temporary table' out of the server's init_connect"});
+    } catch (const Error& error) {  // it is not there, or may not be looked at
+      if (error.code == OUTBOX_UNAVAILABLE || error.code == OUTBOX_TIMEOUT || error.code == OUTBOX_CANCELLED) throw;
+    }
+}
+
 }  // namespace
 
 std::vector<Finding> FindViews(sql::Statements& db, const sql::Tables& tables) {
@@ -287,6 +300,7 @@ std::vector<Finding> FindViews(sql::Statements& db, const sql::Tables& tables) {
   std::vector<Finding> findings;
   for (const sql::Rows& rows : db.RunTogether(statements))
     for (const sql::Row& row : rows) findings.push_back(sql::FindingOf(sql::kDerived, row));
+  FindTemporary(db, tables, findings);
   return findings;
 }
 

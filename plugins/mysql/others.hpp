@@ -11,7 +11,8 @@
 
 namespace outbox::mysql {
 
-// Tables that are views: rows that they leave out are never sent, and their definer's rights decide what is seen.
+// Tables that are views: rows that they leave out are never sent, and their definer's rights decide what is seen. And tables
+// that a temporary one of the session hides.
 std::vector<Finding> FindViews(sql::Statements& db, const sql::Tables& tables);
 
 // Rows that no read reaches, as they are numbered below the first id that is read.

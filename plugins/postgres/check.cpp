@@ -47,7 +47,10 @@ class Check {
     const Pooling pooling = FindPooling(db_, connection_, t_, timeout_);
     if (pooling == Pooling::kNone) return;
     const bool kept = pooling == Pooling::kSession;
-    Add(!kept, Describe(pooling) + (kept ? ": each relay takes a session for each of its connections" : ""),
+    Add(!kept,
+        Describe(pooling) +
+            (kept ? ": a relay takes 3 of them, 2 more for each further shard, 1 more with http and 1 with wake_up"
+                  : ""),
         kept ? "" : kNeedsSession);
     findings_.back().note = kept;
   }

@@ -5,6 +5,7 @@
 
 #include "postgres/array.hpp"
 #include "postgres/errors.hpp"
+#include "postgres/locks.hpp"
 #include "sql/fill.hpp"
 #include "sql/text.hpp"
 
@@ -41,20 +42,6 @@ constexpr std::size_t kLongestError = 1000;
 // not waited for as long: they are asked for again, fewer at a time, until the row is found.
 constexpr Millis kLockWait{2000}, kShortLockWait{50};
 constexpr auto kCareful = std::chrono::seconds(10);
-
-// Who: a transaction that has locked a row, and one that has, or waits for, a lock of the whole outbox that lets nobody
-// delete. What the role may not see of other sessions is NULL.
-constexpr const char* kHolder = R"(
-select concat('pid ', a.pid, ', user ' || a.usename, ', application ' || nullif(a.application_name, ''),
-  ', in a transaction since ' || cast(date_trunc('second', a.xact_start at time zone 'UTC') as text) || ' UTC')
-from [locks] l join pg_stat_activity a on a.pid = l.pid limit 1)";
-constexpr const char* kRowLocks = R"(
-(select l.pid from {event} e join pg_locks l on l.locktype = 'transactionid' and l.granted and l.transactionid = e.xmax
-where e.id = cast(:id as bigint)))";
-constexpr const char* kTableLocks = R"(
-(select l.pid from pg_locks l join pg_database d on d.oid = l.database and d.datname = current_database()
-where l.locktype = 'relation' and l.relation = cast('{event}' as regclass) and l.pid <> pg_backend_pid()
-  and l.mode in ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')))";
 
 std::string In(const sql::Tables& tables, const char* sql) {
   const std::string events = sql::Fill(kThese, {{"[id]", "id"}}), failures = sql::Fill(kThese, {{"[id]", "row_id"}});
@@ -104,14 +91,9 @@ std::string ParseUuid(std::string_view text) {
 Confirmation::Confirmation(Wire& wire, const sql::Tables& tables) : wire_(wire), tables_(tables) {
   const std::vector<Oid> types{kInt8Array, kUuidArray};
   wire_.LimitLocks(kLockWait);
-  try {
-    wire_.Prepare("confirm", In(tables, kConfirm), types);
-    wire_.Prepare("remove", In(tables, kRemove), types);
-    wire_.Prepare("still_there", In(tables, kStillThere), types);
-  } catch (const Error& error) {
-    if (error.sqlstate == kLockTimeout) BlameTable();
-    throw;
-  }
+  wire_.Prepare("confirm", In(tables, kConfirm), types);
+  wire_.Prepare("remove", In(tables, kRemove), types);
+  wire_.Prepare("still_there", In(tables, kStillThere), types);
 }
 
 // Sorted: two relays that delete the same rows meet them in the same order.
@@ -149,9 +131,9 @@ std::vector<std::uint8_t> Confirmation::Delete(const char* statement, const std:
     if (all && !look_anyway) return kept;
   } catch (const Error& error) {
     const Wire::LastFailure failure = wire_.failure();
-    if (error.sqlstate == kLockTimeout) RefuseLocked(rows);
-    const bool slow =
-        error.sqlstate == kStatementTimeout;  // its own work, a trigger's say: locks are not waited for as long
+    if (error.sqlstate == kLockTimeout && failure.holder.empty()) RefuseLocked(failure, rows);
+    // Its own work is slow, a trigger's say: locks are not waited for as long.
+    const bool slow = error.sqlstate == kStatementTimeout && failure.holder.empty();
     if (!slow && !IsRefusal(error.sqlstate, failure.within_function())) throw;
     throw Error(OUTBOX_REFUSED,
                 "PostgreSQL: " + failure.message + (slow ? "; something makes the delete slow, such as a trigger" : ""),
@@ -167,29 +149,15 @@ std::vector<std::uint8_t> Confirmation::Delete(const char* statement, const std:
   return kept;
 }
 
-std::string Confirmation::Holder(const char* locks, const std::vector<sql::Value>& values) {
-  const sql::Rows found = wire_.Run({tables_.In(sql::Fill(kHolder, {{"[locks]", locks}})), values});
-  return found.empty() ? std::string() : found[0][0].value_or("");
-}
-
-// After a wait for a lock has ended without one. Rows that are locked are told from a table that is, or one that a trigger
-// writes to: then no row can be removed, and nothing would be found by asking for fewer.
-void Confirmation::BlameTable() {
-  const Wire::LastFailure failure = wire_.failure();
-  const std::string holder = Holder(kTableLocks, {});
-  const auto last_line = failure.context.rfind('\n');
-  if (holder.empty() && last_line == std::string::npos) return;
-  const std::string where = holder.empty() ? ", in: " + failure.context.substr(last_line + 1)
-                                           : "; " + tables_.event + " is locked by " + holder;
-  throw Error(OUTBOX_TIMEOUT, "PostgreSQL: " + failure.message + where, kLockTimeout);
-}
-
-// While PostgreSQL waits for the transaction that has a row, the context is one line, which names the row; while it waits
-// for others that wait for the row, there is none.
-void Confirmation::RefuseLocked(const std::vector<Row>& rows) {
-  BlameTable();
+// After a wait for a lock of a row has ended without it. Where a trigger waits for what it writes to, no row can be removed,
+// and nothing would be found by asking for fewer. While PostgreSQL waits for the transaction that has a row of ours, the
+// context is one line, which names the row; while it waits for others that wait for the row, there is none.
+void Confirmation::RefuseLocked(const Wire::LastFailure& failure, const std::vector<Row>& rows) {
+  if (const auto last_line = failure.context.rfind('\n'); last_line != std::string::npos)
+    throw Error(OUTBOX_TIMEOUT, "PostgreSQL: " + failure.message + ", in: " + failure.context.substr(last_line + 1),
+                kLockTimeout);
   careful_until_ = std::chrono::steady_clock::now() + kCareful;
-  const std::string holder = rows.size() == 1 ? Holder(kRowLocks, {std::to_string(rows.front().id)}) : std::string();
+  const std::string holder = rows.size() == 1 ? RowHolder(wire_, tables_, rows.front().id) : std::string();
   throw Error(OUTBOX_REFUSED, "PostgreSQL: the row is locked by " + (holder.empty() ? "another transaction" : holder),
               kLockTimeout);
 }

@@ -34,10 +34,7 @@ class Confirmation {
   // Runs a statement that deletes `rows`, ascending by id, and answers whose are still there.
   [[nodiscard]] std::vector<std::uint8_t> Delete(const char* statement, const std::vector<Row>& rows,
                                                  bool look_anyway = false);
-  // Returns where no table is to blame.
-  void BlameTable();
-  [[noreturn]] void RefuseLocked(const std::vector<Row>& rows);
-  [[nodiscard]] std::string Holder(const char* locks, const std::vector<sql::Value>& values);
+  [[noreturn]] void RefuseLocked(const Wire::LastFailure& failure, const std::vector<Row>& rows);
 
   Wire& wire_;
   const sql::Tables& tables_;

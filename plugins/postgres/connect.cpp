@@ -10,10 +10,13 @@
 namespace outbox::postgres {
 namespace {
 
+// Not to be chosen: texts are UTF-8 in Kafka, whatever the server keeps and whatever 'connection' says.
+constexpr const char* kEncoding = "client_encoding";
+
 std::map<std::string, std::string> Defaults() {
   return {
       {"fallback_application_name", "outbox-relay"},
-      {"client_encoding", "UTF8"},  // payloads in text columns are UTF-8 in Kafka, whatever the server keeps
+      {kEncoding, "UTF8"},
       {"connect_timeout", "5"},
       {"keepalives_idle", "5"},
       {"keepalives_interval", "2"},
@@ -185,6 +188,7 @@ std::string CompleteConnection(const std::string& connection, const Secrets& sec
   for (const PQconninfoOption* o = options.get(); o->keyword != nullptr; ++o) {
     if (o->val == nullptr) continue;
     const std::string keyword = o->keyword;
+    if (keyword == kEncoding) continue;
     const std::string value = keyword == "options" ? secrets.Fill(o->val, InOptions) : secrets.Fill(o->val);
     if (IsSecret(keyword)) secrets.Hide(value);
     CheckValue(keyword, value);

@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "postgres/errors.hpp"
+#include "postgres/locks.hpp"
 #include "postgres/role_settings.hpp"
 
 namespace outbox::postgres {
@@ -351,29 +352,37 @@ bool Wire::AwaitNotification() {
 void Wire::Throw(const Result& result) {
   const std::string state = Field(result, PG_DIAG_SQLSTATE);
   if (state.empty()) throw Lost();
-  const LastFailure failure{Field(result, PG_DIAG_MESSAGE_PRIMARY), Field(result, PG_DIAG_CONTEXT)};
-  const Error error =
-      failure.within_function() ? Explain(tables_, state, failure.message) : ExplainBySettings(state, failure.message);
+  LastFailure failure{Field(result, PG_DIAG_MESSAGE_PRIMARY), Field(result, PG_DIAG_CONTEXT), ""};
+  const Error error = failure.within_function() || explaining_ ? Explain(tables_, state, failure.message)
+                                                               : ExplainBySurroundings(state, failure);
   failure_ = failure;
   throw error;
 }
 
-Error Wire::ExplainBySettings(const std::string& state, const std::string& message) {
+Error Wire::ExplainBySurroundings(const std::string& state, LastFailure& failure) {
   const bool read_only = state == "25006", missing = state == "42P01";
-  if ((read_only || missing) && !explaining_) {
-    explaining_ = true;
-    RollBack();  // the transaction has failed, and in it nothing more can be asked
-    try {
-      Error error = read_only ? WhyReadOnly(*this)
-                              : Error(OUTBOX_BAD_CONFIG,
-                                      "PostgreSQL: " + message + "; " + FixMissingTable(*this, tables_), state);
-      explaining_ = false;
-      return error;
-    } catch (const Error&) {  // what is known without asking has to do
-      explaining_ = false;
+  const bool waited = state == kLockTimeout || state == kStatementTimeout;
+  Error error = Explain(tables_, state, failure.message);
+  if (!read_only && !missing && !waited) return error;
+  explaining_ = true;
+  RollBack();  // the transaction has failed, and in it nothing more can be asked
+  try {
+    if (read_only) {
+      error = WhyReadOnly(*this);
+    } else if (missing) {
+      error =
+          Error(OUTBOX_BAD_CONFIG, "PostgreSQL: " + failure.message + "; " + FixMissingTable(*this, tables_), state);
+    } else {
+      failure.holder = TableHolder(*this, tables_);
+      if (!failure.holder.empty())
+        error =
+            Error(OUTBOX_TIMEOUT,
+                  "PostgreSQL: " + failure.message + "; " + tables_.event + " is locked by " + failure.holder, state);
     }
+  } catch (const Error&) {  // what is known without asking has to do
   }
-  return Explain(tables_, state, message);
+  explaining_ = false;
+  return error;
 }
 
 Error Wire::Lost() {

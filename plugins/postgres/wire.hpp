@@ -89,6 +89,7 @@ class Wire : public sql::Statements {
   // Of the last statement that the server refused.
   struct LastFailure {
     std::string message, context;
+    std::string holder;  // where it waited for a lock of the whole outbox: whose
     // A trigger or function raised it, or it was waiting for a row.
     [[nodiscard]] bool within_function() const { return !context.empty(); }
   };
@@ -117,7 +118,7 @@ class Wire : public sql::Statements {
   [[nodiscard]] bool WaitInTime(bool also_writing);  // false = no time is left, or it was cancelled
   [[noreturn]] void Throw(const Result& result);
   // Explains a refusal that a setting of the role may have caused: rolls back, then asks the server for more.
-  [[nodiscard]] Error ExplainBySettings(const std::string& state, const std::string& message);
+  [[nodiscard]] Error ExplainBySurroundings(const std::string& state, LastFailure& failure);
   [[nodiscard]] Error Lost();
 
   Native connection_;

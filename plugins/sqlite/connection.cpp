@@ -141,7 +141,11 @@ Error Connection::Explain(int result, const std::string& message) const {
     case SQLITE_LOCKED:
     case SQLITE_INTERRUPT:
       if (cancelled_) return error(OUTBOX_CANCELLED, "cancelled");
-      return error(OUTBOX_TIMEOUT, named);
+      return error(OUTBOX_TIMEOUT, (result & 0xFF) == SQLITE_INTERRUPT
+                                       ? named
+                                       : named +
+                                             "; another connection has been writing, in one transaction, for "
+                                             "longer than the relay waits: 'fuser' shows who has the file open");
     case SQLITE_CANTOPEN:
     case SQLITE_IOERR:
     case SQLITE_FULL:

@@ -14,7 +14,7 @@ import uuid
 
 from metrics import parse_metrics
 from servers import (Relay, TemporaryFolder, find_binary, free_port, outbox_relay, own_kafka, own_postgres, relay_config,
-                     shared_kafka, wait_until)
+                     shared_kafka, shared_postgres, wait_until)
 
 BLOCK = {"max_attempts": 1}
 
@@ -202,6 +202,25 @@ class OutageTest(HttpTest):
         server.start()
         self.wait_for(relay, "/readyz", 200)
         self.wait_for_metric(relay, 0, "outbox_relay_backlog_events")
+
+
+class LockedTest(HttpTest):
+    def test_what_waits_is_looked_for_again_soon_after_a_look_that_failed(self):
+        server = shared_postgres()
+        name = f"locked_{uuid.uuid4().hex[:12]}"
+        server.psql(f"create database {name}", "postgres")
+        relay = self.relay("postgres", {"connection": server.dsn(name)}, relay={"storage_timeout": "3s"}, type="stdout")
+        self.command(relay, "migrate")
+        relay.start()
+        self.wait_for_metric(relay, 0, "outbox_relay_backlog_events")
+        with contextlib.closing(server.connect(name, autocommit=False)) as link, link.cursor() as at_work:
+            at_work.execute("lock table outbox_event")
+            relay.wait_for_log("cannot look what waits: .* is locked by pid", 30)
+            self.wait_for(relay, "/readyz", 503, "database_down: .*outbox_event.* is locked by pid")
+        begun = time.monotonic()
+        relay.wait_for_log("what waits is known again", 30)
+        self.assertLess(time.monotonic() - begun, 10, "the look that failed took 3 s, and twenty times that is a minute")
+        self.assertEqual(relay.stop(), 0)
 
 
 class ClientTest(HttpTest):

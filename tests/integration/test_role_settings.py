@@ -132,16 +132,33 @@ class MariadbSettingsTest(unittest.TestCase):
         self.set_global("init_connect", "'select nonsense'", "''")
         self.assertIn("init_connect fails for this user: see the server's error log", self.said("status"))
 
-    def test_init_connect_that_sets_another_encoding(self):
-        self.set_global("init_connect", "'set names latin1'", "''")
-        payload = "Привет, 世界"
-        self.maria.sql(f"insert into outbox_event (topic, event_type, payload) values ('t', 'T', '{payload}')", self.database)
-        self.assertEqual(self.relay.insert(json.dumps({"topic": "t", "type": "T", "key": payload, "payload": payload}) + "\n").returncode, 0)
+    def test_init_connect_that_sets_what_the_relay_needs_otherwise(self):
+        """An encoding, the number of rows that an answer may have, and a transaction that nobody commits."""
+        text = "Привет, 世界"
+        setting = "set names latin1, session sql_select_limit = 1; start transaction"
+        self.set_global("init_connect", f"'{setting}'", "''")
+        headers = json.dumps({"h": text}, ensure_ascii=False)
+        self.maria.sql("insert into outbox_event (topic, aggregate_id, event_type, payload, headers)"
+                       f" values ('t', '{text}', 'T', '{text}', '{headers}')", self.database)
+        event = json.dumps({"topic": "t", "type": "T", "key": text, "payload": text}) + "\n"
+        self.assertEqual(self.relay.insert(event * 10).returncode, 0)
+        self.assertEqual(self.maria.sql(f"select count(*) from outbox_event where aggregate_id = '{text}'", self.database).strip(), "11")
         shown = self.relay.command("find", "--payload", "--json").stdout.splitlines()
-        self.assertEqual([json.loads(line)["payload"] for line in shown], [payload, payload])
+        self.assertEqual([(json.loads(line)["key"], json.loads(line)["payload"]) for line in shown], [(text, text)] * 11)
         self.relay.start()
-        wait_until(lambda: self.relay.log().count("Привет, 世界") >= 3, 30, "both are sent as they are, one with its key")
+        wait_until(lambda: self.relay.log().count(text) >= 23, 30, "all are sent as they are, with their keys and the header")
+        wait_until(lambda: self.maria.sql("select count(*) from outbox_event", self.database).strip() == "0", 30,
+                   "what is confirmed is committed")
         self.assertEqual(self.relay.stop(), 0)
+
+    def test_temporary_table_that_hides_the_outbox(self):
+        hides = f"create temporary table if not exists `{self.database}`.outbox_event as select * from `{self.database}`.outbox_event"
+        self.set_global("init_connect", f"'{hides}'", "''")
+        for command in ("run", "status", "find"):
+            ended = self.relay.command(command)
+            self.assertEqual(ended.returncode, 78, ended.stdout + ended.stderr)
+            self.assertIn("is a temporary one of the relay's own session, and hides the real one", ended.stdout + ended.stderr)
+            self.assertIn("out of the server's init_connect", ended.stdout + ended.stderr)
 
 
 class MysqlSettingsTest(MariadbSettingsTest):

@@ -226,6 +226,37 @@ TEST_CASE("behind a writer that stays open for long nothing is lost or overtaken
   CHECK(Rest(ready.relay) == Ids{third});
 }
 
+TEST_CASE("texts are UTF-8, whatever encoding the connection asks for", "[postgres]") {
+  Ready ready;
+  ready.app("set client_encoding = 'UTF8'");
+  ready.app.Insert("ключ", "значение");
+  Relay relay(Configured(Server() + " client_encoding=LATIN1"), "relay-1");
+  relay.token = ready.relay.token;
+  const std::vector<Taken> taken = relay.Reserve();
+  REQUIRE(taken.size() == 1);
+  CHECK(taken[0].key == "ключ");
+  CHECK(taken[0].payload == "значение");
+}
+
+TEST_CASE("a table that is locked while it is to be read: it is told by whom", "[postgres][b31]") {
+  Ready ready;
+  (void)ready.relay.Reserve();
+  Application writer, altering;
+  writer("begin; insert into outbox_event (topic, event_type) values ('t', 'T')");
+  altering("set application_name = 'altering'");
+  auto waits =
+      std::async(std::launch::async, [&] { return altering.Try("alter table outbox_event add column c int"); });
+  while (ready.app("select count(*) from pg_locks where mode = 'AccessExclusiveLock' and not granted") == "0") {
+  }
+  const Error error = Caught([&] { (void)ready.relay.Reserve(); });
+  writer("commit");
+  CHECK(waits.get() == "");
+  CHECK(error.code == OUTBOX_TIMEOUT);
+  INFO(error.what());
+  CHECK(std::string(error.what()).find("is locked by pid ") != std::string::npos);
+  CHECK(std::string(error.what()).find("application altering") != std::string::npos);
+}
+
 TEST_CASE("plans made while the table was empty hold when it is full", "[postgres][b32]") {
   Ready ready;
   CHECK(ready.relay.Reserve().empty());
