@@ -8,10 +8,9 @@ deleted for it, and it writes its position down once a minute by default; neithe
 import contextlib
 import json
 import pathlib
-import re
 import shutil
-import subprocess
 import sys
+import tempfile
 import urllib.error
 import urllib.request
 
@@ -20,10 +19,16 @@ from rival import Rival, cache, outbox_with_table
 from servers.kafka import find_java
 from servers.process import Process, TemporaryFolder, Unavailable, free_port, wait_until
 
-POM = pathlib.Path(__file__).with_name("debezium-pom.xml")
+sys.path.insert(1, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
+
+import maven_lock  # noqa: E402
+
+LOCK = pathlib.Path(__file__).with_name("debezium.lock")
+ARTIFACTS = {artifact.name: artifact for artifact in maven_lock.read(LOCK)}
+CONNECTOR_ARCHIVE = ARTIFACTS["debezium-connector-postgres"]
 MAIN = "org.apache.kafka.connect.cli.ConnectStandalone"
 SLOT = "debezium"
-VERSIONS = dict(re.findall(r"<(debezium|kafka)>(.+?)<", POM.read_text(encoding="ascii")))
+VERSIONS = {"debezium": CONNECTOR_ARCHIVE.version, "kafka": ARTIFACTS["connect-runtime"].version}
 
 WORKER = {
     "key.converter": "org.apache.kafka.connect.storage.StringConverter",
@@ -80,20 +85,23 @@ class Debezium(Rival):
     def missing(cls):
         if not shutil.which("java"):
             return "no Java runtime (java)"
-        return None if (_downloads() / "plugins").is_dir() else "not downloaded; ask for it with --fetch"
+        jars = maven_lock.missing(ARTIFACTS.values(), _downloads() / "worker")
+        return None if not jars and (_downloads() / "plugins").is_dir() else "not downloaded; ask for it with --fetch"
 
     @classmethod
     def fetch(cls):
-        if not shutil.which("mvn"):
-            raise Unavailable("no Maven (mvn) to download it with")
-        folder = _downloads().with_suffix(".part")
-        print(f"downloading Kafka Connect and Debezium of {POM} from Maven Central, 120 MB, into {cache()}", file=sys.stderr)
-        done = subprocess.run(["mvn", "-B", "-q", "-f", POM, f"-Dmaven.repo.local={cache() / 'maven'}", f"-Dout={folder}",
-                               "initialize"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-        if done.returncode != 0:
-            errors = [line for line in done.stdout.splitlines() if "[ERROR]" in line]
-            raise Unavailable((errors or ["Maven failed"])[0])
-        folder.rename(_downloads())
+        worker, plugins = _downloads() / "worker", _downloads() / "plugins"
+        print(f"downloading Kafka Connect and Debezium of {LOCK} with Maven, 90 MB, into {_downloads()}", file=sys.stderr)
+        try:
+            maven_lock.fetch(LOCK, worker)
+        except maven_lock.FetchError as error:
+            raise Unavailable(str(error)) from error
+        if not plugins.is_dir():
+            with tempfile.TemporaryDirectory(dir=_downloads()) as scratch:
+                part = pathlib.Path(scratch, "plugins")
+                shutil.unpack_archive(worker / CONNECTOR_ARCHIVE.file, part)
+                with contextlib.suppress(OSError):  # another run was quicker
+                    part.rename(plugins)
 
     @classmethod
     @contextlib.contextmanager
@@ -162,7 +170,7 @@ class DebeziumTuned(Debezium):
 
 
 def _downloads():
-    return cache() / "debezium"
+    return cache() / f"debezium-{CONNECTOR_ARCHIVE.version}"
 
 
 def _properties(values):

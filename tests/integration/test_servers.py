@@ -1,6 +1,8 @@
 """The helpers themselves: what the other tests rest on."""
 
 import contextlib
+import fcntl
+import hashlib
 import os
 import pathlib
 import shutil
@@ -16,7 +18,12 @@ import psycopg2
 import pymysql
 
 from servers import (KafkaError, PostgresServer, Unavailable, mysql, own_kafka, own_mariadb, own_mysql, read_topic,
-                     shared_kafka, shared_mariadb, shared_mysql, shared_postgres, wait_until)
+                     shared_kafka, shared_mariadb, shared_mysql, shared_postgres, unavailable, wait_until)
+
+SCRIPTS = pathlib.Path(__file__).resolve().parents[2] / "scripts"
+sys.path.insert(1, str(SCRIPTS))
+
+import maven_lock  # noqa: E402
 
 # Starts a server, says who it is, and waits to be killed.
 ABANDON = """
@@ -90,6 +97,86 @@ class KafkaLifeTest(unittest.TestCase):
             kafka.halt()
             kafka.start()
             self.assertEqual([record.key for record in read_topic(kafka.bootstrap, "kept")], [b"k"])
+
+
+class KafkaJarsTest(unittest.TestCase):
+    """scripts/kafka-jars with a lock, a Maven repository and a cache of the test's own."""
+
+    jars = {"broker": b"the broker", "library": b"its library"}
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        self.cache = self.folder / "cache" / "outbox-relay"
+        scripts = self.folder / "scripts"
+        scripts.mkdir()
+        self.script = shutil.copy(SCRIPTS / "kafka-jars", scripts)
+        shutil.copy(SCRIPTS / "maven_lock.py", scripts)
+        (scripts / "kafka.lock").write_text("".join(
+            f"{hashlib.sha256(data).hexdigest()} outbox.test:{name}:1\n" for name, data in self.jars.items()), encoding="ascii")
+
+    def start(self, *options, **environment):
+        return subprocess.Popen([sys.executable, self.script, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                text=True, env={**os.environ, "XDG_CACHE_HOME": str(self.cache.parent), **environment})
+
+    def check(self, process, printed, returncode=0):
+        """`printed` is a pattern for the last line of stdout, or of stderr if it fails."""
+        outputs = process.communicate(timeout=300)
+        self.assertEqual(process.returncode, returncode, outputs)
+        self.assertRegex(outputs[returncode].strip().rpartition("\n")[2], f"^{printed}$")
+
+    def cached(self):
+        return {str(path.relative_to(self.cache)): path.read_bytes() for path in self.cache.rglob("*") if path.is_file()}
+
+    def publish(self, name, data):
+        path = self.folder / "repository" / "outbox" / "test" / name / "1" / f"{name}-1.jar"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        return path
+
+    def test_a_jar_enters_the_cache_only_with_the_digest_of_the_lock(self):
+        copy_maven_plugin(self.folder / "repository")
+        repository = {"MAVEN_REPO": f"file://{self.folder}/repository"}
+        self.publish("broker", self.jars["broker"])
+        tampered = self.publish("library", b"something else")
+        digests = [hashlib.sha256(data).hexdigest() for data in (b"something else", self.jars["library"])]
+
+        self.check(self.start(**repository), rf"kafka-jars: outbox\.test:library:1 from file:.*{tampered} has SHA-256 "
+                                             f"{digests[0]}; kafka.lock expects {digests[1]}", returncode=1)
+        self.assertEqual(self.cached(), {"kafka-1/broker-1.jar": self.jars["broker"]})
+
+        self.publish("library", self.jars["library"])
+        for process in [self.start(**repository) for _ in range(2)]:
+            self.check(process, self.cache / "kafka-1")
+        self.assertEqual(self.cached(), {f"kafka-1/{name}-1.jar": data for name, data in self.jars.items()})
+
+    def test_maven_is_needed_only_where_a_jar_is_missing_or_wrong(self):
+        programs = self.folder / "programs"  # none
+        no_maven = "kafka-jars: Maven .* is not installed; install the Debian package maven .*"
+        self.check(self.start(PATH=str(programs)), no_maven, returncode=1)
+        self.check(self.start("--offline"), "kafka-jars: 2 of 2 jars are not in .*", returncode=1)
+        for name, data in {**self.jars, "of-an-older-lock": b"other"}.items():
+            (self.cache / "kafka-1" / f"{name}-1.jar").write_bytes(data)
+        for options in [], ["--offline"]:
+            self.check(self.start(*options, PATH=str(programs)), self.cache / "kafka-1")
+        self.assertEqual(len(self.cached()), 2)
+        (self.cache / "kafka-1" / "library-1.jar").write_bytes(b"something else")
+        self.check(self.start(PATH=str(programs)), no_maven, returncode=1)
+        self.check(self.start("--offline"), "kafka-jars: 1 of 2 jars are not in .*", returncode=1)
+
+
+def copy_maven_plugin(folder):
+    """Makes a Maven repository with the plugin that fetches artifacts. The first call on a machine downloads it: 25 MB."""
+    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "outbox-relay"
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch, open(cache / "maven-plugin.lock", "wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            maven_lock.resolve([], pathlib.Path(scratch), cache / "maven-plugin", ["-Dmdep.skip"])
+        except maven_lock.FetchError as error:
+            unavailable(str(error))
+        shutil.copytree(cache / "maven-plugin", folder)
 
 
 class PostgresTest(unittest.TestCase):
