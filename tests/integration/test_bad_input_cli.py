@@ -163,6 +163,8 @@ class CommandLineTest(CommandTest):
             ("migrate", "--shards", "0"): "--shards",
             ("migrate", "--payload", "xml"): "--payload",
             ("emit", "--batch", "many"): "--batch",
+            ("dead", "discard", "--all", "--count", "-1"): "--count",
+            ("dead", "list", "--limit", "0"): "--limit: Value 0 not in range 1 to",
         }.items():
             with self.subTest(arguments):
                 ended = outbox_relay(*arguments)

@@ -41,6 +41,20 @@ TEST_CASE("a refusal is told from an outage by its number", "[mysql][b101]") {
   }
 }
 
+TEST_CASE("an option of the server is called read-only where it is, and waits name where to look",
+          "[mysql][b29][b31]") {
+  const sql::Tables tables("outbox_event", '`');
+  const auto says = [&tables](unsigned number, const std::string& message, const char* what) {
+    return std::string(Explain(tables, number, "HY000", message).what()).find(what) != std::string::npos;
+  };
+  CHECK(says(1290, "The server is running with the --read-only option", "the server is read-only"));
+  CHECK(says(1290, "running with the --super_read_only option", "the server is read-only"));
+  CHECK_FALSE(says(1290, "running with the --max-session-mem-used=8192 option", "read-only"));
+  CHECK(says(1205, "Lock wait timeout exceeded", "innodb_trx"));
+  CHECK(says(1969, "Query execution was interrupted", "show full processlist"));
+  CHECK(says(3024, "Query execution was interrupted", "show full processlist"));
+}
+
 TEST_CASE("an event id is a literal without quotes or colons of its own", "[mysql][b107]") {
   CHECK(PlainLiteral("0d5f3c52-9a0e-4c3b-8f57-3f1f0f6d0c11") == "'0d5f3c52-9a0e-4c3b-8f57-3f1f0f6d0c11'");
   CHECK(PlainLiteral("") == "''");
