@@ -29,6 +29,10 @@ std::string ExplainLogin(rd_kafka_resp_err_t error, const std::string& said, con
   if (error == RD_KAFKA_RESP_ERR__SSL && !certificate.empty()) return certificate;
   if (error == RD_KAFKA_RESP_ERR__SSL)
     return said + "; correct security.protocol and the ssl.* properties in /publisher/kafka";
+  if (Has(said, "not valid in current SASL state"))
+    return said +
+           "; this listener asks for no login: name the port of one that does in bootstrap.servers, or correct "
+           "security.protocol, in /publisher/kafka";
   return said + "; correct sasl.username and sasl.password, or sasl.mechanism, in /publisher/kafka";
 }
 

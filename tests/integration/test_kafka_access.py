@@ -207,6 +207,8 @@ class AccessTest(FaultTest):
         said = relay.command("check").stdout
         self.assertRegex(said, "(?m)^error +Kafka at .*Authentication failed.*; correct sasl.username and sasl.password")
         self.assertNotIn("demo", said)
+        relay = self.relay_at("dead", self.login("relay", "wrong"))
+        self.assertRegex(relay.command("check").stdout, "(?m)^error +Kafka at .*; this listener asks for no login: .*security.protocol")
 
     def test_advertised_address_is_dead_b114(self):
         relay = self.relay_at("dead", {})
