@@ -22,9 +22,9 @@ Result<std::uint64_t> CountUndeletable(const Outbox& outbox, Bulk bulk) {
 
 // How many of that many are gone, whoever has removed them: a relay at work does so as well.
 Result<std::uint64_t> RemoveUndeletable(const Outbox& outbox, const Bulk& bulk, std::uint64_t count) {
-  const auto removed = ChangeAll(outbox, bulk, kRemove);
+  auto removed = ChangeAll(outbox, bulk, kRemove);
   if (!removed.ok() || *removed == count) return removed;
-  const auto left = CountUndeletable(outbox, bulk);
+  auto left = CountUndeletable(outbox, bulk);
   if (!left.ok()) return left;
   return std::max(*removed, count - std::min(*left, count));
 }

@@ -185,6 +185,7 @@ sql::FoundTables Found(Wire& wire, const sql::Tables& t, const std::vector<std::
 
 sql::FoundTables Found(Wire& wire, const sql::Tables& t, const std::vector<sql::Table>& wanted) {
   std::vector<std::string> names;
+  names.reserve(wanted.size());
   for (const sql::Table& table : wanted) names.push_back(table.name);
   return Found(wire, t, names);
 }
@@ -196,7 +197,7 @@ sql::Meta RequireFree(Wire& wire, const sql::Tables& t, const sql::FoundTables& 
   const std::string outbox = meta_table->second.columns.contains("outbox") ? "outbox" : "null";
   const sql::Rows rows = wire.Run({t.In("select version, shards, " + outbox + " from {meta}"), {}});
   if (rows.empty()) return {};
-  const sql::Meta meta{sql::ToNumber(rows[0][0]), sql::ToNumber(rows[0][1]), rows[0][2]};
+  sql::Meta meta{sql::ToNumber(rows[0][0]), sql::ToNumber(rows[0][1]), rows[0][2]};
   sql::RequireKnownVersion(meta);
   const bool ignore_case = wire.server().ignores_case;
   std::vector<std::string> others;

@@ -229,7 +229,7 @@ void Adapter::RequireOwn(sql::Statements& db, sql::Access access) {
 Lease Adapter::Heartbeat(std::string_view relay_id, Millis lease) {
   Wire& db = Db();
   RequireOwn(db);
-  const Lease held = config_->leases.Heartbeat(db, std::string(relay_id), lease);
+  Lease held = config_->leases.Heartbeat(db, std::string(relay_id), lease);
   // With a shard, the session that reads looks for itself.
   if (held.owned.empty()) LookForHiddenRows(db);
   return held;

@@ -242,6 +242,7 @@ sql::FoundTables Found(sql::Statements& db, const sql::Tables& t, const std::vec
 
 sql::FoundTables Found(sql::Statements& db, const sql::Tables& t, const std::vector<sql::Table>& wanted) {
   std::vector<std::string> names;
+  names.reserve(wanted.size());
   for (const sql::Table& table : wanted) names.push_back(table.name);
   return Found(db, t, names);
 }
@@ -253,7 +254,7 @@ sql::Meta RequireFree(sql::Statements& db, const sql::Tables& t, const sql::Foun
   const std::string outbox = meta_table->second.columns.contains("outbox") ? "outbox" : "null";
   const sql::Rows rows = db.Run({t.In("select version, shards, " + outbox + " from {meta}"), {}});
   if (rows.empty()) return {};
-  const sql::Meta meta{sql::ToNumber(rows[0][0]), sql::ToNumber(rows[0][1]), rows[0][2]};
+  sql::Meta meta{sql::ToNumber(rows[0][0]), sql::ToNumber(rows[0][1]), rows[0][2]};
   sql::RequireKnownVersion(meta);
   std::vector<std::string> others;
   for (const auto& [name, table] : Found(db, t, sql::Rivals(t, meta.outbox, false)))

@@ -184,7 +184,7 @@ Connection& Adapter::OwnDb(sql::Access access) {
 
 Lease Adapter::Heartbeat(std::string_view relay_id, Millis lease) {
   Connection& db = OwnDb();
-  const Lease held = config_->leases.Heartbeat(db, std::string(relay_id), lease);
+  Lease held = config_->leases.Heartbeat(db, std::string(relay_id), lease);
   // With a shard, the session that reads looks for itself.
   if (held.owned.empty()) LookForHiddenRows(db);
   return held;

@@ -57,7 +57,7 @@ class Prepared {
   sqlite3_stmt* raw_ = nullptr;
 };
 
-class Connection : public sql::Statements {
+class Connection final : public sql::Statements {
  public:
   // `path` must exist unless `create`. Throws UNAVAILABLE or BAD_CONFIG.
   Connection(std::string path, bool create);

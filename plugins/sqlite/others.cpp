@@ -87,6 +87,7 @@ std::string InQuotes(const std::vector<std::string>& names) {
 
 std::vector<Places> PlacesOf(const std::vector<sql::Table>& wanted) {
   std::vector<std::string> tables;
+  tables.reserve(wanted.size());
   for (const sql::Table& table : wanted) tables.push_back(table.name);
   std::vector<Places> all;
   for (const sql::Table& table : wanted) {

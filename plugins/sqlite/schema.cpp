@@ -126,7 +126,7 @@ sql::Meta RequireFree(Connection& db, const sql::Tables& t, const sql::FoundTabl
   const sql::Rows rows = db.Run(
       {t.In("select cast(version as text), cast(shards as text), cast(" + outbox + " as text) from {meta}"), {}});
   if (rows.empty()) return {};
-  const sql::Meta meta{sql::ToNumber(rows[0][0]), sql::ToNumber(rows[0][1]), rows[0][2]};
+  sql::Meta meta{sql::ToNumber(rows[0][0]), sql::ToNumber(rows[0][1]), rows[0][2]};
   sql::RequireKnownVersion(meta);
   std::vector<std::string> others;
   for (const auto& [name, table] : Found(db, sql::Rivals(t, meta.outbox, true)))
@@ -234,6 +234,7 @@ std::vector<sql::Step> Steps(Connection& connection, const sql::Tables& t, const
           {"select cast(name as text), lower(cast(type as text)) from pragma_table_info(:name)", {t.event_name}}),
       wanted.front().columns, [](const std::string& type) { return type.find("int") != std::string::npos; });
   std::vector<std::string> names;
+  names.reserve(wanted.size());
   for (const sql::Table& table : wanted) names.push_back(table.name);
   const sql::FoundTables found = Found(connection, names);
   sql::RequireCompanions(t, wanted, found);
