@@ -290,14 +290,20 @@ class PostgresOthersTest(OthersTest):
             relay.start()
             relay.wait_while_running(lambda: left() == 0, 60, "the events have gone, or failed by themselves")
             self.assertEqual(relay.stop(), 0)
-        # in an encoding that has no such character nothing can be read, which is no silence
-        latin = self.relay("postgres", {"connection": f"{self.dsn} client_encoding=LATIN1"}, http={"listen": "127.0.0.1:0"})
-        self.migrate(latin)
-        self.sql("insert into outbox_event (topic, aggregate_id, event_type) values ('t', '\u010d', 'T')")
-        latin.start()
-        port = int(latin.wait_for_log(r"http: [^\"]* at 127\.0\.0\.1:(\d+)").group(1))
-        self.wait_ready(latin, port, 503, "the server cannot send a row of .*outbox_event")
-        self.assertEqual(latin.stop(), 0)
+        # a character that UTF-8 does not have cannot be read, which is no silence
+        name = f"euc-{self.tag}"
+        self.sql(f"create database \"{name}\" encoding 'EUC_JP' template template0 locale 'C'")
+        dsn = self.server.dsn(name)
+        euc = self.relay("postgres", {"connection": dsn}, http={"listen": "127.0.0.1:0"})
+        self.migrate(euc)
+        with contextlib.closing(psycopg2.connect(dsn)) as connection, connection.cursor() as cursor:
+            cursor.execute("set client_encoding = 'EUC_JP'; insert into outbox_event (topic, aggregate_id, event_type) values"
+                           r" ('t', E'\xa9\xa1', 'T')")
+            connection.commit()
+        euc.start()
+        port = int(euc.wait_for_log(r"http: [^\"]* at 127\.0\.0\.1:(\d+)").group(1))
+        self.wait_ready(euc, port, 503, "the server cannot send a row of .*outbox_event")
+        self.assertEqual(euc.stop(), 0)
 
     def test_an_id_without_an_order_and_a_view_b104(self):
         relay = self.relay("postgres", {"connection": self.dsn})
