@@ -9,9 +9,10 @@ namespace outbox::engine {
 // Before the engine may forget the events.
 void ShardRunner::Confirmed(const Written& written) {
   const std::span<const EventIndex> events = engine_.Confirming();
-  if (written.code == OUTBOX_REFUSED && events.size() == 1) refusals_[events.front()] = written.text;
-  if (written.code == OUTBOX_REFUSED && events.size() == 1)
+  if (written.code == OUTBOX_REFUSED && events.size() == 1) {
+    refusals_[events.front()] = written.text;
     NoteKept(Row(events.front()), events.front(), Kept::kRefused);
+  }
   if (written.code != OUTBOX_OK) return;
   bool first = true;
   const Time now = Now();

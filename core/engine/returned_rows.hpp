@@ -1,8 +1,8 @@
 // Removals that are undone afterwards, by a trigger that inserts the row once more, say: the confirm finds nothing wrong,
 // and each read brings the event again, without end. One event of each confirm is remembered, so that such an outbox is
 // noticed; from then on, for some time, all of them. Once is no fault: a backup that is restored, a failover and a crash of
-// the database bring rows back as well, and these are sent again. So is, however often, an event under another row id:
-// whether that is the old one or a new one whose id the application has used before, nobody can tell. Memory is bounded.
+// the database bring rows back as well, and these are sent again. An event under another row id is sent however often it
+// comes: it may be the old event, or a new one to which the application has given an event id twice. Memory is bounded.
 #pragma once
 
 #include <cstdint>
