@@ -317,9 +317,7 @@ void TopicDirectory::TakeDoubts() {
 
 void TopicDirectory::Forget(Clock::time_point now) {
   if (topics_.size() < kManyTopics) return;
-  std::erase_if(topics_, [now](const auto& topic) {
-    return topic.second.refusal && topic.second.lanes.empty() && topic.second.until <= now;
-  });
+  std::erase_if(topics_, [now](const auto& topic) { return topic.second.lanes.empty() && topic.second.until <= now; });
 }
 
 void TopicDirectory::Cancel() {

@@ -23,16 +23,18 @@ namespace outbox::kafka {
 
 using Clock = std::chrono::steady_clock;
 
+// INVARIANT: one whose `until` lies ahead has a refusal or lanes. A new one has neither, and is asked for by whoever needs it:
+// the look that made it may have ended before the broker's answer.
 struct Topic {
-  std::optional<publish::Refusal> refusal;             // nothing may be sent to it
-  std::vector<publish::Lane> lanes;                    // by partition
-  std::uint64_t max_bytes = 0;                         // of a record batch with one record in it
-  std::uint64_t refused_bytes = 0;                     // such a batch was refused as too large; 0 = none was
-  Clock::time_point limit_until;                       // do not refuse by that limit later without asking again
-  std::size_t next_partition = 0;                      // for records without a key
-  Clock::time_point until = Clock::time_point::max();  // ask again from then on
-  Clock::time_point used;                              // when an event last named it
-  Clock::time_point next_creation;                     // do not ask the broker to create it before
+  std::optional<publish::Refusal> refusal;  // nothing may be sent to it
+  std::vector<publish::Lane> lanes;         // by partition
+  std::uint64_t max_bytes = 0;              // of a record batch with one record in it
+  std::uint64_t refused_bytes = 0;          // such a batch was refused as too large; 0 = none was
+  Clock::time_point limit_until;            // do not refuse by that limit later without asking again
+  std::size_t next_partition = 0;           // for records without a key
+  Clock::time_point until;                  // ask again from then on
+  Clock::time_point used;                   // when an event last named it
+  Clock::time_point next_creation;          // do not ask the broker to create it before
 };
 
 // Where lanes lead to. Grows only; a copy of the pointers is a consistent view for the engine's thread.

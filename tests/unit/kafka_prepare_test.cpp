@@ -82,6 +82,17 @@ TEST_CASE_METHOD(KafkaFixture, "a topic that is known to be missing is looked fo
   CHECK(quickest < 150ms);  // two pauses take 200 ms
 }
 
+TEST_CASE_METHOD(KafkaFixture, "a look that ends before the answer leaves nothing known of the topic", "[b71]") {
+  Make();
+  Prove(1);
+  const std::string late = topic + "-late";
+  rd_kafka_mock_topic_set_error(broker->mock(), late.c_str(), RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+  PreparedBatch batch = MakeBatch({Row{late}});
+  // Long enough for one look, and the topic gets three before it is called missing.
+  CHECK(publisher->Prepare(batch, Millis(80)).code() == OUTBOX_UNAVAILABLE);
+  CHECK(ReasonOf(Prepare({{late}}), 0) == "unknown_topic");
+}
+
 TEST_CASE_METHOD(KafkaFixture, "a topic that goes away is looked at again after the broker has said so", "[b71]") {
   Make();
   Prove(1);
