@@ -4,12 +4,12 @@
 #include <exception>
 #include <iostream>
 
-#include "cli/command.hpp"
-#include "cli/output.hpp"
-#include "cli/signals.hpp"
-#include "cli/version.hpp"
+#include "cli/common/command.hpp"
+#include "cli/common/output.hpp"
+#include "cli/common/signals.hpp"
+#include "cli/commands/version.hpp"
 #include "config/document.hpp"
-#include "shortage.hpp"
+#include "util/shortage.hpp"
 
 namespace {
 

@@ -19,9 +19,9 @@
 #include "config/secrets.hpp"
 #include "config/section.hpp"
 #include "config/units.hpp"
-#include "net/listen.hpp"
+#include "util/listen.hpp"
 #include "outbox/plugin.h"
-#include "shortage.hpp"
+#include "util/shortage.hpp"
 
 namespace outbox::config {
 namespace {
@@ -343,7 +343,7 @@ Result<Config> Parse(std::string_view text, const std::filesystem::path& origin)
     return Status(MentionsShortage(wrong) ? kShortage : outbox_code{OUTBOX_BAD_CONFIG}, wrong);
   }
 
-  if (!config.http.listen.empty() && net::IsPublic(config.http.listen))
+  if (!config.http.listen.empty() && util::IsPublic(config.http.listen))
     config.warnings.push_back("/http/listen: anybody who reaches this machine can read /metrics and /status at " +
                               config.http.listen +
                               ", without a password; name an address of a private network or 127.0.0.1,"

@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "config/config.hpp"
-#include "status.hpp"
+#include "util/status.hpp"
 
 namespace outbox::config {
 

@@ -9,10 +9,10 @@
 
 #include "config/load.hpp"
 #include "embed/sender_publisher.hpp"
-#include "engine/relay.hpp"
+#include "runtime/relay.hpp"
 #include "kafka/kafka_publisher.hpp"
-#include "plugins/loader.hpp"
-#include "shortage.hpp"
+#include "storage/loader.hpp"
+#include "util/shortage.hpp"
 
 namespace outbox::embed {
 namespace {
@@ -94,7 +94,7 @@ class Relay::Impl {
     if (!publisher.sender_ && publisher.kafka_.empty())
       throw std::invalid_argument("the publisher has neither a sender nor Kafka's properties");
     for (const std::string& warning : config_.warnings) logger_->warn("{}", warning);
-    relay_ = std::make_unique<engine::Relay>(config_.relay, Open(storage), Publishers(publisher), logger_);
+    relay_ = std::make_unique<runtime::Relay>(config_.relay, Open(storage), Publishers(publisher), logger_);
   }
 
   void Start() {
@@ -120,16 +120,16 @@ class Relay::Impl {
   }
 
  private:
-  std::shared_ptr<plugins::Store> Open(const Storage& storage) {
-    if (storage.table_ != nullptr) return Require(plugins::Store::Adopt(storage.table_, storage.make_, logger_));
-    const auto table = Require(plugins::Load(storage.name_, plugins::DefaultSearchPath(storage.file_)));
-    return Require(plugins::Store::Open(table, storage.options_, logger_));
+  std::shared_ptr<storage::Store> Open(const Storage& storage) {
+    if (storage.table_ != nullptr) return Require(storage::Store::Adopt(storage.table_, storage.make_, logger_));
+    const auto table = Require(storage::Load(storage.name_, storage::DefaultSearchPath(storage.file_)));
+    return Require(storage::Store::Open(table, storage.options_, logger_));
   }
 
-  engine::PublisherFactory Publishers(const Publisher& publisher) {
+  runtime::PublisherFactory Publishers(const Publisher& publisher) {
     if (publisher.sender_) {
       return [sender = publisher.sender_](
-                 publish::PublisherListener& listener) -> Result<std::unique_ptr<publish::Publisher>> {
+                 publisher::PublisherListener& listener) -> Result<std::unique_ptr<publisher::Publisher>> {
         return MakeSenderPublisher(listener, sender);
       };
     }
@@ -139,11 +139,11 @@ class Relay::Impl {
         config_.relay.max_in_flight_events,
         config_.relay.max_in_flight_bytes,
         config_.relay.delivery_timeout,
-        config_.publisher.strict_headers ? publish::HeaderValues::kStrict : publish::HeaderValues::kAsText,
+        config_.publisher.strict_headers ? publisher::HeaderValues::kStrict : publisher::HeaderValues::kAsText,
         config_.publisher.kafka_now,
         [secrets = config_.publisher.secrets] { return secrets->TakeProblems(); },
         [secrets = config_.publisher.secrets](std::string_view text) { return secrets->Clean(text); }};
-    return [settings = std::move(settings), logger = logger_](publish::PublisherListener& listener) {
+    return [settings = std::move(settings), logger = logger_](publisher::PublisherListener& listener) {
       return kafka::MakeKafkaPublisher(settings, listener, logger);
     };
   }
@@ -153,7 +153,7 @@ class Relay::Impl {
   std::mutex mutex_;
   bool started_ = false;
   std::optional<bool> stopped_;
-  std::unique_ptr<engine::Relay> relay_;
+  std::unique_ptr<runtime::Relay> relay_;
 };
 
 Relay::Relay(std::string_view config, const Storage& storage, const Publisher& publisher, Logger logger)

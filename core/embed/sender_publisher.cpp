@@ -6,23 +6,23 @@
 #include <mutex>
 #include <vector>
 
-#include "publish/headers.hpp"
-#include "publish/thread.hpp"
+#include "publisher/headers.hpp"
+#include "util/thread.hpp"
 
 namespace outbox::embed {
 namespace {
 
-using publish::Outcome;
-using publish::Outgoing;
-using publish::Prepared;
-using publish::PreparedBatch;
-using publish::Report;
+using publisher::Outcome;
+using publisher::Outgoing;
+using publisher::Prepared;
+using publisher::PreparedBatch;
+using publisher::Report;
 
-class SenderPublisher final : public publish::Publisher {
+class SenderPublisher final : public publisher::Publisher {
  public:
-  SenderPublisher(publish::PublisherListener& listener, std::shared_ptr<Sender> sender)
+  SenderPublisher(publisher::PublisherListener& listener, std::shared_ptr<Sender> sender)
       : listener_(listener), sender_(std::move(sender)) {
-    thread_ = publish::StartThread("sender", [this] { Run(); });
+    thread_ = publisher::StartThread("sender", [this] { Run(); });
   }
 
   ~SenderPublisher() override {
@@ -40,7 +40,7 @@ class SenderPublisher final : public publish::Publisher {
     for (std::size_t i = 0; i < batch.events.size(); ++i) {
       const Bytes headers = Maybe(batch.batch[i].headers);
       if (!headers) continue;
-      const Status packed = publish::PackHeaders(*headers, ignored);
+      const Status packed = publisher::PackHeaders(*headers, ignored);
       ignored.clear();
       if (packed.ok()) continue;
       batch.events[i].refusal = static_cast<std::int32_t>(batch.refusals.size());
@@ -67,7 +67,7 @@ class SenderPublisher final : public publish::Publisher {
     changed_.notify_all();
   }
 
-  publish::Refusal Explain(std::int32_t) const override { return {"refused", "the sender does not refuse"}; }
+  publisher::Refusal Explain(std::int32_t) const override { return {"refused", "the sender does not refuse"}; }
 
  private:
   // The views live until the report: the batch does.
@@ -135,7 +135,7 @@ class SenderPublisher final : public publish::Publisher {
 
   static constexpr std::size_t kMost = 1000;  // of one Send
 
-  publish::PublisherListener& listener_;
+  publisher::PublisherListener& listener_;
   const std::shared_ptr<Sender> sender_;
 
   std::mutex mutex_;
@@ -153,7 +153,7 @@ class SenderPublisher final : public publish::Publisher {
 
 }  // namespace
 
-std::unique_ptr<publish::Publisher> MakeSenderPublisher(publish::PublisherListener& listener,
+std::unique_ptr<publisher::Publisher> MakeSenderPublisher(publisher::PublisherListener& listener,
                                                         std::shared_ptr<Sender> sender) {
   return std::make_unique<SenderPublisher>(listener, std::move(sender));
 }

@@ -4,12 +4,12 @@
 #include <memory>
 
 #include "outbox/relay.hpp"
-#include "publish/publisher.hpp"
+#include "publisher/publisher.hpp"
 
 namespace outbox::embed {
 
 // The sender is called on a thread of the publisher's own, which destroying waits for.
-[[nodiscard]] std::unique_ptr<publish::Publisher> MakeSenderPublisher(publish::PublisherListener& listener,
+[[nodiscard]] std::unique_ptr<publisher::Publisher> MakeSenderPublisher(publisher::PublisherListener& listener,
                                                                       std::shared_ptr<Sender> sender);
 
 }  // namespace outbox::embed

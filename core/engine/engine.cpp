@@ -6,7 +6,7 @@
 
 namespace outbox::engine {
 
-using publish::Outcome;
+using publisher::Outcome;
 
 Engine::Engine(const Settings& settings) : settings_(settings), random_(settings.seed) {
   assert(!settings.policies.empty() && settings.batch_events > 0 &&
@@ -219,10 +219,10 @@ bool Engine::IsHeld(const Event& event) {
 
 // ---- broker ----
 
-void Engine::Reported(std::span<const publish::Report> reports) {
-  for (const publish::Report& r : reports) {
+void Engine::Reported(std::span<const publisher::Report> reports) {
+  for (const publisher::Report& r : reports) {
     if (!Awaits(r)) continue;
-    if (publish::IsTrial(r.epoch)) {
+    if (publisher::IsTrial(r.epoch)) {
       TrialReported(r);
       continue;
     }
@@ -282,7 +282,7 @@ void Engine::StartReset(bool outage) {
 }
 
 void Engine::ResetDone(std::uint32_t epoch) {
-  if (publish::IsTrial(epoch)) return TrialResetDone(epoch);
+  if (publisher::IsTrial(epoch)) return TrialResetDone(epoch);
   if (!resetting_ || epoch != epoch_ + 1) return;
   epoch_ = epoch;
   resetting_ = false;
@@ -364,7 +364,7 @@ void Engine::Settle(EventIndex e) {
 
 // ---- small parts ----
 
-Engine::LaneState& Engine::LaneOf(publish::Lane lane) {
+Engine::LaneState& Engine::LaneOf(publisher::Lane lane) {
   if (lane >= lanes_.size()) lanes_.resize(lane + 1);
   if (lanes_[lane].epoch != epoch_) lanes_[lane] = {epoch_, 0, -kForever};
   return lanes_[lane];

@@ -20,7 +20,7 @@
 
 #include "engine/settings.hpp"
 #include "outbox/plugin.h"
-#include "publish/report.hpp"
+#include "publisher/report.hpp"
 
 namespace outbox::engine {
 
@@ -32,7 +32,7 @@ struct Incoming {
   std::uint64_t key_hash = 0;
   bool has_key = false;
   std::uint32_t attempts = 0;
-  publish::Lane lane = 0;
+  publisher::Lane lane = 0;
   std::uint16_t policy = 0;  // index in Settings::policies
   bool refused = false;      // judged before sending: it fails without being sent
   bool doubtful = false;     // the broker will perhaps refuse it: goes as a trial
@@ -76,7 +76,7 @@ struct FailedEvent {
   EventIndex event;
   std::int32_t disposition;  // OUTBOX_RETRY, OUTBOX_BLOCK, OUTBOX_DEAD, OUTBOX_DELIVERED
   Time retry_after;
-  // Of the broker's report, or publish::kEndsRelays; 0 = refused before sending. With OUTBOX_DELIVERED: a Kept.
+  // Of the broker's report, or publisher::kEndsRelays; 0 = refused before sending. With OUTBOX_DELIVERED: a Kept.
   std::int32_t error;
   std::uint64_t token = 0;  // of its reservation
 };
@@ -142,7 +142,7 @@ class Engine {
   // `owners`: so many in a row, with this one, have marked the event.
   void Marked(outbox_code code, std::uint32_t owners);
 
-  void Reported(std::span<const publish::Report> reports);
+  void Reported(std::span<const publisher::Report> reports);
   // The producer can send nothing more. That is an outage, unless a refusal is among the reports up to ResetDone: the
   // client library announces its end before it reports the refusal that caused it.
   void ProducerFailed();
@@ -193,7 +193,7 @@ class Engine {
   // Of those that the confirm under way is about.
   [[nodiscard]] std::span<const EventIndex> Confirming() const { return confirming_; }
   // Is it the first answer to an event in flight?
-  [[nodiscard]] bool Awaits(const publish::Report& r) const {
+  [[nodiscard]] bool Awaits(const publisher::Report& r) const {
     if (r.event >= events_.size()) return false;
     const State state = events_[r.event].state;
     return r.epoch == (state == State::kTried ? trial_epoch_ : epoch_) &&
@@ -218,7 +218,7 @@ class Engine {
     std::uint64_t key_hash = 0;
     BatchIndex batch = 0;
     std::uint32_t position = 0;
-    publish::Lane lane = 0;
+    publisher::Lane lane = 0;
     std::uint32_t flight = 0;  // of a trial: when this flight and all before it are over, it may be sent
     std::uint32_t attempts = 0;
     std::uint16_t policy = 0;
@@ -309,13 +309,13 @@ class Engine {
   void RecordDelivered(EventIndex e, Kept why);
   void FailWritten(const FailedEvent& failed, bool committed);
   void StartReset(bool outage);
-  void TrialReported(const publish::Report& report);
+  void TrialReported(const publisher::Report& report);
   void StartTrialReset();
   void TrialResetDone(std::uint32_t epoch);
   void QueueTrial(EventIndex e, std::uint32_t after_flight);
   void LeaveTrial(EventIndex e, bool was_tried);
   void DropBehind(EventIndex head);
-  void Suspect(publish::Lane lane);
+  void Suspect(publisher::Lane lane);
   [[nodiscard]] bool GoesAlone(const Event& event) const;
   [[nodiscard]] Time OldestTrial() const;
   void DropQueued();
@@ -336,7 +336,7 @@ class Engine {
   void FreeKey(EventIndex head);
 
   [[nodiscard]] bool MayHold(const Event& e) const { return settings_.order_keys && e.has_key; }
-  [[nodiscard]] LaneState& LaneOf(publish::Lane lane);
+  [[nodiscard]] LaneState& LaneOf(publisher::Lane lane);
   [[nodiscard]] std::size_t AwaitingRecord() const { return to_fail_.size() + failing_.size(); }
   [[nodiscard]] std::size_t InWindow() const;
   [[nodiscard]] bool CanReserve() const;
@@ -387,13 +387,13 @@ class Engine {
   bool outage_ = false;   // the reset under way began as one
   bool refused_ = false;  // a report since the last reset was a refusal, so the broker answers
 
-  std::unordered_map<publish::Lane, Suspicion> suspects_;
+  std::unordered_map<publisher::Lane, Suspicion> suspects_;
   std::deque<EventIndex> suspected_,
       retried_;  // wait for their trials: those that have never failed, and those that have
   std::unordered_map<std::uint64_t, TrialKey> trial_keys_;
   std::vector<Trial> trials_;
   std::uint32_t retrials_ = 0;  // of trials_, those of events that have failed before
-  std::uint32_t trial_epoch_ = publish::kTrialEpochs | 1;
+  std::uint32_t trial_epoch_ = publisher::kTrialEpochs | 1;
   std::uint32_t trial_failures_ = 0;
   bool resetting_trials_ = false;
   Time next_trial_ = 0;

@@ -6,7 +6,7 @@
 #include <set>
 #include <string>
 
-#include "publish/publisher.hpp"
+#include "publisher/publisher.hpp"
 
 namespace outbox::kafka {
 
@@ -21,7 +21,7 @@ enum class Need : std::uint8_t {
 // Reports to the listener once per change, and begins as neither. Thread: any
 class BrokerState {
  public:
-  explicit BrokerState(publish::PublisherListener& listener) : listener_(listener) {}
+  explicit BrokerState(publisher::PublisherListener& listener) : listener_(listener) {}
 
   // The newest trouble with a connection: the reason that Lacks will give for kAnswers.
   void Note(std::string trouble) {
@@ -80,7 +80,7 @@ class BrokerState {
   }
 
  private:
-  publish::PublisherListener& listener_;
+  publisher::PublisherListener& listener_;
   mutable std::mutex mutex_;
   std::optional<bool> up_;
   std::set<Need> lacking_;

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "kafka/rdkafka.hpp"
-#include "status.hpp"
+#include "util/status.hpp"
 
 namespace outbox::kafka {
 

@@ -51,11 +51,11 @@ const Known* Find(rd_kafka_resp_err_t error) {
 
 }  // namespace
 
-publish::Outcome OutcomeOf(rd_kafka_resp_err_t error) {
-  return Find(error) != nullptr ? publish::Outcome::kRefused : publish::Outcome::kUnknown;
+publisher::Outcome OutcomeOf(rd_kafka_resp_err_t error) {
+  return Find(error) != nullptr ? publisher::Outcome::kRefused : publisher::Outcome::kUnknown;
 }
 
-publish::Refusal ExplainError(rd_kafka_resp_err_t error) {
+publisher::Refusal ExplainError(rd_kafka_resp_err_t error) {
   const Known* known = Find(error);
   if (known == nullptr) return {"refused", ErrorText(error)};
   return {known->reason, std::string(known->text) + ": " + ErrorText(error)};

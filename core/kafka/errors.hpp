@@ -2,16 +2,16 @@
 #pragma once
 
 #include "kafka/rdkafka.hpp"
-#include "publish/publisher.hpp"
+#include "publisher/publisher.hpp"
 
 namespace outbox::kafka {
 
 // kRefused only for what no state of the broker will mend: the event, its topic or the request it travelled in.
 // Everything else, also what is not known here, is an outage: nothing is counted against the event.
-[[nodiscard]] publish::Outcome OutcomeOf(rd_kafka_resp_err_t error);
+[[nodiscard]] publisher::Outcome OutcomeOf(rd_kafka_resp_err_t error);
 
 // For a code that is kRefused: a short word for outbox_retry, and a sentence.
-[[nodiscard]] publish::Refusal ExplainError(rd_kafka_resp_err_t error);
+[[nodiscard]] publisher::Refusal ExplainError(rd_kafka_resp_err_t error);
 
 // Is what the relay believes about the topic (there, allowed, its limit) in doubt after this?
 [[nodiscard]] bool IsAboutTopic(rd_kafka_resp_err_t error);

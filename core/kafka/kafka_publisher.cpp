@@ -8,22 +8,22 @@
 
 #include "kafka/broker_state.hpp"
 #include "kafka/broker_troubles.hpp"
-#include "kafka/burial.hpp"
+#include "kafka/producer_disposal.hpp"
 #include "kafka/errors.hpp"
 #include "kafka/logins.hpp"
 #include "kafka/may_produce.hpp"
-#include "kafka/preparer.hpp"
+#include "kafka/record_router.hpp"
 #include "kafka/record.hpp"
-#include "kafka/topic_directory.hpp"
+#include "kafka/topic_cache.hpp"
 #include "kafka/trial_sender.hpp"
-#include "publish/thread.hpp"
+#include "util/thread.hpp"
 
 namespace outbox::kafka {
 namespace {
 
 using namespace std::chrono_literals;
-using publish::Outcome;
-using publish::Report;
+using publisher::Outcome;
+using publisher::Report;
 
 // How long a reset waits for answers to what is on the wire: each one that comes is an event that is not sent twice.
 constexpr auto kGrace = 500ms;
@@ -49,10 +49,10 @@ Report Unpack(const void* opaque, Outcome outcome, std::int32_t error) {
   return {static_cast<std::uint32_t>(bits), static_cast<std::uint32_t>(bits >> 32), outcome, error};
 }
 
-class KafkaPublisher final : public publish::Publisher {
+class KafkaPublisher final : public publisher::Publisher {
  public:
   KafkaPublisher(Settings settings, std::shared_ptr<ConnectGate> gate, std::shared_ptr<Producer> producer,
-                 publish::PublisherListener& listener, std::shared_ptr<spdlog::logger> logger)
+                 publisher::PublisherListener& listener, std::shared_ptr<spdlog::logger> logger)
       : settings_(std::move(settings)),
         gate_(std::move(gate)),
         listener_(listener),
@@ -60,7 +60,7 @@ class KafkaPublisher final : public publish::Publisher {
         state_(listener),
         producer_(std::move(producer)),
         directory_([this] { return CurrentProducer(); }, settings_, logger_),
-        events_(publish::StartThread("kafka-events", [this] { Run(); })) {}
+        events_(publisher::StartThread("kafka-events", [this] { Run(); })) {}
 
   ~KafkaPublisher() override {
     directory_.Cancel();
@@ -79,19 +79,19 @@ class KafkaPublisher final : public publish::Publisher {
     }
   }
 
-  Status Prepare(publish::PreparedBatch& batch, Millis timeout) override;
+  Status Prepare(publisher::PreparedBatch& batch, Millis timeout) override;
   void Cancel() override { directory_.Cancel(); }
-  void Publish(const publish::PreparedBatch& batch, std::span<const publish::Outgoing> records,
+  void Publish(const publisher::PreparedBatch& batch, std::span<const publisher::Outgoing> records,
                std::uint32_t epoch) override;
 
   void Reset(std::uint32_t epoch) override {
-    if (publish::IsTrial(epoch)) return trials_.Reset(epoch);
+    if (publisher::IsTrial(epoch)) return trials_.Reset(epoch);
     const std::lock_guard lock(mutex_);
     reset_ = epoch;
     producer_->Wake();
   }
 
-  publish::Refusal Explain(std::int32_t error) const override {
+  publisher::Refusal Explain(std::int32_t error) const override {
     return ExplainError(static_cast<rd_kafka_resp_err_t>(error));
   }
 
@@ -134,7 +134,7 @@ class KafkaPublisher final : public publish::Publisher {
 
   const Settings settings_;
   const std::shared_ptr<ConnectGate> gate_;
-  publish::PublisherListener& listener_;
+  publisher::PublisherListener& listener_;
   const std::shared_ptr<spdlog::logger> logger_;
   BrokerState state_;
   Burial burial_;
@@ -165,7 +165,7 @@ class KafkaPublisher final : public publish::Publisher {
   std::thread events_;
 };
 
-Status KafkaPublisher::Prepare(publish::PreparedBatch& batch, Millis timeout) {
+Status KafkaPublisher::Prepare(publisher::PreparedBatch& batch, Millis timeout) {
   if (state_.Is(Need::kWrites)) return {OUTBOX_UNAVAILABLE, state_.reason()};
   Status prepared = preparer_.Prepare(batch, Clock::now() + timeout);
   if (prepared.code() == OUTBOX_UNAVAILABLE) {
@@ -184,9 +184,9 @@ Status KafkaPublisher::Prepare(publish::PreparedBatch& batch, Millis timeout) {
   return prepared;
 }
 
-void KafkaPublisher::Publish(const publish::PreparedBatch& batch, std::span<const publish::Outgoing> records,
+void KafkaPublisher::Publish(const publisher::PreparedBatch& batch, std::span<const publisher::Outgoing> records,
                              std::uint32_t epoch) {
-  if (publish::IsTrial(epoch)) return trials_.Send(batch, records, epoch);
+  if (publisher::IsTrial(epoch)) return trials_.Send(batch, records, epoch);
   const std::shared_ptr<Producer> producer = CurrentProducer();
   const std::shared_ptr<const Lanes> lanes = directory_.lanes();
   std::size_t done = 0;
@@ -194,7 +194,7 @@ void KafkaPublisher::Publish(const publish::PreparedBatch& batch, std::span<cons
   producer->outstanding.fetch_add(static_cast<std::int64_t>(records.size()), std::memory_order_relaxed);
   if (!broken_.load(std::memory_order_relaxed)) producer->used.store(true, std::memory_order_relaxed);
   for (; done < records.size() && !broken_.load(std::memory_order_relaxed); ++done) {
-    const publish::Prepared& prepared = batch.events[records[done].index];
+    const publisher::Prepared& prepared = batch.events[records[done].index];
     const auto [topic, partition] = lanes->targets[prepared.lane];
     error = Produce(producer->handle(), producer->TopicOf(topic, lanes->topics[topic]), partition,
                     ToEvent(batch.batch[records[done].index]),
@@ -210,7 +210,7 @@ void KafkaPublisher::Publish(const publish::PreparedBatch& batch, std::span<cons
   // The one that failed, as what it is; those behind it as not sent.
   std::vector<Report> reports;
   Outcome outcome = error == RD_KAFKA_RESP_ERR_NO_ERROR ? Outcome::kUnknown : OutcomeOf(error);
-  for (const publish::Outgoing& record : records.subspan(done)) {
+  for (const publisher::Outgoing& record : records.subspan(done)) {
     reports.push_back({record.event, epoch, outcome, error});
     outcome = Outcome::kUnknown;
   }
@@ -483,13 +483,13 @@ void KafkaPublisher::Probe(const Producer& producer) {
 
 }  // namespace
 
-Result<std::unique_ptr<publish::Publisher>> MakeKafkaPublisher(Settings settings, publish::PublisherListener& listener,
+Result<std::unique_ptr<publisher::Publisher>> MakeKafkaPublisher(Settings settings, publisher::PublisherListener& listener,
                                                                std::shared_ptr<spdlog::logger> logger) {
   settings.properties = settings.Now();
   auto gate = std::make_shared<ConnectGate>(settings);
   auto producer = Producer::Make(settings, kBatchBytes, logger, gate);
   if (!producer.ok()) return producer.status();
-  return std::unique_ptr<publish::Publisher>(std::make_unique<KafkaPublisher>(
+  return std::unique_ptr<publisher::Publisher>(std::make_unique<KafkaPublisher>(
       std::move(settings), std::move(gate), std::move(*producer), listener, std::move(logger)));
 }
 

@@ -11,14 +11,14 @@
 #include <memory>
 
 #include "kafka/settings.hpp"
-#include "publish/publisher.hpp"
+#include "publisher/publisher.hpp"
 
 namespace outbox::kafka {
 
 // Does no waiting: whether a broker answers is told through the listener, which must outlive the publisher.
 // OUTBOX_BAD_CONFIG for properties that librdkafka refuses, in its words.
-[[nodiscard]] Result<std::unique_ptr<publish::Publisher>> MakeKafkaPublisher(Settings settings,
-                                                                             publish::PublisherListener& listener,
+[[nodiscard]] Result<std::unique_ptr<publisher::Publisher>> MakeKafkaPublisher(Settings settings,
+                                                                             publisher::PublisherListener& listener,
                                                                              std::shared_ptr<spdlog::logger> logger);
 
 }  // namespace outbox::kafka

@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "kafka/settings.hpp"
-#include "status.hpp"
+#include "util/status.hpp"
 
 namespace outbox::kafka {
 

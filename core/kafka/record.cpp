@@ -1,22 +1,22 @@
 #include "kafka/record.hpp"
 
-#include "publish/headers.hpp"
+#include "publisher/headers.hpp"
 
 namespace outbox::kafka {
 
 rd_kafka_resp_err_t Produce(rd_kafka_t* handle, rd_kafka_topic_t* topic, std::int32_t partition, const Event& event,
                             std::string_view packed_headers, void* opaque) {
   if (topic == nullptr) return rd_kafka_last_error();
-  publish::HeaderReader own(packed_headers);
+  publisher::HeaderReader own(packed_headers);
   HeadersPtr headers(rd_kafka_headers_new(2 + own.count()));
   const auto add = [&headers](std::string_view name, const Bytes& value) {
     const outbox_bytes raw = Raw(value);
     rd_kafka_header_add(headers.get(), name.data(), static_cast<ssize_t>(name.size()), raw.data,
                         static_cast<ssize_t>(raw.size));
   };
-  add(publish::kEventIdHeader, event.event_id);
-  add(publish::kEventTypeHeader, event.event_type);
-  for (publish::Header h; own.Next(h);) add(h.name, h.value);
+  add(publisher::kEventIdHeader, event.event_id);
+  add(publisher::kEventTypeHeader, event.event_type);
+  for (publisher::Header h; own.Next(h);) add(h.name, h.value);
 
   const outbox_bytes key = Raw(event.aggregate_id);
   const outbox_bytes value = Raw(event.payload);

@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "kafka/tls_files.hpp"
-#include "shortage.hpp"
+#include "util/shortage.hpp"
 
 namespace outbox::kafka {
 namespace {

@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "kafka/rdkafka.hpp"
-#include "publish/headers.hpp"
-#include "status.hpp"
+#include "publisher/headers.hpp"
+#include "util/status.hpp"
 
 namespace outbox::kafka {
 
@@ -30,7 +30,7 @@ struct Settings {
   std::uint64_t window_bytes = std::uint64_t{32} << 20;
   // When the engine gives up what was sent. Whatever else is asked of a broker is given up soon after.
   std::chrono::milliseconds delivery_timeout{30'000};
-  publish::HeaderValues headers = publish::HeaderValues::kAsText;
+  publisher::HeaderValues headers = publisher::HeaderValues::kAsText;
   // The properties with the secrets as they are now. Empty: they cannot change.
   std::function<Properties()> properties_now;
   // Why secrets could not be read again; each reason once. Empty: they cannot change.

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <system_error>
 
-#include "shortage.hpp"
+#include "util/shortage.hpp"
 
 namespace outbox::kafka {
 namespace {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "kafka/rdkafka.hpp"
-#include "status.hpp"
+#include "util/status.hpp"
 
 namespace outbox::kafka {
 

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <span>
 
-#include "publish/headers.hpp"
+#include "publisher/headers.hpp"
 
 namespace outbox::kafka {
 namespace {
@@ -76,11 +76,11 @@ std::uint64_t RecordBatchSize(const Event& event, std::string_view packed_header
   const auto header = [&size](std::string_view name, const Bytes& value) {
     size += FieldSize(name) + FieldSize(value);
   };
-  header(publish::kEventIdHeader, event.event_id);
-  header(publish::kEventTypeHeader, event.event_type);
-  publish::HeaderReader own(packed_headers);
+  header(publisher::kEventIdHeader, event.event_id);
+  header(publisher::kEventTypeHeader, event.event_type);
+  publisher::HeaderReader own(packed_headers);
   size += VarintSize(2 + own.count());
-  for (publish::Header h; own.Next(h);) header(h.name, h.value);
+  for (publisher::Header h; own.Next(h);) header(h.name, h.value);
   return kBatchHeader + VarintSize(size) + size;
 }
 

@@ -8,12 +8,12 @@
 #include "kafka/reach.hpp"
 #include "kafka/record.hpp"
 #include "kafka/topic_limits.hpp"
-#include "publish/thread.hpp"
+#include "util/thread.hpp"
 
 namespace outbox::kafka {
 
 using namespace std::chrono_literals;
-using publish::Outcome;
+using publisher::Outcome;
 
 namespace {
 // How long a reset waits for answers to what is on the wire, and then for the reports of what it has purged.
@@ -28,7 +28,7 @@ constexpr auto kMetadataAgain = 5s;
 }  // namespace
 
 TrialSender::TrialSender(const Settings& settings, TopicDirectory& directory, Burial& burial,
-                         publish::PublisherListener& listener, std::shared_ptr<spdlog::logger> logger)
+                         publisher::PublisherListener& listener, std::shared_ptr<spdlog::logger> logger)
     : settings_(settings),
       directory_(directory),
       burial_(burial),
@@ -48,10 +48,10 @@ void TrialSender::Stop() {
   Retire();
 }
 
-void TrialSender::Send(const publish::PreparedBatch& batch, std::span<const publish::Outgoing> records,
+void TrialSender::Send(const publisher::PreparedBatch& batch, std::span<const publisher::Outgoing> records,
                        std::uint32_t epoch) {
   const std::lock_guard lock(mutex_);
-  for (const publish::Outgoing& record : records) coming_.push_back({&batch, record, epoch});
+  for (const publisher::Outgoing& record : records) coming_.push_back({&batch, record, epoch});
   Start();
 }
 
@@ -63,7 +63,7 @@ void TrialSender::Reset(std::uint32_t epoch) {
 
 // REQUIRES: the caller holds mutex_.
 void TrialSender::Start() {
-  if (!thread_.joinable()) thread_ = publish::StartThread("kafka-trials", [this] { Run(); });
+  if (!thread_.joinable()) thread_ = publisher::StartThread("kafka-trials", [this] { Run(); });
   if (producer_ != nullptr) producer_->Wake();
   changed_.notify_all();
 }
@@ -129,7 +129,7 @@ bool TrialSender::HasProducer() {
 }
 
 rd_kafka_resp_err_t TrialSender::HandOver(const Item& item) {
-  const publish::Prepared& prepared = item.batch->events[item.record.index];
+  const publisher::Prepared& prepared = item.batch->events[item.record.index];
   const std::shared_ptr<const Lanes> lanes = directory_.lanes();
   const auto [topic, partition] = lanes->targets[prepared.lane];
   rd_kafka_topic_t* const handle = producer_->TopicOf(topic, lanes->topics[topic]);
@@ -209,7 +209,7 @@ void TrialSender::TakeReport(const rd_kafka_message_t& message) {
 
 // What the answer says of the topic goes to the directory first: the event may be read again at once.
 void TrialSender::Report(const Item& item, Outcome outcome, rd_kafka_resp_err_t error) {
-  const publish::Prepared& prepared = item.batch->events[item.record.index];
+  const publisher::Prepared& prepared = item.batch->events[item.record.index];
   const std::shared_ptr<const Lanes> lanes = directory_.lanes();
   const std::uint32_t topic = lanes->targets[prepared.lane].topic;
   if (IsAboutTopic(error)) {
@@ -222,7 +222,7 @@ void TrialSender::Report(const Item& item, Outcome outcome, rd_kafka_resp_err_t 
     directory_.NoteSize(lanes->topics[topic], RecordBatchSize(ToEvent(item.batch->batch[item.record.index]), headers),
                         outcome == Outcome::kStored);
   }
-  const publish::Report report{item.record.event, item.epoch, outcome, error};
+  const publisher::Report report{item.record.event, item.epoch, outcome, error};
   listener_.OnReports({&report, 1});
 }
 

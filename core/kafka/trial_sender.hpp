@@ -13,30 +13,30 @@
 #include <unordered_set>
 #include <vector>
 
-#include "kafka/burial.hpp"
+#include "kafka/producer_disposal.hpp"
 #include "kafka/logins.hpp"
-#include "kafka/topic_directory.hpp"
-#include "publish/publisher.hpp"
+#include "kafka/topic_cache.hpp"
+#include "publisher/publisher.hpp"
 
 namespace outbox::kafka {
 
 class TrialSender {
  public:
-  TrialSender(const Settings& settings, TopicDirectory& directory, Burial& burial, publish::PublisherListener& listener,
+  TrialSender(const Settings& settings, TopicDirectory& directory, Burial& burial, publisher::PublisherListener& listener,
               std::shared_ptr<spdlog::logger> logger);
   ~TrialSender() { Stop(); }
   TrialSender(const TrialSender&) = delete;
 
   // [engine] As Publisher::Publish and Publisher::Reset.
-  void Send(const publish::PreparedBatch& batch, std::span<const publish::Outgoing> records, std::uint32_t epoch);
+  void Send(const publisher::PreparedBatch& batch, std::span<const publisher::Outgoing> records, std::uint32_t epoch);
   void Reset(std::uint32_t epoch);
   // Ends the thread and gives up what is in flight. The last call.
   void Stop();
 
  private:
   struct Item {
-    const publish::PreparedBatch* batch;
-    publish::Outgoing record;
+    const publisher::PreparedBatch* batch;
+    publisher::Outgoing record;
     std::uint32_t epoch;
   };
 
@@ -52,7 +52,7 @@ class TrialSender {
   // Makes room for another producer where that may be able to log in.
   void LogInAgain();
   void TakeReport(const rd_kafka_message_t& message);
-  void Report(const Item& item, publish::Outcome outcome, rd_kafka_resp_err_t error);
+  void Report(const Item& item, publisher::Outcome outcome, rd_kafka_resp_err_t error);
   void CarryOutReset(std::uint32_t epoch);
   void Retire();
   [[nodiscard]] bool Stopping() const;
@@ -60,7 +60,7 @@ class TrialSender {
   const Settings& settings_;
   TopicDirectory& directory_;
   Burial& burial_;
-  publish::PublisherListener& listener_;
+  publisher::PublisherListener& listener_;
   const std::shared_ptr<spdlog::logger> logger_;
 
   mutable std::mutex mutex_;

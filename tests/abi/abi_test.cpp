@@ -7,11 +7,11 @@
 #include <sstream>
 
 #include "layout.h"
-#include "plugins/loader.hpp"
-#include "plugins/store.hpp"
+#include "storage/loader.hpp"
+#include "storage/store.hpp"
 #include "tests/catch.hpp"
 
-namespace outbox::plugins {
+namespace outbox::storage {
 namespace {
 
 const Call kCall{0, 5, Millis(1000)};
@@ -84,4 +84,4 @@ TEST_CASE("today's relay works with a plugin in C, built then", "[b12]") {
   CHECK(stale.text() == "frozen: stale (SQLSTATE 40001) (code 1213)");
 }
 
-}  // namespace outbox::plugins
+}  // namespace outbox::storage

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "status.hpp"
+#include "util/status.hpp"
 
 namespace outbox::contract {
 

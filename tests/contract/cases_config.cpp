@@ -14,7 +14,7 @@ Status OpenWith(const Subject& subject, const std::string& options) {
   Subject changed = subject;
   changed.options = options;
   const auto logger = std::make_shared<spdlog::logger>("plugin");
-  return plugins::Store::Open(LoadSubject(subject), options, logger).status();
+  return storage::Store::Open(LoadSubject(subject), options, logger).status();
 }
 
 void BadJsonIsBadConfig(const Subject& subject) {

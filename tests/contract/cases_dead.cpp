@@ -6,7 +6,7 @@
 namespace outbox::contract {
 namespace {
 
-using plugins::Change;
+using storage::Change;
 
 // 1 2 3 of key "k", 1 dead, the relay holds nothing.
 void KillTheHead(Rig& rig, Relay& relay) {
@@ -300,7 +300,7 @@ void RequeueByTwoMovesOnce(const Subject& subject) {
   relay.Fail(relay.Await(kEvents), OUTBOX_DEAD);
   relay.Forget();
   const auto dead = rig.ListDead();
-  std::vector<std::unique_ptr<plugins::Session>> sessions;
+  std::vector<std::unique_ptr<storage::Session>> sessions;
   for (int i = 0; i < 2; ++i) sessions.push_back(rig.Connect());
   std::uint64_t moved[2] = {};
   std::string broken[2];

@@ -181,11 +181,11 @@ void DeliveredIsRemovedLater(const Subject& subject) {
   Expect(Numbers(rig.List({.from = OUTBOX_FROM_DELIVERED, .max = 10})) == "1 3", "1 and 3 are not listed as delivered");
   Expect(Numbers(rig.List({.from = OUTBOX_FROM_FAILED, .max = 10})) == "2", "2 alone is not listed as failed");
   Expect(Numbers(rig.List({.from = OUTBOX_FROM_OUTBOX, .max = 10})) == "1 2 3", "not all are listed");
-  Expect(rig.Apply(plugins::Change::kRetryNow, rows) == 1, "a delivered event was made due");
-  Expect(rig.Apply(plugins::Change::kDiscardBlocked, std::vector{rows[0]}) == 0, "a delivered event was discarded");
+  Expect(rig.Apply(storage::Change::kRetryNow, rows) == 1, "a delivered event was made due");
+  Expect(rig.Apply(storage::Change::kDiscardBlocked, std::vector{rows[0]}) == 0, "a delivered event was discarded");
   const auto due = [&] { return Ok(rig.session().RemoveDelivered({}, Millis(1000), Within(Millis(10'000)))); };
   Expect(due() == 0, "an event was removed before its time");
-  Expect(rig.Apply(plugins::Change::kRemoveDelivered, std::vector{rows[0], rows[1]}) == 1, "not just 1 was removed");
+  Expect(rig.Apply(storage::Change::kRemoveDelivered, std::vector{rows[0], rows[1]}) == 1, "not just 1 was removed");
   rig.ExpectState(EventId(1), OUTBOX_STATE_ABSENT, 0);
   rig.MakeRetriesDue();
   Expect(due() == 1, "the due one was not removed");

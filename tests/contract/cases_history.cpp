@@ -274,7 +274,7 @@ class History {
     for (const Seen& row : rig_.ListDead()) {
       if (row.event_id != entry.note.event_id) continue;
       Did("requeue " + Numbers(std::vector{row}));
-      Check(rig_.Apply(plugins::Change::kRequeue, std::vector{row}) == 1, "requeue did not move event {}",
+      Check(rig_.Apply(storage::Change::kRequeue, std::vector{row}) == 1, "requeue did not move event {}",
             row.event_id);
       entry.state = State::kGone;
       line_.push_back({entry.note});
@@ -317,7 +317,7 @@ class History {
   std::vector<std::string> did_;
 
   bool late_commits_ = false;
-  std::unique_ptr<plugins::Session> late_;  // an open transaction
+  std::unique_ptr<storage::Session> late_;  // an open transaction
   std::vector<Note> late_notes_;
   Text late_key_;
 };

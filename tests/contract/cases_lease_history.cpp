@@ -70,7 +70,7 @@ class LeaseHistory {
  private:
   struct Player {
     std::string id;
-    std::unique_ptr<plugins::Session> session;
+    std::unique_ptr<storage::Session> session;
     std::vector<outbox_owned_shard> told;  // with the model's tokens; stale after a while
   };
 
@@ -140,7 +140,7 @@ class LeaseHistory {
   void Use(int which) {
     Player& relay = relays_[static_cast<std::size_t>(which)];
     for (const outbox_owned_shard& s : relay.told) {
-      plugins::ReserveOrder order;
+      storage::ReserveOrder order;
       order.max_events = 1;
       order.max_bytes = 1;
       order.reserve_duration = kLong;
@@ -164,7 +164,7 @@ class LeaseHistory {
 
   // outbox.suspect/1
   template <class Expect>
-  void Suspect(plugins::Session& session, const outbox_owned_shard& s, const Call& call,
+  void Suspect(storage::Session& session, const outbox_owned_shard& s, const Call& call,
                const std::vector<std::string>& rows, const Expect& expect) {
     const auto lost = session.WasLost(call);
     expect("was_lost", lost.status());

@@ -5,15 +5,15 @@
 
 #include "outbox/ext/suspect.h"
 #include "outbox/ext/wakeup.h"
-#include "plugins/elf.hpp"
-#include "plugins/table.hpp"
+#include "storage/elf.hpp"
+#include "storage/table.hpp"
 #include "rig.hpp"
 
 namespace outbox::contract {
 namespace {
 
 void ExportsOnlyTheEntry(const Subject& subject) {
-  const auto symbols = Ok(plugins::ExportedSymbols(subject.file));
+  const auto symbols = Ok(storage::ExportedSymbols(subject.file));
   Expect(std::count(symbols.begin(), symbols.end(), "outbox_plugin_v1") == 1, "outbox_plugin_v1 is not exported");
   std::string others;
   for (const std::string& symbol : symbols)
@@ -51,7 +51,7 @@ void ExtensionTablesAreWhole(const Subject& subject) {
                     {OUTBOX_STATS_V1, sizeof(outbox_stats_v1)},     {OUTBOX_DEAD_V1, sizeof(outbox_dead_v1)},
                     {OUTBOX_SUSPECT_V1, sizeof(outbox_suspect_v1)}, {OUTBOX_TESTING_V1, sizeof(outbox_testing_v1)}};
   for (const auto& extension : extensions) {
-    Ok(plugins::FindExtension(*table, extension.id, extension.size));
+    Ok(storage::FindExtension(*table, extension.id, extension.size));
     Expect(table->get_extension(extension.id) == table->get_extension(extension.id),
            "get_extension(\"{}\") returned two different tables", extension.id);
   }

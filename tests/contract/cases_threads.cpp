@@ -5,8 +5,8 @@
 #include <thread>
 
 #include "outbox/ext/wakeup.h"
-#include "plugins/raw_call.hpp"
-#include "plugins/table.hpp"
+#include "storage/raw_call.hpp"
+#include "storage/table.hpp"
 #include "rig.hpp"
 
 namespace outbox::contract {
@@ -25,7 +25,7 @@ void BatchReleasedOnAnotherThreadAfterDisconnect(const Subject& subject) {
   relay.Reconnect();
   std::thread([late = std::move(batch)]() mutable {
     Expect(View(late[1].payload) == std::string(100'000, 'y'), "the payload has changed after disconnect");
-    const plugins::Batch gone = std::move(late);
+    const storage::Batch gone = std::move(late);
   }).join();
   relay.Await(2);
 }
@@ -127,7 +127,7 @@ void CancelOfAnIdleSessionDoesNoHarm(const Subject& subject) {
   Relay relay(rig);
   for (int i = 0; i < 5; ++i) relay.session().Cancel();
   rig.Emit(1, "k");
-  plugins::ReserveOrder order;
+  storage::ReserveOrder order;
   for (int i = 0; i < 3; ++i) {  // one call may still meet the cancel
     const auto batch = relay.TryReserve({});
     if (batch.ok() && batch->size() == 1) return;
@@ -160,11 +160,11 @@ class Waiter {
  public:
   explicit Waiter(Rig& rig) : session_(rig.Connect()) {
     table_ = static_cast<const outbox_wakeup_v1*>(
-        Ok(plugins::FindExtension(rig.store().table(), OUTBOX_WAKEUP_V1, sizeof(outbox_wakeup_v1))));
+        Ok(storage::FindExtension(rig.store().table(), OUTBOX_WAKEUP_V1, sizeof(outbox_wakeup_v1))));
     if (table_ == nullptr) throw Skipped("the plugin does not have " OUTBOX_WAKEUP_V1);
   }
   outbox_code Wait(Millis timeout) {
-    plugins::RawCall call(Within(timeout));
+    storage::RawCall call(Within(timeout));
     return table_->wait(session_->raw(), &call.call, &call.error);
   }
   // What is still told of earlier commits.
@@ -176,7 +176,7 @@ class Waiter {
 
  private:
   const outbox_wakeup_v1* table_ = nullptr;
-  std::unique_ptr<plugins::Session> session_;
+  std::unique_ptr<storage::Session> session_;
 };
 
 void WaitEndsWhenARowIsCommitted(const Subject& subject) {

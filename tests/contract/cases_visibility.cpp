@@ -12,7 +12,7 @@ struct Writer {
   void Insert(const Text& key) { Ok(rig.Insert(*session, {Note{key}})); }
   void End(bool commit) { Ok(session->EndEmit(commit, Within(kTimeout))); }
   Rig& rig;
-  std::unique_ptr<plugins::Session> session;
+  std::unique_ptr<storage::Session> session;
 };
 
 // Emits in a second transaction while one is open, where the store can do that.

@@ -5,9 +5,9 @@
 
 #include <thread>
 
-#include "plugins/loader.hpp"
-#include "plugins/raw_call.hpp"
-#include "plugins/table.hpp"
+#include "storage/loader.hpp"
+#include "storage/raw_call.hpp"
+#include "storage/table.hpp"
 
 namespace outbox::contract {
 namespace {
@@ -41,14 +41,14 @@ Row Copy(const outbox_event& e, std::uint64_t token) {
 }
 
 template <class T>
-const T* Extension(const plugins::Store& store, const char* id) {
-  return static_cast<const T*>(Ok(plugins::FindExtension(store.table(), id, sizeof(T))));
+const T* Extension(const storage::Store& store, const char* id) {
+  return static_cast<const T*>(Ok(storage::FindExtension(store.table(), id, sizeof(T))));
 }
 
 // For functions that the relay's side of the boundary does not wrap.
 template <class F, class... Args>
-void CallRaw(const char* name, F function, plugins::Session& session, const Args&... args) {
-  plugins::RawCall call(Within(kTimeout));
+void CallRaw(const char* name, F function, storage::Session& session, const Args&... args) {
+  storage::RawCall call(Within(kTimeout));
   const outbox_code code = function(session.raw(), args..., &call);
   Expect(code == OUTBOX_OK, "{} answered code {}: {}", name, code, call.error.message);
 }
@@ -76,13 +76,13 @@ std::string Numbers(const std::vector<Row>& rows) {
 }
 
 const outbox_plugin* LoadSubject(const Subject& subject) {
-  return Ok(plugins::Load(subject.name, plugins::DefaultSearchPath(subject.file.string())));
+  return Ok(storage::Load(subject.name, storage::DefaultSearchPath(subject.file.string())));
 }
 
-std::shared_ptr<plugins::Store> OpenSubject(const Subject& subject) {
+std::shared_ptr<storage::Store> OpenSubject(const Subject& subject) {
   const auto logger = std::make_shared<spdlog::logger>("plugin", std::make_shared<spdlog::sinks::stderr_sink_mt>());
   logger->set_level(spdlog::level::err);
-  return Ok(plugins::Store::Open(LoadSubject(subject), subject.options, logger));
+  return Ok(storage::Store::Open(LoadSubject(subject), subject.options, logger));
 }
 
 Call Within(Millis timeout, std::uint64_t token) { return {0, token, timeout}; }
@@ -104,7 +104,7 @@ const outbox_testing_v1& Rig::Testing() const {
   return *testing_;
 }
 
-std::unique_ptr<plugins::Session> Rig::Connect() { return Ok(store_->Connect(Within(kTimeout))); }
+std::unique_ptr<storage::Session> Rig::Connect() { return Ok(store_->Connect(Within(kTimeout))); }
 
 void Rig::Need(std::uint64_t capability) const {
   if (store_->Can(capability)) return;
@@ -135,7 +135,7 @@ void Rig::Emit(const std::vector<Note>& notes) {
   Ok(session_->EndEmit(true, Within(kTimeout)));
 }
 
-Status Rig::Insert(plugins::Session& session, const std::vector<Note>& notes) {
+Status Rig::Insert(storage::Session& session, const std::vector<Note>& notes) {
   std::vector<std::string> ids;
   ids.reserve(notes.size());
   std::vector<outbox_event> events;
@@ -231,8 +231,8 @@ void Relay::ExpectToOwn() {
 
 void Relay::Return(bool leave) { Ok(session_->ReturnShards(id_, lease_.owned, leave, Within(kTimeout))); }
 
-Result<plugins::Batch> Relay::TryReserve(Ask ask) {
-  plugins::ReserveOrder order;
+Result<storage::Batch> Relay::TryReserve(Ask ask) {
+  storage::ReserveOrder order;
   order.max_events = ask.max_events;
   order.max_bytes = ask.max_bytes;
   order.reserve_duration = Millis(30'000);
@@ -243,7 +243,7 @@ Result<plugins::Batch> Relay::TryReserve(Ask ask) {
   return session_->ReserveNewEvents(order, Within(kTimeout, token_));
 }
 
-std::vector<Row> Relay::Take(const plugins::Batch& batch) {
+std::vector<Row> Relay::Take(const storage::Batch& batch) {
   std::vector<Row> rows;
   for (std::size_t i = 0; i < batch.size(); ++i) {
     rows.push_back(Copy(batch[i], batch.token()));
@@ -253,7 +253,7 @@ std::vector<Row> Relay::Take(const plugins::Batch& batch) {
 }
 
 std::vector<Row> Relay::Reserve(Ask ask, bool* more) {
-  const plugins::Batch batch = Ok(TryReserve(ask));
+  const storage::Batch batch = Ok(TryReserve(ask));
   if (more != nullptr) *more = batch.more();
   return Take(batch);
 }
@@ -271,7 +271,7 @@ std::vector<Row> Relay::ReadAll(bool sweep) {
 }
 
 std::vector<Row> Relay::RescanStep(std::uint32_t& reached, std::uint32_t max_events) {
-  const plugins::Batch batch = Ok(TryReserve({.max_events = max_events, .sweep = OUTBOX_RESCAN}));
+  const storage::Batch batch = Ok(TryReserve({.max_events = max_events, .sweep = OUTBOX_RESCAN}));
   reached = batch.rescan();
   return Take(batch);
 }

@@ -5,7 +5,7 @@
 
 #include "case.hpp"
 #include "outbox/ext/testing.h"
-#include "plugins/store.hpp"
+#include "storage/store.hpp"
 
 namespace outbox::contract {
 
@@ -47,7 +47,7 @@ struct Seen : Row {
 [[nodiscard]] std::string Numbers(const std::vector<Seen>& seen);
 
 [[nodiscard]] const outbox_plugin* LoadSubject(const Subject& subject);
-[[nodiscard]] std::shared_ptr<plugins::Store> OpenSubject(const Subject& subject);
+[[nodiscard]] std::shared_ptr<storage::Store> OpenSubject(const Subject& subject);
 [[nodiscard]] Call Within(Millis timeout, std::uint64_t token = 0);
 
 class Rig {
@@ -55,9 +55,9 @@ class Rig {
   // Opens the plugin, makes its tables, empties them. Skips the case where the plugin cannot do that.
   explicit Rig(const Subject& subject);
 
-  [[nodiscard]] plugins::Store& store() { return *store_; }
-  [[nodiscard]] plugins::Session& session() { return *session_; }  // for what is no relay's doing
-  [[nodiscard]] std::unique_ptr<plugins::Session> Connect();
+  [[nodiscard]] storage::Store& store() { return *store_; }
+  [[nodiscard]] storage::Session& session() { return *session_; }  // for what is no relay's doing
+  [[nodiscard]] std::unique_ptr<storage::Session> Connect();
 
   // Skips the case unless the plugin promises that.
   void Need(std::uint64_t capability) const;
@@ -68,7 +68,7 @@ class Rig {
   // In one transaction of its own.
   void Emit(const std::vector<Note>& notes);
   void Emit(std::size_t count, const Text& key) { Emit(std::vector<Note>(count, Note{.key = key})); }
-  [[nodiscard]] Status Insert(plugins::Session& session, const std::vector<Note>& notes);
+  [[nodiscard]] Status Insert(storage::Session& session, const std::vector<Note>& notes);
 
   void ExpireLeases();
   void MakeRetriesDue();
@@ -78,19 +78,19 @@ class Rig {
   [[nodiscard]] std::vector<Seen> List(const Inquiry& inquiry);
   [[nodiscard]] std::vector<Seen> ListDead() { return List({.from = OUTBOX_FROM_DEAD, .max = 1000, .contents = true}); }
   template <class Rows>
-  std::uint64_t Apply(plugins::Change change, const Rows& rows) {
+  std::uint64_t Apply(storage::Change change, const Rows& rows) {
     return Apply(session(), change, rows);
   }
   template <class Rows>
-  static std::uint64_t Apply(plugins::Session& session, plugins::Change change, const Rows& rows) {
+  static std::uint64_t Apply(storage::Session& session, storage::Change change, const Rows& rows) {
     std::vector<outbox_bytes> ids;
     for (const Row& row : rows) ids.push_back(Raw(row.row_id));
     return Ok(session.Apply(change, ids, Within(Millis(10'000))));
   }
 
  private:
-  std::shared_ptr<plugins::Store> store_;
-  std::unique_ptr<plugins::Session> session_;
+  std::shared_ptr<storage::Store> store_;
+  std::unique_ptr<storage::Session> session_;
   [[nodiscard]] const outbox_testing_v1& Testing() const;  // skips the case where the plugin has none
 
   const outbox_testing_v1* testing_ = nullptr;
@@ -117,8 +117,8 @@ class Relay {
   };
   // One call; the rows are in hand from now on.
   std::vector<Row> Reserve(Ask ask, bool* more = nullptr);
-  [[nodiscard]] Result<plugins::Batch> TryReserve(Ask ask);
-  std::vector<Row> Take(const plugins::Batch& batch);
+  [[nodiscard]] Result<storage::Batch> TryReserve(Ask ask);
+  std::vector<Row> Take(const storage::Batch& batch);
   // As often as the plugin says that there is more.
   std::vector<Row> ReadAll(bool sweep = false);
   // One step. `reached`: an OUTBOX_RESCAN_... value.
@@ -142,7 +142,7 @@ class Relay {
   void Forget(const Row& row) { in_hand_.erase(row.row_id); }
   void Reconnect();
 
-  [[nodiscard]] plugins::Session& session() { return *session_; }
+  [[nodiscard]] storage::Session& session() { return *session_; }
   [[nodiscard]] std::uint64_t token() const { return token_; }
   [[nodiscard]] std::size_t in_hand() const { return in_hand_.size(); }
 
@@ -151,7 +151,7 @@ class Relay {
 
   Rig& rig_;
   std::string id_;
-  std::unique_ptr<plugins::Session> session_;
+  std::unique_ptr<storage::Session> session_;
   Lease lease_;
   std::uint64_t token_ = 0;
   std::set<std::string, std::less<>> in_hand_;

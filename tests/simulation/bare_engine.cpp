@@ -15,10 +15,10 @@ double DriveBareEngine(std::uint64_t events) {
   engine::Engine engine(settings);
   std::vector<engine::Incoming> batch(settings.batch_events);
   for (std::size_t i = 0; i < batch.size(); ++i)
-    batch[i] = {.key_hash = i % 200, .has_key = true, .lane = static_cast<publish::Lane>(i % 12)};
+    batch[i] = {.key_hash = i % 200, .has_key = true, .lane = static_cast<publisher::Lane>(i % 12)};
 
   const auto begin = std::chrono::steady_clock::now();
-  std::vector<publish::Report> reports;
+  std::vector<publisher::Report> reports;
   bool read = false, wrote = false;
   engine::Time now = 0;
   engine.LeaseHeld(engine::kForever);
@@ -32,7 +32,7 @@ double DriveBareEngine(std::uint64_t events) {
       if (c.what == Do::kReserve) read = true;
       if (c.what == Do::kConfirm) wrote = true;
       if (c.what != Do::kPublish) return;
-      for (const engine::EventIndex e : what) reports.push_back({e, c.epoch, publish::Outcome::kStored});
+      for (const engine::EventIndex e : what) reports.push_back({e, c.epoch, publisher::Outcome::kStored});
     });
   }
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();

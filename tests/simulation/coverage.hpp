@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/tenure.hpp"
+#include "engine/shard_lease.hpp"
 
 namespace outbox::engine {
 struct EngineProbe;

@@ -5,7 +5,7 @@
 
 namespace outbox::simulation {
 
-using publish::Outcome;
+using publisher::Outcome;
 
 namespace {
 constexpr std::size_t kMaxFlying = 5;
@@ -27,8 +27,8 @@ bool ModelProducer::Refuses(const Request& request) {
   return refuses;
 }
 
-void ModelProducer::Publish(publish::Lane lane, const Row& row, std::uint32_t event, std::uint32_t epoch) {
-  if (publish::IsTrial(epoch)) {
+void ModelProducer::Publish(publisher::Lane lane, const Row& row, std::uint32_t event, std::uint32_t epoch) {
+  if (publisher::IsTrial(epoch)) {
     const auto request = std::make_shared<Request>();
     request->records.push_back({row, event, run_.world.now()});
     trials_->flying.emplace_back(lane, request);
@@ -40,7 +40,7 @@ void ModelProducer::Publish(publish::Lane lane, const Row& row, std::uint32_t ev
 }
 
 void ModelProducer::Reset(std::uint32_t epoch) {
-  if (publish::IsTrial(epoch)) {
+  if (publisher::IsTrial(epoch)) {
     KillTrials();
     return run_.world.After(run_.world.Between(100, 20'000), [this, epoch] {
       trials_ = std::make_shared<Trials>();
@@ -84,12 +84,12 @@ void ModelProducer::KillMain() {
 }
 
 // After the linger, records travel in requests of a few.
-void ModelProducer::Pull(const Handle& p, publish::Lane lane) {
+void ModelProducer::Pull(const Handle& p, publisher::Lane lane) {
   if (std::exchange(p->lanes[lane].pulling, true)) return;
   run_.world.After(run_.world.Between(10, 5'000), [this, p, lane] { Fly(p, lane); });
 }
 
-void ModelProducer::Fly(const Handle& p, publish::Lane at) {
+void ModelProducer::Fly(const Handle& p, publisher::Lane at) {
   Lane& lane = p->lanes[at];
   const Time wait = std::max(listener_.awake(), run_.broker.down_until);
   if (!p->dead && wait > run_.world.now()) return run_.world.At(wait + 1, [this, p, at] { Fly(p, at); });
@@ -113,7 +113,7 @@ void ModelProducer::Fly(const Handle& p, publish::Lane at) {
   Await(p, at);
 }
 
-void ModelProducer::Await(const Handle& p, publish::Lane at) {
+void ModelProducer::Await(const Handle& p, publisher::Lane at) {
   Lane& lane = p->lanes[at];
   if (p->dead || lane.flying.empty() || std::exchange(lane.answering, true)) return;
   run_.world.At(
@@ -121,7 +121,7 @@ void ModelProducer::Await(const Handle& p, publish::Lane at) {
       [this, p, at] { Answer(p, at); });
 }
 
-void ModelProducer::Answer(const Handle& p, publish::Lane at) {
+void ModelProducer::Answer(const Handle& p, publisher::Lane at) {
   Lane& lane = p->lanes[at];
   lane.answering = false;
   if (p->dead || lane.flying.empty() || lane.flying.front()->settled) return;
@@ -208,7 +208,7 @@ void ModelProducer::KillTrials() {
   }
 }
 
-void ModelProducer::AwaitTrial(const std::shared_ptr<Trials>& trials, publish::Lane lane,
+void ModelProducer::AwaitTrial(const std::shared_ptr<Trials>& trials, publisher::Lane lane,
                                const std::shared_ptr<Request>& request) {
   const Time answer = run_.world.now() + run_.world.Between(50, run_.scenario.broker_answers_us);
   run_.world.At(std::max(answer, run_.broker.down_until), [this, trials, lane, request] {
@@ -218,7 +218,7 @@ void ModelProducer::AwaitTrial(const std::shared_ptr<Trials>& trials, publish::L
   });
 }
 
-void ModelProducer::AnswerTrial(Trials& trials, publish::Lane lane, Request& request) {
+void ModelProducer::AnswerTrial(Trials& trials, publisher::Lane lane, Request& request) {
   const std::string name = run_.ledger.Name(request.records[0].row.event);
   if (run_.chances.Happens(Chance::kStall, run_.scenario.stall)) {
     run_.history.Say("broker gives no answer to the trial of {}", name);
@@ -240,7 +240,7 @@ void ModelProducer::AnswerTrial(Trials& trials, publish::Lane lane, Request& req
   Report(trials.epoch, request.records, Outcome::kStored);
 }
 
-void ModelProducer::Store(const Request& request, publish::Lane lane, bool acked) {
+void ModelProducer::Store(const Request& request, publisher::Lane lane, bool acked) {
   for (const Record& r : request.records) {
     run_.ledger.Stored(r.row, lane);
     if (acked) run_.ledger.Acked(r.row.event);
@@ -248,7 +248,7 @@ void ModelProducer::Store(const Request& request, publish::Lane lane, bool acked
 }
 
 void ModelProducer::Report(std::uint32_t epoch, const std::vector<Record>& records, Outcome outcome) {
-  std::vector<publish::Report> reports;
+  std::vector<publisher::Report> reports;
   reports.reserve(records.size());
   for (const Record& r : records) reports.push_back({r.event, epoch, outcome, 0});
   listener_.reported(std::move(reports));

@@ -8,7 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "publish/report.hpp"
+#include "publisher/report.hpp"
 #include "tests/simulation/ledger.hpp"
 #include "tests/simulation/scenario.hpp"
 
@@ -30,7 +30,7 @@ inline constexpr Time kDeliveryTimeout = 2 * kSecond;
 class ModelProducer {
  public:
   struct Listener {
-    std::function<void(std::vector<publish::Report>)> reported;
+    std::function<void(std::vector<publisher::Report>)> reported;
     std::function<void(std::uint32_t epoch)> reset;
     std::function<void()> failed;
     std::function<Time()> awake;  // when the process goes on; a paused one sends nothing
@@ -52,7 +52,7 @@ class ModelProducer {
         trials_(std::make_shared<Trials>()) {}
 
   // To the stream of the epoch: the main one, or the trials.
-  void Publish(publish::Lane lane, const Row& row, std::uint32_t event, std::uint32_t epoch);
+  void Publish(publisher::Lane lane, const Row& row, std::uint32_t event, std::uint32_t epoch);
   void Reset(std::uint32_t epoch);
   // What is on the wire may still arrive, now or after the next producer has begun: for each lane a prefix.
   void Kill();
@@ -77,27 +77,27 @@ class ModelProducer {
     std::uint32_t epoch = 1;
     bool dead = false;    // reset, or stopped by an error
     bool killed = false;  // what was on the wire has gone its way
-    std::unordered_map<publish::Lane, Lane> lanes;
+    std::unordered_map<publisher::Lane, Lane> lanes;
   };
   using Handle = std::shared_ptr<Producer>;
   // Each record is a request of its own; they have no order.
   struct Trials {
-    std::uint32_t epoch = publish::kTrialEpochs | 1;
+    std::uint32_t epoch = publisher::kTrialEpochs | 1;
     bool dead = false;
-    std::vector<std::pair<publish::Lane, std::shared_ptr<Request>>> flying;
+    std::vector<std::pair<publisher::Lane, std::shared_ptr<Request>>> flying;
   };
 
-  void AwaitTrial(const std::shared_ptr<Trials>& trials, publish::Lane lane, const std::shared_ptr<Request>& request);
-  void AnswerTrial(Trials& trials, publish::Lane lane, Request& request);
+  void AwaitTrial(const std::shared_ptr<Trials>& trials, publisher::Lane lane, const std::shared_ptr<Request>& request);
+  void AnswerTrial(Trials& trials, publisher::Lane lane, Request& request);
   void KillMain();
   void KillTrials();
 
-  void Pull(const Handle& p, publish::Lane lane);
-  void Fly(const Handle& p, publish::Lane lane);
-  void Await(const Handle& p, publish::Lane lane);
-  void Answer(const Handle& p, publish::Lane lane);
-  void Store(const Request& request, publish::Lane lane, bool acked);
-  void Report(std::uint32_t epoch, const std::vector<Record>& records, publish::Outcome outcome);
+  void Pull(const Handle& p, publisher::Lane lane);
+  void Fly(const Handle& p, publisher::Lane lane);
+  void Await(const Handle& p, publisher::Lane lane);
+  void Answer(const Handle& p, publisher::Lane lane);
+  void Store(const Request& request, publisher::Lane lane, bool acked);
+  void Report(std::uint32_t epoch, const std::vector<Record>& records, publisher::Outcome outcome);
   [[nodiscard]] bool Takes(const Row& row) const;
   [[nodiscard]] bool Refuses(const Request& request);
 

@@ -67,7 +67,7 @@ ShardProcess::ShardProcess(Process& process, std::uint32_t shard, Position start
       first_step_over_(std::move(first_step_over)),
       engine_(MakeSettings(parts_.scenario, parts_.world.Below(1'000'000))),
       producer_({parts_.world, parts_.chances, parts_.ledger, parts_.history, parts_.broker, parts_.scenario}, shard,
-                {[this](std::vector<publish::Report> r) { Turn([this, r] { engine_.Reported(r); }); },
+                {[this](std::vector<publisher::Report> r) { Turn([this, r] { engine_.Reported(r); }); },
                  [this](std::uint32_t epoch) { Turn([this, epoch] { engine_.ResetDone(epoch); }); },
                  [this] { Turn([this] { engine_.ProducerFailed(); }); }, [this] { return process_.Awake(); }}),
       position_(start) {}
@@ -179,7 +179,7 @@ void ShardProcess::Execute(const Command& c, std::span<const EventIndex> events,
     case Do::kFail: {
       std::vector<Failure> rows;
       for (const auto& f : failures)
-        rows.push_back({failed_.at(f.event), f.disposition, f.retry_after, f.error == publish::kEndsRelays});
+        rows.push_back({failed_.at(f.event), f.disposition, f.retry_after, f.error == publisher::kEndsRelays});
       process_.Call(
           Process::Kind::kWrite,
           [this, rows, token = failures[0].token] {

@@ -7,7 +7,7 @@
 #include <unordered_set>
 #include <vector>
 
-#include "engine/tenure.hpp"
+#include "engine/shard_lease.hpp"
 #include "tests/simulation/coverage.hpp"
 #include "tests/simulation/model_broker.hpp"
 #include "tests/simulation/model_store.hpp"

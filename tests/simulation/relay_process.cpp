@@ -5,7 +5,7 @@
 namespace outbox::simulation {
 namespace {
 
-constexpr Time kPatience = 5 * kSecond;  // with a broker that owes an answer, as observe::kPatience
+constexpr Time kPatience = 5 * kSecond;  // with a broker that owes an answer, as monitoring::kPatience
 
 }  // namespace
 

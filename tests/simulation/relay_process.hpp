@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "engine/membership.hpp"
+#include "engine/shard_assignment.hpp"
 #include "tests/simulation/process.hpp"
 
 namespace outbox::simulation {

@@ -1,5 +1,5 @@
 // A line of `outbox-relay emit` becomes exactly the row that was written, or is refused with its reason.
-#include "cli/event_line.hpp"
+#include "cli/common/event_line.hpp"
 
 #include <string>
 
@@ -27,7 +27,7 @@ std::string ProblemOf(const std::string& line) {
 TEST_CASE("headers are held to what the publisher takes", "[b83]") {
   const std::string line = R"({"topic":"t","type":"y","payload":null,"headers":{"a":1.50,"b":true}})";
   CHECK(ToEvent(ParseEventLine(line)->Raw()).headers == Bytes(R"({"a":1.50,"b":true})"));
-  const auto strict = ParseEventLine(line, publish::HeaderValues::kStrict);
+  const auto strict = ParseEventLine(line, publisher::HeaderValues::kStrict);
   REQUIRE_FALSE(strict.ok());
   CHECK(strict.status().text().find("\"a\" is not a string, null or") != std::string::npos);
 }

@@ -5,9 +5,9 @@
 #include <random>
 #include <set>
 
-#include "kafka/topic_directory.hpp"
+#include "kafka/topic_cache.hpp"
 #include "kafka/topic_limits.hpp"
-#include "publish/headers.hpp"
+#include "publisher/headers.hpp"
 #include "tests/catch.hpp"
 
 namespace {
@@ -56,7 +56,7 @@ TEST_CASE("headers are refused as the relay refuses them") {
     INFO("first name '" << headers[0].name << "'");
     std::string packed;
     const bool refused = Refusal({.topic = "t", .event_type = "t", .headers = headers}) == EmitCode::kBadHeaders;
-    CHECK(refused == !outbox::publish::PackHeaders(emit::detail::HeadersJson(headers), packed).ok());
+    CHECK(refused == !outbox::publisher::PackHeaders(emit::detail::HeadersJson(headers), packed).ok());
   }
   std::vector<std::string> names;
   for (int i = 0; i < 257; ++i) names.push_back("h" + std::to_string(i));
@@ -90,10 +90,10 @@ TEST_CASE("the relay reads every header back, byte for byte, and finds the size 
       event.headers.push_back({names[i], dice() % 5 == 0 ? std::nullopt : emit::Bytes(values[i])});
 
     std::string packed;
-    REQUIRE(outbox::publish::PackHeaders(emit::detail::HeadersJson(event.headers), packed).ok());
-    outbox::publish::HeaderReader reader(packed);
+    REQUIRE(outbox::publisher::PackHeaders(emit::detail::HeadersJson(event.headers), packed).ok());
+    outbox::publisher::HeaderReader reader(packed);
     REQUIRE(reader.count() == event.headers.size());
-    outbox::publish::Header header;
+    outbox::publisher::Header header;
     for (const emit::Header& written : event.headers) {
       REQUIRE(reader.Next(header));
       CHECK(header.name == written.name);

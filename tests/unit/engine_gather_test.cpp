@@ -33,8 +33,8 @@ struct Backlog {
     Turn();
   }
   void Answer(const std::vector<EventIndex>& events) {
-    std::vector<publish::Report> reports;
-    for (const EventIndex e : events) reports.push_back({e, 1, publish::Outcome::kStored, 0});
+    std::vector<publisher::Report> reports;
+    for (const EventIndex e : events) reports.push_back({e, 1, publisher::Outcome::kStored, 0});
     engine.Reported(reports);
     Turn();
   }

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "engine/engine.hpp"
-#include "engine/returned_rows.hpp"
+#include "runtime/returned_rows.hpp"
 #include "tests/catch.hpp"
 
 namespace outbox::engine {
@@ -39,7 +39,7 @@ struct Shard {
     for (const auto& answer : answers) answer();
   }
   void Answer(const Command& c, const std::vector<EventIndex>& events, const std::vector<FailedEvent>& failures) {
-    std::vector<publish::Report> reports;
+    std::vector<publisher::Report> reports;
     std::vector<std::uint8_t> kept;
     bool refuses = false;
     switch (c.what) {
@@ -47,7 +47,7 @@ struct Shard {
         engine.Reserved({}, std::vector<Incoming>(std::exchange(waiting, 0)));
         break;
       case Do::kPublish:
-        for (const EventIndex one : events) reports.push_back({one, c.epoch, publish::Outcome::kStored, 0});
+        for (const EventIndex one : events) reports.push_back({one, c.epoch, publisher::Outcome::kStored, 0});
         engine.Reported(reports);
         break;
       case Do::kConfirm:

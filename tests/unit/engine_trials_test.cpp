@@ -7,9 +7,9 @@
 namespace outbox::engine {
 namespace {
 
-using publish::Outcome;
+using publisher::Outcome;
 
-constexpr publish::Lane kBadLane = 1, kGoodLane = 2;
+constexpr publisher::Lane kBadLane = 1, kGoodLane = 2;
 constexpr std::int32_t kWhy = 7;
 
 struct Trials {
@@ -17,7 +17,7 @@ struct Trials {
   Engine engine{settings};
   Time now = 0;
   std::vector<EventIndex> sent, tried, failed;
-  std::uint32_t epoch = 1, trial_epoch = publish::kTrialEpochs | 1;
+  std::uint32_t epoch = 1, trial_epoch = publisher::kTrialEpochs | 1;
   std::uint32_t reset = 0;
   bool reads = false, sweeps = false;
 
@@ -32,7 +32,7 @@ struct Trials {
           if (c.what == Do::kReserve) reads = true, sweeps = c.sweep;
           if (c.what == Do::kReset) reset = c.epoch;
           if (c.what == Do::kPublish) {
-            auto& to = publish::IsTrial(c.epoch) ? tried : sent;
+            auto& to = publisher::IsTrial(c.epoch) ? tried : sent;
             to.insert(to.end(), events.begin(), events.end());
           }
           for (const FailedEvent& f : failures) failed.push_back(f.event);
@@ -46,12 +46,12 @@ struct Trials {
     Turn();
   }
   void Report(EventIndex e, Outcome outcome, bool trial = false) {
-    engine.Reported(std::vector<publish::Report>{{e, trial ? trial_epoch : epoch, outcome, kWhy}});
+    engine.Reported(std::vector<publisher::Report>{{e, trial ? trial_epoch : epoch, outcome, kWhy}});
     Turn();
   }
   void Reset() {
     engine.ResetDone(reset);
-    (publish::IsTrial(reset) ? trial_epoch : epoch) = reset;
+    (publisher::IsTrial(reset) ? trial_epoch : epoch) = reset;
     Turn();
   }
   // A lane's first record goes alone, so each has one that is stored.
@@ -63,7 +63,7 @@ struct Trials {
   }
 };
 
-Incoming Of(std::uint64_t key, publish::Lane lane, std::uint32_t attempts = 0) {
+Incoming Of(std::uint64_t key, publisher::Lane lane, std::uint32_t attempts = 0) {
   return {.key_hash = key, .has_key = true, .attempts = attempts, .lane = lane};
 }
 
@@ -150,7 +150,7 @@ TEST_CASE("one trial of a key at a time, and what follows one that is refused wa
   }
   SECTION("unknown: its stream alone begins again") {
     t.Report(t.tried[0], Outcome::kUnknown, true);
-    REQUIRE(publish::IsTrial(t.reset));
+    REQUIRE(publisher::IsTrial(t.reset));
     t.sent.clear();
     t.Read({Of(1, kGoodLane), Of(5, kGoodLane)});
     CHECK(t.sent.size() == 1);  // not the one of the same key

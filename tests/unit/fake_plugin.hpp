@@ -6,7 +6,7 @@
 
 #include <functional>
 
-#include "plugins/store.hpp"
+#include "storage/store.hpp"
 
 namespace outbox::testing {
 

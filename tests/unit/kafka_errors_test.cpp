@@ -89,7 +89,7 @@ const Case kLibrarys[] = {
 
 void Judge(const Case& c) {
   INFO(rd_kafka_err2name(c.error));
-  CHECK(OutcomeOf(c.error) == (c.side == Side::kOutage ? publish::Outcome::kUnknown : publish::Outcome::kRefused));
+  CHECK(OutcomeOf(c.error) == (c.side == Side::kOutage ? publisher::Outcome::kUnknown : publisher::Outcome::kRefused));
   CHECK(IsAboutTopic(c.error) == (c.side == Side::kTopic));
   CHECK(IsTooLarge(c.error) == (c.reason == "too_large"));
   if (c.side == Side::kOutage) return;
@@ -109,7 +109,7 @@ TEST_CASE("a code that the table does not name is an outage", "[b96]") {
   for (int code = -250; code <= 250; ++code) {
     if (named.contains(code) || code == RD_KAFKA_RESP_ERR_NO_ERROR) continue;
     INFO(code);
-    CHECK(OutcomeOf(static_cast<rd_kafka_resp_err_t>(code)) == publish::Outcome::kUnknown);
+    CHECK(OutcomeOf(static_cast<rd_kafka_resp_err_t>(code)) == publisher::Outcome::kUnknown);
   }
 }
 

@@ -41,7 +41,7 @@ struct KafkaFixture {
   std::string topic;
   static constexpr std::int32_t kPartitions = 4;
   RecordingListener listener;
-  std::unique_ptr<publish::Publisher> publisher;
+  std::unique_ptr<publisher::Publisher> publisher;
 
   void Make(std::map<std::string, std::string> properties = {}) {
     properties.try_emplace("bootstrap.servers", broker->bootstrap());
@@ -52,8 +52,8 @@ struct KafkaFixture {
     publisher = std::move(*made);
   }
 
-  publish::PreparedBatch Prepare(std::vector<Row> rows) {
-    publish::PreparedBatch batch = MakeBatch(std::move(rows));
+  publisher::PreparedBatch Prepare(std::vector<Row> rows) {
+    publisher::PreparedBatch batch = MakeBatch(std::move(rows));
     const Status prepared = publisher->Prepare(batch, Millis(10'000));
     INFO(prepared.text());
     REQUIRE(prepared.ok());
@@ -70,11 +70,11 @@ struct KafkaFixture {
 
   // Lanes are proven as the engine does it: alone, until a report with an offset.
   void Prove(std::uint32_t epoch) {
-    const publish::PreparedBatch batch = Prepare({Row{topic, "k", "proof"}});
+    const publisher::PreparedBatch batch = Prepare({Row{topic, "k", "proof"}});
     const std::size_t before = listener.reports().size();
     publisher->Publish(batch, All(batch), epoch);
     REQUIRE(listener.WaitForReports(before + 1));
-    REQUIRE(listener.reports()[before].outcome == publish::Outcome::kStored);
+    REQUIRE(listener.reports()[before].outcome == publisher::Outcome::kStored);
   }
 
   void Reset(std::uint32_t epoch) {

@@ -5,7 +5,7 @@
 #include "tests/unit/kafka_topic_reader.hpp"
 
 using namespace outbox;
-using namespace outbox::publish;
+using namespace outbox::publisher;
 using namespace outbox::test;
 using namespace std::string_literals;
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "publish/publisher.hpp"
+#include "publisher/publisher.hpp"
 
 namespace outbox::test {
 
@@ -21,7 +21,7 @@ struct Row {
 };
 
 // Freed bytes are overwritten, so that a publisher that still reads them is found out.
-inline publish::PreparedBatch MakeBatch(std::vector<Row> rows) {
+inline publisher::PreparedBatch MakeBatch(std::vector<Row> rows) {
   struct Arena {
     std::deque<std::string> bytes;
     std::vector<outbox_event> events;
@@ -52,14 +52,14 @@ inline publish::PreparedBatch MakeBatch(std::vector<Row> rows) {
     const std::unique_ptr<Arena> freed(static_cast<Arena*>(batch->owner));
     for (std::string& bytes : freed->bytes) bytes.assign(bytes.size(), '#');
   };
-  publish::PreparedBatch batch;
-  batch.batch = plugins::Batch(nullptr, raw);
+  publisher::PreparedBatch batch;
+  batch.batch = storage::Batch(nullptr, raw);
   return batch;
 }
 
 // Every event of the batch, numbered from `first`.
-inline std::vector<publish::Outgoing> All(const publish::PreparedBatch& batch, std::uint32_t first = 0) {
-  std::vector<publish::Outgoing> records;
+inline std::vector<publisher::Outgoing> All(const publisher::PreparedBatch& batch, std::uint32_t first = 0) {
+  std::vector<publisher::Outgoing> records;
   for (std::uint32_t i = 0; i < batch.events.size(); ++i) records.push_back({i, first + i});
   return records;
 }

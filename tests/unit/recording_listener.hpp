@@ -8,13 +8,13 @@
 #include <string>
 #include <vector>
 
-#include "publish/publisher.hpp"
+#include "publisher/publisher.hpp"
 
 namespace outbox::test {
 
-class RecordingListener final : public publish::PublisherListener {
+class RecordingListener final : public publisher::PublisherListener {
  public:
-  void OnReports(std::span<const publish::Report> reports) override {
+  void OnReports(std::span<const publisher::Report> reports) override {
     const std::lock_guard lock(mutex_);
     reports_.insert(reports_.end(), reports.begin(), reports.end());
     changed_.notify_all();
@@ -50,13 +50,13 @@ class RecordingListener final : public publish::PublisherListener {
     return Wait([&] { return states_.size() >= count; });
   }
 
-  std::vector<publish::Report> reports() const { return Copy(reports_); }
+  std::vector<publisher::Report> reports() const { return Copy(reports_); }
   std::vector<std::string> failures() const { return Copy(failures_); }
   std::vector<std::pair<bool, std::string>> states() const { return Copy(states_); }
   std::size_t reported_before_reset() const { return Copy(reported_before_reset_); }
-  std::size_t Count(publish::Outcome outcome) const {
+  std::size_t Count(publisher::Outcome outcome) const {
     std::size_t count = 0;
-    for (const publish::Report& report : reports()) count += report.outcome == outcome ? 1 : 0;
+    for (const publisher::Report& report : reports()) count += report.outcome == outcome ? 1 : 0;
     return count;
   }
 
@@ -74,7 +74,7 @@ class RecordingListener final : public publish::PublisherListener {
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::vector<publish::Report> reports_;
+  std::vector<publisher::Report> reports_;
   std::vector<std::string> failures_;
   std::vector<std::pair<bool, std::string>> states_;
   std::uint32_t epoch_ = 0;

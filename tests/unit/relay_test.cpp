@@ -1,5 +1,5 @@
 // The shell around the engine: real threads, the memory plugin, and a publisher that does as the test says.
-#include "engine/relay.hpp"
+#include "runtime/relay.hpp"
 
 #include <spdlog/logger.h>
 #include <spdlog/sinks/null_sink.h>
@@ -7,15 +7,15 @@
 #include <map>
 #include <thread>
 
-#include "plugins/loader.hpp"
+#include "storage/loader.hpp"
 #include "tests/catch.hpp"
 
 namespace outbox {
 namespace {
 
 using namespace std::chrono_literals;
-using engine::Now;
-using publish::Outcome;
+using runtime::Now;
+using publisher::Outcome;
 
 // What arrived at the "broker", shared by the publishers of several relays.
 class Topic {
@@ -40,20 +40,20 @@ class Topic {
   std::vector<std::pair<std::string, std::string>> records_;
 };
 
-class TestPublisher : public publish::Publisher {
+class TestPublisher : public publisher::Publisher {
  public:
   using Judge = std::function<std::optional<Outcome>(std::string_view payload)>;  // nullopt = never an answer
-  TestPublisher(publish::PublisherListener& listener, Topic& topic, Judge judge)
+  TestPublisher(publisher::PublisherListener& listener, Topic& topic, Judge judge)
       : listener_(listener), topic_(topic), judge_(std::move(judge)) {
     listener_.OnBrokerState(true, "as the test says");
   }
 
-  Status Prepare(publish::PreparedBatch& batch, Millis) override {
+  Status Prepare(publisher::PreparedBatch& batch, Millis) override {
     batch.events.resize(batch.batch.size());
     return {};
   }
   void Cancel() override {}
-  void Publish(const publish::PreparedBatch& batch, std::span<const publish::Outgoing> records,
+  void Publish(const publisher::PreparedBatch& batch, std::span<const publisher::Outgoing> records,
                std::uint32_t epoch) override {
     for (const auto& r : records) {
       const outbox_event& event = batch.batch[r.index];
@@ -61,9 +61,9 @@ class TestPublisher : public publish::Publisher {
       if (!outcome) continue;
       if (*outcome == Outcome::kStored)
         topic_.Add(std::string(View(event.aggregate_id)), std::string(View(event.payload)));
-      else if (!publish::IsTrial(epoch))
+      else if (!publisher::IsTrial(epoch))
         broken_ = true;  // nothing passes a record that was not taken
-      const publish::Report report{r.event, epoch, *outcome, 7};
+      const publisher::Report report{r.event, epoch, *outcome, 7};
       listener_.OnReports({&report, 1});
     }
   }
@@ -71,10 +71,10 @@ class TestPublisher : public publish::Publisher {
     broken_ = false;
     listener_.OnReset(epoch);
   }
-  publish::Refusal Explain(std::int32_t) const override { return {"refused", "the test said so"}; }
+  publisher::Refusal Explain(std::int32_t) const override { return {"refused", "the test said so"}; }
 
  private:
-  publish::PublisherListener& listener_;
+  publisher::PublisherListener& listener_;
   Topic& topic_;
   const Judge judge_;
   bool broken_ = false;
@@ -83,14 +83,14 @@ class TestPublisher : public publish::Publisher {
 struct Fixture {
   std::shared_ptr<spdlog::logger> logger =
       std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::null_sink_mt>());
-  std::shared_ptr<plugins::Store> store = OpenStore();
+  std::shared_ptr<storage::Store> store = OpenStore();
   Topic topic;
   const Call call{0, 0, 5s};
 
-  std::shared_ptr<plugins::Store> OpenStore() const {
-    const auto table = plugins::Load("memory", {OUTBOX_MEMORY_PLUGIN, {}});
+  std::shared_ptr<storage::Store> OpenStore() const {
+    const auto table = storage::Load("memory", {OUTBOX_MEMORY_PLUGIN, {}});
     REQUIRE(table.ok());
-    auto opened = plugins::Store::Open(*table, "{}", logger);
+    auto opened = storage::Store::Open(*table, "{}", logger);
     REQUIRE(opened.ok());
     return *opened;
   }
@@ -129,13 +129,13 @@ struct Fixture {
     return WaitFor([&](const Stats& stats) { return stats.backlog == backlog; });
   }
 
-  std::unique_ptr<engine::Relay> Start(
+  std::unique_ptr<runtime::Relay> Start(
       TestPublisher::Judge judge = [](std::string_view) { return Outcome::kStored; }, config::Relay config = {}) {
     config.poll_interval = 20ms;
-    auto relay = std::make_unique<engine::Relay>(
+    auto relay = std::make_unique<runtime::Relay>(
         config, store,
-        [this, judge](publish::PublisherListener& l) -> Result<std::unique_ptr<publish::Publisher>> {
-          return std::unique_ptr<publish::Publisher>(new TestPublisher(l, topic, judge));
+        [this, judge](publisher::PublisherListener& l) -> Result<std::unique_ptr<publisher::Publisher>> {
+          return std::unique_ptr<publisher::Publisher>(new TestPublisher(l, topic, judge));
         },
         logger);
     REQUIRE(relay->Start().ok());

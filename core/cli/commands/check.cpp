@@ -1,0 +1,199 @@
+// `outbox-relay check`: is everything in place, and how to mend what is not. Changes nothing, except for topics with
+// --create-topics.
+#include <spdlog/fmt/fmt.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+
+#include "cli/common/check_listeners.hpp"
+#include "cli/common/command.hpp"
+#include "cli/common/check_report.hpp"
+#include "cli/common/publishers.hpp"
+#include "cli/common/kafka_admin.hpp"
+#include "kafka/may_produce.hpp"
+#include "kafka/topic_cache.hpp"
+
+namespace outbox::cli {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct Options {
+  std::string config;
+  std::vector<std::string> topics;
+  bool create_topics = false;
+};
+
+constexpr auto kKafkaTimeout = 5s;
+
+class Check {
+ public:
+  explicit Check(const Options& options) : options_(options) {}
+
+  int Run() {
+    auto config = LoadConfig(options_.config);
+    if (!config.ok()) return Report(config.status());
+    config_ = std::move(*config);
+    PrintLine(Verdict::kOk, "configuration " + options_.config);
+    for (const std::string& warning : config_.warnings) PrintLine(Verdict::kWarn, warning);
+    CheckListening();
+    CheckStorage();
+    if (config_.publisher.type == "kafka") CheckKafka();
+    return code_;
+  }
+
+ private:
+  void Wrong(int code, const std::string& text, const std::string& mend = {}) {
+    PrintLine(Verdict::kError, text, mend);
+    code_ = std::max(code_, code);
+  }
+
+  void CheckListening() {
+    for (const ListenerFinding& found : CheckListeners(config_)) {
+      if (found.status.ok())
+        PrintLine(Verdict::kOk, found.text);
+      else if (found.in_use)
+        PrintLine(Verdict::kWarn, found.status.text() + "; it is a relay that runs now");
+      else
+        Wrong(CodeOf(found.status), found.status.text());
+    }
+  }
+
+  void CheckStorage() {
+    const auto store = OpenStore(config_, QuietLogger(config_.log));
+    if (!store.ok()) return Wrong(CodeOf(store.status()), store.status().text());
+    PrintLine(Verdict::kOk, fmt::format("plugin {} {}", (*store)->name(), (*store)->version()));
+    CheckCapabilities(**store);
+
+    const Call call{0, 0, config_.relay.storage_timeout};
+    const auto session = (*store)->Connect(call);
+    if (!session.ok())
+      return Wrong(CodeOf(session.status()), "no connection to the database: " + session.status().text());
+    PrintLine(Verdict::kOk, "connection to the database");
+    CheckTables(**session, call);
+    if (config_.relay.wake_up && code_ == kOk) CheckWakeUps(**store);  // it would say the same once more
+  }
+
+  void CheckWakeUps(storage::Store& store) {
+    if (!store.HasWakeUps())
+      return Wrong(kConfig, fmt::format("/relay/wake_up is true, and the plugin {} gives no wake-ups", store.name()),
+                   "\"wake_up\": false");
+    const Call call{0, 0, config_.relay.storage_timeout};
+    const auto session = store.Connect(call);
+    if (!session.ok()) return Wrong(CodeOf(session.status()), "no second connection: " + session.status().text());
+    if (const auto seen = (*session)->WaitForRows(call); !seen.ok())
+      return Wrong(CodeOf(seen.status()), "wake-ups: " + seen.status().text());
+    PrintLine(Verdict::kOk, "wake-ups");
+  }
+
+  void CheckCapabilities(const storage::Store& store) {
+    const std::string plugin(store.name());
+    if (config_.relay.ordering == config::Ordering::kKey && !store.Can(OUTBOX_CAN_ORDER_KEYS)) {
+      Wrong(kConfig, "/relay/ordering is \"key\", and the plugin " + plugin + " cannot keep the order of keys",
+            "\"ordering\": \"none\"");
+    }
+    const std::string dead_letters = config_.relay.AsksForDeadLetters();
+    if (!dead_letters.empty() && !store.Can(OUTBOX_CAN_DEAD_LETTER)) {
+      Wrong(kConfig, dead_letters + " is \"dead_letter\", and the plugin " + plugin + " keeps no dead letters",
+            "\"on_exhausted\": \"block\"");
+    }
+    if (!store.Can(OUTBOX_CAN_SHARE)) {
+      PrintLine(Verdict::kWarn, "the plugin " + plugin + " cannot share an outbox: run one relay only");
+    }
+  }
+
+  void CheckTables(storage::Session& session, const Call& call) {
+    const auto findings = session.CheckSchema(call);
+    if (!findings.ok() && findings.status().code() == OUTBOX_UNSUPPORTED) {
+      return PrintLine(Verdict::kWarn, "tables not looked at: " + findings.status().text());
+    }
+    if (!findings.ok()) return Wrong(CodeOf(findings.status()), "tables: " + findings.status().text());
+    if (PrintFindings(*findings)) {
+      PrintLine(Verdict::kOk, "tables and grants");
+    } else {
+      code_ = kConfig;
+    }
+  }
+
+  void CheckKafka() {
+    const auto& servers = config_.publisher.kafka.at("bootstrap.servers");
+    const auto cluster = Cluster::Open(KafkaSettings(config_));
+    if (!cluster.ok()) return Wrong(CodeOf(cluster.status()), cluster.status().text());
+    const auto seen = (*cluster)->Look(kKafkaTimeout);
+    if (!seen) {
+      const Cluster::Trouble& trouble = (*cluster)->trouble();
+      if (trouble.login) return Wrong(kFailure, "Kafka at " + servers + " cannot be used: " + trouble.text);
+      return Wrong(kFailure, "no answer from Kafka at " + servers + ": " + trouble.text,
+                   "see that it runs there and that /publisher/kafka is right; `outbox-relay demo --broker-only` is a "
+                   "broker to try with");
+    }
+    const std::size_t brokers = seen->brokers.size();
+    PrintLine(Verdict::kOk, fmt::format("Kafka at {}, {} broker{}", servers, brokers, brokers == 1 ? "" : "s"));
+    const auto unreachable = (*cluster)->Unreachable(*seen, kKafkaTimeout);
+    for (const std::string& text : unreachable) Wrong(kFailure, text);
+    if (unreachable.empty()) CheckProducing();  // it would say the same once more
+    for (const std::string& topic : options_.topics) CheckTopic(**cluster, *seen, topic);
+  }
+
+  void CheckProducing() {
+    const Status tried = kafka::TryToProduce(KafkaSettings(config_), QuietLogger(config_.log), kKafkaTimeout);
+    if (tried.ok()) return PrintLine(Verdict::kOk, "permission to produce");
+    if (tried.code() == OUTBOX_REFUSED)
+      return Wrong(kFailure, fmt::format("{}: {}", kafka::kMayNotProduce, tried.text()),
+                   std::string(kafka::kGrantToProduce));
+    Wrong(CodeOf(tried), "Kafka does not let the relay produce: " + tried.text(),
+          "the brokers' logs may say why; try again if the cluster is only starting");
+  }
+
+  void CheckTopic(Cluster& cluster, const Cluster::Seen& seen, const std::string& topic) {
+    if (const auto bad = kafka::BadTopicName(topic)) return Wrong(kFailure, "topic " + topic + ": " + *bad);
+    if (const auto found = seen.partitions.find(topic); found != seen.partitions.end()) {
+      const int count = found->second;
+      PrintLine(Verdict::kOk, fmt::format("topic {}, {} partition{}", topic, count, count == 1 ? "" : "s"));
+      if (!cluster.MayReadLimit(seen, topic, kKafkaTimeout)) {
+        PrintLine(Verdict::kWarn,
+                  "topic " + topic +
+                      ": its max.message.bytes cannot be read, so what is too large is noticed only when the "
+                      "broker refuses it; grant the relay's user DescribeConfigs on the topic");
+      }
+      return;
+    }
+    if (!options_.create_topics) {
+      return Wrong(
+          kFailure, "topic " + topic + " does not exist, or this user may not see it",
+          fmt::format("outbox-relay check -c {} --topic {} --create-topics\nor, if it exists: grant the relay's "
+                      "user Describe and Write on the topic",
+                      options_.config, topic));
+    }
+    if (Status created = cluster.Create(topic, kKafkaTimeout); !created.ok()) {
+      return Wrong(kFailure, "topic " + topic + " cannot be created: " + created.text());
+    }
+    PrintLine(Verdict::kOk, "topic " + topic + " created, with the broker's own number of partitions");
+  }
+
+  const Options& options_;
+  config::Config config_;
+  int code_ = kOk;
+};
+
+}  // namespace
+
+void AddCheck(CLI::App& app, Action& action) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("check", "Is everything in place? Says what is wrong and how to mend it");
+  AddConfigOption(*command, options->config);
+  command->add_option("--topic", options->topics, "A topic that events will name; may be repeated")->type_name("NAME");
+  command->add_flag("--create-topics", options->create_topics, "Create those of the --topic options that are missing");
+  command->footer(
+      "Looks at the configuration, the addresses to listen at, the plugin, the connection, tables and grants, "
+      "Kafka, the permission to produce, and the topics that are named.\n"
+      "Changes nothing without --create-topics. Exit code 0 = a relay can run; warnings do not count.\n"
+      "78 = the configuration, the plugin or the tables have to be corrected, 1 = Kafka refuses something.\n"
+      "\n"
+      "Examples:\n"
+      "  outbox-relay check -c relay.json\n"
+      "  outbox-relay check -c relay.json --topic orders --topic payments --create-topics");
+  command->callback([options, &action] { action = [options] { return Check(*options).Run(); }; });
+}
+
+}  // namespace outbox::cli

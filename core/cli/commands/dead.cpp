@@ -1,0 +1,317 @@
+// `outbox-relay dead`: shows the events that were given up, sends them after all, or drops them.
+#include <spdlog/fmt/fmt.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "cli/common/bulk_action.hpp"
+#include "cli/common/record_view.hpp"
+#include "monitoring/log.hpp"
+
+namespace outbox::cli {
+namespace {
+
+struct ListOptions {
+  std::string config;
+  Selection selection;
+  bool blocked = false, undeletable = false, json = false;
+};
+
+// Who looks for events that were given up may not know that blocked ones are not dead. On stderr: a script reads the list.
+void NameBlocked(const Outbox& outbox) {
+  const auto stats = outbox.session->ReadStats(outbox.call());
+  if (!stats.ok() || stats->blocked == 0) return;
+  std::cerr << fmt::format("{} {} for an operator: outbox-relay dead list --blocked", Events(stats->blocked, "blocked"),
+                           stats->blocked == 1 ? "waits" : "wait")
+            << std::endl;
+}
+
+int List(const ListOptions& options) {
+  auto outbox = OpenOutbox(options.config);
+  if (!outbox.ok()) return Report(outbox.status());
+  std::uint64_t shown = 0;
+  Walk walk;
+  walk.from = options.blocked ? OUTBOX_FROM_FAILED : options.undeletable ? OUTBOX_FROM_DELIVERED : OUTBOX_FROM_DEAD;
+  if (options.blocked) walk.state = OUTBOX_STATE_BLOCKED;
+  walk.found = [&](const Record& record) {
+    if (options.json) {
+      std::cout << ToJson(record, false).dump() << '\n';
+    } else {
+      if (shown == 0) std::cout << HeadLine() << '\n';
+      std::cout << Line(record) << '\n';
+    }
+    ++shown;
+  };
+  if (Status status = WalkThrough(*outbox, options.selection, walk); !status.ok()) return Report(status);
+  if (!options.json)
+    std::cout << Events(shown, options.blocked ? "blocked" : options.undeletable ? "undeletable" : "dead") << '\n';
+  std::cout << std::flush;
+  if (!std::cout) return kOk;  // Output::Finish reports it
+  if (!options.blocked && !options.selection.HasFilter()) NameBlocked(*outbox);
+  return kOk;
+}
+
+struct ShowOptions {
+  std::string config, event;
+  bool payload = false, json = false;
+};
+
+int Show(const ShowOptions& options) {
+  auto outbox = OpenOutbox(options.config);
+  if (!outbox.ok()) return Report(outbox.status());
+  Selection selection;
+  selection.events = {options.event};
+  if (const int wrong = ResolveEventIds(*outbox, "dead show", selection.events); wrong != kOk) return wrong;
+  bool shown = false;
+  Walk walk;
+  walk.contents = options.payload;
+  walk.found = [&](const Record& record) {
+    if (!options.json && shown) std::cout << '\n';
+    std::cout << (options.json ? ToJson(record, options.payload).dump() + '\n' : Paragraph(record, options.payload));
+    shown = true;
+  };
+  for (const std::uint32_t from : {OUTBOX_FROM_DEAD, OUTBOX_FROM_FAILED, OUTBOX_FROM_DELIVERED}) {
+    walk.from = from;
+    if (Status status = WalkThrough(*outbox, selection, walk); !status.ok()) return Report(status);
+  }
+  std::cout << std::flush;
+  if (shown) return kOk;
+  return Report({OUTBOX_BAD_DATA,
+                 fmt::format("no event {0} is dead, blocked, retrying or undeletable; `outbox-relay explain {0}` "
+                             "says what is known of it",
+                             monitoring::Escape(selection.events.front()))});
+}
+
+// The named ones that `from` does not have, as far as a person reads.
+Result<std::string> Missing(const Outbox& outbox, const Selection& selection, std::uint32_t from) {
+  std::string missing;
+  for (const std::string& event : selection.events) {
+    bool there = false;
+    Selection one;
+    one.events = {event};
+    Walk walk;
+    walk.from = from;
+    walk.found = [&](const Record&) { there = true; };
+    if (Status status = WalkThrough(outbox, one, walk); !status.ok()) return status;
+    if (!there) missing += (missing.empty() ? "" : ", ") + monitoring::Escape(event);
+  }
+  return missing;
+}
+
+int Tell(const Bulk& bulk, const Deed& deed, std::uint64_t changed) {
+  if (bulk.dry_run) {
+    const bool guarded = bulk.selection.events.empty() && changed > 0;
+    std::cout << fmt::format("{} would be {}{}", Events(changed, deed.of), deed.done,
+                             guarded ? fmt::format("; --count {}{} does it", changed, deed.also_needed) : "")
+              << std::endl;
+    return kOk;
+  }
+  std::cout << fmt::format("{} {}", Events(changed, deed.of), deed.done);
+  // Between the look and the change somebody else was quicker.
+  if (bulk.count && changed < *bulk.count) std::cout << fmt::format(" of {}; the others are gone", *bulk.count);
+  std::cout << std::endl;
+  return kOk;
+}
+
+int Requeue(Bulk bulk) {
+  if (const int wrong = CheckBulk(bulk, "dead requeue", true); wrong != kOk) return wrong;
+  auto outbox = OpenOutbox(bulk.config);
+  if (!outbox.ok()) return Report(outbox.status());
+  if (const int wrong = ResolveEventIds(*outbox, "dead requeue", bulk.selection.events); wrong != kOk) return wrong;
+  const auto missing = Missing(*outbox, bulk.selection, OUTBOX_FROM_DEAD);
+  if (!missing.ok()) return Report(missing.status());
+  const Deed deed{OUTBOX_FROM_DEAD, storage::Change::kRequeue, "dead", "requeued"};
+  const auto changed = ChangeAll(*outbox, bulk, deed);
+  if (!changed.ok()) return Report(changed.status());
+  const int code = Tell(bulk, deed, *changed);
+  if (missing->empty()) return code;
+  return Report(
+      {OUTBOX_BAD_DATA, "not dead: " + *missing + "; a blocked event is tried again by `outbox-relay unblock`"});
+}
+
+struct DiscardOptions : Bulk {
+  bool blocked = false, break_order = false;
+};
+
+// Why the named events may not go; "" = they may.
+Result<std::string> Objection(const Outbox& outbox, const DiscardOptions& options) {
+  std::string objection;
+  Walk walk;
+  walk.from = OUTBOX_FROM_FAILED;
+  walk.found = [&](const Record& record) {
+    const std::string event = monitoring::Escape(record.event.event_id);
+    if (record.state != OUTBOX_STATE_BLOCKED)
+      objection = fmt::format("event {} is being retried; only dead and blocked events can be discarded", event);
+    else if (record.event.aggregate_id && !options.break_order)
+      objection = fmt::format(
+          "event {} is blocked, and the later events of its key \"{}\" wait for it; without it they "
+          "go out as if it had never been: --break-order says that this is meant",
+          event, monitoring::Escape(*record.event.aggregate_id));
+  };
+  if (Status status = WalkThrough(outbox, options.selection, walk); !status.ok()) return status;
+  return objection;
+}
+
+int DiscardNamed(const Outbox& outbox, const DiscardOptions& options) {
+  const auto objection = Objection(outbox, options);
+  if (!objection.ok()) return Report(objection.status());
+  if (!objection->empty()) return Report({OUTBOX_BAD_DATA, *objection + "; nothing was changed"});
+  std::uint64_t changed = 0;
+  std::string missing;
+  for (const std::string& event : options.selection.events) {
+    Bulk one = static_cast<const Bulk&>(options);
+    one.selection.events = {event};
+    std::uint64_t here = 0;
+    for (const Deed& deed : {Deed{OUTBOX_FROM_DEAD, storage::Change::kDiscard, "", "discarded"},
+                             Deed{OUTBOX_FROM_FAILED, storage::Change::kDiscardBlocked, "", "discarded"}}) {
+      const auto done = ChangeAll(outbox, one, deed);
+      if (!done.ok()) return Report(done.status());
+      here += *done;
+    }
+    changed += here;
+    if (here == 0) missing += (missing.empty() ? "" : ", ") + monitoring::Escape(event);
+  }
+  (void)Tell(options, {0, storage::Change::kDiscard, "", "discarded"}, changed);
+  if (missing.empty()) return kOk;
+  return Report({OUTBOX_BAD_DATA, "neither dead nor blocked: " + missing});
+}
+
+int Discard(DiscardOptions options) {
+  if (const int wrong = CheckBulk(options, "dead discard", true); wrong != kOk) return wrong;
+  if (options.blocked && options.selection.events.empty() && !options.dry_run && !options.break_order) {
+    std::cerr << "outbox-relay dead discard: the later events of their keys wait for blocked events, and go out as if "
+                 "these had never been; --break-order says that this is meant"
+              << std::endl;
+    return kUsage;
+  }
+  auto outbox = OpenOutbox(options.config);
+  if (!outbox.ok()) return Report(outbox.status());
+  if (const int wrong = ResolveEventIds(*outbox, "dead discard", options.selection.events); wrong != kOk) return wrong;
+  if (!options.selection.events.empty()) return DiscardNamed(*outbox, options);
+  const Deed deed = options.blocked ? Deed{OUTBOX_FROM_FAILED, storage::Change::kDiscardBlocked, "blocked", "discarded",
+                                           options.break_order ? "" : " --break-order"}
+                                    : Deed{OUTBOX_FROM_DEAD, storage::Change::kDiscard, "dead", "discarded"};
+  const auto changed = ChangeAll(*outbox, options, deed);
+  return changed.ok() ? Tell(options, deed, *changed) : Report(changed.status());
+}
+
+// The configuration, where it is named before the second word.
+using Named = std::shared_ptr<std::string>;
+
+void AddList(CLI::App& dead, const Named& named, Action& action) {
+  auto options = std::make_shared<ListOptions>();
+  CLI::App* command = dead.add_subcommand("list", "A line for each");
+  AddConfigOption(*command, options->config);
+  AddFilters(*command, options->selection);
+  command->add_option("--limit", options->selection.limit, "At most so many, the oldest rows first")
+      ->check(CLI::Range(1, 1'000'000'000))
+      ->type_name("N");
+  CLI::Option* blocked =
+      command->add_flag("--blocked", options->blocked, "Those that wait, with their keys, for an operator");
+  command
+      ->add_flag("--undeletable", options->undeletable,
+                 "Those that are delivered, and whose rows the database does not let go")
+      ->excludes(blocked);
+  command->add_flag("--json", options->json, "A JSON object a line, with everything but payload and headers");
+  command->footer(
+      "Examples:\n"
+      "  outbox-relay dead list -c relay.json\n"
+      "  outbox-relay dead list -c relay.json --blocked\n"
+      "  outbox-relay dead list -c relay.json --undeletable\n"
+      "  outbox-relay dead list -c relay.json --topic 'orders*' --reason too_large --newer-than 1d --json");
+  command->callback([options, named, &action] {
+    if (!named->empty()) options->config = *named;
+    action = [options] { return List(*options); };
+  });
+}
+
+void AddShow(CLI::App& dead, const Named& named, Action& action) {
+  auto options = std::make_shared<ShowOptions>();
+  CLI::App* command =
+      dead.add_subcommand("show", "Everything about one, also where it is blocked, retrying or undeletable");
+  AddConfigOption(*command, options->config);
+  command->add_option("EVENT", options->event, "Its event id")->required()->type_name("");
+  command->add_flag("--payload", options->payload, "With payload and headers");
+  command->add_flag("--json", options->json, "As a JSON object");
+  command->footer(
+      std::string(kEventIdForms) +
+      "\n"
+      "Examples:\n"
+      "  outbox-relay dead show -c relay.json 0d5f3c52-9a0e-4c3b-8f57-3f1f0f6d0c11\n"
+      "  outbox-relay dead show -c relay.json 0d5f3c52-9a0e-4c3b-8f57-3f1f0f6d0c11 --payload --json | jq .payload");
+  command->callback([options, named, &action] {
+    if (!named->empty()) options->config = *named;
+    action = [options] { return Show(*options); };
+  });
+}
+
+void AddRequeue(CLI::App& dead, const Named& named, Action& action) {
+  auto options = std::make_shared<Bulk>();
+  CLI::App* command = dead.add_subcommand("requeue", "Send them after all, at the end of their keys");
+  AddConfigOption(*command, options->config);
+  AddEvents(*command, options->selection, "Their event ids; or filters");
+  AddBulkOptions(*command, *options);
+  command->add_option("--count", options->count, "How many they are, as --dry-run tells; else nothing is changed")
+      ->check(CLI::Range(0, 1'000'000'000))
+      ->type_name("N");
+  command->footer(
+      "A requeued event keeps its event id and starts with no attempt. A running relay takes it up by itself.\n" +
+      std::string(kEventIdForms) +
+      "\n"
+      "Examples:\n"
+      "  outbox-relay dead requeue -c relay.json 0d5f3c52-9a0e-4c3b-8f57-3f1f0f6d0c11\n"
+      "  outbox-relay dead requeue -c relay.json --topic orders --reason too_large --dry-run\n"
+      "  outbox-relay dead requeue -c relay.json --topic orders --reason too_large --count 12");
+  command->callback([options, named, &action] {
+    if (!named->empty()) options->config = *named;
+    action = [options] { return Requeue(*options); };
+  });
+}
+
+void AddDiscard(CLI::App& dead, const Named& named, Action& action) {
+  auto options = std::make_shared<DiscardOptions>();
+  CLI::App* command = dead.add_subcommand("discard", "Drop them for good; they are never sent");
+  AddConfigOption(*command, options->config);
+  AddEvents(*command, options->selection, "Their event ids, dead or blocked; or filters");
+  AddBulkOptions(*command, *options);
+  command->add_option("--count", options->count, "How many they are, as --dry-run tells; else nothing is changed")
+      ->check(CLI::Range(0, 1'000'000'000))
+      ->type_name("N");
+  command->add_flag("--blocked", options->blocked, "Of the blocked events instead of the dead ones");
+  command->add_flag("--break-order", options->break_order, "Also blocked events that others of their key wait for");
+  command->footer(
+      "A key goes on without a dead event. For a blocked one it waits, and goes on within a minute after the "
+      "discard.\n" +
+      std::string(kEventIdForms) +
+      "\n"
+      "Examples:\n"
+      "  outbox-relay dead discard -c relay.json 0d5f3c52-9a0e-4c3b-8f57-3f1f0f6d0c11\n"
+      "  outbox-relay dead discard -c relay.json --older-than 30d --dry-run\n"
+      "  outbox-relay dead discard -c relay.json --older-than 30d --count 3\n"
+      "  outbox-relay dead discard -c relay.json 7c9e6679-7425-40de-944b-e07fc1f90ae7 --break-order");
+  command->callback([options, named, &action] {
+    if (!named->empty()) options->config = *named;
+    action = [options] { return Discard(*options); };
+  });
+}
+
+}  // namespace
+
+void AddDead(CLI::App& app, Action& action) {
+  CLI::App* command = app.add_subcommand("dead", "Show, requeue or discard events that were given up; needs no relay");
+  command->require_subcommand(1);
+  const auto named = std::make_shared<std::string>();
+  command->add_option("-c,--config", *named, "As with each command below")->type_name("FILE");
+  command->footer(
+      "Examples:\n"
+      "  outbox-relay dead list -c relay.json\n"
+      "  outbox-relay dead requeue -c relay.json --topic orders --dry-run\n"
+      "`outbox-relay dead COMMAND --help` shows the options of each.");
+  AddList(*command, named, action);
+  AddShow(*command, named, action);
+  AddRequeue(*command, named, action);
+  AddDiscard(*command, named, action);
+}
+
+}  // namespace outbox::cli

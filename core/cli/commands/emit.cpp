@@ -1,0 +1,127 @@
+// `outbox-relay emit`: events from stdin into the outbox, for trying things out and for scripts. An application
+// writes its events in its own transaction instead.
+#include <spdlog/fmt/fmt.h>
+
+#include <CLI/CLI.hpp>
+#include <cerrno>
+#include <cstdio>
+#include <iostream>
+#include <system_error>
+
+#include "cli/common/command.hpp"
+#include "cli/common/event_line.hpp"
+#include "cli/common/publishers.hpp"
+#include "kafka/topic_cache.hpp"
+
+namespace outbox::cli {
+namespace {
+
+struct Options {
+  std::string config;
+  std::uint32_t batch = 1;
+};
+
+// Rolls back unless it was committed.
+class Transaction {
+ public:
+  explicit Transaction(const Outbox& outbox) : outbox_(outbox) {}
+  ~Transaction() {
+    // The database undoes it in any case, at the latest when the connection ends.
+    if (open_) (void)outbox_.session->EndEmit(false, outbox_.call());
+  }
+  Transaction(const Transaction&) = delete;
+
+  Status Commit(const std::vector<EventLine>& lines) {
+    Status status = outbox_.session->BeginEmit(outbox_.call());
+    if (!status.ok()) return status;
+    open_ = true;
+    std::vector<outbox_event> events;
+    events.reserve(lines.size());
+    for (const EventLine& line : lines) events.push_back(line.Raw());
+    status = outbox_.session->Insert(events, outbox_.call());
+    if (!status.ok()) return status;
+    open_ = false;
+    status = outbox_.session->EndEmit(true, outbox_.call());
+    if (status.code() == OUTBOX_TIMEOUT || status.code() == OUTBOX_UNAVAILABLE) {
+      return {status.code(), status.text() + "; whether these lines are committed is not known"};
+    }
+    return status;
+  }
+
+ private:
+  const Outbox& outbox_;
+  bool open_ = false;
+};
+
+int Emit(const Options& options) {
+  auto outbox = OpenOutbox(options.config);
+  if (!outbox.ok()) return Report(outbox.status());
+
+  const publisher::HeaderValues headers = HeaderValuesOf(outbox->config);
+  const bool to_kafka = outbox->config.publisher.type == "kafka";
+  std::vector<EventLine> batch;
+  std::uint64_t line_number = 0, events = 0, committed_line = 0;
+  const auto stop = [&](outbox_code code, const std::string& what) {
+    return Report({code, fmt::format("stdin, {}; {}", what,
+                                     committed_line == 0 ? "nothing is committed"
+                                                         : fmt::format("committed up to line {}", committed_line))});
+  };
+  const auto commit = [&]() -> Status {
+    if (batch.empty()) return {};
+    Transaction transaction(*outbox);
+    Status status = transaction.Commit(batch);
+    if (status.ok()) {
+      events += batch.size();
+      committed_line = line_number;
+      batch.clear();
+    }
+    return status;
+  };
+
+  for (std::string line; std::getline(std::cin, line);) {
+    ++line_number;
+    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+    auto event = ParseEventLine(line, headers);
+    if (!event.ok()) return stop(OUTBOX_BAD_DATA, fmt::format("line {}: {}", line_number, event.status().text()));
+    // The relay would refuse it with the same words, and hold up its key.
+    const auto bad = to_kafka ? kafka::BadTopicName(event->topic) : std::nullopt;
+    if (bad) return stop(OUTBOX_BAD_DATA, fmt::format("line {}: \"topic\": {}", line_number, *bad));
+    batch.push_back(std::move(*event));
+    if (batch.size() < options.batch) continue;
+    if (Status status = commit(); !status.ok()) {
+      return stop(status.code(), fmt::format("lines {} to {}: {}", committed_line + 1, line_number, status.text()));
+    }
+  }
+  if (std::ferror(stdin) != 0)
+    return stop(OUTBOX_BAD_DATA,
+                fmt::format("line {}: cannot be read: {}", line_number + 1, std::generic_category().message(errno)));
+  if (Status status = commit(); !status.ok()) {
+    return stop(status.code(), fmt::format("lines {} to {}: {}", committed_line + 1, line_number, status.text()));
+  }
+  std::cout << fmt::format("{} event{} committed", events, events == 1 ? "" : "s") << std::endl;
+  return kOk;
+}
+
+}  // namespace
+
+void AddEmit(CLI::App& app, Action& action) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("emit", "Insert events, one JSON object a line from stdin");
+  AddConfigOption(*command, options->config);
+  command->add_option("--batch", options->batch, "Lines a transaction (default: 1)")->check(CLI::Range(1, 100'000));
+  command->footer(
+      "A line: {\"topic\": ..., \"type\": ..., \"key\": ..., \"payload\": ..., \"headers\": {...}, \"event_id\": ...}\n"
+      "key, headers and event_id may be left out. payload: a text as it is, {\"base64\": \"...\"} as the bytes that "
+      "it\n"
+      "encodes, null as a tombstone, any other JSON as its text without blanks. A bad line ends the command with its\n"
+      "number, and nothing of its transaction is committed.\n"
+      "\n"
+      "Examples:\n"
+      "  echo '{\"topic\":\"orders\",\"type\":\"created\",\"key\":\"o-1\",\"payload\":{\"total\":3}}' | outbox-relay "
+      "emit -c "
+      "relay.json\n"
+      "  outbox-relay emit -c relay.json --batch 1000 < events.jsonl");
+  command->callback([options, &action] { action = [options] { return Emit(*options); }; });
+}
+
+}  // namespace outbox::cli

@@ -1,0 +1,156 @@
+// `outbox-relay find`: the events that are in the outbox and among the dead letters, page by page.
+#include <spdlog/fmt/fmt.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "cli/common/bulk_action.hpp"
+#include "cli/common/time_format.hpp"
+#include "cli/common/record_view.hpp"
+#include "monitoring/log.hpp"
+
+namespace outbox::cli {
+namespace {
+
+const std::map<std::string, std::int32_t>& States() {
+  static const std::map<std::string, std::int32_t> kStates = [] {
+    std::map<std::string, std::int32_t> words;
+    for (const std::int32_t s :
+         {OUTBOX_STATE_WAITING, OUTBOX_STATE_RETRYING, OUTBOX_STATE_BLOCKED, OUTBOX_STATE_DEAD, OUTBOX_STATE_DELIVERED})
+      words[StateWord(s)] = s;
+    return words;
+  }();
+  return kStates;
+}
+
+// Where a page ends: in the outbox or, behind it, among the dead letters.
+struct Place {
+  bool dead = false;
+  std::string row_id;
+  [[nodiscard]] std::string Text() const { return (dead ? "dead:" : "outbox:") + row_id; }
+};
+
+std::optional<Place> ParsePlace(const std::string& text) {
+  for (const bool dead : {false, true}) {
+    const std::string start = Place{dead, ""}.Text();
+    if (text.starts_with(start) && text.size() > start.size()) return Place{dead, text.substr(start.size())};
+  }
+  return std::nullopt;
+}
+
+struct Options {
+  std::string config, after, state;
+  Selection selection;
+  std::uint64_t limit = 100;
+  bool contents = false, json = false;
+};
+
+std::string FoundLine(const Record& record) {
+  return fmt::format("{:<24}  {:<36}  {:<8}  {:<20}  {}", Moment(record.event.created_us),
+                     monitoring::Escape(record.event.event_id), StateWord(record.state),
+                     monitoring::Escape(record.event.topic),
+                     record.event.aggregate_id ? monitoring::Escape(*record.event.aggregate_id) : "(no key)");
+}
+
+// The named ones of which nothing was shown, as far as a person reads.
+std::string Missing(const Options& options, const std::set<std::string>& seen) {
+  std::string missing;
+  for (const std::string& event : options.selection.events)
+    if (!seen.contains(event)) missing += (missing.empty() ? "" : ", ") + monitoring::Escape(event);
+  return missing;
+}
+
+int Find(Options options) {
+  const auto outbox = OpenOutbox(options.config);
+  if (!outbox.ok()) return Report(outbox.status());
+  if (const int wrong = ResolveEventIds(*outbox, "find", options.selection.events); wrong != kOk) return wrong;
+  const std::optional<Place> after = options.after.empty() ? std::nullopt : ParsePlace(options.after);
+  std::optional<std::int32_t> state;
+  if (!options.state.empty()) state = States().at(options.state);
+
+  std::uint64_t shown = 0;
+  std::set<std::string> seen;
+  bool more = false;
+  Place last;
+  for (const bool dead : {false, true}) {
+    if ((after && after->dead && !dead) || (state && dead != (*state == OUTBOX_STATE_DEAD))) continue;
+    Selection selection = options.selection;
+    selection.limit = options.limit - shown + 1;  // one more tells that there is more
+    Walk walk;
+    const std::int32_t wanted = state.value_or(OUTBOX_STATE_ABSENT);
+    const bool failed = wanted == OUTBOX_STATE_RETRYING || wanted == OUTBOX_STATE_BLOCKED;
+    const bool delivered = wanted == OUTBOX_STATE_DELIVERED;
+    walk.from = dead        ? OUTBOX_FROM_DEAD
+                : failed    ? OUTBOX_FROM_FAILED
+                : delivered ? OUTBOX_FROM_DELIVERED
+                            : OUTBOX_FROM_OUTBOX;
+    walk.state = state;
+    walk.contents = options.contents;
+    walk.by_creation = true;
+    if (after && after->dead == dead) walk.after = after->row_id;
+    walk.found = [&](const Record& record) {
+      more = shown == options.limit;
+      if (more) return;
+      if (options.json) {
+        std::cout << ToJson(record, options.contents).dump() << '\n';
+      } else if (options.contents) {
+        std::cout << (shown == 0 ? "" : "\n") << Paragraph(record, true);
+      } else {
+        if (shown == 0)
+          std::cout << fmt::format("{:<24}  {:<36}  {:<8}  {:<20}  {}\n", "CREATED", "EVENT", "STATE", "TOPIC", "KEY");
+        std::cout << FoundLine(record) << '\n';
+      }
+      ++shown;
+      if (!options.selection.events.empty()) seen.emplace(record.event.event_id);
+      last = {dead, std::string(record.event.row_id)};
+    };
+    if (Status status = WalkThrough(*outbox, selection, walk); !status.ok()) return Report(status);
+    if (more) break;
+  }
+  std::cout << std::flush;
+  if (!std::cout) return kOk;  // not everything was looked at, and Output::Finish reports it
+  if (!options.json) std::cout << Events(shown) << std::endl;
+  const bool whole = !more && options.after.empty() && options.state.empty() && !options.selection.HasFilter();
+  if (const std::string missing = Missing(options, seen); whole && !missing.empty())
+    return Report(
+        {OUTBOX_BAD_DATA, "not in the outbox and not dead: " + missing +
+                              "; `outbox-relay explain EVENT` says what that may mean, and --key KEY finds the "
+                              "events of a key"});
+  if (more) std::cerr << "there are more: --after " << monitoring::Escape(last.Text()) << std::endl;
+  return kOk;
+}
+
+}  // namespace
+
+void AddFind(CLI::App& app, Action& action) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("find", "Events in the outbox and among the dead letters; needs no relay");
+  AddConfigOption(*command, options->config);
+  AddEvents(*command, options->selection, "Their event ids; or filters; or nothing, for all");
+  AddCommonFilters(*command, options->selection, "Made");
+  command->add_option("--state", options->state, "waiting, retrying, blocked or dead")
+      ->check(CLI::IsMember(States()))
+      ->type_name("STATE");
+  command->add_option("--limit", options->limit, "At most so many, the oldest rows first (default: 100)")
+      ->check(CLI::Range(1, 1'000'000'000))
+      ->type_name("N");
+  command->add_option("--after", options->after, "The next page: what the page before has said at its end")
+      ->check([](const std::string& text) {
+        return ParsePlace(text) ? std::string() : "expected outbox:ROW or dead:ROW, as a page says it at its end";
+      })
+      ->type_name("PLACE");
+  command->add_flag("--payload", options->contents, "With payload and headers");
+  command->add_flag("--json", options->json, "A JSON object a line");
+  command->footer("Delivered events are gone from the outbox: look for them in Kafka.\n" + std::string(kEventIdForms) +
+                  "\n"
+                  "Examples:\n"
+                  "  outbox-relay find -c relay.json --topic 'orders*' --older-than 10m\n"
+                  "  outbox-relay find -c relay.json --key order-1 --json\n"
+                  "  outbox-relay find -c relay.json 0d5f3c52-9a0e-4c3b-8f57-3f1f0f6d0c11 --payload");
+  command->callback([options, &action] { action = [options] { return Find(*options); }; });
+}
+
+}  // namespace outbox::cli

@@ -1,0 +1,83 @@
+// `outbox-relay migrate`: makes the tables, or prints the SQL that would.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <iostream>
+
+#include "cli/common/command.hpp"
+#include "cli/common/check_report.hpp"
+#include "monitoring/log.hpp"
+
+namespace outbox::cli {
+namespace {
+
+constexpr Millis kShortest{60'000};
+
+struct Options {
+  std::string config;
+  bool print = false;
+  SchemaWish wish;
+};
+
+int Print(const Options& options) {
+  const auto config = LoadConfig(options.config);
+  if (!config.ok()) return Report(config.status());
+  const auto store = OpenStore(*config, QuietLogger(config->log));
+  if (!store.ok()) return Report(store.status());
+  SchemaWish wish = options.wish;
+  wish.wake_up = config->relay.wake_up;
+  const auto sql = (*store)->PrintSchema(wish);
+  if (!sql.ok()) return Report(sql.status());
+  std::cout << *sql << std::flush;
+  return kOk;
+}
+
+int Apply(const Options& options) {
+  auto outbox = OpenOutbox(options.config);
+  if (!outbox.ok()) return Report(outbox.status());
+  SchemaWish wish = options.wish;
+  wish.wake_up = outbox->config.relay.wake_up;
+  // Building an index or converting payloads takes longer than a call of a relay may.
+  Call call = outbox->call();
+  call.timeout = std::max<Millis>(call.timeout, kShortest);
+  const auto changes = outbox->session->PlanSchema(wish, call);
+  if (!changes.ok()) return Report(changes.status());
+  for (const std::string& change : *changes) std::cout << "  " << monitoring::Escape(change) << "\n";
+  std::cout << std::flush;
+  if (Status applied = outbox->session->ApplySchema(wish, call); !applied.ok()) return Report(applied);
+  const auto findings = outbox->session->CheckSchema(outbox->call());
+  if (!findings.ok()) return Report(findings.status());
+  std::cout << "The outbox is in place (" << outbox->store->name() << ")." << std::endl;
+  return PrintFindings(*findings) ? kOk : kConfig;
+}
+
+}  // namespace
+
+void AddMigrate(CLI::App& app, Action& action) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("migrate", "Make or upgrade the tables of the outbox");
+  AddConfigOption(*command, options->config);
+  command->add_flag("--print", options->print, "Print the SQL and change nothing; needs no connection");
+  command->add_option("--payload", options->wish.payload, "Column type of the payload, where the database has a choice")
+      ->check(CLI::IsMember({"text", "bytea", "jsonb"}));
+  command->add_flag(
+      "--rewrite-events", options->wish.rewrite_events,
+      "Let --payload convert waiting events and dead letters too; without it migrate refuses to touch them");
+  command
+      ->add_option("--shards", options->wish.shards,
+                   "Shares of the keys that relays divide among them, 1 to 256; changed only while no relay runs")
+      ->check(CLI::Range(1, 256));
+  command->footer(
+      "Lists each change, then makes it. What is there is kept; a second run changes nothing. Locks on tables that "
+      "others\n"
+      "use are held for moments and tried again. `run` needs no right to change tables, `migrate` does.\n"
+      "\n"
+      "Examples:\n"
+      "  outbox-relay migrate -c relay.json\n"
+      "  outbox-relay migrate -c relay.json --print | psql shop     review first, apply by yourself\n"
+      "  outbox-relay migrate -c relay.json --payload bytea         payloads that are not text\n"
+      "  outbox-relay migrate -c relay.json --shards 4              work for up to four relays at once");
+  command->callback(
+      [options, &action] { action = [options] { return options->print ? Print(*options) : Apply(*options); }; });
+}
+
+}  // namespace outbox::cli

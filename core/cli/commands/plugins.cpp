@@ -1,0 +1,98 @@
+// `outbox-relay plugins`: what was found, where, and why a file was refused.
+#include "storage/loader.hpp"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "cli/common/command.hpp"
+
+namespace outbox::cli {
+namespace {
+
+using nlohmann::ordered_json;
+
+struct Capability {
+  std::uint64_t bit;
+  const char* name;
+};
+constexpr Capability kCapabilities[] = {{OUTBOX_CAN_SHARE, "share"},
+                                        {OUTBOX_CAN_ORDER_KEYS, "order_keys"},
+                                        {OUTBOX_CAN_FENCE, "fence"},
+                                        {OUTBOX_CAN_DEAD_LETTER, "dead_letter"},
+                                        {OUTBOX_CAN_FILL_SECRETS, "fill_secrets"}};
+
+std::vector<std::string> Names(std::uint64_t capabilities) {
+  std::vector<std::string> names;
+  for (const Capability& capability : kCapabilities) {
+    if ((capabilities & capability.bit) != 0) names.emplace_back(capability.name);
+  }
+  return names;
+}
+
+void PrintJson(const storage::SearchPath& where, const std::vector<storage::Found>& list) {
+  ordered_json shown;
+  shown["searched"] = ordered_json::array();
+  for (const auto& folder : where.folders) shown["searched"].push_back(folder.string());
+  shown["plugins"] = ordered_json::array();
+  for (const storage::Found& found : list) {
+    ordered_json entry = {{"name", found.name}, {"file", found.file.string()}};
+    if (found.refused) {
+      entry["refused"] = *found.refused;
+    } else {
+      entry["version"] = found.version;
+      entry["capabilities"] = Names(found.capabilities);
+      entry["extensions"] = found.extensions;
+      entry["shadowed"] = found.shadowed;
+    }
+    shown["plugins"].push_back(std::move(entry));
+  }
+  std::cout << shown.dump(2) << std::endl;
+}
+
+void PrintText(const storage::SearchPath& where, const std::vector<storage::Found>& list) {
+  for (const storage::Found& found : list) {
+    std::cout << fmt::format("{:<12} {}\n", found.name, found.file.string());
+    if (found.refused) {
+      std::cout << "             refused: " << *found.refused << "\n";
+      continue;
+    }
+    std::cout << fmt::format("             version {}; can: {}\n             has: {}\n", found.version,
+                             fmt::join(Names(found.capabilities), ", "), fmt::join(found.extensions, ", "));
+    if (found.shadowed) std::cout << "             not used: an earlier folder has a plugin of this name\n";
+  }
+  std::cout << (list.empty() ? "No plugin found. Searched:\n" : "Searched, in this order:\n");
+  for (const auto& folder : where.folders) std::cout << "  " << folder.string() << "\n";
+  std::cout << std::flush;
+}
+
+}  // namespace
+
+void AddPlugins(CLI::App& app, Action& action) {
+  struct Options {
+    bool json = false;
+  };
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("plugins", "List the storage plugins that are installed");
+  command->add_flag("--json", options->json, "As JSON");
+  command->footer(
+      "Looks in each folder of OUTBOX_PLUGIN_PATH (colon separated), then in the installed folder. A file that others "
+      "than\n"
+      "root, this user and those of OUTBOX_TRUSTED_OWNERS (colon separated) could replace is refused.\n"
+      "\n"
+      "Examples:\n"
+      "  outbox-relay plugins\n"
+      "  OUTBOX_PLUGIN_PATH=/opt/my-plugins outbox-relay plugins --json");
+  command->callback([options, &action] {
+    action = [options] {
+      const storage::SearchPath where = storage::DefaultSearchPath();
+      const auto list = storage::List(where);
+      options->json ? PrintJson(where, list) : PrintText(where, list);
+      return static_cast<int>(kOk);
+    };
+  });
+}
+
+}  // namespace outbox::cli

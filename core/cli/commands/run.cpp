@@ -1,0 +1,239 @@
+// `outbox-relay run`: the daemon.
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/logger.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <random>
+#include <sstream>
+
+#include "cli/common/command.hpp"
+#include "monitoring/endpoints.hpp"
+#include "cli/common/check_report.hpp"
+#include "cli/common/publishers.hpp"
+#include "cli/common/signals.hpp"
+#include "cli/commands/version.hpp"
+#include "config/secrets.hpp"
+#include "runtime/peer_health.hpp"
+#include "runtime/relay.hpp"
+#include "monitoring/log.hpp"
+#include "util/shortage.hpp"
+
+namespace outbox::cli {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Payloads and passwords stay inside: no core dump, no debugger of another process, no file for others.
+void CloseProcess() {
+  umask(027);
+  const rlimit none{0, 0};
+  setrlimit(RLIMIT_CORE, &none);
+  prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+// Set once, by a signal. Watches for it from the first moment on.
+class StopRequest {
+ public:
+  StopRequest() : signals_([this](int signal) { Signalled(signal); }, [this](int signal) { Ignored(signal); }) {}
+
+  // From here on there is something to finish, and a stop is logged. Before, a signal ends the process at once: what it
+  // does until then, such as reading the configuration from a pipe, may last.
+  void Begin(std::shared_ptr<spdlog::logger> logger) {
+    const std::lock_guard lock(mutex_);
+    logger_ = std::move(logger);
+  }
+  void Set(int signal) {
+    const std::lock_guard lock(mutex_);
+    signal_ = signal;
+    changed_.notify_all();
+  }
+  [[nodiscard]] bool WaitFor(std::chrono::milliseconds time) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, time, [this] { return signal_ != 0; });
+  }
+  int Wait() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return signal_ != 0; });
+    return signal_;
+  }
+
+ private:
+  void Signalled(int signal) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (!logger_) {
+        const std::string text = fmt::format("outbox-relay: {}: stopped before it had started\n", SignalName(signal));
+        (void)!write(STDERR_FILENO, text.data(), text.size());
+        _exit(kOk);
+      }
+    }
+    Set(signal);
+  }
+  void Ignored(int signal) {
+    const std::lock_guard lock(mutex_);
+    if (!logger_) return;
+    logger_->info(
+        "{}: ignored; the log goes to stderr and the configuration is read at start, so there is nothing to reopen "
+        "or to read again",
+        SignalName(signal));
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::shared_ptr<spdlog::logger> logger_;
+  int signal_ = 0;
+  StopSignals signals_;  // last: its thread uses the others
+};
+
+class Daemon {
+ public:
+  Daemon(config::Config config, StopRequest& stop)
+      : config_(std::move(config)), logger_(monitoring::MakeLogger(config_.log)), stop_(stop) {
+    stop_.Begin(logger_);
+  }
+
+  int Run() {
+    try {
+      return Work();
+    } catch (const std::exception& error) {
+      return End(StatusOf(error));
+    }
+  }
+
+ private:
+  int Work() {
+    logger_->info("{}", VersionLine());
+    logger_->info("configuration: {}", config_.effective_json);
+    for (const std::string& warning : config_.warnings) logger_->warn("{}", warning);
+
+    const auto store = OpenStore(config_, logger_);
+    if (!store.ok()) return End(store.status());
+
+    runtime::Relay relay(config_.relay, *store, MakePublishers(config_, logger_), logger_);
+    std::unique_ptr<Endpoints> endpoints;  // while the database is down, too
+    if (!config_.http.listen.empty()) {
+      auto listening = Endpoints::Start(config_, relay, *store, ThisBuild(), logger_);
+      if (!listening.ok()) return End(listening.status());
+      endpoints = std::move(*listening);
+    }
+    const auto checked = CheckTables(**store, relay);
+    if (!checked) return kOk;
+    if (!checked->ok()) return End(*checked);
+
+    if (Status started = relay.Start(); !started.ok()) return End(started);
+    logger_->info("relay {} started (incarnation {})", relay.id(), relay.incarnation());
+    if (endpoints) endpoints->BeginLooking();
+    const int code = WaitAndStop(relay);
+    if (endpoints && !endpoints->Stop(1s)) {
+      logger_->flush();
+      _exit(code);
+    }
+    return code;
+  }
+
+  int End(const Status& status) {
+    // An entry is one line, and a mend may be several: SQL to copy.
+    std::istringstream lines(config::Redact(status.text()));
+    for (std::string line; std::getline(lines, line);) logger_->error("{}", line);
+    return CodeOf(status);
+  }
+
+  // As long as the database is down: again and again. Nothing = asked to stop before it answered.
+  std::optional<Status> CheckTables(storage::Store& store, runtime::Relay& relay) {
+    const Call call{0, 0, config_.relay.storage_timeout};
+    std::minstd_rand random(std::random_device{}());
+    runtime::Condition& database = *relay.database();
+    const auto post = relay.watchdog()->Watch("start");
+    for (auto wait = 100ms;; wait = std::min<std::chrono::milliseconds>(2 * wait, 5s)) {
+      Status status = [&] {
+        const runtime::Watched watch(*post, "check_schema", 2 * call.timeout);
+        return CheckTablesOnce(store, call);
+      }();
+      if (status.ok() || status.code() == OUTBOX_BAD_CONFIG) {
+        if (status.ok()) database.Good({&store});
+        return status;
+      }
+      database.Bad({&store}, config::Redact(status.text()));
+      const auto jitter = std::uniform_int_distribution<std::chrono::milliseconds::rep>(0, wait.count() / 2)(random);
+      if (stop_.WaitFor(wait - std::chrono::milliseconds(jitter))) return std::nullopt;
+    }
+  }
+
+  Status CheckTablesOnce(storage::Store& store, const Call& call) {
+    const auto session = store.Connect(call);
+    if (!session.ok()) return session.status();
+    const auto findings = (*session)->CheckSchema(call);
+    if (!findings.ok()) return findings.status().code() == OUTBOX_UNSUPPORTED ? Status() : findings.status();
+    for (const Finding& finding : *findings) {
+      if (finding.error) continue;
+      logger_->log(finding.note ? spdlog::level::info : spdlog::level::warn, "{}{}{}", finding.what,
+                   finding.mend.empty() ? "" : "; mend: ", finding.mend);
+    }
+    const std::string errors = Errors(*findings);
+    return errors.empty() ? Status() : Status(OUTBOX_BAD_CONFIG, errors);
+  }
+
+  int WaitAndStop(runtime::Relay& relay) {
+    std::thread stopper([&] {
+      const int signal = stop_.Wait();
+      if (signal == kEnded) return;
+      logger_->info(
+          "{}: stopping, within {} ms; a second signal, one second from now or later, ends the process at once",
+          SignalName(signal), config_.relay.shutdown_timeout.count());
+      if (relay.Stop(config_.relay.shutdown_timeout)) return;
+      // A call hangs, and destroying would wait for it. The lease runs out by itself, and the next relay repeats
+      // what was not confirmed.
+      logger_->warn("not everything could be confirmed in time: the next relay will send some events again");
+      logger_->flush();
+      _exit(kOk);
+    });
+    const Status status = relay.Wait();
+    stop_.Set(kEnded);
+    stopper.join();
+    if (!status.ok()) return End(status);
+    logger_->info("stopped, nothing in flight");
+    return kOk;
+  }
+
+  static constexpr int kEnded = -1;
+
+  const config::Config config_;
+  const std::shared_ptr<spdlog::logger> logger_;
+  StopRequest& stop_;
+};
+
+}  // namespace
+
+void AddRun(CLI::App& app, Action& action) {
+  auto file = std::make_shared<std::string>();
+  CLI::App* command = app.add_subcommand("run", "Move events until SIGTERM or SIGINT");
+  AddConfigOption(*command, *file);
+  command->footer(
+      "Several relays may run on one outbox: one works, the others stand by. The log goes to stderr. While the "
+      "database\n"
+      "or Kafka is down it keeps trying. SIGTERM and SIGINT finish what is in flight; a second one,\n"
+      "a second or more after the first, ends it at once.\n"
+      "With /http/listen in the configuration it answers /healthz, /readyz, /metrics and /status.\n"
+      "\n"
+      "Examples:\n"
+      "  outbox-relay run -c relay.json\n"
+      "  OUTBOX_RELAY_CONFIG=/etc/outbox-relay/relay.json outbox-relay run");
+  command->callback([file, &action] {
+    action = [file] {
+      CloseProcess();
+      StopRequest stop;
+      auto config = LoadConfig(*file);
+      if (!config.ok()) return Report(config.status());
+      return Daemon(std::move(*config), stop).Run();
+    };
+  });
+}
+
+}  // namespace outbox::cli

@@ -1,0 +1,89 @@
+// `outbox-relay status`: what waits, what is stuck and who works on it, as the database tells.
+#include <spdlog/fmt/fmt.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+#include "cli/common/command.hpp"
+#include "cli/common/time_format.hpp"
+#include "runtime/relay_id.hpp"
+#include "monitoring/log.hpp"
+#include "monitoring/status_json.hpp"
+
+namespace outbox::cli {
+namespace {
+
+std::string Backlog(const Stats& stats) {
+  switch (stats.backlog_precision) {
+    case Precision::kExact:
+      return fmt::format("{}", stats.backlog);
+    case Precision::kAtLeast:
+      return fmt::format("at least {}", stats.backlog);
+    case Precision::kEstimate:
+      break;
+  }
+  return fmt::format("about {} (estimate)", stats.backlog);
+}
+
+void PrintText(const Stats& stats, bool has_leases) {
+  const monitoring::OutboxState state = monitoring::StateOf(stats, has_leases);
+  std::cout << fmt::format("state      {} ({})\n", state.word, state.text)
+            << fmt::format("backlog    {}\n", Backlog(stats))
+            << fmt::format("oldest     {}\n", stats.oldest_age.count() < 0 ? "-" : Age(stats.oldest_age))
+            << fmt::format("retrying   {}\n", stats.retrying) << fmt::format("blocked    {}\n", stats.blocked)
+            << fmt::format("dead       {}\n", stats.dead) << fmt::format("undeletable {}\n", stats.undeletable)
+            << fmt::format("relays     {} live, {} of {} shards held\n", stats.live_relays, stats.shards_owned,
+                           stats.shards_total);
+  for (const ShardHolder& holder : stats.holders) {
+    std::string who = "free";
+    if (holder.relay_id) {
+      who = holder.expires_in.count() < 0
+                ? fmt::format("{}, expired {} ago", monitoring::Escape(runtime::ShowLeaseId(*holder.relay_id)),
+                              Age(-holder.expires_in))
+                : fmt::format("{}, for {} more unless renewed", monitoring::Escape(runtime::ShowLeaseId(*holder.relay_id)),
+                              Age(holder.expires_in));
+    }
+    std::cout << fmt::format("shard {:<4} {}\n", holder.shard, who);
+  }
+  std::cout << std::flush;
+}
+
+}  // namespace
+
+void AddStatus(CLI::App& app, Action& action) {
+  struct Options {
+    std::string config;
+    bool json = false;
+  };
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("status", "Show backlog, age, failed events and who works; needs no relay");
+  AddConfigOption(*command, options->config);
+  command->add_flag("--json", options->json, "As JSON");
+  command->footer(
+      "state: empty, working, partly (some shards have no relay), no_relay, blocked (every shard has a relay, and at\n"
+      "least one event was given up and waits for an operator), undeletable (only delivered events are left, whose\n"
+      "rows the database does not let go; see `outbox-relay dead list --undeletable`), waiting (the storage cannot\n"
+      "tell).\n"
+      "blocked counts the events that were given up and wait for an operator. The later events of their keys wait\n"
+      "too; they are in the backlog and not in this count.\n"
+      "\n"
+      "Examples:\n"
+      "  outbox-relay status -c relay.json\n"
+      "  outbox-relay status -c relay.json --json | jq .backlog");
+  command->callback([options, &action] {
+    action = [options] {
+      auto outbox = OpenOutbox(options->config);
+      if (!outbox.ok()) return Report(outbox.status());
+      const auto stats = outbox->session->ReadStats(outbox->call());
+      if (!stats.ok()) return Report(stats.status());
+      const bool has_leases = outbox->store->HasLeases();
+      if (options->json)
+        std::cout << monitoring::StatusJson(*stats, has_leases) << std::flush;
+      else
+        PrintText(*stats, has_leases);
+      return static_cast<int>(kOk);
+    };
+  });
+}
+
+}  // namespace outbox::cli

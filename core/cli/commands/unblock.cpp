@@ -1,0 +1,107 @@
+// `outbox-relay unblock`: events that failed are tried again now, and rows that could not be removed are removed.
+#include <spdlog/fmt/fmt.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <iostream>
+
+#include "cli/common/bulk_action.hpp"
+#include "monitoring/log.hpp"
+
+namespace outbox::cli {
+namespace {
+
+constexpr Deed kRetry{OUTBOX_FROM_FAILED, storage::Change::kRetryNow, "failed", "made due"};
+constexpr Deed kRemove{OUTBOX_FROM_DELIVERED, storage::Change::kRemoveDelivered, "undeletable", "removed"};
+
+// Of the undeletable events that are meant: how many there are.
+Result<std::uint64_t> CountUndeletable(const Outbox& outbox, Bulk bulk) {
+  bulk.dry_run = true;
+  return ChangeAll(outbox, bulk, kRemove);
+}
+
+// How many of that many are gone, whoever has removed them: a relay at work does so as well.
+Result<std::uint64_t> RemoveUndeletable(const Outbox& outbox, const Bulk& bulk, std::uint64_t count) {
+  auto removed = ChangeAll(outbox, bulk, kRemove);
+  if (!removed.ok() || *removed == count) return removed;
+  auto left = CountUndeletable(outbox, bulk);
+  if (!left.ok()) return left;
+  return std::max(*removed, count - std::min(*left, count));
+}
+
+int Unblock(Bulk bulk) {
+  if (const int wrong = CheckBulk(bulk, "unblock", false); wrong != kOk) return wrong;
+  auto outbox = OpenOutbox(bulk.config);
+  if (!outbox.ok()) return Report(outbox.status());
+  if (const int wrong = ResolveEventIds(*outbox, "unblock", bulk.selection.events); wrong != kOk) return wrong;
+  std::uint64_t changed = 0, undeletable = 0, removed = 0;
+  std::string others;
+  const auto change = [&](const Bulk& some) -> Status {
+    const auto due = ChangeAll(*outbox, some, kRetry);
+    if (!due.ok()) return due.status();
+    const auto delivered = CountUndeletable(*outbox, some);
+    if (!delivered.ok()) return delivered.status();
+    const auto gone =
+        bulk.dry_run || *delivered == 0 ? Result<std::uint64_t>(0) : RemoveUndeletable(*outbox, some, *delivered);
+    if (!gone.ok()) return gone.status();
+    changed += *due;
+    undeletable += *delivered;
+    removed += *gone;
+    if (*due + *delivered == 0 && !some.selection.events.empty())
+      others += (others.empty() ? "" : ", ") + monitoring::Escape(some.selection.events.front());
+    return {};
+  };
+  if (bulk.selection.events.empty()) {
+    if (const Status status = change(bulk); !status.ok()) return Report(status);
+  }
+  for (const std::string& event : bulk.selection.events) {
+    Bulk one = bulk;
+    one.selection.events = {event};
+    if (const Status status = change(one); !status.ok()) return Report(status);
+  }
+  std::cout << fmt::format("{} {} tried again now", Events(changed),
+                           bulk.dry_run   ? "would be"
+                           : changed == 1 ? "is"
+                                          : "are")
+            << std::endl;
+  if (undeletable > 0 && bulk.dry_run)
+    std::cout << Events(undeletable, "undeletable") << " would be removed, as far as the database lets them go"
+              << std::endl;
+  else if (undeletable > 0)
+    std::cout << fmt::format("{} of {} removed", removed, Events(undeletable, "undeletable")) << std::endl;
+  if (!bulk.dry_run && removed < undeletable)
+    return Report({OUTBOX_BAD_DATA,
+                   "the database still does not let the others go; `outbox-relay dead list "
+                   "--undeletable` says why"});
+  if (others.empty()) return kOk;
+  return Report(
+      {OUTBOX_BAD_DATA, fmt::format("neither blocked, retrying nor undeletable: {}; `outbox-relay explain EVENT` says "
+                                    "what is known of it",
+                                    others)});
+}
+
+}  // namespace
+
+void AddUnblock(CLI::App& app, Action& action) {
+  auto options = std::make_shared<Bulk>();
+  CLI::App* command =
+      app.add_subcommand("unblock", "Try events again now that are blocked, wait for a retry, or could not be removed");
+  AddConfigOption(*command, options->config);
+  AddEvents(*command, options->selection, "Their event ids; or filters");
+  AddBulkOptions(*command, *options);
+  command->footer(
+      "Mend the cause first. The attempts are counted from one again: with max_attempts 10 such an event has nine "
+      "more\n"
+      "tries before it is given up anew. A running relay takes it up within poll_interval, and its key goes on once "
+      "it\n"
+      "is delivered. Of an undeletable event, which is delivered, the removal from the outbox is tried again.\n" +
+      std::string(kEventIdForms) +
+      "\n"
+      "Examples:\n"
+      "  outbox-relay unblock -c relay.json 0d5f3c52-9a0e-4c3b-8f57-3f1f0f6d0c11\n"
+      "  outbox-relay unblock -c relay.json --key order-1\n"
+      "  outbox-relay unblock -c relay.json --topic orders --reason unknown_topic");
+  command->callback([options, &action] { action = [options] { return Unblock(*options); }; });
+}
+
+}  // namespace outbox::cli

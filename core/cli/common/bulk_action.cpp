@@ -1,0 +1,113 @@
+#include "cli/common/bulk_action.hpp"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <span>
+
+namespace outbox::cli {
+namespace {
+
+int Refuse(const char* command, const std::string& text) {
+  std::cerr << "outbox-relay " << command << ": " << text << std::endl;
+  return kUsage;
+}
+
+struct Chosen {
+  std::string row_id;
+  std::int64_t payload_size = 0;
+};
+
+constexpr std::int64_t kBytesPerTransaction = std::int64_t{16} << 20;
+
+std::size_t FewEnough(std::span<const Chosen> rows) {
+  std::int64_t bytes = 0;
+  std::size_t count = 0;
+  while (count < rows.size() && (count == 0 || bytes + rows[count].payload_size <= kBytesPerTransaction))
+    bytes += rows[count++].payload_size;
+  return count;
+}
+
+}  // namespace
+
+std::string Events(std::uint64_t count, const std::string& of) {
+  return fmt::format("{} {}{}event{}", count, of, of.empty() ? "" : " ", count == 1 ? "" : "s");
+}
+
+void AddBulkOptions(CLI::App& command, Bulk& bulk) {
+  AddFilters(command, bulk.selection);
+  command.add_flag("--all", bulk.all, "All of them");
+  command.add_option("--limit", bulk.selection.limit, "At most so many, the oldest rows first")
+      ->check(CLI::Range(1, 1'000'000'000))
+      ->type_name("N");
+  command.add_flag("--dry-run", bulk.dry_run, "Only tell how many, change nothing");
+}
+
+int CheckBulk(const Bulk& bulk, const char* command, bool guarded) {
+  const bool named = !bulk.selection.events.empty(), filtered = bulk.selection.HasFilter();
+  if (named && (filtered || bulk.all || bulk.count))
+    return Refuse(command, "name events, or say which by filters or --all; both at once is not clear");
+  if (filtered && bulk.all) return Refuse(command, "--all and a filter contradict each other; leave one out");
+  if (!named && !filtered && !bulk.all)
+    return Refuse(command,
+                  "which events? Name them by their event ids, or by --topic, --type, --key, --reason, --older-than "
+                  "or --newer-than, or give --all");
+  if (guarded && !named && !bulk.dry_run && !bulk.count)
+    return Refuse(command, "how many are they? --dry-run tells the number N, --count N does it");
+  return kOk;
+}
+
+Result<std::uint64_t> ChangeAll(const Outbox& outbox, const Bulk& bulk, const Deed& deed) {
+  Selection selection = bulk.selection;
+  if (bulk.dry_run || bulk.count) {
+    std::uint64_t found = 0;
+    Walk counting;
+    counting.from = deed.from;
+    counting.state = deed.State();
+    counting.found = [&](const Record& record) {
+      // Both walks leave out what fails from now on.
+      if (selection.until_us == 0) selection.until_us = record.now_us;
+      ++found;
+    };
+    if (Status status = WalkThrough(outbox, selection, counting); !status.ok()) return status;
+    if (bulk.dry_run) return found;
+    if (found != *bulk.count)
+      return Status(OUTBOX_BAD_DATA, fmt::format("{} are found, not {}; nothing was changed. Look at them again, then "
+                                                 "give --count {}",
+                                                 Events(found, deed.of), *bulk.count, found));
+    if (found == 0) return found;
+    selection.limit = found;
+  }
+
+  std::vector<Chosen> rows;
+  std::uint64_t changed = 0;
+  Walk changing;
+  changing.from = deed.from;
+  changing.state = deed.State();
+  changing.found = [&](const Record& record) {
+    rows.push_back({std::string(record.event.row_id), record.payload_size});
+  };
+  changing.page_done = [&]() -> Status {
+    for (std::span<const Chosen> left(rows); !left.empty();) {
+      const auto some = left.first(FewEnough(left));
+      left = left.subspan(some.size());
+      std::vector<outbox_bytes> ids;
+      for (const Chosen& one : some) ids.push_back(Raw(one.row_id));
+      const auto done = outbox.session->Apply(deed.change, ids, outbox.call());
+      if (!done.ok()) {
+        const auto code = done.status().code();
+        const bool unknown = code == OUTBOX_TIMEOUT || code == OUTBOX_UNAVAILABLE;
+        return {code, fmt::format("{}; {} {} before that{}", done.status().text(), Events(changed), deed.done,
+                                  unknown ? ", and whether the next ones were is not known" : "")};
+      }
+      changed += *done;
+    }
+    rows.clear();
+    return {};
+  };
+  if (Status status = WalkThrough(outbox, selection, changing); !status.ok()) return status;
+  return changed;
+}
+
+}  // namespace outbox::cli

@@ -1,0 +1,60 @@
+#include "cli/common/check_report.hpp"
+
+#include <iostream>
+
+#include "config/secrets.hpp"
+
+namespace outbox::cli {
+namespace {
+
+constexpr std::string_view kIndent = "\n       ";
+
+// Keeps what is longer than a line under the first one.
+std::string Indented(std::string_view text) {
+  std::string indented;
+  while (!text.empty() && text.back() == '\n') text.remove_suffix(1);
+  for (const char c : text) {
+    if (c == '\n') {
+      indented += kIndent;
+    } else {
+      indented += c;
+    }
+  }
+  return indented;
+}
+
+}  // namespace
+
+void PrintLine(Verdict verdict, std::string_view text, std::string_view mend) {
+  std::cout << (verdict == Verdict::kOk     ? "ok     "
+                : verdict == Verdict::kNote ? "note   "
+                : verdict == Verdict::kWarn ? "warn   "
+                                            : "error  ")
+            << Indented(config::Redact(text));
+  if (!mend.empty()) std::cout << kIndent << "mend: " << Indented(mend);
+  std::cout << std::endl;
+}
+
+bool PrintFindings(const std::vector<Finding>& findings) {
+  bool good = true;
+  for (const Finding& finding : findings) {
+    PrintLine(finding.note    ? Verdict::kNote
+              : finding.error ? Verdict::kError
+                              : Verdict::kWarn,
+              finding.what, finding.mend);
+    good = good && !finding.error;
+  }
+  return good;
+}
+
+std::string Errors(const std::vector<Finding>& findings) {
+  std::string text;
+  for (const Finding& finding : findings) {
+    if (!finding.error) continue;
+    text += (text.empty() ? "" : "\n") + finding.what;
+    if (!finding.mend.empty()) text += "\n  mend: " + finding.mend;
+  }
+  return text;
+}
+
+}  // namespace outbox::cli

@@ -1,0 +1,273 @@
+#include "cli/common/diagnosis.hpp"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+
+#include "cli/common/bulk_action.hpp"
+#include "cli/common/time_format.hpp"
+#include "cli/common/record_view.hpp"
+#include "runtime/relay_id.hpp"
+#include "monitoring/log.hpp"
+
+namespace outbox::cli {
+namespace {
+
+using nlohmann::ordered_json;
+using monitoring::Escape;
+
+constexpr std::uint32_t kPage = 1000;
+constexpr std::uint64_t kCounted = 10'000;  // rows; beyond, "more than" says enough
+
+// What is needed of a record after the call that brought it.
+struct Known {
+  std::string event_id, row_id, topic, reason, error;
+  std::optional<std::string> key;
+  std::int32_t state = OUTBOX_STATE_ABSENT;
+  std::uint32_t shard = 0, attempts = 0;
+  std::int64_t now_us = 0, last_failed_us = 0, next_try_us = 0;
+  bool left_to_operator = false;
+  ordered_json json;
+};
+
+Known Keep(const Record& r) {
+  const auto own = [](const Bytes& bytes) { return std::string(bytes.value_or("")); };
+  Known k;
+  k.event_id = r.event.event_id;
+  k.row_id = r.event.row_id;
+  k.topic = r.event.topic;
+  k.reason = own(r.reason);
+  k.error = own(r.error);
+  if (r.event.aggregate_id) k.key = own(r.event.aggregate_id);
+  k.state = r.state;
+  k.shard = r.shard;
+  k.attempts = r.event.attempts;
+  k.now_us = r.now_us;
+  k.last_failed_us = r.last_failed_us;
+  k.next_try_us = r.next_try_us;
+  k.left_to_operator = IsLeftToOperator(r);
+  k.json = ToJson(r, false);
+  return k;
+}
+
+class Explainer {
+ public:
+  explicit Explainer(const Outbox& outbox) : outbox_(outbox) {}
+
+  Result<Explanation> Run(const std::string& event_id) {
+    for (const std::uint32_t from : {OUTBOX_FROM_OUTBOX, OUTBOX_FROM_DEAD}) {
+      const Inquiry inquiry{.from = from, .event_id = event_id, .max = 1};
+      auto found = First(inquiry);
+      if (!found.ok()) return found.status();
+      if (!*found) continue;
+      if (Status status = About(**found); !status.ok()) return status;
+      return Done();
+    }
+    out_.json = {{"event_id", event_id}, {"state", StateWord(OUTBOX_STATE_ABSENT)}, {"why", "no_trace"}};
+    Say(fmt::format("event {} is not in the outbox and not dead: {}", Escape(event_id), kNoTrace));
+    // The likeliest slip: a key where an event id belongs.
+    for (const std::uint32_t from : {OUTBOX_FROM_OUTBOX, OUTBOX_FROM_DEAD}) {
+      const auto of_key = First({.from = from, .key = event_id, .max = 1});
+      if (!of_key.ok()) return of_key.status();
+      if (!*of_key) continue;
+      out_.mends = {"there are events of a key of this name: outbox-relay explain --key " + Escape(event_id)};
+      break;
+    }
+    return Done();
+  }
+
+ private:
+  Explanation Done() {
+    std::string text;
+    for (const std::string& line : out_.lines) text += (text.empty() ? "" : "\n") + line;
+    out_.json["text"] = text;
+    out_.json["mend"] = out_.mends;
+    return std::move(out_);
+  }
+  void Say(std::string line) { out_.lines.push_back(std::move(line)); }
+  void Why(const char* word) { out_.json["why"] = word; }
+
+  Result<std::optional<Known>> First(const Inquiry& inquiry) {
+    std::optional<Known> known;
+    const auto take = [&](const Record& record) {
+      known = Keep(record);
+      return false;
+    };
+    if (Status status = outbox_.session->List(inquiry, take, outbox_.call()); !status.ok()) return status;
+    return known;
+  }
+
+  Status About(const Known& event) {
+    out_.json = event.json;
+    if (event.state == OUTBOX_STATE_DEAD) return Dead(event);
+    if (event.state == OUTBOX_STATE_DELIVERED) return Undeletable(event);
+    return event.state == OUTBOX_STATE_BLOCKED ? Blocked(event) : Waiting(event);
+  }
+
+  static std::string Name(const Known& event) {
+    return fmt::format("event {} (topic {}, {})", Escape(event.event_id), Escape(event.topic),
+                       event.key ? "key \"" + Escape(*event.key) + "\"" : "no key");
+  }
+  static std::string Failure(const Known& event) {
+    return fmt::format("after {} failed {}, at {} ({} ago): {}: {}", event.attempts,
+                       event.attempts == 1 ? "attempt" : "attempts", Moment(event.last_failed_us),
+                       Age(Millis((event.now_us - event.last_failed_us) / 1000)), Escape(event.reason),
+                       Escape(event.error));
+  }
+
+  Status Dead(const Known& event) {
+    Why("dead");
+    Say(fmt::format("{} is dead: given up {}", Name(event), Failure(event)));
+    Say("its key goes on without it");
+    out_.mends = {"outbox-relay dead requeue " + Escape(event.event_id),
+                  "outbox-relay dead discard " + Escape(event.event_id)};
+    return {};
+  }
+
+  Status Undeletable(const Known& event) {
+    Why("undeletable");
+    Say(fmt::format("{} is delivered, and the database does not let its row {} go: {}: {}", Name(event),
+                    Escape(event.row_id), Escape(event.reason), Escape(event.error)));
+    const std::string unblock = "outbox-relay unblock " + Escape(event.event_id);
+    if (event.left_to_operator) {
+      Say("it is not sent again, and its key goes on; its removal is not retried by itself");
+      out_.mends = {"remove what puts the row back, then: " + unblock};
+      return {};
+    }
+    Say(fmt::format("it is not sent again, and its key goes on; its removal is tried again at {}",
+                    Moment(event.next_try_us)));
+    out_.mends = {"remove what keeps the row, then wait, or: " + unblock};
+    return {};
+  }
+
+  Status Blocked(const Known& event) {
+    Why("blocked");
+    Say(fmt::format("{} is blocked {}", Name(event), Failure(event)));
+    if (event.key) {
+      const auto behind = Count({.after = event.row_id, .key = *event.key}, std::nullopt);
+      if (!behind.ok()) return behind.status();
+      out_.json["waiting_behind"] = *behind;
+      Say(*behind > kCounted
+              ? fmt::format("more than {} later events of its key wait for it", kCounted)
+              : fmt::format("{} of its key {} for it", Events(*behind, "later"), *behind == 1 ? "waits" : "wait"));
+    }
+    out_.mends = {
+        "mend the cause, then: outbox-relay unblock " + Escape(event.event_id),
+        "or give it up: outbox-relay dead discard " + Escape(event.event_id) + (event.key ? " --break-order" : "")};
+    return {};
+  }
+
+  Status Waiting(const Known& event) {
+    const bool retrying = event.state == OUTBOX_STATE_RETRYING;
+    if (retrying) {
+      const auto left = Millis((event.next_try_us - event.now_us) / 1000);
+      Say(fmt::format("{} is retried: it waits {}", Name(event), Failure(event)));
+      Say(left.count() > 0
+              ? fmt::format("attempt {} is due at {}, in {}", event.attempts + 1, Moment(event.next_try_us), Age(left))
+              : fmt::format("attempt {} is due since {}", event.attempts + 1, Moment(event.next_try_us)));
+    } else {
+      Say(Name(event) + " waits");
+    }
+    if (event.key) {
+      const Inquiry before{.from = OUTBOX_FROM_FAILED, .before = event.row_id, .key = *event.key, .max = 1};
+      const auto head = First(before);
+      if (!head.ok()) return head.status();
+      if (*head) return Behind(**head);
+    }
+    const auto shard = Shard(event.shard);
+    if (!shard.ok()) return shard.status();
+    const bool due = !retrying || event.next_try_us <= event.now_us;
+    Why(!due ? "retry" : *shard == Holder::kNobody ? "no_relay" : "not_taken");
+    if (retrying) {
+      out_.mends = {"once the cause is mended, now instead of then: outbox-relay unblock " + Escape(event.event_id)};
+      return {};
+    }
+    return Position(event);
+  }
+
+  Status Behind(const Known& head) {
+    Why("behind_failed");
+    out_.json["behind"] = head.json;
+    const bool blocked = head.state == OUTBOX_STATE_BLOCKED;
+    Say(fmt::format("it stands behind event {} of its key, which is {} {}", Escape(head.event_id),
+                    blocked ? "blocked" : "retried: it waits", Failure(head)));
+    if (!blocked) Say("that one is due at " + Moment(head.next_try_us));
+    out_.mends = {"mend the cause, then: outbox-relay unblock " + Escape(head.event_id)};
+    if (blocked)
+      out_.mends.push_back("or give that one up: outbox-relay dead discard " + Escape(head.event_id) +
+                           " --break-order");
+    return {};
+  }
+
+  enum class Holder { kUnknown, kNobody, kRelay };
+  Result<Holder> Shard(std::uint32_t number) {
+    out_.json["shard"] = number;
+    const auto stats = outbox_.session->ReadStats(outbox_.call());
+    if (!stats.ok() && stats.status().code() == OUTBOX_UNSUPPORTED) return Holder::kUnknown;
+    if (!stats.ok()) return stats.status();
+    const auto& holders = stats->holders;
+    const auto holder =
+        std::find_if(holders.begin(), holders.end(), [&](const ShardHolder& h) { return h.shard == number; });
+    if (holder == holders.end()) return Holder::kUnknown;
+    out_.json["relay"] = nullptr;
+    if (holder->relay_id && holder->expires_in.count() > 0) {
+      out_.json["relay"] = runtime::SplitLeaseId(*holder->relay_id).name;
+      out_.json["lease_left_ms"] = holder->expires_in.count();
+      Say(fmt::format("shard {} is held by relay {}, for {} more unless renewed; what goes wrong there, its log tells",
+                      number, Escape(runtime::ShowLeaseId(*holder->relay_id)), Age(holder->expires_in)));
+      return Holder::kRelay;
+    }
+    const std::string last = holder->relay_id
+                                 ? fmt::format("; the lease of {} ended {} ago",
+                                               Escape(runtime::ShowLeaseId(*holder->relay_id)), Age(-holder->expires_in))
+                                 : "";
+    Say(fmt::format("shard {} is held by nobody: no relay works on it{}", number, last));
+    out_.mends = {"outbox-relay run, or see why the relays that run do not get the lease: outbox-relay status"};
+    return Holder::kNobody;
+  }
+
+  Status Position(const Known& event) {
+    const auto before = Count({.before = event.row_id}, event.shard);
+    if (!before.ok()) return before.status();
+    const bool exact = *before <= kCounted;
+    out_.json["rows_before"] = std::min(*before, kCounted);
+    out_.json["rows_before_exact"] = exact;
+    Say(fmt::format(
+        "{}{} of its shard {} before it in the outbox; it is not taken yet, or in the relay's hands, which the "
+        "database does not tell",
+        exact ? "" : "more than ", Events(std::min(*before, kCounted)), *before == 1 ? "stands" : "stand"));
+    return {};
+  }
+
+  // Up to one more than kCounted; of one shard, or of all.
+  Result<std::uint64_t> Count(Inquiry inquiry, std::optional<std::uint32_t> shard) {
+    std::uint64_t count = 0;
+    std::string after;
+    inquiry.max = kPage;
+    for (;;) {
+      std::uint32_t seen = 0;
+      std::string last;
+      const auto take = [&](const Record& record) {
+        ++seen;
+        count += !shard || record.shard == *shard ? 1 : 0;
+        last = record.event.row_id;
+        return count <= kCounted;
+      };
+      if (Status status = outbox_.session->List(inquiry, take, outbox_.call()); !status.ok()) return status;
+      if (seen < kPage || count > kCounted) return count;
+      after = std::move(last);
+      inquiry.after = after;
+    }
+  }
+
+  const Outbox& outbox_;
+  Explanation out_;
+};
+
+}  // namespace
+
+Result<Explanation> Explain(const Outbox& outbox, const std::string& event_id) {
+  return Explainer(outbox).Run(event_id);
+}
+
+}  // namespace outbox::cli

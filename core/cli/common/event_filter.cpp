@@ -1,0 +1,192 @@
+#include "cli/common/event_filter.hpp"
+
+#include <fnmatch.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <iostream>
+#include <set>
+
+#include "config/units.hpp"
+#include "monitoring/log.hpp"
+#include "util/uuid.hpp"
+
+namespace outbox::cli {
+namespace {
+
+constexpr std::uint32_t kPage = 500;
+
+// As in the configuration, and whole days.
+std::optional<Millis> ParseAge(std::string text) {
+  std::int64_t factor = 1;
+  if (!text.empty() && text.back() == 'd') {
+    text.back() = 'h';
+    factor = 24;
+  }
+  const auto parsed = config::ParseDuration(text);
+  if (!parsed) return std::nullopt;
+  return Millis(*parsed) * factor;
+}
+
+std::int64_t Micros(const std::string& age) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(ParseAge(age).value_or(Millis(0))).count();
+}
+
+// A pattern for Inquiry::topic that matches at least what fnmatch matches. There is no way to write a star itself, a
+// question mark may stand for a part of a character, and a bracket expression is longer than what it matches.
+std::string WidenPattern(const std::string& pattern) {
+  std::string wide;
+  for (std::size_t i = 0; i < pattern.size(); ++i) {
+    const char c = pattern[i];
+    if (c == '[') return wide + '*';
+    if (c == '\\' && i + 1 < pattern.size() && pattern[i + 1] != '*')
+      wide += pattern[++i];
+    else if (c == '\\')
+      wide += '*';
+    else
+      wide += c == '?' ? '*' : c;
+  }
+  return wide;
+}
+
+// An age that is not known is neither old nor young.
+bool HasAge(const Selection& s, std::int64_t now_us, std::int64_t since_us) {
+  if (s.older_than.empty() && s.newer_than.empty()) return true;
+  if (since_us == 0) return false;
+  const std::int64_t age = now_us - since_us;
+  return (s.older_than.empty() || age >= Micros(s.older_than)) && (s.newer_than.empty() || age <= Micros(s.newer_than));
+}
+
+bool Matches(const Selection& s, const Record& r, bool by_creation) {
+  const auto holds = [&](const Bytes& text) { return text && text->find(*s.reason) != std::string_view::npos; };
+  return (!s.topic || fnmatch(s.topic->c_str(), std::string(r.event.topic).c_str(), 0) == 0) &&
+         (!s.type || r.event.event_type == *s.type) && (!s.reason || holds(r.reason) || holds(r.error)) &&
+         HasAge(s, r.now_us, by_creation ? r.event.created_us : r.last_failed_us) &&
+         (s.until_us == 0 || r.last_failed_us <= s.until_us);
+}
+
+class Walker {
+ public:
+  Walker(const Outbox& outbox, const Selection& selection, const Walk& walk)
+      : outbox_(outbox), selection_(selection), walk_(walk) {}
+
+  Status Run() {
+    if (selection_.events.empty()) return Through(nullptr);
+    for (const std::string& event : selection_.events) {
+      if (Status status = Through(&event); !status.ok()) return status;
+    }
+    return {};
+  }
+
+ private:
+  [[nodiscard]] bool Enough() const { return selection_.limit != 0 && found_ >= selection_.limit; }
+
+  Status Through(const std::string* event) {
+    const auto view = [](const auto& text) { return text ? Bytes(*text) : std::nullopt; };
+    std::string after = walk_.after;
+    const std::string topic = selection_.topic ? WidenPattern(*selection_.topic) : "";
+    for (;;) {
+      Inquiry inquiry{.from = walk_.from, .key = view(selection_.key)};
+      if (!after.empty()) inquiry.after = after;
+      if (event != nullptr) inquiry.event_id = *event;
+      if (selection_.topic) inquiry.topic = topic;
+      inquiry.max = walk_.contents ? 1 : kPage;
+      inquiry.contents = walk_.contents;
+      std::uint32_t seen = 0;
+      std::string last;
+      const auto take = [&](const Record& record) {
+        ++seen;
+        last = record.event.row_id;
+        if (walk_.state && record.state != *walk_.state) return true;
+        if (!Matches(selection_, record, walk_.by_creation)) return true;
+        ++found_;
+        walk_.found(record);
+        return !Enough() && std::cout.good();
+      };
+      if (Status status = outbox_.session->List(inquiry, take, outbox_.call()); !status.ok()) return status;
+      if (Status status = walk_.page_done(); !status.ok()) return status;
+      if (seen < inquiry.max || Enough() || !std::cout) return {};  // what cannot be written ends the command
+      after = std::move(last);
+    }
+  }
+
+  const Outbox& outbox_;
+  const Selection& selection_;
+  const Walk& walk_;
+  std::uint64_t found_ = 0;
+};
+
+// The id of the first event that `inquiry` finds, in the outbox or among the dead letters.
+Result<std::optional<std::string>> FirstId(const Outbox& outbox, Inquiry inquiry) {
+  std::optional<std::string> id;
+  const auto take = [&](const Record& record) {
+    id = record.event.event_id;
+    return false;
+  };
+  inquiry.max = 1;
+  for (const std::uint32_t from : {OUTBOX_FROM_OUTBOX, OUTBOX_FROM_DEAD}) {
+    inquiry.from = from;
+    if (Status status = outbox.session->List(inquiry, take, outbox.call()); !status.ok()) return status;
+    if (id) break;
+  }
+  return id;
+}
+
+}  // namespace
+
+int ResolveEventIds(const Outbox& outbox, const char* command, std::vector<std::string>& ids) {
+  for (std::string& id : ids) {
+    const std::optional<std::string> canonical = util::CanonicalUuid(id);
+    if (canonical == id) continue;
+    const auto known = FirstId(outbox, {.event_id = id});
+    if (!known.ok()) return Report(known.status());
+    if (*known || canonical) {
+      id = *known ? **known : *canonical;
+      continue;
+    }
+    const auto of_key = FirstId(outbox, {.key = id});
+    if (!of_key.ok()) return Report(of_key.status());
+    const std::string shown = monitoring::Escape(id);
+    std::cerr << "outbox-relay " << command << ": \"" << shown
+              << "\" is not a UUID, and no event has it as its event id; give an event id such as "
+                 "0d5f3c52-9a0e-4c3b-8f57-3f1f0f6d0c11. "
+              << (*of_key ? "There are events of a key of this name: outbox-relay explain --key " + shown
+                          : "`outbox-relay find --key KEY` lists the event ids of a key")
+              << std::endl;
+    return kUsage;
+  }
+  std::set<std::string> seen;
+  std::erase_if(ids, [&](const std::string& id) { return !seen.insert(id).second; });
+  return kOk;
+}
+
+void AddEvents(CLI::App& command, Selection& selection, const char* about) {
+  command.add_option("EVENT", selection.events, about)->type_name("");
+}
+
+void AddFilters(CLI::App& command, Selection& selection) {
+  AddCommonFilters(command, selection, "Failed last");
+  command.add_option("--reason", selection.reason, "With this in the reason or the error")->type_name("TEXT");
+}
+
+void AddCommonFilters(CLI::App& command, Selection& selection, const std::string& verb) {
+  const auto age = [](const std::string& text) {
+    return ParseAge(text) ? std::string() : "expected a whole number with ms, s, m, h or d, such as 90m or 7d";
+  };
+  command.add_option("--topic", selection.topic, "Of these topics; * and ? stand for any characters")
+      ->type_name("PATTERN");
+  command.add_option("--type", selection.type, "Of this event type")->type_name("TYPE");
+  command.add_option("--key", selection.key, "Of this key")->type_name("KEY");
+  command.add_option("--older-than", selection.older_than, verb + " before so long, as 7d")
+      ->type_name("DURATION")
+      ->check(age);
+  command.add_option("--newer-than", selection.newer_than, verb + " within so long, as 90m")
+      ->type_name("DURATION")
+      ->check(age);
+}
+
+Status WalkThrough(const Outbox& outbox, const Selection& selection, const Walk& walk) {
+  return Walker(outbox, selection, walk).Run();
+}
+
+}  // namespace outbox::cli

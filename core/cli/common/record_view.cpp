@@ -1,0 +1,121 @@
+#include "cli/common/record_view.hpp"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/common/time_format.hpp"
+#include "engine/settings.hpp"
+#include "monitoring/log.hpp"
+#include "publisher/event_line.hpp"
+
+namespace outbox::cli {
+namespace {
+
+using nlohmann::ordered_json;
+using monitoring::Escape;
+
+ordered_json Json(const Bytes& bytes) {
+  std::string text;
+  publisher::AppendJson(bytes, text);
+  return ordered_json::parse(text);
+}
+
+ordered_json Time(std::int64_t micros) { return micros == 0 ? ordered_json() : ordered_json(Moment(micros)); }
+
+std::string Shown(const Bytes& bytes, const char* absent) { return bytes ? Escape(*bytes) : absent; }
+
+// What died has failed last when it died.
+const char* LastWord(const Record& record) { return record.state == OUTBOX_STATE_DEAD ? "died" : "last failed"; }
+
+}  // namespace
+
+const char* StateWord(std::int32_t state) {
+  switch (state) {
+    case OUTBOX_STATE_WAITING:
+      return "waiting";
+    case OUTBOX_STATE_RETRYING:
+      return "retrying";
+    case OUTBOX_STATE_BLOCKED:
+      return "blocked";
+    case OUTBOX_STATE_DEAD:
+      return "dead";
+    case OUTBOX_STATE_DELIVERED:
+      return "undeletable";
+    default:
+      return "absent";
+  }
+}
+
+bool IsLeftToOperator(const Record& record) {
+  return record.state == OUTBOX_STATE_DELIVERED &&
+         record.next_try_us - record.last_failed_us > engine::kNotByItself / 2;
+}
+
+ordered_json ToJson(const Record& record, bool contents) {
+  const Event& e = record.event;
+  ordered_json json = {{"state", StateWord(record.state)},
+                       {"event_id", Json(e.event_id)},
+                       {"row_id", Json(e.row_id)},
+                       {"topic", Json(e.topic)},
+                       {"key", Json(e.aggregate_id)},
+                       {"type", Json(e.event_type)},
+                       {"attempts", e.attempts},
+                       {"created_at", Time(e.created_us)},
+                       {"first_failed_at", Time(record.first_failed_us)},
+                       {record.state == OUTBOX_STATE_DEAD ? "died_at" : "last_failed_at", Time(record.last_failed_us)},
+                       {"next_try_at", IsLeftToOperator(record) ? ordered_json() : Time(record.next_try_us)},
+                       {"reason", Json(record.reason)},
+                       {"error", Json(record.error)},
+                       {"payload_size", record.payload_size < 0 ? ordered_json() : ordered_json(record.payload_size)}};
+  if (contents) {
+    json["headers"] = Json(e.headers);
+    json["payload"] = Json(e.payload);
+  }
+  return json;
+}
+
+std::string HeadLine() {
+  return fmt::format("{:<24}  {:<36}  {:>8}  {:<16}  {:<20}  {}", "LAST FAILED", "EVENT", "ATTEMPTS", "REASON", "TOPIC",
+                     "KEY");
+}
+
+std::string Line(const Record& record) {
+  const Event& e = record.event;
+  return fmt::format("{:<24}  {:<36}  {:>8}  {:<16}  {:<20}  {}", Moment(record.last_failed_us), Escape(e.event_id),
+                     e.attempts, Shown(record.reason, "-"), Escape(e.topic), Shown(e.aggregate_id, "(no key)"));
+}
+
+std::string Paragraph(const Record& record, bool contents) {
+  const Event& e = record.event;
+  std::string text;
+  const auto add = [&text](const char* name, const std::string& value) {
+    text += fmt::format("{:<13} {}\n", name, value);
+  };
+  add("event", Escape(e.event_id));
+  add("state", StateWord(record.state));
+  add("row", Escape(e.row_id));
+  add("topic", Escape(e.topic));
+  add("key", Shown(e.aggregate_id, "(none)"));
+  add("type", Escape(e.event_type));
+  add("attempts", std::to_string(e.attempts));
+  add("created", Moment(e.created_us));
+  if (record.reason) {
+    add("first failed", Moment(record.first_failed_us));
+    add(LastWord(record), Moment(record.last_failed_us));
+    if (IsLeftToOperator(record))
+      add("next try", "none by itself; `outbox-relay unblock` retries the removal");
+    else if (record.state == OUTBOX_STATE_RETRYING || record.state == OUTBOX_STATE_DELIVERED)
+      add("next try", Moment(record.next_try_us));
+    add("reason", Escape(*record.reason));
+    add("error", Shown(record.error, "-"));
+  }
+  add("payload size", record.payload_size < 0 ? "(no payload)" : std::to_string(record.payload_size));
+  if (contents) {
+    add("headers", Shown(e.headers, "(none)"));
+    add("payload", Shown(e.payload, "(none)"));
+  }
+  return text;
+}
+
+}  // namespace outbox::cli

@@ -1,0 +1,71 @@
+#include "kafka/record_router.hpp"
+
+#include <unordered_map>
+
+#include "kafka/topic_limits.hpp"
+#include "publisher/headers.hpp"
+
+namespace outbox::kafka {
+
+Status Preparer::Prepare(publisher::PreparedBatch& batch, Clock::time_point deadline) {
+  std::vector<std::string_view> names;
+  std::unordered_map<std::string_view, std::uint32_t> numbers;
+  std::vector<std::uint32_t> topic_of(batch.batch.size());
+  for (std::size_t i = 0; i < batch.batch.size(); ++i) {
+    const std::string_view name = View(batch.batch[i].topic);
+    if (i > 0 && name == names[topic_of[i - 1]]) {
+      topic_of[i] = topic_of[i - 1];
+      continue;
+    }
+    const auto [number, is_new] = numbers.try_emplace(name, static_cast<std::uint32_t>(names.size()));
+    if (is_new) names.push_back(name);
+    topic_of[i] = number->second;
+  }
+
+  std::vector<Topic*> topics;
+  if (Status looked = directory_.Look(names, deadline, topics, batch.drain_first); !looked.ok()) return looked;
+  batch.events.assign(batch.batch.size(), publisher::Prepared{});
+  for (std::size_t i = 0; i < batch.events.size(); ++i) Judge(batch, i, *topics[topic_of[i]], deadline);
+  return {};
+}
+
+void Preparer::Judge(publisher::PreparedBatch& batch, std::size_t i, Topic& topic, Clock::time_point deadline) {
+  publisher::Prepared& prepared = batch.events[i];
+  const auto refuse = [&](publisher::Refusal refusal) {
+    prepared.refusal = static_cast<std::int32_t>(batch.refusals.size());
+    batch.refusals.push_back(std::move(refusal));
+  };
+  if (topic.refusal) return refuse(*topic.refusal);
+
+  const Event event = ToEvent(batch.batch[i]);
+  if (event.headers) {
+    prepared.headers_at = static_cast<std::uint32_t>(batch.packed_headers.size());
+    const Status packed = publisher::PackHeaders(*event.headers, batch.packed_headers, headers_);
+    if (!packed.ok()) return refuse({"bad_headers", packed.text()});
+    prepared.headers_size = static_cast<std::uint32_t>(batch.packed_headers.size()) - prepared.headers_at;
+  }
+  const auto own = std::string_view(batch.packed_headers).substr(prepared.headers_at, prepared.headers_size);
+  const std::uint64_t size = RecordBatchSize(event, own);
+  if (size > topic.max_bytes && size > directory_.FreshLimit(event.topic, topic, deadline)) {
+    return refuse({"too_large", "the record has " + std::to_string(size) + " bytes (key, value and headers, before " +
+                                    "compression), the topic \"" + std::string(event.topic) + "\" takes " +
+                                    std::to_string(topic.max_bytes) + "; raise its max.message.bytes"});
+  }
+  prepared.doubtful = topic.refused_bytes > 0 && size >= topic.refused_bytes;
+  prepared.lane = topic.lanes[static_cast<std::size_t>(ChoosePartition(event.aggregate_id, topic))];
+}
+
+std::int32_t Preparer::ChoosePartition(const Bytes& key, Topic& topic) {
+  const std::size_t count = topic.lanes.size();
+  if (key) {
+    // With a key the function looks at nothing else, and an empty key is a key.
+    const outbox_bytes raw = Raw(key);
+    return rd_kafka_msg_partitioner_murmur2_random(nullptr, raw.data, raw.size, static_cast<std::int32_t>(count),
+                                                   nullptr, nullptr);
+  }
+  // In turn, from anywhere: several relays must not begin at the same partition.
+  if (topic.next_partition == 0) topic.next_partition = 1 + random_() % count;
+  return static_cast<std::int32_t>(topic.next_partition++ % count);
+}
+
+}  // namespace outbox::kafka

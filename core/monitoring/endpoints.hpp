@@ -1,0 +1,46 @@
+// What `outbox-relay run` tells over HTTP: /healthz, /readyz, /metrics, /status. A request is answered from memory; it
+// never waits for the database or the broker.
+#pragma once
+
+#include <memory>
+
+#include "config/config.hpp"
+#include "runtime/backlog_reader.hpp"
+#include "runtime/relay.hpp"
+#include "monitoring/http_server.hpp"
+#include "monitoring/metrics.hpp"
+
+namespace outbox::monitoring {
+
+class Endpoints {
+ public:
+  // Answers from now on. `relay` must outlive it, and need not be started.
+  [[nodiscard]] static Result<std::unique_ptr<Endpoints>> Start(const config::Config& config,
+                                                                const runtime::Relay& relay,
+                                                                std::shared_ptr<storage::Store> store,
+                                                                Build build,
+                                                                std::shared_ptr<spdlog::logger> logger);
+
+  // From now on the tables are looked at.
+  void BeginLooking();
+  // False: a look hangs, and destroying would wait for it.
+  [[nodiscard]] bool Stop(std::chrono::milliseconds timeout) { return !backlog_ || backlog_->Stop(timeout); }
+
+ private:
+  Endpoints(const config::Config& config, const runtime::Relay& relay, std::shared_ptr<storage::Store> store,
+            Build build, std::shared_ptr<spdlog::logger> logger);
+
+  [[nodiscard]] HttpRoutes Routes() const;
+  [[nodiscard]] runtime::BacklogObservation Backlog() const;
+
+  const config::Config& config_;
+  const runtime::Relay& relay_;
+  const std::shared_ptr<storage::Store> store_;
+  const Build build_;
+  const std::shared_ptr<spdlog::logger> logger_;
+  std::atomic<runtime::BacklogReader*> looks_ = nullptr;  // backlog_, for the server's threads
+  std::unique_ptr<runtime::BacklogReader> backlog_;
+  std::unique_ptr<HttpServer> server_;
+};
+
+}  // namespace outbox::monitoring

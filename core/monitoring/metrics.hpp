@@ -1,0 +1,17 @@
+// /metrics: everything that was observed, for Prometheus. docs/guide/operations.md says what each means.
+#pragma once
+
+#include <string>
+
+#include "runtime/observation.hpp"
+
+namespace outbox::monitoring {
+
+struct Build {
+  std::string version, commit;
+};
+
+[[nodiscard]] std::string MetricsText(const runtime::Observation& seen, const runtime::BacklogObservation& looked,
+                                      const Build& build, engine::Time now, engine::Time wall);
+
+}  // namespace outbox::monitoring

@@ -1,0 +1,39 @@
+// Writes the text format of Prometheus, version 0.0.4: one family after the other, each with its HELP and TYPE.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace outbox::monitoring {
+
+class Exposition {
+ public:
+  using Labels = std::initializer_list<std::pair<std::string_view, std::string_view>>;
+
+  // Begins a family; samples follow. `type`: counter, gauge or histogram.
+  void Family(std::string_view name, std::string_view type, std::string_view help);
+  // Of the family begun last. `suffix` as in _bucket.
+  void Sample(double value, Labels labels = {}, std::string_view suffix = "");
+  void Sample(std::uint64_t value, Labels labels = {}, std::string_view suffix = "");
+
+  // A family of one sample. Nothing = it is not known: HELP and TYPE alone.
+  template <class T>
+  void Single(std::string_view name, std::string_view type, std::string_view help, std::optional<T> value) {
+    Family(name, type, help);
+    if (value) Sample(*value);
+  }
+
+  [[nodiscard]] const std::string& text() const { return text_; }
+
+ private:
+  void Begin(Labels labels, std::string_view suffix);
+
+  std::string text_;
+  std::string family_;
+};
+
+}  // namespace outbox::monitoring

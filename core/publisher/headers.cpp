@@ -1,0 +1,172 @@
+#include "publisher/headers.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "util/base64.hpp"
+
+namespace outbox::publisher {
+namespace {
+
+// Packed: u32 count, then per header u32 name size, i32 value size (-1 = null), name, value; in the machine's order,
+// since it never leaves the process.
+constexpr std::int32_t kNull = -1;
+
+template <class T>
+void Append(T value, std::string& to) {
+  to.append(reinterpret_cast<const char*>(&value), sizeof value);
+}
+
+template <class T>
+T Take(std::string_view& from) {
+  T value;
+  std::memcpy(&value, from.data(), sizeof value);
+  from.remove_prefix(sizeof value);
+  return value;
+}
+
+// SAX, not a document: duplicates are seen, nesting is refused at its first brace, nothing is built to be thrown away.
+class Decoder final : public nlohmann::json_sax<nlohmann::json> {
+ public:
+  Decoder(std::string& packed, HeaderValues values) : packed_(packed), values_(values) {}
+
+  [[nodiscard]] const std::string& error() const { return error_; }
+  [[nodiscard]] std::size_t count() const { return names_.size(); }
+
+  bool start_object(std::size_t) override {
+    if (where_ == Where::kOutside) return where_ = Where::kHeaders, true;
+    if (where_ == Where::kHeaders) return where_ = Where::kBinary, decoded_ = false, true;
+    return WrongValue();
+  }
+
+  bool key(string_t& name) override {
+    if (where_ == Where::kBinary) return name == "base64" && !decoded_ ? true : WrongValue();
+    if (name.empty()) return Fail("a header has no name");
+    if (name.size() > kMaxHeaderName) {
+      return Fail("a header's name is longer than " + std::to_string(kMaxHeaderName) + " bytes");
+    }
+    const bool control = std::any_of(name.begin(), name.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+    if (control) return Fail("a header's name holds a control character");
+    if (name == kEventIdHeader || name == kEventTypeHeader) {
+      return Fail("the header \"" + name + "\" is written by the relay, from the column of that name; leave it out");
+    }
+    if (std::find(names_.begin(), names_.end(), name) != names_.end()) {
+      return Fail("the header \"" + name + "\" is there twice");
+    }
+    if (names_.size() == kMaxHeaders) return Fail("more than " + std::to_string(kMaxHeaders) + " headers");
+    names_.push_back(name);
+    return true;
+  }
+
+  bool string(string_t& text) override {
+    if (where_ == Where::kHeaders) return Add(text);
+    if (where_ == Where::kBinary) {
+      const auto bytes = DecodeBase64(text);
+      if (!bytes) return Fail("the value of the header \"" + names_.back() + "\" is not base64 with padding");
+      decoded_ = true;
+      return Add(*bytes);
+    }
+    return NotAnObject();
+  }
+
+  bool null() override {
+    if (where_ == Where::kHeaders) return Add(std::nullopt);
+    return where_ == Where::kBinary ? WrongValue() : NotAnObject();
+  }
+
+  bool end_object() override {
+    if (where_ == Where::kBinary && !decoded_) return WrongValue();
+    where_ = where_ == Where::kBinary ? Where::kHeaders : Where::kOutside;
+    return true;
+  }
+
+  bool boolean(bool value) override { return AddText(value ? "true" : "false"); }
+  bool number_integer(number_integer_t value) override { return AddText(std::to_string(value)); }
+  bool number_unsigned(number_unsigned_t value) override { return AddText(std::to_string(value)); }
+  // Also whole numbers that no integer holds; as it was written, so that nothing is rounded.
+  bool number_float(number_float_t, const string_t& written) override { return AddText(written); }
+  bool binary(binary_t&) override { return NotHere(); }
+  bool start_array(std::size_t) override { return NotHere(); }
+  bool end_array() override { return NotHere(); }
+
+  // The parser's own text quotes what it has read, which may be anybody's secret.
+  bool parse_error(std::size_t position, const std::string&, const nlohmann::json::exception&) override {
+    return Fail("not valid JSON in UTF-8 at byte " + std::to_string(position));
+  }
+
+ private:
+  enum class Where { kOutside, kHeaders, kBinary };
+
+  bool Add(Bytes value) {
+    const std::string& name = names_.back();
+    Append(static_cast<std::uint32_t>(name.size()), packed_);
+    Append(value ? static_cast<std::int32_t>(value->size()) : kNull, packed_);
+    packed_ += name;
+    if (value) packed_ += *value;
+    return true;
+  }
+  bool AddText(std::string_view text) {
+    return where_ == Where::kHeaders && values_ == HeaderValues::kAsText ? Add(text) : NotHere();
+  }
+  bool Fail(std::string why) { return error_ = std::move(why), false; }
+  bool NotAnObject() { return Fail(R"(not a JSON object such as {"name": "value"})"); }
+  bool WrongValue() {
+    const char* const numbers = values_ == HeaderValues::kAsText ? "a number, true, false, " : "";
+    return Fail("the value of the header \"" + names_.back() + "\" is not a string, " + numbers +
+                R"(null or {"base64": "…"})");
+  }
+  bool NotHere() { return where_ == Where::kOutside ? NotAnObject() : WrongValue(); }
+
+  std::string& packed_;
+  const HeaderValues values_;
+  std::string error_;
+  Where where_ = Where::kOutside;
+  bool decoded_ = false;
+  std::vector<std::string> names_;  // few: looking through them beats hashing
+};
+
+}  // namespace
+
+Status PackHeaders(std::string_view json, std::string& packed, HeaderValues values) {
+  if (json == "{}") return {};
+  if (json.size() > kMaxHeadersText) {
+    return {OUTBOX_BAD_DATA, "headers: " + std::to_string(json.size()) + " bytes of JSON, more than the " +
+                                 std::to_string(kMaxHeadersText) + " that are read"};
+  }
+  const std::size_t before = packed.size();
+  Append(std::uint32_t{0}, packed);
+  Decoder decoder(packed, values);
+  if (!nlohmann::json::sax_parse(json, &decoder)) {
+    packed.resize(before);
+    return {OUTBOX_BAD_DATA, "headers: " + decoder.error()};
+  }
+  const auto count = static_cast<std::uint32_t>(decoder.count());
+  if (count == 0) {
+    packed.resize(before);
+  } else {
+    std::memcpy(packed.data() + before, &count, sizeof count);
+  }
+  return {};
+}
+
+HeaderReader::HeaderReader(std::string_view packed) : rest_(packed) {
+  if (!rest_.empty()) count_ = Take<std::uint32_t>(rest_);
+}
+
+bool HeaderReader::Next(Header& header) {
+  if (rest_.empty()) return false;
+  const auto name_size = Take<std::uint32_t>(rest_);
+  const auto value_size = Take<std::int32_t>(rest_);
+  header.name = rest_.substr(0, name_size);
+  rest_.remove_prefix(name_size);
+  header.value = std::nullopt;
+  if (value_size != kNull) {
+    header.value = rest_.substr(0, static_cast<std::size_t>(value_size));
+    rest_.remove_prefix(static_cast<std::size_t>(value_size));
+  }
+  return true;
+}
+
+}  // namespace outbox::publisher

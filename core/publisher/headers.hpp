@@ -1,0 +1,56 @@
+// A row's headers: from the JSON object of the table to a packed form that a publisher can walk without parsing.
+//
+// {"traceparent": "00-…", "tombstone": null, "signature": {"base64": "3q2+7w=="}}
+//
+// The decoder is strict, because what it lets through wrongly is sent for good: an event whose headers it cannot
+// read is refused as "bad_headers", never sent without them. Refused are: anything that is not an object; values
+// that are objects or arrays other than {"base64": "…"}; a
+// name that comes twice, is empty or holds a control character; event_id and event_type, which the relay writes.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "outbox/event.hpp"
+#include "util/status.hpp"
+
+namespace outbox::publisher {
+
+// Far above what anybody uses; they bound what one row can cost.
+inline constexpr std::size_t kMaxHeaders = 256;
+inline constexpr std::size_t kMaxHeaderName = 255;
+inline constexpr std::size_t kMaxHeadersText = std::size_t{1} << 20;
+
+inline constexpr std::string_view kEventIdHeader = "event_id";
+inline constexpr std::string_view kEventTypeHeader = "event_type";
+
+// What becomes of a value that is a number, true or false.
+enum class HeaderValues {
+  kAsText,  // the text that JSON has for it, as other relays write it
+  kStrict,  // refused, so that no writer relies on a form that he has not chosen
+};
+
+// Appends to `packed`; an object without members appends nothing. OUTBOX_BAD_DATA, with no header's value in the
+// text: refused, and `packed` is as it was.
+[[nodiscard]] Status PackHeaders(std::string_view json, std::string& packed,
+                                 HeaderValues values = HeaderValues::kAsText);
+
+struct Header {
+  std::string_view name;
+  Bytes value;
+};
+
+// Walks what one PackHeaders appended.
+class HeaderReader {
+ public:
+  explicit HeaderReader(std::string_view packed);
+  [[nodiscard]] std::size_t count() const { return count_; }
+  [[nodiscard]] bool Next(Header& header);
+
+ private:
+  std::string_view rest_;
+  std::size_t count_ = 0;
+};
+
+}  // namespace outbox::publisher

@@ -1,0 +1,84 @@
+// Where events go. The engine's shell drives one publisher per shard; kafka and stdout implement it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "storage/store.hpp"
+#include "publisher/report.hpp"
+#include "util/status.hpp"
+
+namespace outbox::publisher {
+
+// Why an event cannot be sent whatever state the broker is in.
+struct Refusal {
+  std::string reason;  // short machine word, stored in outbox_retry: "too_large", "bad_headers", "unknown_topic"
+  std::string text;    // for people; no payload
+};
+
+// One event made ready on the reader's thread.
+struct Prepared {
+  Lane lane = 0;
+  std::uint32_t headers_at = 0;    // in PreparedBatch::packed_headers
+  std::uint32_t headers_size = 0;  // 0 = the row has none of its own
+  std::int32_t refusal = -1;       // index into PreparedBatch::refusals; < 0 = may be sent
+  bool doubtful = false;           // the broker has refused the like of it before, so it should go as a trial
+};
+
+struct PreparedBatch {
+  storage::Batch batch;
+  std::vector<Prepared> events;  // one for each of batch
+  std::string packed_headers;    // core/publisher/headers.hpp
+  std::vector<Refusal> refusals;
+  // Everything read before this batch must be resolved first: a topic's partition count has changed.
+  bool drain_first = false;
+};
+
+// Called on any thread, also from inside the publisher's own methods; must not block and not call back.
+class PublisherListener {
+ public:
+  virtual ~PublisherListener() = default;
+  virtual void OnReports(std::span<const Report> reports) = 0;
+  // Every record handed over to the stream of `epoch` under an earlier epoch has been reported, or never will be.
+  virtual void OnReset(std::uint32_t epoch) = 0;
+  // The producer of the main stream can send nothing more until Reset (a fatal error of the client library). Comes before
+  // the report of a refusal that is its cause.
+  virtual void OnProducerFailed(const std::string& why) = 0;
+  // The producer of the main stream must be replaced by Reset; nothing is wrong with the broker.
+  virtual void OnProducerOutdated(const std::string& why) { OnProducerFailed(why); }
+  virtual void OnBrokerState(bool up, const std::string& why) = 0;
+  // Some brokers cannot be reached while others can, and why: records for their partitions get no answer. Empty: all can.
+  virtual void OnBrokersUnreachable(const std::string& /*why*/) {}
+};
+
+class Publisher {
+ public:
+  virtual ~Publisher() = default;
+
+  // [reader] Finds the lane of each event and judges what can be judged before sending. May block for as long as
+  // `timeout` to learn about topics. OUTBOX_UNAVAILABLE: the broker does not answer; nothing is anybody's fault.
+  [[nodiscard]] virtual Status Prepare(PreparedBatch& batch, Millis timeout) = 0;
+  // [any] Ends a blocked Prepare soon; it stays cancelled.
+  virtual void Cancel() = 0;
+
+  // [engine] Hands records over in order, under `epoch`; never blocks. Each gets exactly one report, or falls under
+  // OnReset. When one cannot be handed over, it and the rest are reported kUnknown: a hole must not arise. The
+  // payloads stay where they are: the batch must live until every record is reported or reset.
+  //
+  // Where IsTrial(epoch), each record is a request of its own: its refusal is its own fault, and concerns no other record.
+  // The engine hands over no two records of one key there, and none whose key is under way in the main stream.
+  virtual void Publish(const PreparedBatch& batch, std::span<const Outgoing> records, std::uint32_t epoch) = 0;
+
+  // [engine] Drops what the stream of `epoch` has not sent, gives up what it has in flight, begins again under `epoch`;
+  // answers by OnReset. The engine may reset both streams at the same time.
+  virtual void Reset(std::uint32_t epoch) = 0;
+
+  // [any] For reports with kRefused.
+  [[nodiscard]] virtual Refusal Explain(std::int32_t error) const = 0;
+};
+
+}  // namespace outbox::publisher

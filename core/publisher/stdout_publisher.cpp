@@ -1,0 +1,224 @@
+#include "publisher/stdout_publisher.hpp"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <cstring>
+#include <deque>
+#include <mutex>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+#include "publisher/event_line.hpp"
+#include "publisher/headers.hpp"
+#include "util/thread.hpp"
+
+namespace outbox::publisher {
+namespace {
+
+struct Line {
+  std::string text;
+  std::uint32_t event;
+  std::uint32_t epoch;
+};
+
+// A pipe whose reader has stopped would hold write() for ever, so lines are formatted at once and written by a thread
+// of their own, which waits for room in poll(), where it can be woken. How much waits here is the engine's window.
+class StdoutPublisher final : public Publisher {
+ public:
+  StdoutPublisher(PublisherListener& listener, int fd, HeaderValues headers)
+      : listener_(listener),
+        headers_(headers),
+        fd_(fd),
+        max_write_(MaxWrite(fd)),
+        wake_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+    if (wake_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
+    writer_ = StartThread("stdout-writer", [this] { Run(); });
+  }
+
+  ~StdoutPublisher() override {
+    {
+      const std::lock_guard lock(mutex_);
+      stop_ = true;
+    }
+    Wake();
+    writer_.join();
+    close(wake_);
+  }
+
+  Status Prepare(PreparedBatch& batch, Millis) override {
+    batch.events.assign(batch.batch.size(), Prepared{});
+    for (std::size_t i = 0; i < batch.events.size(); ++i) {
+      const outbox_bytes headers = batch.batch[i].headers;
+      if (headers.data == nullptr) continue;
+      Prepared& event = batch.events[i];
+      event.headers_at = static_cast<std::uint32_t>(batch.packed_headers.size());
+      const Status packed = PackHeaders(View(headers), batch.packed_headers, headers_);
+      event.headers_size = static_cast<std::uint32_t>(batch.packed_headers.size()) - event.headers_at;
+      if (packed.ok()) continue;
+      event.refusal = static_cast<std::int32_t>(batch.refusals.size());
+      batch.refusals.push_back({"bad_headers", packed.text()});
+    }
+    return {};
+  }
+
+  void Cancel() override {}
+
+  void Publish(const PreparedBatch& batch, std::span<const Outgoing> records, std::uint32_t epoch) override {
+    {
+      const std::lock_guard lock(mutex_);
+      for (const Outgoing& record : records) {
+        const Prepared& prepared = batch.events[record.index];
+        Line& line = lines_.emplace_back(Line{{}, record.event, epoch});
+        AppendEventLine(ToEvent(batch.batch[record.index]),
+                        std::string_view(batch.packed_headers).substr(prepared.headers_at, prepared.headers_size),
+                        line.text);
+      }
+    }
+    Wake();
+  }
+
+  void Reset(std::uint32_t epoch) override {
+    {
+      const std::lock_guard lock(mutex_);
+      resets_.push_back(epoch);
+    }
+    Wake();
+  }
+
+  Refusal Explain(std::int32_t error) const override { return {"refused", std::generic_category().message(error)}; }
+
+ private:
+  void Run() {
+    listener_.OnBrokerState(true, "stdout takes lines");
+    std::deque<Line> lines;
+    for (;;) {
+      std::vector<std::uint32_t> resets;
+      {
+        const std::lock_guard lock(mutex_);
+        if (stop_) return;
+        resets.swap(resets_);
+        std::move(lines_.begin(), lines_.end(), std::back_inserter(lines));
+        lines_.clear();
+      }
+      if (!resets.empty()) {
+        GiveUp(lines);
+        failed_ = false;
+        for (const std::uint32_t epoch : resets) listener_.OnReset(epoch);
+      } else if (lines.empty() || failed_) {
+        if (failed_) GiveUp(lines);
+        WaitForWake();
+      } else {
+        WriteSome(lines);
+      }
+    }
+  }
+
+  // As many lines as make a good write. Ends early when stop or reset has come.
+  void WriteSome(std::deque<Line>& lines) {
+    // After half a line, whatever comes next begins on a line of its own.
+    std::string text = torn_ ? "\n" : "";
+    std::size_t line_end = text.size();
+    for (auto line = lines.begin(); line != lines.end() && text.size() < kGoodWrite; ++line) text += line->text;
+
+    for (std::size_t done = 0; done < text.size();) {
+      pollfd wait[] = {{fd_, POLLOUT, 0}, {wake_, POLLIN, 0}};
+      if (poll(wait, 2, -1) < 0) continue;
+      if ((wait[1].revents & POLLIN) != 0 && !Drained()) return;
+      if (wait[0].revents == 0) continue;
+      const ssize_t n = write(fd_, text.data() + done, std::min(text.size() - done, max_write_));
+      if (n < 0) {
+        if (errno == EINTR || errno == EAGAIN) continue;
+        return Fail(lines, errno);
+      }
+      done += static_cast<std::size_t>(n);
+      torn_ = text[done - 1] != '\n';
+      std::size_t whole = 0;
+      while (whole < lines.size() && line_end + lines[whole].text.size() <= done)
+        line_end += lines[whole++].text.size();
+      if (whole > 0) Stored(lines, whole);
+    }
+  }
+
+  void Stored(std::deque<Line>& lines, std::size_t count) {
+    if (!up_) listener_.OnBrokerState(true, "stdout takes lines again");
+    up_ = true;
+    ReportFront(lines, count, Outcome::kStored);
+  }
+
+  void Fail(std::deque<Line>& lines, int error) {
+    failed_ = true;
+    if (up_) listener_.OnBrokerState(false, "cannot write to stdout: " + std::generic_category().message(error));
+    up_ = false;
+    GiveUp(lines);
+  }
+
+  // Takes the wake-up; true = only more lines have come.
+  bool Drained() {
+    ClearWake();
+    const std::lock_guard lock(mutex_);
+    return !stop_ && resets_.empty();
+  }
+
+  void WaitForWake() {
+    pollfd wait{wake_, POLLIN, 0};
+    poll(&wait, 1, -1);
+    ClearWake();
+  }
+
+  void Wake() { eventfd_write(wake_, 1); }
+  void ClearWake() {
+    eventfd_t ignored = 0;
+    eventfd_read(wake_, &ignored);
+  }
+
+  void GiveUp(std::deque<Line>& lines) { ReportFront(lines, lines.size(), Outcome::kUnknown); }
+
+  void ReportFront(std::deque<Line>& lines, std::size_t count, Outcome outcome) {
+    if (count == 0) return;
+    std::vector<Report> reports;
+    reports.reserve(count);
+    for (std::size_t i = 0; i < count; ++i) reports.push_back({lines[i].event, lines[i].epoch, outcome, 0});
+    lines.erase(lines.begin(), lines.begin() + static_cast<std::ptrdiff_t>(count));
+    listener_.OnReports(reports);
+  }
+
+  static constexpr std::size_t kGoodWrite = 64 * 1024;
+
+  // A pipe that polls writable takes PIPE_BUF bytes without blocking, and maybe not one more. Files never block so.
+  static std::size_t MaxWrite(int fd) {
+    struct stat what {};
+    return fstat(fd, &what) == 0 && S_ISREG(what.st_mode) ? kGoodWrite : PIPE_BUF;
+  }
+
+  PublisherListener& listener_;
+  const HeaderValues headers_;
+  const int fd_;
+  const std::size_t max_write_;
+  const int wake_;
+
+  std::mutex mutex_;
+  std::deque<Line> lines_;
+  std::vector<std::uint32_t> resets_;
+  bool stop_ = false;
+
+  // The writer's own.
+  bool torn_ = false;    // the last byte written was inside a line
+  bool failed_ = false;  // until Reset: lines after the lost ones must not go out
+  bool up_ = true;
+
+  std::thread writer_;
+};
+
+}  // namespace
+
+std::unique_ptr<Publisher> MakeStdoutPublisher(PublisherListener& listener, int fd, HeaderValues headers) {
+  return std::make_unique<StdoutPublisher>(listener, fd, headers);
+}
+
+}  // namespace outbox::publisher

@@ -1,0 +1,98 @@
+#include "runtime/backlog_reader.hpp"
+
+#include <spdlog/logger.h>
+
+#include <algorithm>
+
+#include "runtime/relay.hpp"
+
+namespace outbox::runtime {
+namespace {
+
+// A hundred thousand failures take the database a second to count: it shall not do that all the time.
+constexpr engine::Time kPausePerLook = 20;
+
+}  // namespace
+
+BacklogReader::BacklogReader(const Relay& relay, std::shared_ptr<storage::Store> store, config::Duration interval,
+                             config::Duration timeout, std::shared_ptr<spdlog::logger> logger)
+    : relay_(relay),
+      call_{0, 0, timeout},
+      interval_(interval),
+      logger_(std::move(logger)),
+      connection_(std::move(store), Condition::Nobodys(),
+                  relay.watchdog()->Watch("reader of the backlog", Post::Duty::kSpare)) {
+  seen_.interval = Micros(interval);
+  thread_ = std::thread([this] { Run(); });
+}
+
+BacklogReader::~BacklogReader() {
+  (void)Stop(std::chrono::milliseconds(0));
+  thread_.join();
+}
+
+BacklogObservation BacklogReader::Observe() const {
+  const std::lock_guard lock(mutex_);
+  return seen_;
+}
+
+bool BacklogReader::Stop(std::chrono::milliseconds timeout) {
+  std::unique_lock lock(mutex_);
+  if (!std::exchange(stop_, true)) {
+    changed_.notify_all();
+    lock.unlock();
+    connection_.Cancel();
+    lock.lock();
+  }
+  return changed_.wait_for(lock, timeout, [this] { return ended_; });
+}
+
+void BacklogReader::Run() {
+  std::unique_lock lock(mutex_);
+  while (!stop_ && seen_.supported) {
+    const engine::Time began = Now();
+    lock.unlock();
+    Look();
+    lock.lock();
+    // One that failed has waited, for a lock or an answer, and counted nothing: what it took says nothing of the next.
+    const engine::Time took = Now() - began;
+    if (!seen_.last_failed) seen_.interval = std::max(Micros(interval_), kPausePerLook * took);
+    const engine::Time pause = seen_.last_failed ? std::max(Micros(interval_), took) : seen_.interval;
+    changed_.wait_for(lock, std::chrono::microseconds(pause), [this] { return stop_; });
+  }
+  ended_ = true;
+  changed_.notify_all();
+}
+
+void BacklogReader::Look() {
+  const engine::Time now = Now();
+  const std::uint64_t left = relay_.Observe().LeftBehind();
+  auto stats = connection_.Use("stats", call_, [&](storage::Session& session) { return session.ReadStats(call_); });
+  {
+    const std::lock_guard lock(mutex_);
+    if (stop_) return;
+    seen_.last_failed = !stats.ok();
+    seen_.supported = stats.status().code() != OUTBOX_UNSUPPORTED;
+    if (stats.ok()) {
+      seen_.stats = std::move(*stats);
+      seen_.looked_at = now;
+      seen_.left_then = left;
+    }
+  }
+  Tell(stats.status());
+}
+
+void BacklogReader::Tell(const Status& status) {
+  if (status.code() == OUTBOX_UNSUPPORTED) {
+    logger_->info("the storage does not tell what waits: metrics and /status are without a backlog");
+  } else if (status.ok() == told_) {
+    told_ = !told_;
+    if (told_)
+      logger_->warn("cannot look what waits: {}; metrics and /status go without a backlog when the last look is old",
+                    status.text());
+    else
+      logger_->info("what waits is known again");
+  }
+}
+
+}  // namespace outbox::runtime

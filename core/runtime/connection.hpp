@@ -1,0 +1,112 @@
+// One session that is opened when it is needed and opened anew after it broke. Used by one worker thread; Cancel
+// comes from any.
+#pragma once
+
+#include <memory>
+#include <mutex>
+
+#include "runtime/peer_health.hpp"
+#include "runtime/watchdog.hpp"
+#include "storage/store.hpp"
+
+namespace outbox::runtime {
+
+class Connection {
+ public:
+  // `post` is that of the worker thread.
+  Connection(std::shared_ptr<storage::Store> store, std::shared_ptr<Condition> database, std::shared_ptr<Post> post)
+      : store_(std::move(store)), database_(std::move(database)), post_(std::move(post)) {}
+
+  ~Connection() { Rest(); }
+  Connection(const Connection&) = delete;
+
+  // [any thread] It will not be used for a while: that its last call failed says nothing of the database from now on.
+  void Rest() { database_->Forget(this); }
+
+  // Runs f(session) on an open session and returns its Status or Result; a broken session is given up. f runs twice
+  // where a session was fine before and has ended since, by a restart or because it was idle for too long: that is news
+  // only if a new one cannot do it either. Every call may be repeated. `name`, a literal, is for the watchdog; `what` tells
+  // the calls of a connection apart: one may be stopped, by a lock or a lost right, while the others go on.
+  template <class F>
+  auto Use(const char* name, const Call& call, F&& f, int what = 0) -> decltype(f(std::declval<storage::Session&>())) {
+    const Condition::Use use{this, what};
+    const bool kept = session_ != nullptr;
+    if (Status opened = Open(call, use); !opened.ok()) return opened;
+    const auto watched = [&] {
+      const Watched watch(*post_, name, call.timeout);
+      return f(*session_);
+    };
+    auto result = watched();
+    if (kept && StatusOf(result).code() == OUTBOX_UNAVAILABLE) {
+      Close(call);
+      if (Status opened = Open(call, use); !opened.ok()) return opened;
+      result = watched();
+    }
+    Judge(StatusOf(result), use, call);
+    return result;
+  }
+
+  void Cancel() {
+    const std::lock_guard lock(mutex_);
+    if (session_) session_->Cancel();
+  }
+
+ private:
+  static const Status& StatusOf(const Status& s) { return s; }
+  template <class T>
+  static const Status& StatusOf(const Result<T>& r) {
+    return r.status();
+  }
+
+  Status Open(const Call& call, Condition::Use use) {
+    if (session_) return {};
+    auto opened = Connect(call);
+    if (!opened.ok()) {
+      database_->Bad(use, opened.status().text());
+      return opened.status();
+    }
+    const std::lock_guard lock(mutex_);
+    session_ = std::move(*opened);
+    return {};
+  }
+
+  Result<std::unique_ptr<storage::Session>> Connect(const Call& call) {
+    const Watched watch(*post_, "connect", call.timeout);
+    return store_->Connect(call);
+  }
+
+  void Judge(const Status& status, Condition::Use use, const Call& call) {
+    switch (status.code()) {
+      case OUTBOX_OK:
+      case OUTBOX_LEASE_LOST:
+      case OUTBOX_BAD_DATA:
+      case OUTBOX_REFUSED:
+      case OUTBOX_UNSUPPORTED:
+        database_->Good(use);
+        return;
+      case OUTBOX_CANCELLED:
+        return;
+      default:
+        break;
+    }
+    database_->Bad(use, status.text());
+    Close(call);
+  }
+
+  void Close(const Call& call) {
+    const Watched watch(*post_, "disconnect", call.timeout);
+    std::unique_ptr<storage::Session> broken;
+    {
+      const std::lock_guard lock(mutex_);
+      broken.swap(session_);
+    }
+  }
+
+  const std::shared_ptr<storage::Store> store_;
+  const std::shared_ptr<Condition> database_;
+  const std::shared_ptr<Post> post_;
+  std::mutex mutex_;  // guards the pointer against Cancel; only the worker changes it
+  std::unique_ptr<storage::Session> session_;
+};
+
+}  // namespace outbox::runtime

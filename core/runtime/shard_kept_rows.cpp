@@ -1,0 +1,82 @@
+// What a shard's relay says and remembers of delivered events whose rows stay in the outbox.
+#include <spdlog/logger.h>
+
+#include "runtime/clock.hpp"
+#include "runtime/shard_runner.hpp"
+
+namespace outbox::runtime {
+
+// Before the engine may forget the events.
+void ShardRunner::Confirmed(const Written& written) {
+  const std::span<const engine::EventIndex> events = engine_.Confirming();
+  if (written.code == OUTBOX_REFUSED && events.size() == 1) {
+    refusals_[events.front()] = written.text;
+    NoteKept(Row(events.front()), events.front(), engine::Kept::kRefused);
+  }
+  if (written.code != OUTBOX_OK) return;
+  bool first = true;
+  const engine::Time now = Now();
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    if (i < written.kept.size() && written.kept[i] != 0) {
+      NoteKept(Row(events[i]), events[i], engine::Kept::kStillThere);
+      continue;
+    }
+    returned_.Removed(View(Row(events[i]).row_id), View(Row(events[i]).event_id), std::exchange(first, false), now);
+  }
+}
+
+void ShardRunner::NoteKept(const outbox_event& row, engine::EventIndex e, engine::Kept why) {
+  kept_why_ = fmt::format("event {} for topic '{}' (row {}): {}", View(row.event_id), View(row.topic), View(row.row_id),
+                          WhyKept({e, OUTBOX_DELIVERED, 0, static_cast<std::int32_t>(why)}).text);
+}
+
+void ShardRunner::NoteReturn(const outbox_event& row, bool elsewhere) {
+  {
+    const std::lock_guard lock(shown_mutex_);
+    ++tally_.returned;
+  }
+  log_returns_.Add(Now(), [&] {
+    const char* const meaning =
+        elsewhere ? "as another row: something inserts delivered events again, such as a trigger, or the application "
+                    "uses an event id twice"
+                  : "after a restored backup or a failover that is as it should be; else something puts rows back, and "
+                    "one that comes back again is recorded as delivered and not sent any more";
+    return fmt::format(
+        "event {} for topic '{}' (row {}) was removed from the outbox after its delivery, and is there again; it is "
+        "sent once more; {}",
+        View(row.event_id), View(row.topic), View(row.row_id), meaning);
+  });
+}
+
+publisher::Refusal ShardRunner::WhyKept(const engine::FailedEvent& failed) const {
+  switch (static_cast<engine::Kept>(failed.error)) {
+    case engine::Kept::kRefused: {
+      const auto said = refusals_.find(failed.event);
+      return {"delete_refused", said != refusals_.end() ? said->second : "the database refuses the delete"};
+    }
+    case engine::Kept::kStillThere:
+      return {"delete_ignored",
+              "the delete was carried out and the row is still there: a trigger, a rule or a policy of the database "
+              "keeps it"};
+    case engine::Kept::kCameBack:
+      break;
+  }
+  return {"came_back", "its row was removed after the delivery and came back, more than once: something puts it back"};
+}
+
+void ShardRunner::LogKept(const engine::FailedEvent& failed, const publisher::Refusal& why) {
+  log_kept_.Add(Now(), [&] {
+    const FailedRows::Row& row = failed_[failed.event];
+    const std::string next =
+        failed.error == static_cast<std::int32_t>(engine::Kept::kCameBack)
+            ? "`outbox-relay unblock` retries the removal"
+            : fmt::format("the removal is retried in {} s, or by `outbox-relay unblock`", failed.retry_after / engine::kSecond);
+    return fmt::format(
+        "event {} for topic '{}' (row {}) is delivered and cannot be removed from the outbox: {}: {}; it is recorded "
+        "as "
+        "delivered, is not sent again, and its key goes on; {}",
+        row.event_id, *row.topic, row.row_id, why.reason, why.text, next);
+  });
+}
+
+}  // namespace outbox::runtime

@@ -1,0 +1,405 @@
+#include "runtime/shard_runner.hpp"
+
+#include <spdlog/logger.h>
+
+#include <algorithm>
+
+#include "runtime/clock.hpp"
+
+namespace outbox::runtime {
+namespace {
+
+// Between two tries to remove rows that the database did not let go; each may keep the writer for half of the second.
+constexpr engine::Time kLongestUntilRemoval = 60 * engine::kSecond;
+constexpr Millis kRemovalAllowed{2'000};
+
+// At about 300 bytes each. The databases record 14 000 to 34 000 failures a second (docs/lab/performance.md).
+constexpr std::uint32_t kMostAwaitingRecord = 200'000;
+
+// Of one shard, when the relay may hold all of them: its memory has one limit.
+engine::Settings MakeSettings(const config::Relay& c, bool marks_rows, std::uint32_t shards) {
+  engine::Settings s;
+  s.window_events = std::max(2U, c.max_in_flight_events / shards);
+  s.batch_events = std::min(c.batch_size, s.window_events / 2);
+  s.window_bytes = std::max<std::uint64_t>(2, c.max_in_flight_bytes / shards);
+  s.order_keys = c.ordering == config::Ordering::kKey;
+  s.marks_rows = marks_rows;
+  // A reservation of rows may end while their failures wait.
+  s.max_awaiting_record = marks_rows ? 0 : kMostAwaitingRecord / shards;
+  s.policies = Policies(c).All();
+  s.poll_interval = Micros(c.poll_interval);
+  s.delivery_timeout = Micros(c.delivery_timeout);
+  s.lease_margin = Micros(c.reserve_duration) / 5;
+  s.removal_interval = std::clamp<engine::Time>(s.policies[0].max_retry_backoff, engine::kSecond, kLongestUntilRemoval);
+  s.seed = static_cast<std::uint64_t>(Now());
+  return s;
+}
+
+// The engine only thinks, and what it calls must not wait.
+constexpr Millis kTurnAllowed{5'000};
+// A reset collects reports for some seconds, and then waits for the old producer's threads.
+constexpr Millis kResetAllowed{10'000};
+
+}  // namespace
+
+Result<std::unique_ptr<ShardRunner>> ShardRunner::Start(std::uint32_t shard, std::uint32_t shards, Parts parts,
+                                                        const PublisherFactory& publishers) {
+  std::unique_ptr<ShardRunner> runner(new ShardRunner(shard, shards, std::move(parts)));
+  auto publisher = publishers(*runner);
+  if (!publisher.ok()) return publisher.status();
+  const Parts& p = runner->parts_;
+  runner->publisher_ = std::move(*publisher);
+  const std::string whose = " of shard " + std::to_string(shard);
+  runner->reader_ = std::make_unique<Reader>(
+      p.store, *runner->publisher_, p.relay_id, p.database, p.watchdog->Watch("reader" + whose),
+      [r = runner.get()](Reading reading) {
+        r->mailbox_.Post(
+            [r, shared = std::make_shared<Reading>(std::move(reading))] { r->Arrived(std::move(*shared)); });
+      },
+      [r = runner.get()](outbox_code code) { r->mailbox_.Post([r, code] { r->engine_.ReserveFailed(code); }); });
+  runner->writer_ = std::make_unique<Writer>(
+      p.store, p.database, p.watchdog->Watch("writer" + whose), p.logger,
+      [r = runner.get()](const Written& written) { r->mailbox_.Post([r, written] { r->Answered(written); }); });
+  runner->thread_ = std::thread([r = runner.get()] { r->Run(); });
+  return runner;
+}
+
+ShardRunner::ShardRunner(std::uint32_t shard, std::uint32_t shards, Parts parts)
+    : shard_(shard),
+      parts_(std::move(parts)),
+      turn_(parts_.watchdog->Watch("engine of shard " + std::to_string(shard))),
+      reset_(parts_.watchdog->Watch("publisher of shard " + std::to_string(shard))),
+      trial_reset_(parts_.watchdog->Watch("trials of shard " + std::to_string(shard))),
+      policies_(parts_.config),
+      settings_(MakeSettings(parts_.config, parts_.store->MarksRows(), shards)),
+      engine_(settings_),
+      log_retries_(parts_.logger, "failed in the last second and will be tried again; status counts them"),
+      log_given_up_(parts_.logger,
+                    "were given up in the last second; `outbox-relay dead list`, also with --blocked, lists them"),
+      log_kept_(parts_.logger,
+                "were recorded as undeletable in the last second; `outbox-relay dead list --undeletable` lists them"),
+      log_returns_(parts_.logger, "came back to the outbox in the last second after their removal and are sent again") {
+}
+
+// Records may point into batches until the publisher is gone.
+ShardRunner::~ShardRunner() {
+  stop_ = true;
+  if (thread_.joinable()) {
+    mailbox_.Post([] {});
+    thread_.join();
+  }
+  CancelCalls();
+  reader_.reset();
+  writer_.reset();
+  publisher_.reset();
+  parts_.broker->Forget(this);
+}
+
+void ShardRunner::CancelCalls() {
+  if (publisher_) publisher_->Cancel();
+  if (reader_) reader_->Cancel();
+  if (writer_) writer_->Cancel();
+}
+
+Tally ShardRunner::tally() const {
+  const std::lock_guard lock(shown_mutex_);
+  return tally_;
+}
+
+ShardObservation ShardRunner::Observe() const {
+  const std::lock_guard lock(shown_mutex_);
+  return observation_;
+}
+
+// ---- the lease ----
+
+void ShardRunner::LeaseHeld(std::uint64_t token, engine::Time until, bool careful) {
+  mailbox_.Post([this, token, until, careful] {
+    tenure_.Held(token, until, careful);
+    first_step_ = first_step_ || careful;
+  });
+}
+
+void ShardRunner::LeaseLost() {
+  mailbox_.Post([this] { tenure_.Lost(); });
+}
+
+void ShardRunner::HandOver(std::uint64_t token, engine::Time until) {
+  mailbox_.Post([this, token, until] {
+    if (tenure_.HandOver(token, until)) parts_.retired(shard_, token, false);
+  });
+}
+
+void ShardRunner::Retire(engine::Time deadline) {
+  mailbox_.Post([this, deadline] { tenure_.Stop(deadline); });
+}
+
+void ShardRunner::Wake() {
+  mailbox_.Post([this] { engine_.Wake(); });
+}
+
+void ShardRunner::Retired() {
+  reader_->Rest();
+  writer_->Rest();
+  const engine::Tenure::Ended ended = tenure_.Retired();
+  if (ended != engine::Tenure::Ended::kLease) parts_.retired(shard_, tenure_.token(), ended == engine::Tenure::Ended::kForGood);
+  if (tenure_.Waits(Now())) mailbox_.Post([this] { tenure_.Resume(); });
+}
+
+// ---- the publisher's reports, on its threads ----
+
+void ShardRunner::OnReports(std::span<const publisher::Report> reports) {
+  mailbox_.Post([this, at = WallTime(), copy = std::vector<publisher::Report>(reports.begin(), reports.end())] {
+    Reported(copy, at);
+  });
+}
+
+void ShardRunner::OnReset(std::uint32_t epoch) {
+  mailbox_.Post([this, epoch] {
+    (publisher::IsTrial(epoch) ? trial_reset_ : reset_)->Leave();
+    engine_.ResetDone(epoch);
+  });
+}
+
+void ShardRunner::OnProducerFailed(const std::string& why) {
+  parts_.logger->debug("producer of shard {} begins anew: {}", shard_, why);
+  mailbox_.Post([this] { engine_.ProducerFailed(); });
+}
+
+void ShardRunner::OnProducerOutdated(const std::string& why) {
+  parts_.logger->debug("producer of shard {} is replaced: {}", shard_, why);
+  mailbox_.Post([this] { engine_.ProducerOutdated(); });
+}
+
+void ShardRunner::OnBrokerState(bool up, const std::string& why) {
+  if (up)
+    parts_.broker->Good({this});
+  else
+    parts_.broker->Bad({this}, why);
+}
+
+void ShardRunner::OnBrokersUnreachable(const std::string& why) {
+  const std::lock_guard lock(shown_mutex_);
+  unreachable_brokers_ = why;
+  observation_.unreachable_brokers = why;
+}
+
+// ---- the engine's thread ----
+
+void ShardRunner::Run() {
+  std::vector<Mailbox::Task> tasks;
+  while (!stop_) {
+    mailbox_.Take(tasks, std::min({engine_.NextDeadline(), log_retries_.Due(), log_given_up_.Due(), log_kept_.Due(),
+                                   log_returns_.Due()}));
+    const Watched watch(*turn_, "a turn", kTurnAllowed);
+    engine_.Advance(Now());
+    for (const auto& task : tasks) task();
+    engine_.TakeCommands([this](const engine::Command& c, std::span<const engine::EventIndex> events,
+                                std::span<const engine::FailedEvent> failures) { Execute(c, events, failures); });
+    if (first_step_ && !engine_.InFirstStep()) {
+      first_step_ = false;
+      parts_.first_step_over(shard_);
+    }
+    for (FailureLog* log : {&log_retries_, &log_given_up_, &log_kept_, &log_returns_}) log->Flush(Now());
+    Show();
+  }
+  for (FailureLog* log : {&log_retries_, &log_given_up_, &log_kept_, &log_returns_}) log->Flush(engine::kForever);
+}
+
+// Once a turn, for as many events as it was about.
+void ShardRunner::Show() {
+  std::int64_t oldest = 0;
+  for (const std::int64_t created : created_) {
+    if (created > 0 && (oldest == 0 || created < oldest)) oldest = created;
+  }
+  ShardObservation now{shard_,
+                       engine_.Active(),
+                       engine_.LeaseUntil(),
+                       engine_.OwedSince(),
+                       engine_.InHand(),
+                       engine_.InFlight(),
+                       oldest,
+                       engine_.RemovesNothingSince(),
+                       engine_.CannotRecord(),
+                       engine_.FailuresUnrecorded(),
+                       {},
+                       {},
+                       {}};
+  if (now.removes_nothing_since < engine::kForever || now.cannot_record) now.kept_why = kept_why_;
+  if (now.cannot_record || now.failures_unrecorded) now.record_why = record_why_;
+  const std::lock_guard lock(shown_mutex_);
+  tally_.counters = engine_.counters();
+  tally_.latency = latency_;
+  now.unreachable_brokers = unreachable_brokers_;
+  observation_ = std::move(now);
+}
+
+// Before the engine may forget the events.
+void ShardRunner::Reported(std::span<const publisher::Report> reports, engine::Time at) {
+  for (const publisher::Report& r : reports) {
+    if (r.outcome != publisher::Outcome::kStored || !engine_.Awaits(r)) continue;
+    if (const engine::Time created = Row(r.event).created_us; created > 0) latency_.Add(at - created);
+  }
+  engine_.Reported(reports);
+}
+
+void ShardRunner::Execute(const engine::Command& command, std::span<const engine::EventIndex> events,
+                          std::span<const engine::FailedEvent> failures) {
+  switch (command.what) {
+    case engine::Do::kReserve: {
+      ReadOrder order;
+      order.reserve.max_events = command.rows;
+      order.reserve.max_bytes = settings_.batch_bytes();
+      order.reserve.reserve_duration = parts_.config.reserve_duration;
+      order.reserve.sweep = command.sweep;
+      order.reserve.skip_retries = command.skip_retries;
+      order.call = MakeCall(tenure_.token());
+      order.forgotten.swap(forgotten_);
+      reader_->Read(std::move(order));
+      break;
+    }
+    case engine::Do::kPublish:
+      Publish(events, command.epoch);
+      break;
+    case engine::Do::kReset:
+      (publisher::IsTrial(command.epoch) ? trial_reset_ : reset_)->Enter("a reset", Micros(kResetAllowed));
+      publisher_->Reset(command.epoch);
+      break;
+    case engine::Do::kConfirm:
+      WriteConfirm(events);
+      break;
+    case engine::Do::kFail:
+      WriteFailures(failures);
+      break;
+    case engine::Do::kRelease:
+      WriteRows(engine::Write::kRelease, events);
+      break;
+    case engine::Do::kMark:
+      WriteMark(events);
+      break;
+    case engine::Do::kRemove:
+      WriteRemoval();
+      break;
+    case engine::Do::kDetach:
+      Detach(events);
+      break;
+    case engine::Do::kForget:
+      Forget(events);
+      break;
+    case engine::Do::kFreeBatch:
+      batches_[command.batch].reset();
+      created_[command.batch] = 0;
+      break;
+    case engine::Do::kRetired:
+      Retired();
+      break;
+  }
+}
+
+void ShardRunner::Arrived(Reading reading) {
+  for (std::size_t i = 0; i < reading.events.size(); ++i) {
+    const outbox_event& row = reading.batch->batch[i];
+    reading.events[i].policy = policies_.Of(View(row.topic));
+    const ReturnedRows::Seen seen = returned_.Read(View(row.row_id), View(row.event_id), Now());
+    if (seen == ReturnedRows::Seen::kNew) continue;
+    reading.events[i].returned = seen == ReturnedRows::Seen::kBackAgain;
+    if (seen == ReturnedRows::Seen::kBackAgain)
+      NoteKept(row, {}, engine::Kept::kCameBack);
+    else
+      NoteReturn(row, seen == ReturnedRows::Seen::kBackElsewhere);
+  }
+  const engine::BatchIndex b = engine_.Reserved(reading.reservation, reading.events);
+  if (b >= batches_.size()) {
+    batches_.resize(b + 1);
+    created_.resize(b + 1);
+  }
+  created_[b] = reading.batch->batch.empty() ? 0 : reading.batch->batch[0].created_us;
+  batches_[b] = std::move(reading.batch);
+}
+
+void ShardRunner::Forget(std::span<const engine::EventIndex> events) {
+  for (const engine::EventIndex e : events) {
+    const FailedRows::Row* const failed = failed_.Find(e);
+    forgotten_.emplace_back(failed ? std::string_view(failed->row_id) : View(Row(e).row_id));
+    if (failed) failed_.Remove(e);
+  }
+}
+
+void ShardRunner::Publish(std::span<const engine::EventIndex> events, std::uint32_t epoch) {
+  for (std::size_t i = 0; i < events.size();) {
+    const engine::BatchIndex b = engine_.BatchOf(events[i]);
+    outgoing_.clear();
+    for (; i < events.size() && engine_.BatchOf(events[i]) == b; ++i) {
+      outgoing_.push_back({engine_.PositionOf(events[i]), events[i]});
+    }
+    publisher_->Publish(*batches_[b], outgoing_, epoch);
+  }
+}
+
+void ShardRunner::WriteRows(engine::Write what, std::span<const engine::EventIndex> events) {
+  WriteOrder order;
+  order.what = what;
+  order.call = MakeCall(batches_[engine_.BatchOf(events.front())]->batch.token());
+  order.rows.reserve(events.size());
+  for (const engine::EventIndex e : events) order.rows.push_back(Row(e).row_id);
+  writer_->Do(std::move(order));
+}
+
+void ShardRunner::WriteConfirm(std::span<const engine::EventIndex> events) {
+  WriteOrder order;
+  order.call = MakeCall(0);
+  order.confirmed.reserve(events.size());
+  for (const engine::EventIndex e : events) order.confirmed.push_back({Row(e).row_id, Row(e).event_id});
+  writer_->Do(std::move(order));
+}
+
+void ShardRunner::WriteRemoval() {
+  WriteOrder order;
+  order.what = engine::Write::kRemove;
+  order.call = MakeCall(0);
+  order.call.timeout = std::min(order.call.timeout, kRemovalAllowed);
+  order.again = std::chrono::duration_cast<Millis>(std::chrono::microseconds(settings_.policies[0].max_retry_backoff));
+  writer_->Do(std::move(order));
+}
+
+// The batch may be given up while the mark is being written: unlike the others, this order owns its row id.
+void ShardRunner::WriteMark(std::span<const engine::EventIndex> events) {
+  WriteOrder order;
+  order.what = engine::Write::kMark;
+  order.call = MakeCall(tenure_.token());
+  for (const engine::EventIndex e : events) order.rows.push_back(Raw(order.texts.emplace_back(View(Row(e).row_id))));
+  writer_->Do(std::move(order));
+}
+
+// A failure is told when it is recorded: not with each try while the database cannot do that.
+void ShardRunner::Answered(const Written& written) {
+  switch (written.what) {
+    case engine::Write::kMark:
+      return engine_.Marked(written.code, written.owners);
+    case engine::Write::kRemove:
+      if (written.removed > 0)
+        parts_.logger->info("{} delivered events that could not be removed from the outbox before are gone from it now",
+                            written.removed);
+      return engine_.Removed(written.code, written.removed);
+    case engine::Write::kConfirm:
+      Confirmed(written);
+      break;
+    case engine::Write::kFail:
+      if (written.code == OUTBOX_OK)
+        Recorded();
+      else
+        record_why_ = written.text;
+      break;
+    case engine::Write::kRelease:
+      break;
+  }
+  engine_.Written(written.what, written.code, written.kept);
+}
+
+const outbox_event& ShardRunner::Row(engine::EventIndex e) const {
+  return batches_[engine_.BatchOf(e)]->batch[engine_.PositionOf(e)];
+}
+
+Call ShardRunner::MakeCall(std::uint64_t token) const { return {shard_, token, parts_.config.storage_timeout}; }
+
+}  // namespace outbox::runtime

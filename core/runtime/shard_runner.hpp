@@ -1,0 +1,141 @@
+// One shard at work: the engine on a thread of its own, with a reader, a writer and a publisher that do what it says.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "config/config.hpp"
+#include "engine/engine.hpp"
+#include "runtime/failed_rows.hpp"
+#include "runtime/failure_log.hpp"
+#include "runtime/mailbox.hpp"
+#include "runtime/observation.hpp"
+#include "runtime/failure_policies.hpp"
+#include "runtime/storage_reader.hpp"
+#include "runtime/returned_rows.hpp"
+#include "engine/shard_lease.hpp"
+#include "runtime/storage_writer.hpp"
+#include "publisher/publisher.hpp"
+
+namespace outbox::runtime {
+
+using PublisherFactory =
+    std::function<Result<std::unique_ptr<publisher::Publisher>>(publisher::PublisherListener& listener)>;
+
+class ShardRunner : private publisher::PublisherListener {
+ public:
+  struct Parts {
+    config::Relay config;
+    std::string relay_id;
+    std::shared_ptr<storage::Store> store;
+    std::shared_ptr<Condition> database, broker;
+    std::shared_ptr<Watchdog> watchdog;
+    std::shared_ptr<spdlog::logger> logger;
+    // Nothing of the shard is in hand under this token, after HandOver; after Retire, for good. On the runner's thread.
+    std::function<void(std::uint32_t shard, std::uint64_t token, bool for_good)> retired;
+    // The first careful step is over, once for each lease that was begun with care. On the runner's thread.
+    std::function<void(std::uint32_t shard)> first_step_over;
+  };
+
+  // One of `shards`, among which the relay's window is divided. Fails where the publisher cannot be made
+  // (OUTBOX_BAD_CONFIG).
+  static Result<std::unique_ptr<ShardRunner>> Start(std::uint32_t shard, std::uint32_t shards, Parts parts,
+                                                    const PublisherFactory& publishers);
+  ~ShardRunner() override;
+
+  // Any thread. The lease under `token` lasts until `until` of the shell's clock; a new token is a new lease.
+  // `careful`: see Engine::LeaseHeld.
+  void LeaseHeld(std::uint64_t token, engine::Time until, bool careful = false);
+  void LeaseLost();
+  // Another relay is to have the shard: finish what is in flight, then tell. The lease is renewed meanwhile.
+  void HandOver(std::uint64_t token, engine::Time until);
+  // The same for good.
+  void Retire(engine::Time deadline);
+  // Rows may have been committed.
+  void Wake();
+  // The reader need not wait for a broker any more: nothing new is to be sent.
+  void StopPreparing() { publisher_->Cancel(); }
+  // Ends calls that hang, at the end of a stop.
+  void CancelCalls();
+  [[nodiscard]] Tally tally() const;
+  [[nodiscard]] ShardObservation Observe() const;
+
+ private:
+  ShardRunner(std::uint32_t shard, std::uint32_t shards, Parts parts);
+
+  void OnReports(std::span<const publisher::Report> reports) override;
+  void OnReset(std::uint32_t epoch) override;
+  void OnProducerFailed(const std::string& why) override;
+  void OnProducerOutdated(const std::string& why) override;
+  void OnBrokerState(bool up, const std::string& why) override;
+  void OnBrokersUnreachable(const std::string& why) override;
+
+  void Run();
+  void Show();
+  void Reported(std::span<const publisher::Report> reports, engine::Time at);
+  void Execute(const engine::Command& command, std::span<const engine::EventIndex> events, std::span<const engine::FailedEvent> failures);
+  void Publish(std::span<const engine::EventIndex> events, std::uint32_t epoch);
+  void WriteRows(engine::Write what, std::span<const engine::EventIndex> events);
+  void WriteFailures(std::span<const engine::FailedEvent> failures);
+  void WriteConfirm(std::span<const engine::EventIndex> events);
+  void WriteMark(std::span<const engine::EventIndex> events);
+  void WriteRemoval();
+  void Answered(const Written& written);
+  void Arrived(Reading reading);
+  void Retired();
+  void Detach(std::span<const engine::EventIndex> events);
+  void Forget(std::span<const engine::EventIndex> events);
+  [[nodiscard]] const outbox_event& Row(engine::EventIndex e) const;
+  [[nodiscard]] publisher::Refusal WhyFailed(const engine::FailedEvent& failed) const;
+  void Confirmed(const Written& written);
+  void Recorded();
+  void NoteReturn(const outbox_event& row, bool elsewhere);
+  // For the observation: the newest row that stays, and why. `e` matters for kRefused only.
+  void NoteKept(const outbox_event& row, engine::EventIndex e, engine::Kept why);
+  [[nodiscard]] publisher::Refusal WhyKept(const engine::FailedEvent& failed) const;
+  void LogFailure(const engine::FailedEvent& failed, const publisher::Refusal& why);
+  void LogKept(const engine::FailedEvent& failed, const publisher::Refusal& why);
+  [[nodiscard]] Call MakeCall(std::uint64_t token) const;
+
+  const std::uint32_t shard_;
+  const Parts parts_;
+  const std::shared_ptr<Post> turn_, reset_, trial_reset_;  // of the engine's thread, of the publisher's two streams
+  const Policies policies_;
+  const engine::Settings settings_;
+  Mailbox mailbox_;
+  std::unique_ptr<publisher::Publisher> publisher_;
+  std::unique_ptr<Reader> reader_;
+  std::unique_ptr<Writer> writer_;
+
+  // Of the engine's thread.
+  engine::Engine engine_;
+  engine::Tenure tenure_{engine_};
+  std::vector<std::unique_ptr<publisher::PreparedBatch>> batches_;  // by BatchIndex
+  std::vector<std::int64_t> created_;                             // of the first event of each, 0 = not known
+  std::vector<std::string> forgotten_;
+  std::vector<publisher::Outgoing> outgoing_;
+  FailedRows failed_;
+  std::vector<engine::FailedEvent> failing_;                      // being recorded
+  std::unordered_map<engine::EventIndex, std::string> refusals_;  // what the database says of rows that it does not let go
+  std::string kept_why_, record_why_;                     // the newest of each, for the observation
+  ReturnedRows returned_;
+  bool first_step_ = false;
+  FailureLog log_retries_, log_given_up_, log_kept_, log_returns_;
+
+  Latency latency_;
+
+  mutable std::mutex shown_mutex_;
+  Tally tally_;
+  ShardObservation observation_;
+  std::string unreachable_brokers_;
+  std::atomic<bool> stop_ = false;
+  std::thread thread_;
+};
+
+}  // namespace outbox::runtime

@@ -1,0 +1,88 @@
+#include "runtime/storage_writer.hpp"
+
+#include <spdlog/logger.h>
+
+namespace outbox::runtime {
+namespace {
+
+const char* NameOf(engine::Write what) {
+  switch (what) {
+    case engine::Write::kConfirm:
+      return "confirm";
+    case engine::Write::kFail:
+      return "confirm_failed";
+    case engine::Write::kRelease:
+      return "release";
+    case engine::Write::kMark:
+      return "mark";
+    case engine::Write::kRemove:
+      return "remove_delivered";
+  }
+  return "";
+}
+
+}  // namespace
+
+Writer::Writer(std::shared_ptr<storage::Store> store, std::shared_ptr<Condition> database, std::shared_ptr<Post> post,
+               std::shared_ptr<spdlog::logger> logger, std::function<void(const Written&)> answered)
+    : connection_(std::move(store), std::move(database), std::move(post)),
+      logger_(std::move(logger)),
+      answered_(std::move(answered)),
+      thread_([this] { Run(); }) {}
+
+Writer::~Writer() {
+  stop_ = true;
+  mailbox_.Post([] {});
+  thread_.join();
+}
+
+void Writer::Do(WriteOrder order) {
+  mailbox_.Post([this, shared = std::make_shared<WriteOrder>(std::move(order))] {
+    Written written;
+    written.what = shared->what;
+    const Status status = Execute(*shared, written);
+    // The database is fine and will not have this: repeating does not mend it, so somebody must see it.
+    const bool refused = status.code() == OUTBOX_REFUSED && shared->what != engine::Write::kConfirm;
+    if (status.code() == OUTBOX_BAD_DATA || refused)
+      logger_->error("the storage refuses what the relay writes: {}", status.text());
+    written.code = status.code();
+    written.text = status.text();
+    answered_(written);
+  });
+}
+
+void Writer::Run() {
+  std::vector<Mailbox::Task> tasks;
+  while (!stop_) {
+    mailbox_.Take(tasks, engine::kForever);
+    for (const auto& task : tasks) task();
+  }
+}
+
+Status Writer::Execute(const WriteOrder& order, Written& written) {
+  const auto write = [&](storage::Session& session) -> Status {
+    switch (order.what) {
+      case engine::Write::kConfirm:
+        return session.ConfirmEvent(order.confirmed, written.kept, order.call);
+      case engine::Write::kFail:
+        return session.ConfirmFailed(order.failures, order.call);
+      case engine::Write::kRelease:
+        return session.Release(order.rows, order.call);
+      case engine::Write::kMark: {
+        const auto owners =
+            session.Mark(order.rows.empty() ? std::nullopt : Bytes(View(order.rows.front())), order.call);
+        if (owners.ok()) written.owners = *owners;
+        return owners.ok() ? Status() : owners.status();
+      }
+      case engine::Write::kRemove: {
+        const auto removed = session.RemoveDelivered({}, order.again, order.call);
+        if (removed.ok()) written.removed = *removed;
+        return removed.ok() ? Status() : removed.status();
+      }
+    }
+    return Status();
+  };
+  return connection_.Use(NameOf(order.what), order.call, write, static_cast<int>(order.what));
+}
+
+}  // namespace outbox::runtime

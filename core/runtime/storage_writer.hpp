@@ -1,0 +1,61 @@
+// The thread that confirms, fails, releases, marks and removes events, on a session of its own: reading never waits for it.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "runtime/connection.hpp"
+#include "engine/engine.hpp"
+#include "runtime/mailbox.hpp"
+
+namespace outbox::runtime {
+
+// Row ids point into batches, which stay until the write is answered.
+struct WriteOrder {
+  engine::Write what = engine::Write::kConfirm;
+  Call call;
+  std::vector<outbox_row> confirmed;     // kConfirm
+  std::vector<outbox_bytes> rows;        // kRelease; kMark: at most one
+  std::vector<outbox_failure> failures;  // kFail
+  std::deque<std::string> texts;         // what failures and a marked row point to
+  Millis again{0};                       // kRemove: what stays is tried again after so long
+};
+
+struct Written {
+  engine::Write what = engine::Write::kConfirm;
+  outbox_code code = OUTBOX_OK;
+  std::uint32_t owners = 0;        // kMark: who have marked the row
+  std::vector<std::uint8_t> kept;  // kConfirm: 1 = the row is still there
+  std::uint64_t removed = 0;       // kRemove
+  std::string text;                // what was wrong
+};
+
+class Writer {
+ public:
+  // `answered` runs on the writer's thread.
+  Writer(std::shared_ptr<storage::Store> store, std::shared_ptr<Condition> database, std::shared_ptr<Post> post,
+         std::shared_ptr<spdlog::logger> logger, std::function<void(const Written&)> answered);
+  ~Writer();
+
+  void Do(WriteOrder order);
+  void Cancel() { connection_.Cancel(); }
+  void Rest() { connection_.Rest(); }  // while nothing is asked of it
+
+ private:
+  void Run();
+  [[nodiscard]] Status Execute(const WriteOrder& order, Written& written);
+
+  Connection connection_;
+  const std::shared_ptr<spdlog::logger> logger_;
+  const std::function<void(const Written&)> answered_;
+  Mailbox mailbox_;
+  std::atomic<bool> stop_ = false;
+  std::thread thread_;
+};
+
+}  // namespace outbox::runtime

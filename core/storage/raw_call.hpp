@@ -1,0 +1,24 @@
+// What every call across the boundary carries: its bounds, and room for an error text.
+#pragma once
+
+#include <algorithm>
+
+#include "storage/store.hpp"
+
+namespace outbox::storage {
+
+struct RawCall {
+  explicit RawCall(const Call& of)
+      : call{sizeof call, of.shard, of.token, std::max<std::int64_t>(of.timeout.count(), 1)} {
+    error.struct_size = sizeof error;
+  }
+  outbox_call call;
+  outbox_error error{};
+};
+
+inline outbox_schema_wish ToRaw(const SchemaWish& wish) {
+  return {sizeof(outbox_schema_wish), wish.shards, wish.payload.empty() ? outbox_bytes{nullptr, 0} : Raw(wish.payload),
+          wish.wake_up ? 1U : 0U, wish.rewrite_events ? 1U : 0U};
+}
+
+}  // namespace outbox::storage

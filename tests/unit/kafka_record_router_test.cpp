@@ -1,0 +1,186 @@
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "kafka/topic_cache.hpp"
+#include "kafka/topic_limits.hpp"
+#include "tests/unit/kafka_fixture.hpp"
+
+using namespace outbox;
+using namespace outbox::publisher;
+using namespace outbox::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+const Refusal* RefusalOf(const PreparedBatch& batch, std::size_t i) {
+  const std::int32_t refusal = batch.events[i].refusal;
+  return refusal < 0 ? nullptr : &batch.refusals[static_cast<std::size_t>(refusal)];
+}
+
+std::string ReasonOf(const PreparedBatch& batch, std::size_t i) {
+  const Refusal* refusal = RefusalOf(batch, i);
+  return refusal == nullptr ? "" : refusal->reason;
+}
+
+}  // namespace
+
+TEST_CASE_METHOD(KafkaFixture, "what the topic cannot take is refused before it is sent, to the byte", "[b72]") {
+  Make({{"message.max.bytes", "2000"}});
+  Row fits{topic, "k", ""};
+  const auto size = [](const Row& row) {
+    const PreparedBatch batch = MakeBatch({row});
+    return kafka::RecordBatchSize(ToEvent(batch.batch[0]), {});
+  };
+  while (size(fits) < 2000) *fits.payload += 'x';
+  REQUIRE(size(fits) == 2000);
+  Row too_large = fits;
+  *too_large.payload += 'x';
+  const PreparedBatch batch = Prepare({too_large, fits});
+  REQUIRE(ReasonOf(batch, 0) == "too_large");
+  const std::string text = RefusalOf(batch, 0)->text;
+  CHECK(text.find("2001") != std::string::npos);
+  CHECK(text.find("2000") != std::string::npos);
+  CHECK(RefusalOf(batch, 1) == nullptr);
+}
+
+TEST_CASE_METHOD(KafkaFixture, "a bad topic or bad headers refuse their own events only", "[b71][b74][b83][b84]") {
+  Make();
+  // As a real broker says it: without partitions. With some, librdkafka 2.8 crashes on the answer.
+  rd_kafka_mock_topic_create(broker->mock(), "secret", 0, 1);
+  rd_kafka_mock_topic_set_error(broker->mock(), "secret", RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+  rd_kafka_mock_topic_set_error(broker->mock(), "gone", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+  const PreparedBatch batch = Prepare({{topic}, {"secret"}, {"gone"}, {"../x"}, {topic, "k", "{}", "[1]"}, {topic}});
+  CHECK(ReasonOf(batch, 0).empty());
+  CHECK(ReasonOf(batch, 1) == "forbidden_topic");
+  CHECK(ReasonOf(batch, 2) == "unknown_topic");
+  CHECK(RefusalOf(batch, 2)->text == "the topic \"gone\" is not there; create it");
+  CHECK(ReasonOf(batch, 3) == "bad_topic");
+  CHECK(ReasonOf(batch, 4) == "bad_headers");
+  CHECK(ReasonOf(batch, 5).empty());
+  CHECK(batch.events[0].lane == batch.events[5].lane);
+  CHECK_FALSE(batch.drain_first);
+
+  // A topic that comes into being is found.
+  rd_kafka_mock_topic_set_error(broker->mock(), "gone", RD_KAFKA_RESP_ERR_NO_ERROR);
+  const auto end = kafka::Clock::now() + 10s;
+  while (!ReasonOf(Prepare({{"gone"}}), 0).empty() && kafka::Clock::now() < end) std::this_thread::sleep_for(20ms);
+  CHECK(ReasonOf(Prepare({{"gone"}}), 0).empty());
+}
+
+TEST_CASE_METHOD(KafkaFixture, "a topic that is known to be missing is looked for without a pause", "[b71]") {
+  Make();
+  rd_kafka_mock_topic_set_error(broker->mock(), "gone", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+  REQUIRE(ReasonOf(Prepare({{"gone"}}), 0) == "unknown_topic");
+  auto quickest = kafka::Clock::duration::max();
+  for (int look = 0; look < 3; ++look) {
+    std::this_thread::sleep_for(1100ms);  // so long an answer is kept
+    const auto begun = kafka::Clock::now();
+    CHECK(ReasonOf(Prepare({{"gone"}}), 0) == "unknown_topic");
+    quickest = std::min(quickest, kafka::Clock::now() - begun);
+  }
+  CHECK(quickest < 150ms);  // two pauses take 200 ms
+}
+
+TEST_CASE_METHOD(KafkaFixture, "a look that ends before the answer leaves nothing known of the topic", "[b71]") {
+  Make();
+  Prove(1);
+  const std::string late = topic + "-late";
+  rd_kafka_mock_topic_set_error(broker->mock(), late.c_str(), RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+  PreparedBatch batch = MakeBatch({Row{late}});
+  // Long enough for one look, and the topic gets three before it is called missing.
+  CHECK(publisher->Prepare(batch, Millis(80)).code() == OUTBOX_UNAVAILABLE);
+  CHECK(ReasonOf(Prepare({{late}}), 0) == "unknown_topic");
+}
+
+TEST_CASE_METHOD(KafkaFixture, "a topic that goes away is looked at again after the broker has said so", "[b71]") {
+  Make();
+  Prove(1);
+  rd_kafka_mock_topic_set_error(broker->mock(), topic.c_str(), RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+  CHECK(ReasonOf(Prepare({{topic}}), 0).empty());
+  rd_kafka_mock_push_request_errors(broker->mock(), 0 /* Produce */, 1, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+  const PreparedBatch batch = Prepare({{topic}});
+  publisher->Publish(batch, All(batch), 1);
+  REQUIRE(listener.WaitForReports(2));
+  CHECK(listener.reports()[1].outcome == Outcome::kRefused);
+  CHECK(ReasonOf(Prepare({{topic}}), 0) == "unknown_topic");
+}
+
+TEST_CASE("topic names", "[b84]") {
+  for (const char* good : {"a", "A.b_c-9", "_x", "..."}) CHECK_FALSE(kafka::BadTopicName(good));
+  for (const char* bad : {"", ".", "..", "a b", "a/b", "\xd1\x8f", "__consumer_offsets", "a\nb"}) {
+    CHECK(kafka::BadTopicName(bad));
+  }
+  CHECK_FALSE(kafka::BadTopicName(std::string(249, 'a')));
+  CHECK(kafka::BadTopicName(std::string(250, 'a')));
+}
+
+TEST_CASE_METHOD(KafkaFixture, "a broker that does not answer is nobody's fault, and Cancel ends the wait", "[b25]") {
+  Make({{"bootstrap.servers", "127.0.0.1:1"}});
+  PreparedBatch batch = MakeBatch({Row{}});
+  const auto before = kafka::Clock::now();
+  SECTION("timeout") {
+    const Status status = publisher->Prepare(batch, Millis(400));
+    CHECK(status.code() == OUTBOX_UNAVAILABLE);
+    CHECK(status.text().find("127.0.0.1:1") != std::string::npos);
+    CHECK(kafka::Clock::now() - before < 2s);
+    REQUIRE(listener.WaitForStates(1));
+    CHECK_FALSE(listener.states()[0].first);
+  }
+  SECTION("cancel") {
+    std::thread canceller([this] {
+      std::this_thread::sleep_for(50ms);
+      publisher->Cancel();
+    });
+    CHECK(publisher->Prepare(batch, Millis(60'000)).code() == OUTBOX_CANCELLED);
+    CHECK(kafka::Clock::now() - before < 5s);
+    canceller.join();
+    CHECK(publisher->Prepare(batch, Millis(60'000)).code() == OUTBOX_CANCELLED);
+  }
+}
+
+TEST_CASE("a file of TLS that cannot be used is named, with the reason") {
+  RecordingListener listener;
+  const auto why = [&](const std::string& name, const std::string& file) {
+    kafka::Settings settings;
+    settings.properties = {{"bootstrap.servers", "127.0.0.1:1"}, {"security.protocol", "ssl"}, {name, file}};
+    if (name == "ssl.keystore.location") settings.properties["ssl.keystore.password"] = "x";
+    const auto made =
+        kafka::MakeKafkaPublisher(settings, listener, spdlog::null_logger_mt(std::to_string(++KafkaFixture::loggers)));
+    REQUIRE_FALSE(made.ok());
+    CHECK(made.status().code() == OUTBOX_BAD_CONFIG);
+    return made.status().text();
+  };
+  std::string folder = (std::filesystem::temp_directory_path() / "tls-test-XXXXXX").string();
+  REQUIRE(mkdtemp(folder.data()) != nullptr);
+  const std::string file = folder + "/key.pem";
+  std::ofstream(file) << "-----BEGIN OTHER THING-----\nAAAA\n-----END OTHER THING-----\n";
+  for (const std::string name : {"ssl.ca.location", "ssl.crl.location", "ssl.certificate.location", "ssl.key.location",
+                                 "ssl.keystore.location"}) {
+    INFO(name);
+    const std::string place = "/publisher/kafka/" + name + ": ";
+    CHECK(why(name, folder + "/none").starts_with(place + folder + "/none does not exist; expected a file"));
+    if (name != "ssl.keystore.location") CHECK(why(name, file).starts_with(place + file + " holds no \""));
+    if (name != "ssl.ca.location") CHECK(why(name, folder).starts_with(place + folder + " is a folder"));
+  }
+  std::filesystem::remove_all(folder);
+}
+
+TEST_CASE("properties that are wrong, or the relay's own, are told by name", "[b69]") {
+  RecordingListener listener;
+  const auto why = [&](const std::string& name, const std::string& value) {
+    kafka::Settings settings;
+    settings.properties = {{"bootstrap.servers", "127.0.0.1:1"}, {name, value}};
+    const auto made =
+        kafka::MakeKafkaPublisher(settings, listener, spdlog::null_logger_mt(std::to_string(++KafkaFixture::loggers)));
+    REQUIRE_FALSE(made.ok());
+    CHECK(made.status().code() == OUTBOX_BAD_CONFIG);
+    CHECK(made.status().text().find(name) != std::string::npos);
+    return made.status().text();
+  };
+  CHECK(why("linger.msec", "3").find("No such configuration property") != std::string::npos);
+  CHECK(why("linger.ms", "soon") != "");
+  CHECK(why("enable.idempotence", "false").find("set by the relay") != std::string::npos);
+  CHECK(why("message.timeout.ms", "1000").find("relay.delivery_timeout") != std::string::npos);
+  CHECK(why("security.protocol", "ssh") != "");
+}

@@ -1,0 +1,140 @@
+// What the relay says of its peers is true, also of what nobody tries any more.
+#include "runtime/peer_health.hpp"
+
+#include <spdlog/logger.h>
+#include <spdlog/sinks/ostream_sink.h>
+
+#include <algorithm>
+#include <sstream>
+#include <vector>
+
+#include "engine/engine.hpp"
+#include "tests/catch.hpp"
+
+namespace outbox::engine {
+namespace {
+
+struct Told {
+  std::ostringstream text;
+  std::shared_ptr<spdlog::logger> logger =
+      std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::ostream_sink_st>(text));
+  [[nodiscard]] std::ptrdiff_t Times(const std::string& what) const {
+    const std::string all = text.str();
+    std::ptrdiff_t times = 0;
+    for (auto at = all.find(what); at != std::string::npos; at = all.find(what, at + 1)) ++times;
+    return times;
+  }
+};
+
+TEST_CASE("a peer is down while any use of it fails, and back when none does") {
+  Told told;
+  Condition database("database", told.logger);
+  const int reader = 0, writer = 0;
+  database.Bad({&reader}, "no answer");
+  database.Bad({&writer}, "no answer");
+  database.Good({&reader});
+  CHECK(database.State().trouble);
+  database.Good({&writer});
+  CHECK_FALSE(database.State().trouble);
+  CHECK(told.Times("cannot be used") == 1);
+  CHECK(told.Times("is back") == 1);
+}
+
+TEST_CASE("what is not tried any more says nothing, and the next success that the peer is back") {
+  Told told;
+  Condition database("database", told.logger);
+  const int reader = 0, lease = 0;
+  database.Bad({&reader}, "no answer");
+  database.Forget(&reader);
+  CHECK_FALSE(database.State().trouble);
+  CHECK(told.Times("is back") == 0);
+  database.Good({&lease});
+  CHECK(told.Times("is back") == 1);
+}
+
+// An engine with its worker's answers in the test's hands.
+struct Worked {
+  Engine engine{Settings{}};
+  Time now = 0;
+  std::vector<EventIndex> sent;
+  bool reads = false;
+  std::uint32_t epoch = 1;
+
+  void Turn(Time by = kSecond) {
+    bool confirms = false, marks = false;
+    engine.Advance(now += by);
+    engine.TakeCommands([&](const Command& c, std::span<const EventIndex> what, auto) {
+      if (c.what == Do::kReserve) reads = true;
+      if (c.what == Do::kPublish) sent.insert(sent.end(), what.begin(), what.end());
+      if (c.what == Do::kReset) epoch = c.epoch;
+      if (c.what == Do::kConfirm) confirms = true;
+      if (c.what == Do::kMark) marks = true;
+    });
+    if (confirms) engine.Written(Write::kConfirm, OUTBOX_OK, {});
+    if (marks) engine.Marked(OUTBOX_OK, 0);
+    if (confirms || marks) Turn(0);
+  }
+  void Read(std::size_t events) {
+    while (!reads) Turn();
+    reads = false;
+    engine.Reserved({}, std::vector<Incoming>(events));
+    Turn(0);
+  }
+  void ComeBack() {
+    engine.LeaseLost();
+    Turn();
+    engine.ResetDone(epoch);
+    Turn();
+    REQUIRE_FALSE(engine.Active());
+    engine.LeaseHeld(kForever);
+  }
+};
+
+TEST_CASE("a broker that answers the oldest owes since its last answer, one that answers others since they were sent") {
+  Worked w;
+  w.engine.LeaseHeld(kForever);
+  const auto answer = [&w](EventIndex event) {
+    w.engine.Reported(std::vector<publisher::Report>{{event, w.epoch, publisher::Outcome::kStored}});
+    w.Turn(0);
+  };
+  w.Read(0);  // nothing waits: no small steps
+  w.Read(3);
+  answer(w.sent.at(0));  // it proves its lane
+  w.Read(2);
+  REQUIRE(w.sent.size() == 5);
+  const Time since = w.engine.OwedSince();
+  w.Turn(5 * kSecond);
+  answer(w.sent[4]);
+  CHECK(w.engine.OwedSince() == since);
+  answer(w.sent[1]);
+  CHECK(w.engine.OwedSince() == w.now);
+  const Time then = w.now;
+  w.Turn(5 * kSecond);
+  answer(w.sent[3]);
+  CHECK(w.engine.OwedSince() == then);
+  answer(w.sent[2]);
+  CHECK(w.engine.OwedSince() == kForever);
+}
+
+TEST_CASE("what the broker owes outlives a lost lease, until there is nothing to owe") {
+  Worked w;
+  w.engine.LeaseHeld(kForever);
+  w.Read(1);
+  REQUIRE(w.sent.size() == 1);
+  const Time since = w.engine.OwedSince();
+  REQUIRE(since < kForever);
+  w.ComeBack();
+  CHECK(w.engine.OwedSince() == since);
+
+  SECTION("the event is sent again, and answered") {
+    w.Read(1);
+    CHECK(w.engine.OwedSince() == since);
+    REQUIRE(w.sent.size() == 2);
+    w.engine.Reported(std::vector<publisher::Report>{{w.sent.back(), w.epoch, publisher::Outcome::kStored}});
+  }
+  SECTION("another relay has delivered it meanwhile") { w.Read(0); }
+  CHECK(w.engine.OwedSince() == kForever);
+}
+
+}  // namespace
+}  // namespace outbox::engine
