@@ -4,10 +4,10 @@
 #include <exception>
 #include <iostream>
 
+#include "cli/commands/version.hpp"
 #include "cli/common/command.hpp"
 #include "cli/common/output.hpp"
 #include "cli/common/signals.hpp"
-#include "cli/commands/version.hpp"
 #include "config/document.hpp"
 #include "util/shortage.hpp"
 

@@ -6,7 +6,6 @@
 #include <string_view>
 
 #include "config/document.hpp"
-#include "config/kafka_properties.hpp"
 #include "config/secrets.hpp"
 #include "config/units.hpp"
 
@@ -41,11 +40,11 @@ bool HoldsReferencesOnly(std::string_view text) {
   return any;
 }
 
-json ShowKafka(const json& raw) {
+json ShowKafka(const json& raw, const PropertyPolicy& policy) {
   json shown = json::object();
   if (const json* kafka = Find(raw, "/publisher/kafka")) {
     for (const auto& [name, value] : kafka->items()) {
-      if (!IsSecretKafkaProperty(name)) {
+      if (!policy.IsSecret(name)) {
         shown[name] = value;
       } else {
         const bool reference = value.is_string() && HoldsReferencesOnly(value.get_ref<const std::string&>());
@@ -76,7 +75,7 @@ void Collect(const json& raw, const json& shown, const std::string& pointer, std
 
 }  // namespace
 
-std::string EffectiveJson(const Config& config, const json& raw) {
+std::string EffectiveJson(const Config& config, const json& raw, const PropertyPolicy& policy) {
   const Relay& relay = config.relay;
   const json* options = Find(raw, "/storage/options");
   ordered_json shown;
@@ -88,7 +87,7 @@ std::string EffectiveJson(const Config& config, const json& raw) {
   shown["publisher"] = {{"type", config.publisher.type},
                         {"strict", config.publisher.strict},
                         {"headers", config.publisher.strict_headers ? "strict" : "text"},
-                        {"kafka", ShowKafka(raw)}};
+                        {"kafka", ShowKafka(raw, policy)}};
   shown["relay"] = {{"id", Written(raw, "/relay/id", relay.id)},
                     {"batch_size", relay.batch_size},
                     {"reserve_duration", Write(relay.reserve_duration)},
@@ -113,13 +112,13 @@ std::string EffectiveJson(const Config& config, const json& raw) {
   return shown.dump();
 }
 
-std::vector<std::string> LiteralSecrets(const json& raw) {
+std::vector<std::string> LiteralSecrets(const json& raw, const PropertyPolicy& policy) {
   std::vector<std::string> found;
   if (const json* options = Find(raw, "/storage/options")) {
     Collect(*options, RedactValue("", *options), "/storage/options", found);
   }
   if (const json* kafka = Find(raw, "/publisher/kafka")) {
-    Collect(*kafka, ShowKafka(raw), "/publisher/kafka", found);
+    Collect(*kafka, ShowKafka(raw, policy), "/publisher/kafka", found);
   }
   return found;
 }

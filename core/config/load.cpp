@@ -15,12 +15,12 @@
 #include "config/broker_list.hpp"
 #include "config/document.hpp"
 #include "config/effective.hpp"
-#include "config/kafka_properties.hpp"
 #include "config/secrets.hpp"
 #include "config/section.hpp"
 #include "config/units.hpp"
-#include "util/listen.hpp"
 #include "outbox/plugin.h"
+#include "util/listen.hpp"
+#include "util/plugin_name.hpp"
 #include "util/shortage.hpp"
 
 namespace outbox::config {
@@ -29,16 +29,10 @@ namespace {
 using nlohmann::json;
 using namespace std::chrono_literals;
 
+constexpr std::size_t kMaxId = 128;
 constexpr std::size_t kMaxFile = std::size_t{1} << 20;
-constexpr std::size_t kMaxName = 128;
 constexpr std::size_t kMaxTopics = 1000;
 constexpr std::size_t kMaxOwners = 100;
-
-bool IsPluginName(const std::string& name) {
-  return !name.empty() && name.size() <= kMaxName && std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-  });
-}
 
 bool IsPrintable(const std::string& text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });
@@ -53,7 +47,7 @@ bool IsTopicPattern(const std::string& text) {
 
 void ReadStorage(Section section, const json& marked, Storage& out) {
   section.Read("plugin", out.plugin);
-  if (!IsPluginName(out.plugin)) {
+  if (!util::IsPluginName(out.plugin)) {
     section.Wrong(
         "plugin",
         "the name of a storage plugin, such as \"postgres\" or \"sqlite\"; `outbox-relay plugins` lists them");
@@ -90,9 +84,9 @@ void ReadPlugins(Section section, Plugins& out) {
 }
 
 // What is wrong with a secret inside a longer text: such a property is a list, and has no way to quote.
-std::string EmbeddingProblem(const std::string& name, const std::string& marked, const Secrets& secrets,
-                             const Secrets::Values& values) {
-  const std::string_view separators = KafkaSeparators(name);
+std::string EmbeddingProblem(const PropertyPolicy& policy, const std::string& name, const std::string& marked,
+                             const Secrets& secrets, const Secrets::Values& values) {
+  const std::string_view separators = policy.Separators(name);
   const auto found = secrets.In(marked, values);
   if (separators.empty() || (found.size() == 1 && marked.size() == OUTBOX_SECRET_MARK_SIZE)) return {};
   for (const auto& [reference, value] : found) {
@@ -105,19 +99,19 @@ std::string EmbeddingProblem(const std::string& name, const std::string& marked,
 
 // Keeps what no message may show of a property's value out of all of them. The client library quotes a part of some lists,
 // which Clean would not know for a part of what the reference holds; the name of a file is of use as it is written.
-void KeepOut(const std::string& name, const std::string& marked, const std::string& value, Secrets& secrets,
-             const Secrets::Values& values) {
+void KeepOut(const PropertyPolicy& policy, const std::string& name, const std::string& marked, const std::string& value,
+             Secrets& secrets, const Secrets::Values& values) {
   const bool quoted = name == "ssl.curves.list" || name == "ssl.cipher.suites" || name == "ssl.sigalgs.list";
-  if (IsSecretKafkaProperty(name) || (quoted && !secrets.In(marked, values).empty())) return secrets.Hide(value);
+  if (policy.IsSecret(name) || (quoted && !secrets.In(marked, values).empty())) return secrets.Hide(value);
   if (name.ends_with(".location")) secrets.ShowAsWritten(marked, values);
 }
 
 // The properties with the secrets as they are now, or as they were before where that is not allowed.
 class CurrentKafka {
  public:
-  CurrentKafka(std::map<std::string, std::string> marked, std::map<std::string, std::string> last,
-               std::shared_ptr<Secrets> secrets)
-      : marked_(std::move(marked)), last_(std::move(last)), secrets_(std::move(secrets)) {}
+  CurrentKafka(const PropertyPolicy& policy, std::map<std::string, std::string> marked,
+               std::map<std::string, std::string> last, std::shared_ptr<Secrets> secrets)
+      : policy_(policy), marked_(std::move(marked)), last_(std::move(last)), secrets_(std::move(secrets)) {}
 
   std::map<std::string, std::string> Now() {
     const std::lock_guard lock(mutex_);
@@ -125,9 +119,9 @@ class CurrentKafka {
     std::map<std::string, std::string> now;
     for (const auto& [name, text] : marked_) {
       std::string value = secrets_->Fill(text, values);
-      KeepOut(name, text, value, *secrets_, values);
-      std::string problem = EmbeddingProblem(name, text, *secrets_, values);
-      if (problem.empty()) problem = KafkaPropertyProblem(name, value, false);
+      KeepOut(policy_, name, text, value, *secrets_, values);
+      std::string problem = EmbeddingProblem(policy_, name, text, *secrets_, values);
+      if (problem.empty()) problem = policy_.Problem(name, value, /*show_value=*/false);
       if (!problem.empty()) {
         problem = "/publisher/kafka/" + name + ": " + problem;
         if (std::exchange(problem_, problem) != problem) secrets_->Complain(std::move(problem));
@@ -140,6 +134,7 @@ class CurrentKafka {
   }
 
  private:
+  const PropertyPolicy& policy_;
   std::mutex mutex_;
   const std::map<std::string, std::string> marked_;
   std::map<std::string, std::string> last_;
@@ -148,17 +143,18 @@ class CurrentKafka {
 };
 
 // The client library stops at the first broker whose protocol is not security.protocol.
-void CheckProtocols(Section& section, const std::map<std::string, std::string>& kafka) {
+void CheckProtocols(const PropertyPolicy& policy, Section& section, const std::map<std::string, std::string>& kafka) {
   const auto servers = kafka.find("bootstrap.servers");
   if (servers == kafka.end() || servers->second.find("://") == std::string::npos) return;
   const auto chosen = kafka.find("security.protocol");
-  const std::string protocol = KafkaValue("security.protocol", chosen == kafka.end() ? "plaintext" : chosen->second);
+  const std::string protocol =
+      policy.AsUnderstood("security.protocol", chosen == kafka.end() ? "plaintext" : chosen->second);
   const bool literal = *section.Raw("bootstrap.servers") == servers->second;
   if (const std::string problem = BrokerListProblem(servers->second, protocol, literal); !problem.empty())
     section.Complain("bootstrap.servers", problem);
 }
 
-void ReadKafka(Section section, const json& marked, bool required, Publisher& out) {
+void ReadKafka(const PropertyPolicy& policy, Section section, const json& marked, bool required, Publisher& out) {
   std::map<std::string, std::string> with_marks;
   for (const auto& [name, unused] : section.object().items()) {
     const json* value = section.Find(name);
@@ -170,30 +166,30 @@ void ReadKafka(Section section, const json& marked, bool required, Publisher& ou
     const auto text_of = [](const json& j) { return j.is_string() ? j.get<std::string>() : j.dump(); };
     const std::string text = text_of(*value), with_mark = text_of(marked.at(name));
     const bool literal = *section.Raw(name) == *value;
-    std::string problem = KafkaPropertyProblem(name, text, literal);
-    if (problem.empty()) problem = EmbeddingProblem(name, with_mark, *out.secrets, out.secrets->Current());
+    std::string problem = policy.Problem(name, text, literal);
+    if (problem.empty()) problem = EmbeddingProblem(policy, name, with_mark, *out.secrets, out.secrets->Current());
     if (!problem.empty()) {
       section.Complain(name, problem);
       continue;
     }
-    KeepOut(name, with_mark, text, *out.secrets, out.secrets->Current());
+    KeepOut(policy, name, with_mark, text, *out.secrets, out.secrets->Current());
     out.kafka.emplace(name, text);
     with_marks.emplace(name, with_mark);
   }
   if (required && out.kafka["bootstrap.servers"].empty()) {
     section.Wrong("bootstrap.servers", "the brokers to ask first, such as \"kafka1:9092,kafka2:9092\"");
   }
-  CheckProtocols(section, out.kafka);
-  const auto current = std::make_shared<CurrentKafka>(std::move(with_marks), out.kafka, out.secrets);
+  CheckProtocols(policy, section, out.kafka);
+  const auto current = std::make_shared<CurrentKafka>(policy, std::move(with_marks), out.kafka, out.secrets);
   out.kafka_now = [current] { return current->Now(); };
 }
 
-void ReadPublisher(Section section, const json& marked, Publisher& out) {
+void ReadPublisher(const PropertyPolicy& policy, Section section, const json& marked, Publisher& out) {
   section.ReadChoice<std::string>("type", out.type, {{"kafka", "kafka"}, {"stdout", "stdout"}});
   section.Read("strict", out.strict);
   section.ReadChoice<bool>("headers", out.strict_headers, {{"text", false}, {"strict", true}});
   const auto kafka = marked.find("kafka");
-  ReadKafka(section.Sub("kafka"), kafka == marked.end() ? json::object() : *kafka, out.type == "kafka", out);
+  ReadKafka(policy, section.Sub("kafka"), kafka == marked.end() ? json::object() : *kafka, out.type == "kafka", out);
   section.Finish();
 }
 
@@ -264,7 +260,7 @@ void ReadListenAddress(Section& section, const char* key, std::string& out, cons
 
 void ReadRelay(Section section, Relay& out) {
   section.Read("id", out.id);
-  if (out.id.size() > kMaxName || !IsPrintable(out.id))
+  if (out.id.size() > kMaxId || !IsPrintable(out.id))
     section.Wrong("id", "up to 128 printable ASCII characters without blanks");
   section.Read("batch_size", out.batch_size, 1, 100'000);
   section.Read("reserve_duration", out.reserve_duration, 2s, 1h);
@@ -307,7 +303,7 @@ Status Unread(const std::string& text, int error) {
 
 }  // namespace
 
-Result<Config> Parse(std::string_view text, const std::filesystem::path& origin) {
+Result<Config> Parse(std::string_view text, const std::filesystem::path& origin, const PropertyPolicy& policy) {
   Problems problems(origin.string());
   const json raw = ParseDocument(text, problems);
   if (!problems.empty()) return Bad(problems.Text());
@@ -332,7 +328,7 @@ Result<Config> Parse(std::string_view text, const std::filesystem::path& origin)
   Section root(&filled, &raw, "", problems);
   ReadStorage(root.Sub("storage"), part("storage"), config.storage);
   ReadPlugins(root.Sub("plugins"), config.plugins);
-  ReadPublisher(root.Sub("publisher"), part("publisher"), config.publisher);
+  ReadPublisher(policy, root.Sub("publisher"), part("publisher"), config.publisher);
   ReadRelay(root.Sub("relay"), config.relay);
   ReadHttp(root.Sub("http"), config.http);
   ReadLog(root.Sub("log"), config.log);
@@ -348,12 +344,12 @@ Result<Config> Parse(std::string_view text, const std::filesystem::path& origin)
                               config.http.listen +
                               ", without a password; name an address of a private network or 127.0.0.1,"
                               " or let a firewall decide who gets there");
-  config.effective_json = EffectiveJson(config, raw);
-  config.literal_secrets = LiteralSecrets(raw);
+  config.effective_json = EffectiveJson(config, raw, policy);
+  config.literal_secrets = LiteralSecrets(raw, policy);
   return config;
 }
 
-Result<Config> Load(const std::filesystem::path& file) {
+Result<Config> Load(const std::filesystem::path& file, const PropertyPolicy& policy) {
   const std::string name = file.string();
   struct stat info {};
   if (stat(file.c_str(), &info) != 0) {
@@ -374,7 +370,7 @@ Result<Config> Load(const std::filesystem::path& file) {
   text.resize(static_cast<std::size_t>(stream.gcount()));
   if (text.size() > kMaxFile) return Bad(name + ": is larger than 1 MiB; is it the configuration?");
 
-  Result<Config> config = Parse(text, file);
+  Result<Config> config = Parse(text, file, policy);
   if (!config.ok()) return config;
   if ((info.st_mode & (S_IRGRP | S_IROTH)) != 0 && !config->literal_secrets.empty()) {
     std::string places;

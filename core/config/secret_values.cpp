@@ -14,6 +14,7 @@
 #include <system_error>
 
 #include "outbox/plugin.h"
+#include "outbox/text.hpp"
 
 namespace outbox::config {
 namespace {
@@ -65,15 +66,6 @@ Value FromFile(const std::filesystem::path& path) {
   if (!text.empty() && text.back() == '\n') text.pop_back();
   if (!text.empty() && text.back() == '\r') text.pop_back();
   return {std::move(text), {}};
-}
-
-bool IsUtf8(const std::string& text) {
-  try {
-    (void)nlohmann::json(text).dump();
-    return true;
-  } catch (const nlohmann::json::exception&) {
-    return false;
-  }
 }
 
 Value Checked(Value value, const std::string& reference) {

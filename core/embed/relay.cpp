@@ -9,8 +9,9 @@
 
 #include "config/load.hpp"
 #include "embed/sender_publisher.hpp"
-#include "runtime/relay.hpp"
 #include "kafka/kafka_publisher.hpp"
+#include "kafka/property_policy.hpp"
+#include "runtime/relay.hpp"
 #include "storage/loader.hpp"
 #include "util/shortage.hpp"
 
@@ -62,7 +63,7 @@ config::Config Read(std::string_view relay, const std::map<std::string, std::str
   } else {
     whole["publisher"] = {{"type", "kafka"}, {"kafka", kafka}};
   }
-  return Require(config::Parse(whole.dump(2), "relay"));
+  return Require(config::Parse(whole.dump(2), "relay", kafka::GetPropertyPolicy()));
 }
 
 }  // namespace
@@ -81,7 +82,7 @@ Publisher Publisher::Kafka(std::map<std::string, std::string> properties) {
   return publisher;
 }
 
-Publisher Publisher::Own(std::shared_ptr<Sender> sender) {
+Publisher Publisher::FromSender(std::shared_ptr<Sender> sender) {
   Publisher publisher;
   publisher.sender_ = std::move(sender);
   return publisher;
@@ -126,26 +127,14 @@ class Relay::Impl {
     return Require(storage::Store::Open(table, storage.options_, logger_));
   }
 
-  runtime::PublisherFactory Publishers(const Publisher& publisher) {
+  publisher::PublisherFactory Publishers(const Publisher& publisher) {
     if (publisher.sender_) {
       return [sender = publisher.sender_](
                  publisher::PublisherListener& listener) -> Result<std::unique_ptr<publisher::Publisher>> {
         return MakeSenderPublisher(listener, sender);
       };
     }
-    kafka::Settings settings{
-        config_.publisher.kafka,
-        config_.publisher.strict,
-        config_.relay.max_in_flight_events,
-        config_.relay.max_in_flight_bytes,
-        config_.relay.delivery_timeout,
-        config_.publisher.strict_headers ? publisher::HeaderValues::kStrict : publisher::HeaderValues::kAsText,
-        config_.publisher.kafka_now,
-        [secrets = config_.publisher.secrets] { return secrets->TakeProblems(); },
-        [secrets = config_.publisher.secrets](std::string_view text) { return secrets->Clean(text); }};
-    return [settings = std::move(settings), logger = logger_](publisher::PublisherListener& listener) {
-      return kafka::MakeKafkaPublisher(settings, listener, logger);
-    };
+    return kafka::MakeKafkaPublishers(config_, logger_);
   }
 
   const std::shared_ptr<spdlog::logger> logger_;

@@ -22,7 +22,7 @@ class SenderPublisher final : public publisher::Publisher {
  public:
   SenderPublisher(publisher::PublisherListener& listener, std::shared_ptr<Sender> sender)
       : listener_(listener), sender_(std::move(sender)) {
-    thread_ = publisher::StartThread("sender", [this] { Run(); });
+    thread_ = util::StartThread("sender", [this] { Run(); });
   }
 
   ~SenderPublisher() override {
@@ -115,7 +115,7 @@ class SenderPublisher final : public publisher::Publisher {
     } catch (...) {
       why = "the sender has thrown";
     }
-    Tell(items, stored, Outcome::kStored);
+    Tell(items, stored, Outcome::kAcknowledged);
     const bool up = stored == wanted;
     if (up != up_) listener_.OnBrokerState(up, up ? "the sender takes events again" : why);
     up_ = up;
@@ -154,7 +154,7 @@ class SenderPublisher final : public publisher::Publisher {
 }  // namespace
 
 std::unique_ptr<publisher::Publisher> MakeSenderPublisher(publisher::PublisherListener& listener,
-                                                        std::shared_ptr<Sender> sender) {
+                                                          std::shared_ptr<Sender> sender) {
   return std::make_unique<SenderPublisher>(listener, std::move(sender));
 }
 

@@ -10,6 +10,6 @@ namespace outbox::embed {
 
 // The sender is called on a thread of the publisher's own, which destroying waits for.
 [[nodiscard]] std::unique_ptr<publisher::Publisher> MakeSenderPublisher(publisher::PublisherListener& listener,
-                                                                      std::shared_ptr<Sender> sender);
+                                                                        std::shared_ptr<Sender> sender);
 
 }  // namespace outbox::embed

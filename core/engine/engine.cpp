@@ -8,7 +8,7 @@ namespace outbox::engine {
 
 using publisher::Outcome;
 
-Engine::Engine(const Settings& settings) : settings_(settings), random_(settings.seed) {
+Engine::Engine(const Settings& settings) : settings_(settings), backoff_(settings.seed) {
   assert(!settings.policies.empty() && settings.batch_events > 0 &&
          settings.window_events >= 2 * settings.batch_events);
 }
@@ -25,7 +25,7 @@ void Engine::LeaseHeld(Time until, bool careful) {
   if (careful) BeCareful();
   first_step_ = careful;
   mode_ = Mode::kActive;
-  must_sweep_ = true;
+  must_rewind_ = true;
   next_read_ = now_;
   next_removal_ = now_ + settings_.removal_interval;
 }
@@ -43,7 +43,7 @@ void Engine::LeaseLost() {
   to_fail_.clear();
   to_release_.clear();
   cannot_record_ = failures_unrecorded_ = false;
-  if (!WriterOf(Write::kMark).busy) mark_ = Mark::kNone;
+  if (!SlotOf(Write::kMark).busy) mark_ = Mark::kNone;
   if (in_flight_ > 0) StartReset(false);
   if (!trials_.empty()) StartTrialReset();
 }
@@ -120,19 +120,11 @@ BatchIndex Engine::Reserved(const Reservation& reservation, std::span<const Inco
   }
   read_is_stale_ = false;
   // Nothing is left that the broker could owe an answer to, be it that somebody else had it or that it was deleted.
-  if (InHand() == 0 && !resetting_ && !reservation.more) owed_since_ = kForever;
+  if (Outstanding() == 0 && !resetting_ && !reservation.more) owed_since_ = kForever;
   passed_over_ = events.empty() && reservation.more;
   if (careful_ && !passed_over_) BeginCarefulStep(events.empty());
 
-  if (useful) {
-    poll_gap_ = settings_.min_poll;
-    next_read_ = reservation.more ? now_ : now_ + poll_gap_;
-  } else {
-    poll_gap_ = std::clamp(2 * poll_gap_, settings_.min_poll, settings_.poll_interval);
-    // Where there are only retries that there is no room for, reading on at once would bring the same.
-    if (crowded) poll_gap_ = std::min(poll_gap_, 16 * settings_.min_poll);
-    next_read_ = reservation.more && !crowded ? now_ : now_ + poll_gap_;
-  }
+  PacePolls(useful, crowded, reservation.more);
   polls_ = true;
   if (std::exchange(woken_, false)) Wake();
   return b;
@@ -142,20 +134,11 @@ void Engine::ReserveFailed(outbox_code code) {
   assert(reserving_);
   reserving_ = more_ = skips_retries_ = false;
   read_is_stale_ = rescan_step_ = false;
-  must_sweep_ = true;  // rows may have been read and not arrived
+  must_rewind_ = true;  // rows may have been read and not arrived
   EndRead();
-  next_read_ = now_ + Backoff(settings_.min_backoff, settings_.max_backoff, ++read_failures_);
+  next_read_ = now_ + backoff_.After(++read_failures_, settings_.min_backoff, settings_.max_backoff);
   polls_ = woken_ = false;
   if (code == OUTBOX_LEASE_LOST && lease_until_ != kForever) LeaseLost();
-}
-
-void Engine::Wake() {
-  if (reserving_) {
-    woken_ = true;
-  } else if (polls_) {
-    poll_gap_ = settings_.min_poll;
-    next_read_ = std::min(next_read_, std::max(now_, last_read_ + settings_.min_poll));
-  }
 }
 
 void Engine::EndRead() {
@@ -176,12 +159,12 @@ void Engine::LiftHold(Holds::iterator hold) {
 }
 
 void Engine::AwaitRescan(Hold& hold) {
-  hold.why = Hold::Why::kSweep;
+  hold.why = Hold::Why::kRescan;
   hold.head = kNobody;
   hold.since = rescan_;
   must_rescan_ = true;
   if (OUTBOX_MUTANT(kRewindOnSettle)) {
-    must_sweep_ = true;
+    must_rewind_ = true;
     next_read_ = std::min(next_read_, now_);
   }
 }
@@ -195,7 +178,7 @@ void Engine::EndRescanStep(std::uint32_t reached) {
   rescanning_ = false;
   for (auto it = holds_.begin(); it != holds_.end();) {
     Hold& hold = it->second;
-    if (hold.why != Hold::Why::kSweep || hold.since == rescan_) {
+    if (hold.why != Hold::Why::kRescan || hold.since == rescan_) {
       ++it;
     } else if (reached == OUTBOX_RESCAN_DONE || hold.missed != rescan_) {
       it = holds_.erase(it);
@@ -211,7 +194,7 @@ bool Engine::IsHeld(const Event& event) {
   const auto hold = holds_.find(event.key_hash);
   if (hold == holds_.end()) return false;
   // A rescan that began after the key's trouble was over meets all of its events, from the first one on.
-  if (rescan_step_ && hold->second.why == Hold::Why::kSweep && hold->second.since != rescan_) return false;
+  if (rescan_step_ && hold->second.why == Hold::Why::kRescan && hold->second.since != rescan_) return false;
   hold->second.passed = true;
   hold->second.missed = rescan_;
   return true;
@@ -239,12 +222,12 @@ void Engine::Reported(std::span<const publisher::Report> reports) {
       if (!resetting_) owed_since_ = kForever;
     }
     switch (r.outcome) {
-      case Outcome::kStored:
+      case Outcome::kAcknowledged:
         lane.proven = now_;
         event.state = State::kAcked;
         if (acked_.empty()) first_acked_ = now_;
         acked_.push_back(r.event);
-        ++counters_.stored;
+        ++counters_.acknowledged;
         broker_failures_ = 0;
         break;
       case Outcome::kUnknown:
@@ -271,7 +254,7 @@ void Engine::StartReset(bool outage) {
   if (resetting_) return;
   resetting_ = true;
   ++counters_.resets;
-  must_sweep_ = true;
+  must_rewind_ = true;
   read_is_stale_ = reserving_;
   DropQueued();
   next_read_ = now_;
@@ -294,7 +277,7 @@ void Engine::ResetDone(std::uint32_t epoch) {
     broker_failures_ = 0;
     owed_since_ = kForever;
   } else if (outage_) {
-    next_read_ += Backoff(settings_.min_backoff, settings_.max_backoff, ++broker_failures_);
+    next_read_ += backoff_.After(++broker_failures_, settings_.min_backoff, settings_.max_backoff);
     polls_ = false;
   }
   for (EventIndex e = 0; e < events_.size(); ++e) {
@@ -368,19 +351,6 @@ Engine::LaneState& Engine::LaneOf(publisher::Lane lane) {
   if (lane >= lanes_.size()) lanes_.resize(lane + 1);
   if (lanes_[lane].epoch != epoch_) lanes_[lane] = {epoch_, 0, -kForever};
   return lanes_[lane];
-}
-
-// Doubles with each failure up to the cap; jitter of up to a quarter, so that relays do not come back in step.
-Time Engine::Backoff(Time base, Time cap, std::uint32_t failures) {
-  Time wait = base;
-  for (std::uint32_t i = 1; i < failures && wait < cap; ++i) wait *= 2;
-  wait = std::min(wait, cap);
-  random_ += 0x9e3779b97f4a7c15u;  // SplitMix64
-  std::uint64_t x = random_;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-  x ^= x >> 31;
-  return wait - static_cast<Time>(x % static_cast<std::uint64_t>(wait / 4 + 1));
 }
 
 void Engine::Emit(Do what, std::span<const EventIndex> events) {

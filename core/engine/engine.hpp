@@ -18,6 +18,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "engine/backoff.hpp"
 #include "engine/settings.hpp"
 #include "outbox/plugin.h"
 #include "publisher/report.hpp"
@@ -51,7 +52,7 @@ struct Reservation {
 enum class Write : std::uint8_t { kConfirm, kFail, kRelease, kMark, kRemove };
 
 enum class Do : std::uint8_t {
-  kReserve,    // at most so many rows; sweep is OUTBOX_READ_ON, OUTBOX_REWIND or OUTBOX_RESCAN
+  kReserve,    // at most so many rows; mode is OUTBOX_READ_ON, OUTBOX_REWIND or OUTBOX_RESCAN
   kPublish,    // events, in this order, under epoch
   kReset,      // the publisher's stream to which the epoch belongs, to this epoch
   kConfirm,    // events; answer with Written
@@ -83,7 +84,7 @@ struct FailedEvent {
 
 struct Command {
   Do what;
-  std::uint32_t sweep = OUTBOX_READ_ON;
+  std::uint32_t mode = OUTBOX_READ_ON;
   std::uint32_t epoch = 0;
   BatchIndex batch = 0;
   std::uint32_t first = 0, count = 0;  // into the arguments
@@ -92,21 +93,21 @@ struct Command {
 };
 
 struct Counters {
-  std::uint64_t reserved = 0, published = 0, stored = 0, confirmed = 0, failed = 0, dead = 0, blocked = 0;
-  std::uint64_t resets = 0, sweeps = 0, sent_again = 0;  // sent_again: upper bound on duplicates caused
+  std::uint64_t reserved = 0, sent = 0, acknowledged = 0, confirmed = 0, failed = 0, dead = 0, blocked = 0;
+  std::uint64_t resets = 0, rescans = 0, sent_again = 0;  // sent_again: upper bound on duplicates caused
   std::uint64_t leases_lost = 0;
   std::uint64_t undeletable = 0;  // recorded as delivered
 
   Counters& operator+=(const Counters& other) {
     reserved += other.reserved;
-    published += other.published;
-    stored += other.stored;
+    sent += other.sent;
+    acknowledged += other.acknowledged;
     confirmed += other.confirmed;
     failed += other.failed;
     dead += other.dead;
     blocked += other.blocked;
     resets += other.resets;
-    sweeps += other.sweeps;
+    rescans += other.rescans;
     sent_again += other.sent_again;
     leases_lost += other.leases_lost;
     undeletable += other.undeletable;
@@ -171,7 +172,7 @@ class Engine {
   // REQUIRES: e was not named by kDetach, or is by a command of this turn.
   [[nodiscard]] BatchIndex BatchOf(EventIndex e) const { return events_[e].batch; }
   [[nodiscard]] std::uint32_t PositionOf(EventIndex e) const { return events_[e].position; }
-  [[nodiscard]] std::uint32_t InHand() const { return static_cast<std::uint32_t>(events_.size() - free_.size()); }
+  [[nodiscard]] std::uint32_t Outstanding() const { return static_cast<std::uint32_t>(events_.size() - free_.size()); }
   [[nodiscard]] std::uint32_t InFlight() const { return in_flight_ + static_cast<std::uint32_t>(trials_.size()); }
   [[nodiscard]] const Counters& counters() const { return counters_; }
   // Works under a lease, and until when.
@@ -268,19 +269,19 @@ class Engine {
       kRetried,  // the failed event came back and is in hand, or its trial is given up; its followers were not read
       kFailing,  // the fail write is not answered yet
       kBarrier,  // it is, but the read under way began before and may still bring followers
-      kSweep,    // settled; followers may have been passed by, and a rescan that begins after this has to find them
+      kRescan,   // settled; followers may have been passed by, and a rescan that begins after this has to find them
     } why = Why::kFailing;
     EventIndex head = 0;
     bool passed = false;       // an event of the key was dropped because of it
-    std::uint32_t since = 0;   // kSweep: the last rescan that had begun by then, which is too old
-    std::uint32_t missed = 0;  // kSweep: the rescan during which a read brought an event that was dropped
+    std::uint32_t since = 0;   // kRescan: the last rescan that had begun by then, which is too old
+    std::uint32_t missed = 0;  // kRescan: the rescan during which a read brought an event that was dropped
   };
   using Holds = std::unordered_map<std::uint64_t, Hold>;
   static constexpr EventIndex kNobody = ~EventIndex{0};
   // Of the event that stands alone in the first careful step.
   enum class Mark : std::uint8_t { kNone, kWanted, kWriting, kSet, kClearing };
   // One call under way at a time; a failed one is repeated with the same events.
-  struct Writer {
+  struct WriteSlot {
     bool busy = false;
     Time not_before = 0;
     std::uint32_t failures = 0;
@@ -296,6 +297,7 @@ class Engine {
   void FlushSettled();
   void PumpReserve();
   void PumpRescan();
+  void PacePolls(bool useful, bool crowded, bool more);
   void PumpRetirement();
 
   void EndRead();
@@ -303,7 +305,7 @@ class Engine {
   void AwaitRescan(Hold& hold);
   void EndRescanStep(std::uint32_t reached);
   [[nodiscard]] bool IsHeld(const Event& event);
-  [[nodiscard]] bool RescanWanted() const { return rescanning_ || must_rescan_ || now_ >= next_sweep_; }
+  [[nodiscard]] bool RescanWanted() const { return rescanning_ || must_rescan_ || now_ >= next_rescan_; }
   void ConfirmWritten(std::span<const std::uint8_t> kept);
   void NarrowDown();
   void RecordDelivered(EventIndex e, Kept why);
@@ -341,11 +343,10 @@ class Engine {
   [[nodiscard]] std::size_t InWindow() const;
   [[nodiscard]] bool CanReserve() const;
   [[nodiscard]] bool SkipsRetries();
-  [[nodiscard]] bool Rewinds() const { return must_sweep_ || (careful_ && !passed_over_); }
+  [[nodiscard]] bool Rewinds() const { return must_rewind_ || (careful_ && !passed_over_); }
   [[nodiscard]] Time NextRead() const;
   [[nodiscard]] bool GathersRecords() const;
   [[nodiscard]] Time ConfirmDue() const;
-  [[nodiscard]] Time Backoff(Time base, Time cap, std::uint32_t failures);
   void Emit(Do what, std::span<const EventIndex> events);
   void EmitWrite(Write what, Do command);
   // Fenced writes go under the token of their reservation: as many as have the same one, up to a batch.
@@ -357,13 +358,13 @@ class Engine {
     taken.assign(waiting.begin(), waiting.begin() + static_cast<std::ptrdiff_t>(n));
     waiting.erase(waiting.begin(), waiting.begin() + static_cast<std::ptrdiff_t>(n));
   }
-  [[nodiscard]] Writer& WriterOf(Write w) { return writers_[static_cast<std::size_t>(w)]; }
+  [[nodiscard]] WriteSlot& SlotOf(Write w) { return write_slots_[static_cast<std::size_t>(w)]; }
   [[nodiscard]] bool MarkDue() const { return mark_ == Mark::kClearing || (mark_ == Mark::kWanted && !queue_.empty()); }
   [[nodiscard]] std::vector<EventIndex>& EventsOf(Write w) { return w == Write::kConfirm ? confirming_ : releasing_; }
 
   const Settings settings_;
   Time now_ = 0;
-  std::uint64_t random_;
+  Backoff backoff_;
   Mode mode_ = Mode::kStandby;
   Time lease_until_ = 0;
   Time retire_by_ = kForever;
@@ -403,7 +404,7 @@ class Engine {
   std::deque<FailedEvent> to_fail_;
   std::vector<FailedEvent> failing_;
   Time record_began_ = 0;  // of failing_
-  Writer writers_[5];
+  WriteSlot write_slots_[5];
   // The rest of a confirm that was refused, in groups that are asked for one after the other.
   std::vector<std::vector<EventIndex>> narrowed_;
   // One row among those that go is no trouble of all; one that is alone does not show that nothing goes.
@@ -426,7 +427,7 @@ class Engine {
 
   Holds holds_;
   std::vector<std::uint64_t> barriers_;  // keys whose hold was a kBarrier since the read under way began
-  bool must_sweep_ = true;               // rewind the reading
+  bool must_rewind_ = true;              // rewind the reading
   // A rescan is a pass from the oldest row up to where the reading stands. It goes beside the reading, in steps that take
   // at most a tenth of the time. Passes are numbered, and all keys that wait for one share it.
   bool must_rescan_ = false;  // one that begins from now on
@@ -443,7 +444,7 @@ class Engine {
   bool read_is_stale_ = false;  // began before a reset: what it brings may be newer than what was dropped
   bool polls_ = false;          // next_read_ is that of an idle relay, not of a failure
   bool woken_ = false;          // during the read under way
-  Time next_read_ = 0, next_sweep_ = 0, last_read_ = 0;
+  Time next_read_ = 0, next_rescan_ = 0, last_read_ = 0;
   Time poll_gap_ = 0;
   std::uint32_t read_failures_ = 0;
 

@@ -33,7 +33,7 @@ void Engine::Fail(EventIndex e, std::int32_t error) {
   if (event.attempts + 1 >= policy.max_attempts || error == publisher::kEndsRelays) {
     failed.disposition = policy.on_exhausted;
   } else {
-    failed.retry_after = Backoff(policy.retry_backoff, policy.max_retry_backoff, event.attempts + 1);
+    failed.retry_after = backoff_.After(event.attempts + 1, policy.retry_backoff, policy.max_retry_backoff);
   }
   AwaitRecord(failed);
   if (OUTBOX_MUTANT(kOptimisticDeadLetter) && failed.disposition == OUTBOX_DEAD) return FreeKey(e);

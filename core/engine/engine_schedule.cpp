@@ -1,18 +1,10 @@
+// What to do next, given all that has happened.
 #include <algorithm>
 #include <utility>
 
 #include "engine/engine.hpp"
 
-// What to do next, given all that has happened.
-
 namespace outbox::engine {
-namespace {
-
-// Of the reads of a backlog in a row, those that bring no retries.
-constexpr std::uint32_t kMostSkipped = 9;
-
-}  // namespace
-
 void Engine::Pump() {
   CheckDeadlines();
   EndCarefulStep();
@@ -82,7 +74,7 @@ void Engine::PumpPublish() {
   if (flight.open == 0) return;
   flights_.push_back(flight);
   ++next_flight_;
-  counters_.published += flight.open;
+  counters_.sent += flight.open;
   commands_.push_back({Do::kPublish, false, epoch_, 0, first, flight.open});
 }
 
@@ -93,7 +85,7 @@ bool Engine::GathersRecords() const {
 }
 
 void Engine::PumpWrites() {
-  const auto ready = [this](Write w) { return !WriterOf(w).busy && now_ >= WriterOf(w).not_before; };
+  const auto ready = [this](Write w) { return !SlotOf(w).busy && now_ >= SlotOf(w).not_before; };
   if (ready(Write::kConfirm)) {
     if (confirming_.empty() && !narrowed_.empty()) {
       confirming_ = std::move(narrowed_.back());
@@ -109,13 +101,13 @@ void Engine::PumpWrites() {
   if (ready(Write::kFail)) {
     if (failing_.empty()) TakeUnderOneToken(to_fail_, failing_, [](const FailedEvent& f) { return f.token; });
     if (!failing_.empty()) {
-      WriterOf(Write::kFail).busy = true;
+      SlotOf(Write::kFail).busy = true;
       record_began_ = now_;
       commands_.push_back({.what = Do::kFail});
     }
   }
   if (mode_ == Mode::kActive && ready(Write::kRemove) && now_ >= next_removal_) {
-    WriterOf(Write::kRemove).busy = true;
+    SlotOf(Write::kRemove).busy = true;
     commands_.push_back({.what = Do::kRemove});
   }
   if (mark_ == Mark::kWanted && queue_.empty()) mark_ = Mark::kNone;
@@ -137,7 +129,7 @@ Time Engine::ConfirmDue() const {
 }
 
 void Engine::EmitWrite(Write what, Do command) {
-  WriterOf(what).busy = true;
+  SlotOf(what).busy = true;
   Emit(command, EventsOf(what));
 }
 
@@ -161,70 +153,9 @@ void Engine::FreeBatch(BatchIndex b) {
   commands_.push_back({.what = Do::kFreeBatch, .batch = b});
 }
 
-// Those that wait for their record count only where they are more than may: else a topic that is missing, with its events
-// in front, would keep all others waiting for as long as its failures take to record.
-std::size_t Engine::InWindow() const {
-  return InHand() - std::min<std::size_t>(AwaitingRecord(), settings_.max_awaiting_record);
-}
-
-bool Engine::CanReserve() const {
-  if (careful_ && (InHand() > 0 || mark_ == Mark::kWriting || mark_ == Mark::kClearing)) return false;
-  return mode_ == Mode::kActive && !resetting_ && !reserving_ && !cannot_record_ && to_release_.empty() &&
-         releasing_.empty() && InWindow() + settings_.batch_events <= settings_.window_events &&
-         (InHand() == 0 || bytes_ + settings_.batch_bytes() <= settings_.window_bytes);
-}
-
-void Engine::PumpReserve() {
-  if (!CanReserve() || now_ < NextRead()) return;
-  reserving_ = true;
-  if (Rewinds()) {
-    must_sweep_ = must_rescan_ = rescanning_ = false;
-    next_sweep_ = now_ + settings_.sweep_interval;
-    std::erase_if(holds_, [](const auto& hold) { return hold.second.why == Hold::Why::kSweep; });
-    ++counters_.sweeps;
-    last_read_ = now_;
-    const std::uint32_t rows = careful_ ? careful_step_ : settings_.batch_events;
-    commands_.push_back({.what = Do::kReserve, .sweep = OUTBOX_REWIND, .rows = rows});
-    return;
-  }
-  rescan_step_ = !careful_ && RescanWanted() && now_ >= next_step_;
-  if (rescan_step_) return PumpRescan();
-  last_read_ = now_;
-  skips_retries_ = SkipsRetries();
-  commands_.push_back({.what = Do::kReserve,
-                       .rows = careful_ ? careful_step_ : settings_.batch_events,
-                       .skip_retries = skips_retries_});
-}
-
-// In a backlog, while so many failures wait for their record that most retries would be dropped: looking for them takes
-// time from the rows behind. Some reads bring them all the same: among them may be others than those.
-bool Engine::SkipsRetries() {
-  const bool skips = more_ && !careful_ && AwaitingRecord() >= settings_.batch_events && skipped_ < kMostSkipped;
-  skipped_ = skips ? skipped_ + 1 : 0;
-  return skips;
-}
-
-void Engine::PumpRescan() {
-  if (!std::exchange(rescanning_, true)) {
-    must_rescan_ = false;
-    ++rescan_;
-    next_sweep_ = now_ + settings_.sweep_interval;
-    ++counters_.sweeps;
-  }
-  step_began_ = now_;
-  commands_.push_back({.what = Do::kReserve, .sweep = OUTBOX_RESCAN, .rows = settings_.batch_events});
-}
-
-// Of the reading, or of a rescan's next step, which waits for no row to come.
-Time Engine::NextRead() const {
-  if (Rewinds() || careful_) return next_read_;
-  const Time wanted = rescanning_ || must_rescan_ ? 0 : next_sweep_;
-  return std::min(next_read_, std::max(wanted, next_step_));
-}
-
 void Engine::PumpRetirement() {
   if (mode_ != Mode::kRetiring && mode_ != Mode::kLost) return;
-  if (InHand() > 0 || resetting_ || resetting_trials_ || reserving_ || WriterOf(Write::kMark).busy) return;
+  if (Outstanding() > 0 || resetting_ || resetting_trials_ || reserving_ || SlotOf(Write::kMark).busy) return;
   mode_ = Mode::kStandby;
   mark_ = Mark::kNone;
   holds_.clear();
@@ -253,13 +184,13 @@ Time Engine::NextDeadline() const {
     }
     if (now_ < next_trial_ && !(suspected_.empty() && retried_.empty())) by(next_trial_);
   }
-  const Writer& confirms = writers_[static_cast<std::size_t>(Write::kConfirm)];
+  const WriteSlot& confirms = write_slots_[static_cast<std::size_t>(Write::kConfirm)];
   if (confirming_.empty() && narrowed_.empty() && !confirms.busy) by(std::max(ConfirmDue(), confirms.not_before));
-  if (mode_ == Mode::kActive && !writers_[static_cast<std::size_t>(Write::kRemove)].busy) by(next_removal_);
+  if (mode_ == Mode::kActive && !write_slots_[static_cast<std::size_t>(Write::kRemove)].busy) by(next_removal_);
   const bool pending[] = {!confirming_.empty() || !narrowed_.empty(), !failing_.empty() || !to_fail_.empty(),
                           !releasing_.empty() || !to_release_.empty(), MarkDue()};
   for (std::size_t w = 0; w < 4; ++w) {
-    if (pending[w] && !writers_[w].busy) by(writers_[w].not_before);
+    if (pending[w] && !write_slots_[w].busy) by(write_slots_[w].not_before);
   }
   return next < kForever / 2 ? next : kForever;  // no lease, no margin before its end
 }

@@ -77,7 +77,7 @@ void Engine::PumpTrialsOf(std::deque<EventIndex>& waiting, std::size_t free_slot
   waiting.erase(waiting.begin() + static_cast<std::ptrdiff_t>(kept), waiting.begin() + static_cast<std::ptrdiff_t>(i));
   const auto count = static_cast<std::uint32_t>(arguments_.size()) - first;
   if (count == 0) return;
-  counters_.published += count;
+  counters_.sent += count;
   commands_.push_back({Do::kPublish, false, trial_epoch_, 0, first, count});
 }
 
@@ -96,11 +96,11 @@ void Engine::TrialReported(const publisher::Report& report) {
   LeaveTrial(e, true);
   trial_failures_ = 0;
   if (flights_.empty() && trials_.empty()) owed_since_ = kForever;
-  if (report.outcome == Outcome::kStored) {
+  if (report.outcome == Outcome::kAcknowledged) {
     event.state = State::kAcked;
     if (acked_.empty()) first_acked_ = now_;
     acked_.push_back(e);
-    ++counters_.stored;
+    ++counters_.acknowledged;
     return;
   }
   if (mode_ == Mode::kLost) return Drop(e);
@@ -137,7 +137,7 @@ void Engine::StartTrialReset() {
   for (const Trial& trial : trials_) {
     // Where a later event of the key is just failing, the key is held already.
     const auto hold = holds_.find(events_[trial.event].key_hash);
-    if (hold == holds_.end() || hold->second.why == Hold::Why::kSweep) HoldKey(trial.event, Hold::Why::kRetried);
+    if (hold == holds_.end() || hold->second.why == Hold::Why::kRescan) HoldKey(trial.event, Hold::Why::kRetried);
     DropBehind(trial.event);
   }
   commands_.push_back({.what = Do::kReset, .epoch = trial_epoch_ + 1});
@@ -148,9 +148,9 @@ void Engine::TrialResetDone(std::uint32_t epoch) {
   if (!resetting_trials_ || epoch != trial_epoch_ + 1) return;
   trial_epoch_ = epoch;
   resetting_trials_ = false;
-  next_trial_ = now_ + Backoff(settings_.min_backoff, settings_.max_backoff, ++trial_failures_);
+  next_trial_ = now_ + backoff_.After(++trial_failures_, settings_.min_backoff, settings_.max_backoff);
   if (!trials_.empty()) {
-    must_sweep_ = true;
+    must_rewind_ = true;
     next_read_ = std::min(next_read_, now_);
   }
   for (const Trial& trial : trials_) {
@@ -160,7 +160,7 @@ void Engine::TrialResetDone(std::uint32_t epoch) {
     Drop(trial.event);
     if (!MayHold(events_[trial.event])) continue;
     // What the read under way brings of the key may stand behind the event that is about to be read again.
-    const auto hold = holds_.try_emplace(events_[trial.event].key_hash, Hold{Hold::Why::kSweep, kNobody}).first;
+    const auto hold = holds_.try_emplace(events_[trial.event].key_hash, Hold{Hold::Why::kRescan, kNobody}).first;
     hold->second.passed = true;
   }
   trials_.clear();

@@ -28,11 +28,11 @@ bool IsFinal(outbox_code code) {
 }  // namespace
 
 void Engine::Written(Write what, outbox_code code, std::span<const std::uint8_t> kept) {
-  Writer& writer = WriterOf(what);
-  assert(writer.busy);
-  writer.busy = false;
+  WriteSlot& slot = SlotOf(what);
+  assert(slot.busy);
+  slot.busy = false;
   if (what == Write::kConfirm && code == OUTBOX_REFUSED && !OUTBOX_MUTANT(kConfirmRefusalIsOutage)) {
-    writer.failures = 0;
+    slot.failures = 0;
     return NarrowDown();
   }
   // Whoever has the shard next meets the same: a stop does not wait for a record that the storage refuses.
@@ -45,16 +45,16 @@ void Engine::Written(Write what, outbox_code code, std::span<const std::uint8_t>
   }
   if (code != OUTBOX_OK && !given_up && (what == Write::kConfirm || code != OUTBOX_LEASE_LOST)) {
     if (what == Write::kConfirm || mode_ != Mode::kLost) {
-      writer.not_before = now_ + Backoff(settings_.min_backoff, settings_.max_backoff, ++writer.failures);
+      slot.not_before = now_ + backoff_.After(++slot.failures, settings_.min_backoff, settings_.max_backoff);
       return;
     }
   }
-  writer.failures = 0;
+  slot.failures = 0;
   if (what == Write::kFail) {
     for (const FailedEvent& f : failing_) FailWritten(f, code == OUTBOX_OK);
     failing_.clear();
     if (mode_ == Mode::kActive)
-      writer.not_before = now_ + std::min(RecordRest() * (now_ - record_began_), settings_.max_record_rest);
+      slot.not_before = now_ + std::min(RecordRest() * (now_ - record_began_), settings_.max_record_rest);
   } else if (what == Write::kConfirm) {
     ConfirmWritten(kept);
   } else {
@@ -62,7 +62,7 @@ void Engine::Written(Write what, outbox_code code, std::span<const std::uint8_t>
     releasing_.clear();
   }
   if (code != OUTBOX_LEASE_LOST) return;
-  must_sweep_ = true;
+  must_rewind_ = true;
   if (lease_until_ != kForever) LeaseLost();
 }
 
@@ -128,7 +128,7 @@ void Engine::FailWritten(const FailedEvent& f, bool committed) {
 }
 
 void Engine::Removed(outbox_code code, std::uint64_t rows) {
-  WriterOf(Write::kRemove).busy = false;
+  SlotOf(Write::kRemove).busy = false;
   if (rows > 0) in_vain_ = 0;
   next_removal_ = now_ + settings_.removal_interval;
   if (last_removal_due_ > now_) next_removal_ = std::min(next_removal_, last_removal_due_);

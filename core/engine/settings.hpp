@@ -51,7 +51,7 @@ struct Settings {
   // read; but no more than the second number.
   Time record_rest = 3, max_record_rest = kSecond;
   // Even undisturbed, a rescan begins so often: an operator may have settled a blocked event.
-  Time sweep_interval = 60 * kSecond;
+  Time rescan_interval = 60 * kSecond;
   // So often the rows that the database did not let go are tried again; kForever = never.
   Time removal_interval = kForever;
   // After a failed call to the database or a failed connection to the broker.

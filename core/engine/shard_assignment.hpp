@@ -13,7 +13,7 @@
 
 namespace outbox::engine {
 
-struct ShardOrder {
+struct LeaseAction {
   enum class What : std::uint8_t {
     kWork,      // the lease under `token` lasts until `until`
     kHandOver,  // the same, and another relay is to have the shard
@@ -25,13 +25,13 @@ struct ShardOrder {
   bool news = false;  // not a renewal
 };
 
-class Membership {
+class ShardAssignment {
  public:
-  Membership(Time lease, Time poll_interval) : lease_(lease), poll_interval_(poll_interval) {}
+  ShardAssignment(Time lease, Time poll_interval) : lease_(lease), poll_interval_(poll_interval) {}
 
   // The answer to the heartbeat that was asked for at `asked`, by a clock that goes on while the machine is suspended.
   // The lease is counted from there: the answer may have taken long.
-  std::vector<ShardOrder> Answered(const Lease& lease, Time asked);
+  std::vector<LeaseAction> Answered(const Lease& lease, Time asked);
   // How long to wait before the next heartbeat.
   [[nodiscard]] Time NextBeat() const;
   [[nodiscard]] Time NextTry();  // after one that failed

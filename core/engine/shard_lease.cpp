@@ -2,7 +2,7 @@
 
 namespace outbox::engine {
 
-void Tenure::Held(std::uint64_t token, Time until, bool careful) {
+void ShardLease::Held(std::uint64_t token, Time until, bool careful) {
   if (phase_ == Phase::kStopped) return;
   const bool stopping = phase_ == Phase::kStopping;
   const bool at_work = stopping || phase_ == Phase::kHolding || phase_ == Phase::kHandingOver;
@@ -19,14 +19,14 @@ void Tenure::Held(std::uint64_t token, Time until, bool careful) {
   }
 }
 
-void Tenure::Lost() {
+void ShardLease::Lost() {
   next_ = {};
   if (phase_ != Phase::kHolding && phase_ != Phase::kHandingOver && phase_ != Phase::kStopping) return;
   if (phase_ != Phase::kStopping) phase_ = Phase::kWindingUp;
   engine_.LeaseLost();
 }
 
-bool Tenure::HandOver(std::uint64_t token, Time until) {
+bool ShardLease::HandOver(std::uint64_t token, Time until) {
   // In hand is nothing any more, or not under this lease.
   if (phase_ == Phase::kStandby) return true;
   if (token != token_) return false;
@@ -35,28 +35,28 @@ bool Tenure::HandOver(std::uint64_t token, Time until) {
   return false;
 }
 
-void Tenure::Stop(Time deadline) {
+void ShardLease::Stop(Time deadline) {
   if (phase_ != Phase::kStopping && phase_ != Phase::kStopped) WindUp(Phase::kStopping, deadline);
 }
 
-Tenure::Ended Tenure::Retired() {
+ShardLease::Ended ShardLease::Retired() {
   const Phase before = phase_;
   phase_ = before == Phase::kStopping ? Phase::kStopped : Phase::kStandby;
   if (before == Phase::kStopping) return Ended::kForGood;
   return before == Phase::kHandingOver ? Ended::kHandOver : Ended::kLease;
 }
 
-void Tenure::Resume() {
+void ShardLease::Resume() {
   if (phase_ == Phase::kStandby && next_.until > 0) Adopt(Lease(next_));
 }
 
-void Tenure::WindUp(Phase phase, Time deadline) {
+void ShardLease::WindUp(Phase phase, Time deadline) {
   phase_ = phase;
   next_ = {};
   engine_.Retire(deadline);
 }
 
-void Tenure::Adopt(const Lease& lease) {
+void ShardLease::Adopt(const Lease& lease) {
   token_ = lease.token;
   next_ = {};
   phase_ = Phase::kHolding;

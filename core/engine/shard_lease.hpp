@@ -7,9 +7,9 @@
 
 namespace outbox::engine {
 
-class Tenure {
+class ShardLease {
  public:
-  explicit Tenure(Engine& engine) : engine_(engine) {}
+  explicit ShardLease(Engine& engine) : engine_(engine) {}
 
   // The lease under `token` lasts until `until`; a new token is a new lease. `careful` (see Engine::LeaseHeld) is said
   // once of it.

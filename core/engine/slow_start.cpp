@@ -14,13 +14,13 @@ void Engine::BeCareful() {
 }
 
 void Engine::BeginCarefulStep(bool nothing_waits) {
-  careful_left_ = nothing_waits ? 0 : careful_left_ - std::min<std::uint32_t>(careful_left_, InHand());
+  careful_left_ = nothing_waits ? 0 : careful_left_ - std::min<std::uint32_t>(careful_left_, Outstanding());
   if (careful_step_ == 1 && queue_.size() == 1) mark_ = Mark::kWanted;
   careful_step_ = std::min(2 * careful_step_, settings_.batch_events);
 }
 
 void Engine::EndCarefulStep() {
-  if (InHand() > 0 || reserving_) return;
+  if (Outstanding() > 0 || reserving_) return;
   if (mark_ == Mark::kSet) mark_ = Mark::kNone;
   if (careful_ && careful_left_ == 0 && mark_ == Mark::kNone && mode_ == Mode::kActive) {
     careful_ = false;
@@ -37,22 +37,22 @@ void Engine::BreakCarefulStep(bool outage) {
 }
 
 void Engine::EmitMark() {
-  WriterOf(Write::kMark).busy = true;
+  SlotOf(Write::kMark).busy = true;
   Emit(Do::kMark, mark_ == Mark::kClearing ? std::span<const EventIndex>() : std::span(&queue_.front(), 1));
   if (mark_ == Mark::kWanted) mark_ = Mark::kWriting;
 }
 
 void Engine::Marked(outbox_code code, std::uint32_t owners) {
-  Writer& writer = WriterOf(Write::kMark);
-  assert(writer.busy);
-  writer.busy = false;
+  WriteSlot& slot = SlotOf(Write::kMark);
+  assert(slot.busy);
+  slot.busy = false;
   const bool clearing = mark_ == Mark::kClearing;
   if (code != OUTBOX_OK && code != OUTBOX_LEASE_LOST && mode_ != Mode::kLost) {
     if (!clearing) mark_ = Mark::kWanted;
-    writer.not_before = now_ + Backoff(settings_.min_backoff, settings_.max_backoff, ++writer.failures);
+    slot.not_before = now_ + backoff_.After(++slot.failures, settings_.min_backoff, settings_.max_backoff);
     return;
   }
-  writer.failures = 0;
+  slot.failures = 0;
   mark_ = Mark::kNone;
   if (code == OUTBOX_LEASE_LOST) {
     if (lease_until_ != kForever) LeaseLost();
@@ -63,7 +63,7 @@ void Engine::Marked(outbox_code code, std::uint32_t owners) {
       const EventIndex e = queue_.front();
       queue_.pop_front();
       Fail(e, publisher::kEndsRelays);
-      mark_ = Mark::kClearing;  // whoever tries it again has mended it
+      mark_ = Mark::kClearing;  // whoever tries it again has fixed it
     } else {
       mark_ = Mark::kSet;
     }

@@ -6,7 +6,7 @@
 
 namespace outbox::kafka {
 
-// kRefused only for what no state of the broker will mend: the event, its topic or the request it travelled in.
+// kRefused only for what no state of the broker will fix: the event, its topic or the request it travelled in.
 // Everything else, also what is not known here, is an outage: nothing is counted against the event.
 [[nodiscard]] publisher::Outcome OutcomeOf(rd_kafka_resp_err_t error);
 

@@ -8,12 +8,12 @@
 
 #include "kafka/broker_state.hpp"
 #include "kafka/broker_troubles.hpp"
-#include "kafka/producer_disposal.hpp"
 #include "kafka/errors.hpp"
 #include "kafka/logins.hpp"
 #include "kafka/may_produce.hpp"
-#include "kafka/record_router.hpp"
+#include "kafka/producer_disposal.hpp"
 #include "kafka/record.hpp"
+#include "kafka/record_router.hpp"
 #include "kafka/topic_cache.hpp"
 #include "kafka/trial_sender.hpp"
 #include "util/thread.hpp"
@@ -33,7 +33,7 @@ constexpr auto kPurgeAgain = 100ms;
 constexpr auto kIdleWait = 1s;
 constexpr auto kProbeInterval = 500ms;
 constexpr auto kProbeTimeout = 200ms;
-constexpr auto kLastRites = 2s;
+constexpr auto kDestroyTimeout = 2s;
 // A broker that closed a connection, as it does when its login is too old, takes another within this time.
 constexpr auto kReconnects = 1s;
 
@@ -59,11 +59,11 @@ class KafkaPublisher final : public publisher::Publisher {
         logger_(std::move(logger)),
         state_(listener),
         producer_(std::move(producer)),
-        directory_([this] { return CurrentProducer(); }, settings_, logger_),
-        events_(publisher::StartThread("kafka-events", [this] { Run(); })) {}
+        topic_cache_([this] { return CurrentProducer(); }, settings_, logger_),
+        events_(util::StartThread("kafka-events", [this] { Run(); })) {}
 
   ~KafkaPublisher() override {
-    directory_.Cancel();
+    topic_cache_.Cancel();
     {
       const std::lock_guard lock(mutex_);
       stop_ = true;
@@ -73,14 +73,14 @@ class KafkaPublisher final : public publisher::Publisher {
     trials_.Stop();
     producer_->StopSending();
     producer_->Purge();
-    burial_.Bury(std::move(producer_));
-    if (!burial_.Wait(kLastRites)) {
-      logger_->warn("librdkafka has not ended its threads within {} s; leaving them", kLastRites / 1s);
+    disposal_.Dispose(std::move(producer_));
+    if (!disposal_.Wait(kDestroyTimeout)) {
+      logger_->warn("librdkafka has not ended its threads within {} s; leaving them", kDestroyTimeout / 1s);
     }
   }
 
   Status Prepare(publisher::PreparedBatch& batch, Millis timeout) override;
-  void Cancel() override { directory_.Cancel(); }
+  void Cancel() override { topic_cache_.Cancel(); }
   void Publish(const publisher::PreparedBatch& batch, std::span<const publisher::Outgoing> records,
                std::uint32_t epoch) override;
 
@@ -137,7 +137,7 @@ class KafkaPublisher final : public publisher::Publisher {
   publisher::PublisherListener& listener_;
   const std::shared_ptr<spdlog::logger> logger_;
   BrokerState state_;
-  Burial burial_;
+  ProducerDisposal disposal_;
 
   mutable std::mutex mutex_;
   std::shared_ptr<Producer> producer_;  // never null while the events thread runs
@@ -149,13 +149,13 @@ class KafkaPublisher final : public publisher::Publisher {
   // The largest request that every topic takes.
   std::atomic<std::int64_t> max_batch_bytes_{kBatchBytes};
 
-  TopicDirectory directory_;
-  TrialSender trials_{settings_, directory_, burial_, listener_, logger_};
-  Preparer preparer_{directory_, settings_.headers};  // [reader]
-  BrokerTroubles troubles_{logger_};                  // [events]
-  Logins logins_{settings_};                          // [events]
-  TryGap write_gap_;                                  // [events] between producers while none may write
-  bool only_lost_ = false;                            // [events] the newest trouble is a connection that was closed
+  TopicCache topic_cache_;
+  TrialSender trials_{settings_, topic_cache_, disposal_, listener_, logger_};
+  RecordRouter router_{topic_cache_, settings_.headers};  // [reader]
+  BrokerTroubles troubles_{logger_};                      // [events]
+  Logins logins_{settings_};                              // [events]
+  TryGap write_gap_;                                      // [events] between producers while none may write
+  bool only_lost_ = false;                                // [events] the newest trouble is a connection that was closed
   std::optional<Clock::time_point> doubted_;  // [events] since then no broker is connected, and nothing else is known
   std::string unreachable_;                   // [events] as last reported
   std::string all_down_;                      // [events] what librdkafka said of that
@@ -167,13 +167,13 @@ class KafkaPublisher final : public publisher::Publisher {
 
 Status KafkaPublisher::Prepare(publisher::PreparedBatch& batch, Millis timeout) {
   if (state_.Is(Need::kWrites)) return {OUTBOX_UNAVAILABLE, state_.reason()};
-  Status prepared = preparer_.Prepare(batch, Clock::now() + timeout);
+  Status prepared = router_.Prepare(batch, Clock::now() + timeout);
   if (prepared.code() == OUTBOX_UNAVAILABLE) {
     const std::string trouble = state_.trouble();
     state_.Lacks(Need::kAnswers, prepared.text());
     return trouble.empty() ? prepared : Status(OUTBOX_UNAVAILABLE, "Kafka does not answer: " + trouble);
   }
-  if (const auto limit = static_cast<std::int64_t>(std::min<std::uint64_t>(directory_.smallest_limit(), kBatchBytes));
+  if (const auto limit = static_cast<std::int64_t>(std::min<std::uint64_t>(topic_cache_.smallest_limit(), kBatchBytes));
       limit < max_batch_bytes_.load()) {
     // A request that is larger than its topic takes is refused as a whole, however small the events in it.
     max_batch_bytes_.store(limit);
@@ -188,7 +188,7 @@ void KafkaPublisher::Publish(const publisher::PreparedBatch& batch, std::span<co
                              std::uint32_t epoch) {
   if (publisher::IsTrial(epoch)) return trials_.Send(batch, records, epoch);
   const std::shared_ptr<Producer> producer = CurrentProducer();
-  const std::shared_ptr<const Lanes> lanes = directory_.lanes();
+  const std::shared_ptr<const Lanes> lanes = topic_cache_.lanes();
   std::size_t done = 0;
   rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR_NO_ERROR;
   producer->outstanding.fetch_add(static_cast<std::int64_t>(records.size()), std::memory_order_relaxed);
@@ -202,7 +202,7 @@ void KafkaPublisher::Publish(const publisher::PreparedBatch& batch, std::span<co
                     Pack(records[done].event, epoch));
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR) continue;
     broken_.store(true);
-    if (IsAboutTopic(error)) directory_.Doubt(lanes->topics[topic]);
+    if (IsAboutTopic(error)) topic_cache_.Invalidate(lanes->topics[topic]);
     break;
   }
   if (done == records.size()) return;
@@ -266,13 +266,13 @@ void KafkaPublisher::TakeReports(Producer& producer, rd_kafka_event_t* event) {
       Outcome outcome = Outcome::kUnknown;
       if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
         outcome = OutcomeOf(message->err);
-        if (IsAboutTopic(message->err)) directory_.Doubt(rd_kafka_topic_name(message->rkt));
+        if (IsAboutTopic(message->err)) topic_cache_.Invalidate(rd_kafka_topic_name(message->rkt));
         if (IsTooLarge(message->err)) too_large.Add(*message);
       } else if (message->offset >= 0) {
         // Without an offset the library has only concluded that the record must be there.
-        outcome = Outcome::kStored;
+        outcome = Outcome::kAcknowledged;
       }
-      if (outcome == Outcome::kStored) {
+      if (outcome == Outcome::kAcknowledged) {
         stored = true;
         if (!troubles_.empty()) troubles_.Answered(rd_kafka_message_broker_id(message));
       } else {
@@ -420,10 +420,10 @@ void KafkaPublisher::CarryOutReset(std::uint32_t epoch) {
     const std::lock_guard lock(mutex_);
     producer_ = fresh;
   }
-  burial_.Bury(std::move(old));
+  disposal_.Dispose(std::move(old));
   if (!all_in) {
     // What got no report may still be read by a broker's thread: the payloads must stay until it has ended.
-    while (!burial_.Wait(kPurgeAgain)) {
+    while (!disposal_.Wait(kPurgeAgain)) {
       if (Stopping()) return;
     }
   }
@@ -483,14 +483,21 @@ void KafkaPublisher::Probe(const Producer& producer) {
 
 }  // namespace
 
-Result<std::unique_ptr<publisher::Publisher>> MakeKafkaPublisher(Settings settings, publisher::PublisherListener& listener,
-                                                               std::shared_ptr<spdlog::logger> logger) {
+Result<std::unique_ptr<publisher::Publisher>> MakeKafkaPublisher(Settings settings,
+                                                                 publisher::PublisherListener& listener,
+                                                                 std::shared_ptr<spdlog::logger> logger) {
   settings.properties = settings.Now();
   auto gate = std::make_shared<ConnectGate>(settings);
   auto producer = Producer::Make(settings, kBatchBytes, logger, gate);
   if (!producer.ok()) return producer.status();
   return std::unique_ptr<publisher::Publisher>(std::make_unique<KafkaPublisher>(
       std::move(settings), std::move(gate), std::move(*producer), listener, std::move(logger)));
+}
+
+publisher::PublisherFactory MakeKafkaPublishers(const config::Config& config, std::shared_ptr<spdlog::logger> logger) {
+  return [settings = ToSettings(config), logger = std::move(logger)](publisher::PublisherListener& listener) {
+    return MakeKafkaPublisher(settings, listener, logger);
+  };
 }
 
 }  // namespace outbox::kafka

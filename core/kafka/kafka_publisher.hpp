@@ -18,7 +18,11 @@ namespace outbox::kafka {
 // Does no waiting: whether a broker answers is told through the listener, which must outlive the publisher.
 // OUTBOX_BAD_CONFIG for properties that librdkafka refuses, in its words.
 [[nodiscard]] Result<std::unique_ptr<publisher::Publisher>> MakeKafkaPublisher(Settings settings,
-                                                                             publisher::PublisherListener& listener,
-                                                                             std::shared_ptr<spdlog::logger> logger);
+                                                                               publisher::PublisherListener& listener,
+                                                                               std::shared_ptr<spdlog::logger> logger);
+
+// Makes publishers from /publisher and what belongs to it in /relay.
+[[nodiscard]] publisher::PublisherFactory MakeKafkaPublishers(const config::Config& config,
+                                                              std::shared_ptr<spdlog::logger> logger);
 
 }  // namespace outbox::kafka

@@ -34,7 +34,7 @@ class Producer {
   [[nodiscard]] rd_kafka_t* handle() const { return handle_.get(); }
   [[nodiscard]] std::int64_t max_batch_bytes() const { return max_batch_bytes_; }
 
-  // [engine] The topic's handle, made at first use. `index` is the topic's number in the directory.
+  // [engine] The topic's handle, made at first use. `index` is the topic's number in the topic_cache.
   [[nodiscard]] rd_kafka_topic_t* TopicOf(std::size_t index, const std::string& name);
 
   // [any] One of the topics that it has a handle of, or nullptr.

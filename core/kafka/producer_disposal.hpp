@@ -12,10 +12,10 @@ namespace outbox::kafka {
 
 // rd_kafka_destroy joins broker threads. That takes milliseconds, or as long as a name server does not answer: too
 // long for a stop within shutdown_timeout, so the threads that wait for it are detached and may outlive this.
-class Burial {
+class ProducerDisposal {
  public:
   // [any] The producer is destroyed on a thread of its own, once nobody else uses it any more.
-  void Bury(std::shared_ptr<Producer> producer);
+  void Dispose(std::shared_ptr<Producer> producer);
 
   // True when all that was buried is destroyed.
   [[nodiscard]] bool Wait(std::chrono::milliseconds timeout);

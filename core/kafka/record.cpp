@@ -14,8 +14,8 @@ rd_kafka_resp_err_t Produce(rd_kafka_t* handle, rd_kafka_topic_t* topic, std::in
     rd_kafka_header_add(headers.get(), name.data(), static_cast<ssize_t>(name.size()), raw.data,
                         static_cast<ssize_t>(raw.size));
   };
-  add(publisher::kEventIdHeader, event.event_id);
-  add(publisher::kEventTypeHeader, event.event_type);
+  add(kEventIdHeader, event.event_id);
+  add(kEventTypeHeader, event.event_type);
   for (publisher::Header h; own.Next(h);) add(h.name, h.value);
 
   const outbox_bytes key = Raw(event.aggregate_id);

@@ -7,7 +7,7 @@
 
 namespace outbox::kafka {
 
-Status Preparer::Prepare(publisher::PreparedBatch& batch, Clock::time_point deadline) {
+Status RecordRouter::Prepare(publisher::PreparedBatch& batch, Clock::time_point deadline) {
   std::vector<std::string_view> names;
   std::unordered_map<std::string_view, std::uint32_t> numbers;
   std::vector<std::uint32_t> topic_of(batch.batch.size());
@@ -23,13 +23,13 @@ Status Preparer::Prepare(publisher::PreparedBatch& batch, Clock::time_point dead
   }
 
   std::vector<Topic*> topics;
-  if (Status looked = directory_.Look(names, deadline, topics, batch.drain_first); !looked.ok()) return looked;
+  if (Status looked = topic_cache_.Look(names, deadline, topics, batch.drain_first); !looked.ok()) return looked;
   batch.events.assign(batch.batch.size(), publisher::Prepared{});
   for (std::size_t i = 0; i < batch.events.size(); ++i) Judge(batch, i, *topics[topic_of[i]], deadline);
   return {};
 }
 
-void Preparer::Judge(publisher::PreparedBatch& batch, std::size_t i, Topic& topic, Clock::time_point deadline) {
+void RecordRouter::Judge(publisher::PreparedBatch& batch, std::size_t i, Topic& topic, Clock::time_point deadline) {
   publisher::Prepared& prepared = batch.events[i];
   const auto refuse = [&](publisher::Refusal refusal) {
     prepared.refusal = static_cast<std::int32_t>(batch.refusals.size());
@@ -45,8 +45,8 @@ void Preparer::Judge(publisher::PreparedBatch& batch, std::size_t i, Topic& topi
     prepared.headers_size = static_cast<std::uint32_t>(batch.packed_headers.size()) - prepared.headers_at;
   }
   const auto own = std::string_view(batch.packed_headers).substr(prepared.headers_at, prepared.headers_size);
-  const std::uint64_t size = RecordBatchSize(event, own);
-  if (size > topic.max_bytes && size > directory_.FreshLimit(event.topic, topic, deadline)) {
+  const std::uint64_t size = BatchBytes(event, own);
+  if (size > topic.max_bytes && size > topic_cache_.FreshLimit(event.topic, topic, deadline)) {
     return refuse({"too_large", "the record has " + std::to_string(size) + " bytes (key, value and headers, before " +
                                     "compression), the topic \"" + std::string(event.topic) + "\" takes " +
                                     std::to_string(topic.max_bytes) + "; raise its max.message.bytes"});
@@ -55,7 +55,7 @@ void Preparer::Judge(publisher::PreparedBatch& batch, std::size_t i, Topic& topi
   prepared.lane = topic.lanes[static_cast<std::size_t>(ChoosePartition(event.aggregate_id, topic))];
 }
 
-std::int32_t Preparer::ChoosePartition(const Bytes& key, Topic& topic) {
+std::int32_t RecordRouter::ChoosePartition(const Bytes& key, Topic& topic) {
   const std::size_t count = topic.lanes.size();
   if (key) {
     // With a key the function looks at nothing else, and an empty key is a key.

@@ -10,10 +10,10 @@
 namespace outbox::kafka {
 
 // [reader]
-class Preparer {
+class RecordRouter {
  public:
-  Preparer(TopicDirectory& directory, publisher::HeaderValues headers)
-      : directory_(directory), headers_(headers), random_(std::random_device{}()) {}
+  RecordRouter(TopicCache& topic_cache, publisher::HeaderValues headers)
+      : topic_cache_(topic_cache), headers_(headers), random_(std::random_device{}()) {}
 
   // Fills all of the batch but the events themselves. OUTBOX_UNAVAILABLE, OUTBOX_CANCELLED: nothing is known.
   [[nodiscard]] Status Prepare(publisher::PreparedBatch& batch, Clock::time_point deadline);
@@ -22,7 +22,7 @@ class Preparer {
   void Judge(publisher::PreparedBatch& batch, std::size_t i, Topic& topic, Clock::time_point deadline);
   std::int32_t ChoosePartition(const Bytes& key, Topic& topic);
 
-  TopicDirectory& directory_;
+  TopicCache& topic_cache_;
   const publisher::HeaderValues headers_;
   std::mt19937 random_;
 };

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <string_view>
 
+#include "kafka/property_policy.hpp"
 #include "kafka/tls_files.hpp"
 #include "util/shortage.hpp"
 
@@ -18,27 +19,6 @@ constexpr std::int64_t kNoMessageLimit = 1'000'000'000;
 
 constexpr std::int64_t kFirstReconnect = 100;     // ms; librdkafka's own default
 constexpr std::int64_t kLongestReconnect = 1000;  // ms; ten seconds if left to librdkafka
-
-struct Ours {
-  std::string_view name;
-  std::string_view why;
-};
-
-constexpr std::array kOurs = {
-    Ours{"enable.idempotence", "without it a retried request overtakes or doubles"},
-    Ours{"enable.gapless.guarantee", "without it later events overtake one that is refused"},
-    Ours{"acks", "an event leaves the outbox when all in-sync replicas have it"},
-    Ours{"request.required.acks", "an event leaves the outbox when all in-sync replicas have it"},
-    Ours{"message.timeout.ms", "a timeout lets younger events overtake; set relay.delivery_timeout instead"},
-    Ours{"delivery.timeout.ms", "a timeout lets younger events overtake; set relay.delivery_timeout instead"},
-    Ours{"max.in.flight", "set publisher.strict to have one request in flight"},
-    Ours{"max.in.flight.requests.per.connection", "set publisher.strict to have one request in flight"},
-    Ours{"queue.buffering.max.messages", "set relay.max_in_flight_events instead"},
-    Ours{"queue.buffering.max.kbytes", "set relay.max_in_flight_bytes instead"},
-    Ours{"queuing.strategy", "records go out in the order of the outbox"},
-    Ours{"partitioner", "the relay chooses partitions as Java clients do (murmur2 of the key)"},
-    Ours{"transactional.id", "the relay does not use transactions"},
-};
 
 Status Set(rd_kafka_conf_t* conf, const std::string& name, const std::string& value) {
   std::array<char, 512> text{};
@@ -63,16 +43,10 @@ std::int64_t Number(const std::map<std::string, std::string>& properties, const 
   return value;
 }
 
-}  // namespace
-
-namespace {
-
 Result<ConfPtr> MakeConf(const Settings& settings, const std::map<std::string, std::string>& kind) {
-  for (const auto& [name, why] : kOurs) {
-    if (settings.properties.contains(std::string(name))) {
-      return Status(OUTBOX_BAD_CONFIG, "publisher.kafka: \"" + std::string(name) +
-                                           "\" is set by the relay and must be " + "left out: " + std::string(why));
-    }
+  for (const auto& [name, value] : settings.properties) {
+    if (const auto why = WhyRefused(name))
+      return Status(OUTBOX_BAD_CONFIG, "publisher.kafka: \"" + name + "\" must be left out: " + *why);
   }
   ConfPtr conf(rd_kafka_conf_new());
   const std::map<std::string, std::string> defaults = {
@@ -108,6 +82,19 @@ Result<ConfPtr> MakeConf(const Settings& settings, const std::map<std::string, s
 }
 
 }  // namespace
+
+Settings ToSettings(const config::Config& config) {
+  const config::Publisher& publisher = config.publisher;
+  return {.properties = publisher.kafka,
+          .strict = publisher.strict,
+          .window_events = config.relay.max_in_flight_events,
+          .window_bytes = config.relay.max_in_flight_bytes,
+          .delivery_timeout = config.relay.delivery_timeout,
+          .headers = publisher.strict_headers ? publisher::HeaderValues::kStrict : publisher::HeaderValues::kAsText,
+          .properties_now = publisher.kafka_now,
+          .secret_problems = [secrets = publisher.secrets] { return secrets->TakeProblems(); },
+          .clean = [secrets = publisher.secrets](std::string_view text) { return secrets->Clean(text); }};
+}
 
 Result<ConfPtr> MakeProducerConf(const Settings& settings, std::int64_t max_batch_bytes) {
   const std::int64_t batch_bytes =

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "config/config.hpp"
 #include "kafka/rdkafka.hpp"
 #include "publisher/headers.hpp"
 #include "util/status.hpp"
@@ -21,7 +22,7 @@ namespace outbox::kafka {
 using Properties = std::map<std::string, std::string>;
 
 struct Settings {
-  // librdkafka's own, as the user wrote them. core/config has refused what executes code or switches checks off.
+  // librdkafka's own, as the user wrote them. kafka/property_policy.hpp has judged them.
   Properties properties;
   // One request in flight per connection.
   bool strict = false;
@@ -49,6 +50,9 @@ struct Settings {
   }
   [[nodiscard]] std::string Clean(std::string_view text) const { return clean ? clean(text) : std::string(text); }
 };
+
+// What the configuration says, with the secrets as they are at each reading.
+[[nodiscard]] Settings ToSettings(const config::Config& config);
 
 // A batch of this size goes into one request, unless the user or a topic's own limit says less.
 inline constexpr std::int64_t kBatchBytes = 1'000'000;

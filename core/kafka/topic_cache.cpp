@@ -9,6 +9,7 @@
 #include "kafka/errors.hpp"
 #include "kafka/topic_creator.hpp"
 #include "kafka/topic_limits.hpp"
+#include "outbox/record_rules.hpp"
 
 namespace outbox::kafka {
 
@@ -60,23 +61,7 @@ std::int32_t BrokerFor(const rd_kafka_metadata_t& answer) {
 
 }  // namespace
 
-std::optional<std::string> BadTopicName(std::string_view name) {
-  if (name.empty()) return "the topic is empty";
-  if (name.size() > 249) return "the topic's name has " + std::to_string(name.size()) + " bytes, Kafka takes 249";
-  const auto allowed = [](unsigned char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
-           c == '-';
-  };
-  if (!std::all_of(name.begin(), name.end(), allowed)) {
-    return "the topic's name holds something else than letters, digits, \".\", \"_\" and \"-\"";
-  }
-  if (name == "." || name == "..") return "a topic cannot be named \"" + std::string(name) + "\"";
-  if (name.starts_with("__")) return "topics that begin with \"__\" are Kafka's own";
-  return std::nullopt;
-}
-
-TopicDirectory::TopicDirectory(CurrentProducer producer, const Settings& settings,
-                               std::shared_ptr<spdlog::logger> logger)
+TopicCache::TopicCache(CurrentProducer producer, const Settings& settings, std::shared_ptr<spdlog::logger> logger)
     : producer_(std::move(producer)),
       settings_(settings),
       user_limit_(MaxMessageBytes(settings)),
@@ -84,10 +69,10 @@ TopicDirectory::TopicDirectory(CurrentProducer producer, const Settings& setting
       logger_(std::move(logger)),
       next_refresh_(Clock::now() + refresh_interval_) {}
 
-Status TopicDirectory::Look(std::span<const std::string_view> names, Clock::time_point deadline,
-                            std::vector<Topic*>& found, bool& moved) {
+Status TopicCache::Look(std::span<const std::string_view> names, Clock::time_point deadline, std::vector<Topic*>& found,
+                        bool& moved) {
   const auto now = Clock::now();
-  TakeDoubts();
+  TakeInvalidated();
   if (now >= next_refresh_) RefreshAll(now, moved);
   Names wanted;
   for (const std::string_view name : names) {
@@ -106,7 +91,7 @@ Status TopicDirectory::Look(std::span<const std::string_view> names, Clock::time
   return {};
 }
 
-Status TopicDirectory::Learn(Names names, Clock::time_point deadline, bool& moved) {
+Status TopicCache::Learn(Names names, Clock::time_point deadline, bool& moved) {
   Names usable;
   std::erase_if(names, [&](const std::string& name) {
     const auto bad = BadTopicName(name);
@@ -148,12 +133,12 @@ Status TopicDirectory::Learn(Names names, Clock::time_point deadline, bool& move
   return {};
 }
 
-bool TopicDirectory::IsMissing(const std::string& name) const {
+bool TopicCache::IsMissing(const std::string& name) const {
   const auto known = topics_.find(name);
   return known != topics_.end() && known->second.refusal && known->second.refusal->reason == kUnknownTopic;
 }
 
-void TopicDirectory::RefreshAll(Clock::time_point now, bool& moved) {
+void TopicCache::RefreshAll(Clock::time_point now, bool& moved) {
   Names names;
   for (auto& [name, topic] : topics_) {
     if (topic.refusal) continue;
@@ -180,7 +165,7 @@ void TopicDirectory::RefreshAll(Clock::time_point now, bool& moved) {
   AskLimits(names, kLongestSlice);
 }
 
-rd_kafka_resp_err_t TopicDirectory::Ask(const Names& names, milliseconds timeout, Answers& answers) {
+rd_kafka_resp_err_t TopicCache::Ask(const Names& names, milliseconds timeout, Answers& answers) {
   const auto end = Clock::now() + timeout;
   const std::shared_ptr<Producer> producer = producer_();
   const bool all = names.size() > kManyNames;
@@ -205,7 +190,7 @@ rd_kafka_resp_err_t TopicDirectory::Ask(const Names& names, milliseconds timeout
   return answers.raw.empty() ? error : RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
-void TopicDirectory::AskForCreations(const Names& names, milliseconds timeout) {
+void TopicCache::AskForCreations(const Names& names, milliseconds timeout) {
   if (!MayCreateTopics(settings_)) return;
   const auto now = Clock::now();
   Names due;
@@ -218,7 +203,7 @@ void TopicDirectory::AskForCreations(const Names& names, milliseconds timeout) {
   if (!due.empty()) AskForCreation(settings_, due, std::min<milliseconds>(timeout, kCreationTimeout));
 }
 
-bool TopicDirectory::Take(const rd_kafka_metadata_topic_t* said, const std::string& name, bool& moved) {
+bool TopicCache::Take(const rd_kafka_metadata_topic_t* said, const std::string& name, bool& moved) {
   if (said == nullptr) return false;
   switch (said->err) {
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
@@ -236,7 +221,7 @@ bool TopicDirectory::Take(const rd_kafka_metadata_topic_t* said, const std::stri
   }
 }
 
-void TopicDirectory::SetPartitions(const std::string& name, std::size_t count, bool& moved) {
+void TopicCache::SetPartitions(const std::string& name, std::size_t count, bool& moved) {
   Topic& topic = topics_[name];
   topic.refusal.reset();
   topic.until = Clock::time_point::max();
@@ -261,13 +246,13 @@ void TopicDirectory::SetPartitions(const std::string& name, std::size_t count, b
   lanes_ = std::move(lanes);
 }
 
-void TopicDirectory::Refuse(const std::string& name, publisher::Refusal refusal) {
+void TopicCache::Refuse(const std::string& name, publisher::Refusal refusal) {
   Topic& topic = topics_[name];
   topic.refusal = std::move(refusal);
   topic.until = Clock::now() + kRefusalKept;
 }
 
-void TopicDirectory::AskLimits(const Names& names, milliseconds timeout) {
+void TopicCache::AskLimits(const Names& names, milliseconds timeout) {
   const std::shared_ptr<Producer> producer = producer_();
   const auto [limits, denied] = AskTopicLimits(producer->handle(), broker_, names, timeout);
   if (!denied.empty() && !std::exchange(warned_of_limits_, true)) {
@@ -289,17 +274,17 @@ void TopicDirectory::AskLimits(const Names& names, milliseconds timeout) {
   }
 }
 
-std::uint64_t TopicDirectory::FreshLimit(std::string_view name, Topic& topic, Clock::time_point deadline) {
+std::uint64_t TopicCache::FreshLimit(std::string_view name, Topic& topic, Clock::time_point deadline) {
   if (topic.limit_until <= Clock::now()) AskLimits({std::string(name)}, std::min(kLongestSlice, Left(deadline)));
   return topic.max_bytes;
 }
 
-void TopicDirectory::TakeDoubts() {
-  std::vector<std::string> doubts;
+void TopicCache::TakeInvalidated() {
+  std::vector<std::string> invalidated;
   std::vector<Size> sizes;
   {
     const std::lock_guard lock(mutex_);
-    doubts.swap(doubts_);
+    invalidated.swap(invalidated_);
     sizes.swap(sizes_);
   }
   for (const auto& [name, bytes, stored] : sizes) {
@@ -309,39 +294,39 @@ void TopicDirectory::TakeDoubts() {
     if (stored && bytes >= refused) refused = 0;  // the limit was raised
     if (!stored && (refused == 0 || bytes < refused)) refused = bytes;
   }
-  for (const std::string& name : doubts) {
+  for (const std::string& name : invalidated) {
     const auto known = topics_.find(name);
     if (known != topics_.end()) known->second.until = Clock::time_point::min();
   }
 }
 
-void TopicDirectory::Forget(Clock::time_point now) {
+void TopicCache::Forget(Clock::time_point now) {
   if (topics_.size() < kManyTopics) return;
   std::erase_if(topics_, [now](const auto& topic) { return topic.second.lanes.empty() && topic.second.until <= now; });
 }
 
-void TopicDirectory::Cancel() {
+void TopicCache::Cancel() {
   const std::lock_guard lock(mutex_);
   cancelled_ = true;
   cancel_.notify_all();
 }
 
-bool TopicDirectory::Pause(milliseconds time) {
+bool TopicCache::Pause(milliseconds time) {
   std::unique_lock lock(mutex_);
   return !cancel_.wait_for(lock, time, [this] { return cancelled_; });
 }
 
-void TopicDirectory::Doubt(const std::string& name) {
+void TopicCache::Invalidate(const std::string& name) {
   const std::lock_guard lock(mutex_);
-  if (std::find(doubts_.begin(), doubts_.end(), name) == doubts_.end()) doubts_.push_back(name);
+  if (std::find(invalidated_.begin(), invalidated_.end(), name) == invalidated_.end()) invalidated_.push_back(name);
 }
 
-void TopicDirectory::NoteSize(const std::string& name, std::uint64_t bytes, bool stored) {
+void TopicCache::NoteSize(const std::string& name, std::uint64_t bytes, bool stored) {
   const std::lock_guard lock(mutex_);
   sizes_.push_back({name, bytes, stored});
 }
 
-std::shared_ptr<const Lanes> TopicDirectory::lanes() const {
+std::shared_ptr<const Lanes> TopicCache::lanes() const {
   const std::lock_guard lock(mutex_);
   return lanes_;
 }

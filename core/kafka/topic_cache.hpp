@@ -28,13 +28,13 @@ using Clock = std::chrono::steady_clock;
 struct Topic {
   std::optional<publisher::Refusal> refusal;  // nothing may be sent to it
   std::vector<publisher::Lane> lanes;         // by partition
-  std::uint64_t max_bytes = 0;              // of a record batch with one record in it
-  std::uint64_t refused_bytes = 0;          // such a batch was refused as too large; 0 = none was
-  Clock::time_point limit_until;            // do not refuse by that limit later without asking again
-  std::size_t next_partition = 0;           // for records without a key
-  Clock::time_point until;                  // ask again from then on
-  Clock::time_point used;                   // when an event last named it
-  Clock::time_point next_creation;          // do not ask the broker to create it before
+  std::uint64_t max_bytes = 0;                // of a record batch with one record in it
+  std::uint64_t refused_bytes = 0;            // such a batch was refused as too large; 0 = none was
+  Clock::time_point limit_until;              // do not refuse by that limit later without asking again
+  std::size_t next_partition = 0;             // for records without a key
+  Clock::time_point until;                    // ask again from then on
+  Clock::time_point used;                     // when an event last named it
+  Clock::time_point next_creation;            // do not ask the broker to create it before
 };
 
 // Where lanes lead to. Grows only; a copy of the pointers is a consistent view for the engine's thread.
@@ -47,13 +47,10 @@ struct Lanes {
   std::vector<std::string> topics;
 };
 
-// Why Kafka can have no topic of this name; nothing where it can.
-[[nodiscard]] std::optional<std::string> BadTopicName(std::string_view name);
-
-class TopicDirectory {
+class TopicCache {
  public:
   using CurrentProducer = std::function<std::shared_ptr<Producer>()>;
-  TopicDirectory(CurrentProducer producer, const Settings& settings, std::shared_ptr<spdlog::logger> logger);
+  TopicCache(CurrentProducer producer, const Settings& settings, std::shared_ptr<spdlog::logger> logger);
 
   // [reader] Finds each of the names, in their order; pointers stay good until the next call. `moved`: a topic has
   // another number of partitions than when it was last looked at. OUTBOX_UNAVAILABLE, OUTBOX_CANCELLED.
@@ -65,7 +62,7 @@ class TopicDirectory {
   // [any]
   void Cancel();
   // [any] The broker has said something that does not fit what is known of the topic: ask again.
-  void Doubt(const std::string& name);
+  void Invalidate(const std::string& name);
 
   // [any] A record batch of this size, with one record in it, was refused by the topic as too large, or was stored.
   void NoteSize(const std::string& name, std::uint64_t bytes, bool stored);
@@ -98,7 +95,7 @@ class TopicDirectory {
   void SetPartitions(const std::string& name, std::size_t count, bool& moved);
   void Refuse(const std::string& name, publisher::Refusal refusal);
   void AskLimits(const Names& names, std::chrono::milliseconds timeout);
-  void TakeDoubts();
+  void TakeInvalidated();
   void Forget(Clock::time_point now);
   // False = cancelled.
   [[nodiscard]] bool Pause(std::chrono::milliseconds time);
@@ -124,7 +121,7 @@ class TopicDirectory {
   mutable std::mutex mutex_;
   std::condition_variable cancel_;
   bool cancelled_ = false;
-  std::vector<std::string> doubts_;
+  std::vector<std::string> invalidated_;
   std::vector<Size> sizes_;
   std::shared_ptr<const Lanes> lanes_ = std::make_shared<Lanes>();
 };

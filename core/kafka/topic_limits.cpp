@@ -10,15 +10,6 @@
 namespace outbox::kafka {
 namespace {
 
-// A length as Kafka writes it: zigzag, seven bits a byte.
-std::uint64_t VarintSize(std::uint64_t length) {
-  std::uint64_t size = 1;
-  for (std::uint64_t v = length << 1; v >= 0x80; v >>= 7) ++size;
-  return size;
-}
-
-std::uint64_t FieldSize(const Bytes& bytes) { return bytes ? VarintSize(bytes->size()) + bytes->size() : 1; }
-
 void TakeLimit(const rd_kafka_ConfigResource_t* resource, TopicLimits& limits) {
   const auto error = rd_kafka_ConfigResource_error(resource);
   if (error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED || error == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED)
@@ -69,19 +60,13 @@ TopicLimits AskTopicLimits(rd_kafka_t* handle, std::int32_t broker, const std::v
   return limits;
 }
 
-std::uint64_t RecordBatchSize(const Event& event, std::string_view packed_headers) {
-  constexpr std::uint64_t kBatchHeader = 61;
-  // Attributes, timestamp delta and offset delta of the first record of a batch.
-  std::uint64_t size = 3 + FieldSize(event.aggregate_id) + FieldSize(event.payload);
-  const auto header = [&size](std::string_view name, const Bytes& value) {
-    size += FieldSize(name) + FieldSize(value);
-  };
-  header(publisher::kEventIdHeader, event.event_id);
-  header(publisher::kEventTypeHeader, event.event_type);
+std::uint64_t BatchBytes(const Event& event, std::string_view packed_headers) {
   publisher::HeaderReader own(packed_headers);
-  size += VarintSize(2 + own.count());
-  for (publisher::Header h; own.Next(h);) header(h.name, h.value);
-  return kBatchHeader + VarintSize(size) + size;
+  RecordBatchSize size(event.aggregate_id, event.payload, 2 + own.count());
+  size.AddHeader(kEventIdHeader, event.event_id);
+  size.AddHeader(kEventTypeHeader, event.event_type);
+  for (publisher::Header h; own.Next(h);) size.AddHeader(h.name, h.value);
+  return size.bytes();
 }
 
 }  // namespace outbox::kafka

@@ -28,7 +28,7 @@ struct TopicLimits {
 [[nodiscard]] TopicLimits AskTopicLimits(rd_kafka_t* handle, std::int32_t broker,
                                          const std::vector<std::string>& topics, std::chrono::milliseconds timeout);
 
-// The size of a record batch that holds this event alone, without compression: what max.message.bytes is about.
-[[nodiscard]] std::uint64_t RecordBatchSize(const Event& event, std::string_view packed_headers);
+// The size of a record batch that holds only this event, in bytes, without compression: see outbox::RecordBatchSize.
+[[nodiscard]] std::uint64_t BatchBytes(const Event& event, std::string_view packed_headers);
 
 }  // namespace outbox::kafka

@@ -27,11 +27,11 @@ constexpr auto kMetadataTimeout = 1s;
 constexpr auto kMetadataAgain = 5s;
 }  // namespace
 
-TrialSender::TrialSender(const Settings& settings, TopicDirectory& directory, Burial& burial,
+TrialSender::TrialSender(const Settings& settings, TopicCache& topic_cache, ProducerDisposal& disposal,
                          publisher::PublisherListener& listener, std::shared_ptr<spdlog::logger> logger)
     : settings_(settings),
-      directory_(directory),
-      burial_(burial),
+      topic_cache_(topic_cache),
+      disposal_(disposal),
       listener_(listener),
       logger_(std::move(logger)),
       logins_(settings),
@@ -63,7 +63,7 @@ void TrialSender::Reset(std::uint32_t epoch) {
 
 // REQUIRES: the caller holds mutex_.
 void TrialSender::Start() {
-  if (!thread_.joinable()) thread_ = publisher::StartThread("kafka-trials", [this] { Run(); });
+  if (!thread_.joinable()) thread_ = util::StartThread("kafka-trials", [this] { Run(); });
   if (producer_ != nullptr) producer_->Wake();
   changed_.notify_all();
 }
@@ -130,7 +130,7 @@ bool TrialSender::HasProducer() {
 
 rd_kafka_resp_err_t TrialSender::HandOver(const Item& item) {
   const publisher::Prepared& prepared = item.batch->events[item.record.index];
-  const std::shared_ptr<const Lanes> lanes = directory_.lanes();
+  const std::shared_ptr<const Lanes> lanes = topic_cache_.lanes();
   const auto [topic, partition] = lanes->targets[prepared.lane];
   rd_kafka_topic_t* const handle = producer_->TopicOf(topic, lanes->topics[topic]);
   if (handle != nullptr && !known_.contains(topic) && Clock::now() >= next_metadata_) AskForMetadata(topic, handle);
@@ -203,24 +203,24 @@ void TrialSender::TakeReport(const rd_kafka_message_t& message) {
   in_flight_.erase(found);
   if (message.err >= RD_KAFKA_RESP_ERR_NO_ERROR) LoginWorked();  // the broker's own answer
   if (message.err == RD_KAFKA_RESP_ERR_NO_ERROR)
-    return Report(item, message.offset >= 0 ? Outcome::kStored : Outcome::kUnknown, message.err);
+    return Report(item, message.offset >= 0 ? Outcome::kAcknowledged : Outcome::kUnknown, message.err);
   Report(item, OutcomeOf(message.err), message.err);
 }
 
 // What the answer says of the topic goes to the directory first: the event may be read again at once.
 void TrialSender::Report(const Item& item, Outcome outcome, rd_kafka_resp_err_t error) {
   const publisher::Prepared& prepared = item.batch->events[item.record.index];
-  const std::shared_ptr<const Lanes> lanes = directory_.lanes();
+  const std::shared_ptr<const Lanes> lanes = topic_cache_.lanes();
   const std::uint32_t topic = lanes->targets[prepared.lane].topic;
   if (IsAboutTopic(error)) {
-    directory_.Doubt(lanes->topics[topic]);
+    topic_cache_.Invalidate(lanes->topics[topic]);
     known_.erase(topic);
   }
-  if (IsTooLarge(error) || (outcome == Outcome::kStored && prepared.doubtful)) {
+  if (IsTooLarge(error) || (outcome == Outcome::kAcknowledged && prepared.doubtful)) {
     const auto headers =
         std::string_view(item.batch->packed_headers).substr(prepared.headers_at, prepared.headers_size);
-    directory_.NoteSize(lanes->topics[topic], RecordBatchSize(ToEvent(item.batch->batch[item.record.index]), headers),
-                        outcome == Outcome::kStored);
+    topic_cache_.NoteSize(lanes->topics[topic], BatchBytes(ToEvent(item.batch->batch[item.record.index]), headers),
+                          outcome == Outcome::kAcknowledged);
   }
   const publisher::Report report{item.record.event, item.epoch, outcome, error};
   listener_.OnReports({&report, 1});
@@ -240,7 +240,7 @@ void TrialSender::CarryOutReset(std::uint32_t epoch) {
     const bool all_in = producer_->outstanding.load() == 0;
     Retire();
     // What got no report may still be read by a broker's thread: the payloads must stay until it has ended.
-    while (!all_in && !burial_.Wait(kPurgeAgain)) {
+    while (!all_in && !disposal_.Wait(kPurgeAgain)) {
       if (Stopping()) return;
     }
   }
@@ -257,7 +257,7 @@ void TrialSender::Retire() {
   known_.clear();
   if (old == nullptr) return;
   old->Purge();
-  burial_.Bury(std::move(old));
+  disposal_.Dispose(std::move(old));
 }
 
 }  // namespace outbox::kafka

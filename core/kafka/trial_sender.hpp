@@ -13,8 +13,8 @@
 #include <unordered_set>
 #include <vector>
 
-#include "kafka/producer_disposal.hpp"
 #include "kafka/logins.hpp"
+#include "kafka/producer_disposal.hpp"
 #include "kafka/topic_cache.hpp"
 #include "publisher/publisher.hpp"
 
@@ -22,8 +22,8 @@ namespace outbox::kafka {
 
 class TrialSender {
  public:
-  TrialSender(const Settings& settings, TopicDirectory& directory, Burial& burial, publisher::PublisherListener& listener,
-              std::shared_ptr<spdlog::logger> logger);
+  TrialSender(const Settings& settings, TopicCache& topic_cache, ProducerDisposal& disposal,
+              publisher::PublisherListener& listener, std::shared_ptr<spdlog::logger> logger);
   ~TrialSender() { Stop(); }
   TrialSender(const TrialSender&) = delete;
 
@@ -58,8 +58,8 @@ class TrialSender {
   [[nodiscard]] bool Stopping() const;
 
   const Settings& settings_;
-  TopicDirectory& directory_;
-  Burial& burial_;
+  TopicCache& topic_cache_;
+  ProducerDisposal& disposal_;
   publisher::PublisherListener& listener_;
   const std::shared_ptr<spdlog::logger> logger_;
 

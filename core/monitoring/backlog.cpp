@@ -16,18 +16,18 @@ Backlog ShowBacklog(const runtime::BacklogObservation& looked, const runtime::Ob
   Backlog shown;
   if (!looked.stats) return shown;
   const Time age = std::max<Time>(0, now - looked.looked_at);
-  shown.last_look_age = Seconds(age);
+  shown.read_age = Seconds(age);
   if (age > kStaleIntervals * looked.interval) return shown;
   shown.stats = looked.stats;
 
-  std::uint64_t in_hand = 0;
+  std::uint64_t outstanding = 0;
   Time oldest = 0;
   for (const runtime::ShardObservation& shard : seen.shards) {
-    in_hand += shard.in_hand;
+    outstanding += shard.outstanding;
     if (shard.oldest_created_us > 0) oldest = std::max(oldest, wall - shard.oldest_created_us);
   }
   // Failed since: no longer in hand, and still a row.
-  const std::uint64_t at_least = std::max<std::uint64_t>(in_hand, seen.LeftBehind() > looked.left_then ? 1 : 0);
+  const std::uint64_t at_least = std::max<std::uint64_t>(outstanding, seen.LeftBehind() > looked.left_then ? 1 : 0);
   const std::uint64_t events = std::max(looked.stats->backlog, at_least);
   const bool blind = looked.last_failed || seen.database.trouble.has_value() || !seen.database.met;
   if (events == 0 && blind) return shown;
@@ -38,7 +38,8 @@ Backlog ShowBacklog(const runtime::BacklogObservation& looked, const runtime::Ob
     oldest = std::max(oldest, blind ? then + age : then);
   }
   // All that waits is blocked, or queued behind that: no age is that of an event that could go.
-  if (oldest == 0 && in_hand == 0 && looked.stats->backlog > 0 && looked.stats->oldest_age.count() < 0) return shown;
+  if (oldest == 0 && outstanding == 0 && looked.stats->backlog > 0 && looked.stats->oldest_age.count() < 0)
+    return shown;
   // A clock that is behind the database's makes nothing new.
   shown.oldest_age = events == 0 ? 0 : std::max(kLeastAge, Seconds(oldest));
   return shown;

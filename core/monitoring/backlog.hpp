@@ -11,9 +11,9 @@ namespace outbox::monitoring {
 
 struct Backlog {
   std::optional<std::uint64_t> events;
-  std::optional<double> oldest_age;     // seconds; 0 = nothing waits, absent also if all that waits is blocked
-  std::optional<Stats> stats;           // the last look, unless it is too old
-  std::optional<double> last_look_age;  // seconds, however old
+  std::optional<double> oldest_age;  // seconds; 0 = nothing waits, absent also if all that waits is blocked
+  std::optional<Statistics> stats;   // the last look, unless it is too old
+  std::optional<double> read_age;    // seconds, however old
 };
 
 // The age, in seconds, that is shown while rows wait and none of them has one that is known: 0 would say that none waits.

@@ -2,9 +2,9 @@
 
 #include <spdlog/logger.h>
 
-#include "runtime/clock.hpp"
 #include "monitoring/readiness.hpp"
 #include "monitoring/status_json.hpp"
+#include "runtime/clock.hpp"
 
 namespace outbox::monitoring {
 
@@ -30,7 +30,7 @@ Endpoints::Endpoints(const config::Config& config, const runtime::Relay& relay, 
 
 void Endpoints::BeginLooking() {
   backlog_ = std::make_unique<runtime::BacklogReader>(relay_, store_, config_.http.refresh_interval,
-                                                     config_.relay.storage_timeout, logger_);
+                                                      config_.relay.storage_timeout, logger_);
   looks_ = backlog_.get();
 }
 
@@ -49,13 +49,12 @@ HttpRoutes Endpoints::Routes() const {
       {"/metrics",
        [this] {
          return HttpReply{200, "text/plain; version=0.0.4; charset=utf-8",
-                            MetricsText(relay_.Observe(), Backlog(), build_, Now(), WallTime())};
+                          MetricsText(relay_.Observe(), Backlog(), build_, Now(), WallTime())};
        }},
       {"/status",
        [this] {
-         return HttpReply{
-             200, "application/json",
-             LiveStatusJson(relay_.Observe(), Backlog(), store_->HasLeases(), Now(), WallTime())};
+         return HttpReply{200, "application/json",
+                          LiveStatusJson(relay_.Observe(), Backlog(), store_->HasLeases(), Now(), WallTime())};
        }},
   };
 }

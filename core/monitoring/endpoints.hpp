@@ -5,10 +5,10 @@
 #include <memory>
 
 #include "config/config.hpp"
-#include "runtime/backlog_reader.hpp"
-#include "runtime/relay.hpp"
 #include "monitoring/http_server.hpp"
 #include "monitoring/metrics.hpp"
+#include "runtime/backlog_reader.hpp"
+#include "runtime/relay.hpp"
 
 namespace outbox::monitoring {
 
@@ -17,8 +17,7 @@ class Endpoints {
   // Answers from now on. `relay` must outlive it, and need not be started.
   [[nodiscard]] static Result<std::unique_ptr<Endpoints>> Start(const config::Config& config,
                                                                 const runtime::Relay& relay,
-                                                                std::shared_ptr<storage::Store> store,
-                                                                Build build,
+                                                                std::shared_ptr<storage::Store> store, Build build,
                                                                 std::shared_ptr<spdlog::logger> logger);
 
   // From now on the tables are looked at.

@@ -12,8 +12,8 @@ namespace outbox::monitoring {
 namespace {
 
 using engine::kSecond;
-using runtime::Observation;
 using engine::Time;
+using runtime::Observation;
 
 void WriteState(Exposition& out, const Observation& seen, Time now) {
   const auto reasons = WhyNotReady(seen, now);
@@ -21,7 +21,7 @@ void WriteState(Exposition& out, const Observation& seen, Time now) {
              std::optional(std::uint64_t{WhyNotHealthy(seen).empty()}));
   out.Single("outbox_relay_ready", "gauge", "1 = events can move now, as /readyz.",
              std::optional(std::uint64_t{reasons.empty()}));
-  const std::string_view current = reasons.empty() ? "working" : reasons.front().state;
+  const std::string_view current = reasons.empty() ? "active" : reasons.front().state;
   out.Family("outbox_relay_state", "gauge", "1 for the state of the relay, 0 for the others.");
   for (const char* state : kStates) out.Sample(std::uint64_t{current == state}, {{"state", state}});
 
@@ -30,7 +30,7 @@ void WriteState(Exposition& out, const Observation& seen, Time now) {
     out.Sample(std::uint64_t{state->met && !state->trouble}, {{"peer", peer}});
   const auto held = std::count_if(seen.shards.begin(), seen.shards.end(),
                                   [now](const auto& s) { return s.active && now < s.lease_until; });
-  out.Single("outbox_relay_shards_held", "gauge", "Shards on which this relay works.",
+  out.Single("outbox_relay_active_shards", "gauge", "Shards on which this relay works.",
              std::optional(static_cast<std::uint64_t>(held)));
   const auto overdue = std::count_if(seen.calls.begin(), seen.calls.end(), [](const auto& c) { return c.overdue; });
   out.Single("outbox_relay_stuck_calls", "gauge", "Calls of plugins and libraries that should have returned long ago.",
@@ -42,15 +42,15 @@ void WriteCounters(Exposition& out, const engine::Counters& c) {
     out.Single(name, "counter", help, std::optional(value));
   };
   counter("outbox_relay_events_read_total", "Events read from the outbox, again after a reset.", c.reserved);
-  counter("outbox_relay_events_sent_total", "Records handed to the broker's client, again after a reset.", c.published);
-  counter("outbox_relay_events_published_total", "Events that the broker has acknowledged.", c.stored);
-  counter("outbox_relay_events_confirmed_total", "Published events that have left the outbox.", c.confirmed);
+  counter("outbox_relay_events_sent_total", "Records handed to the broker's client, again after a reset.", c.sent);
+  counter("outbox_relay_events_acknowledged_total", "Events that the broker has acknowledged.", c.acknowledged);
+  counter("outbox_relay_events_confirmed_total", "Acknowledged events that have left the outbox.", c.confirmed);
   counter("outbox_relay_duplicates_possible_total",
           "Events given up without an answer and sent again: at most so many duplicates were made.", c.sent_again);
   counter("outbox_relay_producer_resets_total", "Producers given up for a new one.", c.resets);
-  counter("outbox_relay_sweeps_total", "Reads and rescans that began at the oldest row.", c.sweeps);
+  counter("outbox_relay_rescans_total", "Reads and rescans that began at the oldest row.", c.rescans);
   counter("outbox_relay_events_undeletable_total",
-          "Published events that were recorded as delivered because the database did not let their rows go.",
+          "Acknowledged events that were recorded as delivered because the database did not let their rows go.",
           c.undeletable);
   counter("outbox_relay_leases_lost_total", "Leases that ended while the relay worked under them.", c.leases_lost);
 }
@@ -66,7 +66,7 @@ void WriteFailures(Exposition& out, const runtime::Tally& tally) {
 
 void WriteLatency(Exposition& out, const runtime::Latency& latency) {
   out.Family(
-      "outbox_relay_publish_latency_seconds", "histogram",
+      "outbox_relay_event_latency_seconds", "histogram",
       "From the creation of an event, by the database's clock, to the broker's acknowledgement, by this machine's.");
   std::uint64_t sum = 0;
   for (std::size_t i = 0; i < runtime::Latency::kBounds.size(); ++i) {
@@ -84,7 +84,7 @@ void WriteBacklog(Exposition& out, const Backlog& backlog) {
   const auto gauge = [&out](std::string_view name, std::string_view help, auto value) {
     out.Single(name, "gauge", help, value);
   };
-  const auto of = [&backlog](auto Stats::*field) {
+  const auto of = [&backlog](auto Statistics::*field) {
     return backlog.stats ? std::optional<std::uint64_t>((*backlog.stats).*field) : std::nullopt;
   };
   gauge("outbox_relay_backlog_events", "Rows in the outbox, failed ones included. Absent = not known now.",
@@ -96,26 +96,25 @@ void WriteBacklog(Exposition& out, const Backlog& backlog) {
         "Age of the oldest event that is neither blocked nor queued behind a blocked one, 0 = nothing waits. Absent = "
         "not known now, or all that waits is blocked.",
         backlog.oldest_age);
-  gauge("outbox_relay_retrying_events", "Events that have failed and are due again later.", of(&Stats::retrying));
+  gauge("outbox_relay_retrying_events", "Events that have failed and are due again later.", of(&Statistics::retrying));
   gauge("outbox_relay_blocked_events",
         "Events that were given up and wait for an operator; later events of their keys are not counted.",
-        of(&Stats::blocked));
-  gauge("outbox_relay_dead_events", "Dead letters.", of(&Stats::dead));
+        of(&Statistics::blocked));
+  gauge("outbox_relay_dead_events", "Dead letters.", of(&Statistics::dead));
   gauge("outbox_relay_undeletable_events",
         "Delivered events that the database does not let go: not sent again, and still a row.",
-        of(&Stats::undeletable));
-  gauge("outbox_relay_shards", "Shards of the outbox.", of(&Stats::shards_total));
-  gauge("outbox_relay_shards_owned", "Shards of the outbox that some relay holds.", of(&Stats::shards_owned));
-  gauge("outbox_relay_live_relays", "Relays that are registered at the outbox.", of(&Stats::live_relays));
-  gauge("outbox_relay_backlog_look_age_seconds",
-        "Since the last look at the tables, from which the gauges above are. Absent = none yet.",
-        backlog.last_look_age);
+        of(&Statistics::undeletable));
+  gauge("outbox_relay_shards", "Shards of the outbox.", of(&Statistics::shards_total));
+  gauge("outbox_relay_shards_owned", "Shards of the outbox that some relay holds.", of(&Statistics::shards_owned));
+  gauge("outbox_relay_live_relays", "Relays that are registered at the outbox.", of(&Statistics::live_relays));
+  gauge("outbox_relay_backlog_read_age_seconds",
+        "Since the last look at the tables, from which the gauges above are. Absent = none yet.", backlog.read_age);
 }
 
 }  // namespace
 
-std::string MetricsText(const Observation& seen, const runtime::BacklogObservation& looked, const Build& build, Time now,
-                        Time wall) {
+std::string MetricsText(const Observation& seen, const runtime::BacklogObservation& looked, const Build& build,
+                        Time now, Time wall) {
   Exposition out;
   out.Family("outbox_relay_build_info", "gauge", "Always 1; what runs.");
   out.Sample(std::uint64_t{1}, {{"version", build.version}, {"commit", build.commit}});
@@ -126,12 +125,13 @@ std::string MetricsText(const Observation& seen, const runtime::BacklogObservati
              std::optional(seen.tally.returned));
   WriteFailures(out, seen.tally);
   WriteLatency(out, seen.tally.latency);
-  std::uint64_t in_hand = 0, in_flight = 0;
+  std::uint64_t outstanding = 0, in_flight = 0;
   for (const runtime::ShardObservation& shard : seen.shards) {
-    in_hand += shard.in_hand;
+    outstanding += shard.outstanding;
     in_flight += shard.in_flight;
   }
-  out.Single("outbox_relay_in_hand_events", "gauge", "Events read and not settled yet.", std::optional(in_hand));
+  out.Single("outbox_relay_outstanding_events", "gauge", "Events read and not settled yet.",
+             std::optional(outstanding));
   out.Single("outbox_relay_in_flight_events", "gauge", "Events sent and not answered yet.", std::optional(in_flight));
   WriteBacklog(out, ShowBacklog(looked, seen, now, wall));
   return out.text();

@@ -10,8 +10,8 @@
 namespace outbox::monitoring {
 namespace {
 
-using runtime::Observation;
 using engine::Time;
+using runtime::Observation;
 
 // Refused rows are found one by one, between others that go.
 constexpr Time kMomentOfNarrowing = engine::kSecond;

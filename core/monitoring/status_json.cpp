@@ -3,9 +3,9 @@
 #include <nlohmann/json.hpp>
 
 #include "config/secrets.hpp"
-#include "runtime/relay_id.hpp"
 #include "monitoring/backlog.hpp"
 #include "monitoring/readiness.hpp"
+#include "runtime/relay_id.hpp"
 
 namespace outbox::monitoring {
 namespace {
@@ -17,13 +17,13 @@ ordered_json RelayJson(const runtime::Observation& seen, const Backlog& backlog,
   const engine::Counters& c = seen.tally.counters;
   ordered_json relay = {{"id", seen.relay_id},
                         {"incarnation", seen.incarnation},
-                        {"state", reasons.empty() ? "working" : reasons.front().state},
+                        {"state", reasons.empty() ? "active" : reasons.front().state},
                         {"healthy", WhyNotHealthy(seen).empty()},
                         {"ready", reasons.empty()},
                         {"reasons", ordered_json::array()},
-                        {"look_age_ms", nullptr},
+                        {"read_age_ms", nullptr},
                         {"read", c.reserved},
-                        {"published", c.stored},
+                        {"acknowledged", c.acknowledged},
                         {"confirmed", c.confirmed},
                         {"failed", c.failed},
                         {"undeletable", c.undeletable},
@@ -31,11 +31,11 @@ ordered_json RelayJson(const runtime::Observation& seen, const Backlog& backlog,
                         {"producer_resets", c.resets},
                         {"leases_lost", c.leases_lost}};
   for (const Reason& reason : reasons) relay["reasons"].push_back(config::Redact(reason.text));
-  if (backlog.last_look_age) relay["look_age_ms"] = static_cast<std::int64_t>(*backlog.last_look_age * 1000);
+  if (backlog.read_age) relay["read_age_ms"] = static_cast<std::int64_t>(*backlog.read_age * 1000);
   return relay;
 }
 
-ordered_json OutboxJson(const Stats& stats, bool has_leases) {
+ordered_json OutboxJson(const Statistics& stats, bool has_leases) {
   ordered_json shown = {{"state", StateOf(stats, has_leases).word},
                         {"backlog", stats.backlog},
                         {"backlog_exact", stats.backlog_precision == Precision::kExact},
@@ -70,25 +70,25 @@ std::string Text(const ordered_json& shown) {
 
 }  // namespace
 
-OutboxState StateOf(const Stats& stats, bool has_leases) {
+OutboxState StateOf(const Statistics& stats, bool has_leases) {
   if (stats.backlog == 0) return {"empty", "nothing waits"};
   if (stats.backlog_precision == Precision::kExact && stats.backlog == stats.undeletable)
     return {"undeletable", "nothing waits; what is left is delivered, and the database does not let it go"};
   if (!has_leases) return {"waiting", "events wait; this storage does not tell whether a relay runs"};
   if (stats.shards_owned == 0) return {"no_relay", "events wait and no relay works on them"};
-  if (stats.shards_owned < stats.shards_total) return {"partly", "some shards have no relay"};
+  if (stats.shards_owned < stats.shards_total) return {"degraded", "some shards have no relay"};
   if (stats.blocked > 0) return {"blocked", "a relay is at work, and events that were given up wait for an operator"};
-  return {"working", "a relay is at work"};
+  return {"active", "a relay is at work"};
 }
 
-std::string StatusJson(const Stats& stats, bool has_leases) { return Text(OutboxJson(stats, has_leases)); }
+std::string StatusJson(const Statistics& stats, bool has_leases) { return Text(OutboxJson(stats, has_leases)); }
 
 std::string LiveStatusJson(const runtime::Observation& seen, const runtime::BacklogObservation& looked, bool has_leases,
                            engine::Time now, engine::Time wall) {
   const Backlog backlog = ShowBacklog(looked, seen, now, wall);
   ordered_json shown;
   if (backlog.events) {
-    Stats stats = *backlog.stats;
+    Statistics stats = *backlog.stats;
     stats.backlog = *backlog.events;
     const double age = backlog.oldest_age.value_or(0);
     const bool none_can_move = looked.stats->oldest_age.count() < 0 && age <= kLeastAge;

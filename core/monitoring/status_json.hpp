@@ -12,8 +12,8 @@ struct OutboxState {
   const char* text;
 };
 
-[[nodiscard]] OutboxState StateOf(const Stats& stats, bool has_leases);
-[[nodiscard]] std::string StatusJson(const Stats& stats, bool has_leases);
+[[nodiscard]] OutboxState StateOf(const Statistics& stats, bool has_leases);
+[[nodiscard]] std::string StatusJson(const Statistics& stats, bool has_leases);
 
 // The same from the last look, null where nothing is known, and under "relay" what this relay knows of itself.
 [[nodiscard]] std::string LiveStatusJson(const runtime::Observation& seen, const runtime::BacklogObservation& looked,

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "util/base64.hpp"
+#include "outbox/base64.hpp"
+#include "outbox/text.hpp"
 #include "publisher/headers.hpp"
 #include "util/escape.hpp"
-#include "util/utf8.hpp"
 
 namespace outbox::publisher {
 namespace {
@@ -15,7 +15,7 @@ void AppendString(std::string_view text, std::string& to) {
   to += '"';
   while (!text.empty()) {
     const char c = text[0];
-    const std::size_t size = std::max<std::size_t>(util::CharacterSize(text), 1);
+    const std::size_t size = std::max<std::size_t>(CharacterSize(text), 1);
     const std::string_view character = text.substr(0, size);
     switch (c) {
       case '"':
@@ -35,7 +35,7 @@ void AppendString(std::string_view text, std::string& to) {
         break;
       default:
         // The line may be read on a terminal.
-        if (const char32_t code = util::CodePoint(character); util::IsHidden(code))
+        if (const char32_t code = CodePoint(character); util::IsHidden(code))
           util::AppendUnicodeEscape(code, to);
         else
           to += character;
@@ -50,7 +50,7 @@ void AppendString(std::string_view text, std::string& to) {
 void AppendJson(const Bytes& bytes, std::string& to) {
   if (!bytes) {
     to += "null";
-  } else if (util::IsUtf8(*bytes)) {
+  } else if (IsUtf8(*bytes)) {
     AppendString(*bytes, to);
   } else {
     to += "{\"base64\":\"";

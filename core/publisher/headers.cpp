@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
-#include "util/base64.hpp"
+#include "outbox/base64.hpp"
 
 namespace outbox::publisher {
 namespace {
@@ -43,15 +43,7 @@ class Decoder final : public nlohmann::json_sax<nlohmann::json> {
 
   bool key(string_t& name) override {
     if (where_ == Where::kBinary) return name == "base64" && !decoded_ ? true : WrongValue();
-    if (name.empty()) return Fail("a header has no name");
-    if (name.size() > kMaxHeaderName) {
-      return Fail("a header's name is longer than " + std::to_string(kMaxHeaderName) + " bytes");
-    }
-    const bool control = std::any_of(name.begin(), name.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
-    if (control) return Fail("a header's name holds a control character");
-    if (name == kEventIdHeader || name == kEventTypeHeader) {
-      return Fail("the header \"" + name + "\" is written by the relay, from the column of that name; leave it out");
-    }
+    if (const auto bad = BadHeaderName(name)) return Fail(*bad);
     if (std::find(names_.begin(), names_.end(), name) != names_.end()) {
       return Fail("the header \"" + name + "\" is there twice");
     }

@@ -13,17 +13,10 @@
 #include <string_view>
 
 #include "outbox/event.hpp"
+#include "outbox/record_rules.hpp"
 #include "util/status.hpp"
 
 namespace outbox::publisher {
-
-// Far above what anybody uses; they bound what one row can cost.
-inline constexpr std::size_t kMaxHeaders = 256;
-inline constexpr std::size_t kMaxHeaderName = 255;
-inline constexpr std::size_t kMaxHeadersText = std::size_t{1} << 20;
-
-inline constexpr std::string_view kEventIdHeader = "event_id";
-inline constexpr std::string_view kEventTypeHeader = "event_type";
 
 // What becomes of a value that is a number, true or false.
 enum class HeaderValues {

@@ -2,14 +2,15 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "storage/store.hpp"
 #include "publisher/report.hpp"
+#include "storage/store.hpp"
 #include "util/status.hpp"
 
 namespace outbox::publisher {
@@ -80,5 +81,8 @@ class Publisher {
   // [any] For reports with kRefused.
   [[nodiscard]] virtual Refusal Explain(std::int32_t error) const = 0;
 };
+
+// One publisher for each shard. The listener outlives the publisher.
+using PublisherFactory = std::function<Result<std::unique_ptr<Publisher>>(PublisherListener& listener)>;
 
 }  // namespace outbox::publisher

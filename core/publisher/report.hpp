@@ -11,9 +11,9 @@ namespace outbox::publisher {
 using Lane = std::uint32_t;
 
 enum class Outcome : std::uint8_t {
-  kStored,   // acknowledged by the broker with an offset
-  kUnknown,  // no answer, purged, never sent, or acknowledged without an offset: may or may not be in the topic
-  kRefused,  // the broker refuses this event or, in the main stream, another one of the same request
+  kAcknowledged,  // acknowledged by the broker with an offset
+  kUnknown,       // no answer, purged, never sent, or acknowledged without an offset: may or may not be in the topic
+  kRefused,       // the broker refuses this event or, in the main stream, another one of the same request
 };
 
 // Each shard has two streams of records. In the main one, records follow each other closely, and one that is refused ends

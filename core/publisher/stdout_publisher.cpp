@@ -38,7 +38,7 @@ class StdoutPublisher final : public Publisher {
         max_write_(MaxWrite(fd)),
         wake_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
     if (wake_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
-    writer_ = StartThread("stdout-writer", [this] { Run(); });
+    writer_ = util::StartThread("stdout-writer", [this] { Run(); });
   }
 
   ~StdoutPublisher() override {
@@ -148,7 +148,7 @@ class StdoutPublisher final : public Publisher {
   void Stored(std::deque<Line>& lines, std::size_t count) {
     if (!up_) listener_.OnBrokerState(true, "stdout takes lines again");
     up_ = true;
-    ReportFront(lines, count, Outcome::kStored);
+    ReportFront(lines, count, Outcome::kAcknowledged);
   }
 
   void Fail(std::deque<Line>& lines, int error) {

@@ -20,8 +20,8 @@ BacklogReader::BacklogReader(const Relay& relay, std::shared_ptr<storage::Store>
       call_{0, 0, timeout},
       interval_(interval),
       logger_(std::move(logger)),
-      connection_(std::move(store), Condition::Nobodys(),
-                  relay.watchdog()->Watch("reader of the backlog", Post::Duty::kSpare)) {
+      connection_(std::move(store), PeerHealth::Nobodys(),
+                  relay.watchdog()->Watch("reader of the backlog", WatchdogHandle::Duty::kSpare)) {
   seen_.interval = Micros(interval);
   thread_ = std::thread([this] { Run(); });
 }

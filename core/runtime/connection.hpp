@@ -14,8 +14,9 @@ namespace outbox::runtime {
 class Connection {
  public:
   // `post` is that of the worker thread.
-  Connection(std::shared_ptr<storage::Store> store, std::shared_ptr<Condition> database, std::shared_ptr<Post> post)
-      : store_(std::move(store)), database_(std::move(database)), post_(std::move(post)) {}
+  Connection(std::shared_ptr<storage::Store> store, std::shared_ptr<PeerHealth> database,
+             std::shared_ptr<WatchdogHandle> handle)
+      : store_(std::move(store)), database_(std::move(database)), handle_(std::move(handle)) {}
 
   ~Connection() { Rest(); }
   Connection(const Connection&) = delete;
@@ -29,11 +30,11 @@ class Connection {
   // the calls of a connection apart: one may be stopped, by a lock or a lost right, while the others go on.
   template <class F>
   auto Use(const char* name, const Call& call, F&& f, int what = 0) -> decltype(f(std::declval<storage::Session&>())) {
-    const Condition::Use use{this, what};
+    const PeerHealth::Use use{this, what};
     const bool kept = session_ != nullptr;
     if (Status opened = Open(call, use); !opened.ok()) return opened;
     const auto watched = [&] {
-      const Watched watch(*post_, name, call.timeout);
+      const Watched watch(*handle_, name, call.timeout);
       return f(*session_);
     };
     auto result = watched();
@@ -58,7 +59,7 @@ class Connection {
     return r.status();
   }
 
-  Status Open(const Call& call, Condition::Use use) {
+  Status Open(const Call& call, PeerHealth::Use use) {
     if (session_) return {};
     auto opened = Connect(call);
     if (!opened.ok()) {
@@ -71,11 +72,11 @@ class Connection {
   }
 
   Result<std::unique_ptr<storage::Session>> Connect(const Call& call) {
-    const Watched watch(*post_, "connect", call.timeout);
+    const Watched watch(*handle_, "connect", call.timeout);
     return store_->Connect(call);
   }
 
-  void Judge(const Status& status, Condition::Use use, const Call& call) {
+  void Judge(const Status& status, PeerHealth::Use use, const Call& call) {
     switch (status.code()) {
       case OUTBOX_OK:
       case OUTBOX_LEASE_LOST:
@@ -94,7 +95,7 @@ class Connection {
   }
 
   void Close(const Call& call) {
-    const Watched watch(*post_, "disconnect", call.timeout);
+    const Watched watch(*handle_, "disconnect", call.timeout);
     std::unique_ptr<storage::Session> broken;
     {
       const std::lock_guard lock(mutex_);
@@ -103,8 +104,8 @@ class Connection {
   }
 
   const std::shared_ptr<storage::Store> store_;
-  const std::shared_ptr<Condition> database_;
-  const std::shared_ptr<Post> post_;
+  const std::shared_ptr<PeerHealth> database_;
+  const std::shared_ptr<WatchdogHandle> handle_;
   std::mutex mutex_;  // guards the pointer against Cancel; only the worker changes it
   std::unique_ptr<storage::Session> session_;
 };

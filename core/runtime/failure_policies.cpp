@@ -14,16 +14,16 @@ engine::FailurePolicy ForEngine(const config::FailurePolicy& p) {
 
 }  // namespace
 
-Policies::Policies(const config::Relay& relay) : others_(relay.failures), topics_(relay.topics) {}
+FailurePolicies::FailurePolicies(const config::Relay& relay) : others_(relay.failures), topics_(relay.topics) {}
 
-std::vector<engine::FailurePolicy> Policies::All() const {
+std::vector<engine::FailurePolicy> FailurePolicies::All() const {
   std::vector<engine::FailurePolicy> all{ForEngine(others_)};
   all.reserve(topics_.size() + 1);
   for (const config::TopicPolicy& topic : topics_) all.push_back(ForEngine(topic.failures));
   return all;
 }
 
-std::uint16_t Policies::Of(std::string_view topic) const {
+std::uint16_t FailurePolicies::Of(std::string_view topic) const {
   if (topics_.empty()) return 0;
   const std::string name(topic);
   for (std::size_t i = 0; i < topics_.size(); ++i)

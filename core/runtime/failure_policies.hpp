@@ -11,9 +11,9 @@
 
 namespace outbox::runtime {
 
-class Policies {
+class FailurePolicies {
  public:
-  explicit Policies(const config::Relay& relay);
+  explicit FailurePolicies(const config::Relay& relay);
 
   // For Settings::policies: first the one of all other topics, then the configuration's in its order.
   [[nodiscard]] std::vector<engine::FailurePolicy> All() const;

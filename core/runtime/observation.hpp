@@ -8,11 +8,11 @@
 #include <utility>
 #include <vector>
 
-#include "runtime/peer_health.hpp"
 #include "engine/engine.hpp"
-#include "runtime/latency.hpp"
-#include "runtime/watchdog.hpp"
 #include "outbox/adapter.hpp"
+#include "runtime/latency.hpp"
+#include "runtime/peer_health.hpp"
+#include "runtime/watchdog.hpp"
 
 namespace outbox::runtime {
 
@@ -37,19 +37,19 @@ struct ShardObservation {
   bool active = false;  // works under a lease, until:
   engine::Time lease_until = 0;
   engine::Time owed_since = engine::kForever;  // since when the broker owes an answer
-  std::uint32_t in_hand = 0, in_flight = 0;
-  std::int64_t oldest_created_us = 0;     // of those in hand, about; 0 = none or not known
+  std::uint32_t outstanding = 0, in_flight = 0;
+  std::int64_t oldest_created_us = 0;                     // of those in hand, about; 0 = none or not known
   engine::Time removes_nothing_since = engine::kForever;  // see Engine::RemovesNothingSince
-  bool cannot_record = false;             // see Engine::CannotRecord
-  bool failures_unrecorded = false;       // see Engine::FailuresUnrecorded
-  std::string kept_why, record_why;       // of these: which event, and what the database says
-  std::string unreachable_brokers;        // which, and why; empty = none
+  bool cannot_record = false;                             // see Engine::CannotRecord
+  bool failures_unrecorded = false;                       // see Engine::FailuresUnrecorded
+  std::string kept_why, record_why;                       // of these: which event, and what the database says
+  std::string unreachable_brokers;                        // which, and why; empty = none
 };
 
 // The last look at the tables.
 struct BacklogObservation {
   bool supported = true;
-  std::optional<Stats> stats;  // of the last look that succeeded, at:
+  std::optional<Statistics> stats;  // of the last look that succeeded, at:
   engine::Time looked_at = 0;
   bool last_failed = false;
   std::uint64_t left_then = 0;  // Observation::LeftBehind of that moment

@@ -11,7 +11,7 @@
 
 namespace outbox::runtime {
 
-class InHand {
+class OutstandingRows {
  public:
   void Add(std::string_view id) {
     const std::uint64_t number = NumberOf(id);

@@ -23,14 +23,14 @@ struct PeerState {
   std::optional<Trouble> trouble;
 };
 
-class Condition {  // any thread
+class PeerHealth {  // any thread
  public:
-  Condition(std::string name, std::shared_ptr<spdlog::logger> logger)
+  PeerHealth(std::string name, std::shared_ptr<spdlog::logger> logger)
       : name_(std::move(name)), logger_(std::move(logger)) {}
 
   // For those whose failures hold up no event: they are no outage. An outage is told by those who work.
-  static std::shared_ptr<Condition> Nobodys() {
-    return std::make_shared<Condition>("", std::make_shared<spdlog::logger>("without sinks"));
+  static std::shared_ptr<PeerHealth> Nobodys() {
+    return std::make_shared<PeerHealth>("", std::make_shared<spdlog::logger>("without sinks"));
   }
 
   struct Use {

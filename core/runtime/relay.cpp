@@ -6,6 +6,7 @@
 #include <random>
 
 #include "runtime/clock.hpp"
+#include "runtime/missing_abilities.hpp"
 #include "util/shortage.hpp"
 
 namespace outbox::runtime {
@@ -19,17 +20,17 @@ std::string MakeId() {
 
 }  // namespace
 
-Relay::Relay(config::Relay config, std::shared_ptr<storage::Store> store, PublisherFactory publishers,
+Relay::Relay(config::Relay config, std::shared_ptr<storage::Store> store, publisher::PublisherFactory publishers,
              std::shared_ptr<spdlog::logger> logger)
     : config_(std::move(config)),
       store_(std::move(store)),
       publishers_(std::move(publishers)),
       logger_(std::move(logger)),
-      database_(std::make_shared<Condition>("database", logger_)),
-      broker_(std::make_shared<Condition>("broker", logger_)),
+      database_(std::make_shared<PeerHealth>("database", logger_)),
+      broker_(std::make_shared<PeerHealth>("broker", logger_)),
       watchdog_(std::make_shared<Watchdog>(logger_)),
       connection_(store_, database_, watchdog_->Watch("lease thread")),
-      membership_(Micros(config_.reserve_duration), Micros(config_.poll_interval)) {
+      assignment_(Micros(config_.reserve_duration), Micros(config_.poll_interval)) {
   if (config_.id.empty()) config_.id = MakeId();
   lease_id_ = LeaseId(config_.id, incarnation_);
 }
@@ -43,20 +44,8 @@ Relay::~Relay() {
 }
 
 Status Relay::Start() {
-  const std::string plugin(store_->name());
-  if (config_.ordering == config::Ordering::kKey && !store_->Can(OUTBOX_CAN_ORDER_KEYS)) {
-    return {OUTBOX_BAD_CONFIG,
-            "plugin '" + plugin + "' cannot keep the order of keys: set \"ordering\": \"none\" in /relay"};
-  }
-  const std::string dead_letters = config_.AsksForDeadLetters();
-  if (!dead_letters.empty() && !store_->Can(OUTBOX_CAN_DEAD_LETTER)) {
-    return {OUTBOX_BAD_CONFIG, "plugin '" + plugin + "' keeps no dead letters: set " + dead_letters + " to \"block\""};
-  }
-  if (config_.wake_up && !store_->HasWakeUps()) {
-    return {OUTBOX_BAD_CONFIG, "plugin '" + plugin +
-                                   "' gives no wake-ups: take \"wake_up\" out of /relay; a shorter poll_interval "
-                                   "helps, or \"hints\" of the application"};
-  }
+  if (const auto missing = FindMissingAbilities(config_, *store_); !missing.empty())
+    return {OUTBOX_BAD_CONFIG, missing.front().text + "; " + missing.front().fix};
   if (!config_.hints.empty()) {
     auto hints = HintListener::Start(config_.hints, [this] { Wake(); });
     if (!hints.ok()) return hints.status();
@@ -71,8 +60,8 @@ Status Relay::Start() {
   }
   lease_thread_ = std::thread([this] { KeepLeases(); });
   if (config_.wake_up) {
-    waker_ =
-        std::make_unique<Waker>(store_, watchdog_->Watch("waker", Post::Duty::kSpare), logger_, [this] { Wake(); });
+    waker_ = std::make_unique<Waker>(store_, watchdog_->Watch("waker", WatchdogHandle::Duty::kSpare), logger_,
+                                     [this] { Wake(); });
   }
   return {};
 }
@@ -99,7 +88,7 @@ Result<std::unique_ptr<ShardRunner>> Relay::MakeRunner(std::uint32_t shard) {
   };
   try {
     return ShardRunner::Start(
-        shard, membership_.shards(),
+        shard, assignment_.shards(),
         {config_, lease_id_, store_, database_, broker_, watchdog_, logger_, retired, first_step_over}, publishers_);
   } catch (const std::exception& error) {
     return StatusOf(error);  // no thread, no memory: tried again, or the end of the start
@@ -159,7 +148,8 @@ bool Relay::Stop(config::Duration timeout) {
     changed_.notify_all();
   }
   const auto left_by = [&](engine::Time t) {
-    return changed_.wait_for(lock, std::chrono::microseconds(std::max<engine::Time>(0, t - Now())), [this] { return left_; });
+    return changed_.wait_for(lock, std::chrono::microseconds(std::max<engine::Time>(0, t - Now())),
+                             [this] { return left_; });
   };
   if (left_by(deadline - Micros(timeout) / 4)) return retired_ == runners_.size();
   // Something hangs in a call.
@@ -180,7 +170,7 @@ void Relay::KeepLeases() {
         wait = *next;
       } else {
         if (next.status().code() == OUTBOX_BAD_CONFIG && !met_database_) Fail(next.status());
-        wait = membership_.NextTry();
+        wait = assignment_.NextTry();
       }
     }
     std::unique_lock lock(mutex_);
@@ -213,10 +203,10 @@ Result<engine::Time> Relay::Heartbeat() {
   });
   if (!held.ok()) return held.status();
   met_database_ = true;
-  if (held->shards_total != membership_.shards()) Resize(held->shards_total);
-  const bool was_idle = membership_.owned().empty();
-  for (const engine::ShardOrder& order : membership_.Answered(*held, asked)) Follow(order);
-  if (membership_.owned().empty() && (!told_standby_ || !was_idle)) {
+  if (held->shards_total != assignment_.shards()) Resize(held->shards_total);
+  const bool was_idle = assignment_.owned().empty();
+  for (const engine::LeaseAction& order : assignment_.Answered(*held, asked)) Apply(order);
+  if (assignment_.owned().empty() && (!told_standby_ || !was_idle)) {
     if (held->namesakes > 0)
       logger_->info(
           "standby: a relay with the same id ({}) holds the lease: one that ended without a clean stop, or one that "
@@ -227,22 +217,22 @@ Result<engine::Time> Relay::Heartbeat() {
       logger_->info("standby: another relay holds the lease; taking over when it ends");
     told_standby_ = true;
   }
-  if (membership_.MeetsNamesake(*held, asked))
+  if (assignment_.MeetsNamesake(*held, asked))
     logger_->warn(
         "another running relay has the same id ({}); this one is incarnation {}. Each works only on shards that it has"
         " leased itself; give every relay an id of its own in /relay/id, or none",
         config_.id, incarnation_);
-  return membership_.NextBeat();
+  return assignment_.NextBeat();
 }
 
-void Relay::Follow(const engine::ShardOrder& order) {
+void Relay::Apply(const engine::LeaseAction& order) {
   const auto runner = runners_.find(order.shard);
   switch (order.what) {
-    case engine::ShardOrder::What::kLost:
+    case engine::LeaseAction::What::kLost:
       logger_->warn("lease of shard {} lost", order.shard);
       if (runner != runners_.end()) runner->second->LeaseLost();
       return;
-    case engine::ShardOrder::What::kHandOver:
+    case engine::LeaseAction::What::kHandOver:
       if (order.news) logger_->info("handing shard {} over to another relay", order.shard);
       if (runner != runners_.end()) {
         runner->second->HandOver(order.token, order.until);
@@ -251,20 +241,20 @@ void Relay::Follow(const engine::ShardOrder& order) {
         to_return_[order.shard] = order.token;
       }
       return;
-    case engine::ShardOrder::What::kWork:
+    case engine::LeaseAction::What::kWork:
       break;
   }
   const bool careful = order.news && WasLost(order);
   if (careful) {
     const std::lock_guard lock(mutex_);
-    if (first_step_ && first_step_ != order.shard) return membership_.NotBegun(order.shard);
+    if (first_step_ && first_step_ != order.shard) return assignment_.NotBegun(order.shard);
     first_step_ = order.shard;
   }
   if (runner == runners_.end()) {
     auto made = MakeRunner(order.shard);
     if (!made.ok()) {
       logger_->error("no publisher for shard {}: {}", order.shard, made.status().text());
-      membership_.NotBegun(order.shard);
+      assignment_.NotBegun(order.shard);
       const std::lock_guard lock(mutex_);
       if (first_step_ == order.shard) first_step_.reset();
       return;
@@ -275,13 +265,13 @@ void Relay::Follow(const engine::ShardOrder& order) {
   }
   if (order.news)
     logger_->info(
-        "delivering shard {} of {} as {} (token {}){}", order.shard, membership_.shards(), config_.id, order.token,
+        "delivering shard {} of {} as {} (token {}){}", order.shard, assignment_.shards(), config_.id, order.token,
         careful ? "; an owner ended without releasing it, so it starts slowly until the oldest events are delivered"
                 : "");
   runners_[order.shard]->LeaseHeld(order.token, order.until, careful);
 }
 
-bool Relay::WasLost(const engine::ShardOrder& order) {
+bool Relay::WasLost(const engine::LeaseAction& order) {
   Call call = MakeCall();
   call.shard = order.shard;
   call.token = order.token;
@@ -301,7 +291,7 @@ void Relay::Resize(std::uint32_t shards) {
     to_return_.clear();
     first_step_.reset();
   }
-  membership_.Begin(shards);
+  assignment_.Begin(shards);
 }
 
 void Relay::ReturnRetired() {
@@ -311,14 +301,14 @@ void Relay::ReturnRetired() {
     if (stopping_) return;
     retired.swap(to_return_);
   }
-  const std::vector<outbox_owned_shard> shards = membership_.StillHeld(retired);
+  const std::vector<outbox_owned_shard> shards = assignment_.StillHeld(retired);
   if (shards.empty()) return;
-  const Status returned = connection_.Use("return_shards", MakeCall(), [&](storage::Session& session) {
-    return session.ReturnShards(lease_id_, shards, /*leave=*/false, MakeCall());
+  const Status returned = connection_.Use("release_shards", MakeCall(), [&](storage::Session& session) {
+    return session.ReleaseShards(lease_id_, shards, /*deregister=*/false, MakeCall());
   });
   // Told again by the next heartbeat, and then done again.
   if (!returned.ok()) return;
-  membership_.Returned(shards);
+  assignment_.Returned(shards);
   for (const outbox_owned_shard& s : shards) {
     std::unique_ptr<ShardRunner> gone;
     const std::lock_guard lock(mutex_);
@@ -340,7 +330,7 @@ void Relay::GiveBack(engine::Time deadline) {
   // A shard with something unresolved is left to its lease: nobody may begin before that ends.
   std::vector<outbox_owned_shard> shards;
   if (all_retired) {
-    for (const auto& [shard, token] : membership_.owned()) shards.push_back({shard, OUTBOX_SHARD_OWNED, token});
+    for (const auto& [shard, token] : assignment_.owned()) shards.push_back({shard, OUTBOX_SHARD_OWNED, token});
   }
   // The connection may have died in silence since the last heartbeat: a second try, on a new one, needs its time as well.
   Status left;
@@ -348,8 +338,8 @@ void Relay::GiveBack(engine::Time deadline) {
     Call call = MakeCall();
     const engine::Time share = std::max<engine::Time>(100 * engine::kMillisecond, (deadline - Now()) / tries);
     call.timeout = std::min(call.timeout, std::chrono::duration_cast<Millis>(std::chrono::microseconds(share)));
-    left = connection_.Use("return_shards", call, [&](storage::Session& session) {
-      return session.ReturnShards(lease_id_, shards, all_retired, call);
+    left = connection_.Use("release_shards", call, [&](storage::Session& session) {
+      return session.ReleaseShards(lease_id_, shards, all_retired, call);
     });
     if (left.code() != OUTBOX_TIMEOUT) break;
   }

@@ -14,8 +14,8 @@
 #include <thread>
 
 #include "config/config.hpp"
-#include "runtime/hint_listener.hpp"
 #include "engine/shard_assignment.hpp"
+#include "runtime/hint_listener.hpp"
 #include "runtime/observation.hpp"
 #include "runtime/relay_id.hpp"
 #include "runtime/shard_runner.hpp"
@@ -25,7 +25,7 @@ namespace outbox::runtime {
 
 class Relay {
  public:
-  Relay(config::Relay config, std::shared_ptr<storage::Store> store, PublisherFactory publishers,
+  Relay(config::Relay config, std::shared_ptr<storage::Store> store, publisher::PublisherFactory publishers,
         std::shared_ptr<spdlog::logger> logger);
   // Stops at once if Stop was not called: what is in flight may be sent again by the next relay.
   ~Relay();
@@ -45,16 +45,16 @@ class Relay {
   // Any thread, from the beginning on; waits for no peer.
   [[nodiscard]] Observation Observe() const;
   // For those who work for the same outbox beside the relay.
-  [[nodiscard]] const std::shared_ptr<Condition>& database() const { return database_; }
+  [[nodiscard]] const std::shared_ptr<PeerHealth>& database() const { return database_; }
   [[nodiscard]] const std::shared_ptr<Watchdog>& watchdog() const { return watchdog_; }
 
  private:
   void KeepLeases();
   void Wake();
   Result<engine::Time> Heartbeat();  // when to ask again
-  void Follow(const engine::ShardOrder& order);
+  void Apply(const engine::LeaseAction& order);
   // Its last owner let the lease end, so that an event of it may have been the reason. In doubt yes.
-  [[nodiscard]] bool WasLost(const engine::ShardOrder& order);
+  [[nodiscard]] bool WasLost(const engine::LeaseAction& order);
   void Resize(std::uint32_t shards);
   [[nodiscard]] Result<std::unique_ptr<ShardRunner>> MakeRunner(std::uint32_t shard);
   // Of those that other relays are to have, the ones of which nothing is in hand any more.
@@ -70,9 +70,9 @@ class Relay {
   const std::string incarnation_ = NewIncarnation();
   std::string lease_id_;  // as the storage knows this relay
   const std::shared_ptr<storage::Store> store_;
-  const PublisherFactory publishers_;
+  const publisher::PublisherFactory publishers_;
   const std::shared_ptr<spdlog::logger> logger_;
-  const std::shared_ptr<Condition> database_, broker_;
+  const std::shared_ptr<PeerHealth> database_, broker_;
   const std::shared_ptr<Watchdog> watchdog_;
 
   mutable std::mutex mutex_;
@@ -92,7 +92,7 @@ class Relay {
   Connection connection_;
 
   // Of the lease thread.
-  engine::Membership membership_;  // the runners divide the window by its number of shards
+  engine::ShardAssignment assignment_;  // the runners divide the window by its number of shards
   bool met_database_ = false;
   bool told_standby_ = false;
   std::thread lease_thread_;

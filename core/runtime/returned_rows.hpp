@@ -50,7 +50,8 @@ class ReturnedRows {
 
  private:
   static constexpr std::size_t kMost = 1000, kMostAlert = 20'000;
-  static constexpr engine::Time kAlert = 180 * engine::kSecond;  // a few times as long as the reading may take to begin again
+  static constexpr engine::Time kAlert =
+      180 * engine::kSecond;  // a few times as long as the reading may take to begin again
   struct Event {
     std::string row_id;
     bool removed = false;

@@ -14,7 +14,7 @@ void ShardRunner::Detach(std::span<const engine::EventIndex> events) {
 
 void ShardRunner::WriteFailures(std::span<const engine::FailedEvent> failures) {
   failing_.assign(failures.begin(), failures.end());
-  WriteOrder order;
+  WriteRequest order;
   order.what = engine::Write::kFail;
   order.call = MakeCall(failures.front().token);
   for (const engine::FailedEvent& f : failures) {
@@ -22,8 +22,8 @@ void ShardRunner::WriteFailures(std::span<const engine::FailedEvent> failures) {
     const publisher::Refusal why = WhyFailed(f);
     const std::string& reason = order.texts.emplace_back(why.reason);
     const std::string& text = order.texts.emplace_back(why.text);
-    order.failures.push_back(
-        {Raw(row.row_id), Raw(row.event_id), Raw(reason), Raw(text), f.retry_after / engine::kMillisecond, f.disposition, 0});
+    order.failures.push_back({Raw(row.row_id), Raw(row.event_id), Raw(reason), Raw(text),
+                              f.retry_after / engine::kMillisecond, f.disposition, 0});
   }
   writer_->Do(std::move(order));
 }
@@ -45,7 +45,7 @@ void ShardRunner::Recorded() {
 publisher::Refusal ShardRunner::WhyFailed(const engine::FailedEvent& failed) const {
   if (failed.disposition == OUTBOX_DELIVERED) return WhyKept(failed);
   if (failed.error == publisher::kEndsRelays)
-    return {"ends_relays",
+    return {"poison_event",
             fmt::format("{} relays in a row ended while they were sending this event alone; their logs, and what the "
                         "supervisor and the kernel say of their ends, may tell why",
                         settings_.most_owners)};

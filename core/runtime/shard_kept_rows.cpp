@@ -61,16 +61,16 @@ publisher::Refusal ShardRunner::WhyKept(const engine::FailedEvent& failed) const
     case engine::Kept::kCameBack:
       break;
   }
-  return {"came_back", "its row was removed after the delivery and came back, more than once: something puts it back"};
+  return {"returned", "its row was removed after the delivery and came back, more than once: something puts it back"};
 }
 
 void ShardRunner::LogKept(const engine::FailedEvent& failed, const publisher::Refusal& why) {
   log_kept_.Add(Now(), [&] {
     const FailedRows::Row& row = failed_[failed.event];
-    const std::string next =
-        failed.error == static_cast<std::int32_t>(engine::Kept::kCameBack)
-            ? "`outbox-relay unblock` retries the removal"
-            : fmt::format("the removal is retried in {} s, or by `outbox-relay unblock`", failed.retry_after / engine::kSecond);
+    const std::string next = failed.error == static_cast<std::int32_t>(engine::Kept::kCameBack)
+                                 ? "`outbox-relay unblock` retries the removal"
+                                 : fmt::format("the removal is retried in {} s, or by `outbox-relay unblock`",
+                                               failed.retry_after / engine::kSecond);
     return fmt::format(
         "event {} for topic '{}' (row {}) is delivered and cannot be removed from the outbox: {}: {}; it is recorded "
         "as "

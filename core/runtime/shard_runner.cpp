@@ -26,7 +26,7 @@ engine::Settings MakeSettings(const config::Relay& c, bool marks_rows, std::uint
   s.marks_rows = marks_rows;
   // A reservation of rows may end while their failures wait.
   s.max_awaiting_record = marks_rows ? 0 : kMostAwaitingRecord / shards;
-  s.policies = Policies(c).All();
+  s.policies = FailurePolicies(c).All();
   s.poll_interval = Micros(c.poll_interval);
   s.delivery_timeout = Micros(c.delivery_timeout);
   s.lease_margin = Micros(c.reserve_duration) / 5;
@@ -43,21 +43,21 @@ constexpr Millis kResetAllowed{10'000};
 }  // namespace
 
 Result<std::unique_ptr<ShardRunner>> ShardRunner::Start(std::uint32_t shard, std::uint32_t shards, Parts parts,
-                                                        const PublisherFactory& publishers) {
+                                                        const publisher::PublisherFactory& publishers) {
   std::unique_ptr<ShardRunner> runner(new ShardRunner(shard, shards, std::move(parts)));
   auto publisher = publishers(*runner);
   if (!publisher.ok()) return publisher.status();
   const Parts& p = runner->parts_;
   runner->publisher_ = std::move(*publisher);
   const std::string whose = " of shard " + std::to_string(shard);
-  runner->reader_ = std::make_unique<Reader>(
+  runner->reader_ = std::make_unique<StorageReader>(
       p.store, *runner->publisher_, p.relay_id, p.database, p.watchdog->Watch("reader" + whose),
       [r = runner.get()](Reading reading) {
         r->mailbox_.Post(
             [r, shared = std::make_shared<Reading>(std::move(reading))] { r->Arrived(std::move(*shared)); });
       },
       [r = runner.get()](outbox_code code) { r->mailbox_.Post([r, code] { r->engine_.ReserveFailed(code); }); });
-  runner->writer_ = std::make_unique<Writer>(
+  runner->writer_ = std::make_unique<StorageWriter>(
       p.store, p.database, p.watchdog->Watch("writer" + whose), p.logger,
       [r = runner.get()](const Written& written) { r->mailbox_.Post([r, written] { r->Answered(written); }); });
   runner->thread_ = std::thread([r = runner.get()] { r->Run(); });
@@ -115,23 +115,23 @@ ShardObservation ShardRunner::Observe() const {
 
 void ShardRunner::LeaseHeld(std::uint64_t token, engine::Time until, bool careful) {
   mailbox_.Post([this, token, until, careful] {
-    tenure_.Held(token, until, careful);
+    shard_lease_.Held(token, until, careful);
     first_step_ = first_step_ || careful;
   });
 }
 
 void ShardRunner::LeaseLost() {
-  mailbox_.Post([this] { tenure_.Lost(); });
+  mailbox_.Post([this] { shard_lease_.Lost(); });
 }
 
 void ShardRunner::HandOver(std::uint64_t token, engine::Time until) {
   mailbox_.Post([this, token, until] {
-    if (tenure_.HandOver(token, until)) parts_.retired(shard_, token, false);
+    if (shard_lease_.HandOver(token, until)) parts_.retired(shard_, token, false);
   });
 }
 
 void ShardRunner::Retire(engine::Time deadline) {
-  mailbox_.Post([this, deadline] { tenure_.Stop(deadline); });
+  mailbox_.Post([this, deadline] { shard_lease_.Stop(deadline); });
 }
 
 void ShardRunner::Wake() {
@@ -141,9 +141,10 @@ void ShardRunner::Wake() {
 void ShardRunner::Retired() {
   reader_->Rest();
   writer_->Rest();
-  const engine::Tenure::Ended ended = tenure_.Retired();
-  if (ended != engine::Tenure::Ended::kLease) parts_.retired(shard_, tenure_.token(), ended == engine::Tenure::Ended::kForGood);
-  if (tenure_.Waits(Now())) mailbox_.Post([this] { tenure_.Resume(); });
+  const engine::ShardLease::Ended ended = shard_lease_.Retired();
+  if (ended != engine::ShardLease::Ended::kLease)
+    parts_.retired(shard_, shard_lease_.token(), ended == engine::ShardLease::Ended::kForGood);
+  if (shard_lease_.Waits(Now())) mailbox_.Post([this] { shard_lease_.Resume(); });
 }
 
 // ---- the publisher's reports, on its threads ----
@@ -216,7 +217,7 @@ void ShardRunner::Show() {
                        engine_.Active(),
                        engine_.LeaseUntil(),
                        engine_.OwedSince(),
-                       engine_.InHand(),
+                       engine_.Outstanding(),
                        engine_.InFlight(),
                        oldest,
                        engine_.RemovesNothingSince(),
@@ -237,7 +238,7 @@ void ShardRunner::Show() {
 // Before the engine may forget the events.
 void ShardRunner::Reported(std::span<const publisher::Report> reports, engine::Time at) {
   for (const publisher::Report& r : reports) {
-    if (r.outcome != publisher::Outcome::kStored || !engine_.Awaits(r)) continue;
+    if (r.outcome != publisher::Outcome::kAcknowledged || !engine_.Awaits(r)) continue;
     if (const engine::Time created = Row(r.event).created_us; created > 0) latency_.Add(at - created);
   }
   engine_.Reported(reports);
@@ -247,13 +248,13 @@ void ShardRunner::Execute(const engine::Command& command, std::span<const engine
                           std::span<const engine::FailedEvent> failures) {
   switch (command.what) {
     case engine::Do::kReserve: {
-      ReadOrder order;
+      ReadRequest order;
       order.reserve.max_events = command.rows;
       order.reserve.max_bytes = settings_.batch_bytes();
       order.reserve.reserve_duration = parts_.config.reserve_duration;
-      order.reserve.sweep = command.sweep;
+      order.reserve.mode = command.mode;
       order.reserve.skip_retries = command.skip_retries;
-      order.call = MakeCall(tenure_.token());
+      order.call = MakeCall(shard_lease_.token());
       order.forgotten.swap(forgotten_);
       reader_->Read(std::move(order));
       break;
@@ -337,7 +338,7 @@ void ShardRunner::Publish(std::span<const engine::EventIndex> events, std::uint3
 }
 
 void ShardRunner::WriteRows(engine::Write what, std::span<const engine::EventIndex> events) {
-  WriteOrder order;
+  WriteRequest order;
   order.what = what;
   order.call = MakeCall(batches_[engine_.BatchOf(events.front())]->batch.token());
   order.rows.reserve(events.size());
@@ -346,7 +347,7 @@ void ShardRunner::WriteRows(engine::Write what, std::span<const engine::EventInd
 }
 
 void ShardRunner::WriteConfirm(std::span<const engine::EventIndex> events) {
-  WriteOrder order;
+  WriteRequest order;
   order.call = MakeCall(0);
   order.confirmed.reserve(events.size());
   for (const engine::EventIndex e : events) order.confirmed.push_back({Row(e).row_id, Row(e).event_id});
@@ -354,7 +355,7 @@ void ShardRunner::WriteConfirm(std::span<const engine::EventIndex> events) {
 }
 
 void ShardRunner::WriteRemoval() {
-  WriteOrder order;
+  WriteRequest order;
   order.what = engine::Write::kRemove;
   order.call = MakeCall(0);
   order.call.timeout = std::min(order.call.timeout, kRemovalAllowed);
@@ -364,9 +365,9 @@ void ShardRunner::WriteRemoval() {
 
 // The batch may be given up while the mark is being written: unlike the others, this order owns its row id.
 void ShardRunner::WriteMark(std::span<const engine::EventIndex> events) {
-  WriteOrder order;
+  WriteRequest order;
   order.what = engine::Write::kMark;
-  order.call = MakeCall(tenure_.token());
+  order.call = MakeCall(shard_lease_.token());
   for (const engine::EventIndex e : events) order.rows.push_back(Raw(order.texts.emplace_back(View(Row(e).row_id))));
   writer_->Do(std::move(order));
 }

@@ -12,21 +12,18 @@
 
 #include "config/config.hpp"
 #include "engine/engine.hpp"
+#include "engine/shard_lease.hpp"
+#include "publisher/publisher.hpp"
 #include "runtime/failed_rows.hpp"
 #include "runtime/failure_log.hpp"
+#include "runtime/failure_policies.hpp"
 #include "runtime/mailbox.hpp"
 #include "runtime/observation.hpp"
-#include "runtime/failure_policies.hpp"
-#include "runtime/storage_reader.hpp"
 #include "runtime/returned_rows.hpp"
-#include "engine/shard_lease.hpp"
+#include "runtime/storage_reader.hpp"
 #include "runtime/storage_writer.hpp"
-#include "publisher/publisher.hpp"
 
 namespace outbox::runtime {
-
-using PublisherFactory =
-    std::function<Result<std::unique_ptr<publisher::Publisher>>(publisher::PublisherListener& listener)>;
 
 class ShardRunner : private publisher::PublisherListener {
  public:
@@ -34,7 +31,7 @@ class ShardRunner : private publisher::PublisherListener {
     config::Relay config;
     std::string relay_id;
     std::shared_ptr<storage::Store> store;
-    std::shared_ptr<Condition> database, broker;
+    std::shared_ptr<PeerHealth> database, broker;
     std::shared_ptr<Watchdog> watchdog;
     std::shared_ptr<spdlog::logger> logger;
     // Nothing of the shard is in hand under this token, after HandOver; after Retire, for good. On the runner's thread.
@@ -46,7 +43,7 @@ class ShardRunner : private publisher::PublisherListener {
   // One of `shards`, among which the relay's window is divided. Fails where the publisher cannot be made
   // (OUTBOX_BAD_CONFIG).
   static Result<std::unique_ptr<ShardRunner>> Start(std::uint32_t shard, std::uint32_t shards, Parts parts,
-                                                    const PublisherFactory& publishers);
+                                                    const publisher::PublisherFactory& publishers);
   ~ShardRunner() override;
 
   // Any thread. The lease under `token` lasts until `until` of the shell's clock; a new token is a new lease.
@@ -79,7 +76,8 @@ class ShardRunner : private publisher::PublisherListener {
   void Run();
   void Show();
   void Reported(std::span<const publisher::Report> reports, engine::Time at);
-  void Execute(const engine::Command& command, std::span<const engine::EventIndex> events, std::span<const engine::FailedEvent> failures);
+  void Execute(const engine::Command& command, std::span<const engine::EventIndex> events,
+               std::span<const engine::FailedEvent> failures);
   void Publish(std::span<const engine::EventIndex> events, std::uint32_t epoch);
   void WriteRows(engine::Write what, std::span<const engine::EventIndex> events);
   void WriteFailures(std::span<const engine::FailedEvent> failures);
@@ -105,25 +103,27 @@ class ShardRunner : private publisher::PublisherListener {
 
   const std::uint32_t shard_;
   const Parts parts_;
-  const std::shared_ptr<Post> turn_, reset_, trial_reset_;  // of the engine's thread, of the publisher's two streams
-  const Policies policies_;
+  const std::shared_ptr<WatchdogHandle> turn_, reset_,
+      trial_reset_;  // of the engine's thread, of the publisher's two streams
+  const FailurePolicies policies_;
   const engine::Settings settings_;
   Mailbox mailbox_;
   std::unique_ptr<publisher::Publisher> publisher_;
-  std::unique_ptr<Reader> reader_;
-  std::unique_ptr<Writer> writer_;
+  std::unique_ptr<StorageReader> reader_;
+  std::unique_ptr<StorageWriter> writer_;
 
   // Of the engine's thread.
   engine::Engine engine_;
-  engine::Tenure tenure_{engine_};
+  engine::ShardLease shard_lease_{engine_};
   std::vector<std::unique_ptr<publisher::PreparedBatch>> batches_;  // by BatchIndex
-  std::vector<std::int64_t> created_;                             // of the first event of each, 0 = not known
+  std::vector<std::int64_t> created_;                               // of the first event of each, 0 = not known
   std::vector<std::string> forgotten_;
   std::vector<publisher::Outgoing> outgoing_;
   FailedRows failed_;
-  std::vector<engine::FailedEvent> failing_;                      // being recorded
-  std::unordered_map<engine::EventIndex, std::string> refusals_;  // what the database says of rows that it does not let go
-  std::string kept_why_, record_why_;                     // the newest of each, for the observation
+  std::vector<engine::FailedEvent> failing_;  // being recorded
+  std::unordered_map<engine::EventIndex, std::string>
+      refusals_;                       // what the database says of rows that it does not let go
+  std::string kept_why_, record_why_;  // the newest of each, for the observation
   ReturnedRows returned_;
   bool first_step_ = false;
   FailureLog log_retries_, log_given_up_, log_kept_, log_returns_;

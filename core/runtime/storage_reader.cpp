@@ -7,29 +7,30 @@
 
 namespace outbox::runtime {
 
-Reader::Reader(std::shared_ptr<storage::Store> store, publisher::Publisher& publisher, std::string relay_id,
-               std::shared_ptr<Condition> database, std::shared_ptr<Post> post, std::function<void(Reading)> arrived,
-               std::function<void(outbox_code)> failed)
+StorageReader::StorageReader(std::shared_ptr<storage::Store> store, publisher::Publisher& publisher,
+                             std::string relay_id, std::shared_ptr<PeerHealth> database,
+                             std::shared_ptr<WatchdogHandle> handle, std::function<void(Reading)> arrived,
+                             std::function<void(outbox_code)> failed)
     : marks_rows_(store->MarksRows()),
-      post_(std::move(post)),
-      connection_(std::move(store), std::move(database), post_),
+      handle_(std::move(handle)),
+      connection_(std::move(store), std::move(database), handle_),
       publisher_(publisher),
       relay_id_(std::move(relay_id)),
       arrived_(std::move(arrived)),
       failed_(std::move(failed)),
       thread_([this] { Run(); }) {}
 
-Reader::~Reader() {
+StorageReader::~StorageReader() {
   stop_ = true;
   mailbox_.Post([] {});
   thread_.join();
 }
 
-void Reader::Read(ReadOrder order) {
-  mailbox_.Post([this, shared = std::make_shared<ReadOrder>(std::move(order))] { Execute(*shared); });
+void StorageReader::Read(ReadRequest order) {
+  mailbox_.Post([this, shared = std::make_shared<ReadRequest>(std::move(order))] { Execute(*shared); });
 }
 
-void Reader::Run() {
+void StorageReader::Run() {
   std::vector<Mailbox::Task> tasks;
   while (!stop_) {
     mailbox_.Take(tasks, engine::kForever);
@@ -37,14 +38,14 @@ void Reader::Run() {
   }
 }
 
-void Reader::Execute(ReadOrder& order) {
-  for (const std::string& id : order.forgotten) in_hand_.Remove(id);
+void StorageReader::Execute(ReadRequest& order) {
+  for (const std::string& id : order.forgotten) outstanding_.Remove(id);
   order.reserve.relay_id = relay_id_;
-  order.reserve.in_hand = [this](std::string_view row_id) { return in_hand_.Has(row_id); };
+  order.reserve.is_outstanding = [this](std::string_view row_id) { return outstanding_.Has(row_id); };
 
   const engine::Time asked = Now();
   auto batch = connection_.Use("reserve", order.call, [&, again = false](storage::Session& session) mutable {
-    if (std::exchange(again, true)) order.reserve.sweep = OUTBOX_REWIND;  // what was read may not have arrived
+    if (std::exchange(again, true)) order.reserve.mode = OUTBOX_REWIND;  // what was read may not have arrived
     auto read = session.ReserveNewEvents(order.reserve, order.call);
     // Of a read these say that nothing can be brought, not that one event is bad: nobody may take that for an answer.
     if (const outbox_code code = read.status().code(); code == OUTBOX_BAD_DATA || code == OUTBOX_REFUSED)
@@ -68,17 +69,17 @@ void Reader::Execute(ReadOrder& order) {
   const storage::Batch& rows = reading.batch->batch;
   reading.events.reserve(rows.size());
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    in_hand_.Add(View(rows[i].row_id));
+    outstanding_.Add(View(rows[i].row_id));
     reading.events.push_back(Describe(rows[i], reading.batch->events[i]));
   }
   arrived_(std::move(reading));
 }
 
 // Rows that could not be made ready are given back at once: they are not in hand and nobody's fault.
-Status Reader::Prepare(publisher::PreparedBatch& batch, const Call& call) {
+Status StorageReader::Prepare(publisher::PreparedBatch& batch, const Call& call) {
   if (batch.batch.empty()) return {};
   Status prepared = [&] {
-    const Watched watch(*post_, "the publisher's look at topics", call.timeout);
+    const Watched watch(*handle_, "the publisher's look at topics", call.timeout);
     return publisher_.Prepare(batch, call.timeout);
   }();
   if (prepared.ok() || !marks_rows_) return prepared;
@@ -86,12 +87,12 @@ Status Reader::Prepare(publisher::PreparedBatch& batch, const Call& call) {
   for (std::size_t i = 0; i < batch.batch.size(); ++i) rows.push_back(batch.batch[i].row_id);
   Call release = call;
   release.token = batch.batch.token();
-  // A failed release is mended by the end of the reservation.
+  // A failed release is fixed by the end of the reservation.
   (void)connection_.Use("release", release, [&](storage::Session& session) { return session.Release(rows, release); });
   return prepared;
 }
 
-engine::Incoming Reader::Describe(const outbox_event& event, const publisher::Prepared& prepared) {
+engine::Incoming StorageReader::Describe(const outbox_event& event, const publisher::Prepared& prepared) {
   engine::Incoming in;
   in.has_key = event.aggregate_id.data != nullptr;
   if (in.has_key) in.key_hash = std::hash<std::string_view>{}(View(event.aggregate_id));

@@ -8,16 +8,16 @@
 #include <thread>
 #include <vector>
 
-#include "runtime/connection.hpp"
 #include "engine/engine.hpp"
-#include "runtime/outstanding_rows.hpp"
-#include "runtime/mailbox.hpp"
 #include "publisher/publisher.hpp"
+#include "runtime/connection.hpp"
+#include "runtime/mailbox.hpp"
+#include "runtime/outstanding_rows.hpp"
 
 namespace outbox::runtime {
 
-struct ReadOrder {
-  storage::ReserveOrder reserve;  // but for in_hand and relay_id
+struct ReadRequest {
+  storage::ReserveRequest reserve;  // but for is_outstanding and relay_id
   Call call;
   std::vector<std::string> forgotten;  // rows that the relay holds no longer
 };
@@ -28,26 +28,26 @@ struct Reading {
   std::vector<engine::Incoming> events;
 };
 
-class Reader {
+class StorageReader {
  public:
   // The callbacks run on the reader's thread.
-  Reader(std::shared_ptr<storage::Store> store, publisher::Publisher& publisher, std::string relay_id,
-         std::shared_ptr<Condition> database, std::shared_ptr<Post> post, std::function<void(Reading)> arrived,
-         std::function<void(outbox_code)> failed);
-  ~Reader();
+  StorageReader(std::shared_ptr<storage::Store> store, publisher::Publisher& publisher, std::string relay_id,
+                std::shared_ptr<PeerHealth> database, std::shared_ptr<WatchdogHandle> handle,
+                std::function<void(Reading)> arrived, std::function<void(outbox_code)> failed);
+  ~StorageReader();
 
-  void Read(ReadOrder order);  // one at a time
+  void Read(ReadRequest order);  // one at a time
   void Cancel() { connection_.Cancel(); }
   void Rest() { connection_.Rest(); }  // while nothing is asked of it
 
  private:
   void Run();
-  void Execute(ReadOrder& order);
+  void Execute(ReadRequest& order);
   [[nodiscard]] Status Prepare(publisher::PreparedBatch& batch, const Call& call);
   static engine::Incoming Describe(const outbox_event& event, const publisher::Prepared& prepared);
 
   const bool marks_rows_;
-  const std::shared_ptr<Post> post_;
+  const std::shared_ptr<WatchdogHandle> handle_;
   Connection connection_;
   publisher::Publisher& publisher_;
   const std::string relay_id_;
@@ -55,7 +55,7 @@ class Reader {
   const std::function<void(outbox_code)> failed_;
   // Rows that the relay holds. Too large for a moment, never too small: a row leaves it only with the order after
   // the storage has answered the call that ended it, and reads follow each other.
-  InHand in_hand_;
+  OutstandingRows outstanding_;
   Mailbox mailbox_;
   std::atomic<bool> stop_ = false;
   std::thread thread_;

@@ -23,25 +23,26 @@ const char* NameOf(engine::Write what) {
 
 }  // namespace
 
-Writer::Writer(std::shared_ptr<storage::Store> store, std::shared_ptr<Condition> database, std::shared_ptr<Post> post,
-               std::shared_ptr<spdlog::logger> logger, std::function<void(const Written&)> answered)
-    : connection_(std::move(store), std::move(database), std::move(post)),
+StorageWriter::StorageWriter(std::shared_ptr<storage::Store> store, std::shared_ptr<PeerHealth> database,
+                             std::shared_ptr<WatchdogHandle> handle, std::shared_ptr<spdlog::logger> logger,
+                             std::function<void(const Written&)> answered)
+    : connection_(std::move(store), std::move(database), std::move(handle)),
       logger_(std::move(logger)),
       answered_(std::move(answered)),
       thread_([this] { Run(); }) {}
 
-Writer::~Writer() {
+StorageWriter::~StorageWriter() {
   stop_ = true;
   mailbox_.Post([] {});
   thread_.join();
 }
 
-void Writer::Do(WriteOrder order) {
-  mailbox_.Post([this, shared = std::make_shared<WriteOrder>(std::move(order))] {
+void StorageWriter::Do(WriteRequest order) {
+  mailbox_.Post([this, shared = std::make_shared<WriteRequest>(std::move(order))] {
     Written written;
     written.what = shared->what;
     const Status status = Execute(*shared, written);
-    // The database is fine and will not have this: repeating does not mend it, so somebody must see it.
+    // The database is fine and will not have this: repeating does not fix it, so somebody must see it.
     const bool refused = status.code() == OUTBOX_REFUSED && shared->what != engine::Write::kConfirm;
     if (status.code() == OUTBOX_BAD_DATA || refused)
       logger_->error("the storage refuses what the relay writes: {}", status.text());
@@ -51,7 +52,7 @@ void Writer::Do(WriteOrder order) {
   });
 }
 
-void Writer::Run() {
+void StorageWriter::Run() {
   std::vector<Mailbox::Task> tasks;
   while (!stop_) {
     mailbox_.Take(tasks, engine::kForever);
@@ -59,7 +60,7 @@ void Writer::Run() {
   }
 }
 
-Status Writer::Execute(const WriteOrder& order, Written& written) {
+Status StorageWriter::Execute(const WriteRequest& order, Written& written) {
   const auto write = [&](storage::Session& session) -> Status {
     switch (order.what) {
       case engine::Write::kConfirm:

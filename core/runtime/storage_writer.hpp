@@ -9,14 +9,14 @@
 #include <thread>
 #include <vector>
 
-#include "runtime/connection.hpp"
 #include "engine/engine.hpp"
+#include "runtime/connection.hpp"
 #include "runtime/mailbox.hpp"
 
 namespace outbox::runtime {
 
 // Row ids point into batches, which stay until the write is answered.
-struct WriteOrder {
+struct WriteRequest {
   engine::Write what = engine::Write::kConfirm;
   Call call;
   std::vector<outbox_row> confirmed;     // kConfirm
@@ -35,20 +35,21 @@ struct Written {
   std::string text;                // what was wrong
 };
 
-class Writer {
+class StorageWriter {
  public:
   // `answered` runs on the writer's thread.
-  Writer(std::shared_ptr<storage::Store> store, std::shared_ptr<Condition> database, std::shared_ptr<Post> post,
-         std::shared_ptr<spdlog::logger> logger, std::function<void(const Written&)> answered);
-  ~Writer();
+  StorageWriter(std::shared_ptr<storage::Store> store, std::shared_ptr<PeerHealth> database,
+                std::shared_ptr<WatchdogHandle> handle, std::shared_ptr<spdlog::logger> logger,
+                std::function<void(const Written&)> answered);
+  ~StorageWriter();
 
-  void Do(WriteOrder order);
+  void Do(WriteRequest order);
   void Cancel() { connection_.Cancel(); }
   void Rest() { connection_.Rest(); }  // while nothing is asked of it
 
  private:
   void Run();
-  [[nodiscard]] Status Execute(const WriteOrder& order, Written& written);
+  [[nodiscard]] Status Execute(const WriteRequest& order, Written& written);
 
   Connection connection_;
   const std::shared_ptr<spdlog::logger> logger_;

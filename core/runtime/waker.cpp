@@ -11,11 +11,11 @@ constexpr auto kAgain = std::chrono::seconds(5);
 
 }  // namespace
 
-Waker::Waker(std::shared_ptr<storage::Store> store, std::shared_ptr<Post> post, std::shared_ptr<spdlog::logger> logger,
-             std::function<void()> woken)
+Waker::Waker(std::shared_ptr<storage::Store> store, std::shared_ptr<WatchdogHandle> handle,
+             std::shared_ptr<spdlog::logger> logger, std::function<void()> woken)
     : logger_(std::move(logger)),
       woken_(std::move(woken)),
-      connection_(std::move(store), Condition::Nobodys(), std::move(post)),
+      connection_(std::move(store), PeerHealth::Nobodys(), std::move(handle)),
       thread_([this] { Run(); }) {}
 
 Waker::~Waker() {

@@ -17,8 +17,8 @@ namespace outbox::runtime {
 class Waker {
  public:
   // `woken` runs on its thread. The plugin has outbox.wakeup/1.
-  Waker(std::shared_ptr<storage::Store> store, std::shared_ptr<Post> post, std::shared_ptr<spdlog::logger> logger,
-        std::function<void()> woken);
+  Waker(std::shared_ptr<storage::Store> store, std::shared_ptr<WatchdogHandle> handle,
+        std::shared_ptr<spdlog::logger> logger, std::function<void()> woken);
   // Waits for a call that is under way.
   ~Waker();
   Waker(const Waker&) = delete;

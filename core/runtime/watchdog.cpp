@@ -17,14 +17,14 @@ std::string Seconds(engine::Time t) { return fmt::format("{:.1f} s", static_cast
 
 }  // namespace
 
-void Post::Enter(const char* call, engine::Time allowed) {
+void WatchdogHandle::Enter(const char* call, engine::Time allowed) {
   const std::lock_guard lock(mutex_);
   call_ = call;
   since_ = Now();
   allowed_ = allowed;
 }
 
-void Post::Leave() {
+void WatchdogHandle::Leave() {
   const std::lock_guard lock(mutex_);
   if (std::exchange(told_, false))
     returned_.push_back(fmt::format("{} has returned from {} after {}", who_, call_, Seconds(Now() - since_)));
@@ -46,21 +46,21 @@ Watchdog::~Watchdog() {
   thread_.join();
 }
 
-std::shared_ptr<Post> Watchdog::Watch(std::string who, Post::Duty duty) {
-  auto post = std::make_shared<Post>(std::move(who), duty);
+std::shared_ptr<WatchdogHandle> Watchdog::Watch(std::string who, WatchdogHandle::Duty duty) {
+  auto handle = std::make_shared<WatchdogHandle>(std::move(who), duty);
   const std::lock_guard lock(mutex_);
-  posts_.push_back(post);
-  return post;
+  handles_.push_back(handle);
+  return handle;
 }
 
 std::vector<CallUnderWay> Watchdog::UnderWay(engine::Time now) const {
   std::vector<CallUnderWay> calls;
-  for (const auto& post : Posts()) {
-    const std::lock_guard lock(post->mutex_);
-    if (post->call_ == nullptr) continue;
-    const engine::Time age = std::max<engine::Time>(0, now - post->since_);
-    calls.push_back({post->who_, post->call_, age, post->allowed_, post->duty_ == Post::Duty::kVital,
-                     IsOverdue(age, post->allowed_)});
+  for (const auto& handle : Handles()) {
+    const std::lock_guard lock(handle->mutex_);
+    if (handle->call_ == nullptr) continue;
+    const engine::Time age = std::max<engine::Time>(0, now - handle->since_);
+    calls.push_back({handle->who_, handle->call_, age, handle->allowed_, handle->duty_ == WatchdogHandle::Duty::kVital,
+                     IsOverdue(age, handle->allowed_)});
   }
   return calls;
 }
@@ -76,16 +76,16 @@ void Watchdog::Run() {
 
 void Watchdog::Look() {
   const engine::Time now = Now();
-  for (const auto& post : Posts()) {
+  for (const auto& handle : Handles()) {
     std::vector<std::string> returned;
     CallUnderWay call;
     {
-      const std::lock_guard lock(post->mutex_);
-      returned.swap(post->returned_);
-      const engine::Time age = now - post->since_;
-      if (post->call_ != nullptr && !post->told_ && IsOverdue(age, post->allowed_)) {
-        post->told_ = true;
-        call = {post->who_, post->call_, age, post->allowed_};
+      const std::lock_guard lock(handle->mutex_);
+      returned.swap(handle->returned_);
+      const engine::Time age = now - handle->since_;
+      if (handle->call_ != nullptr && !handle->told_ && IsOverdue(age, handle->allowed_)) {
+        handle->told_ = true;
+        call = {handle->who_, handle->call_, age, handle->allowed_};
       }
     }
     for (const std::string& text : returned) logger_->info("{}", text);
@@ -94,16 +94,16 @@ void Watchdog::Look() {
   }
 }
 
-std::vector<std::shared_ptr<Post>> Watchdog::Posts() const {
+std::vector<std::shared_ptr<WatchdogHandle>> Watchdog::Handles() const {
   const std::lock_guard lock(mutex_);
-  std::vector<std::shared_ptr<Post>> posts;
-  std::erase_if(posts_, [&](const auto& weak) {
-    auto post = weak.lock();
-    if (post == nullptr) return true;
-    posts.push_back(std::move(post));
+  std::vector<std::shared_ptr<WatchdogHandle>> handles;
+  std::erase_if(handles_, [&](const auto& weak) {
+    auto handle = weak.lock();
+    if (handle == nullptr) return true;
+    handles.push_back(std::move(handle));
     return false;
   });
-  return posts;
+  return handles;
 }
 
 }  // namespace outbox::runtime

@@ -12,18 +12,18 @@
 #include <utility>
 #include <vector>
 
-#include "runtime/clock.hpp"
 #include "outbox/adapter.hpp"
+#include "runtime/clock.hpp"
 
 namespace outbox::runtime {
 
 // Where one thread says what it is about to wait for.
-class Post {
+class WatchdogHandle {
  public:
   // Does anything move without this thread?
   enum class Duty : std::uint8_t { kVital, kSpare };
 
-  Post(std::string who, Duty duty) : who_(std::move(who)), duty_(duty) {}
+  WatchdogHandle(std::string who, Duty duty) : who_(std::move(who)), duty_(duty) {}
 
   // `call` must be a literal; `allowed` is how long it may take, as it was told itself.
   void Enter(const char* call, engine::Time allowed);
@@ -44,12 +44,14 @@ class Post {
 // For the time of one call.
 class Watched {
  public:
-  Watched(Post& post, const char* call, Millis allowed) : post_(post) { post_.Enter(call, Micros(allowed)); }
-  ~Watched() { post_.Leave(); }
+  Watched(WatchdogHandle& handle, const char* call, Millis allowed) : handle_(handle) {
+    handle_.Enter(call, Micros(allowed));
+  }
+  ~Watched() { handle_.Leave(); }
   Watched(const Watched&) = delete;
 
  private:
-  Post& post_;
+  WatchdogHandle& handle_;
 };
 
 struct CallUnderWay {
@@ -68,19 +70,20 @@ class Watchdog {  // any thread
   ~Watchdog();
 
   // Watched for as long as the caller keeps it.
-  [[nodiscard]] std::shared_ptr<Post> Watch(std::string who, Post::Duty duty = Post::Duty::kVital);
+  [[nodiscard]] std::shared_ptr<WatchdogHandle> Watch(std::string who,
+                                                      WatchdogHandle::Duty duty = WatchdogHandle::Duty::kVital);
   [[nodiscard]] std::vector<CallUnderWay> UnderWay(engine::Time now) const;
 
  private:
   void Run();
   void Look();
-  [[nodiscard]] std::vector<std::shared_ptr<Post>> Posts() const;
+  [[nodiscard]] std::vector<std::shared_ptr<WatchdogHandle>> Handles() const;
 
   const std::shared_ptr<spdlog::logger> logger_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   bool stop_ = false;
-  mutable std::vector<std::weak_ptr<Post>> posts_;
+  mutable std::vector<std::weak_ptr<WatchdogHandle>> handles_;
   std::thread thread_;
 };
 

@@ -11,7 +11,7 @@ bool Ascends(std::string_view before, std::string_view after) {
   return before.size() != after.size() ? before.size() < after.size() : before < after;
 }
 
-std::optional<std::string> BrokenRuleOfEvent(const outbox_event& event, const ReserveOrder& order) {
+std::optional<std::string> BrokenRuleOfEvent(const outbox_event& event, const ReserveRequest& order) {
   const struct {
     const char* name;
     const outbox_bytes& value;
@@ -31,7 +31,8 @@ std::optional<std::string> BrokenRuleOfEvent(const outbox_event& event, const Re
     if (field.value.size != 0) return std::string(field.name) + " is NULL but has a size";
   }
   if (event.row_id.size == 0) return "row_id is empty";
-  if (order.in_hand && order.in_hand(View(event.row_id))) return "the relay holds that row already (in_hand said so)";
+  if (order.is_outstanding && order.is_outstanding(View(event.row_id)))
+    return "the relay holds that row already (is_outstanding said so)";
   return std::nullopt;
 }
 
@@ -53,7 +54,7 @@ bool HasDuplicates(const outbox_batch& batch) {
 
 }  // namespace
 
-std::optional<std::string> BrokenRule(const outbox_batch& batch, const ReserveOrder& order) {
+std::optional<std::string> BrokenRule(const outbox_batch& batch, const ReserveRequest& order) {
   if (batch.release == nullptr) return "release is NULL";
   if (batch.count == 0) return std::nullopt;
   if (batch.count > order.max_events)

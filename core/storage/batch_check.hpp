@@ -9,6 +9,6 @@
 namespace outbox::storage {
 
 // The first rule of outbox/plugin.h that the batch breaks, in words; nothing where it keeps them all.
-[[nodiscard]] std::optional<std::string> BrokenRule(const outbox_batch& batch, const ReserveOrder& order);
+[[nodiscard]] std::optional<std::string> BrokenRule(const outbox_batch& batch, const ReserveRequest& order);
 
 }  // namespace outbox::storage

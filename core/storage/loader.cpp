@@ -12,17 +12,18 @@
 #define BOOST_DLL_USE_STD_FS
 #include <boost/dll/shared_library.hpp>
 
-#include "outbox/ext/dead.h"
+#include "outbox/ext/admin.h"
 #include "outbox/ext/emit.h"
 #include "outbox/ext/leases.h"
+#include "outbox/ext/poison.h"
 #include "outbox/ext/schema.h"
 #include "outbox/ext/stats.h"
-#include "outbox/ext/suspect.h"
 #include "outbox/ext/testing.h"
 #include "outbox/ext/wakeup.h"
 #include "storage/elf.hpp"
 #include "storage/table.hpp"
 #include "storage/trust.hpp"
+#include "util/plugin_name.hpp"
 #include "util/shortage.hpp"
 
 namespace outbox::storage {
@@ -174,7 +175,7 @@ SearchPath DefaultSearchPath(std::string plugin_path, std::vector<std::string> t
 
 Result<const outbox_plugin*> Load(std::string_view name, const SearchPath& where) {
   const std::string quoted = "storage plugin '" + std::string(name) + "'";
-  if (!IsPluginName(name)) return Refuse(quoted + ": a plugin's name consists of a-z, 0-9, _ and - only");
+  if (!util::IsPluginName(name)) return Refuse(quoted + ": a plugin's name consists of a-z, 0-9, _ and - only");
 
   std::string searched;
   for (const Place& place : Places(name, where)) {
@@ -203,7 +204,7 @@ std::vector<Found> List(const SearchPath& where) {
     found.file = file;
     found.name = PluginName(file).value_or(file.stem().string());
     found.shadowed = !names.insert(found.name).second;
-    if (!IsPluginName(found.name)) {
+    if (!util::IsPluginName(found.name)) {
       found.refused = "a plugin's name consists of a-z, 0-9, _ and - only";
     } else if (const auto table = LoadFile(file, found.name, where); !table.ok()) {
       found.refused = table.status().text();
@@ -211,7 +212,7 @@ std::vector<Found> List(const SearchPath& where) {
       found.version = (*table)->version;
       found.capabilities = (*table)->capabilities;
       for (const char* id : {OUTBOX_LEASES_V1, OUTBOX_WAKEUP_V1, OUTBOX_EMIT_V1, OUTBOX_SCHEMA_V1, OUTBOX_STATS_V1,
-                             OUTBOX_DEAD_V1, OUTBOX_SUSPECT_V1, OUTBOX_TESTING_V1})
+                             OUTBOX_ADMIN_V1, OUTBOX_POISON_V1, OUTBOX_TESTING_V1})
         if ((*table)->get_extension(id) != nullptr) found.extensions.emplace_back(id);
     }
     list.push_back(std::move(found));

@@ -16,9 +16,10 @@ struct RawCall {
   outbox_error error{};
 };
 
-inline outbox_schema_wish ToRaw(const SchemaWish& wish) {
-  return {sizeof(outbox_schema_wish), wish.shards, wish.payload.empty() ? outbox_bytes{nullptr, 0} : Raw(wish.payload),
-          wish.wake_up ? 1U : 0U, wish.rewrite_events ? 1U : 0U};
+inline outbox_schema_options ToRaw(const SchemaOptions& options) {
+  return {sizeof(outbox_schema_options), options.shards,
+          options.payload.empty() ? outbox_bytes{nullptr, 0} : Raw(options.payload), options.wake_up ? 1U : 0U,
+          options.rewrite_events ? 1U : 0U};
 }
 
 }  // namespace outbox::storage

@@ -5,25 +5,25 @@
 namespace outbox::storage {
 namespace {
 
-std::int32_t InHand(void* ctx, outbox_bytes row_id) noexcept {
-  const auto& in_hand = static_cast<const ReserveOrder*>(ctx)->in_hand;
-  return in_hand && in_hand(View(row_id)) ? 1 : 0;
+std::int32_t IsOutstanding(void* ctx, outbox_bytes row_id) noexcept {
+  const auto& is_outstanding = static_cast<const ReserveRequest*>(ctx)->is_outstanding;
+  return is_outstanding && is_outstanding(View(row_id)) ? 1 : 0;
 }
 
 }  // namespace
 
 Session::~Session() { store_->table_->disconnect(raw_); }
 
-Result<Batch> Session::ReserveNewEvents(const ReserveOrder& order, const Call& call) {
+Result<Batch> Session::ReserveNewEvents(const ReserveRequest& order, const Call& call) {
   outbox_reserve ask{};
   ask.struct_size = sizeof ask;
   ask.max_events = order.max_events;
   ask.max_bytes = order.max_bytes;
   ask.reserve_ms = order.reserve_duration.count();
   ask.relay_id = Raw(order.relay_id);
-  ask.in_hand = InHand;
-  ask.ctx = const_cast<ReserveOrder*>(&order);
-  ask.sweep = order.sweep;
+  ask.is_outstanding = IsOutstanding;
+  ask.ctx = const_cast<ReserveRequest*>(&order);
+  ask.mode = order.mode;
   ask.skip_retries = order.skip_retries ? 1 : 0;
 
   RawCall asked(call);

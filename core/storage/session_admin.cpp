@@ -1,4 +1,4 @@
-// The methods of a session that stand on outbox.dead/1.
+// The methods of a session that stand on outbox.admin/1.
 #include <exception>
 #include <unordered_set>
 
@@ -10,7 +10,7 @@ namespace {
 
 // What the callback works with, on the stack of List.
 struct Listing {
-  const Inquiry& inquiry;
+  const Query& query;
   const std::function<bool(const Record&)>& found;
   std::unordered_set<std::string> rows;
   const char* broken_rule = nullptr;
@@ -29,15 +29,15 @@ bool Fits(std::int32_t state, std::uint32_t from) {
 
 const char* BrokenRule(Listing& listing, const outbox_record& raw) {
   if (raw.struct_size < sizeof raw || raw.event == nullptr || raw.event_size < sizeof(outbox_event))
-    return "a record is shorter than outbox.dead/1's";
+    return "a record is shorter than outbox.admin/1's";
   const outbox_event& event = *raw.event;
   for (const outbox_bytes& required : {event.row_id, event.event_id, event.event_type, event.topic})
     if (required.data == nullptr) return "a required field of an event is absent";
   if (event.row_id.size == 0) return "an event has an empty row_id";
-  if (!Fits(raw.state, listing.inquiry.from)) return "an event is in a state that was not asked for";
-  if (listing.inquiry.key && Maybe(event.aggregate_id) != listing.inquiry.key) return "an event has another key";
+  if (!Fits(raw.state, listing.query.from)) return "an event is in a state that was not asked for";
+  if (listing.query.key && Maybe(event.aggregate_id) != listing.query.key) return "an event has another key";
   if (!listing.rows.emplace(View(event.row_id)).second) return "a row_id is there twice";
-  if (listing.rows.size() > listing.inquiry.max) return "more events than asked for";
+  if (listing.rows.size() > listing.query.max) return "more events than asked for";
   return nullptr;
 }
 
@@ -67,28 +67,27 @@ std::int32_t Found(void* ctx, const outbox_record* raw) noexcept {
 
 }  // namespace
 
-Status Session::List(const Inquiry& inquiry, const std::function<bool(const Record&)>& found, const Call& call) {
-  if (store_->dead_ == nullptr) return store_->Lacks(OUTBOX_DEAD_V1);
-  const outbox_inquiry raw{sizeof raw,        inquiry.from,          Raw(inquiry.after), Raw(inquiry.before),
-                           Raw(inquiry.key),  Raw(inquiry.event_id), inquiry.max,        inquiry.contents ? 1u : 0u,
-                           Raw(inquiry.topic)};
-  Listing listing{inquiry, found, {}, nullptr, nullptr};
+Status Session::List(const Query& query, const std::function<bool(const Record&)>& found, const Call& call) {
+  if (store_->admin_ == nullptr) return store_->Lacks(OUTBOX_ADMIN_V1);
+  const outbox_query raw{sizeof raw,          query.from, Raw(query.after),         Raw(query.before), Raw(query.key),
+                         Raw(query.event_id), query.max,  query.contents ? 1u : 0u, Raw(query.topic)};
+  Listing listing{query, found, {}, nullptr, nullptr};
   RawCall asked(call);
-  const outbox_code code = store_->dead_->list(raw_, &raw, &asked.call, &listing, Found, &asked.error);
+  const outbox_code code = store_->admin_->list(raw_, &raw, &asked.call, &listing, Found, &asked.error);
   if (listing.thrown) std::rethrow_exception(listing.thrown);
-  if (listing.broken_rule != nullptr) return store_->Blame("dead.list", listing.broken_rule);
-  return store_->Answer("dead.list", code, asked.error);
+  if (listing.broken_rule != nullptr) return store_->Blame("admin.list", listing.broken_rule);
+  return store_->Answer("admin.list", code, asked.error);
 }
 
 Result<std::uint64_t> Session::Apply(Change change, std::span<const outbox_bytes> row_ids, const Call& call) {
-  if (store_->dead_ == nullptr) return store_->Lacks(OUTBOX_DEAD_V1);
+  if (store_->admin_ == nullptr) return store_->Lacks(OUTBOX_ADMIN_V1);
   if (change == Change::kRemoveDelivered) return RemoveDelivered(row_ids, kRemovedAgain, call);
-  const outbox_dead_v1& dead = *store_->dead_;
-  const auto [name, function] = change == Change::kRequeue   ? std::pair("dead.requeue", dead.requeue)
-                                : change == Change::kDiscard ? std::pair("dead.discard", dead.discard)
+  const outbox_admin_v1& dead = *store_->admin_;
+  const auto [name, function] = change == Change::kRequeue   ? std::pair("admin.requeue", dead.requeue)
+                                : change == Change::kDiscard ? std::pair("admin.discard", dead.discard)
                                 : change == Change::kDiscardBlocked
-                                    ? std::pair("dead.discard_blocked", dead.discard_blocked)
-                                    : std::pair("dead.retry_now", dead.retry_now);
+                                    ? std::pair("admin.discard_blocked", dead.discard_blocked)
+                                    : std::pair("admin.retry_now", dead.retry_now);
   RawCall asked(call);
   std::uint64_t changed = 0;
   const outbox_code code = function(raw_, row_ids.data(), row_ids.size(), &asked.call, &changed, &asked.error);
@@ -98,14 +97,14 @@ Result<std::uint64_t> Session::Apply(Change change, std::span<const outbox_bytes
 }
 
 Result<std::uint64_t> Session::RemoveDelivered(std::span<const outbox_bytes> row_ids, Millis again, const Call& call) {
-  if (store_->dead_ == nullptr) return store_->Lacks(OUTBOX_DEAD_V1);
+  if (store_->admin_ == nullptr) return store_->Lacks(OUTBOX_ADMIN_V1);
   RawCall asked(call);
   std::uint64_t changed = 0;
-  const outbox_code code = store_->dead_->remove_delivered(raw_, row_ids.data(), row_ids.size(), again.count(),
-                                                           &asked.call, &changed, &asked.error);
-  if (Status status = store_->Answer("dead.remove_delivered", code, asked.error); !status.ok()) return status;
+  const outbox_code code = store_->admin_->remove_delivered(raw_, row_ids.data(), row_ids.size(), again.count(),
+                                                            &asked.call, &changed, &asked.error);
+  if (Status status = store_->Answer("admin.remove_delivered", code, asked.error); !status.ok()) return status;
   if (!row_ids.empty() && changed > row_ids.size())
-    return store_->Blame("dead.remove_delivered", "it removed more events than it was given");
+    return store_->Blame("admin.remove_delivered", "it removed more events than it was given");
   return changed;
 }
 

@@ -17,7 +17,7 @@ const char* BrokenRule(const outbox_lease& lease) {
     const outbox_owned_shard& owned = lease.owned[i];
     if (owned.shard >= lease.shards_total) return "an owned shard's number is not below shards_total";
     if (seen.test(owned.shard)) return "a shard is named twice";
-    if (owned.state != OUTBOX_SHARD_OWNED && owned.state != OUTBOX_SHARD_GIVE_BACK)
+    if (owned.state != OUTBOX_SHARD_OWNED && owned.state != OUTBOX_SHARD_RELEASE)
       return "an owned shard is in a state that outbox.leases/1 does not have";
     seen.set(owned.shard);
   }
@@ -50,31 +50,31 @@ Result<Lease> Session::Heartbeat(std::string_view relay_id, Millis lease, const 
   return held;
 }
 
-Status Session::ReturnShards(std::string_view relay_id, std::span<const outbox_owned_shard> shards, bool leave,
-                             const Call& call) {
+Status Session::ReleaseShards(std::string_view relay_id, std::span<const outbox_owned_shard> shards, bool deregister,
+                              const Call& call) {
   if (store_->leases_ == nullptr) return store_->Lacks(OUTBOX_LEASES_V1);
   RawCall asked(call);
-  const outbox_code code = store_->leases_->return_shards(raw_, Raw(relay_id), shards.data(), shards.size(),
-                                                          leave ? 1 : 0, &asked.call, &asked.error);
-  return store_->Answer("leases.return_shards", code, asked.error);
+  const outbox_code code = store_->leases_->release_shards(raw_, Raw(relay_id), shards.data(), shards.size(),
+                                                           deregister ? 1 : 0, &asked.call, &asked.error);
+  return store_->Answer("leases.release_shards", code, asked.error);
 }
 
 Result<bool> Session::WasLost(const Call& call) {
-  if (store_->suspect_ == nullptr) return store_->Lacks(OUTBOX_SUSPECT_V1);
+  if (store_->poison_ == nullptr) return store_->Lacks(OUTBOX_POISON_V1);
   RawCall asked(call);
   std::uint32_t lost = 0;
-  const outbox_code code = store_->suspect_->was_lost(raw_, &asked.call, &lost, &asked.error);
-  if (Status status = store_->Answer("suspect.was_lost", code, asked.error); !status.ok()) return status;
+  const outbox_code code = store_->poison_->was_lost(raw_, &asked.call, &lost, &asked.error);
+  if (Status status = store_->Answer("poison.was_lost", code, asked.error); !status.ok()) return status;
   return lost != 0;
 }
 
 Result<std::uint32_t> Session::Mark(Bytes row_id, const Call& call) {
-  if (store_->suspect_ == nullptr) return store_->Lacks(OUTBOX_SUSPECT_V1);
+  if (store_->poison_ == nullptr) return store_->Lacks(OUTBOX_POISON_V1);
   RawCall asked(call);
   std::uint32_t owners = 0;
-  const outbox_code code = store_->suspect_->mark(raw_, row_id ? Raw(*row_id) : outbox_bytes{nullptr, 0}, &asked.call,
-                                                  &owners, &asked.error);
-  if (Status status = store_->Answer("suspect.mark", code, asked.error); !status.ok()) return status;
+  const outbox_code code =
+      store_->poison_->mark(raw_, row_id ? Raw(*row_id) : outbox_bytes{nullptr, 0}, &asked.call, &owners, &asked.error);
+  if (Status status = store_->Answer("poison.mark", code, asked.error); !status.ok()) return status;
   return owners;
 }
 
@@ -99,24 +99,24 @@ Status Session::EndEmit(bool commit, const Call& call) {
   return store_->Answer("emit.end", code, asked.error);
 }
 
-Status Session::ApplySchema(const SchemaWish& wish, const Call& call) {
+Status Session::ApplySchema(const SchemaOptions& options, const Call& call) {
   if (store_->schema_ == nullptr) return store_->Lacks(OUTBOX_SCHEMA_V1);
-  const outbox_schema_wish raw_wish = ToRaw(wish);
+  const outbox_schema_options raw_options = ToRaw(options);
   RawCall asked(call);
-  const outbox_code code = store_->schema_->apply(raw_, &raw_wish, &asked.call, &asked.error);
+  const outbox_code code = store_->schema_->apply(raw_, &raw_options, &asked.call, &asked.error);
   return store_->Answer("schema.apply", code, asked.error);
 }
 
-Result<std::vector<std::string>> Session::PlanSchema(const SchemaWish& wish, const Call& call) {
+Result<std::vector<std::string>> Session::PlanSchema(const SchemaOptions& options, const Call& call) {
   if (store_->schema_ == nullptr) return store_->Lacks(OUTBOX_SCHEMA_V1);
   std::vector<std::string> changes;
   if (!OUTBOX_HAS(outbox_schema_v1, store_->schema_, plan) || store_->schema_->plan == nullptr) return changes;
   const auto add = [](void* to, outbox_bytes what) {
     static_cast<std::vector<std::string>*>(to)->emplace_back(View(what));
   };
-  const outbox_schema_wish raw_wish = ToRaw(wish);
+  const outbox_schema_options raw_options = ToRaw(options);
   RawCall asked(call);
-  const outbox_code code = store_->schema_->plan(raw_, &raw_wish, &asked.call, &changes, add, &asked.error);
+  const outbox_code code = store_->schema_->plan(raw_, &raw_options, &asked.call, &changes, add, &asked.error);
   if (Status status = store_->Answer("schema.plan", code, asked.error); !status.ok()) return status;
   return changes;
 }
@@ -124,10 +124,10 @@ Result<std::vector<std::string>> Session::PlanSchema(const SchemaWish& wish, con
 Result<std::vector<Finding>> Session::CheckSchema(const Call& call) {
   if (store_->schema_ == nullptr) return store_->Lacks(OUTBOX_SCHEMA_V1);
   std::vector<Finding> findings;
-  const auto add = [](void* to, std::int32_t severity, outbox_bytes what, outbox_bytes mend) {
+  const auto add = [](void* to, std::int32_t severity, outbox_bytes what, outbox_bytes fix) {
     static_cast<std::vector<Finding>*>(to)->push_back(
         {severity != OUTBOX_FINDING_WARNING && severity != OUTBOX_FINDING_NOTE, std::string(View(what)),
-         std::string(View(mend)), severity == OUTBOX_FINDING_NOTE});
+         std::string(View(fix)), severity == OUTBOX_FINDING_NOTE});
   };
   RawCall asked(call);
   const outbox_code code = store_->schema_->check(raw_, &asked.call, &findings, add, &asked.error);
@@ -135,14 +135,14 @@ Result<std::vector<Finding>> Session::CheckSchema(const Call& call) {
   return findings;
 }
 
-Result<Stats> Session::ReadStats(const Call& call) {
+Result<Statistics> Session::ReadStats(const Call& call) {
   if (store_->stats_ == nullptr) return store_->Lacks(OUTBOX_STATS_V1);
-  Stats stats;
+  Statistics stats;
   const auto add = [](void* to, const outbox_shard_holder* holder) {
     const Bytes relay = Maybe(holder->relay_id);
-    static_cast<Stats*>(to)->holders.push_back({holder->shard, holder->token,
-                                                relay ? std::optional<std::string>(*relay) : std::nullopt,
-                                                Millis(holder->expires_in_ms)});
+    static_cast<Statistics*>(to)->holders.push_back({holder->shard, holder->token,
+                                                     relay ? std::optional<std::string>(*relay) : std::nullopt,
+                                                     Millis(holder->expires_in_ms)});
   };
   outbox_stats raw{};
   raw.struct_size = sizeof raw;

@@ -5,9 +5,9 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "outbox/text.hpp"
 #include "storage/raw_call.hpp"
 #include "storage/table.hpp"
-#include "storage/text.hpp"
 
 namespace outbox::storage {
 namespace {
@@ -21,7 +21,7 @@ const char* NameOf(outbox_code code) {
 template <std::size_t N>
 std::string Text(char (&buffer)[N]) {
   buffer[N - 1] = 0;
-  return CleanUtf8(buffer);
+  return ToText(buffer);
 }
 
 // The secrets of the call of open() or connect() that this thread is in.
@@ -91,8 +91,8 @@ Status Store::FindExtensions() {
   if (status.ok()) status = find(OUTBOX_EMIT_V1, emit_);
   if (status.ok()) status = find(OUTBOX_SCHEMA_V1, schema_);
   if (status.ok()) status = find(OUTBOX_STATS_V1, stats_);
-  if (status.ok()) status = find(OUTBOX_DEAD_V1, dead_);
-  if (status.ok()) status = find(OUTBOX_SUSPECT_V1, suspect_);
+  if (status.ok()) status = find(OUTBOX_ADMIN_V1, admin_);
+  if (status.ok()) status = find(OUTBOX_POISON_V1, poison_);
   if (status.ok()) status = find(OUTBOX_WAKEUP_V1, wakeup_);
   return status;
 }
@@ -158,14 +158,14 @@ Result<std::unique_ptr<Session>> Store::ConnectWith(const config::Secrets::Value
   return std::make_unique<Session>(shared_from_this(), raw);
 }
 
-Result<std::string> Store::PrintSchema(const SchemaWish& wish) {
+Result<std::string> Store::PrintSchema(const SchemaOptions& options) {
   if (schema_ == nullptr) return Lacks(OUTBOX_SCHEMA_V1);
-  const outbox_schema_wish raw_wish = ToRaw(wish);
+  const outbox_schema_options raw_options = ToRaw(options);
   outbox_error error{};
   error.struct_size = sizeof error;
   std::string sql;
   const auto append = [](void* to, outbox_bytes text) { static_cast<std::string*>(to)->append(View(text)); };
-  const outbox_code code = schema_->print(raw_, &raw_wish, &sql, append, &error);
+  const outbox_code code = schema_->print(raw_, &raw_options, &sql, append, &error);
   if (Status status = Answer("schema.print", code, error); !status.ok()) return status;
   return sql;
 }
@@ -217,7 +217,7 @@ void Store::Log(void* ctx, std::int32_t level, const char* text, std::size_t siz
                                                      : spdlog::level::err;
     const auto& store = *static_cast<const Store*>(ctx);
     store.logger_->log(severity, "{}: {}", store.name(),
-                       store.secrets_->Clean(CleanUtf8(View({text, text != nullptr ? size : 0}))));
+                       store.secrets_->Clean(ToText(View({text, text != nullptr ? size : 0}))));
   } catch (...) {  // a lost log line, rather than an exception in a plugin's frames
   }
 }

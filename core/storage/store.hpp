@@ -58,17 +58,17 @@ class Batch {
   outbox_batch raw_{};
 };
 
-struct ReserveOrder {
+struct ReserveRequest {
   std::uint32_t max_events = 1;
   std::uint64_t max_bytes = 0;
   Millis reserve_duration{0};
   std::string_view relay_id;
-  std::uint32_t sweep = OUTBOX_READ_ON;  // or OUTBOX_REWIND, OUTBOX_RESCAN
+  std::uint32_t mode = OUTBOX_READ_ON;  // or OUTBOX_REWIND, OUTBOX_RESCAN
   bool skip_retries = false;
-  std::function<bool(std::string_view row_id)> in_hand;
+  std::function<bool(std::string_view row_id)> is_outstanding;
 };
 
-enum class Change { kRequeue, kDiscard, kDiscardBlocked, kRetryNow, kRemoveDelivered };  // of outbox.dead/1
+enum class Change { kRequeue, kDiscard, kDiscardBlocked, kRetryNow, kRemoveDelivered };  // of outbox.admin/1
 
 // One connection. [session]: any thread, never two calls at once, except Cancel.
 class Session {
@@ -78,7 +78,7 @@ class Session {
   Session(Session&&) = delete;
 
   // Refuses a batch that breaks the contract (OUTBOX_INTERNAL, naming plugin and rule).
-  [[nodiscard]] Result<Batch> ReserveNewEvents(const ReserveOrder& order, const Call& call);
+  [[nodiscard]] Result<Batch> ReserveNewEvents(const ReserveRequest& order, const Call& call);
   // `kept` gets a place for each row: 1 = the removal was carried out, and the row is still there.
   [[nodiscard]] Status ConfirmEvent(std::span<const outbox_row> rows, std::vector<std::uint8_t>& kept,
                                     const Call& call);
@@ -88,23 +88,23 @@ class Session {
 
   // OUTBOX_UNSUPPORTED where the plugin lacks the extension.
   [[nodiscard]] Result<Lease> Heartbeat(std::string_view relay_id, Millis lease, const Call& call);
-  [[nodiscard]] Status ReturnShards(std::string_view relay_id, std::span<const outbox_owned_shard> shards, bool leave,
-                                    const Call& call);
+  [[nodiscard]] Status ReleaseShards(std::string_view relay_id, std::span<const outbox_owned_shard> shards,
+                                     bool deregister, const Call& call);
   [[nodiscard]] Result<bool> WasLost(const Call& call);
   // For how many owners in a row; absent = forget the mark.
   [[nodiscard]] Result<std::uint32_t> Mark(Bytes row_id, const Call& call);
   [[nodiscard]] Status BeginEmit(const Call& call);
   [[nodiscard]] Status Insert(std::span<const outbox_event> events, const Call& call);
   [[nodiscard]] Status EndEmit(bool commit, const Call& call);
-  [[nodiscard]] Status ApplySchema(const SchemaWish& wish, const Call& call);
+  [[nodiscard]] Status ApplySchema(const SchemaOptions& options, const Call& call);
   // What ApplySchema would change, as phrases. Empty also where the plugin cannot say.
-  [[nodiscard]] Result<std::vector<std::string>> PlanSchema(const SchemaWish& wish, const Call& call);
+  [[nodiscard]] Result<std::vector<std::string>> PlanSchema(const SchemaOptions& options, const Call& call);
   [[nodiscard]] Result<std::vector<Finding>> CheckSchema(const Call& call);
-  [[nodiscard]] Result<Stats> ReadStats(const Call& call);
+  [[nodiscard]] Result<Statistics> ReadStats(const Call& call);
   // True = rows may have been committed, false = nothing was seen within the call's timeout.
   [[nodiscard]] Result<bool> WaitForRows(const Call& call);
   // What `found` is given lives until it returns; it answers false = enough.
-  [[nodiscard]] Status List(const Inquiry& inquiry, const std::function<bool(const Record&)>& found, const Call& call);
+  [[nodiscard]] Status List(const Query& query, const std::function<bool(const Record&)>& found, const Call& call);
   // How many events were changed.
   [[nodiscard]] Result<std::uint64_t> Apply(Change change, std::span<const outbox_bytes> row_ids, const Call& call);
   // Tries to remove those that were recorded as delivered; no ids = some of those that are due. How many are gone.
@@ -136,14 +136,14 @@ class Store : public std::enable_shared_from_this<Store> {
 
   // With the secrets as they are now; where the plugin refuses new ones, with those that worked last.
   [[nodiscard]] Result<std::unique_ptr<Session>> Connect(const Call& call);
-  [[nodiscard]] Result<std::string> PrintSchema(const SchemaWish& wish);
+  [[nodiscard]] Result<std::string> PrintSchema(const SchemaOptions& options);
 
   [[nodiscard]] std::string_view name() const { return table_->name; }
   [[nodiscard]] std::string_view version() const { return table_->version; }
   [[nodiscard]] bool Can(std::uint64_t capability) const { return (table_->capabilities & capability) != 0; }
   [[nodiscard]] bool HasLeases() const { return leases_ != nullptr; }
-  [[nodiscard]] bool HasSuspects() const { return suspect_ != nullptr; }
-  [[nodiscard]] bool HasRecords() const { return dead_ != nullptr; }
+  [[nodiscard]] bool HasPoison() const { return poison_ != nullptr; }
+  [[nodiscard]] bool HasRecords() const { return admin_ != nullptr; }
   [[nodiscard]] bool HasWakeUps() const { return wakeup_ != nullptr; }
   // Does reserving leave a mark on rows, so that rows given up must be released?
   [[nodiscard]] bool MarksRows() const { return table_->release_events != nullptr; }
@@ -178,8 +178,8 @@ class Store : public std::enable_shared_from_this<Store> {
   const outbox_emit_v1* emit_ = nullptr;
   const outbox_schema_v1* schema_ = nullptr;
   const outbox_stats_v1* stats_ = nullptr;
-  const outbox_dead_v1* dead_ = nullptr;
-  const outbox_suspect_v1* suspect_ = nullptr;
+  const outbox_admin_v1* admin_ = nullptr;
+  const outbox_poison_v1* poison_ = nullptr;
   const outbox_wakeup_v1* wakeup_ = nullptr;
 };
 

@@ -1,9 +1,10 @@
 #include "storage/table.hpp"
 
-#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <string>
+
+#include "util/plugin_name.hpp"
 
 namespace outbox::storage {
 namespace {
@@ -12,19 +13,13 @@ Status Broken(std::string rule) { return {OUTBOX_BAD_CONFIG, std::move(rule)}; }
 
 }  // namespace
 
-bool IsPluginName(std::string_view name) {
-  return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-  });
-}
-
 Status CheckTable(const outbox_plugin* table) {
   if (table == nullptr) return Broken("outbox_plugin_v1 returned NULL instead of a table");
   if (table->struct_size < sizeof(outbox_plugin))
     return Broken("its table is too short: struct_size is " + std::to_string(table->struct_size) + ", ABI 1 has " +
                   std::to_string(sizeof(outbox_plugin)));
   if (table->name == nullptr || table->version == nullptr) return Broken("name or version is NULL in its table");
-  if (!IsPluginName(table->name)) return Broken("the name in its table is not of the form [a-z0-9_-]+");
+  if (!util::IsPluginName(table->name)) return Broken("the name in its table is not of the form [a-z0-9_-]+");
 
   const struct {
     const char* name;

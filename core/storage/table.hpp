@@ -12,9 +12,6 @@ namespace outbox::storage {
 // OUTBOX_BAD_CONFIG; the text says which rule is broken.
 [[nodiscard]] Status CheckTable(const outbox_plugin* table);
 
-// [a-z0-9_-]+
-[[nodiscard]] bool IsPluginName(std::string_view name);
-
 // One of the plugin's extension tables: a struct_size and then functions, of which none may be NULL. nullptr where the
 // plugin has none; OUTBOX_BAD_CONFIG where it is broken. `size` is what this relay knows of it.
 [[nodiscard]] Result<const void*> FindExtension(const outbox_plugin& plugin, const char* id, std::size_t size);

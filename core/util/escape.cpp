@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "util/utf8.hpp"
+#include "outbox/text.hpp"
 
 namespace outbox::util {
 namespace {

@@ -51,7 +51,7 @@ class ListAdapter : public StorageAdapter {
  public:
   explicit ListAdapter(std::shared_ptr<List> list) : list_(std::move(list)) {}
   void ReserveNewEvents(const ReserveRequest& request, BatchBuilder& batch) override {
-    list_->ForEach([&](const Event& event) { return request.in_hand(event.row_id) || batch.Add(event); });
+    list_->ForEach([&](const Event& event) { return request.is_outstanding(event.row_id) || batch.Add(event); });
   }
   void ConfirmEvent(ConfirmedRows rows, KeptRows&) override {
     for (const ConfirmedRow row : rows) list_->Remove(row.row_id);
@@ -77,8 +77,9 @@ class Printer : public embed::Sender {
 
 struct Shop {
   explicit Shop(const std::string& name)
-      : relay(R"({"poll_interval": "20ms"})", embed::Storage::Own<ListAdapter>(outbox, "list", OUTBOX_CAN_ORDER_KEYS),
-              embed::Publisher::Own(std::make_shared<Printer>(name)),
+      : relay(R"({"poll_interval": "20ms"})",
+              embed::Storage::FromAdapter<ListAdapter>(outbox, "list", OUTBOX_CAN_ORDER_KEYS),
+              embed::Publisher::FromSender(std::make_shared<Printer>(name)),
               [name](embed::LogLevel level, std::string_view line) {
                 if (level >= embed::LogLevel::kWarning) std::clog << name + ": " + std::string(line) + "\n";
               }) {}

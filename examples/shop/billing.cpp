@@ -94,11 +94,11 @@ int main(int count, char** arguments) {
       const std::string property = arguments[i];
       settings.kafka[property.substr(0, property.find('='))] = property.substr(property.find('=') + 1);
     }
-    settings.parallel = 2;
+    settings.concurrency = 2;
     settings.sequence_header = "sequence";
     settings.log = [](outbox::consumer::LogLevel, std::string_view line) { std::clog << line << std::endl; };
 
-    Billing billing(arguments[2], settings.parallel);
+    Billing billing(arguments[2], settings.concurrency);
     Consumer consumer(settings);
     consumer.OnBatch({"OrderPlaced"}, [&](std::span<const Record> records) { return billing.Bill(records); });
     consumer.Start();

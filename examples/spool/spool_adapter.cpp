@@ -64,7 +64,7 @@ class SpoolAdapter : public StorageAdapter {
       trouble = Look(text);
       if (name.key && waiting.contains(*name.key)) continue;
       if (name.key && trouble.attempts > 0) waiting[*name.key] = true;
-      if (trouble.due > fs::file_time_type::clock::now() || request.in_hand(text)) continue;
+      if (trouble.due > fs::file_time_type::clock::now() || request.is_outstanding(text)) continue;
       std::ifstream file(spool_->fresh / text, std::ios::binary);
       const std::string payload{std::istreambuf_iterator<char>(file), {}};
       if (!file) continue;  // confirmed in the meantime

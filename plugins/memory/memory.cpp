@@ -33,14 +33,14 @@ Event ToEvent(std::string_view id, const Row& row, std::uint32_t attempts) {
 }
 
 class Adapter : public StorageAdapter,
-                public LeaseKeeping,
-                public Suspecting,
-                public WakingUp,
-                public Emitting,
-                public SchemaKeeping,
-                public Counting,
-                public DeadLetters,
-                public Testable {
+                public Leases,
+                public Poison,
+                public WakeUp,
+                public Emit,
+                public Schema,
+                public Stats,
+                public Admin,
+                public Testing {
  public:
   explicit Adapter(std::shared_ptr<Outbox> outbox) : outbox_(std::move(outbox)) {
     const std::lock_guard lock(outbox_->mutex);
@@ -55,7 +55,7 @@ class Adapter : public StorageAdapter,
     batch.CoveredByShard(call().token);
     // A shard gained anew is read from its oldest row: another relay may have left rows behind this position.
     Position& position = positions_[call().shard];
-    if ((request.sweep() && !request.rescan()) || position.token != call().token) position = {call().token};
+    if ((request.from_oldest() && !request.rescan()) || position.token != call().token) position = {call().token};
 
     // A key waits behind its first failed event, which itself waits until it is due.
     std::map<std::string_view, RowId> first_failed;
@@ -78,7 +78,7 @@ class Adapter : public StorageAdapter,
     std::vector<std::pair<Clock::time_point, RowId>> due;
     for (const auto& [id, failed] : outbox_->failed)
       if (id <= position.id && !failed.blocked && !failed.delivered && failed.due <= now &&
-          mine(id, outbox_->rows.at(id)) && !request.in_hand(std::to_string(id)))
+          mine(id, outbox_->rows.at(id)) && !request.is_outstanding(std::to_string(id)))
         due.emplace_back(failed.due, id);
     std::sort(due.begin(), due.end());
     const auto retry = [&](std::size_t from, std::size_t to) {
@@ -175,22 +175,23 @@ class Adapter : public StorageAdapter,
     }
     for (std::uint32_t i = 0; i < shards.size(); ++i)
       if (shards[i].owner == me)
-        lease.owned.push_back({i, shards[i].leaving ? OUTBOX_SHARD_GIVE_BACK : OUTBOX_SHARD_OWNED, shards[i].token});
+        lease.owned.push_back({i, shards[i].leaving ? OUTBOX_SHARD_RELEASE : OUTBOX_SHARD_OWNED, shards[i].token});
     return lease;
   }
 
-  void ReturnShards(std::string_view relay_id, std::span<const outbox_owned_shard> returned, bool leave) override {
+  void ReleaseShards(std::string_view relay_id, std::span<const outbox_owned_shard> returned,
+                     bool deregister) override {
     const std::lock_guard lock(outbox_->mutex);
     for (const outbox_owned_shard& one : returned) {
       if (one.shard >= outbox_->shards.size()) continue;
       Shard& shard = outbox_->shards[one.shard];
       if (shard.owner == relay_id && shard.token == one.token) shard.owner.clear();
     }
-    if (!leave) return;
+    if (!deregister) return;
     if (const auto me = outbox_->relays.find(relay_id); me != outbox_->relays.end()) outbox_->relays.erase(me);
   }
 
-  // outbox.suspect/1
+  // outbox.poison/1
 
   bool WasLost() override {
     const std::lock_guard lock(outbox_->mutex);
@@ -243,9 +244,9 @@ class Adapter : public StorageAdapter,
 
   // outbox.schema/1
 
-  static std::string PrintSchema(const Outbox&, const SchemaWish&) { return "-- memory has no tables\n"; }
+  static std::string PrintSchema(const Outbox&, const SchemaOptions&) { return "-- memory has no tables\n"; }
 
-  void ApplySchema(const SchemaWish& wish) override {
+  void ApplySchema(const SchemaOptions& wish) override {
     const std::lock_guard lock(outbox_->mutex);
     if (wish.shards == 0 || wish.shards == outbox_->shards.size()) return;
     outbox_->DropExpiredRelays({});
@@ -258,9 +259,9 @@ class Adapter : public StorageAdapter,
 
   // outbox.stats/1
 
-  Stats ReadStats() override {
+  Statistics ReadStats() override {
     const std::lock_guard lock(outbox_->mutex);
-    Stats stats;
+    Statistics stats;
     stats.backlog = outbox_->rows.size();
     for (const auto& [id, failed] : outbox_->failed)
       ++(failed.delivered ? stats.undeletable : failed.blocked ? stats.blocked : stats.retrying);
@@ -285,17 +286,17 @@ class Adapter : public StorageAdapter,
     return stats;
   }
 
-  // outbox.dead/1
+  // outbox.admin/1
 
-  void List(const Inquiry& inquiry, const Found& found) override {
+  void List(const Query& query, const Found& found) override {
     const std::lock_guard lock(outbox_->mutex);
     const auto show = [&](RowId id, const Row& row, const Failed* failed, bool dead) {
-      if (inquiry.event_id && row.event_id != *inquiry.event_id) return true;
+      if (query.event_id && row.event_id != *query.event_id) return true;
       Record record;
       const std::string row_id = std::to_string(id);
       record.event = ToEvent(row_id, row, failed != nullptr ? failed->attempts : 0);
       record.payload_size = row.payload ? static_cast<std::int64_t>(row.payload->size()) : -1;
-      if (!inquiry.contents) record.event.payload = record.event.headers = std::nullopt;
+      if (!query.contents) record.event.payload = record.event.headers = std::nullopt;
       record.shard = dead ? 0 : outbox_->ShardOf(id, row);
       record.now_us = ToMicros(std::chrono::system_clock::now());
       if (failed != nullptr) {
@@ -311,16 +312,16 @@ class Adapter : public StorageAdapter,
       return found(record);
     };
     const auto each = [&](const auto& table, auto use) {
-      const RowId stop = inquiry.before ? ParseId(*inquiry.before).value_or(0) : std::numeric_limits<RowId>::max();
-      auto at = table.upper_bound(inquiry.after ? ParseId(*inquiry.after).value_or(0) : 0);
+      const RowId stop = query.before ? ParseId(*query.before).value_or(0) : std::numeric_limits<RowId>::max();
+      auto at = table.upper_bound(query.after ? ParseId(*query.after).value_or(0) : 0);
       for (; at != table.end() && at->first < stop && use(at->first, at->second); ++at) {
       }
     };
-    if (inquiry.from == OUTBOX_FROM_DEAD)
+    if (query.from == OUTBOX_FROM_DEAD)
       each(outbox_->dead, [&](RowId id, const Dead& dead) { return show(id, dead.row, &dead.failed, true); });
-    else if (inquiry.from != OUTBOX_FROM_OUTBOX)
+    else if (query.from != OUTBOX_FROM_OUTBOX)
       each(outbox_->failed, [&](RowId id, const Failed& failed) {
-        return failed.delivered != (inquiry.from == OUTBOX_FROM_DELIVERED) ||
+        return failed.delivered != (query.from == OUTBOX_FROM_DELIVERED) ||
                show(id, outbox_->rows.at(id), &failed, false);
       });
     else

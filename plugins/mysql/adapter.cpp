@@ -5,9 +5,10 @@
 #include "mysql/connect.hpp"
 #include "mysql/list.hpp"
 #include "mysql/others.hpp"
-#include "sql/fill.hpp"
+#include "outbox/text.hpp"
+#include "sql/row_id.hpp"
 #include "sql/schema.hpp"
-#include "sql/text.hpp"
+#include "sql/sql_template.hpp"
 
 namespace outbox::mysql {
 namespace {
@@ -60,8 +61,8 @@ class FailureList {
     const auto after_if = [&](Disposition which) { return failure.disposition == which ? after : std::string("null"); };
     list_ += (list_.empty() ? "" : ",") + row_ + std::to_string(id) + ",:event,:reason,:error," +
              after_if(Disposition::kRetry) + "," + after_if(Disposition::kDelivered) + ")";
-    values_.insert(values_.end(), {std::string(failure.event_id), sql::ToText(failure.reason, kLongestReason),
-                                   sql::ToText(failure.text, kLongestError)});
+    values_.insert(values_.end(), {std::string(failure.event_id), ToText(failure.reason, kLongestReason),
+                                   ToText(failure.text, kLongestError)});
     rows_.push_back({id, failure.event_id});
   }
   [[nodiscard]] const std::vector<ListedRow>& rows() const { return rows_; }
@@ -96,28 +97,28 @@ Config::Config(const std::string& json, const outbox_host* host)
 Config::Config(const std::string& json, const Secrets& secrets, const std::string& table)
     : tables(table, '`', /*ignore_case=*/true),
       leases(tables, Dialect()),
-      suspects(tables, Dialect()),
+      poison_marks(tables, Dialect()),
       json_(json),
       secrets_(secrets) {}
 
 Adapter::Adapter(std::shared_ptr<Config> config, const Call& call)
     : config_(std::move(config)),
       options_(config_->CurrentOptions()),
-      wire_(Connect(options_, call.timeout), config_->tables),
-      reader_(wire_, config_->tables, config_->troubled),
-      confirmation_(wire_, config_->tables, config_->troubled) {}
+      client_(Connect(options_, call.timeout), config_->tables),
+      reader_(client_, config_->tables, config_->troubled),
+      confirmation_(client_, config_->tables, config_->troubled) {}
 
 Adapter::~Adapter() = default;
 
-Wire& Adapter::Db() {
-  if (wire_.given_up()) wire_.Adopt(Connect(options_, call().timeout));
-  wire_.Begin(call().timeout);
-  return wire_;
+Client& Adapter::Db() {
+  if (client_.given_up()) client_.Adopt(Connect(options_, call().timeout));
+  client_.Begin(call().timeout);
+  return client_;
 }
 
 // A view in a table's place may leave rows out, and no read reaches ids below 1. Then reads find nothing and say nothing,
 // and an outbox is shown as empty and its events as gone.
-void Adapter::LookForHiddenRows(Wire& db) {
+void Adapter::LookForHiddenRows(Client& db) {
   if (!lookout_.Due()) return;
   RequireAllRows(db, config_->tables);
   lookout_.Looked();
@@ -139,7 +140,7 @@ std::uint64_t Adapter::RemoveDelivered(RowIds rows, Millis again) {
 }
 
 void Adapter::ConfirmFailed(Failures failures) {
-  Wire& db = Db();
+  Client& db = Db();
   const bool is_mariadb = db.server().is_mariadb;
   FailureList kept(is_mariadb), dead(is_mariadb);
   for (const Failure& failure : failures)
@@ -160,24 +161,24 @@ void Adapter::ConfirmFailed(Failures failures) {
     throw Error(OUTBOX_LEASE_LOST, "shard " + std::to_string(call().shard) + " is not leased under this token");
 }
 
-void Adapter::Cancel() noexcept { wire_.Cancel(); }
+void Adapter::Cancel() noexcept { client_.Cancel(); }
 
-Wire& Adapter::OwnDb(sql::Access access) {
-  Wire& db = Db();
+Client& Adapter::OwnDb(sql::Access access) {
+  Client& db = Db();
   if (!own_) own_ = sql::RequireOwn(db, config_->tables, db.server().ignores_case, access);
   return db;
 }
 
 Lease Adapter::Heartbeat(std::string_view relay_id, Millis lease) {
-  Wire& db = OwnDb();
+  Client& db = OwnDb();
   Lease held = config_->leases.Heartbeat(db, std::string(relay_id), lease);
   // With a shard, the session that reads looks for itself.
   if (held.owned.empty()) LookForHiddenRows(db);
   return held;
 }
 
-void Adapter::ReturnShards(std::string_view relay_id, std::span<const outbox_owned_shard> shards, bool leave) {
-  config_->leases.Return(Db(), std::string(relay_id), shards, leave);
+void Adapter::ReleaseShards(std::string_view relay_id, std::span<const outbox_owned_shard> shards, bool deregister) {
+  config_->leases.Return(Db(), std::string(relay_id), shards, deregister);
 }
 
 }  // namespace outbox::mysql

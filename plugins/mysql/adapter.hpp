@@ -6,15 +6,15 @@
 #include <string>
 #include <vector>
 
+#include "mysql/client.hpp"
 #include "mysql/confirm.hpp"
 #include "mysql/options.hpp"
 #include "mysql/reader.hpp"
-#include "mysql/wire.hpp"
 #include "outbox/adapter.hpp"
 #include "sql/leases.hpp"
 #include "sql/lookout.hpp"
+#include "sql/poison_marks.hpp"
 #include "sql/schema.hpp"
-#include "sql/suspects.hpp"
 #include "sql/tables.hpp"
 #include "sql/version_gate.hpp"
 
@@ -27,7 +27,7 @@ struct Config {
   [[nodiscard]] Options CurrentOptions() const { return {json_, secrets_}; }
   sql::Tables tables;
   sql::Leases leases;
-  sql::Suspects suspects;
+  sql::PoisonMarks poison_marks;
   // There may be failed events. Only saves the confirming session a look: what it confirms was read in this process, and
   // that read knew.
   std::atomic<bool> troubled = true;
@@ -39,13 +39,13 @@ struct Config {
 };
 
 class Adapter : public StorageAdapter,
-                public LeaseKeeping,
-                public Suspecting,
-                public Emitting,
-                public SchemaKeeping,
-                public Counting,
-                public DeadLetters,
-                public Testable {
+                public Leases,
+                public Poison,
+                public Emit,
+                public Schema,
+                public Stats,
+                public Admin,
+                public Testing {
  public:
   Adapter(std::shared_ptr<Config> config, const Call& call);
   ~Adapter() override;
@@ -56,22 +56,22 @@ class Adapter : public StorageAdapter,
   void Cancel() noexcept override;
 
   Lease Heartbeat(std::string_view relay_id, Millis lease) override;
-  void ReturnShards(std::string_view relay_id, std::span<const outbox_owned_shard> shards, bool leave) override;
-  bool WasLost() override { return config_->suspects.WasLost(Db(), call()); }
-  std::uint32_t Mark(Bytes row) override { return config_->suspects.Mark(Db(), call(), row); }
+  void ReleaseShards(std::string_view relay_id, std::span<const outbox_owned_shard> shards, bool deregister) override;
+  bool WasLost() override { return config_->poison_marks.WasLost(Db(), call()); }
+  std::uint32_t Mark(Bytes row) override { return config_->poison_marks.Mark(Db(), call(), row); }
 
   void BeginEmit() override;
   void Insert(Events events) override;
   void EndEmit(bool commit) override;
 
-  static std::string PrintSchema(const Config& config, const SchemaWish& wish);
-  void ApplySchema(const SchemaWish& wish) override;
-  std::vector<std::string> PlanSchema(const SchemaWish& wish) override;
+  static std::string PrintSchema(const Config& config, const SchemaOptions& options);
+  void ApplySchema(const SchemaOptions& options) override;
+  std::vector<std::string> PlanSchema(const SchemaOptions& options) override;
   std::vector<Finding> CheckSchema() override;
 
-  Stats ReadStats() override;
+  Statistics ReadStats() override;
 
-  void List(const Inquiry& inquiry, const Found& found) override;
+  void List(const Query& query, const Found& found) override;
   std::uint64_t Requeue(RowIds rows) override;
   std::uint64_t Discard(RowIds rows) override;
   std::uint64_t DiscardBlocked(RowIds rows) override;
@@ -84,17 +84,17 @@ class Adapter : public StorageAdapter,
   TestState StateOf(std::string_view event_id) override;
 
  private:
-  Wire& Db();  // at the start of every call
+  Client& Db();  // at the start of every call
   // Likewise, where the companion tables must have this version and be this outbox's. It asks once a session.
-  Wire& OwnDb(sql::Access access = sql::Access::kWrites);
-  void LookForHiddenRows(Wire& db);
-  void RequireOutbox(Wire& db);  // before migrate changes anything
+  Client& OwnDb(sql::Access access = sql::Access::kWrites);
+  void LookForHiddenRows(Client& db);
+  void RequireOutbox(Client& db);  // before migrate changes anything
 
   const std::shared_ptr<Config> config_;
   bool own_ = false;
   sql::VersionGate version_;  // of emit, which may have no rights on the companions
   const Options options_;     // that this session was opened with
-  Wire wire_;
+  Client client_;
   Reader reader_;
   Confirmation confirmation_;
   sql::Lookout lookout_;

@@ -6,7 +6,7 @@
 
 #include "mysql/others.hpp"
 #include "mysql/schema.hpp"
-#include "sql/fill.hpp"
+#include "sql/sql_template.hpp"
 
 namespace outbox::mysql {
 namespace {
@@ -18,7 +18,7 @@ bool IsDenied(std::int32_t number) { return number == 1044 || number == 1142 || 
 
 class Check {
  public:
-  Check(Wire& db, const sql::Tables& tables) : db_(db), t_(tables) {}
+  Check(Client& db, const sql::Tables& tables) : db_(db), t_(tables) {}
 
   std::vector<Finding> Run() {
     if (!Server()) return findings_;
@@ -33,7 +33,7 @@ class Check {
   }
 
  private:
-  void Add(bool error, const std::string& what, const std::string& mend) { findings_.push_back({error, what, mend}); }
+  void Add(bool error, const std::string& what, const std::string& fix) { findings_.push_back({error, what, fix}); }
   void Append(std::vector<Finding> more) { std::move(more.begin(), more.end(), std::back_inserter(findings_)); }
   bool HasErrors() const {
     return std::any_of(findings_.begin(), findings_.end(), [](const Finding& f) { return f.error; });
@@ -229,7 +229,7 @@ class Check {
     }
   }
 
-  Wire& db_;
+  Client& db_;
   const sql::Tables& t_;
   std::string user_;
   bool has_ids_ = true;
@@ -239,6 +239,6 @@ class Check {
 
 }  // namespace
 
-std::vector<Finding> CheckSchema(Wire& wire, const sql::Tables& tables) { return Check(wire, tables).Run(); }
+std::vector<Finding> CheckSchema(Client& client, const sql::Tables& tables) { return Check(client, tables).Run(); }
 
 }  // namespace outbox::mysql

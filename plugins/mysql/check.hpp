@@ -3,12 +3,12 @@
 
 #include <vector>
 
-#include "mysql/wire.hpp"
+#include "mysql/client.hpp"
 #include "outbox/adapter.hpp"
 #include "sql/tables.hpp"
 
 namespace outbox::mysql {
 
-std::vector<Finding> CheckSchema(Wire& wire, const sql::Tables& tables);
+std::vector<Finding> CheckSchema(Client& client, const sql::Tables& tables);
 
 }  // namespace outbox::mysql

@@ -3,9 +3,10 @@
 #include <algorithm>
 
 #include "mysql/errors.hpp"
-#include "sql/fill.hpp"
+#include "outbox/text.hpp"
 #include "sql/removal.hpp"
-#include "sql/text.hpp"
+#include "sql/row_id.hpp"
+#include "sql/sql_template.hpp"
 
 namespace outbox::mysql {
 namespace {
@@ -24,7 +25,7 @@ where row_id in ([ids]) and remove_at is not null)";
 }  // namespace
 
 void Confirmation::Confirm(ConfirmedRows rows, KeptRows& kept) {
-  wire_.LimitLocks(kLockWait);
+  client_.LimitLocks(kLockWait);
   struct Placed {
     ListedRow row;
     std::size_t place;
@@ -59,25 +60,25 @@ std::vector<std::uint8_t> Confirmation::Delete(std::span<const ListedRow> rows, 
   } catch (const Error& error) {
     if (error.code == OUTBOX_REFUSED) throw;
     const bool slow = error.native_code == kStatementTimeout;
-    if (!slow && !IsRefusal(tables_, static_cast<unsigned>(error.native_code), wire_.failure())) throw;
+    if (!slow && !IsRefusal(tables_, static_cast<unsigned>(error.native_code), client_.failure())) throw;
     throw Error(OUTBOX_REFUSED,
-                "MySQL: " + wire_.failure() + (slow ? "; something makes the delete slow, such as a trigger" : ""),
+                "MySQL: " + client_.failure() + (slow ? "; something makes the delete slow, such as a trigger" : ""),
                 error.sqlstate, error.native_code);
   }
 }
 
 std::uint64_t Confirmation::DeleteAll(std::span<const ListedRow> rows) {
-  const bool is_mariadb = wire_.server().is_mariadb;
+  const bool is_mariadb = client_.server().is_mariadb;
   const std::string remove = DeleteRows(tables_.event, "id", rows, is_mariadb);
-  if (!troubled_) return wire_.Execute(remove);
-  const auto answers = wire_.RunTogether(
+  if (!troubled_) return client_.Execute(remove);
+  const auto answers = client_.RunTogether(
       {{remove, {}}, {"select row_count()", {}}, {DeleteRows(tables_.retry, "row_id", rows, is_mariadb), {}}});
   return static_cast<std::uint64_t>(std::max(0LL, sql::ToNumber(answers.at(1).at(0).at(0))));
 }
 
 std::vector<std::uint8_t> Confirmation::DeleteUnlocked(std::span<const ListedRow> rows, Of what) {
-  const bool is_mariadb = wire_.server().is_mariadb;
-  wire_.Execute(DeleteUnlockedRows(tables_.event, "id", rows, is_mariadb));
+  const bool is_mariadb = client_.server().is_mariadb;
+  client_.Execute(DeleteUnlockedRows(tables_.event, "id", rows, is_mariadb));
   std::vector<std::uint8_t> still_there = StillThere(rows);
   std::vector<ListedRow> gone;
   if (locked_.size() > kMostLocked) locked_.clear();
@@ -89,7 +90,7 @@ std::vector<std::uint8_t> Confirmation::DeleteUnlocked(std::span<const ListedRow
   }
   if (rows.size() == 1) locked_.erase(rows.front().id);
   if (!gone.empty() && what == Of::kConfirm && troubled_)
-    wire_.Execute(DeleteRows(tables_.retry, "row_id", gone, is_mariadb));
+    client_.Execute(DeleteRows(tables_.retry, "row_id", gone, is_mariadb));
   if (gone.size() == rows.size()) return still_there;
   // Who it is, an ordinary user may not ask.
   throw Error(OUTBOX_REFUSED,
@@ -102,8 +103,8 @@ std::vector<std::uint8_t> Confirmation::DeleteUnlocked(std::span<const ListedRow
 // hand. What a later snapshot still shows is a fact.
 std::vector<std::uint8_t> Confirmation::StillThere(std::span<const ListedRow> rows) {
   std::vector<std::uint8_t> kept(rows.size(), 0);
-  const std::string look = "select e.id from " + JoinedByRow(rows, tables_.event, "id", wire_.server().is_mariadb);
-  for (const sql::Row& found : wire_.Run({look, {}})) {
+  const std::string look = "select e.id from " + JoinedByRow(rows, tables_.event, "id", client_.server().is_mariadb);
+  for (const sql::Row& found : client_.Run({look, {}})) {
     const long long id = sql::ToNumber(found.at(0));
     const auto at = std::lower_bound(rows.begin(), rows.end(), id,
                                      [](const ListedRow& row, long long wanted) { return row.id < wanted; });
@@ -121,7 +122,7 @@ std::uint64_t Confirmation::RemoveDelivered(RowIds rows, Millis again) {
                                         : "select row_id, event_id from " + tables_.retry + " where row_id in (" +
                                               Listed(named) + ") and remove_at is not null";
   std::vector<sql::DeliveredRow> due;
-  for (const sql::Row& row : wire_.Run({sql, {}})) due.push_back({sql::ToNumber(row[0]), row[1].value_or("")});
+  for (const sql::Row& row : client_.Run({sql, {}})) due.push_back({sql::ToNumber(row[0]), row[1].value_or("")});
   std::sort(due.begin(), due.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
 
   const auto listed = [](sql::RemovalSteps::Rows some) {
@@ -132,15 +133,15 @@ std::uint64_t Confirmation::RemoveDelivered(RowIds rows, Millis again) {
   sql::RemovalSteps steps;
   steps.remove = [&](sql::RemovalSteps::Rows some) { return Delete(listed(some), Of::kRemoval); };
   steps.forget = [&](sql::RemovalSteps::Rows some) {
-    wire_.Execute(DeleteRows(tables_.retry, "row_id", listed(some), wire_.server().is_mariadb));
+    client_.Execute(DeleteRows(tables_.retry, "row_id", listed(some), client_.server().is_mariadb));
   };
   steps.postpone = [&](sql::RemovalSteps::Rows some, const std::string& why) {
     std::vector<long long> ids;
     for (const sql::DeliveredRow& row : some) ids.push_back(row.id);
-    (void)wire_.Run({tables_.In(sql::Fill(kPostpone, {{"[ids]", Listed(ids)}})),
-                     {std::to_string(again.count()), sql::ToText(why, kLongestError)}});
+    (void)client_.Run({tables_.In(sql::Fill(kPostpone, {{"[ids]", Listed(ids)}})),
+                       {std::to_string(again.count()), ToText(why, kLongestError)}});
   };
-  steps.has_time = [this] { return !wire_.PastHalf(); };
+  steps.has_time = [this] { return !client_.PastHalf(); };
   return sql::RemoveDelivered(due, steps);
 }
 

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "mysql/client.hpp"
 #include "mysql/list.hpp"
-#include "mysql/wire.hpp"
 #include "outbox/adapter.hpp"
 
 namespace outbox::mysql {
@@ -16,11 +16,11 @@ namespace outbox::mysql {
 class Confirmation {
  public:
   // `troubled`: there may be failures.
-  Confirmation(Wire& wire, const sql::Tables& tables, const std::atomic<bool>& troubled)
-      : wire_(wire), tables_(tables), troubled_(troubled) {}
+  Confirmation(Client& client, const sql::Tables& tables, const std::atomic<bool>& troubled)
+      : client_(client), tables_(tables), troubled_(troubled) {}
 
   void Confirm(ConfirmedRows rows, KeptRows& kept);
-  // Of outbox.dead/1; `rows` none = those that are due.
+  // Of outbox.admin/1; `rows` none = those that are due.
   std::uint64_t RemoveDelivered(RowIds rows, Millis again);
 
  private:
@@ -33,7 +33,7 @@ class Confirmation {
   [[nodiscard]] std::vector<std::uint8_t> DeleteUnlocked(std::span<const ListedRow> rows, Of what);
   [[nodiscard]] std::vector<std::uint8_t> StillThere(std::span<const ListedRow> rows);
 
-  Wire& wire_;
+  Client& client_;
   const sql::Tables& tables_;
   const std::atomic<bool>& troubled_;
   std::set<long long> locked_;  // were so, and are asked for again, fewer at a time

@@ -6,7 +6,7 @@
 #include <charconv>
 
 #include "mysql/errors.hpp"
-#include "sql/fill.hpp"
+#include "sql/sql_template.hpp"
 #include "sql/statements.hpp"
 
 namespace outbox::mysql {

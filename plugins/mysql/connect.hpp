@@ -33,7 +33,7 @@ struct Connected {
   Server server;
 };
 
-// Throws OUTBOX_BAD_CONFIG where only a person can mend it, else OUTBOX_UNAVAILABLE. `timeout` bounds each wait of the
+// Throws OUTBOX_BAD_CONFIG where only a person can fix it, else OUTBOX_UNAVAILABLE. `timeout` bounds each wait of the
 // connection for bytes, in whole seconds.
 [[nodiscard]] Connected Connect(const Options& options, Millis timeout);
 

@@ -2,7 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "mysql/adapter.hpp"
-#include "sql/text.hpp"
+#include "outbox/text.hpp"
 
 namespace outbox::mysql {
 namespace {
@@ -13,14 +13,14 @@ constexpr std::size_t kHead = 512;  // of the statement, besides the rows
 }  // namespace
 
 void Adapter::BeginEmit() {
-  Wire& db = Db();
+  Client& db = Db();
   if (db.InTransaction()) db.Execute("rollback");
   version_.Check(db, config_->tables);
   db.Execute("start transaction");
 }
 
 void Adapter::Insert(Events events) {
-  Wire& db = Db();
+  Client& db = Db();
   if (!db.InTransaction()) throw Error(OUTBOX_INTERNAL, "insert without begin");
   std::string rows;
   const auto send = [&] {
@@ -33,7 +33,7 @@ void Adapter::Insert(Events events) {
     if (e.headers && !nlohmann::json::parse(*e.headers, nullptr, false).is_object())
       throw Error(OUTBOX_BAD_DATA, "headers must be a JSON object");
     // A column of text or JSON takes no literal of bytes.
-    const bool text = e.payload && sql::IsText(*e.payload);
+    const bool text = e.payload && IsText(*e.payload);
     const std::string row = "(" + (e.event_id.empty() ? "default" : db.Literal(e.event_id)) + "," +
                             db.Literal(e.topic) + "," + db.Literal(e.aggregate_id) + "," + db.Literal(e.event_type) +
                             "," + (text ? db.Literal(e.payload) : db.Binary(e.payload)) + "," + db.Literal(e.headers) +
@@ -50,7 +50,7 @@ void Adapter::Insert(Events events) {
 }
 
 void Adapter::EndEmit(bool commit) {
-  Wire& db = Db();
+  Client& db = Db();
   if (commit && !db.InTransaction()) throw Error(OUTBOX_BAD_DATA, "the transaction has been rolled back already");
   db.Execute(commit ? "commit" : "rollback");
 }

@@ -11,8 +11,8 @@ bool IsOneOf(unsigned number, std::initializer_list<unsigned> some) {
 }
 
 Error Named(outbox_code code, unsigned number, const std::string& sqlstate, const std::string& message,
-            const std::string& mend = "") {
-  return {code, "MySQL: " + message + (mend.empty() ? "" : "; " + mend), sqlstate, static_cast<std::int32_t>(number)};
+            const std::string& fix = "") {
+  return {code, "MySQL: " + message + (fix.empty() ? "" : "; " + fix), sqlstate, static_cast<std::int32_t>(number)};
 }
 
 constexpr const char* kWhoLocks =
@@ -76,8 +76,8 @@ std::string Grants(const sql::Tables& t, const std::string& user) {
 }
 
 Error Explain(const sql::Tables& tables, unsigned number, const std::string& sqlstate, const std::string& message) {
-  const auto error = [&](outbox_code code, const std::string& mend = "") {
-    return Named(code, number, sqlstate, Redacted(number, message), mend);
+  const auto error = [&](outbox_code code, const std::string& fix = "") {
+    return Named(code, number, sqlstate, Redacted(number, message), fix);
   };
   if (IsDenied(number)) return error(OUTBOX_BAD_CONFIG, Grants(tables, "<the relay's user>"));
   switch (number) {

@@ -21,7 +21,7 @@ inline constexpr std::int32_t kStatementTimeout = 1969;  // MariaDB's; MySQL has
 // The server's message without the values that some quote.
 [[nodiscard]] std::string Redacted(unsigned number, const std::string& message);
 
-// `message` is the server's own; it quotes no payload. A BAD_CONFIG names what mends it.
+// `message` is the server's own; it quotes no payload. A BAD_CONFIG names what fixes it.
 [[nodiscard]] Error Explain(const sql::Tables& tables, unsigned number, const std::string& sqlstate,
                             const std::string& message);
 // Of an attempt to connect.

@@ -6,8 +6,8 @@
 
 #include "mysql/errors.hpp"
 #include "mysql/schema.hpp"
-#include "sql/fill.hpp"
 #include "sql/others.hpp"
+#include "sql/sql_template.hpp"
 
 namespace outbox::mysql {
 namespace {
@@ -242,7 +242,7 @@ void Append(std::vector<Finding>& findings, std::vector<Finding> more) {
 }
 
 // False = this user may not ask that.
-bool TryToAsk(Wire& db, const Question& question, const Places& places, std::vector<Finding>& findings) {
+bool TryToAsk(Client& db, const Question& question, const Places& places, std::vector<Finding>& findings) {
   try {
     for (sql::Row& row : db.Run({Filled(question.sql, places), {}})) {
       for (sql::Value& value : row)
@@ -313,7 +313,7 @@ void RequireAllRows(sql::Statements& db, const sql::Tables& tables) {
   sql::RequireNone(FindLowIds(db, tables), "MySQL");
 }
 
-std::vector<Finding> FindOthers(Wire& db, const sql::Tables& tables, const std::string& user) {
+std::vector<Finding> FindOthers(Client& db, const sql::Tables& tables, const std::string& user) {
   const std::string schema = SchemaOf(db, tables);
   const auto all = PlacesOf(schema, tables, db.server().is_mariadb);
   std::vector<Finding> findings;

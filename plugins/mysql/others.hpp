@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "mysql/wire.hpp"
+#include "mysql/client.hpp"
 #include "outbox/adapter.hpp"
 #include "sql/tables.hpp"
 
@@ -22,7 +22,7 @@ std::vector<Finding> FindLowIds(sql::Statements& db, const sql::Tables& tables);
 void RequireAllRows(sql::Statements& db, const sql::Tables& tables);
 
 // `user` as in a grant.
-std::vector<Finding> FindOthers(Wire& db, const sql::Tables& tables, const std::string& user);
+std::vector<Finding> FindOthers(Client& db, const sql::Tables& tables, const std::string& user);
 
 // An id that is of another type, such as a uuid: what to do instead.
 Finding WrongId(sql::Statements& db, const sql::Tables& tables, const std::string& shown, const std::string& type,

@@ -1,7 +1,7 @@
 #include "mysql/read_sql.hpp"
 
 #include "mysql/list.hpp"
-#include "sql/fill.hpp"
+#include "sql/sql_template.hpp"
 
 namespace outbox::mysql {
 namespace {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "mysql/gaps.hpp"
+#include "mysql/visibility.hpp"
 #include "sql/tables.hpp"
 
 namespace outbox::mysql {

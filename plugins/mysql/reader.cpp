@@ -34,7 +34,7 @@ void Reader::Read(const Call& call, const ReserveRequest& request, BatchBuilder&
   writes_anyway_ = false;
   Shard& shard = shards_[call.shard];
   // A shard gained anew is read from its oldest row: another relay may have left rows behind this position.
-  if ((request.sweep() && !request.rescan()) || shard.token != call.token) {
+  if ((request.from_oldest() && !request.rescan()) || shard.token != call.token) {
     shard.token = call.token;
     shard.cursor = 0;
     shard.gaps.Clear();
@@ -44,7 +44,7 @@ void Reader::Read(const Call& call, const ReserveRequest& request, BatchBuilder&
   try {
     if (request.rescan()) return TakeStep(call, request, shard, batch);
     while (Take(call, request, shard, batch) == Next::kAgain) {
-      if (!wire_.PastHalf() && !wire_.given_up()) continue;
+      if (!client_.PastHalf() && !client_.given_up()) continue;
       batch.More();
       return;
     }
@@ -55,11 +55,11 @@ void Reader::Read(const Call& call, const ReserveRequest& request, BatchBuilder&
   }
 }
 
-void Reader::Look(Gaps& gaps) {
-  const auto now = Gaps::Clock::now();
+void Reader::Look(Visibility& gaps) {
+  const auto now = Visibility::Clock::now();
   const std::vector<IdRange> ranges = gaps.ToLookAt(kMostLooks, now);
   if (ranges.empty()) return;
-  const std::vector<long long> seen = wire_.ReadDirty(FirstOfEachSql(tables_, ranges));
+  const std::vector<long long> seen = client_.ReadDirty(FirstOfEachSql(tables_, ranges));
   for (const IdRange& range : ranges) {
     const auto first = std::lower_bound(seen.begin(), seen.end(), range.first);
     gaps.Looked(range, first != seen.end() && *first <= range.last ? *first : 0, now);
@@ -67,10 +67,10 @@ void Reader::Look(Gaps& gaps) {
 }
 
 // While others deliver and delete rows of a backlog, more ids are missing than could be kept apart.
-void Reader::LearnTaken(Gaps& gaps) {
-  if (!gaps.WantsTaken(Gaps::Clock::now())) return;
-  const std::vector<long long> last = wire_.ReadDirty(LastSql(tables_));
-  if (!last.empty()) gaps.Taken(last.front(), Gaps::Clock::now());
+void Reader::LearnTaken(Visibility& gaps) {
+  if (!gaps.WantsTaken(Visibility::Clock::now())) return;
+  const std::vector<long long> last = client_.ReadDirty(LastSql(tables_));
+  if (!last.empty()) gaps.Taken(last.front(), Visibility::Clock::now());
 }
 
 std::int64_t Reader::Wanted(const Shard& shard, const ReserveRequest& request, const BatchBuilder& batch) {
@@ -108,8 +108,8 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
       std::exchange(shard.behind, false) && wish.rows > 0 && shard.gaps.size() <= shard.ranges && !wish.troubled;
   Page page;
   page.failures = wish.failures;
-  wire_.Read(ReadSql(tables_, wish),
-             [&](const Fetched& row) { return TakeRow(row, call, request, shard, page, batch); });
+  client_.Read(ReadSql(tables_, wish),
+               [&](const Fetched& row) { return TakeRow(row, call, request, shard, page, batch); });
   if (!page.known && wish.alone) return Next::kAgain;
   if (!page.known) throw Error(OUTBOX_BAD_CONFIG, std::string("the meta table is empty; ") + sql::kMigrate);
   if (page.read_only) {
@@ -120,10 +120,10 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
   if (page.rows > 0) shard.row_bytes = std::max<std::size_t>(1, page.bytes / static_cast<std::size_t>(page.rows));
   // Others' rows, and what is in hand: each is passed once, unless it lies between missing ids that were taken together.
   if (page.late.empty() && page.late_seen >= kMostLate) shard.ranges = kManyRanges;
-  const bool with_due = page.late.empty() && !page.asked_wrong && !wire_.given_up() && page.late_seen < kMostLate;
+  const bool with_due = page.late.empty() && !page.asked_wrong && !client_.given_up() && page.late_seen < kMostLate;
   if (with_due) AddDue(request, shard, page, batch);
   shard.due.left = shard.due.left || (!with_due && page.failures_seen > 0);
-  if (page.asked_wrong || wire_.given_up()) {
+  if (page.asked_wrong || client_.given_up()) {
     shard.late_only = !page.late.empty();
     if (page.full) batch.More();
     return page.full ? Next::kDone : Next::kAgain;
@@ -173,12 +173,12 @@ bool Reader::TakeRow(const Fetched& row, const Call& call, const ReserveRequest&
   if (kind == kDue) {
     ++page.failures_seen;
     shard.due.at = {std::string(row.Text(kCreated)), id};
-    if (row.Number(kAttempts) != 0 && !request.in_hand(row.Text(kId))) page.due.push_back(id);
+    if (row.Number(kAttempts) != 0 && !request.is_outstanding(row.Text(kId))) page.due.push_back(id);
     return true;
   }
   if (kind == kLate || (kind == kThere && id <= shard.cursor)) {
     ++page.late_seen;
-    if (kind == kLate && !request.in_hand(row.Text(kId)))
+    if (kind == kLate && !request.is_outstanding(row.Text(kId)))
       page.late.push_back(id);
     else
       shard.gaps.Seen(id);
@@ -197,7 +197,7 @@ bool Reader::TakeRow(const Fetched& row, const Call& call, const ReserveRequest&
     }
     ++page.ours;
   }
-  if (wire_.server().is_mariadb && (!page.unsure.empty() || !shard.gaps.empty() || id > shard.cursor + 1))
+  if (client_.server().is_mariadb && (!page.unsure.empty() || !shard.gaps.empty() || id > shard.cursor + 1))
     page.unsure.push_back({id, before});
   else
     PassOver(id, shard);
@@ -213,14 +213,14 @@ void Reader::PassOver(long long id, Shard& shard) {
 // whose lock it had waited for. A statement that begins when the first has been read shows both. So what the first brought
 // goes out up to the lowest id that has turned up meanwhile; the next read brings the rest.
 bool Reader::Settle(const Call& call, const ReserveRequest& request, Shard& shard, Page& page, BatchBuilder& batch) {
-  if (!wire_.server().is_mariadb || (page.late.empty() && page.unsure.empty())) return true;
-  if (wire_.given_up()) {
+  if (!client_.server().is_mariadb || (page.late.empty() && page.unsure.empty())) return true;
+  if (client_.given_up()) {
     // So many leave nothing that is too long to pass over.
     shard.page = std::max<std::int64_t>(1, page.rows - 1);
     if (!page.unsure.empty()) batch.Truncate(page.unsure.front().before);
     return false;
   }
-  Gaps missing = MissingAfter(page, shard);
+  Visibility missing = MissingAfter(page, shard);
   const long long below = LowestThatTurnedUp(call, request, shard, page, missing);
   if (below == kNone && page.late.empty()) {
     shard.gaps = std::move(missing);
@@ -241,8 +241,8 @@ bool Reader::Settle(const Call& call, const ReserveRequest& request, Shard& shar
 }
 
 // Below the last row of the page.
-Gaps Reader::MissingAfter(const Page& page, const Shard& shard) {
-  Gaps missing = shard.gaps;
+Visibility Reader::MissingAfter(const Page& page, const Shard& shard) {
+  Visibility missing = shard.gaps;
   for (const long long id : page.late) missing.Seen(id);
   long long passed = shard.cursor;
   for (const Unsure& row : page.unsure) {
@@ -253,7 +253,7 @@ Gaps Reader::MissingAfter(const Page& page, const Shard& shard) {
 }
 
 long long Reader::LowestThatTurnedUp(const Call& call, const ReserveRequest& request, Shard& shard, const Page& page,
-                                     Gaps& missing) {
+                                     Visibility& missing) {
   std::vector<long long> read = page.late;
   for (const Unsure& row : page.unsure) read.push_back(row.id);
   std::sort(read.begin(), read.end());
@@ -263,10 +263,10 @@ long long Reader::LowestThatTurnedUp(const Call& call, const ReserveRequest& req
   const long long passed = page.unsure.empty() ? shard.cursor : page.unsure.back().id;
   std::size_t seen = 0;
   const ReadWish wish{call.shard, shard.shards, shard.troubled, writes_anyway_, passed, 0, missing.Cover(shard.ranges)};
-  wire_.Read(LateSql(tables_, wish), [&](const Fetched& row) {
+  client_.Read(LateSql(tables_, wish), [&](const Fetched& row) {
     ++seen;
     const long long id = row.Number(kId);
-    if (row.Number(kKind) == kLate && !request.in_hand(row.Text(kId)) &&
+    if (row.Number(kKind) == kLate && !request.is_outstanding(row.Text(kId)) &&
         !std::binary_search(read.begin(), read.end(), id))
       lowest = std::min(lowest, id);
     return true;
@@ -297,7 +297,7 @@ bool Reader::TakeAbout(const Fetched& row, AboutColumns at, const Call& call, Sh
 // Users with more rights write to a server that is read-only. Who has them is said in different words by each version, so
 // a write that changes nothing is tried.
 void Reader::RequireRight() {
-  wire_.Execute(tables_.In("delete from {event} where 1 = 0"));
+  client_.Execute(tables_.In("delete from {event} where 1 = 0"));
   writes_anyway_ = true;
 }
 
@@ -306,12 +306,12 @@ bool Reader::AddByIds(std::span<const long long> ids, std::uint64_t most_bytes, 
   bool room = true;
   for (std::size_t first = 0; room && first < ids.size(); first += kIdsPerRead) {
     const auto some = ids.subspan(first, std::min(kIdsPerRead, ids.size() - first));
-    wire_.Read(ByIdsSql(tables_, some, shard.troubled), [&](const Fetched& row) {
+    client_.Read(ByIdsSql(tables_, some, shard.troubled), [&](const Fetched& row) {
       room = batch.bytes() - before <= most_bytes && batch.Add(EventAt(row));
       return room;
     });
   }
-  return room && !wire_.given_up();
+  return room && !client_.given_up();
 }
 
 // Those that do not fit are brought when all others have been looked at.
@@ -333,7 +333,7 @@ Reader::Next Reader::AddLate(std::vector<long long> ids, const ReserveRequest& r
     const auto some = std::span(ids).subspan(first, std::min(at_once, ids.size() - first));
     bool room = true;
     std::size_t rows = 0, bytes = 0;
-    wire_.Read(ByIdsSql(tables_, some, shard.troubled), [&](const Fetched& row) {
+    client_.Read(ByIdsSql(tables_, some, shard.troubled), [&](const Fetched& row) {
       ++rows;
       bytes += row.bytes();
       room = batch.Add(EventAt(row));
@@ -341,7 +341,7 @@ Reader::Next Reader::AddLate(std::vector<long long> ids, const ReserveRequest& r
       return room;
     });
     if (rows > 0) shard.row_bytes = std::max<std::size_t>(1, bytes / rows);
-    if (!room || wire_.given_up()) {
+    if (!room || client_.given_up()) {
       batch.More();
       return Next::kDone;
     }

@@ -1,4 +1,4 @@
-// ReserveNewEvents on MySQL and MariaDB: one statement, one snapshot (see Gaps), rows taken one at a time.
+// ReserveNewEvents on MySQL and MariaDB: one statement, one snapshot (see Visibility), rows taken one at a time.
 #pragma once
 
 #include <atomic>
@@ -8,12 +8,12 @@
 #include <span>
 #include <vector>
 
-#include "mysql/gaps.hpp"
+#include "mysql/client.hpp"
 #include "mysql/read_sql.hpp"
-#include "mysql/wire.hpp"
+#include "mysql/visibility.hpp"
 #include "outbox/adapter.hpp"
 #include "outbox/shares.hpp"
-#include "sql/stretch.hpp"
+#include "sql/scan_estimate.hpp"
 #include "sql/tables.hpp"
 
 namespace outbox::mysql {
@@ -21,8 +21,8 @@ namespace outbox::mysql {
 class Reader {
  public:
   // `troubled` tells the sessions that confirm whether there are failed events; the reader keeps it up.
-  Reader(Wire& wire, const sql::Tables& tables, std::atomic<bool>& troubled)
-      : wire_(wire), tables_(tables), troubled_(troubled) {}
+  Reader(Client& client, const sql::Tables& tables, std::atomic<bool>& troubled)
+      : client_(client), tables_(tables), troubled_(troubled) {}
   void Read(const Call& call, const ReserveRequest& request, BatchBuilder& batch);
 
  private:
@@ -35,21 +35,21 @@ class Reader {
   // A pass beside the reading; end = 0 while there is none.
   struct Rescan {
     long long cursor = 0, end = 0;
-    Gaps missing{};              // when the last step was done
+    Visibility missing{};        // when the last step was done
     std::set<long long> seen{};  // rows that the pass has brought since an id was missing
-    sql::Stretch stretch{};
+    sql::ScanEstimate stretch{};
   };
   // A hint, lost with the session.
   struct Shard {
     std::uint64_t token = 0;
     long long cursor = 0;      // the last row read
-    Gaps gaps;                 // what is missing up to it
+    Visibility gaps;           // what is missing up to it
     std::size_t ranges = 0;    // of missing ids, in one statement
     bool behind = false;       // the last read brought all that it asked for
     bool troubled = false;     // as the last read found it
     std::uint32_t shards = 1;  // likewise
     std::int64_t page = 64;    // rows to ask for: grows while pages are full and small
-    sql::Stretch stretch{};
+    sql::ScanEstimate stretch{};
     std::size_t row_bytes = 1;  // of the last page's rows, on average
     bool late_only = false;     // the rows behind the late ones were too much to pass over
     Due due{};
@@ -78,8 +78,8 @@ class Reader {
     bool full = false;         // the batch took no more
   };
 
-  void Look(Gaps& gaps);
-  void LearnTaken(Gaps& gaps);
+  void Look(Visibility& gaps);
+  void LearnTaken(Visibility& gaps);
   // Rows to ask for; 0 = the batch is as good as full.
   [[nodiscard]] static std::int64_t Wanted(const Shard& shard, const ReserveRequest& request,
                                            const BatchBuilder& batch);
@@ -92,10 +92,10 @@ class Reader {
   void RequireRight();
   // On MariaDB, between a read and what is done with its rows. False = some of them may not go out yet.
   bool Settle(const Call& call, const ReserveRequest& request, Shard& shard, Page& page, BatchBuilder& batch);
-  [[nodiscard]] static Gaps MissingAfter(const Page& page, const Shard& shard);
+  [[nodiscard]] static Visibility MissingAfter(const Page& page, const Shard& shard);
   // The lowest id that was missing when `page` was read and is there now. Those that cannot turn up leave `missing`.
   [[nodiscard]] long long LowestThatTurnedUp(const Call& call, const ReserveRequest& request, Shard& shard,
-                                             const Page& page, Gaps& missing);
+                                             const Page& page, Visibility& missing);
   // False = there was no room for all of them.
   bool AddByIds(std::span<const long long> ids, std::uint64_t most_bytes, Shard& shard, BatchBuilder& batch);
   void AddDue(const ReserveRequest& request, Shard& shard, Page& page, BatchBuilder& batch);
@@ -104,7 +104,7 @@ class Reader {
   bool TurnedUp(const ReserveRequest& request, const Shard& shard, ReadWish wish, const Page& page, long long last);
   Next AddLate(std::vector<long long> ids, const ReserveRequest& request, Shard& shard, BatchBuilder& batch);
 
-  Wire& wire_;
+  Client& client_;
   const sql::Tables& tables_;
   std::atomic<bool>& troubled_;
   std::map<std::uint32_t, Shard> shards_;

@@ -19,12 +19,12 @@ void Reader::TakeStep(const Call& call, const ReserveRequest& request, Shard& sh
 
   Page page;
   std::vector<long long> brought;
-  wire_.Read(ReadSql(tables_, wish), [&](const Fetched& row) {
+  client_.Read(ReadSql(tables_, wish), [&](const Fetched& row) {
     const auto kind = static_cast<Kind>(row.Number(kKind));
     if (kind == kAbout) return TakeAbout(row, kInRowAbout, call, shard, page);
     const long long id = row.Number(kId);
     if (id <= rescan.cursor) {
-      if (kind == kLate && !request.in_hand(row.Text(kId)) && !rescan.seen.contains(id)) page.late.push_back(id);
+      if (kind == kLate && !request.is_outstanding(row.Text(kId)) && !rescan.seen.contains(id)) page.late.push_back(id);
       return true;
     }
     if (!page.late.empty()) return false;
@@ -40,7 +40,7 @@ void Reader::TakeStep(const Call& call, const ReserveRequest& request, Shard& sh
   });
   if (!page.known) throw Error(OUTBOX_BAD_CONFIG, std::string("the meta table is empty; ") + sql::kMigrate);
   if (page.read_only) RequireRight();
-  if (page.asked_wrong || page.read_only || wire_.given_up()) return batch.Truncate(0);
+  if (page.asked_wrong || page.read_only || client_.given_up()) return batch.Truncate(0);
   if (!page.late.empty()) {
     std::sort(page.late.begin(), page.late.end());
     const bool room = AddByIds(page.late, request.max_bytes(), shard, batch);
@@ -49,7 +49,7 @@ void Reader::TakeStep(const Call& call, const ReserveRequest& request, Shard& sh
     return;
   }
   const long long last = page.unsure.empty() ? rescan.cursor : page.unsure.back().id;
-  if (wire_.server().is_mariadb && TurnedUp(request, shard, wish, page, last)) return batch.Truncate(0);
+  if (client_.server().is_mariadb && TurnedUp(request, shard, wish, page, last)) return batch.Truncate(0);
   rescan.cursor = last;
   rescan.missing = shard.gaps;
   if (rescan.missing.empty())
@@ -71,13 +71,13 @@ bool Reader::TurnedUp(const ReserveRequest& request, const Shard& shard, ReadWis
     if (range.first <= last) wish.missing.push_back({range.first, std::min(range.last, last)});
   if (wish.missing.empty()) return false;
   bool turned_up = false;
-  wire_.Read(LateSql(tables_, wish), [&](const Fetched& row) {
+  client_.Read(LateSql(tables_, wish), [&](const Fetched& row) {
     const long long id = row.Number(kId);
     const auto at = std::lower_bound(page.unsure.begin(), page.unsure.end(), id,
                                      [](const Unsure& read, long long wanted) { return read.id < wanted; });
     const bool read = at != page.unsure.end() && at->id == id;
     turned_up = turned_up || (row.Number(kKind) == kLate && !read && shard.rescan.missing.Has(id) &&
-                              !shard.rescan.seen.contains(id) && !request.in_hand(row.Text(kId)));
+                              !shard.rescan.seen.contains(id) && !request.is_outstanding(row.Text(kId)));
     return true;
   });
   return turned_up;

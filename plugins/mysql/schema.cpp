@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "sql/fill.hpp"
+#include "sql/sql_template.hpp"
 
 namespace outbox::mysql {
 namespace {
@@ -17,12 +17,12 @@ constexpr sql::SchemaDialect kDialect{"alter table [table] add column [column]",
                                       "alter table [table] add index [index] [columns]",
                                       "alter table [table] drop index [index]"};
 
-void CheckWish(const SchemaWish& wish) {
-  const auto& payload = wish.payload;
+void CheckOptions(const SchemaOptions& options) {
+  const auto& payload = options.payload;
   if (!payload.empty() && payload != "blob" && payload != "bytea" && payload != "text")
     throw Error(OUTBOX_BAD_CONFIG,
                 "MySQL's longblob holds every payload as it comes; leave the payload type '" + payload + "' out");
-  if (wish.shards > kMostShards)
+  if (options.shards > kMostShards)
     throw Error(OUTBOX_BAD_CONFIG, "at most " + std::to_string(kMostShards) + " shards are possible");
 }
 
@@ -57,20 +57,20 @@ std::string Filled(const sql::Tables& t, const char* sql, std::uint32_t shards) 
                               {"[shards]", std::to_string(std::max(1U, shards))}}));
 }
 
-std::vector<std::string> Emitting(const sql::Tables& t, const std::string& payload) {
+std::vector<std::string> Emit(const sql::Tables& t, const std::string& payload) {
   return {"drop procedure if exists " + t.emit, sql::Fill(Filled(t, kEmit, 0), {{"[payload]", payload}})};
 }
 
 // Two that run at once would get in each other's way. Ends with the connection, too.
 class MigrateLock {
  public:
-  explicit MigrateLock(Wire& wire) : wire_(wire) {
-    if (wire_.Run({"select get_lock('outbox-relay migrate', 3)", {}}).at(0)[0] != "1")
+  explicit MigrateLock(Client& client) : client_(client) {
+    if (client_.Run({"select get_lock('outbox-relay migrate', 3)", {}}).at(0)[0] != "1")
       throw Error(OUTBOX_UNAVAILABLE, "another migrate is running; try again");
   }
   ~MigrateLock() {
     try {
-      (void)wire_.Run({"select release_lock('outbox-relay migrate')", {}});
+      (void)client_.Run({"select release_lock('outbox-relay migrate')", {}});
     } catch (const Error&) {  // the connection is gone, and the lock with it
     }
   }
@@ -78,7 +78,7 @@ class MigrateLock {
   MigrateLock& operator=(const MigrateLock&) = delete;
 
  private:
-  Wire& wire_;
+  Client& client_;
 };
 
 std::string Text(const std::string& sql) { return "'" + sql::Fill(sql, {{"'", "''"}}) + "'"; }
@@ -161,19 +161,19 @@ void Widening(const sql::Tables& t, std::vector<std::string>& statements) {
   statements.push_back(Conditional(is_varchar("_dead", "topic"), t.In(kWidenDead)));
 }
 
-sql::FoundTables Found(Wire& wire, const sql::Tables& t, const std::vector<std::string>& names) {
+sql::FoundTables Found(Client& client, const sql::Tables& t, const std::vector<std::string>& names) {
   std::string list;
   for (const std::string& name : names) list += (list.empty() ? "" : ", ") + Text(name);
   const std::string where = " where table_schema = " + Database(t) + " and table_name in (" + list + ")";
   sql::FoundTables found;
   for (const sql::Row& row :
-       wire.Run({"select table_name, 'table', table_type from information_schema.tables" + where +
-                     " union all select table_name, 'column', column_name from information_schema.columns" + where +
-                     " union all select table_name, 'index', index_name from information_schema.statistics" + where,
-                 {}})) {
+       client.Run({"select table_name, 'table', table_type from information_schema.tables" + where +
+                       " union all select table_name, 'column', column_name from information_schema.columns" + where +
+                       " union all select table_name, 'index', index_name from information_schema.statistics" + where,
+                   {}})) {
     // The catalog's own comparison ignores case on some servers whose tables differ by it.
     for (const std::string& name : names) {
-      if (!sql::SameName(row[0].value_or(""), name, wire.server().ignores_case)) continue;
+      if (!sql::SameName(row[0].value_or(""), name, client.server().ignores_case)) continue;
       sql::FoundTable& table = found[name];
       if (row[1] == "table") table.is_table = row[2] == "BASE TABLE";
       if (row[1] == "column") table.columns.insert(row[2].value_or(""));
@@ -183,25 +183,25 @@ sql::FoundTables Found(Wire& wire, const sql::Tables& t, const std::vector<std::
   return found;
 }
 
-sql::FoundTables Found(Wire& wire, const sql::Tables& t, const std::vector<sql::Table>& wanted) {
+sql::FoundTables Found(Client& client, const sql::Tables& t, const std::vector<sql::Table>& wanted) {
   std::vector<std::string> names;
   names.reserve(wanted.size());
   for (const sql::Table& table : wanted) names.push_back(table.name);
-  return Found(wire, t, names);
+  return Found(client, t, names);
 }
 
 // Returns the row of the meta table; version 0 = there is none yet.
-sql::Meta RequireFree(Wire& wire, const sql::Tables& t, const sql::FoundTables& found) {
+sql::Meta RequireFree(Client& client, const sql::Tables& t, const sql::FoundTables& found) {
   const auto meta_table = found.find(t.prefix + "_meta");
   if (meta_table == found.end()) return {};
   const std::string outbox = meta_table->second.columns.contains("outbox") ? "outbox" : "null";
-  const sql::Rows rows = wire.Run({t.In("select version, shards, " + outbox + " from {meta}"), {}});
+  const sql::Rows rows = client.Run({t.In("select version, shards, " + outbox + " from {meta}"), {}});
   if (rows.empty()) return {};
   sql::Meta meta{sql::ToNumber(rows[0][0]), sql::ToNumber(rows[0][1]), rows[0][2]};
   sql::RequireKnownVersion(meta);
-  const bool ignore_case = wire.server().ignores_case;
+  const bool ignore_case = client.server().ignores_case;
   std::vector<std::string> others;
-  for (const auto& [name, table] : Found(wire, t, sql::Rivals(t, meta.outbox, ignore_case)))
+  for (const auto& [name, table] : Found(client, t, sql::Rivals(t, meta.outbox, ignore_case)))
     if (sql::LooksLikeOutbox(table)) others.push_back(name);
   sql::RequireFree(t, meta, others, ignore_case);
   return meta;
@@ -286,8 +286,8 @@ std::string PayloadFromBlob(sql::Statements& db, const sql::Tables& t) {
   return !rows.empty() && rows[0][0] == "json" ? "convert(payload using utf8mb4)" : "payload";
 }
 
-std::string PrintSchema(const sql::Tables& t, const SchemaWish& wish) {
-  CheckWish(wish);
+std::string PrintSchema(const sql::Tables& t, const SchemaOptions& options) {
+  CheckOptions(options);
   std::vector<std::string> statements = Guarding(t);
   for (const sql::Table& table : Wanted(t)) {
     statements.push_back(sql::CreateTable(t, table));
@@ -295,14 +295,14 @@ std::string PrintSchema(const sql::Tables& t, const SchemaWish& wish) {
   Widening(t, statements);
   for (const sql::Table& table : Wanted(t))
     if (table.name != t.event_name) Upgrading(t, table, statements);
-  statements.push_back(Filled(t, kMeta, wish.shards));
-  if (wish.shards > 0) {
-    statements.push_back("-- Only while no relay runs:\n" + Filled(t, kFreeShards, wish.shards));
-    statements.push_back(Filled(t, kSetShards, wish.shards));
+  statements.push_back(Filled(t, kMeta, options.shards));
+  if (options.shards > 0) {
+    statements.push_back("-- Only while no relay runs:\n" + Filled(t, kFreeShards, options.shards));
+    statements.push_back(Filled(t, kSetShards, options.shards));
   }
-  for (const char* sql : {kDropShards, kAddShards}) statements.push_back(Filled(t, sql, wish.shards));
-  for (std::string& sql : Emitting(t, "payload")) statements.push_back(std::move(sql));
-  statements.push_back(Filled(t, kVersion, wish.shards));
+  for (const char* sql : {kDropShards, kAddShards}) statements.push_back(Filled(t, sql, options.shards));
+  for (std::string& sql : Emit(t, "payload")) statements.push_back(std::move(sql));
+  statements.push_back(Filled(t, kVersion, options.shards));
   std::string text;
   if (!t.schema.empty()) text = "create database if not exists `" + t.schema + "`;\n";
   for (const std::string& sql : statements) text += sql + ";\n";
@@ -316,31 +316,31 @@ struct Current {
   sql::Meta meta;
 };
 
-Current Look(Wire& wire, const sql::Tables& t) {
+Current Look(Client& client, const sql::Tables& t) {
   const auto wanted = Wanted(t);
-  Current now{Found(wire, t, wanted), {}};
+  Current now{Found(client, t, wanted), {}};
   sql::RequireCompanions(t, wanted, now.found);
-  now.meta = RequireFree(wire, t, now.found);
+  now.meta = RequireFree(client, t, now.found);
   return now;
 }
 
 // The procedure as it would be made; nothing where it is there already. It is locked by every open transaction that has
 // called it, and gone for a moment while it is replaced.
-std::vector<sql::Step> EmitSteps(Wire& wire, const sql::Tables& t) {
-  const std::vector<std::string> sql = Emitting(t, PayloadFromBlob(wire, t));
+std::vector<sql::Step> EmitSteps(Client& client, const sql::Tables& t) {
+  const std::vector<std::string> sql = Emit(t, PayloadFromBlob(client, t));
   const sql::Rows is =
-      wire.Run({"select routine_definition from information_schema.routines where routine_schema = " + Database(t) +
-                    " and routine_name = " + Text(t.prefix + "_emit"),
-                {}});
+      client.Run({"select routine_definition from information_schema.routines where routine_schema = " + Database(t) +
+                      " and routine_name = " + Text(t.prefix + "_emit"),
+                  {}});
   if (!is.empty() && is[0][0] && sql[1].ends_with(*is[0][0])) return {};
   std::vector<sql::Step> steps{{is.empty() ? "" : "replace procedure " + t.prefix + "_emit", sql[0]}, {"", sql[1]}};
   if (is.empty()) steps[1].what = "create procedure " + t.prefix + "_emit";
   return steps;
 }
 
-std::string Blocker(Wire& wire) {
+std::string Blocker(Client& client) {
   try {
-    const sql::Rows rows = wire.Run(
+    const sql::Rows rows = client.Run(
         {"select trx_mysql_thread_id, timestampdiff(second, trx_started, now()) from"
          " information_schema.innodb_trx where trx_mysql_thread_id <> connection_id() order by trx_started limit 1",
          {}});
@@ -355,12 +355,12 @@ std::string Blocker(Wire& wire) {
 // The shortest wait that the server knows: whoever uses the table next waits behind a change that waits.
 class ShortLocks {
  public:
-  explicit ShortLocks(Wire& wire) : wire_(wire) {
-    (void)wire_.Execute("set @outbox_wait = @@session.lock_wait_timeout, session lock_wait_timeout = 1");
+  explicit ShortLocks(Client& client) : client_(client) {
+    (void)client_.Execute("set @outbox_wait = @@session.lock_wait_timeout, session lock_wait_timeout = 1");
   }
   ~ShortLocks() {
     try {
-      (void)wire_.Execute("set session lock_wait_timeout = @outbox_wait");
+      (void)client_.Execute("set session lock_wait_timeout = @outbox_wait");
     } catch (const Error&) {  // the connection is gone, and its settings with it
     }
   }
@@ -368,53 +368,53 @@ class ShortLocks {
   ShortLocks& operator=(const ShortLocks&) = delete;
 
  private:
-  Wire& wire_;
+  Client& client_;
 };
 
 }  // namespace
 
-std::vector<std::string> PlanSchema(Wire& wire, const sql::Tables& t, const SchemaWish& wish) {
-  CheckWish(wish);
-  Current now = Look(wire, t);
+std::vector<std::string> PlanSchema(Client& client, const sql::Tables& t, const SchemaOptions& options) {
+  CheckOptions(options);
+  Current now = Look(client, t);
   std::vector<sql::Step> steps = Widening(t, now.found);
   for (sql::Step& step : sql::TableSteps(t, Wanted(t), now.found, kDialect)) steps.push_back(std::move(step));
-  if (wish.shards > 0 && now.meta.shards > 0 && now.meta.shards != wish.shards)
-    steps.push_back(
-        {"change the number of shards from " + std::to_string(now.meta.shards) + " to " + std::to_string(wish.shards),
-         ""});
-  for (sql::Step& step : EmitSteps(wire, t)) steps.push_back(std::move(step));
+  if (options.shards > 0 && now.meta.shards > 0 && now.meta.shards != options.shards)
+    steps.push_back({"change the number of shards from " + std::to_string(now.meta.shards) + " to " +
+                         std::to_string(options.shards),
+                     ""});
+  for (sql::Step& step : EmitSteps(client, t)) steps.push_back(std::move(step));
   if (now.meta.version > 0 && now.meta.version < sql::kSchemaVersion)
     steps.push_back({"record version " + std::to_string(sql::kSchemaVersion) + " in " + t.prefix + "_meta", ""});
   return sql::Phrases(steps);
 }
 
-void ApplySchema(Wire& wire, const sql::Tables& t, const SchemaWish& wish, Millis timeout) {
-  CheckWish(wish);
-  const MigrateLock lock(wire);
-  Current now = Look(wire, t);
+void ApplySchema(Client& client, const sql::Tables& t, const SchemaOptions& options, Millis timeout) {
+  CheckOptions(options);
+  const MigrateLock lock(client);
+  Current now = Look(client, t);
   // Each commits by itself, as every change of a table does here; a second run finishes what was cut off.
   const auto change = [&](const std::vector<sql::Step>& steps) {
-    const ShortLocks locks(wire);
+    const ShortLocks locks(client);
     for (const sql::Step& step : steps)
       sql::TryForLocks(
-          timeout, [&] { (void)wire.Execute(step.sql); }, [&] { return Blocker(wire); });
+          timeout, [&] { (void)client.Execute(step.sql); }, [&] { return Blocker(client); });
   };
   change(Widening(t, now.found));
   change(sql::TableSteps(t, Wanted(t), now.found, kDialect));
-  (void)wire.Execute(Filled(t, kMeta, wish.shards));
-  const sql::Row meta = wire.Run({t.In("select shards from {meta}"), {}}).at(0);
+  (void)client.Execute(Filled(t, kMeta, options.shards));
+  const sql::Row meta = client.Run({t.In("select shards from {meta}"), {}}).at(0);
   std::vector<sql::Statement> steps;
-  if (wish.shards > 0 && sql::ToNumber(meta[0]) != wish.shards) {
-    const sql::Rows live = wire.Run({t.In("select relay_id from {relay} where expires > sysdate(6)"), {}});
+  if (options.shards > 0 && sql::ToNumber(meta[0]) != options.shards) {
+    const sql::Rows live = client.Run({t.In("select relay_id from {relay} where expires > sysdate(6)"), {}});
     if (!live.empty())
       throw Error(OUTBOX_BAD_CONFIG, "the number of shards changes only while no relay runs; stop '" + *live[0][0] +
                                          "' (or wait until its lease has ended) and run this again");
-    for (const char* sql : {kFreeShards, kSetShards}) steps.push_back({Filled(t, sql, wish.shards), {}});
+    for (const char* sql : {kFreeShards, kSetShards}) steps.push_back({Filled(t, sql, options.shards), {}});
   }
-  for (const char* sql : {kDropShards, kAddShards}) steps.push_back({Filled(t, sql, wish.shards), {}});
-  (void)wire.RunTogether(steps);
-  change(EmitSteps(wire, t));
-  (void)wire.Execute(Filled(t, kVersion, wish.shards));
+  for (const char* sql : {kDropShards, kAddShards}) steps.push_back({Filled(t, sql, options.shards), {}});
+  (void)client.RunTogether(steps);
+  change(EmitSteps(client, t));
+  (void)client.Execute(Filled(t, kVersion, options.shards));
 }
 
 }  // namespace outbox::mysql

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "mysql/wire.hpp"
+#include "mysql/client.hpp"
 #include "outbox/adapter.hpp"
 #include "sql/schema.hpp"
 #include "sql/tables.hpp"
@@ -17,9 +17,9 @@ std::vector<sql::Table> Wanted(const sql::Tables& tables);
 // The column payload of a blob, as a value for the outbox's own column: one of MySQL's type json takes no bytes.
 std::string PayloadFromBlob(sql::Statements& db, const sql::Tables& tables);
 
-std::string PrintSchema(const sql::Tables& tables, const SchemaWish& wish);
+std::string PrintSchema(const sql::Tables& tables, const SchemaOptions& options);
 // Phrases for people, of what ApplySchema would change.
-std::vector<std::string> PlanSchema(Wire& wire, const sql::Tables& tables, const SchemaWish& wish);
-void ApplySchema(Wire& wire, const sql::Tables& tables, const SchemaWish& wish, Millis timeout);
+std::vector<std::string> PlanSchema(Client& client, const sql::Tables& tables, const SchemaOptions& options);
+void ApplySchema(Client& client, const sql::Tables& tables, const SchemaOptions& options, Millis timeout);
 
 }  // namespace outbox::mysql

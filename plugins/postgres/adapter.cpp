@@ -2,13 +2,14 @@
 
 #include <nlohmann/json.hpp>
 
+#include "outbox/text.hpp"
 #include "postgres/connect.hpp"
 #include "postgres/hidden.hpp"
 #include "postgres/others.hpp"
 #include "postgres/schema.hpp"
 #include "sql/options.hpp"
+#include "sql/row_id.hpp"
 #include "sql/schema.hpp"
-#include "sql/text.hpp"
 
 namespace outbox::postgres {
 namespace {
@@ -93,7 +94,7 @@ Config::Config(const std::string& json, const outbox_host* host)
 Config::Config(std::map<std::string, std::string, std::less<>> options, const Secrets& secrets)
     : tables(secrets.Fill(options["table"])),
       leases(tables, Dialect()),
-      suspects(tables, Dialect()),
+      poison_marks(tables, Dialect()),
       connection_(options["connection"]),
       secrets_(secrets) {
   (void)Connection();  // what is wrong with it is known before anything connects
@@ -103,34 +104,34 @@ std::shared_ptr<Config> Config::Within(const std::string& schema) const {
   auto within = std::make_shared<Config>(*this);
   within->tables = tables.Within(schema);
   within->leases = sql::Leases(within->tables, Dialect());
-  within->suspects = sql::Suspects(within->tables, Dialect());
+  within->poison_marks = sql::PoisonMarks(within->tables, Dialect());
   return within;
 }
 
 Adapter::Adapter(std::shared_ptr<Config> config, const Call& call)
     : given_(std::move(config)),
       connection_(given_->Connection()),
-      wire_(std::make_unique<Wire>(Connect(connection_), given_->tables, call.timeout)),
-      config_(Resolved(given_, *wire_)) {}
+      client_(std::make_unique<Client>(Connect(connection_), given_->tables, call.timeout)),
+      config_(Resolved(given_, *client_)) {}
 
-Adapter::~Adapter() { session_.Leave(*wire_); }
+Adapter::~Adapter() { session_.Leave(*client_); }
 
 // After a call that was given up the connection is in the middle of an answer: a new one takes its place, without its hints.
-Wire& Adapter::Borrowed() {
-  if (wire_->cancelled_before()) {
+Client& Adapter::Borrowed() {
+  if (client_->cancelled_before()) {
     reader_.reset();
     columns_.reset();
     confirmation_.reset();
     inserts_ = listens_ = false;
     session_ = SessionGuard();
-    wire_->Adopt(Connect(connection_), call().timeout);
+    client_->Adopt(Connect(connection_), call().timeout);
   }
-  wire_->Begin(call().timeout);
-  return *wire_;
+  client_->Begin(call().timeout);
+  return *client_;
 }
 
-Wire& Adapter::Db() {
-  Wire& db = Borrowed();
+Client& Adapter::Db() {
+  Client& db = Borrowed();
   if (!db.owned()) {
     session_ = SessionGuard(db, connection_, config_->tables, call().timeout);
     RequireAllRows(db, config_->tables);
@@ -143,7 +144,7 @@ Wire& Adapter::Db() {
 
 // A policy may be added while the relay runs, or rows that no read reaches. Then reads find nothing and say nothing, and
 // an outbox is shown as empty and its events as gone.
-void Adapter::LookForHiddenRows(Wire& db) {
+void Adapter::LookForHiddenRows(Client& db) {
   if (!lookout_.Due()) return;
   RequireAllRows(db, config_->tables);
   RequireNoLowIds(db, config_->tables);
@@ -151,12 +152,12 @@ void Adapter::LookForHiddenRows(Wire& db) {
 }
 
 const EventColumns& Adapter::Columns() {
-  if (!columns_) columns_ = EventColumns::Read(*wire_, config_->tables);
+  if (!columns_) columns_ = EventColumns::Read(*client_, config_->tables);
   return *columns_;
 }
 
 void Adapter::ReserveNewEvents(const ReserveRequest& request, BatchBuilder& batch) {
-  Wire& db = Db();
+  Client& db = Db();
   LookForHiddenRows(db);
   if (!reader_) reader_ = std::make_unique<Reader>(db, config_->tables, Columns());
   try {
@@ -173,7 +174,7 @@ void Adapter::ReserveNewEvents(const ReserveRequest& request, BatchBuilder& batc
 }
 
 Confirmation& Adapter::Confirming() {
-  Wire& db = Db();
+  Client& db = Db();
   if (!confirmation_) confirmation_ = std::make_unique<Confirmation>(db, config_->tables);
   return *confirmation_;
 }
@@ -188,8 +189,8 @@ void Adapter::ConfirmFailed(Failures failures) {
     if (const auto id = sql::ParseId(f.row_id); id && !ParseUuid(f.event_id).empty())
       list[std::to_string(*id)] = {
           {"event_id", f.event_id},
-          {"reason", sql::ToText(f.reason, kLongestError)},
-          {"error", sql::ToText(f.text, kLongestError)},
+          {"reason", ToText(f.reason, kLongestError)},
+          {"error", ToText(f.text, kLongestError)},
           {"wait", f.disposition != Disposition::kBlock ? nlohmann::json(f.retry_after.count()) : nullptr},
           {"dead", f.disposition == Disposition::kDead},
           {"delivered", f.disposition == Disposition::kDelivered}};
@@ -201,7 +202,7 @@ void Adapter::ConfirmFailed(Failures failures) {
 
 // The first call finds out whether rows were committed before it listened: by telling so.
 bool Adapter::Wait() {
-  Wire& db = Db();
+  Client& db = Db();
   const auto now = std::chrono::steady_clock::now();
   if (!listens_) {
     const sql::Row found = db.Run({config_->tables.In(kChannel), {config_->tables.prefix + kWakeUpTrigger}}).at(0);
@@ -220,14 +221,14 @@ bool Adapter::Wait() {
   return db.AwaitNotification();
 }
 
-void Adapter::Cancel() noexcept { wire_->Cancel(); }
+void Adapter::Cancel() noexcept { client_->Cancel(); }
 
 void Adapter::RequireOwn(sql::Statements& db, sql::Access access) {
   if (!own_) own_ = sql::RequireOwn(db, config_->tables, false, access);
 }
 
 Lease Adapter::Heartbeat(std::string_view relay_id, Millis lease) {
-  Wire& db = Db();
+  Client& db = Db();
   RequireOwn(db);
   Lease held = config_->leases.Heartbeat(db, std::string(relay_id), lease);
   // With a shard, the session that reads looks for itself.
@@ -235,8 +236,8 @@ Lease Adapter::Heartbeat(std::string_view relay_id, Millis lease) {
   return held;
 }
 
-void Adapter::ReturnShards(std::string_view relay_id, std::span<const outbox_owned_shard> shards, bool leave) {
-  config_->leases.Return(Db(), std::string(relay_id), shards, leave);
+void Adapter::ReleaseShards(std::string_view relay_id, std::span<const outbox_owned_shard> shards, bool deregister) {
+  config_->leases.Return(Db(), std::string(relay_id), shards, deregister);
 }
 
 }  // namespace outbox::postgres

@@ -9,16 +9,16 @@
 #include <vector>
 
 #include "outbox/adapter.hpp"
+#include "postgres/client.hpp"
 #include "postgres/columns.hpp"
 #include "postgres/confirm.hpp"
 #include "postgres/connect.hpp"
 #include "postgres/pooler.hpp"
 #include "postgres/reader.hpp"
-#include "postgres/wire.hpp"
 #include "sql/leases.hpp"
 #include "sql/lookout.hpp"
+#include "sql/poison_marks.hpp"
 #include "sql/schema.hpp"
-#include "sql/suspects.hpp"
 #include "sql/tables.hpp"
 #include "sql/version_gate.hpp"
 
@@ -31,7 +31,7 @@ struct Config {
   [[nodiscard]] std::string Connection() const { return CompleteConnection(connection_, secrets_); }
   sql::Tables tables;
   sql::Leases leases;
-  sql::Suspects suspects;
+  sql::PoisonMarks poison_marks;
 
   // The same with a schema, which a connection has found for a table that is configured without one.
   [[nodiscard]] std::shared_ptr<Config> Within(const std::string& schema) const;
@@ -43,14 +43,14 @@ struct Config {
 };
 
 class Adapter : public StorageAdapter,
-                public LeaseKeeping,
-                public Suspecting,
-                public WakingUp,
-                public Emitting,
-                public SchemaKeeping,
-                public Counting,
-                public DeadLetters,
-                public Testable {
+                public Leases,
+                public Poison,
+                public WakeUp,
+                public Emit,
+                public Schema,
+                public Stats,
+                public Admin,
+                public Testing {
  public:
   explicit Adapter(std::shared_ptr<Config> config, const Call& call = {0, 0, Millis(5000)});
   ~Adapter() override;
@@ -61,9 +61,9 @@ class Adapter : public StorageAdapter,
   void Cancel() noexcept override;
 
   Lease Heartbeat(std::string_view relay_id, Millis lease) override;
-  void ReturnShards(std::string_view relay_id, std::span<const outbox_owned_shard> shards, bool leave) override;
-  bool WasLost() override { return config_->suspects.WasLost(Db(), call()); }
-  std::uint32_t Mark(Bytes row) override { return config_->suspects.Mark(Db(), call(), row); }
+  void ReleaseShards(std::string_view relay_id, std::span<const outbox_owned_shard> shards, bool deregister) override;
+  bool WasLost() override { return config_->poison_marks.WasLost(Db(), call()); }
+  std::uint32_t Mark(Bytes row) override { return config_->poison_marks.Mark(Db(), call(), row); }
 
   bool Wait() override;
 
@@ -71,14 +71,14 @@ class Adapter : public StorageAdapter,
   void Insert(Events events) override;
   void EndEmit(bool commit) override;
 
-  static std::string PrintSchema(const Config& config, const SchemaWish& wish);
-  void ApplySchema(const SchemaWish& wish) override;
-  std::vector<std::string> PlanSchema(const SchemaWish& wish) override;
+  static std::string PrintSchema(const Config& config, const SchemaOptions& options);
+  void ApplySchema(const SchemaOptions& options) override;
+  std::vector<std::string> PlanSchema(const SchemaOptions& options) override;
   std::vector<Finding> CheckSchema() override;
 
-  Stats ReadStats() override;
+  Statistics ReadStats() override;
 
-  void List(const Inquiry& inquiry, const Found& found) override;
+  void List(const Query& query, const Found& found) override;
   std::uint64_t Requeue(RowIds rows) override;
   std::uint64_t Discard(RowIds rows) override;
   std::uint64_t DiscardBlocked(RowIds rows) override;
@@ -92,20 +92,20 @@ class Adapter : public StorageAdapter,
 
  private:
   // At the start of every call of a relay that runs: a session of its own, from which no row is hidden, or BAD_CONFIG.
-  Wire& Db();
+  Client& Db();
   // At the start of every call of an operator: a session that may be shared, in which nothing stays behind.
-  Wire& Borrowed();
-  void LookForHiddenRows(Wire& db);
-  void RequireOutbox(Wire& db);  // before migrate changes anything
+  Client& Borrowed();
+  void LookForHiddenRows(Client& db);
+  void RequireOutbox(Client& db);  // before migrate changes anything
   const EventColumns& Columns();
   // Once a session: the companion tables have this version and are this outbox's.
   void RequireOwn(sql::Statements& db, sql::Access access = sql::Access::kWrites);
   Confirmation& Confirming();
-  std::uint64_t Change(const char* sql, RowIds rows);  // of outbox.dead/1
+  std::uint64_t Change(const char* sql, RowIds rows);  // of outbox.admin/1
 
   const std::shared_ptr<Config> given_;
   const std::string connection_;  // that this session was opened with
-  std::unique_ptr<Wire> wire_;
+  std::unique_ptr<Client> client_;
   // With the schema: every statement names it, so that neither a search path nor a temporary table leads elsewhere.
   const std::shared_ptr<Config> config_;
   bool own_ = false;

@@ -19,7 +19,7 @@ constexpr int kOldestServer = 130'000;
 
 class Check {
  public:
-  Check(Wire& db, const sql::Tables& tables, const std::string& connection, Millis timeout)
+  Check(Client& db, const sql::Tables& tables, const std::string& connection, Millis timeout)
       : db_(db), t_(tables), connection_(connection), timeout_(timeout) {}
 
   std::vector<Finding> Run() {
@@ -36,7 +36,7 @@ class Check {
   }
 
  private:
-  void Add(bool error, const std::string& what, const std::string& mend) { findings_.push_back({error, what, mend}); }
+  void Add(bool error, const std::string& what, const std::string& fix) { findings_.push_back({error, what, fix}); }
   void Append(std::vector<Finding> more) { std::move(more.begin(), more.end(), std::back_inserter(findings_)); }
   bool HasErrors() const {
     return std::any_of(findings_.begin(), findings_.end(), [](const Finding& f) { return f.error; });
@@ -212,7 +212,7 @@ class Check {
     }
   }
 
-  Wire& db_;
+  Client& db_;
   const sql::Tables& t_;
   const std::string& connection_;
   const Millis timeout_;
@@ -224,7 +224,7 @@ class Check {
 
 }  // namespace
 
-std::vector<Finding> CheckSchema(Wire& db, const sql::Tables& tables, const std::string& connection, Millis timeout) {
+std::vector<Finding> CheckSchema(Client& db, const sql::Tables& tables, const std::string& connection, Millis timeout) {
   return Check(db, tables, connection, timeout).Run();
 }
 

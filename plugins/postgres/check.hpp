@@ -5,12 +5,12 @@
 #include <vector>
 
 #include "outbox/adapter.hpp"
-#include "postgres/wire.hpp"
+#include "postgres/client.hpp"
 #include "sql/tables.hpp"
 
 namespace outbox::postgres {
 
 // `connection` is the connection string, for a second connection where there is a pooler.
-std::vector<Finding> CheckSchema(Wire& db, const sql::Tables& tables, const std::string& connection, Millis timeout);
+std::vector<Finding> CheckSchema(Client& db, const sql::Tables& tables, const std::string& connection, Millis timeout);
 
 }  // namespace outbox::postgres

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "outbox/adapter.hpp"
-#include "postgres/wire.hpp"
+#include "postgres/client.hpp"
 #include "sql/tables.hpp"
 
 namespace outbox::postgres {

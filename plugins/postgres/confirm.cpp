@@ -3,11 +3,12 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "outbox/text.hpp"
 #include "postgres/array.hpp"
 #include "postgres/errors.hpp"
 #include "postgres/locks.hpp"
-#include "sql/fill.hpp"
-#include "sql/text.hpp"
+#include "sql/row_id.hpp"
+#include "sql/sql_template.hpp"
 
 namespace outbox::postgres {
 namespace {
@@ -88,12 +89,12 @@ std::string ParseUuid(std::string_view text) {
   return bytes.size() == 16 && high < 0 ? bytes : std::string();
 }
 
-Confirmation::Confirmation(Wire& wire, const sql::Tables& tables) : wire_(wire), tables_(tables) {
+Confirmation::Confirmation(Client& client, const sql::Tables& tables) : client_(client), tables_(tables) {
   const std::vector<Oid> types{kInt8Array, kUuidArray};
-  wire_.LimitLocks(kLockWait);
-  wire_.Prepare("confirm", In(tables, kConfirm), types);
-  wire_.Prepare("remove", In(tables, kRemove), types);
-  wire_.Prepare("still_there", In(tables, kStillThere), types);
+  client_.LimitLocks(kLockWait);
+  client_.Prepare("confirm", In(tables, kConfirm), types);
+  client_.Prepare("remove", In(tables, kRemove), types);
+  client_.Prepare("still_there", In(tables, kStillThere), types);
 }
 
 // Sorted: two relays that delete the same rows meet them in the same order.
@@ -108,7 +109,7 @@ void Confirmation::Confirm(ConfirmedRows rows, KeptRows& kept) {
   }
   std::sort(sorted.begin(), sorted.end(), [](const Row& a, const Row& b) { return a.id < b.id; });
   const bool careful = std::chrono::steady_clock::now() < careful_until_;
-  wire_.LimitLocks(careful ? kShortLockWait : kLockWait);
+  client_.LimitLocks(careful ? kShortLockWait : kLockWait);
   const std::vector<std::uint8_t> still_there = Delete("confirm", sorted);
   for (std::size_t i = 0; i < still_there.size(); ++i)
     if (still_there[i] != 0) kept.Add(sorted[i].place);
@@ -127,10 +128,10 @@ std::vector<std::uint8_t> Confirmation::Delete(const char* statement, const std:
   const std::string id_array = ids.Take(), uuid_array = uuids.Take();
   const std::vector<Parameter> both{{id_array, true}, {uuid_array, true}};
   try {
-    const bool all = std::strtoull(PQcmdTuples(wire_.Execute(statement, both).raw()), nullptr, 10) >= rows.size();
+    const bool all = std::strtoull(PQcmdTuples(client_.Execute(statement, both).raw()), nullptr, 10) >= rows.size();
     if (all && !look_anyway) return kept;
   } catch (const Error& error) {
-    const Wire::LastFailure failure = wire_.failure();
+    const Client::LastFailure failure = client_.failure();
     if (error.sqlstate == kLockTimeout && failure.holder.empty()) RefuseLocked(failure, rows);
     // Its own work is slow, a trigger's say: locks are not waited for as long.
     const bool slow = error.sqlstate == kStatementTimeout && failure.holder.empty();
@@ -139,7 +140,7 @@ std::vector<std::uint8_t> Confirmation::Delete(const char* statement, const std:
                 "PostgreSQL: " + failure.message + (slow ? "; something makes the delete slow, such as a trigger" : ""),
                 error.sqlstate);
   }
-  const Result found = wire_.Execute("still_there", both);
+  const Result found = client_.Execute("still_there", both);
   for (int i = 0; i < found.rows(); ++i) {
     const long long id = found.Number(i, 0);
     const auto at = std::lower_bound(rows.begin(), rows.end(), id,
@@ -152,12 +153,12 @@ std::vector<std::uint8_t> Confirmation::Delete(const char* statement, const std:
 // After a wait for a lock of a row has ended without it. Where a trigger waits for what it writes to, no row can be removed,
 // and nothing would be found by asking for fewer. While PostgreSQL waits for the transaction that has a row of ours, the
 // context is one line, which names the row; while it waits for others that wait for the row, there is none.
-void Confirmation::RefuseLocked(const Wire::LastFailure& failure, const std::vector<Row>& rows) {
+void Confirmation::RefuseLocked(const Client::LastFailure& failure, const std::vector<Row>& rows) {
   if (const auto last_line = failure.context.rfind('\n'); last_line != std::string::npos)
     throw Error(OUTBOX_TIMEOUT, "PostgreSQL: " + failure.message + ", in: " + failure.context.substr(last_line + 1),
                 kLockTimeout);
   careful_until_ = std::chrono::steady_clock::now() + kCareful;
-  const std::string holder = rows.size() == 1 ? RowHolder(wire_, tables_, rows.front().id) : std::string();
+  const std::string holder = rows.size() == 1 ? RowHolder(client_, tables_, rows.front().id) : std::string();
   throw Error(OUTBOX_REFUSED, "PostgreSQL: the row is locked by " + (holder.empty() ? "another transaction" : holder),
               kLockTimeout);
 }
@@ -167,7 +168,7 @@ std::uint64_t Confirmation::RemoveDelivered(RowIds rows, Millis again) {
   for (const std::string_view row : rows)
     if (const auto id = sql::ParseId(row)) named += (named.empty() ? "" : ",") + std::to_string(*id);
   const sql::Rows found =
-      rows.empty() ? wire_.Run({tables_.In(kDue), {}}) : wire_.Run({tables_.In(kNamed), {"{" + named + "}"}});
+      rows.empty() ? client_.Run({tables_.In(kDue), {}}) : client_.Run({tables_.In(kNamed), {"{" + named + "}"}});
   std::vector<sql::DeliveredRow> due;
   for (const sql::Row& row : found) due.push_back({sql::ToNumber(row[0]), row[1].value_or("")});
   std::sort(due.begin(), due.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
@@ -178,22 +179,22 @@ std::uint64_t Confirmation::RemoveDelivered(RowIds rows, Millis again) {
   steps.remove = [this, wait](sql::RemovalSteps::Rows some) {
     std::vector<Row> sorted;
     for (const sql::DeliveredRow& row : some) sorted.push_back({row.id, ParseUuid(row.event_id), 0});
-    wire_.LimitLocks(wait);
+    client_.LimitLocks(wait);
     return Delete("remove", sorted, true);  // also where a trigger has put it back
   };
   steps.forget = [this](sql::RemovalSteps::Rows some) {
     const Named these(some);
-    wire_.LimitLocks(kLockWait);
-    (void)wire_.Run({In(tables_, kForget), {these.ids, these.events, these.ids}});
+    client_.LimitLocks(kLockWait);
+    (void)client_.Run({In(tables_, kForget), {these.ids, these.events, these.ids}});
   };
   steps.postpone = [this, again](sql::RemovalSteps::Rows some, const std::string& why) {
     const Named these(some);
-    wire_.LimitLocks(kLockWait);
-    (void)wire_.Run(
+    client_.LimitLocks(kLockWait);
+    (void)client_.Run(
         {In(tables_, kPostpone),
-         {std::to_string(again.count()), sql::ToText(why, kLongestError), these.ids, these.events, these.ids}});
+         {std::to_string(again.count()), ToText(why, kLongestError), these.ids, these.events, these.ids}});
   };
-  steps.has_time = [this] { return !wire_.PastHalf(); };
+  steps.has_time = [this] { return !client_.PastHalf(); };
   return sql::RemoveDelivered(due, steps);
 }
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "outbox/adapter.hpp"
-#include "postgres/wire.hpp"
+#include "postgres/client.hpp"
 #include "sql/removal.hpp"
 #include "sql/tables.hpp"
 
@@ -19,10 +19,10 @@ namespace outbox::postgres {
 class Confirmation {
  public:
   // Prepares its statements: the tables must be there.
-  Confirmation(Wire& wire, const sql::Tables& tables);
+  Confirmation(Client& client, const sql::Tables& tables);
 
   void Confirm(ConfirmedRows rows, KeptRows& kept);
-  // Of outbox.dead/1; `rows` none = those that are due.
+  // Of outbox.admin/1; `rows` none = those that are due.
   std::uint64_t RemoveDelivered(RowIds rows, Millis again);
 
  private:
@@ -34,9 +34,9 @@ class Confirmation {
   // Runs a statement that deletes `rows`, ascending by id, and answers whose are still there.
   [[nodiscard]] std::vector<std::uint8_t> Delete(const char* statement, const std::vector<Row>& rows,
                                                  bool look_anyway = false);
-  [[noreturn]] void RefuseLocked(const Wire::LastFailure& failure, const std::vector<Row>& rows);
+  [[noreturn]] void RefuseLocked(const Client::LastFailure& failure, const std::vector<Row>& rows);
 
-  Wire& wire_;
+  Client& client_;
   const sql::Tables& tables_;
   std::chrono::steady_clock::time_point careful_until_;  // locks are waited for but shortly
 };

@@ -95,7 +95,7 @@ std::string OneLine(const std::string& text) {
   return joined;
 }
 
-// What a person has to mend: by the code of the server's refusal in libpq's verbose text, and by libpq's own words where
+// What a person has to fix: by the code of the server's refusal in libpq's verbose text, and by libpq's own words where
 // it did not like the server's TLS or a value of ours.
 bool IsRefusal(const std::string& line) {
   constexpr std::array kSigns{

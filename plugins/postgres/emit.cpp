@@ -2,10 +2,10 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "outbox/text.hpp"
 #include "postgres/adapter.hpp"
 #include "postgres/array.hpp"
-#include "sql/fill.hpp"
-#include "sql/text.hpp"
+#include "sql/sql_template.hpp"
 
 namespace outbox::postgres {
 namespace {
@@ -18,8 +18,8 @@ insert into {event} (topic, aggregate_id, event_type, payload, headers[column])
 select u.topic, u.key, u.type, cast(u.payload as [payload]), cast(u.headers as [headers])[value]
 from unnest($1, $2, $3, $4, $5, $6) with ordinality as u (topic, key, type, payload, headers, event_id, n) order by u.n)";
 
-void RequireText(const Bytes& bytes, const std::string& what, const char* mend = "") {
-  if (bytes && !sql::IsText(*bytes)) throw Error(OUTBOX_BAD_DATA, what + " is not UTF-8 text without NUL" + mend);
+void RequireText(const Bytes& bytes, const std::string& what, const char* fix = "") {
+  if (bytes && !IsText(*bytes)) throw Error(OUTBOX_BAD_DATA, what + " is not UTF-8 text without NUL" + fix);
 }
 
 // Refused here with a reason that helps, where the server would say "invalid byte sequence".
@@ -43,7 +43,7 @@ void CheckEvent(const Event& e, const EventColumns& columns) {
 }  // namespace
 
 void Adapter::BeginEmit() {
-  Wire& db = Borrowed();
+  Client& db = Borrowed();
   if (db.InTransaction()) db.Script("rollback");
   version_.Check(db, config_->tables);
   const EventColumns& columns = Columns();
@@ -64,7 +64,7 @@ void Adapter::BeginEmit() {
 }
 
 void Adapter::Insert(Events events) {
-  Wire& db = Borrowed();
+  Client& db = Borrowed();
   if (!inserts_ || !db.InTransaction()) throw Error(OUTBOX_INTERNAL, "insert without begin");
   for (const Event& e : events) CheckEvent(e, *columns_);
   // Runs of rows with an id of their own, and of rows that take the column's default.
@@ -95,7 +95,7 @@ void Adapter::Insert(Events events) {
 }
 
 void Adapter::EndEmit(bool commit) {
-  Wire& db = Borrowed();
+  Client& db = Borrowed();
   // The server answers a commit after a failure with a silent rollback.
   if (commit && !db.CanCommit()) {
     db.Script("rollback");

@@ -58,8 +58,8 @@ Error ReadOnly() {
 }
 
 Error Explain(const sql::Tables& tables, const std::string& sqlstate, const std::string& message) {
-  const auto error = [&](outbox_code code, const std::string& mend = "") {
-    return Error(code, "PostgreSQL: " + message + (mend.empty() ? "" : "; " + mend), sqlstate);
+  const auto error = [&](outbox_code code, const std::string& fix = "") {
+    return Error(code, "PostgreSQL: " + message + (fix.empty() ? "" : "; " + fix), sqlstate);
   };
   const std::string family = sqlstate.substr(0, 2);
   if (sqlstate == kLockTimeout || sqlstate == kStatementTimeout) return error(OUTBOX_TIMEOUT);

@@ -14,7 +14,7 @@ namespace outbox::postgres {
 inline constexpr const char* kLockTimeout = "55P03";
 inline constexpr const char* kStatementTimeout = "57014";
 
-// `message` is the server's primary message alone: detail and context quote rows. BAD_CONFIG names what mends it.
+// `message` is the server's primary message alone: detail and context quote rows. BAD_CONFIG names what fixes it.
 Error Explain(const sql::Tables& tables, const std::string& sqlstate, const std::string& message);
 
 // A state, not a mistake: a server that is about to take over, or that protects itself, or a session that was set so.

@@ -1,8 +1,8 @@
 #include "postgres/hidden.hpp"
 
 #include "postgres/errors.hpp"
-#include "sql/fill.hpp"
 #include "sql/others.hpp"
+#include "sql/sql_template.hpp"
 
 namespace outbox::postgres {
 namespace {
@@ -96,7 +96,7 @@ std::vector<Finding> FindHiddenRows(sql::Statements& db, const sql::Tables& tabl
 void RequireAllRows(sql::Statements& db, const sql::Tables& tables) {
   const auto findings = FindHiddenRows(db, tables);
   if (!findings.empty())
-    throw Error(OUTBOX_BAD_CONFIG, "PostgreSQL: " + findings.front().what + "; " + findings.front().mend);
+    throw Error(OUTBOX_BAD_CONFIG, "PostgreSQL: " + findings.front().what + "; " + findings.front().fix);
 }
 
 }  // namespace outbox::postgres

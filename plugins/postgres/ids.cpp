@@ -1,7 +1,7 @@
 #include "postgres/ids.hpp"
 
-#include "sql/fill.hpp"
 #include "sql/others.hpp"
+#include "sql/sql_template.hpp"
 
 namespace outbox::postgres {
 namespace {
@@ -90,7 +90,7 @@ std::vector<Finding> CheckIds(sql::Statements& db, const sql::Tables& tables, co
                               const std::string& shown) {
   auto findings = sql::Ask(db, kQuestions,
                            {{"[sequence]", kSequence}, {"[oid]", oid}, {"[shown]", shown}, {"[quoted]", tables.event}});
-  for (Finding& finding : findings) finding.mend = sql::Fill(finding.mend, {{"[quoted]", tables.event}});
+  for (Finding& finding : findings) finding.fix = sql::Fill(finding.fix, {{"[quoted]", tables.event}});
   return findings;
 }
 

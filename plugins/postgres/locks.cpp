@@ -1,6 +1,6 @@
 #include "postgres/locks.hpp"
 
-#include "sql/fill.hpp"
+#include "sql/sql_template.hpp"
 
 namespace outbox::postgres {
 namespace {

@@ -9,14 +9,16 @@ constexpr int kRounds = 3;
 constexpr auto kVerifyEvery = std::chrono::seconds(1);
 constexpr Millis kPatience{1000};  // where the pool has no session left, the second connection would wait for one
 
-std::string Pid(Wire& wire) { return wire.Run({"select cast(pg_backend_pid() as text)", {}}).at(0)[0].value_or(""); }
+std::string Pid(Client& client) {
+  return client.Run({"select cast(pg_backend_pid() as text)", {}}).at(0)[0].value_or("");
+}
 
 Error NotKept(Pooling pooling) {
   return {OUTBOX_BAD_CONFIG, "PostgreSQL: " + Describe(pooling) + "; " + kNeedsSession};
 }
 
 // In statement mode a transaction ends the connection.
-bool RefusesTransactions(Wire& other) {
+bool RefusesTransactions(Client& other) {
   try {
     other.Script("begin");
     return false;
@@ -27,26 +29,26 @@ bool RefusesTransactions(Wire& other) {
 }
 
 // Do the two share sessions? While each has one of its own, neither ever sees another number than before.
-bool Share(Wire& wire, const std::string& pid, Wire& other) {
+bool Share(Client& client, const std::string& pid, Client& other) {
   const std::string others = Pid(other);
   if (others == pid) return true;
   for (int i = 0; i < kRounds; ++i)
-    if (Pid(wire) != pid || Pid(other) != others || Pid(other) != others || Pid(wire) != pid) return true;
+    if (Pid(client) != pid || Pid(other) != others || Pid(other) != others || Pid(client) != pid) return true;
   // A pool may hand out the session that was idle for longest instead of the one that was used last.
   if (RefusesTransactions(other)) return true;
-  const bool moved = Pid(other) != others || Pid(wire) != pid;
+  const bool moved = Pid(other) != others || Pid(client) != pid;
   other.Script("rollback");
-  return moved || Pid(wire) != pid || Pid(other) != others;
+  return moved || Pid(client) != pid || Pid(other) != others;
 }
 
 }  // namespace
 
-Pooling FindPooling(Wire& wire, const std::string& connection, const sql::Tables& tables, Millis timeout) {
-  const std::string pid = Pid(wire);
-  if (pid == std::to_string(wire.announced_pid())) return Pooling::kNone;
+Pooling FindPooling(Client& client, const std::string& connection, const sql::Tables& tables, Millis timeout) {
+  const std::string pid = Pid(client);
+  if (pid == std::to_string(client.announced_pid())) return Pooling::kNone;
   try {
-    Wire other(Connect(connection + wire.Address()), tables, std::min(timeout, kPatience));
-    if (Share(wire, pid, other)) return RefusesTransactions(other) ? Pooling::kStatement : Pooling::kTransaction;
+    Client other(Connect(connection + client.Address()), tables, std::min(timeout, kPatience));
+    if (Share(client, pid, other)) return RefusesTransactions(other) ? Pooling::kStatement : Pooling::kTransaction;
   } catch (const Error& error) {
     // Where no second session is given within the time, the first one is kept for this connection.
     if (error.code != OUTBOX_TIMEOUT && error.code != OUTBOX_UNAVAILABLE) throw;
@@ -68,27 +70,27 @@ std::string Describe(Pooling pooling) {
   return "the connection goes through a pooler that gives each statement another session (statement mode)";
 }
 
-SessionGuard::SessionGuard(Wire& wire, const std::string& connection, const sql::Tables& tables, Millis timeout) {
-  const Pooling pooling = FindPooling(wire, connection, tables, timeout);
+SessionGuard::SessionGuard(Client& client, const std::string& connection, const sql::Tables& tables, Millis timeout) {
+  const Pooling pooling = FindPooling(client, connection, tables, timeout);
   if (pooling == Pooling::kTransaction || pooling == Pooling::kStatement) throw NotKept(pooling);
   pooled_ = pooling == Pooling::kSession;
-  if (pooled_) pid_ = Pid(wire);
+  if (pooled_) pid_ = Pid(client);
   verified_ = std::chrono::steady_clock::now();
 }
 
-void SessionGuard::Leave(Wire& wire) const noexcept {
-  if (!pooled_ || !wire.owned()) return;
+void SessionGuard::Leave(Client& client) const noexcept {
+  if (!pooled_ || !client.owned()) return;
   try {
-    wire.Begin(kPatience);
-    wire.Script(wire.InTransaction() ? "rollback" : "discard all");
+    client.Begin(kPatience);
+    client.Script(client.InTransaction() ? "rollback" : "discard all");
   } catch (...) {  // the connection is lost, and with it the session
   }
 }
 
-void SessionGuard::Verify(Wire& wire) {
+void SessionGuard::Verify(Client& client) {
   const auto now = std::chrono::steady_clock::now();
-  if (!pooled_ || wire.InTransaction() || now - verified_ < kVerifyEvery) return;
-  if (Pid(wire) != pid_) throw NotKept(Pooling::kTransaction);
+  if (!pooled_ || client.InTransaction() || now - verified_ < kVerifyEvery) return;
+  if (Pid(client) != pid_) throw NotKept(Pooling::kTransaction);
   verified_ = now;
 }
 

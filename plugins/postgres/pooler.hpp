@@ -6,7 +6,7 @@
 #include <string>
 
 #include "outbox/event.hpp"
-#include "postgres/wire.hpp"
+#include "postgres/client.hpp"
 #include "sql/tables.hpp"
 
 namespace outbox::postgres {
@@ -21,7 +21,8 @@ enum class Pooling {
 // Makes no setting in any session. A pooler is recognised by the process number in its greeting, which is not the
 // server's; its mode by a second connection, which waits for at most `timeout`: two connections that are given the same
 // session share it. Where the pool is busy that is likely and not certain, so SessionGuard goes on looking.
-[[nodiscard]] Pooling FindPooling(Wire& wire, const std::string& connection, const sql::Tables& tables, Millis timeout);
+[[nodiscard]] Pooling FindPooling(Client& client, const std::string& connection, const sql::Tables& tables,
+                                  Millis timeout);
 
 // For people: what the relay is connected through, and what it needs instead.
 inline constexpr const char* kNeedsSession =
@@ -33,11 +34,11 @@ class SessionGuard {
  public:
   SessionGuard() = default;
   // Throws BAD_CONFIG where the session is not kept.
-  SessionGuard(Wire& wire, const std::string& connection, const sql::Tables& tables, Millis timeout);
+  SessionGuard(Client& client, const std::string& connection, const sql::Tables& tables, Millis timeout);
   // Before a call: through a pooler, once a second, that the session is still the same one.
-  void Verify(Wire& wire);
+  void Verify(Client& client);
   // At the end: a pooler may hand the session on as it is, although a pool in session mode should reset it.
-  void Leave(Wire& wire) const noexcept;
+  void Leave(Client& client) const noexcept;
 
  private:
   bool pooled_ = false;

@@ -8,7 +8,7 @@
 #include "postgres/errors.hpp"
 #include "postgres/read_sql.hpp"
 #include "postgres/role_settings.hpp"
-#include "sql/text.hpp"
+#include "sql/row_id.hpp"
 
 namespace outbox::postgres {
 namespace {
@@ -56,11 +56,11 @@ std::vector<long long> IdsIn(std::string_view bytes) {
 }
 
 // The others, ascending.
-void LeaveOutInHand(std::vector<long long>& ids, const ReserveRequest& request) {
+void LeaveOutOutstanding(std::vector<long long>& ids, const ReserveRequest& request) {
   std::erase_if(ids, [&request](long long id) {
     char room[24];
     const auto end = std::to_chars(room, room + sizeof room, id).ptr;
-    return request.in_hand({room, static_cast<std::size_t>(end - room)});
+    return request.is_outstanding({room, static_cast<std::size_t>(end - room)});
   });
   std::sort(ids.begin(), ids.end());
 }
@@ -73,46 +73,46 @@ std::vector<Locker> LockersIn(const Result& result) {
 
 }  // namespace
 
-Reader::Reader(Wire& wire, const sql::Tables& tables, const EventColumns& columns) : wire_(wire) {
+Reader::Reader(Client& client, const sql::Tables& tables, const EventColumns& columns) : client_(client) {
   const std::vector<Oid> types{kInt8, kInt8, kInt8, kInt4, kInt8Array, kInt4, kTimestamptz, kInt8, kInt8};
-  wire_.Prepare("read", ReadSql(tables, columns, false), types);
-  wire_.Prepare("read_weighed", ReadSql(tables, columns, true), types);
-  wire_.Prepare("rescan", RescanSql(tables, columns), {kInt8, kInt8, kInt8, kInt4, kInt8Array, kInt4, kInt8});
-  wire_.Prepare("read_alone", RowsAloneSql(tables, columns), {kInt4, kInt8, kInt8, kInt4});
-  wire_.Prepare("read_ours_alone", OurRowsAloneSql(tables, columns), {kInt4, kInt8, kInt8, kInt4, kInt8});
-  wire_.Prepare("lockers", LockersSql(tables, columns), {});
-  wire_.Prepare("drawn", DrawnSql(tables), {});
-  wire_.Prepare("late", LateSql(tables, columns), {kInt8Array, kInt4});
+  client_.Prepare("read", ReadSql(tables, columns, false), types);
+  client_.Prepare("read_weighed", ReadSql(tables, columns, true), types);
+  client_.Prepare("rescan", RescanSql(tables, columns), {kInt8, kInt8, kInt8, kInt4, kInt8Array, kInt4, kInt8});
+  client_.Prepare("read_alone", RowsAloneSql(tables, columns), {kInt4, kInt8, kInt8, kInt4});
+  client_.Prepare("read_ours_alone", OurRowsAloneSql(tables, columns), {kInt4, kInt8, kInt8, kInt4, kInt8});
+  client_.Prepare("lockers", LockersSql(tables, columns), {});
+  client_.Prepare("drawn", DrawnSql(tables), {});
+  client_.Prepare("late", LateSql(tables, columns), {kInt8Array, kInt4});
 }
 
 void Reader::Read(const Call& call, const ReserveRequest& request, BatchBuilder& batch) {
   batch.CoveredByShard(call.token);
   Shard& shard = shards_[call.shard];
   // A shard gained anew is read from its oldest row: another relay may have left rows behind this position.
-  if ((request.sweep() && !request.rescan()) || shard.token != call.token) {
+  if ((request.from_oldest() && !request.rescan()) || shard.token != call.token) {
     shard = Shard{.token = call.token};
     Settle(shard.position);
     settles_ = true;
   }
   if (request.rescan()) return TakeStep(call, request, shard, batch);
   while (Take(call, request, shard, batch) == Next::kAgain) {
-    if (!wire_.PastHalf()) continue;
+    if (!client_.PastHalf()) continue;
     batch.More();
     return;
   }
 }
 
 // Whoever drew one of these ids held its lock then, and has it still or has ended.
-bool Reader::Settle(Position& position) {
-  const long long drawn = wire_.Execute("drawn", {}).Number(0, 0);
-  position.Settle(drawn, LockersIn(wire_.Execute("lockers", {})));
+bool Reader::Settle(Visibility& position) {
+  const long long drawn = client_.Execute("drawn", {}).Number(0, 0);
+  position.Settle(drawn, LockersIn(client_.Execute("lockers", {})));
   return drawn != 0;
 }
 
 Reader::Page Reader::Ask(const Call& call, const ReserveRequest& request, Shard& shard, bool alone) {
   // One more than fits, so that the batch itself tells whether there is more.
   const std::int64_t fits = std::int64_t{request.limit()} + 1;
-  const Position& at = shard.position;
+  const Visibility& at = shard.position;
   const long long upto =
       alone && shard.shared ? std::min<long long>(at.cursor() + shard.stretch.For(fits, kMostIds), at.settled()) : 0;
   const std::int64_t asked = upto != 0 ? fits : shard.stretch.For(fits, kMostRows);
@@ -145,34 +145,35 @@ void Reader::CheckTail(const Call& call, const Result& r) {
   if (r.IsNull(tail, kId) || static_cast<std::uint64_t>(r.Number(tail, kId)) != call.token)
     throw Error(OUTBOX_LEASE_LOST, "shard " + std::to_string(call.shard) + " is not leased under this token");
   // Rows could be read and sent, and then not be deleted.
-  if (!r.IsNull(tail, kReadOnly)) throw WhyReadOnly(wire_);
+  if (!r.IsNull(tail, kReadOnly)) throw WhyReadOnly(client_);
 }
 
 Result Reader::AskAll(const Call& call, const Shard& shard, std::int64_t rows, std::int32_t bytes,
                       std::int64_t failures) {
-  const Position& at = shard.position;
+  const Visibility& at = shard.position;
   Array watched(kInt8);
   for (const std::uint64_t xid : at.Watched()) watched.Add(static_cast<long long>(xid));
   const std::string low = Binary<std::int64_t>(at.low()), cursor = Binary<std::int64_t>(at.cursor()),
                     limit = Binary(rows), weight = Binary(bytes), xids = watched.Take(),
                     number = Binary(static_cast<std::int32_t>(call.shard)), time = Binary(shard.due.time),
                     row = Binary<std::int64_t>(shard.due.row), look = Binary(failures);
-  return wire_.Execute(shard.weighed ? "read_weighed" : "read", {{low, true},
-                                                                 {cursor, true},
-                                                                 {limit, true},
-                                                                 {weight, true},
-                                                                 {xids, true},
-                                                                 {number, true},
-                                                                 {time, true},
-                                                                 {row, true},
-                                                                 {look, true}});
+  return client_.Execute(shard.weighed ? "read_weighed" : "read", {{low, true},
+                                                                   {cursor, true},
+                                                                   {limit, true},
+                                                                   {weight, true},
+                                                                   {xids, true},
+                                                                   {number, true},
+                                                                   {time, true},
+                                                                   {row, true},
+                                                                   {look, true}});
 }
 
-Result Reader::AskAlone(const Call& call, const Position& at, std::int64_t rows, std::int32_t bytes, long long upto) {
+Result Reader::AskAlone(const Call& call, const Visibility& at, std::int64_t rows, std::int32_t bytes, long long upto) {
   const std::string number = Binary(static_cast<std::int32_t>(call.shard)), cursor = Binary<std::int64_t>(at.cursor()),
                     limit = Binary(rows), each = Binary(bytes), last = Binary<std::int64_t>(upto);
-  if (upto == 0) return wire_.Execute("read_alone", {{number, true}, {cursor, true}, {limit, true}, {each, true}});
-  return wire_.Execute("read_ours_alone", {{number, true}, {cursor, true}, {limit, true}, {each, true}, {last, true}});
+  if (upto == 0) return client_.Execute("read_alone", {{number, true}, {cursor, true}, {limit, true}, {each, true}});
+  return client_.Execute("read_ours_alone",
+                         {{number, true}, {cursor, true}, {limit, true}, {each, true}, {last, true}});
 }
 
 Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard& shard, BatchBuilder& batch) {
@@ -235,9 +236,9 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
   return Next::kDone;
 }
 
-void Reader::Advance(const Page& page, Position& position, long long cursor, long long missing) {
+void Reader::Advance(const Page& page, Visibility& position, long long cursor, long long missing) {
   if (page.alone && missing <= position.settled()) return position.AdvanceWhole(cursor);
-  const Result later = page.alone ? wire_.Execute("lockers", {}) : Result(nullptr);
+  const Result later = page.alone ? client_.Execute("lockers", {}) : Result(nullptr);
   position.Advance(cursor, missing, LockersIn(page.alone ? later : page.result));
 }
 
@@ -248,7 +249,7 @@ bool Reader::AddLate(const ReserveRequest& request, const Page& page, BatchBuild
     for (const long long id : IdsIn(page.result.Text(row, kIds)))
       if (seen == nullptr || !seen->contains(id)) late.push_back(id);
   }
-  LeaveOutInHand(late, request);
+  LeaveOutOutstanding(late, request);
   const bool room = AddByIds(late, request.max_bytes(), request, batch);
   if (!room) batch.More();
   // What did not fit is brought by the next step.
@@ -260,7 +261,7 @@ bool Reader::AddLate(const ReserveRequest& request, const Page& page, BatchBuild
 // False = there was no room for all of them.
 bool Reader::AddByIds(std::vector<long long> ids, std::uint64_t most_bytes, const ReserveRequest& request,
                       BatchBuilder& batch) {
-  LeaveOutInHand(ids, request);
+  LeaveOutOutstanding(ids, request);
   if (ids.empty()) return true;
   const bool all = ids.size() <= request.limit();
   if (!all) ids.resize(request.limit());
@@ -268,7 +269,7 @@ bool Reader::AddByIds(std::vector<long long> ids, std::uint64_t most_bytes, cons
   for (const long long id : ids) list.Add(id);
   const std::string array = list.Take(),
                     bytes = Binary(static_cast<std::int32_t>(std::min<std::uint64_t>(most_bytes, kMostBytes)));
-  const Result rows = wire_.Execute("late", {{array, true}, {bytes, true}});
+  const Result rows = client_.Execute("late", {{array, true}, {bytes, true}});
   for (int row = 0; row < rows.rows(); ++row)
     if (rows.Number(row, kKind) == kCut || !AddRow(rows, row, batch)) return false;
   return all;
@@ -297,7 +298,7 @@ void Reader::AddDue(const ReserveRequest& request, const Page& page, Due& due, B
 // One step of a rescan. It looks for late rows below it as every read does: a later row of the same key may be in its part.
 void Reader::TakeStep(const Call& call, const ReserveRequest& request, Shard& shard, BatchBuilder& batch) {
   Rescan& rescan = shard.rescan;
-  Position& position = shard.position;
+  Visibility& position = shard.position;
   if (rescan.end == 0) rescan = {0, std::max(position.cursor(), 1LL), position.floor(), {}, rescan.stretch};
   batch.Rescan(OUTBOX_RESCAN_GOES_ON);
   Array watched(kInt8);
@@ -309,7 +310,7 @@ void Reader::TakeStep(const Call& call, const ReserveRequest& request, Shard& sh
                         Binary(static_cast<std::int32_t>(std::min<std::uint64_t>(request.max_bytes(), kMostBytes))),
                     number = Binary(static_cast<std::int32_t>(call.shard)),
                     last = Binary<std::int64_t>(position.cursor());
-  Page page{wire_.Execute(
+  Page page{client_.Execute(
       "rescan",
       {{low, true}, {cursor, true}, {limit, true}, {weight, true}, {xids, true}, {number, true}, {last, true}})};
   const Result& r = page.result;

@@ -1,4 +1,4 @@
-// ReserveNewEvents on PostgreSQL: one statement, one snapshot (see Position), binary results. A relay that is behind reads
+// ReserveNewEvents on PostgreSQL: one statement, one snapshot (see Visibility), binary results. A relay that is behind reads
 // its rows without the rest where nothing else can be there: no late rows, no failures.
 #pragma once
 
@@ -10,10 +10,10 @@
 
 #include "outbox/adapter.hpp"
 #include "outbox/shares.hpp"
+#include "postgres/client.hpp"
 #include "postgres/columns.hpp"
-#include "postgres/position.hpp"
-#include "postgres/wire.hpp"
-#include "sql/stretch.hpp"
+#include "postgres/visibility.hpp"
+#include "sql/scan_estimate.hpp"
 #include "sql/tables.hpp"
 
 namespace outbox::postgres {
@@ -21,7 +21,7 @@ namespace outbox::postgres {
 class Reader {
  public:
   // Prepares its statements: the tables must be there.
-  Reader(Wire& wire, const sql::Tables& tables, const EventColumns& columns);
+  Reader(Client& client, const sql::Tables& tables, const EventColumns& columns);
   void Read(const Call& call, const ReserveRequest& request, BatchBuilder& batch);
 
  private:
@@ -38,15 +38,15 @@ class Reader {
     long long cursor = 0, end = 0;
     long long floor = 0;       // no row at or below it could appear when the last step was done
     std::set<long long> seen;  // rows above it that the pass has brought
-    sql::Stretch stretch{};
+    sql::ScanEstimate stretch{};
   };
   struct Shard {
     std::uint64_t token = 0;
-    Position position{};
+    Visibility position{};
     bool behind = false;   // there were more rows, and the next may come alone
     bool shared = false;   // some rows were not ours to send
     bool weighed = false;  // the last rows were large: the next read counts their bytes
-    sql::Stretch stretch{};
+    sql::ScanEstimate stretch{};
     Due due{};
     Rescan rescan{};
   };
@@ -64,10 +64,10 @@ class Reader {
   enum class Next { kDone, kAgain };
 
   // False = what the sequence has drawn cannot be known.
-  bool Settle(Position& position);
+  bool Settle(Visibility& position);
   Page Ask(const Call& call, const ReserveRequest& request, Shard& shard, bool alone);
   Result AskAll(const Call& call, const Shard& shard, std::int64_t rows, std::int32_t bytes, std::int64_t failures);
-  Result AskAlone(const Call& call, const Position& at, std::int64_t rows, std::int32_t bytes, long long upto);
+  Result AskAlone(const Call& call, const Visibility& at, std::int64_t rows, std::int32_t bytes, long long upto);
   Next Take(const Call& call, const ReserveRequest& request, Shard& shard, BatchBuilder& batch);
   void TakeStep(const Call& call, const ReserveRequest& request, Shard& shard, BatchBuilder& batch);
   void CheckTail(const Call& call, const Result& result);
@@ -76,10 +76,10 @@ class Reader {
                std::set<long long>* seen = nullptr);
   bool AddByIds(std::vector<long long> ids, std::uint64_t bytes, const ReserveRequest& request, BatchBuilder& batch);
   void AddDue(const ReserveRequest& request, const Page& page, Due& due, BatchBuilder& batch);
-  void Advance(const Page& page, Position& position, long long cursor, long long missing);
+  void Advance(const Page& page, Visibility& position, long long cursor, long long missing);
   bool AddRow(const Result& result, int row, BatchBuilder& batch) const;
 
-  Wire& wire_;
+  Client& client_;
   std::map<std::uint32_t, Shard> shards_;
   bool settles_ = true;  // what the sequence has drawn can be known
 };

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "sql/fill.hpp"
+#include "sql/sql_template.hpp"
 
 namespace outbox::postgres {
 namespace {
@@ -27,10 +27,10 @@ constexpr sql::SchemaDialect kIfNeeded{"alter table [table] add column if not ex
                                        "create index if not exists [index] on [table] [columns]",
                                        "drop index if exists [qualified]"};
 
-void CheckWish(const SchemaWish& wish) {
-  if (std::find(kTypes.begin(), kTypes.end(), wish.payload) == kTypes.end())
-    throw Error(OUTBOX_BAD_CONFIG, "the payload is text, bytea, json or jsonb; not '" + wish.payload + "'");
-  if (wish.shards > kMostShards)
+void CheckOptions(const SchemaOptions& options) {
+  if (std::find(kTypes.begin(), kTypes.end(), options.payload) == kTypes.end())
+    throw Error(OUTBOX_BAD_CONFIG, "the payload is text, bytea, json or jsonb; not '" + options.payload + "'");
+  if (options.shards > kMostShards)
     throw Error(OUTBOX_BAD_CONFIG, "at most " + std::to_string(kMostShards) + " shards are possible");
 }
 
@@ -59,7 +59,7 @@ constexpr const char* kShards =
 delete from {shard} where shard >= (select shards from {meta});
 )";
 
-// An existing column follows an explicit wish; this rewrites the table, under an exclusive lock, and so is done to stored
+// An existing column follows an explicit options; this rewrites the table, under an exclusive lock, and so is done to stored
 // events only where that is asked for. The function of before
 // would make calls with a plain literal ambiguous.
 constexpr const char* kChangePayload = R"(do $outbox$ declare kind text; begin
@@ -198,8 +198,8 @@ constexpr const char* kNoWakeUp = R"(do $outbox$ begin
 end $outbox$;
 )";
 
-std::string Filled(const sql::Tables& t, const SchemaWish& wish, const std::string& sql) {
-  const std::string shards = std::to_string(std::max(1U, wish.shards));
+std::string Filled(const sql::Tables& t, const SchemaOptions& options, const std::string& sql) {
+  const std::string shards = std::to_string(std::max(1U, options.shards));
   const std::string rival = t.event_name == t.prefix ? t.prefix + "_event" : t.prefix;
   return t.In(sql::Fill(sql, {{"[schema]", t.schema},
                               {"[rival]", t.Quote(rival)},
@@ -209,22 +209,22 @@ std::string Filled(const sql::Tables& t, const SchemaWish& wish, const std::stri
                               {"[version]", std::to_string(sql::kSchemaVersion)},
                               {"[initial]", shards},
                               {"[shards]", shards},
-                              {"[payload]", wish.payload},
-                              {"[rewrite]", wish.rewrite_events ? "true" : "false"},
+                              {"[payload]", options.payload},
+                              {"[rewrite]", options.rewrite_events ? "true" : "false"},
                               {"[emit]", t.emit},
                               {"[trigger]", t.prefix + kWakeUpTrigger},
                               {"[wake_up]", t.Quote(t.prefix + kWakeUpTrigger)}}));
 }
 
 // What follows the tables.
-std::string Rest(const SchemaWish& wish) {
+std::string Rest(const SchemaOptions& options) {
   std::string sql = kMeta;
-  if (wish.shards > 0) sql += kReshard;
+  if (options.shards > 0) sql += kReshard;
   sql += kShards;
-  if (!wish.payload.empty()) sql += kChangePayload;
+  if (!options.payload.empty()) sql += kChangePayload;
   sql += kFollowPayload;
   sql += kEmit;
-  sql += wish.wake_up ? kWakeUp : kNoWakeUp;
+  sql += options.wake_up ? kWakeUp : kNoWakeUp;
   return sql + kVersion;
 }
 
@@ -293,20 +293,20 @@ std::string Rewriting(sql::Statements& db, const std::string& table, const std::
 }
 
 // An explicit type of the payload for the outbox, and the outbox's own for the dead letters.
-std::vector<sql::Step> PayloadSteps(sql::Statements& db, const sql::Tables& t, const SchemaWish& wish,
+std::vector<sql::Step> PayloadSteps(sql::Statements& db, const sql::Tables& t, const SchemaOptions& options,
                                     const sql::FoundTables& found) {
   if (!found.contains(t.event_name)) return {};
   std::vector<sql::Step> steps;
-  const std::string is = PayloadType(db, t.event), becomes = wish.payload.empty() ? is : wish.payload;
+  const std::string is = PayloadType(db, t.event), becomes = options.payload.empty() ? is : options.payload;
   if (is != becomes)
     steps.push_back({"change the type of " + t.event_name + ".payload from " + is + " to " + becomes +
                          Rewriting(db, t.event, becomes),
-                     Filled(t, wish, kChangePayload)});
+                     Filled(t, options, kChangePayload)});
   const std::string dead_is = found.contains(t.prefix + "_dead") ? PayloadType(db, t.dead) : becomes;
   if (dead_is != becomes)
     steps.push_back({"change the type of " + t.prefix + "_dead.payload from " + dead_is + " to " + becomes +
                          Rewriting(db, t.dead, becomes),
-                     Filled(t, wish, kFollowPayload)});
+                     Filled(t, options, kFollowPayload)});
   return steps;
 }
 
@@ -379,11 +379,11 @@ std::vector<sql::Table> Wanted(const sql::Tables& t, const std::string& payload)
   };
 }
 
-std::string PrintSchema(const sql::Tables& t, const SchemaWish& wish) {
-  CheckWish(wish);
+std::string PrintSchema(const sql::Tables& t, const SchemaOptions& options) {
+  CheckOptions(options);
   std::string sql = t.schema.empty() ? kGuardNames : kSchema;
   sql += kGuardOwner;
-  for (const sql::Table& table : Wanted(t, wish.payload.empty() ? "text" : wish.payload)) {
+  for (const sql::Table& table : Wanted(t, options.payload.empty() ? "text" : options.payload)) {
     sql += sql::CreateTable(t, table) + ";\n";
     if (table.name == t.event_name) continue;
     sql::FoundTable original;
@@ -393,36 +393,38 @@ std::string PrintSchema(const sql::Tables& t, const SchemaWish& wish) {
     for (const std::string& index : table.obsolete_indexes) original.indexes.insert(index);
     for (const sql::Step& step : sql::Upgrade(t, table, original, kIfNeeded)) sql += step.sql + ";\n";
   }
-  return Filled(t, wish, sql + Rest(wish));
+  return Filled(t, options, sql + Rest(options));
 }
 
 namespace {
 
-std::vector<sql::Step> Steps(Wire& wire, const sql::Tables& t, const SchemaWish& wish) {
-  CheckWish(wish);
-  auto wanted = Wanted(t, wish.payload.empty() ? "text" : wish.payload);
-  const sql::FoundTables found = Found(wire, t, wanted);
+std::vector<sql::Step> Steps(Client& client, const sql::Tables& t, const SchemaOptions& options) {
+  CheckOptions(options);
+  auto wanted = Wanted(t, options.payload.empty() ? "text" : options.payload);
+  const sql::FoundTables found = Found(client, t, wanted);
   // Dead letters hold what the outbox holds, also where the application made it.
-  if (wish.payload.empty() && found.contains(t.event_name)) wanted = Wanted(t, PayloadType(wire, t.event));
+  if (options.payload.empty() && found.contains(t.event_name)) wanted = Wanted(t, PayloadType(client, t.event));
   sql::RequireCompanions(t, wanted, found);
-  const sql::Meta meta = RequireFree(wire, t, found);
-  std::vector<sql::Step> steps{{"", Filled(t, wish, kSchema)}};
+  const sql::Meta meta = RequireFree(client, t, found);
+  std::vector<sql::Step> steps{{"", Filled(t, options, kSchema)}};
   for (sql::Step& step : sql::TableSteps(t, wanted, found, kDialect))
     steps.push_back({std::move(step.what), step.sql + ";\n"});
-  const auto add = [&](const std::string& what, const char* sql) { steps.push_back({what, Filled(t, wish, sql)}); };
+  const auto add = [&](const std::string& what, const char* sql) { steps.push_back({what, Filled(t, options, sql)}); };
   add("", kMeta);
-  if (wish.shards > 0)
-    add(meta.shards > 0 && meta.shards != wish.shards
-            ? "change the number of shards from " + std::to_string(meta.shards) + " to " + std::to_string(wish.shards)
+  if (options.shards > 0)
+    add(meta.shards > 0 && meta.shards != options.shards
+            ? "change the number of shards from " + std::to_string(meta.shards) + " to " +
+                  std::to_string(options.shards)
             : "",
         kReshard);
   add("", kShards);
-  for (sql::Step& step : PayloadSteps(wire, t, wish, found)) steps.push_back(std::move(step));
+  for (sql::Step& step : PayloadSteps(client, t, options, found)) steps.push_back(std::move(step));
   add("", kEmit);
-  const bool told = found.contains(t.event_name) && HasTrigger(wire, t);
-  if (told != wish.wake_up)
-    add(std::string(wish.wake_up ? "create" : "drop") + " trigger " + t.prefix + kWakeUpTrigger + " on " + t.event_name,
-        wish.wake_up ? kWakeUp : kNoWakeUp);
+  const bool told = found.contains(t.event_name) && HasTrigger(client, t);
+  if (told != options.wake_up)
+    add(std::string(options.wake_up ? "create" : "drop") + " trigger " + t.prefix + kWakeUpTrigger + " on " +
+            t.event_name,
+        options.wake_up ? kWakeUp : kNoWakeUp);
   else if (told)
     add("", kWakeUp);  // its function may be an earlier one
   add(meta.version > 0 && meta.version < sql::kSchemaVersion
@@ -432,8 +434,8 @@ std::vector<sql::Step> Steps(Wire& wire, const sql::Tables& t, const SchemaWish&
   return steps;
 }
 
-std::string Blocker(Wire& wire, const sql::Tables& t) {
-  const sql::Rows rows = wire.Run({kBlocker, {t.schema, t.prefix}});
+std::string Blocker(Client& client, const sql::Tables& t) {
+  const sql::Rows rows = client.Run({kBlocker, {t.schema, t.prefix}});
   if (rows.empty()) return "";
   return "The oldest of them is of process " + rows[0][0].value_or("?") + " (" + rows[0][1].value_or("") + "), for " +
          rows[0][2].value_or("?") + " s already. ";
@@ -441,29 +443,29 @@ std::string Blocker(Wire& wire, const sql::Tables& t) {
 
 }  // namespace
 
-std::vector<std::string> PlanSchema(Wire& wire, const sql::Tables& t, const SchemaWish& wish) {
-  return sql::Phrases(Steps(wire, t, wish));
+std::vector<std::string> PlanSchema(Client& client, const sql::Tables& t, const SchemaOptions& options) {
+  return sql::Phrases(Steps(client, t, options));
 }
 
-void ApplySchema(Wire& wire, const sql::Tables& t, const SchemaWish& wish, Millis timeout) {
+void ApplySchema(Client& client, const sql::Tables& t, const SchemaOptions& options, Millis timeout) {
   const auto change = [&] {
-    wire.Script("begin");
+    client.Script("begin");
     try {
       // Two that run at once would both find nothing and one of them fail; "if not exists" does not lock.
-      wire.Script("select pg_advisory_xact_lock(hashtext('outbox-relay migrate'))");
+      client.Script("select pg_advisory_xact_lock(hashtext('outbox-relay migrate'))");
       // The names are all qualified. Without a search path no function or operator is another one than the server's.
-      if (!t.schema.empty()) wire.Script("set local search_path = pg_catalog, pg_temp");
-      wire.Script("set local lock_timeout = " + std::to_string(sql::kLockWait.count()));
+      if (!t.schema.empty()) client.Script("set local search_path = pg_catalog, pg_temp");
+      client.Script("set local lock_timeout = " + std::to_string(sql::kLockWait.count()));
       std::string sql;
-      for (const sql::Step& step : Steps(wire, t, wish)) sql += step.sql;
-      wire.Script(sql);
-      wire.Script("commit");
+      for (const sql::Step& step : Steps(client, t, options)) sql += step.sql;
+      client.Script(sql);
+      client.Script("commit");
     } catch (const Error&) {
-      wire.RollBack();
+      client.RollBack();
       throw;
     }
   };
-  sql::TryForLocks(timeout, change, [&] { return Blocker(wire, t); });
+  sql::TryForLocks(timeout, change, [&] { return Blocker(client, t); });
 }
 
 }  // namespace outbox::postgres

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "outbox/adapter.hpp"
-#include "postgres/wire.hpp"
+#include "postgres/client.hpp"
 #include "sql/schema.hpp"
 #include "sql/tables.hpp"
 
@@ -17,9 +17,9 @@ std::vector<sql::Table> Wanted(const sql::Tables& tables, const std::string& pay
 // Behind the prefix: the trigger that NOTIFYs, and its function.
 inline constexpr const char* kWakeUpTrigger = "_wake_up";
 
-std::string PrintSchema(const sql::Tables& tables, const SchemaWish& wish);
+std::string PrintSchema(const sql::Tables& tables, const SchemaOptions& options);
 // Phrases for people, of what ApplySchema would change.
-std::vector<std::string> PlanSchema(Wire& wire, const sql::Tables& tables, const SchemaWish& wish);
-void ApplySchema(Wire& wire, const sql::Tables& tables, const SchemaWish& wish, Millis timeout);
+std::vector<std::string> PlanSchema(Client& client, const sql::Tables& tables, const SchemaOptions& options);
+void ApplySchema(Client& client, const sql::Tables& tables, const SchemaOptions& options, Millis timeout);
 
 }  // namespace outbox::postgres

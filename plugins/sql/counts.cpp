@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "sql/fill.hpp"
+#include "sql/sql_template.hpp"
 #include "sql/time.hpp"
 
 namespace outbox::sql {
@@ -39,7 +39,7 @@ std::uint64_t Count(const Value& value) { return static_cast<std::uint64_t>(ToNu
 
 }  // namespace
 
-void ReadCounts(Statements& db, const Tables& tables, const CountDialect& d, Stats& stats) {
+void ReadCounts(Statements& db, const Tables& tables, const CountDialect& d, Statistics& stats) {
   const auto sql = [&](const char* text) {
     return tables.In(Fill(text, {{"[there]", kThere},
                                  {"[blocked]", kBlocked},

@@ -24,6 +24,6 @@ struct CountDialect {
 
 // Fills backlog, backlog_precision, retrying, blocked, dead and oldest_age. The cost is bounded: no more than 100 000 rows of the
 // outbox are visited.
-void ReadCounts(Statements& db, const Tables& tables, const CountDialect& dialect, Stats& stats);
+void ReadCounts(Statements& db, const Tables& tables, const CountDialect& dialect, Statistics& stats);
 
 }  // namespace outbox::sql

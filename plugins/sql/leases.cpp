@@ -1,6 +1,6 @@
 #include "sql/leases.hpp"
 
-#include "sql/fill.hpp"
+#include "sql/sql_template.hpp"
 
 namespace outbox::sql {
 namespace {
@@ -102,7 +102,7 @@ void Leases::AddShards(const Rows& rows, std::size_t column, Lease& lease) {
     if (!row[column]) continue;
     const bool leaving = row[column + 2] == "leaving";
     lease.owned.push_back({static_cast<std::uint32_t>(ToNumber(row[column])),
-                           static_cast<std::uint32_t>(leaving ? OUTBOX_SHARD_GIVE_BACK : OUTBOX_SHARD_OWNED),
+                           static_cast<std::uint32_t>(leaving ? OUTBOX_SHARD_RELEASE : OUTBOX_SHARD_OWNED),
                            static_cast<std::uint64_t>(ToNumber(row[column + 1]))});
   }
 }
@@ -166,15 +166,15 @@ Lease Leases::Turn(Statements& db, const std::string& relay, Millis lease) const
 }
 
 void Leases::Return(Statements& db, const std::string& relay, std::span<const outbox_owned_shard> shards,
-                    bool leave) const {
+                    bool deregister) const {
   std::vector<Statement> steps;
   for (const outbox_owned_shard& one : shards)
     steps.push_back({return_, {relay, std::to_string(one.shard), std::to_string(one.token)}});
-  if (leave) steps.push_back({forget_, {relay}});
+  if (deregister) steps.push_back({forget_, {relay}});
   if (!steps.empty()) (void)db.RunTogether(steps);
 }
 
-void Leases::Read(Statements& db, Stats& stats) const {
+void Leases::Read(Statements& db, Statistics& stats) const {
   const Rows rows = db.Run({holders_, {}});
   stats.shards_total = static_cast<std::uint32_t>(rows.size());
   for (const Row& row : rows) {

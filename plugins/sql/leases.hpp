@@ -31,9 +31,10 @@ class Leases {
   Leases(const Tables& tables, const LeaseDialect& dialect);
 
   [[nodiscard]] Lease Heartbeat(Statements& db, const std::string& relay, Millis lease) const;
-  void Return(Statements& db, const std::string& relay, std::span<const outbox_owned_shard> shards, bool leave) const;
+  void Return(Statements& db, const std::string& relay, std::span<const outbox_owned_shard> shards,
+              bool deregister) const;
   // For status: every shard with its holder; live_relays, shards_total and shards_owned.
-  void Read(Statements& db, Stats& stats) const;
+  void Read(Statements& db, Statistics& stats) const;
 
  private:
   struct Look;

@@ -48,7 +48,7 @@ std::vector<Finding> FindLowIds(Statements& db, const Tables& tables, const char
 
 void RequireNone(const std::vector<Finding>& findings, const char* server) {
   if (!findings.empty())
-    throw Error(OUTBOX_BAD_CONFIG, std::string(server) + ": " + findings.front().what + "; " + findings.front().mend);
+    throw Error(OUTBOX_BAD_CONFIG, std::string(server) + ": " + findings.front().what + "; " + findings.front().fix);
 }
 
 }  // namespace outbox::sql

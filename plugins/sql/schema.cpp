@@ -5,7 +5,7 @@
 #include <chrono>
 #include <thread>
 
-#include "sql/fill.hpp"
+#include "sql/sql_template.hpp"
 
 namespace outbox::sql {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "outbox/event.hpp"
-#include "sql/fill.hpp"
+#include "sql/sql_template.hpp"
 
 namespace outbox::sql {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <chrono>
 
-#include "sql/text.hpp"
+#include "sql/row_id.hpp"
 
 namespace outbox::sql {
 namespace {

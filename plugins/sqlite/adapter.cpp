@@ -3,10 +3,11 @@
 #include <nlohmann/json.hpp>
 
 #include "outbox/secrets.hpp"
-#include "sql/fill.hpp"
+#include "outbox/text.hpp"
 #include "sql/options.hpp"
+#include "sql/row_id.hpp"
 #include "sql/schema.hpp"
-#include "sql/text.hpp"
+#include "sql/sql_template.hpp"
 #include "sqlite/schema.hpp"
 #include "sqlite/time.hpp"
 
@@ -75,7 +76,7 @@ Config::Config(std::map<std::string, std::string, std::less<>> options)
     : path(std::move(options["path"])),
       tables(options["table"], '"', /*ignore_case=*/true),
       leases(tables, Dialect()),
-      suspects(tables, Dialect()) {}
+      poison_marks(tables, Dialect()) {}
 
 struct Adapter::Failing {
   Failing(Connection& db, const sql::Tables& t)
@@ -154,8 +155,7 @@ void Adapter::ConfirmFailed(Failures failures) {
 }
 
 void Adapter::Fail(const Failure& failure, long long row) {
-  const std::string reason = sql::ToText(failure.reason, kLongestError),
-                    text = sql::ToText(failure.text, kLongestError);
+  const std::string reason = ToText(failure.reason, kLongestError), text = ToText(failure.text, kLongestError);
   const std::string_view event = failure.event_id;
   if (failure.disposition == Disposition::kDead) {
     failing_->bury.Bind(row, std::string_view(reason), std::string_view(text), event).Execute();
@@ -190,8 +190,8 @@ Lease Adapter::Heartbeat(std::string_view relay_id, Millis lease) {
   return held;
 }
 
-void Adapter::ReturnShards(std::string_view relay_id, std::span<const outbox_owned_shard> shards, bool leave) {
-  config_->leases.Return(Db(), std::string(relay_id), shards, leave);
+void Adapter::ReleaseShards(std::string_view relay_id, std::span<const outbox_owned_shard> shards, bool deregister) {
+  config_->leases.Return(Db(), std::string(relay_id), shards, deregister);
 }
 
 // The first call tells of what was committed before it.

@@ -10,8 +10,8 @@
 #include "outbox/adapter.hpp"
 #include "sql/leases.hpp"
 #include "sql/lookout.hpp"
+#include "sql/poison_marks.hpp"
 #include "sql/schema.hpp"
-#include "sql/suspects.hpp"
 #include "sql/tables.hpp"
 #include "sql/version_gate.hpp"
 #include "sqlite/confirm.hpp"
@@ -27,21 +27,21 @@ struct Config {
   std::string path;
   sql::Tables tables;
   sql::Leases leases;
-  sql::Suspects suspects;
+  sql::PoisonMarks poison_marks;
 
  private:
   explicit Config(std::map<std::string, std::string, std::less<>> options);
 };
 
 class Adapter : public StorageAdapter,
-                public LeaseKeeping,
-                public Suspecting,
-                public WakingUp,
-                public Emitting,
-                public SchemaKeeping,
-                public Counting,
-                public DeadLetters,
-                public Testable {
+                public Leases,
+                public Poison,
+                public WakeUp,
+                public Emit,
+                public Schema,
+                public Stats,
+                public Admin,
+                public Testing {
  public:
   // Opens the file if it is there. A missing file is an error of the first call that needs one: ApplySchema makes it.
   explicit Adapter(std::shared_ptr<Config> config);
@@ -53,9 +53,9 @@ class Adapter : public StorageAdapter,
   void Cancel() noexcept override;
 
   Lease Heartbeat(std::string_view relay_id, Millis lease) override;
-  void ReturnShards(std::string_view relay_id, std::span<const outbox_owned_shard> shards, bool leave) override;
-  bool WasLost() override { return config_->suspects.WasLost(Db(), call()); }
-  std::uint32_t Mark(Bytes row) override { return config_->suspects.Mark(Db(), call(), row); }
+  void ReleaseShards(std::string_view relay_id, std::span<const outbox_owned_shard> shards, bool deregister) override;
+  bool WasLost() override { return config_->poison_marks.WasLost(Db(), call()); }
+  std::uint32_t Mark(Bytes row) override { return config_->poison_marks.Mark(Db(), call(), row); }
 
   bool Wait() override;
 
@@ -63,14 +63,14 @@ class Adapter : public StorageAdapter,
   void Insert(Events events) override;
   void EndEmit(bool commit) override;
 
-  static std::string PrintSchema(const Config& config, const SchemaWish& wish);
-  void ApplySchema(const SchemaWish& wish) override;
-  std::vector<std::string> PlanSchema(const SchemaWish& wish) override;
+  static std::string PrintSchema(const Config& config, const SchemaOptions& options);
+  void ApplySchema(const SchemaOptions& options) override;
+  std::vector<std::string> PlanSchema(const SchemaOptions& options) override;
   std::vector<Finding> CheckSchema() override;
 
-  Stats ReadStats() override;
+  Statistics ReadStats() override;
 
-  void List(const Inquiry& inquiry, const Found& found) override;
+  void List(const Query& query, const Found& found) override;
   std::uint64_t Requeue(RowIds rows) override;
   std::uint64_t Discard(RowIds rows) override;
   std::uint64_t DiscardBlocked(RowIds rows) override;

@@ -6,9 +6,10 @@
 #include <thread>
 #include <tuple>
 
-#include "sql/fill.hpp"
+#include "outbox/text.hpp"
 #include "sql/removal.hpp"
-#include "sql/text.hpp"
+#include "sql/row_id.hpp"
+#include "sql/sql_template.hpp"
 #include "sqlite/time.hpp"
 
 namespace outbox::sqlite {
@@ -184,7 +185,7 @@ std::uint64_t Confirmation::RemoveDelivered(RowIds rows, Millis again) {
     for (const sql::DeliveredRow& row : some)
       (void)connection_.Run(
           {In(tables_, kPostpone),
-           {std::to_string(again.count()), sql::ToText(why, kLongestError), std::to_string(row.id), row.event_id}});
+           {std::to_string(again.count()), ToText(why, kLongestError), std::to_string(row.id), row.event_id}});
     transaction.Commit();
   };
   steps.has_time = [this] { return !connection_.PastHalf(); };

@@ -23,7 +23,7 @@ class Confirmation {
   [[nodiscard]] static Error Judged(const Error& error, const sql::Tables& tables);
 
   void Confirm(ConfirmedRows rows, KeptRows& kept);
-  // Of outbox.dead/1; `rows` none = those that are due.
+  // Of outbox.admin/1; `rows` none = those that are due.
   std::uint64_t RemoveDelivered(RowIds rows, Millis again);
 
  private:

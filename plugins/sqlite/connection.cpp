@@ -8,8 +8,8 @@
 #include <system_error>
 #include <thread>
 
+#include "outbox/text.hpp"
 #include "sql/tables.hpp"
-#include "sql/text.hpp"
 #include "sqlite/open.hpp"
 
 namespace outbox::sqlite {
@@ -81,7 +81,7 @@ void Prepared::BindOne(int i, std::string_view text) {
 
 void Prepared::BindOne(int i, const Bytes& bytes) {
   if (!bytes) return Check(sqlite3_bind_null(raw_, i));
-  if (sql::IsText(*bytes)) return BindOne(i, *bytes);
+  if (IsText(*bytes)) return BindOne(i, *bytes);
   Check(sqlite3_bind_blob64(raw_, i, bytes->data(), bytes->size(), nullptr));
 }
 

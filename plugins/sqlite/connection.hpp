@@ -77,7 +77,7 @@ class Connection final : public sql::Statements {
   [[nodiscard]] bool InTransaction() const { return sqlite3_get_autocommit(raw_) == 0; }
   void RollBack() noexcept;
   [[nodiscard]] sqlite3* raw() const { return raw_; }
-  // The class of a failure by SQLite's result code. A BAD_CONFIG names what mends it.
+  // The class of a failure by SQLite's result code. A BAD_CONFIG names what fixes it.
   [[nodiscard]] Error Explain(int result, const std::string& message) const;
 
  private:

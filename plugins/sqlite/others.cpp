@@ -4,8 +4,8 @@
 #include <cctype>
 #include <iterator>
 
-#include "sql/fill.hpp"
 #include "sql/others.hpp"
+#include "sql/sql_template.hpp"
 
 namespace outbox::sqlite {
 namespace {

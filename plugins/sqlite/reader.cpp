@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include "sql/fill.hpp"
+#include "sql/sql_template.hpp"
 #include "sqlite/time.hpp"
 
 namespace outbox::sqlite {
@@ -74,7 +74,8 @@ void Reader::Read(const Call& call, const ReserveRequest& request, BatchBuilder&
 
   // A shard gained anew is read from its oldest row: another relay may have left rows behind this position.
   Position& position = positions_[shard_];
-  if ((request.sweep() && !request.rescan()) || position.token != call.token) position = Position{.token = call.token};
+  if ((request.from_oldest() && !request.rescan()) || position.token != call.token)
+    position = Position{.token = call.token};
   if (request.rescan()) {
     Rescan(position, batch);
   } else {

@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "sql/fill.hpp"
 #include "sql/outbox_table.hpp"
 #include "sql/questions.hpp"
 #include "sql/schema.hpp"
+#include "sql/sql_template.hpp"
 #include "sqlite/others.hpp"
 #include "sqlite/time.hpp"
 
@@ -164,12 +164,12 @@ std::string Reshard(const sql::Tables& t, std::uint32_t shards) {
                 {{"[shards]", std::to_string(shards)}}));
 }
 
-void CheckWish(const SchemaWish& wish) {
-  const auto& payload = wish.payload;
+void CheckOptions(const SchemaOptions& options) {
+  const auto& payload = options.payload;
   if (!payload.empty() && payload != "blob" && payload != "text" && payload != "bytea")
     throw Error(OUTBOX_BAD_CONFIG,
                 "SQLite stores every payload as it comes; leave the payload type '" + payload + "' out");
-  if (wish.shards > kMostShards)
+  if (options.shards > kMostShards)
     throw Error(OUTBOX_BAD_CONFIG, "at most " + std::to_string(kMostShards) + " shards are possible");
 }
 
@@ -205,8 +205,8 @@ std::string Rebuild(const sql::Tables& t, const sql::Table& wanted, const sql::R
 
 }  // namespace
 
-std::string PrintSchema(const sql::Tables& tables, const SchemaWish& wish) {
-  CheckWish(wish);
+std::string PrintSchema(const sql::Tables& tables, const SchemaOptions& options) {
+  CheckOptions(options);
   std::string sql = "-- To upgrade tables of version 1, which this script cannot ask for, first run:\n" +
                     UpgradeScript(tables) + "pragma journal_mode = wal;\nbegin immediate;\n";
   for (const sql::Table& table : Wanted(tables)) {
@@ -214,8 +214,8 @@ std::string PrintSchema(const sql::Tables& tables, const SchemaWish& wish) {
     for (const std::string& index : sql::CreateIndexes(tables, table, kIfNeeded)) sql += index + ";\n";
   }
   sql += kMeta;
-  if (wish.shards > 0) sql += "-- Only while no relay runs:\n" + Reshard(tables, wish.shards);
-  return Filled(tables, sql + kShards + kVersion, wish.shards) + "commit;\n";
+  if (options.shards > 0) sql += "-- Only while no relay runs:\n" + Reshard(tables, options.shards);
+  return Filled(tables, sql + kShards + kVersion, options.shards) + "commit;\n";
 }
 
 void RequireAllRows(Connection& connection, const sql::Tables& tables) {
@@ -225,8 +225,9 @@ void RequireAllRows(Connection& connection, const sql::Tables& tables) {
 
 namespace {
 
-std::vector<sql::Step> Steps(Connection& connection, const sql::Tables& t, const SchemaWish& wish, sql::Meta& meta) {
-  CheckWish(wish);
+std::vector<sql::Step> Steps(Connection& connection, const sql::Tables& t, const SchemaOptions& options,
+                             sql::Meta& meta) {
+  CheckOptions(options);
   const auto wanted = Wanted(t);
   sql::RequireOutbox(
       t.event,
@@ -244,34 +245,35 @@ std::vector<sql::Step> Steps(Connection& connection, const sql::Tables& t, const
 
 }  // namespace
 
-std::vector<std::string> PlanSchema(Connection& connection, const sql::Tables& t, const SchemaWish& wish) {
+std::vector<std::string> PlanSchema(Connection& connection, const sql::Tables& t, const SchemaOptions& options) {
   sql::Meta meta;
-  std::vector<sql::Step> steps = Steps(connection, t, wish, meta);
-  if (wish.shards > 0 && meta.shards > 0 && meta.shards != wish.shards)
+  std::vector<sql::Step> steps = Steps(connection, t, options, meta);
+  if (options.shards > 0 && meta.shards > 0 && meta.shards != options.shards)
     steps.push_back(
-        {"change the number of shards from " + std::to_string(meta.shards) + " to " + std::to_string(wish.shards), ""});
+        {"change the number of shards from " + std::to_string(meta.shards) + " to " + std::to_string(options.shards),
+         ""});
   if (meta.version > 0 && meta.version < sql::kSchemaVersion)
     steps.push_back({"record version " + std::to_string(sql::kSchemaVersion) + " in " + t.prefix + "_meta", ""});
   return sql::Phrases(steps);
 }
 
 // The call waits for the one write lock without a queue, so that nobody waits behind it.
-void ApplySchema(Connection& connection, const sql::Tables& tables, const SchemaWish& wish) {
+void ApplySchema(Connection& connection, const sql::Tables& tables, const SchemaOptions& options) {
   connection.Script("pragma journal_mode = wal");
   Transaction transaction(connection);
   sql::Meta before;
-  for (const sql::Step& step : Steps(connection, tables, wish, before)) connection.Script(step.sql);
-  connection.Script(Filled(tables, kMeta, wish.shards));
+  for (const sql::Step& step : Steps(connection, tables, options, before)) connection.Script(step.sql);
+  connection.Script(Filled(tables, kMeta, options.shards));
   const sql::Row meta = connection.Run({tables.In("select cast(shards as text) from {meta}"), {}}).at(0);
-  if (wish.shards > 0 && sql::ToNumber(meta[0]) != wish.shards) {
+  if (options.shards > 0 && sql::ToNumber(meta[0]) != options.shards) {
     const auto live = connection.Run({"select relay_id from " + tables.relay + " where expires > " + kNow, {}});
     if (!live.empty())
       throw Error(OUTBOX_BAD_CONFIG, "the number of shards changes only while no relay runs; stop '" + *live[0][0] +
                                          "' (or wait until its lease has ended) and run this again");
-    connection.Script(Reshard(tables, wish.shards));
+    connection.Script(Reshard(tables, options.shards));
   }
   connection.Script(tables.In(kShards));
-  connection.Script(Filled(tables, kVersion, wish.shards));
+  connection.Script(Filled(tables, kVersion, options.shards));
   transaction.Commit();
 }
 

@@ -10,10 +10,10 @@
 
 namespace outbox::sqlite {
 
-std::string PrintSchema(const sql::Tables& tables, const SchemaWish& wish);
+std::string PrintSchema(const sql::Tables& tables, const SchemaOptions& options);
 // Phrases for people, of what ApplySchema would change.
-std::vector<std::string> PlanSchema(Connection& connection, const sql::Tables& tables, const SchemaWish& wish);
-void ApplySchema(Connection& connection, const sql::Tables& tables, const SchemaWish& wish);
+std::vector<std::string> PlanSchema(Connection& connection, const sql::Tables& tables, const SchemaOptions& options);
+void ApplySchema(Connection& connection, const sql::Tables& tables, const SchemaOptions& options);
 // Throws BAD_CONFIG where a table is a view, and for rows that no read reaches.
 void RequireAllRows(Connection& connection, const sql::Tables& tables);
 std::vector<Finding> CheckSchema(Connection& connection, const sql::Tables& tables, const std::string& path);

@@ -1,6 +1,6 @@
 #include "sqlite/time.hpp"
 
-#include "sql/fill.hpp"
+#include "sql/sql_template.hpp"
 #include "sql/time.hpp"
 
 namespace outbox::sqlite {

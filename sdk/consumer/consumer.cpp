@@ -20,9 +20,9 @@ Settings Checked(Settings settings) {
   Require(!settings.kafka["bootstrap.servers"].empty(), "kafka has no bootstrap.servers");
   Require(!settings.kafka["group.id"].empty(), "kafka has no group.id");
   Require(!settings.topics.empty(), "there are no topics");
-  Require(settings.parallel > 0, "parallel must be at least 1");
+  Require(settings.concurrency > 0, "parallel must be at least 1");
   Require(settings.batch_size > 0, "batch_size must be at least 1");
-  Require(settings.retry_first > Millis(0), "retry_first must be above 0");
+  Require(settings.retry_backoff > Millis(0), "retry_backoff must be above 0");
   for (const char* own : {"enable.auto.commit", "enable.auto.offset.store"})
     Require(!settings.kafka.contains(own), std::string(own) + " is the consumer's own; leave it out");
   const bool buries = settings.missing_headers == Policy::kDeadLetter || settings.unknown_type == Policy::kDeadLetter ||
@@ -57,7 +57,7 @@ class Consumer::Impl final : public Client {
     if (running_) throw std::logic_error("consumer: it runs already");
     if (thread_.joinable()) thread_.join();
     context_.reset(new Context{settings_, routes_, totals_, [this](const std::string& why) { Fail(why); }});
-    if (!settings_.dead_letter_topic.empty()) dead_letters_ = std::make_unique<DeadLetters>(settings_);
+    if (!settings_.dead_letter_topic.empty()) dead_letters_ = std::make_unique<Admin>(settings_);
     context_->dead_letters = dead_letters_.get();
     handle_ = MakeHandle(RD_KAFKA_CONSUMER, settings_.kafka, *this);
     context_->handle = handle_.get();
@@ -128,10 +128,10 @@ class Consumer::Impl final : public Client {
   }
 
   void Rebalance(rd_kafka_t* handle, rd_kafka_resp_err_t what, rd_kafka_topic_partition_list_t* list) override {
-    std::vector<Claim> claims;
-    for (int i = 0; i < list->cnt; ++i) claims.push_back({list->elems[i].topic, list->elems[i].partition});
-    if (what == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) return Assign(handle, claims, list);
-    Revoke(handle, claims);
+    std::vector<TopicPartition> partitions;
+    for (int i = 0; i < list->cnt; ++i) partitions.push_back({list->elems[i].topic, list->elems[i].partition});
+    if (what == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) return Assign(handle, partitions, list);
+    Revoke(handle, partitions);
     if (IsCooperative(handle)) {
       rd_kafka_error_destroy(rd_kafka_incremental_unassign(handle, list));
     } else {
@@ -139,12 +139,14 @@ class Consumer::Impl final : public Client {
     }
   }
 
-  void Assign(rd_kafka_t* handle, const std::vector<Claim>& claims, rd_kafka_topic_partition_list_t* list) {
+  void Assign(rd_kafka_t* handle, const std::vector<TopicPartition>& partitions,
+              rd_kafka_topic_partition_list_t* list) {
     const std::size_t before = partitions_.size();
-    for (const Claim& claim : claims) partitions_.push_back(std::make_unique<Partition>(*context_, claim));
+    for (const TopicPartition& partition : partitions)
+      partitions_.push_back(std::make_unique<Partition>(*context_, partition));
     try {
       const Inside inside;
-      if (settings_.setup && !claims.empty()) settings_.setup(claims);
+      if (settings_.setup && !partitions.empty()) settings_.setup(partitions);
     } catch (const std::exception& error) {
       Fail(std::string("setup: ") + error.what());
     } catch (...) {
@@ -161,12 +163,12 @@ class Consumer::Impl final : public Client {
     } catch (const std::system_error& error) {
       return Fail(std::string("a thread for a partition: ") + error.what());
     }
-    if (!claims.empty()) Log(LogLevel::kInfo, "assigned " + std::to_string(claims.size()) + " partitions");
+    if (!partitions.empty()) Log(LogLevel::kInfo, "assigned " + std::to_string(partitions.size()) + " partitions");
   }
 
-  void Revoke(rd_kafka_t* handle, const std::vector<Claim>& claims) {
+  void Revoke(rd_kafka_t* handle, const std::vector<TopicPartition>& partitions) {
     const auto gone = [&](const auto& partition) {
-      return std::find(claims.begin(), claims.end(), partition->claim()) != claims.end();
+      return std::find(partitions.begin(), partitions.end(), partition->partition()) != partitions.end();
     };
     std::size_t count = 0;
     for (const auto& partition : partitions_)
@@ -177,7 +179,7 @@ class Consumer::Impl final : public Client {
     std::erase_if(partitions_, gone);
     try {
       const Inside inside;
-      if (settings_.cleanup) settings_.cleanup(claims);
+      if (settings_.cleanup) settings_.cleanup(partitions);
     } catch (const std::exception& error) {
       Log(LogLevel::kError, std::string("cleanup: ") + error.what());
     } catch (...) {
@@ -212,7 +214,7 @@ class Consumer::Impl final : public Client {
   std::thread thread_;
 
   std::unique_ptr<Context> context_;
-  std::unique_ptr<DeadLetters> dead_letters_;
+  std::unique_ptr<Admin> dead_letters_;
   HandlePtr handle_;
   std::vector<std::unique_ptr<Partition>> partitions_;
 

@@ -26,8 +26,8 @@ struct Context {
   std::function<void(const std::string&)> fail;  // [any] the run ends; the first reason stays
 
   rd_kafka_t* handle = nullptr;
-  DeadLetters* dead_letters = nullptr;  // where a policy asks for it
-  Slots slots{settings.parallel};
+  Admin* dead_letters = nullptr;  // where a policy asks for it
+  Slots slots{settings.concurrency};
 
   void Log(LogLevel level, std::string_view line) const {
     if (settings.log) settings.log(level, line);

@@ -11,13 +11,13 @@ namespace outbox::consumer {
 
 // Copies keep key, payload and headers, and get dead_letter_reason, dead_letter_group, dead_letter_topic,
 // dead_letter_partition and dead_letter_offset.
-class DeadLetters final : public Client {
+class Admin final : public Client {
  public:
   // Throws std::invalid_argument.
-  explicit DeadLetters(const Settings& settings);
-  ~DeadLetters() override;
-  DeadLetters(const DeadLetters&) = delete;
-  DeadLetters& operator=(const DeadLetters&) = delete;
+  explicit Admin(const Settings& settings);
+  ~Admin() override;
+  Admin(const Admin&) = delete;
+  Admin& operator=(const Admin&) = delete;
 
   // [any] Waits until Kafka has stored the copy; otherwise why it has not, after kLongest at most.
   [[nodiscard]] std::string Bury(const Record& record, const std::string& reason);

@@ -25,10 +25,10 @@ std::string ThrownType() {
 
 }  // namespace
 
-Partition::Partition(Context& context, Claim claim)
+Partition::Partition(Context& context, TopicPartition partition)
     : context_(context),
-      claim_(std::move(claim)),
-      queue_(rd_kafka_queue_get_partition(context.handle, claim_.topic.c_str(), claim_.partition)) {
+      topic_partition_(std::move(partition)),
+      queue_(rd_kafka_queue_get_partition(context.handle, topic_partition_.topic.c_str(), topic_partition_.partition)) {
   rd_kafka_queue_forward(queue_.get(), nullptr);
 }
 
@@ -73,8 +73,8 @@ std::size_t Partition::Fetch() {
   std::erase_if(messages_, [&](const MessagePtr& message) {
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) return false;
     if (message->err != RD_KAFKA_RESP_ERR__PARTITION_EOF)
-      context_.Log(LogLevel::kWarning,
-                   claim_.topic + " [" + std::to_string(claim_.partition) + "]: " + rd_kafka_err2str(message->err));
+      context_.Log(LogLevel::kWarning, topic_partition_.topic + " [" + std::to_string(topic_partition_.partition) +
+                                           "]: " + rd_kafka_err2str(message->err));
     return true;
   });
   records_.assign(messages_.size(), Record{});
@@ -196,8 +196,8 @@ bool Partition::Refuse(const Record& record, Policy policy, const std::string& r
 }
 
 Millis Partition::PauseAfter(std::uint32_t attempt) const {
-  const auto doubled = context_.settings.retry_first * (std::int64_t{1} << std::min(attempt - 1, 20U));
-  return std::min<Millis>(doubled, context_.settings.retry_longest);
+  const auto doubled = context_.settings.retry_backoff * (std::int64_t{1} << std::min(attempt - 1, 20U));
+  return std::min<Millis>(doubled, context_.settings.max_retry_backoff);
 }
 
 bool Partition::Pause(Millis time) {

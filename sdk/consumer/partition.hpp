@@ -1,4 +1,4 @@
-// One claim at work: a thread that takes the records of its partition one after the other.
+// One partition at work: a thread that takes the records of its partition one after the other.
 #pragma once
 
 #include <condition_variable>
@@ -15,12 +15,12 @@ namespace outbox::consumer {
 class Partition {
  public:
   // [who polls] Before the assignment, so that the records of the partition wait in a queue of their own.
-  Partition(Context& context, Claim claim);
+  Partition(Context& context, TopicPartition partition);
   ~Partition();  // as Stop
   Partition(const Partition&) = delete;
   Partition& operator=(const Partition&) = delete;
 
-  [[nodiscard]] const Claim& claim() const { return claim_; }
+  [[nodiscard]] const TopicPartition& partition() const { return topic_partition_; }
   void Start();
   void AskToStop();  // [any]
   void Stop();       // waits for a handler that runs
@@ -42,7 +42,7 @@ class Partition {
   void Store(const Record& record);
 
   Context& context_;
-  const Claim claim_;
+  const TopicPartition topic_partition_;
   QueuePtr queue_;
   Sequence sequence_;
   std::vector<MessagePtr> messages_;

@@ -24,7 +24,7 @@ std::int64_t Now() {  // ms since 1970, as retry_at
   return std::chrono::duration_cast<Millis>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-class MyAdapter : public StorageAdapter, public Emitting {  // one object is one connection
+class MyAdapter : public StorageAdapter, public Emit {  // one object is one connection
  public:
   explicit MyAdapter(const std::shared_ptr<Settings>& settings) : db_(settings->path) {}
 

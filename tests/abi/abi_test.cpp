@@ -23,9 +23,9 @@ std::map<std::string, std::pair<std::size_t, std::size_t>> Places(const Place* a
 }
 
 // What may grow at its end.
-const std::set<std::string> kGrowing{"outbox_event",   "outbox_error",   "outbox_batch", "outbox_call",
-                                     "outbox_reserve", "outbox_host",    "outbox_lease", "outbox_schema_wish",
-                                     "outbox_stats",   "outbox_inquiry", "outbox_record"};
+const std::set<std::string> kGrowing{"outbox_event",   "outbox_error", "outbox_batch", "outbox_call",
+                                     "outbox_reserve", "outbox_host",  "outbox_lease", "outbox_schema_options",
+                                     "outbox_stats",   "outbox_query", "outbox_record"};
 
 }  // namespace
 
@@ -60,10 +60,10 @@ TEST_CASE("today's relay works with a plugin in C, built then", "[b12]") {
   CHECK(lease->owned.at(0).token == 5);
   CHECK(lease->left == Millis(15'000));
 
-  ReserveOrder order;
+  ReserveRequest order;
   order.max_events = 10;
   order.max_bytes = 1000;
-  order.in_hand = [](std::string_view row) { return row == "2"; };
+  order.is_outstanding = [](std::string_view row) { return row == "2"; };
   {
     const auto batch = session->ReserveNewEvents(order, kCall);
     REQUIRE(batch.ok());

@@ -45,7 +45,7 @@ static outbox_code Reserve(outbox_session* session, const outbox_reserve* ask, c
   batch->count = 0;
   for (i = 0; i < 3 && batch->count < ask->max_events; ++i) {
     outbox_event* e = &events[batch->count];
-    if (ask->in_hand(ask->ctx, Bytes(ids[i]))) continue;
+    if (ask->is_outstanding(ask->ctx, Bytes(ids[i]))) continue;
     memset(e, 0, sizeof *e);
     e->row_id = e->event_id = e->aggregate_id = Bytes(ids[i]);
     e->event_type = e->topic = e->payload = Bytes("frozen");
@@ -102,7 +102,7 @@ static outbox_code ReturnShards(outbox_session* session, outbox_bytes relay_id, 
   (void)relay_id;
   (void)shards;
   (void)count;
-  (void)leave;
+  (void)deregister;
   (void)call;
   (void)error;
   return OUTBOX_OK;

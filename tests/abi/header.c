@@ -1,10 +1,10 @@
 /* Compiled as every C that the contract promises; each header must stand alone. */
-#include "outbox/ext/dead.h"
+#include "outbox/ext/admin.h"
 #include "outbox/ext/emit.h"
 #include "outbox/ext/leases.h"
+#include "outbox/ext/poison.h"
 #include "outbox/ext/schema.h"
 #include "outbox/ext/stats.h"
-#include "outbox/ext/suspect.h"
 #include "outbox/ext/testing.h"
 #include "outbox/ext/wakeup.h"
 #include "outbox/plugin.h"

@@ -1,10 +1,10 @@
 // The C headers as C++ of any age; the SDK's own C++ headers need C++20.
-#include "outbox/ext/dead.h"
+#include "outbox/ext/admin.h"
 #include "outbox/ext/emit.h"
 #include "outbox/ext/leases.h"
+#include "outbox/ext/poison.h"
 #include "outbox/ext/schema.h"
 #include "outbox/ext/stats.h"
-#include "outbox/ext/suspect.h"
 #include "outbox/ext/testing.h"
 #include "outbox/ext/wakeup.h"
 #include "outbox/plugin.h"

@@ -46,7 +46,7 @@ struct Hanging : Good {
     }
     return Good::Heartbeat(relay_id, duration);
   }
-  Stats ReadStats() override {
+  Statistics ReadStats() override {
     HangAt("stats");
     return Good::ReadStats();
   }

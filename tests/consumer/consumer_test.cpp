@@ -1,4 +1,4 @@
-// The life of a consumer: handlers, claims, order, commits, starting and stopping.
+// The life of a consumer: handlers, partitions, order, commits, starting and stopping.
 #include <algorithm>
 #include <array>
 #include <map>
@@ -19,7 +19,7 @@ TEST_CASE("settings that cannot be are refused") {
   refuses([](Settings& s) { s.kafka.erase("group.id"); });
   refuses([](Settings& s) { s.kafka.erase("bootstrap.servers"); });
   refuses([](Settings& s) { s.topics.clear(); });
-  refuses([](Settings& s) { s.parallel = 0; });
+  refuses([](Settings& s) { s.concurrency = 0; });
   refuses([](Settings& s) { s.batch_size = 0; });
   refuses([](Settings& s) { s.kafka["enable.auto.commit"] = "false"; });
   refuses([](Settings& s) { s.rejected = Policy::kDeadLetter; });
@@ -112,7 +112,7 @@ TEST_CASE("partitions go in parallel, each in its order, and no slot is used twi
   Rig rig;
   constexpr int kEach = 200;
   for (std::int32_t partition = 0; partition < 4; ++partition) rig.Send(Numbered(kEach, partition));
-  rig.settings.parallel = 3;
+  rig.settings.concurrency = 3;
   Consumer consumer(rig.settings);
   std::array<std::atomic<int>, 3> in_slot{};
   std::atomic<int> now = 0, most = 0, collisions = 0;
@@ -145,7 +145,7 @@ TEST_CASE("partitions go in parallel, each in its order, and no slot is used twi
   }
 }
 
-TEST_CASE("claims are set up before their first record and cleaned up behind their last") {
+TEST_CASE("partitions are set up before their first record and cleaned up behind their last") {
   Rig rig;
   for (std::int32_t partition = 0; partition < 4; ++partition) rig.Send(Numbered(50, partition));
   std::mutex mutex;
@@ -155,14 +155,16 @@ TEST_CASE("claims are set up before their first record and cleaned up behind the
   std::vector<std::unique_ptr<Consumer>> consumers;
   const auto add = [&](int number) {
     Settings settings = rig.settings;
-    settings.parallel = 4;
-    settings.setup = [&, number](std::span<const Claim> claims) {
+    settings.concurrency = 4;
+    settings.setup = [&, number](std::span<const TopicPartition> partitions) {
       const std::scoped_lock lock(mutex);
-      for (const Claim& claim : claims) wrong += owners[claim.partition].insert(number).second ? 0 : 1;
+      for (const TopicPartition& partition : partitions)
+        wrong += owners[partition.partition].insert(number).second ? 0 : 1;
     };
-    settings.cleanup = [&, number](std::span<const Claim> claims) {
+    settings.cleanup = [&, number](std::span<const TopicPartition> partitions) {
       const std::scoped_lock lock(mutex);
-      for (const Claim& claim : claims) wrong += owners[claim.partition].erase(number) == 1 ? 0 : 1;
+      for (const TopicPartition& partition : partitions)
+        wrong += owners[partition.partition].erase(number) == 1 ? 0 : 1;
     };
     consumers.push_back(std::make_unique<Consumer>(settings));
     consumers.back()->On("Placed", [&, number](const Record& record) {
@@ -199,7 +201,7 @@ TEST_CASE("claims are set up before their first record and cleaned up behind the
 TEST_CASE("a setup that throws stops the consumer") {
   Rig rig;
   rig.Send(Numbered(1));
-  rig.settings.setup = [](std::span<const Claim>) { throw std::runtime_error("no database"); };
+  rig.settings.setup = [](std::span<const TopicPartition>) { throw std::runtime_error("no database"); };
   Consumer consumer(rig.settings);
   consumer.On("Placed", rig.Noting());
   consumer.Start();

@@ -17,7 +17,6 @@
 
 namespace outbox::testing {
 
-using consumer::Claim;
 using consumer::Consumer;
 using consumer::Counters;
 using consumer::Millis;
@@ -25,6 +24,7 @@ using consumer::Outcome;
 using consumer::Policy;
 using consumer::Record;
 using consumer::Settings;
+using consumer::TopicPartition;
 
 inline std::string Bootstrap() {
   const char* const broker = std::getenv("OUTBOX_TEST_KAFKA");

@@ -36,11 +36,11 @@ std::vector<std::string> Read(Rig& rig, const std::string& topic, std::size_t co
 TEST_CASE("a record that is retried holds up its partition and no other") {
   Rig rig;
   for (std::int32_t partition = 0; partition < 4; ++partition) rig.Send(Numbered(20, partition));
-  std::atomic<bool> mended = false;
+  std::atomic<bool> fixed = false;
   std::atomic<std::uint32_t> attempts = 0;
   Consumer consumer(rig.settings);
   consumer.On("Placed", [&](const Record& record) {
-    if (record.partition == 2 && record.offset == 3 && !mended) {
+    if (record.partition == 2 && record.offset == 3 && !fixed) {
       attempts = record.attempt;
       return Outcome::Retry(Millis(20));
     }
@@ -49,7 +49,7 @@ TEST_CASE("a record that is retried holds up its partition and no other") {
   });
   consumer.Start();
   Eventually([&] { return rig.handled.size() == 63 && attempts >= 3; }, "all but one partition are handled");
-  mended = true;
+  fixed = true;
   Eventually([&] { return rig.handled.size() == 80; }, "the rest is handled");
   consumer.Stop();
   CHECK(consumer.counters().retried >= 3);
@@ -82,7 +82,7 @@ TEST_CASE("a stop during the pause of a retry is quick, and the record comes aga
 TEST_CASE("a handler that throws is called again, and nothing is skipped") {
   Rig rig;
   rig.Send(Numbered(5));
-  rig.settings.retry_first = Millis(1);
+  rig.settings.retry_backoff = Millis(1);
   Consumer consumer(rig.settings);
   consumer.On("Placed", [&](const Record& record) {
     if (record.attempt == 1) throw std::runtime_error("secret " + std::string(*record.payload));
@@ -166,7 +166,7 @@ TEST_CASE("attempts may have an end") {
   rig.Send(Numbered(3));
   rig.settings.max_attempts = 3;
   rig.settings.rejected = Policy::kSkip;
-  rig.settings.retry_first = Millis(1);
+  rig.settings.retry_backoff = Millis(1);
   std::atomic<int> calls = 0;
   Consumer consumer(rig.settings);
   consumer.On("Placed", [&](const Record& record) {
@@ -188,7 +188,7 @@ TEST_CASE("a batch is taken apart where one of its records is bad") {
   rig.Send(Numbered(50));
   rig.settings.rejected = Policy::kSkip;
   rig.settings.max_attempts = 2;
-  rig.settings.retry_first = Millis(1);
+  rig.settings.retry_backoff = Millis(1);
   Consumer consumer(rig.settings);
   std::atomic<int> batches = 0;
   consumer.OnBatch({"Placed"}, [&](std::span<const Record> records) {

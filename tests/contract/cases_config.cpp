@@ -57,7 +57,7 @@ void CheckFindsNoErrorAfterApply(const Subject& subject) {
   const auto findings = rig.session().CheckSchema(Within(kTimeout));
   if (findings.status().code() == OUTBOX_UNSUPPORTED) throw Skipped(findings.status().text());
   Ok(findings.status());
-  for (const Finding& finding : *findings) Expect(!finding.error, "{} ({})", finding.what, finding.mend);
+  for (const Finding& finding : *findings) Expect(!finding.error, "{} ({})", finding.what, finding.fix);
 }
 
 }  // namespace

@@ -77,7 +77,7 @@ void ConfirmOfAPartLeavesTheRest(const Subject& subject) {
   const auto rows = relay.Await(4);
   relay.Confirm({rows[0], rows[2]});
   relay.Forget();
-  Expect(Numbers(relay.ReadAll(/*sweep=*/true)) == "2 4", "the others were not returned again");
+  Expect(Numbers(relay.ReadAll(/*rewind=*/true)) == "2 4", "the others were not returned again");
 }
 
 void AnotherSessionMayConfirm(const Subject& subject) {

@@ -21,7 +21,7 @@ void DeadLeavesTheLine(const Subject& subject) {
   Relay relay(rig);
   KillTheHead(rig, relay);
   rig.ExpectState(EventId(1), OUTBOX_STATE_DEAD, 1);
-  const auto rows = relay.ReadAll(/*sweep=*/true);
+  const auto rows = relay.ReadAll(/*rewind=*/true);
   Expect(Numbers(rows) == "2 3", "'{}' was returned, expected: 2 3, its followers", Numbers(rows));
   rig.MakeRetriesDue();
   relay.ExpectNothing("a dead event is never due");
@@ -77,13 +77,13 @@ void RequeueKeepsTheEventId(const Subject& subject) {
   Expect(rig.Apply(Change::kRequeue, dead) == 1, "requeue did not tell that one event moved");
   rig.ExpectState(EventId(1), OUTBOX_STATE_WAITING, 0);
   Expect(rig.ListDead().empty(), "the event is still among the dead");
-  const auto rows = relay.ReadAll(/*sweep=*/true);
+  const auto rows = relay.ReadAll(/*rewind=*/true);
   Expect(Numbers(rows) == "2 3 1", "'{}' was returned, expected: 2 3 1, the requeued one at the end of its key",
          Numbers(rows));
   Expect(rows[2].attempts == 0, "the requeued event says {} attempts", rows[2].attempts);
 }
 
-void RequeueIsFoundWithoutASweep(const Subject& subject) {
+void RequeueIsFoundWithoutARewind(const Subject& subject) {
   Rig rig(subject);
   rig.NeedDead();
   Relay relay(rig);
@@ -104,7 +104,7 @@ void RequeueTwiceMovesOnce(const Subject& subject) {
   const auto dead = rig.ListDead();
   Expect(rig.Apply(Change::kRequeue, dead) == 1, "the first requeue did not tell that one event moved");
   Expect(rig.Apply(Change::kRequeue, dead) == 0, "the second requeue says that something moved");
-  const auto rows = relay.ReadAll(/*sweep=*/true);
+  const auto rows = relay.ReadAll(/*rewind=*/true);
   Expect(Numbers(rows) == "2 3 1", "'{}' was returned, expected: 2 3 1", Numbers(rows));
 }
 
@@ -190,7 +190,7 @@ void ListFinds(const Subject& subject) {
   Rig rig(subject);
   rig.NeedListing();
   rig.Emit({{"k"}, {"K"}, {"k "}, {""}, {std::nullopt}, {"k"}, {"k"}});
-  const auto numbers = [&](const Inquiry& inquiry) { return Numbers(rig.List(inquiry)); };
+  const auto numbers = [&](const Query& query) { return Numbers(rig.List(query)); };
   const auto expect = [](const std::string& seen, const char* expected, const char* of) {
     Expect(seen == expected, "'{}' is listed of {}, expected: {}", seen, of, expected);
   };
@@ -226,7 +226,7 @@ void ListWithoutContents(const Subject& subject) {
   Expect(with[0].headers && !with[1].headers, "the headers have changed");
 }
 
-void RetryNowIsFoundWithoutASweep(const Subject& subject) {
+void RetryNowIsFoundWithoutARewind(const Subject& subject) {
   Rig rig(subject);
   rig.NeedListing();
   Relay relay(rig);
@@ -242,7 +242,7 @@ void RetryNowIsFoundWithoutASweep(const Subject& subject) {
   Expect(Numbers(again) == "1", "'{}' was returned, expected: 1, its followers wait", Numbers(again));
   Expect(again[0].attempts == 1, "the event says {} attempts, expected: 1", again[0].attempts);
   relay.Confirm(again);
-  const auto rest = relay.ReadAll(/*sweep=*/true);
+  const auto rest = relay.ReadAll(/*rewind=*/true);
   Expect(Numbers(rest) == "2 3", "'{}' was returned, expected: 2 3", Numbers(rest));
 }
 
@@ -272,7 +272,7 @@ void DiscardBlockedFreesTheKey(const Subject& subject) {
   Expect(rig.Apply(Change::kDiscardBlocked, rows) == 1, "the blocked event alone was to go");
   Expect(rig.Apply(Change::kDiscardBlocked, rows) == 0, "the second call says that something went");
   rig.ExpectState(EventId(1), OUTBOX_STATE_ABSENT, 0);
-  const auto rest = relay.ReadAll(/*sweep=*/true);
+  const auto rest = relay.ReadAll(/*rewind=*/true);
   Expect(Numbers(rest) == "2 3", "'{}' was returned, expected: 2 3", Numbers(rest));
 }
 
@@ -330,8 +330,8 @@ std::vector<Case> DeadCases() {
       {"dead", "lists-in-pages", "list goes on after the last row of the page before.", ListsInPages},
       {"dead", "requeue-keeps-the-event-id", "A requeued event goes to the end of its key under its own event_id.",
        RequeueKeepsTheEventId},
-      {"dead", "requeue-is-found-without-a-sweep", "A relay that runs finds it by itself.",
-       RequeueIsFoundWithoutASweep},
+      {"dead", "requeue-is-found-without-a-rewind", "A relay that runs finds it by itself.",
+       RequeueIsFoundWithoutARewind},
       {"dead", "requeue-twice-moves-once", "What is not dead any more is passed over.", RequeueTwiceMovesOnce},
       {"dead", "discard-removes", "A discarded event is gone.", DiscardRemoves},
       {"dead", "requeue-by-two-moves-once",
@@ -341,8 +341,8 @@ std::vector<Case> DeadCases() {
       {"dead", "list-finds", "list finds by key, byte for byte, by event id and between rows.", ListFinds},
       {"dead", "list-without-contents", "Payload and headers only come where they are asked for; the size always.",
        ListWithoutContents},
-      {"dead", "retry-now-is-found-without-a-sweep", "A blocked event is tried again, before its followers.",
-       RetryNowIsFoundWithoutASweep},
+      {"dead", "retry-now-is-found-without-a-rewind", "A blocked event is tried again, before its followers.",
+       RetryNowIsFoundWithoutARewind},
       {"dead", "retry-now-is-for-failed-ones", "Others are passed over.", RetryNowIsForFailedOnes},
       {"dead", "discard-blocked-frees-the-key", "A blocked event goes, and its key goes on.",
        DiscardBlockedFreesTheKey},

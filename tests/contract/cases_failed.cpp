@@ -54,7 +54,7 @@ void FollowersWait(const Subject& subject) {
   rig.Need(OUTBOX_CAN_ORDER_KEYS);
   Relay relay(rig);
   FailTheHead(rig, relay, OUTBOX_RETRY);
-  Expect(Numbers(relay.ReadAll(/*sweep=*/true)) == "4", "the sweep did not return just the other key's event");
+  Expect(Numbers(relay.ReadAll(/*rewind=*/true)) == "4", "the rewind did not return just the other key's event");
   rig.Emit(1, "k");
   relay.ExpectNothing("the key waits behind its failed event, and so does its new one");
 }
@@ -64,13 +64,13 @@ void RetryIsReturnedBeforeItsFollowers(const Subject& subject) {
   rig.Need(OUTBOX_CAN_ORDER_KEYS);
   Relay relay(rig);
   FailTheHead(rig, relay, OUTBOX_RETRY);
-  relay.ReadAll(/*sweep=*/true);
+  relay.ReadAll(/*rewind=*/true);
   rig.MakeRetriesDue();
   const auto head = relay.Await(1);
-  Expect(Numbers(head) == "1", "'{}' was returned, expected: 1, alone, without a sweep", Numbers(head));
+  Expect(Numbers(head) == "1", "'{}' was returned, expected: 1, alone, without a rewind", Numbers(head));
   relay.ExpectNothing("the failed event is in hand and not settled");
   relay.Confirm(head);
-  Expect(Numbers(relay.ReadAll(/*sweep=*/true)) == "2 3", "its followers were not returned after it was confirmed");
+  Expect(Numbers(relay.ReadAll(/*rewind=*/true)) == "2 3", "its followers were not returned after it was confirmed");
 }
 
 void EarlierFailureComesFirst(const Subject& subject) {
@@ -82,13 +82,13 @@ void EarlierFailureComesFirst(const Subject& subject) {
   relay.Fail({rows[0], rows[1]});
   relay.Forget();
   rig.MakeRetriesDue();
-  const auto first = relay.ReadAll(/*sweep=*/true);
+  const auto first = relay.ReadAll(/*rewind=*/true);
   Expect(Numbers(first) == "1", "two events of the key are due and '{}' was returned, expected: 1", Numbers(first));
   relay.Confirm(first);
-  const auto second = relay.ReadAll(/*sweep=*/true);
+  const auto second = relay.ReadAll(/*rewind=*/true);
   Expect(Numbers(second) == "2", "then '{}' was returned, expected: 2", Numbers(second));
   relay.Confirm(second);
-  Expect(Numbers(relay.ReadAll(/*sweep=*/true)) == "3", "at last 3 was not returned");
+  Expect(Numbers(relay.ReadAll(/*rewind=*/true)) == "3", "at last 3 was not returned");
 }
 
 void DueRetryDoesNotOvertake(const Subject& subject) {
@@ -100,13 +100,13 @@ void DueRetryDoesNotOvertake(const Subject& subject) {
   relay.Fail({rows[1]}, OUTBOX_RETRY, Millis(0));
   relay.Forget();
   rig.MakeRetriesDue();
-  const auto first = relay.Reserve({.max_events = 1, .sweep = OUTBOX_REWIND});
+  const auto first = relay.Reserve({.max_events = 1, .mode = OUTBOX_REWIND});
   Expect(Numbers(first) == "1", "'{}' was returned first, expected: 1, which stands before the retry", Numbers(first));
   const auto second = relay.Reserve({.max_events = 1});
   Expect(Numbers(second) == "2", "then '{}' was returned, expected: 2, which is due", Numbers(second));
 }
 
-void DueRetriesInHandDoNotHideOthers(const Subject& subject) {
+void DueOutstandingRetriesDoNotHideOthers(const Subject& subject) {
   Rig rig(subject);
   Relay relay(rig);
   rig.Emit(30, std::nullopt);
@@ -125,7 +125,7 @@ void BlockedKeyWaitsOthersFlow(const Subject& subject) {
   FailTheHead(rig, relay, OUTBOX_BLOCK);
   rig.ExpectState(EventId(1), OUTBOX_STATE_BLOCKED, 1);
   rig.MakeRetriesDue();
-  Expect(Numbers(relay.ReadAll(/*sweep=*/true)) == "4", "the sweep did not return just the other key's event");
+  Expect(Numbers(relay.ReadAll(/*rewind=*/true)) == "4", "the rewind did not return just the other key's event");
   rig.Emit({{"other"}, {}});
   Expect(Numbers(relay.Await(2)) == "5 6", "events of other keys do not flow");
 }
@@ -139,7 +139,7 @@ void ConfirmSettlesAFailedEvent(const Subject& subject) {
   relay.Confirm({rows[0]});
   rig.ExpectState(EventId(1), OUTBOX_STATE_ABSENT, 0);
   relay.Forget();
-  Expect(Numbers(relay.ReadAll(/*sweep=*/true)) == "2", "its follower was not returned");
+  Expect(Numbers(relay.ReadAll(/*rewind=*/true)) == "2", "its follower was not returned");
 }
 
 // Kafka has it, and the database does not let it go.
@@ -155,11 +155,11 @@ void DeliveredIsNeverReturned(const Subject& subject) {
   relay.Forget();
   for (const bool due : {false, true}) {
     if (due) rig.MakeRetriesDue();
-    Expect(Numbers(relay.ReadAll(/*sweep=*/true)) == "2 3", "a sweep did not return just the two others");
+    Expect(Numbers(relay.ReadAll(/*rewind=*/true)) == "2 3", "a rewind did not return just the two others");
     relay.Forget();
   }
   relay.Reconnect();
-  const auto others = relay.ReadAll(/*sweep=*/true);
+  const auto others = relay.ReadAll(/*rewind=*/true);
   Expect(Numbers(others) == "2 3", "another session was given '{}', expected: 2 3", Numbers(others));
   relay.Confirm(others);
   rig.Emit(1, "k");
@@ -204,7 +204,7 @@ void FailingAGoneEventChangesNothing(const Subject& subject) {
     rig.ExpectState(EventId(1), OUTBOX_STATE_ABSENT, 0);
   }
   relay.Forget();
-  Expect(Numbers(relay.ReadAll(/*sweep=*/true)) == "2", "the key waits for an event that is gone");
+  Expect(Numbers(relay.ReadAll(/*rewind=*/true)) == "2", "the key waits for an event that is gone");
 }
 
 void ReleasedIsDueAtOnceAndCountsNothing(const Subject& subject) {
@@ -213,7 +213,7 @@ void ReleasedIsDueAtOnceAndCountsNothing(const Subject& subject) {
   Relay relay(rig);
   rig.Emit(2, "k");
   Ok(relay.TryRelease(relay.Await(2)));
-  const auto rows = relay.ReadAll(/*sweep=*/true);
+  const auto rows = relay.ReadAll(/*rewind=*/true);
   Expect(Numbers(rows) == "1 2", "'{}' was returned, expected: 1 2", Numbers(rows));
   Expect(rows[0].attempts == 0, "the release counted an attempt");
 }
@@ -224,7 +224,7 @@ std::vector<Case> FailedCases() {
   return {
       {"failed", "counts-attempts", "Each failure counts one attempt, which comes with the event.", CountsAttempts},
       {"failed", "not-due-is-not-returned", "A failed event waits for retry_after_ms.", NotDueIsNotReturned},
-      {"failed", "is-due-by-itself-in-time", "After retry_after_ms it is returned, not earlier, without a sweep.",
+      {"failed", "is-due-by-itself-in-time", "After retry_after_ms it is returned, not earlier, without a rewind.",
        IsDueByItselfInTime},
       {"failed", "followers-of-a-failed-key-wait", "Later events of its key wait; those of others do not.",
        FollowersWait},
@@ -232,10 +232,10 @@ std::vector<Case> FailedCases() {
        RetryIsReturnedBeforeItsFollowers},
       {"failed", "earlier-failure-comes-first", "Two failed events of a key come back one after the other.",
        EarlierFailureComesFirst},
-      {"failed", "due-retry-does-not-overtake", "A sweep returns what stands before a due event first.",
+      {"failed", "due-retry-does-not-overtake", "A rewind returns what stands before a due event first.",
        DueRetryDoesNotOvertake},
-      {"failed", "due-retries-in-hand-do-not-hide-others", "Many due events are all returned in small batches.",
-       DueRetriesInHandDoNotHideOthers},
+      {"failed", "due-outstanding-retries-do-not-hide-others", "Many due events are all returned in small batches.",
+       DueOutstandingRetriesDoNotHideOthers},
       {"failed", "blocked-key-waits-others-flow", "A blocked event is never due by itself; its key waits.",
        BlockedKeyWaitsOthersFlow},
       {"failed", "confirm-settles-a-failed-event", "What was delivered after all leaves nothing behind.",

@@ -16,7 +16,7 @@ struct Entry {
   Note note;
   State state = State::kWaiting;
   bool due = false;  // of kRetrying
-  bool in_hand = false;
+  bool outstanding = false;
   std::uint32_t attempts = 0;
   Row row = {};  // as it was last returned
 
@@ -146,12 +146,12 @@ class History {
   }
   [[nodiscard]] bool Due(std::size_t at) const {
     const Entry& e = line_[at];
-    return !e.in_hand && (e.state == State::kWaiting || (e.state == State::kRetrying && e.due)) && !Waits(at);
+    return !e.outstanding && (e.state == State::kWaiting || (e.state == State::kRetrying && e.due)) && !Waits(at);
   }
 
   void Read() {
-    const bool wanted = must_sweep_ || Below(8) == 0, rescan = wanted && Below(2) == 0, sweep = wanted && !rescan;
-    Did(sweep ? "rewind" : rescan ? "rescan" : "read");
+    const bool wanted = must_rewind_ || Below(8) == 0, rescan = wanted && Below(2) == 0, rewind = wanted && !rescan;
+    Did(rewind ? "rewind" : rescan ? "rescan" : "read");
     if (rescan)
       for (Row& row : relay_.Rescan(static_cast<std::uint32_t>(1 + Below(20)))) Returned(std::move(row));
     bool more = true;
@@ -159,13 +159,13 @@ class History {
       Check(calls < 2000, "the plugin says for ever that there is more");
       for (Row& row : relay_.Reserve({.max_events = static_cast<std::uint32_t>(1 + Below(20)),
                       .max_bytes = 1 + Below(2000),
-                      .sweep = sweep && calls == 0 ? OUTBOX_REWIND : OUTBOX_READ_ON},
+                      .mode = rewind && calls == 0 ? OUTBOX_REWIND : OUTBOX_READ_ON},
                                      &more))
         Returned(std::move(row));
     }
     for (std::size_t i = 0; i < line_.size(); ++i)
       Check(!Due(i), "event {} of key {} is due and was not returned", line_[i].note.event_id, Key(line_[i]));
-    must_sweep_ = false;
+    must_rewind_ = false;
   }
 
   void Returned(Row row) {
@@ -175,7 +175,7 @@ class History {
     Check(found != line_.end(), "event {} was returned, which is not in the outbox", row.event_id);
     Entry& entry = *found;
     const auto at = static_cast<std::size_t>(found - line_.begin());
-    Check(!entry.in_hand, "event {} was returned though it is in hand", row.event_id);
+    Check(!entry.outstanding, "event {} was returned though it is in hand", row.event_id);
     Check(Due(at), "event {} of key {} was returned though it is not due or waits for an earlier one", row.event_id,
           Key(entry));
     for (std::size_t i = 0; i < at && entry.note.key; ++i)
@@ -183,16 +183,16 @@ class History {
             Key(entry), line_[i].note.event_id);
     Check(row.key == entry.note.key && row.payload == entry.note.payload && row.attempts == entry.attempts,
           "key, payload or attempts of event {} are not what was stored", row.event_id);
-    entry.in_hand = true;
+    entry.outstanding = true;
     entry.row = std::move(row);
   }
 
   static std::string Key(const Entry& e) { return e.note.key.value_or("(none)"); }
 
-  std::vector<Entry*> SomeInHand() {
+  std::vector<Entry*> SomeOutstanding() {
     std::vector<Entry*> some;
     for (Entry& e : line_)
-      if (e.in_hand && Below(3) != 0) some.push_back(&e);
+      if (e.outstanding && Below(3) != 0) some.push_back(&e);
     return some;
   }
   static std::vector<Row> Rows(const std::vector<Entry*>& entries) {
@@ -202,18 +202,18 @@ class History {
   }
 
   void Confirm() {
-    const auto some = SomeInHand();
+    const auto some = SomeOutstanding();
     Did("confirm " + Numbers(Rows(some)));
     relay_.Confirm(Rows(some));
     for (Entry* e : some) {
-      must_sweep_ = must_sweep_ || e->InTrouble();  // its followers may be behind the reading position
+      must_rewind_ = must_rewind_ || e->InTrouble();  // its followers may be behind the reading position
       e->state = State::kGone;
-      e->in_hand = false;
+      e->outstanding = false;
     }
   }
 
   void Fail() {
-    const std::vector<Entry*> some = SomeInHand();
+    const std::vector<Entry*> some = SomeOutstanding();
     const bool can_die = rig_.store().Can(OUTBOX_CAN_DEAD_LETTER);
     const auto disposition = static_cast<std::int32_t>(Below(8));  // mostly retries
     const std::int32_t chosen = disposition == 0              ? OUTBOX_BLOCK
@@ -222,10 +222,10 @@ class History {
     Did(fmt::format("fail {} ({})", Numbers(Rows(some)), chosen));
     relay_.Fail(Rows(some), chosen);
     for (Entry* e : some) {
-      must_sweep_ = must_sweep_ || (chosen == OUTBOX_DEAD && e->InTrouble());
+      must_rewind_ = must_rewind_ || (chosen == OUTBOX_DEAD && e->InTrouble());
       e->state = chosen == OUTBOX_BLOCK ? State::kBlocked : chosen == OUTBOX_DEAD ? State::kDead : State::kRetrying;
       e->due = false;
-      e->in_hand = false;
+      e->outstanding = false;
       ++e->attempts;
     }
   }
@@ -239,8 +239,8 @@ class History {
   void Forget() {
     Did("forget what is in hand");
     relay_.Forget();
-    for (Entry& e : line_) e.in_hand = false;
-    must_sweep_ = true;
+    for (Entry& e : line_) e.outstanding = false;
+    must_rewind_ = true;
   }
 
   void Reconnect() {
@@ -253,13 +253,13 @@ class History {
     Did("another relay has the shard for a while");
     std::vector<Row> held;
     for (const Entry& e : line_)
-      if (e.in_hand) held.push_back(e.row);
+      if (e.outstanding) held.push_back(e.row);
     rig_.ExpireLeases();
     Relay other(rig_, "relay-b");
     if (rig_.store().Can(OUTBOX_CAN_FENCE))
       Check(relay_.TryFail(held, OUTBOX_RETRY, Millis(0)).code() == OUTBOX_LEASE_LOST || held.empty(),
             "a stale owner's failures were not refused");
-    other.Return(/*leave=*/true);
+    other.Return(/*deregister=*/true);
     relay_.Heartbeat();
     relay_.ExpectToOwn();
     Forget();
@@ -291,12 +291,12 @@ class History {
       Read();
       std::vector<Entry*> all;
       for (Entry& e : line_)
-        if (e.in_hand) all.push_back(&e);
+        if (e.outstanding) all.push_back(&e);
       if (all.empty()) break;
       relay_.Confirm(Rows(all));
       for (Entry* e : all) {
         e->state = State::kGone;
-        e->in_hand = false;
+        e->outstanding = false;
       }
     }
     for (std::size_t i = 0; i < line_.size(); ++i) {
@@ -311,7 +311,7 @@ class History {
   std::uint64_t seed_;
   std::mt19937_64 random_;
   std::vector<Entry> line_;  // in the order in which the rows became visible
-  bool must_sweep_ = false;
+  bool must_rewind_ = false;
   int step_ = 0;
   std::size_t emitted_ = 0;
   std::vector<std::string> did_;

@@ -78,7 +78,7 @@ void ReturnedShardIsFreeAtOnce(const Subject& subject) {
   rig.NeedLeases();
   Relay first(rig, "relay-a");
   Relay second(rig, "relay-b", Relay::Standby{});
-  first.Return(/*leave=*/true);
+  first.Return(/*deregister=*/true);
   const Lease lease = second.Heartbeat();
   second.ExpectToOwn();
   Expect(lease.live_relays == 1, "{} relays are live though one has left", lease.live_relays);
@@ -103,7 +103,7 @@ void StaleReturnChangesNothing(const Subject& subject) {
   Relay stale(rig, "relay-a");
   rig.ExpireLeases();
   Relay owner(rig, "relay-b");
-  stale.Return(/*leave=*/true);
+  stale.Return(/*deregister=*/true);
   const std::uint64_t token = owner.token();
   owner.Heartbeat();
   owner.ExpectToOwn();
@@ -139,7 +139,7 @@ void ReturnedTokenIsStale(const Subject& subject) {
   rig.Emit(1, "k");
   Relay relay(rig);
   const auto rows = relay.Await(1);
-  relay.Return(/*leave=*/false);
+  relay.Return(/*deregister=*/false);
   const Status status = relay.TryFail(rows, OUTBOX_RETRY, Millis(0));
   Expect(status.code() == OUTBOX_LEASE_LOST, "confirm_failed after the shard was returned answered code {}",
          status.code());
@@ -180,10 +180,10 @@ void ShardGainedAgainIsReadFromItsOldestRow(const Subject& subject) {
   Relay second(rig, "relay-b");
   rig.Emit(1, "k");
   second.Await(3);
-  second.Return(/*leave=*/true);
+  second.Return(/*deregister=*/true);
   first.Heartbeat();
   first.ExpectToOwn();
-  const auto rows = first.ReadAll(/*sweep=*/true);
+  const auto rows = first.ReadAll(/*rewind=*/true);
   Expect(Numbers(rows) == "1 2 3", "the relay that owns the shard again was given '{}', expected: 1 2 3",
          Numbers(rows));
 }
@@ -203,7 +203,7 @@ void EachIncarnationIsARelayOfItsOwn(const Subject& subject) {
     Expect(first.token() == token, "the token went from {} to {} because of another incarnation", token, first.token());
     Expect(kept.namesakes <= 1, "{} namesakes are counted where there is one", kept.namesakes);
   }
-  second.Return(/*leave=*/true);
+  second.Return(/*deregister=*/true);
   first.Heartbeat();
   first.ExpectToOwn();
   Expect(first.token() == token, "the second incarnation left, and the first one's token went from {} to {}", token,

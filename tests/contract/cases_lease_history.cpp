@@ -91,7 +91,7 @@ class LeaseHistory {
   [[nodiscard]] static std::string Print(const Lease& lease) {
     std::string shards;
     for (const outbox_owned_shard& s : lease.owned)
-      shards += fmt::format(" {}{}#{}", s.state == OUTBOX_SHARD_GIVE_BACK ? "-" : "", s.shard, s.token);
+      shards += fmt::format(" {}{}#{}", s.state == OUTBOX_SHARD_RELEASE ? "-" : "", s.shard, s.token);
     return fmt::format("{} of {} relays live{}", lease.shards_total, lease.live_relays, shards);
   }
 
@@ -125,27 +125,27 @@ class LeaseHistory {
   }
 
   // Of what it was told last, which may be long ago.
-  void Return(int which, bool leave) {
+  void Return(int which, bool deregister) {
     Player& relay = relays_[static_cast<std::size_t>(which)];
     std::vector<outbox_owned_shard> some, real;
     for (const outbox_owned_shard& s : relay.told)
       if (Below(2) == 0) some.push_back(s);
     real = some;
     for (outbox_owned_shard& s : real) s.token = Token(s);
-    Did(fmt::format("{} returns {} shards{}", relay.id, some.size(), leave ? " and leaves" : ""));
-    Ok(relay.session->ReturnShards(relay.id, real, leave, Within(kTimeout)));
-    model_.Return(which, some, leave);
+    Did(fmt::format("{} returns {} shards{}", relay.id, some.size(), deregister ? " and leaves" : ""));
+    Ok(relay.session->ReleaseShards(relay.id, real, deregister, Within(kTimeout)));
+    model_.Return(which, some, deregister);
   }
 
   void Use(int which) {
     Player& relay = relays_[static_cast<std::size_t>(which)];
     for (const outbox_owned_shard& s : relay.told) {
-      storage::ReserveOrder order;
+      storage::ReserveRequest order;
       order.max_events = 1;
       order.max_bytes = 1;
       order.reserve_duration = kLong;
       order.relay_id = relay.id;
-      order.in_hand = [](std::string_view) { return false; };
+      order.is_outstanding = [](std::string_view) { return false; };
       const Call call{s.shard, Token(s), kTimeout};
       const auto read = relay.session->ReserveNewEvents(order, call);
       const bool holds = model_.Holds(s.shard, s.token);
@@ -158,11 +158,11 @@ class LeaseHistory {
       std::vector<std::string>& rows = rows_[s.shard];
       if (read.ok() && read->size() > 0 && rows.size() < 2 && std::ranges::count(rows, View((*read)[0].row_id)) == 0)
         rows.emplace_back(View((*read)[0].row_id));
-      if (rig_.store().HasSuspects()) Suspect(*relay.session, s, call, rows, expect);
+      if (rig_.store().HasPoison()) Suspect(*relay.session, s, call, rows, expect);
     }
   }
 
-  // outbox.suspect/1
+  // outbox.poison/1
   template <class Expect>
   void Suspect(storage::Session& session, const outbox_owned_shard& s, const Call& call,
                const std::vector<std::string>& rows, const Expect& expect) {
@@ -191,10 +191,10 @@ class LeaseHistory {
         Player& relay = relays_[static_cast<std::size_t>(i)];
         std::vector<outbox_owned_shard> leaving, real;
         for (const outbox_owned_shard& s : relay.told)
-          if (s.state == OUTBOX_SHARD_GIVE_BACK) leaving.push_back(s);
+          if (s.state == OUTBOX_SHARD_RELEASE) leaving.push_back(s);
         real = leaving;
         for (outbox_owned_shard& s : real) s.token = Token(s);
-        Ok(relay.session->ReturnShards(relay.id, real, false, Within(kTimeout)));
+        Ok(relay.session->ReleaseShards(relay.id, real, false, Within(kTimeout)));
         model_.Return(i, leaving, false);
       }
     }

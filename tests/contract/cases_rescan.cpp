@@ -10,7 +10,7 @@ namespace {
 // Calls until one answers that nothing more is there to look at.
 constexpr int kMostSteps = 200;
 
-void FindsWhatIsNotInHand(const Subject& subject) {
+void FindsWhatIsNotOutstanding(const Subject& subject) {
   Rig rig(subject);
   rig.Emit(6, "k");
   Relay relay(rig);
@@ -179,8 +179,8 @@ void WhatWasPassedOverComes(const Subject& subject) {
 
 std::vector<Case> RescanCases() {
   return {
-      {"rescan", "rescan-finds-what-is-not-in-hand", "A rescan returns what lies below the reading position.",
-       FindsWhatIsNotInHand},
+      {"rescan", "rescan-finds-what-is-not-outstanding", "A rescan returns what lies below the reading position.",
+       FindsWhatIsNotOutstanding},
       {"rescan", "rescan-goes-in-steps-and-ends", "A step holds max_events at most, and the steps come to an end.",
        GoesInStepsAndEnds},
       {"rescan", "rescan-ends-while-rows-keep-coming", "New rows do not make a rescan longer without end.",

@@ -80,7 +80,7 @@ void ByteLimitCutsTheBatch(const Subject& subject) {
   Expect(read == 7, "{} of 7 events were returned", read);
 }
 
-void InHandRowsAreSkipped(const Subject& subject) {
+void OutstandingRowsAreSkipped(const Subject& subject) {
   Rig rig(subject);
   rig.Emit(4, "k");
   Relay relay(rig);
@@ -92,7 +92,7 @@ void InHandRowsAreSkipped(const Subject& subject) {
   Expect(Numbers(relay.Await(1)) == "5", "the new event was not returned alone");
 }
 
-void InHandRowsDoNotUseUpTheLimit(const Subject& subject) {
+void OutstandingRowsDoNotUseUpTheLimit(const Subject& subject) {
   Rig rig(subject);
   rig.Emit(20, "k");
   Relay relay(rig);
@@ -101,20 +101,20 @@ void InHandRowsDoNotUseUpTheLimit(const Subject& subject) {
   std::vector<Row> rows;
   bool more = true;
   for (int calls = 0; more && calls < 100; ++calls)
-    for (Row& row : relay.Reserve({.max_events = 5, .sweep = calls == 0 ? OUTBOX_REWIND : OUTBOX_READ_ON}, &more))
+    for (Row& row : relay.Reserve({.max_events = 5, .mode = calls == 0 ? OUTBOX_REWIND : OUTBOX_READ_ON}, &more))
       rows.push_back(std::move(row));
   Expect(Numbers(rows) == "11 12 13 14 15 16 17 18 19 20", "behind 10 rows in hand came '{}', expected: 11 to 20",
          Numbers(rows));
 }
 
-void SweepReturnsWhatIsNotInHand(const Subject& subject) {
+void RewindReturnsWhatIsNotOutstanding(const Subject& subject) {
   Rig rig(subject);
   rig.Emit(6, "k");
   Relay relay(rig);
   const auto rows = relay.Await(6);
   for (std::size_t i = 3; i < 6; ++i) relay.Forget(rows[i]);
-  const auto again = relay.ReadAll(/*sweep=*/true);
-  Expect(Numbers(again) == "4 5 6", "the sweep returned '{}', expected: 4 5 6, which the relay had forgotten",
+  const auto again = relay.ReadAll(/*rewind=*/true);
+  Expect(Numbers(again) == "4 5 6", "the rewind returned '{}', expected: 4 5 6, which the relay had forgotten",
          Numbers(again));
   Expect(again[0].row_id == rows[3].row_id, "event 4 was row {} and is row {} now", rows[3].row_id, again[0].row_id);
 }
@@ -173,12 +173,12 @@ std::vector<Case> ReserveCases() {
        AtLeastOneEventBeyondTheByteLimit},
       {"reserve", "byte-limit-cuts-the-batch", "A batch of several events holds max_bytes at most.",
        ByteLimitCutsTheBatch},
-      {"reserve", "in-hand-rows-are-skipped", "A row that in_hand knows is not returned, by whatever session.",
-       InHandRowsAreSkipped},
-      {"reserve", "in-hand-rows-do-not-use-up-the-limit", "Rows in hand do not hide those behind them.",
-       InHandRowsDoNotUseUpTheLimit},
-      {"reserve", "sweep-returns-rows-not-in-hand-again", "A sweep begins at the oldest row.",
-       SweepReturnsWhatIsNotInHand},
+      {"reserve", "outstanding-rows-are-skipped",
+       "A row that is_outstanding knows is not returned, by whatever session.", OutstandingRowsAreSkipped},
+      {"reserve", "outstanding-rows-do-not-use-up-the-limit", "Rows in hand do not hide those behind them.",
+       OutstandingRowsDoNotUseUpTheLimit},
+      {"reserve", "rewind-returns-rows-not-outstanding-again", "A rewind begins at the oldest row.",
+       RewindReturnsWhatIsNotOutstanding},
       {"reserve", "new-session-begins-at-the-oldest-row", "A reading position is a hint of one session.",
        NewSessionBeginsAtTheOldestRow},
       {"reserve", "many-holes-in-one-read", "Rows that are gone do not change what comes of the others.",

@@ -6,7 +6,7 @@ namespace {
 
 constexpr Millis kTimeout{10'000};
 
-Stats Read(Rig& rig) {
+Statistics Read(Rig& rig) {
   auto stats = rig.session().ReadStats(Within(kTimeout));
   if (stats.status().code() == OUTBOX_UNSUPPORTED) throw Skipped(stats.status().text());
   return Ok(std::move(stats));
@@ -14,7 +14,7 @@ Stats Read(Rig& rig) {
 
 void CountsWhatIsThere(const Subject& subject) {
   Rig rig(subject);
-  Stats stats = Read(rig);
+  Statistics stats = Read(rig);
   Expect(stats.backlog == 0 && stats.oldest_age == Millis(-1), "an empty outbox has backlog {} and oldest age {} ms",
          stats.backlog, stats.oldest_age.count());
   rig.Emit(5, std::nullopt);
@@ -38,7 +38,7 @@ void CountsWhatIsThere(const Subject& subject) {
 void NamesTheHolder(const Subject& subject) {
   Rig rig(subject);
   rig.NeedLeases();
-  Stats stats = Read(rig);
+  Statistics stats = Read(rig);
   Expect(stats.shards_total == 1 && stats.shards_owned == 0 && stats.live_relays == 0,
          "{} shards, {} owned, {} relays, expected: 1, 0, 0", stats.shards_total, stats.shards_owned,
          stats.live_relays);
@@ -55,7 +55,7 @@ void NamesTheHolder(const Subject& subject) {
   Expect(holder.token == owner.token(), "its token is {}, expected: {}", holder.token, owner.token());
   Expect(holder.expires_in > Millis(0) && holder.expires_in <= Millis(30'000), "it expires in {} ms of 30000",
          holder.expires_in.count());
-  owner.Return(/*leave=*/true);
+  owner.Return(/*deregister=*/true);
   stats = Read(rig);
   Expect(stats.shards_owned == 0 && (stats.holders.empty() || !stats.holders[0].relay_id),
          "a shard that was returned still has a holder");

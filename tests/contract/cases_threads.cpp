@@ -5,9 +5,9 @@
 #include <thread>
 
 #include "outbox/ext/wakeup.h"
+#include "rig.hpp"
 #include "storage/raw_call.hpp"
 #include "storage/table.hpp"
-#include "rig.hpp"
 
 namespace outbox::contract {
 namespace {
@@ -127,7 +127,7 @@ void CancelOfAnIdleSessionDoesNoHarm(const Subject& subject) {
   Relay relay(rig);
   for (int i = 0; i < 5; ++i) relay.session().Cancel();
   rig.Emit(1, "k");
-  storage::ReserveOrder order;
+  storage::ReserveRequest order;
   for (int i = 0; i < 3; ++i) {  // one call may still meet the cancel
     const auto batch = relay.TryReserve({});
     if (batch.ok() && batch->size() == 1) return;

@@ -125,8 +125,8 @@ void Rig::NeedDead() const {
 }
 
 void Rig::NeedListing() const {
-  if (store_->table().get_extension(OUTBOX_DEAD_V1) == nullptr)
-    throw Skipped("the plugin does not have " OUTBOX_DEAD_V1);
+  if (store_->table().get_extension(OUTBOX_ADMIN_V1) == nullptr)
+    throw Skipped("the plugin does not have " OUTBOX_ADMIN_V1);
 }
 
 void Rig::Emit(const std::vector<Note>& notes) {
@@ -180,7 +180,7 @@ void Rig::ExpectState(const std::string& event_id, std::int32_t state, std::uint
          event_id, names[its_state], its_attempts, names[state], attempts);
 }
 
-std::vector<Seen> Rig::List(const Inquiry& inquiry) {
+std::vector<Seen> Rig::List(const Query& query) {
   std::vector<Seen> all;
   const auto add = [&all](const Record& r) {
     const auto own = [](const Bytes& bytes) { return bytes ? Text(*bytes) : std::nullopt; };
@@ -206,7 +206,7 @@ std::vector<Seen> Rig::List(const Inquiry& inquiry) {
     seen.error = own(r.error);
     return true;
   };
-  Ok(session_->List(inquiry, add, Within(kTimeout)));
+  Ok(session_->List(query, add, Within(kTimeout)));
   return all;
 }
 
@@ -229,17 +229,17 @@ void Relay::ExpectToOwn() {
          "{} owns {} shards after its heartbeat, expected: the one", id_, lease_.owned.size());
 }
 
-void Relay::Return(bool leave) { Ok(session_->ReturnShards(id_, lease_.owned, leave, Within(kTimeout))); }
+void Relay::Return(bool deregister) { Ok(session_->ReleaseShards(id_, lease_.owned, deregister, Within(kTimeout))); }
 
 Result<storage::Batch> Relay::TryReserve(Ask ask) {
-  storage::ReserveOrder order;
+  storage::ReserveRequest order;
   order.max_events = ask.max_events;
   order.max_bytes = ask.max_bytes;
   order.reserve_duration = Millis(30'000);
   order.relay_id = id_;
-  order.sweep = ask.sweep;
+  order.mode = ask.mode;
   order.skip_retries = ask.skip_retries;
-  order.in_hand = [this](std::string_view row) { return in_hand_.contains(row); };
+  order.is_outstanding = [this](std::string_view row) { return outstanding_.contains(row); };
   return session_->ReserveNewEvents(order, Within(kTimeout, token_));
 }
 
@@ -247,7 +247,7 @@ std::vector<Row> Relay::Take(const storage::Batch& batch) {
   std::vector<Row> rows;
   for (std::size_t i = 0; i < batch.size(); ++i) {
     rows.push_back(Copy(batch[i], batch.token()));
-    in_hand_.insert(rows.back().row_id);
+    outstanding_.insert(rows.back().row_id);
   }
   return rows;
 }
@@ -258,20 +258,20 @@ std::vector<Row> Relay::Reserve(Ask ask, bool* more) {
   return Take(batch);
 }
 
-std::vector<Row> Relay::ReadAll(bool sweep) {
+std::vector<Row> Relay::ReadAll(bool rewind) {
   std::vector<Row> rows;
   bool more = true;
   for (int calls = 0; more; ++calls) {
     Expect(calls < 1000, "after {} reservations the plugin still says that there is more", calls);
     Ask ask;
-    if (sweep && calls == 0) ask.sweep = OUTBOX_REWIND;
+    if (rewind && calls == 0) ask.mode = OUTBOX_REWIND;
     for (Row& row : Reserve(ask, &more)) rows.push_back(std::move(row));
   }
   return rows;
 }
 
 std::vector<Row> Relay::RescanStep(std::uint32_t& reached, std::uint32_t max_events) {
-  const storage::Batch batch = Ok(TryReserve({.max_events = max_events, .sweep = OUTBOX_RESCAN}));
+  const storage::Batch batch = Ok(TryReserve({.max_events = max_events, .mode = OUTBOX_RESCAN}));
   reached = batch.rescan();
   return Take(batch);
 }
@@ -298,9 +298,9 @@ std::vector<Row> Relay::Await(std::size_t count) {
 }
 
 void Relay::ExpectNothing(const char* why) {
-  for (const bool sweep : {false, false, true, false}) {
-    const auto rows = ReadAll(sweep);
-    Expect(rows.empty(), "{}, but {} was returned{}", why, Numbers(rows), sweep ? " by a sweep" : "");
+  for (const bool rewind : {false, false, true, false}) {
+    const auto rows = ReadAll(rewind);
+    Expect(rows.empty(), "{}, but {} was returned{}", why, Numbers(rows), rewind ? " by a rewind" : "");
   }
 }
 
@@ -316,7 +316,7 @@ Status Relay::TryConfirm(const std::vector<Row>& rows) {
   Expect(!status.ok() || std::count(kept.begin(), kept.end(), 0) == static_cast<std::ptrdiff_t>(rows.size()),
          "a row is said to be still there, and nothing keeps it");
   if (status.ok())
-    for (const Row& row : rows) in_hand_.erase(row.row_id);
+    for (const Row& row : rows) outstanding_.erase(row.row_id);
   return status;
 }
 void Relay::Confirm(const std::vector<Row>& rows) { Ok(TryConfirm(rows)); }
@@ -332,7 +332,7 @@ Status Relay::TryFail(const std::vector<Row>& rows, std::int32_t disposition, Mi
                         outbox::Raw("the record is too large"), retry_after.count(), disposition, 0});
   const Status status = session_->ConfirmFailed(failures, FencedCall(rows));
   if (status.ok())
-    for (const Row& row : rows) in_hand_.erase(row.row_id);
+    for (const Row& row : rows) outstanding_.erase(row.row_id);
   return status;
 }
 void Relay::Fail(const std::vector<Row>& rows, std::int32_t disposition, Millis retry_after) {
@@ -342,7 +342,7 @@ void Relay::Fail(const std::vector<Row>& rows, std::int32_t disposition, Millis 
 Status Relay::TryRelease(const std::vector<Row>& rows) {
   const Status status = session_->Release(Ids(rows), FencedCall(rows));
   if (status.ok())
-    for (const Row& row : rows) in_hand_.erase(row.row_id);
+    for (const Row& row : rows) outstanding_.erase(row.row_id);
   return status;
 }
 

@@ -62,7 +62,7 @@ class Rig {
   // Skips the case unless the plugin promises that.
   void Need(std::uint64_t capability) const;
   void NeedLeases() const;
-  void NeedListing() const;  // outbox.dead/1
+  void NeedListing() const;  // outbox.admin/1
   void NeedDead() const;     // and dead letters
 
   // In one transaction of its own.
@@ -74,8 +74,8 @@ class Rig {
   void MakeRetriesDue();
   void ExpectState(const std::string& event_id, std::int32_t state, std::uint32_t attempts);
 
-  // One page of outbox.dead/1.
-  [[nodiscard]] std::vector<Seen> List(const Inquiry& inquiry);
+  // One page of outbox.admin/1.
+  [[nodiscard]] std::vector<Seen> List(const Query& query);
   [[nodiscard]] std::vector<Seen> ListDead() { return List({.from = OUTBOX_FROM_DEAD, .max = 1000, .contents = true}); }
   template <class Rows>
   std::uint64_t Apply(storage::Change change, const Rows& rows) {
@@ -107,12 +107,12 @@ class Relay {
 
   Lease Heartbeat(Millis lease = Millis(30'000));
   void ExpectToOwn();  // after a heartbeat
-  void Return(bool leave);
+  void Return(bool deregister);
 
   struct Ask {
     std::uint32_t max_events = 1000;
     std::uint64_t max_bytes = std::uint64_t{64} << 20;
-    std::uint32_t sweep = OUTBOX_READ_ON;
+    std::uint32_t mode = OUTBOX_READ_ON;
     bool skip_retries = false;
   };
   // One call; the rows are in hand from now on.
@@ -120,7 +120,7 @@ class Relay {
   [[nodiscard]] Result<storage::Batch> TryReserve(Ask ask);
   std::vector<Row> Take(const storage::Batch& batch);
   // As often as the plugin says that there is more.
-  std::vector<Row> ReadAll(bool sweep = false);
+  std::vector<Row> ReadAll(bool rewind = false);
   // One step. `reached`: an OUTBOX_RESCAN_... value.
   std::vector<Row> RescanStep(std::uint32_t& reached, std::uint32_t max_events = 1000);
   // A whole pass; expects that it ends.
@@ -138,13 +138,13 @@ class Relay {
   void Fail(const std::vector<Row>& rows, std::int32_t disposition = OUTBOX_RETRY,
             Millis retry_after = std::chrono::hours(1));
   [[nodiscard]] Status TryRelease(const std::vector<Row>& rows);
-  void Forget() { in_hand_.clear(); }
-  void Forget(const Row& row) { in_hand_.erase(row.row_id); }
+  void Forget() { outstanding_.clear(); }
+  void Forget(const Row& row) { outstanding_.erase(row.row_id); }
   void Reconnect();
 
   [[nodiscard]] storage::Session& session() { return *session_; }
   [[nodiscard]] std::uint64_t token() const { return token_; }
-  [[nodiscard]] std::size_t in_hand() const { return in_hand_.size(); }
+  [[nodiscard]] std::size_t outstanding() const { return outstanding_.size(); }
 
  private:
   [[nodiscard]] Call FencedCall(const std::vector<Row>& rows) const;
@@ -154,7 +154,7 @@ class Relay {
   std::unique_ptr<storage::Session> session_;
   Lease lease_;
   std::uint64_t token_ = 0;
-  std::set<std::string, std::less<>> in_hand_;
+  std::set<std::string, std::less<>> outstanding_;
 };
 
 }  // namespace outbox::contract

@@ -222,7 +222,7 @@ class TopicsTest(CommandTest):
         for _ in range(2):  # looking makes nothing
             ended = outbox_relay("check", "-c", file, "--topic", topic)
             self.assertEqual(ended.returncode, 1, ended.stdout + ended.stderr)
-            self.assertRegex(ended.stdout, rf"error +topic {topic} does not exist.*\n +mend: outbox-relay check .* "
+            self.assertRegex(ended.stdout, rf"error +topic {topic} does not exist.*\n +fix: outbox-relay check .* "
                                            rf"--topic {topic} --create-topics\n")
         ended = outbox_relay("check", "-c", file, "--topic", topic, "--create-topics")
         self.assertEqual(ended.returncode, 0, ended.stdout + ended.stderr)

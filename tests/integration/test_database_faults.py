@@ -250,7 +250,7 @@ class DatabaseFaults:
         scene.application.resume()
         scene.finish(outages=0)
 
-    # Who may connect. A person has to mend these, so the relay ends; one that had worked already waits.
+    # Who may connect. A person has to fix these, so the relay ends; one that had worked already waits.
 
     def refused(self, scene, options, why):
         relay = scene.relay_with(options).start()

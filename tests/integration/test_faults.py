@@ -230,7 +230,7 @@ class EventTest(FaultTest):
 
 
 class SchemaTest(FaultTest):
-    """Tables that are not as they should be end `run` and `check` with 78 and the SQL or grant that mends it."""
+    """Tables that are not as they should be end `run` and `check` with 78 and the SQL or grant that fixes it."""
 
     def refused(self, relay, *patterns):
         for command in ("check", "run"):
@@ -265,13 +265,13 @@ class SchemaTest(FaultTest):
         relay = self.relay("postgres", {"connection": server.dsn(name)}, "", kafka=None, type="stdout")
         self.refused(relay, "outbox-relay migrate")
         self.migrate(relay)
-        for spoil, mend, pattern in [
+        for spoil, fix, pattern in [
                 ("alter table outbox_event rename headers to h", "alter table outbox_event rename h to headers", "headers"),
                 ("update outbox_meta set version = 99", "update outbox_meta set version = 2", "99"),
                 ("alter sequence outbox_event_id_seq cycle", "alter sequence outbox_event_id_seq no cycle", "(?i)no cycle")]:
             server.psql(spoil, name)
             self.refused(relay, pattern)
-            server.psql(mend, name)
+            server.psql(fix, name)
         server.psql("alter sequence outbox_event_id_seq cache 50", name)
         warned = relay.command("check")
         self.assertEqual(warned.returncode, 0, warned.stdout + warned.stderr)

@@ -97,24 +97,24 @@ class MovingTest(HttpTest):
 
         metrics = self.metrics(relay)
         self.assertEqual(sum(kafka.end_offsets(topic).values()), 500)
-        for name, value in {"events_published_total": 500, "publish_latency_seconds_count": 500, "ready": 1, "healthy": 1,
-                            "retrying_events": 0, "dead_events": 0, "shards_held": 1, "shards_owned": 1, "live_relays": 1,
+        for name, value in {"events_acknowledged_total": 500, "event_latency_seconds_count": 500, "ready": 1, "healthy": 1,
+                            "retrying_events": 0, "dead_events": 0, "active_shards": 1, "shards_owned": 1, "live_relays": 1,
                             "duplicates_possible_total": 0, "producer_resets_total": 0, "leases_lost_total": 0,
                             "stuck_calls": 0}.items():
             self.assertEqual(metrics.get(f"outbox_relay_{name}"), value, name)
         self.assertEqual(metrics.get("outbox_relay_events_failed_total", reason="bad_topic", next="block"), 1)
-        self.assertEqual(metrics.get("outbox_relay_state", state="working"), 1)
+        self.assertEqual(metrics.get("outbox_relay_state", state="active"), 1)
         self.assertEqual(metrics.sum("outbox_relay_state"), 1)
         self.assertEqual(metrics.sum("outbox_relay_peer_up"), 2)
         self.assertIsNone(metrics.get("outbox_relay_oldest_event_age_seconds"), "what is left is blocked, or queued behind that")
-        self.assertLess(metrics.get("outbox_relay_publish_latency_seconds_sum") / 500, 30)
+        self.assertLess(metrics.get("outbox_relay_event_latency_seconds_sum") / 500, 30)
         version = outbox_relay("version").stdout.split()
         self.assertEqual(metrics.get("outbox_relay_build_info", version=version[1], commit=version[3].rstrip(")")), 1)
 
         live = json.loads(self.ask(relay, "/status")[1])
         told = json.loads(self.command(relay, "status", "--json"))
         mine = live.pop("relay")
-        self.assertEqual((mine["state"], mine["published"], mine["failed"]), ("working", 500, 1))
+        self.assertEqual((mine["state"], mine["acknowledged"], mine["failed"]), ("active", 500, 1))
         for status in (live, told):
             self.assertIsNone(status.pop("oldest_age_ms"), "what is left is blocked, or queued behind that")
             self.assertGreater(status["shards"][0].pop("expires_in_ms"), 0)
@@ -134,7 +134,7 @@ class MovingTest(HttpTest):
         self.wait_for_metric(second, 1, "outbox_relay_live_relays")
         metrics = self.metrics(second)
         self.assertEqual(metrics.get("outbox_relay_state", state="standby"), 1)
-        self.assertEqual((metrics.get("outbox_relay_shards_held"), metrics.get("outbox_relay_shards_owned")), (0, 1))
+        self.assertEqual((metrics.get("outbox_relay_active_shards"), metrics.get("outbox_relay_shards_owned")), (0, 1))
         self.assertEqual(first.stop(), 0)
         self.wait_for(second, "/readyz", 200)
 
@@ -197,7 +197,7 @@ class OutageTest(HttpTest):
         self.wait_for_metric(relay, None, "outbox_relay_backlog_events")
         self.wait_for_metric(relay, None, "outbox_relay_oldest_event_age_seconds")
         self.wait_for_metric(relay, None, "outbox_relay_dead_events")  # the last look is old by then
-        self.assertGreater(self.metrics(relay).get("outbox_relay_backlog_look_age_seconds"), 0.5)
+        self.assertGreater(self.metrics(relay).get("outbox_relay_backlog_read_age_seconds"), 0.5)
         self.assertEqual(json.loads(self.ask(relay, "/status")[1])["state"], "unknown")
         server.start()
         self.wait_for(relay, "/readyz", 200)

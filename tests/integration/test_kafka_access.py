@@ -99,8 +99,8 @@ class AccessTest(FaultTest):
         checked = relay.command("check", "--topic", self.topic)
         self.assertEqual(checked.returncode, 1, checked.stdout)
         self.assertRegex(checked.stdout, "(?m)^error +the relay's user lacks permission to produce: .*\n"
-                                         " +mend: grant it IdempotentWrite on the cluster")
-        self.assertRegex(checked.stdout, f"error +topic {self.topic} does not exist, .*\n +mend: .*--create-topics\n"
+                                         " +fix: grant it IdempotentWrite on the cluster")
+        self.assertRegex(checked.stdout, f"error +topic {self.topic} does not exist, .*\n +fix: .*--create-topics\n"
                                          " +or, if it exists: grant the relay's user Describe and Write on the topic")
         self.emit(relay, lines(self.topic, 10))
         proxy = self.proxies["password"]

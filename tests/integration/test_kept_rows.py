@@ -71,7 +71,7 @@ class KeptRowsTest(unittest.TestCase):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.http}/metrics", timeout=10) as answer:
             return parse_metrics(answer.read().decode()).get(name)
 
-    def published(self):
+    def acknowledged(self):
         return len(read_topic(self.bootstrap, self.topic))
 
     def wait_for(self, relay, rows, undeletable, timeout=120):
@@ -103,7 +103,7 @@ class KeptRowsTest(unittest.TestCase):
         relay.start()
         self.insert(f"values ('{self.topic}', 'k{kept}', 'T', 'last')")
         self.wait_for(relay, 1, 1)
-        self.assertEqual(self.published(), count + 2, "each once")
+        self.assertEqual(self.acknowledged(), count + 2, "each once")
         return event["event_id"]
 
     def test_postgres_foreign_key_on_one_of_30000_b101(self):
@@ -159,7 +159,7 @@ class KeptRowsTest(unittest.TestCase):
             self.wait_for(relay, 1, 1)
             link.rollback()
         self.wait_for(relay, 0, 0)  # by itself
-        self.assertEqual(self.published(), 3001, "each once")
+        self.assertEqual(self.acknowledged(), 3001, "each once")
         self.assertEqual(relay.stop(), 0)
 
     def test_postgres_row_locked_by_others_b31_b101(self):
@@ -198,7 +198,7 @@ class KeptRowsTest(unittest.TestCase):
         relay.start()
         # What came back is met when the relay reads from the oldest row, as after a pause beyond its lease.
         for times in (1, 2):
-            wait_until(lambda: self.published() == 2 * times, 30, "the rows are sent once more")
+            wait_until(lambda: self.acknowledged() == 2 * times, 30, "the rows are sent once more")
             wait_until(lambda: self.metric("outbox_relay_events_confirmed_total") == 2 * times, 30, "and removed")
             relay.send(signal.SIGSTOP)
             wait_until(lambda: self.status(relay)["shards_owned"] == 0, 30, "the lease has ended")
@@ -208,7 +208,7 @@ class KeptRowsTest(unittest.TestCase):
         self.assertRegex(self.ready()[1], rf"(?m)^undeletable: .* the last one was event [0-9a-f-]+ for topic '{self.topic}' "
                                           r"\(row [12]\): its row was removed after the delivery and came back")
         event = json.loads(relay.command("dead", "list", "--undeletable", "--json").stdout.splitlines()[0])
-        self.assertEqual((event["reason"], event["next_try_at"]), ("came_back", None))
+        self.assertEqual((event["reason"], event["next_try_at"]), ("returned", None))
         shown = relay.command("dead", "show", event["event_id"]).stdout
         self.assertRegex(shown, "(?m)^next try +none by itself; `outbox-relay unblock` retries the removal$")
         said = relay.command("explain", event["event_id"]).stdout
@@ -238,7 +238,7 @@ class KeptRowsTest(unittest.TestCase):
         # One that goes.
         self.insert(f"values ('{self.topic}', 'good', 'T', 'p')")
         wait_until(lambda: self.ready()[0] == 200, 30, "a row is removed")
-        self.assertEqual(self.published(), 21)
+        self.assertEqual(self.acknowledged(), 21)
         self.run_sql("drop trigger keep on outbox_event")
         self.wait_for(relay, 0, 0)
 
@@ -290,14 +290,14 @@ class KeptRowsTest(unittest.TestCase):
         self.wait_for(relay, 0, 0)
         self.run_sql("insert into outbox_event overriding system value select * from backup")
         self.wait_for(relay, 0, 0)
-        self.assertEqual(self.published(), 1000)
+        self.assertEqual(self.acknowledged(), 1000)
         self.assertEqual(self.ready()[0], 200)
         self.assertEqual(self.numbers("select count(*) from outbox_retry"), [0])
         # Other events under the same ids.
         self.run_sql("insert into outbox_event (id, topic, aggregate_id, event_type, payload) overriding system value"
                      " select id, topic, aggregate_id, event_type, 'other' from backup")
         self.wait_for(relay, 0, 0)
-        self.assertEqual(self.published(), 1500)
+        self.assertEqual(self.acknowledged(), 1500)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ class Operator(test_end_to_end.EndToEnd):
     """The database's class of the whole way stays as it is; what its tests do is not done again."""
 
     test_everything_arrives_in_order_b1_b38_b82 = None
-    waits_for_a_sweep = False  # which comes once a minute
+    waits_for_a_rescan = False  # which comes once a minute
 
     def prepare_database(self):
         self.topic = self.topics[0]
@@ -111,7 +111,7 @@ class Operator(test_end_to_end.EndToEnd):
         self.assertIn(f"no event {nothing} is dead", self.do("dead", "show", nothing, code=1))
         self.assertEqual(self.explain(first)["why"], "dead")
 
-        # By its id, mended first: the same event id, delivered by the relay that runs.
+        # By its id, fixed first: the same event id, delivered by the relay that runs.
         self.sql(f"update outbox_dead set topic = '{self.topic}'")
         self.assertEqual(self.do("dead", "requeue", first), "1 dead event requeued\n")
         self.wait_for_delivery(first)
@@ -158,9 +158,9 @@ class Operator(test_end_to_end.EndToEnd):
         self.assertRegex(self.do("status"), r"(?m)^state +blocked \(a relay is at work, and events that were given up wait")
         self.assertIn("blocked counts the events that were given up", self.do("status", "--help"))
         seen = self.explain(head)
-        self.assertEqual((seen["why"], seen["waiting_behind"], seen["reason"]), ("blocked", 1, "bad_topic"))
+        self.assertEqual((seen["why"], seen["queued_behind"], seen["reason"]), ("blocked", 1, "bad_topic"))
         seen = self.explain(tail)
-        self.assertEqual((seen["state"], seen["why"], seen["behind"]["event_id"]), ("waiting", "behind_failed", head))
+        self.assertEqual((seen["state"], seen["why"], seen["head"]["event_id"]), ("waiting", "queued_behind", head))
         self.assertIn(f"it stands behind event {head} of its key, which is blocked", self.do("explain", tail))
         seen = self.explain("--key", "k-1")
         self.assertEqual([event["event_id"] for event in seen["events"]], [head, tail])
@@ -168,7 +168,7 @@ class Operator(test_end_to_end.EndToEnd):
         self.assertIn("2 in the outbox, the oldest first", self.do("explain", "--key", "k-1"))
         self.assertIn("no event of key", self.do("explain", "--key", "k"))
 
-        # Not mended: it blocks again, and no other event has passed it.
+        # Not fixed: it blocks again, and no other event has passed it.
         before = seen["explanation"]["last_failed_at"]
         self.assertEqual(self.do("unblock", head), "1 event is tried again now\n")
         wait_until(lambda: self.explain(head)["last_failed_at"] > before, 10, "it is tried again")
@@ -191,7 +191,7 @@ class Operator(test_end_to_end.EndToEnd):
         tail = self.emit("k-2", topic=self.topic)
         self.assertIn("--break-order", self.do("dead", "discard", "--blocked", "--all", "--count", 1, code=2))
         self.assertEqual(self.do("dead", "discard", head, "--break-order"), "1 event discarded\n")
-        if not self.waits_for_a_sweep:
+        if not self.waits_for_a_rescan:
             self.assertEqual(relay.stop(), 0)
             relay.start()
         self.wait_for_delivery(tail, timeout=90)
@@ -333,7 +333,7 @@ class Operator(test_end_to_end.EndToEnd):
 
 
 class SqliteOperatorTest(Operator, test_end_to_end.SqliteTest):
-    waits_for_a_sweep = True
+    waits_for_a_rescan = True
     extremes = ("9223372036854775807", "-9223372036854775808", "1e308", "9e999", "-9e999", "''", "'infinity'", "x'00ff'",
                 "'0000-01-01T00:00:00Z'", "'9999-12-31T23:59:59.999Z'", "0")
 

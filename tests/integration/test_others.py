@@ -130,8 +130,8 @@ def parse(output):
         match = re.match(r"(ok|note|warn|error) +(.*)", line)
         if match:
             found.append([match[1], match[2], ""])
-        elif line.startswith("       mend: "):
-            found[-1][2] = line.removeprefix("       mend: ")
+        elif line.startswith("       fix: "):
+            found[-1][2] = line.removeprefix("       fix: ")
         elif found:
             found[-1][2] += "\n" + line.strip()
     return [tuple(one) for one in found]

@@ -48,7 +48,7 @@ class SuspectTest(FaultTest):
             wait_until(settled, 120, "the event is parked")
             print(f"  {ends} relays ended")
             self.assertTrue(4 <= ends <= MOST, ends)
-            relay.wait_for_log("ends_relays")
+            relay.wait_for_log("poison_event")
             self.wait_for_backlog(relay, 2)  # it, and the one behind it
             self.assertEqual(set(self.payloads(broker.bootstrap, TOPIC)),
                              {str(i) for i in range(COUNT)} - {str(KILLER), str(KILLER + 1)})

@@ -66,7 +66,7 @@ class TopicsTest(unittest.TestCase):
         (reason, text), = self.sql("select reason, error from outbox_retry")
         self.assertEqual(reason, "too_large")
         self.assertIn("takes 3000", text)
-        # The operator mends it, and it goes out by itself, long before all topics are looked at again.
+        # The operator fixes it, and it goes out by itself, long before all topics are looked at again.
         with self.kafka.admin() as admin:
             admin.alter_topic(self.topic, {"max.message.bytes": 100000})
         self.wait_for(3)

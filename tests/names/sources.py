@@ -56,7 +56,7 @@ def metrics():
 
 
 def reasons():
-    text = read("core/kafka/*.cpp", "core/publish/*.cpp", "core/engine/*.cpp")
+    text = read("core/kafka/*.cpp", "core/publisher/*.cpp", "core/runtime/*.cpp")
     yield from re.findall(r'(?:return |refuse\(|Refusal)\{"(\w+)",', text)
     yield from re.findall(r'Known\{\w+, *"(\w+)"', text)
     yield from re.findall(r'\bk(?:Unknown|Forbidden|Bad)\w+ = "(\w+)"', text)

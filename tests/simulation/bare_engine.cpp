@@ -32,7 +32,7 @@ double DriveBareEngine(std::uint64_t events) {
       if (c.what == Do::kReserve) read = true;
       if (c.what == Do::kConfirm) wrote = true;
       if (c.what != Do::kPublish) return;
-      for (const engine::EventIndex e : what) reports.push_back({e, c.epoch, publisher::Outcome::kStored});
+      for (const engine::EventIndex e : what) reports.push_back({e, c.epoch, publisher::Outcome::kAcknowledged});
     });
   }
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();

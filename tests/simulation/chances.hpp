@@ -51,7 +51,7 @@ enum class Chance : std::uint8_t {
   kBrokerOutage,
   kRequeue,
   kUnblock,
-  kMend,
+  kFix,
   kRefusedConfirm,  // an event whose row the database refuses to remove
   kIgnoredConfirm,  // or does not remove, and says nothing
   kLetGo,           // from now on it does

@@ -9,11 +9,11 @@ struct EngineProbe {
   using Mode = Engine::Mode;
   using State = Engine::State;
   using Why = Engine::Hold::Why;
-  using Phase = Tenure::Phase;
+  using Phase = ShardLease::Phase;
   using Mark = Engine::Mark;
   static constexpr int kNoHold = -1;
 
-  static simulation::Coverage::Look Take(const Engine& e, const Tenure& t) {
+  static simulation::Coverage::Look Take(const Engine& e, const ShardLease& t) {
     simulation::Coverage::Look look{
         static_cast<int>(e.mode_), static_cast<int>(t.phase_), static_cast<int>(e.mark_), {}, {}};
     look.events.reserve(e.events_.size());
@@ -25,7 +25,7 @@ struct EngineProbe {
     static const char* const modes[] = {"standby", "active", "retiring", "lost"};
     static const char* const states[] = {"free",  "queued",  "sent",      "tried",  "unknown",
                                          "acked", "failing", "releasing", "settled"};
-    static const char* const whys[] = {"none", "retried", "failing", "barrier", "sweep"};
+    static const char* const whys[] = {"none", "retried", "failing", "barrier", "rewind"};
     static const char* const phases[] = {"standby", "holding", "winding up", "handing over", "stopping", "stopped"};
     static const char* const marks[] = {"none", "wanted", "writing", "set", "clearing"};
     switch (part) {
@@ -50,7 +50,7 @@ namespace outbox::simulation {
 
 using engine::EngineProbe;
 
-Coverage::Look Coverage::Take(const engine::Engine& engine, const engine::Tenure& tenure) {
+Coverage::Look Coverage::Take(const engine::Engine& engine, const engine::ShardLease& tenure) {
   return EngineProbe::Take(engine, tenure);
 }
 
@@ -71,7 +71,7 @@ void Coverage::Compare(const Look& before, const Look& after) {
 }
 
 // Read from the code, not from what was seen. Left out are three that one run in ten thousand goes (a key that waits for
-// its sweep fails again, a relay is stopped while it winds up a lost lease, a lease is lost while an event is being
+// its rewind fails again, a relay is stopped while it winds up a lost lease, a lease is lost while an event is being
 // marked), and the events that a storage wants released: the model marks no rows.
 const std::vector<Coverage::Way>& Coverage::Known() {
   using Mode = EngineProbe::Mode;
@@ -119,13 +119,13 @@ const std::vector<Coverage::Way>& Coverage::Known() {
       begun(Why::kFailing),
       begun(Why::kRetried),
       hold(Why::kRetried, Why::kFailing),
-      hold(Why::kRetried, Why::kSweep),
+      hold(Why::kRetried, Why::kRescan),
       hold(Why::kFailing, Why::kBarrier),
-      hold(Why::kFailing, Why::kSweep),
-      hold(Why::kBarrier, Why::kSweep),
+      hold(Why::kFailing, Why::kRescan),
+      hold(Why::kBarrier, Why::kRescan),
       lifted(Why::kFailing),
       lifted(Why::kBarrier),
-      lifted(Why::kSweep),
+      lifted(Why::kRescan),
       tenure(Phase::kStandby, Phase::kHolding),
       tenure(Phase::kStandby, Phase::kStopping),
       tenure(Phase::kHolding, Phase::kWindingUp),

@@ -24,7 +24,7 @@ class Coverage {
     std::vector<int> events;
     std::map<std::uint64_t, int> holds;
   };
-  static Look Take(const engine::Engine& engine, const engine::Tenure& tenure);
+  static Look Take(const engine::Engine& engine, const engine::ShardLease& tenure);
   void Compare(const Look& before, const Look& after);
 
   // One line for each way, with how often it was gone.

@@ -58,7 +58,7 @@ void Ledger::CheckOrder(EventNumber e) {
 
 void Ledger::CheckFlow(EventNumber e) {
   const auto is_poison = [this](EventNumber other) {
-    return fates_[other].poison != Poison::kNone || fates_[other].mended;
+    return fates_[other].poison != Poison::kNone || fates_[other].fixed;
   };
   const Fate& fate = fates_[e];
   if (fate.requeued || is_poison(e)) return;

@@ -59,7 +59,7 @@ struct Fate {
   RowId id;  // of its present row
   Time committed_at = 0;
   std::uint32_t commit = 0;  // number of the transaction that made the row visible, 0 = not committed
-  bool rolled_back = false, dead = false, requeued = false, mended = false;
+  bool rolled_back = false, dead = false, requeued = false, fixed = false;
   bool acked = false;  // a report with an offset was made
   std::uint32_t stored = 0;
   Time first_sent = kForever;

@@ -140,7 +140,7 @@ void ModelProducer::Answer(const Handle& p, publisher::Lane at) {
   const std::shared_ptr<Request> request = lane.flying.front();
   const bool has_state = run_.world.now() - lane.known < kBrokerForgets;
   const bool others = lane.flying.size() > 1;
-  const Outcome implied = s.mutant == Mutant::kConfirmOnImplied ? Outcome::kStored : Outcome::kUnknown;
+  const Outcome implied = s.mutant == Mutant::kConfirmOnImplied ? Outcome::kAcknowledged : Outcome::kUnknown;
   request->settled = true;
   if (Refuses(*request)) {
     run_.history.Say("broker refuses a request with {} in lane {}", run_.ledger.Name(request->records[0].row.event),
@@ -186,7 +186,7 @@ void ModelProducer::Answer(const Handle& p, publisher::Lane at) {
   Store(*request, at, true);
   lane.known = run_.world.now();
   lane.flying.pop_front();
-  Report(p->epoch, request->records, Outcome::kStored);
+  Report(p->epoch, request->records, Outcome::kAcknowledged);
   if (p->dead) return;
   if (!lane.flying.empty())
     Await(p, at);
@@ -237,7 +237,7 @@ void ModelProducer::AnswerTrial(Trials& trials, publisher::Lane lane, Request& r
     if (run_.world.Coin()) return Report(trials.epoch, request.records, Outcome::kUnknown);
   }
   Store(request, lane, true);
-  Report(trials.epoch, request.records, Outcome::kStored);
+  Report(trials.epoch, request.records, Outcome::kAcknowledged);
 }
 
 void ModelProducer::Store(const Request& request, publisher::Lane lane, bool acked) {

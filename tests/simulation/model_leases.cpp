@@ -17,7 +17,7 @@ Lease ModelLeases::Own(RelayId relay) const {
   lease.shards_total = static_cast<std::uint32_t>(shards_.size());
   for (std::uint32_t i = 0; i < shards_.size(); ++i) {
     if (shards_[i].owner != relay) continue;
-    lease.owned.push_back({i, shards_[i].leaving ? OUTBOX_SHARD_GIVE_BACK : OUTBOX_SHARD_OWNED, shards_[i].token});
+    lease.owned.push_back({i, shards_[i].leaving ? OUTBOX_SHARD_RELEASE : OUTBOX_SHARD_OWNED, shards_[i].token});
   }
   return lease;
 }
@@ -103,12 +103,12 @@ Lease ModelLeases::Heartbeat(RelayId relay, Time lease, Time now) {
   return Turn(relay, lease, now);
 }
 
-void ModelLeases::Return(RelayId relay, std::span<const outbox_owned_shard> shards, bool leave) {
+void ModelLeases::Return(RelayId relay, std::span<const outbox_owned_shard> shards, bool deregister) {
   for (const outbox_owned_shard& one : shards) {
     Shard& shard = shards_[one.shard];
     if (shard.owner == relay && shard.token == one.token) shard.owner.reset();
   }
-  if (leave) relays_.erase(relay);
+  if (deregister) relays_.erase(relay);
 }
 
 std::uint32_t ModelLeases::Mark(std::uint32_t shard, std::optional<std::uint64_t> row) {

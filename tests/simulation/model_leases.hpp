@@ -34,11 +34,11 @@ class ModelLeases {
   // All of it at one moment.
   [[nodiscard]] Lease Heartbeat(RelayId relay, Time lease, Time now);
 
-  // outbox.suspect/1, of who Holds
+  // outbox.poison/1, of who Holds
   [[nodiscard]] bool WasLost(std::uint32_t shard) const { return shards_[shard].lost; }
   std::uint32_t Mark(std::uint32_t shard, std::optional<std::uint64_t> row);
 
-  void Return(RelayId relay, std::span<const outbox_owned_shard> shards, bool leave);
+  void Return(RelayId relay, std::span<const outbox_owned_shard> shards, bool deregister);
   // What a read and a fenced write ask.
   [[nodiscard]] bool Holds(std::uint32_t shard, std::uint64_t token) const {
     return shards_[shard].owner && shards_[shard].token == token;

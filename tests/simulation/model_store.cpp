@@ -39,7 +39,7 @@ Snapshot ModelStore::Look(std::uint32_t shard, Position& position) const {
   seen.commit = commits_;
   seen.at = world_.now();
   bool late_ones = mutant_ != Mutant::kIdCursorOnly, fresh_ones = true;
-  if (mutant_ == Mutant::kSeparateSweep && position.cursor > 0) {
+  if (mutant_ == Mutant::kSeparateRescan && position.cursor > 0) {
     late_ones = ++position.reads % 4 == 0;
     fresh_ones = !late_ones;
     if (fresh_ones) seen.commit = position.commit;
@@ -92,10 +92,10 @@ Snapshot ModelStore::LookBelow(std::uint32_t shard, const Position& position, Re
   return seen;
 }
 
-std::vector<Found> ModelStore::Choose(Snapshot snapshot, Position& position, std::uint32_t limit, const InHand& in_hand,
-                                      bool& more) const {
+std::vector<Found> ModelStore::Choose(Snapshot snapshot, Position& position, std::uint32_t limit,
+                                      const OutstandingRows& outstanding, bool& more) const {
   for (auto* rows : {&snapshot.late, &snapshot.due, &snapshot.fresh})
-    std::erase_if(*rows, [&](const Found& found) { return in_hand(found.row.id); });
+    std::erase_if(*rows, [&](const Found& found) { return outstanding(found.row.id); });
   std::vector<Found> chosen;
   const auto take = [&](const std::vector<Found>& rows, std::size_t most) {
     const std::size_t n = std::min({rows.size(), most, limit - chosen.size()});
@@ -123,10 +123,10 @@ std::vector<Found> ModelStore::Choose(Snapshot snapshot, Position& position, std
 }
 
 std::uint32_t ModelStore::ChooseBelow(Snapshot snapshot, const Position& position, Rescan& rescan, std::uint32_t limit,
-                                      const InHand& in_hand, std::vector<Found>& chosen) {
+                                      const OutstandingRows& outstanding, std::vector<Found>& chosen) {
   for (auto* rows : {&snapshot.late, &snapshot.fresh}) {
     for (const Found& found : *rows) {
-      if (in_hand(found.row.id)) continue;
+      if (outstanding(found.row.id)) continue;
       if (chosen.size() == limit) {
         if (rows == &snapshot.late) return OUTBOX_RESCAN_GOES_ON;
         rescan.cursor = found.row.id - 1;

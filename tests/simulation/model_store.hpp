@@ -20,7 +20,7 @@ struct Position {
   std::uint64_t token = 0;
   RowId cursor = 0;
   std::uint32_t commit = 0;
-  std::uint32_t reads = 0;     // of the mutant with a sweep of its own
+  std::uint32_t reads = 0;     // of the mutant with a rewind of its own
   bool retry_is_next = false;  // of a batch of one
 };
 
@@ -72,12 +72,12 @@ class ModelStore {
   [[nodiscard]] Snapshot Look(std::uint32_t shard, Position& position) const;
   [[nodiscard]] Snapshot LookBelow(std::uint32_t shard, const Position& position, Rescan& rescan) const;
   // Of what was seen, at most `limit` that are not in hand; moves the position.
-  using InHand = std::function<bool(RowId)>;
+  using OutstandingRows = std::function<bool(RowId)>;
   [[nodiscard]] std::vector<Found> Choose(Snapshot snapshot, Position& position, std::uint32_t limit,
-                                          const InHand& in_hand, bool& more) const;
+                                          const OutstandingRows& outstanding, bool& more) const;
   // Likewise for a rescan. Returns OUTBOX_RESCAN_....
   [[nodiscard]] static std::uint32_t ChooseBelow(Snapshot snapshot, const Position& position, Rescan& rescan,
-                                                 std::uint32_t limit, const InHand& in_hand,
+                                                 std::uint32_t limit, const OutstandingRows& outstanding,
                                                  std::vector<Found>& chosen);
   // New rows of the shard whose keys nothing holds up, and which a read that saw `snapshot` could have brought.
   [[nodiscard]] std::vector<EventNumber> Readable(std::uint32_t shard, const Snapshot& snapshot) const;

@@ -24,7 +24,7 @@ engine::Settings MakeSettings(const Scenario& s, std::uint64_t seed) {
   settings.poll_interval = kPoll;
   settings.delivery_timeout = kDeliveryTimeout;
   settings.lease_margin = kLease / 5;
-  settings.sweep_interval = kForever;  // a safety net would hide what must not be needed
+  settings.rescan_interval = kForever;  // a safety net would hide what must not be needed
   settings.lane_idle = s.mutant == Mutant::kNoFirstFlight ? 3 * kForever : kLaneIdle;
   settings.removal_interval = kSecond;
   settings.min_backoff = s.backoff_us;
@@ -74,31 +74,31 @@ ShardProcess::ShardProcess(Process& process, std::uint32_t shard, Position start
 
 void ShardProcess::Held(std::uint64_t token, Time until, bool careful) {
   Turn([this, token, until, careful] {
-    tenure_.Held(token, until, careful);
+    shard_lease_.Held(token, until, careful);
     first_step_ = first_step_ || careful;
   });
 }
 
 void ShardProcess::Lost() {
-  Turn([this] { tenure_.Lost(); });
+  Turn([this] { shard_lease_.Lost(); });
 }
 
 void ShardProcess::HandOver(std::uint64_t token, Time until) {
   Turn([this, token, until] {
-    if (tenure_.HandOver(token, until)) wound_up_(shard_, token, false);
+    if (shard_lease_.HandOver(token, until)) wound_up_(shard_, token, false);
   });
 }
 
 void ShardProcess::Stop(Time deadline) {
-  Turn([this, deadline] { tenure_.Stop(deadline); });
+  Turn([this, deadline] { shard_lease_.Stop(deadline); });
 }
 
 template <class F>
 void ShardProcess::Watched(F step) {
   if (parts_.coverage == nullptr) return step();
-  const Coverage::Look before = Coverage::Take(engine_, tenure_);
+  const Coverage::Look before = Coverage::Take(engine_, shard_lease_);
   step();
-  parts_.coverage->Compare(before, Coverage::Take(engine_, tenure_));
+  parts_.coverage->Compare(before, Coverage::Take(engine_, shard_lease_));
 }
 
 template <class F>
@@ -116,7 +116,7 @@ void ShardProcess::Turn(F input) {
       first_step_ = false;
       first_step_over_(shard_);
     }
-    if (tenure_.Waits(process_.Local())) parts_.world.After(0, [this] { Resume(); });
+    if (shard_lease_.Waits(process_.Local())) parts_.world.After(0, [this] { Resume(); });
     const Time next = engine_.NextDeadline();
     if (next >= kForever) return;
     const Time at = std::max(process_.WorldAt(next), parts_.world.now() + 1);
@@ -131,7 +131,7 @@ void ShardProcess::Wake() {
 }
 
 void ShardProcess::Resume() {
-  Turn([this] { tenure_.Resume(); });
+  Turn([this] { shard_lease_.Resume(); });
 }
 
 void ShardProcess::Execute(const Command& c, std::span<const EventIndex> events,
@@ -139,7 +139,7 @@ void ShardProcess::Execute(const Command& c, std::span<const EventIndex> events,
   if (process_.dead) return;
   switch (c.what) {
     case Do::kReserve:
-      Reserve(c.sweep, c.rows, c.skip_retries);
+      Reserve(c.mode, c.rows, c.skip_retries);
       break;
     case Do::kPublish:
       Publish(events, c.epoch);
@@ -202,7 +202,7 @@ void ShardProcess::Execute(const Command& c, std::span<const EventIndex> events,
         const RowId id = failed == failed_.end() ? Held(e).row.id : failed->second.id;
         if (failed != failed_.end()) failed_.erase(failed);
         forgotten_.push_back(id);
-        if (parts_.scenario.mutant == Mutant::kForgetAtOnce) in_hand_.erase(id);
+        if (parts_.scenario.mutant == Mutant::kForgetAtOnce) outstanding_.erase(id);
       }
       break;
     case Do::kFreeBatch:
@@ -215,7 +215,7 @@ void ShardProcess::Execute(const Command& c, std::span<const EventIndex> events,
 }
 
 void ShardProcess::Publish(std::span<const EventIndex> events, std::uint32_t epoch) {
-  const bool lives = parts_.store.leases.Lives(shard_, process_.id, tenure_.token(), parts_.store.clock());
+  const bool lives = parts_.store.leases.Lives(shard_, process_.id, shard_lease_.token(), parts_.store.clock());
   for (const EventIndex e : events) {
     const Row& row = Held(e).row;
     parts_.history.Say("relay {} sends {} of shard {}", process_.id, parts_.ledger.Name(row.event), shard_);
@@ -235,7 +235,7 @@ void ShardProcess::Mark(std::span<const EventIndex> events) {
   const auto owners = std::make_shared<std::uint32_t>(0);
   process_.Call(
       Process::Kind::kWrite,
-      [this, row, token = tenure_.token(), owners] {
+      [this, row, token = shard_lease_.token(), owners] {
         ModelLeases& leases = parts_.store.leases;
         if (!leases.Holds(shard_, token)) return OUTBOX_LEASE_LOST;
         *owners = leases.Mark(shard_, parts_.scenario.mutant == Mutant::kMarksFade ? std::nullopt : row);
@@ -244,32 +244,32 @@ void ShardProcess::Mark(std::span<const EventIndex> events) {
       [this, owners](outbox_code code) { Turn([this, code, owners] { engine_.Marked(code, *owners); }); });
 }
 
-void ShardProcess::Reserve(std::uint32_t sweep, std::uint32_t rows, bool skip_retries) {
+void ShardProcess::Reserve(std::uint32_t mode, std::uint32_t rows, bool skip_retries) {
   asked_for_ = std::min(rows, parts_.scenario.batch);
-  for (const RowId id : forgotten_) in_hand_.erase(id);
+  for (const RowId id : forgotten_) outstanding_.erase(id);
   forgotten_.clear();
-  const std::uint64_t token = tenure_.token();
+  const std::uint64_t token = shard_lease_.token();
   const auto seen = std::make_shared<Snapshot>();
   process_.Call(
       Process::Kind::kRead,
-      [this, sweep, skip_retries, token, seen] {
+      [this, mode, skip_retries, token, seen] {
         if (!parts_.store.leases.Holds(shard_, token)) return OUTBOX_LEASE_LOST;
         const bool gained = position_.token != token;
         if (parts_.scenario.mutant == Mutant::kSharedCursor && gained) {
           position_.token = token;
-        } else if (sweep == OUTBOX_REWIND || gained) {
+        } else if (mode == OUTBOX_REWIND || gained) {
           position_ = {.token = token};
           rescan_ = {};
         }
         if (gained) left_out_.clear();
-        *seen = sweep == OUTBOX_RESCAN ? parts_.store.LookBelow(shard_, position_, rescan_)
-                                       : parts_.store.Look(shard_, position_);
+        *seen = mode == OUTBOX_RESCAN ? parts_.store.LookBelow(shard_, position_, rescan_)
+                                      : parts_.store.Look(shard_, position_);
         // A storage may bring them all the same.
         if (skip_retries && parts_.world.Coin()) seen->due.clear();
         return OUTBOX_OK;
       },
-      [this, seen, sweep](outbox_code code) {
-        if (code == OUTBOX_OK) return Arrived(*seen, sweep);
+      [this, seen, mode](outbox_code code) {
+        if (code == OUTBOX_OK) return Arrived(*seen, mode);
         if (parts_.scenario.mutant == Mutant::kFailedReadIsForgotten) return;
         left_out_.clear();
         // The session is gone with its position, or it goes on and the rows of this answer never come.
@@ -279,7 +279,7 @@ void ShardProcess::Reserve(std::uint32_t sweep, std::uint32_t rows, bool skip_re
         if (parts_.world.Coin()) {
           position_ = {};
           rescan_ = {};
-        } else if (sweep == OUTBOX_RESCAN && seen->commit > 0) {
+        } else if (mode == OUTBOX_RESCAN && seen->commit > 0) {
           (void)ModelStore::ChooseBelow(*seen, position_, rescan_, asked_for_, none, lost);
         } else if (seen->commit > 0) {
           (void)parts_.store.Choose(*seen, position_, asked_for_, none, more);
@@ -297,7 +297,7 @@ void ShardProcess::CheckFairness(const Snapshot& snapshot, const std::vector<Fou
   std::map<EventNumber, LeftOut> left_out;
   for (const EventNumber e : readable) {
     const Fate& fate = parts_.ledger.Of(e);
-    if (in_hand_.contains(fate.id) || parts_.ledger.EverFailed(fate.key)) continue;
+    if (outstanding_.contains(fate.id) || parts_.ledger.EverFailed(fate.key)) continue;
     LeftOut& now = left_out[e];
     if (const auto before = left_out_.find(e); before != left_out_.end()) now = before->second;
     now.most = std::max(now.most, most);
@@ -309,21 +309,21 @@ void ShardProcess::CheckFairness(const Snapshot& snapshot, const std::vector<Fou
   left_out_ = std::move(left_out);
 }
 
-void ShardProcess::Arrived(const Snapshot& snapshot, std::uint32_t sweep) {
+void ShardProcess::Arrived(const Snapshot& snapshot, std::uint32_t mode) {
   bool more = false;
   std::uint32_t reached = OUTBOX_RESCAN_DONE;
   std::vector<Found> rows;
-  const auto in_hand = [this](RowId id) { return in_hand_.contains(id); };
-  if (sweep == OUTBOX_RESCAN) {
-    reached = ModelStore::ChooseBelow(snapshot, position_, rescan_, asked_for_, in_hand, rows);
+  const auto outstanding = [this](RowId id) { return outstanding_.contains(id); };
+  if (mode == OUTBOX_RESCAN) {
+    reached = ModelStore::ChooseBelow(snapshot, position_, rescan_, asked_for_, outstanding, rows);
   } else {
-    rows = parts_.store.Choose(snapshot, position_, asked_for_, in_hand, more);
+    rows = parts_.store.Choose(snapshot, position_, asked_for_, outstanding, more);
     // In the first steps after a lost lease a read brings less than there is.
     if (asked_for_ == parts_.scenario.batch) CheckFairness(snapshot, rows);
   }
   std::vector<engine::Incoming> incoming;
   for (const Found& found : rows) {
-    in_hand_.insert(found.row.id);
+    outstanding_.insert(found.row.id);
     const Fate& fate = parts_.ledger.Of(found.row.event);
     const bool refused = fate.poison == Poison::kUnsendable || (fate.poison == Poison::kMending && found.attempts < 1);
     incoming.push_back({.key_hash = static_cast<std::uint64_t>(found.row.key),
@@ -342,9 +342,9 @@ void ShardProcess::Arrived(const Snapshot& snapshot, std::uint32_t sweep) {
 }
 
 void ShardProcess::Retired() {
-  const engine::Tenure::Ended ended = tenure_.Retired();
-  if (ended != engine::Tenure::Ended::kLease)
-    wound_up_(shard_, tenure_.token(), ended == engine::Tenure::Ended::kForGood);
+  const engine::ShardLease::Ended ended = shard_lease_.Retired();
+  if (ended != engine::ShardLease::Ended::kLease)
+    wound_up_(shard_, shard_lease_.token(), ended == engine::ShardLease::Ended::kForGood);
 }
 
 const Found& ShardProcess::Held(EventIndex e) const { return batches_[engine_.BatchOf(e)].rows[engine_.PositionOf(e)]; }

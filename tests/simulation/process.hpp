@@ -121,9 +121,9 @@ class ShardProcess {
   void Execute(const engine::Command& c, std::span<const engine::EventIndex> events,
                std::span<const engine::FailedEvent> failures);
   void Publish(std::span<const engine::EventIndex> events, std::uint32_t epoch);
-  void Reserve(std::uint32_t sweep, std::uint32_t rows, bool skip_retries);
+  void Reserve(std::uint32_t mode, std::uint32_t rows, bool skip_retries);
   void Mark(std::span<const engine::EventIndex> events);
-  void Arrived(const Snapshot& snapshot, std::uint32_t sweep);
+  void Arrived(const Snapshot& snapshot, std::uint32_t mode);
   void CheckFairness(const Snapshot& snapshot, const std::vector<Found>& rows);
   void Retired();
   [[nodiscard]] const Found& Held(engine::EventIndex e) const;
@@ -135,7 +135,7 @@ class ShardProcess {
   const WoundUp wound_up_;
   const FirstStepOver first_step_over_;
   engine::Engine engine_;
-  engine::Tenure tenure_{engine_};
+  engine::ShardLease shard_lease_{engine_};
   ModelProducer producer_;
   Position position_;
   Rescan rescan_;
@@ -143,7 +143,7 @@ class ShardProcess {
     std::size_t reads = 0, most = 0;
   };
   std::map<EventNumber, LeftOut> left_out_;  // by how many reads that could have brought it, and how many it may be
-  std::unordered_set<RowId> in_hand_;
+  std::unordered_set<RowId> outstanding_;
   std::vector<RowId> forgotten_;
   struct Batch {
     std::vector<Found> rows;

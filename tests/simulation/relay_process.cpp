@@ -10,8 +10,8 @@ constexpr Time kPatience = 5 * kSecond;  // with a broker that owes an answer, a
 }  // namespace
 
 RelayProcess::RelayProcess(Parts parts, RelayId id, std::function<void()> crashed)
-    : parts_(parts), process_(parts, id), membership_(kLease, kPoll) {
-  membership_.Begin(parts.scenario.shards);
+    : parts_(parts), process_(parts, id), assignment_(kLease, kPoll) {
+  assignment_.Begin(parts.scenario.shards);
   process_.crash = [this, crashed = std::move(crashed)] {
     Crash();
     crashed();
@@ -79,7 +79,7 @@ void RelayProcess::Beat() {
 
 void RelayProcess::ReturnWoundUp() {
   std::vector<outbox_owned_shard> shards;
-  if (!stopping_) shards = membership_.StillHeld(std::exchange(to_return_, {}));
+  if (!stopping_) shards = assignment_.StillHeld(std::exchange(to_return_, {}));
   if (shards.empty()) return Look(process_.Local());
   process_.Call(
       Process::Kind::kWrite,
@@ -90,7 +90,7 @@ void RelayProcess::ReturnWoundUp() {
       [this, shards](outbox_code code) {
         // Otherwise told again by the next heartbeat, and then done again.
         if (code == OUTBOX_OK) {
-          membership_.Returned(shards);
+          assignment_.Returned(shards);
           for (const outbox_owned_shard& s : shards) {
             parts_.history.Say("relay {} has given shard {} back", process_.id, s.shard);
             if (const auto it = shards_.find(s.shard); !stopping_ && it != shards_.end())
@@ -104,7 +104,7 @@ void RelayProcess::ReturnWoundUp() {
 void RelayProcess::Look(Time asked) {
   const auto failed = [this] {
     parts_.history.Say("a heartbeat of relay {} fails", process_.id);
-    NextBeat(membership_.NextTry());
+    NextBeat(assignment_.NextTry());
   };
   struct State {
     ModelLeases::Look look;
@@ -140,13 +140,13 @@ void RelayProcess::Look(Time asked) {
 
 void RelayProcess::Answered(const Lease& lease, Time asked) {
   process_.told_until = process_.WorldAt(asked) + lease.left.count() * kMillisecond;
-  FollowAll(membership_.Answered(lease, asked));
+  FollowAll(assignment_.Answered(lease, asked));
 }
 
-void RelayProcess::FollowAll(std::vector<engine::ShardOrder> orders) {
+void RelayProcess::FollowAll(std::vector<engine::LeaseAction> orders) {
   for (auto order = orders.begin(); order != orders.end(); ++order) {
-    if (order->what != engine::ShardOrder::What::kWork || !order->news) {
-      Follow(*order, false);
+    if (order->what != engine::LeaseAction::What::kWork || !order->news) {
+      Apply(*order, false);
       continue;
     }
     const auto lost = std::make_shared<bool>(true);  // in doubt
@@ -158,16 +158,16 @@ void RelayProcess::FollowAll(std::vector<engine::ShardOrder> orders) {
           return OUTBOX_OK;
         },
         [this, lost, first = *order, rest = std::vector(order + 1, orders.end())](outbox_code code) {
-          Follow(first, code != OUTBOX_OK || *lost);
+          Apply(first, code != OUTBOX_OK || *lost);
           FollowAll(rest);
         });
   }
-  NextBeat(membership_.NextBeat());
+  NextBeat(assignment_.NextBeat());
 }
 
-void RelayProcess::Follow(const engine::ShardOrder& order, bool careful) {
+void RelayProcess::Apply(const engine::LeaseAction& order, bool careful) {
   if (careful && parts_.scenario.mutant != Mutant::kFirstStepsTogether) {
-    if (first_step_ && first_step_ != order.shard) return membership_.NotBegun(order.shard);
+    if (first_step_ && first_step_ != order.shard) return assignment_.NotBegun(order.shard);
     first_step_ = order.shard;
   }
   constexpr const char* kNews[] = {"takes", "hands over", "has lost"};
@@ -176,16 +176,16 @@ void RelayProcess::Follow(const engine::ShardOrder& order, bool careful) {
                        order.token);
   auto it = shards_.find(order.shard);
   switch (order.what) {
-    case engine::ShardOrder::What::kLost:
+    case engine::LeaseAction::What::kLost:
       if (it != shards_.end()) it->second->Lost();
       return;
-    case engine::ShardOrder::What::kHandOver:
+    case engine::LeaseAction::What::kHandOver:
       if (it != shards_.end())
         it->second->HandOver(order.token, order.until);
       else
         to_return_[order.shard] = order.token;
       return;
-    case engine::ShardOrder::What::kWork:
+    case engine::LeaseAction::What::kWork:
       break;
   }
   if (it == shards_.end()) {
@@ -229,7 +229,7 @@ void RelayProcess::GiveBackIfDone() {
   leaving_ = true;
   std::vector<outbox_owned_shard> shards;
   if (all) {
-    for (const auto& [shard, token] : membership_.owned()) shards.push_back({shard, OUTBOX_SHARD_OWNED, token});
+    for (const auto& [shard, token] : assignment_.owned()) shards.push_back({shard, OUTBOX_SHARD_OWNED, token});
   } else {
     parts_.ledger.Fault(Ledger::kAllShards);
   }

@@ -35,8 +35,8 @@ class RelayProcess {
   void Look(Time asked);
   void Answered(const Lease& lease, Time asked);
   // The lease is asked about first: whether its last owner let it end.
-  void FollowAll(std::vector<engine::ShardOrder> orders);
-  void Follow(const engine::ShardOrder& order, bool careful);
+  void FollowAll(std::vector<engine::LeaseAction> orders);
+  void Apply(const engine::LeaseAction& order, bool careful);
   void NextBeat(Time wait);
   void BeatNow();
   void ReturnWoundUp();
@@ -46,7 +46,7 @@ class RelayProcess {
 
   Parts parts_;
   Process process_;
-  engine::Membership membership_;
+  engine::ShardAssignment assignment_;
   std::map<std::uint32_t, std::unique_ptr<ShardProcess>> shards_;
   std::vector<std::unique_ptr<ShardProcess>> gone_;  // whose producers may still have requests on the wire
   std::map<std::uint32_t, std::uint64_t> to_return_;

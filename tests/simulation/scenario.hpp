@@ -31,7 +31,7 @@ struct Scenario {
   // Odds of each tenth of a second, and of each relay where it is about one.
   double nap = 0, pause = 0, crash = 0, stop = 0, join = 0;
   double database_outage = 0, broker_outage = 0, database_clock = 0, wall_clock = 0;
-  double requeue = 0, unblock = 0, mend = 0;
+  double requeue = 0, unblock = 0, fix = 0;
   double refused_confirm = 0, ignored_confirm = 0, let_go = 0;
 
   std::int32_t on_exhausted = OUTBOX_BLOCK;

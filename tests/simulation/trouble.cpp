@@ -89,7 +89,7 @@ void Trouble::Operate() {
   Chances& chances = parts_.chances;
   if (s.unblock > 0) {
     for (const EventNumber e : parts_.store.Blocked()) {
-      if (chances.Happens(Chance::kMend, s.mend)) Mend(e);
+      if (chances.Happens(Chance::kFix, s.fix)) Fix(e);
       if (chances.Happens(Chance::kUnblock, s.unblock)) parts_.store.Unblock(e);
     }
   }
@@ -99,7 +99,7 @@ void Trouble::Operate() {
   }
   if (s.requeue > 0) {
     for (const EventNumber e : parts_.store.Dead()) {
-      if (chances.Happens(Chance::kMend, s.mend)) Mend(e);
+      if (chances.Happens(Chance::kFix, s.fix)) Fix(e);
       if (chances.Happens(Chance::kRequeue, s.requeue)) parts_.store.Requeue(e);
     }
   }
@@ -111,11 +111,11 @@ void Trouble::LetGo(EventNumber e) {
   parts_.ledger.Of(e).stays = Stays::kNot;
 }
 
-void Trouble::Mend(EventNumber e) {
+void Trouble::Fix(EventNumber e) {
   if (parts_.ledger.Of(e).poison == Poison::kNone) return;
-  parts_.history.Say("operator mends {}", parts_.ledger.Name(e));
+  parts_.history.Say("operator fixes {}", parts_.ledger.Name(e));
   parts_.ledger.Of(e).poison = Poison::kNone;
-  parts_.ledger.Of(e).mended = true;
+  parts_.ledger.Of(e).fixed = true;
 }
 
 void Trouble::End() {
@@ -125,8 +125,8 @@ void Trouble::End() {
   if (s.let_go > 0) {
     for (EventNumber e = 0; e < parts_.ledger.fates().size(); ++e) LetGo(e);
   }
-  if (s.mend <= 0) return;
-  for (EventNumber e = 0; e < parts_.ledger.fates().size(); ++e) Mend(e);
+  if (s.fix <= 0) return;
+  for (EventNumber e = 0; e < parts_.ledger.fates().size(); ++e) Fix(e);
   if (s.unblock > 0) {
     for (const EventNumber e : parts_.store.Blocked()) parts_.store.Unblock(e);
   }

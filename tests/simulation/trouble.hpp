@@ -1,4 +1,4 @@
-// Who starts, pauses, kills and stops the relays, moves clocks, and mends what is given up. Ends with all of it healed.
+// Who starts, pauses, kills and stops the relays, moves clocks, and fixes what is given up. Ends with all of it healed.
 #pragma once
 
 #include <memory>
@@ -22,7 +22,7 @@ class Trouble {
   void OfRelay(const std::shared_ptr<RelayProcess>& relay);
   void OfPeers();
   void Operate();
-  void Mend(EventNumber e);
+  void Fix(EventNumber e);
   void LetGo(EventNumber e);
   void StartRelay(Time in);
 

@@ -139,10 +139,10 @@ TEST_CASE("whatever the outbox holds can be recorded as failed", "[b106]") {
     const auto rows = relay.Reserve(1000, 64 << 20, true);
     REQUIRE(rows.size() == 8);
     relay.FailAll({rows[0].id, rows[2].id, rows[4].id, rows[6].id}, disposition);
-    relay.in_hand.clear();
+    relay.outstanding.clear();
     // The second of each key waits behind the first, unless that is dead.
     CHECK(relay.Reserve(1000, 64 << 20, true).size() == (disposition == Disposition::kDead ? 4 : 0));
-    relay.in_hand.clear();
+    relay.outstanding.clear();
     app("delete from outbox_retry");
   }
   CHECK(app("select count(*) from outbox_dead where aggregate_id = topic and topic = event_type") == "4");

@@ -5,7 +5,7 @@
 #include <functional>
 
 #include "cost_calls.hpp"
-#include "sql/fill.hpp"
+#include "sql/sql_template.hpp"
 #include "sqlite/adapter.hpp"
 #include "tests/catch.hpp"
 
@@ -132,10 +132,10 @@ TEST_CASE("whatever the outbox holds can be recorded as failed", "[b106]") {
     const auto rows = relay.Reserve(1000, 64 << 20, true);
     REQUIRE(rows.size() == 6);
     relay.FailAll({rows[0].id, rows[2].id, rows[4].id}, disposition);
-    relay.in_hand.clear();
+    relay.outstanding.clear();
     // The second of each key waits behind the first, unless that is dead.
     CHECK(relay.Reserve(1000, 64 << 20, true).size() == (disposition == Disposition::kDead ? 3 : 0));
-    relay.in_hand.clear();
+    relay.outstanding.clear();
     file("delete from outbox_retry");
   }
   CHECK(file("select count(*) from outbox_dead where aggregate_id = topic and topic = event_type") == "3");

@@ -53,24 +53,24 @@ class Driver {
     return got;
   }
 
-  std::vector<Taken> Reserve(std::uint32_t events = 1000, std::uint64_t bytes = 64 << 20, bool sweep = false) {
-    return Read(events, bytes, sweep ? OUTBOX_REWIND : OUTBOX_READ_ON);
+  std::vector<Taken> Reserve(std::uint32_t events = 1000, std::uint64_t bytes = 64 << 20, bool rewind = false) {
+    return Read(events, bytes, rewind ? OUTBOX_REWIND : OUTBOX_READ_ON);
   }
   // One step of a rescan.
   std::vector<Taken> Rescan(std::uint32_t events = 1000) { return Read(events, 64 << 20, OUTBOX_RESCAN); }
 
-  std::vector<Taken> Read(std::uint32_t events, std::uint64_t bytes, std::uint32_t sweep) {
+  std::vector<Taken> Read(std::uint32_t events, std::uint64_t bytes, std::uint32_t mode) {
     outbox_reserve raw{};
     raw.struct_size = sizeof raw;
     raw.max_events = events;
     raw.max_bytes = bytes;
     raw.reserve_ms = 60'000;
     raw.relay_id = Raw(std::string_view(relay_));
-    raw.in_hand = [](void* self, outbox_bytes row) -> std::int32_t {
-      return static_cast<Driver*>(self)->in_hand.contains(std::stoll(std::string(View(row)))) ? 1 : 0;
+    raw.is_outstanding = [](void* self, outbox_bytes row) -> std::int32_t {
+      return static_cast<Driver*>(self)->outstanding.contains(std::stoll(std::string(View(row)))) ? 1 : 0;
     };
     raw.ctx = this;
-    raw.sweep = sweep;
+    raw.mode = mode;
     const ReserveRequest request{raw};
     BatchBuilder batch(request);
     reading().ReserveNewEvents(request, batch);
@@ -84,7 +84,7 @@ class Driver {
       taken.push_back({std::stoll(std::string(View(e.row_id))), std::string(View(e.event_id)), own(e.aggregate_id),
                        own(e.payload), own(e.headers), std::string(View(e.event_type)), std::string(View(e.topic)),
                        e.created_us, e.attempts});
-      in_hand.insert(taken.back().id);
+      outstanding.insert(taken.back().id);
       event_ids[taken.back().id] = taken.back().event_id;
     }
     out.release(&out);
@@ -104,7 +104,7 @@ class Driver {
     std::vector<long long> still_there;
     for (std::size_t i = 0; i < ids.size(); ++i) {
       if (flags[i] != 0) still_there.push_back(ids[i]);
-      in_hand.erase(ids[i]);
+      outstanding.erase(ids[i]);
     }
     return still_there;
   }
@@ -115,7 +115,7 @@ class Driver {
                              Raw(text), after.count(),      static_cast<std::int32_t>(disposition),
                              0};
     writing().ConfirmFailed({&raw, 1});
-    in_hand.erase(id);
+    outstanding.erase(id);
   }
 
   void FailAll(const std::vector<long long>& ids, Disposition disposition, Millis after = Millis(3'600'000)) {
@@ -126,7 +126,7 @@ class Driver {
       raw.push_back({Raw(rows[i]), Raw(event_ids[ids[i]]), Raw(std::string_view("test")), Raw(std::string_view("no")),
                      after.count(), static_cast<std::int32_t>(disposition), 0});
     writing().ConfirmFailed({raw.data(), raw.size()});
-    for (const long long id : ids) in_hand.erase(id);
+    for (const long long id : ids) outstanding.erase(id);
   }
 
   void Emit(const std::vector<Event>& events, bool commit = true) {
@@ -149,7 +149,7 @@ class Driver {
 
   std::uint32_t shard = 0;
   std::uint64_t token = 0;
-  std::set<long long> in_hand;
+  std::set<long long> outstanding;
   std::map<long long, std::string> event_ids;  // of all that was read
   bool more = false;
 

@@ -105,7 +105,7 @@ struct Fresh {
 };
 
 struct Ready : Fresh {
-  explicit Ready(const SchemaWish& wish = {}) : relay(Configured()) {
+  explicit Ready(const SchemaOptions& wish = {}) : relay(Configured()) {
     relay.writing().ApplySchema(wish);
     relay.Heartbeat();
   }

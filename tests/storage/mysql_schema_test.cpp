@@ -75,7 +75,7 @@ TEST_CASE("another database, another name, and the printed SQL", "[mysql][b86]")
   Relay relay(config);
   CHECK(relay.writing().CheckSchema().empty());
   CHECK(relay.Heartbeat().owned.size() == 2);
-  relay.writing().ReturnShards("relay-1", {}, true);
+  relay.writing().ReleaseShards("relay-1", {}, true);
   Feed(printed);  // again
   CHECK(relay.writing().CheckSchema().empty());
   CHECK(relay.Heartbeat().owned.size() == 2);
@@ -110,13 +110,13 @@ TEST_CASE("the number of shards changes only while no relay runs", "[mysql]") {
   ready.relay.writing().ApplySchema({4, ""});
   CHECK(ready.relay.Heartbeat().owned.size() == 4);
   CHECK(ready.relay.token > token + 1);
-  ready.relay.writing().ReturnShards("relay-1", {}, true);
+  ready.relay.writing().ReleaseShards("relay-1", {}, true);
   ready.relay.writing().ApplySchema({2, ""});
   CHECK(ready.relay.Heartbeat().owned.size() == 2);
   CHECK(ready.relay.writing().CheckSchema().empty());
 }
 
-TEST_CASE("check finds what is wrong, and its SQL mends it", "[mysql]") {
+TEST_CASE("check finds what is wrong, and its SQL fixes it", "[mysql]") {
   Ready ready;
   struct Wrong {
     const char *sql, *what;
@@ -145,13 +145,13 @@ TEST_CASE("check finds what is wrong, and its SQL mends it", "[mysql]") {
   if (findings.size() != 1) ready.app("set global binlog_format = 'ROW'");
   INFO(wrong.sql);
   REQUIRE(findings.size() == 1);
-  INFO(findings[0].what << "\n" << findings[0].mend);
+  INFO(findings[0].what << "\n" << findings[0].fix);
   CHECK(findings[0].what.find(wrong.what) != std::string::npos);
   CHECK(findings[0].error == wrong.error);
-  if (findings[0].mend.ends_with("migrate"))
+  if (findings[0].fix.ends_with("migrate"))
     ready.relay.writing().ApplySchema({});
   else if (wrong.error)
-    ready.app(findings[0].mend);
+    ready.app(findings[0].fix);
   ready.relay.Reconnect();
   CHECK(ready.relay.writing().CheckSchema().empty());
 }
@@ -196,9 +196,9 @@ TEST_CASE("with exactly the grants that check names the relay runs", "[mysql]") 
   const auto findings = wrong();
   CHECK(findings.size() == 6);
   for (const Finding& finding : findings) {
-    INFO(finding.what << " " << finding.mend);
+    INFO(finding.what << " " << finding.fix);
     CHECK(finding.error);
-    fresh.app(finding.mend);
+    fresh.app(finding.fix);
   }
   CHECK(wrong().empty());
   mover.Heartbeat();
@@ -217,7 +217,7 @@ TEST_CASE("with exactly the grants that check names the relay runs", "[mysql]") 
   CHECK(IdsOf(mover.Reserve()) == Ids{ids[1]});
   CHECK(Caught([&] { mover.Emit({Simple("x")}); }).code == OUTBOX_BAD_CONFIG);
   mover.writing().EndEmit(false);
-  mover.writing().ReturnShards("relay-1", {}, true);
+  mover.writing().ReleaseShards("relay-1", {}, true);
   fresh.app("drop database sales; drop user mover");
 }
 

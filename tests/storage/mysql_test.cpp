@@ -18,12 +18,12 @@ using outbox::Disposition;
 using outbox::Error;
 using outbox::Event;
 using outbox::Millis;
-using outbox::mysql::Gaps;
+using outbox::mysql::Visibility;
 using Relay = MysqlRelay;
 
 // Time enough to forget an id that nobody shows.
 void OutlastPatience(Relay& relay) {
-  for (const auto begun = Clock::now(); Clock::now() - begun < 2 * Gaps::kPatience;
+  for (const auto begun = Clock::now(); Clock::now() - begun < 2 * Visibility::kPatience;
        std::this_thread::sleep_for(Millis(50)))
     CHECK(relay.Reserve().empty());
 }
@@ -118,7 +118,7 @@ TEST_CASE("beside a relay that is ahead, too, a row that turns up goes out befor
   Ids seen;
   for (int i = 0; i < 2; ++i) ReadOn(ready.relay, 20, seen);
   // From here on one look is enough for what was there.
-  std::this_thread::sleep_for(Gaps::kPatience);
+  std::this_thread::sleep_for(Visibility::kPatience);
   while (seen.back() < first + 100) {
     ReadOn(ready.relay, 20, seen);
     REQUIRE(ready.relay.more);
@@ -135,7 +135,7 @@ TEST_CASE("ids that a slow statement has taken ahead are not lost", "[mysql]") {
   Ready ready;
   REQUIRE(ready.app("select @@innodb_autoinc_lock_mode") == "2");
   // Each row half of kPatience after the one before; SELECT takes ids in blocks of 1, 2, 4.
-  const std::string pause = std::to_string(static_cast<double>(Gaps::kPatience.count()) / 2000);
+  const std::string pause = std::to_string(static_cast<double>(Visibility::kPatience.count()) / 2000);
   const std::string row = "'orders', 'k', concat('Placed', sleep(" + pause + "))";
   std::string rows;
   for (int i = 0; i < 7; ++i) rows += (i == 0 ? "(" : ", (") + row + ")";
@@ -162,9 +162,9 @@ TEST_CASE("ids that a slow statement has taken ahead are not lost", "[mysql]") {
   ready.app.Insert("k");
   (void)Rest(ready.relay);
   std::string read;
-  for (const long long id : ready.relay.in_hand) read += (read.empty() ? "" : ",") + std::to_string(id);
+  for (const long long id : ready.relay.outstanding) read += (read.empty() ? "" : ",") + std::to_string(id);
   CHECK(ready.app("select group_concat(id order by id) from outbox_event") == read);
-  CHECK(ready.relay.in_hand.size() >= 8);
+  CHECK(ready.relay.outstanding.size() >= 8);
 }
 
 TEST_CASE("a prepared transaction counts as open", "[mysql]") {
@@ -236,7 +236,7 @@ TEST_CASE("limits cut a batch by rows and by bytes, and more tells", "[mysql]") 
   CHECK(ready.relay.more);
   CHECK(ready.relay.Reserve(1).size() == 1);  // the limit is reached and nothing is left
   CHECK_FALSE(ready.relay.more);
-  // In hand all of them: a sweep passes them in silence.
+  // In hand all of them: a rewind passes them in silence.
   CHECK(ready.relay.Reserve(2, 1500, true).empty());
   CHECK_FALSE(ready.relay.more);
 }
@@ -291,7 +291,7 @@ TEST_CASE("a shard goes on where others' rows lie between more missing ids than 
   for (ready.relay.shard = 0; ready.relay.shard < 2; ++ready.relay.shard) {
     ready.relay.Heartbeat();
     if (ready.relay.Reserve(1).empty()) break;
-    ready.relay.in_hand.clear();
+    ready.relay.outstanding.clear();
   }
   REQUIRE(ready.relay.shard < 2);
   do REQUIRE(ready.relay.Reserve().empty());
@@ -360,7 +360,7 @@ TEST_CASE("failures hold their key, come back by themselves, and end as dead let
   CHECK(relay.Reserve(10, 1000, true).empty());
   relay.writing().MakeRetriesDue();
   for (int i = 0; i < 3; ++i) {
-    // Below the reading position by now, and no sweep was asked for.
+    // Below the reading position by now, and no rewind was asked for.
     const auto due = relay.Reserve();
     REQUIRE(IdsOf(due) == Ids{a1});
     CHECK(due[0].attempts == static_cast<std::uint32_t>(i + 1));
@@ -395,7 +395,7 @@ TEST_CASE("a failure whose row is gone keeps nobody back, nor does one from befo
   ready.app("delete from outbox_event where id = " + std::to_string(a1));
   CHECK(IdsOf(relay.Reserve(10, 1000, true)) == Ids{a2});
   CHECK(relay.writing().ReadStats().blocked == 0);
-  relay.in_hand.clear();
+  relay.outstanding.clear();
   ready.app("truncate outbox_event");
   CHECK(ready.app.Insert("a") == a1);
   CHECK(IdsOf(relay.Reserve(10, 1000, true)) == Ids{a1});
@@ -418,11 +418,11 @@ TEST_CASE("keys differ by every byte, whatever the application's column says of 
   CHECK(IdsOf(relay.Reserve(10, 1000, true)).empty());
 
   // Shards look at the key, too.
-  relay.writing().ReturnShards("relay-1", {}, true);
+  relay.writing().ReleaseShards("relay-1", {}, true);
   relay.writing().ApplySchema({2, ""});
   Ids again;
   for (relay.shard = 0; relay.shard < 2; ++relay.shard) {
-    relay.in_hand.clear();
+    relay.outstanding.clear();
     relay.Heartbeat();
     for (const long long id : IdsOf(relay.Reserve())) again.push_back(id);
   }
@@ -454,9 +454,9 @@ TEST_CASE("relays share the shards, and every row has one of them", "[mysql][b34
   CHECK(other.Heartbeat().owned.empty());
   std::vector<outbox_owned_shard> back;
   for (const auto& shard : ready.relay.Heartbeat().owned)
-    if (shard.state == OUTBOX_SHARD_GIVE_BACK) back.push_back(shard);
+    if (shard.state == OUTBOX_SHARD_RELEASE) back.push_back(shard);
   REQUIRE(back.size() == 4);
-  ready.relay.writing().ReturnShards("relay-1", back, false);
+  ready.relay.writing().ReleaseShards("relay-1", back, false);
   const auto mine = ready.relay.Heartbeat().owned, theirs = other.Heartbeat().owned;
   CHECK(mine.size() == 4);
   REQUIRE(theirs.size() == 4);
@@ -487,7 +487,7 @@ TEST_CASE("relays share the shards, and every row has one of them", "[mysql][b34
   drain(other, theirs);
   CHECK(seen.size() == 500);
 
-  other.writing().ReturnShards("relay-2", {}, true);
+  other.writing().ReleaseShards("relay-2", {}, true);
   CHECK(ready.relay.Heartbeat().owned.size() == 8);
   CHECK(ready.relay.writing().ReadStats().shards_owned == 8);
 }
@@ -741,13 +741,13 @@ TEST_CASE("no error text shows what was bound", "[mysql]") {
   emit(twice);
 
   const outbox::sql::Tables tables("outbox_event", '`');
-  outbox::mysql::Wire wire(outbox::mysql::Connect(Configured()->CurrentOptions(), Millis(5000)), tables);
-  wire.Begin(Millis(5000));
+  outbox::mysql::Client client(outbox::mysql::Connect(Configured()->CurrentOptions(), Millis(5000)), tables);
+  client.Begin(Millis(5000));
   for (const char* sql : {"selec :value", "select :value from", "select * from outbox_event where id in (:value",
                           "insert into outbox_event (id) values (:value)", "select cast(:value as json) from nowhere",
                           "update outbox_event set created_at = :value", "select (select :value union select 2)"})
     for (const char* value : {"SECRET", "it's SECRET", "SE' for key", "\"SECRET\" for '", "\xff'SECRET"}) {
-      errors.push_back(Caught([&] { wire.Run({sql, {value}}); }));
+      errors.push_back(Caught([&] { client.Run({sql, {value}}); }));
       INFO(sql);
       CHECK(errors.back().code != OUTBOX_OK);
     }

@@ -92,7 +92,7 @@ struct Fresh {
 };
 
 struct Ready : Fresh {
-  explicit Ready(const outbox::SchemaWish& wish = {}) : relay(Configured()) {
+  explicit Ready(const outbox::SchemaOptions& wish = {}) : relay(Configured()) {
     relay.writing().ApplySchema(wish);
     relay.Heartbeat();
   }
@@ -274,9 +274,9 @@ TEST_CASE("plans made while the table was empty hold when it is full", "[postgre
   ready.relay.Reconnect();
   const std::string before = ready.app(scans);
   CHECK(ready.relay.Reserve().size() == 1000);
-  ready.relay.Fail(*ready.relay.in_hand.begin(), Disposition::kBlock);
+  ready.relay.Fail(*ready.relay.outstanding.begin(), Disposition::kBlock);
   CHECK(ready.relay.Reserve(1000, 64 << 20, true).size() > 0);
-  ready.relay.Confirm({ready.relay.in_hand.begin(), ready.relay.in_hand.end()});
+  ready.relay.Confirm({ready.relay.outstanding.begin(), ready.relay.outstanding.end()});
   ready.relay.Reconnect();
   CHECK(ready.app(scans) == before);
 }
@@ -293,10 +293,10 @@ TEST_CASE("deleted rows before the oldest one cost nothing once they are passed"
   const auto begun = Clock::now();
   for (int i = 0; i < 50; ++i) CHECK(ready.relay.Reserve().empty());
   const auto quiet = Clock::now() - begun;
-  const auto sweep = Clock::now();
+  const auto rewind = Clock::now();
   CHECK(ready.relay.Reserve(1000, 64 << 20, true).empty());
   INFO(std::chrono::duration<double>(quiet).count() << " s for 50 reads");
-  CHECK(quiet < 25 * (Clock::now() - sweep));  // a sweep meets all of them
+  CHECK(quiet < 25 * (Clock::now() - rewind));  // a rewind meets all of them
 }
 
 TEST_CASE("limits cut a batch by rows and by bytes, and more tells", "[postgres]") {
@@ -310,7 +310,7 @@ TEST_CASE("limits cut a batch by rows and by bytes, and more tells", "[postgres]
   CHECK(ready.relay.more);
   CHECK(ready.relay.Reserve(1).size() == 1);  // the limit is reached and nothing is left
   CHECK_FALSE(ready.relay.more);
-  // In hand all of them: a sweep passes them in silence.
+  // In hand all of them: a rewind passes them in silence.
   CHECK(ready.relay.Reserve(2, 1500, true).empty());
   CHECK_FALSE(ready.relay.more);
 }
@@ -338,7 +338,7 @@ TEST_CASE("payloads of every column type", "[postgres]") {
   CHECK(ready.relay.writing().CheckSchema().empty());
 }
 
-TEST_CASE("a payload that the column cannot hold is refused, and the mend it names helps", "[postgres]") {
+TEST_CASE("a payload that the column cannot hold is refused, and the fix it names helps", "[postgres]") {
   Ready ready;
   const std::string bytes("\0\xff", 2);
   const Error error = Caught([&] { ready.relay.Emit({Simple("a"), Simple("k", bytes)}); });
@@ -387,7 +387,7 @@ TEST_CASE("failures hold their key, come back by themselves, and end as dead let
   CHECK(relay.Reserve(10, 1000, true).empty());
   relay.writing().MakeRetriesDue();
   for (int i = 0; i < 3; ++i) {
-    // Below the reading position by now, and no sweep was asked for.
+    // Below the reading position by now, and no rewind was asked for.
     const auto due = relay.Reserve();
     REQUIRE(IdsOf(due) == Ids{a1});
     CHECK(due[0].attempts == static_cast<std::uint32_t>(i + 1));
@@ -422,7 +422,7 @@ TEST_CASE("a failure whose row is gone keeps nobody back, nor does one from befo
   ready.app("delete from outbox_event where id = " + std::to_string(a1));
   CHECK(IdsOf(relay.Reserve(10, 1000, true)) == Ids{a2});
   CHECK(relay.writing().ReadStats().blocked == 0);
-  relay.in_hand.clear();
+  relay.outstanding.clear();
   ready.app("truncate outbox_event restart identity");
   CHECK(ready.app.Insert("a") == a1);
   CHECK(IdsOf(relay.Reserve(10, 1000, true)) == Ids{a1});
@@ -452,9 +452,9 @@ TEST_CASE("relays share the shards, and every row has one of them", "[postgres][
   CHECK(other.Heartbeat().owned.empty());
   std::vector<outbox_owned_shard> back;
   for (const auto& shard : ready.relay.Heartbeat().owned)
-    if (shard.state == OUTBOX_SHARD_GIVE_BACK) back.push_back(shard);
+    if (shard.state == OUTBOX_SHARD_RELEASE) back.push_back(shard);
   REQUIRE(back.size() == 4);
-  ready.relay.writing().ReturnShards("relay-1", back, false);
+  ready.relay.writing().ReleaseShards("relay-1", back, false);
   const auto mine = ready.relay.Heartbeat().owned, theirs = other.Heartbeat().owned;
   CHECK(mine.size() == 4);
   REQUIRE(theirs.size() == 4);
@@ -487,7 +487,7 @@ TEST_CASE("relays share the shards, and every row has one of them", "[postgres][
   drain(other, theirs);
   CHECK(seen.size() == 2000);
 
-  other.writing().ReturnShards("relay-2", {}, true);
+  other.writing().ReleaseShards("relay-2", {}, true);
   CHECK(ready.relay.Heartbeat().owned.size() == 8);
   CHECK(ready.relay.writing().ReadStats().shards_owned == 8);
 }
@@ -724,7 +724,7 @@ TEST_CASE("the number of shards changes only while no relay runs", "[postgres]")
   CHECK(ready.relay.writing().CheckSchema().empty());
 }
 
-TEST_CASE("check finds what is wrong, and its SQL mends it", "[postgres]") {
+TEST_CASE("check finds what is wrong, and its SQL fixes it", "[postgres]") {
   Ready ready;
   struct Wrong {
     const char *sql, *what;
@@ -741,10 +741,10 @@ TEST_CASE("check finds what is wrong, and its SQL mends it", "[postgres]") {
   ready.app(wrong.sql);
   const auto findings = ready.relay.writing().CheckSchema();
   REQUIRE(findings.size() == 1);
-  INFO(findings[0].what << "\n" << findings[0].mend);
+  INFO(findings[0].what << "\n" << findings[0].fix);
   CHECK(findings[0].what.find(wrong.what) != std::string::npos);
   CHECK(findings[0].error == wrong.error);
-  ready.app(findings[0].mend);
+  ready.app(findings[0].fix);
   CHECK(ready.relay.writing().CheckSchema().empty());
 }
 
@@ -781,7 +781,7 @@ TEST_CASE("with exactly the grants that check names the relay runs", "[postgres]
   for (const Finding& finding : mover.writing().CheckSchema()) {
     INFO(finding.what);
     CHECK(finding.error);
-    fresh.app(finding.mend);
+    fresh.app(finding.fix);
   }
   CHECK(mover.writing().CheckSchema().empty());
   mover.Heartbeat();
@@ -793,7 +793,7 @@ TEST_CASE("with exactly the grants that check names the relay runs", "[postgres]
   CHECK(mover.writing().ReadStats().dead == 1);
   CHECK(Caught([&] { mover.Emit({Simple("x")}); }).code == OUTBOX_BAD_CONFIG);
   mover.writing().EndEmit(false);
-  mover.writing().ReturnShards("relay-1", {}, true);
+  mover.writing().ReleaseShards("relay-1", {}, true);
   fresh.app("drop schema sales cascade; drop owned by mover; drop role mover");
 }
 
@@ -879,7 +879,7 @@ TEST_CASE("a change of the payload's type is announced, and refused while events
           "[postgres][b105]") {
   Ready ready;
   ready.app.Insert("k", R"({"a": 1, "a": 2})");
-  const outbox::SchemaWish wish{0, "jsonb"};
+  const outbox::SchemaOptions wish{0, "jsonb"};
   const auto changes = ready.relay.writing().PlanSchema(wish);
   REQUIRE(changes.size() == 2);
   CHECK(changes[0].find("outbox_event.payload from text to jsonb: rewrites 1 rows") != std::string::npos);
@@ -906,7 +906,7 @@ TEST_CASE("migrate keeps no insert waiting behind a lock that it waits for", "[p
   Ready ready;
   struct Change {
     const char *before, *holder;
-    outbox::SchemaWish wish;
+    outbox::SchemaOptions wish;
   };
   const auto change = GENERATE(values<Change>({
       {"select 1", "insert into outbox_event (topic, event_type) values ('orders', 'Placed')", {0, "", true}},

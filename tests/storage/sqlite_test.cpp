@@ -61,7 +61,7 @@ class Application {
 };
 
 struct Ready {
-  explicit Ready(const outbox::SchemaWish& wish = {}) : relay(file.Config()) {
+  explicit Ready(const outbox::SchemaOptions& wish = {}) : relay(file.Config()) {
     relay.writing().ApplySchema(wish);
     relay.Heartbeat();
   }
@@ -141,18 +141,18 @@ TEST_CASE("an id that can come back is found", "[sqlite][b94]") {
   CHECK(findings[0].error);
   CHECK(findings[0].what.find("AUTOINCREMENT") != std::string::npos);
 
-  app(findings[0].mend);
+  app(findings[0].fix);
   CHECK(ready.relay.writing().CheckSchema().empty());
   CHECK(ready.relay.Reserve(10, 1000, true).size() == 1);
 }
 
-TEST_CASE("check finds what is missing, and its SQL mends it", "[sqlite]") {
+TEST_CASE("check finds what is missing, and its SQL fixes it", "[sqlite]") {
   Ready ready;
   Application app(ready.file);
   app("alter table outbox_event drop column headers");
   auto findings = ready.relay.writing().CheckSchema();
   REQUIRE(findings.size() == 1);
-  app(findings[0].mend);
+  app(findings[0].fix);
   CHECK(ready.relay.writing().CheckSchema().empty());
 
   app("update outbox_meta set version = 3");
@@ -257,7 +257,7 @@ TEST_CASE("a failed event keeps its key back and returns by itself", "[sqlite]")
   CHECK(relay.Reserve().empty());
   CHECK(relay.Reserve(10, 1000, true).empty());
   relay.writing().MakeRetriesDue();
-  const auto due = relay.Reserve();  // below the reading position, and no sweep was asked for
+  const auto due = relay.Reserve();  // below the reading position, and no rewind was asked for
   REQUIRE(IdsOf(due) == Ids{1});
   CHECK(due[0].attempts == 1);
   relay.Fail(1, Disposition::kBlock, Millis(0));

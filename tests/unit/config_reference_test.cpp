@@ -5,9 +5,8 @@
 #include <sstream>
 #include <string>
 
-#include "config/kafka_properties.hpp"
-#include "config/load.hpp"
 #include "tests/catch.hpp"
+#include "tests/unit/kafka_config.hpp"
 
 namespace outbox::config {
 namespace {
@@ -50,7 +49,7 @@ TEST_CASE("the reference configuration holds every key with its default") {
 
 TEST_CASE("docs/guide/configuration.md lists every librdkafka property that may be set") {
   const std::string text = ReadDocument("docs/guide/configuration.md");
-  for (const std::string& name : AllowedKafkaProperties()) {
+  for (const std::string& name : kafka::AllowedProperties()) {
     INFO(name);
     CHECK(text.find("`" + name + "`") != std::string::npos);
   }

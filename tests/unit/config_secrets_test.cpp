@@ -6,9 +6,9 @@
 #include <fstream>
 #include <string>
 
-#include "config/load.hpp"
 #include "config/secrets.hpp"
 #include "tests/catch.hpp"
+#include "tests/unit/kafka_config.hpp"
 
 namespace outbox::config {
 namespace {

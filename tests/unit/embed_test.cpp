@@ -24,7 +24,7 @@ class Rows {
   void Reserve(const ReserveRequest& request, BatchBuilder& batch) {
     const std::scoped_lock lock(mutex_);
     for (const auto& [id, row] : rows_) {
-      if (request.in_hand(row.id)) continue;
+      if (request.is_outstanding(row.id)) continue;
       Event event{};
       event.row_id = event.event_id = row.id;
       event.aggregate_id = row.key;
@@ -108,8 +108,8 @@ class TestSender : public embed::Sender {
 
 struct Embedded {
   explicit Embedded(const std::string& config = R"({"poll_interval": "10ms", "retry_backoff": "10ms"})")
-      : relay(config, embed::Storage::Own<RowsAdapter>(rows, "rows", OUTBOX_CAN_ORDER_KEYS),
-              embed::Publisher::Own(sender), [this](embed::LogLevel, std::string_view line) {
+      : relay(config, embed::Storage::FromAdapter<RowsAdapter>(rows, "rows", OUTBOX_CAN_ORDER_KEYS),
+              embed::Publisher::FromSender(sender), [this](embed::LogLevel, std::string_view line) {
                 const std::scoped_lock lock(mutex);
                 log.emplace_back(line);
               }) {}
@@ -181,8 +181,8 @@ TEST_CASE("what cannot be is refused by the constructor or the start") {
     return Refusal([&] { embed::Relay(config, std::move(storage), std::move(publisher), nullptr); });
   };
   const auto rows = std::make_shared<Rows>();
-  const auto own = [&] { return embed::Storage::Own<RowsAdapter>(rows, "rows", OUTBOX_CAN_ORDER_KEYS); };
-  const auto sender = [] { return embed::Publisher::Own(std::make_shared<TestSender>()); };
+  const auto own = [&] { return embed::Storage::FromAdapter<RowsAdapter>(rows, "rows", OUTBOX_CAN_ORDER_KEYS); };
+  const auto sender = [] { return embed::Publisher::FromSender(std::make_shared<TestSender>()); };
   CHECK(make("no json", own(), sender()).find("JSON") != std::string::npos);
   CHECK(make(R"({"batch_sise": 3})", own(), sender()).find("batch_size") != std::string::npos);
   CHECK(make("{}", embed::Storage::Plugin("not-there"), sender()).find("not-there") != std::string::npos);
@@ -190,7 +190,7 @@ TEST_CASE("what cannot be is refused by the constructor or the start") {
   CHECK(make("{}", own(), embed::Publisher::Kafka({{"bootstrap.serverz", "x"}})).find("bootstrap.serverz") !=
         std::string::npos);
 
-  embed::Relay unordered("{}", embed::Storage::Own<RowsAdapter>(rows, "rows", OUTBOX_CAN_ORDER_KEYS), sender(),
+  embed::Relay unordered("{}", embed::Storage::FromAdapter<RowsAdapter>(rows, "rows", OUTBOX_CAN_ORDER_KEYS), sender(),
                          nullptr);
   CHECK(unordered.Stop(1s));  // never started: nothing to do
   Embedded one;

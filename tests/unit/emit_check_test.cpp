@@ -7,6 +7,7 @@
 
 #include "kafka/topic_cache.hpp"
 #include "kafka/topic_limits.hpp"
+#include "outbox/record_rules.hpp"
 #include "publisher/headers.hpp"
 #include "tests/catch.hpp"
 
@@ -41,7 +42,7 @@ TEST_CASE("topics are refused as the relay refuses them") {
         std::string("with blank"), std::string("заказ"), std::string("nul\0", 4), std::string("a/b")}) {
     INFO("topic '" << topic << "'");
     const bool refused = Refusal({.topic = topic, .event_type = "t"}) == EmitCode::kBadTopic;
-    CHECK(refused == outbox::kafka::BadTopicName(topic).has_value());
+    CHECK(refused == outbox::BadTopicName(topic).has_value());
   }
 }
 
@@ -106,7 +107,7 @@ TEST_CASE("the relay reads every header back, byte for byte, and finds the size 
     row.event_type = type;
     row.aggregate_id = event.aggregate_id;
     row.payload = event.payload;
-    const std::size_t size = outbox::kafka::RecordBatchSize(row, packed);
+    const std::size_t size = outbox::kafka::BatchBytes(row, packed);
     CHECK(emit::detail::RecordBytes(event) == size);
     event.aggregate_id = std::nullopt;  // which may hold a NUL
     const std::size_t exactly = emit::detail::RecordBytes(event);

@@ -34,7 +34,7 @@ struct Backlog {
   }
   void Answer(const std::vector<EventIndex>& events) {
     std::vector<publisher::Report> reports;
-    for (const EventIndex e : events) reports.push_back({e, 1, publisher::Outcome::kStored, 0});
+    for (const EventIndex e : events) reports.push_back({e, 1, publisher::Outcome::kAcknowledged, 0});
     engine.Reported(reports);
     Turn();
   }

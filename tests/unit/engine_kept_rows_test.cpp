@@ -47,7 +47,7 @@ struct Shard {
         engine.Reserved({}, std::vector<Incoming>(std::exchange(waiting, 0)));
         break;
       case Do::kPublish:
-        for (const EventIndex one : events) reports.push_back({one, c.epoch, publisher::Outcome::kStored, 0});
+        for (const EventIndex one : events) reports.push_back({one, c.epoch, publisher::Outcome::kAcknowledged, 0});
         engine.Reported(reports);
         break;
       case Do::kConfirm:
@@ -86,7 +86,7 @@ TEST_CASE("a refused confirm is narrowed down to the row, and the rest goes", "[
   std::sort(shard.recorded.begin(), shard.recorded.end());
   CHECK(shard.recorded == std::vector<EventIndex>{77, 80, 81});
   CHECK(shard.confirms < 30);  // halves
-  CHECK(shard.engine.InHand() == 0);
+  CHECK(shard.engine.Outstanding() == 0);
   CHECK(shard.engine.RemovesNothingSince() == kForever);
 }
 
@@ -119,15 +119,15 @@ TEST_CASE("what cannot be recorded stops the shard, and does not keep it from be
   shard.record_answer = OUTBOX_BAD_DATA;
   shard.Turns(40);
   CHECK(shard.engine.CannotRecord());
-  const auto published = shard.engine.counters().published;
+  const auto published = shard.engine.counters().sent;
   shard.waiting = 10;
   shard.Turns(10);
-  CHECK(shard.engine.counters().published == published);
+  CHECK(shard.engine.counters().sent == published);
   SECTION("it can after all") {
     shard.record_answer = OUTBOX_OK;
     shard.Turns(10);
     CHECK_FALSE(shard.engine.CannotRecord());
-    CHECK(shard.engine.counters().published == published + 10);
+    CHECK(shard.engine.counters().sent == published + 10);
   }
   SECTION("it is stopped") {
     shard.engine.Retire(kForever);
@@ -151,8 +151,8 @@ TEST_CASE("a row that came back more than once is recorded without being sent", 
 }
 
 TEST_CASE("rows that come back are noticed by one of each confirm, then by all", "[b98]") {
-  using Seen = ReturnedRows::Seen;
-  ReturnedRows rows;
+  using Seen = runtime::ReturnedRows::Seen;
+  runtime::ReturnedRows rows;
   rows.Removed("1", "a", true, 0);
   rows.Removed("2", "b", false, 0);
   CHECK(rows.Read("2", "b", 1) == Seen::kNew);      // not remembered
@@ -170,8 +170,8 @@ TEST_CASE("rows that come back are noticed by one of each confirm, then by all",
 }
 
 TEST_CASE("an event that comes back as another row is noticed and never held back", "[b98]") {
-  using Seen = ReturnedRows::Seen;
-  ReturnedRows rows;
+  using Seen = runtime::ReturnedRows::Seen;
+  runtime::ReturnedRows rows;
   for (int row = 1; row < 100; ++row) {
     rows.Removed(std::to_string(row), "a", true, row);
     CHECK(rows.Read(std::to_string(row + 1), "a", row) == Seen::kBackElsewhere);

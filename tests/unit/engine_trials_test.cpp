@@ -19,7 +19,7 @@ struct Trials {
   std::vector<EventIndex> sent, tried, failed;
   std::uint32_t epoch = 1, trial_epoch = publisher::kTrialEpochs | 1;
   std::uint32_t reset = 0;
-  bool reads = false, sweeps = false;
+  bool reads = false, rewinds = false;
 
   Trials() {
     engine.LeaseHeld(kForever);
@@ -29,7 +29,7 @@ struct Trials {
     engine.Advance(now += by);
     engine.TakeCommands(
         [this](const Command& c, std::span<const EventIndex> events, std::span<const FailedEvent> failures) {
-          if (c.what == Do::kReserve) reads = true, sweeps = c.sweep;
+          if (c.what == Do::kReserve) reads = true, rewinds = c.mode;
           if (c.what == Do::kReset) reset = c.epoch;
           if (c.what == Do::kPublish) {
             auto& to = publisher::IsTrial(c.epoch) ? tried : sent;
@@ -58,7 +58,7 @@ struct Trials {
   void Prove() {
     Read({{.lane = kBadLane}, {.lane = kGoodLane}});
     const std::vector<EventIndex> both = sent;
-    for (const EventIndex e : both) Report(e, Outcome::kStored);
+    for (const EventIndex e : both) Report(e, Outcome::kAcknowledged);
     sent.clear();
   }
 };
@@ -82,14 +82,14 @@ TEST_CASE("a refusal makes its lane's events trials, and the other lanes flow", 
   t.Reset();
   t.Read({Of(3, kGoodLane), Of(1, kBadLane), Of(2, kBadLane)});
   CHECK(t.now == before);  // no back-off
-  CHECK(t.sweeps);
+  CHECK(t.rewinds);
   REQUIRE(t.sent.size() == 1);
   CHECK(t.tried.empty());  // it waits for what was sent before
-  t.Report(t.sent[0], Outcome::kStored);
+  t.Report(t.sent[0], Outcome::kAcknowledged);
   t.Turn();
   REQUIRE(t.tried.size() == 2);
   t.Report(t.tried[0], Outcome::kRefused, true);
-  t.Report(t.tried[1], Outcome::kStored, true);
+  t.Report(t.tried[1], Outcome::kAcknowledged, true);
   CHECK(t.failed == std::vector<EventIndex>{t.tried[0]});
   t.sent.clear();
   t.Read({Of(4, kGoodLane)});
@@ -128,11 +128,11 @@ TEST_CASE("one trial of a key at a time, and what follows one that is refused wa
   doubtful.doubtful = true;
   t.Read({doubtful, Of(1, kGoodLane), Of(1, kBadLane), Of(2, kGoodLane)});
   REQUIRE(t.sent.size() == 1);  // of the other key
-  t.Report(t.sent[0], Outcome::kStored);
+  t.Report(t.sent[0], Outcome::kAcknowledged);
   t.Turn();
   REQUIRE(t.tried.size() == 1);
   SECTION("stored: the next one") {
-    t.Report(t.tried[0], Outcome::kStored, true);
+    t.Report(t.tried[0], Outcome::kAcknowledged, true);
     t.Turn();
     CHECK(t.tried.size() == 2);
   }
@@ -142,11 +142,11 @@ TEST_CASE("one trial of a key at a time, and what follows one that is refused wa
     CHECK(t.tried.size() == 1);
     CHECK(t.failed.size() == 1);
     t.engine.Written(Write::kFail, OUTBOX_OK);
-    for (int i = 0; i < 100 && !(t.reads && t.sweeps); ++i) {
+    for (int i = 0; i < 100 && !(t.reads && t.rewinds); ++i) {
       if (t.reads) t.Read({});
       t.Turn(kMillisecond);
     }
-    CHECK(t.sweeps);
+    CHECK(t.rewinds);
   }
   SECTION("unknown: its stream alone begins again") {
     t.Report(t.tried[0], Outcome::kUnknown, true);

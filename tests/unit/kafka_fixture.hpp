@@ -74,7 +74,7 @@ struct KafkaFixture {
     const std::size_t before = listener.reports().size();
     publisher->Publish(batch, All(batch), epoch);
     REQUIRE(listener.WaitForReports(before + 1));
-    REQUIRE(listener.reports()[before].outcome == publisher::Outcome::kStored);
+    REQUIRE(listener.reports()[before].outcome == publisher::Outcome::kAcknowledged);
   }
 
   void Reset(std::uint32_t epoch) {

@@ -42,7 +42,7 @@ TEST_CASE_METHOD(KafkaFixture, "a record carries every byte, and tells null from
   std::set<std::uint32_t> reported;
   for (const Report& report : listener.reports()) {
     CHECK(report.epoch == 7);
-    CHECK(report.outcome == Outcome::kStored);
+    CHECK(report.outcome == Outcome::kAcknowledged);
     reported.insert(report.event);
   }
   CHECK(reported == std::set<std::uint32_t>{100, 101, 102, 103});
@@ -114,7 +114,7 @@ TEST_CASE_METHOD(KafkaFixture, "order holds in a lane, over many requests in fli
     REQUIRE(listener.WaitForReports(1 + (b + 1) * 100));
     for (std::size_t i = 0; i < 100; ++i) expected.push_back(std::to_string(b * 100 + i));
   }
-  CHECK(listener.Count(Outcome::kStored) == 2001);
+  CHECK(listener.Count(Outcome::kAcknowledged) == 2001);
   CHECK(Difference(Values(ReadTopic(broker->bootstrap(), topic, kPartitions)), expected) == "");
 }
 
@@ -134,12 +134,12 @@ TEST_CASE_METHOD(KafkaFixture, "reset gives everything back, then goes on in ord
     // All reports come before the answer; from here on the arena may go.
     REQUIRE(listener.reported_before_reset() == 501);
     REQUIRE(listener.reports().size() == 501);
-    stored = listener.Count(Outcome::kStored) - 1;
+    stored = listener.Count(Outcome::kAcknowledged) - 1;
     CHECK(listener.Count(Outcome::kUnknown) == 500 - stored);
     // What was stored is a prefix.
     for (const Report& report : listener.reports()) {
       if (report.epoch == 1 && report.event >= 1000) {
-        CHECK((report.event < 1000 + stored) == (report.outcome == Outcome::kStored));
+        CHECK((report.event < 1000 + stored) == (report.outcome == Outcome::kAcknowledged));
       }
     }
   }
@@ -149,7 +149,7 @@ TEST_CASE_METHOD(KafkaFixture, "reset gives everything back, then goes on in ord
   const PreparedBatch again = Prepare(Numbered(500 - stored, stored));
   publisher->Publish(again, All(again, 2000), 2);
   REQUIRE(listener.WaitForReports(502 + 500 - stored));
-  CHECK(listener.Count(Outcome::kStored) == 502);
+  CHECK(listener.Count(Outcome::kAcknowledged) == 502);
 
   std::vector<std::string> first_seen;
   for (const std::string& value : Values(ReadTopic(broker->bootstrap(), topic, kPartitions))) {
@@ -180,7 +180,7 @@ TEST_CASE_METHOD(KafkaFixture, "a request that the broker refuses for good stops
   Reset(2);
   publisher->Publish(batch, std::vector<Outgoing>{{1, 1}}, 2);
   REQUIRE(listener.WaitForReports(5));
-  CHECK(listener.reports()[4].outcome == Outcome::kStored);
+  CHECK(listener.reports()[4].outcome == Outcome::kAcknowledged);
   CHECK(Values(ReadTopic(broker->bootstrap(), topic, kPartitions)) == std::vector<std::string>{"proof", "1"});
   CHECK(listener.failures().size() == 1);
 }
@@ -196,7 +196,7 @@ TEST_CASE_METHOD(KafkaFixture, "a success without an offset is not believed", "[
   REQUIRE(listener.WaitForReports(10));
   std::vector<std::string> stored;
   for (const Report& report : listener.reports()) {
-    if (report.outcome == Outcome::kStored) stored.push_back(std::to_string(report.event));
+    if (report.outcome == Outcome::kAcknowledged) stored.push_back(std::to_string(report.event));
   }
   CHECK(Values(ReadTopic(broker->bootstrap(), topic, kPartitions)) == stored);
   CHECK(stored.size() < 10);

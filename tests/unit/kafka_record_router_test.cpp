@@ -4,6 +4,7 @@
 
 #include "kafka/topic_cache.hpp"
 #include "kafka/topic_limits.hpp"
+#include "outbox/record_rules.hpp"
 #include "tests/unit/kafka_fixture.hpp"
 
 using namespace outbox;
@@ -30,7 +31,7 @@ TEST_CASE_METHOD(KafkaFixture, "what the topic cannot take is refused before it 
   Row fits{topic, "k", ""};
   const auto size = [](const Row& row) {
     const PreparedBatch batch = MakeBatch({row});
-    return kafka::RecordBatchSize(ToEvent(batch.batch[0]), {});
+    return kafka::BatchBytes(ToEvent(batch.batch[0]), {});
   };
   while (size(fits) < 2000) *fits.payload += 'x';
   REQUIRE(size(fits) == 2000);
@@ -107,12 +108,12 @@ TEST_CASE_METHOD(KafkaFixture, "a topic that goes away is looked at again after 
 }
 
 TEST_CASE("topic names", "[b84]") {
-  for (const char* good : {"a", "A.b_c-9", "_x", "..."}) CHECK_FALSE(kafka::BadTopicName(good));
+  for (const char* good : {"a", "A.b_c-9", "_x", "..."}) CHECK_FALSE(BadTopicName(good));
   for (const char* bad : {"", ".", "..", "a b", "a/b", "\xd1\x8f", "__consumer_offsets", "a\nb"}) {
-    CHECK(kafka::BadTopicName(bad));
+    CHECK(BadTopicName(bad));
   }
-  CHECK_FALSE(kafka::BadTopicName(std::string(249, 'a')));
-  CHECK(kafka::BadTopicName(std::string(250, 'a')));
+  CHECK_FALSE(BadTopicName(std::string(249, 'a')));
+  CHECK(BadTopicName(std::string(250, 'a')));
 }
 
 TEST_CASE_METHOD(KafkaFixture, "a broker that does not answer is nobody's fault, and Cancel ends the wait", "[b25]") {
@@ -180,7 +181,7 @@ TEST_CASE("properties that are wrong, or the relay's own, are told by name", "[b
   };
   CHECK(why("linger.msec", "3").find("No such configuration property") != std::string::npos);
   CHECK(why("linger.ms", "soon") != "");
-  CHECK(why("enable.idempotence", "false").find("set by the relay") != std::string::npos);
+  CHECK(why("enable.idempotence", "false").find("the relay sets it") != std::string::npos);
   CHECK(why("message.timeout.ms", "1000").find("relay.delivery_timeout") != std::string::npos);
   CHECK(why("security.protocol", "ssh") != "");
 }

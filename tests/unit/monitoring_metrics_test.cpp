@@ -7,9 +7,9 @@
 #include <thread>
 
 #include "monitoring/backlog.hpp"
+#include "monitoring/metrics.hpp"
 #include "monitoring/prometheus_text.hpp"
 #include "monitoring/readiness.hpp"
-#include "monitoring/metrics.hpp"
 #include "monitoring/status_json.hpp"
 #include "tests/catch.hpp"
 
@@ -45,7 +45,7 @@ runtime::BacklogObservation Looked(std::uint64_t backlog, Millis oldest_age, Tim
 
 std::string StateOf(const runtime::Observation& seen) {
   const auto reasons = WhyNotReady(seen, kNow);
-  return reasons.empty() ? "working" : reasons.front().state;
+  return reasons.empty() ? "active" : reasons.front().state;
 }
 
 Backlog Show(const runtime::BacklogObservation& looked, const runtime::Observation& seen) {
@@ -65,12 +65,12 @@ TEST_CASE("rows that stay: red while nothing goes, or where that cannot be recor
   runtime::ShardObservation& shard = seen.shards[0];
   shard.kept_why = "event e (row 7): no";
   shard.removes_nothing_since = kNow - kSecond / 2;  // others of the same confirm may follow
-  CHECK(StateOf(seen) == "working");
+  CHECK(StateOf(seen) == "active");
   shard.removes_nothing_since = kNow - 2 * kSecond;
   CHECK(StateOf(seen) == "undeletable");
   CHECK(WhyNotReady(seen, kNow)[0].text.find("event e (row 7): no") != std::string::npos);
   shard.removes_nothing_since = engine::kForever;
-  CHECK(StateOf(seen) == "working");
+  CHECK(StateOf(seen) == "active");
   shard.cannot_record = true;
   shard.record_why = "a check";
   CHECK(StateOf(seen) == "undeletable");
@@ -79,7 +79,7 @@ TEST_CASE("rows that stay: red while nothing goes, or where that cannot be recor
 
 TEST_CASE("ready is who can move events now, and everybody else says why") {
   runtime::Observation seen = Working();
-  CHECK(StateOf(seen) == "working");
+  CHECK(StateOf(seen) == "active");
   CHECK(Lines(WhyNotReady(seen, kNow), "ready") == "ready\n");
 
   SECTION("met neither peer") {
@@ -107,7 +107,7 @@ TEST_CASE("ready is who can move events now, and everybody else says why") {
     seen.shards[0].owed_since = kNow - kPatience;
     CHECK(StateOf(seen) == "stalled");
     seen.shards[0].owed_since = kNow - kPatience + 1;
-    CHECK(StateOf(seen) == "working");
+    CHECK(StateOf(seen) == "active");
   }
   SECTION("a call that takes long") {
     seen.calls.push_back({"writer of shard 0", "confirm", kPatience, 10 * kSecond, true, false});
@@ -118,7 +118,7 @@ TEST_CASE("ready is who can move events now, and everybody else says why") {
     REQUIRE(WhyNotHealthy(seen).size() == 1);
     CHECK(WhyNotHealthy(seen)[0].text == "writer of shard 0 has been in confirm for 5.0 s, where 10.0 s were allowed");
     seen.calls[0].vital = false;
-    CHECK(StateOf(seen) == "working");
+    CHECK(StateOf(seen) == "active");
   }
   SECTION("all reasons, the first one first") {
     seen.stopping = true;
@@ -146,14 +146,14 @@ TEST_CASE("nothing waits only where that is known") {
   }
   SECTION("never looked") {
     CHECK_FALSE(Show({}, seen).events);
-    CHECK_FALSE(Show({}, seen).last_look_age);
+    CHECK_FALSE(Show({}, seen).read_age);
   }
   SECTION("the last look is old") {
     const Backlog shown = Show(Looked(7, 1s, 31 * kSecond), seen);
     CHECK_FALSE(shown.events);
     CHECK_FALSE(shown.oldest_age);
     CHECK_FALSE(shown.stats);
-    CHECK(shown.last_look_age == 31.0);
+    CHECK(shown.read_age == 31.0);
     CHECK(Show(Looked(7, 1s, 30 * kSecond), seen).events == 7U);
   }
   SECTION("the last look failed: what was nothing is not known, what waited grows older") {
@@ -169,7 +169,7 @@ TEST_CASE("nothing waits only where that is known") {
     CHECK_FALSE(Show(Looked(0, -1ms), seen).events);
   }
   SECTION("the relay has more in hand than the look found") {
-    seen.shards[0].in_hand = 5;
+    seen.shards[0].outstanding = 5;
     CHECK(Show(Looked(0, -1ms), seen).events == 5U);
     CHECK(*Show(Looked(0, -1ms), seen).oldest_age > 0);
     seen.shards[0].oldest_created_us = kWall - 4 * kSecond;
@@ -190,13 +190,13 @@ TEST_CASE("nothing waits only where that is known") {
 
 TEST_CASE("metrics are families with help and type, and what is not known is absent") {
   runtime::Observation seen = Working();
-  seen.tally.counters.stored = 41;
+  seen.tally.counters.acknowledged = 41;
   seen.tally.counters.leases_lost = 2;
   seen.tally.failures[{"too_large", OUTBOX_RETRY}] = 3;
   seen.tally.failures[{"a\"b\\c\nd", OUTBOX_DEAD}] = 1;
   std::string text = Text(seen);
-  CHECK(Has(text, "# TYPE outbox_relay_events_published_total counter"));
-  CHECK(Has(text, "outbox_relay_events_published_total 41"));
+  CHECK(Has(text, "# TYPE outbox_relay_events_acknowledged_total counter"));
+  CHECK(Has(text, "outbox_relay_events_acknowledged_total 41"));
   CHECK(Has(text, "outbox_relay_leases_lost_total 2"));
   CHECK(Has(text, "outbox_relay_build_info{version=\"1.2.3\",commit=\"abc\"} 1"));
   CHECK(Has(text, "outbox_relay_events_failed_total{reason=\"too_large\",next=\"retry\"} 3"));
@@ -210,7 +210,7 @@ TEST_CASE("metrics are families with help and type, and what is not known is abs
   text = Text(seen, Looked(12, 2s));
   CHECK(Has(text, "outbox_relay_backlog_events 12"));
   CHECK(Has(text, "outbox_relay_oldest_event_age_seconds 2"));
-  CHECK(Has(text, "outbox_relay_backlog_look_age_seconds 1"));
+  CHECK(Has(text, "outbox_relay_backlog_read_age_seconds 1"));
 
   seen.broker.trouble = {1s, "x"};
   text = Text(seen);
@@ -225,23 +225,23 @@ TEST_CASE("the histogram adds up") {
   for (const Time took : {-5 * kSecond, Time{1'000}, Time{1'001}, 2 * kSecond, 100'000 * kSecond})
     seen.tally.latency.Add(took);
   const std::string text = Text(seen);
-  CHECK(Has(text, "outbox_relay_publish_latency_seconds_bucket{le=\"0.001\"} 2"));
-  CHECK(Has(text, "outbox_relay_publish_latency_seconds_bucket{le=\"0.0025\"} 3"));
-  CHECK(Has(text, "outbox_relay_publish_latency_seconds_bucket{le=\"1\"} 3"));
-  CHECK(Has(text, "outbox_relay_publish_latency_seconds_bucket{le=\"2.5\"} 4"));
-  CHECK(Has(text, "outbox_relay_publish_latency_seconds_bucket{le=\"7200\"} 4"));
-  CHECK(Has(text, "outbox_relay_publish_latency_seconds_bucket{le=\"+Inf\"} 5"));
-  CHECK(Has(text, "outbox_relay_publish_latency_seconds_sum 100002.002001"));
-  CHECK(Has(text, "outbox_relay_publish_latency_seconds_count 5"));
+  CHECK(Has(text, "outbox_relay_event_latency_seconds_bucket{le=\"0.001\"} 2"));
+  CHECK(Has(text, "outbox_relay_event_latency_seconds_bucket{le=\"0.0025\"} 3"));
+  CHECK(Has(text, "outbox_relay_event_latency_seconds_bucket{le=\"1\"} 3"));
+  CHECK(Has(text, "outbox_relay_event_latency_seconds_bucket{le=\"2.5\"} 4"));
+  CHECK(Has(text, "outbox_relay_event_latency_seconds_bucket{le=\"7200\"} 4"));
+  CHECK(Has(text, "outbox_relay_event_latency_seconds_bucket{le=\"+Inf\"} 5"));
+  CHECK(Has(text, "outbox_relay_event_latency_seconds_sum 100002.002001"));
+  CHECK(Has(text, "outbox_relay_event_latency_seconds_count 5"));
 }
 
 TEST_CASE("the live status is that of the command, with the relay's own view") {
   const runtime::Observation seen = Working();
   auto live = nlohmann::json::parse(LiveStatusJson(seen, Looked(2, 3s), true, kNow, kWall));
   CHECK(live.at("relay").at("ready") == true);
-  CHECK(live.at("relay").at("look_age_ms") == 1000);
+  CHECK(live.at("relay").at("read_age_ms") == 1000);
   live.erase("relay");
-  Stats stats;
+  Statistics stats;
   stats.backlog = 2;
   stats.oldest_age = 3s;
   CHECK(live == nlohmann::json::parse(StatusJson(stats, true)));

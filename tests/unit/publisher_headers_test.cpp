@@ -1,7 +1,7 @@
 #include <string>
 #include <vector>
 
-#include "util/base64.hpp"
+#include "outbox/base64.hpp"
 #include "publisher/headers.hpp"
 #include "tests/catch.hpp"
 

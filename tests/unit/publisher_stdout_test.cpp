@@ -75,7 +75,7 @@ TEST_CASE("a line tells null from empty and bytes from text") {
     const Report report = listener.reports()[i];
     CHECK(report.event == 10 + i);
     CHECK(report.epoch == 3);
-    CHECK(report.outcome == Outcome::kStored);
+    CHECK(report.outcome == Outcome::kAcknowledged);
   }
 }
 
@@ -105,7 +105,7 @@ TEST_CASE("a reader that stops neither blocks the engine nor the end, and loses 
     publisher->Reset(2);
     REQUIRE(listener.WaitForEpoch(2));
     REQUIRE(listener.reports().size() == 20);
-    const std::size_t stored = listener.Count(Outcome::kStored);
+    const std::size_t stored = listener.Count(Outcome::kAcknowledged);
     CHECK(stored >= 1);
     CHECK(stored < 20);
     const PreparedBatch again = Prepare(*publisher, {{"orders", "k", "after"}});

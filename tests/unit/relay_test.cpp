@@ -14,8 +14,8 @@ namespace outbox {
 namespace {
 
 using namespace std::chrono_literals;
-using runtime::Now;
 using publisher::Outcome;
+using runtime::Now;
 
 // What arrived at the "broker", shared by the publishers of several relays.
 class Topic {
@@ -59,7 +59,7 @@ class TestPublisher : public publisher::Publisher {
       const outbox_event& event = batch.batch[r.index];
       const auto outcome = broken_ ? Outcome::kUnknown : judge_(View(event.payload));
       if (!outcome) continue;
-      if (*outcome == Outcome::kStored)
+      if (*outcome == Outcome::kAcknowledged)
         topic_.Add(std::string(View(event.aggregate_id)), std::string(View(event.payload)));
       else if (!publisher::IsTrial(epoch))
         broken_ = true;  // nothing passes a record that was not taken
@@ -111,7 +111,7 @@ struct Fixture {
     REQUIRE((*session)->EndEmit(true, call).ok());
   }
 
-  Stats Read() {
+  Statistics Read() {
     auto session = store->Connect(call);
     REQUIRE(session.ok());
     auto stats = (*session)->ReadStats(call);
@@ -126,11 +126,11 @@ struct Fixture {
     return false;
   }
   bool WaitForBacklog(std::uint64_t backlog) {
-    return WaitFor([&](const Stats& stats) { return stats.backlog == backlog; });
+    return WaitFor([&](const Statistics& stats) { return stats.backlog == backlog; });
   }
 
   std::unique_ptr<runtime::Relay> Start(
-      TestPublisher::Judge judge = [](std::string_view) { return Outcome::kStored; }, config::Relay config = {}) {
+      TestPublisher::Judge judge = [](std::string_view) { return Outcome::kAcknowledged; }, config::Relay config = {}) {
     config.poll_interval = 20ms;
     auto relay = std::make_unique<runtime::Relay>(
         config, store,
@@ -162,8 +162,8 @@ TEST_CASE("relays that are told of commits end at once, whoever of them works") 
   Fixture f;
   config::Relay config;
   config.wake_up = true;
-  auto first = f.Start([](std::string_view) { return Outcome::kStored; }, config);
-  auto second = f.Start([](std::string_view) { return Outcome::kStored; }, config);
+  auto first = f.Start([](std::string_view) { return Outcome::kAcknowledged; }, config);
+  auto second = f.Start([](std::string_view) { return Outcome::kAcknowledged; }, config);
   for (int i = 0; i < 50; ++i) {
     f.Emit("a", i, i);
     REQUIRE(f.topic.WaitFor(static_cast<std::size_t>(i) + 1));
@@ -214,11 +214,11 @@ TEST_CASE("relays share the shards, and what changes hands is sent once and in o
     }
     return false;
   };
-  auto first = f.Start([](std::string_view) { return Outcome::kStored; }, config);
+  auto first = f.Start([](std::string_view) { return Outcome::kAcknowledged; }, config);
   CHECK(held_by(1, 8));
-  auto second = f.Start([](std::string_view) { return Outcome::kStored; }, config);
+  auto second = f.Start([](std::string_view) { return Outcome::kAcknowledged; }, config);
   CHECK(held_by(2, 4));
-  auto third = f.Start([](std::string_view) { return Outcome::kStored; }, config);
+  auto third = f.Start([](std::string_view) { return Outcome::kAcknowledged; }, config);
   CHECK(held_by(3, 3));
   CHECK(first->Stop(5s));
   CHECK(held_by(2, 4));
@@ -235,7 +235,7 @@ TEST_CASE("a broker that never answers does not hold up the stop, and loses noth
   Fixture f;
   f.Emit("a", 0, 99);
   auto relay = f.Start([](std::string_view) { return std::nullopt; });
-  while (relay->counters().published == 0) std::this_thread::sleep_for(1ms);
+  while (relay->counters().sent == 0) std::this_thread::sleep_for(1ms);
   const auto begun = Now();
   CHECK(relay->Stop(1s));
   CHECK(Now() - begun < 1 * engine::kSecond);
@@ -252,7 +252,8 @@ TEST_CASE("a refused event waits with its key, and the others flow", "[b68][b85]
   f.Emit("bad", 5, 9);
   config::Relay config;
   config.failures.max_attempts = 1;
-  auto relay = f.Start([](std::string_view p) { return p == "2" ? Outcome::kRefused : Outcome::kStored; }, config);
+  auto relay =
+      f.Start([](std::string_view p) { return p == "2" ? Outcome::kRefused : Outcome::kAcknowledged; }, config);
   REQUIRE(f.topic.WaitFor(1002));
   CHECK(f.WaitForBacklog(8));
   CHECK(f.Read().blocked == 1);
@@ -271,7 +272,8 @@ TEST_CASE("a dead letter lets its key go on", "[b85]") {
   config.failures.max_attempts = 2;
   config.failures.retry_backoff = 10ms;
   config.failures.on_exhausted = config::OnExhausted::kDeadLetter;
-  auto relay = f.Start([](std::string_view p) { return p == "4" ? Outcome::kRefused : Outcome::kStored; }, config);
+  auto relay =
+      f.Start([](std::string_view p) { return p == "4" ? Outcome::kRefused : Outcome::kAcknowledged; }, config);
   REQUIRE(f.topic.WaitFor(9));
   CHECK(f.WaitForBacklog(0));
   CHECK(f.Read().dead == 1);
@@ -290,9 +292,10 @@ TEST_CASE("what becomes of a failing event depends on its topic: the first patte
   config.failures.max_attempts = 1'000;
   config.topics = {{"audit.pay*", {.max_attempts = 1}},
                    {"audit.*", {.max_attempts = 1, .on_exhausted = config::OnExhausted::kDeadLetter}}};
-  auto relay = f.Start([](std::string_view p) { return p == "0" ? Outcome::kRefused : Outcome::kStored; }, config);
+  auto relay =
+      f.Start([](std::string_view p) { return p == "0" ? Outcome::kRefused : Outcome::kAcknowledged; }, config);
   CHECK(f.topic.WaitFor(1));
-  CHECK(f.WaitFor([](const Stats& s) { return s.dead == 1 && s.blocked == 1 && s.retrying == 1; }));
+  CHECK(f.WaitFor([](const Statistics& s) { return s.dead == 1 && s.blocked == 1 && s.retrying == 1; }));
   CHECK(f.WaitForBacklog(4));
   CHECK(relay->Stop(5s));
 }

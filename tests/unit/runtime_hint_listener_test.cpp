@@ -4,13 +4,13 @@
 #include <atomic>
 #include <thread>
 
+#include "outbox/emit/hint.hpp"
 #include "runtime/clock.hpp"
 #include "runtime/hint_listener.hpp"
-#include "outbox/emit/hint.hpp"
-#include "util/shortage.hpp"
 #include "tests/catch.hpp"
+#include "util/shortage.hpp"
 
-namespace outbox::engine {
+namespace outbox::runtime {
 namespace {
 
 using emit::Hint;
@@ -60,9 +60,9 @@ TEST_CASE("a hint is heard, by each relay, and by one that came later") {
 TEST_CASE("of many hints few are heard, and the last is not lost") {
   const Ear ear;
   const Hint hint({ear.address()});
-  const Time begun = Now();
+  const engine::Time begun = Now();
   for (int i = 0; i < 20'000; ++i) hint.Send();
-  CHECK(ear.heard() <= (Now() - begun) / kMillisecond + 2);
+  CHECK(ear.heard() <= (Now() - begun) / engine::kMillisecond + 2);
   for (int before = -1; before != ear.heard();) {  // what is left
     before = ear.heard();
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
@@ -91,4 +91,4 @@ TEST_CASE("a relay's address that is none is refused") {
 }
 
 }  // namespace
-}  // namespace outbox::engine
+}  // namespace outbox::runtime

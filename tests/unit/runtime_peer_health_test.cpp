@@ -11,7 +11,7 @@
 #include "engine/engine.hpp"
 #include "tests/catch.hpp"
 
-namespace outbox::engine {
+namespace outbox::runtime {
 namespace {
 
 struct Told {
@@ -28,7 +28,7 @@ struct Told {
 
 TEST_CASE("a peer is down while any use of it fails, and back when none does") {
   Told told;
-  Condition database("database", told.logger);
+  PeerHealth database("database", told.logger);
   const int reader = 0, writer = 0;
   database.Bad({&reader}, "no answer");
   database.Bad({&writer}, "no answer");
@@ -42,7 +42,7 @@ TEST_CASE("a peer is down while any use of it fails, and back when none does") {
 
 TEST_CASE("what is not tried any more says nothing, and the next success that the peer is back") {
   Told told;
-  Condition database("database", told.logger);
+  PeerHealth database("database", told.logger);
   const int reader = 0, lease = 0;
   database.Bad({&reader}, "no answer");
   database.Forget(&reader);
@@ -54,30 +54,30 @@ TEST_CASE("what is not tried any more says nothing, and the next success that th
 
 // An engine with its worker's answers in the test's hands.
 struct Worked {
-  Engine engine{Settings{}};
-  Time now = 0;
-  std::vector<EventIndex> sent;
+  engine::Engine engine{engine::Settings{}};
+  engine::Time now = 0;
+  std::vector<engine::EventIndex> sent;
   bool reads = false;
   std::uint32_t epoch = 1;
 
-  void Turn(Time by = kSecond) {
+  void Turn(engine::Time by = engine::kSecond) {
     bool confirms = false, marks = false;
     engine.Advance(now += by);
-    engine.TakeCommands([&](const Command& c, std::span<const EventIndex> what, auto) {
-      if (c.what == Do::kReserve) reads = true;
-      if (c.what == Do::kPublish) sent.insert(sent.end(), what.begin(), what.end());
-      if (c.what == Do::kReset) epoch = c.epoch;
-      if (c.what == Do::kConfirm) confirms = true;
-      if (c.what == Do::kMark) marks = true;
+    engine.TakeCommands([&](const engine::Command& c, std::span<const engine::EventIndex> what, auto) {
+      if (c.what == engine::Do::kReserve) reads = true;
+      if (c.what == engine::Do::kPublish) sent.insert(sent.end(), what.begin(), what.end());
+      if (c.what == engine::Do::kReset) epoch = c.epoch;
+      if (c.what == engine::Do::kConfirm) confirms = true;
+      if (c.what == engine::Do::kMark) marks = true;
     });
-    if (confirms) engine.Written(Write::kConfirm, OUTBOX_OK, {});
+    if (confirms) engine.Written(engine::Write::kConfirm, OUTBOX_OK, {});
     if (marks) engine.Marked(OUTBOX_OK, 0);
     if (confirms || marks) Turn(0);
   }
   void Read(std::size_t events) {
     while (!reads) Turn();
     reads = false;
-    engine.Reserved({}, std::vector<Incoming>(events));
+    engine.Reserved({}, std::vector<engine::Incoming>(events));
     Turn(0);
   }
   void ComeBack() {
@@ -86,15 +86,15 @@ struct Worked {
     engine.ResetDone(epoch);
     Turn();
     REQUIRE_FALSE(engine.Active());
-    engine.LeaseHeld(kForever);
+    engine.LeaseHeld(engine::kForever);
   }
 };
 
 TEST_CASE("a broker that answers the oldest owes since its last answer, one that answers others since they were sent") {
   Worked w;
-  w.engine.LeaseHeld(kForever);
-  const auto answer = [&w](EventIndex event) {
-    w.engine.Reported(std::vector<publisher::Report>{{event, w.epoch, publisher::Outcome::kStored}});
+  w.engine.LeaseHeld(engine::kForever);
+  const auto answer = [&w](engine::EventIndex event) {
+    w.engine.Reported(std::vector<publisher::Report>{{event, w.epoch, publisher::Outcome::kAcknowledged}});
     w.Turn(0);
   };
   w.Read(0);  // nothing waits: no small steps
@@ -102,27 +102,27 @@ TEST_CASE("a broker that answers the oldest owes since its last answer, one that
   answer(w.sent.at(0));  // it proves its lane
   w.Read(2);
   REQUIRE(w.sent.size() == 5);
-  const Time since = w.engine.OwedSince();
-  w.Turn(5 * kSecond);
+  const engine::Time since = w.engine.OwedSince();
+  w.Turn(5 * engine::kSecond);
   answer(w.sent[4]);
   CHECK(w.engine.OwedSince() == since);
   answer(w.sent[1]);
   CHECK(w.engine.OwedSince() == w.now);
-  const Time then = w.now;
-  w.Turn(5 * kSecond);
+  const engine::Time then = w.now;
+  w.Turn(5 * engine::kSecond);
   answer(w.sent[3]);
   CHECK(w.engine.OwedSince() == then);
   answer(w.sent[2]);
-  CHECK(w.engine.OwedSince() == kForever);
+  CHECK(w.engine.OwedSince() == engine::kForever);
 }
 
 TEST_CASE("what the broker owes outlives a lost lease, until there is nothing to owe") {
   Worked w;
-  w.engine.LeaseHeld(kForever);
+  w.engine.LeaseHeld(engine::kForever);
   w.Read(1);
   REQUIRE(w.sent.size() == 1);
-  const Time since = w.engine.OwedSince();
-  REQUIRE(since < kForever);
+  const engine::Time since = w.engine.OwedSince();
+  REQUIRE(since < engine::kForever);
   w.ComeBack();
   CHECK(w.engine.OwedSince() == since);
 
@@ -130,11 +130,11 @@ TEST_CASE("what the broker owes outlives a lost lease, until there is nothing to
     w.Read(1);
     CHECK(w.engine.OwedSince() == since);
     REQUIRE(w.sent.size() == 2);
-    w.engine.Reported(std::vector<publisher::Report>{{w.sent.back(), w.epoch, publisher::Outcome::kStored}});
+    w.engine.Reported(std::vector<publisher::Report>{{w.sent.back(), w.epoch, publisher::Outcome::kAcknowledged}});
   }
   SECTION("another relay has delivered it meanwhile") { w.Read(0); }
-  CHECK(w.engine.OwedSince() == kForever);
+  CHECK(w.engine.OwedSince() == engine::kForever);
 }
 
 }  // namespace
-}  // namespace outbox::engine
+}  // namespace outbox::runtime

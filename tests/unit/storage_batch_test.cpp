@@ -16,7 +16,7 @@ struct Rig {
   FakePlugin fake;
   std::shared_ptr<Store> store = *Store::Open(&fake.table, "{}", NoLog());
   std::unique_ptr<Session> session = std::move(*store->Connect(kCall));
-  ReserveOrder order;
+  ReserveRequest order;
 
   Rig() {
     order.max_events = 3;
@@ -105,8 +105,8 @@ TEST_CASE("a batch that breaks a rule is refused and released", "[b91]") {
     RequireRefused(rig, "two events have the same row_id");
   }
   SECTION("a row that the relay holds") {
-    rig.order.in_hand = [](std::string_view row) { return row == "2"; };
-    RequireRefused(rig, "event 1: the relay holds that row already (in_hand said so)");
+    rig.order.is_outstanding = [](std::string_view row) { return row == "2"; };
+    RequireRefused(rig, "event 1: the relay holds that row already (is_outstanding said so)");
   }
   SECTION("row_id NULL") {
     events[1].row_id = {};

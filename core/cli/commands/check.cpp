@@ -1,4 +1,4 @@
-// `outbox-relay check`: is everything in place, and how to mend what is not. Changes nothing, except for topics with
+// `outbox-relay check`: is everything in place, and how to fix what is not. Changes nothing, except for topics with
 // --create-topics.
 #include <spdlog/fmt/fmt.h>
 
@@ -6,12 +6,14 @@
 #include <algorithm>
 
 #include "cli/common/check_listeners.hpp"
-#include "cli/common/command.hpp"
 #include "cli/common/check_report.hpp"
-#include "cli/common/publishers.hpp"
+#include "cli/common/command.hpp"
 #include "cli/common/kafka_admin.hpp"
 #include "kafka/may_produce.hpp"
+#include "kafka/settings.hpp"
 #include "kafka/topic_cache.hpp"
+#include "outbox/record_rules.hpp"
+#include "runtime/missing_abilities.hpp"
 
 namespace outbox::cli {
 namespace {
@@ -43,8 +45,8 @@ class Check {
   }
 
  private:
-  void Wrong(int code, const std::string& text, const std::string& mend = {}) {
-    PrintLine(Verdict::kError, text, mend);
+  void Wrong(int code, const std::string& text, const std::string& fix = {}) {
+    PrintLine(Verdict::kError, text, fix);
     code_ = std::max(code_, code);
   }
 
@@ -75,9 +77,6 @@ class Check {
   }
 
   void CheckWakeUps(storage::Store& store) {
-    if (!store.HasWakeUps())
-      return Wrong(kConfig, fmt::format("/relay/wake_up is true, and the plugin {} gives no wake-ups", store.name()),
-                   "\"wake_up\": false");
     const Call call{0, 0, config_.relay.storage_timeout};
     const auto session = store.Connect(call);
     if (!session.ok()) return Wrong(CodeOf(session.status()), "no second connection: " + session.status().text());
@@ -87,18 +86,10 @@ class Check {
   }
 
   void CheckCapabilities(const storage::Store& store) {
-    const std::string plugin(store.name());
-    if (config_.relay.ordering == config::Ordering::kKey && !store.Can(OUTBOX_CAN_ORDER_KEYS)) {
-      Wrong(kConfig, "/relay/ordering is \"key\", and the plugin " + plugin + " cannot keep the order of keys",
-            "\"ordering\": \"none\"");
-    }
-    const std::string dead_letters = config_.relay.AsksForDeadLetters();
-    if (!dead_letters.empty() && !store.Can(OUTBOX_CAN_DEAD_LETTER)) {
-      Wrong(kConfig, dead_letters + " is \"dead_letter\", and the plugin " + plugin + " keeps no dead letters",
-            "\"on_exhausted\": \"block\"");
-    }
+    for (const auto& [text, fix] : runtime::FindMissingAbilities(config_.relay, store)) Wrong(kConfig, text, fix);
     if (!store.Can(OUTBOX_CAN_SHARE)) {
-      PrintLine(Verdict::kWarn, "the plugin " + plugin + " cannot share an outbox: run one relay only");
+      PrintLine(Verdict::kWarn,
+                "the plugin " + std::string(store.name()) + " cannot share an outbox: run one relay only");
     }
   }
 
@@ -117,7 +108,7 @@ class Check {
 
   void CheckKafka() {
     const auto& servers = config_.publisher.kafka.at("bootstrap.servers");
-    const auto cluster = Cluster::Open(KafkaSettings(config_));
+    const auto cluster = Cluster::Open(kafka::ToSettings(config_));
     if (!cluster.ok()) return Wrong(CodeOf(cluster.status()), cluster.status().text());
     const auto seen = (*cluster)->Look(kKafkaTimeout);
     if (!seen) {
@@ -136,7 +127,7 @@ class Check {
   }
 
   void CheckProducing() {
-    const Status tried = kafka::TryToProduce(KafkaSettings(config_), QuietLogger(config_.log), kKafkaTimeout);
+    const Status tried = kafka::TryToProduce(kafka::ToSettings(config_), QuietLogger(config_.log), kKafkaTimeout);
     if (tried.ok()) return PrintLine(Verdict::kOk, "permission to produce");
     if (tried.code() == OUTBOX_REFUSED)
       return Wrong(kFailure, fmt::format("{}: {}", kafka::kMayNotProduce, tried.text()),
@@ -146,7 +137,7 @@ class Check {
   }
 
   void CheckTopic(Cluster& cluster, const Cluster::Seen& seen, const std::string& topic) {
-    if (const auto bad = kafka::BadTopicName(topic)) return Wrong(kFailure, "topic " + topic + ": " + *bad);
+    if (const auto bad = BadTopicName(topic)) return Wrong(kFailure, "topic " + topic + ": " + *bad);
     if (const auto found = seen.partitions.find(topic); found != seen.partitions.end()) {
       const int count = found->second;
       PrintLine(Verdict::kOk, fmt::format("topic {}, {} partition{}", topic, count, count == 1 ? "" : "s"));
@@ -180,7 +171,7 @@ class Check {
 
 void AddCheck(CLI::App& app, Action& action) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("check", "Is everything in place? Says what is wrong and how to mend it");
+  CLI::App* command = app.add_subcommand("check", "Is everything in place? Says what is wrong and how to fix it");
   AddConfigOption(*command, options->config);
   command->add_option("--topic", options->topics, "A topic that events will name; may be repeated")->type_name("NAME");
   command->add_flag("--create-topics", options->create_topics, "Create those of the --topic options that are missing");

@@ -10,8 +10,9 @@
 
 #include "cli/common/command.hpp"
 #include "cli/common/event_line.hpp"
-#include "cli/common/publishers.hpp"
+#include "kafka/settings.hpp"
 #include "kafka/topic_cache.hpp"
+#include "outbox/record_rules.hpp"
 
 namespace outbox::cli {
 namespace {
@@ -57,7 +58,7 @@ int Emit(const Options& options) {
   auto outbox = OpenOutbox(options.config);
   if (!outbox.ok()) return Report(outbox.status());
 
-  const publisher::HeaderValues headers = HeaderValuesOf(outbox->config);
+  const publisher::HeaderValues headers = kafka::ToSettings(outbox->config).headers;
   const bool to_kafka = outbox->config.publisher.type == "kafka";
   std::vector<EventLine> batch;
   std::uint64_t line_number = 0, events = 0, committed_line = 0;
@@ -84,7 +85,7 @@ int Emit(const Options& options) {
     auto event = ParseEventLine(line, headers);
     if (!event.ok()) return stop(OUTBOX_BAD_DATA, fmt::format("line {}: {}", line_number, event.status().text()));
     // The relay would refuse it with the same words, and hold up its key.
-    const auto bad = to_kafka ? kafka::BadTopicName(event->topic) : std::nullopt;
+    const auto bad = to_kafka ? BadTopicName(event->topic) : std::nullopt;
     if (bad) return stop(OUTBOX_BAD_DATA, fmt::format("line {}: \"topic\": {}", line_number, *bad));
     batch.push_back(std::move(*event));
     if (batch.size() < options.batch) continue;

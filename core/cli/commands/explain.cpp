@@ -6,9 +6,9 @@
 
 #include "cli/common/command.hpp"
 #include "cli/common/diagnosis.hpp"
-#include "cli/common/time_format.hpp"
-#include "cli/common/record_view.hpp"
 #include "cli/common/event_filter.hpp"
+#include "cli/common/record_view.hpp"
+#include "cli/common/time_format.hpp"
 #include "monitoring/log.hpp"
 
 namespace outbox::cli {
@@ -25,7 +25,7 @@ struct Options {
 
 void Print(const Explanation& explanation) {
   for (const std::string& line : explanation.lines) std::cout << line << '\n';
-  for (const std::string& mend : explanation.mends) std::cout << "  -> " << mend << '\n';
+  for (const std::string& fix : explanation.fixes) std::cout << "  -> " << fix << '\n';
 }
 
 int ExplainEvent(const Outbox& outbox, const Options& options) {
@@ -45,13 +45,13 @@ int ExplainEvent(const Outbox& outbox, const Options& options) {
 Result<bool> Collect(const Outbox& outbox, const Options& options, std::uint32_t from,
                      const std::function<void(const Record&)>& use) {
   std::uint32_t seen = 0;
-  const Inquiry inquiry{.from = from, .key = *options.key, .max = options.limit + 1};
+  const Query query{.from = from, .key = *options.key, .max = options.limit + 1};
   const auto take = [&](const Record& record) {
     if (++seen > options.limit) return false;
     use(record);
     return true;
   };
-  if (Status status = outbox.session->List(inquiry, take, outbox.call()); !status.ok()) return status;
+  if (Status status = outbox.session->List(query, take, outbox.call()); !status.ok()) return status;
   return seen > options.limit;
 }
 
@@ -65,8 +65,9 @@ int ExplainKey(const Outbox& outbox, const Options& options) {
     const auto more = Collect(outbox, options, dead ? OUTBOX_FROM_DEAD : OUTBOX_FROM_OUTBOX, [&](const Record& record) {
       if (!dead && first.empty()) first = record.event.event_id;
       events.push_back(ToJson(record, false));
-      lines += fmt::format("  {:<36}  {:<8}  {}  {}\n", monitoring::Escape(record.event.event_id), StateWord(record.state),
-                           Moment(record.event.created_us), monitoring::Escape(record.event.topic));
+      lines +=
+          fmt::format("  {:<36}  {:<8}  {}  {}\n", monitoring::Escape(record.event.event_id), StateWord(record.state),
+                      Moment(record.event.created_us), monitoring::Escape(record.event.topic));
     });
     if (!more.ok()) return Report(more.status());
     const std::size_t count = events.size();

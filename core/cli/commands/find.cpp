@@ -8,8 +8,8 @@
 #include <set>
 
 #include "cli/common/bulk_action.hpp"
-#include "cli/common/time_format.hpp"
 #include "cli/common/record_view.hpp"
+#include "cli/common/time_format.hpp"
 #include "monitoring/log.hpp"
 
 namespace outbox::cli {

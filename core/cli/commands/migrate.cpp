@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <iostream>
 
-#include "cli/common/command.hpp"
 #include "cli/common/check_report.hpp"
+#include "cli/common/command.hpp"
 #include "monitoring/log.hpp"
 
 namespace outbox::cli {
@@ -15,7 +15,7 @@ constexpr Millis kShortest{60'000};
 struct Options {
   std::string config;
   bool print = false;
-  SchemaWish wish;
+  SchemaOptions schema;
 };
 
 int Print(const Options& options) {
@@ -23,9 +23,9 @@ int Print(const Options& options) {
   if (!config.ok()) return Report(config.status());
   const auto store = OpenStore(*config, QuietLogger(config->log));
   if (!store.ok()) return Report(store.status());
-  SchemaWish wish = options.wish;
-  wish.wake_up = config->relay.wake_up;
-  const auto sql = (*store)->PrintSchema(wish);
+  SchemaOptions schema = options.schema;
+  schema.wake_up = config->relay.wake_up;
+  const auto sql = (*store)->PrintSchema(schema);
   if (!sql.ok()) return Report(sql.status());
   std::cout << *sql << std::flush;
   return kOk;
@@ -34,16 +34,16 @@ int Print(const Options& options) {
 int Apply(const Options& options) {
   auto outbox = OpenOutbox(options.config);
   if (!outbox.ok()) return Report(outbox.status());
-  SchemaWish wish = options.wish;
-  wish.wake_up = outbox->config.relay.wake_up;
+  SchemaOptions schema = options.schema;
+  schema.wake_up = outbox->config.relay.wake_up;
   // Building an index or converting payloads takes longer than a call of a relay may.
   Call call = outbox->call();
   call.timeout = std::max<Millis>(call.timeout, kShortest);
-  const auto changes = outbox->session->PlanSchema(wish, call);
+  const auto changes = outbox->session->PlanSchema(schema, call);
   if (!changes.ok()) return Report(changes.status());
   for (const std::string& change : *changes) std::cout << "  " << monitoring::Escape(change) << "\n";
   std::cout << std::flush;
-  if (Status applied = outbox->session->ApplySchema(wish, call); !applied.ok()) return Report(applied);
+  if (Status applied = outbox->session->ApplySchema(schema, call); !applied.ok()) return Report(applied);
   const auto findings = outbox->session->CheckSchema(outbox->call());
   if (!findings.ok()) return Report(findings.status());
   std::cout << "The outbox is in place (" << outbox->store->name() << ")." << std::endl;
@@ -57,13 +57,14 @@ void AddMigrate(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("migrate", "Make or upgrade the tables of the outbox");
   AddConfigOption(*command, options->config);
   command->add_flag("--print", options->print, "Print the SQL and change nothing; needs no connection");
-  command->add_option("--payload", options->wish.payload, "Column type of the payload, where the database has a choice")
+  command
+      ->add_option("--payload", options->schema.payload, "Column type of the payload, where the database has a choice")
       ->check(CLI::IsMember({"text", "bytea", "jsonb"}));
   command->add_flag(
-      "--rewrite-events", options->wish.rewrite_events,
+      "--rewrite-events", options->schema.rewrite_events,
       "Let --payload convert waiting events and dead letters too; without it migrate refuses to touch them");
   command
-      ->add_option("--shards", options->wish.shards,
+      ->add_option("--shards", options->schema.shards,
                    "Shares of the keys that relays divide among them, 1 to 256; changed only while no relay runs")
       ->check(CLI::Range(1, 256));
   command->footer(

@@ -13,16 +13,16 @@
 #include <random>
 #include <sstream>
 
-#include "cli/common/command.hpp"
-#include "monitoring/endpoints.hpp"
+#include "cli/commands/version.hpp"
 #include "cli/common/check_report.hpp"
+#include "cli/common/command.hpp"
 #include "cli/common/publishers.hpp"
 #include "cli/common/signals.hpp"
-#include "cli/commands/version.hpp"
 #include "config/secrets.hpp"
+#include "monitoring/endpoints.hpp"
+#include "monitoring/log.hpp"
 #include "runtime/peer_health.hpp"
 #include "runtime/relay.hpp"
-#include "monitoring/log.hpp"
 #include "util/shortage.hpp"
 
 namespace outbox::cli {
@@ -117,9 +117,9 @@ class Daemon {
     if (!store.ok()) return End(store.status());
 
     runtime::Relay relay(config_.relay, *store, MakePublishers(config_, logger_), logger_);
-    std::unique_ptr<Endpoints> endpoints;  // while the database is down, too
+    std::unique_ptr<monitoring::Endpoints> endpoints;  // while the database is down, too
     if (!config_.http.listen.empty()) {
-      auto listening = Endpoints::Start(config_, relay, *store, ThisBuild(), logger_);
+      auto listening = monitoring::Endpoints::Start(config_, relay, *store, ThisBuild(), logger_);
       if (!listening.ok()) return End(listening.status());
       endpoints = std::move(*listening);
     }
@@ -139,7 +139,7 @@ class Daemon {
   }
 
   int End(const Status& status) {
-    // An entry is one line, and a mend may be several: SQL to copy.
+    // An entry is one line, and a fix may be several: SQL to copy.
     std::istringstream lines(config::Redact(status.text()));
     for (std::string line; std::getline(lines, line);) logger_->error("{}", line);
     return CodeOf(status);
@@ -149,7 +149,7 @@ class Daemon {
   std::optional<Status> CheckTables(storage::Store& store, runtime::Relay& relay) {
     const Call call{0, 0, config_.relay.storage_timeout};
     std::minstd_rand random(std::random_device{}());
-    runtime::Condition& database = *relay.database();
+    runtime::PeerHealth& database = *relay.database();
     const auto post = relay.watchdog()->Watch("start");
     for (auto wait = 100ms;; wait = std::min<std::chrono::milliseconds>(2 * wait, 5s)) {
       Status status = [&] {
@@ -174,7 +174,7 @@ class Daemon {
     for (const Finding& finding : *findings) {
       if (finding.error) continue;
       logger_->log(finding.note ? spdlog::level::info : spdlog::level::warn, "{}{}{}", finding.what,
-                   finding.mend.empty() ? "" : "; mend: ", finding.mend);
+                   finding.fix.empty() ? "" : "; fix: ", finding.fix);
     }
     const std::string errors = Errors(*findings);
     return errors.empty() ? Status() : Status(OUTBOX_BAD_CONFIG, errors);

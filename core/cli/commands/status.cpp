@@ -6,14 +6,14 @@
 
 #include "cli/common/command.hpp"
 #include "cli/common/time_format.hpp"
-#include "runtime/relay_id.hpp"
 #include "monitoring/log.hpp"
 #include "monitoring/status_json.hpp"
+#include "runtime/relay_id.hpp"
 
 namespace outbox::cli {
 namespace {
 
-std::string Backlog(const Stats& stats) {
+std::string Backlog(const Statistics& stats) {
   switch (stats.backlog_precision) {
     case Precision::kExact:
       return fmt::format("{}", stats.backlog);
@@ -25,7 +25,7 @@ std::string Backlog(const Stats& stats) {
   return fmt::format("about {} (estimate)", stats.backlog);
 }
 
-void PrintText(const Stats& stats, bool has_leases) {
+void PrintText(const Statistics& stats, bool has_leases) {
   const monitoring::OutboxState state = monitoring::StateOf(stats, has_leases);
   std::cout << fmt::format("state      {} ({})\n", state.word, state.text)
             << fmt::format("backlog    {}\n", Backlog(stats))
@@ -40,8 +40,8 @@ void PrintText(const Stats& stats, bool has_leases) {
       who = holder.expires_in.count() < 0
                 ? fmt::format("{}, expired {} ago", monitoring::Escape(runtime::ShowLeaseId(*holder.relay_id)),
                               Age(-holder.expires_in))
-                : fmt::format("{}, for {} more unless renewed", monitoring::Escape(runtime::ShowLeaseId(*holder.relay_id)),
-                              Age(holder.expires_in));
+                : fmt::format("{}, for {} more unless renewed",
+                              monitoring::Escape(runtime::ShowLeaseId(*holder.relay_id)), Age(holder.expires_in));
     }
     std::cout << fmt::format("shard {:<4} {}\n", holder.shard, who);
   }
@@ -60,7 +60,7 @@ void AddStatus(CLI::App& app, Action& action) {
   AddConfigOption(*command, options->config);
   command->add_flag("--json", options->json, "As JSON");
   command->footer(
-      "state: empty, working, partly (some shards have no relay), no_relay, blocked (every shard has a relay, and at\n"
+      "state: empty, active, degraded (some shards have no relay), no_relay, blocked (every shard has a relay, and at\n"
       "least one event was given up and waits for an operator), undeletable (only delivered events are left, whose\n"
       "rows the database does not let go; see `outbox-relay dead list --undeletable`), waiting (the storage cannot\n"
       "tell).\n"

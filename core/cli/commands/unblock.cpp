@@ -90,7 +90,7 @@ void AddUnblock(CLI::App& app, Action& action) {
   AddEvents(*command, options->selection, "Their event ids; or filters");
   AddBulkOptions(*command, *options);
   command->footer(
-      "Mend the cause first. The attempts are counted from one again: with max_attempts 10 such an event has nine "
+      "Fix the cause first. The attempts are counted from one again: with max_attempts 10 such an event has nine "
       "more\n"
       "tries before it is given up anew. A running relay takes it up within poll_interval, and its key goes on once "
       "it\n"

@@ -25,13 +25,13 @@ std::string Indented(std::string_view text) {
 
 }  // namespace
 
-void PrintLine(Verdict verdict, std::string_view text, std::string_view mend) {
+void PrintLine(Verdict verdict, std::string_view text, std::string_view fix) {
   std::cout << (verdict == Verdict::kOk     ? "ok     "
                 : verdict == Verdict::kNote ? "note   "
                 : verdict == Verdict::kWarn ? "warn   "
                                             : "error  ")
             << Indented(config::Redact(text));
-  if (!mend.empty()) std::cout << kIndent << "mend: " << Indented(mend);
+  if (!fix.empty()) std::cout << kIndent << "fix: " << Indented(fix);
   std::cout << std::endl;
 }
 
@@ -41,7 +41,7 @@ bool PrintFindings(const std::vector<Finding>& findings) {
     PrintLine(finding.note    ? Verdict::kNote
               : finding.error ? Verdict::kError
                               : Verdict::kWarn,
-              finding.what, finding.mend);
+              finding.what, finding.fix);
     good = good && !finding.error;
   }
   return good;
@@ -52,7 +52,7 @@ std::string Errors(const std::vector<Finding>& findings) {
   for (const Finding& finding : findings) {
     if (!finding.error) continue;
     text += (text.empty() ? "" : "\n") + finding.what;
-    if (!finding.mend.empty()) text += "\n  mend: " + finding.mend;
+    if (!finding.fix.empty()) text += "\n  fix: " + finding.fix;
   }
   return text;
 }

@@ -12,13 +12,13 @@ namespace outbox::cli {
 enum class Verdict { kOk, kNote, kWarn, kError };
 
 //   error  the table outbox_event does not exist
-//          mend: outbox-relay migrate -c relay.json
-void PrintLine(Verdict verdict, std::string_view text, std::string_view mend = {});
+//          fix: outbox-relay migrate -c relay.json
+void PrintLine(Verdict verdict, std::string_view text, std::string_view fix = {});
 
 // False = at least one is an error.
 bool PrintFindings(const std::vector<Finding>& findings);
 
-// The errors among them as one text, mends included; "" = none.
+// The errors among them as one text, fixes included; "" = none.
 [[nodiscard]] std::string Errors(const std::vector<Finding>& findings);
 
 }  // namespace outbox::cli

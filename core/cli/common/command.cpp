@@ -8,6 +8,7 @@
 
 #include "config/load.hpp"
 #include "config/secrets.hpp"
+#include "kafka/property_policy.hpp"
 #include "monitoring/log.hpp"
 #include "storage/loader.hpp"
 #include "util/shortage.hpp"
@@ -35,7 +36,7 @@ Result<config::Config> LoadConfig(const std::string& file) {
   if (file.empty()) {
     return Status(OUTBOX_BAD_CONFIG, "no configuration; name it with --config FILE or in OUTBOX_RELAY_CONFIG");
   }
-  return config::Load(file);
+  return config::Load(file, kafka::GetPropertyPolicy());
 }
 
 Result<std::shared_ptr<storage::Store>> OpenStore(const config::Config& config,

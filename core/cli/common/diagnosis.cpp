@@ -5,16 +5,16 @@
 #include <algorithm>
 
 #include "cli/common/bulk_action.hpp"
-#include "cli/common/time_format.hpp"
 #include "cli/common/record_view.hpp"
-#include "runtime/relay_id.hpp"
+#include "cli/common/time_format.hpp"
 #include "monitoring/log.hpp"
+#include "runtime/relay_id.hpp"
 
 namespace outbox::cli {
 namespace {
 
-using nlohmann::ordered_json;
 using monitoring::Escape;
+using nlohmann::ordered_json;
 
 constexpr std::uint32_t kPage = 1000;
 constexpr std::uint64_t kCounted = 10'000;  // rows; beyond, "more than" says enough
@@ -56,8 +56,8 @@ class Explainer {
 
   Result<Explanation> Run(const std::string& event_id) {
     for (const std::uint32_t from : {OUTBOX_FROM_OUTBOX, OUTBOX_FROM_DEAD}) {
-      const Inquiry inquiry{.from = from, .event_id = event_id, .max = 1};
-      auto found = First(inquiry);
+      const Query query{.from = from, .event_id = event_id, .max = 1};
+      auto found = First(query);
       if (!found.ok()) return found.status();
       if (!*found) continue;
       if (Status status = About(**found); !status.ok()) return status;
@@ -70,7 +70,7 @@ class Explainer {
       const auto of_key = First({.from = from, .key = event_id, .max = 1});
       if (!of_key.ok()) return of_key.status();
       if (!*of_key) continue;
-      out_.mends = {"there are events of a key of this name: outbox-relay explain --key " + Escape(event_id)};
+      out_.fixes = {"there are events of a key of this name: outbox-relay explain --key " + Escape(event_id)};
       break;
     }
     return Done();
@@ -81,19 +81,19 @@ class Explainer {
     std::string text;
     for (const std::string& line : out_.lines) text += (text.empty() ? "" : "\n") + line;
     out_.json["text"] = text;
-    out_.json["mend"] = out_.mends;
+    out_.json["fix"] = out_.fixes;
     return std::move(out_);
   }
   void Say(std::string line) { out_.lines.push_back(std::move(line)); }
   void Why(const char* word) { out_.json["why"] = word; }
 
-  Result<std::optional<Known>> First(const Inquiry& inquiry) {
+  Result<std::optional<Known>> First(const Query& query) {
     std::optional<Known> known;
     const auto take = [&](const Record& record) {
       known = Keep(record);
       return false;
     };
-    if (Status status = outbox_.session->List(inquiry, take, outbox_.call()); !status.ok()) return status;
+    if (Status status = outbox_.session->List(query, take, outbox_.call()); !status.ok()) return status;
     return known;
   }
 
@@ -119,7 +119,7 @@ class Explainer {
     Why("dead");
     Say(fmt::format("{} is dead: given up {}", Name(event), Failure(event)));
     Say("its key goes on without it");
-    out_.mends = {"outbox-relay dead requeue " + Escape(event.event_id),
+    out_.fixes = {"outbox-relay dead requeue " + Escape(event.event_id),
                   "outbox-relay dead discard " + Escape(event.event_id)};
     return {};
   }
@@ -131,12 +131,12 @@ class Explainer {
     const std::string unblock = "outbox-relay unblock " + Escape(event.event_id);
     if (event.left_to_operator) {
       Say("it is not sent again, and its key goes on; its removal is not retried by itself");
-      out_.mends = {"remove what puts the row back, then: " + unblock};
+      out_.fixes = {"remove what puts the row back, then: " + unblock};
       return {};
     }
     Say(fmt::format("it is not sent again, and its key goes on; its removal is tried again at {}",
                     Moment(event.next_try_us)));
-    out_.mends = {"remove what keeps the row, then wait, or: " + unblock};
+    out_.fixes = {"remove what keeps the row, then wait, or: " + unblock};
     return {};
   }
 
@@ -146,13 +146,13 @@ class Explainer {
     if (event.key) {
       const auto behind = Count({.after = event.row_id, .key = *event.key}, std::nullopt);
       if (!behind.ok()) return behind.status();
-      out_.json["waiting_behind"] = *behind;
+      out_.json["queued_behind"] = *behind;
       Say(*behind > kCounted
               ? fmt::format("more than {} later events of its key wait for it", kCounted)
               : fmt::format("{} of its key {} for it", Events(*behind, "later"), *behind == 1 ? "waits" : "wait"));
     }
-    out_.mends = {
-        "mend the cause, then: outbox-relay unblock " + Escape(event.event_id),
+    out_.fixes = {
+        "fix the cause, then: outbox-relay unblock " + Escape(event.event_id),
         "or give it up: outbox-relay dead discard " + Escape(event.event_id) + (event.key ? " --break-order" : "")};
     return {};
   }
@@ -169,7 +169,7 @@ class Explainer {
       Say(Name(event) + " waits");
     }
     if (event.key) {
-      const Inquiry before{.from = OUTBOX_FROM_FAILED, .before = event.row_id, .key = *event.key, .max = 1};
+      const Query before{.from = OUTBOX_FROM_FAILED, .before = event.row_id, .key = *event.key, .max = 1};
       const auto head = First(before);
       if (!head.ok()) return head.status();
       if (*head) return Behind(**head);
@@ -179,22 +179,22 @@ class Explainer {
     const bool due = !retrying || event.next_try_us <= event.now_us;
     Why(!due ? "retry" : *shard == Holder::kNobody ? "no_relay" : "not_taken");
     if (retrying) {
-      out_.mends = {"once the cause is mended, now instead of then: outbox-relay unblock " + Escape(event.event_id)};
+      out_.fixes = {"once the cause is fixed, now instead of then: outbox-relay unblock " + Escape(event.event_id)};
       return {};
     }
     return Position(event);
   }
 
   Status Behind(const Known& head) {
-    Why("behind_failed");
-    out_.json["behind"] = head.json;
+    Why("queued_behind");
+    out_.json["head"] = head.json;
     const bool blocked = head.state == OUTBOX_STATE_BLOCKED;
     Say(fmt::format("it stands behind event {} of its key, which is {} {}", Escape(head.event_id),
                     blocked ? "blocked" : "retried: it waits", Failure(head)));
     if (!blocked) Say("that one is due at " + Moment(head.next_try_us));
-    out_.mends = {"mend the cause, then: outbox-relay unblock " + Escape(head.event_id)};
+    out_.fixes = {"fix the cause, then: outbox-relay unblock " + Escape(head.event_id)};
     if (blocked)
-      out_.mends.push_back("or give that one up: outbox-relay dead discard " + Escape(head.event_id) +
+      out_.fixes.push_back("or give that one up: outbox-relay dead discard " + Escape(head.event_id) +
                            " --break-order");
     return {};
   }
@@ -217,12 +217,12 @@ class Explainer {
                       number, Escape(runtime::ShowLeaseId(*holder->relay_id)), Age(holder->expires_in)));
       return Holder::kRelay;
     }
-    const std::string last = holder->relay_id
-                                 ? fmt::format("; the lease of {} ended {} ago",
-                                               Escape(runtime::ShowLeaseId(*holder->relay_id)), Age(-holder->expires_in))
-                                 : "";
+    const std::string last =
+        holder->relay_id ? fmt::format("; the lease of {} ended {} ago",
+                                       Escape(runtime::ShowLeaseId(*holder->relay_id)), Age(-holder->expires_in))
+                         : "";
     Say(fmt::format("shard {} is held by nobody: no relay works on it{}", number, last));
-    out_.mends = {"outbox-relay run, or see why the relays that run do not get the lease: outbox-relay status"};
+    out_.fixes = {"outbox-relay run, or see why the relays that run do not get the lease: outbox-relay status"};
     return Holder::kNobody;
   }
 
@@ -240,10 +240,10 @@ class Explainer {
   }
 
   // Up to one more than kCounted; of one shard, or of all.
-  Result<std::uint64_t> Count(Inquiry inquiry, std::optional<std::uint32_t> shard) {
+  Result<std::uint64_t> Count(Query query, std::optional<std::uint32_t> shard) {
     std::uint64_t count = 0;
     std::string after;
-    inquiry.max = kPage;
+    query.max = kPage;
     for (;;) {
       std::uint32_t seen = 0;
       std::string last;
@@ -253,10 +253,10 @@ class Explainer {
         last = record.event.row_id;
         return count <= kCounted;
       };
-      if (Status status = outbox_.session->List(inquiry, take, outbox_.call()); !status.ok()) return status;
+      if (Status status = outbox_.session->List(query, take, outbox_.call()); !status.ok()) return status;
       if (seen < kPage || count > kCounted) return count;
       after = std::move(last);
-      inquiry.after = after;
+      query.after = after;
     }
   }
 

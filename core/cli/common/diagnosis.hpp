@@ -17,7 +17,7 @@ inline constexpr const char* kNoTrace =
 struct Explanation {
   nlohmann::ordered_json json;     // "why" is one of the words of explanation.cpp, never renamed
   std::vector<std::string> lines;  // for people
-  std::vector<std::string> mends;  // commands
+  std::vector<std::string> fixes;  // commands
 };
 
 [[nodiscard]] Result<Explanation> Explain(const Outbox& outbox, const std::string& event_id);

@@ -32,7 +32,7 @@ std::int64_t Micros(const std::string& age) {
   return std::chrono::duration_cast<std::chrono::microseconds>(ParseAge(age).value_or(Millis(0))).count();
 }
 
-// A pattern for Inquiry::topic that matches at least what fnmatch matches. There is no way to write a star itself, a
+// A pattern for Query::topic that matches at least what fnmatch matches. There is no way to write a star itself, a
 // question mark may stand for a part of a character, and a bracket expression is longer than what it matches.
 std::string WidenPattern(const std::string& pattern) {
   std::string wide;
@@ -86,12 +86,12 @@ class Walker {
     std::string after = walk_.after;
     const std::string topic = selection_.topic ? WidenPattern(*selection_.topic) : "";
     for (;;) {
-      Inquiry inquiry{.from = walk_.from, .key = view(selection_.key)};
-      if (!after.empty()) inquiry.after = after;
-      if (event != nullptr) inquiry.event_id = *event;
-      if (selection_.topic) inquiry.topic = topic;
-      inquiry.max = walk_.contents ? 1 : kPage;
-      inquiry.contents = walk_.contents;
+      Query query{.from = walk_.from, .key = view(selection_.key)};
+      if (!after.empty()) query.after = after;
+      if (event != nullptr) query.event_id = *event;
+      if (selection_.topic) query.topic = topic;
+      query.max = walk_.contents ? 1 : kPage;
+      query.contents = walk_.contents;
       std::uint32_t seen = 0;
       std::string last;
       const auto take = [&](const Record& record) {
@@ -103,9 +103,9 @@ class Walker {
         walk_.found(record);
         return !Enough() && std::cout.good();
       };
-      if (Status status = outbox_.session->List(inquiry, take, outbox_.call()); !status.ok()) return status;
+      if (Status status = outbox_.session->List(query, take, outbox_.call()); !status.ok()) return status;
       if (Status status = walk_.page_done(); !status.ok()) return status;
-      if (seen < inquiry.max || Enough() || !std::cout) return {};  // what cannot be written ends the command
+      if (seen < query.max || Enough() || !std::cout) return {};  // what cannot be written ends the command
       after = std::move(last);
     }
   }
@@ -116,17 +116,17 @@ class Walker {
   std::uint64_t found_ = 0;
 };
 
-// The id of the first event that `inquiry` finds, in the outbox or among the dead letters.
-Result<std::optional<std::string>> FirstId(const Outbox& outbox, Inquiry inquiry) {
+// The id of the first event that `query` finds, in the outbox or among the dead letters.
+Result<std::optional<std::string>> FirstId(const Outbox& outbox, Query query) {
   std::optional<std::string> id;
   const auto take = [&](const Record& record) {
     id = record.event.event_id;
     return false;
   };
-  inquiry.max = 1;
+  query.max = 1;
   for (const std::uint32_t from : {OUTBOX_FROM_OUTBOX, OUTBOX_FROM_DEAD}) {
-    inquiry.from = from;
-    if (Status status = outbox.session->List(inquiry, take, outbox.call()); !status.ok()) return status;
+    query.from = from;
+    if (Status status = outbox.session->List(query, take, outbox.call()); !status.ok()) return status;
     if (id) break;
   }
   return id;

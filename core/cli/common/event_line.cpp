@@ -6,8 +6,8 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "outbox/base64.hpp"
 #include "outbox/event.hpp"
-#include "util/base64.hpp"
 #include "publisher/headers.hpp"
 
 namespace outbox::cli {
@@ -135,7 +135,7 @@ Status TakePayload(const Members& members, std::optional<std::string>& out) {
   if (text.compare(0, kBase64.size(), kBase64) == 0) {
     const json value = json::parse(text);
     if (value.size() == 1) {
-      out = publisher::DecodeBase64(value["base64"].get<std::string>());
+      out = DecodeBase64(value["base64"].get<std::string>());
       return out ? Status() : Bad("\"payload\": what \"base64\" holds is not base64");
     }
   }

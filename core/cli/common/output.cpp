@@ -8,8 +8,8 @@
 #include <system_error>
 
 #include "cli/common/exit_code.hpp"
+#include "outbox/text.hpp"
 #include "util/escape.hpp"
-#include "util/utf8.hpp"
 
 namespace outbox::cli {
 namespace {

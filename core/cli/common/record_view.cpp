@@ -12,8 +12,8 @@
 namespace outbox::cli {
 namespace {
 
-using nlohmann::ordered_json;
 using monitoring::Escape;
+using nlohmann::ordered_json;
 
 ordered_json Json(const Bytes& bytes) {
   std::string text;

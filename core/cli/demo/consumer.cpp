@@ -82,7 +82,7 @@ Result<std::unique_ptr<DemoConsumer>> DemoConsumer::Start(const std::string& boo
     }
   }
   rd_kafka_assign(consumer->consumer_.get(), all.get());
-  consumer->thread_ = publisher::StartThread("demo-consumer", [c = consumer.get()] { c->Run(); });
+  consumer->thread_ = util::StartThread("demo-consumer", [c = consumer.get()] { c->Run(); });
   return consumer;
 }
 

@@ -13,14 +13,15 @@
 #include <thread>
 
 #include "cli/common/command.hpp"
+#include "cli/common/publishers.hpp"
+#include "cli/common/signals.hpp"
 #include "cli/demo/application.hpp"
 #include "cli/demo/consumer.hpp"
 #include "cli/demo/screen.hpp"
-#include "cli/common/publishers.hpp"
-#include "cli/common/signals.hpp"
 #include "config/load.hpp"
-#include "runtime/relay.hpp"
 #include "kafka/embedded_broker.hpp"
+#include "kafka/property_policy.hpp"
+#include "runtime/relay.hpp"
 #include "storage/loader.hpp"
 
 namespace outbox::cli {
@@ -119,7 +120,7 @@ class Stage {
         {"publisher", {{"kafka", {{"bootstrap.servers", broker_->bootstrap()}}}}},
         {"relay", {{"poll_interval", "20ms"}}},
     };
-    auto parsed = config::Parse(config.dump(), folder_.path() / "relay.json");
+    auto parsed = config::Parse(config.dump(), folder_.path() / "relay.json", kafka::GetPropertyPolicy());
     if (!parsed.ok()) return parsed.status();
     config_ = std::move(*parsed);
     logger_ = QuietLogger(config_.log);

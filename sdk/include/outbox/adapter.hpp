@@ -13,12 +13,12 @@
 #include <vector>
 
 #include "outbox/batch.hpp"
-#include "outbox/ext/dead.h"
+#include "outbox/ext/admin.h"
 #include "outbox/ext/emit.h"
 #include "outbox/ext/leases.h"
+#include "outbox/ext/poison.h"
 #include "outbox/ext/schema.h"
 #include "outbox/ext/stats.h"
-#include "outbox/ext/suspect.h"
 #include "outbox/ext/testing.h"
 #include "outbox/ext/wakeup.h"
 
@@ -69,36 +69,37 @@ struct Lease {
   std::vector<outbox_owned_shard> owned;
   std::uint32_t namesakes = 0;  // live relays with the same name before the last '#' of the id; 0 where not counted
 };
-class LeaseKeeping {  // outbox.leases/1
+class Leases {  // outbox.leases/1
  public:
-  virtual ~LeaseKeeping() = default;
+  virtual ~Leases() = default;
   virtual Lease Heartbeat(std::string_view relay_id, Millis lease) = 0;
-  virtual void ReturnShards(std::string_view relay_id, std::span<const outbox_owned_shard> shards, bool leave) = 0;
+  virtual void ReleaseShards(std::string_view relay_id, std::span<const outbox_owned_shard> shards,
+                             bool deregister) = 0;
 };
 
 // Of the shard and under the token of call().
-class Suspecting {  // outbox.suspect/1
+class Poison {  // outbox.poison/1
  public:
-  virtual ~Suspecting() = default;
+  virtual ~Poison() = default;
   virtual bool WasLost() = 0;
   virtual std::uint32_t Mark(Bytes row) = 0;  // absent = forget the mark, and that it was lost
 };
 
-class WakingUp {  // outbox.wakeup/1
+class WakeUp {  // outbox.wakeup/1
  public:
-  virtual ~WakingUp() = default;
+  virtual ~WakeUp() = default;
   virtual bool Wait() = 0;  // false = nothing within call().timeout
 };
 
-class Emitting {  // outbox.emit/1
+class Emit {  // outbox.emit/1
  public:
-  virtual ~Emitting() = default;
+  virtual ~Emit() = default;
   virtual void BeginEmit() = 0;
   virtual void Insert(Events events) = 0;  // event_id.empty() = the column's default
   virtual void EndEmit(bool commit) = 0;
 };
 
-struct SchemaWish {
+struct SchemaOptions {
   std::uint32_t shards = 0;  // 0 = keep, 1 for a new outbox
   std::string payload;       // "" = the database's default
   bool wake_up = false;      // what Wait() needs
@@ -107,16 +108,16 @@ struct SchemaWish {
 };
 struct Finding {
   bool error = true;
-  std::string what, mend;
+  std::string what, fix;
   bool note = false;  // neither an error nor a warning: what was found, or what this user cannot look at
 };
-// outbox.schema/1; needs also  static std::string A::PrintSchema(const Shared&, const SchemaWish&).
-class SchemaKeeping {
+// outbox.schema/1; needs also  static std::string A::PrintSchema(const Shared&, const SchemaOptions&).
+class Schema {
  public:
-  virtual ~SchemaKeeping() = default;
-  virtual void ApplySchema(const SchemaWish& wish) = 0;
+  virtual ~Schema() = default;
+  virtual void ApplySchema(const SchemaOptions& options) = 0;
   // What ApplySchema would change, as phrases for people. Changes nothing.
-  virtual std::vector<std::string> PlanSchema(const SchemaWish&) { return {}; }
+  virtual std::vector<std::string> PlanSchema(const SchemaOptions&) { return {}; }
   virtual std::vector<Finding> CheckSchema() = 0;
 };
 
@@ -132,20 +133,20 @@ enum class Precision : std::uint32_t {
   kExact = OUTBOX_COUNT_EXACT,
   kAtLeast = OUTBOX_COUNT_AT_LEAST,
 };
-struct Stats {
+struct Statistics {
   std::uint64_t backlog = 0, retrying = 0, blocked = 0, dead = 0, undeletable = 0;
   Precision backlog_precision = Precision::kExact;
   Millis oldest_age{-1};  // of events that are neither blocked nor queued behind a blocked one; -1 = none, or not known
   std::uint32_t shards_total = 1, shards_owned = 0, live_relays = 0;
   std::vector<ShardHolder> holders;
 };
-class Counting {  // outbox.stats/1
+class Stats {  // outbox.stats/1
  public:
-  virtual ~Counting() = default;
-  virtual Stats ReadStats() = 0;
+  virtual ~Stats() = default;
+  virtual Statistics ReadStats() = 0;
 };
 
-struct Inquiry {
+struct Query {
   std::uint32_t from = OUTBOX_FROM_OUTBOX;
   Bytes after = {}, before = {};  // row ids, both excluded
   Bytes key = {}, event_id = {};
@@ -161,13 +162,13 @@ struct Record {
   std::int64_t now_us = 0, first_failed_us = 0, last_failed_us = 0, next_try_us = 0;
   Bytes reason, error;
 };
-// outbox.dead/1. Row ids that are not there, or in another state, are passed over; the answer is how many were not.
-class DeadLetters {
+// outbox.admin/1. Row ids that are not there, or in another state, are passed over; the answer is how many were not.
+class Admin {
  public:
   using Found = std::function<bool(const Record&)>;
-  virtual ~DeadLetters() = default;
-  // Ascending by row id, until found() says that it is enough. It knows inquiry.max, and passes over other keys.
-  virtual void List(const Inquiry& inquiry, const Found& found) = 0;
+  virtual ~Admin() = default;
+  // Ascending by row id, until found() says that it is enough. It knows query.max, and passes over other keys.
+  virtual void List(const Query& query, const Found& found) = 0;
   virtual std::uint64_t Requeue(RowIds) { throw Cannot("keeps no dead letters that could be requeued"); }
   virtual std::uint64_t Discard(RowIds) { throw Cannot("keeps no dead letters that could be discarded"); }
   virtual std::uint64_t DiscardBlocked(RowIds) { throw Cannot("cannot discard blocked events"); }
@@ -185,9 +186,9 @@ struct TestState {
   std::int32_t state = OUTBOX_STATE_ABSENT;
   std::uint32_t attempts = 0;
 };
-class Testable {  // outbox.testing/1
+class Testing {  // outbox.testing/1
  public:
-  virtual ~Testable() = default;
+  virtual ~Testing() = default;
   virtual void Reset() = 0;
   virtual void ExpireLeases() = 0;
   virtual void MakeRetriesDue() = 0;

@@ -18,14 +18,14 @@ struct ReserveRequest {
   [[nodiscard]] std::string_view relay_id() const { return View(raw.relay_id); }
   // Begin again at the oldest row; else rows after the last read (and late ones before it) are enough. True also where
   // the relay asks for a step of a rescan: an adapter that knows no rescan reads from the oldest row instead.
-  [[nodiscard]] bool sweep() const { return raw.sweep != OUTBOX_READ_ON; }
+  [[nodiscard]] bool from_oldest() const { return raw.mode != OUTBOX_READ_ON; }
   // The relay asks for one bounded step of a pass beside the reading; answer with BatchBuilder::Rescan.
-  [[nodiscard]] bool rescan() const { return raw.sweep == OUTBOX_RESCAN; }
+  [[nodiscard]] bool rescan() const { return raw.mode == OUTBOX_RESCAN; }
   // No retry is wanted now, and one that is brought is brought in vain.
   [[nodiscard]] bool skips_retries() const { return raw.skip_retries != 0; }
   // Does the relay hold this row already? BatchBuilder::Add asks by itself; ask first where fetching a row costs.
-  [[nodiscard]] bool in_hand(std::string_view row_id) const {
-    return raw.in_hand != nullptr && raw.in_hand(raw.ctx, Raw(row_id)) != 0;
+  [[nodiscard]] bool is_outstanding(std::string_view row_id) const {
+    return raw.is_outstanding != nullptr && raw.is_outstanding(raw.ctx, Raw(row_id)) != 0;
   }
 };
 
@@ -36,7 +36,7 @@ class BatchBuilder {
   // Copies the event. True also when the relay holds the row already and it was skipped. False: the batch is
   // full and the event was not taken; stop reading, the next call begins with it.
   bool Add(const Event& e) {
-    if (request_.in_hand(e.row_id)) return true;
+    if (request_.is_outstanding(e.row_id)) return true;
     const std::size_t billed = Size(e.aggregate_id) + Size(e.headers) + Size(e.payload);
     const auto taken = arena_->events.size();
     if (taken >= request_.limit() || (taken > 0 && billed_ + billed > request_.max_bytes())) {

@@ -23,7 +23,7 @@
 
 namespace outbox::consumer {
 
-// What a handler throws counts as Retry, with the pauses of Settings::retry_first.
+// What a handler throws counts as Retry, with the pauses of Settings::retry_backoff.
 using Handler = std::function<Outcome(const Record&)>;
 
 // The answer is for all of them. After Retry the same records come again, perhaps others behind them in a later call.

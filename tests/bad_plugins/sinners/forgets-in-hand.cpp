@@ -1,7 +1,7 @@
 #include "good.hpp"
 
 namespace {
-void Spoil(outbox_reserve& ask) { ask.in_hand = nullptr; }
+void Spoil(outbox_reserve& ask) { ask.is_outstanding = nullptr; }
 }  // namespace
 
 REGISTER_SINNER(SpoiledTable<Spoil>("forgets-in-hand"))

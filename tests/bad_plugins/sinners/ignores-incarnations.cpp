@@ -8,8 +8,8 @@ struct Sinner : Good {
   Lease Heartbeat(std::string_view relay_id, Millis duration) override {
     return Good::Heartbeat(Name(relay_id), duration);
   }
-  void ReturnShards(std::string_view relay_id, std::span<const outbox_owned_shard> shards, bool leave) override {
-    Good::ReturnShards(Name(relay_id), shards, leave);
+  void ReleaseShards(std::string_view relay_id, std::span<const outbox_owned_shard> shards, bool deregister) override {
+    Good::ReleaseShards(Name(relay_id), shards, deregister);
   }
 };
 

@@ -1,7 +1,7 @@
 #include "good.hpp"
 
 namespace {
-void Spoil(outbox_reserve& ask) { ask.sweep = 0; }
+void Spoil(outbox_reserve& ask) { ask.mode = 0; }
 }  // namespace
 
 REGISTER_SINNER(SpoiledTable<Spoil>("never-sweeps"))

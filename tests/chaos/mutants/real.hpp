@@ -5,7 +5,7 @@
 #include <map>
 #include <vector>
 
-#include "outbox/ext/dead.h"
+#include "outbox/ext/admin.h"
 #include "outbox/ext/leases.h"
 #include "outbox/ext/stats.h"
 

@@ -20,13 +20,13 @@ void CutAtNul(outbox_bytes& bytes) {
   if (bytes.data != nullptr) bytes.size = View(bytes).substr(0, View(bytes).find('\0')).size();
 }
 
-// Only what is above the highest id so far. A sweep begins anew.
+// Only what is above the highest id so far. A rewind begins anew.
 void DropLateRows(std::vector<outbox_event>& events, const outbox_reserve& ask, const outbox_call& call) {
   static std::map<std::pair<std::uint32_t, std::uint64_t>, long long> highest;
   const std::lock_guard lock(mutex);
   long long& top = highest[{call.shard, call.token}];
-  if (ask.sweep == OUTBOX_RESCAN) return;
-  if (ask.sweep == OUTBOX_REWIND) top = 0;
+  if (ask.mode == OUTBOX_RESCAN) return;
+  if (ask.mode == OUTBOX_REWIND) top = 0;
   std::erase_if(events, [&top](const outbox_event& event) {
     const long long id = std::stoll(std::string(View(event.row_id)));
     if (id <= top) return true;
@@ -55,7 +55,7 @@ void RepeatOldRow(std::vector<outbox_event>& events, const outbox_reserve& ask) 
   static bool due = false;
   const std::lock_guard lock(mutex);
   if (events.empty()) return;
-  if (due && events.size() < ask.max_events && ask.in_hand(ask.ctx, copies.back().event.row_id) == 0) {
+  if (due && events.size() < ask.max_events && ask.is_outstanding(ask.ctx, copies.back().event.row_id) == 0) {
     events.insert(events.begin(), copies.back().event);
     due = false;
   } else if (++reads % 20 == 0) {
@@ -114,7 +114,7 @@ outbox_code Failed(outbox_session* session, const outbox_failure* failures, std:
   });
   if (code != OUTBOX_OK || !Is("failed-to-the-end")) return code;
   std::uint64_t requeued = 0;
-  return RealExtension<outbox_dead_v1>(OUTBOX_DEAD_V1)
+  return RealExtension<outbox_admin_v1>(OUTBOX_ADMIN_V1)
       .requeue(session, rows.data(), rows.size(), call, &requeued, error);
 }
 
@@ -149,17 +149,17 @@ outbox_code Heartbeat(outbox_session* session, outbox_bytes relay_id, std::int64
   return OUTBOX_OK;
 }
 
-outbox_code ReturnShards(outbox_session* session, outbox_bytes relay_id, const outbox_owned_shard* returned,
-                         std::size_t count, std::uint32_t leave, const outbox_call* call, outbox_error* error) {
+outbox_code ReleaseShards(outbox_session* session, outbox_bytes relay_id, const outbox_owned_shard* returned,
+                          std::size_t count, std::uint32_t deregister, const outbox_call* call, outbox_error* error) {
   const outbox_code code = RealExtension<outbox_leases_v1>(OUTBOX_LEASES_V1)
-                               .return_shards(session, relay_id, returned, count, leave, call, error);
+                               .release_shards(session, relay_id, returned, count, deregister, call, error);
   const std::lock_guard lock(mutex);
   for (std::size_t i = 0; i < count; ++i) kept.erase(returned[i].shard);
   return code;
 }
 
 const void* Extension(const char* id) {
-  static const outbox_leases_v1 leases{sizeof(outbox_leases_v1), Heartbeat, ReturnShards};
+  static const outbox_leases_v1 leases{sizeof(outbox_leases_v1), Heartbeat, ReleaseShards};
   return std::strcmp(id, OUTBOX_LEASES_V1) == 0 ? &leases : RealPlugin().get_extension(id);
 }
 

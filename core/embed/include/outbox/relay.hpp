@@ -42,8 +42,8 @@ template <class A, class Shared>
 struct OwnAdapter : A {
   explicit OwnAdapter(const std::shared_ptr<Handed<Shared>>& handed) : A(handed->object) {}
   static std::string PrintSchema(const Handed<Shared>& handed,
-                                 const SchemaWish& wish) requires std::is_base_of_v<SchemaKeeping, A> {
-    return A::PrintSchema(*handed.object, wish);
+                                 const SchemaOptions& options) requires std::is_base_of_v<Schema, A> {
+    return A::PrintSchema(*handed.object, options);
   }
 };
 
@@ -60,7 +60,7 @@ class Storage {
   // constructed with it for each, and it must be safe for several threads. The capabilities are those of the plugin
   // macro, such as OUTBOX_CAN_ORDER_KEYS. `name` is what messages call it, and must live as long as the process.
   template <class A, class Shared>
-  static Storage Own(std::shared_ptr<Shared> shared, const char* name, std::uint64_t capabilities) {
+  static Storage FromAdapter(std::shared_ptr<Shared> shared, const char* name, std::uint64_t capabilities) {
     using Handed = detail::Handed<Shared>;
     const auto store = std::make_shared<Handed>(std::move(shared));
     return Storage(outbox::detail::PluginTable<detail::OwnAdapter<A, Shared>, Handed>(name, "1", capabilities),
@@ -94,7 +94,7 @@ class Publisher {
  public:
   // librdkafka's properties, as the configuration has them under publisher.kafka.
   static Publisher Kafka(std::map<std::string, std::string> properties);
-  static Publisher Own(std::shared_ptr<Sender> sender);
+  static Publisher FromSender(std::shared_ptr<Sender> sender);
 
  private:
   friend class Relay;

@@ -28,7 +28,7 @@ struct Record {
   std::string_view event_id;    // the same for every copy of an event
   std::string_view event_type;  // what the handler was chosen by
   std::uint32_t attempt = 1;    // of this consumer since it was assigned the partition
-  // Below Settings::parallel, and never the same in two handlers that run at once: for a connection per slot.
+  // Below Settings::concurrency, and never the same in two handlers that run at once: for a connection per slot.
   std::size_t slot = 0;
 
   // The first header of this name; absent also where the header is there without a value.

@@ -23,10 +23,10 @@ enum class Policy : std::uint8_t {
 enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarning, kError };
 
 // A partition that this consumer was assigned.
-struct Claim {
+struct TopicPartition {
   std::string topic;
   std::int32_t partition = -1;
-  bool operator==(const Claim&) const = default;
+  bool operator==(const TopicPartition&) const = default;
 };
 
 struct Settings {
@@ -40,7 +40,7 @@ struct Settings {
   // Handlers that may run at once, each for a partition of its own. With 1 they never do, and need no locks; with more,
   // one handler must expect to be called by several threads at once. A partition's records come one after the other in
   // any case. Each call may come from another thread.
-  std::size_t parallel = 1;
+  std::size_t concurrency = 1;
   // The most records that a batch handler is given, all of one partition. What has arrived is handed over at once;
   // nothing waits for a batch to fill.
   std::size_t batch_size = 500;
@@ -52,18 +52,18 @@ struct Settings {
 
   std::uint32_t max_attempts = 0;  // of one record; 0 = no end
   // After a handler that threw, doubled with each attempt.
-  Millis retry_first{200};
-  Millis retry_longest{30'000};
+  Millis retry_backoff{200};
+  Millis max_retry_backoff{30'000};
 
   // A header that holds a whole number which the application raises by 1 with each event of a key, such as the version
   // of the aggregate; empty = none. See Counters::missing.
   std::string sequence_header;
 
-  // Called from the consumer's own thread, never two at once. `setup` before the first record of new claims is handed
-  // over; if it throws, the consumer stops. `cleanup` when the last handler of the claims has returned and before their
+  // Called from the consumer's own thread, never two at once. `setup` before the first record of new partitions is handed
+  // over; if it throws, the consumer stops. `cleanup` when the last handler of the partitions has returned and before their
   // offsets are committed. What it throws is told and changes nothing.
-  std::function<void(std::span<const Claim>)> setup;
-  std::function<void(std::span<const Claim>)> cleanup;
+  std::function<void(std::span<const TopicPartition>)> setup;
+  std::function<void(std::span<const TopicPartition>)> cleanup;
 
   // Called from any of the consumer's threads and librdkafka's, also at once; must not throw. Lines hold no key and no
   // payload.

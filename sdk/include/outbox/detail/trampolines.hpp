@@ -115,9 +115,10 @@ struct Trampolines {
       if (OUTBOX_HAS(outbox_lease, out, namesakes)) out->namesakes = lease.namesakes;
     });
   }
-  static outbox_code ReturnShards(outbox_session* s, outbox_bytes relay, const outbox_owned_shard* shards,
-                                  std::size_t n, std::uint32_t leave, const outbox_call* c, outbox_error* e) noexcept {
-    return Guard(e, [&] { Adapter(s, c).ReturnShards(View(relay), {shards, n}, leave != 0); });
+  static outbox_code ReleaseShards(outbox_session* s, outbox_bytes relay, const outbox_owned_shard* shards,
+                                   std::size_t n, std::uint32_t deregister, const outbox_call* c,
+                                   outbox_error* e) noexcept {
+    return Guard(e, [&] { Adapter(s, c).ReleaseShards(View(relay), {shards, n}, deregister != 0); });
   }
 
   static outbox_code WasLost(outbox_session* s, const outbox_call* c, std::uint32_t* lost, outbox_error* e) noexcept {
@@ -145,20 +146,20 @@ struct Trampolines {
     return Guard(e, [&] { Adapter(s, c).EndEmit(commit != 0); });
   }
 
-  static SchemaWish Wish(const outbox_schema_wish* w) {
-    return {w->shards, std::string(View(w->payload)), OUTBOX_HAS(outbox_schema_wish, w, wake_up) && w->wake_up != 0,
-            OUTBOX_HAS(outbox_schema_wish, w, rewrite_events) && w->rewrite_events != 0};
+  static SchemaOptions ToSchemaOptions(const outbox_schema_options* w) {
+    return {w->shards, std::string(View(w->payload)), OUTBOX_HAS(outbox_schema_options, w, wake_up) && w->wake_up != 0,
+            OUTBOX_HAS(outbox_schema_options, w, rewrite_events) && w->rewrite_events != 0};
   }
-  static outbox_code SchemaPrint(outbox_store* s, const outbox_schema_wish* w, void* ctx,
+  static outbox_code SchemaPrint(outbox_store* s, const outbox_schema_options* w, void* ctx,
                                  void (*text)(void*, outbox_bytes), outbox_error* e) noexcept {
     return Guard(e, [&] {
-      const std::string sql = A::PrintSchema(**reinterpret_cast<Store*>(s), Wish(w));
+      const std::string sql = A::PrintSchema(**reinterpret_cast<Store*>(s), ToSchemaOptions(w));
       text(ctx, Raw(sql));
     });
   }
-  static outbox_code SchemaApply(outbox_session* s, const outbox_schema_wish* w, const outbox_call* c,
+  static outbox_code SchemaApply(outbox_session* s, const outbox_schema_options* w, const outbox_call* c,
                                  outbox_error* e) noexcept {
-    return Guard(e, [&] { Adapter(s, c).ApplySchema(Wish(w)); });
+    return Guard(e, [&] { Adapter(s, c).ApplySchema(ToSchemaOptions(w)); });
   }
   static outbox_code SchemaCheck(outbox_session* s, const outbox_call* c, void* ctx,
                                  void (*finding)(void*, std::int32_t, outbox_bytes, outbox_bytes),
@@ -169,21 +170,21 @@ struct Trampolines {
                 f.note    ? OUTBOX_FINDING_NOTE
                 : f.error ? OUTBOX_FINDING_ERROR
                           : OUTBOX_FINDING_WARNING,
-                Raw(f.what), Raw(f.mend));
+                Raw(f.what), Raw(f.fix));
     });
   }
 
-  static outbox_code SchemaPlan(outbox_session* s, const outbox_schema_wish* w, const outbox_call* c, void* ctx,
+  static outbox_code SchemaPlan(outbox_session* s, const outbox_schema_options* w, const outbox_call* c, void* ctx,
                                 void (*change)(void*, outbox_bytes), outbox_error* e) noexcept {
     return Guard(e, [&] {
-      for (const std::string& what : Adapter(s, c).PlanSchema(Wish(w))) change(ctx, Raw(what));
+      for (const std::string& what : Adapter(s, c).PlanSchema(ToSchemaOptions(w))) change(ctx, Raw(what));
     });
   }
 
   static outbox_code StatsRead(outbox_session* s, const outbox_call* c, outbox_stats* out, void* ctx,
                                void (*holder)(void*, const outbox_shard_holder*), outbox_error* e) noexcept {
     return Guard(e, [&] {
-      const Stats stats = Adapter(s, c).ReadStats();
+      const Statistics stats = Adapter(s, c).ReadStats();
       const outbox_stats full{sizeof full,
                               static_cast<std::uint32_t>(stats.backlog_precision),
                               stats.backlog,
@@ -208,15 +209,15 @@ struct Trampolines {
     });
   }
 
-  static outbox_code DeadList(outbox_session* s, const outbox_inquiry* q, const outbox_call* c, void* ctx,
+  static outbox_code DeadList(outbox_session* s, const outbox_query* q, const outbox_call* c, void* ctx,
                               std::int32_t (*found)(void*, const outbox_record*), outbox_error* e) noexcept {
     return Guard(e, [&] {
-      Inquiry inquiry{q->from, Maybe(q->after), Maybe(q->before), Maybe(q->key), Maybe(q->event_id),
-                      q->max,  q->contents != 0};
-      if (OUTBOX_HAS(outbox_inquiry, q, topic)) inquiry.topic = Maybe(q->topic);
+      Query query{q->from, Maybe(q->after), Maybe(q->before), Maybe(q->key), Maybe(q->event_id),
+                  q->max,  q->contents != 0};
+      if (OUTBOX_HAS(outbox_query, q, topic)) query.topic = Maybe(q->topic);
       std::uint32_t count = 0;
-      Adapter(s, c).List(inquiry, [&](const Record& r) {
-        if (inquiry.key && r.event.aggregate_id != inquiry.key) return true;
+      Adapter(s, c).List(query, [&](const Record& r) {
+        if (query.key && r.event.aggregate_id != query.key) return true;
         const Event& v = r.event;
         const outbox_event event{Raw(v.row_id),  Raw(v.event_id), Raw(v.aggregate_id), Raw(v.event_type), Raw(v.topic),
                                  Raw(v.payload), Raw(v.headers),  v.created_us,        v.attempts,        0};
@@ -224,12 +225,12 @@ struct Trampolines {
             sizeof raw,       sizeof event,  &event,        v.payload ? Size(*v.payload) : r.payload_size,
             r.state,          r.shard,       r.now_us,      r.first_failed_us,
             r.last_failed_us, r.next_try_us, Raw(r.reason), Raw(r.error)};
-        return found(ctx, &raw) != 0 && ++count < inquiry.max;
+        return found(ctx, &raw) != 0 && ++count < query.max;
       });
     });
   }
   static std::int64_t Size(std::string_view bytes) { return static_cast<std::int64_t>(bytes.size()); }
-  template <std::uint64_t (DeadLetters::*Change)(RowIds)>
+  template <std::uint64_t (Admin::*Change)(RowIds)>
   static outbox_code DeadChange(outbox_session* s, const outbox_bytes* ids, std::size_t n, const outbox_call* c,
                                 std::uint64_t* changed, outbox_error* e) noexcept {
     return Guard(e, [&] { *changed = (Adapter(s, c).*Change)({ids, n}); });
@@ -259,41 +260,41 @@ struct Trampolines {
 
   static const void* Extension(const char* id) noexcept {
     const std::string_view wanted = id;
-    if constexpr (std::is_base_of_v<LeaseKeeping, A>) {
-      static const outbox_leases_v1 kTable{sizeof kTable, Heartbeat, ReturnShards};
+    if constexpr (std::is_base_of_v<Leases, A>) {
+      static const outbox_leases_v1 kTable{sizeof kTable, Heartbeat, ReleaseShards};
       if (wanted == OUTBOX_LEASES_V1) return &kTable;
     }
-    if constexpr (std::is_base_of_v<Suspecting, A>) {
-      static const outbox_suspect_v1 kTable{sizeof kTable, WasLost, Mark};
-      if (wanted == OUTBOX_SUSPECT_V1) return &kTable;
+    if constexpr (std::is_base_of_v<Poison, A>) {
+      static const outbox_poison_v1 kTable{sizeof kTable, WasLost, Mark};
+      if (wanted == OUTBOX_POISON_V1) return &kTable;
     }
-    if constexpr (std::is_base_of_v<WakingUp, A>) {
+    if constexpr (std::is_base_of_v<WakeUp, A>) {
       static const outbox_wakeup_v1 kTable{sizeof kTable, Wait};
       if (wanted == OUTBOX_WAKEUP_V1) return &kTable;
     }
-    if constexpr (std::is_base_of_v<Emitting, A>) {
+    if constexpr (std::is_base_of_v<Emit, A>) {
       static const outbox_emit_v1 kTable{sizeof kTable, EmitBegin, EmitInsert, EmitEnd};
       if (wanted == OUTBOX_EMIT_V1) return &kTable;
     }
-    if constexpr (std::is_base_of_v<SchemaKeeping, A>) {
+    if constexpr (std::is_base_of_v<Schema, A>) {
       static const outbox_schema_v1 kTable{sizeof kTable, SchemaPrint, SchemaApply, SchemaCheck, SchemaPlan};
       if (wanted == OUTBOX_SCHEMA_V1) return &kTable;
     }
-    if constexpr (std::is_base_of_v<Counting, A>) {
+    if constexpr (std::is_base_of_v<Stats, A>) {
       static const outbox_stats_v1 kTable{sizeof kTable, StatsRead};
       if (wanted == OUTBOX_STATS_V1) return &kTable;
     }
-    if constexpr (std::is_base_of_v<DeadLetters, A>) {
-      static const outbox_dead_v1 kTable{sizeof kTable,
-                                         DeadList,
-                                         DeadChange<&DeadLetters::Requeue>,
-                                         DeadChange<&DeadLetters::Discard>,
-                                         DeadChange<&DeadLetters::DiscardBlocked>,
-                                         DeadChange<&DeadLetters::RetryNow>,
-                                         DeadRemove};
-      if (wanted == OUTBOX_DEAD_V1) return &kTable;
+    if constexpr (std::is_base_of_v<Admin, A>) {
+      static const outbox_admin_v1 kTable{sizeof kTable,
+                                          DeadList,
+                                          DeadChange<&Admin::Requeue>,
+                                          DeadChange<&Admin::Discard>,
+                                          DeadChange<&Admin::DiscardBlocked>,
+                                          DeadChange<&Admin::RetryNow>,
+                                          DeadRemove};
+      if (wanted == OUTBOX_ADMIN_V1) return &kTable;
     }
-    if constexpr (std::is_base_of_v<Testable, A>) {
+    if constexpr (std::is_base_of_v<Testing, A>) {
       static const outbox_testing_v1 kTable{sizeof kTable, TestReset, TestExpire, TestDue, TestState};
       if (wanted == OUTBOX_TESTING_V1) return &kTable;
     }

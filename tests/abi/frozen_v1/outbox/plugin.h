@@ -6,7 +6,7 @@
  *   [session]  any thread, but never two calls at once on one session
  *   [any]      any thread, any moment, also while another call on the same session runs
  *
- * Truth lives in two places only: rows and leases in the database, events in hand in the relay.
+ * Truth lives in two places only: rows and leases in the database, outstanding events in the relay.
  * What a plugin remembers between calls is a hint that it may lose at any moment.
  *
  * Nothing may be thrown across these functions in either direction. A plugin installs no signal
@@ -74,14 +74,14 @@ typedef struct {
   uint32_t reserved;         /* 0 */
 } outbox_event;
 
-/* outbox_reserve.sweep. */
+/* outbox_reserve.mode. */
 enum {
   OUTBOX_READ_ON = 0, /* go on from the last read. Late rows go before all others. Due retries and new rows share the
                          batch: neither keeps the other out, and retries take at most half where both are there */
   OUTBOX_REWIND = 1,  /* forget the position and begin again at the oldest row */
   OUTBOX_RESCAN = 2   /* leave the position where it is, and do one step of a second pass from the oldest row up to
                          it. A step looks at a bounded number of rows. It returns, ascending, rows that may go, have never
-                         failed and are not in hand, among them the late ones. A rewind ends the pass */
+                         failed and are not outstanding, among them the late ones. A rewind ends the pass */
 };
 
 /* outbox_batch.rescan. A new pass begins with the first OUTBOX_RESCAN after an answer other than GOES_ON. */
@@ -126,9 +126,9 @@ typedef struct {
   outbox_bytes relay_id;
   /* During the call, on its thread: 1 = the relay holds this row, skip it. Must be asked for every
    * row; BatchBuilder::Add does. */
-  int32_t (*in_hand)(void* ctx, outbox_bytes row_id);
+  int32_t (*is_outstanding)(void* ctx, outbox_bytes row_id);
   void* ctx;
-  uint32_t sweep; /* one of the three above */
+  uint32_t mode; /* one of the three above */
   /* 1 = the relay has no room for retries: a plugin may leave them out, and be quicker. Those that it brings are given up,
    * and stay due. Rows that wait behind a failed one are left out as ever. */
   uint32_t skip_retries;
@@ -139,7 +139,7 @@ enum {
   OUTBOX_BLOCK = 1, /* never due by itself: waits, with its key, for an operator */
   OUTBOX_DEAD = 2,  /* moves to the dead letters, in one transaction */
   /* Kafka has it and the database does not let it go: from here on no reserve returns it, its key goes on without it, and
-   * its removal is due again after retry_after_ms (remove_delivered of outbox.dead/1). */
+   * its removal is due again after retry_after_ms (remove_delivered of outbox.admin/1). */
   OUTBOX_DELIVERED = 3
 };
 

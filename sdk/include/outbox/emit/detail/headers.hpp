@@ -5,8 +5,9 @@
 #include <string_view>
 #include <vector>
 
+#include "../../base64.hpp"
+#include "../../text.hpp"
 #include "../event.hpp"
-#include "text.hpp"
 
 namespace outbox::emit::detail {
 
@@ -27,17 +28,6 @@ inline void AppendJsonText(std::string_view text, std::string& json) {
     }
   }
   json += '"';
-}
-
-inline void AppendBase64(std::string_view bytes, std::string& to) {
-  constexpr const char* kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    const std::size_t count = std::min<std::size_t>(3, bytes.size() - i);
-    unsigned group = 0;
-    for (std::size_t b = 0; b < 3; ++b)
-      group = group << 8 | (b < count ? static_cast<unsigned char>(bytes[i + b]) : 0U);
-    for (std::size_t d = 0; d < 4; ++d) to += d <= count ? kDigits[group >> (18 - 6 * d) & 63] : '=';
-  }
 }
 
 inline std::string HeadersJson(const std::vector<Header>& headers) {

@@ -13,7 +13,7 @@
 
 enum {
   OUTBOX_SHARD_OWNED = 0,
-  OUTBOX_SHARD_GIVE_BACK = 1 /* finish what is in hand, then return it: another relay is to have it */
+  OUTBOX_SHARD_RELEASE = 1 /* finish what is outstanding, then release it: another relay is to have it */
 };
 
 typedef struct { /* frozen */
@@ -45,8 +45,8 @@ typedef struct {
   outbox_code (*heartbeat)(outbox_session*, outbox_bytes relay_id, int64_t lease_ms, const outbox_call*, outbox_lease*,
                            outbox_error*);
   /* [session] Gives back the named shards whose token still holds; stale ones are passed over.
-   * leave = 1: this relay stops, forget it. */
-  outbox_code (*return_shards)(outbox_session*, outbox_bytes relay_id, const outbox_owned_shard*, size_t count,
-                               uint32_t leave, const outbox_call*, outbox_error*);
+   * deregister = 1: this relay stops, forget it. */
+  outbox_code (*release_shards)(outbox_session*, outbox_bytes relay_id, const outbox_owned_shard*, size_t count,
+                               uint32_t deregister, const outbox_call*, outbox_error*);
 } outbox_leases_v1;
 #endif

@@ -1,7 +1,7 @@
 /* outbox.testing/1: what the contract tests need besides emit. Never called by the daemon. */
 #ifndef OUTBOX_EXT_TESTING_H
 #define OUTBOX_EXT_TESTING_H
-#include "dead.h"
+#include "admin.h"
 #define OUTBOX_TESTING_V1 "outbox.testing/1"
 
 typedef struct {

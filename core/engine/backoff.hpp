@@ -1,0 +1,37 @@
+// The pause after a failure: of an event (retry_backoff, max_retry_backoff) and of a peer (min_backoff, max_backoff).
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "engine/settings.hpp"
+
+namespace outbox::engine {
+
+// Thread: one. The pauses are a function of the seed, so that a simulated run can be repeated.
+class Backoff {
+ public:
+  explicit Backoff(std::uint64_t seed) : random_(seed) {}
+
+  // The pause after `failures` failures in a row (>= 1): `base`, doubled with each failure, up to `cap`; then shortened at
+  // random by up to a quarter, so that several relays do not come back in step.
+  [[nodiscard]] Time After(std::uint32_t failures, Time base, Time cap) {
+    Time wait = base;
+    for (std::uint32_t i = 1; i < failures && wait < cap; ++i) wait *= 2;
+    wait = std::min(wait, cap);
+    return wait - static_cast<Time>(Next() % static_cast<std::uint64_t>(wait / 4 + 1));
+  }
+
+ private:
+  std::uint64_t Next() {  // SplitMix64
+    random_ += 0x9e3779b97f4a7c15u;
+    std::uint64_t x = random_;
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+    return x ^ (x >> 31);
+  }
+
+  std::uint64_t random_;
+};
+
+}  // namespace outbox::engine

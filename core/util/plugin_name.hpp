@@ -1,0 +1,16 @@
+// The names of storage plugins: the configuration, the loader and a plugin's own table are held to one rule.
+#pragma once
+
+#include <algorithm>
+#include <string_view>
+
+namespace outbox::util {
+
+// True for 1 to 128 characters of a-z, 0-9, _ and -, which are harmless in a file name.
+[[nodiscard]] inline bool IsPluginName(std::string_view name) {
+  return !name.empty() && name.size() <= 128 && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  });
+}
+
+}  // namespace outbox::util

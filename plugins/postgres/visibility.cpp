@@ -1,0 +1,82 @@
+#include "postgres/visibility.hpp"
+
+#include <algorithm>
+
+namespace outbox::postgres {
+namespace {
+
+// Ids between a transaction's first and the newest one from where on it is watched. Below, the range costs less than the
+// second look that the end of a watched transaction needs.
+constexpr long long kFar = 20'000;
+
+// A prepared transaction is shown without its session after the server was restarted, and by some versions from when it
+// was prepared: it may be any that is gone.
+bool IsPrepared(const Locker& locker) { return locker.transaction.starts_with("-1/"); }
+
+}  // namespace
+
+void Visibility::Settle(long long drawn, const std::vector<Locker>& lockers) {
+  settled_ = std::min(settled_, drawn);  // the sequence may have been set back
+  drawn_ = drawn;
+  settling_.clear();
+  for (const Locker& locker : lockers) settling_.insert(locker.transaction);
+  if (settling_.empty()) settled_ = std::max(settled_, drawn_);
+}
+
+std::vector<std::uint64_t> Visibility::Watched() const {
+  std::vector<std::uint64_t> xids;
+  for (const auto& [transaction, seen] : lockers_)
+    if (seen.watched) xids.push_back(seen.xid);
+  return xids;
+}
+
+long long Visibility::Lowest(bool also_watched) const {
+  long long lowest = cursor_;
+  for (const auto& [transaction, seen] : lockers_)
+    if (also_watched || !seen.watched) lowest = std::min(lowest, seen.barrier);
+  return lowest;
+}
+
+long long Visibility::PassWhole(long long low, long long cursor) const { return low >= missing_ ? cursor : low; }
+
+void Visibility::Advance(long long cursor, long long missing, const std::vector<Locker>& lockers) {
+  missing_ = std::max(missing_, missing);
+  low_ = PassWhole(std::max({low_, clear_, std::min(settled_, cursor)}), cursor);
+  gap_low_ = PassWhole(std::max({gap_low_, gap_clear_, low_}), cursor);
+
+  std::map<std::string, Seen> now;
+  for (const Locker& locker : lockers) {
+    const auto known = lockers_.find(locker.transaction);
+    // A new one has taken its lock after the last look, so it draws ids above all that were read then.
+    Seen seen = known != lockers_.end() ? known->second : Seen{IsPrepared(locker) ? low_ : cursor_, 0, false};
+    if (known == lockers_.end() && settling() && IsPrepared(locker)) settling_.insert(locker.transaction);
+    if (locker.xid != 0) seen.xid = locker.xid;
+    now.emplace(locker.transaction, seen);
+  }
+  const bool ended = std::any_of(lockers_.begin(), lockers_.end(),
+                                 [&](const auto& old) { return old.second.watched && !now.contains(old.first); });
+  if (settling() && std::erase_if(settling_, [&](const auto& open) { return !now.contains(open); }) > 0 && !settling())
+    settled_ = std::max(settled_, drawn_);
+  lockers_ = std::move(now);
+  cursor_ = cursor;
+  // It may have committed after this read's snapshot: the next one covers its range, whoever else is open.
+  if (ended) Resume();
+  clear_ = Lowest(true);
+  if (ended) return;
+  for (auto& [transaction, seen] : lockers_)
+    if (seen.xid != 0 && seen.barrier < cursor_ - kFar) seen.watched = true;
+  gap_clear_ = Lowest(false);
+}
+
+// Whoever is open draws ids above all that were read or are settled.
+void Visibility::AdvanceWhole(long long cursor) {
+  lockers_.clear();
+  low_ = gap_low_ = cursor_ = clear_ = gap_clear_ = cursor;
+}
+
+void Visibility::Resume() {
+  for (auto& [transaction, seen] : lockers_) seen.watched = false;
+  gap_low_ = gap_clear_ = low_;
+}
+
+}  // namespace outbox::postgres

@@ -1,0 +1,46 @@
+#include "sql/poison_marks.hpp"
+
+#include "sql/sql_template.hpp"
+
+namespace outbox::sql {
+namespace {
+
+Error NotLeased(const Call& call) {
+  return {OUTBOX_LEASE_LOST, "shard " + std::to_string(call.shard) + " is not leased under this token"};
+}
+
+constexpr const char* kHeld = " where shard = :shard and token = :token and owner is not null";
+constexpr const char* kWasLost = "select cast(lost as [text]) from {shard}";
+// In this order: MySQL assigns from left to right and reads what it has assigned.
+constexpr const char* kMark = R"(update {shard} set
+  suspect_owners = case when suspect = :row then suspect_owners + case when suspect_token = token then 0 else 1 end else 1 end,
+  suspect_token = token, suspect = :mark)";
+constexpr const char* kOwners = "select cast(suspect_owners as [text]) from {shard}";
+constexpr const char* kForget = "update {shard} set suspect = null, lost = 0";
+
+}  // namespace
+
+PoisonMarks::PoisonMarks(const Tables& tables, const LeaseDialect& dialect) {
+  const auto sql = [&](const char* text) { return tables.In(Fill(text, {{"[text]", dialect.text}})) + kHeld; };
+  was_lost_ = sql(kWasLost);
+  mark_ = sql(kMark);
+  owners_ = sql(kOwners);
+  forget_ = sql(kForget);
+}
+
+bool PoisonMarks::WasLost(Statements& db, const Call& call) const {
+  const Rows rows = db.Run({was_lost_, {std::to_string(call.shard), std::to_string(call.token)}});
+  if (rows.empty()) throw NotLeased(call);
+  return ToNumber(rows[0][0]) != 0;
+}
+
+std::uint32_t PoisonMarks::Mark(Statements& db, const Call& call, Bytes row) const {
+  const std::string shard = std::to_string(call.shard), token = std::to_string(call.token);
+  const Statement change =
+      row ? Statement{mark_, {std::string(*row), std::string(*row), shard, token}} : Statement{forget_, {shard, token}};
+  const Rows owners = db.RunTogether({change, {owners_, {shard, token}}}).back();
+  if (owners.empty()) throw NotLeased(call);
+  return static_cast<std::uint32_t>(ToNumber(owners[0][0]));
+}
+
+}  // namespace outbox::sql

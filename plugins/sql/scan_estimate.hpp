@@ -1,0 +1,25 @@
+// How far to look for so many rows, where others' rows, rows that wait, or ids without a row lie between them.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+namespace outbox::sql {
+
+class ScanEstimate {
+ public:
+  [[nodiscard]] std::int64_t For(std::int64_t wanted, std::int64_t most) const {
+    return std::clamp(static_cast<std::int64_t>(static_cast<double>(wanted) * for_one_), std::int64_t{1}, most);
+  }
+  // Looking so far has found so many. Not from one time to much more: what waits comes in heaps.
+  void Learn(std::int64_t looked, std::int64_t found) {
+    const double now = static_cast<double>(looked) / static_cast<double>(std::max<std::int64_t>(found, 1));
+    for_one_ = std::clamp(now, 1.0, std::min(2 * for_one_, kMost));
+  }
+
+ private:
+  static constexpr double kMost = 20'000;
+  double for_one_ = 1;
+};
+
+}  // namespace outbox::sql
