@@ -44,8 +44,8 @@ def plugin_options():
 
 def command_line():
     text = read("core/cli/**/*.cpp")
-    yield from re.findall(r'add_subcommand\(\s*"(\w+)"', text)
-    for names in re.findall(r'add_(?:option|flag)\(\s*"([^"]+)"', text):
+    yield from re.findall(r'CommandEntry k\w+\{\s*"(\w+)"', text)
+    for names in re.findall(r'\b(?:Add|Flag)\(\s*"([^"]+)"', text):
         yield from names.split(",")
 
 
@@ -65,7 +65,8 @@ def reasons():
 def json_output():
     """Keys, and the words that stand for a state or a reason."""
     text = read("core/**/status_json.cpp", "core/cli/**/*.cpp")
-    yield from re.findall(r'\{\{?"([a-z]\w*)",|\["([a-z]\w*)"\] =|return "([a-z]\w*)";|Why\("(\w+)"\)', text)
+    text = re.sub(r'CommandEntry \w+\{\s*"\w+"', "", text)
+    yield from re.findall(r'\{\{?"([a-z]\w*)",|\["([a-z]\w*)"\] =|\.Set\("([a-z]\w*)",|return "([a-z]\w*)";|Why\("(\w+)"\)', text)
 
 
 NAMES = {

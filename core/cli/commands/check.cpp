@@ -2,9 +2,9 @@
 // --create-topics.
 #include <spdlog/fmt/fmt.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "cli/commands/commands.hpp"
 #include "cli/common/check_listeners.hpp"
 #include "cli/common/check_report.hpp"
 #include "cli/common/command.hpp"
@@ -167,15 +167,13 @@ class Check {
   int code_ = kOk;
 };
 
-}  // namespace
+int Run(const Options& options) { return Check(options).Run(); }
 
-void AddCheck(CLI::App& app, Action& action) {
-  auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("check", "Is everything in place? Says what is wrong and how to fix it");
-  AddConfigOption(*command, options->config);
-  command->add_option("--topic", options->topics, "A topic that events will name; may be repeated")->type_name("NAME");
-  command->add_flag("--create-topics", options->create_topics, "Create those of the --topic options that are missing");
-  command->footer(
+void Declare(Command& command, Options& options) {
+  command.Config(options.config);
+  command.Add("--topic", options.topics, "A topic that events will name; may be repeated").Value("NAME");
+  command.Flag("--create-topics", options.create_topics, "Create those of the --topic options that are missing");
+  command.Footer(
       "Looks at the configuration, the addresses to listen at, the plugin, the connection, tables and grants, "
       "Kafka, the permission to produce, and the topics that are named.\n"
       "Changes nothing without --create-topics. Exit code 0 = a relay can run; warnings do not count.\n"
@@ -184,7 +182,11 @@ void AddCheck(CLI::App& app, Action& action) {
       "Examples:\n"
       "  outbox-relay check -c relay.json\n"
       "  outbox-relay check -c relay.json --topic orders --topic payments --create-topics");
-  command->callback([options, &action] { action = [options] { return Check(*options).Run(); }; });
 }
+
+}  // namespace
+
+constinit const CommandEntry kCheckCommand{"check", "Is everything in place? Says what is wrong and how to fix it",
+                                           [](Command& command) { return Bind(command, Declare, Run); }};
 
 }  // namespace outbox::cli

@@ -1,10 +1,9 @@
 // `outbox-relay dead`: shows the events that were given up, sends them after all, or drops them.
 #include <spdlog/fmt/fmt.h>
 
-#include <CLI/CLI.hpp>
 #include <iostream>
-#include <nlohmann/json.hpp>
 
+#include "cli/commands/commands.hpp"
 #include "cli/common/bulk_action.hpp"
 #include "cli/common/record_view.hpp"
 #include "monitoring/log.hpp"
@@ -36,7 +35,7 @@ int List(const ListOptions& options) {
   if (options.blocked) walk.state = OUTBOX_STATE_BLOCKED;
   walk.found = [&](const Record& record) {
     if (options.json) {
-      std::cout << ToJson(record, false).dump() << '\n';
+      std::cout << ToJson(record, false).Dump() << '\n';
     } else {
       if (shown == 0) std::cout << HeadLine() << '\n';
       std::cout << Line(record) << '\n';
@@ -68,7 +67,7 @@ int Show(const ShowOptions& options) {
   walk.contents = options.payload;
   walk.found = [&](const Record& record) {
     if (!options.json && shown) std::cout << '\n';
-    std::cout << (options.json ? ToJson(record, options.payload).dump() + '\n' : Paragraph(record, options.payload));
+    std::cout << (options.json ? ToJson(record, options.payload).Dump() + '\n' : Paragraph(record, options.payload));
     shown = true;
   };
   for (const std::uint32_t from : {OUTBOX_FROM_DEAD, OUTBOX_FROM_FAILED, OUTBOX_FROM_DELIVERED}) {
@@ -196,66 +195,55 @@ int Discard(DiscardOptions options) {
   return changed.ok() ? Tell(options, deed, *changed) : Report(changed.status());
 }
 
-// The configuration, where it is named before the second word.
-using Named = std::shared_ptr<std::string>;
-
-void AddList(CLI::App& dead, const Named& named, Action& action) {
-  auto options = std::make_shared<ListOptions>();
-  CLI::App* command = dead.add_subcommand("list", "A line for each");
-  AddConfigOption(*command, options->config);
-  AddFilters(*command, options->selection);
-  command->add_option("--limit", options->selection.limit, "At most so many, the oldest rows first")
-      ->check(CLI::Range(1, 1'000'000'000))
-      ->type_name("N");
-  CLI::Option* blocked =
-      command->add_flag("--blocked", options->blocked, "Those that wait, with their keys, for an operator");
+void DeclareList(Command& command, ListOptions& options) {
+  command.Config(options.config);
+  AddFilters(command, options.selection);
+  command.Add("--limit", options.selection.limit, "At most so many, the oldest rows first")
+      .Between(1, 1'000'000'000)
+      .Value("N");
+  const Option blocked =
+      command.Flag("--blocked", options.blocked, "Those that wait, with their keys, for an operator");
   command
-      ->add_flag("--undeletable", options->undeletable,
-                 "Those that are delivered, and whose rows the database does not let go")
-      ->excludes(blocked);
-  command->add_flag("--json", options->json, "A JSON object a line, with everything but payload and headers");
-  command->footer(
+      .Flag("--undeletable", options.undeletable,
+            "Those that are delivered, and whose rows the database does not let go")
+      .Excludes(blocked);
+  command.Flag("--json", options.json, "A JSON object a line, with everything but payload and headers");
+  command.Footer(
       "Examples:\n"
       "  outbox-relay dead list -c relay.json\n"
       "  outbox-relay dead list -c relay.json --blocked\n"
       "  outbox-relay dead list -c relay.json --undeletable\n"
       "  outbox-relay dead list -c relay.json --topic 'orders*' --reason too_large --newer-than 1d --json");
-  command->callback([options, named, &action] {
-    if (!named->empty()) options->config = *named;
-    action = [options] { return List(*options); };
-  });
 }
 
-void AddShow(CLI::App& dead, const Named& named, Action& action) {
-  auto options = std::make_shared<ShowOptions>();
-  CLI::App* command =
-      dead.add_subcommand("show", "Everything about one, also where it is blocked, retrying or undeletable");
-  AddConfigOption(*command, options->config);
-  command->add_option("EVENT", options->event, "Its event id")->required()->type_name("");
-  command->add_flag("--payload", options->payload, "With payload and headers");
-  command->add_flag("--json", options->json, "As a JSON object");
-  command->footer(
+constinit const CommandEntry kListCommand{"list", "A line for each",
+                                          [](Command& command) { return Bind(command, DeclareList, List); }};
+
+void DeclareShow(Command& command, ShowOptions& options) {
+  command.Config(options.config);
+  command.Add("EVENT", options.event, "Its event id").Required().Value("");
+  command.Flag("--payload", options.payload, "With payload and headers");
+  command.Flag("--json", options.json, "As a JSON object");
+  command.Footer(
       std::string(kEventIdForms) +
       "\n"
       "Examples:\n"
       "  outbox-relay dead show -c relay.json 0d5f3c52-9a0e-4c3b-8f57-3f1f0f6d0c11\n"
       "  outbox-relay dead show -c relay.json 0d5f3c52-9a0e-4c3b-8f57-3f1f0f6d0c11 --payload --json | jq .payload");
-  command->callback([options, named, &action] {
-    if (!named->empty()) options->config = *named;
-    action = [options] { return Show(*options); };
-  });
 }
 
-void AddRequeue(CLI::App& dead, const Named& named, Action& action) {
-  auto options = std::make_shared<Bulk>();
-  CLI::App* command = dead.add_subcommand("requeue", "Send them after all, at the end of their keys");
-  AddConfigOption(*command, options->config);
-  AddEvents(*command, options->selection, "Their event ids; or filters");
-  AddBulkOptions(*command, *options);
-  command->add_option("--count", options->count, "How many they are, as --dry-run tells; else nothing is changed")
-      ->check(CLI::Range(0, 1'000'000'000))
-      ->type_name("N");
-  command->footer(
+constinit const CommandEntry kShowCommand{"show",
+                                          "Everything about one, also where it is blocked, retrying or undeletable",
+                                          [](Command& command) { return Bind(command, DeclareShow, Show); }};
+
+void DeclareRequeue(Command& command, Bulk& options) {
+  command.Config(options.config);
+  AddEvents(command, options.selection, "Their event ids; or filters");
+  AddBulkOptions(command, options);
+  command.Add("--count", options.count, "How many they are, as --dry-run tells; else nothing is changed")
+      .Between(0, 1'000'000'000)
+      .Value("N");
+  command.Footer(
       "A requeued event keeps its event id and starts with no attempt. A running relay takes it up by itself.\n" +
       std::string(kEventIdForms) +
       "\n"
@@ -263,24 +251,21 @@ void AddRequeue(CLI::App& dead, const Named& named, Action& action) {
       "  outbox-relay dead requeue -c relay.json 0d5f3c52-9a0e-4c3b-8f57-3f1f0f6d0c11\n"
       "  outbox-relay dead requeue -c relay.json --topic orders --reason too_large --dry-run\n"
       "  outbox-relay dead requeue -c relay.json --topic orders --reason too_large --count 12");
-  command->callback([options, named, &action] {
-    if (!named->empty()) options->config = *named;
-    action = [options] { return Requeue(*options); };
-  });
 }
 
-void AddDiscard(CLI::App& dead, const Named& named, Action& action) {
-  auto options = std::make_shared<DiscardOptions>();
-  CLI::App* command = dead.add_subcommand("discard", "Drop them for good; they are never sent");
-  AddConfigOption(*command, options->config);
-  AddEvents(*command, options->selection, "Their event ids, dead or blocked; or filters");
-  AddBulkOptions(*command, *options);
-  command->add_option("--count", options->count, "How many they are, as --dry-run tells; else nothing is changed")
-      ->check(CLI::Range(0, 1'000'000'000))
-      ->type_name("N");
-  command->add_flag("--blocked", options->blocked, "Of the blocked events instead of the dead ones");
-  command->add_flag("--break-order", options->break_order, "Also blocked events that others of their key wait for");
-  command->footer(
+constinit const CommandEntry kRequeueCommand{"requeue", "Send them after all, at the end of their keys",
+                                             [](Command& command) { return Bind(command, DeclareRequeue, Requeue); }};
+
+void DeclareDiscard(Command& command, DiscardOptions& options) {
+  command.Config(options.config);
+  AddEvents(command, options.selection, "Their event ids, dead or blocked; or filters");
+  AddBulkOptions(command, options);
+  command.Add("--count", options.count, "How many they are, as --dry-run tells; else nothing is changed")
+      .Between(0, 1'000'000'000)
+      .Value("N");
+  command.Flag("--blocked", options.blocked, "Of the blocked events instead of the dead ones");
+  command.Flag("--break-order", options.break_order, "Also blocked events that others of their key wait for");
+  command.Footer(
       "A key goes on without a dead event. For a blocked one it waits, and goes on within a minute after the "
       "discard.\n" +
       std::string(kEventIdForms) +
@@ -290,28 +275,24 @@ void AddDiscard(CLI::App& dead, const Named& named, Action& action) {
       "  outbox-relay dead discard -c relay.json --older-than 30d --dry-run\n"
       "  outbox-relay dead discard -c relay.json --older-than 30d --count 3\n"
       "  outbox-relay dead discard -c relay.json 7c9e6679-7425-40de-944b-e07fc1f90ae7 --break-order");
-  command->callback([options, named, &action] {
-    if (!named->empty()) options->config = *named;
-    action = [options] { return Discard(*options); };
-  });
 }
 
-}  // namespace
+constinit const CommandEntry kDiscardCommand{"discard", "Drop them for good; they are never sent",
+                                             [](Command& command) { return Bind(command, DeclareDiscard, Discard); }};
 
-void AddDead(CLI::App& app, Action& action) {
-  CLI::App* command = app.add_subcommand("dead", "Show, requeue or discard events that were given up; needs no relay");
-  command->require_subcommand(1);
-  const auto named = std::make_shared<std::string>();
-  command->add_option("-c,--config", *named, "As with each command below")->type_name("FILE");
-  command->footer(
+Action DeclareSubcommands(Command& command) {
+  command.Subcommands({&kListCommand, &kShowCommand, &kRequeueCommand, &kDiscardCommand});
+  command.Footer(
       "Examples:\n"
       "  outbox-relay dead list -c relay.json\n"
       "  outbox-relay dead requeue -c relay.json --topic orders --dry-run\n"
       "`outbox-relay dead COMMAND --help` shows the options of each.");
-  AddList(*command, named, action);
-  AddShow(*command, named, action);
-  AddRequeue(*command, named, action);
-  AddDiscard(*command, named, action);
+  return {};
 }
+
+}  // namespace
+
+constinit const CommandEntry kDeadCommand{"dead", "Show, requeue or discard events that were given up; needs no relay",
+                                          DeclareSubcommands};
 
 }  // namespace outbox::cli

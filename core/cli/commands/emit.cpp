@@ -2,12 +2,12 @@
 // writes its events in its own transaction instead.
 #include <spdlog/fmt/fmt.h>
 
-#include <CLI/CLI.hpp>
 #include <cerrno>
 #include <cstdio>
 #include <iostream>
 #include <system_error>
 
+#include "cli/commands/commands.hpp"
 #include "cli/common/command.hpp"
 #include "cli/common/event_line.hpp"
 #include "kafka/settings.hpp"
@@ -103,14 +103,10 @@ int Emit(const Options& options) {
   return kOk;
 }
 
-}  // namespace
-
-void AddEmit(CLI::App& app, Action& action) {
-  auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("emit", "Insert events, one JSON object a line from stdin");
-  AddConfigOption(*command, options->config);
-  command->add_option("--batch", options->batch, "Lines a transaction (default: 1)")->check(CLI::Range(1, 100'000));
-  command->footer(
+void Declare(Command& command, Options& options) {
+  command.Config(options.config);
+  command.Add("--batch", options.batch, "Lines a transaction (default: 1)").Between(1, 100'000);
+  command.Footer(
       "A line: {\"topic\": ..., \"type\": ..., \"key\": ..., \"payload\": ..., \"headers\": {...}, \"event_id\": ...}\n"
       "key, headers and event_id may be left out. payload: a text as it is, {\"base64\": \"...\"} as the bytes that "
       "it\n"
@@ -122,7 +118,11 @@ void AddEmit(CLI::App& app, Action& action) {
       "emit -c "
       "relay.json\n"
       "  outbox-relay emit -c relay.json --batch 1000 < events.jsonl");
-  command->callback([options, &action] { action = [options] { return Emit(*options); }; });
 }
+
+}  // namespace
+
+constinit const CommandEntry kEmitCommand{"emit", "Insert events, one JSON object a line from stdin",
+                                          [](Command& command) { return Bind(command, Declare, Emit); }};
 
 }  // namespace outbox::cli

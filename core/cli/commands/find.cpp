@@ -1,12 +1,11 @@
 // `outbox-relay find`: the events that are in the outbox and among the dead letters, page by page.
 #include <spdlog/fmt/fmt.h>
 
-#include <CLI/CLI.hpp>
 #include <iostream>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <set>
 
+#include "cli/commands/commands.hpp"
 #include "cli/common/bulk_action.hpp"
 #include "cli/common/record_view.hpp"
 #include "cli/common/time_format.hpp"
@@ -95,7 +94,7 @@ int Find(Options options) {
       more = shown == options.limit;
       if (more) return;
       if (options.json) {
-        std::cout << ToJson(record, options.contents).dump() << '\n';
+        std::cout << ToJson(record, options.contents).Dump() << '\n';
       } else if (options.contents) {
         std::cout << (shown == 0 ? "" : "\n") << Paragraph(record, true);
       } else {
@@ -123,34 +122,34 @@ int Find(Options options) {
   return kOk;
 }
 
-}  // namespace
-
-void AddFind(CLI::App& app, Action& action) {
-  auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("find", "Events in the outbox and among the dead letters; needs no relay");
-  AddConfigOption(*command, options->config);
-  AddEvents(*command, options->selection, "Their event ids; or filters; or nothing, for all");
-  AddCommonFilters(*command, options->selection, "Made");
-  command->add_option("--state", options->state, "waiting, retrying, blocked or dead")
-      ->check(CLI::IsMember(States()))
-      ->type_name("STATE");
-  command->add_option("--limit", options->limit, "At most so many, the oldest rows first (default: 100)")
-      ->check(CLI::Range(1, 1'000'000'000))
-      ->type_name("N");
-  command->add_option("--after", options->after, "The next page: what the page before has said at its end")
-      ->check([](const std::string& text) {
+void Declare(Command& command, Options& options) {
+  command.Config(options.config);
+  AddEvents(command, options.selection, "Their event ids; or filters; or nothing, for all");
+  AddCommonFilters(command, options.selection, "Made");
+  std::vector<std::string> words;
+  for (const auto& [word, state] : States()) words.push_back(word);
+  command.Add("--state", options.state, "waiting, retrying, blocked or dead").OneOf(words).Value("STATE");
+  command.Add("--limit", options.limit, "At most so many, the oldest rows first (default: 100)")
+      .Between(1, 1'000'000'000)
+      .Value("N");
+  command.Add("--after", options.after, "The next page: what the page before has said at its end")
+      .Check([](const std::string& text) {
         return ParsePlace(text) ? std::string() : "expected outbox:ROW or dead:ROW, as a page says it at its end";
       })
-      ->type_name("PLACE");
-  command->add_flag("--payload", options->contents, "With payload and headers");
-  command->add_flag("--json", options->json, "A JSON object a line");
-  command->footer("Delivered events are gone from the outbox: look for them in Kafka.\n" + std::string(kEventIdForms) +
-                  "\n"
-                  "Examples:\n"
-                  "  outbox-relay find -c relay.json --topic 'orders*' --older-than 10m\n"
-                  "  outbox-relay find -c relay.json --key order-1 --json\n"
-                  "  outbox-relay find -c relay.json 0d5f3c52-9a0e-4c3b-8f57-3f1f0f6d0c11 --payload");
-  command->callback([options, &action] { action = [options] { return Find(*options); }; });
+      .Value("PLACE");
+  command.Flag("--payload", options.contents, "With payload and headers");
+  command.Flag("--json", options.json, "A JSON object a line");
+  command.Footer("Delivered events are gone from the outbox: look for them in Kafka.\n" + std::string(kEventIdForms) +
+                 "\n"
+                 "Examples:\n"
+                 "  outbox-relay find -c relay.json --topic 'orders*' --older-than 10m\n"
+                 "  outbox-relay find -c relay.json --key order-1 --json\n"
+                 "  outbox-relay find -c relay.json 0d5f3c52-9a0e-4c3b-8f57-3f1f0f6d0c11 --payload");
 }
+
+}  // namespace
+
+constinit const CommandEntry kFindCommand{"find", "Events in the outbox and among the dead letters; needs no relay",
+                                          [](Command& command) { return Bind(command, Declare, Find); }};
 
 }  // namespace outbox::cli

@@ -1,8 +1,8 @@
 // `outbox-relay migrate`: makes the tables, or prints the SQL that would.
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <iostream>
 
+#include "cli/commands/commands.hpp"
 #include "cli/common/check_report.hpp"
 #include "cli/common/command.hpp"
 #include "monitoring/log.hpp"
@@ -50,24 +50,20 @@ int Apply(const Options& options) {
   return PrintFindings(*findings) ? kOk : kConfig;
 }
 
-}  // namespace
+int Migrate(const Options& options) { return options.print ? Print(options) : Apply(options); }
 
-void AddMigrate(CLI::App& app, Action& action) {
-  auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("migrate", "Make or upgrade the tables of the outbox");
-  AddConfigOption(*command, options->config);
-  command->add_flag("--print", options->print, "Print the SQL and change nothing; needs no connection");
+void Declare(Command& command, Options& options) {
+  command.Config(options.config);
+  command.Flag("--print", options.print, "Print the SQL and change nothing; needs no connection");
+  command.Add("--payload", options.schema.payload, "Column type of the payload, where the database has a choice")
+      .OneOf({"text", "bytea", "jsonb"});
+  command.Flag("--rewrite-events", options.schema.rewrite_events,
+               "Let --payload convert waiting events and dead letters too; without it migrate refuses to touch them");
   command
-      ->add_option("--payload", options->schema.payload, "Column type of the payload, where the database has a choice")
-      ->check(CLI::IsMember({"text", "bytea", "jsonb"}));
-  command->add_flag(
-      "--rewrite-events", options->schema.rewrite_events,
-      "Let --payload convert waiting events and dead letters too; without it migrate refuses to touch them");
-  command
-      ->add_option("--shards", options->schema.shards,
-                   "Shares of the keys that relays divide among them, 1 to 256; changed only while no relay runs")
-      ->check(CLI::Range(1, 256));
-  command->footer(
+      .Add("--shards", options.schema.shards,
+           "Shares of the keys that relays divide among them, 1 to 256; changed only while no relay runs")
+      .Between(1, 256);
+  command.Footer(
       "Lists each change, then makes it. What is there is kept; a second run changes nothing. Locks on tables that "
       "others\n"
       "use are held for moments and tried again. `run` needs no right to change tables, `migrate` does.\n"
@@ -77,8 +73,11 @@ void AddMigrate(CLI::App& app, Action& action) {
       "  outbox-relay migrate -c relay.json --print | psql shop     review first, apply by yourself\n"
       "  outbox-relay migrate -c relay.json --payload bytea         payloads that are not text\n"
       "  outbox-relay migrate -c relay.json --shards 4              work for up to four relays at once");
-  command->callback(
-      [options, &action] { action = [options] { return options->print ? Print(*options) : Apply(*options); }; });
 }
+
+}  // namespace
+
+constinit const CommandEntry kMigrateCommand{"migrate", "Make or upgrade the tables of the outbox",
+                                             [](Command& command) { return Bind(command, Declare, Migrate); }};
 
 }  // namespace outbox::cli

@@ -3,16 +3,16 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include <CLI/CLI.hpp>
 #include <iostream>
-#include <nlohmann/json.hpp>
 
+#include "cli/commands/commands.hpp"
 #include "cli/common/command.hpp"
+#include "util/json.hpp"
 
 namespace outbox::cli {
 namespace {
 
-using nlohmann::ordered_json;
+using util::Json;
 
 struct Capability {
   std::uint64_t bit;
@@ -33,23 +33,23 @@ std::vector<std::string> Names(std::uint64_t capabilities) {
 }
 
 void PrintJson(const storage::SearchPath& where, const std::vector<storage::Found>& list) {
-  ordered_json shown;
-  shown["searched"] = ordered_json::array();
-  for (const auto& folder : where.folders) shown["searched"].push_back(folder.string());
-  shown["plugins"] = ordered_json::array();
+  Json searched = Json::Array();
+  for (const auto& folder : where.folders) searched.Append(folder.string());
+  Json plugins = Json::Array();
   for (const storage::Found& found : list) {
-    ordered_json entry = {{"name", found.name}, {"file", found.file.string()}};
+    Json entry = Json::Object({{"name", found.name}, {"file", found.file.string()}});
     if (found.refused) {
-      entry["refused"] = *found.refused;
+      entry.Set("refused", *found.refused);
     } else {
-      entry["version"] = found.version;
-      entry["capabilities"] = Names(found.capabilities);
-      entry["extensions"] = found.extensions;
-      entry["shadowed"] = found.shadowed;
+      entry.Set("version", found.version);
+      entry.Set("capabilities", Names(found.capabilities));
+      entry.Set("extensions", found.extensions);
+      entry.Set("shadowed", found.shadowed);
     }
-    shown["plugins"].push_back(std::move(entry));
+    plugins.Append(std::move(entry));
   }
-  std::cout << shown.dump(2) << std::endl;
+  const Json shown = Json::Object({{"searched", std::move(searched)}, {"plugins", std::move(plugins)}});
+  std::cout << shown.Dump(Json::NotUtf8::kThrow, 2) << std::endl;
 }
 
 void PrintText(const storage::SearchPath& where, const std::vector<storage::Found>& list) {
@@ -68,16 +68,20 @@ void PrintText(const storage::SearchPath& where, const std::vector<storage::Foun
   std::cout << std::flush;
 }
 
-}  // namespace
+struct Options {
+  bool json = false;
+};
 
-void AddPlugins(CLI::App& app, Action& action) {
-  struct Options {
-    bool json = false;
-  };
-  auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("plugins", "List the storage plugins that are installed");
-  command->add_flag("--json", options->json, "As JSON");
-  command->footer(
+int ListPlugins(const Options& options) {
+  const storage::SearchPath where = storage::DefaultSearchPath();
+  const auto list = storage::List(where);
+  options.json ? PrintJson(where, list) : PrintText(where, list);
+  return kOk;
+}
+
+void Declare(Command& command, Options& options) {
+  command.Flag("--json", options.json, "As JSON");
+  command.Footer(
       "Looks in each folder of OUTBOX_PLUGIN_PATH (colon separated), then in the installed folder. A file that others "
       "than\n"
       "root, this user and those of OUTBOX_TRUSTED_OWNERS (colon separated) could replace is refused.\n"
@@ -85,14 +89,11 @@ void AddPlugins(CLI::App& app, Action& action) {
       "Examples:\n"
       "  outbox-relay plugins\n"
       "  OUTBOX_PLUGIN_PATH=/opt/my-plugins outbox-relay plugins --json");
-  command->callback([options, &action] {
-    action = [options] {
-      const storage::SearchPath where = storage::DefaultSearchPath();
-      const auto list = storage::List(where);
-      options->json ? PrintJson(where, list) : PrintText(where, list);
-      return static_cast<int>(kOk);
-    };
-  });
 }
+
+}  // namespace
+
+constinit const CommandEntry kPluginsCommand{"plugins", "List the storage plugins that are installed",
+                                             [](Command& command) { return Bind(command, Declare, ListPlugins); }};
 
 }  // namespace outbox::cli

@@ -6,18 +6,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
-#include <condition_variable>
 #include <mutex>
 #include <random>
 #include <sstream>
 
+#include "cli/commands/commands.hpp"
 #include "cli/commands/version.hpp"
 #include "cli/common/check_report.hpp"
 #include "cli/common/command.hpp"
 #include "cli/common/publishers.hpp"
 #include "cli/common/signals.hpp"
+#include "cli/common/stop_request.hpp"
 #include "config/secrets.hpp"
 #include "monitoring/endpoints.hpp"
 #include "monitoring/log.hpp"
@@ -38,43 +38,27 @@ void CloseProcess() {
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
-// Set once, by a signal. Watches for it from the first moment on.
-class StopRequest {
+// What signals do before and after the relay has a log. Thread: any.
+class SignalLog {
  public:
-  StopRequest() : signals_([this](int signal) { Signalled(signal); }, [this](int signal) { Ignored(signal); }) {}
-
   // From here on there is something to finish, and a stop is logged. Before, a signal ends the process at once: what it
   // does until then, such as reading the configuration from a pipe, may last.
   void Begin(std::shared_ptr<spdlog::logger> logger) {
     const std::lock_guard lock(mutex_);
     logger_ = std::move(logger);
   }
-  void Set(int signal) {
-    const std::lock_guard lock(mutex_);
-    signal_ = signal;
-    changed_.notify_all();
-  }
-  [[nodiscard]] bool WaitFor(std::chrono::milliseconds time) {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, time, [this] { return signal_ != 0; });
-  }
-  int Wait() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return signal_ != 0; });
-    return signal_;
+  // REQUIRES: this object outlives the StopRequest that has the hooks.
+  [[nodiscard]] StopHooks Hooks() {
+    return {[this](int signal) { Stopping(signal); }, [this](int signal) { Ignored(signal); }};
   }
 
  private:
-  void Signalled(int signal) {
-    {
-      const std::lock_guard lock(mutex_);
-      if (!logger_) {
-        const std::string text = fmt::format("outbox-relay: {}: stopped before it had started\n", SignalName(signal));
-        (void)!write(STDERR_FILENO, text.data(), text.size());
-        _exit(kOk);
-      }
-    }
-    Set(signal);
+  void Stopping(int signal) {
+    const std::lock_guard lock(mutex_);
+    if (logger_) return;
+    const std::string text = fmt::format("outbox-relay: {}: stopped before it had started\n", SignalName(signal));
+    (void)!write(STDERR_FILENO, text.data(), text.size());
+    _exit(kOk);
   }
   void Ignored(int signal) {
     const std::lock_guard lock(mutex_);
@@ -86,17 +70,14 @@ class StopRequest {
   }
 
   std::mutex mutex_;
-  std::condition_variable changed_;
   std::shared_ptr<spdlog::logger> logger_;
-  int signal_ = 0;
-  StopSignals signals_;  // last: its thread uses the others
 };
 
 class Daemon {
  public:
-  Daemon(config::Config config, StopRequest& stop)
+  Daemon(config::Config config, StopRequest& stop, SignalLog& signals)
       : config_(std::move(config)), logger_(monitoring::MakeLogger(config_.log)), stop_(stop) {
-    stop_.Begin(logger_);
+    signals.Begin(logger_);
   }
 
   int Run() {
@@ -209,13 +190,22 @@ class Daemon {
   StopRequest& stop_;
 };
 
-}  // namespace
+struct Options {
+  std::string config;
+};
 
-void AddRun(CLI::App& app, Action& action) {
-  auto file = std::make_shared<std::string>();
-  CLI::App* command = app.add_subcommand("run", "Move events until SIGTERM or SIGINT");
-  AddConfigOption(*command, *file);
-  command->footer(
+int Run(const Options& options) {
+  CloseProcess();
+  SignalLog log;
+  StopRequest stop(log.Hooks());
+  auto config = LoadConfig(options.config);
+  if (!config.ok()) return Report(config.status());
+  return Daemon(std::move(*config), stop, log).Run();
+}
+
+void Declare(Command& command, Options& options) {
+  command.Config(options.config);
+  command.Footer(
       "Several relays may run on one outbox: one works, the others stand by. The log goes to stderr. While the "
       "database\n"
       "or Kafka is down it keeps trying. SIGTERM and SIGINT finish what is in flight; a second one,\n"
@@ -225,15 +215,11 @@ void AddRun(CLI::App& app, Action& action) {
       "Examples:\n"
       "  outbox-relay run -c relay.json\n"
       "  OUTBOX_RELAY_CONFIG=/etc/outbox-relay/relay.json outbox-relay run");
-  command->callback([file, &action] {
-    action = [file] {
-      CloseProcess();
-      StopRequest stop;
-      auto config = LoadConfig(*file);
-      if (!config.ok()) return Report(config.status());
-      return Daemon(std::move(*config), stop).Run();
-    };
-  });
 }
+
+}  // namespace
+
+constinit const CommandEntry kRunCommand{"run", "Move events until SIGTERM or SIGINT",
+                                         [](Command& command) { return Bind(command, Declare, Run); }, true};
 
 }  // namespace outbox::cli

@@ -1,9 +1,9 @@
 // `outbox-relay status`: what waits, what is stuck and who works on it, as the database tells.
 #include <spdlog/fmt/fmt.h>
 
-#include <CLI/CLI.hpp>
 #include <iostream>
 
+#include "cli/commands/commands.hpp"
 #include "cli/common/command.hpp"
 #include "cli/common/time_format.hpp"
 #include "monitoring/log.hpp"
@@ -48,18 +48,28 @@ void PrintText(const Statistics& stats, bool has_leases) {
   std::cout << std::flush;
 }
 
-}  // namespace
+struct Options {
+  std::string config;
+  bool json = false;
+};
 
-void AddStatus(CLI::App& app, Action& action) {
-  struct Options {
-    std::string config;
-    bool json = false;
-  };
-  auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("status", "Show backlog, age, failed events and who works; needs no relay");
-  AddConfigOption(*command, options->config);
-  command->add_flag("--json", options->json, "As JSON");
-  command->footer(
+int ShowStatus(const Options& options) {
+  auto outbox = OpenOutbox(options.config);
+  if (!outbox.ok()) return Report(outbox.status());
+  const auto stats = outbox->session->ReadStats(outbox->call());
+  if (!stats.ok()) return Report(stats.status());
+  const bool has_leases = outbox->store->HasLeases();
+  if (options.json)
+    std::cout << monitoring::StatusJson(*stats, has_leases) << std::flush;
+  else
+    PrintText(*stats, has_leases);
+  return kOk;
+}
+
+void Declare(Command& command, Options& options) {
+  command.Config(options.config);
+  command.Flag("--json", options.json, "As JSON");
+  command.Footer(
       "state: empty, active, degraded (some shards have no relay), no_relay, blocked (every shard has a relay, and at\n"
       "least one event was given up and waits for an operator), undeletable (only delivered events are left, whose\n"
       "rows the database does not let go; see `outbox-relay dead list --undeletable`), waiting (the storage cannot\n"
@@ -70,20 +80,11 @@ void AddStatus(CLI::App& app, Action& action) {
       "Examples:\n"
       "  outbox-relay status -c relay.json\n"
       "  outbox-relay status -c relay.json --json | jq .backlog");
-  command->callback([options, &action] {
-    action = [options] {
-      auto outbox = OpenOutbox(options->config);
-      if (!outbox.ok()) return Report(outbox.status());
-      const auto stats = outbox->session->ReadStats(outbox->call());
-      if (!stats.ok()) return Report(stats.status());
-      const bool has_leases = outbox->store->HasLeases();
-      if (options->json)
-        std::cout << monitoring::StatusJson(*stats, has_leases) << std::flush;
-      else
-        PrintText(*stats, has_leases);
-      return static_cast<int>(kOk);
-    };
-  });
 }
+
+}  // namespace
+
+constinit const CommandEntry kStatusCommand{"status", "Show backlog, age, failed events and who works; needs no relay",
+                                            [](Command& command) { return Bind(command, Declare, ShowStatus); }};
 
 }  // namespace outbox::cli

@@ -1,10 +1,10 @@
 // `outbox-relay unblock`: events that failed are tried again now, and rows that could not be removed are removed.
 #include <spdlog/fmt/fmt.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <iostream>
 
+#include "cli/commands/commands.hpp"
 #include "cli/common/bulk_action.hpp"
 #include "monitoring/log.hpp"
 
@@ -80,16 +80,11 @@ int Unblock(Bulk bulk) {
                                     others)});
 }
 
-}  // namespace
-
-void AddUnblock(CLI::App& app, Action& action) {
-  auto options = std::make_shared<Bulk>();
-  CLI::App* command =
-      app.add_subcommand("unblock", "Try events again now that are blocked, wait for a retry, or could not be removed");
-  AddConfigOption(*command, options->config);
-  AddEvents(*command, options->selection, "Their event ids; or filters");
-  AddBulkOptions(*command, *options);
-  command->footer(
+void Declare(Command& command, Bulk& options) {
+  command.Config(options.config);
+  AddEvents(command, options.selection, "Their event ids; or filters");
+  AddBulkOptions(command, options);
+  command.Footer(
       "Fix the cause first. The attempts are counted from one again: with max_attempts 10 such an event has nine "
       "more\n"
       "tries before it is given up anew. A running relay takes it up within poll_interval, and its key goes on once "
@@ -101,7 +96,12 @@ void AddUnblock(CLI::App& app, Action& action) {
       "  outbox-relay unblock -c relay.json 0d5f3c52-9a0e-4c3b-8f57-3f1f0f6d0c11\n"
       "  outbox-relay unblock -c relay.json --key order-1\n"
       "  outbox-relay unblock -c relay.json --topic orders --reason unknown_topic");
-  command->callback([options, &action] { action = [options] { return Unblock(*options); }; });
 }
+
+}  // namespace
+
+constinit const CommandEntry kUnblockCommand{
+    "unblock", "Try events again now that are blocked, wait for a retry, or could not be removed",
+    [](Command& command) { return Bind(command, Declare, Unblock); }};
 
 }  // namespace outbox::cli

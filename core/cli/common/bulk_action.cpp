@@ -2,7 +2,6 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include <CLI/CLI.hpp>
 #include <iostream>
 #include <span>
 
@@ -35,13 +34,13 @@ std::string Events(std::uint64_t count, const std::string& of) {
   return fmt::format("{} {}{}event{}", count, of, of.empty() ? "" : " ", count == 1 ? "" : "s");
 }
 
-void AddBulkOptions(CLI::App& command, Bulk& bulk) {
+void AddBulkOptions(Command& command, Bulk& bulk) {
   AddFilters(command, bulk.selection);
-  command.add_flag("--all", bulk.all, "All of them");
-  command.add_option("--limit", bulk.selection.limit, "At most so many, the oldest rows first")
-      ->check(CLI::Range(1, 1'000'000'000))
-      ->type_name("N");
-  command.add_flag("--dry-run", bulk.dry_run, "Only tell how many, change nothing");
+  command.Flag("--all", bulk.all, "All of them");
+  command.Add("--limit", bulk.selection.limit, "At most so many, the oldest rows first")
+      .Between(1, 1'000'000'000)
+      .Value("N");
+  command.Flag("--dry-run", bulk.dry_run, "Only tell how many, change nothing");
 }
 
 int CheckBulk(const Bulk& bulk, const char* command, bool guarded) {

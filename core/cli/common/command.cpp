@@ -1,9 +1,5 @@
 #include "cli/common/command.hpp"
 
-#include <spdlog/logger.h>
-
-#include <CLI/CLI.hpp>
-#include <algorithm>
 #include <iostream>
 
 #include "config/load.hpp"
@@ -14,12 +10,6 @@
 #include "util/shortage.hpp"
 
 namespace outbox::cli {
-
-void AddConfigOption(CLI::App& command, std::string& file) {
-  command.add_option("-c,--config", file, "The configuration (docs/guide/outbox-relay.reference.jsonc has every key)")
-      ->envname("OUTBOX_RELAY_CONFIG")
-      ->type_name("FILE");
-}
 
 int CodeOf(const Status& status) {
   if (status.ok()) return kOk;
@@ -49,9 +39,9 @@ Result<std::shared_ptr<storage::Store>> OpenStore(const config::Config& config,
 }
 
 std::shared_ptr<spdlog::logger> QuietLogger(const config::Log& log) {
-  auto logger = monitoring::MakeLogger(log);
-  logger->set_level(std::max(logger->level(), spdlog::level::warn));
-  return logger;
+  config::Log quiet = log;
+  if (log.level == "trace" || log.level == "debug" || log.level == "info") quiet.level = "warn";
+  return monitoring::MakeLogger(quiet);
 }
 
 Result<Outbox> OpenOutbox(const std::string& config_file) {

@@ -1,9 +1,8 @@
-// What the commands share. Each command is a file of its own: it declares its options and what it does.
+// What the commands share: from the configuration to the open outbox, and how a status is reported.
 #pragma once
 
 #include <spdlog/fwd.h>
 
-#include <functional>
 #include <memory>
 #include <string>
 
@@ -12,30 +11,7 @@
 #include "storage/store.hpp"
 #include "util/status.hpp"
 
-namespace CLI {
-class App;
-}
-
 namespace outbox::cli {
-
-// What the parsed command line asks for; returns the exit code.
-using Action = std::function<int()>;
-
-void AddRun(CLI::App& app, Action& action);
-void AddCheck(CLI::App& app, Action& action);
-void AddMigrate(CLI::App& app, Action& action);
-void AddPlugins(CLI::App& app, Action& action);
-void AddEmit(CLI::App& app, Action& action);
-void AddStatus(CLI::App& app, Action& action);
-void AddDead(CLI::App& app, Action& action);
-void AddUnblock(CLI::App& app, Action& action);
-void AddExplain(CLI::App& app, Action& action);
-void AddFind(CLI::App& app, Action& action);
-void AddDemo(CLI::App& app, Action& action);
-void AddVersion(CLI::App& app, Action& action);
-
-// --config FILE, -c FILE or OUTBOX_RELAY_CONFIG.
-void AddConfigOption(CLI::App& command, std::string& file);
 
 // "outbox-relay: <text>" on stderr, without passwords; returns the exit code of the status.
 int Report(const Status& status);

@@ -14,7 +14,7 @@ namespace outbox::cli {
 namespace {
 
 using monitoring::Escape;
-using nlohmann::ordered_json;
+using util::Json;
 
 constexpr std::uint32_t kPage = 1000;
 constexpr std::uint64_t kCounted = 10'000;  // rows; beyond, "more than" says enough
@@ -27,7 +27,7 @@ struct Known {
   std::uint32_t shard = 0, attempts = 0;
   std::int64_t now_us = 0, last_failed_us = 0, next_try_us = 0;
   bool left_to_operator = false;
-  ordered_json json;
+  Json json;
 };
 
 Known Keep(const Record& r) {
@@ -63,7 +63,7 @@ class Explainer {
       if (Status status = About(**found); !status.ok()) return status;
       return Done();
     }
-    out_.json = {{"event_id", event_id}, {"state", StateWord(OUTBOX_STATE_ABSENT)}, {"why", "no_trace"}};
+    out_.json = Json::Object({{"event_id", event_id}, {"state", StateWord(OUTBOX_STATE_ABSENT)}, {"why", "no_trace"}});
     Say(fmt::format("event {} is not in the outbox and not dead: {}", Escape(event_id), kNoTrace));
     // The likeliest slip: a key where an event id belongs.
     for (const std::uint32_t from : {OUTBOX_FROM_OUTBOX, OUTBOX_FROM_DEAD}) {
@@ -80,12 +80,12 @@ class Explainer {
   Explanation Done() {
     std::string text;
     for (const std::string& line : out_.lines) text += (text.empty() ? "" : "\n") + line;
-    out_.json["text"] = text;
-    out_.json["fix"] = out_.fixes;
+    out_.json.Set("text", text);
+    out_.json.Set("fix", out_.fixes);
     return std::move(out_);
   }
   void Say(std::string line) { out_.lines.push_back(std::move(line)); }
-  void Why(const char* word) { out_.json["why"] = word; }
+  void Why(const char* word) { out_.json.Set("why", word); }
 
   Result<std::optional<Known>> First(const Query& query) {
     std::optional<Known> known;
@@ -146,7 +146,7 @@ class Explainer {
     if (event.key) {
       const auto behind = Count({.after = event.row_id, .key = *event.key}, std::nullopt);
       if (!behind.ok()) return behind.status();
-      out_.json["queued_behind"] = *behind;
+      out_.json.Set("queued_behind", *behind);
       Say(*behind > kCounted
               ? fmt::format("more than {} later events of its key wait for it", kCounted)
               : fmt::format("{} of its key {} for it", Events(*behind, "later"), *behind == 1 ? "waits" : "wait"));
@@ -187,7 +187,7 @@ class Explainer {
 
   Status Behind(const Known& head) {
     Why("queued_behind");
-    out_.json["head"] = head.json;
+    out_.json.Set("head", head.json);
     const bool blocked = head.state == OUTBOX_STATE_BLOCKED;
     Say(fmt::format("it stands behind event {} of its key, which is {} {}", Escape(head.event_id),
                     blocked ? "blocked" : "retried: it waits", Failure(head)));
@@ -201,7 +201,7 @@ class Explainer {
 
   enum class Holder { kUnknown, kNobody, kRelay };
   Result<Holder> Shard(std::uint32_t number) {
-    out_.json["shard"] = number;
+    out_.json.Set("shard", number);
     const auto stats = outbox_.session->ReadStats(outbox_.call());
     if (!stats.ok() && stats.status().code() == OUTBOX_UNSUPPORTED) return Holder::kUnknown;
     if (!stats.ok()) return stats.status();
@@ -209,10 +209,10 @@ class Explainer {
     const auto holder =
         std::find_if(holders.begin(), holders.end(), [&](const ShardHolder& h) { return h.shard == number; });
     if (holder == holders.end()) return Holder::kUnknown;
-    out_.json["relay"] = nullptr;
+    out_.json.Set("relay", nullptr);
     if (holder->relay_id && holder->expires_in.count() > 0) {
-      out_.json["relay"] = runtime::SplitLeaseId(*holder->relay_id).name;
-      out_.json["lease_left_ms"] = holder->expires_in.count();
+      out_.json.Set("relay", runtime::SplitLeaseId(*holder->relay_id).name);
+      out_.json.Set("lease_left_ms", holder->expires_in.count());
       Say(fmt::format("shard {} is held by relay {}, for {} more unless renewed; what goes wrong there, its log tells",
                       number, Escape(runtime::ShowLeaseId(*holder->relay_id)), Age(holder->expires_in)));
       return Holder::kRelay;
@@ -230,8 +230,8 @@ class Explainer {
     const auto before = Count({.before = event.row_id}, event.shard);
     if (!before.ok()) return before.status();
     const bool exact = *before <= kCounted;
-    out_.json["rows_before"] = std::min(*before, kCounted);
-    out_.json["rows_before_exact"] = exact;
+    out_.json.Set("rows_before", std::min(*before, kCounted));
+    out_.json.Set("rows_before_exact", exact);
     Say(fmt::format(
         "{}{} of its shard {} before it in the outbox; it is not taken yet, or in the relay's hands, which the "
         "database does not tell",

@@ -1,11 +1,11 @@
 // Why an event has not gone out, as far as the database tells.
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "cli/common/command.hpp"
+#include "util/json.hpp"
 
 namespace outbox::cli {
 
@@ -15,7 +15,7 @@ inline constexpr const char* kNoTrace =
     "which to tell these apart";
 
 struct Explanation {
-  nlohmann::ordered_json json;     // "why" is one of the words of explanation.cpp, never renamed
+  util::Json json;                 // "why" is one of the words of explanation.cpp, never renamed
   std::vector<std::string> lines;  // for people
   std::vector<std::string> fixes;  // commands
 };

@@ -2,7 +2,6 @@
 
 #include <fnmatch.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <iostream>
 #include <set>
@@ -160,29 +159,24 @@ int ResolveEventIds(const Outbox& outbox, const char* command, std::vector<std::
   return kOk;
 }
 
-void AddEvents(CLI::App& command, Selection& selection, const char* about) {
-  command.add_option("EVENT", selection.events, about)->type_name("");
+void AddEvents(Command& command, Selection& selection, const char* about) {
+  command.Add("EVENT", selection.events, about).Value("");
 }
 
-void AddFilters(CLI::App& command, Selection& selection) {
+void AddFilters(Command& command, Selection& selection) {
   AddCommonFilters(command, selection, "Failed last");
-  command.add_option("--reason", selection.reason, "With this in the reason or the error")->type_name("TEXT");
+  command.Add("--reason", selection.reason, "With this in the reason or the error").Value("TEXT");
 }
 
-void AddCommonFilters(CLI::App& command, Selection& selection, const std::string& verb) {
+void AddCommonFilters(Command& command, Selection& selection, const std::string& verb) {
   const auto age = [](const std::string& text) {
     return ParseAge(text) ? std::string() : "expected a whole number with ms, s, m, h or d, such as 90m or 7d";
   };
-  command.add_option("--topic", selection.topic, "Of these topics; * and ? stand for any characters")
-      ->type_name("PATTERN");
-  command.add_option("--type", selection.type, "Of this event type")->type_name("TYPE");
-  command.add_option("--key", selection.key, "Of this key")->type_name("KEY");
-  command.add_option("--older-than", selection.older_than, verb + " before so long, as 7d")
-      ->type_name("DURATION")
-      ->check(age);
-  command.add_option("--newer-than", selection.newer_than, verb + " within so long, as 90m")
-      ->type_name("DURATION")
-      ->check(age);
+  command.Add("--topic", selection.topic, "Of these topics; * and ? stand for any characters").Value("PATTERN");
+  command.Add("--type", selection.type, "Of this event type").Value("TYPE");
+  command.Add("--key", selection.key, "Of this key").Value("KEY");
+  command.Add("--older-than", selection.older_than, verb + " before so long, as 7d").Value("DURATION").Check(age);
+  command.Add("--newer-than", selection.newer_than, verb + " within so long, as 90m").Value("DURATION").Check(age);
 }
 
 Status WalkThrough(const Outbox& outbox, const Selection& selection, const Walk& walk) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/common/command.hpp"
+#include "cli/common/command_line.hpp"
 
 namespace outbox::cli {
 
@@ -24,7 +25,7 @@ struct Selection {
   }
 };
 
-void AddEvents(CLI::App& command, Selection& selection, const char* about);
+void AddEvents(Command& command, Selection& selection, const char* about);
 
 // For the help text of each command that takes event ids.
 inline constexpr const char* kEventIdForms =
@@ -36,9 +37,9 @@ inline constexpr const char* kEventIdForms =
 // id of an event. The outbox is asked only about ids that are not in the canonical form.
 [[nodiscard]] int ResolveEventIds(const Outbox& outbox, const char* command, std::vector<std::string>& ids);
 
-void AddFilters(CLI::App& command, Selection& selection);
+void AddFilters(Command& command, Selection& selection);
 // Those of any event; `verb` is what an age counts from.
-void AddCommonFilters(CLI::App& command, Selection& selection, const std::string& verb);
+void AddCommonFilters(Command& command, Selection& selection, const std::string& verb);
 
 // Calls `found` for each one, a page at a time, oldest row first; `page_done` after each page, outside of the call
 // to the plugin, and stops where it answers an error. Memory is bounded by a page.

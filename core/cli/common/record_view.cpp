@@ -2,8 +2,6 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include <nlohmann/json.hpp>
-
 #include "cli/common/time_format.hpp"
 #include "engine/settings.hpp"
 #include "monitoring/log.hpp"
@@ -13,15 +11,15 @@ namespace outbox::cli {
 namespace {
 
 using monitoring::Escape;
-using nlohmann::ordered_json;
+using util::Json;
 
-ordered_json Json(const Bytes& bytes) {
+Json ToJson(const Bytes& bytes) {
   std::string text;
   publisher::AppendJson(bytes, text);
-  return ordered_json::parse(text);
+  return Json::Parse(text);
 }
 
-ordered_json Time(std::int64_t micros) { return micros == 0 ? ordered_json() : ordered_json(Moment(micros)); }
+Json Time(std::int64_t micros) { return micros == 0 ? Json() : Json(Moment(micros)); }
 
 std::string Shown(const Bytes& bytes, const char* absent) { return bytes ? Escape(*bytes) : absent; }
 
@@ -52,25 +50,26 @@ bool IsLeftToOperator(const Record& record) {
          record.next_try_us - record.last_failed_us > engine::kNotByItself / 2;
 }
 
-ordered_json ToJson(const Record& record, bool contents) {
+Json ToJson(const Record& record, bool contents) {
   const Event& e = record.event;
-  ordered_json json = {{"state", StateWord(record.state)},
-                       {"event_id", Json(e.event_id)},
-                       {"row_id", Json(e.row_id)},
-                       {"topic", Json(e.topic)},
-                       {"key", Json(e.aggregate_id)},
-                       {"type", Json(e.event_type)},
-                       {"attempts", e.attempts},
-                       {"created_at", Time(e.created_us)},
-                       {"first_failed_at", Time(record.first_failed_us)},
-                       {record.state == OUTBOX_STATE_DEAD ? "died_at" : "last_failed_at", Time(record.last_failed_us)},
-                       {"next_try_at", IsLeftToOperator(record) ? ordered_json() : Time(record.next_try_us)},
-                       {"reason", Json(record.reason)},
-                       {"error", Json(record.error)},
-                       {"payload_size", record.payload_size < 0 ? ordered_json() : ordered_json(record.payload_size)}};
+  Json json =
+      Json::Object({{"state", StateWord(record.state)},
+                    {"event_id", ToJson(e.event_id)},
+                    {"row_id", ToJson(e.row_id)},
+                    {"topic", ToJson(e.topic)},
+                    {"key", ToJson(e.aggregate_id)},
+                    {"type", ToJson(e.event_type)},
+                    {"attempts", e.attempts},
+                    {"created_at", Time(e.created_us)},
+                    {"first_failed_at", Time(record.first_failed_us)},
+                    {record.state == OUTBOX_STATE_DEAD ? "died_at" : "last_failed_at", Time(record.last_failed_us)},
+                    {"next_try_at", IsLeftToOperator(record) ? Json() : Time(record.next_try_us)},
+                    {"reason", ToJson(record.reason)},
+                    {"error", ToJson(record.error)},
+                    {"payload_size", record.payload_size < 0 ? Json() : Json(record.payload_size)}});
   if (contents) {
-    json["headers"] = Json(e.headers);
-    json["payload"] = Json(e.payload);
+    json.Set("headers", ToJson(e.headers));
+    json.Set("payload", ToJson(e.payload));
   }
   return json;
 }

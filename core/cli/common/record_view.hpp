@@ -1,10 +1,10 @@
 // An event and what became of it, as commands print it. What comes from rows may hold anything: a line stays one line.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 
 #include "outbox/adapter.hpp"
+#include "util/json.hpp"
 
 namespace outbox::cli {
 
@@ -15,7 +15,7 @@ namespace outbox::cli {
 [[nodiscard]] bool IsLeftToOperator(const Record& record);
 
 // Members are never renamed. What is not text is {"base64": "..."}. With `contents` also payload and headers.
-[[nodiscard]] nlohmann::ordered_json ToJson(const Record& record, bool contents);
+[[nodiscard]] util::Json ToJson(const Record& record, bool contents);
 
 [[nodiscard]] std::string HeadLine();  // above lines
 [[nodiscard]] std::string Line(const Record& record);

@@ -94,7 +94,8 @@ DemoEvent DemoApplication::MakeEvent(const Order& order, std::string_view topic,
   event.type = type;
   event.payload = fmt::format(R"({{"order":{},"total":{}.{:02},"customer":"{}"}})", order.number, order.cents / 100,
                               order.cents % 100, kCustomers[order.number % kCustomers.size()]);
-  event.headers = fmt::format(R"({{"traceparent":"00-{:016x}{:016x}-{:016x}-01"}})", a, b, random_());
+  event.trace_parent = fmt::format("00-{:016x}{:016x}-{:016x}-01", a, b, random_());
+  event.headers = fmt::format(R"({{"traceparent":"{}"}})", event.trace_parent);
   return event;
 }
 

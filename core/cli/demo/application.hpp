@@ -24,6 +24,7 @@ struct DemoEvent {
   std::string key;
   std::string_view topic, type;
   std::string payload, headers;
+  std::string trace_parent;  // the only one of the headers
   bool committed = false;
 };
 

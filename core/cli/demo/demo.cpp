@@ -1,20 +1,18 @@
-#include "cli/demo/demo.hpp"
-
+// `outbox-relay demo`: the whole way in one process, with nothing to install: an application, its SQLite outbox, the
+// relay as `run` runs it, a broker, and a consumer that counts.
 #include <spdlog/fmt/fmt.h>
 
-#include <CLI/CLI.hpp>
 #include <chrono>
-#include <condition_variable>
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
 #include <mutex>
-#include <nlohmann/json.hpp>
 #include <thread>
 
+#include "cli/commands/commands.hpp"
 #include "cli/common/command.hpp"
 #include "cli/common/publishers.hpp"
-#include "cli/common/signals.hpp"
+#include "cli/common/stop_request.hpp"
 #include "cli/demo/application.hpp"
 #include "cli/demo/consumer.hpp"
 #include "cli/demo/screen.hpp"
@@ -23,12 +21,14 @@
 #include "kafka/property_policy.hpp"
 #include "runtime/relay.hpp"
 #include "storage/loader.hpp"
+#include "util/json.hpp"
 
 namespace outbox::cli {
 namespace {
 
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
+using util::Json;
 
 constexpr int kOrdersPartitions = 6;
 constexpr int kPaymentsPartitions = 3;
@@ -38,29 +38,9 @@ constexpr auto kPatience = 60s;
 // The broker keeps 5 MB per partition: the application waits when the consumer is so far behind.
 constexpr std::uint64_t kUnread = 20'000;
 
-// SIGINT or SIGTERM, once.
-class Interrupt {
- public:
-  Interrupt()
-      : signals_([this](int) {
-          const std::lock_guard lock(mutex_);
-          set_ = true;
-          changed_.notify_all();
-        }) {}
-  [[nodiscard]] bool WaitFor(std::chrono::milliseconds time) {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, time, [this] { return set_; });
-  }
-  void Wait() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return set_; });
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool set_ = false;
-  StopSignals signals_;
+struct DemoOptions {
+  std::uint64_t events = 2000;  // to commit
+  bool broker_only = false;     // the broker, until SIGINT or SIGTERM
 };
 
 class TemporaryFolder {
@@ -115,12 +95,12 @@ class Stage {
     broker_ = std::move(*broker);
 
     const std::filesystem::path database = folder_.path() / "shop.db";
-    const nlohmann::json config = {
-        {"storage", {{"plugin", "sqlite"}, {"options", {{"path", database.string()}}}}},
-        {"publisher", {{"kafka", {{"bootstrap.servers", broker_->bootstrap()}}}}},
-        {"relay", {{"poll_interval", "20ms"}}},
-    };
-    auto parsed = config::Parse(config.dump(), folder_.path() / "relay.json", kafka::GetPropertyPolicy());
+    const Json config = Json::Object({
+        {"storage", Json::Object({{"plugin", "sqlite"}, {"options", Json::Object({{"path", database.string()}})}})},
+        {"publisher", Json::Object({{"kafka", Json::Object({{"bootstrap.servers", broker_->bootstrap()}})}})},
+        {"relay", Json::Object({{"poll_interval", "20ms"}})},
+    });
+    auto parsed = config::Parse(config.Dump(), folder_.path() / "relay.json", kafka::GetPropertyPolicy());
     if (!parsed.ok()) return parsed.status();
     config_ = std::move(*parsed);
     logger_ = QuietLogger(config_.log);
@@ -218,7 +198,7 @@ class Stage {
 
   const DemoOptions options_;
   const Call call_{0, 0, Millis(30'000)};
-  Interrupt interrupt_;  // before any other thread
+  StopRequest interrupt_;  // before any other thread
   TemporaryFolder folder_;
   DemoScreen screen_;
   const Clock::time_point began_ = Clock::now();
@@ -242,17 +222,16 @@ class Stage {
 };
 
 int BrokerOnly() {
-  Interrupt interrupt;
+  StopRequest interrupt;
   const auto broker = StartBroker();
   if (!broker.ok()) return Report(broker.status());
   DemoScreen().ShowBroker((*broker)->bootstrap());
   if (!std::cout) return kOk;  // nobody will ever know the address, and Output::Finish reports it
-  interrupt.Wait();
+  (void)interrupt.Wait();
   return kOk;
 }
 
-}  // namespace
-
+// Returns kFailure where an event was lost, made up or out of order.
 int Demo(const DemoOptions& options) {
   if (options.broker_only) return BrokerOnly();
   Stage stage(options);
@@ -260,15 +239,12 @@ int Demo(const DemoOptions& options) {
   return stage.holds() ? kOk : kFailure;
 }
 
-void AddDemo(CLI::App& app, Action& action) {
-  auto options = std::make_shared<DemoOptions>();
-  CLI::App* command = app.add_subcommand("demo", "See it work: application, relay, broker and consumer in one process");
-  auto* events = command->add_option("--events", options->events, "Events to commit (default: 2000)")
-                     ->check(CLI::Range(1, 10'000'000));
-  command
-      ->add_flag("--broker-only", options->broker_only, "Only the broker, for a relay of your own; it stores nothing")
-      ->excludes(events);
-  command->footer(
+void Declare(Command& command, DemoOptions& options) {
+  const Option events =
+      command.Add("--events", options.events, "Events to commit (default: 2000)").Between(1, 10'000'000);
+  command.Flag("--broker-only", options.broker_only, "Only the broker, for a relay of your own; it stores nothing")
+      .Excludes(events);
+  command.Footer(
       "Needs neither a database nor Kafka. What it writes is in a temporary folder and goes away. Exit code 1 = an\n"
       "event was lost, made up or out of order.\n"
       "\n"
@@ -276,7 +252,11 @@ void AddDemo(CLI::App& app, Action& action) {
       "  outbox-relay demo\n"
       "  outbox-relay demo --events 100000\n"
       "  outbox-relay demo --broker-only");
-  command->callback([options, &action] { action = [options] { return Demo(*options); }; });
 }
+
+}  // namespace
+
+constinit const CommandEntry kDemoCommand{"demo", "See it work: application, relay, broker and consumer in one process",
+                                          [](Command& command) { return Bind(command, Declare, Demo); }, true};
 
 }  // namespace outbox::cli
