@@ -4,7 +4,7 @@ import pathlib
 import sqlite3
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests" / "integration"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests" / "integration"))
 
 from servers.mariadb import MariadbServer  # noqa: E402
 from servers.mysql import MysqlServer  # noqa: E402

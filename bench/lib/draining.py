@@ -3,7 +3,7 @@
 import sys
 import time
 
-import usage
+from . import usage
 
 WINDOW = 20_000  # of relay and floor: no row waits longer than that behind the last one
 LOOK_EVERY = 0.01
