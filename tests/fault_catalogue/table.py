@@ -16,7 +16,7 @@ from results import Results
 from sources import ROOT, find
 
 DOCUMENT = ROOT / "docs" / "lab" / "faults.md"
-MARK = "<!-- From here on written by tests/catalogue/table.py -->\n"
+MARK = "<!-- From here on written by tests/fault_catalogue/table.py -->\n"
 FAULTS = [fault for group in GROUPS.values() for fault in group]
 
 
@@ -58,7 +58,7 @@ def check():
     differing = next(((one, other) for one, other in zip([*wanted, "the end"], [*written, "the end"]) if one != other), None)
     if differing:
         return (f"{DOCUMENT.name} is behind the tests:\n  {differing[1]}\nshould be\n  {differing[0]}\n"
-                "tests/catalogue/table.py writes it anew")
+                "tests/fault_catalogue/table.py writes it anew")
     return None
 
 
