@@ -19,7 +19,7 @@ from databases import DATABASES
 from faults import FAULTS
 from mutants import MUTANTS
 from round import Round, judge_folder
-from stage import Stage
+from cluster import Cluster
 
 ROUND = 180  # seconds
 SKIPPED = 77
@@ -79,11 +79,11 @@ def run(asked, results):
     rounds = max(1, round_up(asked.duration, ROUND))
     done = max((int(path.name[-4:]) for path in results.glob(f"{asked.db}-{asked.seed}-*")), default=0)
     failed = 0
-    with Stage(asked.db, MUTANTS.get(asked.mutant)) as stage:
-        stage.start()
+    with Cluster(asked.db, MUTANTS.get(asked.mutant)) as cluster:
+        cluster.start()
         for number in range(done + 1, done + rounds + 1):
             name = f"{asked.db}-{asked.seed}-{number:04}"
-            verdict = Round(stage, results / name, name, min(asked.duration, ROUND), asked.rate, asked.only, asked.calm).run()
+            verdict = Round(cluster, results / name, name, min(asked.duration, ROUND), asked.rate, asked.only, asked.calm).run()
             failed += bool(verdict["broken"])
             show(name, verdict)
             if asked.mutant and failed:
@@ -125,7 +125,7 @@ def show_sum(results):
         for fault, _, *seconds in verdict["recovery"]:
             recovery[fault].append(seconds)
     print(", ".join(f"{value} {name}" for name, value in sorted(totals.items())))
-    print(f"{'alone on the stage, in seconds':40}{'times':>6}{'until all had arrived':>26}{'longest wait of an event':>26}")
+    print(f"{'alone, in seconds':40}{'times':>6}{'until all had arrived':>26}{'longest wait of an event':>26}")
     for fault, times in sorted(recovery.items()):
         after, wait = (sorted(column) for column in zip(*times))
         print(f"{fault:40}{len(times):6}{middle_and_most(after):>26}{middle_and_most(wait):>26}")
