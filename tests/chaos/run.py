@@ -6,6 +6,7 @@ import collections
 import json
 import pathlib
 import re
+import shutil
 import signal
 import sys
 import tempfile
@@ -41,6 +42,7 @@ def arguments():
     parser.add_argument("--rate", type=int, default=400, help="events a second that the writers commit (%(default)s)")
     parser.add_argument("--results", type=pathlib.Path, metavar="FOLDER",
                         help="keep the histories there; a run with the same seed and database goes on behind them")
+    parser.add_argument("--replace", action="store_true", help="remove what an earlier run left in --results")
     parser.add_argument("--only", action="append", default=[], metavar="FAULT", choices=[fault.name for fault in FAULTS],
                         help="of the faults only this one; may be given again")
     parser.add_argument("--calm", action="store_true", help="no faults: nothing may arrive twice")
@@ -51,6 +53,8 @@ def arguments():
     asked = parser.parse_args()
     if asked.judge and not asked.results:
         parser.error("--judge needs --results FOLDER: which histories?")
+    if asked.replace and not asked.results:
+        parser.error("--replace needs --results FOLDER: which histories?")
     return asked
 
 
@@ -67,6 +71,8 @@ def main():
         for path in histories:
             show(path.parent.name, judge_folder(path.parent))
         return show_sum(asked.results)
+    if asked.replace:
+        shutil.rmtree(asked.results, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix="outbox-chaos-") as folder:
         try:
             return run(asked, asked.results or pathlib.Path(folder))
