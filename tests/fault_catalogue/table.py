@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The table of docs/lab/faults.md: every fault, its tests, and what became of them.
 
-usage: table.py [--build BUILD] [--log LOG]    writes it, from the results of the last run of scripts/test
+usage: table.py [--build BUILD] [--log LOG]    writes it, from the results of the last scripts/test --full
        table.py --names                        writes it with the tests that are there; results that it has stay, and new
                                                tests are "not run"
        table.py --check                        looks whether it names the tests that are there, each fault once

@@ -3,7 +3,8 @@
 
 NAME is a part of a test's id, such as test_end_to_end or Postgres. -f stops at the first failure. -j runs that many classes
 at a time, each worker with servers of its own; the output of a class is printed when it has ended.
-The last line is "N passed, N failed, N skipped"; the exit code is 1 if any failed.
+The last line is "N passed, N failed, N skipped"; the exit code is 1 if any failed. --slice, or OUTBOX_TEST_SLICE, leaves
+out what ../rotation.txt has in other slices.
 
 --tap is for meson: stdout has one TAP line for each test, as soon as it has ended. The output of the classes then goes to
 the file of --log, and that of classes with a failure also to stderr.
@@ -13,6 +14,7 @@ import argparse
 import collections
 import contextlib
 import itertools
+import os
 import pathlib
 import queue
 import re
@@ -24,6 +26,11 @@ import time
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.append(str(HERE.parent))
+
+import rotation  # noqa: E402  pylint: disable=wrong-import-position
+
+SLOW = rotation.read()
 OUTCOMES = ("passed", "failed", "skipped")
 RESULT = re.compile(rf"^({'|'.join(OUTCOMES)}) +(\S+)  ([\d.]+) s$")
 
@@ -107,6 +114,11 @@ def leave(result):
     sys.exit(143)  # within a test no more than its failure
 
 
+def expected_seconds(tests):
+    """What the tests of a class take, where that was measured; else a guess."""
+    return sum(entry.seconds for entry in SLOW if any(entry.covers(test.id()) for test in tests)) or 5 * len(tests)
+
+
 def summary(counts):
     return ", ".join(f"{counts[outcome]} {outcome}" for outcome in OUTCOMES)
 
@@ -168,8 +180,8 @@ class Workers:
     def __init__(self, count, tests, report):
         classes = [list(members) for _, members in itertools.groupby(tests, class_of)]
         self._jobs = queue.SimpleQueue()
-        # The classes with the most tests first, so that no long one is left for the end.
-        for members in sorted(classes, key=len, reverse=True):
+        # No long one is left for the end.
+        for members in sorted(classes, key=expected_seconds, reverse=True):
             self._jobs.put([test.id() for test in members])
         self._ended = queue.SimpleQueue()
         self._report = report
@@ -258,14 +270,20 @@ def main():
     parser.add_argument("-j", type=int, default=1, dest="workers")
     parser.add_argument("--tap", action="store_true")
     parser.add_argument("--log", type=pathlib.Path, default=pathlib.Path("/dev/null"))
+    parser.add_argument("--slice", type=int, default=os.environ.get("OUTBOX_TEST_SLICE"))
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("names", nargs="*", metavar="NAME")
     asked = parser.parse_args()
     sys.path.insert(0, str(HERE))
     if asked.worker:
         return work()
-    found = cases(unittest.TestLoader().discover(str(HERE), top_level_dir=str(HERE)))
+    found = list(cases(unittest.TestLoader().discover(str(HERE), top_level_dir=str(HERE))))
+    for entry in SLOW:
+        if entry.name.startswith("test_") and not any(entry.covers(test.id()) for test in found):
+            sys.exit(f"{rotation.FILE.name} lists {entry.name}, which is not there")
     wanted = [test for test in found if not asked.names or any(name in test.id() for name in asked.names)]
+    if asked.slice:
+        wanted = [test for test in wanted if rotation.runs(SLOW, test.id(), asked.slice)]
     if not wanted:
         sys.exit(f"no test has {' or '.join(asked.names) or 'any name'} in its id")
     if asked.tap:
