@@ -32,7 +32,8 @@ import rotation  # noqa: E402  pylint: disable=wrong-import-position
 
 SLOW = rotation.read()
 OUTCOMES = ("passed", "failed", "skipped")
-RESULT = re.compile(rf"^({'|'.join(OUTCOMES)}) +(\S+)  ([\d.]+) s$")
+# Not at the start of a line: a program that a test ran may have printed before it.
+RESULT = re.compile(rf"({'|'.join(OUTCOMES)}) +(test_\S+)  ([\d.]+) s$")
 
 
 class Result(unittest.TestResult):
@@ -174,7 +175,8 @@ class Workers:
     """Processes of this program that take one class after the other and run its tests that are wanted.
 
     Their sessions are their own, so that a signal to the process group of this program, which meson follows with SIGKILL a
-    second later, leaves them the time to stop their servers. They end with this program, whatever ends it.
+    second later, leaves them the time to stop their servers. They end with this program, whatever ends it: each with the
+    thread that has started it. One that has ended before is replaced.
     """
 
     def __init__(self, count, tests, report):
@@ -185,16 +187,14 @@ class Workers:
             self._jobs.put([test.id() for test in members])
         self._ended = queue.SimpleQueue()
         self._report = report
-        self._processes = [subprocess.Popen(["setpriv", "--pdeathsig", "TERM", "--", sys.executable, __file__, "--worker"],
-                                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                            start_new_session=True)
-                           for _ in range(min(count, len(classes)))]
+        self._processes = []
+        self._count = min(count, len(classes))
         self._left = len(classes)
 
     def run(self, stop_at_failure):
         """Reports what the workers print, and returns the counts."""
-        for process in self._processes:
-            threading.Thread(target=self._feed, args=[process], daemon=True).start()
+        for _ in range(self._count):
+            threading.Thread(target=self._feed, daemon=True).start()
         counts = collections.Counter()
         with contextlib.closing(self):
             while self._left:
@@ -206,14 +206,24 @@ class Workers:
                     break
         return counts
 
-    def _feed(self, process):
+    def _feed(self):
         """One worker's work, on a thread."""
+        process = None
         while True:
             try:
                 tests = self._jobs.get_nowait()
             except queue.Empty:
                 return
+            if process is None or process.poll() is not None:
+                process = self._start()
             self._ended.put(self._run_class(process, tests))
+
+    def _start(self):
+        process = subprocess.Popen(["setpriv", "--pdeathsig", "TERM", "--", sys.executable, __file__, "--worker"],
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                   start_new_session=True)
+        self._processes.append(process)
+        return process
 
     def _run_class(self, process, tests):
         """Returns what the worker printed, and how many tests had which outcome."""
@@ -224,12 +234,13 @@ class Workers:
                 if line == ENDED:
                     return output, outcomes
                 output += line
-                if result := RESULT.match(line):
+                if result := RESULT.search(line):
                     outcome, test_id, seconds = result.groups()
                     outcomes[outcome] += 1
                     if test_id in unreported:
                         unreported.remove(test_id)
                     self._report.result(outcome, test_id, seconds)
+        process.wait()
         output += f"a worker ended before it had run all of: {', '.join(tests)}\n"
         for test_id in unreported:
             output += f"failed  {test_id}  0.0 s\n"
