@@ -85,7 +85,7 @@ def make_data(kind, data, initialise):
 
 
 def _copy(source, target):
-    subprocess.run(["cp", "--archive", "--reflink=auto", "--sparse=always", source, target], check=True)
+    subprocess.run(["cp", "--archive", "--reflink=auto", source, target], check=True)
 
 
 class Process:
