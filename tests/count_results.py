@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Counts test cases in meson's testlog.json: count_results.py FILE prints "N passed, N failed, N skipped".
+"""Counts test cases in meson's testlog.json: count_results.py FILE prints "N passed, N failed, N skipped". The exit code is
+1 if any failed or none passed.
 
-One meson test is one program with many cases. A program that says how many it ran is taken at its word, be it in
-the words of Catch2 or in the line that is printed here; any other counts as one.
+One meson test is one program with many cases. Where a program reports how many it ran, that counts: lines of TAP, the words
+of Catch2, or a line like the one that is printed here. Any other program counts as one case.
 """
 
 import collections
@@ -11,6 +12,7 @@ import re
 import sys
 
 OWN = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.MULTILINE)
+TAP = re.compile(r"^(not ok|ok) \d+(?:[^#\n]*)(# SKIP)?", re.MULTILINE)
 CATCH_ALL_PASSED = re.compile(r"^All tests passed \(.* in (\d+) test cases?\)", re.MULTILINE)
 CATCH_TALLY = re.compile(r"^test cases:\s+\d+ \|(.*)$", re.MULTILINE)
 MESON_PASSED, MESON_SKIPPED = ("OK", "EXPECTEDFAIL"), ("SKIP",)
@@ -21,6 +23,9 @@ def count(test):
     counts = collections.Counter()
     if own := OWN.search(output):
         counts.update(dict(zip(("passed", "failed", "skipped"), map(int, own.groups()))))
+    elif output.startswith("TAP version "):
+        for word, skipped in TAP.findall(output):
+            counts["skipped" if skipped else "passed" if word == "ok" else "failed"] += 1
     elif every := CATCH_ALL_PASSED.search(output):
         counts["passed"] = int(every[1])
     elif tally := CATCH_TALLY.search(output):
@@ -40,6 +45,7 @@ def main():
         for line in log:
             total += count(json.loads(line))
     print(", ".join(f"{total[word]} {word}" for word in ("passed", "failed", "skipped")))
+    sys.exit(total["failed"] > 0 or not total["passed"])
 
 
 main()

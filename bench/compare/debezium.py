@@ -14,7 +14,7 @@ import tempfile
 import urllib.error
 import urllib.request
 
-from outboxes import TOPIC
+from lib.outboxes import TOPIC
 from rival import Rival, cache, outbox_with_table
 from servers.kafka import find_java
 from servers.process import Process, TemporaryFolder, Unavailable, free_port, wait_until

@@ -10,7 +10,7 @@ import contextlib
 import os
 import shutil
 
-import rig
+from lib import rig
 from rival import SERVER, Rival
 from servers.process import Process, TemporaryFolder
 

@@ -2,8 +2,7 @@
 
 import time
 
-import arriving
-import usage
+from lib import arriving, usage
 
 TRANSACTION = 1000  # events: a backlog comes from many transactions
 STALLED = 120       # seconds without a record

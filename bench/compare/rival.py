@@ -4,8 +4,7 @@ import abc
 import os
 import pathlib
 
-import rig
-import usage
+from lib import rig, usage
 
 # For log readers, and the same for those that read the table
 SERVER = {"wal_level": "logical"}

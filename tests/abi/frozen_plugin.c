@@ -97,7 +97,7 @@ static outbox_code Heartbeat(outbox_session* session, outbox_bytes relay_id, int
   return OUTBOX_OK;
 }
 static outbox_code ReturnShards(outbox_session* session, outbox_bytes relay_id, const outbox_owned_shard* shards,
-                                size_t count, uint32_t leave, const outbox_call* call, outbox_error* error) {
+                                size_t count, uint32_t deregister, const outbox_call* call, outbox_error* error) {
   (void)session;
   (void)relay_id;
   (void)shards;

@@ -12,7 +12,7 @@ from typing import Dict, List
 SHOWN = 5      # findings of a kind that are written down
 GRACE = 12.0   # seconds after its end in which a fault explains a second copy: lease, delivery timeout, reconnect
 BLIND = 8.5    # seconds that a relay may take to notice that it can move nothing: a call's time and the wait for answers
-SLOW = 1.0     # seconds for an answer of the database to the watch: a third of a lease, in which none can be renewed
+SLOW = 1.0     # seconds for an answer of the database to the monitor: a third of a lease, in which none can be renewed
 OLD = 3.0      # seconds after which a row that waits must be in every backlog
 SILENT = 10.0    # seconds in which a row waits and nothing moves, after which no relay may call itself ready
 RECOVERY = 30.0  # seconds from the end of a lone fault until all that waited has arrived
@@ -24,7 +24,7 @@ class History:
     faults: List[dict]         # number, fault, to, strikes, stops, begin, mending, end
     records: List[dict]        # topic, life, partition, offset, time, event_id, key, mark, intact
     tables: Dict[str, list]    # written, outbox, retry, dead
-    samples: List[dict]        # of the watch
+    samples: List[dict]        # of the monitor
     complaints: List[str]      # of the nemesis: relays that ended by themselves, stops that failed
     window: int = 300          # events in flight of one relay
     relays: int = 3
@@ -232,7 +232,7 @@ def _judge_silence(history, broken):
 
 
 def _recoveries(history, committed, copies, broken):
-    """For each fault that had the stage for itself: how long it lasted, how long what it held up still took after its end,
+    """For each fault that was alone: how long it lasted, how long what it held up still took after its end,
     and how long the longest wait of an event was, from its commit or, if that was before, from when the fault was there."""
     arrivals = sorted((event.committed, copies[event_id][0]["time"]) for event_id, event in committed.items()
                       if event_id in copies)

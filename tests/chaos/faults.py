@@ -11,7 +11,7 @@ from typing import List, Tuple
 
 from servers import wait_until
 from servers.tcp_proxy import DOWN, UP
-from stage import LEASE, RELAYS
+from cluster import LEASE, RELAYS
 
 
 @dataclasses.dataclass
@@ -45,7 +45,7 @@ def fault(touches, weight=2, seconds=(0.5, 6), **more):
     return register
 
 
-# A relay. `stage.victim` is the one that the nemesis has chosen.
+# A relay. `scene.victim` is the one that the nemesis has chosen.
 
 @fault("relay", weight=5)
 def relay_killed(scene):

@@ -52,8 +52,8 @@ def plan(dice, seconds, database, only=()):
 class Scene:
     """What a fault may lay hands on."""
 
-    def __init__(self, stage, writers, topics, dice, tag):
-        self.database, self.broker, self.members = stage.database, stage.broker, stage.members
+    def __init__(self, cluster, writers, topics, dice, tag):
+        self.database, self.broker, self.members = cluster.database, cluster.broker, cluster.members
         self.writers, self.topics, self.dice = writers, topics, dice
         self.victim, self.alone = None, True
         self.complaints = []

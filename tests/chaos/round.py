@@ -9,8 +9,8 @@ from checker import History, judge
 from journal import Journal, read
 from nemesis import Nemesis, Scene, plan
 from servers import read_topic
-from stage import WINDOW
-from watch import Watch, unwell
+from cluster import WINDOW
+from monitor import Monitor, unwell
 from writers import Topics, Writers, checksum
 
 DRAIN = 90  # seconds
@@ -18,44 +18,44 @@ READY = 20  # seconds
 
 
 class Round:
-    def __init__(self, stage, folder, seed, seconds, rate, only=(), calm=False):
-        self._stage, self._folder = stage, pathlib.Path(folder)
+    def __init__(self, cluster, folder, seed, seconds, rate, only=(), calm=False):
+        self._cluster, self._folder = cluster, pathlib.Path(folder)
         self._folder.mkdir(parents=True)
         self._seed, self._seconds, self._rate = seed, seconds, rate
         self._only, self._calm = only, calm
-        self._journals = {name: Journal(self._folder / f"{name}.jsonl.gz") for name in ("writers", "faults", "watch")}
+        self._journals = {name: Journal(self._folder / f"{name}.jsonl.gz") for name in ("writers", "faults", "monitor")}
 
     def run(self):
         """Returns the verdict."""
-        stage, dice = self._stage, random.Random(self._seed)
+        cluster, dice = self._cluster, random.Random(self._seed)
         topics = Topics.of(f"{self._seed}-{time.time_ns()}")
-        writers = Writers(stage.database, topics, self._journals["writers"], self._seed, self._rate)
-        scene = Scene(stage, writers, topics, dice, self._seed)
+        writers = Writers(cluster.database, topics, self._journals["writers"], self._seed, self._rate)
+        scene = Scene(cluster, writers, topics, dice, self._seed)
         for topic in topics.partitions():
             scene.make_topic(topic)
-        stage.database.run("delete from outbox_dead")
+        cluster.database.run("delete from outbox_dead")
         writers.prepare_tables(scene.HELD)
-        watch = Watch(stage, self._journals["watch"])
-        strikes = [] if self._calm else plan(dice, self._seconds, stage.database.name, self._only)
+        monitor = Monitor(cluster, self._journals["monitor"])
+        strikes = [] if self._calm else plan(dice, self._seconds, cluster.database.name, self._only)
         nemesis = Nemesis(scene, strikes, self._journals["faults"])
 
         writers.start()
-        watch.start()
+        monitor.start()
         try:
             nemesis.run(self._seconds, lambda: self._raise_the_fallen(scene))
         except BaseException:
             nemesis.abandon()
             raise
         writers.stop()
-        left, drained = stage.wait_until_drained(DRAIN)
+        left, drained = cluster.wait_until_drained(DRAIN)
         self._raise_the_fallen(scene)
-        for complaint in unwell(stage, READY):
+        for complaint in unwell(cluster, READY):
             scene.complain(complaint)
-        watch.stop()
+        monitor.stop()
         for journal in self._journals.values():
             journal.close()
         self._collect(scene, topics)
-        about = {"seed": self._seed, "database": stage.database.name, "seconds": self._seconds,
+        about = {"seed": self._seed, "database": cluster.database.name, "seconds": self._seconds,
                  "drained_after": round(drained, 2), "left": left, "window": WINDOW, "complaints": scene.complaints}
         write(self._folder / "about.json", about)
         verdict = judge_folder(self._folder)
@@ -64,7 +64,7 @@ class Round:
         return verdict
 
     def _raise_the_fallen(self, scene):
-        for member in self._stage.fallen():
+        for member in self._cluster.fallen():
             log = self._folder / f"{member.name}-{time.time_ns()}.log"
             log.write_text(member.relay.log(), encoding="utf-8")
             scene.complain(f"{member.name} ended by itself with {member.relay.returncode}, see {log.name}")
@@ -72,15 +72,15 @@ class Round:
 
     def _keep_state(self):
         """What an operator would look at."""
-        for member in self._stage.members:
+        for member in self._cluster.members:
             (self._folder / f"{member.name}.log").write_text(member.relay.log(), encoding="utf-8")
-        status = self._stage.members[0].relay.command("status")
+        status = self._cluster.members[0].relay.command("status")
         (self._folder / "status.txt").write_text(status.stdout + status.stderr, encoding="utf-8")
 
     def _collect(self, scene, topics):
         records = Journal(self._folder / "records.jsonl.gz")
         # A topic that was made again has another life, and its offsets begin anew.
-        for life, found in enumerate([*scene.kept, *(read_topic(self._stage.broker.bootstrap, topic)
+        for life, found in enumerate([*scene.kept, *(read_topic(self._cluster.broker.bootstrap, topic)
                                                      for topic in topics.partitions())]):
             for record in found:
                 records.write(life=life, **seen(record))
@@ -88,7 +88,7 @@ class Round:
         write(self._folder / "tables.json", self._tables())
 
     def _tables(self):
-        link = self._stage.database.connect()
+        link = self._cluster.database.connect()
         cursor = link.cursor()
 
         def column(sql):
@@ -113,8 +113,8 @@ def seen(record):
 def judge_folder(folder):
     """The verdict on a history, which is left in verdict.json too."""
     about, tables = (json.loads((folder / name).read_text(encoding="utf-8")) for name in ("about.json", "tables.json"))
-    lines = {name: read(folder / f"{name}.jsonl.gz") for name in ("writers", "faults", "records", "watch")}
-    verdict = {**about, **judge(History(lines["writers"], lines["faults"], lines["records"], tables, lines["watch"],
+    lines = {name: read(folder / f"{name}.jsonl.gz") for name in ("writers", "faults", "records", "monitor")}
+    verdict = {**about, **judge(History(lines["writers"], lines["faults"], lines["records"], tables, lines["monitor"],
                                         about["complaints"], about["window"]))}
     write(folder / "verdict.json", verdict)
     return verdict

@@ -6,6 +6,7 @@ import collections
 import json
 import pathlib
 import re
+import shutil
 import signal
 import sys
 import tempfile
@@ -19,7 +20,7 @@ from databases import DATABASES
 from faults import FAULTS
 from mutants import MUTANTS
 from round import Round, judge_folder
-from stage import Stage
+from cluster import Cluster
 
 ROUND = 180  # seconds
 SKIPPED = 77
@@ -41,6 +42,7 @@ def arguments():
     parser.add_argument("--rate", type=int, default=400, help="events a second that the writers commit (%(default)s)")
     parser.add_argument("--results", type=pathlib.Path, metavar="FOLDER",
                         help="keep the histories there; a run with the same seed and database goes on behind them")
+    parser.add_argument("--replace", action="store_true", help="remove what an earlier run left in --results")
     parser.add_argument("--only", action="append", default=[], metavar="FAULT", choices=[fault.name for fault in FAULTS],
                         help="of the faults only this one; may be given again")
     parser.add_argument("--calm", action="store_true", help="no faults: nothing may arrive twice")
@@ -51,6 +53,8 @@ def arguments():
     asked = parser.parse_args()
     if asked.judge and not asked.results:
         parser.error("--judge needs --results FOLDER: which histories?")
+    if asked.replace and not asked.results:
+        parser.error("--replace needs --results FOLDER: which histories?")
     return asked
 
 
@@ -67,6 +71,8 @@ def main():
         for path in histories:
             show(path.parent.name, judge_folder(path.parent))
         return show_sum(asked.results)
+    if asked.replace:
+        shutil.rmtree(asked.results, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix="outbox-chaos-") as folder:
         try:
             return run(asked, asked.results or pathlib.Path(folder))
@@ -79,11 +85,11 @@ def run(asked, results):
     rounds = max(1, round_up(asked.duration, ROUND))
     done = max((int(path.name[-4:]) for path in results.glob(f"{asked.db}-{asked.seed}-*")), default=0)
     failed = 0
-    with Stage(asked.db, MUTANTS.get(asked.mutant)) as stage:
-        stage.start()
+    with Cluster(asked.db, MUTANTS.get(asked.mutant)) as cluster:
+        cluster.start()
         for number in range(done + 1, done + rounds + 1):
             name = f"{asked.db}-{asked.seed}-{number:04}"
-            verdict = Round(stage, results / name, name, min(asked.duration, ROUND), asked.rate, asked.only, asked.calm).run()
+            verdict = Round(cluster, results / name, name, min(asked.duration, ROUND), asked.rate, asked.only, asked.calm).run()
             failed += bool(verdict["broken"])
             show(name, verdict)
             if asked.mutant and failed:
@@ -125,7 +131,7 @@ def show_sum(results):
         for fault, _, *seconds in verdict["recovery"]:
             recovery[fault].append(seconds)
     print(", ".join(f"{value} {name}" for name, value in sorted(totals.items())))
-    print(f"{'alone on the stage, in seconds':40}{'times':>6}{'until all had arrived':>26}{'longest wait of an event':>26}")
+    print(f"{'alone, in seconds':40}{'times':>6}{'until all had arrived':>26}{'longest wait of an event':>26}")
     for fault, times in sorted(recovery.items()):
         after, wait = (sorted(column) for column in zip(*times))
         print(f"{fault:40}{len(times):6}{middle_and_most(after):>26}{middle_and_most(wait):>26}")

@@ -29,7 +29,7 @@ COLUMNS = "(event_id, topic, event_type, aggregate_id, payload, headers)"
 
 @dataclasses.dataclass
 class Topics:
-    """Names of one round. The relay treats them by their first word: see stage.py."""
+    """Names of one round. The relay treats them by their first word: see cluster.py."""
 
     orders: str    # keys wait for failed events
     payments: str  # is deleted and made again

@@ -65,7 +65,7 @@ std::vector<Case> LeaseCases();
 std::vector<Case> LeaseHistoryCases();
 std::vector<Case> ConfirmCases();
 std::vector<Case> FailedCases();
-std::vector<Case> DeadCases();
+std::vector<Case> AdminCases();
 std::vector<Case> ThreadCases();
 std::vector<Case> StatsCases();
 std::vector<Case> HistoryCases();

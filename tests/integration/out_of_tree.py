@@ -1,5 +1,7 @@
 """The SDK as others meet it: installed into a prefix of its own, and sources built against it outside the tree."""
 
+import atexit
+import functools
 import json
 import os
 import pathlib
@@ -20,6 +22,14 @@ def run(*command, **options):
     if done.returncode != 0:
         raise AssertionError(f"{shlex.join(str(part) for part in command)}\n{done.stdout}{done.stderr}")
     return done.stdout
+
+
+@functools.cache
+def shared_sdk():
+    """install_sdk, once for the run."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="outbox-sdk-"))
+    atexit.register(shutil.rmtree, folder)
+    return install_sdk(folder)
 
 
 def install_sdk(folder):
@@ -43,13 +53,13 @@ def build(source, folder, prefix, env):
 
 
 class OutOfTree(unittest.TestCase):
-    """Has the SDK installed."""
+    """Has the SDK installed, and a folder of its own."""
 
     @classmethod
     def setUpClass(cls):
-        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="outbox-sdk-"))
+        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="outbox-built-"))
         cls.addClassCleanup(shutil.rmtree, cls.folder)
-        cls.prefix, cls.env = install_sdk(cls.folder)
+        cls.prefix, cls.env = shared_sdk()
 
     @classmethod
     def build(cls, source):

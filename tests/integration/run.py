@@ -1,16 +1,23 @@
 #!/usr/bin/python3
 """Runs the integration tests: tests/integration/run.py [-f] [-j WORKERS] [NAME...]
 
-NAME is a part of a test's id, such as test_end_to_end or Postgres. -f stops at the first failure. -j runs so many classes
-at a time, each worker with servers of its own; what a class prints comes when it has ended.
-The last line is "N passed, N failed, N skipped"; the exit code is 1 if any failed.
+NAME is a part of a test's id, such as test_end_to_end or Postgres. -f stops at the first failure. -j runs that many classes
+at a time, each worker with servers of its own; the output of a class is printed when it has ended.
+The last line is "N passed, N failed, N skipped"; the exit code is 1 if any failed. --slice, or OUTBOX_TEST_SLICE, leaves
+out what ../rotation.txt has in other slices.
+
+--tap is for meson: stdout has one TAP line for each test, as soon as it has ended. The output of the classes then goes to
+the file of --log, and that of classes with a failure also to stderr.
 """
 
 import argparse
 import collections
+import contextlib
 import itertools
+import os
 import pathlib
 import queue
+import re
 import signal
 import subprocess
 import sys
@@ -19,14 +26,25 @@ import time
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.append(str(HERE.parent))
+
+import rotation  # noqa: E402  pylint: disable=wrong-import-position
+
+SLOW = rotation.read()
+OUTCOMES = ("passed", "failed", "skipped")
+# Not at the start of a line: a program that a test ran may have printed before it.
+RESULT = re.compile(rf"({'|'.join(OUTCOMES)}) +(test_\S+)  ([\d.]+) s$")
 
 
 class Result(unittest.TestResult):
-    """A line per test, as it ends; a failed subtest or clean-up fails its test once."""
+    """Prints a line for each test when it ends. A failed subtest or clean-up fails its test once. Where the set-up of a class
+    or module fails or skips, each of its tests has that outcome."""
 
-    def __init__(self):
+    def __init__(self, tests):
         super().__init__()
-        self.counts = {"passed": 0, "failed": 0, "skipped": 0}
+        self.counts = collections.Counter()
+        self.seconds = 0.0  # of the tests, without the set-up of their classes
+        self._unreported = [test.id() for test in tests]
         self._outcome = "passed"
         self._started = 0.0
 
@@ -37,24 +55,35 @@ class Result(unittest.TestResult):
 
     def stopTest(self, test):
         super().stopTest(test)
-        self._count(test, self._outcome, time.monotonic() - self._started)
+        self._report(test.id(), self._outcome, time.monotonic() - self._started)
 
-    def _count(self, test, outcome, seconds=0.0):
+    def _report(self, test_id, outcome, seconds=0.0):
+        if test_id in self._unreported:
+            self._unreported.remove(test_id)
         self.counts[outcome] += 1
-        print(f"{outcome:8}{test.id()}  {seconds:.1f} s", flush=True)
+        self.seconds += seconds
+        print(f"{outcome:8}{test_id}  {seconds:.1f} s", flush=True)
+
+    def _report_all_of(self, holder, outcome):
+        """`holder` stands for a class or module: its id is such as "setUpClass (test_http.HangTest)"."""
+        step, _, name = holder.id().partition(" ")
+        name = name.strip("()")
+        tests = [test_id for test_id in self._unreported if test_id.startswith(f"{name}.")]
+        for test_id in tests or [f"{name}.{step}"]:
+            self._report(test_id, outcome)
 
     def addSkip(self, test, reason):
         super().addSkip(test, reason)
         self._outcome = "skipped"
         print(f"  {reason}")
-        if not isinstance(test, unittest.TestCase):  # a whole class or module, which no startTest announces
-            self._count(test, "skipped")
+        if not isinstance(test, unittest.TestCase):
+            self._report_all_of(test, "skipped")
 
     def _failed(self, test, trouble):
         self._outcome = "failed"
         print(self._exc_info_to_string(trouble, test), flush=True)
         if not isinstance(test, unittest.TestCase):
-            self._count(test, "failed")
+            self._report_all_of(test, "failed")
 
     def addError(self, test, err):
         super().addError(test, err)
@@ -86,67 +115,140 @@ def leave(result):
     sys.exit(143)  # within a test no more than its failure
 
 
+def expected_seconds(tests):
+    """What the tests of a class take, where that was measured; else a guess."""
+    return sum(entry.seconds for entry in SLOW if any(entry.covers(test.id()) for test in tests)) or 5 * len(tests)
+
+
 def summary(counts):
-    return ", ".join(f"{counts[outcome]} {outcome}" for outcome in ("passed", "failed", "skipped"))
+    return ", ".join(f"{counts[outcome]} {outcome}" for outcome in OUTCOMES)
 
 
 def class_of(test):
     return f"{type(test).__module__}.{type(test).__qualname__}"
 
 
-class Workers:
-    """Processes of this program that take one class after the other and run its tests that are wanted."""
+class PlainReport:
+    """For people: the output of a class when it has ended."""
 
-    def __init__(self, count, tests):
+    def result(self, outcome, test_id, seconds):
+        pass
+
+    def class_ended(self, output, failed):
+        print(output, end="", flush=True)
+
+    def end(self, counts):
+        print(summary(counts))
+        return int(counts["failed"] > 0)
+
+
+class TapReport:
+    """For meson. The plan comes first, so that a test without a result is an error. Tests report from several threads."""
+
+    def __init__(self, tests, log):
+        self._lock = threading.Lock()
+        self._number = 0
+        self._log = log
+        self._print("TAP version 13")
+        self._print(f"1..{len(tests)}")
+
+    def _print(self, line):
+        print(line, flush=True)
+
+    def result(self, outcome, test_id, seconds):
+        with self._lock:
+            self._number += 1
+            word = "not ok" if outcome == "failed" else "ok"
+            comment = "SKIP" if outcome == "skipped" else f"{seconds} s"
+            self._print(f"{word} {self._number} - {test_id} # {comment}")
+
+    def class_ended(self, output, failed):
+        for stream in [self._log] + [sys.stderr] * failed:
+            print(output, end="", file=stream, flush=True)
+
+    def end(self, counts):
+        print(summary(counts), file=self._log, flush=True)
+        return 0  # meson has counted the failures
+
+
+class Workers:
+    """Processes of this program that take one class after the other and run its tests that are wanted.
+
+    Their sessions are their own, so that a signal to the process group of this program, which meson follows with SIGKILL a
+    second later, leaves them the time to stop their servers. They end with this program, whatever ends it: each with the
+    thread that has started it. One that has ended before is replaced.
+    """
+
+    def __init__(self, count, tests, report):
         classes = [list(members) for _, members in itertools.groupby(tests, class_of)]
         self._jobs = queue.SimpleQueue()
-        # The classes with the most tests first, so that no long one is left for the end.
-        for members in sorted(classes, key=len, reverse=True):
+        # No long one is left for the end.
+        for members in sorted(classes, key=expected_seconds, reverse=True):
             self._jobs.put([test.id() for test in members])
-        self._results = queue.SimpleQueue()
-        self._processes = [subprocess.Popen([sys.executable, __file__, "--worker"], stdin=subprocess.PIPE,
-                                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-                           for _ in range(min(count, len(classes)))]
+        self._ended = queue.SimpleQueue()
+        self._report = report
+        self._processes = []
+        self._count = min(count, len(classes))
         self._left = len(classes)
 
     def run(self, stop_at_failure):
-        """Prints what the workers print, and returns the counts."""
-        for process in self._processes:
-            threading.Thread(target=self._feed, args=[process], daemon=True).start()
+        """Reports what the workers print, and returns the counts."""
+        for _ in range(self._count):
+            threading.Thread(target=self._feed, daemon=True).start()
         counts = collections.Counter()
-        while self._left:
-            self._left -= 1
-            output, some = self._results.get()
-            print(output, end="", flush=True)
-            counts.update(some)
-            if stop_at_failure and counts["failed"]:
-                break
-        self.end()
+        with contextlib.closing(self):
+            while self._left:
+                self._left -= 1
+                output, outcomes = self._ended.get()
+                self._report.class_ended(output, outcomes["failed"] > 0)
+                counts.update(outcomes)
+                if stop_at_failure and counts["failed"]:
+                    break
         return counts
 
-    def _feed(self, process):
+    def _feed(self):
         """One worker's work, on a thread."""
+        process = None
         while True:
             try:
                 tests = self._jobs.get_nowait()
             except queue.Empty:
                 return
-            output, counts = "", None
-            try:
-                print(*tests, file=process.stdin, flush=True)
-                for line in process.stdout:
-                    if line.startswith(ENDED):
-                        counts = dict(zip(("passed", "failed", "skipped"), map(int, line[len(ENDED):].split())))
-                        break
-                    output += line
-            except OSError:
-                pass
-            if counts is None:
-                self._results.put((f"{output}a worker ended before it had run all of: {', '.join(tests)}\n", {"failed": len(tests)}))
-                continue
-            self._results.put((output, counts))
+            if process is None or process.poll() is not None:
+                process = self._start()
+            self._ended.put(self._run_class(process, tests))
 
-    def end(self):
+    def _start(self):
+        process = subprocess.Popen(["setpriv", "--pdeathsig", "TERM", "--", sys.executable, __file__, "--worker"],
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                   start_new_session=True)
+        self._processes.append(process)
+        return process
+
+    def _run_class(self, process, tests):
+        """Returns what the worker printed, and how many tests had which outcome."""
+        output, outcomes, unreported = "", collections.Counter(), list(tests)
+        with contextlib.suppress(OSError):
+            print(*tests, file=process.stdin, flush=True)
+            for line in process.stdout:
+                if line == ENDED:
+                    return output, outcomes
+                output += line
+                if result := RESULT.search(line):
+                    outcome, test_id, seconds = result.groups()
+                    outcomes[outcome] += 1
+                    if test_id in unreported:
+                        unreported.remove(test_id)
+                    self._report.result(outcome, test_id, seconds)
+        process.wait()
+        output += f"a worker ended before it had run all of: {', '.join(tests)}\n"
+        for test_id in unreported:
+            output += f"failed  {test_id}  0.0 s\n"
+            outcomes["failed"] += 1
+            self._report.result("failed", test_id, "0.0")
+        return output, outcomes
+
+    def close(self):
         """Ends the workers, and with them their servers."""
         for process in self._processes:
             process.terminate()
@@ -154,47 +256,64 @@ class Workers:
             process.wait()
 
 
-ENDED = "=== ended: "
+ENDED = "=== ended\n"
 
 
 def work():
     """Of a worker: a line of input names the tests of a class."""
-    result = Result()
-    signal.signal(signal.SIGTERM, lambda *_: leave(result))
+    result = None
+    signal.signal(signal.SIGTERM, lambda *_: leave(result) if result else sys.exit(143))
     for line in sys.stdin:
-        before = dict(result.counts)
-        unittest.TestLoader().loadTestsFromNames(line.split()).run(result)
+        tests = unittest.TestLoader().loadTestsFromNames(line.split())
+        result = Result(cases(tests))
+        began = time.monotonic()
+        tests.run(result)
+        took = time.monotonic() - began
+        print(f"  {took:.1f} s for these tests, {took - result.seconds:.1f} s of it for what they share")
         if result.shouldStop:  # the signal came during a test, which has failed by it
             break
-        print(ENDED, *(count - before[outcome] for outcome, count in result.counts.items()), flush=True)
+        print(ENDED, end="", flush=True)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-f", action="store_true", dest="stop_at_failure")
     parser.add_argument("-j", type=int, default=1, dest="workers")
+    parser.add_argument("--tap", action="store_true")
+    parser.add_argument("--log", type=pathlib.Path, default=pathlib.Path("/dev/null"))
+    parser.add_argument("--slice", type=int, default=os.environ.get("OUTBOX_TEST_SLICE"))
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("names", nargs="*", metavar="NAME")
     asked = parser.parse_args()
     sys.path.insert(0, str(HERE))
     if asked.worker:
         return work()
-    found = cases(unittest.TestLoader().discover(str(HERE), top_level_dir=str(HERE)))
+    found = list(cases(unittest.TestLoader().discover(str(HERE), top_level_dir=str(HERE))))
+    for entry in SLOW:
+        if entry.name.startswith("test_") and not any(entry.covers(test.id()) for test in found):
+            sys.exit(f"{rotation.FILE.name} lists {entry.name}, which is not there")
     wanted = [test for test in found if not asked.names or any(name in test.id() for name in asked.names)]
+    if asked.slice:
+        wanted = [test for test in wanted if rotation.runs(SLOW, test.id(), asked.slice)]
     if not wanted:
         sys.exit(f"no test has {' or '.join(asked.names) or 'any name'} in its id")
+    if asked.tap:
+        with open(asked.log, "w", encoding="utf-8") as log:
+            return run_workers(asked, wanted, TapReport(wanted, log))
     if asked.workers > 1:
-        workers = Workers(asked.workers, wanted)
-        signal.signal(signal.SIGTERM, lambda *_: (workers.end(), sys.exit(143)))
-        counts = workers.run(asked.stop_at_failure)
-    else:
-        result = Result()
-        result.failfast = asked.stop_at_failure
-        signal.signal(signal.SIGTERM, lambda *_: leave(result))
-        unittest.TestSuite(wanted).run(result)
-        counts = result.counts
-    print(summary(counts))
-    return int(counts["failed"] > 0)
+        return run_workers(asked, wanted, PlainReport())
+    result = Result(wanted)
+    result.failfast = asked.stop_at_failure
+    signal.signal(signal.SIGTERM, lambda *_: leave(result))
+    unittest.TestSuite(wanted).run(result)
+    return PlainReport().end(result.counts)
 
 
-sys.exit(main())
+def run_workers(asked, tests, report):
+    workers = Workers(asked.workers, tests, report)
+    signal.signal(signal.SIGTERM, lambda *_: (workers.close(), sys.exit(143)))
+    return report.end(workers.run(asked.stop_at_failure))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

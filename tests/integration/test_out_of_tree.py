@@ -37,6 +37,7 @@ class TemplateTest(OutOfTree):
         run("meson", "install", "-C", self.source / "build", "--no-rebuild")
         found = list(self.prefix.rglob("outbox-relay/outbox-mine.so"))
         self.assertEqual(len(found), 1, found)
+        found[0].unlink()  # others use the prefix as well
 
     def test_is_listed(self):
         listed = outbox_relay("plugins", "--json", env={"OUTBOX_PLUGIN_PATH": str(self.plugin.parent)})

@@ -17,18 +17,19 @@ from unittest import mock
 import psycopg2
 import pymysql
 
-from servers import (KafkaError, PostgresServer, Unavailable, mysql, own_kafka, own_mariadb, own_mysql, read_topic,
-                     shared_kafka, shared_mariadb, shared_mysql, shared_postgres, unavailable, wait_until)
+from servers import (KafkaError, PostgresServer, TemporaryFolder, Unavailable, mysql, own_kafka, own_mariadb, own_mysql,
+                     read_topic, shared_kafka, shared_mariadb, shared_mysql, shared_postgres, unavailable, wait_until)
 
 SCRIPTS = pathlib.Path(__file__).resolve().parents[2] / "scripts"
 sys.path.insert(1, str(SCRIPTS))
 
 import maven_lock  # noqa: E402
 
-# Starts a server, says who it is, and waits to be killed.
+# Starts a server with its files in a folder, prints its process and folder, and waits to be killed.
 ABANDON = """
-import sys, time
+import sys, tempfile, time
 from servers import {kind}
+tempfile.tempdir = sys.argv[1]
 server = {kind}()
 server.start()
 print(server._process.pid, server.folder.path, flush=True)
@@ -228,8 +229,11 @@ class MysqlLike:
 
     def test_ends_with_the_test_run(self):
         self.shared()  # or skips
-        run = subprocess.Popen([sys.executable, "-c", ABANDON.format(kind=self.kind)], stdout=subprocess.PIPE, text=True,
-                               cwd=pathlib.Path(__file__).parent)
+        abandoned = TemporaryFolder("abandoned")
+        self.addCleanup(abandoned.remove)
+        abandoned.path.chmod(0o755)  # the server runs as somebody else
+        run = subprocess.Popen([sys.executable, "-c", ABANDON.format(kind=self.kind), abandoned.path], stdout=subprocess.PIPE,
+                               text=True, cwd=pathlib.Path(__file__).parent)
         pid, folder = run.stdout.readline().split()
         try:
             run.kill()

@@ -201,7 +201,7 @@ TEST_CASE("metrics are families with help and type, and what is not known is abs
   CHECK(Has(text, "outbox_relay_build_info{version=\"1.2.3\",commit=\"abc\"} 1"));
   CHECK(Has(text, "outbox_relay_events_failed_total{reason=\"too_large\",next=\"retry\"} 3"));
   CHECK(Has(text, R"(outbox_relay_events_failed_total{reason="a\"b\\c\\nd",next="dead_letter"} 1)"));
-  CHECK(Has(text, "outbox_relay_state{state=\"working\"} 1"));
+  CHECK(Has(text, "outbox_relay_state{state=\"active\"} 1"));
   CHECK(Has(text, "outbox_relay_state{state=\"stuck\"} 0"));
   CHECK(Has(text, "outbox_relay_ready 1"));
   CHECK(Has(text, "# TYPE outbox_relay_backlog_events gauge"));

@@ -2,7 +2,6 @@
 #include <cstdlib>
 
 #include "fake_plugin.hpp"
-#include "outbox/text.hpp"
 #include "tests/catch.hpp"
 
 namespace outbox::storage {
@@ -111,14 +110,6 @@ TEST_CASE("what the plugin lacks is unsupported, or nothing to do") {
   CHECK_FALSE(store->MarksRows());
   CHECK(session->Release({}, kCall).ok());
   session->Cancel();
-}
-
-TEST_CASE("texts become UTF-8") {
-  const std::string whole = "h\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x98\x80";
-  CHECK(ToText(whole) == whole);
-  CHECK(ToText(whole.substr(0, whole.size() - 1)) == "h\xC3\xA9 \xE2\x82\xAC ???");  // cut inside a character
-  CHECK(ToText("\xFF\xC0\x80") == "???");                                            // never valid, overlong
-  CHECK(ToText("\xED\xA0\x80") == "???");                                            // a surrogate
 }
 
 }  // namespace outbox::storage

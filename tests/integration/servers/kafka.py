@@ -8,7 +8,7 @@ import signal
 import subprocess
 
 from .kafka_wire import KafkaAdmin, KafkaError
-from .process import Process, TemporaryFolder, Unavailable, free_port, wait_until
+from .process import Process, TemporaryFolder, Unavailable, free_port, make_data, wait_until
 
 JARS = pathlib.Path(__file__).resolve().parents[3] / "scripts" / "kafka-jars"
 
@@ -89,7 +89,10 @@ class KafkaBroker:
         logging.write_text(LOGGING)
         self._java.insert(1, f"-Dlog4j.configuration=file:{logging}")
         try:
-            self._format()
+            if data:
+                self._format()
+            else:
+                make_data(f"kafka-{self.node}", self._data, self._format)
         except BaseException:
             self._folder.remove()
             raise

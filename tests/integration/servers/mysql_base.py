@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 
-from .process import Process, free_port, wait_until
+from .process import Process, free_port, make_data, wait_until
 
 # Everything else is as the server comes: MariaDB's tables are latin1 unless they say otherwise, MySQL has a binary log.
 SETTINGS = {
@@ -48,7 +48,7 @@ class MysqlBase:
                           "init-file": self.inside(folder.path / "init.sql"), **(settings or {})}
         try:
             (folder.path / "init.sql").write_text(INIT.format(user=USER, password=PASSWORD), encoding="ascii")
-            self._initialise()
+            make_data(self.name, self.data, self._initialise)
         except BaseException:
             folder.remove()
             raise

@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 
-from .process import Process, TemporaryFolder, Unavailable, free_port, wait_until
+from .process import Process, TemporaryFolder, Unavailable, free_port, make_data, wait_until
 
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -63,6 +63,9 @@ class PostgresServer:
         self.stop()
 
     def _make(self):
+        make_data("postgres", self.data, self._initialise)
+
+    def _initialise(self):
         self._run("initdb", [self._bin / "initdb", "--pgdata", self.data, "--username", "postgres", "--auth", "trust",
                              "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync", "--no-instructions"])
 

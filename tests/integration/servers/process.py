@@ -1,5 +1,6 @@
 """A child process of a test: its log, its signals, its end. Nothing that a test starts outlives the test run."""
 
+import atexit
 import collections
 import contextlib
 import os
@@ -65,6 +66,26 @@ class TemporaryFolder:
         # OUTBOX_KEEP=1 keeps data and logs for a post-mortem
         if not os.environ.get("OUTBOX_KEEP"):
             shutil.rmtree(self.path, ignore_errors=True)
+
+
+_templates = {}  # kind of server: the folder that has its new data
+
+
+def make_data(kind, data, initialise):
+    """Fills the folder `data` of a server that has not run yet, by initialise() for the first server of a kind in this
+    process. Others of the kind get a copy of what that one began with, which takes a fraction of the time."""
+    if kind not in _templates:
+        initialise()
+        template = TemporaryFolder(f"{kind}-template")
+        atexit.register(template.remove)
+        _copy(data, template.path / "data")
+        _templates[kind] = template.path / "data"
+    else:
+        _copy(_templates[kind], data)
+
+
+def _copy(source, target):
+    subprocess.run(["cp", "--archive", "--reflink=auto", source, target], check=True)
 
 
 class Process:

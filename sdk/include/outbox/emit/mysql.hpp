@@ -46,9 +46,8 @@ inline void AppendLiteral(MYSQL* connection, const Bytes& value, std::string& sq
 // The columns' limits, which a server that is not strict would cut at.
 inline void CheckMysql(const NewEvent& event, std::size_t index) {
   constexpr std::size_t kLongest = 255;
-  const bool fits =
-      TextLength(event.event_type) <= kLongest && (!event.aggregate_id || TextLength(*event.aggregate_id) <= kLongest);
-  if (!fits)
+  const auto fits = [](std::string_view text) { return IsText(text) && CountCharacters(text).value_or(0) <= kLongest; };
+  if (!fits(event.event_type) || (event.aggregate_id && !fits(*event.aggregate_id)))
     throw EmitError(EmitCode::kBadValue, "the type or the key is no UTF-8 text of at most 255 characters", index);
 }
 

@@ -8,6 +8,7 @@
 #include "../check.hpp"
 #include "event_id.hpp"
 #include "headers.hpp"
+#include "statement.hpp"
 
 namespace outbox::emit::detail {
 

@@ -1,9 +1,9 @@
-// bench-floor-mysql BROKERS HOST PORT USER PASSWORD DATABASE, also for MariaDB
+// bench-baseline-mysql BROKERS HOST PORT USER PASSWORD DATABASE, also for MariaDB
 #include <mysql.h>
 
 #include <cstdlib>
 
-#include "floor.hpp"
+#include "baseline.hpp"
 
 namespace {
 

@@ -20,13 +20,13 @@ def get(member, path):
         return answer.status, answer.read().decode()
 
 
-def unwell(stage, seconds):
+def unwell(cluster, seconds):
     """What relays still complain of when all has been well for so long; nothing as soon as none does."""
     said = {}
 
     def look():
         said.clear()
-        for member in stage.members:
+        for member in cluster.members:
             try:
                 status, text = get(member, "/readyz")
             except (OSError, http.client.HTTPException) as error:
@@ -40,11 +40,11 @@ def unwell(stage, seconds):
     return [f"{name} is not ready {seconds} s after the last fault: {text}" for name, text in said.items()]
 
 
-class Watch:
-    def __init__(self, stage, journal):
-        self._stage, self._journal = stage, journal
+class Monitor:
+    def __init__(self, cluster, journal):
+        self._cluster, self._journal = cluster, journal
         self._ended = threading.Event()
-        self._threads = [threading.Thread(target=self._ask, args=(member,), daemon=True) for member in stage.members]
+        self._threads = [threading.Thread(target=self._ask, args=(member,), daemon=True) for member in cluster.members]
         self._threads.append(threading.Thread(target=self._count, daemon=True))
 
     def start(self):
@@ -72,7 +72,7 @@ class Watch:
     def _count(self):
         """How long the row of the lowest id has been seen to wait; what the database cannot answer now is left out."""
         seen, link = {}, None
-        database = self._stage.database
+        database = self._cluster.database
         while not self._ended.wait(PAUSE):
             asked = time.time()
             try:

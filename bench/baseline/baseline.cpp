@@ -1,4 +1,4 @@
-#include "floor.hpp"
+#include "baseline.hpp"
 
 #include <librdkafka/rdkafka.h>
 #include <unistd.h>

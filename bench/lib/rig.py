@@ -7,25 +7,25 @@ import pathlib
 import platform
 import subprocess
 
-from outboxes import DATABASES, TOPIC, PostgresServer, TemporaryFolder  # noqa: F401
+from .outboxes import DATABASES, TOPIC, PostgresServer, TemporaryFolder  # noqa: F401
 from servers.kafka import MEASURED, KafkaBroker
 from servers.process import Process, free_port  # noqa: F401
 from servers.relay import Relay, find_binary, outbox_relay, relay_config  # noqa: F401
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 MIB = 1 << 20
 
 
-class Floor:
-    """The shortest program for the same work; see bench/floor/floor.hpp. Used as a Relay is."""
+class Baseline:
+    """The shortest program for the same work; see bench/baseline/baseline.hpp. Used as a Relay is."""
 
     def __init__(self, outbox, bootstrap):
-        self._folder = TemporaryFolder("floor")
-        self._command = [find_binary().parents[2] / f"bench/bench-floor-{outbox.plugin}", bootstrap, *outbox.floor]
+        self._folder = TemporaryFolder("baseline")
+        self._command = [find_binary().parents[2] / f"bench/bench-baseline-{outbox.plugin}", bootstrap, *outbox.baseline]
         self._process = None
 
     def start(self):
-        self._process = Process(self._command, self._folder.path / "floor.log")
+        self._process = Process(self._command, self._folder.path / "baseline.log")
         return self
 
     @property

@@ -3,9 +3,9 @@
 import sys
 import time
 
-import usage
+from . import usage
 
-WINDOW = 20_000  # of relay and floor: no row waits longer than that behind the last one
+WINDOW = 20_000  # of relay and baseline: no row waits longer than that behind the last one
 LOOK_EVERY = 0.01
 
 

@@ -1,10 +1,10 @@
-// bench-floor-postgres BROKERS CONNECTION
+// bench-baseline-postgres BROKERS CONNECTION
 #include <endian.h>
 #include <libpq-fe.h>
 
 #include <cstring>
 
-#include "floor.hpp"
+#include "baseline.hpp"
 
 namespace {
 

@@ -4,8 +4,7 @@ import contextlib
 import multiprocessing
 import subprocess
 
-import rig
-import writer
+from . import rig, writer
 
 SPAWN = multiprocessing.get_context("spawn")
 TRANSACTIONS = 500  # a second, at most

@@ -12,7 +12,7 @@ ORDER = ("failed", "passed", "skipped")
 
 
 class Results:
-    """`build` is meson's folder, `integration` the output of tests/integration/run.py."""
+    """`build` is meson's folder, `integration` the log of tests/integration/run.py."""
 
     def __init__(self, build, integration):
         self._counts = collections.defaultdict(collections.Counter)  # (kind, name): how often which outcome

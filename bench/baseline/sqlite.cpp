@@ -1,9 +1,9 @@
-// bench-floor-sqlite BROKERS FILE
+// bench-baseline-sqlite BROKERS FILE
 #include <sqlite3.h>
 
 #include <array>
 
-#include "floor.hpp"
+#include "baseline.hpp"
 
 namespace {
 

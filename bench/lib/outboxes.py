@@ -4,7 +4,7 @@ import pathlib
 import sqlite3
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests" / "integration"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests" / "integration"))
 
 from servers.mariadb import MariadbServer  # noqa: E402
 from servers.mysql import MysqlServer  # noqa: E402
@@ -104,7 +104,7 @@ class Postgres(OnAServer):
             self._link.cursor().execute("create role relay superuser login")
         # a user of its own, by whom its statements can be told from ours
         self.options = {"connection": self.server.dsn(database, "relay")}
-        self.floor = [self.options["connection"]]
+        self.baseline = [self.options["connection"]]
         self.application = {"kind": "postgres", "dsn": self.server.dsn(database)}
 
     def _connect(self):
@@ -160,7 +160,7 @@ class Mysql(OnAServer):
         self._depth = depth
         self._database = database
         self.options = self.server.create_database(database)
-        self.floor = [self.options[name] for name in ("host", "port", "user", "password", "database")]
+        self.baseline = [self.options[name] for name in ("host", "port", "user", "password", "database")]
         self.application = {"kind": "mysql", "thread": self.THREAD[server.name],
                             "connect": {"unix_socket": str(server.socket), "user": server.user,
                                         "password": server.password, "database": database}}
@@ -219,7 +219,7 @@ class Sqlite(Outbox):
         self._folder = TemporaryFolder("drain")
         self.path = self._folder.path / "outbox.db"
         self.options = {"path": str(self.path)}
-        self.floor = [str(self.path)]
+        self.baseline = [str(self.path)]
         self.application = {"kind": "sqlite", "path": str(self.path)}
         self._link = self._connect()
 

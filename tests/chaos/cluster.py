@@ -33,18 +33,18 @@ SETTINGS = {
 class Member:
     """One relay and its edges. `frames` sees whole Kafka requests, `kafka` and `database` bytes."""
 
-    def __init__(self, number, stage, own_port):
+    def __init__(self, number, cluster, own_port):
         self.name = f"relay-{number}"
         self.http = free_port()
         self.frames = KafkaProxy(free_port(), own_port)
-        self.kafka = TcpProxy(self.frames.port, stage.kafka_ports[own_port])
-        self.database = TcpProxy(stage.database.port) if stage.database.networked else None
+        self.kafka = TcpProxy(self.frames.port, cluster.kafka_ports[own_port])
+        self.database = TcpProxy(cluster.database.port) if cluster.database.networked else None
         self.wanted = False  # up, as far as the nemesis leaves it alone
-        options = stage.database.options(**({"port": self.database.port} if self.database else {}))
-        config = relay_config(stage.database.plugin, options, f"127.0.0.1:{self.kafka.port}", {**SETTINGS, "id": self.name})
+        options = cluster.database.options(**({"port": self.database.port} if self.database else {}))
+        config = relay_config(cluster.database.plugin, options, f"127.0.0.1:{self.kafka.port}", {**SETTINGS, "id": self.name})
         config["http"] = {"listen": f"127.0.0.1:{self.http}", "refresh_interval": "500ms"}
         config["log"]["level"] = "info"
-        self.relay = Relay(config, env=stage.mutant.env, name=self.name, binary=stage.mutant.binary)
+        self.relay = Relay(config, env=cluster.mutant.env, name=self.name, binary=cluster.mutant.binary)
 
     def start(self):
         self.relay.start()
@@ -84,7 +84,7 @@ class Sound:
     env: dict = dataclasses.field(default_factory=dict)
 
 
-class Stage:
+class Cluster:
     """Use as a context manager."""
 
     def __init__(self, kind, mutant=None):

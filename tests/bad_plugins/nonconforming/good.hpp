@@ -1,4 +1,5 @@
-// The memory adapter as a base class: its source without its registration, so that each sinner breaks one promise.
+// The memory adapter as a base class: its source without its registration. Each nonconforming plugin derives from it and
+// breaks one promise.
 #pragma once
 
 #include "outbox/adapter.hpp"

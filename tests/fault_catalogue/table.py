@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The table of docs/lab/faults.md: every fault, its tests, and what became of them.
 
-usage: table.py [--build BUILD] [--log LOG]    writes it, from the results of the last run of scripts/test
+usage: table.py [--build BUILD] [--log LOG]    writes it, from the results of the last scripts/test --full
        table.py --names                        writes it with the tests that are there; results that it has stay, and new
                                                tests are "not run"
        table.py --check                        looks whether it names the tests that are there, each fault once
@@ -16,7 +16,7 @@ from results import Results
 from sources import ROOT, find
 
 DOCUMENT = ROOT / "docs" / "lab" / "faults.md"
-MARK = "<!-- From here on written by tests/catalogue/table.py -->\n"
+MARK = "<!-- From here on written by tests/fault_catalogue/table.py -->\n"
 FAULTS = [fault for group in GROUPS.values() for fault in group]
 
 
@@ -58,7 +58,7 @@ def check():
     differing = next(((one, other) for one, other in zip([*wanted, "the end"], [*written, "the end"]) if one != other), None)
     if differing:
         return (f"{DOCUMENT.name} is behind the tests:\n  {differing[1]}\nshould be\n  {differing[0]}\n"
-                "tests/catalogue/table.py writes it anew")
+                "tests/fault_catalogue/table.py writes it anew")
     return None
 
 
