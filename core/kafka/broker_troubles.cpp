@@ -1,9 +1,9 @@
 #include "kafka/broker_troubles.hpp"
 
-#include <spdlog/logger.h>
-
 #include <algorithm>
 #include <span>
+
+#include "util/log.hpp"
 
 namespace outbox::kafka {
 namespace {
@@ -30,7 +30,7 @@ void BrokerTroubles::Answered(std::int32_t broker) {
 
 void BrokerTroubles::End(std::map<std::int32_t, Trouble>::iterator trouble) {
   if (trouble->second.logged)
-    logger_->info("broker {} at {} can be used again", trouble->first, trouble->second.error.address);
+    util::LogInfo(*logger_, "broker {} at {} can be used again", trouble->first, trouble->second.error.address);
   troubles_.erase(trouble);
 }
 
@@ -71,7 +71,8 @@ std::optional<std::string> BrokerTroubles::Check(const Producer& producer) {
     ++lasting;
     if (lasting == brokers_) all_ = Describe(trouble.error);
     if (!std::exchange(trouble.logged, true))
-      logger_->warn("{}; events for its partitions wait, and those behind them in the shard", Describe(trouble.error));
+      util::LogWarning(*logger_, "{}; events for its partitions wait, and those behind them in the shard",
+                       Describe(trouble.error));
   }
   return all_;
 }

@@ -1,7 +1,5 @@
 #include "kafka/kafka_publisher.hpp"
 
-#include <spdlog/logger.h>
-
 #include <array>
 #include <optional>
 #include <thread>
@@ -16,6 +14,7 @@
 #include "kafka/record_router.hpp"
 #include "kafka/topic_cache.hpp"
 #include "kafka/trial_sender.hpp"
+#include "util/log.hpp"
 #include "util/thread.hpp"
 
 namespace outbox::kafka {
@@ -75,7 +74,8 @@ class KafkaPublisher final : public publisher::Publisher {
     producer_->Purge();
     disposal_.Dispose(std::move(producer_));
     if (!disposal_.Wait(kDestroyTimeout)) {
-      logger_->warn("librdkafka has not ended its threads within {} s; leaving them", kDestroyTimeout / 1s);
+      util::LogWarning(*logger_, "librdkafka has not ended its threads within {} s; leaving them",
+                       kDestroyTimeout / 1s);
     }
   }
 
@@ -297,7 +297,8 @@ void KafkaPublisher::LearnFrom(const TooLarge& refused) {
   const std::int64_t half = std::max(refused.bytes / 2, kSmallestBatch);
   if (half >= max_batch_bytes_.load()) return;
   max_batch_bytes_.store(half);
-  logger_->warn(
+  util::LogWarning(
+      *logger_,
       "Kafka refused a request of {} records with {} bytes as too large; the relay sends at most {} bytes at once "
       "from now on. Grant the relay's user DescribeConfigs on its topics, so that it can read max.message.bytes",
       refused.records, refused.bytes, half);
@@ -332,7 +333,7 @@ void KafkaPublisher::TakeError(const Producer& producer, rd_kafka_event_t* event
       break;
     }
     default:
-      logger_->debug("librdkafka: {}: {}", ErrorText(error), text);
+      util::LogDebug(*logger_, "librdkafka: {}: {}", ErrorText(error), text);
   }
 }
 
@@ -369,14 +370,15 @@ void KafkaPublisher::TakeConnectionError(const Producer& producer, rd_kafka_resp
 void KafkaPublisher::LoginWorked() {
   // While one broker of several refuses the login, records that others store say nothing of it.
   if (logins_.refused() && troubles_.empty()) gate_->LoginsWork();
-  if (logins_.Worked()) logger_->info("Kafka: logged in with a secret that has changed");
+  if (logins_.Worked()) util::LogInfo(*logger_, "Kafka: logged in with a secret that has changed");
 }
 
 void KafkaPublisher::ReportSecrets() {
   for (const std::string& problem : settings_.TakeSecretProblems())
-    logger_->warn("Kafka: {}; going on with the secret as it was", problem);
+    util::LogWarning(*logger_, "Kafka: {}; going on with the secret as it was", problem);
   if (logins_.TakeFallBack())
-    logger_->warn("Kafka refused a secret that has changed; going on with the secret as it was before it changed");
+    util::LogWarning(*logger_,
+                     "Kafka refused a secret that has changed; going on with the secret as it was before it changed");
 }
 
 void KafkaPublisher::AskAgain(const Producer& producer) {

@@ -1,7 +1,5 @@
 #include "kafka/settings.hpp"
 
-#include <spdlog/logger.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -9,6 +7,7 @@
 
 #include "kafka/property_policy.hpp"
 #include "kafka/tls_files.hpp"
+#include "util/log.hpp"
 #include "util/shortage.hpp"
 
 namespace outbox::kafka {
@@ -167,10 +166,10 @@ void Log(spdlog::logger& logger, int level, const char* facility, const char* te
   const bool told_elsewhere = about == "FAIL" || about == "ERROR" || about == "FATAL" || about == "CONFWARN" ||
                               about == "TERMINATE" || about == "REQTMOUT" || about == "SSLCERTVRFY" ||
                               about == "GETPID";
-  auto as = spdlog::level::debug;
-  if (!told_elsewhere && level <= 3) as = spdlog::level::err;
-  if (!told_elsewhere && level == 4) as = spdlog::level::warn;
-  logger.log(as, "librdkafka {}: {}", facility, text);
+  auto as = util::LogLevel::kDebug;
+  if (!told_elsewhere && level <= 3) as = util::LogLevel::kError;
+  if (!told_elsewhere && level == 4) as = util::LogLevel::kWarning;
+  util::Log(logger, as, "librdkafka {}: {}", facility, text);
 }
 
 }  // namespace outbox::kafka

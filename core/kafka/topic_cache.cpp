@@ -1,7 +1,5 @@
 #include "kafka/topic_cache.hpp"
 
-#include <spdlog/logger.h>
-
 #include <algorithm>
 #include <charconv>
 #include <cstring>
@@ -10,6 +8,7 @@
 #include "kafka/topic_creator.hpp"
 #include "kafka/topic_limits.hpp"
 #include "outbox/record_rules.hpp"
+#include "util/log.hpp"
 
 namespace outbox::kafka {
 
@@ -228,8 +227,8 @@ void TopicCache::SetPartitions(const std::string& name, std::size_t count, bool&
   if (topic.lanes.size() == count) return;
   if (!topic.lanes.empty()) {
     moved = true;
-    logger_->warn("topic {} has {} partitions now, not {}: keys move to other partitions", name, count,
-                  topic.lanes.size());
+    util::LogWarning(*logger_, "topic {} has {} partitions now, not {}: keys move to other partitions", name, count,
+                     topic.lanes.size());
   }
   auto lanes = std::make_shared<Lanes>(*this->lanes());
   const auto known = std::find(lanes->topics.begin(), lanes->topics.end(), name);
@@ -256,7 +255,8 @@ void TopicCache::AskLimits(const Names& names, milliseconds timeout) {
   const std::shared_ptr<Producer> producer = producer_();
   const auto [limits, denied] = AskTopicLimits(producer->handle(), broker_, names, timeout);
   if (!denied.empty() && !std::exchange(warned_of_limits_, true)) {
-    logger_->warn(
+    util::LogWarning(
+        *logger_,
         "Kafka does not let the relay's user read max.message.bytes of topic {}, and perhaps of others: records and "
         "requests above it are noticed only when the broker refuses them. Grant the user DescribeConfigs on its "
         "topics",

@@ -1,13 +1,12 @@
 #include "kafka/trial_sender.hpp"
 
-#include <spdlog/logger.h>
-
 #include <array>
 
 #include "kafka/errors.hpp"
 #include "kafka/reach.hpp"
 #include "kafka/record.hpp"
 #include "kafka/topic_limits.hpp"
+#include "util/log.hpp"
 #include "util/thread.hpp"
 
 namespace outbox::kafka {
@@ -120,7 +119,7 @@ bool TrialSender::HasProducer() {
   if (!made.ok()) {
     // As for the producer of the stream: a certificate or a secret that is being replaced, or a shortage of the machine.
     logins_.Refused();
-    logger_->debug("no producer for trials: {}", made.status().text());
+    util::LogDebug(*logger_, "no producer for trials: {}", made.status().text());
     return false;
   }
   const std::lock_guard lock(mutex_);
@@ -167,7 +166,7 @@ void TrialSender::Serve(std::chrono::milliseconds timeout) {
 void TrialSender::TakeError(rd_kafka_event_t* event) {
   const rd_kafka_resp_err_t error = rd_kafka_event_error(event);
   const std::string text = settings_.Clean(rd_kafka_event_error_string(event));
-  logger_->debug("librdkafka, trials: {}", text);
+  util::LogDebug(*logger_, "librdkafka, trials: {}", text);
   if (ConnectGate::Prevented(text)) return;
   if (error != RD_KAFKA_RESP_ERR__AUTHENTICATION && error != RD_KAFKA_RESP_ERR__SSL) return;
   const ConnectionError explained = ExplainConnection(error, text, producer_->certificates(), settings_.Servers());
@@ -175,14 +174,15 @@ void TrialSender::TakeError(rd_kafka_event_t* event) {
   logins_.Refused();
   gate_->Refused(explained.address, Clock::now());
   if (!std::exchange(login_logged_, true))
-    logger_->warn("events that Kafka may refuse cannot be tried: {}; they wait, and the relay logs in again and again",
-                  Describe(explained));
+    util::LogWarning(
+        *logger_, "events that Kafka may refuse cannot be tried: {}; they wait, and the relay logs in again and again",
+        Describe(explained));
 }
 
 void TrialSender::LoginWorked() {
   if (logins_.refused()) gate_->LoginsWork();
   logins_.Worked();
-  if (std::exchange(login_logged_, false)) logger_->info("events that Kafka may refuse can be tried again");
+  if (std::exchange(login_logged_, false)) util::LogInfo(*logger_, "events that Kafka may refuse can be tried again");
 }
 
 void TrialSender::LogInAgain() {

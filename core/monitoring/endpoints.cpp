@@ -1,10 +1,9 @@
 #include "monitoring/endpoints.hpp"
 
-#include <spdlog/logger.h>
-
 #include "monitoring/readiness.hpp"
 #include "monitoring/status_json.hpp"
 #include "runtime/clock.hpp"
+#include "util/log.hpp"
 
 namespace outbox::monitoring {
 
@@ -19,8 +18,8 @@ Result<std::unique_ptr<Endpoints>> Endpoints::Start(const config::Config& config
   auto server = HttpServer::Start(listen, made->Routes());
   if (!server.ok()) return server.status();
   made->server_ = std::move(*server);
-  made->logger_->info("http: /healthz, /readyz, /metrics and /status at {}:{}", listen.substr(0, listen.rfind(':')),
-                      made->server_->port());
+  util::LogInfo(*made->logger_, "http: /healthz, /readyz, /metrics and /status at {}:{}",
+                listen.substr(0, listen.rfind(':')), made->server_->port());
   return made;
 }
 

@@ -1,12 +1,11 @@
 #include "monitoring/metrics.hpp"
 
-#include <spdlog/fmt/fmt.h>
-
 #include <algorithm>
 
 #include "monitoring/backlog.hpp"
 #include "monitoring/prometheus_text.hpp"
 #include "monitoring/readiness.hpp"
+#include "util/format.hpp"
 
 namespace outbox::monitoring {
 namespace {

@@ -1,10 +1,9 @@
 #include "monitoring/prometheus_text.hpp"
 
-#include <spdlog/fmt/fmt.h>
-
 #include <cmath>
 
 #include "monitoring/log.hpp"
+#include "util/format.hpp"
 
 namespace outbox::monitoring {
 namespace {

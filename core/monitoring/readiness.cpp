@@ -1,11 +1,10 @@
 #include "monitoring/readiness.hpp"
 
-#include <spdlog/fmt/fmt.h>
-
 #include <algorithm>
 
 #include "config/secrets.hpp"
 #include "monitoring/log.hpp"
+#include "util/format.hpp"
 
 namespace outbox::monitoring {
 namespace {

@@ -1,10 +1,9 @@
 #include "runtime/backlog_reader.hpp"
 
-#include <spdlog/logger.h>
-
 #include <algorithm>
 
 #include "runtime/relay.hpp"
+#include "util/log.hpp"
 
 namespace outbox::runtime {
 namespace {
@@ -84,14 +83,15 @@ void BacklogReader::Look() {
 
 void BacklogReader::Tell(const Status& status) {
   if (status.code() == OUTBOX_UNSUPPORTED) {
-    logger_->info("the storage does not tell what waits: metrics and /status are without a backlog");
+    util::LogInfo(*logger_, "the storage does not tell what waits: metrics and /status are without a backlog");
   } else if (status.ok() == told_) {
     told_ = !told_;
     if (told_)
-      logger_->warn("cannot look what waits: {}; metrics and /status go without a backlog when the last look is old",
-                    status.text());
+      util::LogWarning(*logger_,
+                       "cannot look what waits: {}; metrics and /status go without a backlog when the last look is old",
+                       status.text());
     else
-      logger_->info("what waits is known again");
+      util::LogInfo(*logger_, "what waits is known again");
   }
 }
 

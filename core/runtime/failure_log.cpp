@@ -1,8 +1,8 @@
 #include "runtime/failure_log.hpp"
 
-#include <spdlog/logger.h>
-
 #include <utility>
+
+#include "util/log.hpp"
 
 namespace outbox::runtime {
 namespace {
@@ -25,12 +25,12 @@ void FailureLog::Add(engine::Time now, const std::function<std::string()>& line)
     return;
   }
   ++lines_;
-  logger_->warn("{}", line());
+  util::LogWarning(*logger_, "{}", line());
 }
 
 void FailureLog::Flush(engine::Time now) {
   if (left_out_ == 0 || now < second_ends_) return;
-  logger_->warn("{} more {} {}", left_out_, left_out_ == 1 ? "event" : "events", summary_);
+  util::LogWarning(*logger_, "{} more {} {}", left_out_, left_out_ == 1 ? "event" : "events", summary_);
   left_out_ = 0;
 }
 

@@ -2,7 +2,7 @@
 // stops one need not stop the others: it is back when all of them work again.
 #pragma once
 
-#include <spdlog/logger.h>
+#include <spdlog/fwd.h>
 
 #include <chrono>
 #include <map>
@@ -29,9 +29,7 @@ class PeerHealth {  // any thread
       : name_(std::move(name)), logger_(std::move(logger)) {}
 
   // For those whose failures hold up no event: they are no outage. An outage is told by those who work.
-  static std::shared_ptr<PeerHealth> Nobodys() {
-    return std::make_shared<PeerHealth>("", std::make_shared<spdlog::logger>("without sinks"));
-  }
+  static std::shared_ptr<PeerHealth> Nobodys();
 
   struct Use {
     const void* who = nullptr;
@@ -39,51 +37,14 @@ class PeerHealth {  // any thread
     auto operator<=>(const Use&) const = default;  // NOLINT(modernize-use-nullptr): it takes the 0 of <=> for a pointer
   };
 
-  void Bad(Use use, const std::string& why) {
-    const std::lock_guard lock(mutex_);
-    const auto now = Clock::now();
-    const bool first = !down_;
-    if (stopped_.empty()) since_ = now;
-    stopped_[use] = now;
-    why_ = why;
-    if (first) told_.clear();
-    down_ = true;
-    if ((!first && now - told_at_ < kNextReason) || !told_.insert(why).second) {
-      logger_->debug("{}: {}", name_, why);
-      return;
-    }
-    told_at_ = now;
-    logger_->warn("{} {} be used: {}; trying again until it can", name_, first ? "cannot" : "still cannot", why);
-  }
-  void Good(Use use) {
-    const std::lock_guard lock(mutex_);
-    met_ = true;
-    if (!down_) return;
-    const auto now = Clock::now();
-    std::erase_if(stopped_, [&](const auto& one) { return one.first == use || now - one.second > kForgotten; });
-    if (!stopped_.empty()) return;
-    down_ = false;
-    logger_->info("{} is back", name_);
-  }
+  void Bad(Use use, const std::string& why);
+  void Good(Use use);
   // Who used the peer does so no more, or not for now, and says no more whether it works.
-  void Forget(const void* who) {
-    const std::lock_guard lock(mutex_);
-    std::erase_if(stopped_, [who](const auto& one) { return one.first.who == who; });
-  }
-  [[nodiscard]] PeerState State() const {
-    const std::lock_guard lock(mutex_);
-    PeerState state{met_, std::nullopt};
-    if (!stopped_.empty()) state.trouble = {Clock::now() - since_, why_};
-    return state;
-  }
+  void Forget(const void* who);
+  [[nodiscard]] PeerState State() const;
 
  private:
   using Clock = std::chrono::steady_clock;
-  // The steps of a restart are one outage. After that, a reason that is new is news: a server that was down comes back
-  // read-only.
-  static constexpr auto kNextReason = std::chrono::seconds(10);
-  // Not tried any more: what it was for has gone.
-  static constexpr auto kForgotten = std::chrono::seconds(60);
 
   const std::string name_;
   const std::shared_ptr<spdlog::logger> logger_;

@@ -1,12 +1,12 @@
 #include "runtime/relay.hpp"
 
-#include <spdlog/logger.h>
 #include <unistd.h>
 
 #include <random>
 
 #include "runtime/clock.hpp"
 #include "runtime/missing_abilities.hpp"
+#include "util/log.hpp"
 #include "util/shortage.hpp"
 
 namespace outbox::runtime {
@@ -50,7 +50,7 @@ Status Relay::Start() {
     auto hints = HintListener::Start(config_.hints, [this] { Wake(); });
     if (!hints.ok()) return hints.status();
     hints_ = std::move(*hints);
-    logger_->info("hints: datagrams at {}", hints_->address());
+    util::LogInfo(*logger_, "hints: datagrams at {}", hints_->address());
   }
   auto runner = MakeRunner(0);
   if (!runner.ok()) return runner.status();
@@ -208,17 +208,19 @@ Result<engine::Time> Relay::Heartbeat() {
   for (const engine::LeaseAction& order : assignment_.Answered(*held, asked)) Apply(order);
   if (assignment_.owned().empty() && (!told_standby_ || !was_idle)) {
     if (held->namesakes > 0)
-      logger_->info(
+      util::LogInfo(
+          *logger_,
           "standby: a relay with the same id ({}) holds the lease: one that ended without a clean stop, or one that "
           "runs"
           " elsewhere; taking over when the lease ends",
           config_.id);
     else
-      logger_->info("standby: another relay holds the lease; taking over when it ends");
+      util::LogInfo(*logger_, "standby: another relay holds the lease; taking over when it ends");
     told_standby_ = true;
   }
   if (assignment_.MeetsNamesake(*held, asked))
-    logger_->warn(
+    util::LogWarning(
+        *logger_,
         "another running relay has the same id ({}); this one is incarnation {}. Each works only on shards that it has"
         " leased itself; give every relay an id of its own in /relay/id, or none",
         config_.id, incarnation_);
@@ -229,11 +231,11 @@ void Relay::Apply(const engine::LeaseAction& order) {
   const auto runner = runners_.find(order.shard);
   switch (order.what) {
     case engine::LeaseAction::What::kLost:
-      logger_->warn("lease of shard {} lost", order.shard);
+      util::LogWarning(*logger_, "lease of shard {} lost", order.shard);
       if (runner != runners_.end()) runner->second->LeaseLost();
       return;
     case engine::LeaseAction::What::kHandOver:
-      if (order.news) logger_->info("handing shard {} over to another relay", order.shard);
+      if (order.news) util::LogInfo(*logger_, "handing shard {} over to another relay", order.shard);
       if (runner != runners_.end()) {
         runner->second->HandOver(order.token, order.until);
       } else {
@@ -253,7 +255,7 @@ void Relay::Apply(const engine::LeaseAction& order) {
   if (runner == runners_.end()) {
     auto made = MakeRunner(order.shard);
     if (!made.ok()) {
-      logger_->error("no publisher for shard {}: {}", order.shard, made.status().text());
+      util::LogError(*logger_, "no publisher for shard {}: {}", order.shard, made.status().text());
       assignment_.NotBegun(order.shard);
       const std::lock_guard lock(mutex_);
       if (first_step_ == order.shard) first_step_.reset();
@@ -264,8 +266,9 @@ void Relay::Apply(const engine::LeaseAction& order) {
     runners_[order.shard] = std::move(*made);
   }
   if (order.news)
-    logger_->info(
-        "delivering shard {} of {} as {} (token {}){}", order.shard, assignment_.shards(), config_.id, order.token,
+    util::LogInfo(
+        *logger_, "delivering shard {} of {} as {} (token {}){}", order.shard, assignment_.shards(), config_.id,
+        order.token,
         slow_start ? "; an owner ended without releasing it, so it starts slowly until the oldest events are delivered"
                    : "");
   runners_[order.shard]->LeaseHeld(order.token, order.until, slow_start);
@@ -344,7 +347,8 @@ void Relay::GiveBack(engine::Time deadline) {
     if (left.code() != OUTBOX_TIMEOUT) break;
   }
   if (!left.ok())
-    logger_->warn("the lease could not be given back ({}): a standby takes over when it ends", left.text());
+    util::LogWarning(*logger_, "the lease could not be given back ({}): a standby takes over when it ends",
+                     left.text());
 }
 
 }  // namespace outbox::runtime

@@ -1,9 +1,9 @@
 #include "runtime/relay_id.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <random>
+
+#include "util/format.hpp"
 
 namespace outbox::runtime {
 namespace {

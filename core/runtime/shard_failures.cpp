@@ -1,6 +1,7 @@
 // What a shard's relay records and logs of failed events.
 #include "runtime/clock.hpp"
 #include "runtime/shard_runner.hpp"
+#include "util/format.hpp"
 
 namespace outbox::runtime {
 

@@ -1,8 +1,8 @@
 // What a shard's relay says and remembers of delivered events whose rows stay in the outbox.
-#include <spdlog/logger.h>
 
 #include "runtime/clock.hpp"
 #include "runtime/shard_runner.hpp"
+#include "util/log.hpp"
 
 namespace outbox::runtime {
 

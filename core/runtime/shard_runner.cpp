@@ -1,10 +1,9 @@
 #include "runtime/shard_runner.hpp"
 
-#include <spdlog/logger.h>
-
 #include <algorithm>
 
 #include "runtime/clock.hpp"
+#include "util/log.hpp"
 
 namespace outbox::runtime {
 namespace {
@@ -163,12 +162,12 @@ void ShardRunner::OnReset(std::uint32_t epoch) {
 }
 
 void ShardRunner::OnProducerFailed(const std::string& why) {
-  parts_.logger->debug("producer of shard {} begins anew: {}", shard_, why);
+  util::LogDebug(*parts_.logger, "producer of shard {} begins anew: {}", shard_, why);
   mailbox_.Post([this] { engine_.ProducerFailed(); });
 }
 
 void ShardRunner::OnProducerOutdated(const std::string& why) {
-  parts_.logger->debug("producer of shard {} is replaced: {}", shard_, why);
+  util::LogDebug(*parts_.logger, "producer of shard {} is replaced: {}", shard_, why);
   mailbox_.Post([this] { engine_.ProducerOutdated(); });
 }
 
@@ -379,8 +378,9 @@ void ShardRunner::Answered(const Written& written) {
       return engine_.Marked(written.code, written.owners);
     case engine::Write::kRemove:
       if (written.removed > 0)
-        parts_.logger->info("{} delivered events that could not be removed from the outbox before are gone from it now",
-                            written.removed);
+        util::LogInfo(*parts_.logger,
+                      "{} delivered events that could not be removed from the outbox before are gone from it now",
+                      written.removed);
       return engine_.Removed(written.code, written.removed);
     case engine::Write::kConfirm:
       Confirmed(written);

@@ -1,6 +1,6 @@
 #include "runtime/storage_writer.hpp"
 
-#include <spdlog/logger.h>
+#include "util/log.hpp"
 
 namespace outbox::runtime {
 namespace {
@@ -45,7 +45,7 @@ void StorageWriter::Do(WriteRequest order) {
     // The database is fine and will not have this: repeating does not fix it, so somebody must see it.
     const bool refused = status.code() == OUTBOX_REFUSED && shared->what != engine::Write::kConfirm;
     if (status.code() == OUTBOX_BAD_DATA || refused)
-      logger_->error("the storage refuses what the relay writes: {}", status.text());
+      util::LogError(*logger_, "the storage refuses what the relay writes: {}", status.text());
     written.code = status.code();
     written.text = status.text();
     answered_(written);

@@ -1,6 +1,6 @@
 #include "runtime/waker.hpp"
 
-#include <spdlog/logger.h>
+#include "util/log.hpp"
 
 namespace outbox::runtime {
 namespace {
@@ -49,9 +49,9 @@ void Waker::Tell(const Status& status) {
   if (status.ok() != told_) return;
   told_ = !told_;
   if (told_)
-    logger_->warn("no wake-ups: {}; events wait for the next look at the tables", status.text());
+    util::LogWarning(*logger_, "no wake-ups: {}; events wait for the next look at the tables", status.text());
   else
-    logger_->info("wake-ups are back");
+    util::LogInfo(*logger_, "wake-ups are back");
 }
 
 }  // namespace outbox::runtime

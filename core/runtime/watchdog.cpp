@@ -1,8 +1,8 @@
 #include "runtime/watchdog.hpp"
 
-#include <spdlog/logger.h>
-
 #include <algorithm>
+
+#include "util/log.hpp"
 
 namespace outbox::runtime {
 namespace {
@@ -88,9 +88,10 @@ void Watchdog::Look() {
         call = {handle->who_, handle->call_, age, handle->allowed_};
       }
     }
-    for (const std::string& text : returned) logger_->info("{}", text);
+    for (const std::string& text : returned) util::LogInfo(*logger_, "{}", text);
     if (!call.call.empty())
-      logger_->error("{}: it hangs; where it does not return, this process has to be started anew", call.Text());
+      util::LogError(*logger_, "{}: it hangs; where it does not return, this process has to be started anew",
+                     call.Text());
   }
 }
 

@@ -1,13 +1,12 @@
 #include "storage/store.hpp"
 
-#include <spdlog/logger.h>
-
 #include <array>
 #include <nlohmann/json.hpp>
 
 #include "outbox/text.hpp"
 #include "storage/raw_call.hpp"
 #include "storage/table.hpp"
+#include "util/log.hpp"
 
 namespace outbox::storage {
 namespace {
@@ -123,7 +122,7 @@ Result<std::string> Store::OptionsFor(std::string_view options) const {
 Result<std::unique_ptr<Session>> Store::Connect(const Call& call) {
   const config::Secrets::Values now = secrets_->Reread();
   for (const std::string& problem : secrets_->TakeProblems())
-    logger_->warn("{}: {}; going on with the secret as it was", name(), problem);
+    util::LogWarning(*logger_, "{}: {}; going on with the secret as it was", name(), problem);
   config::Secrets::Values before;
   {
     const std::lock_guard lock(secrets_mutex_);
@@ -135,7 +134,7 @@ Result<std::unique_ptr<Session>> Store::Connect(const Call& call) {
   if (opened.ok()) {
     const std::lock_guard lock(secrets_mutex_);
     worked_ = now;
-    if (changed) logger_->info("{}: connected with a secret that has changed", name());
+    if (changed) util::LogInfo(*logger_, "{}: connected with a secret that has changed", name());
     refused_.clear();
     return opened;
   }
@@ -144,7 +143,7 @@ Result<std::unique_ptr<Session>> Store::Connect(const Call& call) {
   if (!with_old.ok()) return opened;
   const std::lock_guard lock(secrets_mutex_);
   if (std::exchange(refused_, with) != with)
-    logger_->warn("{}; going on with the secret as it was before it changed", opened.status().text());
+    util::LogWarning(*logger_, "{}; going on with the secret as it was before it changed", opened.status().text());
   return with_old;
 }
 
@@ -211,13 +210,13 @@ void Store::HideText(void* ctx, outbox_bytes secret) noexcept {
 
 void Store::Log(void* ctx, std::int32_t level, const char* text, std::size_t size) noexcept {
   try {
-    const auto severity = level <= OUTBOX_LOG_DEBUG  ? spdlog::level::debug
-                          : level == OUTBOX_LOG_INFO ? spdlog::level::info
-                          : level == OUTBOX_LOG_WARN ? spdlog::level::warn
-                                                     : spdlog::level::err;
+    const auto severity = level <= OUTBOX_LOG_DEBUG  ? util::LogLevel::kDebug
+                          : level == OUTBOX_LOG_INFO ? util::LogLevel::kInfo
+                          : level == OUTBOX_LOG_WARN ? util::LogLevel::kWarning
+                                                     : util::LogLevel::kError;
     const auto& store = *static_cast<const Store*>(ctx);
-    store.logger_->log(severity, "{}: {}", store.name(),
-                       store.secrets_->Clean(ToText(View({text, text != nullptr ? size : 0}))));
+    util::Log(*store.logger_, severity, "{}: {}", store.name(),
+              store.secrets_->Clean(ToText(View({text, text != nullptr ? size : 0}))));
   } catch (...) {  // a lost log line, rather than an exception in a plugin's frames
   }
 }

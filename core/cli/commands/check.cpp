@@ -1,7 +1,5 @@
 // `outbox-relay check`: is everything in place, and how to fix what is not. Changes nothing, except for topics with
 // --create-topics.
-#include <spdlog/fmt/fmt.h>
-
 #include <algorithm>
 
 #include "cli/commands/commands.hpp"
@@ -14,6 +12,7 @@
 #include "kafka/topic_cache.hpp"
 #include "outbox/record_rules.hpp"
 #include "runtime/missing_abilities.hpp"
+#include "util/format.hpp"
 
 namespace outbox::cli {
 namespace {

@@ -1,12 +1,11 @@
 // `outbox-relay dead`: shows the events that were given up, sends them after all, or drops them.
-#include <spdlog/fmt/fmt.h>
-
 #include <iostream>
 
 #include "cli/commands/commands.hpp"
 #include "cli/common/bulk_action.hpp"
 #include "cli/common/record_view.hpp"
 #include "monitoring/log.hpp"
+#include "util/format.hpp"
 
 namespace outbox::cli {
 namespace {

@@ -1,7 +1,5 @@
 // `outbox-relay emit`: events from stdin into the outbox, for trying things out and for scripts. An application
 // writes its events in its own transaction instead.
-#include <spdlog/fmt/fmt.h>
-
 #include <cerrno>
 #include <cstdio>
 #include <iostream>
@@ -13,6 +11,7 @@
 #include "kafka/settings.hpp"
 #include "kafka/topic_cache.hpp"
 #include "outbox/record_rules.hpp"
+#include "util/format.hpp"
 
 namespace outbox::cli {
 namespace {

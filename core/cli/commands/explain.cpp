@@ -1,6 +1,4 @@
 // `outbox-relay explain`: why has this event, or this key, not gone out?
-#include <spdlog/fmt/fmt.h>
-
 #include <iostream>
 
 #include "cli/commands/commands.hpp"
@@ -10,6 +8,7 @@
 #include "cli/common/record_view.hpp"
 #include "cli/common/time_format.hpp"
 #include "monitoring/log.hpp"
+#include "util/format.hpp"
 
 namespace outbox::cli {
 namespace {

@@ -1,6 +1,4 @@
 // `outbox-relay find`: the events that are in the outbox and among the dead letters, page by page.
-#include <spdlog/fmt/fmt.h>
-
 #include <iostream>
 #include <map>
 #include <set>
@@ -10,6 +8,7 @@
 #include "cli/common/record_view.hpp"
 #include "cli/common/time_format.hpp"
 #include "monitoring/log.hpp"
+#include "util/format.hpp"
 
 namespace outbox::cli {
 namespace {

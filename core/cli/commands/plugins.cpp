@@ -1,12 +1,11 @@
 // `outbox-relay plugins`: what was found, where, and why a file was refused.
 #include "storage/loader.hpp"
 
-#include <spdlog/fmt/fmt.h>
-
 #include <iostream>
 
 #include "cli/commands/commands.hpp"
 #include "cli/common/command.hpp"
+#include "util/format.hpp"
 #include "util/json.hpp"
 
 namespace outbox::cli {
@@ -30,6 +29,12 @@ std::vector<std::string> Names(std::uint64_t capabilities) {
     if ((capabilities & capability.bit) != 0) names.emplace_back(capability.name);
   }
   return names;
+}
+
+std::string Joined(const std::vector<std::string>& texts) {
+  std::string joined;
+  for (const std::string& text : texts) joined += (joined.empty() ? "" : ", ") + text;
+  return joined;
 }
 
 void PrintJson(const storage::SearchPath& where, const std::vector<storage::Found>& list) {
@@ -60,7 +65,7 @@ void PrintText(const storage::SearchPath& where, const std::vector<storage::Foun
       continue;
     }
     std::cout << fmt::format("             version {}; can: {}\n             has: {}\n", found.version,
-                             fmt::join(Names(found.capabilities), ", "), fmt::join(found.extensions, ", "));
+                             Joined(Names(found.capabilities)), Joined(found.extensions));
     if (found.shadowed) std::cout << "             not used: an earlier folder has a plugin of this name\n";
   }
   std::cout << (list.empty() ? "No plugin found. Searched:\n" : "Searched, in this order:\n");

@@ -1,6 +1,4 @@
 // `outbox-relay run`: the daemon.
-#include <spdlog/fmt/fmt.h>
-#include <spdlog/logger.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -23,6 +21,7 @@
 #include "monitoring/log.hpp"
 #include "runtime/peer_health.hpp"
 #include "runtime/relay.hpp"
+#include "util/log.hpp"
 #include "util/shortage.hpp"
 
 namespace outbox::cli {
@@ -63,7 +62,8 @@ class SignalLog {
   void Ignored(int signal) {
     const std::lock_guard lock(mutex_);
     if (!logger_) return;
-    logger_->info(
+    util::LogInfo(
+        *logger_,
         "{}: ignored; the log goes to stderr and the configuration is read at start, so there is nothing to reopen "
         "or to read again",
         SignalName(signal));
@@ -90,9 +90,9 @@ class Daemon {
 
  private:
   int Work() {
-    logger_->info("{}", VersionLine());
-    logger_->info("configuration: {}", config_.effective_json);
-    for (const std::string& warning : config_.warnings) logger_->warn("{}", warning);
+    util::LogInfo(*logger_, "{}", VersionLine());
+    util::LogInfo(*logger_, "configuration: {}", config_.effective_json);
+    for (const std::string& warning : config_.warnings) util::LogWarning(*logger_, "{}", warning);
 
     const auto store = OpenStore(config_, logger_);
     if (!store.ok()) return End(store.status());
@@ -109,11 +109,11 @@ class Daemon {
     if (!checked->ok()) return End(*checked);
 
     if (Status started = relay.Start(); !started.ok()) return End(started);
-    logger_->info("relay {} started (incarnation {})", relay.id(), relay.incarnation());
+    util::LogInfo(*logger_, "relay {} started (incarnation {})", relay.id(), relay.incarnation());
     if (endpoints) endpoints->BeginLooking();
     const int code = WaitAndStop(relay);
     if (endpoints && !endpoints->Stop(1s)) {
-      logger_->flush();
+      util::FlushLog(*logger_);
       _exit(code);
     }
     return code;
@@ -122,7 +122,7 @@ class Daemon {
   int End(const Status& status) {
     // An entry is one line, and a fix may be several: SQL to copy.
     std::istringstream lines(config::Redact(status.text()));
-    for (std::string line; std::getline(lines, line);) logger_->error("{}", line);
+    for (std::string line; std::getline(lines, line);) util::LogError(*logger_, "{}", line);
     return CodeOf(status);
   }
 
@@ -154,8 +154,8 @@ class Daemon {
     if (!findings.ok()) return findings.status().code() == OUTBOX_UNSUPPORTED ? Status() : findings.status();
     for (const Finding& finding : *findings) {
       if (finding.error) continue;
-      logger_->log(finding.note ? spdlog::level::info : spdlog::level::warn, "{}{}{}", finding.what,
-                   finding.fix.empty() ? "" : "; fix: ", finding.fix);
+      util::Log(*logger_, finding.note ? util::LogLevel::kInfo : util::LogLevel::kWarning, "{}{}{}", finding.what,
+                finding.fix.empty() ? "" : "; fix: ", finding.fix);
     }
     const std::string errors = Errors(*findings);
     return errors.empty() ? Status() : Status(OUTBOX_BAD_CONFIG, errors);
@@ -165,21 +165,23 @@ class Daemon {
     std::thread stopper([&] {
       const int signal = stop_.Wait();
       if (signal == kEnded) return;
-      logger_->info(
+      util::LogInfo(
+          *logger_,
           "{}: stopping, within {} ms; a second signal, one second from now or later, ends the process at once",
           SignalName(signal), config_.relay.shutdown_timeout.count());
       if (relay.Stop(config_.relay.shutdown_timeout)) return;
       // A call hangs, and destroying would wait for it. The lease runs out by itself, and the next relay repeats
       // what was not confirmed.
-      logger_->warn("not everything could be confirmed in time: the next relay will send some events again");
-      logger_->flush();
+      util::LogWarning(*logger_,
+                       "not everything could be confirmed in time: the next relay will send some events again");
+      util::FlushLog(*logger_);
       _exit(kOk);
     });
     const Status status = relay.Wait();
     stop_.Set(kEnded);
     stopper.join();
     if (!status.ok()) return End(status);
-    logger_->info("stopped, nothing in flight");
+    util::LogInfo(*logger_, "stopped, nothing in flight");
     return kOk;
   }
 

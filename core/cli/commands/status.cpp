@@ -1,6 +1,4 @@
 // `outbox-relay status`: what waits, what is stuck and who works on it, as the database tells.
-#include <spdlog/fmt/fmt.h>
-
 #include <iostream>
 
 #include "cli/commands/commands.hpp"
@@ -9,6 +7,7 @@
 #include "monitoring/log.hpp"
 #include "monitoring/status_json.hpp"
 #include "runtime/relay_id.hpp"
+#include "util/format.hpp"
 
 namespace outbox::cli {
 namespace {

@@ -1,12 +1,11 @@
 // `outbox-relay unblock`: events that failed are tried again now, and rows that could not be removed are removed.
-#include <spdlog/fmt/fmt.h>
-
 #include <algorithm>
 #include <iostream>
 
 #include "cli/commands/commands.hpp"
 #include "cli/common/bulk_action.hpp"
 #include "monitoring/log.hpp"
+#include "util/format.hpp"
 
 namespace outbox::cli {
 namespace {

@@ -1,7 +1,6 @@
 #include "cli/commands/version.hpp"
 
 #include <librdkafka/rdkafka.h>
-#include <spdlog/fmt/fmt.h>
 #include <spdlog/version.h>
 
 #include <boost/version.hpp>
@@ -12,6 +11,7 @@
 #include "cli/common/exit_code.hpp"
 #include "commit.h"
 #include "outbox/plugin.h"
+#include "util/format.hpp"
 #include "util/json.hpp"
 
 namespace outbox::cli {

@@ -1,9 +1,9 @@
 #include "cli/common/bulk_action.hpp"
 
-#include <spdlog/fmt/fmt.h>
-
 #include <iostream>
 #include <span>
+
+#include "util/format.hpp"
 
 namespace outbox::cli {
 namespace {

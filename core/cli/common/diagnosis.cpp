@@ -1,7 +1,5 @@
 #include "cli/common/diagnosis.hpp"
 
-#include <spdlog/fmt/fmt.h>
-
 #include <algorithm>
 
 #include "cli/common/bulk_action.hpp"
@@ -9,6 +7,7 @@
 #include "cli/common/time_format.hpp"
 #include "monitoring/log.hpp"
 #include "runtime/relay_id.hpp"
+#include "util/format.hpp"
 
 namespace outbox::cli {
 namespace {

@@ -1,11 +1,10 @@
 #include "cli/common/record_view.hpp"
 
-#include <spdlog/fmt/fmt.h>
-
 #include "cli/common/time_format.hpp"
 #include "engine/settings.hpp"
 #include "monitoring/log.hpp"
 #include "publisher/event_line.hpp"
+#include "util/format.hpp"
 
 namespace outbox::cli {
 namespace {

@@ -1,8 +1,8 @@
 #include "cli/common/time_format.hpp"
 
-#include <spdlog/fmt/fmt.h>
-
 #include <chrono>
+
+#include "util/format.hpp"
 
 namespace outbox::cli {
 

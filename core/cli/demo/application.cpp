@@ -1,9 +1,9 @@
 #include "cli/demo/application.hpp"
 
-#include <spdlog/fmt/fmt.h>
-
 #include <algorithm>
 #include <array>
+
+#include "util/format.hpp"
 
 namespace outbox::cli {
 namespace {

@@ -1,7 +1,5 @@
 // `outbox-relay demo`: the whole way in one process, with nothing to install: an application, its SQLite outbox, the
 // relay as `run` runs it, a broker, and a consumer that counts.
-#include <spdlog/fmt/fmt.h>
-
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -21,6 +19,7 @@
 #include "kafka/property_policy.hpp"
 #include "runtime/relay.hpp"
 #include "storage/loader.hpp"
+#include "util/format.hpp"
 #include "util/json.hpp"
 
 namespace outbox::cli {

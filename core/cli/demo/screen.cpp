@@ -1,6 +1,5 @@
 #include "cli/demo/screen.hpp"
 
-#include <spdlog/fmt/fmt.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,6 +7,8 @@
 #include <iostream>
 
 #include "cli/common/output.hpp"
+
+#include "util/format.hpp"
 
 namespace outbox::cli {
 namespace {
