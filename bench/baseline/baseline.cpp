@@ -62,7 +62,7 @@ class Drainage {
     for (long long last = 0;;) {
       {
         std::unique_lock lock(mutex_);
-        changed_.wait(lock, [this] { return in_hand_ + kBatch <= kWindow; });
+        changed_.wait(lock, [this] { return outstanding_ + kBatch <= kWindow; });
       }
       std::unique_ptr<Batch> batch = reader_.After(last);
       const std::lock_guard lock(mutex_);
@@ -72,7 +72,7 @@ class Drainage {
         return;
       }
       last = batch->rows.back().id;
-      in_hand_ += batch->rows.size();
+      outstanding_ += batch->rows.size();
       batch->left = batch->rows.size();
       for (Row& row : batch->rows) row.batch = batch.get();
       batches_.push_back(batch.release());
@@ -138,9 +138,9 @@ class Drainage {
     std::vector<long long> ids;
     for (;;) {
       std::unique_lock lock(mutex_);
-      in_hand_ -= ids.size();
+      outstanding_ -= ids.size();
       changed_.notify_all();
-      changed_.wait(lock, [this] { return !acked_.empty() || (read_all_ && in_hand_ == 0); });
+      changed_.wait(lock, [this] { return !acked_.empty() || (read_all_ && outstanding_ == 0); });
       const auto end = acked_.begin() + static_cast<std::ptrdiff_t>(std::min(acked_.size(), kMaxAtOnce));
       ids.assign(acked_.begin(), end);
       acked_.erase(acked_.begin(), end);
@@ -161,7 +161,7 @@ class Drainage {
   std::condition_variable changed_;
   std::deque<Batch*> batches_;
   std::vector<long long> acked_;
-  std::size_t in_hand_ = 0;  // read and not deleted
+  std::size_t outstanding_ = 0;  // read and not deleted
   bool read_all_ = false;
   std::atomic<bool> finished_ = false;
 };

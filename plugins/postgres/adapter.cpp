@@ -4,8 +4,8 @@
 
 #include "outbox/text.hpp"
 #include "postgres/connect.hpp"
-#include "postgres/hidden.hpp"
 #include "postgres/others.hpp"
+#include "postgres/row_security.hpp"
 #include "postgres/schema.hpp"
 #include "sql/options.hpp"
 #include "sql/row_id.hpp"

@@ -5,11 +5,11 @@
 #include <map>
 
 #include "postgres/errors.hpp"
-#include "postgres/hidden.hpp"
 #include "postgres/ids.hpp"
 #include "postgres/others.hpp"
 #include "postgres/pooler.hpp"
 #include "postgres/role_settings.hpp"
+#include "postgres/row_security.hpp"
 #include "postgres/schema.hpp"
 
 namespace outbox::postgres {

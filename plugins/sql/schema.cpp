@@ -12,7 +12,7 @@ namespace {
 
 // The columns of version 1, by the companion's name behind the prefix. SQLite's retry table had no event_id.
 using Names = std::vector<std::string_view>;
-const std::map<std::string_view, Names>& Original() {
+const std::map<std::string_view, Names>& Version1Columns() {
   static const std::map<std::string_view, Names> kOriginal{
       {"_retry", {"row_id", "aggregate_id", "attempts", "next_try", "first_failed", "last_failed", "reason", "error"}},
       {"_dead",
@@ -26,7 +26,7 @@ const std::map<std::string_view, Names>& Original() {
 }
 
 const Names& OriginalOf(const Tables& t, const Table& table) {
-  return Original().at(table.name.substr(t.prefix.size()));
+  return Version1Columns().at(table.name.substr(t.prefix.size()));
 }
 
 std::string Filled(std::string_view text, const Tables& t, const Table& table, const std::string& index,

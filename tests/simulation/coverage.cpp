@@ -35,7 +35,7 @@ struct EngineProbe {
         return states[state];
       case simulation::Coverage::Part::kHold:
         return whys[state + 1];
-      case simulation::Coverage::Part::kTenure:
+      case simulation::Coverage::Part::kLease:
         return phases[state];
       case simulation::Coverage::Part::kMark:
         return marks[state];
@@ -50,8 +50,8 @@ namespace outbox::simulation {
 
 using engine::EngineProbe;
 
-Coverage::Look Coverage::Take(const engine::Engine& engine, const engine::ShardLease& tenure) {
-  return EngineProbe::Take(engine, tenure);
+Coverage::Look Coverage::Take(const engine::Engine& engine, const engine::ShardLease& shard_lease) {
+  return EngineProbe::Take(engine, shard_lease);
 }
 
 void Coverage::Compare(const Look& before, const Look& after) {
@@ -59,7 +59,7 @@ void Coverage::Compare(const Look& before, const Look& after) {
     if (from != to) ++gone_[{part, from, to}];
   };
   gone(Part::kMode, before.mode, after.mode);
-  gone(Part::kTenure, before.tenure, after.tenure);
+  gone(Part::kLease, before.shard_lease, after.shard_lease);
   gone(Part::kMark, before.mark, after.mark);
   for (std::size_t e = 0; e < before.events.size(); ++e) gone(Part::kEvent, before.events[e], after.events[e]);
   for (const auto& [key, why] : before.holds) {
@@ -86,8 +86,8 @@ const std::vector<Coverage::Way>& Coverage::Known() {
   static const auto hold = [](Why a, Why b) { return Way{Part::kHold, static_cast<int>(a), static_cast<int>(b)}; };
   static const auto begun = [](Why b) { return Way{Part::kHold, EngineProbe::kNoHold, static_cast<int>(b)}; };
   static const auto lifted = [](Why a) { return Way{Part::kHold, static_cast<int>(a), EngineProbe::kNoHold}; };
-  static const auto tenure = [](Phase a, Phase b) {
-    return Way{Part::kTenure, static_cast<int>(a), static_cast<int>(b)};
+  static const auto shard_lease = [](Phase a, Phase b) {
+    return Way{Part::kLease, static_cast<int>(a), static_cast<int>(b)};
   };
   static const auto mark = [](Mark a, Mark b) { return Way{Part::kMark, static_cast<int>(a), static_cast<int>(b)}; };
   static const std::vector<Way> known = {
@@ -126,16 +126,16 @@ const std::vector<Coverage::Way>& Coverage::Known() {
       lifted(Why::kFailing),
       lifted(Why::kBarrier),
       lifted(Why::kRescan),
-      tenure(Phase::kStandby, Phase::kHolding),
-      tenure(Phase::kStandby, Phase::kStopping),
-      tenure(Phase::kHolding, Phase::kWindingUp),
-      tenure(Phase::kHolding, Phase::kHandingOver),
-      tenure(Phase::kHolding, Phase::kStopping),
-      tenure(Phase::kWindingUp, Phase::kStandby),
-      tenure(Phase::kHandingOver, Phase::kStandby),
-      tenure(Phase::kHandingOver, Phase::kWindingUp),  // the lease ended first
-      tenure(Phase::kHandingOver, Phase::kStopping),
-      tenure(Phase::kStopping, Phase::kStopped),
+      shard_lease(Phase::kStandby, Phase::kHolding),
+      shard_lease(Phase::kStandby, Phase::kStopping),
+      shard_lease(Phase::kHolding, Phase::kWindingUp),
+      shard_lease(Phase::kHolding, Phase::kHandingOver),
+      shard_lease(Phase::kHolding, Phase::kStopping),
+      shard_lease(Phase::kWindingUp, Phase::kStandby),
+      shard_lease(Phase::kHandingOver, Phase::kStandby),
+      shard_lease(Phase::kHandingOver, Phase::kWindingUp),  // the lease ended first
+      shard_lease(Phase::kHandingOver, Phase::kStopping),
+      shard_lease(Phase::kStopping, Phase::kStopped),
       mark(Mark::kNone, Mark::kWanted),
       mark(Mark::kWanted, Mark::kWriting),
       mark(Mark::kWriting, Mark::kSet),
@@ -149,7 +149,7 @@ const std::vector<Coverage::Way>& Coverage::Known() {
 }
 
 std::string Coverage::Name(const Way& way) {
-  static const char* const parts[] = {"engine", "event", "held key", "tenure", "mark"};
+  static const char* const parts[] = {"engine", "event", "held key", "shard lease", "mark"};
   return fmt::format("{:9} {:>12} -> {}", parts[static_cast<int>(way.part)], EngineProbe::Name(way.part, way.from),
                      EngineProbe::Name(way.part, way.to));
 }

@@ -17,14 +17,14 @@ namespace outbox::simulation {
 
 class Coverage {
  public:
-  enum class Part : std::uint8_t { kMode, kEvent, kHold, kTenure, kMark };
+  enum class Part : std::uint8_t { kMode, kEvent, kHold, kLease, kMark };
   // An engine's states at one moment: before and after what it is told, and after what it decides.
   struct Look {
-    int mode = 0, tenure = 0, mark = 0;
+    int mode = 0, shard_lease = 0, mark = 0;
     std::vector<int> events;
     std::map<std::uint64_t, int> holds;
   };
-  static Look Take(const engine::Engine& engine, const engine::ShardLease& tenure);
+  static Look Take(const engine::Engine& engine, const engine::ShardLease& shard_lease);
   void Compare(const Look& before, const Look& after);
 
   // One line for each way, with how often it was gone.

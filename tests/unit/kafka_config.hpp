@@ -1,4 +1,4 @@
-// Configurations as the program reads them: with librdkafka's judgement of /publisher/kafka.
+// Configurations as the program reads them: with librdkafka's rules for /publisher/kafka.
 #pragma once
 
 #include "config/load.hpp"

@@ -7,7 +7,7 @@
 
 #include "cli/commands/commands.hpp"
 #include "cli/common/command.hpp"
-#include "cli/common/event_line.hpp"
+#include "cli/common/emit_input.hpp"
 #include "kafka/settings.hpp"
 #include "kafka/topic_cache.hpp"
 #include "outbox/record_rules.hpp"

@@ -1,5 +1,5 @@
 // A line of `outbox-relay emit` becomes exactly the row that was written, or is refused with its reason.
-#include "cli/common/event_line.hpp"
+#include "cli/common/emit_input.hpp"
 
 #include <string>
 

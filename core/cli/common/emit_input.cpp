@@ -1,4 +1,4 @@
-#include "cli/common/event_line.hpp"
+#include "cli/common/emit_input.hpp"
 
 #include <algorithm>
 #include <array>

@@ -15,7 +15,7 @@ COUNT = 300
 MOST = 1 + KILLER.bit_length() + 3
 
 
-class SuspectTest(FaultTest):
+class PoisonEventTest(FaultTest):
     def test_the_event_that_ends_relays_is_parked_b89(self):
         with proxied_kafka() as (broker, proxy):
             broker.create_topic(TOPIC, partitions=2)

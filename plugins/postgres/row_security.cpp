@@ -1,4 +1,4 @@
-#include "postgres/hidden.hpp"
+#include "postgres/row_security.hpp"
 
 #include "postgres/errors.hpp"
 #include "sql/others.hpp"
