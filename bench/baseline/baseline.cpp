@@ -16,7 +16,7 @@ namespace bench {
 namespace {
 
 constexpr std::size_t kWindow = 20'000;
-constexpr std::size_t kMostAtOnce = 4 * kBatch;  // in one delete
+constexpr std::size_t kMaxAtOnce = 4 * kBatch;  // in one delete
 
 rd_kafka_t* MakeProducer(const std::string& brokers) {
   rd_kafka_conf_t* const conf = rd_kafka_conf_new();
@@ -141,7 +141,7 @@ class Drainage {
       in_hand_ -= ids.size();
       changed_.notify_all();
       changed_.wait(lock, [this] { return !acked_.empty() || (read_all_ && in_hand_ == 0); });
-      const auto end = acked_.begin() + static_cast<std::ptrdiff_t>(std::min(acked_.size(), kMostAtOnce));
+      const auto end = acked_.begin() + static_cast<std::ptrdiff_t>(std::min(acked_.size(), kMaxAtOnce));
       ids.assign(acked_.begin(), end);
       acked_.erase(acked_.begin(), end);
       lock.unlock();

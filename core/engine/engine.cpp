@@ -17,13 +17,13 @@ void Engine::Advance(Time now) { now_ = std::max(now_, now); }
 
 // ---- lease ----
 
-void Engine::LeaseHeld(Time until, bool careful) {
+void Engine::LeaseHeld(Time until, bool slow_start) {
   if (mode_ == Mode::kLost) return;
   lease_until_ = until;
   if (mode_ != Mode::kStandby) return;
-  careful_ = false;
-  if (careful) BeCareful();
-  first_step_ = careful;
+  slow_start_ = false;
+  if (slow_start) BeginSlowStart();
+  first_step_ = slow_start;
   mode_ = Mode::kActive;
   must_rewind_ = true;
   next_read_ = now_;
@@ -122,7 +122,7 @@ BatchIndex Engine::Reserved(const Reservation& reservation, std::span<const Inco
   // Nothing is left that the broker could owe an answer to, be it that somebody else had it or that it was deleted.
   if (Outstanding() == 0 && !resetting_ && !reservation.more) owed_since_ = kForever;
   passed_over_ = events.empty() && reservation.more;
-  if (careful_ && !passed_over_) BeginCarefulStep(events.empty());
+  if (slow_start_ && !passed_over_) BeginSlowStartStep(events.empty());
 
   PacePolls(useful, crowded, reservation.more);
   polls_ = true;
@@ -258,7 +258,7 @@ void Engine::StartReset(bool outage) {
   read_is_stale_ = reserving_;
   DropQueued();
   next_read_ = now_;
-  BreakCarefulStep(outage);
+  BreakSlowStartStep(outage);
   outage_ = outage;
   if (outage) owed_since_ = OwedSince();
   commands_.push_back({.what = Do::kReset, .epoch = epoch_ + 1});

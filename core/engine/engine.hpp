@@ -122,10 +122,10 @@ class Engine {
   // First in every turn; time never goes back.
   void Advance(Time now);
 
-  // The lease, by the local clock counted from before it was asked for. Renewed by the same call. `careful`: the owner
+  // The lease, by the local clock counted from before it was asked for. Renewed by the same call. `slow_start`: the owner
   // before let its lease end, perhaps because of an event, so begin with small steps.
-  void LeaseHeld(Time until, bool careful = false);
-  // The event that stands alone in the first careful step has not been answered yet. Of a relay's shards one at a time
+  void LeaseHeld(Time until, bool slow_start = false);
+  // The event that stands alone in the first step of a slow start has not been answered yet. Of a relay's shards one at a time
   // should be there: whichever event ends the relay then, is the one that is marked.
   [[nodiscard]] bool InFirstStep() const { return first_step_ && mode_ == Mode::kActive; }
   void LeaseLost();
@@ -278,7 +278,7 @@ class Engine {
   };
   using Holds = std::unordered_map<std::uint64_t, Hold>;
   static constexpr EventIndex kNobody = ~EventIndex{0};
-  // Of the event that stands alone in the first careful step.
+  // Of the event that stands alone in the first step of a slow start.
   enum class Mark : std::uint8_t { kNone, kWanted, kWriting, kSet, kClearing };
   // One call under way at a time; a failed one is repeated with the same events.
   struct WriteSlot {
@@ -327,10 +327,10 @@ class Engine {
   [[nodiscard]] Time RecordRest() const;
   void GiveUpRecords();
   void Fail(EventIndex e, std::int32_t error);
-  void BeCareful();
-  void BeginCarefulStep(bool nothing_waits);
-  void EndCarefulStep();
-  void BreakCarefulStep(bool outage);
+  void BeginSlowStart();
+  void BeginSlowStartStep(bool nothing_waits);
+  void EndSlowStartStep();
+  void BreakSlowStartStep(bool outage);
   void EmitMark();
   void Settle(EventIndex e);
   void FreeBatch(BatchIndex b);
@@ -343,7 +343,7 @@ class Engine {
   [[nodiscard]] std::size_t InWindow() const;
   [[nodiscard]] bool CanReserve() const;
   [[nodiscard]] bool SkipsRetries();
-  [[nodiscard]] bool Rewinds() const { return must_rewind_ || (careful_ && !passed_over_); }
+  [[nodiscard]] bool Rewinds() const { return must_rewind_ || (slow_start_ && !passed_over_); }
   [[nodiscard]] Time NextRead() const;
   [[nodiscard]] bool GathersRecords() const;
   [[nodiscard]] Time ConfirmDue() const;
@@ -419,9 +419,9 @@ class Engine {
 
   // One step is read, sent and settled before the next, which is twice as large, until as many as the last owner can have
   // had in hand are through. Then its end is nobody's fault any more, and the mark is forgotten.
-  bool careful_ = false;
-  std::uint32_t careful_left_ = 0;
-  std::uint32_t careful_step_ = 1;
+  bool slow_start_ = false;
+  std::uint32_t slow_start_left_ = 0;
+  std::uint32_t slow_start_step_ = 1;
   bool first_step_ = false;
   Mark mark_ = Mark::kNone;
 

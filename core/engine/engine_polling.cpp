@@ -8,7 +8,7 @@ namespace outbox::engine {
 namespace {
 
 // Of the reads of a backlog in a row, those that bring no retries.
-constexpr std::uint32_t kMostSkipped = 9;
+constexpr std::uint32_t kMaxSkipped = 9;
 
 }  // namespace
 
@@ -19,7 +19,7 @@ std::size_t Engine::InWindow() const {
 }
 
 bool Engine::CanReserve() const {
-  if (careful_ && (Outstanding() > 0 || mark_ == Mark::kWriting || mark_ == Mark::kClearing)) return false;
+  if (slow_start_ && (Outstanding() > 0 || mark_ == Mark::kWriting || mark_ == Mark::kClearing)) return false;
   return mode_ == Mode::kActive && !resetting_ && !reserving_ && !cannot_record_ && to_release_.empty() &&
          releasing_.empty() && InWindow() + settings_.batch_events <= settings_.window_events &&
          (Outstanding() == 0 || bytes_ + settings_.batch_bytes() <= settings_.window_bytes);
@@ -34,23 +34,23 @@ void Engine::PumpReserve() {
     std::erase_if(holds_, [](const auto& hold) { return hold.second.why == Hold::Why::kRescan; });
     ++counters_.rescans;
     last_read_ = now_;
-    const std::uint32_t rows = careful_ ? careful_step_ : settings_.batch_events;
+    const std::uint32_t rows = slow_start_ ? slow_start_step_ : settings_.batch_events;
     commands_.push_back({.what = Do::kReserve, .mode = OUTBOX_REWIND, .rows = rows});
     return;
   }
-  rescan_step_ = !careful_ && RescanWanted() && now_ >= next_step_;
+  rescan_step_ = !slow_start_ && RescanWanted() && now_ >= next_step_;
   if (rescan_step_) return PumpRescan();
   last_read_ = now_;
   skips_retries_ = SkipsRetries();
   commands_.push_back({.what = Do::kReserve,
-                       .rows = careful_ ? careful_step_ : settings_.batch_events,
+                       .rows = slow_start_ ? slow_start_step_ : settings_.batch_events,
                        .skip_retries = skips_retries_});
 }
 
 // In a backlog, while so many failures wait for their record that most retries would be dropped: looking for them takes
 // time from the rows behind. Some reads bring them all the same: among them may be others than those.
 bool Engine::SkipsRetries() {
-  const bool skips = more_ && !careful_ && AwaitingRecord() >= settings_.batch_events && skipped_ < kMostSkipped;
+  const bool skips = more_ && !slow_start_ && AwaitingRecord() >= settings_.batch_events && skipped_ < kMaxSkipped;
   skipped_ = skips ? skipped_ + 1 : 0;
   return skips;
 }
@@ -68,7 +68,7 @@ void Engine::PumpRescan() {
 
 // Of the reading, or of a rescan's next step, which waits for no row to come.
 Time Engine::NextRead() const {
-  if (Rewinds() || careful_) return next_read_;
+  if (Rewinds() || slow_start_) return next_read_;
   const Time wanted = rescanning_ || must_rescan_ ? 0 : next_rescan_;
   return std::min(next_read_, std::max(wanted, next_step_));
 }

@@ -7,7 +7,7 @@
 namespace outbox::engine {
 void Engine::Pump() {
   CheckDeadlines();
-  EndCarefulStep();
+  EndSlowStartStep();
   PumpPublish();
   PumpTrials();
   FlushDetached();

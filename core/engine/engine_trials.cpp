@@ -133,7 +133,7 @@ void Engine::StartTrialReset() {
   if (resetting_trials_) return;
   resetting_trials_ = true;
   ++counters_.resets;
-  BreakCarefulStep(true);
+  BreakSlowStartStep(true);
   for (const Trial& trial : trials_) {
     // Where a later event of the key is just failing, the key is held already.
     const auto hold = holds_.find(events_[trial.event].key_hash);

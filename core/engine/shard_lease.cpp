@@ -2,7 +2,7 @@
 
 namespace outbox::engine {
 
-void ShardLease::Held(std::uint64_t token, Time until, bool careful) {
+void ShardLease::Held(std::uint64_t token, Time until, bool slow_start) {
   if (phase_ == Phase::kStopped) return;
   const bool stopping = phase_ == Phase::kStopping;
   const bool at_work = stopping || phase_ == Phase::kHolding || phase_ == Phase::kHandingOver;
@@ -11,9 +11,9 @@ void ShardLease::Held(std::uint64_t token, Time until, bool careful) {
   } else if (stopping) {
     return;
   } else if (phase_ == Phase::kStandby) {
-    Adopt({token, until, careful});
+    Adopt({token, until, slow_start});
   } else {
-    next_ = {token, until, careful || (next_.token == token && next_.careful)};
+    next_ = {token, until, slow_start || (next_.token == token && next_.slow_start)};
     if (at_work) engine_.LeaseLost();
     phase_ = Phase::kWindingUp;
   }
@@ -60,7 +60,7 @@ void ShardLease::Adopt(const Lease& lease) {
   token_ = lease.token;
   next_ = {};
   phase_ = Phase::kHolding;
-  engine_.LeaseHeld(lease.until, lease.careful);
+  engine_.LeaseHeld(lease.until, lease.slow_start);
 }
 
 }  // namespace outbox::engine

@@ -11,9 +11,9 @@ class ShardLease {
  public:
   explicit ShardLease(Engine& engine) : engine_(engine) {}
 
-  // The lease under `token` lasts until `until`; a new token is a new lease. `careful` (see Engine::LeaseHeld) is said
+  // The lease under `token` lasts until `until`; a new token is a new lease. `slow_start` (see Engine::LeaseHeld) is said
   // once of it.
-  void Held(std::uint64_t token, Time until, bool careful = false);
+  void Held(std::uint64_t token, Time until, bool slow_start = false);
   void Lost();
   // Another relay is to have the shard. True: nothing of it is in hand, it can be given back as it is.
   [[nodiscard]] bool HandOver(std::uint64_t token, Time until);
@@ -36,7 +36,7 @@ class ShardLease {
   struct Lease {
     std::uint64_t token = 0;
     Time until = 0;
-    bool careful = false;
+    bool slow_start = false;
   };
   void Adopt(const Lease& lease);
   void WindUp(Phase phase, Time deadline);

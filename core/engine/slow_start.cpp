@@ -7,30 +7,30 @@
 
 namespace outbox::engine {
 
-void Engine::BeCareful() {
-  careful_ = true;
-  careful_left_ = settings_.window_events;
-  careful_step_ = 1;
+void Engine::BeginSlowStart() {
+  slow_start_ = true;
+  slow_start_left_ = settings_.window_events;
+  slow_start_step_ = 1;
 }
 
-void Engine::BeginCarefulStep(bool nothing_waits) {
-  careful_left_ = nothing_waits ? 0 : careful_left_ - std::min<std::uint32_t>(careful_left_, Outstanding());
-  if (careful_step_ == 1 && queue_.size() == 1) mark_ = Mark::kWanted;
-  careful_step_ = std::min(2 * careful_step_, settings_.batch_events);
+void Engine::BeginSlowStartStep(bool nothing_waits) {
+  slow_start_left_ = nothing_waits ? 0 : slow_start_left_ - std::min<std::uint32_t>(slow_start_left_, Outstanding());
+  if (slow_start_step_ == 1 && queue_.size() == 1) mark_ = Mark::kWanted;
+  slow_start_step_ = std::min(2 * slow_start_step_, settings_.batch_events);
 }
 
-void Engine::EndCarefulStep() {
+void Engine::EndSlowStartStep() {
   if (Outstanding() > 0 || reserving_) return;
   if (mark_ == Mark::kSet) mark_ = Mark::kNone;
-  if (careful_ && careful_left_ == 0 && mark_ == Mark::kNone && mode_ == Mode::kActive) {
-    careful_ = false;
+  if (slow_start_ && slow_start_left_ == 0 && mark_ == Mark::kNone && mode_ == Mode::kActive) {
+    slow_start_ = false;
     mark_ = Mark::kClearing;
   }
-  if (!careful_ || careful_step_ > 1) first_step_ = false;
+  if (!slow_start_ || slow_start_step_ > 1) first_step_ = false;
 }
 
-void Engine::BreakCarefulStep(bool outage) {
-  if (careful_) BeCareful();
+void Engine::BreakSlowStartStep(bool outage) {
+  if (slow_start_) BeginSlowStart();
   first_step_ = false;  // else a broker that does not answer for one shard would keep back the others
   if (mark_ == Mark::kSet) mark_ = outage && mode_ != Mode::kLost ? Mark::kClearing : Mark::kNone;
   if (mark_ == Mark::kWanted) mark_ = Mark::kNone;

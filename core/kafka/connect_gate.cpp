@@ -15,7 +15,7 @@ using namespace std::chrono_literals;
 // Longer than the first gap between producers (kafka/logins.hpp), each of which tries once at its beginning: one client does
 // not log in beside those that follow it, but goes on where none follows.
 constexpr auto kFirstLogin = 2s;
-constexpr auto kLongestLogin = 60s;
+constexpr auto kMaxLogin = 60s;
 
 }  // namespace
 
@@ -80,8 +80,7 @@ bool ConnectGate::Prevented(std::string_view text) {
 
 ConnectGate::Door& ConnectGate::DoorOf(const std::string& address) {
   return doors_
-      .try_emplace(address,
-                   Door{TryGap(first_gap_, longest_gap_), TryGap(kFirstLogin, kLongestLogin), {}, {}, {}, true})
+      .try_emplace(address, Door{TryGap(first_gap_, longest_gap_), TryGap(kFirstLogin, kMaxLogin), {}, {}, {}, true})
       .first->second;
 }
 

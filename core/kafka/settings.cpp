@@ -16,8 +16,8 @@ namespace {
 // Longest message that librdkafka can be set to take; the topic's own limit is what counts.
 constexpr std::int64_t kNoMessageLimit = 1'000'000'000;
 
-constexpr std::int64_t kFirstReconnect = 100;     // ms; librdkafka's own default
-constexpr std::int64_t kLongestReconnect = 1000;  // ms; ten seconds if left to librdkafka
+constexpr std::int64_t kFirstReconnect = 100;  // ms; librdkafka's own default
+constexpr std::int64_t kMaxReconnect = 1000;   // ms; ten seconds if left to librdkafka
 
 Status Set(rd_kafka_conf_t* conf, const std::string& name, const std::string& value) {
   std::array<char, 512> text{};
@@ -135,7 +135,7 @@ std::chrono::milliseconds FirstReconnect(const Settings& settings) {
 }
 
 std::chrono::milliseconds LongestReconnect(const Settings& settings) {
-  const std::int64_t usual = std::max(kLongestReconnect, Number(settings.properties, "reconnect.backoff.ms", 0));
+  const std::int64_t usual = std::max(kMaxReconnect, Number(settings.properties, "reconnect.backoff.ms", 0));
   return std::chrono::milliseconds(Number(settings.properties, "reconnect.backoff.max.ms", usual));
 }
 

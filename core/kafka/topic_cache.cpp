@@ -20,7 +20,7 @@ namespace {
 constexpr auto kRefusalKept = 1s;
 // One question waits so long at most, so that Cancel ends a call soon.
 constexpr milliseconds kFirstSlice = 250ms;
-constexpr milliseconds kLongestSlice = 1s;
+constexpr milliseconds kMaxSlice = 1s;
 constexpr const char* kUnknownTopic = "unknown_topic";
 // A topic that the broker creates by itself takes a moment to appear. One that was not there in all of these looks is looked
 // for once a second, without a pause: the events of other topics wait for that.
@@ -107,7 +107,7 @@ Status TopicCache::Learn(Names names, Clock::time_point deadline, bool& moved) {
     Answers answers;
     error = Ask(names, std::min(slice, left), answers);
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      slice = std::min(2 * slice, kLongestSlice);
+      slice = std::min(2 * slice, kMaxSlice);
       if (!Pause(std::min(50ms, left))) return {OUTBOX_CANCELLED, "cancelled"};
       continue;
     }
@@ -128,7 +128,7 @@ Status TopicCache::Learn(Names names, Clock::time_point deadline, bool& moved) {
     AskForCreations(missing, Left(deadline));
     if (!names.empty() && !Pause(std::min(kBetweenLooks, Left(deadline)))) return {OUTBOX_CANCELLED, "cancelled"};
   }
-  if (!usable.empty()) AskLimits(usable, std::min(kLongestSlice, Left(deadline)));
+  if (!usable.empty()) AskLimits(usable, std::min(kMaxSlice, Left(deadline)));
   return {};
 }
 
@@ -150,7 +150,7 @@ void TopicCache::RefreshAll(Clock::time_point now, bool& moved) {
   next_refresh_ = now + refresh_interval_;
   if (names.empty()) return;
   Answers answers;
-  if (Ask(names, kLongestSlice, answers) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+  if (Ask(names, kMaxSlice, answers) != RD_KAFKA_RESP_ERR_NO_ERROR) {
     next_refresh_ = now + refresh_interval_ / 30;
     return;
   }
@@ -161,7 +161,7 @@ void TopicCache::RefreshAll(Clock::time_point now, bool& moved) {
     return true;
   });
   broker_ = BrokerFor(*answers.raw.back());
-  AskLimits(names, kLongestSlice);
+  AskLimits(names, kMaxSlice);
 }
 
 rd_kafka_resp_err_t TopicCache::Ask(const Names& names, milliseconds timeout, Answers& answers) {
@@ -275,7 +275,7 @@ void TopicCache::AskLimits(const Names& names, milliseconds timeout) {
 }
 
 std::uint64_t TopicCache::FreshLimit(std::string_view name, Topic& topic, Clock::time_point deadline) {
-  if (topic.limit_until <= Clock::now()) AskLimits({std::string(name)}, std::min(kLongestSlice, Left(deadline)));
+  if (topic.limit_until <= Clock::now()) AskLimits({std::string(name)}, std::min(kMaxSlice, Left(deadline)));
   return topic.max_bytes;
 }
 

@@ -16,7 +16,7 @@ namespace {
 
 // So that a flood of datagrams costs little of a core.
 constexpr int kPauseMs = 1;
-constexpr int kMostAtOnce = 256;
+constexpr int kMaxAtOnce = 256;
 
 }  // namespace
 
@@ -49,7 +49,7 @@ void HintListener::Run() const {
     if ((both[0].revents & POLLIN) != 0) return;
     char byte = 0;
     bool any = false;
-    for (int i = 0; i < kMostAtOnce && recv(socket_.get(), &byte, sizeof byte, 0) >= 0; ++i) any = true;
+    for (int i = 0; i < kMaxAtOnce && recv(socket_.get(), &byte, sizeof byte, 0) >= 0; ++i) any = true;
     if (any) heard_();
     if (poll(both.data(), 1, kPauseMs) > 0) return;
   }

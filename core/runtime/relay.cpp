@@ -246,8 +246,8 @@ void Relay::Apply(const engine::LeaseAction& order) {
     case engine::LeaseAction::What::kWork:
       break;
   }
-  const bool careful = order.news && WasLost(order);
-  if (careful) {
+  const bool slow_start = order.news && WasLost(order);
+  if (slow_start) {
     const std::lock_guard lock(mutex_);
     if (first_step_ && first_step_ != order.shard) return assignment_.NotBegun(order.shard);
     first_step_ = order.shard;
@@ -269,9 +269,9 @@ void Relay::Apply(const engine::LeaseAction& order) {
     util::LogInfo(
         *logger_, "delivering shard {} of {} as {} (token {}){}", order.shard, assignment_.shards(), config_.id,
         order.token,
-        careful ? "; an owner ended without releasing it, so it starts slowly until the oldest events are delivered"
-                : "");
-  runners_[order.shard]->LeaseHeld(order.token, order.until, careful);
+        slow_start ? "; an owner ended without releasing it, so it starts slowly until the oldest events are delivered"
+                   : "");
+  runners_[order.shard]->LeaseHeld(order.token, order.until, slow_start);
 }
 
 bool Relay::WasLost(const engine::LeaseAction& order) {

@@ -85,7 +85,7 @@ class Relay {
   std::map<std::uint32_t, std::uint64_t> to_return_;  // wound up for another relay: shard -> token
   // Shard 0 exists from the start, warm; the others while they are held. Changed by the lease thread only.
   std::map<std::uint32_t, std::unique_ptr<ShardRunner>> runners_;
-  std::optional<std::uint32_t> first_step_;  // the shard that is in its first careful step: one at a time
+  std::optional<std::uint32_t> first_step_;  // the shard that is in its first step of a slow start: one at a time
   bool first_step_over_ = false;
   Tally past_;  // of runners that are gone
 

@@ -28,7 +28,7 @@ class ReturnedRows {
       return;
     }
     if (!first && !alert) return;
-    while (order_.size() >= (alert ? kMostAlert : kMost)) {
+    while (order_.size() >= (alert ? kMaxAlert : kMost)) {
       events_.erase(order_.front());
       order_.pop_front();
     }
@@ -49,7 +49,7 @@ class ReturnedRows {
   }
 
  private:
-  static constexpr std::size_t kMost = 1000, kMostAlert = 20'000;
+  static constexpr std::size_t kMost = 1000, kMaxAlert = 20'000;
   static constexpr engine::Time kAlert =
       180 * engine::kSecond;  // a few times as long as the reading may take to begin again
   struct Event {

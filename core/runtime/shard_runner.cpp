@@ -9,11 +9,11 @@ namespace outbox::runtime {
 namespace {
 
 // Between two tries to remove rows that the database did not let go; each may keep the writer for half of the second.
-constexpr engine::Time kLongestUntilRemoval = 60 * engine::kSecond;
+constexpr engine::Time kMaxUntilRemoval = 60 * engine::kSecond;
 constexpr Millis kRemovalAllowed{2'000};
 
 // At about 300 bytes each. The databases record 14 000 to 34 000 failures a second (docs/lab/performance.md).
-constexpr std::uint32_t kMostAwaitingRecord = 200'000;
+constexpr std::uint32_t kMaxAwaitingRecord = 200'000;
 
 // Of one shard, when the relay may hold all of them: its memory has one limit.
 engine::Settings MakeSettings(const config::Relay& c, bool marks_rows, std::uint32_t shards) {
@@ -24,12 +24,12 @@ engine::Settings MakeSettings(const config::Relay& c, bool marks_rows, std::uint
   s.order_keys = c.ordering == config::Ordering::kKey;
   s.marks_rows = marks_rows;
   // A reservation of rows may end while their failures wait.
-  s.max_awaiting_record = marks_rows ? 0 : kMostAwaitingRecord / shards;
+  s.max_awaiting_record = marks_rows ? 0 : kMaxAwaitingRecord / shards;
   s.policies = FailurePolicies(c).All();
   s.poll_interval = Micros(c.poll_interval);
   s.delivery_timeout = Micros(c.delivery_timeout);
   s.lease_margin = Micros(c.reserve_duration) / 5;
-  s.removal_interval = std::clamp<engine::Time>(s.policies[0].max_retry_backoff, engine::kSecond, kLongestUntilRemoval);
+  s.removal_interval = std::clamp<engine::Time>(s.policies[0].max_retry_backoff, engine::kSecond, kMaxUntilRemoval);
   s.seed = static_cast<std::uint64_t>(Now());
   return s;
 }
@@ -112,10 +112,10 @@ ShardObservation ShardRunner::Observe() const {
 
 // ---- the lease ----
 
-void ShardRunner::LeaseHeld(std::uint64_t token, engine::Time until, bool careful) {
-  mailbox_.Post([this, token, until, careful] {
-    shard_lease_.Held(token, until, careful);
-    first_step_ = first_step_ || careful;
+void ShardRunner::LeaseHeld(std::uint64_t token, engine::Time until, bool slow_start) {
+  mailbox_.Post([this, token, until, slow_start] {
+    shard_lease_.Held(token, until, slow_start);
+    first_step_ = first_step_ || slow_start;
   });
 }
 

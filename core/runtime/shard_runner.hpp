@@ -36,7 +36,7 @@ class ShardRunner : private publisher::PublisherListener {
     std::shared_ptr<spdlog::logger> logger;
     // Nothing of the shard is in hand under this token, after HandOver; after Retire, for good. On the runner's thread.
     std::function<void(std::uint32_t shard, std::uint64_t token, bool for_good)> retired;
-    // The first careful step is over, once for each lease that was begun with care. On the runner's thread.
+    // The first step of a slow start is over, once for each lease that was begun with care. On the runner's thread.
     std::function<void(std::uint32_t shard)> first_step_over;
   };
 
@@ -47,8 +47,8 @@ class ShardRunner : private publisher::PublisherListener {
   ~ShardRunner() override;
 
   // Any thread. The lease under `token` lasts until `until` of the shell's clock; a new token is a new lease.
-  // `careful`: see Engine::LeaseHeld.
-  void LeaseHeld(std::uint64_t token, engine::Time until, bool careful = false);
+  // `slow_start`: see Engine::LeaseHeld.
+  void LeaseHeld(std::uint64_t token, engine::Time until, bool slow_start = false);
   void LeaseLost();
   // Another relay is to have the shard: finish what is in flight, then tell. The lease is renewed meanwhile.
   void HandOver(std::uint64_t token, engine::Time until);

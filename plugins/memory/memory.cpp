@@ -439,7 +439,7 @@ class Adapter : public StorageAdapter,
     return taken;
   }
 
-  static constexpr std::size_t kMostRescanned = 1000;
+  static constexpr std::size_t kMaxRescanned = 1000;
 
   struct Position {
     std::uint64_t token = 0;
@@ -460,7 +460,7 @@ class Adapter : public StorageAdapter,
     for (; at != outbox_->rows.end() && at->first <= position.id; ++at) {
       const auto& [id, row] = *at;
       const bool goes = mine(id, row) && !outbox_->failed.contains(id);
-      if (++looked > kMostRescanned || (goes && !batch.Add(ToEvent(std::to_string(id), row, 0)))) break;
+      if (++looked > kMaxRescanned || (goes && !batch.Add(ToEvent(std::to_string(id), row, 0)))) break;
       position.rescanned = id;
     }
     if (at == outbox_->rows.end() || at->first > position.id)

@@ -13,7 +13,7 @@
 namespace outbox::mysql {
 namespace {
 
-constexpr std::size_t kLongestReason = 255, kLongestError = 1000;
+constexpr std::size_t kMaxReason = 255, kMaxError = 1000;
 
 sql::LeaseDialect Dialect() {
   return {"sysdate(6)",
@@ -61,8 +61,8 @@ class FailureList {
     const auto after_if = [&](Disposition which) { return failure.disposition == which ? after : std::string("null"); };
     list_ += (list_.empty() ? "" : ",") + row_ + std::to_string(id) + ",:event,:reason,:error," +
              after_if(Disposition::kRetry) + "," + after_if(Disposition::kDelivered) + ")";
-    values_.insert(values_.end(), {std::string(failure.event_id), ToText(failure.reason, kLongestReason),
-                                   ToText(failure.text, kLongestError)});
+    values_.insert(values_.end(), {std::string(failure.event_id), ToText(failure.reason, kMaxReason),
+                                   ToText(failure.text, kMaxError)});
     rows_.push_back({id, failure.event_id});
   }
   [[nodiscard]] const std::vector<ListedRow>& rows() const { return rows_; }

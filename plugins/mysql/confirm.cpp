@@ -11,10 +11,10 @@
 namespace outbox::mysql {
 namespace {
 
-constexpr std::size_t kLongestError = 1000;
+constexpr std::size_t kMaxError = 1000;
 // How long a delete may wait for a row that somebody else has locked; the others of its confirm then go without it.
 constexpr std::chrono::seconds kLockWait{2};
-constexpr std::size_t kMostLocked = 10'000;
+constexpr std::size_t kMaxLocked = 10'000;
 constexpr const char* kDue = R"(
 select row_id, event_id from {retry} where remove_at <= sysdate(6) order by remove_at limit 500)";
 constexpr const char* kPostpone = R"(
@@ -81,7 +81,7 @@ std::vector<std::uint8_t> Confirmation::DeleteUnlocked(std::span<const ListedRow
   client_.Execute(DeleteUnlockedRows(tables_.event, "id", rows, is_mariadb));
   std::vector<std::uint8_t> still_there = StillThere(rows);
   std::vector<ListedRow> gone;
-  if (locked_.size() > kMostLocked) locked_.clear();
+  if (locked_.size() > kMaxLocked) locked_.clear();
   for (std::size_t i = 0; i < rows.size(); ++i) {
     if (still_there[i] == 0)
       gone.push_back(rows[i]);
@@ -139,7 +139,7 @@ std::uint64_t Confirmation::RemoveDelivered(RowIds rows, Millis again) {
     std::vector<long long> ids;
     for (const sql::DeliveredRow& row : some) ids.push_back(row.id);
     (void)client_.Run({tables_.In(sql::Fill(kPostpone, {{"[ids]", Listed(ids)}})),
-                       {std::to_string(again.count()), ToText(why, kLongestError)}});
+                       {std::to_string(again.count()), ToText(why, kMaxError)}});
   };
   steps.has_time = [this] { return !client_.PastHalf(); };
   return sql::RemoveDelivered(due, steps);

@@ -122,7 +122,7 @@ std::string Complete(const std::string& sql, const sql::Tables& tables, const Re
                                    {"[writable]", wish.writes_anyway ? "true" : kWritable},
                                    {"[attempts]", wish.troubled ? kAttemptsOf : "0"},
                                    {"[missing]", wish.missing.empty() ? "" : Within(wish.missing)},
-                                   {"[most]", std::to_string(kMostLate)},
+                                   {"[most]", std::to_string(kMaxLate)},
                                    {"[shards]", std::to_string(wish.shards)},
                                    {"[shard]", std::to_string(wish.shard)},
                                    {"[cursor]", std::to_string(wish.cursor)},

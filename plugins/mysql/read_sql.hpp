@@ -54,7 +54,7 @@ struct ReadWish {
 };
 
 // No more late ids than that come with one read.
-constexpr std::size_t kMostLate = 20'000;
+constexpr std::size_t kMaxLate = 20'000;
 
 [[nodiscard]] std::string ReadSql(const sql::Tables& tables, const ReadWish& wish);
 // kLate and kThere alone, of the columns up to kId.

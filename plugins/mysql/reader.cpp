@@ -9,7 +9,7 @@
 namespace outbox::mysql {
 namespace {
 
-constexpr std::size_t kMostLooks = 2000;
+constexpr std::size_t kMaxLooks = 2000;
 constexpr long long kNone = std::numeric_limits<long long>::max();
 constexpr std::size_t kIdsPerRead = 1000;  // beyond, both servers plan worse and gain nothing
 
@@ -57,7 +57,7 @@ void Reader::Read(const Call& call, const ReserveRequest& request, BatchBuilder&
 
 void Reader::Look(Visibility& gaps) {
   const auto now = Visibility::Clock::now();
-  const std::vector<IdRange> ranges = gaps.ToLookAt(kMostLooks, now);
+  const std::vector<IdRange> ranges = gaps.ToLookAt(kMaxLooks, now);
   if (ranges.empty()) return;
   const std::vector<long long> seen = client_.ReadDirty(FirstOfEachSql(tables_, ranges));
   for (const IdRange& range : ranges) {
@@ -76,10 +76,10 @@ void Reader::LearnTaken(Visibility& gaps) {
 std::int64_t Reader::Wanted(const Shard& shard, const ReserveRequest& request, const BatchBuilder& batch) {
   // One more than fits, so that the batch itself tells whether there is more.
   const std::int64_t by_count = shard.stretch.For(
-      static_cast<std::int64_t>(request.limit()) + 1 - static_cast<std::int64_t>(batch.size()), kMostRows);
+      static_cast<std::int64_t>(request.limit()) + 1 - static_cast<std::int64_t>(batch.size()), kMaxRows);
   const std::uint64_t room = request.max_bytes() - std::min<std::uint64_t>(batch.bytes(), request.max_bytes());
   const auto by_bytes =
-      static_cast<std::int64_t>(std::min<std::uint64_t>(room / shard.row_bytes, static_cast<std::uint64_t>(kMostRows)));
+      static_cast<std::int64_t>(std::min<std::uint64_t>(room / shard.row_bytes, static_cast<std::uint64_t>(kMaxRows)));
   if (by_bytes == 0) return batch.size() == 0 ? 1 : 0;
   return std::min({shard.page, by_count, by_bytes});
 }
@@ -87,7 +87,7 @@ std::int64_t Reader::Wanted(const Shard& shard, const ReserveRequest& request, c
 Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard& shard, BatchBuilder& batch) {
   if (shard.behind && shard.shards > 1) LearnTaken(shard.gaps);
   Look(shard.gaps);
-  if (shard.gaps.empty()) shard.ranges = kMostRanges;
+  if (shard.gaps.empty()) shard.ranges = kMaxRanges;
   ReadWish wish{call.shard,
                 shard.shards,
                 shard.troubled,
@@ -119,8 +119,8 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
   const bool settled = Settle(call, request, shard, page, batch);
   if (page.rows > 0) shard.row_bytes = std::max<std::size_t>(1, page.bytes / static_cast<std::size_t>(page.rows));
   // Others' rows, and what is in hand: each is passed once, unless it lies between missing ids that were taken together.
-  if (page.late.empty() && page.late_seen >= kMostLate) shard.ranges = kManyRanges;
-  const bool with_due = page.late.empty() && !page.asked_wrong && !client_.given_up() && page.late_seen < kMostLate;
+  if (page.late.empty() && page.late_seen >= kMaxLate) shard.ranges = kManyRanges;
+  const bool with_due = page.late.empty() && !page.asked_wrong && !client_.given_up() && page.late_seen < kMaxLate;
   if (with_due) AddDue(request, shard, page, batch);
   shard.due.left = shard.due.left || (!with_due && page.failures_seen > 0);
   if (page.asked_wrong || client_.given_up()) {
@@ -129,7 +129,7 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
     return page.full ? Next::kDone : Next::kAgain;
   }
   if (!page.late.empty()) return AddLate(std::move(page.late), request, shard, batch);
-  if (page.late_seen >= kMostLate) return Next::kAgain;
+  if (page.late_seen >= kMaxLate) return Next::kAgain;
   if (!settled && batch.size() == 0) return Next::kAgain;
   if (!settled) {
     batch.More();
@@ -151,7 +151,7 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
     batch.More();
     return Next::kDone;
   }
-  shard.page = std::min(kMostRows, std::max(shard.page, page.rows * 4));
+  shard.page = std::min(kMaxRows, std::max(shard.page, page.rows * 4));
   // What has been added is not in hand yet, and another read would bring it again where it is due, or lies between missing
   // ids that are taken together.
   const bool comes_again = shard.troubled || shard.gaps.size() > shard.ranges;
@@ -185,7 +185,7 @@ bool Reader::TakeRow(const Fetched& row, const Call& call, const ReserveRequest&
     return true;
   }
   // Late rows go out before any new one, and new ones only after all of them.
-  if (!page.late.empty() || page.late_seen >= kMostLate) return false;
+  if (!page.late.empty() || page.late_seen >= kMaxLate) return false;
   page.bytes += row.bytes();
   ++page.rows;
   const std::size_t before = batch.size();
@@ -272,7 +272,7 @@ long long Reader::LowestThatTurnedUp(const Call& call, const ReserveRequest& req
     return true;
   });
   // Not all was seen: the next try looks at less.
-  if (seen >= kMostLate) {
+  if (seen >= kMaxLate) {
     shard.ranges = kManyRanges;
     lowest = 0;
   }

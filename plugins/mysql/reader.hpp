@@ -55,9 +55,9 @@ class Reader {
     Due due{};
     Rescan rescan{};
   };
-  static constexpr std::int64_t kMostRows = 20'000;  // looked at by one statement
+  static constexpr std::int64_t kMaxRows = 20'000;  // looked at by one statement
   // Of missing ids, in one statement; the latter where what lies between them would be too much.
-  static constexpr std::size_t kMostRanges = 200, kManyRanges = 10'000;
+  static constexpr std::size_t kMaxRanges = 200, kManyRanges = 10'000;
   enum class Next { kDone, kAgain };
   // A row that was read above a missing id.
   struct Unsure {

@@ -12,7 +12,7 @@ void Reader::TakeStep(const Call& call, const ReserveRequest& request, Shard& sh
   if (rescan.end == 0) rescan = {0, std::max(shard.cursor, 1LL), shard.gaps, {}, rescan.stretch};
   batch.Rescan(OUTBOX_RESCAN_GOES_ON);
   ReadWish wish{call.shard, shard.shards, shard.troubled, writes_anyway_, rescan.cursor, 0, {}};
-  wish.rows = rescan.stretch.For(std::int64_t{request.limit()} + 1, kMostRows);
+  wish.rows = rescan.stretch.For(std::int64_t{request.limit()} + 1, kMaxRows);
   wish.upto = std::max(shard.cursor, 1LL);
   for (IdRange range : rescan.missing.Cover(kManyRanges))
     if (range.first <= rescan.cursor) wish.missing.push_back({range.first, std::min(range.last, rescan.cursor)});

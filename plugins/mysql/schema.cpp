@@ -7,7 +7,7 @@
 namespace outbox::mysql {
 namespace {
 
-constexpr std::uint32_t kMostShards = 256;
+constexpr std::uint32_t kMaxShards = 256;
 constexpr const char* kKeyHash = "integer unsigned generated always as (crc32(aggregate_id)) stored";
 
 // The collation compares by bytes, so that keys which differ by case are two, as in Kafka.
@@ -22,8 +22,8 @@ void CheckOptions(const SchemaOptions& options) {
   if (!payload.empty() && payload != "blob" && payload != "bytea" && payload != "text")
     throw Error(OUTBOX_BAD_CONFIG,
                 "MySQL's longblob holds every payload as it comes; leave the payload type '" + payload + "' out");
-  if (options.shards > kMostShards)
-    throw Error(OUTBOX_BAD_CONFIG, "at most " + std::to_string(kMostShards) + " shards are possible");
+  if (options.shards > kMaxShards)
+    throw Error(OUTBOX_BAD_CONFIG, "at most " + std::to_string(kMaxShards) + " shards are possible");
 }
 
 // A function would need a right that few have where the server writes a binary log; a procedure does not.

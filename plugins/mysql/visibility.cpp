@@ -7,13 +7,13 @@ namespace outbox::mysql {
 namespace {
 
 // More than that would cost more to keep apart than to look at too much.
-constexpr std::size_t kMostGaps = 10'000;
+constexpr std::size_t kMaxGaps = 10'000;
 constexpr auto kLookEvery = Visibility::kPatience / 3;
 
 }  // namespace
 
 void Visibility::Missing(long long first, long long last) {
-  if (gaps_.size() >= kMostGaps) {
+  if (gaps_.size() >= kMaxGaps) {
     // The older half becomes one. Rows that are in it and were seen keep it until they are delivered.
     auto middle = std::next(gaps_.begin(), static_cast<std::ptrdiff_t>(gaps_.size() / 2));
     const long long from = gaps_.begin()->first, to = middle->second.last;

@@ -14,7 +14,7 @@
 namespace outbox::postgres {
 namespace {
 
-constexpr std::size_t kLongestError = 1000;
+constexpr std::size_t kMaxError = 1000;
 
 sql::LeaseDialect Dialect() {
   return {"clock_timestamp()", "clock_timestamp() + cast(:lease as bigint) * interval '1 millisecond'",
@@ -189,8 +189,8 @@ void Adapter::ConfirmFailed(Failures failures) {
     if (const auto id = sql::ParseId(f.row_id); id && !ParseUuid(f.event_id).empty())
       list[std::to_string(*id)] = {
           {"event_id", f.event_id},
-          {"reason", ToText(f.reason, kLongestError)},
-          {"error", ToText(f.text, kLongestError)},
+          {"reason", ToText(f.reason, kMaxError)},
+          {"error", ToText(f.text, kMaxError)},
           {"wait", f.disposition != Disposition::kBlock ? nlohmann::json(f.retry_after.count()) : nullptr},
           {"dead", f.disposition == Disposition::kDead},
           {"delivered", f.disposition == Disposition::kDelivered}};

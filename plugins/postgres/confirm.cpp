@@ -37,12 +37,12 @@ where [named failures])";
 // Of texts: the ids, their event ids, and the ids once more.
 constexpr const char* kNamedFailures = R"(row_id = any(cast(:ids as bigint[])) and remove_at is not null
   and event_id = (cast(:events as uuid[]))[width_bucket(cast(row_id as bigint), cast(:ids as bigint[]))])";
-constexpr std::size_t kLongestError = 1000;
+constexpr std::size_t kMaxError = 1000;
 
 // How long a delete may wait for a row that somebody else has locked. Once one was waited for, the others of its confirm are
 // not waited for as long: they are asked for again, fewer at a time, until the row is found.
 constexpr Millis kLockWait{2000}, kShortLockWait{50};
-constexpr auto kCareful = std::chrono::seconds(10);
+constexpr auto kSlowStart = std::chrono::seconds(10);
 
 std::string In(const sql::Tables& tables, const char* sql) {
   const std::string events = sql::Fill(kThese, {{"[id]", "id"}}), failures = sql::Fill(kThese, {{"[id]", "row_id"}});
@@ -108,8 +108,8 @@ void Confirmation::Confirm(ConfirmedRows rows, KeptRows& kept) {
     if (id && !uuid.empty()) sorted.push_back({*id, std::move(uuid), i});
   }
   std::sort(sorted.begin(), sorted.end(), [](const Row& a, const Row& b) { return a.id < b.id; });
-  const bool careful = std::chrono::steady_clock::now() < careful_until_;
-  client_.LimitLocks(careful ? kShortLockWait : kLockWait);
+  const bool slow_start = std::chrono::steady_clock::now() < slow_start_until_;
+  client_.LimitLocks(slow_start ? kShortLockWait : kLockWait);
   const std::vector<std::uint8_t> still_there = Delete("confirm", sorted);
   for (std::size_t i = 0; i < still_there.size(); ++i)
     if (still_there[i] != 0) kept.Add(sorted[i].place);
@@ -157,7 +157,7 @@ void Confirmation::RefuseLocked(const Client::LastFailure& failure, const std::v
   if (const auto last_line = failure.context.rfind('\n'); last_line != std::string::npos)
     throw Error(OUTBOX_TIMEOUT, "PostgreSQL: " + failure.message + ", in: " + failure.context.substr(last_line + 1),
                 kLockTimeout);
-  careful_until_ = std::chrono::steady_clock::now() + kCareful;
+  slow_start_until_ = std::chrono::steady_clock::now() + kSlowStart;
   const std::string holder = rows.size() == 1 ? RowHolder(client_, tables_, rows.front().id) : std::string();
   throw Error(OUTBOX_REFUSED, "PostgreSQL: the row is locked by " + (holder.empty() ? "another transaction" : holder),
               kLockTimeout);
@@ -190,9 +190,8 @@ std::uint64_t Confirmation::RemoveDelivered(RowIds rows, Millis again) {
   steps.postpone = [this, again](sql::RemovalSteps::Rows some, const std::string& why) {
     const Named these(some);
     client_.LimitLocks(kLockWait);
-    (void)client_.Run(
-        {In(tables_, kPostpone),
-         {std::to_string(again.count()), ToText(why, kLongestError), these.ids, these.events, these.ids}});
+    (void)client_.Run({In(tables_, kPostpone),
+                       {std::to_string(again.count()), ToText(why, kMaxError), these.ids, these.events, these.ids}});
   };
   steps.has_time = [this] { return !client_.PastHalf(); };
   return sql::RemoveDelivered(due, steps);

@@ -38,7 +38,7 @@ class Confirmation {
 
   Client& client_;
   const sql::Tables& tables_;
-  std::chrono::steady_clock::time_point careful_until_;  // locks are waited for but shortly
+  std::chrono::steady_clock::time_point slow_start_until_;  // locks are waited for but shortly
 };
 
 }  // namespace outbox::postgres

@@ -13,9 +13,9 @@
 namespace outbox::postgres {
 namespace {
 
-constexpr std::int64_t kMostRows = 20'000;     // looked at by one statement that brings others' rows as well
-constexpr std::int64_t kMostIds = 200'000;     // by one that brings ours alone
-constexpr std::uint64_t kMostBytes = 1 << 30;  // the sum of weights stays a plain integer on the server
+constexpr std::int64_t kMaxRows = 20'000;     // looked at by one statement that brings others' rows as well
+constexpr std::int64_t kMaxIds = 200'000;     // by one that brings ours alone
+constexpr std::uint64_t kMaxBytes = 1 << 30;  // the sum of weights stays a plain integer on the server
 
 template <class T>
 std::string Binary(T number) {
@@ -114,9 +114,9 @@ Reader::Page Reader::Ask(const Call& call, const ReserveRequest& request, Shard&
   const std::int64_t fits = std::int64_t{request.limit()} + 1;
   const Visibility& at = shard.position;
   const long long upto =
-      alone && shard.shared ? std::min<long long>(at.cursor() + shard.stretch.For(fits, kMostIds), at.settled()) : 0;
-  const std::int64_t asked = upto != 0 ? fits : shard.stretch.For(fits, kMostRows);
-  const auto all = static_cast<std::int32_t>(std::min<std::uint64_t>(request.max_bytes(), kMostBytes));
+      alone && shard.shared ? std::min<long long>(at.cursor() + shard.stretch.For(fits, kMaxIds), at.settled()) : 0;
+  const std::int64_t asked = upto != 0 ? fits : shard.stretch.For(fits, kMaxRows);
+  const auto all = static_cast<std::int32_t>(std::min<std::uint64_t>(request.max_bytes(), kMaxBytes));
   // A row's payload, key and headers may each have so much.
   const std::int32_t each = std::max(1, static_cast<std::int32_t>(all / asked / 3));
   if (!alone && shard.due.shares.NewPass()) shard.due = {.shares = shard.due.shares};
@@ -268,7 +268,7 @@ bool Reader::AddByIds(std::vector<long long> ids, std::uint64_t most_bytes, cons
   Array list(kInt8);
   for (const long long id : ids) list.Add(id);
   const std::string array = list.Take(),
-                    bytes = Binary(static_cast<std::int32_t>(std::min<std::uint64_t>(most_bytes, kMostBytes)));
+                    bytes = Binary(static_cast<std::int32_t>(std::min<std::uint64_t>(most_bytes, kMaxBytes)));
   const Result rows = client_.Execute("late", {{array, true}, {bytes, true}});
   for (int row = 0; row < rows.rows(); ++row)
     if (rows.Number(row, kKind) == kCut || !AddRow(rows, row, batch)) return false;
@@ -303,11 +303,10 @@ void Reader::TakeStep(const Call& call, const ReserveRequest& request, Shard& sh
   batch.Rescan(OUTBOX_RESCAN_GOES_ON);
   Array watched(kInt8);
   for (const std::uint64_t xid : position.Watched()) watched.Add(static_cast<long long>(xid));
-  const std::int64_t asked = rescan.stretch.For(std::int64_t{request.limit()} + 1, kMostRows);
+  const std::int64_t asked = rescan.stretch.For(std::int64_t{request.limit()} + 1, kMaxRows);
   const std::string low = Binary<std::int64_t>(rescan.floor), cursor = Binary<std::int64_t>(rescan.cursor),
                     limit = Binary(asked), xids = watched.Take(),
-                    weight =
-                        Binary(static_cast<std::int32_t>(std::min<std::uint64_t>(request.max_bytes(), kMostBytes))),
+                    weight = Binary(static_cast<std::int32_t>(std::min<std::uint64_t>(request.max_bytes(), kMaxBytes))),
                     number = Binary(static_cast<std::int32_t>(call.shard)),
                     last = Binary<std::int64_t>(position.cursor());
   Page page{client_.Execute(

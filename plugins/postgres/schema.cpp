@@ -8,7 +8,7 @@
 namespace outbox::postgres {
 namespace {
 
-constexpr std::uint32_t kMostShards = 256;
+constexpr std::uint32_t kMaxShards = 256;
 constexpr std::array<std::string_view, 5> kTypes{"", "text", "bytea", "json", "jsonb"};
 
 // Rows come and go, and the table is small against what passed through it: vacuum by number, not by share, so that index
@@ -30,8 +30,8 @@ constexpr sql::SchemaDialect kIfNeeded{"alter table [table] add column if not ex
 void CheckOptions(const SchemaOptions& options) {
   if (std::find(kTypes.begin(), kTypes.end(), options.payload) == kTypes.end())
     throw Error(OUTBOX_BAD_CONFIG, "the payload is text, bytea, json or jsonb; not '" + options.payload + "'");
-  if (options.shards > kMostShards)
-    throw Error(OUTBOX_BAD_CONFIG, "at most " + std::to_string(kMostShards) + " shards are possible");
+  if (options.shards > kMaxShards)
+    throw Error(OUTBOX_BAD_CONFIG, "at most " + std::to_string(kMaxShards) + " shards are possible");
 }
 
 constexpr const char* kMeta =

@@ -9,12 +9,12 @@ namespace outbox::sql {
 namespace {
 
 // PostgreSQL cuts names at 63 bytes; the longest derived one adds "_event_id_seq" and the like.
-constexpr std::size_t kLongestName = 48;
+constexpr std::size_t kMaxName = 48;
 
 bool IsName(const std::string& name) {
   const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
   const auto digit = [](char c) { return c >= '0' && c <= '9'; };
-  return !name.empty() && name.size() <= kLongestName && letter(name[0]) &&
+  return !name.empty() && name.size() <= kMaxName && letter(name[0]) &&
          std::all_of(name.begin(), name.end(), [&](char c) { return letter(c) || digit(c); });
 }
 
@@ -33,7 +33,7 @@ Tables::Tables(const std::string& table, char quote, bool ignore_case) : quote_(
   if (!IsName(event_name) || (dot != std::string::npos && !IsName(schema)))
     throw Error(OUTBOX_BAD_CONFIG,
                 "options: 'table' must be a name or schema.name of letters, digits and _, each at most " +
-                    std::to_string(kLongestName) + " long");
+                    std::to_string(kMaxName) + " long");
   const std::string suffix = "_event";
   const bool suffixed =
       event_name.size() > suffix.size() &&

@@ -14,7 +14,7 @@
 namespace outbox::sqlite {
 namespace {
 
-constexpr std::size_t kLongestError = 1000;
+constexpr std::size_t kMaxError = 1000;
 
 std::map<std::string, std::string, std::less<>> ReadConfig(const std::string& json, const Secrets& secrets) {
   auto options = sql::ReadOptions(json, {{"path", {}}, {"table", "outbox_event"}});
@@ -155,7 +155,7 @@ void Adapter::ConfirmFailed(Failures failures) {
 }
 
 void Adapter::Fail(const Failure& failure, long long row) {
-  const std::string reason = ToText(failure.reason, kLongestError), text = ToText(failure.text, kLongestError);
+  const std::string reason = ToText(failure.reason, kMaxError), text = ToText(failure.text, kMaxError);
   const std::string_view event = failure.event_id;
   if (failure.disposition == Disposition::kDead) {
     failing_->bury.Bind(row, std::string_view(reason), std::string_view(text), event).Execute();

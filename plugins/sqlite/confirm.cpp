@@ -16,11 +16,11 @@ namespace outbox::sqlite {
 namespace {
 
 // Of the write lock; writing to the disk comes on top.
-constexpr auto kLongestDelete = std::chrono::milliseconds(10);
+constexpr auto kMaxDelete = std::chrono::milliseconds(10);
 constexpr std::size_t kRowsPerStep = 16;
 // The lock is not queued for: those who wait try again now and then, and would never find it free.
 constexpr auto kTurnOfOthers = std::chrono::milliseconds(2);
-constexpr std::size_t kLongestError = 1000;
+constexpr std::size_t kMaxError = 1000;
 
 constexpr const char* kOne = "delete from {event} where id between ?1 and ?1 and [event id] = ?2";
 constexpr const char* kForget = R"(
@@ -123,7 +123,7 @@ std::size_t Confirmation::DeleteSome(std::span<Row> rows, bool forgets) {
   Transaction transaction(connection_);
   const auto begun = std::chrono::steady_clock::now();
   std::size_t done = 0;
-  while (done < rows.size() && std::chrono::steady_clock::now() - begun < kLongestDelete) {
+  while (done < rows.size() && std::chrono::steady_clock::now() - begun < kMaxDelete) {
     // Ids without a hole between them go in one step, at half the cost.
     std::size_t next = done + 1;
     while (next < rows.size() && next - done < kRowsPerStep && rows[next].id == rows[next - 1].id + 1) ++next;
@@ -185,7 +185,7 @@ std::uint64_t Confirmation::RemoveDelivered(RowIds rows, Millis again) {
     for (const sql::DeliveredRow& row : some)
       (void)connection_.Run(
           {In(tables_, kPostpone),
-           {std::to_string(again.count()), ToText(why, kLongestError), std::to_string(row.id), row.event_id}});
+           {std::to_string(again.count()), ToText(why, kMaxError), std::to_string(row.id), row.event_id}});
     transaction.Commit();
   };
   steps.has_time = [this] { return !connection_.PastHalf(); };

@@ -9,8 +9,8 @@
 namespace outbox::sqlite {
 namespace {
 
-constexpr unsigned kMostRescanned = 20'000;  // rows, in one step
-constexpr unsigned kLookAtClock = 256;       // rows
+constexpr unsigned kMaxRescanned = 20'000;  // rows, in one step
+constexpr unsigned kLookAtClock = 256;      // rows
 
 const char* const kColumns = "id, event_id, aggregate_id, event_type, topic, payload, headers, created_at";
 enum Column : int { kId, kEventId, kKey, kType, kTopic, kPayload, kHeaders, kCreated };
@@ -135,7 +135,7 @@ void Reader::Rescan(Position& position, BatchBuilder& batch) {
   bool met = true;
   unsigned seen = 0;
   for (after_.Bind(position.rescanned); after_.Step() && after_.Number(kId) <= position.id;) {
-    met = ++seen <= kMostRescanned && Add(after_, batch);
+    met = ++seen <= kMaxRescanned && Add(after_, batch);
     if (!met) break;
     position.rescanned = after_.Number(kId);
   }

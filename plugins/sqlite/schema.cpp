@@ -15,7 +15,7 @@
 namespace outbox::sqlite {
 namespace {
 
-constexpr std::uint32_t kMostShards = 256;
+constexpr std::uint32_t kMaxShards = 256;
 
 constexpr sql::SchemaDialect kDialect{"alter table [table] add column [column]",
                                       "create index [index] on [table] [columns]", "drop index [index]"};
@@ -169,8 +169,8 @@ void CheckOptions(const SchemaOptions& options) {
   if (!payload.empty() && payload != "blob" && payload != "text" && payload != "bytea")
     throw Error(OUTBOX_BAD_CONFIG,
                 "SQLite stores every payload as it comes; leave the payload type '" + payload + "' out");
-  if (options.shards > kMostShards)
-    throw Error(OUTBOX_BAD_CONFIG, "at most " + std::to_string(kMostShards) + " shards are possible");
+  if (options.shards > kMaxShards)
+    throw Error(OUTBOX_BAD_CONFIG, "at most " + std::to_string(kMaxShards) + " shards are possible");
 }
 
 // The same table with ids that never come again. Ids of another type, such as uuids, have no order and are not taken over.

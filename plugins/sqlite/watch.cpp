@@ -17,7 +17,7 @@ namespace {
 constexpr auto kCommitFollows = std::chrono::milliseconds(50);
 constexpr Millis kLookAgain{1};
 // A cancel is met by then.
-constexpr Millis kLongestSleep{100};
+constexpr Millis kMaxSleep{100};
 
 }  // namespace
 
@@ -67,7 +67,7 @@ bool Watch::Wait() {
     const Millis left = connection_.Left();
     if (connection_.cancelled()) throw Error(OUTBOX_CANCELLED, "cancelled");
     if (left <= Millis(0)) return false;
-    const auto sleep = std::min(left, Clock::now() < look_until ? kLookAgain : kLongestSleep);
+    const auto sleep = std::min(left, Clock::now() < look_until ? kLookAgain : kMaxSleep);
     pollfd polled{changes_, POLLIN, 0};
     if (poll(&polled, 1, static_cast<int>(sleep.count())) > 0 && TakeChanges())
       look_until = Clock::now() + kCommitFollows;

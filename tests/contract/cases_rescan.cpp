@@ -8,7 +8,7 @@ namespace outbox::contract {
 namespace {
 
 // Calls until one answers that nothing more is there to look at.
-constexpr int kMostSteps = 200;
+constexpr int kMaxSteps = 200;
 
 void FindsWhatIsNotOutstanding(const Subject& subject) {
   Rig rig(subject);
@@ -32,7 +32,7 @@ void GoesInStepsAndEnds(const Subject& subject) {
   std::vector<Row> found;
   std::uint32_t reached = OUTBOX_RESCAN_GOES_ON;
   for (int steps = 0; found.size() < 10; ++steps) {
-    Expect(steps < kMostSteps, "{} steps found {} of 10 events", steps, found.size());
+    Expect(steps < kMaxSteps, "{} steps found {} of 10 events", steps, found.size());
     const auto rows = relay.RescanStep(reached, 3);
     Expect(rows.size() <= 3, "a step returned {} events though 3 were asked for", rows.size());
     for (const Row& row : rows) found.push_back(row);
@@ -42,7 +42,7 @@ void GoesInStepsAndEnds(const Subject& subject) {
   }
   Expect(Numbers(found) == "1 2 3 4 5 6 7 8 9 10", "the rescan returned '{}', expected: 1 to 10", Numbers(found));
   for (int steps = 0; reached == OUTBOX_RESCAN_GOES_ON; ++steps) {
-    Expect(steps < kMostSteps, "the rescan does not end");
+    Expect(steps < kMaxSteps, "the rescan does not end");
     Expect(relay.RescanStep(reached).empty(), "the rescan returned an event twice");
   }
 }
@@ -56,7 +56,7 @@ void EndsWhileRowsKeepComing(const Subject& subject) {
   for (const Row& row : first) relay.Forget(row);
   std::uint32_t reached = OUTBOX_RESCAN_GOES_ON;
   for (int steps = 0; reached == OUTBOX_RESCAN_GOES_ON; ++steps) {
-    Expect(steps < kMostSteps, "the rescan does not end while events are added");
+    Expect(steps < kMaxSteps, "the rescan does not end while events are added");
     found += relay.RescanStep(reached, 1).size();
     rig.Emit(2, "other");
     emitted += 2;
@@ -132,7 +132,7 @@ void RetriesMayBeLeftOut(const Subject& subject) {
   std::vector<Row> found;
   const auto is_new = [](const Row& row) { return row.key == "third"; };
   for (int reads = 0; std::none_of(found.begin(), found.end(), is_new); ++reads) {
-    Expect(reads < kMostSteps, "{} reads that skip retries did not bring the new event", reads);
+    Expect(reads < kMaxSteps, "{} reads that skip retries did not bring the new event", reads);
     for (Row& row : relay.Reserve({.skip_retries = true})) found.push_back(std::move(row));
   }
   for (Row& row : relay.ReadAll()) found.push_back(std::move(row));

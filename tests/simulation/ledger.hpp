@@ -86,7 +86,7 @@ class Ledger {
                                scenario.stateless + scenario.fatal ==
                            0),
         flows_within_(kSlowestFlow + 15 * scenario.broker_answers_us),
-        most_ended_(kMostEnded + std::bit_width(scenario.window)),
+        most_ended_(kMaxEnded + std::bit_width(scenario.window)),
         of_key_(static_cast<std::size_t>(scenario.keys)) {}
 
   EventNumber Written(const Fate& fate);
@@ -117,7 +117,7 @@ class Ledger {
   // Something that may make duplicates, of one shard or of all.
   static constexpr std::uint32_t kAllShards = ~0u;
   // One at full speed, one for each doubling of the first steps, and three that had marked it.
-  static constexpr std::uint32_t kMostEnded = 4;
+  static constexpr std::uint32_t kMaxEnded = 4;
   void Fault(std::uint32_t shard, Time lasts = 0);
   // From the commit, or from when the relay has surely begun.
   static constexpr Time kSlowestFlow = 1'500 * kMillisecond, kRelaysWork = 3 * kSecond;

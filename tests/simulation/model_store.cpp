@@ -49,7 +49,7 @@ Snapshot ModelStore::Look(std::uint32_t shard, Position& position) const {
   if (!rows_.empty()) seen.last_id = fresh_ones ? rows_.rbegin()->first : position.cursor;
   EachThatMayGo(shard, [&](RowId id, const Stored& stored, const Retry* retry, bool behind) {
     const bool fresh = id > position.cursor;
-    if (fresh && fresh_ones && looked++ == kMostRows) {
+    if (fresh && fresh_ones && looked++ == kMaxRows) {
       seen.cut = true;
       seen.last_id = id - 1;
       return false;
@@ -77,7 +77,7 @@ Snapshot ModelStore::LookBelow(std::uint32_t shard, const Position& position, Re
   std::size_t looked = 0;
   EachThatMayGo(shard, [&](RowId id, const Stored& stored, const Retry* retry, bool behind) {
     if (id > position.cursor) return false;
-    if (id > rescan.cursor && looked++ == kMostRescanned) {
+    if (id > rescan.cursor && looked++ == kMaxRescanned) {
       seen.cut = true;
       seen.last_id = id - 1;
       return false;

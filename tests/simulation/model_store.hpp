@@ -68,7 +68,7 @@ class ModelStore {
 
   // ---- the verbs; reads and failures under the token of the shard ----
   // A statement looks at so many new rows, however few of them may go.
-  static constexpr std::size_t kMostRows = 40, kMostRescanned = 8;
+  static constexpr std::size_t kMaxRows = 40, kMaxRescanned = 8;
   [[nodiscard]] Snapshot Look(std::uint32_t shard, Position& position) const;
   [[nodiscard]] Snapshot LookBelow(std::uint32_t shard, const Position& position, Rescan& rescan) const;
   // Of what was seen, at most `limit` that are not in hand; moves the position.

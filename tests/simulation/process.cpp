@@ -10,7 +10,7 @@ using engine::Write;
 namespace {
 
 // Reads, besides those that it takes to step over what stands before a row.
-constexpr std::size_t kMostLeftOut = 4;
+constexpr std::size_t kMaxLeftOut = 4;
 
 engine::Settings MakeSettings(const Scenario& s, std::uint64_t seed) {
   engine::Settings settings;
@@ -72,10 +72,10 @@ ShardProcess::ShardProcess(Process& process, std::uint32_t shard, Position start
                  [this] { Turn([this] { engine_.ProducerFailed(); }); }, [this] { return process_.Awake(); }}),
       position_(start) {}
 
-void ShardProcess::Held(std::uint64_t token, Time until, bool careful) {
-  Turn([this, token, until, careful] {
-    shard_lease_.Held(token, until, careful);
-    first_step_ = first_step_ || careful;
+void ShardProcess::Held(std::uint64_t token, Time until, bool slow_start) {
+  Turn([this, token, until, slow_start] {
+    shard_lease_.Held(token, until, slow_start);
+    first_step_ = first_step_ || slow_start;
   });
 }
 
@@ -293,7 +293,7 @@ void ShardProcess::Reserve(std::uint32_t mode, std::uint32_t rows, bool skip_ret
 void ShardProcess::CheckFairness(const Snapshot& snapshot, const std::vector<Found>& rows) {
   const std::vector<EventNumber> readable = parts_.store.Readable(shard_, snapshot);
   const auto [all, unfailed] = parts_.store.RowsOf(shard_);
-  const std::size_t most = kMostLeftOut + all / ModelStore::kMostRows + 2 * unfailed / parts_.scenario.batch;
+  const std::size_t most = kMaxLeftOut + all / ModelStore::kMaxRows + 2 * unfailed / parts_.scenario.batch;
   std::map<EventNumber, LeftOut> left_out;
   for (const EventNumber e : readable) {
     const Fate& fate = parts_.ledger.Of(e);

@@ -102,7 +102,7 @@ class ShardProcess {
   using FirstStepOver = std::function<void(std::uint32_t shard)>;
   ShardProcess(Process& process, std::uint32_t shard, Position start, WoundUp wound_up, FirstStepOver first_step_over);
 
-  void Held(std::uint64_t token, Time until, bool careful);
+  void Held(std::uint64_t token, Time until, bool slow_start);
   void Lost();
   void HandOver(std::uint64_t token, Time until);
   void Stop(Time deadline);

@@ -165,8 +165,8 @@ void RelayProcess::FollowAll(std::vector<engine::LeaseAction> orders) {
   NextBeat(assignment_.NextBeat());
 }
 
-void RelayProcess::Apply(const engine::LeaseAction& order, bool careful) {
-  if (careful && parts_.scenario.mutant != Mutant::kFirstStepsTogether) {
+void RelayProcess::Apply(const engine::LeaseAction& order, bool slow_start) {
+  if (slow_start && parts_.scenario.mutant != Mutant::kFirstStepsTogether) {
     if (first_step_ && first_step_ != order.shard) return assignment_.NotBegun(order.shard);
     first_step_ = order.shard;
   }
@@ -211,7 +211,7 @@ void RelayProcess::Apply(const engine::LeaseAction& order, bool careful) {
                       std::make_unique<ShardProcess>(process_, order.shard, start, wound_up, first_step_over))
              .first;
   }
-  it->second->Held(order.token, order.until, careful);
+  it->second->Held(order.token, order.until, slow_start);
 }
 
 void RelayProcess::Stop(Time timeout) {

@@ -36,7 +36,7 @@ class RelayProcess {
   void Answered(const Lease& lease, Time asked);
   // The lease is asked about first: whether its last owner let it end.
   void FollowAll(std::vector<engine::LeaseAction> orders);
-  void Apply(const engine::LeaseAction& order, bool careful);
+  void Apply(const engine::LeaseAction& order, bool slow_start);
   void NextBeat(Time wait);
   void BeatNow();
   void ReturnWoundUp();
@@ -50,7 +50,7 @@ class RelayProcess {
   std::map<std::uint32_t, std::unique_ptr<ShardProcess>> shards_;
   std::vector<std::unique_ptr<ShardProcess>> gone_;  // whose producers may still have requests on the wire
   std::map<std::uint32_t, std::uint64_t> to_return_;
-  std::optional<std::uint32_t> first_step_;  // the shard that is in its first careful step
+  std::optional<std::uint32_t> first_step_;  // the shard that is in its first step of a slow start
   std::uint32_t beat_ = 0;                   // the wait for a heartbeat that counts
   bool beating_ = false;
   bool stopping_ = false, leaving_ = false;

@@ -147,7 +147,7 @@ struct EmitCases {
     auto relay = Database::MakeRelay();
     auto session = Database::Open();
     std::vector<std::string> payloads;
-    for (std::size_t i = 0; i < emit::kMostEvents; ++i) payloads.push_back(std::to_string(i));
+    for (std::size_t i = 0; i < emit::kMaxEvents; ++i) payloads.push_back(std::to_string(i));
     std::vector<emit::NewEvent> events;
     for (const std::string& payload : payloads) events.push_back(Placed("k", payload.c_str()));
     session.begin();
@@ -155,7 +155,7 @@ struct EmitCases {
     CHECK(emit::Emit(Database::Native(session), std::span<const emit::NewEvent>()).empty());
     session.commit();
     const auto taken = relay.Reserve(10'000);
-    REQUIRE(taken.size() == emit::kMostEvents);
+    REQUIRE(taken.size() == emit::kMaxEvents);
     bool in_order = true;
     for (std::size_t i = 0; i < taken.size(); ++i)
       in_order = in_order && taken[i].payload == payloads[i] && taken[i].event_id == ids[i];

@@ -58,7 +58,7 @@ struct InboxCases {
     CHECK(inbox::FirstTime(Database::Native(session), "g", std::span(mixed)) ==
           std::vector<bool>{true, false, true, false, true, false});
     CHECK(inbox::FirstTime(Database::Native(session), "g", std::span<const std::string_view>()).empty());
-    const Ids many(inbox::kMostEvents + 1, "m");
+    const Ids many(inbox::kMaxEvents + 1, "m");
     CHECK_THROWS_AS(inbox::FirstTime(Database::Native(session), "g", std::span(many)), inbox::InboxError);
     session.rollback();
   }

@@ -12,7 +12,7 @@ namespace {
 
 struct ListOptions {
   std::string config;
-  Selection selection;
+  EventFilter filter;
   bool blocked = false, undeletable = false, json = false;
 };
 
@@ -41,12 +41,12 @@ int List(const ListOptions& options) {
     }
     ++shown;
   };
-  if (Status status = WalkThrough(*outbox, options.selection, walk); !status.ok()) return Report(status);
+  if (Status status = WalkThrough(*outbox, options.filter, walk); !status.ok()) return Report(status);
   if (!options.json)
     std::cout << Events(shown, options.blocked ? "blocked" : options.undeletable ? "undeletable" : "dead") << '\n';
   std::cout << std::flush;
   if (!std::cout) return kOk;  // Output::Finish reports it
-  if (!options.blocked && !options.selection.HasFilter()) NameBlocked(*outbox);
+  if (!options.blocked && !options.filter.HasFilter()) NameBlocked(*outbox);
   return kOk;
 }
 
@@ -58,9 +58,9 @@ struct ShowOptions {
 int Show(const ShowOptions& options) {
   auto outbox = OpenOutbox(options.config);
   if (!outbox.ok()) return Report(outbox.status());
-  Selection selection;
-  selection.events = {options.event};
-  if (const int wrong = ResolveEventIds(*outbox, "dead show", selection.events); wrong != kOk) return wrong;
+  EventFilter filter;
+  filter.events = {options.event};
+  if (const int wrong = ResolveEventIds(*outbox, "dead show", filter.events); wrong != kOk) return wrong;
   bool shown = false;
   Walk walk;
   walk.contents = options.payload;
@@ -71,22 +71,22 @@ int Show(const ShowOptions& options) {
   };
   for (const std::uint32_t from : {OUTBOX_FROM_DEAD, OUTBOX_FROM_FAILED, OUTBOX_FROM_DELIVERED}) {
     walk.from = from;
-    if (Status status = WalkThrough(*outbox, selection, walk); !status.ok()) return Report(status);
+    if (Status status = WalkThrough(*outbox, filter, walk); !status.ok()) return Report(status);
   }
   std::cout << std::flush;
   if (shown) return kOk;
   return Report({OUTBOX_BAD_DATA,
                  fmt::format("no event {0} is dead, blocked, retrying or undeletable; `outbox-relay explain {0}` "
                              "says what is known of it",
-                             monitoring::Escape(selection.events.front()))});
+                             monitoring::Escape(filter.events.front()))});
 }
 
 // The named ones that `from` does not have, as far as a person reads.
-Result<std::string> Missing(const Outbox& outbox, const Selection& selection, std::uint32_t from) {
+Result<std::string> Missing(const Outbox& outbox, const EventFilter& filter, std::uint32_t from) {
   std::string missing;
-  for (const std::string& event : selection.events) {
+  for (const std::string& event : filter.events) {
     bool there = false;
-    Selection one;
+    EventFilter one;
     one.events = {event};
     Walk walk;
     walk.from = from;
@@ -97,15 +97,15 @@ Result<std::string> Missing(const Outbox& outbox, const Selection& selection, st
   return missing;
 }
 
-int Tell(const Bulk& bulk, const Deed& deed, std::uint64_t changed) {
+int Tell(const Bulk& bulk, const BulkAction& action, std::uint64_t changed) {
   if (bulk.dry_run) {
-    const bool guarded = bulk.selection.events.empty() && changed > 0;
-    std::cout << fmt::format("{} would be {}{}", Events(changed, deed.of), deed.done,
-                             guarded ? fmt::format("; --count {}{} does it", changed, deed.also_needed) : "")
+    const bool guarded = bulk.filter.events.empty() && changed > 0;
+    std::cout << fmt::format("{} would be {}{}", Events(changed, action.of), action.done,
+                             guarded ? fmt::format("; --count {}{} does it", changed, action.also_needed) : "")
               << std::endl;
     return kOk;
   }
-  std::cout << fmt::format("{} {}", Events(changed, deed.of), deed.done);
+  std::cout << fmt::format("{} {}", Events(changed, action.of), action.done);
   // Between the look and the change somebody else was quicker.
   if (bulk.count && changed < *bulk.count) std::cout << fmt::format(" of {}; the others are gone", *bulk.count);
   std::cout << std::endl;
@@ -116,13 +116,13 @@ int Requeue(Bulk bulk) {
   if (const int wrong = CheckBulk(bulk, "dead requeue", true); wrong != kOk) return wrong;
   auto outbox = OpenOutbox(bulk.config);
   if (!outbox.ok()) return Report(outbox.status());
-  if (const int wrong = ResolveEventIds(*outbox, "dead requeue", bulk.selection.events); wrong != kOk) return wrong;
-  const auto missing = Missing(*outbox, bulk.selection, OUTBOX_FROM_DEAD);
+  if (const int wrong = ResolveEventIds(*outbox, "dead requeue", bulk.filter.events); wrong != kOk) return wrong;
+  const auto missing = Missing(*outbox, bulk.filter, OUTBOX_FROM_DEAD);
   if (!missing.ok()) return Report(missing.status());
-  const Deed deed{OUTBOX_FROM_DEAD, storage::Change::kRequeue, "dead", "requeued"};
-  const auto changed = ChangeAll(*outbox, bulk, deed);
+  const BulkAction action{OUTBOX_FROM_DEAD, storage::Change::kRequeue, "dead", "requeued"};
+  const auto changed = ChangeAll(*outbox, bulk, action);
   if (!changed.ok()) return Report(changed.status());
-  const int code = Tell(bulk, deed, *changed);
+  const int code = Tell(bulk, action, *changed);
   if (missing->empty()) return code;
   return Report(
       {OUTBOX_BAD_DATA, "not dead: " + *missing + "; a blocked event is tried again by `outbox-relay unblock`"});
@@ -147,7 +147,7 @@ Result<std::string> Objection(const Outbox& outbox, const DiscardOptions& option
           "go out as if it had never been: --break-order says that this is meant",
           event, monitoring::Escape(*record.event.aggregate_id));
   };
-  if (Status status = WalkThrough(outbox, options.selection, walk); !status.ok()) return status;
+  if (Status status = WalkThrough(outbox, options.filter, walk); !status.ok()) return status;
   return objection;
 }
 
@@ -157,13 +157,14 @@ int DiscardNamed(const Outbox& outbox, const DiscardOptions& options) {
   if (!objection->empty()) return Report({OUTBOX_BAD_DATA, *objection + "; nothing was changed"});
   std::uint64_t changed = 0;
   std::string missing;
-  for (const std::string& event : options.selection.events) {
+  for (const std::string& event : options.filter.events) {
     Bulk one = static_cast<const Bulk&>(options);
-    one.selection.events = {event};
+    one.filter.events = {event};
     std::uint64_t here = 0;
-    for (const Deed& deed : {Deed{OUTBOX_FROM_DEAD, storage::Change::kDiscard, "", "discarded"},
-                             Deed{OUTBOX_FROM_FAILED, storage::Change::kDiscardBlocked, "", "discarded"}}) {
-      const auto done = ChangeAll(outbox, one, deed);
+    for (const BulkAction& action :
+         {BulkAction{OUTBOX_FROM_DEAD, storage::Change::kDiscard, "", "discarded"},
+          BulkAction{OUTBOX_FROM_FAILED, storage::Change::kDiscardBlocked, "", "discarded"}}) {
+      const auto done = ChangeAll(outbox, one, action);
       if (!done.ok()) return Report(done.status());
       here += *done;
     }
@@ -177,7 +178,7 @@ int DiscardNamed(const Outbox& outbox, const DiscardOptions& options) {
 
 int Discard(DiscardOptions options) {
   if (const int wrong = CheckBulk(options, "dead discard", true); wrong != kOk) return wrong;
-  if (options.blocked && options.selection.events.empty() && !options.dry_run && !options.break_order) {
+  if (options.blocked && options.filter.events.empty() && !options.dry_run && !options.break_order) {
     std::cerr << "outbox-relay dead discard: the later events of their keys wait for blocked events, and go out as if "
                  "these had never been; --break-order says that this is meant"
               << std::endl;
@@ -185,19 +186,20 @@ int Discard(DiscardOptions options) {
   }
   auto outbox = OpenOutbox(options.config);
   if (!outbox.ok()) return Report(outbox.status());
-  if (const int wrong = ResolveEventIds(*outbox, "dead discard", options.selection.events); wrong != kOk) return wrong;
-  if (!options.selection.events.empty()) return DiscardNamed(*outbox, options);
-  const Deed deed = options.blocked ? Deed{OUTBOX_FROM_FAILED, storage::Change::kDiscardBlocked, "blocked", "discarded",
-                                           options.break_order ? "" : " --break-order"}
-                                    : Deed{OUTBOX_FROM_DEAD, storage::Change::kDiscard, "dead", "discarded"};
-  const auto changed = ChangeAll(*outbox, options, deed);
-  return changed.ok() ? Tell(options, deed, *changed) : Report(changed.status());
+  if (const int wrong = ResolveEventIds(*outbox, "dead discard", options.filter.events); wrong != kOk) return wrong;
+  if (!options.filter.events.empty()) return DiscardNamed(*outbox, options);
+  const BulkAction action = options.blocked
+                                ? BulkAction{OUTBOX_FROM_FAILED, storage::Change::kDiscardBlocked, "blocked",
+                                             "discarded", options.break_order ? "" : " --break-order"}
+                                : BulkAction{OUTBOX_FROM_DEAD, storage::Change::kDiscard, "dead", "discarded"};
+  const auto changed = ChangeAll(*outbox, options, action);
+  return changed.ok() ? Tell(options, action, *changed) : Report(changed.status());
 }
 
 void DeclareList(Command& command, ListOptions& options) {
   command.Config(options.config);
-  AddFilters(command, options.selection);
-  command.Add("--limit", options.selection.limit, "At most so many, the oldest rows first")
+  AddFilters(command, options.filter);
+  command.Add("--limit", options.filter.limit, "At most so many, the oldest rows first")
       .Between(1, 1'000'000'000)
       .Value("N");
   const Option blocked =
@@ -237,7 +239,7 @@ constinit const CommandEntry kShowCommand{"show",
 
 void DeclareRequeue(Command& command, Bulk& options) {
   command.Config(options.config);
-  AddEvents(command, options.selection, "Their event ids; or filters");
+  AddEvents(command, options.filter, "Their event ids; or filters");
   AddBulkOptions(command, options);
   command.Add("--count", options.count, "How many they are, as --dry-run tells; else nothing is changed")
       .Between(0, 1'000'000'000)
@@ -257,7 +259,7 @@ constinit const CommandEntry kRequeueCommand{"requeue", "Send them after all, at
 
 void DeclareDiscard(Command& command, DiscardOptions& options) {
   command.Config(options.config);
-  AddEvents(command, options.selection, "Their event ids, dead or blocked; or filters");
+  AddEvents(command, options.filter, "Their event ids, dead or blocked; or filters");
   AddBulkOptions(command, options);
   command.Add("--count", options.count, "How many they are, as --dry-run tells; else nothing is changed")
       .Between(0, 1'000'000'000)

@@ -22,20 +22,20 @@ struct Options {
   bool json = false;
 };
 
-void Print(const Explanation& explanation) {
-  for (const std::string& line : explanation.lines) std::cout << line << '\n';
-  for (const std::string& fix : explanation.fixes) std::cout << "  -> " << fix << '\n';
+void Print(const Diagnosis& diagnosis) {
+  for (const std::string& line : diagnosis.lines) std::cout << line << '\n';
+  for (const std::string& fix : diagnosis.fixes) std::cout << "  -> " << fix << '\n';
 }
 
 int ExplainEvent(const Outbox& outbox, const Options& options) {
   std::vector<std::string> ids{options.event};
   if (const int wrong = ResolveEventIds(outbox, "explain", ids); wrong != kOk) return wrong;
-  const auto explanation = Explain(outbox, ids.front());
-  if (!explanation.ok()) return Report(explanation.status());
+  const auto diagnosis = Explain(outbox, ids.front());
+  if (!diagnosis.ok()) return Report(diagnosis.status());
   if (options.json)
-    std::cout << explanation->json.Dump() << '\n';
+    std::cout << diagnosis->json.Dump() << '\n';
   else
-    Print(*explanation);
+    Print(*diagnosis);
   std::cout << std::flush;
   return kOk;
 }
@@ -79,10 +79,10 @@ int ExplainKey(const Outbox& outbox, const Options& options) {
                           lines);
   }
   if (!first.empty()) {
-    const auto explanation = Explain(outbox, first);
-    if (!explanation.ok()) return Report(explanation.status());
-    json.Set("explanation", explanation->json);
-    if (!options.json) Print(*explanation);
+    const auto diagnosis = Explain(outbox, first);
+    if (!diagnosis.ok()) return Report(diagnosis.status());
+    json.Set("explanation", diagnosis->json);
+    if (!options.json) Print(*diagnosis);
   } else if (!options.json) {
     std::cout << fmt::format("no event of key \"{}\" is in the outbox: {}\n", key, kNoTrace);
   }

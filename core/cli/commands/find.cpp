@@ -41,7 +41,7 @@ std::optional<Place> ParsePlace(const std::string& text) {
 
 struct Options {
   std::string config, after, state;
-  Selection selection;
+  EventFilter filter;
   std::uint64_t limit = 100;
   bool contents = false, json = false;
 };
@@ -56,7 +56,7 @@ std::string FoundLine(const Record& record) {
 // The named ones of which nothing was shown, as far as a person reads.
 std::string Missing(const Options& options, const std::set<std::string>& seen) {
   std::string missing;
-  for (const std::string& event : options.selection.events)
+  for (const std::string& event : options.filter.events)
     if (!seen.contains(event)) missing += (missing.empty() ? "" : ", ") + monitoring::Escape(event);
   return missing;
 }
@@ -64,7 +64,7 @@ std::string Missing(const Options& options, const std::set<std::string>& seen) {
 int Find(Options options) {
   const auto outbox = OpenOutbox(options.config);
   if (!outbox.ok()) return Report(outbox.status());
-  if (const int wrong = ResolveEventIds(*outbox, "find", options.selection.events); wrong != kOk) return wrong;
+  if (const int wrong = ResolveEventIds(*outbox, "find", options.filter.events); wrong != kOk) return wrong;
   const std::optional<Place> after = options.after.empty() ? std::nullopt : ParsePlace(options.after);
   std::optional<std::int32_t> state;
   if (!options.state.empty()) state = States().at(options.state);
@@ -75,8 +75,8 @@ int Find(Options options) {
   Place last;
   for (const bool dead : {false, true}) {
     if ((after && after->dead && !dead) || (state && dead != (*state == OUTBOX_STATE_DEAD))) continue;
-    Selection selection = options.selection;
-    selection.limit = options.limit - shown + 1;  // one more tells that there is more
+    EventFilter filter = options.filter;
+    filter.limit = options.limit - shown + 1;  // one more tells that there is more
     Walk walk;
     const std::int32_t wanted = state.value_or(OUTBOX_STATE_ABSENT);
     const bool failed = wanted == OUTBOX_STATE_RETRYING || wanted == OUTBOX_STATE_BLOCKED;
@@ -102,16 +102,16 @@ int Find(Options options) {
         std::cout << FoundLine(record) << '\n';
       }
       ++shown;
-      if (!options.selection.events.empty()) seen.emplace(record.event.event_id);
+      if (!options.filter.events.empty()) seen.emplace(record.event.event_id);
       last = {dead, std::string(record.event.row_id)};
     };
-    if (Status status = WalkThrough(*outbox, selection, walk); !status.ok()) return Report(status);
+    if (Status status = WalkThrough(*outbox, filter, walk); !status.ok()) return Report(status);
     if (more) break;
   }
   std::cout << std::flush;
   if (!std::cout) return kOk;  // not everything was looked at, and Output::Finish reports it
   if (!options.json) std::cout << Events(shown) << std::endl;
-  const bool whole = !more && options.after.empty() && options.state.empty() && !options.selection.HasFilter();
+  const bool whole = !more && options.after.empty() && options.state.empty() && !options.filter.HasFilter();
   if (const std::string missing = Missing(options, seen); whole && !missing.empty())
     return Report(
         {OUTBOX_BAD_DATA, "not in the outbox and not dead: " + missing +
@@ -123,8 +123,8 @@ int Find(Options options) {
 
 void Declare(Command& command, Options& options) {
   command.Config(options.config);
-  AddEvents(command, options.selection, "Their event ids; or filters; or nothing, for all");
-  AddCommonFilters(command, options.selection, "Made");
+  AddEvents(command, options.filter, "Their event ids; or filters; or nothing, for all");
+  AddCommonFilters(command, options.filter, "Made");
   std::vector<std::string> words;
   for (const auto& [word, state] : States()) words.push_back(word);
   command.Add("--state", options.state, "waiting, retrying, blocked or dead").OneOf(words).Value("STATE");

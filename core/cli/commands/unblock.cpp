@@ -10,8 +10,8 @@
 namespace outbox::cli {
 namespace {
 
-constexpr Deed kRetry{OUTBOX_FROM_FAILED, storage::Change::kRetryNow, "failed", "made due"};
-constexpr Deed kRemove{OUTBOX_FROM_DELIVERED, storage::Change::kRemoveDelivered, "undeletable", "removed"};
+constexpr BulkAction kRetry{OUTBOX_FROM_FAILED, storage::Change::kRetryNow, "failed", "made due"};
+constexpr BulkAction kRemove{OUTBOX_FROM_DELIVERED, storage::Change::kRemoveDelivered, "undeletable", "removed"};
 
 // Of the undeletable events that are meant: how many there are.
 Result<std::uint64_t> CountUndeletable(const Outbox& outbox, Bulk bulk) {
@@ -32,7 +32,7 @@ int Unblock(Bulk bulk) {
   if (const int wrong = CheckBulk(bulk, "unblock", false); wrong != kOk) return wrong;
   auto outbox = OpenOutbox(bulk.config);
   if (!outbox.ok()) return Report(outbox.status());
-  if (const int wrong = ResolveEventIds(*outbox, "unblock", bulk.selection.events); wrong != kOk) return wrong;
+  if (const int wrong = ResolveEventIds(*outbox, "unblock", bulk.filter.events); wrong != kOk) return wrong;
   std::uint64_t changed = 0, undeletable = 0, removed = 0;
   std::string others;
   const auto change = [&](const Bulk& some) -> Status {
@@ -46,16 +46,16 @@ int Unblock(Bulk bulk) {
     changed += *due;
     undeletable += *delivered;
     removed += *gone;
-    if (*due + *delivered == 0 && !some.selection.events.empty())
-      others += (others.empty() ? "" : ", ") + monitoring::Escape(some.selection.events.front());
+    if (*due + *delivered == 0 && !some.filter.events.empty())
+      others += (others.empty() ? "" : ", ") + monitoring::Escape(some.filter.events.front());
     return {};
   };
-  if (bulk.selection.events.empty()) {
+  if (bulk.filter.events.empty()) {
     if (const Status status = change(bulk); !status.ok()) return Report(status);
   }
-  for (const std::string& event : bulk.selection.events) {
+  for (const std::string& event : bulk.filter.events) {
     Bulk one = bulk;
-    one.selection.events = {event};
+    one.filter.events = {event};
     if (const Status status = change(one); !status.ok()) return Report(status);
   }
   std::cout << fmt::format("{} {} tried again now", Events(changed),
@@ -81,7 +81,7 @@ int Unblock(Bulk bulk) {
 
 void Declare(Command& command, Bulk& options) {
   command.Config(options.config);
-  AddEvents(command, options.selection, "Their event ids; or filters");
+  AddEvents(command, options.filter, "Their event ids; or filters");
   AddBulkOptions(command, options);
   command.Footer(
       "Fix the cause first. The attempts are counted from one again: with max_attempts 10 such an event has nine "

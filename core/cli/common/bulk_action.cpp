@@ -35,16 +35,16 @@ std::string Events(std::uint64_t count, const std::string& of) {
 }
 
 void AddBulkOptions(Command& command, Bulk& bulk) {
-  AddFilters(command, bulk.selection);
+  AddFilters(command, bulk.filter);
   command.Flag("--all", bulk.all, "All of them");
-  command.Add("--limit", bulk.selection.limit, "At most so many, the oldest rows first")
+  command.Add("--limit", bulk.filter.limit, "At most so many, the oldest rows first")
       .Between(1, 1'000'000'000)
       .Value("N");
   command.Flag("--dry-run", bulk.dry_run, "Only tell how many, change nothing");
 }
 
 int CheckBulk(const Bulk& bulk, const char* command, bool guarded) {
-  const bool named = !bulk.selection.events.empty(), filtered = bulk.selection.HasFilter();
+  const bool named = !bulk.filter.events.empty(), filtered = bulk.filter.HasFilter();
   if (named && (filtered || bulk.all || bulk.count))
     return Refuse(command, "name events, or say which by filters or --all; both at once is not clear");
   if (filtered && bulk.all) return Refuse(command, "--all and a filter contradict each other; leave one out");
@@ -57,33 +57,33 @@ int CheckBulk(const Bulk& bulk, const char* command, bool guarded) {
   return kOk;
 }
 
-Result<std::uint64_t> ChangeAll(const Outbox& outbox, const Bulk& bulk, const Deed& deed) {
-  Selection selection = bulk.selection;
+Result<std::uint64_t> ChangeAll(const Outbox& outbox, const Bulk& bulk, const BulkAction& action) {
+  EventFilter filter = bulk.filter;
   if (bulk.dry_run || bulk.count) {
     std::uint64_t found = 0;
     Walk counting;
-    counting.from = deed.from;
-    counting.state = deed.State();
+    counting.from = action.from;
+    counting.state = action.State();
     counting.found = [&](const Record& record) {
       // Both walks leave out what fails from now on.
-      if (selection.until_us == 0) selection.until_us = record.now_us;
+      if (filter.until_us == 0) filter.until_us = record.now_us;
       ++found;
     };
-    if (Status status = WalkThrough(outbox, selection, counting); !status.ok()) return status;
+    if (Status status = WalkThrough(outbox, filter, counting); !status.ok()) return status;
     if (bulk.dry_run) return found;
     if (found != *bulk.count)
       return Status(OUTBOX_BAD_DATA, fmt::format("{} are found, not {}; nothing was changed. Look at them again, then "
                                                  "give --count {}",
-                                                 Events(found, deed.of), *bulk.count, found));
+                                                 Events(found, action.of), *bulk.count, found));
     if (found == 0) return found;
-    selection.limit = found;
+    filter.limit = found;
   }
 
   std::vector<Chosen> rows;
   std::uint64_t changed = 0;
   Walk changing;
-  changing.from = deed.from;
-  changing.state = deed.State();
+  changing.from = action.from;
+  changing.state = action.State();
   changing.found = [&](const Record& record) {
     rows.push_back({std::string(record.event.row_id), record.payload_size});
   };
@@ -93,11 +93,11 @@ Result<std::uint64_t> ChangeAll(const Outbox& outbox, const Bulk& bulk, const De
       left = left.subspan(some.size());
       std::vector<outbox_bytes> ids;
       for (const Chosen& one : some) ids.push_back(Raw(one.row_id));
-      const auto done = outbox.session->Apply(deed.change, ids, outbox.call());
+      const auto done = outbox.session->Apply(action.change, ids, outbox.call());
       if (!done.ok()) {
         const auto code = done.status().code();
         const bool unknown = code == OUTBOX_TIMEOUT || code == OUTBOX_UNAVAILABLE;
-        return {code, fmt::format("{}; {} {} before that{}", done.status().text(), Events(changed), deed.done,
+        return {code, fmt::format("{}; {} {} before that{}", done.status().text(), Events(changed), action.done,
                                   unknown ? ", and whether the next ones were is not known" : "")};
       }
       changed += *done;
@@ -105,7 +105,7 @@ Result<std::uint64_t> ChangeAll(const Outbox& outbox, const Bulk& bulk, const De
     rows.clear();
     return {};
   };
-  if (Status status = WalkThrough(outbox, selection, changing); !status.ok()) return status;
+  if (Status status = WalkThrough(outbox, filter, changing); !status.ok()) return status;
   return changed;
 }
 

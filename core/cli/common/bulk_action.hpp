@@ -11,7 +11,7 @@ namespace outbox::cli {
 
 struct Bulk {
   std::string config;
-  Selection selection;
+  EventFilter filter;
   bool all = false, dry_run = false;
   std::optional<std::uint64_t> count;  // what a dry run has told
 };
@@ -23,7 +23,7 @@ void AddBulkOptions(Command& command, Bulk& bulk);
 // (`guarded`). Changes nothing, and needs no connection.
 [[nodiscard]] int CheckBulk(const Bulk& bulk, const char* command, bool guarded);
 
-struct Deed {
+struct BulkAction {
   std::uint32_t from;
   storage::Change change;
   const char* of;                // "dead"
@@ -36,7 +36,7 @@ struct Deed {
   }
 };
 // How many were changed. With a count, nothing is where the filter finds another number.
-[[nodiscard]] Result<std::uint64_t> ChangeAll(const Outbox& outbox, const Bulk& bulk, const Deed& deed);
+[[nodiscard]] Result<std::uint64_t> ChangeAll(const Outbox& outbox, const Bulk& bulk, const BulkAction& action);
 
 // "1 event", "3 dead events".
 [[nodiscard]] std::string Events(std::uint64_t count, const std::string& of = {});

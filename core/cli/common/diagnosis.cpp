@@ -53,7 +53,7 @@ class Explainer {
  public:
   explicit Explainer(const Outbox& outbox) : outbox_(outbox) {}
 
-  Result<Explanation> Run(const std::string& event_id) {
+  Result<Diagnosis> Run(const std::string& event_id) {
     for (const std::uint32_t from : {OUTBOX_FROM_OUTBOX, OUTBOX_FROM_DEAD}) {
       const Query query{.from = from, .event_id = event_id, .max = 1};
       auto found = First(query);
@@ -76,7 +76,7 @@ class Explainer {
   }
 
  private:
-  Explanation Done() {
+  Diagnosis Done() {
     std::string text;
     for (const std::string& line : out_.lines) text += (text.empty() ? "" : "\n") + line;
     out_.json.Set("text", text);
@@ -260,13 +260,11 @@ class Explainer {
   }
 
   const Outbox& outbox_;
-  Explanation out_;
+  Diagnosis out_;
 };
 
 }  // namespace
 
-Result<Explanation> Explain(const Outbox& outbox, const std::string& event_id) {
-  return Explainer(outbox).Run(event_id);
-}
+Result<Diagnosis> Explain(const Outbox& outbox, const std::string& event_id) { return Explainer(outbox).Run(event_id); }
 
 }  // namespace outbox::cli

@@ -14,12 +14,12 @@ inline constexpr const char* kNoTrace =
     "delivered and removed, discarded, rolled back, not committed yet or never inserted; the outbox keeps no trace by "
     "which to tell these apart";
 
-struct Explanation {
-  util::Json json;                 // "why" is one of the words of explanation.cpp, never renamed
+struct Diagnosis {
+  util::Json json;                 // "why" is one of the words of diagnosis.cpp, never renamed
   std::vector<std::string> lines;  // for people
   std::vector<std::string> fixes;  // commands
 };
 
-[[nodiscard]] Result<Explanation> Explain(const Outbox& outbox, const std::string& event_id);
+[[nodiscard]] Result<Diagnosis> Explain(const Outbox& outbox, const std::string& event_id);
 
 }  // namespace outbox::cli

@@ -49,14 +49,14 @@ std::string WidenPattern(const std::string& pattern) {
 }
 
 // An age that is not known is neither old nor young.
-bool HasAge(const Selection& s, std::int64_t now_us, std::int64_t since_us) {
+bool HasAge(const EventFilter& s, std::int64_t now_us, std::int64_t since_us) {
   if (s.older_than.empty() && s.newer_than.empty()) return true;
   if (since_us == 0) return false;
   const std::int64_t age = now_us - since_us;
   return (s.older_than.empty() || age >= Micros(s.older_than)) && (s.newer_than.empty() || age <= Micros(s.newer_than));
 }
 
-bool Matches(const Selection& s, const Record& r, bool by_creation) {
+bool Matches(const EventFilter& s, const Record& r, bool by_creation) {
   const auto holds = [&](const Bytes& text) { return text && text->find(*s.reason) != std::string_view::npos; };
   return (!s.topic || fnmatch(s.topic->c_str(), std::string(r.event.topic).c_str(), 0) == 0) &&
          (!s.type || r.event.event_type == *s.type) && (!s.reason || holds(r.reason) || holds(r.error)) &&
@@ -66,29 +66,29 @@ bool Matches(const Selection& s, const Record& r, bool by_creation) {
 
 class Walker {
  public:
-  Walker(const Outbox& outbox, const Selection& selection, const Walk& walk)
-      : outbox_(outbox), selection_(selection), walk_(walk) {}
+  Walker(const Outbox& outbox, const EventFilter& filter, const Walk& walk)
+      : outbox_(outbox), filter_(filter), walk_(walk) {}
 
   Status Run() {
-    if (selection_.events.empty()) return Through(nullptr);
-    for (const std::string& event : selection_.events) {
+    if (filter_.events.empty()) return Through(nullptr);
+    for (const std::string& event : filter_.events) {
       if (Status status = Through(&event); !status.ok()) return status;
     }
     return {};
   }
 
  private:
-  [[nodiscard]] bool Enough() const { return selection_.limit != 0 && found_ >= selection_.limit; }
+  [[nodiscard]] bool Enough() const { return filter_.limit != 0 && found_ >= filter_.limit; }
 
   Status Through(const std::string* event) {
     const auto view = [](const auto& text) { return text ? Bytes(*text) : std::nullopt; };
     std::string after = walk_.after;
-    const std::string topic = selection_.topic ? WidenPattern(*selection_.topic) : "";
+    const std::string topic = filter_.topic ? WidenPattern(*filter_.topic) : "";
     for (;;) {
-      Query query{.from = walk_.from, .key = view(selection_.key)};
+      Query query{.from = walk_.from, .key = view(filter_.key)};
       if (!after.empty()) query.after = after;
       if (event != nullptr) query.event_id = *event;
-      if (selection_.topic) query.topic = topic;
+      if (filter_.topic) query.topic = topic;
       query.max = walk_.contents ? 1 : kPage;
       query.contents = walk_.contents;
       std::uint32_t seen = 0;
@@ -97,7 +97,7 @@ class Walker {
         ++seen;
         last = record.event.row_id;
         if (walk_.state && record.state != *walk_.state) return true;
-        if (!Matches(selection_, record, walk_.by_creation)) return true;
+        if (!Matches(filter_, record, walk_.by_creation)) return true;
         ++found_;
         walk_.found(record);
         return !Enough() && std::cout.good();
@@ -110,7 +110,7 @@ class Walker {
   }
 
   const Outbox& outbox_;
-  const Selection& selection_;
+  const EventFilter& filter_;
   const Walk& walk_;
   std::uint64_t found_ = 0;
 };
@@ -159,28 +159,28 @@ int ResolveEventIds(const Outbox& outbox, const char* command, std::vector<std::
   return kOk;
 }
 
-void AddEvents(Command& command, Selection& selection, const char* about) {
-  command.Add("EVENT", selection.events, about).Value("");
+void AddEvents(Command& command, EventFilter& filter, const char* about) {
+  command.Add("EVENT", filter.events, about).Value("");
 }
 
-void AddFilters(Command& command, Selection& selection) {
-  AddCommonFilters(command, selection, "Failed last");
-  command.Add("--reason", selection.reason, "With this in the reason or the error").Value("TEXT");
+void AddFilters(Command& command, EventFilter& filter) {
+  AddCommonFilters(command, filter, "Failed last");
+  command.Add("--reason", filter.reason, "With this in the reason or the error").Value("TEXT");
 }
 
-void AddCommonFilters(Command& command, Selection& selection, const std::string& verb) {
+void AddCommonFilters(Command& command, EventFilter& filter, const std::string& verb) {
   const auto age = [](const std::string& text) {
     return ParseAge(text) ? std::string() : "expected a whole number with ms, s, m, h or d, such as 90m or 7d";
   };
-  command.Add("--topic", selection.topic, "Of these topics; * and ? stand for any characters").Value("PATTERN");
-  command.Add("--type", selection.type, "Of this event type").Value("TYPE");
-  command.Add("--key", selection.key, "Of this key").Value("KEY");
-  command.Add("--older-than", selection.older_than, verb + " before so long, as 7d").Value("DURATION").Check(age);
-  command.Add("--newer-than", selection.newer_than, verb + " within so long, as 90m").Value("DURATION").Check(age);
+  command.Add("--topic", filter.topic, "Of these topics; * and ? stand for any characters").Value("PATTERN");
+  command.Add("--type", filter.type, "Of this event type").Value("TYPE");
+  command.Add("--key", filter.key, "Of this key").Value("KEY");
+  command.Add("--older-than", filter.older_than, verb + " before so long, as 7d").Value("DURATION").Check(age);
+  command.Add("--newer-than", filter.newer_than, verb + " within so long, as 90m").Value("DURATION").Check(age);
 }
 
-Status WalkThrough(const Outbox& outbox, const Selection& selection, const Walk& walk) {
-  return Walker(outbox, selection, walk).Run();
+Status WalkThrough(const Outbox& outbox, const EventFilter& filter, const Walk& walk) {
+  return Walker(outbox, filter, walk).Run();
 }
 
 }  // namespace outbox::cli

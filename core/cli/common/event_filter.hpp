@@ -12,7 +12,7 @@
 
 namespace outbox::cli {
 
-struct Selection {
+struct EventFilter {
   std::vector<std::string> events;  // ids
   std::optional<std::string> key, topic, type, reason;
   std::string older_than, newer_than;
@@ -25,7 +25,7 @@ struct Selection {
   }
 };
 
-void AddEvents(Command& command, Selection& selection, const char* about);
+void AddEvents(Command& command, EventFilter& filter, const char* about);
 
 // For the help text of each command that takes event ids.
 inline constexpr const char* kEventIdForms =
@@ -37,9 +37,9 @@ inline constexpr const char* kEventIdForms =
 // id of an event. The outbox is asked only about ids that are not in the canonical form.
 [[nodiscard]] int ResolveEventIds(const Outbox& outbox, const char* command, std::vector<std::string>& ids);
 
-void AddFilters(Command& command, Selection& selection);
+void AddFilters(Command& command, EventFilter& filter);
 // Those of any event; `verb` is what an age counts from.
-void AddCommonFilters(Command& command, Selection& selection, const std::string& verb);
+void AddCommonFilters(Command& command, EventFilter& filter, const std::string& verb);
 
 // Calls `found` for each one, a page at a time, oldest row first; `page_done` after each page, outside of the call
 // to the plugin, and stops where it answers an error. Memory is bounded by a page.
@@ -52,6 +52,6 @@ struct Walk {
   std::function<void(const Record&)> found;
   std::function<Status()> page_done = [] { return Status(); };
 };
-[[nodiscard]] Status WalkThrough(const Outbox& outbox, const Selection& selection, const Walk& walk);
+[[nodiscard]] Status WalkThrough(const Outbox& outbox, const EventFilter& filter, const Walk& walk);
 
 }  // namespace outbox::cli

@@ -18,7 +18,7 @@ class Shares {
   // Each read looks at the due ones behind those that the read before has looked at, so that what the relay holds is not
   // looked at again and again. A pass takes no longer than this: those that were passed over would else wait for all that
   // fall due meanwhile, without end where these fail again.
-  static constexpr std::chrono::seconds kLongestPass{1};
+  static constexpr std::chrono::seconds kMaxPass{1};
 
   // How many events of the batch may be retries while there are new rows.
   [[nodiscard]] std::size_t ForRetries(const ReserveRequest& request) {
@@ -31,7 +31,7 @@ class Shares {
   // Once for each read: begin again with the longest due?
   [[nodiscard]] bool NewPass(Clock::time_point now = Clock::now()) {
     if (now < pass_ends_) return false;
-    pass_ends_ = now + kLongestPass;
+    pass_ends_ = now + kMaxPass;
     return true;
   }
 

@@ -36,7 +36,7 @@ struct NewEvent {
 };
 
 // In one statement. More are refused: databases limit the values of a statement.
-inline constexpr std::size_t kMostEvents = 5000;
+inline constexpr std::size_t kMaxEvents = 5000;
 
 // What a broker takes unless told otherwise (message.max.bytes).
 inline constexpr std::size_t kDefaultRecordBytes = 1'048'588;
@@ -61,7 +61,7 @@ enum class EmitCode : std::uint8_t {
   kTooLarge,       // the record is larger than max_record_bytes
   kBadHeaders,     // a name that is empty, comes twice, is the relay's own, …
   kBadValue,       // key, type or event id cannot be what they are
-  kTooMany,        // more than kMostEvents
+  kTooMany,        // more than kMaxEvents
   kBadOptions,     // the table's name is none, or what strict_order needs is not there
   kNoTransaction,  // none is open on the connection, or it has failed already
   kDatabase,       // the database refused; its own code is in sqlstate or native_code

@@ -28,7 +28,7 @@ struct Options {
 };
 
 // In one batch. More are refused.
-inline constexpr std::size_t kMostEvents = 5000;
+inline constexpr std::size_t kMaxEvents = 5000;
 
 // How long ids are kept: longer than the time within which a copy may come. That is minutes in daily work, and as far back
 // as an offset of the group may be set, or records stay in the topic, where somebody does that.
@@ -57,8 +57,8 @@ inline void RequireTransaction(bool open) {
 }
 
 inline void RequireFew(std::size_t events) {
-  if (events > kMostEvents)
-    throw InboxError(std::to_string(events) + " events, a batch has at most " + std::to_string(kMostEvents));
+  if (events > kMaxEvents)
+    throw InboxError(std::to_string(events) + " events, a batch has at most " + std::to_string(kMaxEvents));
 }
 
 // An index's name: that of the table, without its schema, and what it is for.

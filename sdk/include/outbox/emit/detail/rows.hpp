@@ -33,9 +33,9 @@ inline Row MakeRow(const NewEvent& event, const Options& options, std::size_t in
 }
 
 inline std::vector<Row> MakeRows(std::span<const NewEvent> events, const Options& options) {
-  if (events.size() > kMostEvents)
+  if (events.size() > kMaxEvents)
     throw EmitError(EmitCode::kTooMany, std::to_string(events.size()) + " events, one statement takes " +
-                                            std::to_string(kMostEvents) + "; call again for the rest");
+                                            std::to_string(kMaxEvents) + "; call again for the rest");
   std::vector<Row> rows;
   rows.reserve(events.size());
   for (std::size_t i = 0; i < events.size(); ++i) rows.push_back(MakeRow(events[i], options, i));

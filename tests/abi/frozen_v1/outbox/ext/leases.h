@@ -47,6 +47,6 @@ typedef struct {
   /* [session] Gives back the named shards whose token still holds; stale ones are passed over.
    * deregister = 1: this relay stops, forget it. */
   outbox_code (*release_shards)(outbox_session*, outbox_bytes relay_id, const outbox_owned_shard*, size_t count,
-                               uint32_t deregister, const outbox_call*, outbox_error*);
+                                uint32_t deregister, const outbox_call*, outbox_error*);
 } outbox_leases_v1;
 #endif
