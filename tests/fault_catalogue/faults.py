@@ -1,7 +1,7 @@
 """The catalogue: every fault that somebody running the relay may meet, by number.
 
-A test says in its name which faults it is for: `test_restarted_b26` in Python, `[b26]` in a TEST_CASE. Where the name
-says something else already, of a case of the contract or a scenario of the simulation, it stands in `also`.
+A test says which faults it is for: `@faults(26)` above a test in Python, `[b26]` among the tags of a TEST_CASE. `also` names
+cases of the contract and scenarios of the simulation, which cannot say it themselves.
 `note` says why there is no test, or what the tests leave open.
 """
 

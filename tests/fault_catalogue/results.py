@@ -4,7 +4,7 @@ import collections
 import json
 import re
 
-INTEGRATION = re.compile(r"^(passed|failed|skipped) +\w+\.\w+\.(test_\w+)", re.MULTILINE)
+INTEGRATION = re.compile(r"^(passed|failed|skipped) +(\w+)\.\w+\.(test_\w+)", re.MULTILINE)
 CONTRACT = re.compile(r"^(ok|FAILED|CRASHED|skipped|warning) +([a-z]+/[a-z0-9-]+)$", re.MULTILINE)
 CONTRACT_WORDS = {"ok": "passed", "FAILED": "failed", "CRASHED": "failed", "skipped": "skipped", "warning": "passed"}
 MESON_WORDS = {"OK": "passed", "EXPECTEDFAIL": "passed", "SKIP": "skipped"}
@@ -19,14 +19,14 @@ class Results:
         sources = _tests_by_source(build)
         for test in _runs(build / "meson-logs" / "testlog.json"):
             self._take(test["name"].rpartition(" / ")[2], test, sources)
-        for outcome, name in INTEGRATION.findall(_read(integration)):
-            self._counts["integration", name][outcome] += 1
+        for outcome, module, name in INTEGRATION.findall(_read(integration)):
+            self._counts["integration", f"{module}.{name}"][outcome] += 1
 
     def of(self, test):
         """In words; a test that ran for several databases has several outcomes."""
-        counts = self._counts["catch2", test.file.name] if test.kind == "catch2" else self._counts[test.kind, test.name]
-        if test.kind == "simulation":
-            counts = self._counts["simulation", "every scenario"]
+        key = {"catch2": test.file.name, "simulation": "every scenario",
+               "integration": f"{test.file.stem}.{test.name}"}.get(test.kind, test.name)
+        counts = self._counts[test.kind, key]
         told = [f"{outcome} {counts[outcome]}×" if sum(counts.values()) > 1 else outcome
                 for outcome in ORDER if counts[outcome]]
         return ", ".join(told) or "not run"

@@ -7,7 +7,7 @@ import re
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TESTS = ROOT / "tests"
 
-PYTHON = re.compile(r"^    def (test_\w+?((?:_b\d+)+))\(self", re.MULTILINE)
+PYTHON = re.compile(r"^    @faults\(([\d, ]+)\)\n(?:    @.*\n)*    def (test_\w+)\(self", re.MULTILINE)
 CATCH2 = re.compile(r'TEST_CASE(?:_METHOD)?\(\s*(?:\w+,\s*)?"([^"]+)",\s*"([^"]+)"\)')
 CONTRACT = re.compile(r'\{"([a-z]+)", "([a-z0-9-]+)",')
 SCENARIO = re.compile(r'\.name = "([a-z-]+)"')
@@ -31,8 +31,8 @@ def find(faults):
     """{number of a fault: its tests}"""
     found = {fault.number: [] for fault in faults}
     for file in sorted((TESTS / "integration").glob("test_*.py")):
-        for name, rows in PYTHON.findall(file.read_text(encoding="utf-8")):
-            _add(found, re.findall(r"_b(\d+)", rows), Test("integration", file, name))
+        for numbers, name in PYTHON.findall(file.read_text(encoding="utf-8")):
+            _add(found, numbers.split(","), Test("integration", file, name))
     for file in sorted(TESTS.glob("*/*_test.cpp")):
         for name, tags in CATCH2.findall(file.read_text(encoding="utf-8")):
             _add(found, re.findall(r"\[b(\d+)\]", tags), Test("catch2", file, name))

@@ -12,6 +12,7 @@ import time
 import unittest
 import uuid
 
+from catalogue import faults
 from servers import (PostgresServer, Relay, TemporaryFolder, Unavailable, find_binary, free_port, outbox_relay,
                      shared_kafka, unavailable, wait_until)
 from servers.relay import ROOT, environment
@@ -69,30 +70,36 @@ class ConfigTest(CommandTest):
         ended = outbox_relay("check", env={"OUTBOX_RELAY_CONFIG": str(self.write(GOOD))})
         self.assertEqual(ended.returncode, 0, ended.stdout + ended.stderr)
 
-    def test_not_json_b14(self):
+    @faults(14)
+    def test_not_json(self):
         file = self.write('{\n  "storage": {\n    "plugin": "memory",\n  }\n}\n')
         self.assertEqual(self.refused(file),
                          f"{file}:4:3: syntax error while parsing object key - unexpected '}}'; expected string "
                          "literal (the comma before it is one too many)")
 
-    def test_unknown_key_b14(self):
+    @faults(14)
+    def test_unknown_key(self):
         file = self.write({**GOOD, "relay": {"batch_sise": 5}})
         self.assertEqual(self.refused(file), f'{file}:9: /relay/batch_sise: unknown key; did you mean "batch_size"?')
 
-    def test_duplicate_key_b14(self):
+    @faults(14)
+    def test_duplicate_key(self):
         file = self.write('{ "storage": { "plugin": "memory" },\n "log": {}, "publisher": { "type": "stdout" },\n "log": {} }')
         self.assertRegex(self.refused(file), r':2: /log: the key "log" is there twice, also on line 3')
 
-    def test_wrong_type_b14(self):
+    @faults(14)
+    def test_wrong_type(self):
         file = self.write({**GOOD, "relay": {"batch_size": "many"}})
         self.assertEqual(self.refused(file), f'{file}:9: /relay/batch_size: "many" is not valid; expected a whole '
                                              "number from 1 to 100000")
 
-    def test_impossible_relation_b14(self):
+    @faults(14)
+    def test_impossible_relation(self):
         file = self.write({**GOOD, "relay": {"batch_size": 900, "max_in_flight_events": 1000}})
         self.assertRegex(self.refused(file), r"/relay/batch_size: 900 is more than half of max_in_flight_events")
 
-    def test_missing_secret_b14(self):
+    @faults(14)
+    def test_missing_secret(self):
         file = self.write({**GOOD, "storage": {"plugin": "memory", "options": {"password": "${env:NOT_SET_ANYWHERE}"}}})
         for command in NEED_CONFIG:
             with self.subTest(command):
@@ -109,7 +116,8 @@ class ConfigTest(CommandTest):
         self.assertEqual([re.search(r"/relay/\w+", line).group() for line in lines],
                          ["/relay/batch_size", "/relay/nothing", "/relay/ordering"])
 
-    def test_refused_kafka_property_b69(self):
+    @faults(69)
+    def test_refused_kafka_property(self):
         file = self.write({**GOOD, "publisher": {"kafka": {"bootstrap.servers": "127.0.0.1:9",
                                                            "plugin.library.paths": "/tmp/evil.so"}}})
         self.assertRegex(self.refused(file, "run"), "/publisher/kafka/plugin.library.paths: refused: it loads a library")
@@ -256,7 +264,8 @@ class DownTest(CommandTest):
                 self.assertIn("Connection refused", ended.stdout + ended.stderr)
                 self.assertNotIn("canary-9", ended.stdout + ended.stderr)
 
-    def test_run_waits_for_the_database_b13(self):
+    @faults(13)
+    def test_run_waits_for_the_database(self):
         try:
             server = PostgresServer()
         except Unavailable as error:
@@ -303,12 +312,14 @@ class RunTest(CommandTest):
     def said(self, text):
         return text in (self.folder / "log").read_text(encoding="utf-8")
 
-    def test_stops_in_time_although_nothing_moves_b6(self):
+    @faults(6)
+    def test_stops_in_time_although_nothing_moves(self):
         relay = self.run_against_a_full_pipe("1s")
         relay.send_signal(signal.SIGTERM)
         self.assertEqual(relay.wait(3), 0)
 
-    def test_second_signal_stops_at_once_b6_b118(self):
+    @faults(6, 118)
+    def test_second_signal_stops_at_once(self):
         relay = self.run_against_a_full_pipe("1m")
         relay.send_signal(signal.SIGTERM)
         wait_until(lambda: self.said("SIGTERM: stopping"), 10, "the first signal is heard")

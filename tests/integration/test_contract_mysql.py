@@ -3,6 +3,7 @@
 import unittest
 import uuid
 
+from catalogue import faults
 from contract import Contract
 from servers import own_mariadb, own_mysql, shared_mariadb, shared_mysql
 
@@ -27,11 +28,13 @@ class MysqlLike(Contract):
     def make_database(self):
         return self.shared().create_database(f"contract-{uuid.uuid4()}")
 
-    def test_every_case_b46(self):
+    @faults(46)
+    def test_every_case(self):
         report = self.hold()
         self.assertRegex(report, r"(?m)^ok +values/bytes-are-bytes$")
 
-    def test_every_case_whatever_the_server_is_set_to_b43_b53(self):
+    @faults(43, 53)
+    def test_every_case_whatever_the_server_is_set_to(self):
         with self.own(settings=ODD) as server:
             options = server.create_database("odd")
             # init-connect is not for those who may do everything

@@ -11,6 +11,7 @@ import signal
 import time
 import unittest
 
+from catalogue import faults
 from fault_drivers import MariadbDatabase, MysqlDatabase, PostgresDatabase, SqliteDatabase
 from fault_scene import BACK, BAD, STORAGE_TIMEOUT, Scene
 from servers import TemporaryFolder, wait_until
@@ -30,21 +31,24 @@ class DatabaseFaults:
 
     # The server goes away.
 
-    def test_restarted_b26(self):
+    @faults(26)
+    def test_restarted(self):
         scene = self.scene(own=True).start()
         scene.database.halt()
         scene.wait_for_bad()
         scene.database.start()
         scene.finish(outages=1)
 
-    def test_killed_b26_b27(self):
+    @faults(26, 27)
+    def test_killed(self):
         scene = self.scene(own=True).start()
         scene.database.kill()
         scene.wait_for_bad()
         scene.database.start()
         scene.finish(outages=1)
 
-    def test_restarted_five_times_in_a_row_b23(self):
+    @faults(23)
+    def test_restarted_five_times_in_a_row(self):
         scene = self.scene(own=True).start()
         begun = time.monotonic()
         for turn in range(1, 6):
@@ -54,7 +58,8 @@ class DatabaseFaults:
         scene.wait_for_arrivals()
         scene.finish(outages=0, at_most=5)
 
-    def test_down_at_start_b13_b22(self):
+    @faults(13, 22)
+    def test_down_at_start(self):
         scene = self.scene(own=True)
         scene.application.commit(20)
         scene.database.halt()
@@ -64,14 +69,16 @@ class DatabaseFaults:
         scene.application.start()
         scene.finish(outages=1)
 
-    def test_sessions_killed_b26_b49(self):
+    @faults(26, 49)
+    def test_sessions_killed(self):
         scene = self.scene().start()
         for _ in range(20):
             scene.database.kill_sessions()
             scene.application.flow(3)
         scene.finish(outages=0, at_most=20)
 
-    def test_idle_sessions_closed_b49(self):
+    @faults(49)
+    def test_idle_sessions_closed(self):
         """By the server, as it is told to do with sessions that are idle too long. Nobody need hear of that."""
         scene = self.scene(prepare=lambda database: database.idle_timeout(1)).start()
         for _ in range(2):
@@ -84,7 +91,8 @@ class DatabaseFaults:
 
     # It is there and does not do what it should.
 
-    def test_read_only_b29_b51(self):
+    @faults(29, 51)
+    def test_read_only(self):
         """What is sent could not be confirmed, so nothing is."""
         scene = self.scene(own=True).start()
         scene.application.pause()
@@ -98,7 +106,8 @@ class DatabaseFaults:
         scene.database.read_only(False)
         scene.finish(outages=1)
 
-    def test_read_only_at_start_b13_b29_b51(self):
+    @faults(13, 29, 51)
+    def test_read_only_at_start(self):
         scene = self.scene(own=True)
         scene.application.commit(20)
         scene.database.read_only(True)
@@ -108,7 +117,8 @@ class DatabaseFaults:
         scene.application.start()
         scene.finish(outages=1)
 
-    def test_half_open_b17_b24(self):
+    @faults(17, 24)
+    def test_half_open(self):
         """The peer is silent and nobody tells: no FIN, no reset, and what is sent is acknowledged."""
         database = self.Database(False)
         self.addCleanup(database.close)
@@ -122,7 +132,8 @@ class DatabaseFaults:
             proxy.heal()
             scene.finish(outages=1, at_most=2)  # another session may end its call into the silence after one is back
 
-    def test_half_open_while_connecting_b17(self):
+    @faults(17)
+    def test_half_open_while_connecting(self):
         """Silent from the n-th answer on: within the handshake, or amid what is asked first."""
         database = self.Database(False)
         self.addCleanup(database.close)
@@ -137,7 +148,8 @@ class DatabaseFaults:
                     wait_until(lambda: len(scene.told(BACK)) == len(scene.told(BAD)), 30, "the relay goes on")
             scene.finish(outages=5, at_most=7)  # sessions that were amid something notice when their own time is up
 
-    def test_disk_full_b57(self):
+    @faults(57)
+    def test_disk_full(self):
         scene = self.scene(prepare=lambda database: database.small_disk(4)).start()
         scene.database.fill_disk()
         scene.wait_for_bad("disk is full")
@@ -157,7 +169,8 @@ class DatabaseFaults:
         with contextlib.suppress(scene.database.error):
             link.close()
 
-    def test_rows_locked_b31_b44(self):
+    @faults(31, 44)
+    def test_rows_locked(self):
         """Rows that are sent already: nothing waits for whoever has them, and it is said who keeps which."""
         scene = self.scene().start()
         scene.application.pause()
@@ -174,7 +187,8 @@ class DatabaseFaults:
         self.let_go(scene, link)
         scene.finish(outages=0, failures=5)
 
-    def test_table_locked_b31_b54(self):
+    @faults(31, 54)
+    def test_table_locked(self):
         scene = self.scene().start()
         link = self.hold(scene, scene.database.LOCK_TABLE)
         scene.application.order(link, "holder")
@@ -183,7 +197,8 @@ class DatabaseFaults:
         self.let_go(scene, link)
         scene.finish(outages=1)
 
-    def test_shards_locked_b31(self):
+    @faults(31)
+    def test_shards_locked(self):
         """What the record of a failure has to wait for. It is counted once, however often it is tried."""
         scene = self.scene().start()
         link = self.hold(scene, scene.database.LOCK_SHARDS)
@@ -197,7 +212,8 @@ class DatabaseFaults:
         scene.database.run("delete from outbox_event where topic = 'no such topic!'; delete from outbox_retry")
         scene.finish(outages=1, failures=1)
 
-    def test_deadlock_b30_b45(self):
+    @faults(30, 45)
+    def test_deadlock(self):
         """The relay's delete and somebody's transaction take two rows in opposite order."""
         scene = self.scene().start()
         scene.relay.send(signal.SIGSTOP)
@@ -223,18 +239,22 @@ class DatabaseFaults:
         wait_until(lambda: scene.told(BACK), 30, "the relay goes on")
         scene.finish(outages=1)
 
-    def test_column_renamed_b39(self):
+    @faults(39)
+    def test_column_renamed(self):
         self.schema("alter table outbox_event rename column created_at to made",
                     "alter table outbox_event rename column made to created_at", "created_at")
 
-    def test_column_dropped_b39(self):
+    @faults(39)
+    def test_column_dropped(self):
         self.schema("alter table outbox_event drop column headers",
                     f"alter table outbox_event add column headers {self.Database.HEADERS}", "headers")
 
-    def test_table_renamed_b39(self):
+    @faults(39)
+    def test_table_renamed(self):
         self.schema("alter table outbox_event rename to gone", "alter table gone rename to outbox_event", "outbox_event")
 
-    def test_table_emptied_b94(self):
+    @faults(94)
+    def test_table_emptied(self):
         """While the relay runs, and again with ids that restart, for which it must not run: docs/guide/guarantees.md."""
         scene = self.scene().start()
         scene.application.pause()
@@ -277,7 +297,8 @@ class DatabaseFaults:
         database.set_password("right")
         scene.finish(outages=1)
 
-    def test_password_that_is_replaced_b110(self):
+    @faults(110)
+    def test_password_that_is_replaced(self):
         """In the file that the configuration names. Where that cannot be read or is refused, the old one stays in use."""
         scene = self.scene(own=True)
         database = scene.database
@@ -331,17 +352,17 @@ class DatabaseFaults:
 
 class PostgresFaults(DatabaseFaults, unittest.TestCase):
     Database = PostgresDatabase
-    test_disk_full_b57 = None  # no room for its log is the end of a server: test_killed_b26_b27
+    test_disk_full = None  # no room for its log is the end of a server: test_killed
 
 
 class MariadbFaults(DatabaseFaults, unittest.TestCase):
     Database = MariadbDatabase
-    test_disk_full_b57 = None  # no room for its log is the end of a server: test_killed_b26_b27
+    test_disk_full = None  # no room for its log is the end of a server: test_killed
 
 
 class MysqlFaults(DatabaseFaults, unittest.TestCase):
     Database = MysqlDatabase
-    test_disk_full_b57 = None  # no room for its log is the end of a server: test_killed_b26_b27
+    test_disk_full = None  # no room for its log is the end of a server: test_killed
 
 
 class SqliteFaults(DatabaseFaults, unittest.TestCase):
@@ -350,17 +371,18 @@ class SqliteFaults(DatabaseFaults, unittest.TestCase):
     Database = SqliteDatabase
 
     # No server, no sessions, no network.
-    test_restarted_b26 = test_killed_b26_b27 = test_restarted_five_times_in_a_row_b23 = test_down_at_start_b13_b22 = None
-    test_sessions_killed_b26_b49 = test_idle_sessions_closed_b49 = None
-    test_half_open_b17_b24 = test_half_open_while_connecting_b17 = None
-    test_password_that_is_replaced_b110 = test_wrong_password = test_certificate_of_another_host = None
+    test_restarted = test_killed = test_restarted_five_times_in_a_row = test_down_at_start = None
+    test_sessions_killed = test_idle_sessions_closed = None
+    test_half_open = test_half_open_while_connecting = None
+    test_password_that_is_replaced = test_wrong_password = test_certificate_of_another_host = None
     test_tls_demanded_by_the_relay_alone = test_tls_demanded_by_the_server_alone = None
     # Rights are looked at when the file is opened, and it stays open.
-    test_read_only_b29_b51 = test_read_only_at_start_b13_b29_b51 = None
-    test_rows_locked_b31_b44 = test_shards_locked_b31 = None  # the file has one lock: test_table_locked_b31_b54
-    test_deadlock_b30_b45 = None  # one writer
+    test_read_only = test_read_only_at_start = None
+    test_rows_locked = test_shards_locked = None  # the file has one lock: test_table_locked
+    test_deadlock = None  # one writer
 
-    def test_missing_at_start_b58(self):
+    @faults(58)
+    def test_missing_at_start(self):
         scene = self.scene()
         scene.application.commit(20)
         scene.database.hide()
@@ -369,7 +391,8 @@ class SqliteFaults(DatabaseFaults, unittest.TestCase):
         scene.start()
         scene.finish(outages=0)
 
-    def test_file_replaced_b59(self):
+    @faults(59)
+    def test_file_replaced(self):
         """By a copy of itself. What is committed to it from then on counts."""
         scene = self.scene().start()
         scene.application.pause()
@@ -379,7 +402,8 @@ class SqliteFaults(DatabaseFaults, unittest.TestCase):
         scene.application.resume()
         scene.finish(outages=0, at_most=1)
 
-    def test_long_reader_b56(self):
+    @faults(56)
+    def test_long_reader(self):
         """While it reads, the write-ahead log grows, and the relay goes on; by the relay it does not grow."""
         scene = self.scene().start()
         log = scene.database.path.with_name(scene.database.path.name + "-wal")
@@ -400,7 +424,8 @@ class SqliteFaults(DatabaseFaults, unittest.TestCase):
         self.assertLess(max(grow(), grow()), largest + 4_000_000)
         scene.finish(outages=0)
 
-    def test_vacuum_and_other_schemas_b55_b61(self):
+    @faults(55, 61)
+    def test_vacuum_and_other_schemas(self):
         scene = self.scene().start()
         for turn in range(20):
             scene.database.run(f"create table other_{turn} (x); alter table orders add column c{turn}; vacuum;"

@@ -6,6 +6,7 @@ import sqlite3
 import unittest
 import uuid
 
+from catalogue import faults
 from delivery import assert_delivered, assert_in_order, assert_nothing_twice
 from events import make_events
 from servers import (Relay, TemporaryFolder, read_topic, relay_config, shared_kafka, shared_mariadb, shared_mysql,
@@ -51,7 +52,8 @@ class EndToEnd:
     def sent(self):
         return sum(sum(self.kafka.end_offsets(topic).values()) for topic in self.topics)
 
-    def test_everything_arrives_in_order_b1_b38_b82(self):
+    @faults(1, 38, 82)
+    def test_everything_arrives_in_order(self):
         plan = self.plan(make_events(SEED, EVENTS, self.topics, longest_key=self.longest_key))
         writers = Writers(plan, self.open_writer, self.writers).start()
 

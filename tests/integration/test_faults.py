@@ -7,6 +7,7 @@ import time
 import unittest
 import uuid
 
+from catalogue import faults
 from servers import (Relay, TemporaryFolder, own_kafka, own_mariadb, own_postgres, read_topic, relay_config, shared_kafka,
                      shared_postgres, wait_until)
 
@@ -65,7 +66,8 @@ class FaultTest(unittest.TestCase):
 
 
 class BrokerTest(FaultTest):
-    def test_broker_down_at_start_and_later_b13_b25_b63(self):
+    @faults(13, 25, 63)
+    def test_broker_down_at_start_and_later(self):
         broker = own_kafka()
         self.addCleanup(broker.stop)
         relay = self.sqlite(broker.bootstrap)
@@ -90,7 +92,8 @@ class BrokerTest(FaultTest):
         with sqlite3.connect(self.path) as link:
             self.assertEqual(link.execute("select count(*) from outbox_retry").fetchone()[0], 0, "no attempt is spent")
 
-    def test_stop_in_time_with_every_peer_dead_b6(self):
+    @faults(6)
+    def test_stop_in_time_with_every_peer_dead(self):
         broker = own_kafka()
         self.addCleanup(broker.stop)
         broker.start()
@@ -114,7 +117,8 @@ class BrokerTest(FaultTest):
 
 
 class StandbyTest(FaultTest):
-    def test_a_standby_takes_over_when_the_lease_of_a_killed_relay_ends_b1(self):
+    @faults(1)
+    def test_a_standby_takes_over_when_the_lease_of_a_killed_relay_ends(self):
         kafka = shared_kafka()
         topic = f"standby-{uuid.uuid4()}"
         kafka.create_topic(topic)
@@ -161,7 +165,8 @@ class EventTest(FaultTest):
 
     BLOCK = {"max_attempts": 2, "retry_backoff": "100ms"}
 
-    def test_sqlite_blocks_the_key_b71_b72_b83_b84_b85(self):
+    @faults(71, 72, 83, 84, 85)
+    def test_sqlite_blocks_the_key(self):
         kafka = shared_kafka()
         relay = self.sqlite(kafka.bootstrap, self.BLOCK, kafka={"allow.auto.create.topics": "false"})
         with sqlite3.connect(self.path) as link:
@@ -172,7 +177,8 @@ class EventTest(FaultTest):
             self.judge(relay, kafka, topic, lambda: link.execute(
                 "select aggregate_id, reason from outbox_retry order by 1").fetchall())
 
-    def test_postgres_blocks_the_key_b71_b72_b83_b84_b85(self):
+    @faults(71, 72, 83, 84, 85)
+    def test_postgres_blocks_the_key(self):
         kafka, server = shared_kafka(), shared_postgres()
         name = f"bad_events_{uuid.uuid4().hex}"
         server.create_database(name)
@@ -192,7 +198,8 @@ class EventTest(FaultTest):
 
         self.judge(relay, kafka, topic, reasons)
 
-    def test_dead_letters_let_the_key_go_on_b85(self):
+    @faults(85)
+    def test_dead_letters_let_the_key_go_on(self):
         kafka = shared_kafka()
         relay = self.sqlite(kafka.bootstrap, {**self.BLOCK, "on_exhausted": "dead_letter"},
                             kafka={"allow.auto.create.topics": "false"})
@@ -210,7 +217,8 @@ class EventTest(FaultTest):
             dead = link.execute("select aggregate_id, reason, attempts from outbox_dead order by 1").fetchall()
         self.assertEqual(dead, [(key, reason, 2) for key, reason in self.REASONS])
 
-    def test_the_broker_refuses_what_it_was_not_asked_about_b68_b72(self):
+    @faults(68, 72)
+    def test_the_broker_refuses_what_it_was_not_asked_about(self):
         """The limit of a topic is lowered behind the relay's back: what was fine is refused with its neighbours."""
         kafka = shared_kafka()
         topic = f"lowered-{uuid.uuid4()}"
@@ -239,7 +247,8 @@ class SchemaTest(FaultTest):
             for pattern in patterns:
                 self.assertRegex(ended.stdout + ended.stderr, pattern)
 
-    def test_sqlite_b12_b58(self):
+    @faults(12, 58)
+    def test_sqlite(self):
         folder = TemporaryFolder("schema")
         self.addCleanup(folder.remove)
         path = folder.path / "outbox.db"
@@ -258,7 +267,8 @@ class SchemaTest(FaultTest):
             link.execute(sql.replace("autoincrement", "").replace("AUTOINCREMENT", ""))
         self.refused(relay, "(?i)autoincrement")
 
-    def test_postgres_b12(self):
+    @faults(12)
+    def test_postgres(self):
         server = shared_postgres()
         name = f"schema_{uuid.uuid4().hex}"
         server.create_database(name)

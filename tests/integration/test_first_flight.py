@@ -11,6 +11,7 @@ import subprocess
 import unittest
 import uuid
 
+from catalogue import faults
 from servers import Relay, TemporaryFolder, read_topic, relay_config
 from servers.kafka_proxy import NOT_ENOUGH_REPLICAS, OUT_OF_ORDER_SEQUENCE, proxied_kafka
 
@@ -100,7 +101,8 @@ class RelayTest(unittest.TestCase):
         line = (request.topic, request.partition, request.producer_id)
         return [other for other in proxy.requests if (other.topic, other.partition, other.producer_id) == line]
 
-    def test_first_flights_are_alone_and_may_be_refused_b64(self):
+    @faults(64)
+    def test_first_flights_are_alone_and_may_be_refused(self):
         overtaking = []
 
         def refuse(_, request):
@@ -113,7 +115,8 @@ class RelayTest(unittest.TestCase):
         self.assertEqual(sum(request.refused_here for request in proxy.requests), 2, "one per partition")
         self.assertEqual(overtaking, [], "sent while the partition's first record had no offset")
 
-    def test_a_request_refused_later_goes_again_before_those_behind_it_b64(self):
+    @faults(64)
+    def test_a_request_refused_later_goes_again_before_those_behind_it(self):
         refused = []
 
         def refuse(number, request):

@@ -9,6 +9,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "hostile"))
 # pylint: disable=wrong-import-position
 from rounds import play
 
+from catalogue import faults
+
 SEEDS = {"postgres": range(0, 8), "mariadb": range(0, 6), "sqlite": range(0, 6)}
 
 
@@ -19,13 +21,16 @@ class HostileSurroundings(unittest.TestCase):
                 names, outcome = play(database, seed)
                 print(f"  seed {seed}: {' + '.join(names)}: {outcome[:200]}")
 
-    def test_postgres_b104(self):
+    @faults(104)
+    def test_postgres(self):
         self.play("postgres")
 
-    def test_mariadb_b104(self):
+    @faults(104)
+    def test_mariadb(self):
         self.play("mariadb")
 
-    def test_sqlite_b104(self):
+    @faults(104)
+    def test_sqlite(self):
         self.play("sqlite")
 
 

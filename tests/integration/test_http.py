@@ -12,6 +12,7 @@ import time
 import unittest
 import uuid
 
+from catalogue import faults
 from metrics import parse_metrics
 from servers import (Relay, TemporaryFolder, find_binary, free_port, outbox_relay, own_kafka, own_postgres, relay_config,
                      shared_kafka, shared_postgres, wait_until)
@@ -140,7 +141,8 @@ class MovingTest(HttpTest):
 
 
 class OutageTest(HttpTest):
-    def test_broker_b5_b77(self):
+    @faults(5, 77)
+    def test_broker(self):
         broker = own_kafka()
         self.addCleanup(broker.stop)
         relay = self.sqlite(broker.bootstrap, {"delivery_timeout": "1s"}).start()
@@ -295,7 +297,8 @@ class ClientTest(HttpTest):
         self.assertLess(time.monotonic() - begun, 15)
         self.assertEqual(relay.stop(), 0)
 
-    def test_half_open_requests_delay_nobody_b120(self):
+    @faults(120)
+    def test_half_open_requests_delay_nobody(self):
         relay = self.memory().start()
         self.assertEqual(self.ask(relay, "/healthz")[0], 200)
         opened = len(os.listdir(f"/proc/{relay.pid}/fd"))
@@ -310,7 +313,8 @@ class ClientTest(HttpTest):
         wait_until(lambda: len(os.listdir(f"/proc/{relay.pid}/fd")) <= opened, 10, "all of them are sent away")
         self.assertEqual(relay.stop(), 0)
 
-    def test_every_other_method_is_told_which_ones_there_are_b120(self):
+    @faults(120)
+    def test_every_other_method_is_told_which_ones_there_are(self):
         relay = self.memory().start()
         for method in ("POST", "TRACE", "CONNECT", "OPTIONS", "PROPFIND", "PATCH", "get", "X-Y"):
             for target in ("/metrics", "/nowhere", "*"):
@@ -355,7 +359,8 @@ class ListenTest(HttpTest):
         self.assertIn("Cannot assign requested address", said)
         self.assertIn("/http/listen", self.refused("localhost", 78))
 
-    def test_ipv6_and_an_address_for_everybody_b120(self):
+    @faults(120)
+    def test_ipv6_and_an_address_for_everybody(self):
         relay = self.memory()
         config = json.loads(relay.config.read_text())
         for listen, family, address in (("[::1]:0", socket.AF_INET6, "::1"), ("0.0.0.0:0", socket.AF_INET, "127.0.0.1")):
@@ -419,17 +424,21 @@ class HangTest(HttpTest):
         self.assertEqual(relay.log().count("it hangs"), 1, "told once")
         self.assertEqual(relay.stop(), 0)
 
-    def test_reader_b5_b90(self):
+    @faults(5, 90)
+    def test_reader(self):
         self.judge("reserve", "reader of shard 0")
 
-    def test_writer_b5_b90(self):
+    @faults(5, 90)
+    def test_writer(self):
         (self.folder.path / "emit").touch()
         self.judge("confirm", "writer of shard 0")
 
-    def test_lease_thread_b5_b90(self):
+    @faults(5, 90)
+    def test_lease_thread(self):
         self.judge("heartbeat", "lease thread")
 
-    def test_first_steps_b5_b90(self):
+    @faults(5, 90)
+    def test_first_steps(self):
         self.judge("was_lost", "lease thread", early=True)
         for name in ("lost", "emit"):
             (self.folder.path / name).touch()

@@ -4,6 +4,7 @@ import json
 import unittest
 import uuid
 
+from catalogue import faults
 from fault_drivers import PostgresDatabase
 from servers import Relay, relay_config, shared_kafka, wait_until
 
@@ -38,7 +39,8 @@ class IdentityTest(unittest.TestCase):
         self.assertEqual(shard["relay"], "twin")
         return shard["incarnation"], shard["token"]
 
-    def test_two_relays_with_one_id_b102(self):
+    @faults(102)
+    def test_two_relays_with_one_id(self):
         first, second = self.twin(), self.twin()
         made = first.command("migrate")
         self.assertEqual(made.returncode, 0, made.stderr)

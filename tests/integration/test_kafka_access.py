@@ -8,6 +8,7 @@ import sqlite3
 import unittest
 import uuid
 
+from catalogue import faults
 from servers import TemporaryFolder, free_port, own_kafka
 from servers.certificates import Authority
 from servers.kafka import GUARDED
@@ -93,7 +94,8 @@ class AccessTest(FaultTest):
         return {"security.protocol": "sasl_plaintext", "sasl.mechanism": mechanism, "sasl.username": user,
                 "sasl.password": password}
 
-    def test_without_permissions_b109(self):
+    @faults(109)
+    def test_without_permissions(self):
         """A producer now and then, one line, red for as long as it lasts, and back by an answer to the same question."""
         relay = self.relay_at("password", self.login("nobody", "nothing"))
         checked = relay.command("check", "--topic", self.topic)
@@ -137,7 +139,8 @@ class AccessTest(FaultTest):
 
         relay.wait_while_running(look, 60, what)
 
-    def test_password_that_is_replaced_b110(self):
+    @faults(110)
+    def test_password_that_is_replaced(self):
         """And a broker that closes connections whose login is too old: nothing is said of that."""
         self.inserted = 0
         file = self.folder / "password"
@@ -177,7 +180,8 @@ class AccessTest(FaultTest):
         self.assert_numbered(self.broker.bootstrap, self.topic, self.inserted, twice_at_most=self.inserted)
         self.assert_numbered(self.broker.bootstrap, forbidden, 1)
 
-    def test_certificates_b110_b121(self):
+    @faults(110, 121)
+    def test_certificates(self):
         """Each reads differently, and an authority that is repaired in its file is found."""
         strangers = self.folder / "strangers"
         strangers.mkdir()
@@ -202,7 +206,8 @@ class AccessTest(FaultTest):
                     self.wait_for_backlog(relay, 0)
                 self.assertEqual(relay.stop(), 0)
 
-    def test_wrong_password_is_named_b121(self):
+    @faults(121)
+    def test_wrong_password_is_named(self):
         relay = self.relay_at("password", self.login("relay", "wrong"))
         said = relay.command("check").stdout
         self.assertRegex(said, "(?m)^error +Kafka at .*Authentication failed.*; correct sasl.username and sasl.password")
@@ -210,7 +215,8 @@ class AccessTest(FaultTest):
         relay = self.relay_at("dead", self.login("relay", "wrong"))
         self.assertRegex(relay.command("check").stdout, "(?m)^error +Kafka at .*; this listener asks for no login: .*security.protocol")
 
-    def test_advertised_address_is_dead_b114(self):
+    @faults(114)
+    def test_advertised_address_is_dead(self):
         relay = self.relay_at("dead", {})
         dead = f"broker 1 advertises 127.0.0.1:{self.dead}, and cannot be reached there: the address refuses connections"
         ended = relay.command("check")
@@ -225,7 +231,8 @@ class AccessTest(FaultTest):
         self.assertEqual(len(told), 2, told)
         self.assertEqual(relay.stop(), 0)
 
-    def test_password_rotated_b110(self):
+    @faults(110)
+    def test_password_rotated(self):
         """At the broker and in the file, either of them first. What is new and refused gives way to what has worked, and the
         log has one line for each change."""
         self.inserted = 0
@@ -307,7 +314,8 @@ class AccessTest(FaultTest):
         for pattern, line in zip(patterns, said):
             self.assertRegex(line, pattern)
 
-    def test_refused_logins_and_handshakes_are_few_b109(self):
+    @faults(109)
+    def test_refused_logins_and_handshakes_are_few(self):
         """Counted where the broker is, which has to answer each."""
         closing = TcpProxy(free_port())
         self.addCleanup(closing.close)

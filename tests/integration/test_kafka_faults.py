@@ -6,6 +6,7 @@ import time
 import unittest
 import uuid
 
+from catalogue import faults
 from servers import free_port, own_kafka
 from servers.kafka import GUARDED
 from servers.kafka_proxy import NOT_ENOUGH_REPLICAS, OUT_OF_ORDER_SEQUENCE, proxied_kafka
@@ -47,7 +48,8 @@ class ProxiedTest(KafkaTest):
     # Small requests, so that there are many.
     SMALL = {"batch.num.messages": "10", "linger.ms": "0"}
 
-    def test_errors_that_pass_b63_b64_b76(self):
+    @faults(63, 64, 76)
+    def test_errors_that_pass(self):
         """Some before the append, some after it: what is sent again is recognised, whatever the error said. Unless the next
         request is stored before that: then librdkafka says of the first that it was delivered, without an offset, which is
         what it also says of records that are lost (decision 0007). So the relay sends it again."""
@@ -67,7 +69,8 @@ class ProxiedTest(KafkaTest):
         self.assertEqual((before, after), ([], []), "all errors were to be met")
         print(f"  {len(self.proxy.requests)} requests, {twice} events twice")
 
-    def test_stored_and_the_answer_is_lost_b65(self):
+    @faults(65)
+    def test_stored_and_the_answer_is_lost(self):
         lost = []
 
         def lose(request):
@@ -82,7 +85,8 @@ class ProxiedTest(KafkaTest):
         self.deliver(relay)
         self.assertGreater(len(lost), 2)
 
-    def test_the_producer_ends_b70(self):
+    @faults(70)
+    def test_the_producer_ends(self):
         """For good, as the broker says that it has missed something."""
         answers = [OUT_OF_ORDER_SEQUENCE] * 3
 
@@ -96,7 +100,8 @@ class ProxiedTest(KafkaTest):
         self.assertGreaterEqual(relay.log().count("Fatal error: Broker: "), 3, "it was to end")
         print(f"  {twice} events twice")
 
-    def test_frozen_and_thawed_again_and_again_b77_b78(self):
+    @faults(77, 78)
+    def test_frozen_and_thawed_again_and_again(self):
         """What the old producer had sent is stored after the thaw, beside what the new one sends."""
         relay = self.start(self.proxy.bootstrap, {"delivery_timeout": "1s"})
         self.insert(self.topic, EVENTS // 3)
@@ -113,7 +118,8 @@ class ProxiedTest(KafkaTest):
         print(f"  {twice} events twice")
         self.assertGreater(twice, 0, "what was sent before was to be stored after all")
 
-    def test_throttled_b76(self):
+    @faults(76)
+    def test_throttled(self):
         """The broker holds its answers back; what waits for them is not sent again."""
         self.quota(27_000)
         self.addCleanup(self.quota, None)
@@ -147,7 +153,8 @@ class DoorTest(KafkaTest):
         cls.addClassCleanup(cls.broker.stop)
         cls.broker.start()
 
-    def test_wrong_password_b73(self):
+    @faults(73)
+    def test_wrong_password(self):
         """Waited for, as for a broker that is down: somebody may be changing it at this moment."""
         topic = f"password-{uuid.uuid4()}"
         self.broker.create_topic(topic)
@@ -166,7 +173,8 @@ class DoorTest(KafkaTest):
         self.assertEqual(relay.stop(), 0)
         self.assert_numbered(self.broker.bootstrap, topic, 10)
 
-    def test_one_topic_is_forbidden_b74(self):
+    @faults(74)
+    def test_one_topic_is_forbidden(self):
         forbidden, allowed = (f"{name}-{uuid.uuid4()}" for name in ("forbidden", "allowed"))
         self.broker.create_topic(forbidden)
         self.broker.create_topic(allowed)

@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 import uuid
 
+from catalogue import faults
 from fault_drivers.mysql import MariadbDatabase
 from fault_drivers.postgres import PostgresDatabase
 from metrics import parse_metrics
@@ -106,7 +107,8 @@ class KeptRowsTest(unittest.TestCase):
         self.assertEqual(self.acknowledged(), count + 2, "each once")
         return event["event_id"]
 
-    def test_postgres_foreign_key_on_one_of_30000_b101(self):
+    @faults(101)
+    def test_postgres_foreign_key_on_one_of_30000(self):
         relay = self.postgres()
         self.insert(f"select '{self.topic}', 'k' || g, 'T', 'p' from generate_series(1, 30000) g")
         self.run_sql("create table note (of bigint references outbox_event (id)); insert into note values (17003)")
@@ -120,7 +122,8 @@ class KeptRowsTest(unittest.TestCase):
         self.assertEqual(self.numbers("select count(*) from outbox_retry"), [0])
         self.assertEqual(relay.stop(), 0)
 
-    def test_postgres_unblock_counts_what_a_relay_removes_meanwhile_b98(self):
+    @faults(98)
+    def test_postgres_unblock_counts_what_a_relay_removes_meanwhile(self):
         relay = self.postgres()
         self.insert("select 't', null, 'T', 'p' from generate_series(1, 2500)")
         self.run_sql("insert into outbox_retry (row_id, event_id, remove_at, attempts, first_failed, last_failed, reason, error)"
@@ -136,7 +139,8 @@ class KeptRowsTest(unittest.TestCase):
         self.assertEqual(said.returncode, 0, said.stderr)
         self.assertIn("2500 of 2500 undeletable events removed", said.stdout)
 
-    def test_mariadb_trigger_on_one_row_b101(self):
+    @faults(101)
+    def test_mariadb_trigger_on_one_row(self):
         database = MariadbDatabase(own=False)
         self.addCleanup(database.close)
         relay = self.begin("mysql", database.options(), database.run, retry="2s")
@@ -162,19 +166,22 @@ class KeptRowsTest(unittest.TestCase):
         self.assertEqual(self.acknowledged(), 3001, "each once")
         self.assertEqual(relay.stop(), 0)
 
-    def test_postgres_row_locked_by_others_b31_b101(self):
+    @faults(31, 101)
+    def test_postgres_row_locked_by_others(self):
         relay = self.postgres(retry="2s")
         self.insert(f"select '{self.topic}', 'k' || g, 'T', 'p' from generate_series(1, 3000) g")
         self.judge_locked(relay, self.database.connect, r"pid \d+, user ")
 
-    def test_mariadb_row_locked_by_others_b31_b101(self):
+    @faults(31, 101)
+    def test_mariadb_row_locked_by_others(self):
         database = MariadbDatabase(own=False)
         self.addCleanup(database.close)
         relay = self.begin("mysql", database.options(), database.run, retry="2s")
         self.insert(f"select '{self.topic}', concat('k', seq), 'T', 'p' from seq_1_to_3000")
         self.judge_locked(relay, database.connect, "another transaction")
 
-    def test_sqlite_trigger_on_one_row_b98_b101(self):
+    @faults(98, 101)
+    def test_sqlite_trigger_on_one_row(self):
         relay = self.sqlite(retry="2s")
         self.insert(f"with recursive n (i) as (select 1 union all select i + 1 from n where i < 3000)"
                     f" select '{self.topic}', 'k' || i, 'T', 'p' from n")
@@ -224,7 +231,8 @@ class KeptRowsTest(unittest.TestCase):
         self.wait_for(relay, 0, 0)
         self.assertEqual(relay.stop(), 0)
 
-    def test_postgres_deletes_that_remove_nothing_b98(self):
+    @faults(98)
+    def test_postgres_deletes_that_remove_nothing(self):
         relay = self.postgres(retry="2s")
         self.run_sql("create function keep() returns trigger language plpgsql as"
                      " 'begin if old.aggregate_id like ''s%'' then return null; end if; return old; end';"
@@ -261,7 +269,8 @@ class KeptRowsTest(unittest.TestCase):
         wait_until(lambda: self.metric("outbox_relay_events_returned_total") > before + 3, 30, "each return is counted")
         self.assertEqual(relay.stop(), 0)
 
-    def test_record_that_cannot_be_written_stops_the_shard_b101(self):
+    @faults(101)
+    def test_record_that_cannot_be_written_stops_the_shard(self):
         relay = self.postgres()
         self.run_sql("create table note (of bigint references outbox_event (id));"
                      " alter table outbox_retry add constraint none check (remove_at is null)")
@@ -282,7 +291,8 @@ class KeptRowsTest(unittest.TestCase):
         self.wait_for(relay, 1, 1)
         wait_until(lambda: self.ready()[0] == 200, 30, "it goes on")
 
-    def test_restored_rows_are_sent_again_and_stop_nothing_b98_b107(self):
+    @faults(98, 107)
+    def test_restored_rows_are_sent_again_and_stop_nothing(self):
         relay = self.postgres()
         self.insert(f"select '{self.topic}', 'k' || g, 'T', 'p' from generate_series(1, 500) g")
         self.run_sql("create table backup as select * from outbox_event")

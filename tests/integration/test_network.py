@@ -13,6 +13,7 @@ import uuid
 
 import psycopg2
 
+from catalogue import faults
 from fault_drivers import MariadbDatabase, PostgresDatabase
 from fault_scene import BACK, BAD, STILL_BAD, Scene
 from servers import (TemporaryFolder, free_port, memory, own_kafka, read_topic, shared_kafka, shared_postgres,
@@ -58,7 +59,8 @@ class ToTheDatabase:
     def wait_for_good(scene):
         scene.relay.wait_while_running(lambda: len(scene.told(BACK)) == len(scene.told(BAD)), 30, "the database is back")
 
-    def test_reset_after_each_number_of_bytes_b16(self):
+    @faults(16)
+    def test_reset_after_each_number_of_bytes(self):
         """Within the handshake, a read, a confirm, a renewal: wherever the numbers lead."""
         scene, proxy = self.scene()
         counts = (1, 50, 100, 300, 500, 800, 1200, 2000, 3000, 4000, 5000, 6000, 7000, 8000)
@@ -74,7 +76,8 @@ class ToTheDatabase:
             self.assertRegex(reason, "onnect|gone away|no answer|reset by peer|closed")
         scene.finish(outages=1, at_most=4 * len(counts))
 
-    def test_answers_are_lost_b18(self):
+    @faults(18)
+    def test_answers_are_lost(self):
         """What was asked is done, and nobody hears of it."""
         scene, proxy = self.scene()
         for _ in range(3):
@@ -85,7 +88,8 @@ class ToTheDatabase:
             self.wait_for_good(scene)
         scene.finish(outages=3, at_most=6)
 
-    def test_stop_on_connections_that_died_b18(self):
+    @faults(18)
+    def test_stop_on_connections_that_died(self):
         """The lease is given back all the same: who comes next need not wait for its end."""
         scene, proxy = self.scene()
         scene.application.stop()
@@ -98,7 +102,8 @@ class ToTheDatabase:
         took_over = scene.relay.wait_for_log("delivering shard 0 of 1 .*")
         self.assertNotIn("without releasing it", took_over[0])
 
-    def test_a_byte_at_a_time_and_slowly_b19_b20(self):
+    @faults(19, 20)
+    def test_a_byte_at_a_time_and_slowly(self):
         scene, proxy = self.scene()
         proxy.slow(bite=1)
         scene.application.flow(10)
@@ -109,7 +114,8 @@ class ToTheDatabase:
         proxy.heal()
         scene.finish(outages=0, at_most=2)
 
-    def test_bits_flip_b21(self):
+    @faults(21)
+    def test_bits_flip(self):
         """Nobody can promise anything about what was in between. The relay lives, and goes on when it is over."""
         scene, proxy = self.scene(Flipping)
         proxy.every = 300
@@ -128,7 +134,8 @@ class ToTheDatabase:
     def payloads(scene):
         return {record.payload.decode(errors="replace") for record in read_topic(scene.kafka.bootstrap, scene.topic)}
 
-    def test_up_and_down_b23(self):
+    @faults(23)
+    def test_up_and_down(self):
         """A change is told once, and the tries in between wait."""
         scene, proxy = self.scene()
         for _ in range(10):
@@ -180,7 +187,8 @@ class ToKafka(FaultTest):
         self.insert(self.topic, count, self.sent, size)
         self.sent += count
 
-    def test_a_question_that_got_no_answer_b17(self):
+    @faults(17)
+    def test_a_question_that_got_no_answer(self):
         """Nothing was sent that could time out; the connection is given up soon after the delivery timeout all the same."""
         other = f"network-{uuid.uuid4()}"
         self.broker.create_topic(other)
@@ -215,7 +223,8 @@ class ToKafka(FaultTest):
     def wait_for_arrivals(self, count):
         self.relay_.wait_while_running(lambda: self.arrived() >= count, 30, f"{count} records are there")
 
-    def test_reset_after_each_number_of_bytes_b16_b65(self):
+    @faults(16, 65)
+    def test_reset_after_each_number_of_bytes(self):
         counts = (1, 50, 200, 400, 600, 800, 1000, 1500, 2500, 4000)
         for count in counts:
             before = self.resets()
@@ -230,7 +239,8 @@ class ToKafka(FaultTest):
     def resets(self):
         return len(re.findall("librdkafka FAIL|Disconnected|reset by peer", self.relay_.log()))
 
-    def test_answers_are_lost_b18_b25_b66(self):
+    @faults(18, 25, 66)
+    def test_answers_are_lost(self):
         """The broker stores, and is not heard. When the time for an answer is over, what was sent is sent again."""
         for turn in (1, 2):
             self.proxy.silence(directions=(DOWN,))
@@ -243,7 +253,8 @@ class ToKafka(FaultTest):
             self.wait_until_empty()
         self.finish(faults=2)
 
-    def test_a_byte_at_a_time_and_slowly_b19_b20(self):
+    @faults(19, 20)
+    def test_a_byte_at_a_time_and_slowly(self):
         self.proxy.slow(bite=1)
         self.flow(20)
         self.wait_until_empty()
@@ -256,7 +267,8 @@ class ToKafka(FaultTest):
         self.assertLess(memory(self.relay_.pid, "VmHWM") - before, 10 << 20)
         self.finish(faults=1)
 
-    def test_up_and_down_b23_b25(self):
+    @faults(23, 25)
+    def test_up_and_down(self):
         for turn in range(1, 6):
             self.proxy.shut()
             self.flow(5)
@@ -281,7 +293,8 @@ def with_hosts(hosts):
 
 
 class NamesTest(FaultTest):
-    def test_a_host_moves_b22(self):
+    @faults(22)
+    def test_a_host_moves(self):
         """Database and Kafka are where nobody listens, until their names lead elsewhere."""
         if os.geteuid() != 0:
             unavailable("only root can give a program names of its own")

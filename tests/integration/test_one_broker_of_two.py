@@ -11,6 +11,7 @@ import sqlite3
 import unittest
 import uuid
 
+from catalogue import faults
 from servers import free_port, own_kafka, wait_until
 from servers.tcp_proxy import TcpProxy
 from test_faults import FaultTest
@@ -79,7 +80,8 @@ class OneBrokerOfTwoTest(FaultTest):
             answer = link.getresponse()
             return answer.status, answer.read().decode()
 
-    def test_each_kind_of_wrong_address_b114(self):
+    @faults(114)
+    def test_each_kind_of_wrong_address(self):
         reachable, unreachable = (f"{name}-{uuid.uuid4()}" for name in ("reachable", "unreachable"))
         with self.first.admin() as admin:
             admin.create_topic(reachable, nodes=[1])

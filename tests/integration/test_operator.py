@@ -10,6 +10,7 @@ import unittest
 import uuid
 
 import test_end_to_end
+from catalogue import faults
 from servers import Relay, find_binary, wait_until
 from servers.relay import environment
 
@@ -26,7 +27,7 @@ def matches(topic, pattern):
 class Operator(test_end_to_end.EndToEnd):
     """The database's class of the whole way stays as it is; what its tests do is not done again."""
 
-    test_everything_arrives_in_order_b1_b38_b82 = None
+    test_everything_arrives_in_order = None
     waits_for_a_rescan = False  # which comes once a minute
 
     def prepare_database(self):
@@ -265,7 +266,8 @@ class Operator(test_end_to_end.EndToEnd):
             self.sql(f"update outbox_event set event_id = 'odd' where event_id = '{event}'")
             self.assertEqual(self.explain("odd")["event_id"], "odd")
 
-    def test_values_at_the_limits_of_their_types_b108(self):
+    @faults(108)
+    def test_values_at_the_limits_of_their_types(self):
         """None of them may end what an operator or a monitoring asks for, nor keep an event from going out."""
         plain = self.emit("k", topic=self.topic)
         extremes = [(self.emit(f"k-{n}", topic=self.topic), value) for n, value in enumerate(self.extremes)]
@@ -295,7 +297,8 @@ class Operator(test_end_to_end.EndToEnd):
             wanted = [events[topic] for topic in topics if matches(topic, pattern)]
             self.assertEqual([r["event_id"] for r in self.records_of("find", "--topic", pattern)], wanted, pattern)
 
-    def test_each_event_that_is_given_up_is_reported_b121(self):
+    @faults(121)
+    def test_each_event_that_is_given_up_is_reported(self):
         relay = self.open_relay("block", max_attempts=1)
         given_up = [self.emit(f"k-{n}") for n in range(5)]
         self.wait_for_status(blocked=5, backlog=5, oldest_age_ms=None)

@@ -11,6 +11,7 @@ import uuid
 
 import psycopg2
 
+from catalogue import faults
 from servers import Relay, TemporaryFolder, shared_mariadb, shared_postgres, wait_until
 
 # (SQL, what `check` says, with * for anything)
@@ -232,7 +233,8 @@ class PostgresOthersTest(OthersTest):
     def drop_role(self, role):
         self.addCleanup(lambda: self.sql(f"drop owned by {role}; drop role {role}"))
 
-    def test_check_b104(self):
+    @faults(104)
+    def test_check(self):
         relay = self.relay("postgres", {"connection": self.dsn})
         self.migrate(relay)
         self.assertEqual(self.findings(relay), [])
@@ -243,7 +245,8 @@ class PostgresOthersTest(OthersTest):
                 self.sql(fix)
         self.assertEqual([what for _, what, _ in self.findings(relay)][1:], [])  # but for the ids
 
-    def test_rows_that_are_not_read_b104(self):
+    @faults(104)
+    def test_rows_that_are_not_read(self):
         relay = self.relay("postgres", {"connection": self.dsn}, http={"listen": "127.0.0.1:0"})
         self.migrate(relay)
         self.sql("alter sequence outbox_event_id_seq minvalue -10 restart with -10; select nextval('outbox_event_id_seq')")
@@ -258,7 +261,8 @@ class PostgresOthersTest(OthersTest):
     def paste(self, sql):
         subprocess.run(["psql", "--no-psqlrc", self.dsn], input=sql, capture_output=True, text=True, check=True)
 
-    def test_quoted_names_b104(self):
+    @faults(104)
+    def test_quoted_names(self):
         """Types are compared whatever the role's settings say of quotes."""
         relay = self.relay("postgres", {"connection": self.dsn})
         self.sql("create role quoting_{0} superuser login; alter role quoting_{0} set quote_all_identifiers = on".format(self.tag))
@@ -268,7 +272,8 @@ class PostgresOthersTest(OthersTest):
         self.assertEqual(self.findings(quoting), [])
         self.assertNotIn("change the type", quoting.command("migrate", "--payload", "text").stdout)
 
-    def test_bytes_without_an_encoding_b104(self):
+    @faults(104)
+    def test_bytes_without_an_encoding(self):
         """Where the server does not know an encoding, `check` says so, and bytes that are not UTF-8 hold up nobody."""
         name = f"ascii-{self.tag}"
         self.sql(f"create database \"{name}\" encoding 'SQL_ASCII' template template0 locale 'C'")
@@ -305,7 +310,8 @@ class PostgresOthersTest(OthersTest):
         self.wait_ready(euc, port, 503, "the server cannot send a row of .*outbox_event")
         self.assertEqual(euc.stop(), 0)
 
-    def test_an_id_without_an_order_and_a_view_b104(self):
+    @faults(104)
+    def test_an_id_without_an_order_and_a_view(self):
         relay = self.relay("postgres", {"connection": self.dsn})
         # somebody else's table: migrate changes nothing and says what it lacks
         self.sql("create table outbox_event (id uuid primary key default gen_random_uuid(), topic text not null)")
@@ -349,7 +355,8 @@ class PostgresOthersTest(OthersTest):
          " create policy q on outbox_event as restrictive to {other} using (false)", False),
     ]
 
-    def test_hidden_rows_b99(self):
+    @faults(99)
+    def test_hidden_rows(self):
         owner = self.relay("postgres", {"connection": self.dsn})
         self.migrate(owner)
         role, group, other = (f"{name}_{self.tag}" for name in ("mover", "movers", "nobody"))
@@ -414,7 +421,8 @@ class MariadbOthersTest(OthersTest):
     def sql(self, sql):
         return self.server.sql(sql, self.options["database"])
 
-    def test_check_b104(self):
+    @faults(104)
+    def test_check(self):
         relay = self.relay("mysql", self.options)
         self.migrate(relay)
         before = self.findings(relay)  # of the server's settings
@@ -428,7 +436,8 @@ class MariadbOthersTest(OthersTest):
         self.assertEqual(len(left), 1, left)
         self.assertIn("nearly used up", left[0])
 
-    def test_what_is_not_shown_b104(self):
+    @faults(104)
+    def test_what_is_not_shown(self):
         self.migrate(self.relay("mysql", self.options))
         name, database = f"mover_{uuid.uuid4().hex[:8]}", self.options["database"]
         grants = {"event": "select, delete", "retry": "select, insert, update, delete", "dead": "select, insert, delete",
@@ -446,7 +455,8 @@ class MariadbOthersTest(OthersTest):
         seen = self.sql(fix.removeprefix("as an administrator run:"))
         self.assertRegex(seen, rf"hidden\tAFTER\tDELETE\toutbox_event(.|\n)*{database}\tnotes")
 
-    def test_rows_that_are_not_read_b104(self):
+    @faults(104)
+    def test_rows_that_are_not_read(self):
         self.assert_low_ids_found(self.relay("mysql", self.options, http={"listen": "127.0.0.1:0"}),
                                   lambda sql: self.sql(sql).split(),
                                   "alter table outbox_event add column tenant varchar(10) not null;",
@@ -455,7 +465,8 @@ class MariadbOthersTest(OthersTest):
     def paste(self, sql):
         self.server.sql(sql, self.options["database"], "--force")
 
-    def test_an_id_without_an_order_and_a_view_b99_b104(self):
+    @faults(99, 104)
+    def test_an_id_without_an_order_and_a_view(self):
         relay = self.relay("mysql", self.options)
         self.sql("create table outbox_event (id char(36) primary key default (uuid()), topic varchar(249) not null)")
         made = relay.command("migrate")
@@ -489,7 +500,8 @@ class SqliteOthersTest(OthersTest):
         with contextlib.closing(sqlite3.connect(self.path, timeout=30)) as connection:
             connection.executescript(sql)
 
-    def test_check_b104(self):
+    @faults(104)
+    def test_check(self):
         relay = self.relay("sqlite", {"path": str(self.path)})
         self.migrate(relay)
         self.assertEqual(self.findings(relay), [])
@@ -503,7 +515,8 @@ class SqliteOthersTest(OthersTest):
         [broken] = [one for one in self.findings(relay) if one[0] == "error"]
         self.assertRegex(broken[1], r"the relay cannot run .* no such function: no_such_function")
 
-    def test_rows_that_are_not_read_b104(self):
+    @faults(104)
+    def test_rows_that_are_not_read(self):
         def keys(sql):
             with contextlib.closing(sqlite3.connect(self.path, timeout=30)) as connection:
                 return [key for key, in connection.execute(sql)]
@@ -518,7 +531,8 @@ class SqliteOthersTest(OthersTest):
                 with contextlib.suppress(sqlite3.Error):
                     connection.execute(statement)
 
-    def test_another_encoding_b104(self):
+    @faults(104)
+    def test_another_encoding(self):
         """Casts between text and blob would change bytes: every command refuses the file, and the fix makes a copy."""
         relay = self.relay("sqlite", {"path": str(self.path)})
         self.sql("pragma encoding = 'UTF-16'; create table orders (id integer primary key, name text);"
@@ -533,7 +547,8 @@ class SqliteOthersTest(OthersTest):
         self.migrate(relay)
         self.assertEqual(self.findings(relay), [])
 
-    def test_no_descriptors_b8(self):
+    @faults(8)
+    def test_no_descriptors(self):
         """What the machine lacks is named, not the file."""
         relay = self.relay("sqlite", {"path": str(self.path)})
         self.migrate(relay)
@@ -548,7 +563,8 @@ class SqliteOthersTest(OthersTest):
             self.assertNotRegex(texts[-1], r"unable to open database file \(|its folder must be there")
         self.assertRegex("".join(texts), r"Too many open files \(the limit of this process is reached")
 
-    def test_an_id_without_an_order_and_a_view_b99_b104(self):
+    @faults(99, 104)
+    def test_an_id_without_an_order_and_a_view(self):
         relay = self.relay("sqlite", {"path": str(self.path)})
         self.sql("create table outbox_event (id text primary key, topic text not null);"
                  " insert into outbox_event values ('u', 'a')")

@@ -3,6 +3,7 @@
 import json
 import unittest
 
+from catalogue import faults
 from servers.kafka_proxy import NOT_ENOUGH_REPLICAS, proxied_kafka
 from servers.process import wait_until
 from servers.topic import read_topic
@@ -16,7 +17,8 @@ MOST = 1 + KILLER.bit_length() + 3
 
 
 class PoisonEventTest(FaultTest):
-    def test_the_event_that_ends_relays_is_parked_b89(self):
+    @faults(89)
+    def test_the_event_that_ends_relays_is_parked(self):
         with proxied_kafka() as (broker, proxy):
             broker.create_topic(TOPIC, partitions=2)
             relay = self.sqlite(proxy.bootstrap, {"reserve_duration": "2s"},

@@ -6,6 +6,7 @@ import uuid
 
 import psycopg2
 
+from catalogue import faults
 from servers import PgBouncer, Relay, Unavailable, shared_postgres, unavailable, wait_until
 
 # What a relay sets in a session of its own, and what is there by default.
@@ -77,13 +78,16 @@ class PoolerTest(unittest.TestCase):
         self.assertRegex(run.log(), rf"\({mode} mode\)(.|\n)*pool in session mode")
         self.assert_untouched(connection, "run")
 
-    def test_transaction_mode_b41_b112(self):
+    @faults(41, 112)
+    def test_transaction_mode(self):
         self.assert_refused("transaction")
 
-    def test_statement_mode_b112(self):
+    @faults(112)
+    def test_statement_mode(self):
         self.assert_refused("statement")
 
-    def test_commands_that_write_leave_nothing_b112(self):
+    @faults(112)
+    def test_commands_that_write_leave_nothing(self):
         connection = self.pooler("transaction")
         relay = self.relay(connection)
         made = relay.command("migrate")
@@ -97,7 +101,8 @@ class PoolerTest(unittest.TestCase):
         self.assertEqual(self.sql(self.direct, "select count(*) from outbox_event"), [(3,)])
         self.assert_untouched(connection, "emit and requeue")
 
-    def test_session_mode_b112(self):
+    @faults(112)
+    def test_session_mode(self):
         # As a pool that hands sessions on as they are: what it should reset, the relay has reset.
         connection = self.pooler("session", size=10, server_reset_query="")
         for name, ended in self.commands(connection).items():

@@ -7,6 +7,7 @@ import unittest
 
 import psycopg2
 
+from catalogue import faults
 from fault_drivers import PostgresDatabase
 from fault_scene import BACK, Scene
 from servers import PostgresStandby, TemporaryFolder, unavailable, wait_until
@@ -29,7 +30,8 @@ class PostgresTest(unittest.TestCase):
 
 
 class RefusalTest(PostgresTest):
-    def test_right_withdrawn_b39(self):
+    @faults(39)
+    def test_right_withdrawn(self):
         scene = Scene(self, self.database())
         user = self.by_a_role(scene)
         scene.database.run(f"revoke delete on outbox_event from {user}")
@@ -38,7 +40,8 @@ class RefusalTest(PostgresTest):
         wait_until(lambda: scene.told(BACK), 30, "the relay goes on")
         scene.finish(outages=1)
 
-    def test_no_connection_left_b40(self):
+    @faults(40)
+    def test_no_connection_left(self):
         scene = Scene(self, self.database())
         user = self.by_a_role(scene)
         scene.database.run(f"alter role {user} connection limit 0")
@@ -49,7 +52,8 @@ class RefusalTest(PostgresTest):
         scene.database.run(f"alter role {user} connection limit -1")
         scene.finish(outages=1)
 
-    def test_recovery_takes_its_time_b27(self):
+    @faults(27)
+    def test_recovery_takes_its_time(self):
         """Connections are refused with 57P03 until the log has been gone through."""
         database = self.database(own=True)
         scene = Scene(self, database).start()
@@ -62,7 +66,8 @@ class RefusalTest(PostgresTest):
 
 
 class DiskTest(PostgresTest):
-    def test_disk_full_b40(self):
+    @faults(40)
+    def test_disk_full(self):
         """The tables' disk, not that of the log, which would be the end of the server."""
         database = self.database()
         folder = TemporaryFolder("tablespace", "postgres" if os.geteuid() == 0 else None)
@@ -124,7 +129,8 @@ class Replicated(PostgresDatabase):
 
 
 class FailoverTest(PostgresTest):
-    def test_a_replica_takes_over_b28(self):
+    @faults(28)
+    def test_a_replica_takes_over(self):
         """One that has all that was committed: nothing is lost, and nothing comes twice."""
         scene = Scene(self, self.database(own=True, kind=Replicated)).start()
         scene.database.fail_over()

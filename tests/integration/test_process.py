@@ -13,6 +13,7 @@ import subprocess
 import unittest
 import uuid
 
+from catalogue import faults
 from servers import (Process, Relay, TemporaryFolder, find_binary, free_port, outbox_relay, relay_config, shared_mariadb,
                      shared_postgres, wait_until)
 from servers.relay import environment
@@ -57,7 +58,8 @@ class SignalTest(ProcessTest):
         relay.wait_for_log("delivering shard 0")
         return relay
 
-    def test_every_signal_has_its_effect_b111(self):
+    @faults(111)
+    def test_every_signal_has_its_effect(self):
         stopping = {number: self.started() for number in STOPS}
         ending = {number: self.started() for number in ENDS}
         survivor = self.ready(self.started())
@@ -78,7 +80,8 @@ class SignalTest(ProcessTest):
             with self.subTest(number):
                 self.assertEqual(self.ready(relay).stop(number), -number)
 
-    def test_a_closed_terminal_stops_cleanly_unless_under_nohup_b111(self):
+    @faults(111)
+    def test_a_closed_terminal_stops_cleanly_unless_under_nohup(self):
         for ignore in (False, True):
             with self.subTest(nohup=ignore):
                 relay = self.relay(memory())
@@ -97,7 +100,8 @@ class SignalTest(ProcessTest):
                 self.assertIn("SIGTERM: stopping" if ignore else "SIGHUP: stopping", log.read_text())
                 self.assertIn("stopped, nothing in flight", log.read_text())
 
-    def test_other_commands_b111(self):
+    @faults(111)
+    def test_other_commands(self):
         binary = find_binary()
         broker = Process([binary, "demo", "--broker-only"], self.folder / "demo.log", environment(binary))
         self.addCleanup(lambda: broker.returncode is None and broker.kill())
@@ -139,7 +143,8 @@ class SignalTest(ProcessTest):
         except OSError:
             return None
 
-    def test_two_signals_at_once_are_one_stop_b118(self):
+    @faults(118)
+    def test_two_signals_at_once_are_one_stop(self):
         for first, second in [(signal.SIGTERM, signal.SIGINT), (signal.SIGTERM, signal.SIGTERM)] * 4:
             relay = self.ready(self.started())
             relay.send(first)
@@ -154,7 +159,8 @@ class ShortageTest(ProcessTest):
         wait_until(lambda: relay.returncode is not None or "delivering shard 0" in relay.log(), 60, "it ends or works")
         return relay.returncode if relay.returncode is not None else relay.stop()
 
-    def test_descriptors_and_threads_b117(self):
+    @faults(117)
+    def test_descriptors_and_threads(self):
         config = {**relay_config("memory", {}, f"127.0.0.1:{free_port()}"), "http": {"listen": "127.0.0.1:0"}}
         config["relay"]["hints"] = "127.0.0.1:0"
         codes = []
@@ -177,7 +183,8 @@ class ShortageTest(ProcessTest):
         for what in {name for name, _ in limits}:
             self.assertIn((what, 75), codes, "the fault was to be met")
 
-    def test_a_port_in_use_b117_b120(self):
+    @faults(117, 120)
+    def test_a_port_in_use(self):
         with socket.create_server(("127.0.0.1", 0)) as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
             udp.bind(("127.0.0.1", 0))
             listen, hints = (f"127.0.0.1:{one.getsockname()[1]}" for one in (tcp, udp))
@@ -199,7 +206,8 @@ class ShortageTest(ProcessTest):
 
 
 class DescriptorTest(ProcessTest):
-    def test_closed_descriptors_are_not_used_for_anything_else_b123(self):
+    @faults(123)
+    def test_closed_descriptors_are_not_used_for_anything_else(self):
         folder = self.folder
         relay = self.relay(relay_config("sqlite", {"path": str(folder / "outbox.db")}, "", type="stdout"))
         self.assertEqual(relay.command("migrate").returncode, 0)
@@ -224,8 +232,9 @@ class DescriptorTest(ProcessTest):
                 links[name] = os.readlink(f"/proc/{pid}/fd/{name}")
         return links if any(target.endswith("outbox.db") for target in links.values()) else None
 
+    @faults(123)
     @unittest.skipIf(os.geteuid() != 0, "only root can become a user without an entry")
-    def test_a_user_without_an_entry_ends_the_start_b123(self):
+    def test_a_user_without_an_entry_ends_the_start(self):
         relay = self.relay(relay_config("postgres", {"connection": f"host=127.0.0.1 port={free_port()} dbname=x"}, "",
                                         type="stdout"))
         relay.config.chmod(0o644)
@@ -237,8 +246,9 @@ class DescriptorTest(ProcessTest):
 
 
 class PluginTest(ProcessTest):
+    @faults(119)
     @unittest.skipIf(os.geteuid() != 0, "only root can give a file to another user")
-    def test_a_plugin_of_another_owner_b119(self):
+    def test_a_plugin_of_another_owner(self):
         built = next(path for folder in environment(find_binary())["OUTBOX_PLUGIN_PATH"].split(":")
                      for path in pathlib.Path(folder).glob("outbox-memory.so"))
         folder = self.folder / "theirs"
@@ -264,7 +274,8 @@ class PluginTest(ProcessTest):
 class OutputTest(ProcessTest):
     HOSTILE = "a\u009b31mb\u202ec\u2066d\u200fe\u061cf\u200bg\u2028h\U000e0041i"
 
-    def test_what_cannot_be_written_is_an_error_b122(self):
+    @faults(122)
+    def test_what_cannot_be_written_is_an_error(self):
         relay = self.sqlite()
         config = ["-c", relay.config]
         lines = "".join(json.dumps({"topic": "t", "type": "y", "payload": "x", "key": str(i)}) + "\n" for i in range(2000))
@@ -297,7 +308,8 @@ class OutputTest(ProcessTest):
                                  text=True, env=env, check=True, timeout=60)
         self.assertIn("is not a UUID", failing.stderr, "an error of its own is still reported")
 
-    def test_text_of_others_does_not_reach_the_terminal_b122(self):
+    @faults(122)
+    def test_text_of_others_does_not_reach_the_terminal(self):
         relay = self.sqlite()
         event = {"topic": self.HOSTILE, "type": self.HOSTILE, "key": self.HOSTILE, "payload": self.HOSTILE,
                  "headers": {"h": self.HOSTILE}}
@@ -350,7 +362,8 @@ class OutputTest(ProcessTest):
         status = json.loads(relay.command("status", "--json").stdout)
         self.assertEqual((status["backlog"], status["blocked"], status["dead"]), (1, 1, 1), "nothing was changed")
 
-    def test_commands_that_write_refuse_newer_tables_b122(self):
+    @faults(122)
+    def test_commands_that_write_refuse_newer_tables(self):
         path = self.folder / "outbox.db"
 
         def execute(sql):
@@ -360,11 +373,13 @@ class OutputTest(ProcessTest):
 
         self.refuse_newer_tables("sqlite", {"path": str(path)}, execute)
 
-    def test_commands_that_write_refuse_newer_tables_of_postgres_b122(self):
+    @faults(122)
+    def test_commands_that_write_refuse_newer_tables_of_postgres(self):
         server, name = shared_postgres(), f"newer_{uuid.uuid4().hex}"
         self.refuse_newer_tables("postgres", {"connection": server.create_database(name)}, lambda sql: server.psql(sql, name))
 
-    def test_commands_that_write_refuse_newer_tables_of_mariadb_b122(self):
+    @faults(122)
+    def test_commands_that_write_refuse_newer_tables_of_mariadb(self):
         server, name = shared_mariadb(), f"newer_{uuid.uuid4().hex}"
         self.refuse_newer_tables("mysql", server.create_database(name), lambda sql: server.sql(sql, name))
 

@@ -7,6 +7,7 @@ import time
 import unittest
 import uuid
 
+from catalogue import faults
 from servers import free_port, own_kafka, read_topic, wait_until
 from servers.kafka import GUARDED
 from servers.kafka_wire import READ, WRITE
@@ -38,7 +39,8 @@ class RefusalTest(FaultTest):
         cls.broker = cls.enterClassContext(own_kafka(properties={**GUARDED, "auto.create.topics.enable": "false"},
                                                      behind={entrance: cls.road.port}))
 
-    def test_good_events_flow_beside_refused_ones_b96(self):
+    @faults(96)
+    def test_good_events_flow_beside_refused_ones(self):
         name = f"refusals-{uuid.uuid4()}"
         bad = refused_kinds(self.broker, name)
         good = f"{name}-good"
@@ -67,7 +69,8 @@ class RefusalTest(FaultTest):
             f"{name}-small:headers": "bad_headers"})
         self.assertNotIn("broker cannot be used", relay.log())
 
-    def test_a_limit_that_may_not_be_read_is_learnt_b116(self):
+    @faults(116)
+    def test_a_limit_that_may_not_be_read_is_learnt(self):
         topic = f"limits-{uuid.uuid4()}"
         self.broker.create_topic(topic, 1, {"max.message.bytes": "20000"})
         with self.broker.admin() as admin:
@@ -90,7 +93,8 @@ class RefusalTest(FaultTest):
 
 
 class DeletedTopicTest(FaultTest):
-    def test_deleted_topics_do_not_come_back_b115(self):
+    @faults(115)
+    def test_deleted_topics_do_not_come_back(self):
         """The broker creates every topic that a client asks for by name and allows it. Both the relay and its client library
         look at topics every 200 ms here, instead of every five minutes."""
         with own_kafka(properties={"auto.create.topics.enable": "true"}) as broker:

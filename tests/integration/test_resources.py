@@ -9,6 +9,7 @@ import time
 import unittest
 import uuid
 
+from catalogue import faults
 from servers import memory, shared_kafka, shared_postgres, wait_until
 from test_faults import FaultTest, lines
 
@@ -25,7 +26,8 @@ class MemoryTest(ResourceTest):
 
     WINDOW = 100
 
-    def test_no_memory_b4(self):
+    @faults(4)
+    def test_no_memory(self):
         relay = self.sqlite(self.kafka.bootstrap, {"batch_size": 50, "max_in_flight_events": self.WINDOW})
         sent = ended = told = 0
         for spare in (0, 1 << 20, 4 << 20, 16 << 20):
@@ -51,7 +53,8 @@ class MemoryTest(ResourceTest):
 
 
 class LogTest(ResourceTest):
-    def test_no_room_for_the_log_b7(self):
+    @faults(7)
+    def test_no_room_for_the_log(self):
         """The device is full, the reader of the pipe has gone, or the file may not grow: events move all the same."""
         server = shared_postgres()
         options = {"connection": server.create_database(f"log_{uuid.uuid4().hex}")}
@@ -68,7 +71,8 @@ class LogTest(ResourceTest):
 
 
 class DescriptorTest(ResourceTest):
-    def test_no_file_descriptors_b8(self):
+    @faults(8)
+    def test_no_file_descriptors(self):
         """None is left for a new connection to the database, nor for one to Kafka."""
         server = shared_postgres()
         name = f"descriptors_{uuid.uuid4().hex}"
@@ -94,7 +98,8 @@ class DescriptorTest(ResourceTest):
 
 
 class ProcessorTest(ResourceTest):
-    def test_next_to_no_processor_time_b9(self):
+    @faults(9)
+    def test_next_to_no_processor_time(self):
         """A twentieth of it: events move, however slowly, and the lease is kept."""
         relay = self.sqlite(self.kafka.bootstrap)
         self.emit(relay, lines(self.topic, 2000))
@@ -126,7 +131,8 @@ class ProcessorTest(ResourceTest):
 class PauseTest(ResourceTest):
     WINDOW, EVENTS = 1000, 10_000
 
-    def test_stopped_for_longer_than_its_lease_b2(self):
+    @faults(2)
+    def test_stopped_for_longer_than_its_lease(self):
         """Another relay has taken over when it wakes. What it still sends has come before, at most a window of it."""
         server = shared_postgres()
         name = f"pause_{uuid.uuid4().hex}"
@@ -156,7 +162,8 @@ class PauseTest(ResourceTest):
 
 
 class BurstTest(ResourceTest):
-    def test_nothing_for_long_then_very_much_b93(self):
+    @faults(93)
+    def test_nothing_for_long_then_very_much(self):
         relay = self.sqlite(self.kafka.bootstrap, {"max_in_flight_bytes": "4MiB"})
         relay.start()
         relay.wait_for_log("delivering shard 0")

@@ -7,6 +7,7 @@ import unittest
 import uuid
 from urllib.parse import quote
 
+from catalogue import faults
 from servers import (Relay, TemporaryFolder, free_port, outbox_relay, own_postgres, relay_config, shared_mariadb)
 
 ODD = "p/a@s s\\w%41'\"o:r#d?&={}é€"
@@ -81,7 +82,8 @@ class PostgresTest(SecretsTest):
         yield "${file:pairs}"
         yield "${file:address}"
 
-    def test_odd_characters_b113(self):
+    @faults(113)
+    def test_odd_characters(self):
         place = f"127.0.0.1:{self.server.port}"
         for connection in self.forms(ODD):
             self.takes("postgres", {"connection": connection})
@@ -90,7 +92,8 @@ class PostgresTest(SecretsTest):
                            " dbname=${env:SECRET} application_name='x ${env:SECRET}'"):
             self.takes("postgres", {"connection": connection})
 
-    def test_nothing_of_a_wrong_secret_is_shown_b113(self):
+    @faults(113)
+    def test_nothing_of_a_wrong_secret_is_shown(self):
         place = f"127.0.0.1:{self.server.port}"
         for connection in self.forms(WRONG):
             self.refuses("postgres", {"connection": connection})
@@ -104,7 +107,8 @@ class PostgresTest(SecretsTest):
                         f"postgresql://plain@{place}/postgres?${{env:SECRET}}", "${env:SECRET}", "${env:SECRET} host=x"):
             self.refuses("postgres", {"connection": address})
 
-    def test_what_cannot_be_parsed_is_hidden_whole_b113(self):
+    @faults(113)
+    def test_what_cannot_be_parsed_is_hidden_whole(self):
         """Somebody forgot to encode the password: what libpq makes of its parts is not shown as host, port or database."""
         place = f"127.0.0.1:{self.server.port}"
         for password in ("hunter2/tail77", "hunter2@tail77", "1234/tail77", "hunter2 tail77", "hunter2%tail77", "hunter2?tail77=1",
@@ -114,7 +118,8 @@ class PostgresTest(SecretsTest):
                           f"host=127.0.0.1 port={password} user=plain", f"host=127.0.0.1 user=plain connect_timeout={password}"):
                 self.refuses("postgres", {"connection": "${file:secret}"}, whole)
 
-    def test_a_secret_sets_no_option_b113(self):
+    @faults(113)
+    def test_a_secret_sets_no_option(self):
         secret = "x host=203.0.113.1 port=1"
         said = self.check("postgres", {"connection": f"user=plain host=127.0.0.1 port={self.server.port} dbname=postgres"
                                                      " password=${env:SECRET}"}, secret)
@@ -123,7 +128,8 @@ class PostgresTest(SecretsTest):
 
 
 class MariadbTest(SecretsTest):
-    def test_odd_characters_b113(self):
+    @faults(113)
+    def test_odd_characters(self):
         server = shared_mariadb()
         user = f"odd{uuid.uuid4().hex[:8]}"
         with server.connect() as link, link.cursor() as cursor:
@@ -140,7 +146,8 @@ class MariadbTest(SecretsTest):
 
 
 class OtherPluginsTest(SecretsTest):
-    def test_paths_b113(self):
+    @faults(113)
+    def test_paths(self):
         path = f"{self.folder}/{ODD.replace('/', '').replace('=', '')}"
         (self.folder / "path").write_text(f"{path}.db\n", encoding="utf-8")
         (self.folder / "name").write_text(path.rpartition("/")[2] + "\n", encoding="utf-8")
@@ -155,7 +162,8 @@ class OtherPluginsTest(SecretsTest):
         self.refuses("memory", {"connection": "${env:SECRET}"})
         self.refuses("memory", {"connection": "x ${env:SECRET}"})
 
-    def test_kafka_properties_b113(self):
+    @faults(113)
+    def test_kafka_properties(self):
         """With TLS or SASL to a port where nobody answers, and with values that the client library does not take."""
         sasl = {"security.protocol": "sasl_plaintext", "sasl.mechanism": "PLAIN", "sasl.username": "relay"}
         path = str(self.folder / "outbox.db")
@@ -171,7 +179,8 @@ class OtherPluginsTest(SecretsTest):
                 said = self.check("sqlite", {"path": path}, WRONG, kafka={**sasl, **protocol, property_: value})
                 self.assert_silent(said, value)
 
-    def test_while_it_runs_b113(self):
+    @faults(113)
+    def test_while_it_runs(self):
         """The log at its most talkative, /readyz and /status of a relay whose secrets do not fit."""
         place = f"127.0.0.1:{free_port()}"
         config = relay_config("postgres", {"connection": f"postgresql://u:${{env:SECRET}}@{place}/d"}, place, kafka={

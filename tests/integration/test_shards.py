@@ -5,6 +5,7 @@ import signal
 import unittest
 
 import test_end_to_end
+from catalogue import faults
 from delivery import assert_delivered, assert_in_order, assert_nothing_twice
 from events import make_events
 from servers import Relay, wait_until
@@ -20,7 +21,7 @@ LEASE = 3.0   # seconds
 class Shards(test_end_to_end.EndToEnd):
     """The tests of the whole way with relays that share it; the database's class stays as it is."""
 
-    test_everything_arrives_in_order_b1_b38_b82 = None
+    test_everything_arrives_in_order = None
 
     def setUp(self):
         super().setUp()
@@ -44,7 +45,8 @@ class Shards(test_end_to_end.EndToEnd):
     def await_shares(self, *shares):
         wait_until(lambda: sorted(self.holders().values()) == sorted(shares), 30, f"shares of {shares}", interval=0.1)
 
-    def test_relays_join_leave_and_die_b1_b34(self):
+    @faults(1, 34)
+    def test_relays_join_leave_and_die(self):
         plan = self.plan(make_events(SEED, EVENTS, self.topics, large=3, longest_key=self.longest_key))
         writers = Writers(plan, self.open_writer, self.writers).start()
 

@@ -6,6 +6,7 @@ import struct
 import unittest
 import uuid
 
+from catalogue import faults
 from events import java_partition
 from servers import Relay, TemporaryFolder, read_topic, relay_config, shared_kafka, wait_until
 from servers.kafka_wire import array, string
@@ -48,7 +49,8 @@ class TopicsTest(unittest.TestCase):
     def reasons(self):
         return collections.Counter(reason for reason, in self.sql("select reason from outbox_retry"))
 
-    def test_requests_stay_within_the_topic_limit_b72(self):
+    @faults(72)
+    def test_requests_stay_within_the_topic_limit(self):
         """A request of many small events is refused as a whole if it is larger than the topic takes."""
         self.kafka.create_topic(self.topic, configs={"max.message.bytes": 3000})
         self.insert(["x" * 200] * 3000)
@@ -57,7 +59,8 @@ class TopicsTest(unittest.TestCase):
         self.assertEqual(self.reasons(), {})
         self.assertEqual(len(read_topic(self.kafka.bootstrap, self.topic)), 3000)
 
-    def test_an_event_above_the_topic_limit_fails_alone_b72(self):
+    @faults(72)
+    def test_an_event_above_the_topic_limit_fails_alone(self):
         self.kafka.create_topic(self.topic, configs={"max.message.bytes": 3000})
         self.insert(["x" * 100, "y" * 3000, "x" * 100])
         self.relay.start()
@@ -71,7 +74,8 @@ class TopicsTest(unittest.TestCase):
             admin.alter_topic(self.topic, {"max.message.bytes": 100000})
         self.wait_for(3)
 
-    def test_topics_that_are_not_there_stop_only_their_own_events_b71(self):
+    @faults(71)
+    def test_topics_that_are_not_there_stop_only_their_own_events(self):
         self.kafka.create_topic(self.topic)
         missing = f"missing-{uuid.uuid4()}"
         self.insert(["later"] * 3, missing, key="waiting")
@@ -83,7 +87,8 @@ class TopicsTest(unittest.TestCase):
         self.kafka.create_topic(missing)
         wait_until(lambda: len(read_topic(self.kafka.bootstrap, missing)) == 3, 30, "the topic was found")
 
-    def test_partitions_that_are_added_take_their_keys_in_order_b80(self):
+    @faults(80)
+    def test_partitions_that_are_added_take_their_keys_in_order(self):
         self.kafka.create_topic(self.topic, partitions=2)
         # Looked at every 200 ms instead of every five minutes.
         self.relay = self.relay_with(**{"topic.metadata.refresh.interval.ms": "200"})

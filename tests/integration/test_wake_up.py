@@ -7,6 +7,7 @@ import time
 import unittest
 import uuid
 
+from catalogue import faults
 from fault_drivers import MariadbDatabase, PostgresDatabase, SqliteDatabase
 from servers import Relay, relay_config, shared_kafka, wait_until
 
@@ -73,7 +74,8 @@ class WakeUpTest(unittest.TestCase):
         self.wait_for_one_more(30)
         self.assert_told()
 
-    def test_postgres_ends_the_connection_b42(self):
+    @faults(42)
+    def test_postgres_ends_the_connection(self):
         self.open(PostgresDatabase)
         self.migrate(self.relay)
         self.relay.start()
