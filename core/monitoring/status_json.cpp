@@ -1,72 +1,75 @@
 #include "monitoring/status_json.hpp"
 
-#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
 
 #include "config/secrets.hpp"
 #include "monitoring/backlog.hpp"
 #include "monitoring/readiness.hpp"
 #include "runtime/relay_id.hpp"
+#include "util/json.hpp"
 
 namespace outbox::monitoring {
 namespace {
 
-using nlohmann::ordered_json;
+using util::Json;
 
-ordered_json RelayJson(const runtime::Observation& seen, const Backlog& backlog, engine::Time now) {
+Json RelayJson(const runtime::Observation& seen, const Backlog& backlog, engine::Time now) {
   const auto reasons = WhyNotReady(seen, now);
   const engine::Counters& c = seen.tally.counters;
-  ordered_json relay = {{"id", seen.relay_id},
-                        {"incarnation", seen.incarnation},
-                        {"state", reasons.empty() ? "active" : reasons.front().state},
-                        {"healthy", WhyNotHealthy(seen).empty()},
-                        {"ready", reasons.empty()},
-                        {"reasons", ordered_json::array()},
-                        {"read_age_ms", nullptr},
-                        {"read", c.reserved},
-                        {"acknowledged", c.acknowledged},
-                        {"confirmed", c.confirmed},
-                        {"failed", c.failed},
-                        {"undeletable", c.undeletable},
-                        {"duplicates_possible", c.sent_again},
-                        {"producer_resets", c.resets},
-                        {"leases_lost", c.leases_lost}};
-  for (const Reason& reason : reasons) relay["reasons"].push_back(config::Redact(reason.text));
-  if (backlog.read_age) relay["read_age_ms"] = static_cast<std::int64_t>(*backlog.read_age * 1000);
+  std::vector<std::string> texts;
+  for (const Reason& reason : reasons) texts.push_back(config::Redact(reason.text));
+  Json relay = Json::Object({{"id", seen.relay_id},
+                             {"incarnation", seen.incarnation},
+                             {"state", reasons.empty() ? "active" : reasons.front().state},
+                             {"healthy", WhyNotHealthy(seen).empty()},
+                             {"ready", reasons.empty()},
+                             {"reasons", texts},
+                             {"read_age_ms", nullptr},
+                             {"read", c.reserved},
+                             {"acknowledged", c.acknowledged},
+                             {"confirmed", c.confirmed},
+                             {"failed", c.failed},
+                             {"undeletable", c.undeletable},
+                             {"duplicates_possible", c.sent_again},
+                             {"producer_resets", c.resets},
+                             {"leases_lost", c.leases_lost}});
+  if (backlog.read_age) relay.Set("read_age_ms", static_cast<std::int64_t>(*backlog.read_age * 1000));
   return relay;
 }
 
-ordered_json OutboxJson(const Statistics& stats, bool has_leases) {
-  ordered_json shown = {{"state", StateOf(stats, has_leases).word},
-                        {"backlog", stats.backlog},
-                        {"backlog_exact", stats.backlog_precision == Precision::kExact},
-                        {"backlog_at_least", stats.backlog_precision == Precision::kAtLeast},
-                        {"oldest_age_ms", nullptr},
-                        {"retrying", stats.retrying},
-                        {"blocked", stats.blocked},
-                        {"dead", stats.dead},
-                        {"undeletable", stats.undeletable},
-                        {"shards_total", stats.shards_total},
-                        {"shards_owned", stats.shards_owned},
-                        {"live_relays", stats.live_relays},
-                        {"shards", ordered_json::array()}};
-  if (stats.oldest_age.count() >= 0) shown["oldest_age_ms"] = stats.oldest_age.count();
+Json OutboxJson(const Statistics& stats, bool has_leases) {
+  Json shown = Json::Object({{"state", StateOf(stats, has_leases).word},
+                             {"backlog", stats.backlog},
+                             {"backlog_exact", stats.backlog_precision == Precision::kExact},
+                             {"backlog_at_least", stats.backlog_precision == Precision::kAtLeast},
+                             {"oldest_age_ms", nullptr},
+                             {"retrying", stats.retrying},
+                             {"blocked", stats.blocked},
+                             {"dead", stats.dead},
+                             {"undeletable", stats.undeletable},
+                             {"shards_total", stats.shards_total},
+                             {"shards_owned", stats.shards_owned},
+                             {"live_relays", stats.live_relays},
+                             {"shards", nullptr}});
+  if (stats.oldest_age.count() >= 0) shown.Set("oldest_age_ms", stats.oldest_age.count());
+  Json shards = Json::Array();
   for (const ShardHolder& holder : stats.holders) {
-    ordered_json entry = {{"shard", holder.shard}, {"token", holder.token}, {"relay", nullptr}};
+    Json entry = Json::Object({{"shard", holder.shard}, {"token", holder.token}, {"relay", nullptr}});
     if (holder.relay_id) {
       const runtime::RelayId relay = runtime::SplitLeaseId(*holder.relay_id);
-      entry["relay"] = relay.name;
-      if (!relay.incarnation.empty()) entry["incarnation"] = relay.incarnation;
-      entry["expires_in_ms"] = holder.expires_in.count();
+      entry.Set("relay", relay.name);
+      if (!relay.incarnation.empty()) entry.Set("incarnation", relay.incarnation);
+      entry.Set("expires_in_ms", holder.expires_in.count());
     }
-    shown["shards"].push_back(std::move(entry));
+    shards.Append(std::move(entry));
   }
+  shown.Set("shards", std::move(shards));
   return shown;
 }
 
 // A relay's id is whatever its configuration says.
-std::string Text(const ordered_json& shown) {
-  return shown.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
-}
+std::string Text(const Json& shown) { return shown.Dump(Json::NotUtf8::kReplace, 2) + "\n"; }
 
 }  // namespace
 
@@ -86,7 +89,7 @@ std::string StatusJson(const Statistics& stats, bool has_leases) { return Text(O
 std::string LiveStatusJson(const runtime::Observation& seen, const runtime::BacklogObservation& looked, bool has_leases,
                            engine::Time now, engine::Time wall) {
   const Backlog backlog = ShowBacklog(looked, seen, now, wall);
-  ordered_json shown;
+  Json shown;
   if (backlog.events) {
     Statistics stats = *backlog.stats;
     stats.backlog = *backlog.events;
@@ -97,10 +100,10 @@ std::string LiveStatusJson(const runtime::Observation& seen, const runtime::Back
     shown = OutboxJson(stats, has_leases);
   } else {
     shown = OutboxJson({}, has_leases);
-    for (auto& [key, value] : shown.items()) value = nullptr;
-    shown["state"] = "unknown";
+    shown.SetAllToNull();
+    shown.Set("state", "unknown");
   }
-  shown["relay"] = RelayJson(seen, backlog, now);
+  shown.Set("relay", RelayJson(seen, backlog, now));
   return Text(shown);
 }
 

@@ -43,6 +43,11 @@ Json& Json::Set(std::string_view name, Json value) {
   return *this;
 }
 
+Json& Json::SetAllToNull() {
+  for (auto& member : value_->json) member = nullptr;
+  return *this;
+}
+
 Json& Json::Append(Json value) {
   value_->json.push_back(std::move(value.value_->json));
   return *this;

@@ -43,6 +43,8 @@ class Json {
   // Adds a member at the end, or replaces the value of the member of this name in its place.
   // REQUIRES: an object, or null, which becomes one.
   Json& Set(std::string_view name, Json value);
+  // Replaces the value of every member by null. REQUIRES: an object.
+  Json& SetAllToNull();
   // REQUIRES: an array, or null, which becomes one.
   Json& Append(Json value);
   // Number of elements of an array, or of members of an object.

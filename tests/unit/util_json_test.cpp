@@ -11,6 +11,7 @@ TEST_CASE("Members keep their order, and a second value replaces the first in it
   json.Set("m", std::int64_t{-1}).Set("z", true);
   CHECK(json.Dump() == R"({"z":true,"a":null,"m":-1})");
   CHECK(json.size() == 3);
+  CHECK(json.SetAllToNull().Dump() == R"({"z":null,"a":null,"m":null})");
 }
 
 TEST_CASE("Values have the type of JSON that they convert to") {
