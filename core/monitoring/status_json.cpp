@@ -18,6 +18,7 @@ Json RelayJson(const runtime::Observation& seen, const Backlog& backlog, engine:
   const auto reasons = WhyNotReady(seen, now);
   const engine::Counters& c = seen.tally.counters;
   std::vector<std::string> texts;
+  texts.reserve(reasons.size());
   for (const Reason& reason : reasons) texts.push_back(config::Redact(reason.text));
   Json relay = Json::Object({{"id", seen.relay_id},
                              {"incarnation", seen.incarnation},

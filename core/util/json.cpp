@@ -11,15 +11,15 @@ struct Json::Value {
 };
 
 Json::Json(std::unique_ptr<Value> value) : value_(std::move(value)) {}
-Json::Json() : Json(std::unique_ptr<Value>(new Value{nullptr})) {}
-Json::Json(bool value) : Json(std::unique_ptr<Value>(new Value{value})) {}
-Json::Json(std::int64_t value) : Json(std::unique_ptr<Value>(new Value{value})) {}
-Json::Json(std::uint64_t value) : Json(std::unique_ptr<Value>(new Value{value})) {}
+Json::Json() : Json(std::make_unique<Value>(Value{nullptr})) {}
+Json::Json(bool value) : Json(std::make_unique<Value>(Value{value})) {}
+Json::Json(std::int64_t value) : Json(std::make_unique<Value>(Value{value})) {}
+Json::Json(std::uint64_t value) : Json(std::make_unique<Value>(Value{value})) {}
 Json::Json(std::uint32_t value) : Json(std::uint64_t{value}) {}
-Json::Json(std::string_view text) : Json(std::unique_ptr<Value>(new Value{text})) {}
+Json::Json(std::string_view text) : Json(std::make_unique<Value>(Value{text})) {}
 Json::Json(const std::string& text) : Json(std::string_view(text)) {}
 Json::Json(const char* text) : Json(std::string_view(text)) {}
-Json::Json(const std::vector<std::string>& texts) : Json(std::unique_ptr<Value>(new Value{texts})) {}
+Json::Json(const std::vector<std::string>& texts) : Json(std::make_unique<Value>(Value{texts})) {}
 Json::Json(const Json& other) : Json(std::make_unique<Value>(*other.value_)) {}
 Json::Json(Json&& other) noexcept = default;
 Json& Json::operator=(Json other) noexcept {
@@ -29,14 +29,14 @@ Json& Json::operator=(Json other) noexcept {
 Json::~Json() = default;
 
 Json Json::Object(std::initializer_list<Member> members) {
-  Json json(std::unique_ptr<Value>(new Value{ordered_json::object()}));
+  Json json(std::make_unique<Value>(Value{ordered_json::object()}));
   for (const auto& [name, value] : members) json.Set(name, value);
   return json;
 }
 
-Json Json::Array() { return Json(std::unique_ptr<Value>(new Value{ordered_json::array()})); }
+Json Json::Array() { return Json(std::make_unique<Value>(Value{ordered_json::array()})); }
 
-Json Json::Parse(std::string_view text) { return Json(std::unique_ptr<Value>(new Value{ordered_json::parse(text)})); }
+Json Json::Parse(std::string_view text) { return Json(std::make_unique<Value>(Value{ordered_json::parse(text)})); }
 
 Json& Json::Set(std::string_view name, Json value) {
   value_->json[std::string(name)] = std::move(value.value_->json);
