@@ -5,7 +5,7 @@
 
 #include "emit_cases.hpp"
 #include "inbox_cases.hpp"
-#include "mysql_rig.hpp"
+#include "rig.hpp"
 
 namespace {
 
@@ -15,12 +15,12 @@ using outbox::testing::InboxCases;
 struct Mysql {
   static constexpr bool kBinaryPayload = true;
 
-  static outbox::testing::MysqlRelay MakeRelay() {
+  static outbox::testing::Relay MakeRelay() {
     const std::string database = outbox::testing::Server().at("database");
     outbox::testing::Application application;
     application("drop database " + database);
     application("create database " + database + " character set latin1");
-    outbox::testing::MysqlRelay relay(outbox::testing::Configured());
+    outbox::testing::Relay relay(outbox::testing::Configured());
     relay.writing().ApplySchema({});
     relay.Reconnect();
     relay.Heartbeat();

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "driver.hpp"
@@ -37,6 +38,28 @@ void MeasureCalls(Relay& relay, std::uint32_t batch, Measured& measured) {
   measured("heartbeat" + of, [&] { (void)relay.Heartbeat(); });
 }
 
+// Measures the calls of a new relay that has passed the failures, which takes it so many reads. `app(sql)` runs SQL.
+template <class Measured, class Relay, class Sql>
+Cost MeasureRelay(Relay&& relay, int reads, std::uint32_t batch, Sql& app) {
+  relay.Heartbeat();
+  for (int i = 0; i < reads; ++i) (void)relay.Reserve(1000, 64 << 20, i == 0);
+  Measured measured(app);
+  MeasureCalls(relay, batch, measured);
+  app("delete from outbox_relay");
+  return measured.cost;
+}
+
+// Measures batches of one event and of many, in small tables and in large ones. `fill(rows)` fills the tables.
+template <class Fill, class Measure>
+Costs MeasureSizes(Fill fill, Measure measure) {
+  Costs costs;
+  for (const long long rows : {kFewRows, kManyRows}) {
+    fill(rows);
+    for (const std::uint32_t batch : {1U, 1000U}) costs[batch][rows] = measure(batch);
+  }
+  return costs;
+}
+
 struct Bound {
   const char* unit;
   long long slack;                // of the growth, beside a half
@@ -52,6 +75,42 @@ inline void CheckGrowth(Costs& costs, const std::string& tables, const Bound& bo
       CHECK(many <= few * 3 / 2 + bound.slack);
       CHECK(many <= bound.for_event * batch + bound.for_call);
     }
+}
+
+// Returns characters which no compressor makes shorter.
+inline std::string Noise(std::size_t size, std::string_view alphabet) {
+  std::string noise;
+  std::uint64_t state = 88172645463325252U;
+  while (noise.size() < size) {
+    state ^= state << 13U;
+    state ^= state >> 7U;
+    state ^= state << 17U;
+    noise += alphabet[state % alphabet.size()];
+  }
+  return noise;
+}
+
+// Records the failure of every event, in each way. `sql(text)` returns the first value of an answer.
+// REQUIRES: the outbox holds only two events for each of so many keys, one behind the other; key, topic and type are alike.
+template <class Relay, class Sql>
+void CheckAllCanFail(Relay& relay, std::size_t keys, Sql& sql) {
+  relay.Heartbeat();
+  for (const auto disposition : {Disposition::kRetry, Disposition::kBlock, Disposition::kDead}) {
+    const auto rows = relay.Reserve(1000, 64 << 20, true);
+    REQUIRE(rows.size() == 2 * keys);
+    std::vector<long long> heads;
+    for (std::size_t i = 0; i < rows.size(); i += 2) heads.push_back(rows[i].id);
+    relay.FailAll(heads, disposition);
+    relay.outstanding.clear();
+    // The second event of each key is queued behind the first, unless that is dead.
+    CHECK(relay.Reserve(1000, 64 << 20, true).size() == (disposition == Disposition::kDead ? keys : 0));
+    relay.outstanding.clear();
+    sql("delete from outbox_retry");
+  }
+  CHECK(sql("select count(*) from outbox_dead where aggregate_id = topic and topic = event_type") ==
+        std::to_string(keys));
+  relay.Confirm(IdsOf(relay.Reserve(1000, 64 << 20, true)));
+  CHECK(sql("select count(*) from outbox_event") == "0");
 }
 
 }  // namespace outbox::testing

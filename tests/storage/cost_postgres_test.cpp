@@ -1,47 +1,13 @@
 // What a statement of the run path costs must not grow with the outbox, the failures or the dead letters, whatever the
 // statistics say. OUTBOX_TEST_POSTGRES is a connection string of a superuser of a server with pg_stat_statements.
-#include <libpq-fe.h>
-
-#include <cstdlib>
 #include <functional>
 
 #include "cost_calls.hpp"
-#include "postgres/adapter.hpp"
+#include "server.hpp"
 #include "sql/sql_template.hpp"
-#include "tests/catch.hpp"
 
+namespace outbox::testing {
 namespace {
-
-using outbox::Disposition;
-using outbox::Event;
-using outbox::postgres::Config;
-using outbox::testing::IdsOf;
-using Relay = outbox::testing::Driver<outbox::postgres::Adapter, Config>;
-using outbox::testing::Cost;  // in buffers
-
-class Application {
- public:
-  Application() : db_(PQconnectdb(std::getenv("OUTBOX_TEST_POSTGRES"))) { REQUIRE(PQstatus(db_) == CONNECTION_OK); }
-  ~Application() { PQfinish(db_); }
-  Application(const Application&) = delete;
-  std::string operator()(const std::string& sql) {
-    PGresult* const result = PQexec(db_, sql.c_str());
-    const std::string message = PQresultErrorMessage(result);
-    const std::string value = PQntuples(result) > 0 ? PQgetvalue(result, 0, 0) : "";
-    PQclear(result);
-    INFO(sql);
-    REQUIRE(message == "");
-    return value;
-  }
-
- private:
-  PGconn* db_;
-};
-
-std::shared_ptr<Config> Configured() {
-  return std::make_shared<Config>(R"({"connection": ")" + std::string(std::getenv("OUTBOX_TEST_POSTGRES")) + "\"}",
-                                  nullptr);
-}
 
 // 5 000 of the oldest rows have failed, and 95 000 failures are of rows that somebody has deleted. Some are due.
 constexpr const char* kFill = R"(
@@ -74,19 +40,9 @@ class Measured {
   Application& app_;
 };
 
-// The calls of a relay that has passed the failures, with batches of so many.
-Cost Measure(Application& app, std::uint32_t batch) {
-  Relay relay(Configured());
-  relay.Heartbeat();
-  (void)relay.Reserve(1000, 64 << 20, true);
-  (void)relay.Reserve(1000);
-  Measured measured(app);
-  outbox::testing::MeasureCalls(relay, batch, measured);
-  return measured.cost;
-}
-
 TEST_CASE("the cost of a statement does not grow with the tables", "[b95]") {
-  Application app;
+  Fresh fresh;
+  Application& app = fresh.app;
   app("create extension if not exists pg_stat_statements");
   {
     Relay relay(Configured());
@@ -96,60 +52,27 @@ TEST_CASE("the cost of a statement does not grow with the tables", "[b95]") {
           " set (autovacuum_enabled = off)");
   }
   for (const bool stale : {false, true}) {
-    outbox::testing::Costs costs;
-    for (const long long rows : {outbox::testing::kFewRows, outbox::testing::kManyRows}) {
+    const auto fill = [&](long long rows) {
       app("truncate outbox_event, outbox_retry, outbox_dead");
       if (stale) app("analyze outbox_event, outbox_retry, outbox_dead");
-      app(outbox::sql::Fill(kFill, {{"[rows]", std::to_string(rows)}}));
-      for (const std::uint32_t batch : {1U, 1000U}) {
-        costs[batch][rows] = Measure(app, batch);
-        app("delete from outbox_relay");
-      }
-    }
-    outbox::testing::CheckGrowth(costs, stale ? "stale statistics" : "missing statistics",
-                                 {.unit = "buffers", .slack = 20, .for_event = 60, .for_call = 60'000});
+      app(sql::Fill(kFill, {{"[rows]", std::to_string(rows)}}));
+    };
+    Costs costs = MeasureSizes(
+        fill, [&](std::uint32_t batch) { return MeasureRelay<Measured>(Relay(Configured()), 2, batch, app); });
+    CheckGrowth(costs, stale ? "stale statistics" : "missing statistics",
+                {.unit = "buffers", .slack = 20, .for_event = 60, .for_call = 60'000});
   }
-}
-
-// Characters of which no two are alike to a compressor.
-std::string Noise(std::size_t size) {
-  std::string noise;
-  std::uint64_t state = 88172645463325252U;
-  while (noise.size() < size) {
-    state ^= state << 13U;
-    state ^= state >> 7U;
-    state ^= state << 17U;
-    noise += static_cast<char>('!' + state % 94);
-  }
-  return noise;
 }
 
 TEST_CASE("whatever the outbox holds can be recorded as failed", "[b106]") {
-  Application app;
-  Relay relay(Configured());
-  relay.writing().ApplySchema({});
-  app("truncate outbox_event, outbox_retry, outbox_dead");
-  const std::string key = Noise(12'800), wide = "\xF0\x9F\x90\x98";
-  std::string elephants;
-  for (int i = 0; i < 4000; ++i) elephants += wide;
-  for (const std::string& each : {key, elephants, std::string("trailing   "), std::string()})
-    relay.Emit({Event{{}, {}, each, each, each, each, {}}, Event{{}, {}, each, each, each, each, {}}});
-  relay.Heartbeat();
-  for (const auto disposition : {Disposition::kRetry, Disposition::kBlock, Disposition::kDead}) {
-    auto rows = relay.Reserve(1000, 64 << 20, true);
-    REQUIRE(rows.size() == 8);
-    const std::vector<long long> heads{rows[0].id, rows[2].id, rows[4].id, rows[6].id};
-    relay.FailAll(heads, disposition);
-    relay.outstanding.clear();
-    // The second of each key waits behind the first, unless that is dead.
-    CHECK(relay.Reserve(1000, 64 << 20, true).size() == (disposition == Disposition::kDead ? 4 : 0));
-    relay.outstanding.clear();
-    app("delete from outbox_retry");
-  }
-  CHECK(app("select count(*) from outbox_dead where aggregate_id = topic and topic = event_type") == "4");
-  auto rest = IdsOf(relay.Reserve(1000, 64 << 20, true));
-  relay.Confirm(rest);
-  CHECK(app("select count(*) from outbox_event") == "0");
+  Ready ready;
+  std::string elephants, letters;
+  for (int i = 0; i < 4000; ++i) elephants += "\xF0\x9F\x90\x98";
+  for (char letter = '!'; letter <= '~'; ++letter) letters += letter;
+  for (const std::string& each : {Noise(12'800, letters), elephants, std::string("trailing   "), std::string()})
+    ready.relay.Emit({Event{{}, {}, each, each, each, each, {}}, Event{{}, {}, each, each, each, each, {}}});
+  CheckAllCanFail(ready.relay, 4, ready.app);
 }
 
 }  // namespace
+}  // namespace outbox::testing

@@ -11,13 +11,12 @@
 
 namespace {
 
-using outbox::Disposition;
+using namespace outbox::testing;
 using outbox::Event;
-using outbox::testing::IdsOf;
-using Relay = outbox::testing::Driver<outbox::sqlite::Adapter, outbox::sqlite::Config>;
-using outbox::testing::Cost;  // in steps of SQLite's virtual machine
+using Relay = Driver<outbox::sqlite::Adapter, outbox::sqlite::Config>;
 
-long long steps = 0;  // of all connections since it was set to 0; the tests have one thread
+long long steps =
+    0;  // of SQLite's virtual machine, of all connections since it was set to 0; the tests have one thread
 
 int CountSteps(unsigned, void*, void* statement, void*) {
   steps += sqlite3_stmt_status(static_cast<sqlite3_stmt*>(statement), SQLITE_STMTSTATUS_VM_STEP, 1);
@@ -89,7 +88,7 @@ with recursive n (i) as (select 1 union all select i + 1 from n where i < 100000
 commit)";
 
 // The calls of a relay that has passed the failures, with batches of so many.
-Cost Measure(const File& file, std::uint32_t batch) {
+Cost Measure(File& file, std::uint32_t batch) {
   Relay relay(file.Config());
   relay.Heartbeat();
   (void)relay.Reserve(1000, 64 << 20, true);
@@ -101,23 +100,17 @@ Cost Measure(const File& file, std::uint32_t batch) {
     cost[name] = steps;
     CHECK(steps > 0);
   };
-  outbox::testing::MeasureCalls(relay, batch, measured);
+  MeasureCalls(relay, batch, measured);
+  file("delete from outbox_relay");
   return cost;
 }
 
 TEST_CASE("the cost of a statement does not grow with the tables", "[b95]") {
   File file;
-  outbox::testing::Costs costs;
-  for (const long long rows : {outbox::testing::kFewRows, outbox::testing::kManyRows}) {
-    file(outbox::sql::Fill(kFill, {{"[rows]", std::to_string(rows)}}));
-    for (const std::uint32_t batch : {1U, 1000U}) {
-      costs[batch][rows] = Measure(file, batch);
-      file("delete from outbox_relay");
-    }
-  }
-  // A step of a rescan looks at 20 000 rows at most.
-  outbox::testing::CheckGrowth(costs, "no statistics",
-                               {.unit = "steps", .slack = 100, .for_event = 500, .for_call = 2'000'000});
+  const auto fill = [&](long long rows) { file(outbox::sql::Fill(kFill, {{"[rows]", std::to_string(rows)}})); };
+  Costs costs = MeasureSizes(fill, [&](std::uint32_t batch) { return Measure(file, batch); });
+  // A step of a rescan reads 20 000 rows at most.
+  CheckGrowth(costs, "no statistics", {.unit = "steps", .slack = 100, .for_event = 500, .for_call = 2'000'000});
 }
 
 TEST_CASE("whatever the outbox holds can be recorded as failed", "[b106]") {
@@ -127,20 +120,7 @@ TEST_CASE("whatever the outbox holds can be recorded as failed", "[b106]") {
   for (int i = 0; i < 12'800; ++i) key += static_cast<char>('!' + (i * 7919 % 94));
   for (const std::string& each : {key, std::string("trailing   "), std::string()})
     relay.Emit({Event{{}, {}, each, each, each, each, {}}, Event{{}, {}, each, each, each, each, {}}});
-  relay.Heartbeat();
-  for (const auto disposition : {Disposition::kRetry, Disposition::kBlock, Disposition::kDead}) {
-    const auto rows = relay.Reserve(1000, 64 << 20, true);
-    REQUIRE(rows.size() == 6);
-    relay.FailAll({rows[0].id, rows[2].id, rows[4].id}, disposition);
-    relay.outstanding.clear();
-    // The second of each key waits behind the first, unless that is dead.
-    CHECK(relay.Reserve(1000, 64 << 20, true).size() == (disposition == Disposition::kDead ? 3 : 0));
-    relay.outstanding.clear();
-    file("delete from outbox_retry");
-  }
-  CHECK(file("select count(*) from outbox_dead where aggregate_id = topic and topic = event_type") == "3");
-  relay.Confirm(IdsOf(relay.Reserve(1000, 64 << 20, true)));
-  CHECK(file("select count(*) from outbox_event") == "0");
+  CheckAllCanFail(relay, 3, file);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 #include <memory>
 #include <set>
@@ -13,6 +14,9 @@
 #include "tests/catch.hpp"
 
 namespace outbox::testing {
+
+using Ids = std::vector<long long>;
+using Clock = std::chrono::steady_clock;
 
 struct Taken {
   long long id = 0;
@@ -30,6 +34,23 @@ inline std::vector<long long> IdsOf(const std::vector<Taken>& events) {
 }
 
 template <class A, class Config>
+std::unique_ptr<A> Connected(std::shared_ptr<Config> config, const Call& call) {
+  if constexpr (std::is_constructible_v<A, std::shared_ptr<Config>, const Call&>)
+    return std::make_unique<A>(std::move(config), call);
+  else
+    return std::make_unique<A>(std::move(config));
+}
+
+// Migrates with a session of its own, which may take this long.
+template <class A, class Config>
+void Migrate(std::shared_ptr<Config> config, const SchemaOptions& options, Millis timeout) {
+  const Call call{0, 0, timeout};
+  const auto adapter = Connected<A>(std::move(config), call);
+  adapter->Begin(call);
+  adapter->ApplySchema(options);
+}
+
+template <class A, class Config>
 class Driver {
  public:
   explicit Driver(std::shared_ptr<Config> config, std::string relay = "relay-1")
@@ -39,8 +60,8 @@ class Driver {
 
   // Sessions anew, as after an outage: every hint is lost, what is in hand is not.
   void Reconnect() {
-    reading_ = Connected();
-    writing_ = Connected();
+    reading_ = Connected<A>(config_, Call{shard, token, kTimeout});
+    writing_ = Connected<A>(config_, Call{shard, token, kTimeout});
   }
   A& reading() { return Begun(*reading_); }
   A& writing() { return Begun(*writing_); }
@@ -157,12 +178,6 @@ class Driver {
   A& Begun(A& adapter) {
     adapter.Begin({shard, token, kTimeout});
     return adapter;
-  }
-  std::unique_ptr<A> Connected() const {
-    if constexpr (std::is_constructible_v<A, std::shared_ptr<Config>, const Call&>)
-      return std::make_unique<A>(config_, Call{shard, token, kTimeout});
-    else
-      return std::make_unique<A>(config_);
   }
 
   static constexpr Millis kTimeout{5000};

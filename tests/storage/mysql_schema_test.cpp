@@ -1,82 +1,23 @@
-// The tables on MySQL and MariaDB: how they are made, what is found wrong with them, which rights they take.
-#include <cstdio>
+// The tables in MySQL and MariaDB, where these differ from other servers: databases, settings of the server, locks of a migrate.
 #include <future>
 #include <thread>
 
-#include "mysql_rig.hpp"
-#include "version_1.hpp"
+#include "server.hpp"
 
+namespace outbox::testing {
 namespace {
-
-using namespace outbox::testing;
-using outbox::Disposition;
-using outbox::Error;
-using outbox::Finding;
-using outbox::Millis;
-using Relay = MysqlRelay;
-
-// As a user would, with the client.
-void Feed(const std::string& sql) {
-  const Json server = Server();
-  REQUIRE(setenv("MYSQL_PWD", std::string(server.at("password")).c_str(), 1) == 0);
-  const std::string command = "mariadb --no-defaults --protocol=tcp --host=" + std::string(server.at("host")) +
-                              " --port=" + server.at("port").dump() + " --user=" + std::string(server.at("user")) +
-                              " " + std::string(server.at("database"));
-  FILE* const client = popen(command.c_str(), "w");
-  REQUIRE(client != nullptr);
-  REQUIRE(fwrite(sql.data(), 1, sql.size(), client) == sql.size());
-  REQUIRE(pclose(client) == 0);
-}
-
-}  // namespace
-
-TEST_CASE("missing tables name what makes them; a second migrate changes nothing", "[mysql]") {
-  Fresh fresh;
-  Relay relay(Configured());
-  for (const Error& error : {Caught([&] { relay.Heartbeat(); }), Caught([&] { relay.Reserve(); })}) {
-    CHECK(error.code == OUTBOX_BAD_CONFIG);
-    CHECK(std::string(error.what()).find("outbox-relay migrate") != std::string::npos);
-  }
-  CHECK(relay.writing().CheckSchema().size() == 6);
-  relay.writing().ApplySchema({3, ""});
-  relay.Heartbeat();
-  relay.Emit({Simple("k")});
-  const std::string state =
-      "select concat((select count(*) from outbox_event), (select group_concat(shard, owner, token) from outbox_shard),"
-      " (select group_concat(relay_id, expires) from outbox_relay), (select group_concat(table_name, create_time order"
-      " by table_name) from information_schema.tables where table_schema = database()))";
-  const std::string before = fresh.app(state);
-  CHECK(before.find("outbox_shard") != std::string::npos);
-  for (const std::uint32_t shards : {0U, 3U}) {
-    relay.writing().ApplySchema({shards, ""});
-    CHECK(fresh.app(state) == before);
-  }
-  CHECK(relay.writing().CheckSchema().empty());
-}
-
-TEST_CASE("two migrates at once", "[mysql]") {
-  Fresh fresh;
-  const auto migrate = [] {
-    outbox::mysql::Adapter adapter(Configured(), {0, 0, Millis(20'000)});
-    adapter.Begin({0, 0, Millis(20'000)});
-    adapter.ApplySchema({});
-  };
-  auto one = std::async(std::launch::async, migrate), two = std::async(std::launch::async, migrate);
-  CHECK_NOTHROW(one.get());
-  CHECK_NOTHROW(two.get());
-}
 
 TEST_CASE("another database, another name, and the printed SQL", "[mysql][b86]") {
   Fresh fresh;
   fresh.app("drop database if exists sales");
   const auto config = Configured({{"table", "sales.shop_event"}});
-  const std::string printed = outbox::mysql::Adapter::PrintSchema(*config, {2, ""});
-  Feed(printed);
+  const std::string printed = mysql::Adapter::PrintSchema(*config, {2, ""});
+  Database::RunScript(fresh.app, printed);
   Relay relay(config);
   CHECK(relay.writing().CheckSchema().empty());
   CHECK(relay.Heartbeat().owned.size() == 2);
   relay.writing().ReleaseShards("relay-1", {}, true);
-  Feed(printed);  // again
+  Database::RunScript(fresh.app, printed);  // again
   CHECK(relay.writing().CheckSchema().empty());
   CHECK(relay.Heartbeat().owned.size() == 2);
   CHECK(fresh.app("select count(*) from information_schema.tables where table_schema = 'sales' and table_name like"
@@ -100,28 +41,8 @@ TEST_CASE("another database, another name, and the printed SQL", "[mysql][b86]")
   fresh.app("drop database sales");
 }
 
-TEST_CASE("the number of shards changes only while no relay runs", "[mysql]") {
-  Ready ready;
-  const Error error = Caught([&] { ready.relay.writing().ApplySchema({4, ""}); });
-  CHECK(error.code == OUTBOX_BAD_CONFIG);
-  CHECK(std::string(error.what()).find("only while no relay runs") != std::string::npos);
-  const auto token = ready.relay.token;
-  ready.relay.writing().ExpireLeases();
-  ready.relay.writing().ApplySchema({4, ""});
-  CHECK(ready.relay.Heartbeat().owned.size() == 4);
-  CHECK(ready.relay.token > token + 1);
-  ready.relay.writing().ReleaseShards("relay-1", {}, true);
-  ready.relay.writing().ApplySchema({2, ""});
-  CHECK(ready.relay.Heartbeat().owned.size() == 2);
-  CHECK(ready.relay.writing().CheckSchema().empty());
-}
-
 TEST_CASE("check finds what is wrong, and its SQL fixes it", "[mysql]") {
   Ready ready;
-  struct Wrong {
-    const char *sql, *what;
-    bool error;
-  };
   const auto wrong = GENERATE(values<Wrong>({
       {"alter table outbox_event drop column headers", "headers is missing", true},
       {"alter table outbox_retry drop column attempts", "attempts is missing", true},
@@ -145,9 +66,7 @@ TEST_CASE("check finds what is wrong, and its SQL fixes it", "[mysql]") {
   if (findings.size() != 1) ready.app("set global binlog_format = 'ROW'");
   INFO(wrong.sql);
   REQUIRE(findings.size() == 1);
-  INFO(findings[0].what << "\n" << findings[0].fix);
-  CHECK(findings[0].what.find(wrong.what) != std::string::npos);
-  CHECK(findings[0].error == wrong.error);
+  CheckFinding(wrong, findings[0]);
   if (findings[0].fix.ends_with("migrate"))
     ready.relay.writing().ApplySchema({});
   else if (wrong.error)
@@ -165,102 +84,6 @@ TEST_CASE("a binary log of statements refuses what the relay writes, and the err
   ready.app("set global binlog_format = 'ROW'");
   CHECK(error.code == OUTBOX_BAD_CONFIG);
   CHECK(std::string(error.what()).find("set global binlog_format = 'ROW'") != std::string::npos);
-}
-
-TEST_CASE("tables of a newer relay are refused", "[mysql][b12]") {
-  Ready ready;
-  ready.app("update outbox_meta set version = 3");
-  CHECK(Has(ready.relay.writing().CheckSchema(), "version 3"));
-  CHECK(Caught([&] { ready.relay.writing().ApplySchema({}); }).code == OUTBOX_BAD_CONFIG);
-}
-
-TEST_CASE("with exactly the grants that check names the relay runs", "[mysql]") {
-  Fresh fresh;
-  fresh.app("drop database if exists sales; create database sales; drop user if exists mover");
-  {
-    Relay relay(Configured({{"table", "sales.shop_event"}}));
-    relay.writing().ApplySchema({2, ""});
-    relay.Emit({Simple("a"), Simple("a"), Simple("a")});
-  }
-  fresh.app("create user mover identified by 'm'; grant usage on *.* to mover; grant select on `" +
-            std::string(Server().at("database")) + "`.* to mover");
-  Relay mover(Configured({{"table", "sales.shop_event"}, {"user", "mover"}, {"password", "m"}}));
-  CHECK(Caught([&] { mover.Heartbeat(); }).code == OUTBOX_BAD_CONFIG);
-  CHECK(std::string(Caught([&] { mover.writing().ApplySchema({}); }).what()).find("--print") != std::string::npos);
-  // What this user is not shown is a note, and nothing to grant.
-  const auto wrong = [&] {
-    auto found = mover.writing().CheckSchema();
-    std::erase_if(found, [](const Finding& finding) { return finding.note; });
-    return found;
-  };
-  const auto findings = wrong();
-  CHECK(findings.size() == 6);
-  for (const Finding& finding : findings) {
-    INFO(finding.what << " " << finding.fix);
-    CHECK(finding.error);
-    fresh.app(finding.fix);
-  }
-  CHECK(wrong().empty());
-  mover.Heartbeat();
-  Ids ids = IdsOf(mover.Reserve());
-  if (ids.empty()) {
-    mover.shard = 1;
-    mover.Heartbeat();
-    ids = IdsOf(mover.Reserve());
-  }
-  REQUIRE(ids.size() == 3);
-  mover.Confirm({ids[0]});
-  mover.Fail(ids[1], Disposition::kRetry);
-  mover.Fail(ids[1], Disposition::kRetry);
-  mover.Fail(ids[2], Disposition::kDead);
-  CHECK(mover.writing().ReadStats().dead == 1);
-  CHECK(IdsOf(mover.Reserve()) == Ids{ids[1]});
-  CHECK(Caught([&] { mover.Emit({Simple("x")}); }).code == OUTBOX_BAD_CONFIG);
-  mover.writing().EndEmit(false);
-  mover.writing().ReleaseShards("relay-1", {}, true);
-  fresh.app("drop database sales; drop user mover");
-}
-
-// By migrate and by the script that it prints, each twice.
-TEST_CASE("tables of version 1 are refused, and upgraded without losing a row", "[mysql][b12]") {
-  Fresh fresh;
-  Feed(outbox::testing::kMysqlVersion1);
-  const std::string state =
-      "select concat_ws(' ', (select group_concat(id, event_id, payload order by id) from outbox_event),"
-      " (select group_concat(row_id, event_id, aggregate_id, attempts, coalesce(next_try, ''), reason order by row_id) "
-      "from outbox_retry),"
-      " (select group_concat(row_id, event_id, payload, attempts) from outbox_dead), (select group_concat(relay_id, "
-      "expires) from outbox_relay),"
-      " (select group_concat(shard, owner, token, state, suspect) from outbox_shard))";
-  const std::string before = fresh.app(state);
-  CHECK(before.find("INVALID_RECORD") != std::string::npos);
-  Relay relay(Configured());
-  for (const Error& error : {Caught([&] { relay.Heartbeat(); }), Caught([&] { relay.writing().ReadStats(); })}) {
-    CHECK(error.code == OUTBOX_BAD_CONFIG);
-    CHECK(std::string(error.what()).find("version 1") != std::string::npos);
-    CHECK(std::string(error.what()).find("run: outbox-relay migrate") != std::string::npos);
-  }
-  CHECK_FALSE(relay.writing().CheckSchema().empty());
-  const bool printed = GENERATE(false, true);
-  for (int i = 0; i < 2; ++i) {
-    if (printed)
-      Feed(outbox::mysql::Adapter::PrintSchema(*Configured(), {}));
-    else
-      relay.writing().ApplySchema({});
-    CHECK(fresh.app(state) == before);
-    CHECK(fresh.app("select concat(version, ' ', outbox) from outbox_meta") == "2 outbox_event");
-  }
-  CHECK(fresh.app("select count(distinct index_name) from information_schema.statistics where table_schema = database()"
-                  " and table_name = 'outbox_retry'") == "4");
-  CHECK(relay.writing().CheckSchema().empty());
-  CHECK(relay.Heartbeat().owned.empty());  // while the lease of before lasts
-  relay.writing().ExpireLeases();
-  relay.Heartbeat();
-  CHECK(relay.token == 8);
-  relay.writing().MakeRetriesDue();
-  CHECK(outbox::testing::IdsOf(relay.Reserve()) == Ids{1, 3});
-  relay.Confirm({1, 3});
-  CHECK(relay.writing().ReadStats().blocked == 1);
 }
 
 // Whatever database the caller is in, and whatever it holds. A temporary table of the caller's hides the outbox on these
@@ -286,19 +109,13 @@ TEST_CASE("a second outbox cannot share the companions of the first", "[mysql][b
   CHECK(refused.find("belong to the outbox \"outbox\"") != std::string::npos);
   CHECK(fresh.app("select count(*) from information_schema.tables where table_schema = database() and table_name ="
                   " 'outbox_event'") == "0");
-  const std::string printed = outbox::mysql::Adapter::PrintSchema(*Configured(), {});
+  const std::string printed = mysql::Adapter::PrintSchema(*Configured(), {});
   CHECK(fresh.app.Try(printed).find("may belong to another outbox") != std::string::npos);
   fresh.app("create table outbox_event like outbox");
   CHECK(Caught([&] { second.Heartbeat(); }).code == OUTBOX_BAD_CONFIG);
   CHECK(Has(second.writing().CheckSchema(), "belong to the outbox \"outbox\""));
 
-  fresh.app("update outbox_meta set version = 1; alter table outbox_meta drop column outbox");
-  const std::string ambiguous = Caught([&] { first.writing().ApplySchema({}); }).what();
-  const auto fix = ambiguous.find("alter table");
-  REQUIRE(fix != std::string::npos);
-  fresh.app(ambiguous.substr(fix));
-  first.writing().ApplySchema({});
-  CHECK(first.Heartbeat().owned.size() == 1);
+  CheckAmbiguousVersion1(fresh.app, first);
 
   fresh.app("create table shop_retry (id integer); create view shop_dead as select 1 as x");
   Relay third(Configured({{"table", "shop_event"}}));
@@ -316,11 +133,7 @@ TEST_CASE("migrate keeps nobody waiting behind a lock that it waits for", "[mysq
   CHECK(ready.relay.writing().PlanSchema({}).size() == 1);
   Application holder, waiting;
   holder("start transaction; select count(*) from outbox_retry");
-  const auto migrating = [] {
-    outbox::mysql::Adapter adapter(Configured(), {0, 0, Millis(30'000)});
-    adapter.Begin({0, 0, Millis(30'000)});
-    return Caught([&] { adapter.ApplySchema({}); });
-  };
+  const auto migrating = [] { return Caught([] { Migrate<Database::Adapter>(Configured(), {}, Millis(30'000)); }); };
   auto migrated = std::async(std::launch::async, migrating);
   const auto waits = [&] {
     return ready.app(
@@ -337,3 +150,6 @@ TEST_CASE("migrate keeps nobody waiting behind a lock that it waits for", "[mysq
   CHECK(migrated.get().code == OUTBOX_OK);
   CHECK(ready.relay.writing().PlanSchema({}).empty());
 }
+
+}  // namespace
+}  // namespace outbox::testing

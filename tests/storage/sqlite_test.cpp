@@ -1,13 +1,12 @@
 // What only SQLite can get wrong: the file, its locks, AUTOINCREMENT, time.
 #include <sqlite3.h>
 
-#include <chrono>
-#include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <future>
-#include <thread>
 
 #include "driver.hpp"
+#include "schema_checks.hpp"
 #include "sql/time.hpp"
 #include "sqlite/adapter.hpp"
 #include "tests/catch.hpp"
@@ -15,14 +14,11 @@
 
 namespace {
 
+using namespace outbox::testing;
 using outbox::Disposition;
 using outbox::Error;
 using outbox::Millis;
-using outbox::testing::Caught;
-using outbox::testing::IdsOf;
-using outbox::testing::Simple;
-using Ids = std::vector<long long>;
-using Relay = outbox::testing::Driver<outbox::sqlite::Adapter, outbox::sqlite::Config>;
+using Relay = Driver<outbox::sqlite::Adapter, outbox::sqlite::Config>;
 
 class File {
  public:
@@ -90,10 +86,7 @@ TEST_CASE("a database without the tables names what makes them", "[sqlite]") {
   const File file;
   Application{file}("create table other (id integer)");
   Relay relay(file.Config());
-  for (const Error& error : {Caught([&] { relay.Heartbeat(); }), Caught([&] { relay.Reserve(); })}) {
-    CHECK(error.code == OUTBOX_BAD_CONFIG);
-    CHECK(std::string(error.what()).find("outbox-relay migrate") != std::string::npos);
-  }
+  CheckMissingTablesNameMigrate(relay);
 }
 
 TEST_CASE("options name the key that is wrong", "[sqlite][b86]") {
@@ -336,14 +329,9 @@ TEST_CASE("times", "[sqlite]") {
 TEST_CASE("tables of version 1 are refused, and upgraded without losing a row", "[sqlite][b12]") {
   const File file;
   Application app(file);
-  app(outbox::testing::kSqliteVersion1);
+  app(kSqliteVersion1);
   Relay relay(file.Config());
-  for (const Error& error : {Caught([&] { relay.Heartbeat(); }), Caught([&] { relay.writing().ReadStats(); })}) {
-    CHECK(error.code == OUTBOX_BAD_CONFIG);
-    CHECK(std::string(error.what()).find("version 1") != std::string::npos);
-    CHECK(std::string(error.what()).find("run: outbox-relay migrate") != std::string::npos);
-  }
-  CHECK_FALSE(relay.writing().CheckSchema().empty());
+  CheckVersion1IsRefused(relay);
   if (GENERATE(false, true)) {
     std::string script = outbox::sqlite::Adapter::PrintSchema(*file.Config(), {});
     const std::string without = script;
@@ -389,9 +377,9 @@ TEST_CASE("a second outbox cannot share the companions of the first", "[sqlite][
   Application app(file);
   app("create table shop_retry (id integer)");
   Relay third = named("shop_event");
-  CHECK(std::string(Caught([&] { third.writing().ApplySchema({}); }).what())
-            .find("\"shop_retry\" lacks the columns row_id") != std::string::npos);
-  CHECK(outbox::testing::Has(third.writing().CheckSchema(), "\"shop_event\" is missing"));
+  const Error listed = Caught([&] { third.writing().ApplySchema({}); });
+  CHECK(Says(listed, "\"shop_retry\" lacks the columns row_id"));
+  CHECK(Has(third.writing().CheckSchema(), "\"shop_event\" is missing"));
 }
 
 TEST_CASE("migrate waits for a writer without being in its way", "[sqlite][b105]") {

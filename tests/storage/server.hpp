@@ -1,0 +1,87 @@
+// What the tests of the servers start with. "rig.hpp" is that of the server for which the program is compiled.
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include "rig.hpp"
+
+namespace outbox::testing {
+
+// The database has no tables.
+struct Fresh {
+  Fresh() { Database::DropTables(app); }
+  Application app;
+};
+
+// A relay owns the shards of an empty outbox.
+struct Ready : Fresh {
+  explicit Ready(const SchemaOptions& options = {}) : relay(Configured()) {
+    relay.writing().ApplySchema(options);
+    relay.Heartbeat();
+  }
+  // The application has created its table before the relay came.
+  explicit Ready(const std::string& create_event) : relay(Configured()) {
+    app(create_event);
+    relay.writing().ApplySchema({});
+    relay.Heartbeat();
+  }
+  Relay relay;
+};
+
+// The relay has read one row, with the key `a`, and can try to confirm it for as long as a test wants.
+struct OneRead : Ready {
+  OneRead() : id(app.Insert("a")), text(std::to_string(id)) {
+    CHECK(relay.Reserve().size() == 1);
+    event = relay.event_ids.at(id);
+    row = {Raw(text), Raw(event)};
+  }
+  Error Confirmed(Millis timeout) {
+    auto& adapter = relay.writing();
+    adapter.Begin({0, relay.token, timeout});
+    KeptRows kept(nullptr, 0);
+    Error answer = Caught([&] { adapter.ConfirmEvent({&row, 1}, kept); });
+    UNSCOPED_INFO(answer.what());
+    return answer;
+  }
+  outbox_code Confirm(Millis timeout) { return Confirmed(timeout).code; }
+
+  const long long id;
+  const std::string text;
+  std::string event;
+  outbox_row row{};
+};
+
+// Returns how many dead letters were put back.
+inline std::uint64_t Requeue(Relay& relay, long long id) {
+  const std::string row = std::to_string(id);
+  const outbox_bytes raw = Raw(row);
+  return relay.writing().Requeue({&raw, 1});
+}
+
+// What was changed in the tables, what check says of it, and whether that is an error.
+struct Wrong {
+  const char *sql, *what;
+  bool error;
+};
+
+inline void CheckFinding(const Wrong& wrong, const Finding& finding) {
+  INFO(finding.what << "\n" << finding.fix);
+  CHECK(finding.what.find(wrong.what) != std::string::npos);
+  CHECK(finding.error == wrong.error);
+}
+
+// Tables of version 1 do not say which outbox they belong to where there are two. The SQL in the error says it.
+// REQUIRES: `relay` is one of the first outbox, beside which there is the table of a second one.
+inline void CheckAmbiguousVersion1(Application& app, Relay& relay) {
+  app("update outbox_meta set version = 1; alter table outbox_meta drop column outbox");
+  const std::string ambiguous = Caught([&] { relay.writing().ApplySchema({}); }).what();
+  const auto fix = ambiguous.find("alter table");
+  REQUIRE(fix != std::string::npos);
+  app(ambiguous.substr(fix));
+  relay.writing().ApplySchema({});
+  relay.Reconnect();
+  CHECK(relay.Heartbeat().owned.size() == 1);
+}
+
+}  // namespace outbox::testing
