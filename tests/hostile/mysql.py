@@ -1,26 +1,27 @@
 """What others do to an outbox in MariaDB or MySQL."""
 
-import subprocess
-import threading
 import uuid
 
 import scene
 from scene import repeat_event_id
+from server_scene import ServerScene
 from servers import shared_mariadb, shared_mysql
 
 COMPANIONS = ("outbox_retry", "outbox_dead", "outbox_relay", "outbox_shard")
 
 
-class MysqlScene(scene.Scene):
-    plugin = "mysql"
-    COUNTED = ("retrying", "blocked", "undeletable")
-    shared = staticmethod(shared_mysql)
+def quote(value):
+    if value is None:
+        return "null"
+    return str(value) if isinstance(value, int) else "'" + str(value).replace("\\", "\\\\").replace("'", "''") + "'"
 
-    def make_database(self):
-        self.server = self.shared()
-        self.database = f"hostile-{uuid.uuid4()}"
-        self.server.create_database(self.database)
-        self.role = f"relay_{uuid.uuid4().hex[:12]}"
+
+class MysqlScene(ServerScene):
+    plugin = "mysql"
+    shared = staticmethod(shared_mysql)
+    quote = staticmethod(quote)
+
+    def make_role(self):
         self.sql(f"create user {self.role} identified by 'secret'")
 
     def relay_options(self):
@@ -38,51 +39,20 @@ class MysqlScene(scene.Scene):
     def sql(self, sql):
         return self.server.sql(sql, self.database)
 
-    @staticmethod
-    def refusals():
-        return subprocess.CalledProcessError
+    def insert_numbered(self, count, more):
+        rows = {"aggregate_id": f"concat('key-', g.n mod {scene.KEYS})", "payload": "concat('p', g.n)", **more}
+        self.sql("set session max_recursive_iterations = 1000000;" * (self.shared is shared_mariadb)
+                 + "set session cte_max_recursion_depth = 1000000;" * (self.shared is shared_mysql)
+                 + f"insert into outbox_event ({', '.join(rows)}) with recursive g (n) as (select 1 union all "
+                 f"select n + 1 from g where n < {count}) select {', '.join(rows.values())} from g")
 
-    def insert_row(self, row):
-        names, values = ", ".join(row), ", ".join(quote(value) for value in row.values())
-        self.sql(f"insert into outbox_event ({names}) values ({values})")
-
-    def insert(self, count, **columns):
-        rows = {"topic": quote(self.topic), "aggregate_id": f"concat('key-', g.n mod {scene.KEYS})", "event_type": "'made'",
-                "payload": "concat('p', g.n)", **{name: quote(value) for name, value in columns.items()}}
-        try:
-            self.sql("set session max_recursive_iterations = 1000000;" * (self.shared is shared_mariadb)
-                     + "set session cte_max_recursion_depth = 1000000;" * (self.shared is shared_mysql)
-                     + f"insert into outbox_event ({', '.join(rows)}) with recursive g (n) as (select 1 union all "
-                     f"select n + 1 from g where n < {count}) select {', '.join(rows.values())} from g")
-        except self.refusals():
-            super().insert(count, **columns)
-
-    def event_ids(self):
-        rows = self.sql("select event_id, coalesce(hex(convert(aggregate_id using utf8mb4)), '') from outbox_event")
-        return dict((line + "\t").split("\t")[:2] for line in rows.splitlines())
-
-    def failures(self):
-        rows = self.sql("select event_id, coalesce(hex(convert(aggregate_id using utf8mb4)), '') from outbox_retry")
-        pairs = [(line + "\t").split("\t")[:2] for line in rows.splitlines()]
-        return {event for event, _ in pairs}, {key for _, key in pairs if key}
-
-    def dead(self):
-        return set(self.sql("select event_id from outbox_dead").split())
-
-    def holding(self, sql, seconds):
-        connection = self.server.connect(self.database, autocommit=False)
-        connection.cursor().execute(sql)
-        threading.Timer(seconds, connection.close).start()
+    def rows(self, table):
+        rows = self.sql(f"select event_id, coalesce(hex(convert(aggregate_id using utf8mb4)), '') from {table}")
+        return [(line + "\t").split("\t")[:2] for line in rows.splitlines()]
 
 
 class MariadbScene(MysqlScene):
     shared = staticmethod(shared_mariadb)
-
-
-def quote(value):
-    if value is None:
-        return "null"
-    return str(value) if isinstance(value, int) else "'" + str(value).replace("\\", "\\\\").replace("'", "''") + "'"
 
 
 def trigger(s, when, body):

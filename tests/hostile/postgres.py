@@ -1,23 +1,25 @@
 """What others do to an outbox in PostgreSQL."""
 
-import subprocess
-import threading
 import uuid
 
 import scene
 from scene import repeat_event_id
+from server_scene import ServerScene
 from servers import shared_postgres
 
 
-class PostgresScene(scene.Scene):
-    plugin = "postgres"
-    COUNTED = ("retrying", "blocked", "undeletable")
+def quote(value):
+    if value is None:
+        return "null"
+    return str(value) if isinstance(value, int) else "'" + str(value).replace("'", "''") + "'"
 
-    def make_database(self):
-        self.server = shared_postgres()
-        self.database = f"hostile-{uuid.uuid4()}"
-        self.server.create_database(self.database)
-        self.role = f"relay_{uuid.uuid4().hex[:12]}"
+
+class PostgresScene(ServerScene):
+    plugin = "postgres"
+    shared = staticmethod(shared_postgres)
+    quote = staticmethod(quote)
+
+    def make_role(self):
         self.server.psql(f"create role {self.role} login")
 
     def relay_options(self):
@@ -36,47 +38,14 @@ class PostgresScene(scene.Scene):
     def sql(self, sql):
         return self.server.psql(sql, self.database)
 
-    @staticmethod
-    def refusals():
-        return subprocess.CalledProcessError
+    def insert_numbered(self, count, more):
+        rows = {"aggregate_id": f"'key-' || g % {scene.KEYS}", "payload": "'p' || g", **more}
+        self.sql(f"insert into outbox_event ({', '.join(rows)}) select {', '.join(rows.values())} "
+                 f"from generate_series(1, {count}) g")
 
-    def insert_row(self, row):
-        names, values = ", ".join(row), ", ".join(quote(value) for value in row.values())
-        self.sql(f"insert into outbox_event ({names}) values ({values})")
-
-    def insert(self, count, **columns):
-        rows = {"topic": quote(self.topic), "aggregate_id": f"'key-' || g % {scene.KEYS}", "event_type": "'made'",
-                "payload": "'p' || g", **{name: quote(value) for name, value in columns.items()}}
-        try:
-            self.sql(f"insert into outbox_event ({', '.join(rows)}) select {', '.join(rows.values())} "
-                     f"from generate_series(1, {count}) g")
-        except self.refusals():
-            super().insert(count, **columns)
-
-    def event_ids(self):
-        """{event id: key} of the rows in the outbox."""
-        rows = self.sql("select event_id || '|' || coalesce(encode(convert_to(aggregate_id, 'UTF8'), 'hex'), '') from outbox_event")
-        return dict(line.split("|") for line in rows.splitlines())
-
-    def failures(self):
-        rows = self.sql("select event_id || '|' || coalesce(encode(convert_to(aggregate_id, 'UTF8'), 'hex'), '') from outbox_retry")
-        pairs = [line.split("|") for line in rows.splitlines()]
-        return {event for event, _ in pairs}, {key for _, key in pairs if key}
-
-    def dead(self):
-        return set(self.sql("select event_id from outbox_dead").split())
-
-    def holding(self, sql, seconds):
-        """A session of somebody else's that does this and ends its transaction later."""
-        connection = self.server.connect(self.database, autocommit=False)
-        connection.cursor().execute(sql)
-        threading.Timer(seconds, connection.close).start()
-
-
-def quote(value):
-    if value is None:
-        return "null"
-    return str(value) if isinstance(value, int) else "'" + str(value).replace("'", "''") + "'"
+    def rows(self, table):
+        rows = self.sql(f"select event_id || '|' || coalesce(encode(convert_to(aggregate_id, 'UTF8'), 'hex'), '') from {table}")
+        return [line.split("|") for line in rows.splitlines()]
 
 
 def function(body, returns="trigger"):

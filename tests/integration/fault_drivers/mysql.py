@@ -1,37 +1,31 @@
 """MariaDB and MySQL, and what can go wrong with them."""
 
 import contextlib
-import functools
 import uuid
 
 import pymysql
 
 from servers import own_mariadb, own_mysql, shared_mariadb, shared_mysql
-from servers.certificates import Authority
+
+from .server import ServerDatabase
 
 
-class _Database:
+class _Database(ServerDatabase):
     plugin = "mysql"
     error = pymysql.Error
-    place = "%s"
 
     def __init__(self, server, own):
-        self._own = own
-        self._server = server
+        super().__init__(server, own)
         name = uuid.uuid4().hex[:16]
         self._name, self._user = f"faults_{name}", f"relay_{name}"
         self._password = "right"
-        if own:
-            self._server.start()
-        self.port = server.port
         self._server.create_database(self._name)
         # no rights beyond its database: one that may administrate writes also where the server is read-only
         self._server.sql(f"create user {self._user} identified by 'right'; grant all on {self._name}.* to {self._user}")
 
     def close(self):
-        if self._own:
-            self._server.stop()
-        else:
+        super().close()
+        if not self._own:
             self._server.sql("set global wait_timeout = default")
 
     def options(self, port=None, **more):
@@ -45,19 +39,8 @@ class _Database:
     def run(self, sql):
         self._server.sql(sql, self._name)
 
-    def numbers(self, sql):
-        return [int(line) for line in self._server.sql(sql, self._name).split()]
-
-    # The server.
-
-    def start(self):
-        self._server.start()
-
-    def halt(self):
-        self._server.halt("fast")
-
-    def kill(self):
-        self._server.halt("kill")
+    def ask(self, sql):
+        return self._server.sql(sql, self._name)
 
     # Its sessions with the relay.
 
@@ -79,16 +62,13 @@ class _Database:
 
     # What else an operator may do to it.
 
-    READ_ONLY = "read-only"
     HEADERS = "json"  # the column's type
 
     def read_only(self, on):
         self.run(f"set global read_only = {int(on)}")
 
     EMPTY, BEGIN_ANEW = "delete from outbox_event", "truncate outbox_event"
-    LOCK_ROWS = "select id from outbox_event for update"
     LOCK_TABLE = "lock tables outbox_event write, orders write"
-    LOCK_SHARDS = "select shard from outbox_shard for update"
 
     def hold(self, sql):
         """At the servers' own REPEATABLE READ the gaps between the rows would be locked as well."""
@@ -112,9 +92,9 @@ class _Database:
 
     HOST = "127.0.0.1"
 
-    @functools.cached_property
-    def _authority(self):
-        return Authority(self._server.folder.path, self._server.owner)
+    @property
+    def _owner(self):
+        return self._server.owner
 
     def certify(self, host):
         """The server offers TLS as `host` from now on."""

@@ -1,43 +1,33 @@
 """PostgreSQL, and what can go wrong with it."""
 
-import functools
 import uuid
 
 import psycopg2
 
 from servers import own_postgres, shared_postgres
-from servers.certificates import Authority
+
+from .server import ServerDatabase
 
 RELAY = "application_name = 'outbox-relay'"
 
 
-class PostgresDatabase:
+class PostgresDatabase(ServerDatabase):
     plugin = "postgres"
     error = psycopg2.Error
-    place = "%s"
 
     def __init__(self, own):
-        """`own`: a server for this test alone, which may stop it. Otherwise a database of the shared one."""
-        self._own = own
-        self._server = own_postgres() if own else shared_postgres()
+        super().__init__(own_postgres() if own else shared_postgres(), own)
         self._name = "postgres" if own else f"faults_{uuid.uuid4().hex}"
-        self.port = self._server.port
-        if own:
-            self._server.start()
-        else:
+        if not own:
             self._server.create_database(self._name)
         self.run(f"alter database {self._name} set deadlock_timeout = '200ms'")
         if own:
             self.run("create role guarded login superuser password 'right'")
             self._server.allow("host all guarded 127.0.0.1/32 scram-sha-256")
 
-    def close(self):
-        if self._own:
-            self._server.stop()
-
-    @functools.cached_property
-    def _authority(self):
-        return Authority(self._server.folder.path, self._server.user)
+    @property
+    def _owner(self):
+        return self._server.user
 
     def options(self, port=None, **more):
         named = {"host": "127.0.0.1", "port": port or self.port, "user": "postgres", "dbname": self._name,
@@ -53,20 +43,10 @@ class PostgresDatabase:
     def run(self, sql):
         self._server.psql("set default_transaction_read_only = off; " + sql, self._name)
 
-    def numbers(self, sql):
-        return [int(line) for line in self._server.psql(sql, self._name).split()]
+    def ask(self, sql):
+        return self._server.psql(sql, self._name)
 
     # The server.
-
-    def start(self):
-        self._server.start()
-
-    def halt(self):
-        self._server.halt("fast")
-
-    def kill(self):
-        """As when the machine loses its power: nobody of the server gets to say anything."""
-        self._server.halt("kill")
 
     def recover(self):
         """Starts and takes nobody, as while there is a long log to go through."""
@@ -95,7 +75,6 @@ class PostgresDatabase:
 
     # What else an operator may do to it.
 
-    READ_ONLY = "read-only"
     HEADERS = "jsonb"  # the column's type
 
     def read_only(self, on):
@@ -103,15 +82,7 @@ class PostgresDatabase:
         self._server.reload()
 
     EMPTY, BEGIN_ANEW = "truncate outbox_event", "truncate outbox_event restart identity"
-    LOCK_ROWS = "select id from outbox_event for update"
     LOCK_TABLE = "lock table outbox_event in access exclusive mode"
-    LOCK_SHARDS = "select shard from outbox_shard for update"
-
-    def hold(self, sql):
-        """A transaction that has run `sql`."""
-        link = self.connect()
-        link.cursor().execute(sql)
-        return link
 
     @staticmethod
     def be_spared(link):

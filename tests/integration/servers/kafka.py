@@ -9,6 +9,7 @@ import subprocess
 
 from .kafka_wire import KafkaAdmin, KafkaError
 from .process import Process, TemporaryFolder, Unavailable, free_port, make_data, wait_until
+from .server import Server
 
 JARS = pathlib.Path(__file__).resolve().parents[3] / "scripts" / "kafka-jars"
 
@@ -55,21 +56,42 @@ QUICK_START = ("-Xms256m", "-Xmx1g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=
 MEASURED = ("-Xms1g", "-Xmx1g")
 
 
-class KafkaBroker:
-    """Use as a context manager, or start() and stop(). `properties` go on top of PROPERTIES.
+class Bootstrap:
+    """A running cluster, by the address of a broker."""
+
+    def __init__(self, bootstrap):
+        self.bootstrap = bootstrap
+
+    def admin(self):
+        return KafkaAdmin(self.bootstrap)
+
+    def create_topic(self, name, partitions=1, configs=None):
+        create_topic(self.bootstrap, name, partitions, configs)
+
+    def end_offsets(self, topic):
+        return end_offsets(self.bootstrap, topic)
+
+
+class ExternalKafka(Bootstrap):
+    """The broker that KAFKA_BOOTSTRAP names. Tests must not stop it."""
+
+
+class KafkaBroker(Server, Bootstrap):
+    """`properties` go on top of PROPERTIES.
 
     Clients are told to come back to the port that `behind` gives for the one by which they came: {port: proxy's port}.
     Both nodes of a cluster tell clients of a door by its name: `doors` is {name: (port, advertised host and port)}.
     `joins` is the broker, running when this one is started, whose cluster it becomes a part of.
     """
 
+    name = "Kafka"
+
     def __init__(self, properties=None, jvm_options=QUICK_START, port=None, data=None, behind=None, doors=None, joins=None):
         self._java = [find_java(), *jvm_options, "-XX:-UsePerfData", "-cp", f"{find_jars()}/*"]
         self._folder = TemporaryFolder("kafka")
         self.port = port or free_port()
-        self.bootstrap = f"127.0.0.1:{self.port}"
+        super().__init__(f"127.0.0.1:{self.port}")
         self.log = self._folder.path / "kafka.log"
-        self._process = None
         self._configuration = self._folder.path / "server.properties"
         self._data = pathlib.Path(data) if data else self._folder.path / "data"
         self.node = joins.node + 1 if joins else 1
@@ -97,17 +119,6 @@ class KafkaBroker:
             self._folder.remove()
             raise
 
-    @property
-    def pid(self):
-        return self._process.pid
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stop()
-
     def _format(self):
         tool = Process([*self._java, "kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", CLUSTER_ID,
                         "-c", self._configuration], self.log)
@@ -117,11 +128,9 @@ class KafkaBroker:
     def start(self):
         """Also starts it again, after halt() or kill(), on the same port with the same data."""
         self._process = Process([*self._java, "kafka.Kafka", self._configuration], self.log)
-        wait_until(self._is_ready, 120, f"Kafka on port {self.port} answers", interval=0.1)
+        self.wait_until_ready(interval=0.1)
 
-    def _is_ready(self):
-        if self._process.returncode is not None:
-            raise RuntimeError(f"Kafka ended with {self._process.returncode}:\n{self._process.log_tail()}")
+    def _answers(self):
         try:
             with KafkaAdmin(self.bootstrap) as admin:
                 return any(broker[0] == self.node for broker in admin.brokers())
@@ -150,31 +159,6 @@ class KafkaBroker:
             else:
                 self.halt()
         self._folder.remove()
-
-    def admin(self):
-        return KafkaAdmin(self.bootstrap)
-
-    def create_topic(self, name, partitions=1, configs=None):
-        create_topic(self.bootstrap, name, partitions, configs)
-
-    def end_offsets(self, topic):
-        return end_offsets(self.bootstrap, topic)
-
-
-class ExternalKafka:
-    """The broker that KAFKA_BOOTSTRAP names. It is not ours to stop."""
-
-    def __init__(self, bootstrap):
-        self.bootstrap = bootstrap
-
-    def admin(self):
-        return KafkaAdmin(self.bootstrap)
-
-    def create_topic(self, name, partitions=1, configs=None):
-        create_topic(self.bootstrap, name, partitions, configs)
-
-    def end_offsets(self, topic):
-        return end_offsets(self.bootstrap, topic)
 
 
 def create_topic(bootstrap, name, partitions=1, configs=None):

@@ -5,7 +5,8 @@ import signal
 import socket
 import subprocess
 
-from .process import Process, free_port, make_data, wait_until
+from .process import Process, make_data
+from .server import DatabaseServer
 
 # Everything else is as the server comes: MariaDB's tables are latin1 unless they say otherwise, MySQL has a binary log.
 SETTINGS = {
@@ -26,22 +27,18 @@ grant all on *.* to '{user}'@'%' with grant option;
 NOBODY = 65534  # nobody and nogroup of Debian; a server refuses to run as root, and neither package brings a user
 
 
-class MysqlBase:
-    """Use as a context manager, or start() and stop(). `settings` go on top of SETTINGS; a value of None gives the option alone.
+class MysqlBase(DatabaseServer):
+    """`settings` go on top of SETTINGS; a value of None gives the option alone.
 
     A class says `name` and how its server is called: _initialise(), _command(), and inside() where it runs in a root.
     """
 
     def __init__(self, folder, settings=None):
+        super().__init__(folder)
         self.owner = NOBODY if os.geteuid() == 0 else None
-        self.folder = folder
-        self.host = "127.0.0.1"
-        self.port = free_port()
         self.user, self.password = USER, PASSWORD
-        self.data = folder.path / "data"
         self.socket = folder.path / "mysqld.sock"
         self.log = folder.path / "mysqld.log"
-        self._process = None
         self._settings = {**SETTINGS, "port": self.port, "socket": self.inside(self.socket),
                           "pid-file": self.inside(folder.path / "mysqld.pid"), "datadir": self.inside(self.data),
                           "tmpdir": self.inside(folder.path),
@@ -52,17 +49,6 @@ class MysqlBase:
         except BaseException:
             folder.remove()
             raise
-
-    @property
-    def pid(self):
-        return self._process.pid
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stop()
 
     def inside(self, path):
         """A path as the server sees it."""
@@ -75,14 +61,12 @@ class MysqlBase:
     def start(self):
         settings = [f"--{key}" if value is None else f"--{key}={value}" for key, value in self._settings.items()]
         self._process = self._run([*self._command(), *settings])
-        wait_until(self._is_ready, 120, f"{self.name} on port {self.port} takes connections")
+        self.wait_until_ready()
 
     def _run(self, command):
         return Process(command, self.log, user=self.owner, cwd=self.folder.path)
 
-    def _is_ready(self):
-        if self._process.returncode is not None:
-            raise RuntimeError(f"{self.name} ended with {self._process.returncode}:\n{self._process.log_tail()}")
+    def _answers(self):
         try:  # the server greets those whom it takes, and only after the init file
             with socket.socket(socket.AF_UNIX) as probe:
                 probe.settimeout(1)
@@ -96,16 +80,6 @@ class MysqlBase:
         if self._process:
             self._process.stop({"fast": signal.SIGTERM, "kill": signal.SIGKILL}[mode], timeout=60)
             self._process = None
-
-    def restart(self, mode="fast"):
-        self.halt(mode)
-        self.start()
-
-    def stop(self):
-        try:
-            self.halt("kill")
-        finally:
-            self.folder.remove()
 
     def options(self, database):
         """The options of the mysql plugin, over TCP."""

@@ -8,7 +8,8 @@ import shutil
 import signal
 import subprocess
 
-from .process import Process, TemporaryFolder, Unavailable, free_port, make_data, wait_until
+from .process import Process, TemporaryFolder, Unavailable, make_data, wait_until
+from .server import DatabaseServer
 
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -31,36 +32,25 @@ def find_bin():
     return pathlib.Path(initdb).parent
 
 
-class PostgresServer:
-    """Use as a context manager, or start() and stop(). `settings` go on top of SETTINGS."""
+class PostgresServer(DatabaseServer):
+    """`settings` go on top of SETTINGS."""
+
+    name = "PostgreSQL"
+    start_timeout = 60
+    stop_mode = "immediate"
 
     def __init__(self, settings=None):
         self._bin = find_bin()
         # the server refuses to run as root
         self.user = "postgres" if os.geteuid() == 0 else None
-        self.folder = TemporaryFolder("postgres", self.user)
-        self.host = "127.0.0.1"
-        self.port = free_port()
-        self.data = self.folder.path / "data"
+        super().__init__(TemporaryFolder("postgres", self.user))
         self.log = self.folder.path / "postgres.log"
-        self._process = None
         try:
             self._make()
             self.set({**SETTINGS, "port": self.port, "unix_socket_directories": self.folder.path, **(settings or {})})
         except BaseException:
             self.folder.remove()
             raise
-
-    @property
-    def pid(self):
-        return self._process.pid
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stop()
 
     def _make(self):
         make_data("postgres", self.data, self._initialise)
@@ -85,12 +75,7 @@ class PostgresServer:
         if wait:
             self.wait_until_ready()
 
-    def wait_until_ready(self):
-        wait_until(self._is_ready, 60, f"PostgreSQL on port {self.port} takes connections")
-
-    def _is_ready(self):
-        if self._process.returncode is not None:
-            raise RuntimeError(f"PostgreSQL ended with {self._process.returncode}:\n{self._process.log_tail()}")
+    def _answers(self):
         try:  # the eighth line of the pid file is the state; pg_ctl looks there too
             lines = (self.data / "postmaster.pid").read_text(encoding="ascii").splitlines()
         except FileNotFoundError:
@@ -117,16 +102,6 @@ class PostgresServer:
         wait_until(lambda: Process(command, self.log, user=self.user, cwd=self.folder.path).wait(120) == 0, 60,
                    "the server is a standby, and is promoted")
         self.wait_until_ready()
-
-    def restart(self, mode="fast"):
-        self.halt(mode)
-        self.start()
-
-    def stop(self):
-        try:
-            self.halt("immediate")
-        finally:
-            self.folder.remove()
 
     def dsn(self, database="postgres", user="postgres"):
         return f"host={self.host} port={self.port} user={user} dbname={database}"
