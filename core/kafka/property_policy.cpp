@@ -256,8 +256,8 @@ class Policy final : public config::PropertyPolicy {
 }  // namespace
 
 const config::PropertyPolicy& GetPropertyPolicy() {
-  static const Policy policy;
-  return policy;
+  static const Policy kPolicy;
+  return kPolicy;
 }
 
 std::optional<std::string> WhyRefused(std::string_view name) {
