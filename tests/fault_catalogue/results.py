@@ -9,6 +9,7 @@ CONTRACT = re.compile(r"^(ok|FAILED|CRASHED|skipped|warning) +([a-z]+/[a-z0-9-]+
 CONTRACT_WORDS = {"ok": "passed", "FAILED": "failed", "CRASHED": "failed", "skipped": "skipped", "warning": "passed"}
 MESON_WORDS = {"OK": "passed", "EXPECTEDFAIL": "passed", "SKIP": "skipped"}
 ORDER = ("failed", "passed", "skipped")
+NOT_RUN = "not run"
 
 
 class Results:
@@ -29,7 +30,7 @@ class Results:
         counts = self._counts[test.kind, key]
         told = [f"{outcome} {counts[outcome]}×" if sum(counts.values()) > 1 else outcome
                 for outcome in ORDER if counts[outcome]]
-        return ", ".join(told) or "not run"
+        return ", ".join(told) or NOT_RUN
 
     def _take(self, name, test, sources):
         outcome = MESON_WORDS.get(test["result"], "failed")

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The table of docs/lab/faults.md: every fault, its tests, and what became of them.
 
-usage: table.py [--build BUILD] [--log LOG]    writes it, from the results of the last scripts/test --full
+usage: table.py [--build BUILD] [--log LOG]    writes it, from the results of the last scripts/test; a test of another slice
+                                               keeps the result that it had
        table.py --names                        writes it with the tests that are there; results that it has stay, and new
                                                tests are "not run"
        table.py --check                        looks whether it names the tests that are there, each fault once
@@ -12,7 +13,7 @@ import pathlib
 import sys
 
 from faults import GROUPS
-from results import Results
+from results import NOT_RUN, Results
 from sources import ROOT, find
 
 DOCUMENT = ROOT / "docs" / "lab" / "faults.md"
@@ -38,7 +39,7 @@ def written_results():
     """What the document says became of each test."""
     rows = [line.split(" | ") for line in DOCUMENT.read_text(encoding="utf-8").partition(MARK)[2].splitlines()]
     known = {cells[-2]: cells[-1].removesuffix(" |") for cells in rows if len(cells) >= 4}
-    return lambda test: known.get(test.shown(), "not run")
+    return lambda test: known.get(test.shown(), NOT_RUN)
 
 
 def without_results(text):
@@ -71,7 +72,13 @@ def main():
     wish = parser.parse_args()
     if wish.check:
         sys.exit(check())
-    result_of = written_results() if wish.names else Results(wish.build, wish.log or wish.build / "integration.log").of
+    written = written_results()
+    if wish.names:
+        result_of = written
+    else:
+        # A test that the last run's slice left out keeps the result that it had.
+        ran = Results(wish.build, wish.log or wish.build / "integration.log").of
+        result_of = lambda test: ran(test) if ran(test) != NOT_RUN else written(test)  # noqa: E731
     head = DOCUMENT.read_text(encoding="utf-8").partition(MARK)[0]
     DOCUMENT.write_text(head + MARK + "".join(table(result_of)), encoding="utf-8")
 
