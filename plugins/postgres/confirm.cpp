@@ -42,7 +42,7 @@ constexpr std::size_t kMaxError = 1000;
 // How long a delete may wait for a row that somebody else has locked. Once one was waited for, the others of its confirm are
 // not waited for as long: they are asked for again, fewer at a time, until the row is found.
 constexpr Millis kLockWait{2000}, kShortLockWait{50};
-constexpr auto kSlowStart = std::chrono::seconds(10);
+constexpr auto kShortWaitsLast = std::chrono::seconds(10);
 
 std::string In(const sql::Tables& tables, const char* sql) {
   const std::string events = sql::Fill(kThese, {{"[id]", "id"}}), failures = sql::Fill(kThese, {{"[id]", "row_id"}});
@@ -108,8 +108,8 @@ void Confirmation::Confirm(ConfirmedRows rows, KeptRows& kept) {
     if (id && !uuid.empty()) sorted.push_back({*id, std::move(uuid), i});
   }
   std::sort(sorted.begin(), sorted.end(), [](const Row& a, const Row& b) { return a.id < b.id; });
-  const bool slow_start = std::chrono::steady_clock::now() < slow_start_until_;
-  client_.LimitLocks(slow_start ? kShortLockWait : kLockWait);
+  const bool short_waits = std::chrono::steady_clock::now() < short_waits_until_;
+  client_.LimitLocks(short_waits ? kShortLockWait : kLockWait);
   const std::vector<std::uint8_t> still_there = Delete("confirm", sorted);
   for (std::size_t i = 0; i < still_there.size(); ++i)
     if (still_there[i] != 0) kept.Add(sorted[i].place);
@@ -157,7 +157,7 @@ void Confirmation::RefuseLocked(const Client::LastFailure& failure, const std::v
   if (const auto last_line = failure.context.rfind('\n'); last_line != std::string::npos)
     throw Error(OUTBOX_TIMEOUT, "PostgreSQL: " + failure.message + ", in: " + failure.context.substr(last_line + 1),
                 kLockTimeout);
-  slow_start_until_ = std::chrono::steady_clock::now() + kSlowStart;
+  short_waits_until_ = std::chrono::steady_clock::now() + kShortWaitsLast;
   const std::string holder = rows.size() == 1 ? RowHolder(client_, tables_, rows.front().id) : std::string();
   throw Error(OUTBOX_REFUSED, "PostgreSQL: the row is locked by " + (holder.empty() ? "another transaction" : holder),
               kLockTimeout);

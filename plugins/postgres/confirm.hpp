@@ -38,7 +38,7 @@ class Confirmation {
 
   Client& client_;
   const sql::Tables& tables_;
-  std::chrono::steady_clock::time_point slow_start_until_;  // locks are waited for but shortly
+  std::chrono::steady_clock::time_point short_waits_until_;  // until then a confirm waits for locks only kShortLockWait
 };
 
 }  // namespace outbox::postgres
