@@ -241,9 +241,7 @@ void DeclareRequeue(Command& command, Bulk& options) {
   command.Config(options.config);
   AddEvents(command, options.filter, "Their event ids; or filters");
   AddBulkOptions(command, options);
-  command.Add("--count", options.count, "How many they are, as --dry-run tells; else nothing is changed")
-      .Between(0, 1'000'000'000)
-      .Value("N");
+  AddCountOption(command, options);
   command.Footer(
       "A requeued event keeps its event id and starts with no attempt. A running relay takes it up by itself.\n" +
       std::string(kEventIdForms) +
@@ -261,9 +259,7 @@ void DeclareDiscard(Command& command, DiscardOptions& options) {
   command.Config(options.config);
   AddEvents(command, options.filter, "Their event ids, dead or blocked; or filters");
   AddBulkOptions(command, options);
-  command.Add("--count", options.count, "How many they are, as --dry-run tells; else nothing is changed")
-      .Between(0, 1'000'000'000)
-      .Value("N");
+  AddCountOption(command, options);
   command.Flag("--blocked", options.blocked, "Of the blocked events instead of the dead ones");
   command.Flag("--break-order", options.break_order, "Also blocked events that others of their key wait for");
   command.Footer(

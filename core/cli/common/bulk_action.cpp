@@ -43,6 +43,13 @@ void AddBulkOptions(Command& command, Bulk& bulk) {
   command.Flag("--dry-run", bulk.dry_run, "Only tell how many, change nothing");
 }
 
+void AddCountOption(Command& command, Bulk& bulk) {
+  command
+      .Add("--count", bulk.count, "Expected number of events, as printed by --dry-run; nothing changes if it differs")
+      .Between(0, 1'000'000'000)
+      .Value("N");
+}
+
 int CheckBulk(const Bulk& bulk, const char* command, bool guarded) {
   const bool named = !bulk.filter.events.empty(), filtered = bulk.filter.HasFilter();
   if (named && (filtered || bulk.all || bulk.count))

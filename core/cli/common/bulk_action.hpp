@@ -18,6 +18,8 @@ struct Bulk {
 
 // The filters, --all, --limit and --dry-run.
 void AddBulkOptions(Command& command, Bulk& bulk);
+// --count, for changes that are guarded (CheckBulk).
+void AddCountOption(Command& command, Bulk& bulk);
 
 // An exit code and a message on stderr where the command line does not say clearly which events are meant, or how many
 // (`guarded`). Changes nothing, and needs no connection.
