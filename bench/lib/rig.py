@@ -66,7 +66,7 @@ class Topic:
         return self._broker.pid
 
     def connect(self):
-        """Anew, where the broker was started anew."""
+        """Connects again if the broker was started again."""
         self._admin = self._broker.admin()
 
     def records(self):

@@ -59,7 +59,7 @@ def check():
     differing = next(((one, other) for one, other in zip([*wanted, "the end"], [*written, "the end"]) if one != other), None)
     if differing:
         return (f"{DOCUMENT.name} is behind the tests:\n  {differing[1]}\nshould be\n  {differing[0]}\n"
-                "tests/fault_catalogue/table.py writes it anew")
+                "tests/fault_catalogue/table.py --names writes it again")
     return None
 
 

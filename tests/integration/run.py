@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 """Runs the integration tests: tests/integration/run.py [-f] [-j WORKERS] [NAME...]
 
-NAME is a part of a test's id, such as test_end_to_end or Postgres. -f stops at the first failure. -j runs that many classes
-at a time, each worker with servers of its own; the output of a class is printed when it has ended.
-The last line is "N passed, N failed, N skipped"; the exit code is 1 if any failed. --slice, or OUTBOX_TEST_SLICE, leaves
-out what ../rotation.txt has in other slices.
+NAME is a part of a test's id, such as test_end_to_end or Postgres, or fault:26 for the tests of a fault. -f stops at the
+first failure. -j runs that many classes at a time, each worker with servers of its own; the output of a class is printed
+when it has ended. The last line is "N passed, N failed, N skipped"; the exit code is 1 if any failed. --slice, or
+OUTBOX_TEST_SLICE, leaves out what ../rotation.txt has in other slices.
 
 --tap is for meson: stdout has one TAP line for each test, as soon as it has ended. The output of the classes then goes to
 the file of --log, and that of classes with a failure also to stderr.
@@ -275,6 +275,14 @@ def work():
         print(ENDED, end="", flush=True)
 
 
+def is_named(test, name):
+    """True if `name` is a part of the test's id, or fault:NUMBER of a fault that the test is for."""
+    fault = name.removeprefix("fault:")
+    if fault != name:
+        return fault in map(str, getattr(getattr(test, test.id().rpartition(".")[2], None), "faults", ()))
+    return name in test.id()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-f", action="store_true", dest="stop_at_failure")
@@ -292,7 +300,7 @@ def main():
     for entry in SLOW:
         if entry.name.startswith("test_") and not any(entry.covers(test.id()) for test in found):
             sys.exit(f"{rotation.FILE.name} lists {entry.name}, which is not there")
-    wanted = [test for test in found if not asked.names or any(name in test.id() for name in asked.names)]
+    wanted = [test for test in found if not asked.names or any(is_named(test, name) for name in asked.names)]
     if asked.slice:
         wanted = [test for test in wanted if rotation.runs(SLOW, test.id(), asked.slice)]
     if not wanted:
