@@ -1,362 +1,283 @@
+// What follows from each input.
 #include "engine/engine.hpp"
 
 #include <algorithm>
 #include <cassert>
-#include <utility>
 
 namespace outbox::engine {
 
 using publisher::Outcome;
 
-Engine::Engine(const Settings& settings) : settings_(settings), backoff_(settings.seed) {
+Engine::Engine(const Settings& settings)
+    : settings_(settings),
+      backoff_(settings.seed),
+      slow_start_(settings_),
+      holds_(settings_),
+      reads_(settings_, holds_),
+      window_(settings_, events_),
+      trials_(settings_, events_, window_),
+      confirms_(settings_),
+      records_(settings_),
+      removals_(settings_) {
   assert(!settings.policies.empty() && settings.batch_events > 0 &&
          settings.window_events >= 2 * settings.batch_events);
 }
 
-void Engine::Advance(Time now) { now_ = std::max(now_, now); }
+// ---- the lease ----
 
-// ---- lease ----
+void Engine::Hold(std::uint64_t token, Time until, bool slow_start) { Follow(lease_.Hold(token, until, slow_start)); }
 
-void Engine::LeaseHeld(Time until, bool slow_start) {
-  if (mode_ == Mode::kLost) return;
-  lease_until_ = until;
-  if (mode_ != Mode::kStandby) return;
-  slow_start_ = false;
-  if (slow_start) BeginSlowStart();
-  first_step_ = slow_start;
-  mode_ = Mode::kActive;
-  must_rewind_ = true;
-  next_read_ = now_;
-  next_removal_ = now_ + settings_.removal_interval;
+void Engine::Release(ReleaseReason reason, std::uint64_t token, Time until) {
+  switch (reason) {
+    case ReleaseReason::kLost:
+      return LoseLease(true);
+    case ReleaseReason::kHandOver:
+      return Follow(lease_.HandOver(token, until));
+    case ReleaseReason::kStop:
+      return Follow(lease_.Stop(until));
+  }
 }
 
-void Engine::LeaseLost() {
-  if (mode_ == Mode::kStandby || mode_ == Mode::kLost) return;
-  mode_ = Mode::kLost;
-  ++counters_.leases_lost;
-  owed_since_ = OwedSince();
-  read_is_stale_ = reserving_;
-  DropQueued();
-  // Whoever has the lease now reads these rows himself; writing about them would be refused.
-  for (const FailedEvent& f : to_fail_) Settle(f.event);
-  for (const EventIndex e : to_release_) Settle(e);
-  to_fail_.clear();
-  to_release_.clear();
-  cannot_record_ = failures_unrecorded_ = false;
-  if (!SlotOf(Write::kMark).busy) mark_ = Mark::kNone;
-  if (in_flight_ > 0) StartReset(false);
-  if (!trials_.empty()) StartTrialReset();
+void Engine::Follow(ShardLease::Effect effect) {
+  switch (effect) {
+    case ShardLease::Effect::kNone:
+      break;
+    case ShardLease::Effect::kBegins:
+      slow_start_.LeaseBegins(lease_.slow_start());
+      reads_.LeaseBegins(now_);
+      removals_.LeaseBegins(now_);
+      break;
+    case ShardLease::Effect::kDrains:
+      StopSending();
+      records_.GiveUpBeyondABatch([this](EventIndex e) {
+        FreeKey(e);
+        events_.Settle(e);
+      });
+      break;
+    case ShardLease::Effect::kEnds:
+      ++counters_.leases_lost;
+      window_.Owes(OwedSince());
+      StopSending();
+      // Whoever has the lease now reads these rows himself; writing about them would be refused.
+      records_.GiveUpAll([this](EventIndex e) { events_.Settle(e); });
+      for (const EventIndex e : releases_.waiting) events_.Settle(e);
+      releases_.waiting.clear();
+      slow_start_.LeaseIsLost();
+      if (window_.in_flight() > 0) ResetStream(false);
+      if (trials_.InFlight() > 0) ResetTrials();
+      break;
+    case ShardLease::Effect::kReleased:
+      Emit(lease_.released());
+      break;
+  }
 }
 
-void Engine::Retire(Time deadline) {
-  retire_by_ = deadline;
-  if (mode_ == Mode::kLost) return;
-  mode_ = Mode::kRetiring;
-  read_is_stale_ = reserving_;
-  DropQueued();
-  GiveUpRecords();
+void Engine::StopSending() {
+  reads_.MakeStale();
+  const auto drop = [this](EventIndex e) { Drop(e); };
+  window_.DropQueued([](const Event&) { return true; }, drop);
+  trials_.DropAllWaiting(drop);
 }
 
-// ---- storage ----
+// ---- reads ----
 
 BatchIndex Engine::Reserved(const Reservation& reservation, std::span<const Incoming> events) {
-  assert(reserving_);
-  reserving_ = false;
-  if (!rescan_step_) {
-    more_ = reservation.more;
-    new_rows_wait_ =
-        more_ && std::any_of(events.begin(), events.end(), [](const Incoming& e) { return e.attempts == 0; });
-  }
-  read_failures_ = 0;
+  assert(reads_.reading());
   counters_.reserved += events.size();
-
-  BatchIndex b = 0;
-  if (free_batches_.empty()) {
-    b = static_cast<BatchIndex>(batches_.size());
-    batches_.emplace_back();
-  } else {
-    b = free_batches_.back();
-    free_batches_.pop_back();
-  }
-  batches_[b] = {static_cast<std::uint32_t>(events.size()), reservation.arena_bytes, reservation.until,
-                 reservation.token, reservation.drain_first};
-  bytes_ += reservation.arena_bytes;
-  if (events.empty()) empty_batches_.push_back(b);
-
-  MakeRoom(events.size());
-  bool useful = false, crowded = std::exchange(skips_retries_, false);
+  const BatchIndex b = events_.AddBatch(reservation, events.size());
+  const bool rescan_step = reads_.InRescanStep(), stale = reads_.Stale();
+  ReadScheduler::Answer answer{.more = reservation.more,
+                               .empty = events.empty(),
+                               .crowded = reads_.SkipsRetries(),
+                               .rescan = reservation.rescan};
   for (std::uint32_t i = 0; i < events.size(); ++i) {
     const Incoming& in = events[i];
-    const EventIndex e = free_.back();
-    free_.pop_back();
-    events_[e] = {in.key_hash, b, i, in.lane, 0, in.attempts, in.policy, State::kQueued, in.has_key, in.doubtful};
-    const bool held = read_is_stale_ || IsHeld(events_[e]);
+    answer.new_rows = answer.new_rows || in.attempts == 0;
+    const EventIndex e = events_.Add(b, i, in, settings_.order_keys);
+    const bool ordered = settings_.order_keys && in.has_key;
+    const bool held = stale || (ordered && holds_.KeepsBack(in.key_hash, rescan_step));
     // A retry for which there is no room stays due, and is read again when others of its kind have had their turn. One that
     // would fail again at once has room while no more than a batch of failures waits for its record.
-    const bool beyond_room =
-        !in.returned && in.attempts > 0 &&
-        (in.refused ? AwaitingRecord() >= settings_.batch_events : retried_.size() >= settings_.max_retried());
-    crowded = crowded || beyond_room;
-    if (held || beyond_room) {
+    const bool no_room =
+        !in.returned && in.attempts > 0 && (in.refused ? records_.AtLeastABatch() : !trials_.RoomForRetries());
+    answer.crowded = answer.crowded || no_room;
+    if (held || no_room) {
       Drop(e);
       continue;
     }
-    useful = true;
-    if (in.returned) {
-      RecordDelivered(e, Kept::kCameBack);
-    } else if (in.refused) {
-      Fail(e, 0);
-    } else {
-      queue_.push_back(e);
-      if (in.attempts > 0) HoldKey(e, Hold::Why::kRetried);
-    }
+    answer.useful = true;
+    if (in.attempts == 0 && !in.refused && !in.returned)
+      window_.Enqueue(e);
+    else
+      Admit(e, in);
   }
-  EndRead();
-  if (std::exchange(rescan_step_, false)) {
-    // After a reset the next read rewinds, and that ends the rescan.
-    if (!std::exchange(read_is_stale_, false)) EndRescanStep(reservation.rescan);
-    if (std::exchange(woken_, false)) Wake();
-    return b;
+  holds_.ReadEnds();
+  if (!rescan_step) {
+    // Nothing is left that the broker could owe an answer to: another relay had it, or it was deleted.
+    if (Outstanding() == 0 && !window_.resetting() && !reservation.more) window_.OwesNothing();
+    if (slow_start_.active() && !(events.empty() && reservation.more))
+      slow_start_.StepBegins(events.empty(), Outstanding(), window_.queue().size());
   }
-  read_is_stale_ = false;
-  // Nothing is left that the broker could owe an answer to, be it that somebody else had it or that it was deleted.
-  if (Outstanding() == 0 && !resetting_ && !reservation.more) owed_since_ = kForever;
-  passed_over_ = events.empty() && reservation.more;
-  if (slow_start_ && !passed_over_) BeginSlowStartStep(events.empty());
-
-  PacePolls(useful, crowded, reservation.more);
-  polls_ = true;
-  if (std::exchange(woken_, false)) Wake();
+  reads_.Answered(now_, answer);
   return b;
 }
 
 void Engine::ReserveFailed(outbox_code code) {
-  assert(reserving_);
-  reserving_ = more_ = skips_retries_ = false;
-  read_is_stale_ = rescan_step_ = false;
-  must_rewind_ = true;  // rows may have been read and not arrived
-  EndRead();
-  next_read_ = now_ + backoff_.After(++read_failures_, settings_.min_backoff, settings_.max_backoff);
-  polls_ = woken_ = false;
-  if (code == OUTBOX_LEASE_LOST && lease_until_ != kForever) LeaseLost();
+  reads_.Failed(now_, backoff_);
+  holds_.ReadEnds();
+  if (code == OUTBOX_LEASE_LOST && lease_.CanEnd()) LoseLease(false);
 }
 
-void Engine::EndRead() {
-  for (const std::uint64_t key : barriers_) {
-    const auto hold = holds_.find(key);
-    if (hold != holds_.end() && hold->second.why == Hold::Why::kBarrier) LiftHold(hold);
-  }
-  barriers_.clear();
-}
-
-// The storage keeps the key's later events back from here on. Any that was dropped meanwhile may stand *before* the
-// failed one, so it must be read before the failed one comes back.
-void Engine::LiftHold(Holds::iterator hold) {
-  if (hold->second.passed)
-    AwaitRescan(hold->second);
-  else
-    holds_.erase(hold);
-}
-
-void Engine::AwaitRescan(Hold& hold) {
-  hold.why = Hold::Why::kRescan;
-  hold.head = kNobody;
-  hold.since = rescan_;
-  must_rescan_ = true;
-  if (OUTBOX_MUTANT(kRewindOnSettle)) {
-    must_rewind_ = true;
-    next_read_ = std::min(next_read_, now_);
-  }
-}
-
-// What the reading dropped during the rescan stands above where the rescan ends, unless that is where the reading is now:
-// then the rescan has found it.
-void Engine::EndRescanStep(std::uint32_t reached) {
-  next_step_ = now_ + std::min(settings_.rescan_rest * (now_ - step_began_), settings_.max_rescan_rest);
-  if (OUTBOX_MUTANT(kKeyGoesOnEarly)) reached = OUTBOX_RESCAN_DONE;
-  if (reached == OUTBOX_RESCAN_GOES_ON) return;
-  rescanning_ = false;
-  for (auto it = holds_.begin(); it != holds_.end();) {
-    Hold& hold = it->second;
-    if (hold.why != Hold::Why::kRescan || hold.since == rescan_) {
-      ++it;
-    } else if (reached == OUTBOX_RESCAN_DONE || hold.missed != rescan_) {
-      it = holds_.erase(it);
-    } else {
-      AwaitRescan(hold);
-      ++it;
-    }
-  }
-}
-
-bool Engine::IsHeld(const Event& event) {
-  if (holds_.empty() || !MayHold(event)) return false;
-  const auto hold = holds_.find(event.key_hash);
-  if (hold == holds_.end()) return false;
-  // A rescan that began after the key's trouble was over meets all of its events, from the first one on.
-  if (rescan_step_ && hold->second.why == Hold::Why::kRescan && hold->second.since != rescan_) return false;
-  hold->second.passed = true;
-  hold->second.missed = rescan_;
-  return true;
-}
-
-// ---- broker ----
+// ---- the broker ----
 
 void Engine::Reported(std::span<const publisher::Report> reports) {
-  for (const publisher::Report& r : reports) {
-    if (!Awaits(r)) continue;
-    if (publisher::IsTrial(r.epoch)) {
-      TrialReported(r);
+  for (const publisher::Report& report : reports) {
+    if (!Awaits(report)) continue;
+    if (publisher::IsTrial(report.epoch)) {
+      TrialReported(report);
       continue;
     }
-    Event& event = events_[r.event];
-    --in_flight_;
-    LaneState& lane = LaneOf(event.lane);
-    --lane.in_flight;
-    const Time sent = flights_[event.flight - first_flight_].at;
-    --flights_[event.flight - first_flight_].open;
-    if (event.flight == first_flight_) moved_ = now_;
-    while (!flights_.empty() && flights_.front().open == 0) {
-      flights_.pop_front();
-      ++first_flight_;
-      if (!resetting_) owed_since_ = kForever;
-    }
-    switch (r.outcome) {
+    const EventIndex e = report.event;
+    Event& event = events_[e];
+    const Time sent = window_.Answered(event, report.outcome == Outcome::kAcknowledged, now_);
+    switch (report.outcome) {
       case Outcome::kAcknowledged:
-        lane.proven = now_;
-        event.state = State::kAcked;
-        if (acked_.empty()) first_acked_ = now_;
-        acked_.push_back(r.event);
-        ++counters_.acknowledged;
-        broker_failures_ = 0;
+        Acknowledged(e);
         break;
       case Outcome::kUnknown:
-        event.state = State::kUnknown;
-        StartReset(true);
-        owed_since_ = std::min(owed_since_, sent);
+        events_.Move(event, EventState::kUnknown);
+        ResetStream(true);
+        window_.Owes(sent);
         break;
       case Outcome::kRefused:
-        // Which one the broker meant is not known: its neighbours in the request are refused with it.
-        event.state = State::kUnknown;
-        refused_ = true;
-        Suspect(event.lane);
-        StartReset(false);
+        // Which one the broker meant is not known: its neighbours in the request are refused with it. So no event is
+        // charged, and the lane's events are tried one by one.
+        events_.Move(event, EventState::kUnknown);
+        window_.Refused();
+        trials_.Suspect(event.lane, window_.epoch(), now_);
+        ResetStream(false);
         break;
     }
   }
 }
 
-void Engine::ProducerFailed() { StartReset(true); }
-
-void Engine::ProducerOutdated() { StartReset(false); }
-
-void Engine::StartReset(bool outage) {
-  if (resetting_) return;
-  resetting_ = true;
+void Engine::ResetStream(bool outage) {
+  if (window_.resetting()) return;
+  const std::uint32_t epoch = window_.BeginReset(outage);
   ++counters_.resets;
-  must_rewind_ = true;
-  read_is_stale_ = reserving_;
-  DropQueued();
-  next_read_ = now_;
-  BreakSlowStartStep(outage);
-  outage_ = outage;
-  if (outage) owed_since_ = OwedSince();
-  commands_.push_back({.what = Do::kReset, .epoch = epoch_ + 1});
+  reads_.Rewind();
+  StopSending();
+  reads_.ResumeAt(now_);
+  slow_start_.Break(outage && !lease_.IsLost());
+  if (outage) window_.Owes(OwedSince());
+  Emit(command::Reset{epoch});
 }
 
 void Engine::ResetDone(std::uint32_t epoch) {
   if (publisher::IsTrial(epoch)) return TrialResetDone(epoch);
-  if (!resetting_ || epoch != epoch_ + 1) return;
-  epoch_ = epoch;
-  resetting_ = false;
-  flights_.clear();
-  first_flight_ = next_flight_;
-  in_flight_ = 0;
-  next_read_ = now_;
-  if (std::exchange(refused_, false) && !OUTBOX_MUTANT(kRefusalIsOutage)) {
-    broker_failures_ = 0;
-    owed_since_ = kForever;
-  } else if (outage_) {
-    next_read_ += backoff_.After(++broker_failures_, settings_.min_backoff, settings_.max_backoff);
-    polls_ = false;
-  }
-  for (EventIndex e = 0; e < events_.size(); ++e) {
-    if (events_[e].state != State::kSent && events_[e].state != State::kUnknown) continue;
+  Time pause = 0;
+  if (!window_.EndReset(epoch, backoff_, pause)) return;
+  reads_.ResumeAt(now_);
+  if (pause > 0) reads_.PauseUntil(now_ + pause);
+  for (EventIndex e = 0; e < events_.slots(); ++e) {
+    const EventState state = events_[e].state();
+    if (state != EventState::kSent && state != EventState::kUnknown) continue;
     ++counters_.sent_again;
     if (OUTBOX_MUTANT(kRestartInReportOrder)) {
-      events_[e].state = State::kQueued;
-      queue_.push_front(e);
+      events_.Move(events_[e], EventState::kQueued);
+      window_.EnqueueFirst(e);
       continue;
     }
     Drop(e);
   }
 }
 
-// ---- giving up and settling ----
+// REQUIRES: Awaits(report).
+void Engine::TrialReported(const publisher::Report& report) {
+  const EventIndex e = report.event;
+  if (report.outcome == Outcome::kUnknown) {
+    window_.Owes(trials_.SentAt(e));
+    return ResetTrials();  // which settles it
+  }
+  trials_.Answered(e);
+  if (window_.FlightsOver() && trials_.InFlight() == 0) window_.OwesNothing();
+  if (report.outcome == Outcome::kAcknowledged) return Acknowledged(e);
+  if (lease_.IsLost()) return Drop(e);
+  if (events_[e].attempts == 0) trials_.ProlongSuspicion(events_[e].lane, now_);
+  Fail(e, report.error);
+  DropBehind(e);
+}
 
-void Engine::DropQueued() {
-  for (const EventIndex e : queue_) Drop(e);
-  queue_.clear();
-  for (std::deque<EventIndex>* waiting : {&suspected_, &retried_}) {
-    for (const EventIndex e : *waiting) {
-      LeaveTrial(e, false);
-      Drop(e);
-    }
-    waiting->clear();
+void Engine::ResetTrials() {
+  if (trials_.resetting()) return;
+  const std::uint32_t epoch = trials_.BeginReset();
+  ++counters_.resets;
+  slow_start_.Break(!lease_.IsLost());
+  for (const EventIndex e : trials_.Tried()) {
+    // Where a later event of the key is just failing, the key is held already.
+    if (events_[e].ordered) holds_.HoldUnlessHeld(events_[e].key_hash, e);
+    DropBehind(e);
+  }
+  Emit(command::Reset{epoch});
+}
+
+// What was acknowledged or refused meanwhile is not among the events whose answer is unknown.
+void Engine::TrialResetDone(std::uint32_t epoch) {
+  std::vector<EventIndex> unknown;
+  if (!trials_.EndReset(epoch, now_, backoff_, unknown)) return;
+  if (!unknown.empty()) reads_.RewindNow(now_);
+  for (const EventIndex e : unknown) {
+    ++counters_.sent_again;
+    DropBehind(e);
+    Drop(e);
+    // What the read under way brings of the key may stand behind the event that is about to be read again.
+    if (events_[e].ordered) holds_.HoldUntilRewound(events_[e].key_hash);
   }
 }
 
-void Engine::Drop(EventIndex e) {
-  FreeKey(e);
-  if (settings_.marks_rows && mode_ != Mode::kLost) {
-    events_[e].state = State::kReleasing;
-    to_release_.push_back(e);
-  } else {
-    Settle(e);
+// ---- the storage ----
+
+void Engine::Written(Write what, outbox_code code, std::span<const std::uint8_t> kept) {
+  switch (what) {
+    case Write::kConfirm:
+      ConfirmAnswered(code, kept);
+      break;
+    case Write::kFail:
+      FailureAnswered(code);
+      break;
+    case Write::kRelease:
+      ReleaseAnswered(code);
+      break;
+    case Write::kMark:
+    case Write::kRemove:
+      assert(false);  // they have answers of their own
+      break;
   }
 }
 
-void Engine::MakeRoom(std::size_t events) {
-  if (free_.size() >= events) return;
-  const auto first = static_cast<EventIndex>(events_.size());
-  events_.resize(events_.size() + events - free_.size());
-  for (auto e = static_cast<EventIndex>(events_.size()); e-- > first;) free_.push_back(e);
+void Engine::Removed(outbox_code code, std::uint64_t rows) {
+  if (rows > 0) confirms_.NoteRemoved();
+  removals_.Answered(now_, code != OUTBOX_UNSUPPORTED);
 }
 
-// Reads ascend, so what is in hand of the key already stands before the head and goes its way; what arrives later waits.
-void Engine::HoldKey(EventIndex head, Hold::Why why) {
-  const Event& event = events_[head];
-  if (!MayHold(event)) return;
-  Hold& hold = holds_[event.key_hash];
-  hold.why = why;
-  hold.head = head;
+void Engine::Marked(outbox_code code, std::uint32_t owners) {
+  const MarkAnswer answer{code, owners, !window_.queue().empty(), lease_.IsLost()};
+  if (slow_start_.Marked(answer, now_, backoff_)) Fail(window_.TakeFirst(), publisher::kEndsRelays);
+  if (code == OUTBOX_LEASE_LOST && lease_.CanEnd()) LoseLease(false);
 }
 
-// The event that a key waited for is out of the way; what was passed by meanwhile must be read first.
-void Engine::FreeKey(EventIndex e) {
-  if (holds_.empty() || !MayHold(events_[e])) return;
-  const auto hold = holds_.find(events_[e].key_hash);
-  if (hold == holds_.end() || hold->second.head != e) return;
-  AwaitRescan(hold->second);
-}
-
-void Engine::Settle(EventIndex e) {
-  events_[e].state = State::kSettled;
-  settled_.push_back(e);
-}
-
-// ---- small parts ----
-
-Engine::LaneState& Engine::LaneOf(publisher::Lane lane) {
-  if (lane >= lanes_.size()) lanes_.resize(lane + 1);
-  if (lanes_[lane].epoch != epoch_) lanes_[lane] = {epoch_, 0, -kForever};
-  return lanes_[lane];
-}
-
-void Engine::Emit(Do what, std::span<const EventIndex> events) {
-  const auto first = static_cast<std::uint32_t>(arguments_.size());
-  arguments_.insert(arguments_.end(), events.begin(), events.end());
-  commands_.push_back({what, false, epoch_, 0, first, static_cast<std::uint32_t>(events.size())});
+std::string Engine::CheckInvariants() const {
+  for (std::string broken :
+       {events_.FindBrokenInvariant(), lease_.FindBrokenInvariant(Outstanding()),
+        slow_start_.FindBrokenInvariant(Outstanding()), reads_.FindBrokenInvariant(),
+        holds_.FindBrokenInvariant(reads_.reading(), reads_.RescanOrRewindFollows()), window_.FindBrokenInvariant(),
+        trials_.FindBrokenInvariant(), confirms_.FindBrokenInvariant(events_), records_.FindBrokenInvariant(events_)})
+    if (!broken.empty()) return broken;
+  if (lease_.IsLost() && window_.in_flight() > 0 && !window_.resetting())
+    return "engine: events are in flight in the main stream after the lease";
+  if (lease_.IsLost() && trials_.InFlight() > 0 && !trials_.resetting())
+    return "engine: trials are in flight after the lease";
+  return {};
 }
 
 }  // namespace outbox::engine

@@ -1,62 +1,152 @@
+// Events that are admitted, fail, are dropped or are settled, and what the storage answers to the writes about them.
 #include <algorithm>
 
 #include "engine/engine.hpp"
 
-// Events that have failed, until that is recorded.
-
 namespace outbox::engine {
+namespace {
 
-void Engine::AwaitRecord(const FailedEvent& failed) {
-  events_[failed.event].state = State::kFailing;
-  to_fail_.push_back(failed);
-  to_fail_.back().token = batches_[events_[failed.event].batch].token;
-  detached_.push_back(failed.event);
+constexpr Time kFirstRemoval = 10 * kSecond;  // the obstacle may have been a passing lock
+
+// Answers that will not become others by asking again.
+bool IsFinal(outbox_code code) {
+  switch (code) {
+    case OUTBOX_UNSUPPORTED:
+    case OUTBOX_BAD_CONFIG:
+    case OUTBOX_BAD_DATA:
+    case OUTBOX_INTERNAL:
+    case OUTBOX_REFUSED:
+      return true;
+    default:
+      return false;
+  }
 }
 
-// A stop waits for no more than a batch of failures: the rest fails again where it is read next. What is delivered would
-// be sent again there.
-void Engine::GiveUpRecords() {
-  const auto kept = std::min<std::ptrdiff_t>(std::ssize(to_fail_), settings_.batch_events);
-  const auto given_up = std::remove_if(to_fail_.begin() + kept, to_fail_.end(), [this](const FailedEvent& f) {
-    if (f.disposition == OUTBOX_DELIVERED) return false;
-    FreeKey(f.event);
-    Settle(f.event);
-    return true;
-  });
-  to_fail_.erase(given_up, to_fail_.end());
+}  // namespace
+
+void Engine::Admit(EventIndex e, const Incoming& event) {
+  if (event.returned) return RecordDelivered(e, Kept::kCameBack);
+  if (event.refused) return Fail(e, 0);
+  window_.Enqueue(e);
+  if (event.attempts > 0) HoldKey(e, HoldState::kRetried);
 }
 
 void Engine::Fail(EventIndex e, std::int32_t error) {
   const Event& event = events_[e];
-  FailedEvent failed{e, OUTBOX_RETRY, 0, error};
+  FailedEvent failed{e, OUTBOX_RETRY, 0, error, events_.Token(e)};
   const FailurePolicy& policy = settings_.policies[event.policy];
   if (event.attempts + 1 >= policy.max_attempts || error == publisher::kEndsRelays) {
     failed.disposition = policy.on_exhausted;
   } else {
     failed.retry_after = backoff_.After(event.attempts + 1, policy.retry_backoff, policy.max_retry_backoff);
   }
-  AwaitRecord(failed);
+  events_.Detach(e);
+  records_.Add(failed);
   if (OUTBOX_MUTANT(kOptimisticDeadLetter) && failed.disposition == OUTBOX_DEAD) return FreeKey(e);
-  HoldKey(e, Hold::Why::kFailing);
+  HoldKey(e, HoldState::kFailing);
 }
 
-// Recording leaves half of the time to those who insert, or most of it to the reading: behind a great many that fail others
-// may wait to be read.
-Time Engine::RecordRest() const {
-  const bool room = AwaitingRecord() + settings_.batch_events <= settings_.max_awaiting_record;
-  return new_rows_wait_ && room ? settings_.record_rest : 1;
+void Engine::RecordDelivered(EventIndex e, Kept why) {
+  confirms_.NoteKept(now_);
+  // Whoever has the lease now sends it once more, and finds the same.
+  if (lease_.IsLost()) return events_.Settle(e);
+  // Removing what comes back anyway would only have it sent once more: that is for an operator.
+  const Time most = settings_.policies[events_[e].policy].max_retry_backoff;
+  const Time again = why == Kept::kCameBack ? kNotByItself : std::min(kFirstRemoval, most);
+  records_.Add({e, OUTBOX_DELIVERED, again, static_cast<std::int32_t>(why), events_.Token(e)});
+  events_.Detach(e);
 }
 
-// A great many may wait for their record, so they keep nothing of their payload.
-void Engine::FlushDetached() {
-  if (detached_.empty()) return;
-  Emit(Do::kDetach, detached_);
-  for (const EventIndex e : detached_) {
-    events_[e].left_batch = true;
-    const BatchIndex b = events_[e].batch;
-    if (--batches_[b].left == 0) FreeBatch(b);
+void Engine::ConfirmAnswered(outbox_code code, std::span<const std::uint8_t> kept) {
+  WriteSlot& slot = confirms_.slot();
+  slot.End();
+  if (code == OUTBOX_REFUSED && !OUTBOX_MUTANT(kConfirmRefusalIsOutage)) {
+    slot.Succeeds();
+    if (const auto refused = confirms_.Narrow()) RecordDelivered(*refused, Kept::kRefused);
+    return;
   }
-  detached_.clear();
+  if (code != OUTBOX_OK) return slot.Fails(now_, backoff_, settings_);
+  slot.Succeeds();
+  const std::span<const EventIndex> confirmed = confirms_.confirming();
+  for (std::size_t i = 0; i < confirmed.size(); ++i) {
+    const EventIndex e = confirmed[i];
+    if (i < kept.size() && kept[i] != 0) {
+      RecordDelivered(e, Kept::kStillThere);
+      continue;
+    }
+    confirms_.NoteRemoved();
+    ++counters_.confirmed;
+    FreeKey(e);
+    events_.Settle(e);
+  }
+  confirms_.Done();
+}
+
+void Engine::FailureAnswered(outbox_code code) {
+  WriteSlot& slot = records_.slot();
+  slot.End();
+  const bool refused = IsFinal(code);
+  records_.Answered(refused && !lease_.IsLost());
+  // Whoever has the shard next meets the same: a drain does not wait for a record that the storage refuses.
+  const bool given_up = (refused && lease_.IsDraining()) || code == OUTBOX_LEASE_LOST || lease_.IsLost();
+  if (code != OUTBOX_OK && !given_up) return slot.Fails(now_, backoff_, settings_);
+  slot.Succeeds();
+  for (const FailedEvent& failed : records_.recording()) FailureRecorded(failed, code == OUTBOX_OK);
+  records_.Done(now_, lease_.IsOwner(), reads_.NewRowsWait());
+  if (code != OUTBOX_LEASE_LOST) return;
+  reads_.Rewind();
+  if (lease_.CanEnd()) LoseLease(false);
+}
+
+void Engine::FailureRecorded(const FailedEvent& failed, bool committed) {
+  const Event& event = events_[failed.event];
+  const bool delivered = failed.disposition == OUTBOX_DELIVERED, dead = failed.disposition == OUTBOX_DEAD;
+  if (committed) {
+    ++(delivered ? counters_.undeletable : counters_.failed);
+    if (delivered && failed.retry_after != kNotByItself) removals_.Recorded(now_, failed.retry_after);
+    if (dead) ++counters_.dead;
+    if (failed.disposition == OUTBOX_BLOCK) ++counters_.blocked;
+  }
+  if (!committed || dead || delivered)
+    FreeKey(failed.event);
+  else if (event.ordered)
+    holds_.Recorded(event.key_hash, failed.event, reads_.reading());
+  events_.Settle(failed.event);
+}
+
+void Engine::ReleaseAnswered(outbox_code code) {
+  WriteSlot& slot = releases_.slot;
+  slot.End();
+  if (code != OUTBOX_OK && code != OUTBOX_LEASE_LOST && !lease_.IsLost()) return slot.Fails(now_, backoff_, settings_);
+  slot.Succeeds();
+  for (const EventIndex e : releases_.writing) events_.Settle(e);
+  releases_.writing.clear();
+  if (code != OUTBOX_LEASE_LOST) return;
+  reads_.Rewind();
+  if (lease_.CanEnd()) LoseLease(false);
+}
+
+void Engine::Drop(EventIndex e) {
+  FreeKey(e);
+  if (!settings_.marks_rows || lease_.IsLost()) return events_.Settle(e);
+  events_.Move(events_[e], EventState::kReleasing);
+  releases_.waiting.push_back(e);
+}
+
+// What follows in the head's key waits until the head is out of the way, and is then read again.
+void Engine::DropBehind(EventIndex head) {
+  if (!events_[head].ordered) return;
+  const std::uint64_t key = events_[head].key_hash;
+  const auto drop = [this, key](EventIndex e) {
+    holds_.NoteDropped(key);
+    Drop(e);
+  };
+  trials_.DropWaitingOfKey(key, drop);
+  window_.DropQueued([key](const Event& event) { return event.ordered && event.key_hash == key; }, drop);
+}
+
+void Engine::HoldKey(EventIndex head, HoldState why) {
+  if (events_[head].ordered) holds_.Hold(events_[head].key_hash, head, why);
 }
 
 }  // namespace outbox::engine

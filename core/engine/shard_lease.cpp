@@ -1,66 +1,125 @@
 #include "engine/shard_lease.hpp"
 
+#include <utility>
+
 namespace outbox::engine {
 
-void ShardLease::Held(std::uint64_t token, Time until, bool slow_start) {
-  if (phase_ == Phase::kStopped) return;
-  const bool stopping = phase_ == Phase::kStopping;
-  const bool at_work = stopping || phase_ == Phase::kHolding || phase_ == Phase::kHandingOver;
-  if (at_work && token == token_) {
-    engine_.LeaseHeld(until);
-  } else if (stopping) {
-    return;
-  } else if (phase_ == Phase::kStandby) {
-    Adopt({token, until, slow_start});
-  } else {
-    next_ = {token, until, slow_start || (next_.token == token && next_.slow_start)};
-    if (at_work) engine_.LeaseLost();
-    phase_ = Phase::kWindingUp;
+ShardLease::Effect ShardLease::Hold(std::uint64_t token, Time until, bool slow_start) {
+  switch (state_.state()) {
+    case LeaseState::kStandby:
+      return Begin({token, until, slow_start});
+    case LeaseState::kHolding:
+    case LeaseState::kHandingOver:
+      if (token != token_) break;
+      until_ = until;
+      return Effect::kNone;
+    case LeaseState::kStopping:
+      if (token == token_) until_ = until;
+      return Effect::kNone;
+    case LeaseState::kLost:
+      if (token == token_) return Effect::kNone;
+      break;
+    case LeaseState::kLostAtStop:
+    case LeaseState::kStopped:
+      return Effect::kNone;
   }
+  next_ = {token, until, slow_start || (next_.token == token && next_.slow_start)};
+  hands_over_ = false;
+  if (IsLost()) return Effect::kNone;
+  state_.To(LeaseState::kLost);
+  return Effect::kEnds;
 }
 
-void ShardLease::Lost() {
+ShardLease::Effect ShardLease::HandOver(std::uint64_t token, Time until) {
+  switch (state_.state()) {
+    case LeaseState::kStandby:  // nothing is outstanding any more, or not under this lease
+      released_ = {token, ReleaseReason::kHandOver};
+      return Effect::kReleased;
+    case LeaseState::kHolding:
+      if (token != token_) return Effect::kNone;
+      state_.To(LeaseState::kHandingOver);
+      next_ = {};
+      until_ = until;
+      drain_by_ = until;
+      return Effect::kDrains;
+    case LeaseState::kHandingOver:
+      if (token == token_) until_ = until;
+      return Effect::kNone;
+    case LeaseState::kLost:
+      hands_over_ = token == token_;
+      return Effect::kNone;
+    case LeaseState::kStopping:
+    case LeaseState::kLostAtStop:
+    case LeaseState::kStopped:
+      break;
+  }
+  return Effect::kNone;
+}
+
+ShardLease::Effect ShardLease::Lose(bool by_storage) {
+  if (by_storage) {
+    next_ = {};
+    hands_over_ = false;
+  }
+  if (!IsValid()) return Effect::kNone;
+  hands_over_ = !by_storage && state_.Is(LeaseState::kHandingOver);
+  state_.To(state_.Is(LeaseState::kStopping) ? LeaseState::kLostAtStop : LeaseState::kLost);
+  return Effect::kEnds;
+}
+
+ShardLease::Effect ShardLease::Stop(Time deadline) {
   next_ = {};
-  if (phase_ != Phase::kHolding && phase_ != Phase::kHandingOver && phase_ != Phase::kStopping) return;
-  if (phase_ != Phase::kStopping) phase_ = Phase::kWindingUp;
-  engine_.LeaseLost();
+  switch (state_.state()) {
+    case LeaseState::kStandby:
+      state_.To(LeaseState::kStopped);
+      released_ = {token_, ReleaseReason::kStop};
+      return Effect::kReleased;
+    case LeaseState::kHolding:
+    case LeaseState::kHandingOver:
+      state_.To(LeaseState::kStopping);
+      drain_by_ = deadline;
+      return Effect::kDrains;
+    case LeaseState::kLost:
+      state_.To(LeaseState::kLostAtStop);
+      drain_by_ = deadline;
+      return Effect::kNone;
+    case LeaseState::kStopping:
+    case LeaseState::kLostAtStop:
+    case LeaseState::kStopped:
+      break;
+  }
+  return Effect::kNone;
 }
 
-bool ShardLease::HandOver(std::uint64_t token, Time until) {
-  // In hand is nothing any more, or not under this lease.
-  if (phase_ == Phase::kStandby) return true;
-  if (token != token_) return false;
-  if (phase_ == Phase::kHolding) WindUp(Phase::kHandingOver, until);
-  if (phase_ == Phase::kHandingOver) engine_.LeaseHeld(until);
-  return false;
+command::Released ShardLease::WoundUp() {
+  if (state_.Is(LeaseState::kStopping) || state_.Is(LeaseState::kLostAtStop)) {
+    state_.To(LeaseState::kStopped);
+    return {token_, ReleaseReason::kStop};
+  }
+  const bool hands_over = std::exchange(hands_over_, false) || state_.Is(LeaseState::kHandingOver);
+  state_.To(LeaseState::kStandby);
+  return {token_, hands_over ? ReleaseReason::kHandOver : ReleaseReason::kLost};
 }
 
-void ShardLease::Stop(Time deadline) {
-  if (phase_ != Phase::kStopping && phase_ != Phase::kStopped) WindUp(Phase::kStopping, deadline);
-}
+ShardLease::Effect ShardLease::BeginWaiting() { return Begin(std::exchange(next_, {})); }
 
-ShardLease::Ended ShardLease::Retired() {
-  const Phase before = phase_;
-  phase_ = before == Phase::kStopping ? Phase::kStopped : Phase::kStandby;
-  if (before == Phase::kStopping) return Ended::kForGood;
-  return before == Phase::kHandingOver ? Ended::kHandOver : Ended::kLease;
-}
-
-void ShardLease::Resume() {
-  if (phase_ == Phase::kStandby && next_.until > 0) Adopt(Lease(next_));
-}
-
-void ShardLease::WindUp(Phase phase, Time deadline) {
-  phase_ = phase;
-  next_ = {};
-  engine_.Retire(deadline);
-}
-
-void ShardLease::Adopt(const Lease& lease) {
+ShardLease::Effect ShardLease::Begin(const Lease& lease) {
+  state_.To(LeaseState::kHolding);
   token_ = lease.token;
+  until_ = lease.until;
+  drain_by_ = kForever;
+  slow_start_ = lease.slow_start;
+  hands_over_ = false;
   next_ = {};
-  phase_ = Phase::kHolding;
-  engine_.LeaseHeld(lease.until, lease.slow_start);
+  return Effect::kBegins;
+}
+
+std::string ShardLease::FindBrokenInvariant(std::uint32_t outstanding) const {
+  if (std::string unknown = state_.counts().FindUnknown(); !unknown.empty()) return unknown;
+  const bool idle = state_.Is(LeaseState::kStandby) || state_.Is(LeaseState::kStopped);
+  if (idle && outstanding > 0) return "shard lease: events are outstanding without a lease";
+  if (next_.until > 0 && IsValid()) return "shard lease: two leases at a time";
+  return {};
 }
 
 }  // namespace outbox::engine

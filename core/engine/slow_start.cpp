@@ -1,73 +1,78 @@
+#include "engine/slow_start.hpp"
+
 #include <algorithm>
-#include <cassert>
-
-#include "engine/engine.hpp"
-
-// The small steps after a lease that its owner let end, and the mark on the event that stands alone in the first one.
 
 namespace outbox::engine {
 
-void Engine::BeginSlowStart() {
-  slow_start_ = true;
-  slow_start_left_ = settings_.window_events;
-  slow_start_step_ = 1;
+void SlowStart::LeaseBegins(bool slow) {
+  active_ = false;
+  if (slow) Begin();
+  first_step_ = slow;
 }
 
-void Engine::BeginSlowStartStep(bool nothing_waits) {
-  slow_start_left_ = nothing_waits ? 0 : slow_start_left_ - std::min<std::uint32_t>(slow_start_left_, Outstanding());
-  if (slow_start_step_ == 1 && queue_.size() == 1) mark_ = Mark::kWanted;
-  slow_start_step_ = std::min(2 * slow_start_step_, settings_.batch_events);
+void SlowStart::Begin() {
+  active_ = true;
+  left_ = settings_.window_events;
+  step_ = 1;
 }
 
-void Engine::EndSlowStartStep() {
-  if (Outstanding() > 0 || reserving_) return;
-  if (mark_ == Mark::kSet) mark_ = Mark::kNone;
-  if (slow_start_ && slow_start_left_ == 0 && mark_ == Mark::kNone && mode_ == Mode::kActive) {
-    slow_start_ = false;
-    mark_ = Mark::kClearing;
+void SlowStart::StepBegins(bool nothing_waits, std::uint32_t outstanding, std::size_t queued) {
+  left_ = nothing_waits ? 0 : left_ - std::min(left_, outstanding);
+  if (step_ == 1 && queued == 1) mark_.To(MarkState::kWanted);
+  step_ = std::min(2 * step_, settings_.batch_events);
+}
+
+void SlowStart::StepEnds(bool owner) {
+  if (mark_.Is(MarkState::kSet)) mark_.To(MarkState::kNone);
+  if (active_ && left_ == 0 && mark_.Is(MarkState::kNone) && owner) {
+    active_ = false;
+    mark_.To(MarkState::kClearing);
   }
-  if (!slow_start_ || slow_start_step_ > 1) first_step_ = false;
+  if (!active_ || step_ > 1) first_step_ = false;
 }
 
-void Engine::BreakSlowStartStep(bool outage) {
-  if (slow_start_) BeginSlowStart();
+void SlowStart::Break(bool clears) {
+  if (active_) Begin();
   first_step_ = false;  // else a broker that does not answer for one shard would keep back the others
-  if (mark_ == Mark::kSet) mark_ = outage && mode_ != Mode::kLost ? Mark::kClearing : Mark::kNone;
-  if (mark_ == Mark::kWanted) mark_ = Mark::kNone;
+  if (mark_.Is(MarkState::kSet)) mark_.To(clears ? MarkState::kClearing : MarkState::kNone);
+  if (mark_.Is(MarkState::kWanted)) mark_.To(MarkState::kNone);
 }
 
-void Engine::EmitMark() {
-  SlotOf(Write::kMark).busy = true;
-  Emit(Do::kMark, mark_ == Mark::kClearing ? std::span<const EventIndex>() : std::span(&queue_.front(), 1));
-  if (mark_ == Mark::kWanted) mark_ = Mark::kWriting;
+bool SlowStart::TakeMark(Time now, bool queued) {
+  if (mark_.Is(MarkState::kWanted) && !queued) mark_.To(MarkState::kNone);
+  return slot_.Ready(now) && (mark_.Is(MarkState::kClearing) || mark_.Is(MarkState::kWanted));
 }
 
-void Engine::Marked(outbox_code code, std::uint32_t owners) {
-  WriteSlot& slot = SlotOf(Write::kMark);
-  assert(slot.busy);
-  slot.busy = false;
-  const bool clearing = mark_ == Mark::kClearing;
-  if (code != OUTBOX_OK && code != OUTBOX_LEASE_LOST && mode_ != Mode::kLost) {
-    if (!clearing) mark_ = Mark::kWanted;
-    slot.not_before = now_ + backoff_.After(++slot.failures, settings_.min_backoff, settings_.max_backoff);
-    return;
+void SlowStart::MarkBegins() {
+  slot_.Begin();
+  if (mark_.Is(MarkState::kWanted)) mark_.To(MarkState::kWriting);
+}
+
+bool SlowStart::Marked(const MarkAnswer& answer, Time now, Backoff& backoff) {
+  slot_.End();
+  if (answer.code != OUTBOX_OK && answer.code != OUTBOX_LEASE_LOST && !answer.lease_is_lost) {
+    if (!Clears()) mark_.To(MarkState::kWanted);
+    slot_.Fails(now, backoff, settings_);
+    return false;
   }
-  slot.failures = 0;
-  mark_ = Mark::kNone;
-  if (code == OUTBOX_LEASE_LOST) {
-    if (lease_until_ != kForever) LeaseLost();
-  } else if (!clearing && mode_ != Mode::kLost) {
-    if (queue_.empty()) {  // dropped meanwhile
-      mark_ = Mark::kClearing;
-    } else if (owners > settings_.most_owners) {
-      const EventIndex e = queue_.front();
-      queue_.pop_front();
-      Fail(e, publisher::kEndsRelays);
-      mark_ = Mark::kClearing;  // whoever tries it again has fixed it
-    } else {
-      mark_ = Mark::kSet;
-    }
+  slot_.Succeeds();
+  if (Clears() || answer.code == OUTBOX_LEASE_LOST || answer.lease_is_lost) {
+    mark_.To(MarkState::kNone);
+    return false;
   }
+  const bool give_up = answer.queued && answer.owners > settings_.most_owners;
+  // Whoever tries a given-up event again has fixed it, and one that was dropped is marked again when it is read.
+  mark_.To(answer.queued && !give_up ? MarkState::kSet : MarkState::kClearing);
+  return give_up;
+}
+
+std::string SlowStart::FindBrokenInvariant(std::uint32_t outstanding) const {
+  if (std::string unknown = mark_.counts().FindUnknown(); !unknown.empty()) return unknown;
+  if (mark_.Is(MarkState::kWriting) && !slot_.busy()) return "slow start: a mark is being written by nobody";
+  if ((mark_.Is(MarkState::kWanted) || mark_.Is(MarkState::kSet)) && !active_)
+    return "slow start: an event is marked outside of a slow start";
+  if (mark_.Is(MarkState::kWanted) && outstanding == 0) return "slow start: no event is there to be marked";
+  return {};
 }
 
 }  // namespace outbox::engine

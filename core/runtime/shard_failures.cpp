@@ -5,20 +5,20 @@
 
 namespace outbox::runtime {
 
-void ShardRunner::Detach(std::span<const engine::EventIndex> events) {
-  for (const engine::EventIndex e : events) {
+void ShardRunner::Execute(const engine::command::Detach& command) {
+  for (const engine::EventIndex e : command.events) {
     const publisher::PreparedBatch& batch = *batches_[engine_.BatchOf(e)];
     const std::int32_t refusal = batch.events[engine_.PositionOf(e)].refusal;
     failed_.Add(e, Row(e), refusal >= 0 ? &batch.refusals[static_cast<std::size_t>(refusal)] : nullptr);
   }
 }
 
-void ShardRunner::WriteFailures(std::span<const engine::FailedEvent> failures) {
-  failing_.assign(failures.begin(), failures.end());
+void ShardRunner::Execute(const engine::command::Fail& command) {
+  failing_.assign(command.failures.begin(), command.failures.end());
   WriteRequest order;
   order.what = engine::Write::kFail;
-  order.call = MakeCall(failures.front().token);
-  for (const engine::FailedEvent& f : failures) {
+  order.call = MakeCall(command.failures.front().token);
+  for (const engine::FailedEvent& f : command.failures) {
     const FailedRows::Row& row = failed_[f.event];
     const publisher::Refusal why = WhyFailed(f);
     const std::string& reason = order.texts.emplace_back(why.reason);

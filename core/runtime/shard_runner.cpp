@@ -1,6 +1,8 @@
 #include "runtime/shard_runner.hpp"
 
 #include <algorithm>
+#include <cstdlib>
+#include <variant>
 
 #include "runtime/clock.hpp"
 #include "util/log.hpp"
@@ -114,36 +116,32 @@ ShardObservation ShardRunner::Observe() const {
 
 void ShardRunner::LeaseHeld(std::uint64_t token, engine::Time until, bool slow_start) {
   mailbox_.Post([this, token, until, slow_start] {
-    shard_lease_.Held(token, until, slow_start);
+    engine_.Hold(token, until, slow_start);
     first_step_ = first_step_ || slow_start;
   });
 }
 
 void ShardRunner::LeaseLost() {
-  mailbox_.Post([this] { shard_lease_.Lost(); });
+  mailbox_.Post([this] { engine_.Release(engine::ReleaseReason::kLost, 0, 0); });
 }
 
 void ShardRunner::HandOver(std::uint64_t token, engine::Time until) {
-  mailbox_.Post([this, token, until] {
-    if (shard_lease_.HandOver(token, until)) parts_.retired(shard_, token, false);
-  });
+  mailbox_.Post([this, token, until] { engine_.Release(engine::ReleaseReason::kHandOver, token, until); });
 }
 
 void ShardRunner::Retire(engine::Time deadline) {
-  mailbox_.Post([this, deadline] { shard_lease_.Stop(deadline); });
+  mailbox_.Post([this, deadline] { engine_.Release(engine::ReleaseReason::kStop, 0, deadline); });
 }
 
 void ShardRunner::Wake() {
   mailbox_.Post([this] { engine_.Wake(); });
 }
 
-void ShardRunner::Retired() {
+void ShardRunner::Execute(const engine::command::Released& released) {
   reader_->Rest();
   writer_->Rest();
-  const engine::ShardLease::Ended ended = shard_lease_.Retired();
-  if (ended != engine::ShardLease::Ended::kLease)
-    parts_.retired(shard_, shard_lease_.token(), ended == engine::ShardLease::Ended::kForGood);
-  if (shard_lease_.Waits(Now())) mailbox_.Post([this] { shard_lease_.Resume(); });
+  if (released.reason != engine::ReleaseReason::kLost)
+    parts_.retired(shard_, released.token, released.reason == engine::ReleaseReason::kStop);
 }
 
 // ---- the publisher's reports, on its threads ----
@@ -194,8 +192,9 @@ void ShardRunner::Run() {
     const Watched watch(*turn_, "a turn", kTurnAllowed);
     engine_.Advance(Now());
     for (const auto& task : tasks) task();
-    engine_.TakeCommands([this](const engine::Command& c, std::span<const engine::EventIndex> events,
-                                std::span<const engine::FailedEvent> failures) { Execute(c, events, failures); });
+    engine_.TakeCommands(
+        [this](const engine::Command& any) { std::visit([this](const auto& command) { Execute(command); }, any); });
+    CheckInvariants();
     if (first_step_ && !engine_.InFirstStep()) {
       first_step_ = false;
       parts_.first_step_over(shard_);
@@ -206,6 +205,17 @@ void ShardRunner::Run() {
   for (FailureLog* log : {&log_retries_, &log_given_up_, &log_kept_, &log_returns_}) log->Flush(engine::kForever);
 }
 
+// In debug builds. A relay that is wrong ends before it does damage.
+void ShardRunner::CheckInvariants() const {
+#ifdef OUTBOX_CHECK_INVARIANTS
+  const std::string broken = engine_.CheckInvariants();
+  if (broken.empty()) return;
+  util::LogError(*parts_.logger, "shard {}: an invariant of the engine is broken ({}); this is a bug, please report it",
+                 shard_, broken);
+  std::abort();
+#endif
+}
+
 // Once a turn, for as many events as it was about.
 void ShardRunner::Show() {
   std::int64_t oldest = 0;
@@ -213,7 +223,7 @@ void ShardRunner::Show() {
     if (created > 0 && (oldest == 0 || created < oldest)) oldest = created;
   }
   ShardObservation now{shard_,
-                       engine_.Active(),
+                       engine_.IsOwner(),
                        engine_.LeaseUntil(),
                        engine_.OwedSince(),
                        engine_.Outstanding(),
@@ -243,57 +253,36 @@ void ShardRunner::Reported(std::span<const publisher::Report> reports, engine::T
   engine_.Reported(reports);
 }
 
-void ShardRunner::Execute(const engine::Command& command, std::span<const engine::EventIndex> events,
-                          std::span<const engine::FailedEvent> failures) {
-  switch (command.what) {
-    case engine::Do::kReserve: {
-      ReadRequest order;
-      order.reserve.max_events = command.rows;
-      order.reserve.max_bytes = settings_.batch_bytes();
-      order.reserve.reserve_duration = parts_.config.reserve_duration;
-      order.reserve.mode = command.mode;
-      order.reserve.skip_retries = command.skip_retries;
-      order.call = MakeCall(shard_lease_.token());
-      order.forgotten.swap(forgotten_);
-      reader_->Read(std::move(order));
-      break;
-    }
-    case engine::Do::kPublish:
-      Publish(events, command.epoch);
-      break;
-    case engine::Do::kReset:
-      (publisher::IsTrial(command.epoch) ? trial_reset_ : reset_)->Enter("a reset", Micros(kResetAllowed));
-      publisher_->Reset(command.epoch);
-      break;
-    case engine::Do::kConfirm:
-      WriteConfirm(events);
-      break;
-    case engine::Do::kFail:
-      WriteFailures(failures);
-      break;
-    case engine::Do::kRelease:
-      WriteRows(engine::Write::kRelease, events);
-      break;
-    case engine::Do::kMark:
-      WriteMark(events);
-      break;
-    case engine::Do::kRemove:
-      WriteRemoval();
-      break;
-    case engine::Do::kDetach:
-      Detach(events);
-      break;
-    case engine::Do::kForget:
-      Forget(events);
-      break;
-    case engine::Do::kFreeBatch:
-      batches_[command.batch].reset();
-      created_[command.batch] = 0;
-      break;
-    case engine::Do::kRetired:
-      Retired();
-      break;
+void ShardRunner::Execute(const engine::command::Reserve& command) {
+  ReadRequest order;
+  order.reserve.max_events = command.rows;
+  order.reserve.max_bytes = settings_.batch_bytes();
+  order.reserve.reserve_duration = parts_.config.reserve_duration;
+  order.reserve.mode = command.mode;
+  order.reserve.skip_retries = command.skip_retries;
+  order.call = MakeCall(engine_.token());
+  order.forgotten.swap(forgotten_);
+  reader_->Read(std::move(order));
+}
+
+void ShardRunner::Execute(const engine::command::Publish& command) {
+  for (std::size_t i = 0; i < command.events.size();) {
+    const engine::BatchIndex b = engine_.BatchOf(command.events[i]);
+    outgoing_.clear();
+    for (; i < command.events.size() && engine_.BatchOf(command.events[i]) == b; ++i)
+      outgoing_.push_back({engine_.PositionOf(command.events[i]), command.events[i]});
+    publisher_->Publish(*batches_[b], outgoing_, command.epoch);
   }
+}
+
+void ShardRunner::Execute(const engine::command::Reset& command) {
+  (publisher::IsTrial(command.epoch) ? trial_reset_ : reset_)->Enter("a reset", Micros(kResetAllowed));
+  publisher_->Reset(command.epoch);
+}
+
+void ShardRunner::Execute(const engine::command::FreeBatch& command) {
+  batches_[command.batch].reset();
+  created_[command.batch] = 0;
 }
 
 void ShardRunner::Arrived(Reading reading) {
@@ -317,43 +306,32 @@ void ShardRunner::Arrived(Reading reading) {
   batches_[b] = std::move(reading.batch);
 }
 
-void ShardRunner::Forget(std::span<const engine::EventIndex> events) {
-  for (const engine::EventIndex e : events) {
+void ShardRunner::Execute(const engine::command::Forget& command) {
+  for (const engine::EventIndex e : command.events) {
     const FailedRows::Row* const failed = failed_.Find(e);
     forgotten_.emplace_back(failed ? std::string_view(failed->row_id) : View(Row(e).row_id));
     if (failed) failed_.Remove(e);
   }
 }
 
-void ShardRunner::Publish(std::span<const engine::EventIndex> events, std::uint32_t epoch) {
-  for (std::size_t i = 0; i < events.size();) {
-    const engine::BatchIndex b = engine_.BatchOf(events[i]);
-    outgoing_.clear();
-    for (; i < events.size() && engine_.BatchOf(events[i]) == b; ++i) {
-      outgoing_.push_back({engine_.PositionOf(events[i]), events[i]});
-    }
-    publisher_->Publish(*batches_[b], outgoing_, epoch);
-  }
-}
-
-void ShardRunner::WriteRows(engine::Write what, std::span<const engine::EventIndex> events) {
+void ShardRunner::Execute(const engine::command::Release& command) {
   WriteRequest order;
-  order.what = what;
-  order.call = MakeCall(batches_[engine_.BatchOf(events.front())]->batch.token());
-  order.rows.reserve(events.size());
-  for (const engine::EventIndex e : events) order.rows.push_back(Row(e).row_id);
+  order.what = engine::Write::kRelease;
+  order.call = MakeCall(batches_[engine_.BatchOf(command.events.front())]->batch.token());
+  order.rows.reserve(command.events.size());
+  for (const engine::EventIndex e : command.events) order.rows.push_back(Row(e).row_id);
   writer_->Do(std::move(order));
 }
 
-void ShardRunner::WriteConfirm(std::span<const engine::EventIndex> events) {
+void ShardRunner::Execute(const engine::command::Confirm& command) {
   WriteRequest order;
   order.call = MakeCall(0);
-  order.confirmed.reserve(events.size());
-  for (const engine::EventIndex e : events) order.confirmed.push_back({Row(e).row_id, Row(e).event_id});
+  order.confirmed.reserve(command.events.size());
+  for (const engine::EventIndex e : command.events) order.confirmed.push_back({Row(e).row_id, Row(e).event_id});
   writer_->Do(std::move(order));
 }
 
-void ShardRunner::WriteRemoval() {
+void ShardRunner::Execute(const engine::command::Remove&) {
   WriteRequest order;
   order.what = engine::Write::kRemove;
   order.call = MakeCall(0);
@@ -363,11 +341,12 @@ void ShardRunner::WriteRemoval() {
 }
 
 // The batch may be given up while the mark is being written: unlike the others, this order owns its row id.
-void ShardRunner::WriteMark(std::span<const engine::EventIndex> events) {
+void ShardRunner::Execute(const engine::command::Mark& command) {
   WriteRequest order;
   order.what = engine::Write::kMark;
-  order.call = MakeCall(shard_lease_.token());
-  for (const engine::EventIndex e : events) order.rows.push_back(Raw(order.texts.emplace_back(View(Row(e).row_id))));
+  order.call = MakeCall(engine_.token());
+  for (const engine::EventIndex e : command.events)
+    order.rows.push_back(Raw(order.texts.emplace_back(View(Row(e).row_id))));
   writer_->Do(std::move(order));
 }
 

@@ -12,7 +12,6 @@
 
 #include "config/config.hpp"
 #include "engine/engine.hpp"
-#include "engine/shard_lease.hpp"
 #include "publisher/publisher.hpp"
 #include "runtime/failed_rows.hpp"
 #include "runtime/failure_log.hpp"
@@ -47,7 +46,7 @@ class ShardRunner : private publisher::PublisherListener {
   ~ShardRunner() override;
 
   // Any thread. The lease under `token` lasts until `until` of the shell's clock; a new token is a new lease.
-  // `slow_start`: see Engine::LeaseHeld.
+  // `slow_start`: see ShardLease::Hold.
   void LeaseHeld(std::uint64_t token, engine::Time until, bool slow_start = false);
   void LeaseLost();
   // Another relay is to have the shard: finish what is in flight, then tell. The lease is renewed meanwhile.
@@ -74,21 +73,24 @@ class ShardRunner : private publisher::PublisherListener {
   void OnBrokersUnreachable(const std::string& why) override;
 
   void Run();
+  void CheckInvariants() const;
   void Show();
   void Reported(std::span<const publisher::Report> reports, engine::Time at);
-  void Execute(const engine::Command& command, std::span<const engine::EventIndex> events,
-               std::span<const engine::FailedEvent> failures);
-  void Publish(std::span<const engine::EventIndex> events, std::uint32_t epoch);
-  void WriteRows(engine::Write what, std::span<const engine::EventIndex> events);
-  void WriteFailures(std::span<const engine::FailedEvent> failures);
-  void WriteConfirm(std::span<const engine::EventIndex> events);
-  void WriteMark(std::span<const engine::EventIndex> events);
-  void WriteRemoval();
+  // The engine's commands, each carried out by one function.
+  void Execute(const engine::command::Reserve& command);
+  void Execute(const engine::command::Publish& command);
+  void Execute(const engine::command::Reset& command);
+  void Execute(const engine::command::Confirm& command);
+  void Execute(const engine::command::Fail& command);
+  void Execute(const engine::command::Release& command);
+  void Execute(const engine::command::Mark& command);
+  void Execute(const engine::command::Remove& command);
+  void Execute(const engine::command::Detach& command);
+  void Execute(const engine::command::Forget& command);
+  void Execute(const engine::command::FreeBatch& command);
+  void Execute(const engine::command::Released& command);
   void Answered(const Written& written);
   void Arrived(Reading reading);
-  void Retired();
-  void Detach(std::span<const engine::EventIndex> events);
-  void Forget(std::span<const engine::EventIndex> events);
   [[nodiscard]] const outbox_event& Row(engine::EventIndex e) const;
   [[nodiscard]] publisher::Refusal WhyFailed(const engine::FailedEvent& failed) const;
   void Confirmed(const Written& written);
@@ -114,7 +116,6 @@ class ShardRunner : private publisher::PublisherListener {
 
   // Of the engine's thread.
   engine::Engine engine_;
-  engine::ShardLease shard_lease_{engine_};
   std::vector<std::unique_ptr<publisher::PreparedBatch>> batches_;  // by BatchIndex
   std::vector<std::int64_t> created_;                               // of the first event of each, 0 = not known
   std::vector<std::string> forgotten_;

@@ -8,7 +8,7 @@
 
 namespace outbox::simulation {
 
-using engine::Do;
+namespace command = engine::command;
 
 double DriveBareEngine(std::uint64_t events) {
   engine::Settings settings;
@@ -21,18 +21,22 @@ double DriveBareEngine(std::uint64_t events) {
   std::vector<publisher::Report> reports;
   bool read = false, wrote = false;
   engine::Time now = 0;
-  engine.LeaseHeld(engine::kForever);
+  engine.Hold(0, engine::kForever, false);
   while (engine.counters().confirmed < events) {
     engine.Advance(++now);
     if (std::exchange(read, false)) engine.Reserved({batch.size() * 200, true, false, engine::kForever}, batch);
     if (!reports.empty()) engine.Reported(reports);
     reports.clear();
     if (std::exchange(wrote, false)) engine.Written(engine::Write::kConfirm, OUTBOX_OK);
-    engine.TakeCommands([&](const engine::Command& c, std::span<const engine::EventIndex> what, auto) {
-      if (c.what == Do::kReserve) read = true;
-      if (c.what == Do::kConfirm) wrote = true;
-      if (c.what != Do::kPublish) return;
-      for (const engine::EventIndex e : what) reports.push_back({e, c.epoch, publisher::Outcome::kAcknowledged});
+    engine.TakeCommands([&](const engine::Command& any) {
+      std::visit(engine::Overloaded{[&](const command::Reserve&) { read = true; },
+                                    [&](const command::Confirm&) { wrote = true; },
+                                    [&](const command::Publish& publish) {
+                                      for (const engine::EventIndex e : publish.events)
+                                        reports.push_back({e, publish.epoch, publisher::Outcome::kAcknowledged});
+                                    },
+                                    [](const auto&) {}},
+                 any);
     });
   }
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();

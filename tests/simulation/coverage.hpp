@@ -1,47 +1,31 @@
-// Which states of the engine runs have reached, and on which ways. A way that no seed goes is one that nothing checks.
+// Which transitions of the engine's states the runs have taken. One that no seed takes is one that nothing checks.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
 
-#include "engine/shard_lease.hpp"
-
-namespace outbox::engine {
-struct EngineProbe;
-}
+#include "engine/engine.hpp"
 
 namespace outbox::simulation {
 
 class Coverage {
  public:
-  enum class Part : std::uint8_t { kMode, kEvent, kHold, kLease, kMark };
-  // An engine's states at one moment: before and after what it is told, and after what it decides.
-  struct Look {
-    int mode = 0, shard_lease = 0, mark = 0;
-    std::vector<int> events;
-    std::map<std::uint64_t, int> holds;
-  };
-  static Look Take(const engine::Engine& engine, const engine::ShardLease& shard_lease);
-  void Compare(const Look& before, const Look& after);
+  // Adds what an engine has done in its life.
+  void Add(const engine::Engine& engine);
 
-  // One line for each way, with how often it was gone.
+  // One line for each transition, with how often it was taken.
   [[nodiscard]] std::string Table() const;
-  // The ways that the code has and no run has gone.
+  // The transitions of the charts that no run has taken, less those that one run in ten thousand takes and that tests of
+  // the parts take.
   [[nodiscard]] std::vector<std::string> Missing() const;
 
  private:
-  struct Way {
-    Part part;
-    int from, to;
-    auto operator<=>(const Way&) const = default;
-  };
-  static std::string Name(const Way& way);
-  static const std::vector<Way>& Known();
-
-  std::map<Way, std::uint64_t> gone_;
+  std::map<std::string, std::uint64_t> taken_;
 };
+
+// The state charts of the engine's parts as a page shows them: Markdown with Mermaid.
+[[nodiscard]] std::string Charts();
 
 }  // namespace outbox::simulation

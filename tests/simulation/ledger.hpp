@@ -15,6 +15,7 @@
 //   I10 flow               where events are refused and nothing else goes wrong, those of other keys are delivered soon
 //   I11 delivered         what is recorded as delivered was acknowledged, and is never read and sent again
 //   I12 silence           while rows wait and nothing moves, no relay says that all is well
+//   I13 engine            the invariants of the engine's parts hold after every turn
 #pragma once
 
 #include <bit>

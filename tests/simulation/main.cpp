@@ -92,7 +92,7 @@ int Main(int argc, char** argv) {
       "A seed that breaks a promise is run again with less and less in it, and what is left is printed.",
       "outbox-simulation"};
   Wish wish;
-  bool list = false, bench = false;
+  bool list = false, bench = false, charts = false;
   app.add_option("--first", wish.first, "the first seed")->capture_default_str();
   app.add_option("--seeds", wish.seeds, "how many")->capture_default_str();
   app.add_option("--minutes", wish.minutes, "no longer than that");
@@ -101,6 +101,7 @@ int Main(int argc, char** argv) {
   app.add_option("--mutant", wish.mutant, "a relay that is wrong on purpose");
   app.add_flag("--replay", wish.replay, "print the history of each seed; meant for --first N --seeds 1");
   app.add_flag("--list", list, "print scenarios and mutants");
+  app.add_flag("--charts", charts, "print the state charts of the engine's parts, as docs/design/engine.md shows them");
   app.add_flag("--bench", bench, "how many events a second the engine alone handles");
   CLI11_PARSE(app, argc, argv);
 
@@ -108,6 +109,10 @@ int Main(int argc, char** argv) {
     for (const Scenario& s : Scenarios()) fmt::print("scenario {}\n", s.name);
     for (const MutantInfo& m : kMutants)
       fmt::print("mutant   {:24} {:8} {:18} {}\n", m.name, m.lives_in, m.scenario, m.breaks);
+    return 0;
+  }
+  if (charts) {
+    fmt::print("{}", Charts());
     return 0;
   }
   if (bench) {

@@ -1,9 +1,11 @@
 #include "tests/simulation/process.hpp"
 
+#include <variant>
+
 namespace outbox::simulation {
 
 using engine::Command;
-using engine::Do;
+namespace command = engine::command;
 using engine::EventIndex;
 using engine::Write;
 
@@ -74,49 +76,40 @@ ShardProcess::ShardProcess(Process& process, std::uint32_t shard, Position start
 
 void ShardProcess::Held(std::uint64_t token, Time until, bool slow_start) {
   Turn([this, token, until, slow_start] {
-    shard_lease_.Held(token, until, slow_start);
+    engine_.Hold(token, until, slow_start);
     first_step_ = first_step_ || slow_start;
   });
 }
 
 void ShardProcess::Lost() {
-  Turn([this] { shard_lease_.Lost(); });
+  Turn([this] { engine_.Release(engine::ReleaseReason::kLost, 0, 0); });
 }
 
 void ShardProcess::HandOver(std::uint64_t token, Time until) {
-  Turn([this, token, until] {
-    if (shard_lease_.HandOver(token, until)) wound_up_(shard_, token, false);
-  });
+  Turn([this, token, until] { engine_.Release(engine::ReleaseReason::kHandOver, token, until); });
 }
 
 void ShardProcess::Stop(Time deadline) {
-  Turn([this, deadline] { shard_lease_.Stop(deadline); });
-}
-
-template <class F>
-void ShardProcess::Watched(F step) {
-  if (parts_.coverage == nullptr) return step();
-  const Coverage::Look before = Coverage::Take(engine_, shard_lease_);
-  step();
-  parts_.coverage->Compare(before, Coverage::Take(engine_, shard_lease_));
+  Turn([this, deadline] { engine_.Release(engine::ReleaseReason::kStop, 0, deadline); });
 }
 
 template <class F>
 void ShardProcess::Turn(F input) {
   process_.Do([this, input] {
     engine_.Advance(process_.Local());
-    Watched(input);
+    input();
     // Now and then several inputs come before the engine decides.
     if (parts_.world.Below(8) == 0) return parts_.world.After(parts_.world.Between(0, 300), [this] { Wake(); });
-    Watched([this] {
-      engine_.TakeCommands([this](const Command& c, std::span<const EventIndex> events,
-                                  std::span<const engine::FailedEvent> failures) { Execute(c, events, failures); });
+    engine_.TakeCommands([this](const Command& any) {
+      if (process_.dead) return;
+      std::visit([this](const auto& command) { Execute(command); }, any);
     });
+    if (const std::string broken = engine_.CheckInvariants(); !broken.empty())
+      parts_.ledger.Break("I13 engine: " + broken);
     if (first_step_ && !engine_.InFirstStep()) {
       first_step_ = false;
       first_step_over_(shard_);
     }
-    if (shard_lease_.Waits(process_.Local())) parts_.world.After(0, [this] { Resume(); });
     const Time next = engine_.NextDeadline();
     if (next >= kForever) return;
     const Time at = std::max(process_.WorldAt(next), parts_.world.now() + 1);
@@ -130,93 +123,77 @@ void ShardProcess::Wake() {
   Turn([] {});
 }
 
-void ShardProcess::Resume() {
-  Turn([this] { shard_lease_.Resume(); });
+void ShardProcess::Execute(const command::Reset& reset) {
+  left_out_.clear();
+  parts_.history.Say("relay {} resets the producer of shard {}", process_.id, shard_);
+  if (std::min(parts_.store.leases.Left(process_.id, parts_.store.clock()), process_.told_until - parts_.world.now()) <
+      kLease / 4)
+    parts_.ledger.LeaseEnds(shard_);
+  producer_.Reset(reset.epoch);
 }
 
-void ShardProcess::Execute(const Command& c, std::span<const EventIndex> events,
-                           std::span<const engine::FailedEvent> failures) {
-  if (process_.dead) return;
-  switch (c.what) {
-    case Do::kReserve:
-      Reserve(c.mode, c.rows, c.skip_retries);
-      break;
-    case Do::kPublish:
-      Publish(events, c.epoch);
-      break;
-    case Do::kReset:
-      left_out_.clear();
-      parts_.history.Say("relay {} resets the producer of shard {}", process_.id, shard_);
-      if (std::min(parts_.store.leases.Left(process_.id, parts_.store.clock()),
-                   process_.told_until - parts_.world.now()) < kLease / 4)
-        parts_.ledger.LeaseEnds(shard_);
-      producer_.Reset(c.epoch);
-      break;
-    case Do::kConfirm: {
-      const auto kept = std::make_shared<std::vector<std::uint8_t>>();
-      process_.Call(
-          Process::Kind::kWrite, [this, rows = Rows(events), kept] { return parts_.store.Confirm(rows, *kept); },
-          [this, kept](outbox_code code) {
-            Turn([this, code, kept] {
-              const bool told = code == OUTBOX_OK;
-              engine_.Written(Write::kConfirm, code,
-                              told ? std::span<const std::uint8_t>(*kept) : std::span<const std::uint8_t>());
-            });
-          });
-      break;
-    }
-    case Do::kRemove: {
-      const auto removed = std::make_shared<std::uint64_t>(0);
-      process_.Call(
-          Process::Kind::kWrite,
-          [this, removed] {
-            *removed = parts_.store.RemoveDelivered();
-            return OUTBOX_OK;
-          },
-          [this, removed](outbox_code code) { Turn([this, code, removed] { engine_.Removed(code, *removed); }); });
-      break;
-    }
-    case Do::kFail: {
-      std::vector<Failure> rows;
-      for (const auto& f : failures)
-        rows.push_back({failed_.at(f.event), f.disposition, f.retry_after, f.error == publisher::kEndsRelays});
-      process_.Call(
-          Process::Kind::kWrite,
-          [this, rows, token = failures[0].token] {
-            return parts_.store.Fail(shard_, token, rows) ? OUTBOX_OK : OUTBOX_LEASE_LOST;
-          },
-          [this](outbox_code code) { Turn([this, code] { engine_.Written(Write::kFail, code); }); });
-      break;
-    }
-    case Do::kRelease:  // this storage marks no rows
-      break;
-    case Do::kMark:
-      Mark(events);
-      break;
-    case Do::kDetach:
-      for (const EventIndex e : events) failed_[e] = Held(e).row;
-      break;
-    case Do::kForget:
-      for (const EventIndex e : events) {
-        const auto failed = failed_.find(e);
-        const RowId id = failed == failed_.end() ? Held(e).row.id : failed->second.id;
-        if (failed != failed_.end()) failed_.erase(failed);
-        forgotten_.push_back(id);
-        if (parts_.scenario.mutant == Mutant::kForgetAtOnce) outstanding_.erase(id);
-      }
-      break;
-    case Do::kFreeBatch:
-      batches_[c.batch].rows.clear();
-      break;
-    case Do::kRetired:
-      Retired();
-      break;
+void ShardProcess::Execute(const command::Confirm& confirm) {
+  const auto kept = std::make_shared<std::vector<std::uint8_t>>();
+  process_.Call(
+      Process::Kind::kWrite, [this, rows = Rows(confirm.events), kept] { return parts_.store.Confirm(rows, *kept); },
+      [this, kept](outbox_code code) {
+        Turn([this, code, kept] {
+          const bool told = code == OUTBOX_OK;
+          engine_.Written(Write::kConfirm, code,
+                          told ? std::span<const std::uint8_t>(*kept) : std::span<const std::uint8_t>());
+        });
+      });
+}
+
+void ShardProcess::Execute(const command::Remove&) {
+  const auto removed = std::make_shared<std::uint64_t>(0);
+  process_.Call(
+      Process::Kind::kWrite,
+      [this, removed] {
+        *removed = parts_.store.RemoveDelivered();
+        return OUTBOX_OK;
+      },
+      [this, removed](outbox_code code) { Turn([this, code, removed] { engine_.Removed(code, *removed); }); });
+}
+
+void ShardProcess::Execute(const command::Fail& fail) {
+  std::vector<Failure> rows;
+  for (const auto& f : fail.failures)
+    rows.push_back({failed_.at(f.event), f.disposition, f.retry_after, f.error == publisher::kEndsRelays});
+  process_.Call(
+      Process::Kind::kWrite,
+      [this, rows, token = fail.failures[0].token] {
+        return parts_.store.Fail(shard_, token, rows) ? OUTBOX_OK : OUTBOX_LEASE_LOST;
+      },
+      [this](outbox_code code) { Turn([this, code] { engine_.Written(Write::kFail, code); }); });
+}
+
+void ShardProcess::Execute(const command::Release&) {}  // this storage marks no rows
+
+void ShardProcess::Execute(const command::Detach& detach) {
+  for (const EventIndex e : detach.events) failed_[e] = Held(e).row;
+}
+
+void ShardProcess::Execute(const command::Forget& forget) {
+  for (const EventIndex e : forget.events) {
+    const auto failed = failed_.find(e);
+    const RowId id = failed == failed_.end() ? Held(e).row.id : failed->second.id;
+    if (failed != failed_.end()) failed_.erase(failed);
+    forgotten_.push_back(id);
+    if (parts_.scenario.mutant == Mutant::kForgetAtOnce) outstanding_.erase(id);
   }
 }
 
-void ShardProcess::Publish(std::span<const EventIndex> events, std::uint32_t epoch) {
-  const bool lives = parts_.store.leases.Lives(shard_, process_.id, shard_lease_.token(), parts_.store.clock());
-  for (const EventIndex e : events) {
+void ShardProcess::Execute(const command::FreeBatch& freed) { batches_[freed.batch].rows.clear(); }
+
+void ShardProcess::Execute(const command::Released& released) {
+  if (released.reason != engine::ReleaseReason::kLost)
+    wound_up_(shard_, released.token, released.reason == engine::ReleaseReason::kStop);
+}
+
+void ShardProcess::Execute(const command::Publish& publish) {
+  const bool lives = parts_.store.leases.Lives(shard_, process_.id, engine_.token(), parts_.store.clock());
+  for (const EventIndex e : publish.events) {
     const Row& row = Held(e).row;
     parts_.history.Say("relay {} sends {} of shard {}", process_.id, parts_.ledger.Name(row.event), shard_);
     parts_.ledger.Sent(row.event, lives);
@@ -225,17 +202,17 @@ void ShardProcess::Publish(std::span<const EventIndex> events, std::uint32_t epo
       parts_.ledger.EndsRelay(row.event);
       return process_.crash();
     }
-    producer_.Publish(parts_.ledger.Of(row.event).lane, row, e, epoch);
+    producer_.Publish(parts_.ledger.Of(row.event).lane, row, e, publish.epoch);
   }
 }
 
-void ShardProcess::Mark(std::span<const EventIndex> events) {
+void ShardProcess::Execute(const command::Mark& mark) {
   std::optional<RowId> row;
-  if (!events.empty()) row = Held(events.front()).row.id;
+  if (!mark.events.empty()) row = Held(mark.events.front()).row.id;
   const auto owners = std::make_shared<std::uint32_t>(0);
   process_.Call(
       Process::Kind::kWrite,
-      [this, row, token = shard_lease_.token(), owners] {
+      [this, row, token = engine_.token(), owners] {
         ModelLeases& leases = parts_.store.leases;
         if (!leases.Holds(shard_, token)) return OUTBOX_LEASE_LOST;
         *owners = leases.Mark(shard_, parts_.scenario.mutant == Mutant::kMarksFade ? std::nullopt : row);
@@ -244,15 +221,15 @@ void ShardProcess::Mark(std::span<const EventIndex> events) {
       [this, owners](outbox_code code) { Turn([this, code, owners] { engine_.Marked(code, *owners); }); });
 }
 
-void ShardProcess::Reserve(std::uint32_t mode, std::uint32_t rows, bool skip_retries) {
-  asked_for_ = std::min(rows, parts_.scenario.batch);
+void ShardProcess::Execute(const command::Reserve& reserve) {
+  asked_for_ = std::min(reserve.rows, parts_.scenario.batch);
   for (const RowId id : forgotten_) outstanding_.erase(id);
   forgotten_.clear();
-  const std::uint64_t token = shard_lease_.token();
+  const std::uint64_t token = engine_.token();
   const auto seen = std::make_shared<Snapshot>();
   process_.Call(
       Process::Kind::kRead,
-      [this, mode, skip_retries, token, seen] {
+      [this, mode = reserve.mode, skip_retries = reserve.skip_retries, token, seen] {
         if (!parts_.store.leases.Holds(shard_, token)) return OUTBOX_LEASE_LOST;
         const bool gained = position_.token != token;
         if (parts_.scenario.mutant == Mutant::kSharedCursor && gained) {
@@ -268,7 +245,7 @@ void ShardProcess::Reserve(std::uint32_t mode, std::uint32_t rows, bool skip_ret
         if (skip_retries && parts_.world.Coin()) seen->due.clear();
         return OUTBOX_OK;
       },
-      [this, seen, mode](outbox_code code) {
+      [this, seen, mode = reserve.mode](outbox_code code) {
         if (code == OUTBOX_OK) return Arrived(*seen, mode);
         if (parts_.scenario.mutant == Mutant::kFailedReadIsForgotten) return;
         left_out_.clear();
@@ -339,12 +316,6 @@ void ShardProcess::Arrived(const Snapshot& snapshot, std::uint32_t mode) {
     if (b >= batches_.size()) batches_.resize(b + 1);
     batches_[b] = {rows, token, at};
   });
-}
-
-void ShardProcess::Retired() {
-  const engine::ShardLease::Ended ended = shard_lease_.Retired();
-  if (ended != engine::ShardLease::Ended::kLease)
-    wound_up_(shard_, shard_lease_.token(), ended == engine::ShardLease::Ended::kForGood);
 }
 
 const Found& ShardProcess::Held(EventIndex e) const { return batches_[engine_.BatchOf(e)].rows[engine_.PositionOf(e)]; }

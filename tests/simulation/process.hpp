@@ -7,7 +7,6 @@
 #include <unordered_set>
 #include <vector>
 
-#include "engine/shard_lease.hpp"
 #include "tests/simulation/coverage.hpp"
 #include "tests/simulation/model_broker.hpp"
 #include "tests/simulation/model_store.hpp"
@@ -101,6 +100,11 @@ class ShardProcess {
   using WoundUp = std::function<void(std::uint32_t shard, std::uint64_t token, bool for_good)>;
   using FirstStepOver = std::function<void(std::uint32_t shard)>;
   ShardProcess(Process& process, std::uint32_t shard, Position start, WoundUp wound_up, FirstStepOver first_step_over);
+  ~ShardProcess() {
+    if (parts_.coverage != nullptr) parts_.coverage->Add(engine_);
+  }
+  ShardProcess(const ShardProcess&) = delete;
+  ShardProcess& operator=(const ShardProcess&) = delete;
 
   void Held(std::uint64_t token, Time until, bool slow_start);
   void Lost();
@@ -115,17 +119,21 @@ class ShardProcess {
   template <class F>
   void Turn(F input);
   void Wake();
-  void Resume();
-  template <class F>
-  void Watched(F step);
-  void Execute(const engine::Command& c, std::span<const engine::EventIndex> events,
-               std::span<const engine::FailedEvent> failures);
-  void Publish(std::span<const engine::EventIndex> events, std::uint32_t epoch);
-  void Reserve(std::uint32_t mode, std::uint32_t rows, bool skip_retries);
-  void Mark(std::span<const engine::EventIndex> events);
+  // The engine's commands, as ShardRunner carries them out.
+  void Execute(const engine::command::Reserve& command);
+  void Execute(const engine::command::Publish& command);
+  void Execute(const engine::command::Reset& command);
+  void Execute(const engine::command::Confirm& command);
+  void Execute(const engine::command::Fail& command);
+  void Execute(const engine::command::Release& command);
+  void Execute(const engine::command::Mark& command);
+  void Execute(const engine::command::Remove& command);
+  void Execute(const engine::command::Detach& command);
+  void Execute(const engine::command::Forget& command);
+  void Execute(const engine::command::FreeBatch& command);
+  void Execute(const engine::command::Released& command);
   void Arrived(const Snapshot& snapshot, std::uint32_t mode);
   void CheckFairness(const Snapshot& snapshot, const std::vector<Found>& rows);
-  void Retired();
   [[nodiscard]] const Found& Held(engine::EventIndex e) const;
   [[nodiscard]] std::vector<Row> Rows(std::span<const engine::EventIndex> events) const;
 
@@ -135,7 +143,6 @@ class ShardProcess {
   const WoundUp wound_up_;
   const FirstStepOver first_step_over_;
   engine::Engine engine_;
-  engine::ShardLease shard_lease_{engine_};
   ModelProducer producer_;
   Position position_;
   Rescan rescan_;

@@ -39,7 +39,7 @@ bool RelayProcess::Ready() const {
   bool works = false;
   for (const auto& [shard, it] : shards_) {
     const engine::Engine& engine = it->engine();
-    if (!engine.Active()) continue;
+    if (!engine.IsOwner()) continue;
     works = true;
     if (engine.CannotRecord() || engine.FailuresUnrecorded() || engine.RemovesNothingSince() < kForever ||
         engine.OwedSince() < process_.Local() - kPatience)

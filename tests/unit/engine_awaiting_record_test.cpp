@@ -17,24 +17,28 @@ struct Recording {
   Time now = 0;
 
   Recording() {
-    engine.LeaseHeld(kForever);
+    engine.Hold(0, kForever, false);
     Turn();
   }
   void Turn() {
     engine.Advance(now);
-    engine.TakeCommands(
-        [this](const Command& c, std::span<const EventIndex> events, std::span<const FailedEvent> failures) {
-          if (c.what == Do::kReserve) {
-            reads = true;
-            skips_retries = c.skip_retries;
-          }
-          if (c.what == Do::kRetired) retired = true;
-          if (c.what == Do::kFreeBatch) freed.push_back(c.batch);
-          if (c.what == Do::kPublish) sent.insert(sent.end(), events.begin(), events.end());
-          if (c.what == Do::kDetach) detached.insert(detached.end(), events.begin(), events.end());
-          if (c.what == Do::kForget) forgotten.insert(forgotten.end(), events.begin(), events.end());
-          if (c.what == Do::kFail) recording.assign(failures.begin(), failures.end());
-        });
+    const auto add = [](std::vector<EventIndex>& to, std::span<const EventIndex> events) {
+      to.insert(to.end(), events.begin(), events.end());
+    };
+    engine.TakeCommands([&](const Command& any) {
+      std::visit(Overloaded{[&](const command::Reserve& c) {
+                              reads = true;
+                              skips_retries = c.skip_retries;
+                            },
+                            [&](const command::Released&) { retired = true; },
+                            [&](const command::FreeBatch& c) { freed.push_back(c.batch); },
+                            [&](const command::Publish& c) { add(sent, c.events); },
+                            [&](const command::Detach& c) { add(detached, c.events); },
+                            [&](const command::Forget& c) { add(forgotten, c.events); },
+                            [&](const command::Fail& c) { recording.assign(c.failures.begin(), c.failures.end()); },
+                            [](const auto&) {}},
+                 any);
+    });
   }
   // False = nothing is to be read.
   bool Read(const Incoming& event, std::uint64_t token, std::uint32_t count = kBatch) {
@@ -139,7 +143,7 @@ TEST_CASE("failures of one token are recorded together, up to a batch", "[b95]")
 TEST_CASE("a stop records at most one batch more, and forgets the rest", "[b95]") {
   Recording r;
   for (std::uint32_t batch = 0; batch < 6; ++batch) REQUIRE(r.Read(kBad, 1));
-  r.engine.Retire(kForever);
+  r.engine.Release(ReleaseReason::kStop, 0, kForever);
   if (r.reads) {
     r.engine.Reserved({}, {});
     r.Turn();
@@ -156,7 +160,7 @@ TEST_CASE("a stop records at most one batch more, and forgets the rest", "[b95]"
 TEST_CASE("a lost lease ends the waiting for records", "[b95]") {
   Recording r;
   for (std::uint32_t batch = 0; batch < 6; ++batch) REQUIRE(r.Read(kBad, 1));
-  r.engine.LeaseLost();
+  r.engine.Release(ReleaseReason::kLost, 0, 0);
   r.engine.ReserveFailed(OUTBOX_LEASE_LOST);
   r.Turn();
   CHECK(r.forgotten.size() == 5 * kBatch);

@@ -12,7 +12,7 @@ struct Backlog {
   std::vector<std::vector<EventIndex>> sent;
 
   Backlog() {
-    engine.LeaseHeld(kForever);
+    engine.Hold(0, kForever, false);
     Turn();
     // A lane's first record goes alone.
     Arrive(1, false);
@@ -23,8 +23,9 @@ struct Backlog {
   }
   void Turn() {
     engine.Advance(now);
-    engine.TakeCommands([this](const Command& c, std::span<const EventIndex> events, auto) {
-      if (c.what == Do::kPublish) sent.emplace_back(events.begin(), events.end());
+    engine.TakeCommands([this](const Command& any) {
+      if (const auto* const publish = std::get_if<command::Publish>(&any))
+        sent.emplace_back(publish->events.begin(), publish->events.end());
     });
   }
   // One read's rows.

@@ -24,56 +24,52 @@ struct Shard {
 
   std::size_t waiting = 0;  // in the outbox
 
-  Shard() { engine.LeaseHeld(kForever); }
+  Shard() { engine.Hold(0, kForever, false); }
   void Turns(int count) {
     for (int i = 0; i < count; ++i) Turn();
   }
   void Turn() {
     engine.Advance(now += settings.max_backoff);
-    std::vector<std::function<void()>> answers;
-    engine.TakeCommands([&](const Command& c, std::span<const EventIndex> e, std::span<const FailedEvent> f) {
-      const std::vector<EventIndex> events(e.begin(), e.end());
-      const std::vector<FailedEvent> failures(f.begin(), f.end());
-      answers.emplace_back([this, c, events, failures] { Answer(c, events, failures); });
-    });
+    Answers answers;
+    engine.TakeCommands(
+        [&](const Command& any) { std::visit([&](const auto& command) { Answer(command, answers); }, any); });
     for (const auto& answer : answers) answer();
   }
-  void Answer(const Command& c, const std::vector<EventIndex>& events, const std::vector<FailedEvent>& failures) {
-    std::vector<publisher::Report> reports;
-    std::vector<std::uint8_t> kept;
-    bool refuses = false;
-    switch (c.what) {
-      case Do::kReserve:
-        engine.Reserved({}, std::vector<Incoming>(std::exchange(waiting, 0)));
-        break;
-      case Do::kPublish:
-        for (const EventIndex one : events) reports.push_back({one, c.epoch, publisher::Outcome::kAcknowledged, 0});
-        engine.Reported(reports);
-        break;
-      case Do::kConfirm:
-        ++confirms;
-        for (const EventIndex one : events) {
-          refuses = refuses || refused.contains(one);
-          kept.push_back(ignored.contains(one) ? 1 : 0);
-        }
-        engine.Written(Write::kConfirm, refuses ? OUTBOX_REFUSED : OUTBOX_OK, kept);
-        break;
-      case Do::kFail:
-        ++records;
-        if (record_answer == OUTBOX_OK)
-          for (const FailedEvent& one : failures) {
-            CHECK(one.disposition == OUTBOX_DELIVERED);
-            recorded.push_back(one.event);
-          }
-        engine.Written(Write::kFail, record_answer);
-        break;
-      case Do::kRetired:
-        retired = true;
-        break;
-      default:
-        break;
-    }
+
+  // The answers come after the turn, so they own what they are about.
+  using Answers = std::vector<std::function<void()>>;
+  void Answer(const command::Reserve&, Answers& answers) {
+    answers.emplace_back([this] { engine.Reserved({}, std::vector<Incoming>(std::exchange(waiting, 0))); });
   }
+  void Answer(const command::Publish& publish, Answers& answers) {
+    std::vector<publisher::Report> reports;
+    for (const EventIndex one : publish.events)
+      reports.push_back({one, publish.epoch, publisher::Outcome::kAcknowledged, 0});
+    answers.emplace_back([this, reports] { engine.Reported(reports); });
+  }
+  void Answer(const command::Confirm& confirm, Answers& answers) {
+    ++confirms;
+    bool refuses = false;
+    std::vector<std::uint8_t> kept;
+    for (const EventIndex one : confirm.events) {
+      refuses = refuses || refused.contains(one);
+      kept.push_back(ignored.contains(one) ? 1 : 0);
+    }
+    answers.emplace_back(
+        [this, refuses, kept] { engine.Written(Write::kConfirm, refuses ? OUTBOX_REFUSED : OUTBOX_OK, kept); });
+  }
+  void Answer(const command::Fail& fail, Answers& answers) {
+    ++records;
+    if (record_answer == OUTBOX_OK)
+      for (const FailedEvent& one : fail.failures) {
+        CHECK(one.disposition == OUTBOX_DELIVERED);
+        recorded.push_back(one.event);
+      }
+    answers.emplace_back([this, code = record_answer] { engine.Written(Write::kFail, code); });
+  }
+  void Answer(const command::Released&, Answers&) { retired = true; }
+  template <class Other>
+  void Answer(const Other&, Answers&) {}
 };
 
 TEST_CASE("a refused confirm is narrowed down to the row, and the rest goes", "[b98][b101]") {
@@ -130,7 +126,7 @@ TEST_CASE("what cannot be recorded stops the shard, and does not keep it from be
     CHECK(shard.engine.counters().sent == published + 10);
   }
   SECTION("it is stopped") {
-    shard.engine.Retire(kForever);
+    shard.engine.Release(ReleaseReason::kStop, 0, kForever);
     shard.Turns(5);
     CHECK(shard.retired);
   }
@@ -138,16 +134,22 @@ TEST_CASE("what cannot be recorded stops the shard, and does not keep it from be
 
 TEST_CASE("a row that came back more than once is recorded without being sent", "[b98]") {
   Engine engine{Settings()};
-  engine.LeaseHeld(kForever);
+  engine.Hold(0, kForever, false);
   engine.Advance(1);
-  engine.TakeCommands([](const Command&, auto, auto) {});
+  engine.TakeCommands([](const Command&) {});
   engine.Reserved({}, std::vector<Incoming>{{.returned = true}});
-  std::vector<Do> done;
-  engine.TakeCommands([&](const Command& c, auto, std::span<const FailedEvent> failures) {
-    done.push_back(c.what);
-    if (c.what == Do::kFail) CHECK(failures[0].disposition == OUTBOX_DELIVERED);
+  std::vector<std::string> done;
+  engine.TakeCommands([&](const Command& any) {
+    std::visit(Overloaded{[&](const command::Detach&) { done.emplace_back("detach"); },
+                          [&](const command::FreeBatch&) { done.emplace_back("free batch"); },
+                          [&](const command::Fail& fail) {
+                            done.emplace_back("fail");
+                            CHECK(fail.failures[0].disposition == OUTBOX_DELIVERED);
+                          },
+                          [&](const auto&) { done.emplace_back("another"); }},
+               any);
   });
-  CHECK(done == std::vector{Do::kDetach, Do::kFreeBatch, Do::kFail});
+  CHECK(done == std::vector<std::string>{"detach", "free batch", "fail"});
 }
 
 TEST_CASE("rows that come back are noticed by one of each confirm, then by all", "[b98]") {

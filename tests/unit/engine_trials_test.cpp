@@ -12,7 +12,7 @@ using publisher::Outcome;
 constexpr publisher::Lane kBadLane = 1, kGoodLane = 2;
 constexpr std::int32_t kWhy = 7;
 
-struct Trials {
+struct TrialRun {
   Settings settings;
   Engine engine{settings};
   Time now = 0;
@@ -21,22 +21,25 @@ struct Trials {
   std::uint32_t reset = 0;
   bool reads = false, rewinds = false;
 
-  Trials() {
-    engine.LeaseHeld(kForever);
+  TrialRun() {
+    engine.Hold(0, kForever, false);
     Turn();
   }
   void Turn(Time by = 0) {
     engine.Advance(now += by);
-    engine.TakeCommands(
-        [this](const Command& c, std::span<const EventIndex> events, std::span<const FailedEvent> failures) {
-          if (c.what == Do::kReserve) reads = true, rewinds = c.mode;
-          if (c.what == Do::kReset) reset = c.epoch;
-          if (c.what == Do::kPublish) {
-            auto& to = publisher::IsTrial(c.epoch) ? tried : sent;
-            to.insert(to.end(), events.begin(), events.end());
-          }
-          for (const FailedEvent& f : failures) failed.push_back(f.event);
-        });
+    engine.TakeCommands([this](const Command& any) {
+      std::visit(Overloaded{[this](const command::Reserve& c) { reads = true, rewinds = c.mode != OUTBOX_READ_ON; },
+                            [this](const command::Reset& c) { reset = c.epoch; },
+                            [this](const command::Publish& c) {
+                              auto& to = publisher::IsTrial(c.epoch) ? tried : sent;
+                              to.insert(to.end(), c.events.begin(), c.events.end());
+                            },
+                            [this](const command::Fail& c) {
+                              for (const FailedEvent& f : c.failures) failed.push_back(f.event);
+                            },
+                            [](const auto&) {}},
+                 any);
+    });
   }
   void Read(const std::vector<Incoming>& events) {
     for (int i = 0; i < 100 && !reads; ++i) Turn(10 * kMillisecond);
@@ -68,7 +71,7 @@ Incoming Of(std::uint64_t key, publisher::Lane lane, std::uint32_t attempts = 0)
 }
 
 TEST_CASE("a refusal makes its lane's events trials, and the other lanes flow", "[b96]") {
-  Trials t;
+  TrialRun t;
   t.Prove();
   t.Read({Of(1, kBadLane), Of(2, kBadLane), Of(3, kGoodLane)});
   REQUIRE(t.sent.size() == 3);
@@ -98,7 +101,7 @@ TEST_CASE("a refusal makes its lane's events trials, and the other lanes flow", 
 
 TEST_CASE("an end of the producer without a refusal is an outage, also when it is replaced for a reason of its own",
           "[b96]") {
-  Trials t;
+  TrialRun t;
   t.Prove();
   t.Read({Of(1, kGoodLane)});
   SECTION("outage") {
@@ -122,7 +125,7 @@ TEST_CASE("an end of the producer without a refusal is an outage, also when it i
 }
 
 TEST_CASE("one trial of a key at a time, and what follows one that is refused waits", "[b96]") {
-  Trials t;
+  TrialRun t;
   t.Prove();
   Incoming doubtful = Of(1, kGoodLane);
   doubtful.doubtful = true;
@@ -160,7 +163,7 @@ TEST_CASE("one trial of a key at a time, and what follows one that is refused wa
 }
 
 TEST_CASE("events that have failed take a tenth of the trials", "[b96]") {
-  Trials t;
+  TrialRun t;
   t.Prove();
   std::vector<Incoming> events;
   for (std::uint64_t key = 0; key < 100; ++key) events.push_back(Of(100 + key, kBadLane, 1));

@@ -12,7 +12,7 @@ struct Idle {
   bool reads = false;
 
   Idle() {
-    engine.LeaseHeld(kForever);
+    engine.Hold(0, kForever, false);
     Turn(kMillisecond);
     for (int i = 0; i < 12; ++i) {
       Answer(0);
@@ -23,8 +23,8 @@ struct Idle {
   }
   void Turn(Time by) {
     engine.Advance(now += by);
-    engine.TakeCommands([this](const Command& c, std::span<const EventIndex>, auto) {
-      if (c.what == Do::kReserve) reads = true;
+    engine.TakeCommands([this](const Command& any) {
+      if (std::holds_alternative<command::Reserve>(any)) reads = true;
     });
   }
   void Answer(std::size_t events) {

@@ -63,12 +63,15 @@ struct Worked {
   void Turn(engine::Time by = engine::kSecond) {
     bool confirms = false, marks = false;
     engine.Advance(now += by);
-    engine.TakeCommands([&](const engine::Command& c, std::span<const engine::EventIndex> what, auto) {
-      if (c.what == engine::Do::kReserve) reads = true;
-      if (c.what == engine::Do::kPublish) sent.insert(sent.end(), what.begin(), what.end());
-      if (c.what == engine::Do::kReset) epoch = c.epoch;
-      if (c.what == engine::Do::kConfirm) confirms = true;
-      if (c.what == engine::Do::kMark) marks = true;
+    engine.TakeCommands([&](const engine::Command& any) {
+      namespace command = engine::command;
+      std::visit(
+          engine::Overloaded{
+              [&](const command::Reserve&) { reads = true; },
+              [&](const command::Publish& c) { sent.insert(sent.end(), c.events.begin(), c.events.end()); },
+              [&](const command::Reset& c) { epoch = c.epoch; }, [&](const command::Confirm&) { confirms = true; },
+              [&](const command::Mark&) { marks = true; }, [](const auto&) {}},
+          any);
     });
     if (confirms) engine.Written(engine::Write::kConfirm, OUTBOX_OK, {});
     if (marks) engine.Marked(OUTBOX_OK, 0);
@@ -81,18 +84,18 @@ struct Worked {
     Turn(0);
   }
   void ComeBack() {
-    engine.LeaseLost();
+    engine.Release(engine::ReleaseReason::kLost, 0, 0);
     Turn();
     engine.ResetDone(epoch);
     Turn();
-    REQUIRE_FALSE(engine.Active());
-    engine.LeaseHeld(engine::kForever);
+    REQUIRE_FALSE(engine.IsOwner());
+    engine.Hold(0, engine::kForever, false);
   }
 };
 
 TEST_CASE("a broker that answers the oldest owes since its last answer, one that answers others since they were sent") {
   Worked w;
-  w.engine.LeaseHeld(engine::kForever);
+  w.engine.Hold(0, engine::kForever, false);
   const auto answer = [&w](engine::EventIndex event) {
     w.engine.Reported(std::vector<publisher::Report>{{event, w.epoch, publisher::Outcome::kAcknowledged}});
     w.Turn(0);
@@ -118,7 +121,7 @@ TEST_CASE("a broker that answers the oldest owes since its last answer, one that
 
 TEST_CASE("what the broker owes outlives a lost lease, until there is nothing to owe") {
   Worked w;
-  w.engine.LeaseHeld(engine::kForever);
+  w.engine.Hold(0, engine::kForever, false);
   w.Read(1);
   REQUIRE(w.sent.size() == 1);
   const engine::Time since = w.engine.OwedSince();

@@ -1,0 +1,33 @@
+// What an engine has done since it was made, as numbers that only grow.
+#pragma once
+
+#include <cstdint>
+
+namespace outbox::engine {
+
+struct Counters {
+  std::uint64_t reserved = 0, sent = 0, acknowledged = 0, confirmed = 0;
+  std::uint64_t failed = 0, dead = 0, blocked = 0;  // `failed` counts the other two as well
+  std::uint64_t resets = 0, rescans = 0;
+  std::uint64_t sent_again = 0;  // upper bound on the duplicates that this engine has caused
+  std::uint64_t leases_lost = 0;
+  std::uint64_t undeletable = 0;  // recorded as delivered
+
+  Counters& operator+=(const Counters& other) {
+    reserved += other.reserved;
+    sent += other.sent;
+    acknowledged += other.acknowledged;
+    confirmed += other.confirmed;
+    failed += other.failed;
+    dead += other.dead;
+    blocked += other.blocked;
+    resets += other.resets;
+    rescans += other.rescans;
+    sent_again += other.sent_again;
+    leases_lost += other.leases_lost;
+    undeletable += other.undeletable;
+    return *this;
+  }
+};
+
+}  // namespace outbox::engine

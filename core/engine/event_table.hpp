@@ -1,0 +1,160 @@
+// The outstanding events of a shard, in slots that are used again, and the batches in which they were read.
+//
+// INVARIANT: states change only along the transitions of Chart<EventState>.
+// INVARIANT: a batch is in use until each of its events is settled or detached; until then its payload is kept.
+// INVARIANT: bytes() is the sum of the payload of the batches in use, and at most what was read.
+// INVARIANT: a settled event stays in its slot until FreeSettled, so that its row can still be named.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/command.hpp"
+#include "engine/transitions.hpp"
+
+namespace outbox::engine {
+
+struct Event {
+  std::uint64_t key_hash = 0;
+  BatchIndex batch = 0;
+  std::uint32_t position = 0;  // in its batch
+  publisher::Lane lane = 0;
+  std::uint32_t flight = 0;  // the flight in which it was sent; of a trial, the flight before which all must be over
+  std::uint32_t attempts = 0;
+  std::uint16_t policy = 0;
+  bool ordered : 1 = false;   // it has a key, and the events of a key are kept in order
+  bool doubtful : 1 = false;  // the broker may refuse it
+  bool detached : 1 = false;  // its batch may be freed before it is settled
+
+  [[nodiscard]] EventState state() const { return state_; }
+
+ private:
+  friend class EventTable;  // which counts the transitions
+  EventState state_ = EventState::kFree;
+};
+static_assert(sizeof(Event) == 32, "a power of two, so that the place of an event is found quickly");
+
+class EventTable {
+ public:
+  struct Batch {
+    std::uint64_t arena_bytes = 0;
+    Time until = kForever;
+    std::uint64_t token = 0;
+    std::uint32_t left = 0;  // events that are neither settled nor detached
+    bool drain_first = false;
+    bool in_use = false;
+  };
+
+  BatchIndex AddBatch(const Reservation& reservation, std::size_t events);
+  // REQUIRES: AddBatch has made room for it.
+  EventIndex Add(BatchIndex batch, std::uint32_t position, const Incoming& event, bool order_keys) {
+    const EventIndex e = free_.back();
+    free_.pop_back();
+    Event& added = (*this)[e];
+    added.key_hash = event.key_hash;
+    added.batch = batch;
+    added.position = position;
+    added.lane = event.lane;
+    added.flight = 0;
+    added.attempts = event.attempts;
+    added.policy = event.policy;
+    added.ordered = order_keys && event.has_key;
+    added.doubtful = event.doubtful;
+    added.detached = false;
+    Move(added, EventState::kQueued);
+    return e;
+  }
+
+  // REQUIRES: e < slots(). Not checked again: the engine checks an index that comes from outside (Engine::Awaits), and each
+  // event is looked up about ten times.
+  [[nodiscard]] const Event& operator[](EventIndex e) const { return *(events_.data() + e); }
+  [[nodiscard]] Event& operator[](EventIndex e) { return *(events_.data() + e); }
+  [[nodiscard]] EventIndex slots() const { return static_cast<EventIndex>(events_.size()); }
+  void Move(Event& event, EventState to) {
+    counts_.Count(event.state_, to);
+    event.state_ = to;
+  }
+  void Settle(EventIndex e) {
+    Move((*this)[e], EventState::kSettled);
+    settled_.push_back(e);
+  }
+  // Its failure waits to be recorded, for which its payload is not needed.
+  void Detach(EventIndex e) {
+    Move(events_[e], EventState::kFailing);
+    detached_.push_back(e);
+  }
+
+  [[nodiscard]] std::uint32_t Outstanding() const { return static_cast<std::uint32_t>(events_.size() - free_.size()); }
+  [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+
+  // The batch in which the event was read.
+  [[nodiscard]] const Batch& BatchOf(const Event& event) const { return batches_[event.batch]; }
+  [[nodiscard]] Time Until(EventIndex e) const { return batches_[events_[e].batch].until; }
+  [[nodiscard]] std::uint64_t Token(EventIndex e) const { return batches_[events_[e].batch].token; }
+  void DrainIsOver(const Event& event) { batches_[event.batch].drain_first = false; }
+
+  // What the end of a turn hands over: the events, and then the batches that are free because of it.
+  [[nodiscard]] std::span<const EventIndex> detached() const { return detached_; }
+  template <class F>
+  void FreeDetached(F on_free_batch);
+  [[nodiscard]] std::span<const EventIndex> settled() const { return settled_; }
+  template <class F>
+  void FreeSettled(F on_free_batch);
+  template <class F>
+  void FreeEmptyBatches(F on_free_batch);
+
+  [[nodiscard]] const TransitionCounts<EventState>& counts() const { return counts_; }
+  [[nodiscard]] std::string FindBrokenInvariant() const;
+
+ private:
+  template <class F>
+  void Leave(BatchIndex batch, F on_free_batch) {
+    if (--batches_[batch].left == 0) Free(batch, on_free_batch);
+  }
+  template <class F>
+  void Free(BatchIndex batch, F on_free_batch) {
+    batches_[batch].in_use = false;
+    bytes_ -= batches_[batch].arena_bytes;
+    free_batches_.push_back(batch);
+    on_free_batch(batch);
+  }
+  void MakeRoom(std::size_t events);
+
+  std::vector<Event> events_;
+  std::vector<EventIndex> free_;
+  std::vector<Batch> batches_;
+  std::vector<BatchIndex> free_batches_, empty_batches_;
+  std::uint64_t bytes_ = 0;
+  std::vector<EventIndex> detached_, settled_;
+  TransitionCounts<EventState> counts_;
+};
+
+template <class F>
+void EventTable::FreeDetached(F on_free_batch) {
+  for (const EventIndex e : detached_) {
+    events_[e].detached = true;
+    Leave(events_[e].batch, on_free_batch);
+  }
+  detached_.clear();
+}
+
+template <class F>
+void EventTable::FreeSettled(F on_free_batch) {
+  for (const EventIndex e : settled_) {
+    Event& event = (*this)[e];
+    Move(event, EventState::kFree);
+    free_.push_back(e);
+    if (!event.detached) Leave(event.batch, on_free_batch);
+  }
+  settled_.clear();
+}
+
+template <class F>
+void EventTable::FreeEmptyBatches(F on_free_batch) {
+  for (const BatchIndex b : empty_batches_) Free(b, on_free_batch);
+  empty_batches_.clear();
+}
+
+}  // namespace outbox::engine

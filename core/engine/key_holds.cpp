@@ -1,0 +1,125 @@
+#include "engine/key_holds.hpp"
+
+namespace outbox::engine {
+
+void KeyHolds::Hold(std::uint64_t key, EventIndex head, HoldState why) {
+  KeyHold& hold = holds_[key];
+  To(hold, why);
+  hold.head = head;
+}
+
+void KeyHolds::HoldUnlessHeld(std::uint64_t key, EventIndex head) {
+  const auto hold = holds_.find(key);
+  if (hold == holds_.end() || hold->second.state == HoldState::kRescan) Hold(key, head, HoldState::kRetried);
+}
+
+void KeyHolds::HoldUntilRewound(std::uint64_t key) {
+  KeyHold& hold = holds_[key];
+  if (hold.state == HoldState::kNone) {
+    To(hold, HoldState::kRescan);
+    hold.head = kNobody;
+  }
+  hold.dropped = true;
+}
+
+void KeyHolds::FreeHeld(std::uint64_t key, EventIndex head) {
+  const auto hold = holds_.find(key);
+  if (hold != holds_.end() && hold->second.head == head) AwaitRescan(hold->second);
+}
+
+void KeyHolds::Recorded(std::uint64_t key, EventIndex head, bool reading) {
+  const auto hold = holds_.find(key);
+  if (hold == holds_.end() || hold->second.head != head) return;
+  if (!reading) return Lift(hold);
+  To(hold->second, HoldState::kBarrier);
+  barriers_.push_back(key);
+}
+
+void KeyHolds::ReadEnds() {
+  for (const std::uint64_t key : barriers_) {
+    const auto hold = holds_.find(key);
+    if (hold != holds_.end() && hold->second.state == HoldState::kBarrier) Lift(hold);
+  }
+  barriers_.clear();
+}
+
+// The storage keeps the key's later events back from here on. Any that was dropped meanwhile may stand *before* the
+// failed one, so it must be read before the failed one comes back.
+void KeyHolds::Lift(Map::iterator hold) {
+  if (hold->second.dropped)
+    AwaitRescan(hold->second);
+  else
+    Erase(hold);
+}
+
+void KeyHolds::AwaitRescan(KeyHold& hold) {
+  To(hold, HoldState::kRescan);
+  hold.head = kNobody;
+  hold.since = rescan_;
+  rescan_wanted_ = true;
+}
+
+bool KeyHolds::KeepsBackHeld(std::uint64_t key, bool rescan_step) {
+  const auto hold = holds_.find(key);
+  if (hold == holds_.end()) return false;
+  // A rescan that began after the key's trouble was over meets all of its events, from the first one on.
+  if (rescan_step && hold->second.state == HoldState::kRescan && hold->second.since != rescan_) return false;
+  hold->second.dropped = true;
+  hold->second.missed = rescan_;
+  return true;
+}
+
+void KeyHolds::NoteDropped(std::uint64_t key) {
+  if (const auto hold = holds_.find(key); hold != holds_.end()) hold->second.dropped = true;
+}
+
+void KeyHolds::RescanBegins() {
+  rescan_wanted_ = false;
+  ++rescan_;
+}
+
+// What the reading dropped during the rescan stands above where the rescan ends, unless that is where the reading is now:
+// then the rescan has found it.
+void KeyHolds::RescanEnds(std::uint32_t reached) {
+  for (auto it = holds_.begin(); it != holds_.end();) {
+    KeyHold& hold = it->second;
+    if (hold.state != HoldState::kRescan || hold.since == rescan_) {
+      ++it;
+    } else if (reached == OUTBOX_RESCAN_DONE || hold.missed != rescan_) {
+      it = Erase(it);
+    } else {
+      AwaitRescan(hold);
+      ++it;
+    }
+  }
+}
+
+void KeyHolds::Rewound() {
+  rescan_wanted_ = false;
+  for (auto it = holds_.begin(); it != holds_.end();) it = it->second.state == HoldState::kRescan ? Erase(it) : ++it;
+}
+
+void KeyHolds::To(KeyHold& hold, HoldState state) {
+  if (hold.state != state) counts_.Count(hold.state, state);
+  hold.state = state;
+}
+
+KeyHolds::Map::iterator KeyHolds::Erase(Map::iterator hold) {
+  To(hold->second, HoldState::kNone);
+  return holds_.erase(hold);
+}
+
+std::string KeyHolds::FindBrokenInvariant(bool reading, bool rescan_or_rewind) const {
+  if (std::string unknown = counts_.FindUnknown(); !unknown.empty()) return unknown;
+  if (!reading && !barriers_.empty()) return "key holds: a barrier outlives the read that it waits for";
+  for (const auto& [key, hold] : holds_) {
+    if (hold.state == HoldState::kNone) return "key holds: a key is listed and not held";
+    if (hold.state == HoldState::kRescan && !rescan_or_rewind)
+      return "key holds: a key waits for a rescan, and none will begin";
+    if (hold.state == HoldState::kRescan && hold.head != kNobody)
+      return "key holds: a key waits for a rescan and an event";
+  }
+  return {};
+}
+
+}  // namespace outbox::engine

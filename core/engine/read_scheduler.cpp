@@ -1,0 +1,131 @@
+#include "engine/read_scheduler.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+namespace outbox::engine {
+namespace {
+
+// Of the reads of a backlog in a row, those that bring no retries.
+constexpr std::uint32_t kMaxSkipped = 9;
+
+}  // namespace
+
+// Of the reading, or of a rescan's next step, which waits for no row to come.
+Time ReadScheduler::NextRead(bool slow_start) const {
+  if (slow_start || must_rewind_) return next_read_;
+  const Time wanted = rescanning_ || holds_.RescanWanted() ? 0 : next_rescan_;
+  return std::min(next_read_, std::max(wanted, next_step_));
+}
+
+command::Reserve ReadScheduler::Begin(Time now, const Need& need) {
+  assert(!reading());
+  if (Rewinds(need.slow_start)) {
+    state_.To(ReadState::kReading);
+    must_rewind_ = rescanning_ = false;
+    holds_.Rewound();
+    next_rescan_ = now + settings_.rescan_interval;
+    last_read_ = now;
+    return {.mode = OUTBOX_REWIND, .rows = need.rows};
+  }
+  if (!need.slow_start && RescanWanted(now) && now >= next_step_) {
+    state_.To(ReadState::kRescanStep);
+    if (!std::exchange(rescanning_, true)) {
+      holds_.RescanBegins();
+      next_rescan_ = now + settings_.rescan_interval;
+    }
+    step_began_ = now;
+    return {.mode = OUTBOX_RESCAN, .rows = need.rows};
+  }
+  state_.To(ReadState::kReading);
+  last_read_ = now;
+  skips_retries_ = LeavesRetriesOut(need);
+  return {.mode = OUTBOX_READ_ON, .rows = need.rows, .skip_retries = skips_retries_};
+}
+
+// In a backlog, while so many failures wait for their record that most retries would be dropped: looking for them takes
+// time from the rows behind. Some reads bring them all the same: among them may be others than those.
+bool ReadScheduler::LeavesRetriesOut(const Need& need) {
+  const bool skips = more_ && !need.slow_start && need.many_failures && skipped_ < kMaxSkipped;
+  skipped_ = skips ? skipped_ + 1 : 0;
+  return skips;
+}
+
+void ReadScheduler::Answered(Time now, const Answer& answer) {
+  const bool stale = std::exchange(stale_, false);
+  const bool was_step = InRescanStep();
+  state_.To(ReadState::kIdle);
+  failures_ = 0;
+  skips_retries_ = false;
+  if (was_step) {
+    // After a reset the next read rewinds, and that ends the rescan.
+    if (!stale) RescanStepEnds(now, answer.rescan);
+  } else {
+    more_ = answer.more;
+    new_rows_wait_ = answer.more && answer.new_rows;
+    passed_over_ = answer.empty && answer.more;
+    PacePolls(now, answer);
+    next_is_poll_ = true;
+  }
+  if (std::exchange(woken_, false)) Wake(now);
+}
+
+void ReadScheduler::RescanStepEnds(Time now, std::uint32_t reached) {
+  next_step_ = now + std::min(settings_.rescan_rest * (now - step_began_), settings_.max_rescan_rest);
+  if (OUTBOX_MUTANT(kKeyGoesOnEarly)) reached = OUTBOX_RESCAN_DONE;
+  if (reached == OUTBOX_RESCAN_GOES_ON) return;
+  rescanning_ = false;
+  holds_.RescanEnds(reached);
+}
+
+void ReadScheduler::Failed(Time now, Backoff& backoff) {
+  assert(reading());
+  state_.To(ReadState::kIdle);
+  more_ = skips_retries_ = stale_ = false;
+  must_rewind_ = true;  // rows may have been read and not arrived
+  PauseUntil(now + backoff.After(++failures_, settings_.min_backoff, settings_.max_backoff));
+  woken_ = false;
+}
+
+void ReadScheduler::LeaseBegins(Time now) {
+  must_rewind_ = true;
+  next_read_ = now;
+}
+
+void ReadScheduler::RewindNow(Time now) {
+  must_rewind_ = true;
+  next_read_ = std::min(next_read_, now);
+}
+
+// Poll at once while there is more, after the shortest gap while rows come, and else after gaps that double.
+void ReadScheduler::PacePolls(Time now, const Answer& answer) {
+  if (answer.useful) {
+    poll_gap_ = settings_.min_poll;
+    next_read_ = answer.more ? now : now + poll_gap_;
+  } else {
+    poll_gap_ = std::clamp(2 * poll_gap_, settings_.min_poll, settings_.poll_interval);
+    // Where there are only retries that there is no room for, reading on at once would bring the same.
+    if (answer.crowded) poll_gap_ = std::min(poll_gap_, 16 * settings_.min_poll);
+    next_read_ = answer.more && !answer.crowded ? now : now + poll_gap_;
+  }
+}
+
+void ReadScheduler::Wake(Time now) {
+  if (reading()) {
+    woken_ = true;
+  } else if (next_is_poll_) {
+    poll_gap_ = settings_.min_poll;
+    next_read_ = std::min(next_read_, std::max(now, last_read_ + settings_.min_poll));
+  }
+}
+
+std::string ReadScheduler::FindBrokenInvariant() const {
+  if (std::string unknown = state_.counts().FindUnknown(); !unknown.empty()) return unknown;
+  if (!reading() && (stale_ || woken_ || skips_retries_))
+    return "reading: something waits for a read that is not under way";
+  if (InRescanStep() && !rescanning_ && !must_rewind_) return "reading: a step of no rescan";
+  return {};
+}
+
+}  // namespace outbox::engine

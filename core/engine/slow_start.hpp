@@ -1,0 +1,84 @@
+// The slow start after a lease that its owner let end: perhaps an event ends every relay that sends it (a poison event). One
+// event is read, sent and settled, then two, four and so on, until as many are through as the last owner can have held. The
+// event that stands alone in the first step is marked in the storage before it is sent, so that an end of the process
+// names it, and the next owner counts the owners that it has ended (docs/design/decisions/0013).
+//
+// INVARIANT: no event is sent while the one in the first step is not marked (HoldsSending).
+// INVARIANT: during a slow start a step is read only when nothing of the last one is outstanding.
+// INVARIANT: a mark is written about the first event of the queue, and only in a slow start.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "engine/transitions.hpp"
+#include "engine/write_queue.hpp"
+#include "outbox/plugin.h"
+
+namespace outbox::engine {
+
+struct MarkAnswer {
+  outbox_code code = OUTBOX_OK;
+  std::uint32_t owners = 0;
+  bool queued = false;         // the event is still there
+  bool lease_is_lost = false;  // known to the relay
+};
+
+class SlowStart {
+ public:
+  explicit SlowStart(const Settings& settings) : settings_(settings) {}
+
+  // A lease begins. `slow`: the owner before let it end.
+  void LeaseBegins(bool slow);
+  // Of a relay's shards at most one should be in its first step: whichever event ends the relay then is the marked one.
+  [[nodiscard]] bool InFirstStep() const { return first_step_; }
+  [[nodiscard]] bool active() const { return active_; }
+  [[nodiscard]] std::uint32_t rows() const { return active_ ? step_ : settings_.batch_events; }
+  [[nodiscard]] bool HoldsSending() const { return mark_.Is(MarkState::kWanted) || mark_.Is(MarkState::kWriting); }
+  [[nodiscard]] bool HoldsReading(std::uint32_t outstanding) const {
+    return active_ && (outstanding > 0 || mark_.Is(MarkState::kWriting) || mark_.Is(MarkState::kClearing));
+  }
+
+  // A step was read. `nothing_waits`: the read brought no rows at all.
+  void StepBegins(bool nothing_waits, std::uint32_t outstanding, std::size_t queued);
+  // Nothing is outstanding or being read any more. `owner`: the shard is owned and worked on.
+  void StepEnds(bool owner);
+  // A stream is reset: the steps begin again. `clears`: the broker does not answer, and if the process ends now the event is
+  // not to blame, so the mark is removed. Without a lease it cannot be.
+  void Break(bool clears);
+  // The mark stays in the storage, for the next owner. One that is being written is answered yet.
+  void LeaseIsLost() {
+    if (!slot_.busy()) mark_.To(MarkState::kNone);
+  }
+  void Released() { mark_.To(MarkState::kNone); }
+
+  // ---- the mark ----
+  // True: the mark is to be written or, if Clears(), removed. `queued`: the event is still there.
+  [[nodiscard]] bool TakeMark(Time now, bool queued);
+  [[nodiscard]] bool Clears() const { return mark_.Is(MarkState::kClearing); }
+  void MarkBegins();
+  // The storage has answered; OUTBOX_LEASE_LOST counts as an answer. `owners`: that many in a row, with this one, have
+  // marked the event. True: they are too many, and the event fails.
+  [[nodiscard]] bool Marked(const MarkAnswer& answer, Time now, Backoff& backoff);
+  [[nodiscard]] WriteSlot& slot() { return slot_; }
+  [[nodiscard]] Time NextCall(bool queued) const {
+    const bool due = mark_.Is(MarkState::kClearing) || (mark_.Is(MarkState::kWanted) && queued);
+    return due && !slot_.busy() ? slot_.not_before() : kForever;
+  }
+
+  [[nodiscard]] const StateMachine<MarkState>& mark() const { return mark_; }
+  [[nodiscard]] std::string FindBrokenInvariant(std::uint32_t outstanding) const;
+
+ private:
+  void Begin();
+
+  const Settings& settings_;
+  bool active_ = false;
+  std::uint32_t left_ = 0;  // events to go until the slow start is over
+  std::uint32_t step_ = 1;  // the events of the next step
+  bool first_step_ = false;
+  StateMachine<MarkState> mark_;
+  WriteSlot slot_;
+};
+
+}  // namespace outbox::engine

@@ -1,0 +1,234 @@
+// The states of the engine's parts, and the transitions between them. Each table is the only list of its kind: the parts
+// are checked against it (CheckInvariants), the simulator reports which transitions no run has taken, and the state charts
+// in docs/design/engine.md are generated from it.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace outbox::engine {
+
+enum class EventState : std::uint8_t {
+  kFree,          // the slot holds no event
+  kQueued,        // read, and not sent yet
+  kSent,          // handed to the publisher in the main stream
+  kTried,         // handed to the publisher as a trial
+  kUnknown,       // reported without success: read again after the reset that follows
+  kAcknowledged,  // stored by the broker; its row has to be removed
+  kFailing,       // its failure has to be recorded
+  kReleasing,     // dropped; its reservation has to be released, in a storage that marks rows
+  kSettled,       // nothing remains to be done; the slot is free at the end of the turn
+};
+
+// Why no event of a key may be sent.
+enum class HoldState : std::uint8_t {
+  kNone,     // the key is not held
+  kRetried,  // a failed event came back and is outstanding, or its trial was given up
+  kFailing,  // the failure of an event is not recorded yet
+  kBarrier,  // it is recorded, but the read under way began before and may bring later events of the key
+  kRescan,   // settled; later events were dropped, and a rescan that begins from now on has to find them
+};
+
+enum class LeaseState : std::uint8_t {
+  kStandby,      // no lease and nothing outstanding
+  kHolding,      // the relay owns the shard and works
+  kHandingOver,  // draining under the lease, for another relay
+  kStopping,     // draining under the lease, for good
+  kLost,         // the lease is gone; what is outstanding is wound up
+  kLostAtStop,   // the same, for good
+  kStopped,      // released for good
+};
+
+// The poison mark on the event that is sent alone in the first step of a slow start.
+enum class MarkState : std::uint8_t {
+  kNone,
+  kWanted,    // the event waits to be marked, and is not sent before
+  kWriting,   // the storage is writing the mark
+  kSet,       // the event is marked, and may be sent
+  kClearing,  // the mark has to be removed
+};
+
+enum class ReadState : std::uint8_t {
+  kIdle,
+  kReading,     // a read that goes on from the position, or rewinds
+  kRescanStep,  // a step of a rescan
+};
+
+template <class State>
+struct Transition {
+  State from, to;
+  std::string_view when;  // for the chart
+};
+
+// Specialised for each of the states above: kTitle, kNames (in the order of the enumerators), kInitial, kTransitions.
+template <class State>
+struct Chart;
+
+template <>
+struct Chart<EventState> {
+  static constexpr std::string_view kTitle = "event";
+  static constexpr std::array<std::string_view, 9> kNames = {
+      "free", "queued", "sent", "tried", "unknown", "acknowledged", "failing", "releasing", "settled"};
+  static constexpr EventState kInitial = EventState::kFree;
+  static constexpr Transition<EventState> kTransitions[] = {
+      {EventState::kFree, EventState::kQueued, "read"},
+      {EventState::kQueued, EventState::kSent, "its lane is open"},
+      {EventState::kQueued, EventState::kTried, "it is sent as a trial"},
+      {EventState::kQueued, EventState::kFailing, "refused before sending, blamed, or removed and read again"},
+      {EventState::kQueued, EventState::kReleasing, "dropped"},
+      {EventState::kQueued, EventState::kSettled, "dropped"},
+      {EventState::kSent, EventState::kAcknowledged, "acknowledged"},
+      {EventState::kSent, EventState::kUnknown, "refused with its request, or no success is known"},
+      {EventState::kSent, EventState::kReleasing, "the reset is done"},
+      {EventState::kSent, EventState::kSettled, "the reset is done"},
+      {EventState::kTried, EventState::kAcknowledged, "acknowledged"},
+      {EventState::kTried, EventState::kFailing, "refused"},
+      {EventState::kTried, EventState::kReleasing, "the reset is done, or refused after the lease"},
+      {EventState::kTried, EventState::kSettled, "the reset is done, or refused after the lease"},
+      {EventState::kUnknown, EventState::kReleasing, "the reset is done"},
+      {EventState::kUnknown, EventState::kSettled, "the reset is done"},
+      {EventState::kAcknowledged, EventState::kSettled, "its row is removed"},
+      {EventState::kAcknowledged, EventState::kFailing, "its row stays"},
+      {EventState::kFailing, EventState::kSettled, "its failure is recorded, or given up"},
+      {EventState::kReleasing, EventState::kSettled, "its reservation is released, or has ended"},
+      {EventState::kSettled, EventState::kFree, "the turn ends"},
+  };
+};
+
+template <>
+struct Chart<HoldState> {
+  static constexpr std::string_view kTitle = "key hold";
+  static constexpr std::array<std::string_view, 5> kNames = {"none", "retried", "failing", "barrier", "rescan"};
+  static constexpr HoldState kInitial = HoldState::kNone;
+  static constexpr Transition<HoldState> kTransitions[] = {
+      {HoldState::kNone, HoldState::kRetried, "a failed event is read again, or a trial is given up"},
+      {HoldState::kNone, HoldState::kFailing, "an event fails"},
+      {HoldState::kNone, HoldState::kRescan, "a trial without an answer is dropped"},
+      {HoldState::kRetried, HoldState::kFailing, "it fails again"},
+      {HoldState::kRetried, HoldState::kRescan, "it is confirmed or dropped"},
+      {HoldState::kFailing, HoldState::kBarrier, "recorded during a read"},
+      {HoldState::kFailing, HoldState::kRescan, "recorded or given up, and later events were dropped"},
+      {HoldState::kFailing, HoldState::kNone, "recorded, and no later event was dropped"},
+      {HoldState::kBarrier, HoldState::kNone, "the read ends, and no later event was dropped"},
+      {HoldState::kBarrier, HoldState::kRescan, "the read ends, and later events were dropped"},
+      {HoldState::kBarrier, HoldState::kFailing, "an event that was read before fails"},
+      {HoldState::kRescan, HoldState::kRetried, "a failed event is read again"},
+      {HoldState::kRescan, HoldState::kFailing, "an event fails"},
+      {HoldState::kRescan, HoldState::kNone, "the rescan has ended, or the reading is rewound"},
+  };
+};
+
+template <>
+struct Chart<LeaseState> {
+  static constexpr std::string_view kTitle = "shard lease";
+  static constexpr std::array<std::string_view, 7> kNames = {"standby", "holding",      "handing over", "stopping",
+                                                             "lost",    "lost at stop", "stopped"};
+  static constexpr LeaseState kInitial = LeaseState::kStandby;
+  static constexpr Transition<LeaseState> kTransitions[] = {
+      {LeaseState::kStandby, LeaseState::kHolding, "leased"},
+      {LeaseState::kStandby, LeaseState::kStopped, "the relay stops"},
+      {LeaseState::kHolding, LeaseState::kHandingOver, "another relay is to own the shard"},
+      {LeaseState::kHolding, LeaseState::kStopping, "the relay stops"},
+      {LeaseState::kHolding, LeaseState::kLost, "lost, or leased under another token"},
+      {LeaseState::kHandingOver, LeaseState::kStandby, "drained"},
+      {LeaseState::kHandingOver, LeaseState::kStopping, "the relay stops"},
+      {LeaseState::kHandingOver, LeaseState::kLost, "lost, or leased under another token"},
+      {LeaseState::kStopping, LeaseState::kStopped, "drained"},
+      {LeaseState::kStopping, LeaseState::kLostAtStop, "lost"},
+      {LeaseState::kLost, LeaseState::kStandby, "wound up"},
+      {LeaseState::kLost, LeaseState::kLostAtStop, "the relay stops"},
+      {LeaseState::kLostAtStop, LeaseState::kStopped, "wound up"},
+  };
+};
+
+template <>
+struct Chart<MarkState> {
+  static constexpr std::string_view kTitle = "poison mark";
+  static constexpr std::array<std::string_view, 5> kNames = {"none", "wanted", "writing", "set", "clearing"};
+  static constexpr MarkState kInitial = MarkState::kNone;
+  static constexpr Transition<MarkState> kTransitions[] = {
+      {MarkState::kNone, MarkState::kWanted, "the first step has read one event"},
+      {MarkState::kNone, MarkState::kClearing, "the slow start is over"},
+      {MarkState::kWanted, MarkState::kNone, "the event was dropped, or the lease is lost"},
+      {MarkState::kWanted, MarkState::kWriting, "the storage is asked"},
+      {MarkState::kWriting, MarkState::kWanted, "the write failed"},
+      {MarkState::kWriting, MarkState::kSet, "written"},
+      {MarkState::kWriting, MarkState::kClearing, "too many owners had marked it, or it was dropped meanwhile"},
+      {MarkState::kWriting, MarkState::kNone, "the lease is lost"},
+      {MarkState::kSet, MarkState::kNone, "the step is over, or the stream was reset without an outage"},
+      {MarkState::kSet, MarkState::kClearing, "the broker does not answer"},
+      {MarkState::kClearing, MarkState::kNone, "removed, or the lease is lost"},
+  };
+};
+
+template <>
+struct Chart<ReadState> {
+  static constexpr std::string_view kTitle = "reading";
+  static constexpr std::array<std::string_view, 3> kNames = {"idle", "reading", "rescan step"};
+  static constexpr ReadState kInitial = ReadState::kIdle;
+  static constexpr Transition<ReadState> kTransitions[] = {
+      {ReadState::kIdle, ReadState::kReading, "there is room, and the poll is due"},
+      {ReadState::kIdle, ReadState::kRescanStep, "a rescan is wanted, and its step is due"},
+      {ReadState::kReading, ReadState::kIdle, "answered"},
+      {ReadState::kRescanStep, ReadState::kIdle, "answered"},
+  };
+};
+
+// How often each transition was taken. Counting costs an instruction or two, so it is always done; FindUnknown compares
+// with the table.
+template <class State>
+class TransitionCounts {
+ public:
+  void Count(State from, State to) { ++taken_[static_cast<std::size_t>(from)][static_cast<std::size_t>(to)]; }
+
+  // f(from, to, times) of each transition that was taken.
+  template <class F>
+  void Each(F f) const {
+    for (std::size_t from = 0; from < kStates; ++from)
+      for (std::size_t to = 0; to < kStates; ++to)
+        if (taken_[from][to] > 0) f(static_cast<State>(from), static_cast<State>(to), taken_[from][to]);
+  }
+  // A transition that was taken and is not in the table, as text; empty if there is none.
+  [[nodiscard]] std::string FindUnknown() const {
+    std::string unknown;
+    Each([&](State from, State to, std::uint64_t) {
+      for (const Transition<State>& known : Chart<State>::kTransitions)
+        if (known.from == from && known.to == to) return;
+      unknown = std::string(Chart<State>::kTitle) + ": " + std::string(NameOf(from)) + " -> " +
+                std::string(NameOf(to)) + " is no transition";
+    });
+    return unknown;
+  }
+  [[nodiscard]] static std::string_view NameOf(State state) {
+    return Chart<State>::kNames[static_cast<std::size_t>(state)];
+  }
+
+ private:
+  static constexpr std::size_t kStates = Chart<State>::kNames.size();
+  std::uint64_t taken_[kStates][16] = {};  // the second dimension is a power of two, so that counting is cheap
+};
+
+// A part that is in one state at a time.
+template <class State>
+class StateMachine {
+ public:
+  [[nodiscard]] State state() const { return state_; }
+  [[nodiscard]] bool Is(State state) const { return state_ == state; }
+  // Staying in a state is no transition.
+  void To(State to) {
+    if (to == state_) return;
+    counts_.Count(state_, to);
+    state_ = to;
+  }
+  [[nodiscard]] const TransitionCounts<State>& counts() const { return counts_; }
+
+ private:
+  State state_ = Chart<State>::kInitial;
+  TransitionCounts<State> counts_;
+};
+
+}  // namespace outbox::engine
