@@ -30,9 +30,11 @@ struct Incoming {
 // What one reserve call returned, beside its events.
 struct Reservation {
   std::uint64_t arena_bytes = 0;
-  bool more = false;                          // rows were left for the next read
-  bool drain_first = false;                   // all that was sent before must be answered first
-  Time until = kForever;                      // the events are reserved until then; kForever = as long as the lease
+  bool more = false;         // rows were left for the next read
+  bool drain_first = false;  // all that was sent before must be answered first
+  // The rows are marked as reserved until then, and what is dropped has to be released. kForever = they are not marked: the
+  // lease of the shard covers them.
+  Time until = kForever;
   std::uint32_t rescan = OUTBOX_RESCAN_DONE;  // progress of a rescan, OUTBOX_RESCAN_…
   std::uint64_t token = 0;                    // fenced writes about these events carry it
 };

@@ -128,7 +128,7 @@ void Engine::ReleaseAnswered(outbox_code code) {
 
 void Engine::Drop(EventIndex e) {
   FreeKey(e);
-  if (!settings_.marks_rows || lease_.IsLost()) return events_.Settle(e);
+  if (events_.Until(e) == kForever || lease_.IsLost()) return events_.Settle(e);
   events_.Move(events_[e], EventState::kReleasing);
   releases_.waiting.push_back(e);
 }

@@ -32,8 +32,6 @@ struct Settings {
   // So many failed events may wait for their record beside the window, without their payload.
   std::uint32_t max_awaiting_record = 0;
   bool order_keys = true;
-  // The storage marks reserved rows, so that events given up must be released.
-  bool marks_rows = false;
   std::vector<FailurePolicy> policies{{}};  // at least one; Incoming names them by index
   Time min_poll = kMillisecond, poll_interval = 250 * kMillisecond;
   Time delivery_timeout = 30 * kSecond;

@@ -18,15 +18,13 @@ constexpr Millis kRemovalAllowed{2'000};
 constexpr std::uint32_t kMaxAwaitingRecord = 200'000;
 
 // Of one shard, when the relay may hold all of them: its memory has one limit.
-engine::Settings MakeSettings(const config::Relay& c, bool marks_rows, std::uint32_t shards) {
+engine::Settings MakeSettings(const config::Relay& c, std::uint32_t shards) {
   engine::Settings s;
   s.window_events = std::max(2U, c.max_in_flight_events / shards);
   s.batch_events = std::min(c.batch_size, s.window_events / 2);
   s.window_bytes = std::max<std::uint64_t>(2, c.max_in_flight_bytes / shards);
   s.order_keys = c.ordering == config::Ordering::kKey;
-  s.marks_rows = marks_rows;
-  // A reservation of rows may end while their failures wait.
-  s.max_awaiting_record = marks_rows ? 0 : kMaxAwaitingRecord / shards;
+  s.max_awaiting_record = kMaxAwaitingRecord / shards;
   s.policies = FailurePolicies(c).All();
   s.poll_interval = Micros(c.poll_interval);
   s.delivery_timeout = Micros(c.delivery_timeout);
@@ -72,7 +70,7 @@ ShardRunner::ShardRunner(std::uint32_t shard, std::uint32_t shards, Parts parts)
       reset_(parts_.watchdog->Watch("publisher of shard " + std::to_string(shard))),
       trial_reset_(parts_.watchdog->Watch("trials of shard " + std::to_string(shard))),
       policies_(parts_.config),
-      settings_(MakeSettings(parts_.config, parts_.store->MarksRows(), shards)),
+      settings_(MakeSettings(parts_.config, shards)),
       engine_(settings_),
       log_retries_(parts_.logger, "failed in the last second and will be tried again; status counts them"),
       log_given_up_(parts_.logger,
