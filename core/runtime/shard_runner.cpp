@@ -1,6 +1,7 @@
 #include "runtime/shard_runner.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "runtime/clock.hpp"
 #include "util/log.hpp"
@@ -112,25 +113,19 @@ ShardObservation ShardRunner::Observe() const {
 
 // ---- the lease ----
 
-void ShardRunner::LeaseHeld(std::uint64_t token, engine::Time until, bool slow_start) {
+void ShardRunner::Hold(std::uint64_t token, engine::Time until, bool slow_start) {
   mailbox_.Post([this, token, until, slow_start] {
     shard_lease_.Held(token, until, slow_start);
-    first_step_ = first_step_ || slow_start;
+    if (slow_start) first_step_ = token;
   });
 }
 
-void ShardRunner::LeaseLost() {
-  mailbox_.Post([this] { shard_lease_.Lost(); });
-}
-
-void ShardRunner::HandOver(std::uint64_t token, engine::Time until) {
-  mailbox_.Post([this, token, until] {
-    if (shard_lease_.HandOver(token, until)) parts_.retired(shard_, token, false);
+void ShardRunner::Release(engine::ReleaseReason reason, std::uint64_t token, engine::Time until) {
+  mailbox_.Post([this, reason, token, until] {
+    if (reason == engine::ReleaseReason::kLost) return shard_lease_.Lost();
+    if (reason == engine::ReleaseReason::kStop) return shard_lease_.Stop(until);
+    if (shard_lease_.HandOver(token, until)) parts_.released(shard_, token, reason);
   });
-}
-
-void ShardRunner::Retire(engine::Time deadline) {
-  mailbox_.Post([this, deadline] { shard_lease_.Stop(deadline); });
 }
 
 void ShardRunner::Wake() {
@@ -142,7 +137,9 @@ void ShardRunner::Retired() {
   writer_->Rest();
   const engine::ShardLease::Ended ended = shard_lease_.Retired();
   if (ended != engine::ShardLease::Ended::kLease)
-    parts_.retired(shard_, shard_lease_.token(), ended == engine::ShardLease::Ended::kForGood);
+    parts_.released(
+        shard_, shard_lease_.token(),
+        ended == engine::ShardLease::Ended::kForGood ? engine::ReleaseReason::kStop : engine::ReleaseReason::kHandOver);
   if (shard_lease_.Waits(Now())) mailbox_.Post([this] { shard_lease_.Resume(); });
 }
 
@@ -196,10 +193,9 @@ void ShardRunner::Run() {
     for (const auto& task : tasks) task();
     engine_.TakeCommands([this](const engine::Command& c, std::span<const engine::EventIndex> events,
                                 std::span<const engine::FailedEvent> failures) { Execute(c, events, failures); });
-    if (first_step_ && !engine_.InFirstStep()) {
-      first_step_ = false;
-      parts_.first_step_over(shard_);
-    }
+    // A lease that was gained while the one before is wound up has not begun.
+    if (first_step_ == shard_lease_.token() && !engine_.InFirstStep())
+      parts_.first_step_over(shard_, *std::exchange(first_step_, std::nullopt));
     for (FailureLog* log : {&log_retries_, &log_given_up_, &log_kept_, &log_returns_}) log->Flush(Now());
     Show();
   }

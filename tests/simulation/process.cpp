@@ -1,5 +1,7 @@
 #include "tests/simulation/process.hpp"
 
+#include <utility>
+
 namespace outbox::simulation {
 
 using engine::Command;
@@ -58,12 +60,12 @@ Process::Process(Parts its_parts, RelayId its_id)
 // At or a little after the moment at which the local clock shows that time.
 Time Process::WorldAt(Time local) const { return (local - offset_) * 1000 / (1000 + permille_) + 2; }
 
-ShardProcess::ShardProcess(Process& process, std::uint32_t shard, Position start, WoundUp wound_up,
+ShardProcess::ShardProcess(Process& process, std::uint32_t shard, Position start, Released released,
                            FirstStepOver first_step_over)
     : process_(process),
       parts_(process.parts),
       shard_(shard),
-      wound_up_(std::move(wound_up)),
+      released_(std::move(released)),
       first_step_over_(std::move(first_step_over)),
       engine_(MakeSettings(parts_.scenario, parts_.world.Below(1'000'000))),
       producer_({parts_.world, parts_.chances, parts_.ledger, parts_.history, parts_.broker, parts_.scenario}, shard,
@@ -72,25 +74,19 @@ ShardProcess::ShardProcess(Process& process, std::uint32_t shard, Position start
                  [this] { Turn([this] { engine_.ProducerFailed(); }); }, [this] { return process_.Awake(); }}),
       position_(start) {}
 
-void ShardProcess::Held(std::uint64_t token, Time until, bool slow_start) {
+void ShardProcess::Hold(std::uint64_t token, Time until, bool slow_start) {
   Turn([this, token, until, slow_start] {
     shard_lease_.Held(token, until, slow_start);
-    first_step_ = first_step_ || slow_start;
+    if (slow_start) first_step_ = token;
   });
 }
 
-void ShardProcess::Lost() {
-  Turn([this] { shard_lease_.Lost(); });
-}
-
-void ShardProcess::HandOver(std::uint64_t token, Time until) {
-  Turn([this, token, until] {
-    if (shard_lease_.HandOver(token, until)) wound_up_(shard_, token, false);
+void ShardProcess::Release(engine::ReleaseReason reason, std::uint64_t token, Time until) {
+  Turn([this, reason, token, until] {
+    if (reason == engine::ReleaseReason::kLost) return shard_lease_.Lost();
+    if (reason == engine::ReleaseReason::kStop) return shard_lease_.Stop(until);
+    if (shard_lease_.HandOver(token, until)) released_(shard_, token, reason);
   });
-}
-
-void ShardProcess::Stop(Time deadline) {
-  Turn([this, deadline] { shard_lease_.Stop(deadline); });
 }
 
 template <class F>
@@ -104,6 +100,7 @@ void ShardProcess::Watched(F step) {
 template <class F>
 void ShardProcess::Turn(F input) {
   process_.Do([this, input] {
+    if (dead_) return;
     engine_.Advance(process_.Local());
     Watched(input);
     // Now and then several inputs come before the engine decides.
@@ -112,10 +109,9 @@ void ShardProcess::Turn(F input) {
       engine_.TakeCommands([this](const Command& c, std::span<const EventIndex> events,
                                   std::span<const engine::FailedEvent> failures) { Execute(c, events, failures); });
     });
-    if (first_step_ && !engine_.InFirstStep()) {
-      first_step_ = false;
-      first_step_over_(shard_);
-    }
+    // A lease that was gained while the one before is wound up has not begun.
+    if (first_step_ == shard_lease_.token() && !engine_.InFirstStep())
+      first_step_over_(shard_, *std::exchange(first_step_, std::nullopt));
     if (shard_lease_.Waits(process_.Local())) parts_.world.After(0, [this] { Resume(); });
     const Time next = engine_.NextDeadline();
     if (next >= kForever) return;
@@ -344,7 +340,9 @@ void ShardProcess::Arrived(const Snapshot& snapshot, std::uint32_t mode) {
 void ShardProcess::Retired() {
   const engine::ShardLease::Ended ended = shard_lease_.Retired();
   if (ended != engine::ShardLease::Ended::kLease)
-    wound_up_(shard_, shard_lease_.token(), ended == engine::ShardLease::Ended::kForGood);
+    released_(
+        shard_, shard_lease_.token(),
+        ended == engine::ShardLease::Ended::kForGood ? engine::ReleaseReason::kStop : engine::ReleaseReason::kHandOver);
 }
 
 const Found& ShardProcess::Held(EventIndex e) const { return batches_[engine_.BatchOf(e)].rows[engine_.PositionOf(e)]; }

@@ -207,7 +207,9 @@ Scenario Vary(Scenario scenario, std::uint64_t seed) {
                        &scenario.fix,
                        &scenario.refused_confirm,
                        &scenario.ignored_confirm,
-                       &scenario.let_go})
+                       &scenario.let_go,
+                       &scenario.no_runner,
+                       &scenario.reshard})
     if (random.Below(4) == 0) *odds = 0;
   return scenario;
 }

@@ -3,6 +3,7 @@
 namespace outbox::simulation {
 namespace {
 constexpr Time kTick = 100 * kMillisecond;
+constexpr Time kShortestStop = kSecond, kLongestStop = 6 * kSecond;
 constexpr Time kNotNoticed = kLease / 4;  // a pause or an outage of the database that no lease ends in
 }  // namespace
 
@@ -42,7 +43,7 @@ void Trouble::OfRelay(const std::shared_ptr<RelayProcess>& relay) {
   }
   if (chances.Happens(Chance::kWallClock, s.wall_clock)) relay->SetWallClock(random_.Between(-3 * kLease, 3 * kLease));
   if (chances.Happens(Chance::kStop, s.stop)) {
-    relay->Stop(6 * kSecond);
+    relay->Stop(random_.Between(kShortestStop, kLongestStop));
     StartRelay(random_.Between(0, kLease));
   }
   if (relay->stopping()) return;
@@ -60,7 +61,7 @@ void Trouble::OfPeers() {
     StartRelay(0);
     world.After(random_.Between(kLease / 2, 2 * kLease), [this, which = relays_.size()] {
       if (which < relays_.size() && !relays_[which]->dead() && !relays_[which]->stopping())
-        relays_[which]->Stop(6 * kSecond);
+        relays_[which]->Stop(kLongestStop);
     });
   }
   if (chances.Happens(Chance::kDatabaseOutage, s.database_outage)) {
