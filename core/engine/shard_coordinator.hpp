@@ -61,6 +61,8 @@ class ShardCoordinator {
   [[nodiscard]] std::string CheckInvariants() const;
 
  private:
+  friend struct CoordinatorProbe;  // of the simulator
+
   // INVARIANT: at most one call is under way.
   enum class Call : std::uint8_t { kNone, kHeartbeat, kWasLost, kMakeRunner, kHandOver, kLeave, kLeft };
   enum class Phase : std::uint8_t {

@@ -159,11 +159,11 @@ std::string Coverage::Table() const {
   for (const Way& way : Known()) all.try_emplace(way, 0);
   std::string table;
   for (const auto& [way, times] : all) table += fmt::format("{:40} {:>10}\n", Name(way), times);
-  return table;
+  return table + "\n" + shards.Table();
 }
 
 std::vector<std::string> Coverage::Missing() const {
-  std::vector<std::string> missing;
+  std::vector<std::string> missing = shards.Missing();
   for (const Way& way : Known())
     if (!gone_.contains(way)) missing.push_back(Name(way));
   return missing;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/shard_lease.hpp"
+#include "tests/simulation/shard_coverage.hpp"
 
 namespace outbox::engine {
 struct EngineProbe;
@@ -26,6 +27,7 @@ class Coverage {
   };
   static Look Take(const engine::Engine& engine, const engine::ShardLease& shard_lease);
   void Compare(const Look& before, const Look& after);
+  ShardCoverage shards;
 
   // One line for each way, with how often it was gone.
   [[nodiscard]] std::string Table() const;

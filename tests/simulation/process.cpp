@@ -1,5 +1,6 @@
 #include "tests/simulation/process.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace outbox::simulation {
@@ -285,15 +286,18 @@ void ShardProcess::Reserve(std::uint32_t mode, std::uint32_t rows, bool skip_ret
 }
 
 // I9, of a read that nothing but the rows themselves keeps from bringing a row: at most half of it is retries, and what
-// it steps over it steps over once.
+// it steps over it steps over once. A key with an event that failed waits until that is recorded.
 void ShardProcess::CheckFairness(const Snapshot& snapshot, const std::vector<Found>& rows) {
   const std::vector<EventNumber> readable = parts_.store.Readable(shard_, snapshot);
   const auto [all, unfailed] = parts_.store.RowsOf(shard_);
   const std::size_t most = kMaxLeftOut + all / ModelStore::kMaxRows + 2 * unfailed / parts_.scenario.batch;
   std::map<EventNumber, LeftOut> left_out;
+  const auto waits = [this](int key) {
+    return key != kNoKey && std::ranges::any_of(failed_, [key](const auto& one) { return one.second.key == key; });
+  };
   for (const EventNumber e : readable) {
     const Fate& fate = parts_.ledger.Of(e);
-    if (outstanding_.contains(fate.id) || parts_.ledger.EverFailed(fate.key)) continue;
+    if (outstanding_.contains(fate.id) || parts_.ledger.EverFailed(fate.key) || waits(fate.key)) continue;
     LeftOut& now = left_out[e];
     if (const auto before = left_out_.find(e); before != left_out_.end()) now = before->second;
     now.most = std::max(now.most, most);

@@ -86,8 +86,8 @@ Time RelayProcess::DatabaseClock() const {
 template <class F>
 void RelayProcess::Turn(F input) {
   process_.Do([this, input] {
-    coordinator_.Advance(process_.Local());
-    input();
+    Watched([this] { coordinator_.Advance(process_.Local()); });
+    Watched(input);
     for (const shards::Command& command : coordinator_.TakeCommands()) {
       if (process_.dead) return;
       std::visit([this](const auto& one) { Do(one); }, command);
@@ -96,6 +96,14 @@ void RelayProcess::Turn(F input) {
       parts_.ledger.Break("I0 coordinator: " + broken);
     SetAlarm();
   });
+}
+
+template <class F>
+void RelayProcess::Watched(F step) {
+  if (parts_.coverage == nullptr) return step();
+  const ShardCoverage::Look before = ShardCoverage::Take(coordinator_);
+  step();
+  parts_.coverage->shards.Compare(before, ShardCoverage::Take(coordinator_));
 }
 
 void RelayProcess::SetAlarm() {
@@ -170,6 +178,7 @@ void RelayProcess::Do(const shards::AskWasLost& ask) {
 // Takes its time: threads and a producer begin.
 void RelayProcess::Do(const shards::MakeRunner& make) {
   const bool fails = parts_.chances.Happens(Chance::kNoRunner, parts_.scenario.no_runner);
+  if (fails && parts_.coverage != nullptr) parts_.coverage->shards.RunnerNotMade();
   parts_.world.After(parts_.world.Between(0, 20'000), [this, make, fails] {
     Turn([this, make, fails] {
       if (fails)

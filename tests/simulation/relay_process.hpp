@@ -36,6 +36,8 @@ class RelayProcess {
   // Hands the coordinator an input, now or when the process goes on, and carries out what it decides.
   template <class F>
   void Turn(F input);
+  template <class F>
+  void Watched(F step);
   void SetAlarm();
 
   void Do(const engine::shards::Heartbeat& heartbeat);
