@@ -18,6 +18,12 @@ enum class Mutant : std::uint8_t {
   kEarlyTrial,
   kOvertakenTrial,
   kConfirmRefusalIsOutage,
+  // Of ShardCoordinator.
+  kFirstStepsTogether,
+  kRegainedIsRenewed,
+  kLeaseFromAnswer,
+  kReleasedWhenAsked,
+  kLeavesUnresolved,
 };
 
 #ifdef OUTBOX_MUTANTS_BY_NAME

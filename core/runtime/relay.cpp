@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <random>
+#include <utility>
 
 #include "runtime/clock.hpp"
 #include "runtime/missing_abilities.hpp"
@@ -10,6 +11,9 @@
 #include "util/shortage.hpp"
 
 namespace outbox::runtime {
+
+namespace shards = engine::shards;
+
 namespace {
 
 std::string MakeId() {
@@ -29,8 +33,8 @@ Relay::Relay(config::Relay config, std::shared_ptr<storage::Store> store, publis
       database_(std::make_shared<PeerHealth>("database", logger_)),
       broker_(std::make_shared<PeerHealth>("broker", logger_)),
       watchdog_(std::make_shared<Watchdog>(logger_)),
-      connection_(store_, database_, watchdog_->Watch("lease thread")),
-      assignment_(Micros(config_.reserve_duration), Micros(config_.poll_interval)) {
+      coordinator_({Micros(config_.reserve_duration), Micros(config_.poll_interval), store_->HasLeases()}),
+      connection_(store_, database_, watchdog_->Watch("lease thread")) {
   if (config_.id.empty()) config_.id = MakeId();
   lease_id_ = LeaseId(config_.id, incarnation_);
 }
@@ -52,7 +56,7 @@ Status Relay::Start() {
     hints_ = std::move(*hints);
     util::LogInfo(*logger_, "hints: datagrams at {}", hints_->address());
   }
-  auto runner = MakeRunner(0);
+  auto runner = NewRunner(0, 1);
   if (!runner.ok()) return runner.status();
   {
     const std::lock_guard lock(mutex_);
@@ -71,25 +75,19 @@ void Relay::Wake() {
   for (const auto& [shard, one] : runners_) one->Wake();
 }
 
-Result<std::unique_ptr<ShardRunner>> Relay::MakeRunner(std::uint32_t shard) {
-  const auto retired = [this](std::uint32_t which, std::uint64_t token, bool for_good) {
+Result<std::unique_ptr<ShardRunner>> Relay::NewRunner(std::uint32_t shard, std::uint32_t shards_total) {
+  const auto released = [this](std::uint32_t which, std::uint64_t token, engine::ReleaseReason reason) {
     const std::lock_guard lock(mutex_);
-    if (for_good)
-      ++retired_;
-    else
-      to_return_[which] = token;
-    changed_.notify_all();
+    Decide([&] { coordinator_.Released(which, token, reason); });
   };
-  const auto first_step_over = [this](std::uint32_t which) {
+  const auto first_step_over = [this](std::uint32_t which, std::uint64_t token) {
     const std::lock_guard lock(mutex_);
-    if (first_step_ == which) first_step_.reset();
-    first_step_over_ = true;
-    changed_.notify_all();
+    Decide([&] { coordinator_.FirstStepOver(which, token); });
   };
   try {
     return ShardRunner::Start(
-        shard, assignment_.shards(),
-        {config_, lease_id_, store_, database_, broker_, watchdog_, logger_, retired, first_step_over}, publishers_);
+        shard, shards_total,
+        {config_, lease_id_, store_, database_, broker_, watchdog_, logger_, released, first_step_over}, publishers_);
   } catch (const std::exception& error) {
     return StatusOf(error);  // no thread, no memory: tried again, or the end of the start
   }
@@ -99,13 +97,6 @@ Status Relay::Wait() {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return failed_ || left_; });
   return failed_ ? failure_ : Status();
-}
-
-void Relay::Fail(Status status) {
-  const std::lock_guard lock(mutex_);
-  failure_ = std::move(status);
-  failed_ = true;
-  changed_.notify_all();
 }
 
 engine::Counters Relay::counters() const { return Observe().tally.counters; }
@@ -127,7 +118,6 @@ Observation Relay::Observe() const {
   return seen;
 }
 
-// Half of the time for answers that are under way, the rest for confirming them and for giving the lease back.
 bool Relay::Stop(config::Duration timeout) {
   const engine::Time deadline = Now() + Micros(timeout);
   std::unique_lock lock(mutex_);
@@ -139,216 +129,173 @@ bool Relay::Stop(config::Duration timeout) {
   if (!stopping_) {
     stopping_ = true;
     if (waker_) waker_->Stop();
-    retired_ = 0;
-    stop_by_ = deadline;
-    for (auto& [shard, runner] : runners_) {
-      runner->Retire(Now() + Micros(timeout) / 2);
-      runner->StopPreparing();
-    }
-    changed_.notify_all();
+    Decide([&] { coordinator_.Stop(deadline); });
+    for (auto& [shard, runner] : runners_) runner->StopPreparing();
   }
   const auto left_by = [&](engine::Time t) {
     return changed_.wait_for(lock, std::chrono::microseconds(std::max<engine::Time>(0, t - Now())),
                              [this] { return left_; });
   };
-  if (left_by(deadline - Micros(timeout) / 4)) return retired_ == runners_.size();
+  if (left_by(deadline - Micros(timeout) / 4)) return complete_;
   // Something hangs in a call.
   for (auto& [shard, runner] : runners_) runner->CancelCalls();
   connection_.Cancel();
-  return left_by(deadline) && retired_ == runners_.size();
+  return left_by(deadline) && complete_;
+}
+
+// Runners only take note of a command, so whoever has an input passes their commands on. All else waits for the lease thread:
+// a call may hang, a runner takes its time to be made or to end, and a log may be slow.
+template <class F>
+void Relay::Decide(F input) {
+  coordinator_.Advance(Now());
+  input();
+  for (shards::Command& command : coordinator_.TakeCommands()) {
+    if (std::holds_alternative<shards::Hold>(command) || std::holds_alternative<shards::Release>(command))
+      std::visit([this](const auto& one) { Do(one); }, command);
+    else
+      to_do_.push_back(std::move(command));
+  }
+  changed_.notify_all();
+}
+
+void Relay::Do(const shards::Hold& hold) { runners_.at(hold.shard)->Hold(hold.token, hold.until, hold.slow_start); }
+
+void Relay::Do(const shards::Release& release) {
+  runners_.at(release.shard)->Release(release.reason, release.token, release.until);
 }
 
 // ---- the lease thread ----
 
 void Relay::KeepLeases() {
-  const engine::Time lease = Micros(config_.reserve_duration);
-  if (!store_->HasLeases()) runners_[0]->LeaseHeld(0, engine::kForever);
-  while (true) {
-    engine::Time wait = engine::kForever;
-    if (store_->HasLeases()) {
-      if (auto next = Heartbeat(); next.ok()) {
-        wait = *next;
-      } else {
-        if (next.status().code() == OUTBOX_BAD_CONFIG && !met_database_) Fail(next.status());
-        wait = assignment_.NextTry();
-      }
+  std::unique_lock lock(mutex_);
+  Decide([this] { coordinator_.Start(); });
+  while (!left_) {
+    if (!to_do_.empty()) {
+      const shards::Command command = std::move(to_do_.front());
+      to_do_.pop_front();
+      lock.unlock();
+      std::visit([this](const auto& one) { Do(one); }, command);
+      lock.lock();
+    } else if (const engine::Time due = coordinator_.NextDeadline(); due >= engine::kForever) {
+      changed_.wait(lock);
+    } else if (const engine::Time wait = due - Now(); wait > 0) {
+      changed_.wait_for(lock, std::chrono::microseconds(wait));
+    } else {
+      Decide([] {});
     }
-    std::unique_lock lock(mutex_);
-    const auto interrupted = [this] { return stopping_ && (retired_ == runners_.size() || Now() >= stop_by_); };
-    if (wait >= engine::kForever)
-      changed_.wait(lock, [this] { return stopping_; });
-    else
-      changed_.wait_for(lock, std::chrono::microseconds(wait),
-                        [&] { return stopping_ ? interrupted() : first_step_over_ || !to_return_.empty(); });
-    first_step_over_ = false;
-    if (!stopping_) continue;
-    changed_.wait_for(lock, std::chrono::microseconds(std::min(lease / 5, std::max<engine::Time>(0, stop_by_ - Now()))),
-                      interrupted);
-    if (!interrupted()) continue;  // renew once more while the last events are resolved
-    const engine::Time deadline = stop_by_;
-    lock.unlock();
-    GiveBack(deadline);
-    lock.lock();
-    left_ = true;
-    changed_.notify_all();
-    return;
   }
 }
 
-Result<engine::Time> Relay::Heartbeat() {
-  ReturnRetired();
-  const engine::Time asked = Now();
-  auto held = connection_.Use("heartbeat", MakeCall(), [&](storage::Session& session) {
+template <class F>
+void Relay::Answer(F input) {
+  const std::lock_guard lock(mutex_);
+  Decide(input);
+}
+
+void Relay::Do(const shards::Heartbeat&) {
+  const auto held = connection_.Use("heartbeat", MakeCall(), [&](storage::Session& session) {
     return session.Heartbeat(lease_id_, config_.reserve_duration, MakeCall());
   });
-  if (!held.ok()) return held.status();
-  met_database_ = true;
-  if (held->shards_total != assignment_.shards()) Resize(held->shards_total);
-  const bool was_idle = assignment_.owned().empty();
-  for (const engine::LeaseAction& order : assignment_.Answered(*held, asked)) Apply(order);
-  if (assignment_.owned().empty() && (!told_standby_ || !was_idle)) {
-    if (held->namesakes > 0)
-      util::LogInfo(
-          *logger_,
-          "standby: a relay with the same id ({}) holds the lease: one that ended without a clean stop, or one that "
-          "runs"
-          " elsewhere; taking over when the lease ends",
-          config_.id);
-    else
-      util::LogInfo(*logger_, "standby: another relay holds the lease; taking over when it ends");
-    told_standby_ = true;
-  }
-  if (assignment_.MeetsNamesake(*held, asked))
-    util::LogWarning(
-        *logger_,
-        "another running relay has the same id ({}); this one is incarnation {}. Each works only on shards that it has"
-        " leased itself; give every relay an id of its own in /relay/id, or none",
-        config_.id, incarnation_);
-  return assignment_.NextBeat();
+  last_status_ = held.status();
+  Answer([&] { coordinator_.HeartbeatAnswered(held.status().code(), held.ok() ? *held : Lease()); });
 }
 
-void Relay::Apply(const engine::LeaseAction& order) {
-  const auto runner = runners_.find(order.shard);
-  switch (order.what) {
-    case engine::LeaseAction::What::kLost:
-      util::LogWarning(*logger_, "lease of shard {} lost", order.shard);
-      if (runner != runners_.end()) runner->second->LeaseLost();
-      return;
-    case engine::LeaseAction::What::kHandOver:
-      if (order.news) util::LogInfo(*logger_, "handing shard {} over to another relay", order.shard);
-      if (runner != runners_.end()) {
-        runner->second->HandOver(order.token, order.until);
-      } else {
-        const std::lock_guard lock(mutex_);
-        to_return_[order.shard] = order.token;
-      }
-      return;
-    case engine::LeaseAction::What::kWork:
-      break;
-  }
-  const bool slow_start = order.news && WasLost(order);
-  if (slow_start) {
-    const std::lock_guard lock(mutex_);
-    if (first_step_ && first_step_ != order.shard) return assignment_.NotBegun(order.shard);
-    first_step_ = order.shard;
-  }
-  if (runner == runners_.end()) {
-    auto made = MakeRunner(order.shard);
-    if (!made.ok()) {
-      util::LogError(*logger_, "no publisher for shard {}: {}", order.shard, made.status().text());
-      assignment_.NotBegun(order.shard);
-      const std::lock_guard lock(mutex_);
-      if (first_step_ == order.shard) first_step_.reset();
-      return;
-    }
-    const std::lock_guard lock(mutex_);
-    if (stopping_) return;  // it would not be told to retire
-    runners_[order.shard] = std::move(*made);
-  }
-  if (order.news)
-    util::LogInfo(
-        *logger_, "delivering shard {} of {} as {} (token {}){}", order.shard, assignment_.shards(), config_.id,
-        order.token,
-        slow_start ? "; an owner ended without releasing it, so it starts slowly until the oldest events are delivered"
-                   : "");
-  runners_[order.shard]->LeaseHeld(order.token, order.until, slow_start);
-}
-
-bool Relay::WasLost(const engine::LeaseAction& order) {
+void Relay::Do(const shards::AskWasLost& ask) {
   Call call = MakeCall();
-  call.shard = order.shard;
-  call.token = order.token;
+  call.shard = ask.shard;
+  call.token = ask.token;
   const auto lost = connection_.Use("was_lost", call, [&](storage::Session& session) { return session.WasLost(call); });
-  return lost.ok() ? *lost : lost.status().code() != OUTBOX_UNSUPPORTED;
+  Answer([&] { coordinator_.WasLostAnswered(lost.status().code(), lost.ok() && *lost); });
 }
 
-// Their number changes only while no relay runs, or after the lease of one that was out of reach has ended: nothing is
-// sent under the old one any more.
-void Relay::Resize(std::uint32_t shards) {
-  std::map<std::uint32_t, std::unique_ptr<ShardRunner>> old;
-  {
-    const std::lock_guard lock(mutex_);
-    if (stopping_) return;
-    for (const auto& [shard, runner] : runners_) past_ += runner->tally();
-    old.swap(runners_);
-    to_return_.clear();
-    first_step_.reset();
-  }
-  assignment_.Begin(shards);
-}
-
-void Relay::ReturnRetired() {
-  std::map<std::uint32_t, std::uint64_t> retired;
-  {
-    const std::lock_guard lock(mutex_);
-    if (stopping_) return;
-    retired.swap(to_return_);
-  }
-  const std::vector<outbox_owned_shard> shards = assignment_.StillHeld(retired);
-  if (shards.empty()) return;
-  const Status returned = connection_.Use("release_shards", MakeCall(), [&](storage::Session& session) {
-    return session.ReleaseShards(lease_id_, shards, /*deregister=*/false, MakeCall());
+void Relay::Do(const shards::MakeRunner& make) {
+  auto made = NewRunner(make.shard, make.shards_total);
+  if (!made.ok()) util::LogError(*logger_, "no publisher for shard {}: {}", make.shard, made.status().text());
+  Answer([&] {
+    if (made.ok()) runners_[make.shard] = std::move(*made);
+    coordinator_.RunnerMade(made.ok());
   });
-  // Told again by the next heartbeat, and then done again.
-  if (!returned.ok()) return;
-  assignment_.Returned(shards);
-  for (const outbox_owned_shard& s : shards) {
-    std::unique_ptr<ShardRunner> gone;
-    const std::lock_guard lock(mutex_);
-    const auto runner = runners_.find(s.shard);
-    if (stopping_ || runner == runners_.end()) continue;
-    past_ += runner->second->tally();
-    gone = std::move(runner->second);
-    runners_.erase(runner);
-  }
 }
 
-void Relay::GiveBack(engine::Time deadline) {
-  if (!store_->HasLeases() || !met_database_) return;
-  bool all_retired = false;
-  {
-    const std::lock_guard lock(mutex_);
-    all_retired = retired_ == runners_.size();
-  }
-  // A shard with something unresolved is left to its lease: nobody may begin before that ends.
-  std::vector<outbox_owned_shard> shards;
-  if (all_retired) {
-    for (const auto& [shard, token] : assignment_.owned()) shards.push_back({shard, OUTBOX_SHARD_OWNED, token});
-  }
-  // The connection may have died in silence since the last heartbeat: a second try, on a new one, needs its time as well.
-  Status left;
-  for (const int tries : {2, 1}) {
-    Call call = MakeCall();
-    const engine::Time share = std::max<engine::Time>(100 * engine::kMillisecond, (deadline - Now()) / tries);
-    call.timeout = std::min(call.timeout, std::chrono::duration_cast<Millis>(std::chrono::microseconds(share)));
-    left = connection_.Use("release_shards", call, [&](storage::Session& session) {
-      return session.ReleaseShards(lease_id_, shards, all_retired, call);
-    });
-    if (left.code() != OUTBOX_TIMEOUT) break;
-  }
-  if (!left.ok())
-    util::LogWarning(*logger_, "the lease could not be given back ({}): a standby takes over when it ends",
-                     left.text());
+void Relay::Do(const shards::ReleaseShards& release) {
+  Call call = MakeCall();
+  if (release.timeout < engine::kForever)
+    call.timeout =
+        std::min(call.timeout, std::chrono::duration_cast<Millis>(std::chrono::microseconds(release.timeout)));
+  last_status_ = connection_.Use("release_shards", call, [&](storage::Session& session) {
+    return session.ReleaseShards(lease_id_, release.shards, release.deregister, call);
+  });
+  Answer([&] { coordinator_.ShardsReleased(last_status_.code()); });
+}
+
+// A runner ends outside of the lock: its threads may be about to report.
+void Relay::Do(const shards::RemoveRunner& remove) {
+  std::unique_ptr<ShardRunner> gone;
+  const std::lock_guard lock(mutex_);
+  const auto runner = runners_.find(remove.shard);
+  past_ += runner->second->tally();
+  gone = std::move(runner->second);
+  runners_.erase(runner);
+}
+
+void Relay::Do(const shards::RemoveAllRunners&) {
+  std::map<std::uint32_t, std::unique_ptr<ShardRunner>> gone;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [shard, runner] : runners_) past_ += runner->tally();
+  gone.swap(runners_);
+}
+
+void Relay::Do(const shards::CannotStart&) {
+  const std::lock_guard lock(mutex_);
+  failure_ = last_status_;
+  failed_ = true;
+  changed_.notify_all();
+}
+
+void Relay::Do(const shards::Left& left) {
+  const std::lock_guard lock(mutex_);
+  complete_ = left.complete;
+  left_ = true;
+  changed_.notify_all();
+}
+
+// ---- the log ----
+
+void Relay::Do(const shards::Delivering& delivering) {
+  util::LogInfo(*logger_, "delivering shard {} of {} as {} (token {}){}", delivering.shard, delivering.shards_total,
+                config_.id, delivering.token,
+                delivering.slow_start ? "; an owner ended without releasing it, so it starts slowly until the oldest "
+                                        "events are delivered"
+                                      : "");
+}
+
+void Relay::Do(const shards::HandingOver& handing_over) {
+  util::LogInfo(*logger_, "handing shard {} over to another relay", handing_over.shard);
+}
+
+void Relay::Do(const shards::LeaseLost& lost) { util::LogWarning(*logger_, "lease of shard {} lost", lost.shard); }
+
+void Relay::Do(const shards::Standby& standby) {
+  if (standby.namesakes > 0)
+    util::LogInfo(*logger_,
+                  "standby: a relay with the same id ({}) holds the lease: one that ended without a clean stop, or one "
+                  "that runs elsewhere; taking over when the lease ends",
+                  config_.id);
+  else
+    util::LogInfo(*logger_, "standby: another relay holds the lease; taking over when it ends");
+}
+
+void Relay::Do(const shards::NamesakeRuns&) {
+  util::LogWarning(
+      *logger_,
+      "another running relay has the same id ({}); this one is incarnation {}. Each works only on shards that it has"
+      " leased itself; give every relay an id of its own in /relay/id, or none",
+      config_.id, incarnation_);
+}
+
+void Relay::Do(const shards::LeftToLease&) {
+  util::LogWarning(*logger_, "the lease could not be given back ({}): a standby takes over when it ends",
+                   last_status_.text());
 }
 
 }  // namespace outbox::runtime

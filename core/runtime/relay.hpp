@@ -6,15 +6,15 @@
 #pragma once
 
 #include <condition_variable>
+#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <thread>
 
 #include "config/config.hpp"
-#include "engine/shard_assignment.hpp"
+#include "engine/shard_coordinator.hpp"
 #include "runtime/hint_listener.hpp"
 #include "runtime/observation.hpp"
 #include "runtime/relay_id.hpp"
@@ -51,16 +51,33 @@ class Relay {
  private:
   void KeepLeases();
   void Wake();
-  Result<engine::Time> Heartbeat();  // when to ask again
-  void Apply(const engine::LeaseAction& order);
-  // Its last owner let the lease end, so that an event of it may have been the reason. In doubt yes.
-  [[nodiscard]] bool WasLost(const engine::LeaseAction& order);
-  void Resize(std::uint32_t shards);
-  [[nodiscard]] Result<std::unique_ptr<ShardRunner>> MakeRunner(std::uint32_t shard);
-  // Of those that other relays are to have, the ones of which nothing is in hand any more.
-  void ReturnRetired();
-  void GiveBack(engine::Time deadline);
-  void Fail(Status status);
+  // Hands the coordinator an input and carries out what can be done at once; the rest is for the lease thread. REQUIRES: the
+  // caller holds mutex_.
+  template <class F>
+  void Decide(F input);
+  template <class F>
+  void Answer(F input);  // the same for the lease thread, which does not hold it
+
+  // Carry out what can be done at once. Thread: any. REQUIRES: the caller holds mutex_.
+  void Do(const engine::shards::Hold& hold);
+  void Do(const engine::shards::Release& release);
+  // Carry out the rest, and report the answers. Thread: lease. REQUIRES: it does not hold mutex_.
+  void Do(const engine::shards::Heartbeat& heartbeat);
+  void Do(const engine::shards::AskWasLost& ask);
+  void Do(const engine::shards::MakeRunner& make);
+  void Do(const engine::shards::ReleaseShards& release);
+  void Do(const engine::shards::RemoveRunner& remove);
+  void Do(const engine::shards::RemoveAllRunners& remove);
+  void Do(const engine::shards::CannotStart& cannot);
+  void Do(const engine::shards::Left& left);
+  void Do(const engine::shards::Delivering& delivering);
+  void Do(const engine::shards::HandingOver& handing_over);
+  void Do(const engine::shards::LeaseLost& lost);
+  void Do(const engine::shards::Standby& standby);
+  void Do(const engine::shards::NamesakeRuns& namesake);
+  void Do(const engine::shards::LeftToLease& left);
+
+  [[nodiscard]] Result<std::unique_ptr<ShardRunner>> NewRunner(std::uint32_t shard, std::uint32_t shards_total);
   // Shorter than the lease, so that a call that hangs leaves time for another.
   [[nodiscard]] Call MakeCall() const {
     return {0, 0, std::min<Millis>(config_.storage_timeout, config_.reserve_duration / 3)};
@@ -78,23 +95,18 @@ class Relay {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   bool stopping_ = false, left_ = false;
-  engine::Time stop_by_ = engine::kForever;
+  bool complete_ = false;  // nothing was left unresolved
   Status failure_;
   bool failed_ = false;
-  std::uint32_t retired_ = 0;                         // shards wound up since stopping began
-  std::map<std::uint32_t, std::uint64_t> to_return_;  // wound up for another relay: shard -> token
+  engine::ShardCoordinator coordinator_;
+  std::deque<engine::shards::Command> to_do_;  // by the lease thread
   // Shard 0 exists from the start, warm; the others while they are held. Changed by the lease thread only.
   std::map<std::uint32_t, std::unique_ptr<ShardRunner>> runners_;
-  std::optional<std::uint32_t> first_step_;  // the shard that is in its first step of a slow start: one at a time
-  bool first_step_over_ = false;
   Tally past_;  // of runners that are gone
 
-  Connection connection_;
-
   // Of the lease thread.
-  engine::ShardAssignment assignment_;  // the runners divide the window by its number of shards
-  bool met_database_ = false;
-  bool told_standby_ = false;
+  Connection connection_;
+  Status last_status_;  // of its last call
   std::thread lease_thread_;
   // If asked for.
   std::unique_ptr<Waker> waker_;

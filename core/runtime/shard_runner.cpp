@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <utility>
 #include <variant>
 
 #include "runtime/clock.hpp"
@@ -112,23 +113,15 @@ ShardObservation ShardRunner::Observe() const {
 
 // ---- the lease ----
 
-void ShardRunner::LeaseHeld(std::uint64_t token, engine::Time until, bool slow_start) {
+void ShardRunner::Hold(std::uint64_t token, engine::Time until, bool slow_start) {
   mailbox_.Post([this, token, until, slow_start] {
     engine_.Hold(token, until, slow_start);
-    first_step_ = first_step_ || slow_start;
+    if (slow_start) first_step_ = token;
   });
 }
 
-void ShardRunner::LeaseLost() {
-  mailbox_.Post([this] { engine_.Release(engine::ReleaseReason::kLost, 0, 0); });
-}
-
-void ShardRunner::HandOver(std::uint64_t token, engine::Time until) {
-  mailbox_.Post([this, token, until] { engine_.Release(engine::ReleaseReason::kHandOver, token, until); });
-}
-
-void ShardRunner::Retire(engine::Time deadline) {
-  mailbox_.Post([this, deadline] { engine_.Release(engine::ReleaseReason::kStop, 0, deadline); });
+void ShardRunner::Release(engine::ReleaseReason reason, std::uint64_t token, engine::Time until) {
+  mailbox_.Post([this, reason, token, until] { engine_.Release(reason, token, until); });
 }
 
 void ShardRunner::Wake() {
@@ -138,8 +131,7 @@ void ShardRunner::Wake() {
 void ShardRunner::Execute(const engine::command::Released& released) {
   reader_->Rest();
   writer_->Rest();
-  if (released.reason != engine::ReleaseReason::kLost)
-    parts_.retired(shard_, released.token, released.reason == engine::ReleaseReason::kStop);
+  if (released.reason != engine::ReleaseReason::kLost) parts_.released(shard_, released.token, released.reason);
 }
 
 // ---- the publisher's reports, on its threads ----
@@ -193,10 +185,9 @@ void ShardRunner::Run() {
     engine_.TakeCommands(
         [this](const engine::Command& any) { std::visit([this](const auto& command) { Execute(command); }, any); });
     CheckInvariants();
-    if (first_step_ && !engine_.InFirstStep()) {
-      first_step_ = false;
-      parts_.first_step_over(shard_);
-    }
+    // A lease that was gained while the one before is wound up has not begun.
+    if (first_step_ == engine_.token() && !engine_.InFirstStep())
+      parts_.first_step_over(shard_, *std::exchange(first_step_, std::nullopt));
     for (FailureLog* log : {&log_retries_, &log_given_up_, &log_kept_, &log_returns_}) log->Flush(Now());
     Show();
   }

@@ -33,10 +33,10 @@ class ShardRunner : private publisher::PublisherListener {
     std::shared_ptr<PeerHealth> database, broker;
     std::shared_ptr<Watchdog> watchdog;
     std::shared_ptr<spdlog::logger> logger;
-    // Nothing of the shard is in hand under this token, after HandOver; after Retire, for good. On the runner's thread.
-    std::function<void(std::uint32_t shard, std::uint64_t token, bool for_good)> retired;
-    // The first step of a slow start is over, once for each lease that was begun with care. On the runner's thread.
-    std::function<void(std::uint32_t shard)> first_step_over;
+    // Answers a Release for kHandOver or kStop: nothing of the shard is outstanding under this token. Thread: the runner's.
+    std::function<void(std::uint32_t shard, std::uint64_t token, engine::ReleaseReason reason)> released;
+    // The first step of the slow start under this token has ended. Thread: the runner's.
+    std::function<void(std::uint32_t shard, std::uint64_t token)> first_step_over;
   };
 
   // One of `shards`, among which the relay's window is divided. Fails where the publisher cannot be made
@@ -45,14 +45,9 @@ class ShardRunner : private publisher::PublisherListener {
                                                     const publisher::PublisherFactory& publishers);
   ~ShardRunner() override;
 
-  // Any thread. The lease under `token` lasts until `until` of the shell's clock; a new token is a new lease.
-  // `slow_start`: see ShardLease::Hold.
-  void LeaseHeld(std::uint64_t token, engine::Time until, bool slow_start = false);
-  void LeaseLost();
-  // Another relay is to have the shard: finish what is in flight, then tell. The lease is renewed meanwhile.
-  void HandOver(std::uint64_t token, engine::Time until);
-  // The same for good.
-  void Retire(engine::Time deadline);
+  // See Engine::Hold and Engine::Release; times are those of the shell's clock. Thread: any.
+  void Hold(std::uint64_t token, engine::Time until, bool slow_start);
+  void Release(engine::ReleaseReason reason, std::uint64_t token, engine::Time until);
   // Rows may have been committed.
   void Wake();
   // The reader need not wait for a broker any more: nothing new is to be sent.
@@ -126,7 +121,7 @@ class ShardRunner : private publisher::PublisherListener {
       refusals_;                       // what the database says of rows that it does not let go
   std::string kept_why_, record_why_;  // the newest of each, for the observation
   ReturnedRows returned_;
-  bool first_step_ = false;
+  std::optional<std::uint64_t> first_step_;  // the token of a slow start that has not ended its first step
   FailureLog log_retries_, log_given_up_, log_kept_, log_returns_;
 
   Latency latency_;

@@ -55,6 +55,8 @@ enum class Chance : std::uint8_t {
   kRefusedConfirm,  // an event whose row the database refuses to remove
   kIgnoredConfirm,  // or does not remove, and says nothing
   kLetGo,           // from now on it does
+  kNoRunner,        // a runner cannot be made
+  kReshard,         // the number of shards changes
   kCount,
 };
 

@@ -28,11 +28,16 @@ void EachKnown(F f) {
 }
 
 const std::set<std::string>& Rare() {
+  using engine::EventState;
   using engine::HoldState;
   using engine::MarkState;
   static const std::set<std::string> rare = {
-      Name(HoldState::kNone, HoldState::kRescan),    // a trial is dropped whose key was freed during the reset
-      Name(MarkState::kWriting, MarkState::kNone)};  // the lease is lost while an event is being marked
+      Name(HoldState::kNone, HoldState::kRescan),   // a trial is dropped whose key was freed during the reset
+      Name(MarkState::kWriting, MarkState::kNone),  // the lease is lost while an event is being marked
+      // Only where the storage marks rows, which the model store does not.
+      Name(EventState::kQueued, EventState::kReleasing), Name(EventState::kSent, EventState::kReleasing),
+      Name(EventState::kTried, EventState::kReleasing), Name(EventState::kUnknown, EventState::kReleasing),
+      Name(EventState::kReleasing, EventState::kSettled)};
   return rare;
 }
 
@@ -63,11 +68,11 @@ std::string Coverage::Table() const {
   EachKnown([&all](const auto& t) { all.try_emplace(Name(t.from, t.to), 0); });
   std::string table;
   for (const auto& [name, times] : all) table += fmt::format("{:45} {:>12}\n", name, times);
-  return table;
+  return table + "\n" + shards.Table();
 }
 
 std::vector<std::string> Coverage::Missing() const {
-  std::vector<std::string> missing;
+  std::vector<std::string> missing = shards.Missing();
   EachKnown([&](const auto& t) {
     const std::string name = Name(t.from, t.to);
     if (!taken_.contains(name) && !Rare().contains(name)) missing.push_back(name);

@@ -7,11 +7,14 @@
 #include <vector>
 
 #include "engine/engine.hpp"
+#include "tests/simulation/shard_coverage.hpp"
 
 namespace outbox::simulation {
 
 class Coverage {
  public:
+  ShardCoverage shards;
+
   // Adds what an engine has done in its life.
   void Add(const engine::Engine& engine);
 

@@ -99,6 +99,9 @@ void Ledger::SentOfRead(EventNumber e, Time read_at) {
 void Ledger::FailureTaken(EventNumber e, bool token_holds) {
   Moved(e);
   if (fates_[e].key != kNoKey) failed_keys_.insert(fates_[e].key);
+  // A failure that timed out and is recorded late replaces what was recorded meanwhile, and the event is sent again.
+  if (fates_[e].recorded_at < kForever) Fault(fates_[e].shard);
+  fates_[e].recorded_at = kForever;
   if (!token_holds) Break("I7 lease: a stale owner's failure of " + Name(e) + " was taken");
 }
 
@@ -123,6 +126,14 @@ void Ledger::LeaseEnds(std::uint32_t shard) {
   history_.Say("a lease ends");
   if (!leases_may_end_) Break("I7 lease: one ends though nothing kept it from being renewed");
   Fault(shard);
+}
+
+// What was noted of a shard has no place in the new ones: a fault counts for all of them, and each has just moved.
+void Ledger::Resharded(std::uint32_t shards) {
+  history_.Say("operator sets the number of shards to {}", shards);
+  for (Fate& fate : fates_) fate.shard = ShardOf(fate.spread, shards);
+  for (FaultTime& fault : faults_) fault.shard = kAllShards;
+  for (std::uint32_t shard = 0; shard < shards; ++shard) moved_at_[shard] = world_.now();
 }
 
 void Ledger::Break(std::string why) {

@@ -32,6 +32,9 @@ namespace outbox::simulation {
 
 using RowId = std::uint64_t;
 using EventNumber = std::uint32_t;
+inline std::uint32_t ShardOf(std::uint64_t spread, std::uint32_t shards) {
+  return static_cast<std::uint32_t>((spread / 16) % shards);
+}
 inline constexpr int kNoKey = -1;
 
 enum class Poison : std::uint8_t {
@@ -55,6 +58,7 @@ struct Row {
 
 struct Fate {
   int key;
+  std::uint64_t spread;  // the hash of its key
   std::uint32_t lane, shard;
   Poison poison;
   RowId id;  // of its present row
@@ -80,7 +84,7 @@ class Ledger {
                         0),
         only_killers_(scenario.nap + scenario.pause + scenario.crash + scenario.stop + scenario.join +
                           scenario.storage_error + scenario.database_outage + scenario.database_clock +
-                          scenario.broker_outage ==
+                          scenario.broker_outage + scenario.reshard ==
                       0),
         only_refusals_(only_killers_ && scenario.relays == 1 &&
                        scenario.killer + scenario.wall_clock + scenario.ack_lost + scenario.implied + scenario.stall +
@@ -126,6 +130,9 @@ class Ledger {
   void LeaseEnds(std::uint32_t shard);
   // Leases may end earlier by the database's clock than anybody can know.
   void LeasesUnsure(Time until) { unsure_until_ = until; }
+
+  // The number of shards changes, and with it the shard of each event.
+  void Resharded(std::uint32_t shards);
 
   void Break(std::string why);
   [[nodiscard]] bool Broken() const { return !broken_.empty(); }

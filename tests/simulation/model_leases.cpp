@@ -105,6 +105,7 @@ Lease ModelLeases::Heartbeat(RelayId relay, Time lease, Time now) {
 
 void ModelLeases::Return(RelayId relay, std::span<const outbox_owned_shard> shards, bool deregister) {
   for (const outbox_owned_shard& one : shards) {
+    if (one.shard >= shards_.size()) continue;
     Shard& shard = shards_[one.shard];
     if (shard.owner == relay && shard.token == one.token) shard.owner.reset();
   }
@@ -125,7 +126,7 @@ std::uint32_t ModelLeases::Mark(std::uint32_t shard, std::optional<std::uint64_t
 
 bool ModelLeases::Lives(std::uint32_t shard, RelayId relay, std::uint64_t token, Time now) const {
   const auto row = relays_.find(relay);
-  return shards_[shard].owner == relay && shards_[shard].token == token && row != relays_.end() && row->second > now;
+  return Holds(shard, token) && shards_[shard].owner == relay && row != relays_.end() && row->second > now;
 }
 
 Time ModelLeases::Left(RelayId relay, Time now) const {
@@ -138,6 +139,16 @@ bool ModelLeases::AnyEnded(Time now) const {
     const auto owner = s.owner ? relays_.find(*s.owner) : relays_.end();
     return owner != relays_.end() && owner->second <= now;
   });
+}
+
+bool ModelLeases::Reshard(std::uint32_t shards, Time now) {
+  if (std::ranges::any_of(relays_, [now](const auto& one) { return one.second > now; })) return false;
+  for (Shard& shard : shards_) {
+    shard.owner.reset();
+    ++shard.token;
+  }
+  shards_.resize(shards);
+  return true;
 }
 
 void ModelLeases::ExpireAll(Time now) {

@@ -35,19 +35,23 @@ class ModelLeases {
   [[nodiscard]] Lease Heartbeat(RelayId relay, Time lease, Time now);
 
   // outbox.poison/1, of who Holds
-  [[nodiscard]] bool WasLost(std::uint32_t shard) const { return shards_[shard].lost; }
+  [[nodiscard]] bool WasLost(std::uint32_t shard) const { return shard < shards_.size() && shards_[shard].lost; }
   std::uint32_t Mark(std::uint32_t shard, std::optional<std::uint64_t> row);
 
   void Return(RelayId relay, std::span<const outbox_owned_shard> shards, bool deregister);
   // What a read and a fenced write ask.
   [[nodiscard]] bool Holds(std::uint32_t shard, std::uint64_t token) const {
-    return shards_[shard].owner && shards_[shard].token == token;
+    return shard < shards_.size() && shards_[shard].owner && shards_[shard].token == token;
   }
   // For the checks: is it this relay's turn, by the database's clock?
   [[nodiscard]] bool Lives(std::uint32_t shard, RelayId relay, std::uint64_t token, Time now) const;
   [[nodiscard]] Time Left(RelayId relay, Time now) const;
   [[nodiscard]] bool AnyEnded(Time now) const;  // of a relay that owns something and has not left
   void ExpireAll(Time now);
+
+  // As `migrate --shards` does it. False: a relay runs.
+  [[nodiscard]] bool Reshard(std::uint32_t shards, Time now);
+  [[nodiscard]] std::uint32_t shards() const { return static_cast<std::uint32_t>(shards_.size()); }
 
  private:
   struct Shard {

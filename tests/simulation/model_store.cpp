@@ -239,6 +239,17 @@ void ModelStore::Erase(RowId id) {
   retries_.erase(id);
 }
 
+bool ModelStore::Reshard(std::uint32_t shards) {
+  if (down()) return false;
+  const bool ended = leases.AnyEnded(clock());
+  if (!leases.Reshard(shards, clock())) return false;
+  if (ended) ledger_.LeaseEnds(Ledger::kAllShards);
+  ledger_.Resharded(shards);
+  for (auto& [id, stored] : rows_) stored.shard = ledger_.Of(stored.row.event).shard;
+  most_shards_ = std::max(most_shards_, shards);
+  return true;
+}
+
 void ModelStore::Unblock(EventNumber e) {
   const auto retry = retries_.find(ledger_.Of(e).id);
   if (retry == retries_.end()) return;

@@ -54,7 +54,12 @@ struct Failure {
 class ModelStore {
  public:
   ModelStore(World& world, Ledger& ledger, History& history, const Scenario& scenario)
-      : leases(scenario.shards), world_(world), ledger_(ledger), history_(history), mutant_(scenario.mutant) {}
+      : leases(scenario.shards),
+        world_(world),
+        ledger_(ledger),
+        history_(history),
+        mutant_(scenario.mutant),
+        most_shards_(scenario.shards) {}
 
   ModelLeases leases;
   [[nodiscard]] Time clock() const { return world_.now() + clock_ahead_; }
@@ -89,6 +94,9 @@ class ModelStore {
   bool Fail(std::uint32_t shard, std::uint64_t token, const std::vector<Failure>& failures);
 
   // ---- the operator ----
+  // False: it cannot be done now.
+  [[nodiscard]] bool Reshard(std::uint32_t shards);
+  [[nodiscard]] std::uint32_t most_shards() const { return most_shards_; }
   void Unblock(EventNumber e);
   void Requeue(EventNumber e);
   [[nodiscard]] std::vector<EventNumber> Blocked() const;
@@ -126,7 +134,7 @@ class ModelStore {
   const Mutant mutant_;
   Time clock_ahead_ = 0, down_until_ = 0;
   RowId last_id_ = 0;
-  std::uint32_t commits_ = 0;
+  std::uint32_t commits_ = 0, most_shards_;
   std::map<RowId, Stored> rows_;
   std::map<RowId, Retry> retries_;
 };

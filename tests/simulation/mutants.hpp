@@ -41,6 +41,10 @@ enum class Mutant : std::uint8_t {
   kDeliveredHoldsBack,
   kDeliveredComesAgain,
   kFailedReadIsForgotten,
+  kRegainedIsRenewed,
+  kLeaseFromAnswer,
+  kReleasedWhenAsked,
+  kLeavesUnresolved,
 };
 
 struct MutantInfo {
@@ -49,7 +53,7 @@ struct MutantInfo {
   std::string_view scenario;  // in which it is looked for
 };
 
-inline constexpr std::array<MutantInfo, 28> kMutants = {{
+inline constexpr std::array<MutantInfo, 32> kMutants = {{
     {Mutant::kConfirmBeforeAck, "confirm-before-ack", "engine", "a row is deleted when its event is sent", "quiet"},
     {Mutant::kConfirmOnImplied, "confirm-on-implied", "client", "a success without an offset counts", "broker"},
     {Mutant::kIdCursorOnly, "id-cursor-only", "storage", "reads look above the last id only", "late-commits"},
@@ -70,13 +74,12 @@ inline constexpr std::array<MutantInfo, 28> kMutants = {{
      "poison-blocks"},
     {Mutant::kIdReuse, "id-reuse", "storage", "the id of a deleted newest row is given again", "late-commits"},
     {Mutant::kOvertaking, "overtaking", "client", "requests pass one that was refused", "poison-blocks"},
-    {Mutant::kEarlyTrial, "early-trial", "engine", "a trial does not wait for what was sent before it",
-     "poison-blocks"},
+    {Mutant::kEarlyTrial, "early-trial", "engine", "a trial does not wait for what was sent before it", "poison-dies"},
     {Mutant::kOvertakenTrial, "overtaken-trial", "engine", "what follows a trial in its key goes with the others",
      "poison-blocks"},
     {Mutant::kRefusalIsOutage, "refusal-is-outage", "engine", "a refusal is waited for like an outage", "refusals"},
     {Mutant::kMarksFade, "marks-fade", "storage", "what was marked is forgotten with its owner", "killers"},
-    {Mutant::kFirstStepsTogether, "first-steps-together", "shell", "all shards take their first steps at once",
+    {Mutant::kFirstStepsTogether, "first-steps-together", "engine", "all shards take their first steps at once",
      "killers"},
     {Mutant::kRewindOnSettle, "rewind-on-settle", "engine", "each settled retry rewinds the reading", "many-failures"},
     {Mutant::kKeyGoesOnEarly, "key-goes-on-early", "engine", "a key goes on before its rescan has ended",
@@ -92,6 +95,14 @@ inline constexpr std::array<MutantInfo, 28> kMutants = {{
      "refused-confirms"},
     {Mutant::kFailedReadIsForgotten, "failed-read-is-forgotten", "shell", "nobody hears that a read has failed",
      "no-fault-of-note"},
+    {Mutant::kRegainedIsRenewed, "regained-is-renewed", "engine", "a shard regained under another token goes on",
+     "paused"},
+    {Mutant::kLeaseFromAnswer, "lease-from-answer", "engine", "a lease is counted from the answer to the heartbeat",
+     "paused"},
+    {Mutant::kReleasedWhenAsked, "released-when-asked", "engine", "a shard is released before it is resolved",
+     "no-fault-of-note"},
+    {Mutant::kLeavesUnresolved, "leaves-unresolved", "engine", "a relay leaves with all shards, resolved or not",
+     "hand-over-in-trouble"},
 }};
 
 }  // namespace outbox::simulation

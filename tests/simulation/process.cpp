@@ -1,5 +1,7 @@
 #include "tests/simulation/process.hpp"
 
+#include <algorithm>
+#include <utility>
 #include <variant>
 
 namespace outbox::simulation {
@@ -60,12 +62,12 @@ Process::Process(Parts its_parts, RelayId its_id)
 // At or a little after the moment at which the local clock shows that time.
 Time Process::WorldAt(Time local) const { return (local - offset_) * 1000 / (1000 + permille_) + 2; }
 
-ShardProcess::ShardProcess(Process& process, std::uint32_t shard, Position start, WoundUp wound_up,
+ShardProcess::ShardProcess(Process& process, std::uint32_t shard, Position start, Released released,
                            FirstStepOver first_step_over)
     : process_(process),
       parts_(process.parts),
       shard_(shard),
-      wound_up_(std::move(wound_up)),
+      released_(std::move(released)),
       first_step_over_(std::move(first_step_over)),
       engine_(MakeSettings(parts_.scenario, parts_.world.Below(1'000'000))),
       producer_({parts_.world, parts_.chances, parts_.ledger, parts_.history, parts_.broker, parts_.scenario}, shard,
@@ -74,42 +76,34 @@ ShardProcess::ShardProcess(Process& process, std::uint32_t shard, Position start
                  [this] { Turn([this] { engine_.ProducerFailed(); }); }, [this] { return process_.Awake(); }}),
       position_(start) {}
 
-void ShardProcess::Held(std::uint64_t token, Time until, bool slow_start) {
+void ShardProcess::Hold(std::uint64_t token, Time until, bool slow_start) {
   Turn([this, token, until, slow_start] {
     engine_.Hold(token, until, slow_start);
-    first_step_ = first_step_ || slow_start;
+    if (slow_start) first_step_ = token;
   });
 }
 
-void ShardProcess::Lost() {
-  Turn([this] { engine_.Release(engine::ReleaseReason::kLost, 0, 0); });
-}
-
-void ShardProcess::HandOver(std::uint64_t token, Time until) {
-  Turn([this, token, until] { engine_.Release(engine::ReleaseReason::kHandOver, token, until); });
-}
-
-void ShardProcess::Stop(Time deadline) {
-  Turn([this, deadline] { engine_.Release(engine::ReleaseReason::kStop, 0, deadline); });
+void ShardProcess::Release(engine::ReleaseReason reason, std::uint64_t token, Time until) {
+  Turn([this, reason, token, until] { engine_.Release(reason, token, until); });
 }
 
 template <class F>
 void ShardProcess::Turn(F input) {
   process_.Do([this, input] {
+    if (dead_) return;
     engine_.Advance(process_.Local());
     input();
     // Now and then several inputs come before the engine decides.
     if (parts_.world.Below(8) == 0) return parts_.world.After(parts_.world.Between(0, 300), [this] { Wake(); });
     engine_.TakeCommands([this](const Command& any) {
-      if (process_.dead) return;
+      if (process_.dead || dead_) return;
       std::visit([this](const auto& command) { Execute(command); }, any);
     });
     if (const std::string broken = engine_.CheckInvariants(); !broken.empty())
       parts_.ledger.Break("I13 engine: " + broken);
-    if (first_step_ && !engine_.InFirstStep()) {
-      first_step_ = false;
-      first_step_over_(shard_);
-    }
+    // A lease that was gained while the one before is wound up has not begun.
+    if (first_step_ == engine_.token() && !engine_.InFirstStep())
+      first_step_over_(shard_, *std::exchange(first_step_, std::nullopt));
     const Time next = engine_.NextDeadline();
     if (next >= kForever) return;
     const Time at = std::max(process_.WorldAt(next), parts_.world.now() + 1);
@@ -187,8 +181,7 @@ void ShardProcess::Execute(const command::Forget& forget) {
 void ShardProcess::Execute(const command::FreeBatch& freed) { batches_[freed.batch].rows.clear(); }
 
 void ShardProcess::Execute(const command::Released& released) {
-  if (released.reason != engine::ReleaseReason::kLost)
-    wound_up_(shard_, released.token, released.reason == engine::ReleaseReason::kStop);
+  if (released.reason != engine::ReleaseReason::kLost) released_(shard_, released.token, released.reason);
 }
 
 void ShardProcess::Execute(const command::Publish& publish) {
@@ -266,15 +259,18 @@ void ShardProcess::Execute(const command::Reserve& reserve) {
 }
 
 // I9, of a read that nothing but the rows themselves keeps from bringing a row: at most half of it is retries, and what
-// it steps over it steps over once.
+// it steps over it steps over once. A key with an event that failed waits until that is recorded.
 void ShardProcess::CheckFairness(const Snapshot& snapshot, const std::vector<Found>& rows) {
   const std::vector<EventNumber> readable = parts_.store.Readable(shard_, snapshot);
   const auto [all, unfailed] = parts_.store.RowsOf(shard_);
   const std::size_t most = kMaxLeftOut + all / ModelStore::kMaxRows + 2 * unfailed / parts_.scenario.batch;
   std::map<EventNumber, LeftOut> left_out;
+  const auto waits = [this](int key) {
+    return key != kNoKey && std::ranges::any_of(failed_, [key](const auto& one) { return one.second.key == key; });
+  };
   for (const EventNumber e : readable) {
     const Fate& fate = parts_.ledger.Of(e);
-    if (outstanding_.contains(fate.id) || parts_.ledger.EverFailed(fate.key)) continue;
+    if (outstanding_.contains(fate.id) || parts_.ledger.EverFailed(fate.key) || waits(fate.key)) continue;
     LeftOut& now = left_out[e];
     if (const auto before = left_out_.find(e); before != left_out_.end()) now = before->second;
     now.most = std::max(now.most, most);

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <unordered_set>
 #include <vector>
 
@@ -97,20 +98,21 @@ void Process::Call(Kind kind, Effect effect, Answer answer) {
 // One shard at work: engine, producer, reading position, as ShardRunner, Reader and Writer have them.
 class ShardProcess {
  public:
-  using WoundUp = std::function<void(std::uint32_t shard, std::uint64_t token, bool for_good)>;
-  using FirstStepOver = std::function<void(std::uint32_t shard)>;
-  ShardProcess(Process& process, std::uint32_t shard, Position start, WoundUp wound_up, FirstStepOver first_step_over);
+  using Released = std::function<void(std::uint32_t shard, std::uint64_t token, engine::ReleaseReason reason)>;
+  using FirstStepOver = std::function<void(std::uint32_t shard, std::uint64_t token)>;
+  ShardProcess(Process& process, std::uint32_t shard, Position start, Released released, FirstStepOver first_step_over);
   ~ShardProcess() {
     if (parts_.coverage != nullptr) parts_.coverage->Add(engine_);
   }
   ShardProcess(const ShardProcess&) = delete;
   ShardProcess& operator=(const ShardProcess&) = delete;
 
-  void Held(std::uint64_t token, Time until, bool slow_start);
-  void Lost();
-  void HandOver(std::uint64_t token, Time until);
-  void Stop(Time deadline);
-  void Die() { producer_.Kill(); }
+  void Hold(std::uint64_t token, Time until, bool slow_start);
+  void Release(engine::ReleaseReason reason, std::uint64_t token, Time until);
+  void Die() {
+    dead_ = true;
+    producer_.Kill();
+  }
 
   [[nodiscard]] const engine::Engine& engine() const { return engine_; }
   [[nodiscard]] const Position& position() const { return position_; }
@@ -140,7 +142,7 @@ class ShardProcess {
   Process& process_;
   Parts parts_;
   const std::uint32_t shard_;
-  const WoundUp wound_up_;
+  const Released released_;
   const FirstStepOver first_step_over_;
   engine::Engine engine_;
   ModelProducer producer_;
@@ -157,7 +159,8 @@ class ShardProcess {
     std::uint64_t token = 0;
     Time read_at = 0;
   };
-  bool first_step_ = false;
+  bool dead_ = false;                        // removed, or its process has ended
+  std::optional<std::uint64_t> first_step_;  // the token of a slow start that has not ended its first step
   std::uint32_t asked_for_ = 0;  // rows of the read under way
   std::vector<Batch> batches_;
   std::map<engine::EventIndex, Row> failed_;  // until that is recorded

@@ -3,19 +3,40 @@
 #include <utility>
 
 namespace outbox::simulation {
+
+namespace shards = engine::shards;
+
 namespace {
 
 constexpr Time kPatience = 5 * kSecond;  // with a broker that owes an answer, as monitoring::kPatience
 
+engine::ShardCoordinator::Settings MakeSettings([[maybe_unused]] const Scenario& s) {
+  engine::ShardCoordinator::Settings settings{.lease = kLease, .poll_interval = kPoll};
+#ifdef OUTBOX_MUTANTS
+  using Wrong = engine::Mutant;
+  settings.mutant = s.mutant == Mutant::kFirstStepsTogether  ? Wrong::kFirstStepsTogether
+                    : s.mutant == Mutant::kRegainedIsRenewed ? Wrong::kRegainedIsRenewed
+                    : s.mutant == Mutant::kLeaseFromAnswer   ? Wrong::kLeaseFromAnswer
+                    : s.mutant == Mutant::kReleasedWhenAsked ? Wrong::kReleasedWhenAsked
+                    : s.mutant == Mutant::kLeavesUnresolved  ? Wrong::kLeavesUnresolved
+                                                             : Wrong::kNone;
+#endif
+  return settings;
+}
+
 }  // namespace
 
 RelayProcess::RelayProcess(Parts parts, RelayId id, std::function<void()> crashed)
-    : parts_(parts), process_(parts, id), assignment_(kLease, kPoll) {
-  assignment_.Begin(parts.scenario.shards);
+    : parts_(parts), process_(parts, id), coordinator_(MakeSettings(parts.scenario)) {
   process_.crash = [this, crashed = std::move(crashed)] {
     Crash();
     crashed();
   };
+}
+
+void RelayProcess::Start() {
+  AddShard(0);
+  Turn([this] { coordinator_.Start(); });
 }
 
 void RelayProcess::Crash() {
@@ -23,6 +44,12 @@ void RelayProcess::Crash() {
   parts_.history.Say("relay {} crashes", process_.id);
   parts_.ledger.Fault(Ledger::kAllShards);
   for (const auto& [shard, it] : shards_) it->Die();
+}
+
+void RelayProcess::Stop(Time timeout) {
+  stopping_ = true;
+  parts_.history.Say("relay {} is to stop", process_.id);
+  Turn([this, timeout] { coordinator_.Stop(process_.Local() + timeout); });
 }
 
 std::uint64_t RelayProcess::resets() const {
@@ -54,198 +81,216 @@ Time RelayProcess::DatabaseClock() const {
                                                            : parts_.store.clock();
 }
 
-void RelayProcess::NextBeat(Time wait) {
-  beating_ = false;
-  if (stopping_) GiveBackIfDone();
-  if (leaving_) return;
-  if (!stopping_ && !to_return_.empty()) wait = 0;
-  if (stopping_) wait = std::min(wait, kLease / 5);
-  parts_.world.After(wait, [this, mine = ++beat_] {
-    process_.Do([this, mine] {
-      if (mine == beat_) Beat();
+// ---- the coordinator ----
+
+template <class F>
+void RelayProcess::Turn(F input) {
+  process_.Do([this, input] {
+    Watched([this] { coordinator_.Advance(process_.Local()); });
+    Watched(input);
+    for (const shards::Command& command : coordinator_.TakeCommands()) {
+      if (process_.dead) return;
+      std::visit([this](const auto& one) { Do(one); }, command);
+    }
+    if (const std::string broken = coordinator_.CheckInvariants(); !broken.empty())
+      parts_.ledger.Break("I0 coordinator: " + broken);
+    SetAlarm();
+  });
+}
+
+template <class F>
+void RelayProcess::Watched(F step) {
+  if (parts_.coverage == nullptr) return step();
+  const ShardCoverage::Look before = ShardCoverage::Take(coordinator_);
+  step();
+  parts_.coverage->shards.Compare(before, ShardCoverage::Take(coordinator_));
+}
+
+void RelayProcess::SetAlarm() {
+  const Time next = coordinator_.NextDeadline();
+  if (next >= kForever) return;
+  const Time at = std::max(process_.WorldAt(next), parts_.world.now() + 1);
+  if (alarm_ > parts_.world.now() && alarm_ <= at) return;
+  alarm_ = at;
+  parts_.world.At(at, [this] { Turn([] {}); });
+}
+
+// ---- calls ----
+
+struct RelayProcess::Answer {
+  Time asked;
+  ModelLeases::Look look;
+  ModelLeases::Next next;
+};
+
+void RelayProcess::Do(const shards::Heartbeat& /*heartbeat*/) {
+  const auto answer = std::make_shared<Answer>();
+  answer->asked = process_.Local();
+  process_.Call(
+      Process::Kind::kRead,
+      [this, answer] {
+        answer->look = parts_.store.leases.LookAround(process_.id, DatabaseClock());
+        answer->next = ModelLeases::After(answer->look, kLease);
+        return OUTBOX_OK;
+      },
+      [this, answer](outbox_code code) {
+        if (code == OUTBOX_OK && answer->next != ModelLeases::Next::kAnswer) return TakeTurn(answer);
+        Answered(code, answer);
+      });
+}
+
+void RelayProcess::TakeTurn(const std::shared_ptr<Answer>& answer) {
+  process_.Call(
+      Process::Kind::kWrite,
+      [this, answer] {
+        ModelLeases& leases = parts_.store.leases;
+        if (leases.AnyEnded(DatabaseClock())) parts_.ledger.LeaseEnds(Ledger::kAllShards);
+        if (answer->next == ModelLeases::Next::kRenew && leases.Renew(process_.id, kLease, DatabaseClock()))
+          answer->look.lease.left = Millis(kLease / kMillisecond);
+        else
+          answer->look.lease = leases.Turn(process_.id, kLease, DatabaseClock());
+        return OUTBOX_OK;
+      },
+      [this, answer](outbox_code code) { Answered(code, answer); });
+}
+
+void RelayProcess::Answered(outbox_code code, const std::shared_ptr<Answer>& answer) {
+  const Lease& lease = answer->look.lease;
+  if (code == OUTBOX_OK)
+    process_.told_until = process_.WorldAt(answer->asked) + lease.left.count() * kMillisecond;
+  else
+    parts_.history.Say("a heartbeat of relay {} fails", process_.id);
+  Turn([this, code, answer] { coordinator_.HeartbeatAnswered(code, answer->look.lease); });
+}
+
+void RelayProcess::Do(const shards::AskWasLost& ask) {
+  const auto lost = std::make_shared<bool>(false);
+  process_.Call(
+      Process::Kind::kRead,
+      [this, ask, lost] {
+        if (!parts_.store.leases.Holds(ask.shard, ask.token)) return OUTBOX_LEASE_LOST;
+        *lost = parts_.store.leases.WasLost(ask.shard);
+        return OUTBOX_OK;
+      },
+      [this, lost](outbox_code code) { Turn([this, lost, code] { coordinator_.WasLostAnswered(code, *lost); }); });
+}
+
+// Takes its time: threads and a producer begin.
+void RelayProcess::Do(const shards::MakeRunner& make) {
+  const bool fails = parts_.chances.Happens(Chance::kNoRunner, parts_.scenario.no_runner);
+  if (fails && parts_.coverage != nullptr) parts_.coverage->shards.RunnerNotMade();
+  parts_.world.After(parts_.world.Between(0, 20'000), [this, make, fails] {
+    Turn([this, make, fails] {
+      if (fails)
+        parts_.history.Say("relay {} cannot make a runner of shard {}", process_.id, make.shard);
+      else
+        AddShard(make.shard);
+      coordinator_.RunnerMade(!fails);
     });
   });
 }
 
-void RelayProcess::BeatNow() {
-  if (!beating_ && !leaving_) NextBeat(0);
+// I7: nobody else may begin while something of the shard is unresolved here.
+void RelayProcess::CheckResolved(const shards::ReleaseShards& release) {
+  for (const outbox_owned_shard& s : release.shards) {
+    const auto it = shards_.find(s.shard);
+    if (it != shards_.end() && it->second->engine().Outstanding() + it->second->engine().InFlight() > 0)
+      parts_.ledger.Break(
+          fmt::format("I7 lease: relay {} releases shard {} with events outstanding", process_.id, s.shard));
+  }
 }
 
-void RelayProcess::Beat() {
-  if (leaving_) return;
-  beating_ = true;
-  ReturnWoundUp();
-}
-
-void RelayProcess::ReturnWoundUp() {
-  std::vector<outbox_owned_shard> shards;
-  if (!stopping_) shards = assignment_.StillHeld(std::exchange(to_return_, {}));
-  if (shards.empty()) return Look(process_.Local());
+void RelayProcess::Do(const shards::ReleaseShards& release) {
+  CheckResolved(release);
   process_.Call(
       Process::Kind::kWrite,
-      [this, shards] {
-        parts_.store.leases.Return(process_.id, shards, false);
+      [this, release] {
+        parts_.store.leases.Return(process_.id, release.shards, release.deregister);
         return OUTBOX_OK;
       },
-      [this, shards](outbox_code code) {
-        // Otherwise told again by the next heartbeat, and then done again.
-        if (code == OUTBOX_OK) {
-          assignment_.Returned(shards);
-          for (const outbox_owned_shard& s : shards) {
-            parts_.history.Say("relay {} has given shard {} back", process_.id, s.shard);
-            if (const auto it = shards_.find(s.shard); !stopping_ && it != shards_.end())
-              gone_.push_back(std::move(shards_.extract(it).mapped()));
-          }
-        }
-        Look(process_.Local());
-      });
+      [this](outbox_code code) { Turn([this, code] { coordinator_.ShardsReleased(code); }); });
 }
 
-void RelayProcess::Look(Time asked) {
-  const auto failed = [this] {
-    parts_.history.Say("a heartbeat of relay {} fails", process_.id);
-    NextBeat(assignment_.NextTry());
+// ---- runners ----
+
+// A runner reports in a turn of its own, after whatever is being done.
+void RelayProcess::AddShard(std::uint32_t shard) {
+  Position start;
+  if (parts_.scenario.mutant == Mutant::kSharedCursor) {
+    for (const auto& [other, it] : shards_)
+      if (it->position().cursor > start.cursor) start = it->position();
+  }
+  const auto released = [this](std::uint32_t which, std::uint64_t token, engine::ReleaseReason reason) {
+    parts_.world.After(0, [=, this] { Turn([=, this] { coordinator_.Released(which, token, reason); }); });
   };
-  struct State {
-    ModelLeases::Look look;
-    ModelLeases::Next next;
+  const auto first_step_over = [this](std::uint32_t which, std::uint64_t token) {
+    parts_.world.After(0, [=, this] { Turn([=, this] { coordinator_.FirstStepOver(which, token); }); });
   };
-  const auto state = std::make_shared<State>();
-  process_.Call(
-      Process::Kind::kRead,
-      [this, state] {
-        state->look = parts_.store.leases.LookAround(process_.id, DatabaseClock());
-        state->next = ModelLeases::After(state->look, kLease);
-        return OUTBOX_OK;
-      },
-      [this, state, asked, failed](outbox_code code) {
-        if (code != OUTBOX_OK) return failed();
-        if (state->next == ModelLeases::Next::kAnswer) return Answered(state->look.lease, asked);
-        process_.Call(
-            Process::Kind::kWrite,
-            [this, state] {
-              ModelLeases& leases = parts_.store.leases;
-              if (leases.AnyEnded(DatabaseClock())) parts_.ledger.LeaseEnds(Ledger::kAllShards);
-              if (state->next == ModelLeases::Next::kRenew && leases.Renew(process_.id, kLease, DatabaseClock()))
-                state->look.lease.left = Millis(kLease / kMillisecond);
-              else
-                state->look.lease = leases.Turn(process_.id, kLease, DatabaseClock());
-              return OUTBOX_OK;
-            },
-            [this, state, asked, failed](outbox_code turned) {
-              turned == OUTBOX_OK ? Answered(state->look.lease, asked) : failed();
-            });
-      });
+  shards_[shard] = std::make_unique<ShardProcess>(process_, shard, start, released, first_step_over);
 }
 
-void RelayProcess::Answered(const Lease& lease, Time asked) {
-  process_.told_until = process_.WorldAt(asked) + lease.left.count() * kMillisecond;
-  FollowAll(assignment_.Answered(lease, asked));
+ShardProcess* RelayProcess::Find(std::uint32_t shard) {
+  const auto it = shards_.find(shard);
+  if (it != shards_.end()) return it->second.get();
+  parts_.ledger.Break(fmt::format("I0 coordinator: shard {} has no runner", shard));
+  return nullptr;
 }
 
-void RelayProcess::FollowAll(std::vector<engine::LeaseAction> orders) {
-  for (auto order = orders.begin(); order != orders.end(); ++order) {
-    if (order->what != engine::LeaseAction::What::kWork || !order->news) {
-      Apply(*order, false);
-      continue;
-    }
-    const auto lost = std::make_shared<bool>(true);  // in doubt
-    return process_.Call(
-        Process::Kind::kRead,
-        [this, lost, shard = order->shard, token = order->token] {
-          if (!parts_.store.leases.Holds(shard, token)) return OUTBOX_LEASE_LOST;
-          *lost = parts_.store.leases.WasLost(shard);
-          return OUTBOX_OK;
-        },
-        [this, lost, first = *order, rest = std::vector(order + 1, orders.end())](outbox_code code) {
-          Apply(first, code != OUTBOX_OK || *lost);
-          FollowAll(rest);
-        });
+void RelayProcess::Do(const shards::Hold& hold) {
+  CheckSlowStart(hold);
+  if (ShardProcess* const shard = Find(hold.shard)) shard->Hold(hold.token, hold.until, hold.slow_start);
+}
+
+// The database knows whether the owner before let the lease expire.
+void RelayProcess::CheckSlowStart(const shards::Hold& hold) {
+  const ModelLeases& leases = parts_.store.leases;
+  if (std::exchange(begun_[hold.shard], hold.token) == hold.token || hold.slow_start) return;
+  if (leases.Holds(hold.shard, hold.token) && leases.WasLost(hold.shard))
+    parts_.ledger.Break(
+        fmt::format("I13 slow start: relay {} begins shard {} at full speed, though the lease before has "
+                    "expired",
+                    process_.id, hold.shard));
+}
+
+void RelayProcess::Do(const shards::Release& release) {
+  if (ShardProcess* const shard = Find(release.shard)) shard->Release(release.reason, release.token, release.until);
+}
+
+void RelayProcess::Do(const shards::RemoveRunner& remove) {
+  if (Find(remove.shard) == nullptr) return;
+  parts_.history.Say("relay {} has released shard {}", process_.id, remove.shard);
+  gone_.push_back(std::move(shards_.extract(remove.shard).mapped()));
+  gone_.back()->Die();
+}
+
+void RelayProcess::Do(const shards::RemoveAllRunners& /*remove*/) {
+  for (auto& [shard, it] : shards_) {
+    it->Die();
+    gone_.push_back(std::move(it));
   }
-  NextBeat(assignment_.NextBeat());
+  shards_.clear();
+  begun_.clear();
 }
 
-void RelayProcess::Apply(const engine::LeaseAction& order, bool slow_start) {
-  if (slow_start && parts_.scenario.mutant != Mutant::kFirstStepsTogether) {
-    if (first_step_ && first_step_ != order.shard) return assignment_.NotBegun(order.shard);
-    first_step_ = order.shard;
-  }
-  constexpr const char* kNews[] = {"takes", "hands over", "has lost"};
-  if (order.news)
-    parts_.history.Say("relay {} {} shard {} (token {})", process_.id, kNews[static_cast<int>(order.what)], order.shard,
-                       order.token);
-  auto it = shards_.find(order.shard);
-  switch (order.what) {
-    case engine::LeaseAction::What::kLost:
-      if (it != shards_.end()) it->second->Lost();
-      return;
-    case engine::LeaseAction::What::kHandOver:
-      if (it != shards_.end())
-        it->second->HandOver(order.token, order.until);
-      else
-        to_return_[order.shard] = order.token;
-      return;
-    case engine::LeaseAction::What::kWork:
-      break;
-  }
-  if (it == shards_.end()) {
-    if (stopping_) return;
-    Position start;
-    if (parts_.scenario.mutant == Mutant::kSharedCursor) {
-      for (const auto& [shard, other] : shards_)
-        if (other->position().cursor > start.cursor) start = other->position();
-    }
-    const auto wound_up = [this](std::uint32_t shard, std::uint64_t token, bool for_good) {
-      if (for_good)
-        ++wound_up_for_good_;
-      else
-        to_return_[shard] = token;
-      for_good ? GiveBackIfDone() : BeatNow();
-    };
-    const auto first_step_over = [this](std::uint32_t shard) {
-      if (first_step_ == shard) first_step_.reset();
-      BeatNow();
-    };
-    it = shards_
-             .emplace(order.shard,
-                      std::make_unique<ShardProcess>(process_, order.shard, start, wound_up, first_step_over))
-             .first;
-  }
-  it->second->Held(order.token, order.until, slow_start);
-}
+// ---- the relay ----
 
-void RelayProcess::Stop(Time timeout) {
-  stopping_ = true;
-  parts_.history.Say("relay {} is to stop", process_.id);
-  stop_by_ = parts_.world.now() + timeout;
-  for (const auto& [shard, it] : shards_) it->Stop(process_.Local() + timeout / 2);
-  GiveBackIfDone();
-  parts_.world.At(stop_by_, [this] { process_.Do([this] { GiveBackIfDone(); }); });
-}
-
-void RelayProcess::GiveBackIfDone() {
-  const bool all = wound_up_for_good_ == shards_.size();
-  if (leaving_ || beating_ || (!all && parts_.world.now() < stop_by_)) return;
-  leaving_ = true;
-  std::vector<outbox_owned_shard> shards;
-  if (all) {
-    for (const auto& [shard, token] : assignment_.owned()) shards.push_back({shard, OUTBOX_SHARD_OWNED, token});
-  } else {
-    parts_.ledger.Fault(Ledger::kAllShards);
-  }
-  process_.Call(
-      Process::Kind::kWrite,
-      [this, shards, all] {
-        parts_.store.leases.Return(process_.id, shards, all);
-        return OUTBOX_OK;
-      },
-      [this](outbox_code) { End(); });
-}
-
-void RelayProcess::End() {
+void RelayProcess::Do(const shards::Left& left) {
   process_.dead = true;
+  if (!left.complete) parts_.ledger.Fault(Ledger::kAllShards);
   parts_.history.Say("relay {} has stopped", process_.id);
   for (const auto& [shard, it] : shards_) it->Die();
+}
+
+void RelayProcess::Do(const shards::Delivering& delivering) {
+  parts_.history.Say("relay {} takes shard {} (token {})", process_.id, delivering.shard, delivering.token);
+}
+
+void RelayProcess::Do(const shards::HandingOver& handing_over) {
+  parts_.history.Say("relay {} hands over shard {}", process_.id, handing_over.shard);
+}
+
+void RelayProcess::Do(const shards::LeaseLost& lost) {
+  parts_.history.Say("relay {} has lost shard {}", process_.id, lost.shard);
 }
 
 }  // namespace outbox::simulation

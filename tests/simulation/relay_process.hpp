@@ -1,27 +1,29 @@
-// A relay that keeps its leases and runs the shards that it holds, as Relay does.
+// A relay: carries out what the shard coordinator decides, through the model store and with shards at work, as
+// runtime::Relay does in the daemon. It decides nothing by itself.
 #pragma once
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
-#include "engine/shard_assignment.hpp"
+#include "engine/shard_coordinator.hpp"
 #include "tests/simulation/process.hpp"
 
 namespace outbox::simulation {
 
 class RelayProcess {
  public:
-  // `crashed` is told what happened by itself.
+  // `crashed` is called when it ends by itself.
   RelayProcess(Parts parts, RelayId id, std::function<void()> crashed);
 
-  void Start() { Beat(); }
+  void Start();
   void Pause(Time how_long) {
     process_.paused_until_ = std::max(process_.paused_until_, parts_.world.now() + how_long);
   }
   void SetWallClock(Time ahead) { process_.wall_ahead = ahead; }
   void Crash();
-  // Winds up, gives its shards back, and ends.
+  // Resolves what is in flight, releases its shards, and ends.
   void Stop(Time timeout);
   [[nodiscard]] bool dead() const { return process_.dead; }
   [[nodiscard]] bool stopping() const { return stopping_; }
@@ -31,31 +33,45 @@ class RelayProcess {
   [[nodiscard]] std::uint64_t resets() const;
 
  private:
-  void Beat();
-  void Look(Time asked);
-  void Answered(const Lease& lease, Time asked);
-  // The lease is asked about first: whether its last owner let it end.
-  void FollowAll(std::vector<engine::LeaseAction> orders);
-  void Apply(const engine::LeaseAction& order, bool slow_start);
-  void NextBeat(Time wait);
-  void BeatNow();
-  void ReturnWoundUp();
-  void GiveBackIfDone();
-  void End();
+  // Hands the coordinator an input, now or when the process goes on, and carries out what it decides.
+  template <class F>
+  void Turn(F input);
+  template <class F>
+  void Watched(F step);
+  void SetAlarm();
+
+  void Do(const engine::shards::Heartbeat& heartbeat);
+  void Do(const engine::shards::AskWasLost& ask);
+  void Do(const engine::shards::MakeRunner& make);
+  void Do(const engine::shards::ReleaseShards& release);
+  void Do(const engine::shards::Hold& hold);
+  void Do(const engine::shards::Release& release);
+  void Do(const engine::shards::RemoveRunner& remove);
+  void Do(const engine::shards::RemoveAllRunners& remove);
+  void Do(const engine::shards::Left& left);
+  void Do(const engine::shards::Delivering& delivering);
+  void Do(const engine::shards::HandingOver& handing_over);
+  void Do(const engine::shards::LeaseLost& lost);
+  template <class Fact>
+  void Do(const Fact& /*nobody reads it*/) {}
+
+  struct Answer;  // to a heartbeat
+  void TakeTurn(const std::shared_ptr<Answer>& answer);
+  void Answered(outbox_code code, const std::shared_ptr<Answer>& answer);
+  void CheckResolved(const engine::shards::ReleaseShards& release);
+  void CheckSlowStart(const engine::shards::Hold& hold);
+  void AddShard(std::uint32_t shard);
+  [[nodiscard]] ShardProcess* Find(std::uint32_t shard);
   [[nodiscard]] Time DatabaseClock() const;
 
   Parts parts_;
   Process process_;
-  engine::ShardAssignment assignment_;
+  engine::ShardCoordinator coordinator_;
   std::map<std::uint32_t, std::unique_ptr<ShardProcess>> shards_;
   std::vector<std::unique_ptr<ShardProcess>> gone_;  // whose producers may still have requests on the wire
-  std::map<std::uint32_t, std::uint64_t> to_return_;
-  std::optional<std::uint32_t> first_step_;  // the shard that is in its first step of a slow start
-  std::uint32_t beat_ = 0;                   // the wait for a heartbeat that counts
-  bool beating_ = false;
-  bool stopping_ = false, leaving_ = false;
-  std::size_t wound_up_for_good_ = 0;
-  Time stop_by_ = kForever;
+  std::map<std::uint32_t, std::uint64_t> begun_;     // the newest token that each shard was held under
+  bool stopping_ = false;
+  Time alarm_ = 0;
 };
 
 }  // namespace outbox::simulation

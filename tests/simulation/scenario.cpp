@@ -97,6 +97,32 @@ std::vector<Scenario> Make() {
        .broker_outage = 0.03,
        .database_clock = 0.01,
        .unblock = 0.05},
+      // As when an operator runs `migrate --shards`. Nothing here may send anything twice.
+      {.name = "shards-change",
+       .events = 250,
+       .relays = 2,
+       .shards = 4,
+       .no_key = 0.02,
+       .long_open = 0.2,
+       .nap = 0.01,
+       .stop = 0.01,
+       .no_runner = 0.1,
+       .reshard = 0.03},
+      {.name = "shards-change-in-trouble",
+       .events = 250,
+       .relays = 3,
+       .shards = 4,
+       .long_open = 0.2,
+       .poison = 0.05,
+       .storage_error = 0.03,
+       .pause = 0.02,
+       .crash = 0.01,
+       .join = 0.01,
+       .database_outage = 0.005,
+       .unblock = 0.05,
+       .fix = 0.03,
+       .no_runner = 0.1,
+       .reshard = 0.03},
       {.name = "clocks",
        .relays = 2,
        .shards = 3,
@@ -207,7 +233,9 @@ Scenario Vary(Scenario scenario, std::uint64_t seed) {
                        &scenario.fix,
                        &scenario.refused_confirm,
                        &scenario.ignored_confirm,
-                       &scenario.let_go})
+                       &scenario.let_go,
+                       &scenario.no_runner,
+                       &scenario.reshard})
     if (random.Below(4) == 0) *odds = 0;
   return scenario;
 }

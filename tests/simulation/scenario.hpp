@@ -33,6 +33,7 @@ struct Scenario {
   double database_outage = 0, broker_outage = 0, database_clock = 0, wall_clock = 0;
   double requeue = 0, unblock = 0, fix = 0;
   double refused_confirm = 0, ignored_confirm = 0, let_go = 0;
+  double no_runner = 0, reshard = 0;
 
   std::int32_t on_exhausted = OUTBOX_BLOCK;
   Mutant mutant = Mutant::kNone;

@@ -24,7 +24,7 @@ void Silence::Look(const std::vector<std::shared_ptr<RelayProcess>>& relays) {
       ready = true;
   }
   if (!ready) return;
-  for (std::uint32_t shard = 0; shard < parts_.scenario.shards; ++shard) {
+  for (std::uint32_t shard = 0; shard < parts_.store.leases.shards(); ++shard) {
     const auto waiting = parts_.store.LongestWaiting(shard);
     if (waiting && waiting->since <= since && parts_.ledger.MovedAt(shard) <= since)
       parts_.ledger.Break(

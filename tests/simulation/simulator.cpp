@@ -68,7 +68,7 @@ Verdict Run(const Scenario& scenario, const Options& options) {
   Verdict verdict;
   for (const auto& relay : trouble.relays()) verdict.resets += relay->resets();
   // A long pause is several faults in one: answers do not come in time, and then the lease ends.
-  if (ledger.duplicates() > (ledger.faults() + verdict.resets) * scenario.window * scenario.shards)
+  if (ledger.duplicates() > (ledger.faults() + verdict.resets) * scenario.window * store.most_shards())
     ledger.Break(fmt::format("I5 duplicates: {} of them with {} faults and {} resets", ledger.duplicates(),
                              ledger.faults(), verdict.resets));
   verdict.broken = ledger.broken();

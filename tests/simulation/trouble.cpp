@@ -3,6 +3,8 @@
 namespace outbox::simulation {
 namespace {
 constexpr Time kTick = 100 * kMillisecond;
+constexpr Time kShortestStop = kSecond, kLongestStop = 6 * kSecond;
+constexpr std::uint64_t kMostShards = 5;
 constexpr Time kNotNoticed = kLease / 4;  // a pause or an outage of the database that no lease ends in
 }  // namespace
 
@@ -42,7 +44,7 @@ void Trouble::OfRelay(const std::shared_ptr<RelayProcess>& relay) {
   }
   if (chances.Happens(Chance::kWallClock, s.wall_clock)) relay->SetWallClock(random_.Between(-3 * kLease, 3 * kLease));
   if (chances.Happens(Chance::kStop, s.stop)) {
-    relay->Stop(6 * kSecond);
+    relay->Stop(random_.Between(kShortestStop, kLongestStop));
     StartRelay(random_.Between(0, kLease));
   }
   if (relay->stopping()) return;
@@ -60,9 +62,10 @@ void Trouble::OfPeers() {
     StartRelay(0);
     world.After(random_.Between(kLease / 2, 2 * kLease), [this, which = relays_.size()] {
       if (which < relays_.size() && !relays_[which]->dead() && !relays_[which]->stopping())
-        relays_[which]->Stop(6 * kSecond);
+        relays_[which]->Stop(kLongestStop);
     });
   }
+  if (chances.Happens(Chance::kReshard, s.reshard)) Reshard();
   if (chances.Happens(Chance::kDatabaseOutage, s.database_outage)) {
     const Time how_long = random_.Between(kMillisecond, 2 * kLease);
     parts_.history.Say("database is out of reach for {} ms", how_long / kMillisecond);
@@ -82,6 +85,31 @@ void Trouble::OfPeers() {
     parts_.ledger.Fault(Ledger::kAllShards, kLease);
     if (by > 0) parts_.ledger.LeasesUnsure(world.now() + kLease);
   }
+}
+
+// The operator stops the relays. One may be out of reach: its lease has to end, and it comes back to other shards.
+void Trouble::Reshard() {
+  int stopped = 0;
+  for (const auto& relay : relays_) {
+    if (relay->dead() || relay->stopping()) continue;
+    if (parts_.scenario.pause > 0 && random_.Below(3) == 0) {
+      const Time how_long = random_.Between(kLease, 3 * kLease);
+      parts_.history.Say("relay {} is out of reach for {} ms", relay->id(), how_long / kMillisecond);
+      parts_.ledger.Fault(Ledger::kAllShards, how_long + kLease);
+      relay->Pause(how_long);
+    } else {
+      relay->Stop(kLongestStop);
+      ++stopped;
+    }
+  }
+  const auto shards = static_cast<std::uint32_t>(1 + random_.Below(kMostShards));
+  TryReshard(shards, stopped, parts_.world.now() + 3 * kLease);
+}
+
+void Trouble::TryReshard(std::uint32_t shards, int relays, Time until) {
+  if (!parts_.store.Reshard(shards) && parts_.world.now() < until)
+    return parts_.world.After(kTick, [this, shards, relays, until] { TryReshard(shards, relays, until); });
+  for (int i = 0; i < relays; ++i) StartRelay(random_.Between(0, kSecond));
 }
 
 void Trouble::Operate() {

@@ -22,6 +22,8 @@ class Trouble {
   void OfRelay(const std::shared_ptr<RelayProcess>& relay);
   void OfPeers();
   void Operate();
+  void Reshard();
+  void TryReshard(std::uint32_t shards, int relays, Time until);
   void Fix(EventNumber e);
   void LetGo(EventNumber e);
   void StartRelay(Time in);

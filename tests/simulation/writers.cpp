@@ -52,8 +52,9 @@ std::vector<Row> Writers::Insert(const std::vector<int>& keys) {
     id = rows.empty() ? parts_.store.TakeId() : s.mutant == Mutant::kIdReuse ? id + 1 : parts_.store.TakeId();
     const std::uint64_t spread = key == kNoKey ? id : static_cast<std::uint64_t>(key) * 0x9e3779b97f4a7c15u >> 32;
     Fate fate{.key = key,
+              .spread = spread,
               .lane = static_cast<std::uint32_t>(spread % static_cast<std::uint64_t>(s.lanes)),
-              .shard = static_cast<std::uint32_t>((spread / 16) % s.shards),
+              .shard = ShardOf(spread, parts_.store.leases.shards()),
               .poison = Poison::kNone,
               .id = id};
     const auto poison = static_cast<Poison>(1 + random_.Below(s.poison_kinds));

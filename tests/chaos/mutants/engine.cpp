@@ -15,6 +15,11 @@ bool IsChosen(Mutant mutant) {
     case Mutant::kOvertakenTrial:
     case Mutant::kRewindOnSettle:
     case Mutant::kKeyGoesOnEarly:
+    case Mutant::kFirstStepsTogether:  // those of the coordinator need a course of events that only the simulator has
+    case Mutant::kRegainedIsRenewed:
+    case Mutant::kLeaseFromAnswer:
+    case Mutant::kReleasedWhenAsked:
+    case Mutant::kLeavesUnresolved:
       return false;
     case Mutant::kOptimisticDeadLetter:
       return chaos::Is("optimistic-dead-letter");

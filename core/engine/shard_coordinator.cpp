@@ -1,0 +1,320 @@
+#include "engine/shard_coordinator.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+namespace outbox::engine {
+
+using namespace shards;
+
+// ---- the heartbeat ----
+
+void ShardCoordinator::Advance(Time now) {
+  now_ = std::max(now_, now);
+  if (call_ != Call::kNone) return;
+  TryLeave();
+  if (call_ == Call::kNone && now_ >= next_beat_) Beat();
+}
+
+void ShardCoordinator::Start() {
+  runners_.insert(0);
+  if (settings_.has_leases) return Beat();
+  held_[0] = {0, kForever, Phase::kRunning};
+  commands_.emplace_back(Hold{0, 0, kForever, false});
+}
+
+Time ShardCoordinator::NextDeadline() const {
+  if (call_ != Call::kNone) return kForever;
+  return stopping_ ? std::min(next_beat_, stop_by_) : next_beat_;
+}
+
+void ShardCoordinator::Beat() {
+  soon_ = false;
+  released_.clear();
+  for (const auto& [shard, held] : held_)
+    if (held.phase == Phase::kReleased) released_.push_back({shard, OUTBOX_SHARD_RELEASE, held.token});
+  if (released_.empty() || stopping_) return AskHeartbeat();
+  call_ = Call::kHandOver;
+  commands_.emplace_back(ReleaseShards{released_, false, kForever});
+}
+
+void ShardCoordinator::AskHeartbeat() {
+  call_ = Call::kHeartbeat;
+  asked_ = now_;
+  commands_.emplace_back(Heartbeat{});
+}
+
+void ShardCoordinator::HeartbeatAnswered(outbox_code code, const Lease& lease) {
+  if (code != OUTBOX_OK) {
+    if (code == OUTBOX_BAD_CONFIG && !met_database_) commands_.emplace_back(CannotStart{});
+    return Rest(NextTry());
+  }
+  met_database_ = true;
+  failures_ = 0;
+  if (lease.shards_total != shards_) Resize(lease.shards_total);
+  const bool was_idle = held_.empty();
+  Renew(lease);
+  if (held_.empty() && (!reported_standby_ || !was_idle)) {
+    commands_.emplace_back(Standby{lease.namesakes});
+    reported_standby_ = true;
+  }
+  NoteNamesakes(lease.namesakes);
+  BeginNext();
+}
+
+// A relay that waits for a shard polls often. One that shares the shards notices within a second that another is gone.
+Time ShardCoordinator::NextBeat() const {
+  const Time renew = settings_.lease / 5;
+  if (stopping_) return renew;
+  const auto begun = std::ranges::count_if(held_, [](const auto& one) { return one.second.phase != Phase::kGained; });
+  if (begun < share_) return settings_.poll_interval;
+  return shards_ > 1 ? std::min(renew, kSecond / 2) : renew;
+}
+
+Time ShardCoordinator::NextTry() {
+  return std::min<Time>(settings_.poll_interval << std::min(failures_++, 4u), settings_.lease / 5);
+}
+
+void ShardCoordinator::Rest(Time wait) {
+  call_ = Call::kNone;
+  next_beat_ = now_ + (std::exchange(soon_, false) && !stopping_ ? 0 : wait);
+  TryLeave();
+}
+
+void ShardCoordinator::BeatSoon() {
+  if (stopping_) return;
+  if (call_ == Call::kNone)
+    next_beat_ = now_;
+  else
+    soon_ = true;
+}
+
+void ShardCoordinator::NoteNamesakes(std::uint32_t namesakes) {
+  if (namesakes == 0) {
+    namesake_since_ = kForever;
+    reported_namesake_ = false;
+    return;
+  }
+  namesake_since_ = std::min(namesake_since_, asked_);
+  if (reported_namesake_ || asked_ - namesake_since_ <= settings_.lease) return;
+  reported_namesake_ = true;
+  commands_.emplace_back(NamesakeRuns{});
+}
+
+// ---- what an answer says about the shards ----
+
+void ShardCoordinator::Renew(const Lease& lease) {
+  share_ = (lease.shards_total + lease.live_relays - 1) / std::max(1U, lease.live_relays);
+  const Time from = OUTBOX_MUTANT(kLeaseFromAnswer) ? now_ : asked_;
+  const Time until = from + std::chrono::microseconds(lease.left).count();
+  std::map<std::uint32_t, std::uint64_t> owned;
+  for (const outbox_owned_shard& s : lease.owned) owned[s.shard] = s.token;
+  // A lease that was regained under another token has been lost as well.
+  std::erase_if(held_, [&](const auto& one) {
+    const auto now = owned.find(one.first);
+    if (now != owned.end() && (now->second == one.second.token || OUTBOX_MUTANT(kRegainedIsRenewed))) return false;
+    Lose(one.first, one.second);
+    return true;
+  });
+  to_begin_.clear();
+  for (const outbox_owned_shard& s : lease.owned) RenewShard(s, until);
+}
+
+void ShardCoordinator::RenewShard(const outbox_owned_shard& owned, Time until) {
+  Held& held = held_.try_emplace(owned.shard, Held{owned.token}).first->second;
+  held.token = owned.token;
+  held.until = until;
+  if (held.phase == Phase::kReleased) return;
+  if (owned.state == OUTBOX_SHARD_RELEASE && !stopping_) return HandOver(owned.shard, held);
+  if (held.phase != Phase::kGained)
+    commands_.emplace_back(Hold{owned.shard, held.token, until, false});
+  else if (!stopping_)
+    to_begin_.push_back(owned.shard);
+}
+
+void ShardCoordinator::HandOver(std::uint32_t shard, Held& held) {
+  if (held.phase != Phase::kHandingOver) commands_.emplace_back(HandingOver{shard});
+  if (!runners_.contains(shard)) {
+    held.phase = Phase::kReleased;
+    return BeatSoon();
+  }
+  held.phase = Phase::kHandingOver;
+  commands_.emplace_back(Release{shard, ReleaseReason::kHandOver, held.token, held.until});
+  if (!OUTBOX_MUTANT(kReleasedWhenAsked)) return;
+  held.phase = Phase::kReleased;
+  BeatSoon();
+}
+
+void ShardCoordinator::Lose(std::uint32_t shard, const Held& held) {
+  if (first_step_ && first_step_->first == shard) first_step_.reset();
+  if (held.phase == Phase::kGained) return;
+  commands_.emplace_back(LeaseLost{shard});
+  if (runners_.contains(shard)) commands_.emplace_back(Release{shard, ReleaseReason::kLost, held.token, 0});
+}
+
+// Their number changes only while no relay runs, or after the lease of one that was out of reach has ended: nothing is
+// sent under the old one any more.
+void ShardCoordinator::Resize(std::uint32_t shards) {
+  if (stopping_) {
+    for (const auto& [shard, held] : held_) Lose(shard, held);
+    held_.clear();
+    return;
+  }
+  commands_.emplace_back(RemoveAllRunners{});
+  runners_.clear();
+  held_.clear();
+  first_step_.reset();
+  shards_ = shards;
+}
+
+// ---- beginning shards, one after the other ----
+
+void ShardCoordinator::BeginNext() {
+  if (to_begin_.empty()) return Rest(NextBeat());
+  const std::uint32_t shard = to_begin_.front();
+  call_ = Call::kWasLost;
+  commands_.emplace_back(AskWasLost{shard, held_.at(shard).token});
+}
+
+// In doubt the previous owner let its lease expire, so that an event of the shard may have been the reason.
+void ShardCoordinator::WasLostAnswered(outbox_code code, bool lost) {
+  if (to_begin_.empty()) return Rest(NextBeat());
+  const std::uint32_t shard = to_begin_.front();
+  const bool slow_start = code == OUTBOX_OK ? lost : code != OUTBOX_UNSUPPORTED;
+  if (slow_start && first_step_ && !OUTBOX_MUTANT(kFirstStepsTogether)) {
+    to_begin_.pop_front();  // until the next answer
+    return BeginNext();
+  }
+  if (slow_start) first_step_ = {shard, held_.at(shard).token};
+  if (runners_.contains(shard)) return Begin(shard, slow_start);
+  call_ = Call::kMakeRunner;
+  making_ = {shard, slow_start};
+  commands_.emplace_back(MakeRunner{shard, shards_});
+}
+
+void ShardCoordinator::RunnerMade(bool made) {
+  const auto [shard, slow_start] = making_;
+  if (made && !stopping_) {
+    runners_.insert(shard);
+    return Begin(shard, slow_start);
+  }
+  if (made) commands_.emplace_back(RemoveRunner{shard});
+  if (slow_start) first_step_.reset();
+  if (!to_begin_.empty()) to_begin_.pop_front();
+  BeginNext();
+}
+
+void ShardCoordinator::Begin(std::uint32_t shard, bool slow_start) {
+  Held& held = held_.at(shard);
+  held.phase = Phase::kRunning;
+  commands_.emplace_back(Delivering{shard, shards_, held.token, slow_start});
+  commands_.emplace_back(Hold{shard, held.token, held.until, slow_start});
+  to_begin_.pop_front();
+  BeginNext();
+}
+
+void ShardCoordinator::FirstStepOver(std::uint32_t shard, std::uint64_t token) {
+  if (!first_step_ || first_step_ != std::pair(shard, token)) return;
+  first_step_.reset();
+  BeatSoon();
+}
+
+// ---- releasing shards ----
+
+void ShardCoordinator::Released(std::uint32_t shard, std::uint64_t token, ReleaseReason reason) {
+  if (stopping_) {
+    if (reason == ReleaseReason::kStop && runners_.contains(shard)) stopped_.insert(shard);
+    return TryLeave();
+  }
+  const auto held = held_.find(shard);
+  if (reason != ReleaseReason::kHandOver || held == held_.end() || held->second.token != token) return;
+  if (held->second.phase != Phase::kHandingOver) return;
+  held->second.phase = Phase::kReleased;
+  if (first_step_ && first_step_->first == shard) first_step_.reset();
+  BeatSoon();
+}
+
+void ShardCoordinator::ShardsReleased(outbox_code code) {
+  if (call_ == Call::kLeave) {
+    if (code == OUTBOX_TIMEOUT && --tries_left_ > 0) return AskLeave();
+    if (code != OUTBOX_OK) commands_.emplace_back(LeftToLease{});
+    return Leave();
+  }
+  // Shards that could not be released are tried again with the next heartbeat.
+  if (code != OUTBOX_OK) released_.clear();
+  for (const outbox_owned_shard& s : released_) {
+    held_.erase(s.shard);
+    if (!stopping_ && runners_.erase(s.shard) > 0) commands_.emplace_back(RemoveRunner{s.shard});
+  }
+  stopping_ ? Rest(0) : AskHeartbeat();
+}
+
+void ShardCoordinator::Stop(Time deadline) {
+  if (stopping_) return;
+  stopping_ = true;
+  stop_by_ = deadline;
+  to_begin_.clear();
+  const Time resolve_by = now_ + (deadline - now_) / 2;
+  for (const std::uint32_t shard : runners_) {
+    const auto held = held_.find(shard);
+    commands_.emplace_back(
+        Release{shard, ReleaseReason::kStop, held == held_.end() ? 0 : held->second.token, resolve_by});
+  }
+  TryLeave();
+}
+
+void ShardCoordinator::TryLeave() {
+  if (!stopping_ || call_ != Call::kNone || (!Resolved() && now_ < stop_by_)) return;
+  complete_ = Resolved() || OUTBOX_MUTANT(kLeavesUnresolved);
+  if (!settings_.has_leases || !met_database_) return Leave();
+  tries_left_ = 2;
+  AskLeave();
+}
+
+// The connection may have failed silently since the last heartbeat: a second try, on a new one, needs its time as well.
+void ShardCoordinator::AskLeave() {
+  call_ = Call::kLeave;
+  ReleaseShards release{{}, complete_, std::max(100 * kMillisecond, (stop_by_ - now_) / tries_left_)};
+  // A shard with something unresolved is left to its lease: nobody may begin before that ends.
+  if (complete_) {
+    for (const auto& [shard, held] : held_) release.shards.push_back({shard, OUTBOX_SHARD_OWNED, held.token});
+  }
+  commands_.emplace_back(std::move(release));
+}
+
+void ShardCoordinator::Leave() {
+  call_ = Call::kLeft;
+  commands_.emplace_back(Left{complete_});
+}
+
+// ---- checks ----
+
+std::string ShardCoordinator::CheckInvariants() const {
+  for (const auto& [shard, held] : held_) {
+    const bool begun = held.phase == Phase::kRunning || held.phase == Phase::kHandingOver;
+    if (begun && !runners_.contains(shard)) return "a shard is delivered without a runner";
+    if (shard >= shards_ && !stopping_) return "a shard is held that the outbox does not have";
+  }
+  for (const std::uint32_t shard : to_begin_)
+    if (!held_.contains(shard) || held_.at(shard).phase != Phase::kGained)
+      return "a shard is to begin that is not gained";
+  if ((call_ == Call::kWasLost || call_ == Call::kMakeRunner) && to_begin_.empty() && !stopping_)
+    return "a call is under way for a shard that is not to begin";
+  if (stopping_ && !to_begin_.empty()) return "a shard is to begin while the relay stops";
+  if (!std::ranges::includes(runners_, stopped_)) return "a shard has stopped that has no runner";
+  if (!stopping_ && !stopped_.empty()) return "a shard has stopped while the relay runs";
+  if (call_ == Call::kNone && settings_.has_leases && NextDeadline() >= kForever) return "no heartbeat is due";
+  return CheckFirstStep();
+}
+
+std::string ShardCoordinator::CheckFirstStep() const {
+  if (!first_step_) return "";
+  const auto held = held_.find(first_step_->first);
+  if (held == held_.end() || held->second.token != first_step_->second) return "the first step is of a shard not held";
+  const bool being_made = call_ == Call::kMakeRunner && making_.first == first_step_->first;
+  if (held->second.phase == Phase::kReleased) return "the first step is of a shard that was released";
+  if (held->second.phase == Phase::kGained && !being_made) return "the first step is of a shard that was not begun";
+  return "";
+}
+
+}  // namespace outbox::engine
