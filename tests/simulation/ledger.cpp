@@ -105,6 +105,11 @@ void Ledger::FailureTaken(EventNumber e, bool token_holds) {
   if (!token_holds) Break("I7 lease: a stale owner's failure of " + Name(e) + " was taken");
 }
 
+void Ledger::Charged(EventNumber e) {
+  if (fates_[e].poison == Poison::kNone && !fates_[e].fixed)
+    Break("I14 innocent: " + Name(e) + " is charged an attempt, and nothing is wrong with it");
+}
+
 void Ledger::EndsRelay(EventNumber e) {
   Fate& fate = fates_[e];
   history_.Say("{} ends the relay that sends it", Name(e));

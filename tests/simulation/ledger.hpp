@@ -15,7 +15,10 @@
 //   I10 flow               where events are refused and nothing else goes wrong, those of other keys are delivered soon
 //   I11 delivered         what is recorded as delivered was acknowledged, and is never read and sent again
 //   I12 silence           while rows wait and nothing moves, no relay says that all is well
-//   I13 engine            the invariants of the engine's parts hold after every turn
+//   I13 slow start        a shard whose last owner let its lease end is begun slowly
+//   I14 innocents         an event that nothing is wrong with is never charged an attempt
+//   I15 window            what is outstanding stays within the limits of events and bytes
+//   I0 invariants         those of the engine's parts and of the shard coordinator hold after every turn
 #pragma once
 
 #include <bit>
@@ -116,6 +119,8 @@ class Ledger {
   void FailureTaken(EventNumber e, bool token_holds);
   // Rescans find the key's other events, and take their time.
   [[nodiscard]] bool EverFailed(int key) const { return failed_keys_.contains(key); }
+  // A failure of the event itself is recorded.
+  void Charged(EventNumber e);
   void EndsRelay(EventNumber e);
   void Blamed(EventNumber e);  // for the end of relays
 

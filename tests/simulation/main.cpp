@@ -108,7 +108,7 @@ int Main(int argc, char** argv) {
   if (list) {
     for (const Scenario& s : Scenarios()) fmt::print("scenario {}\n", s.name);
     for (const MutantInfo& m : kMutants)
-      fmt::print("mutant   {:24} {:8} {:18} {}\n", m.name, m.lives_in, m.scenario, m.breaks);
+      fmt::print("mutant   {:24} {:11} {:18} {}\n", m.name, m.lives_in, m.scenario, m.breaks);
     return 0;
   }
   if (charts) {
@@ -137,8 +137,10 @@ int Main(int argc, char** argv) {
   }
 #ifndef OUTBOX_MUTANTS
   for (const MutantInfo& m : kMutants) {
-    if (m.mutant != mutant || m.lives_in != "engine") continue;
-    fmt::print(stderr, "mutants of the engine need outbox-simulation-mutants: meson configure build -Dmutants=true\n");
+    if (m.mutant != mutant || (m.lives_in != "engine" && m.lives_in != "coordinator")) continue;
+    fmt::print(stderr,
+               "mutants of the engine and the coordinator need outbox-simulation-mutants: meson configure build "
+               "-Dmutants=true\n");
     return 2;
   }
 #endif

@@ -211,7 +211,10 @@ bool ModelStore::Fail(std::uint32_t shard, std::uint64_t token, const std::vecto
     const auto it = rows_.find(f.row.id);
     if (it == rows_.end()) continue;
     ledger_.FailureTaken(f.row.event, holds);
-    if (f.blamed) ledger_.Blamed(f.row.event);
+    if (f.blamed)
+      ledger_.Blamed(f.row.event);
+    else if (f.disposition != OUTBOX_DELIVERED)
+      ledger_.Charged(f.row.event);
     if (f.disposition == OUTBOX_DEAD) {
       history_.Say("database moves {} to the dead letters", ledger_.Name(f.row.event));
       ledger_.Died(f.row.event);

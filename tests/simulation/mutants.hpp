@@ -1,8 +1,8 @@
 // Relays that are wrong on purpose. Each breaks a rule that the promises rest on, and the simulator has to notice.
 //
 // How one is selected: Scenario::mutant, `outbox-simulation --mutant NAME`. Mutants of the storage, the client and the
-// shell are switches of the models. Those of the engine are in a second library of it that is built with
-// OUTBOX_MUTANTS, for the tests only (engine/mutant.hpp).
+// shell are switches of the models. Those of the engine and of the shard coordinator are in a second library of them that is
+// built with OUTBOX_MUTANTS, for the tests only (engine/mutant.hpp).
 #pragma once
 
 #include <array>
@@ -79,7 +79,7 @@ inline constexpr std::array<MutantInfo, 32> kMutants = {{
      "poison-blocks"},
     {Mutant::kRefusalIsOutage, "refusal-is-outage", "engine", "a refusal is waited for like an outage", "refusals"},
     {Mutant::kMarksFade, "marks-fade", "storage", "what was marked is forgotten with its owner", "killers"},
-    {Mutant::kFirstStepsTogether, "first-steps-together", "engine", "all shards take their first steps at once",
+    {Mutant::kFirstStepsTogether, "first-steps-together", "coordinator", "all shards take their first steps at once",
      "killers"},
     {Mutant::kRewindOnSettle, "rewind-on-settle", "engine", "each settled retry rewinds the reading", "many-failures"},
     {Mutant::kKeyGoesOnEarly, "key-goes-on-early", "engine", "a key goes on before its rescan has ended",
@@ -95,13 +95,13 @@ inline constexpr std::array<MutantInfo, 32> kMutants = {{
      "refused-confirms"},
     {Mutant::kFailedReadIsForgotten, "failed-read-is-forgotten", "shell", "nobody hears that a read has failed",
      "no-fault-of-note"},
-    {Mutant::kRegainedIsRenewed, "regained-is-renewed", "engine", "a shard regained under another token goes on",
+    {Mutant::kRegainedIsRenewed, "regained-is-renewed", "coordinator", "a shard regained under another token goes on",
      "paused"},
-    {Mutant::kLeaseFromAnswer, "lease-from-answer", "engine", "a lease is counted from the answer to the heartbeat",
-     "paused"},
-    {Mutant::kReleasedWhenAsked, "released-when-asked", "engine", "a shard is released before it is resolved",
+    {Mutant::kLeaseFromAnswer, "lease-from-answer", "coordinator",
+     "a lease is counted from the answer to the heartbeat", "paused"},
+    {Mutant::kReleasedWhenAsked, "released-when-asked", "coordinator", "a shard is released before it is resolved",
      "no-fault-of-note"},
-    {Mutant::kLeavesUnresolved, "leaves-unresolved", "engine", "a relay leaves with all shards, resolved or not",
+    {Mutant::kLeavesUnresolved, "leaves-unresolved", "coordinator", "a relay leaves with all shards, resolved or not",
      "hand-over-in-trouble"},
 }};
 

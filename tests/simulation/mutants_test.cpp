@@ -29,7 +29,7 @@ TEST_CASE("each mutant is caught") {
       scenario.mutant = mutant.mutant;
       broken = Run(scenario).broken;
     }
-    table += fmt::format("{:24} {:8} {:17} {:>5} seeds  {}\n", mutant.name, mutant.lives_in, mutant.scenario, seed,
+    table += fmt::format("{:24} {:11} {:17} {:>5} seeds  {}\n", mutant.name, mutant.lives_in, mutant.scenario, seed,
                          broken.empty() ? "NOT CAUGHT" : broken);
     if (broken.empty()) FAIL_CHECK(mutant.name << " was not caught by " << kSeeds << " seeds");
     scenario.mutant = Mutant::kNone;

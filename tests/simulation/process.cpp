@@ -13,6 +13,9 @@ using engine::Write;
 
 namespace {
 
+// What a row takes of the window; in half of the runs the bytes limit it, and not the number of events.
+constexpr std::uint64_t kBytesOfRow = 100;
+
 // Reads, besides those that it takes to step over what stands before a row.
 constexpr std::size_t kMaxLeftOut = 4;
 
@@ -21,6 +24,7 @@ engine::Settings MakeSettings(const Scenario& s, std::uint64_t seed) {
   settings.batch_events = s.batch;
   settings.window_events = s.window;
   settings.max_awaiting_record = static_cast<std::uint32_t>(seed % 4) * s.window;
+  settings.window_bytes = kBytesOfRow * (seed % 2 == 0 ? 2 * s.window : s.window + s.batch);
   settings.policies[0].max_attempts = 4;
   settings.policies[0].on_exhausted = s.on_exhausted;
   settings.policies[0].retry_backoff = 300 * kMillisecond;
@@ -69,7 +73,8 @@ ShardProcess::ShardProcess(Process& process, std::uint32_t shard, Position start
       shard_(shard),
       released_(std::move(released)),
       first_step_over_(std::move(first_step_over)),
-      engine_(MakeSettings(parts_.scenario, parts_.world.Below(1'000'000))),
+      settings_(MakeSettings(parts_.scenario, parts_.world.Below(1'000'000))),
+      engine_(settings_),
       producer_({parts_.world, parts_.chances, parts_.ledger, parts_.history, parts_.broker, parts_.scenario}, shard,
                 {[this](std::vector<publisher::Report> r) { Turn([this, r] { engine_.Reported(r); }); },
                  [this](std::uint32_t epoch) { Turn([this, epoch] { engine_.ResetDone(epoch); }); },
@@ -100,7 +105,7 @@ void ShardProcess::Turn(F input) {
       std::visit([this](const auto& command) { Execute(command); }, any);
     });
     if (const std::string broken = engine_.CheckInvariants(); !broken.empty())
-      parts_.ledger.Break("I13 engine: " + broken);
+      parts_.ledger.Break("I0 engine: " + broken);
     // A lease that was gained while the one before is wound up has not begun.
     if (first_step_ == engine_.token() && !engine_.InFirstStep())
       first_step_over_(shard_, *std::exchange(first_step_, std::nullopt));
@@ -190,7 +195,10 @@ void ShardProcess::Execute(const command::Publish& publish) {
     const Row& row = Held(e).row;
     parts_.history.Say("relay {} sends {} of shard {}", process_.id, parts_.ledger.Name(row.event), shard_);
     parts_.ledger.Sent(row.event, lives);
-    parts_.ledger.SentOfRead(row.event, batches_[engine_.BatchOf(e)].read_at);
+    const Batch& batch = batches_[engine_.BatchOf(e)];
+    parts_.ledger.SentOfRead(row.event, batch.read_at);
+    if (batch.token != engine_.token())
+      parts_.ledger.Break("I7 lease: " + parts_.ledger.Name(row.event) + " is sent, and was read under another lease");
     if (parts_.ledger.Of(row.event).poison == Poison::kKiller) {
       parts_.ledger.EndsRelay(row.event);
       return process_.crash();
@@ -216,6 +224,7 @@ void ShardProcess::Execute(const command::Mark& mark) {
 
 void ShardProcess::Execute(const command::Reserve& reserve) {
   asked_for_ = std::min(reserve.rows, parts_.scenario.batch);
+  CheckWindow(reserve.rows);
   for (const RowId id : forgotten_) outstanding_.erase(id);
   forgotten_.clear();
   const std::uint64_t token = engine_.token();
@@ -256,6 +265,17 @@ void ShardProcess::Execute(const command::Reserve& reserve) {
         }
         Turn([this, code] { engine_.ReserveFailed(code); });
       });
+}
+
+// I15. A relay that has nothing outstanding may read one batch of any size.
+void ShardProcess::CheckWindow(std::uint32_t rows) const {
+  const std::size_t events = engine_.Outstanding();
+  std::uint64_t bytes = 0;
+  for (const Batch& batch : batches_) bytes += batch.rows.size() * kBytesOfRow;
+  if (rows > settings_.batch_events || events + rows > settings_.window_events + settings_.max_awaiting_record)
+    parts_.ledger.Break(fmt::format("I15 window: {} events are outstanding, and {} more are read", events, rows));
+  if (events > 0 && bytes + settings_.batch_bytes() > settings_.window_bytes)
+    parts_.ledger.Break(fmt::format("I15 window: {} bytes are outstanding, and more are read", bytes));
 }
 
 // I9, of a read that nothing but the rows themselves keeps from bringing a row: at most half of it is retries, and what
@@ -308,7 +328,7 @@ void ShardProcess::Arrived(const Snapshot& snapshot, std::uint32_t mode) {
   Turn([this, incoming, rows, more, reached, token = position_.token, at = snapshot.at] {
     const bool drain_first = parts_.world.Below(30) == 0;  // as when a topic has more partitions than before
     const engine::BatchIndex b =
-        engine_.Reserved({rows.size() * 100, more, drain_first, kForever, reached, token}, incoming);
+        engine_.Reserved({rows.size() * kBytesOfRow, more, drain_first, kForever, reached, token}, incoming);
     if (b >= batches_.size()) batches_.resize(b + 1);
     batches_[b] = {rows, token, at};
   });

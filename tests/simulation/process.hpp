@@ -135,6 +135,7 @@ class ShardProcess {
   void Execute(const engine::command::FreeBatch& command);
   void Execute(const engine::command::Released& command);
   void Arrived(const Snapshot& snapshot, std::uint32_t mode);
+  void CheckWindow(std::uint32_t rows) const;
   void CheckFairness(const Snapshot& snapshot, const std::vector<Found>& rows);
   [[nodiscard]] const Found& Held(engine::EventIndex e) const;
   [[nodiscard]] std::vector<Row> Rows(std::span<const engine::EventIndex> events) const;
@@ -144,6 +145,7 @@ class ShardProcess {
   const std::uint32_t shard_;
   const Released released_;
   const FirstStepOver first_step_over_;
+  const engine::Settings settings_;
   engine::Engine engine_;
   ModelProducer producer_;
   Position position_;
@@ -161,7 +163,7 @@ class ShardProcess {
   };
   bool dead_ = false;                        // removed, or its process has ended
   std::optional<std::uint64_t> first_step_;  // the token of a slow start that has not ended its first step
-  std::uint32_t asked_for_ = 0;  // rows of the read under way
+  std::uint32_t asked_for_ = 0;              // rows of the read under way
   std::vector<Batch> batches_;
   std::map<engine::EventIndex, Row> failed_;  // until that is recorded
   Time alarm_ = 0;
