@@ -41,9 +41,9 @@ void Engine::SendQueued() {
     const EventIndex e = window_.queue().front();
     Event& event = events_[e];
     const EventTable::Batch& batch = events_.BatchOf(event);
-    if (batch.drain_first) {
+    if (batch.routes != window_.routes()) {
       if (window_.in_flight() > 0 || !trials_.Idle()) break;
-      events_.DrainIsOver(event);
+      window_.SetRoutes(batch.routes);
     }
     if (trials_.GoesAlone(event, now_)) {
       trials_.Enqueue(window_.TakeFirst(), window_.NextFlight());

@@ -13,11 +13,13 @@ BatchIndex EventTable::AddBatch(const Reservation& reservation, std::size_t even
     b = free_batches_.back();
     free_batches_.pop_back();
   }
+  // Counted though none of the events may be sent: the next batch, which goes by the new routes, does not say it again.
+  if (reservation.drain_first) ++routes_;
   batches_[b] = {.arena_bytes = reservation.arena_bytes,
                  .until = reservation.until,
                  .token = reservation.token,
                  .left = static_cast<std::uint32_t>(events),
-                 .drain_first = reservation.drain_first,
+                 .routes = routes_,
                  .in_use = true};
   bytes_ += reservation.arena_bytes;
   if (events == 0) empty_batches_.push_back(b);

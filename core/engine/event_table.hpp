@@ -3,6 +3,8 @@
 // INVARIANT: states change only along the transitions of Chart<EventState>.
 // INVARIANT: a batch is in use until each of its events is settled or detached; until then its payload is kept.
 // INVARIANT: bytes() is the sum of the payload of the batches in use, and at most what was read.
+// INVARIANT: batches read before and after a change of the routes, as when a topic has more partitions, differ in `routes`: the
+// same key may go to another lane then, so events of both are never in flight together.
 // INVARIANT: a settled event stays in its slot until FreeSettled, so that its row can still be named.
 #pragma once
 
@@ -42,8 +44,8 @@ class EventTable {
     std::uint64_t arena_bytes = 0;
     Time until = kForever;
     std::uint64_t token = 0;
-    std::uint32_t left = 0;  // events that are neither settled nor detached
-    bool drain_first = false;
+    std::uint32_t left = 0;    // events that are neither settled nor detached
+    std::uint16_t routes = 0;  // how often keys had been routed to other lanes when it was read; may wrap around
     bool in_use = false;
   };
 
@@ -93,7 +95,6 @@ class EventTable {
   [[nodiscard]] const Batch& BatchOf(const Event& event) const { return batches_[event.batch]; }
   [[nodiscard]] Time Until(EventIndex e) const { return batches_[events_[e].batch].until; }
   [[nodiscard]] std::uint64_t Token(EventIndex e) const { return batches_[events_[e].batch].token; }
-  void DrainIsOver(const Event& event) { batches_[event.batch].drain_first = false; }
 
   // What the end of a turn hands over: the events, and then the batches that are free because of it.
   [[nodiscard]] std::span<const EventIndex> detached() const { return detached_; }
@@ -127,6 +128,7 @@ class EventTable {
   std::vector<Batch> batches_;
   std::vector<BatchIndex> free_batches_, empty_batches_;
   std::uint64_t bytes_ = 0;
+  std::uint16_t routes_ = 0;
   std::vector<EventIndex> detached_, settled_;
   TransitionCounts<EventState> counts_;
 };

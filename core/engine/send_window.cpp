@@ -61,6 +61,7 @@ std::string SendWindow::FindBrokenInvariant() const {
     if (events_[e].state() != EventState::kSent) continue;
     ++sent;
     ++of_lane[events_[e].lane];
+    if (events_.BatchOf(events_[e]).routes != routes_) return "send window: events of two routes are in flight";
   }
   for (const Flight& flight : flights_) open += flight.open;
   for (std::size_t lane = 0; lane < lanes_.size(); ++lane) {

@@ -70,6 +70,10 @@ class SendWindow {
     return static_cast<std::int32_t>(flight - first_flight_) <= 0;
   }
 
+  // Of the events in flight; see EventTable::Batch. REQUIRES of SetRoutes: nothing is in flight, trials included.
+  [[nodiscard]] std::uint16_t routes() const { return routes_; }
+  void SetRoutes(std::uint16_t routes) { routes_ = routes; }
+
   [[nodiscard]] std::uint32_t epoch() const { return epoch_; }
   [[nodiscard]] std::uint32_t in_flight() const { return in_flight_; }
 
@@ -150,6 +154,7 @@ class SendWindow {
   std::uint32_t first_flight_ = 0, next_flight_ = 0;  // numbers of flights_.front() and of the next one to be made up
   std::uint32_t in_flight_ = 0;
   std::vector<LaneState> lanes_;
+  std::uint16_t routes_ = 0;
   std::uint32_t epoch_ = 1;
   bool resetting_ = false;
   bool outage_ = false;         // the reset under way began as one

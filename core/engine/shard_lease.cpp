@@ -33,6 +33,7 @@ ShardLease::Effect ShardLease::Hold(std::uint64_t token, Time until, bool slow_s
 ShardLease::Effect ShardLease::HandOver(std::uint64_t token, Time until) {
   switch (state_.state()) {
     case LeaseState::kStandby:  // nothing is outstanding any more, or not under this lease
+      next_ = {};
       released_ = {token, ReleaseReason::kHandOver};
       return Effect::kReleased;
     case LeaseState::kHolding:
@@ -105,10 +106,10 @@ ShardLease::Effect ShardLease::BeginWaiting() { return Begin(std::exchange(next_
 
 ShardLease::Effect ShardLease::Begin(const Lease& lease) {
   state_.To(LeaseState::kHolding);
-  token_ = lease.token;
   until_ = lease.until;
   drain_by_ = kForever;
-  slow_start_ = lease.slow_start;
+  slow_start_ = lease.slow_start || (slow_start_ && lease.token == token_);
+  token_ = lease.token;
   hands_over_ = false;
   next_ = {};
   return Effect::kBegins;

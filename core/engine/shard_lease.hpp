@@ -26,7 +26,7 @@ class ShardLease {
 
   // The lease under `token` lasts until `until`, by the caller's clock, counted from before it was asked for; kForever = a
   // storage without leases. A new token is a new lease. `slow_start`: its last owner let it end; once said, it holds for the
-  // lease.
+  // token, also where the lease ends by the clock and is renewed afterwards.
   Effect Hold(std::uint64_t token, Time until, bool slow_start);
   // Another relay is to own the shard; the lease is renewed until `until` meanwhile.
   Effect HandOver(std::uint64_t token, Time until);

@@ -57,6 +57,9 @@ enum class Chance : std::uint8_t {
   kLetGo,           // from now on it does
   kNoRunner,        // a runner cannot be made
   kReshard,         // the number of shards changes
+  kVanish,          // the database forgets who owns the shards
+  kMorePartitions,  // the topics have more partitions
+  kLateReport,      // the client reports after a reset what it should have reported before
   kCount,
 };
 

@@ -36,7 +36,9 @@ void Ledger::Stored(const Row& row, std::uint32_t lane) {
   if (e >= fates_.size() || fates_[e].rolled_back || fates_[e].commit == 0)
     return Break("I2 ghost: " + (e < fates_.size() ? Name(e) : "an unknown row") + " was never committed");
   Fate& fate = fates_[e];
-  if (row.key != fate.key || lane != fate.lane) return Break("I3 integrity: " + Name(e) + " is another record");
+  if (row.key != fate.key ||
+      std::none_of(lanes_.begin(), lanes_.end(), [&](std::uint32_t n) { return lane == fate.spread % n; }))
+    return Break("I3 integrity: " + Name(e) + " is another record");
   Moved(e);
   if (fate.stored++ > 0) return CheckDuplicate(e);
   ++delivered_;

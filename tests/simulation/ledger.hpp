@@ -62,7 +62,7 @@ struct Row {
 struct Fate {
   int key;
   std::uint64_t spread;  // the hash of its key
-  std::uint32_t lane, shard;
+  std::uint32_t shard;
   Poison poison;
   RowId id;  // of its present row
   Time committed_at = 0;
@@ -83,18 +83,19 @@ class Ledger {
       : world_(world),
         history_(history),
         leases_may_end_(scenario.nap + scenario.pause + scenario.crash + scenario.storage_error +
-                            scenario.database_outage + scenario.database_clock + scenario.killer >
+                            scenario.database_outage + scenario.database_clock + scenario.killer + scenario.vanish >
                         0),
         only_killers_(scenario.nap + scenario.pause + scenario.crash + scenario.stop + scenario.join +
                           scenario.storage_error + scenario.database_outage + scenario.database_clock +
-                          scenario.broker_outage + scenario.reshard ==
+                          scenario.broker_outage + scenario.reshard + scenario.vanish ==
                       0),
         only_refusals_(only_killers_ && scenario.relays == 1 &&
                        scenario.killer + scenario.wall_clock + scenario.ack_lost + scenario.implied + scenario.stall +
-                               scenario.stateless + scenario.fatal ==
+                               scenario.stateless + scenario.fatal + scenario.more_partitions ==
                            0),
         flows_within_(kSlowestFlow + 15 * scenario.broker_answers_us),
         most_ended_(kMaxEnded + std::bit_width(scenario.window)),
+        lanes_{static_cast<std::uint32_t>(scenario.lanes)},
         of_key_(static_cast<std::size_t>(scenario.keys)) {}
 
   EventNumber Written(const Fate& fate);
@@ -114,6 +115,8 @@ class Ledger {
 
   void Sent(EventNumber e, bool lease_lives);
   void Stored(const Row& row, std::uint32_t lane);
+  // Topics have so many partitions from now on. A relay that does not know it yet sends to those of before.
+  void MorePartitions(std::uint32_t lanes) { lanes_.push_back(lanes); }
   void Acked(EventNumber e) { fates_[e].acked = true; }
   void Deleted(EventNumber e);
   void FailureTaken(EventNumber e, bool token_holds);
@@ -172,6 +175,7 @@ class Ledger {
   const bool leases_may_end_, only_killers_, only_refusals_;
   const Time flows_within_;
   const std::uint32_t most_ended_;
+  std::vector<std::uint32_t> lanes_;  // all numbers that there were
   std::vector<Fate> fates_;
   std::vector<std::vector<EventNumber>> of_key_;
   std::set<int> failed_keys_;

@@ -40,19 +40,33 @@ void ModelProducer::Publish(publisher::Lane lane, const Row& row, std::uint32_t 
 }
 
 void ModelProducer::Reset(std::uint32_t epoch) {
+  const Time takes = run_.world.Between(100, 20'000);
+  std::vector<std::shared_ptr<Request>> left;
   if (publisher::IsTrial(epoch)) {
     KillTrials();
-    return run_.world.After(run_.world.Between(100, 20'000), [this, epoch] {
+    for (const auto& [lane, request] : trials_->flying) left.push_back(request);
+    return run_.world.After(takes, [this, epoch, left] {
+      ReportLate(trials_->epoch, left);
       trials_ = std::make_shared<Trials>();
       trials_->epoch = epoch;
       listener_.reset(epoch);
     });
   }
   KillMain();
-  run_.world.After(run_.world.Between(100, 20'000), [this, epoch] {
+  for (const auto& [at, lane] : producer_->lanes) left.insert(left.end(), lane.flying.begin(), lane.flying.end());
+  run_.world.After(takes, [this, epoch, left] {
+    ReportLate(producer_->epoch, left);
     producer_ = std::make_shared<Producer>();
     producer_->epoch = epoch;
     listener_.reset(epoch);
+  });
+}
+
+void ModelProducer::ReportLate(std::uint32_t epoch, const std::vector<std::shared_ptr<Request>>& requests) {
+  if (!run_.chances.Happens(Chance::kLateReport, run_.scenario.late_report)) return;
+  run_.world.After(run_.world.Between(1, 50'000), [this, epoch, requests] {
+    for (const auto& request : requests)
+      Report(epoch, request->records, request->stored ? Outcome::kAcknowledged : Outcome::kRefused);
   });
 }
 
@@ -241,6 +255,7 @@ void ModelProducer::AnswerTrial(Trials& trials, publisher::Lane lane, Request& r
 }
 
 void ModelProducer::Store(const Request& request, publisher::Lane lane, bool acked) {
+  request.stored = true;
   for (const Record& r : request.records) {
     run_.ledger.Stored(r.row, lane);
     if (acked) run_.ledger.Acked(r.row.event);

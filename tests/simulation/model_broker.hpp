@@ -17,6 +17,7 @@ namespace outbox::simulation {
 // What all relays of a run share.
 struct ModelBroker {
   Time down_until = 0;
+  std::uint32_t lanes = 1;  // grows
   void DownUntil(Time t) { down_until = std::max(down_until, t); }
 };
 
@@ -66,6 +67,7 @@ class ModelProducer {
   struct Request {
     std::vector<Record> records;
     bool settled = false, refused = false;
+    mutable bool stored = false;
   };
   struct Lane {
     std::deque<Record> queue;
@@ -97,6 +99,8 @@ class ModelProducer {
   void Await(const Handle& p, publisher::Lane lane);
   void Answer(const Handle& p, publisher::Lane lane);
   void Store(const Request& request, publisher::Lane lane, bool acked);
+  // The engine has to ignore them: their events may have made room for others.
+  void ReportLate(std::uint32_t epoch, const std::vector<std::shared_ptr<Request>>& requests);
   void Report(std::uint32_t epoch, const std::vector<Record>& records, publisher::Outcome outcome);
   [[nodiscard]] bool Takes(const Row& row) const;
   [[nodiscard]] bool Refuses(const Request& request);

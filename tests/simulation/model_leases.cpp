@@ -151,6 +151,14 @@ bool ModelLeases::Reshard(std::uint32_t shards, Time now) {
   return true;
 }
 
+void ModelLeases::Vanish() {
+  relays_.clear();
+  for (Shard& shard : shards_) {
+    shard.lost = shard.lost || shard.owner.has_value();
+    shard.owner.reset();
+  }
+}
+
 void ModelLeases::ExpireAll(Time now) {
   for (auto& [relay, expires] : relays_) expires = now;
 }

@@ -48,6 +48,8 @@ class ModelLeases {
   [[nodiscard]] Time Left(RelayId relay, Time now) const;
   [[nodiscard]] bool AnyEnded(Time now) const;  // of a relay that owns something and has not left
   void ExpireAll(Time now);
+  // As after a failover to a replica that is behind: nobody is registered, and every shard is free.
+  void Vanish();
 
   // As `migrate --shards` does it. False: a relay runs.
   [[nodiscard]] bool Reshard(std::uint32_t shards, Time now);

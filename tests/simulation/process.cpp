@@ -203,7 +203,7 @@ void ShardProcess::Execute(const command::Publish& publish) {
       parts_.ledger.EndsRelay(row.event);
       return process_.crash();
     }
-    producer_.Publish(parts_.ledger.Of(row.event).lane, row, e, publish.epoch);
+    producer_.Publish(LaneOf(row, batch.lanes), row, e, publish.epoch);
   }
 }
 
@@ -281,6 +281,8 @@ void ShardProcess::CheckWindow(std::uint32_t rows) const {
 // I9, of a read that nothing but the rows themselves keeps from bringing a row: at most half of it is retries, and what
 // it steps over it steps over once. A key with an event that failed waits until that is recorded.
 void ShardProcess::CheckFairness(const Snapshot& snapshot, const std::vector<Found>& rows) {
+  // Late rows come first, and those of held keys again and again until the rescan has met them.
+  if (snapshot.late.size() >= asked_for_) return;
   const std::vector<EventNumber> readable = parts_.store.Readable(shard_, snapshot);
   const auto [all, unfailed] = parts_.store.RowsOf(shard_);
   const std::size_t most = kMaxLeftOut + all / ModelStore::kMaxRows + 2 * unfailed / parts_.scenario.batch;
@@ -314,6 +316,9 @@ void ShardProcess::Arrived(const Snapshot& snapshot, std::uint32_t mode) {
     // In the first steps after a lost lease a read brings less than there is.
     if (asked_for_ == parts_.scenario.batch) CheckFairness(snapshot, rows);
   }
+  // A relay hears of new partitions at some time. What it has sent to the old ones must be answered before.
+  const bool drain_first = lanes_ != parts_.broker.lanes && lanes_ > 0 && parts_.world.Coin();
+  if (drain_first || lanes_ == 0) lanes_ = parts_.broker.lanes;
   std::vector<engine::Incoming> incoming;
   for (const Found& found : rows) {
     outstanding_.insert(found.row.id);
@@ -322,16 +327,19 @@ void ShardProcess::Arrived(const Snapshot& snapshot, std::uint32_t mode) {
     incoming.push_back({.key_hash = static_cast<std::uint64_t>(found.row.key),
                         .has_key = found.row.key != kNoKey,
                         .attempts = found.attempts,
-                        .lane = fate.lane,
+                        .lane = LaneOf(found.row, lanes_),
                         .refused = refused});
   }
-  Turn([this, incoming, rows, more, reached, token = position_.token, at = snapshot.at] {
-    const bool drain_first = parts_.world.Below(30) == 0;  // as when a topic has more partitions than before
+  Turn([this, incoming, rows, more, reached, drain_first, lanes = lanes_, token = position_.token, at = snapshot.at] {
     const engine::BatchIndex b =
         engine_.Reserved({rows.size() * kBytesOfRow, more, drain_first, kForever, reached, token}, incoming);
     if (b >= batches_.size()) batches_.resize(b + 1);
-    batches_[b] = {rows, token, at};
+    batches_[b] = {rows, lanes, token, at};
   });
+}
+
+publisher::Lane ShardProcess::LaneOf(const Row& row, std::uint32_t lanes) const {
+  return static_cast<publisher::Lane>(parts_.ledger.Of(row.event).spread % lanes);
 }
 
 const Found& ShardProcess::Held(EventIndex e) const { return batches_[engine_.BatchOf(e)].rows[engine_.PositionOf(e)]; }

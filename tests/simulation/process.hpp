@@ -137,6 +137,7 @@ class ShardProcess {
   void Arrived(const Snapshot& snapshot, std::uint32_t mode);
   void CheckWindow(std::uint32_t rows) const;
   void CheckFairness(const Snapshot& snapshot, const std::vector<Found>& rows);
+  [[nodiscard]] publisher::Lane LaneOf(const Row& row, std::uint32_t lanes) const;
   [[nodiscard]] const Found& Held(engine::EventIndex e) const;
   [[nodiscard]] std::vector<Row> Rows(std::span<const engine::EventIndex> events) const;
 
@@ -156,8 +157,10 @@ class ShardProcess {
   std::map<EventNumber, LeftOut> left_out_;  // by how many reads that could have brought it, and how many it may be
   std::unordered_set<RowId> outstanding_;
   std::vector<RowId> forgotten_;
+  std::uint32_t lanes_ = 0;  // as this relay knows the topics
   struct Batch {
     std::vector<Found> rows;
+    std::uint32_t lanes = 1;
     std::uint64_t token = 0;
     Time read_at = 0;
   };

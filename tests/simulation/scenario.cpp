@@ -29,7 +29,9 @@ std::vector<Scenario> Make() {
        .stall = 0.01,
        .stateless = 0.5,
        .fatal = 0.01,
-       .broker_outage = 0.01},
+       .broker_outage = 0.01,
+       .more_partitions = 0.02,
+       .late_report = 0.5},
       {.name = "database",
        .relays = 2,
        .shards = 3,
@@ -45,8 +47,14 @@ std::vector<Scenario> Make() {
        .nap = 0.01,
        .stop = 0.02,
        .join = 0.02,
-       .wall_clock = 0.05},
-      {.name = "poison-blocks", .poison = 0.05, .unblock = 0.05, .fix = 0.03},
+       .wall_clock = 0.05,
+       .more_partitions = 0.01},
+      {.name = "poison-blocks",
+       .poison = 0.05,
+       .unblock = 0.05,
+       .fix = 0.03,
+       .more_partitions = 0.02,
+       .late_report = 0.3},
       // Nothing but refusals, and many: everybody else is to be delivered soon.
       {.name = "refusals",
        .events = 400,
@@ -96,7 +104,10 @@ std::vector<Scenario> Make() {
        .database_outage = 0.02,
        .broker_outage = 0.03,
        .database_clock = 0.01,
-       .unblock = 0.05},
+       .unblock = 0.05,
+       .vanish = 0.01,
+       .more_partitions = 0.01,
+       .late_report = 0.3},
       // As when an operator runs `migrate --shards`. Nothing here may send anything twice.
       {.name = "shards-change",
        .events = 250,
@@ -128,7 +139,8 @@ std::vector<Scenario> Make() {
        .nap = 0.01,
        .pause = 0.01,
        .database_clock = 0.02,
-       .wall_clock = 0.05},
+       .wall_clock = 0.05,
+       .vanish = 0.02},
       {.name = "poison-and-crashes", .relays = 2, .shards = 2, .poison = 0.1, .crash = 0.03, .unblock = 0.05},
       {.name = "killers", .relays = 2, .shards = 4, .killer = 0.01, .unblock = 0.02, .fix = 0.03},
       {.name = "killers-in-trouble",
@@ -180,7 +192,10 @@ std::vector<Scenario> Make() {
        .fix = 0.01,
        .refused_confirm = 0.01,
        .ignored_confirm = 0.01,
-       .let_go = 0.01},
+       .let_go = 0.01,
+       .vanish = 0.003,
+       .more_partitions = 0.005,
+       .late_report = 0.2},
   };
   Scenario dies = all.back();
   dies.name = "everything-dies";
@@ -234,7 +249,10 @@ Scenario Vary(Scenario scenario, std::uint64_t seed) {
                        &scenario.ignored_confirm,
                        &scenario.let_go,
                        &scenario.no_runner,
-                       &scenario.reshard})
+                       &scenario.reshard,
+                       &scenario.vanish,
+                       &scenario.more_partitions,
+                       &scenario.late_report})
     if (random.Below(4) == 0) *odds = 0;
   return scenario;
 }

@@ -34,6 +34,7 @@ struct Scenario {
   double requeue = 0, unblock = 0, fix = 0;
   double refused_confirm = 0, ignored_confirm = 0, let_go = 0;
   double no_runner = 0, reshard = 0;
+  double vanish = 0, more_partitions = 0, late_report = 0;
 
   std::int32_t on_exhausted = OUTBOX_BLOCK;
   Mutant mutant = Mutant::kNone;

@@ -33,7 +33,7 @@ Verdict Run(const Scenario& scenario, const Options& options) {
   History history(world, options.history);
   Ledger ledger(world, history, scenario);
   ModelStore store(world, ledger, history, scenario);
-  ModelBroker broker;
+  ModelBroker broker{.lanes = static_cast<std::uint32_t>(scenario.lanes)};
   const Parts parts{world, chances, ledger, history, store, broker, scenario, options.coverage};
   Writers writers(parts);
   Trouble trouble(parts);

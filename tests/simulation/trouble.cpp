@@ -66,6 +66,17 @@ void Trouble::OfPeers() {
     });
   }
   if (chances.Happens(Chance::kReshard, s.reshard)) Reshard();
+  if (chances.Happens(Chance::kVanish, s.vanish)) {
+    parts_.history.Say("database forgets who owns the shards");
+    parts_.store.leases.Vanish();
+    parts_.ledger.Fault(Ledger::kAllShards, kLease);
+    parts_.ledger.LeasesUnsure(world.now() + kLease);
+  }
+  if (chances.Happens(Chance::kMorePartitions, s.more_partitions)) {
+    parts_.broker.lanes += static_cast<std::uint32_t>(1 + random_.Below(3));
+    parts_.history.Say("topics have {} partitions", parts_.broker.lanes);
+    parts_.ledger.MorePartitions(parts_.broker.lanes);
+  }
   if (chances.Happens(Chance::kDatabaseOutage, s.database_outage)) {
     const Time how_long = random_.Between(kMillisecond, 2 * kLease);
     parts_.history.Say("database is out of reach for {} ms", how_long / kMillisecond);

@@ -53,7 +53,6 @@ std::vector<Row> Writers::Insert(const std::vector<int>& keys) {
     const std::uint64_t spread = key == kNoKey ? id : static_cast<std::uint64_t>(key) * 0x9e3779b97f4a7c15u >> 32;
     Fate fate{.key = key,
               .spread = spread,
-              .lane = static_cast<std::uint32_t>(spread % static_cast<std::uint64_t>(s.lanes)),
               .shard = ShardOf(spread, parts_.store.leases.shards()),
               .poison = Poison::kNone,
               .id = id};
