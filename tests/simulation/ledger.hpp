@@ -21,6 +21,7 @@
 //   I0 invariants         those of the engine's parts and of the shard coordinator hold after every turn
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <map>
@@ -138,6 +139,8 @@ class Ledger {
   void LeaseEnds(std::uint32_t shard);
   // Leases may end earlier by the database's clock than anybody can know.
   void LeasesUnsure(Time until) { unsure_until_ = until; }
+  // Or that much later: until then a shard may wait for the lease of a relay that is gone.
+  void LeasesLast(Time longer) { leases_last_until_ = std::max(leases_last_until_, world_.now()) + longer; }
 
   // The number of shards changes, and with it the shard of each event.
   void Resharded(std::uint32_t shards);
@@ -153,7 +156,7 @@ class Ledger {
   // When an event of the shard last came to the topic, left the outbox or was recorded as failed.
   [[nodiscard]] Time MovedAt(std::uint32_t shard) const {
     const auto at = moved_at_.find(shard);
-    return at == moved_at_.end() ? 0 : at->second;
+    return std::max(at == moved_at_.end() ? 0 : at->second, leases_last_until_);
   }
   [[nodiscard]] std::uint64_t delivered() const { return delivered_; }
   [[nodiscard]] std::uint64_t duplicates() const { return duplicates_; }
@@ -181,7 +184,7 @@ class Ledger {
   std::set<int> failed_keys_;
   std::map<std::uint32_t, Time> moved_at_;  // of a shard
   std::vector<FaultTime> faults_;
-  Time last_fault_ = 0, unsure_until_ = -1;
+  Time last_fault_ = 0, unsure_until_ = -1, leases_last_until_ = 0;
   std::uint64_t delivered_ = 0, duplicates_ = 0;
   std::string broken_;
 };

@@ -94,7 +94,10 @@ void Trouble::OfPeers() {
     parts_.history.Say("the database's clock jumps by {} ms", by / kMillisecond);
     parts_.store.MoveClock(by);
     parts_.ledger.Fault(Ledger::kAllShards, kLease);
-    if (by > 0) parts_.ledger.LeasesUnsure(world.now() + kLease);
+    if (by > 0)
+      parts_.ledger.LeasesUnsure(world.now() + kLease);
+    else
+      parts_.ledger.LeasesLast(-by);
   }
 }
 
