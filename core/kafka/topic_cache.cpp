@@ -72,7 +72,7 @@ Status TopicCache::Look(std::span<const std::string_view> names, Clock::time_poi
                         bool& moved) {
   const auto now = Clock::now();
   TakeInvalidated();
-  if (now >= next_refresh_) RefreshAll(now, moved);
+  if (now >= next_refresh_) RefreshAll(now);
   Names wanted;
   for (const std::string_view name : names) {
     const auto known = topics_.find(name);
@@ -80,17 +80,18 @@ Status TopicCache::Look(std::span<const std::string_view> names, Clock::time_poi
   }
   if (!wanted.empty()) {
     Forget(now);
-    if (Status learned = Learn(std::move(wanted), deadline, moved); !learned.ok()) return learned;
+    if (Status learned = Learn(std::move(wanted), deadline); !learned.ok()) return learned;
   }
   found.clear();
   for (const std::string_view name : names) {
     found.push_back(&topics_.find(name)->second);
     found.back()->used = now;
   }
+  moved = std::exchange(moved_, false);
   return {};
 }
 
-Status TopicCache::Learn(Names names, Clock::time_point deadline, bool& moved) {
+Status TopicCache::Learn(Names names, Clock::time_point deadline) {
   Names usable;
   std::erase_if(names, [&](const std::string& name) {
     const auto bad = BadTopicName(name);
@@ -116,7 +117,7 @@ Status TopicCache::Learn(Names names, Clock::time_point deadline, bool& moved) {
     std::erase_if(names, [&](const std::string& name) {
       const auto said = answers.said.find(name);
       if (said == answers.said.end()) return false;
-      const bool settled = Take(said->second, name, moved);
+      const bool settled = Take(said->second, name);
       if (settled && !topics_[name].refusal) usable.push_back(name);
       const bool last_look = ++looks[name] == (IsMissing(name) ? 1 : kLooksForNew);
       if (!settled && last_look) {
@@ -137,7 +138,7 @@ bool TopicCache::IsMissing(const std::string& name) const {
   return known != topics_.end() && known->second.refusal && known->second.refusal->reason == kUnknownTopic;
 }
 
-void TopicCache::RefreshAll(Clock::time_point now, bool& moved) {
+void TopicCache::RefreshAll(Clock::time_point now) {
   Names names;
   for (auto& [name, topic] : topics_) {
     if (topic.refusal) continue;
@@ -156,7 +157,7 @@ void TopicCache::RefreshAll(Clock::time_point now, bool& moved) {
   }
   std::erase_if(names, [&](const std::string& name) {
     const auto said = answers.said.find(name);
-    if (said != answers.said.end() && Take(said->second, name, moved)) return topics_[name].refusal.has_value();
+    if (said != answers.said.end() && Take(said->second, name)) return topics_[name].refusal.has_value();
     topics_[name].until = now;
     return true;
   });
@@ -202,7 +203,7 @@ void TopicCache::AskForCreations(const Names& names, milliseconds timeout) {
   if (!due.empty()) AskForCreation(settings_, due, std::min<milliseconds>(timeout, kCreationTimeout));
 }
 
-bool TopicCache::Take(const rd_kafka_metadata_topic_t* said, const std::string& name, bool& moved) {
+bool TopicCache::Take(const rd_kafka_metadata_topic_t* said, const std::string& name) {
   if (said == nullptr) return false;
   switch (said->err) {
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
@@ -215,18 +216,18 @@ bool TopicCache::Take(const rd_kafka_metadata_topic_t* said, const std::string& 
     default:
       // A partition without a leader is there all the same; its records wait for the leader.
       if (said->partition_cnt == 0) return false;
-      SetPartitions(name, static_cast<std::size_t>(said->partition_cnt), moved);
+      SetPartitions(name, static_cast<std::size_t>(said->partition_cnt));
       return true;
   }
 }
 
-void TopicCache::SetPartitions(const std::string& name, std::size_t count, bool& moved) {
+void TopicCache::SetPartitions(const std::string& name, std::size_t count) {
   Topic& topic = topics_[name];
   topic.refusal.reset();
   topic.until = Clock::time_point::max();
   if (topic.lanes.size() == count) return;
   if (!topic.lanes.empty()) {
-    moved = true;
+    moved_ = true;
     util::LogWarning(*logger_, "topic {} has {} partitions now, not {}: keys move to other partitions", name, count,
                      topic.lanes.size());
   }

@@ -84,15 +84,15 @@ class TopicCache {
     std::unordered_map<std::string, const rd_kafka_metadata_topic_t*> said;
   };
 
-  [[nodiscard]] Status Learn(Names names, Clock::time_point deadline, bool& moved);
+  [[nodiscard]] Status Learn(Names names, Clock::time_point deadline);
   [[nodiscard]] bool IsMissing(const std::string& name) const;  // when it was last looked for
-  void RefreshAll(Clock::time_point now, bool& moved);
+  void RefreshAll(Clock::time_point now);
   // Asks for as many of the names as there is time for; an error if for none.
   [[nodiscard]] rd_kafka_resp_err_t Ask(const Names& names, std::chrono::milliseconds timeout, Answers& answers);
   void AskForCreations(const Names& names, std::chrono::milliseconds timeout);
   // What the answer says of `name`; false = the topic may be being created at this moment.
-  [[nodiscard]] bool Take(const rd_kafka_metadata_topic_t* said, const std::string& name, bool& moved);
-  void SetPartitions(const std::string& name, std::size_t count, bool& moved);
+  [[nodiscard]] bool Take(const rd_kafka_metadata_topic_t* said, const std::string& name);
+  void SetPartitions(const std::string& name, std::size_t count);
   void Refuse(const std::string& name, publisher::Refusal refusal);
   void AskLimits(const Names& names, std::chrono::milliseconds timeout);
   void TakeInvalidated();
@@ -116,6 +116,8 @@ class TopicCache {
   std::int32_t broker_ = -1;  // whom to ask for limits
   std::uint64_t smallest_limit_ = ~std::uint64_t{0};
   Clock::time_point next_refresh_;
+  // [reader] Partitions were added, and no call has said so yet: one that fails for another topic must not lose it.
+  bool moved_ = false;
   bool warned_of_limits_ = false;
 
   mutable std::mutex mutex_;
