@@ -94,6 +94,8 @@ class Engine {
   // True while the first, single-event step of a slow start is not answered. At most one shard of a relay may be in this
   // state, so that a crash identifies the marked event.
   [[nodiscard]] bool InFirstStep() const { return slow_start_.InFirstStep() && lease_.IsOwner(); }
+  // The steps of a slow start are not over.
+  [[nodiscard]] bool StartsSlowly() const { return slow_start_.active(); }
   // Since when the broker owes an answer; kForever = it owes none. See SendWindow::OwedSince.
   [[nodiscard]] Time OwedSince() const { return std::min(window_.OwedSince(), trials_.OldestSentAt()); }
   [[nodiscard]] Time RemovesNothingSince() const { return confirms_.RemovesNothingSince(); }

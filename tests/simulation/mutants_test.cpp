@@ -41,7 +41,7 @@ TEST_CASE("each mutant is caught") {
 TEST_CASE("what is left of a failing run is short, and still fails") {
   Scenario scenario = Vary(Base("late-commits"), 1);
   scenario.mutant = Mutant::kSeparateRescan;
-  for (scenario.seed = 100; Run(scenario).broken.empty();) ++scenario.seed;
+  for (scenario.seed = 200; Run(scenario).broken.empty();) ++scenario.seed;
   const Shrunk shrunk = Shrink(scenario);
   CHECK(shrunk.verdict.broken.substr(0, 2) == Run(scenario).broken.substr(0, 2));
   CHECK(shrunk.after * 2 < shrunk.before);

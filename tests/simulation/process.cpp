@@ -224,6 +224,7 @@ void ShardProcess::Execute(const command::Mark& mark) {
 
 void ShardProcess::Execute(const command::Reserve& reserve) {
   asked_for_ = std::min(reserve.rows, parts_.scenario.batch);
+  slow_read_ = engine_.StartsSlowly();
   CheckWindow(reserve.rows);
   for (const RowId id : forgotten_) outstanding_.erase(id);
   forgotten_.clear();
@@ -313,8 +314,8 @@ void ShardProcess::Arrived(const Snapshot& snapshot, std::uint32_t mode) {
     reached = ModelStore::ChooseBelow(snapshot, position_, rescan_, asked_for_, outstanding, rows);
   } else {
     rows = parts_.store.Choose(snapshot, position_, asked_for_, outstanding, more);
-    // In the first steps after a lost lease a read brings less than there is.
-    if (asked_for_ == parts_.scenario.batch) CheckFairness(snapshot, rows);
+    // In a slow start each step begins at the oldest row.
+    if (!slow_read_) CheckFairness(snapshot, rows);
   }
   // A relay hears of new partitions at some time. What it has sent to the old ones must be answered before.
   const bool drain_first = lanes_ != parts_.broker.lanes && lanes_ > 0 && parts_.world.Coin();

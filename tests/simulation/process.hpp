@@ -157,6 +157,7 @@ class ShardProcess {
   std::map<EventNumber, LeftOut> left_out_;  // by how many reads that could have brought it, and how many it may be
   std::unordered_set<RowId> outstanding_;
   std::vector<RowId> forgotten_;
+  bool slow_read_ = false;   // the read under way is a step of a slow start
   std::uint32_t lanes_ = 0;  // as this relay knows the topics
   struct Batch {
     std::vector<Found> rows;
