@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/settings.hpp"
+#include "engine/event_table.hpp"
 #include "tests/catch.hpp"
 
 namespace outbox::engine {
@@ -60,6 +60,14 @@ std::string TextOf(const Numbers& numbers) {
   std::string text;
   for (const auto number : numbers) text += ' ' + std::to_string(number);
   return text;
+}
+
+// Adds a batch of one event and takes the event through these states.
+inline EventIndex AddEvent(EventTable& events, const std::vector<EventState>& states, const Incoming& event = {},
+                           const Reservation& reservation = {}) {
+  const EventIndex e = events.Add(events.AddBatch(reservation, 1), 0, event, true);
+  for (const EventState state : states) events.Move(events[e], state);
+  return e;
 }
 
 struct Line {
