@@ -152,7 +152,11 @@ TEST_CASE("the oldest flight has the next deadline") {
   CHECK(Settings{}.delivery_timeout == 30 * kSecond);
   CHECK(Settings{}.lease_margin == 2 * kSecond);
   Play<WindowScript>({
-      {"nothing is in flight", {{"overdue 100000", "no"}, {"reservation-ends 100000", "no"}, {"over-before 0", "yes"}}},
+      {"nothing is in flight",
+       {{"send 0", "sent, queue, 0 in flight, over, epoch 1, next ever, owed ever"},
+        {"overdue 100000", "no"},
+        {"reservation-ends 100000", "no"},
+        {"over-before 0", "yes"}}},
       {"a delivery",
        {{"read 0 1", "queue 0 1, 0 in flight, over, epoch 1, next " + kQueued + ", owed ever"},
         {"send 5", "sent 0 1, queue, 2 in flight, epoch 1, next 1005, owed 5"},
