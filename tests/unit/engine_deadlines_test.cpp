@@ -1,0 +1,79 @@
+// The next deadline of an engine: from then on a turn does something, and not before. Driven at random.
+#include "engine_random_surroundings.hpp"
+#include "tests/catch.hpp"
+
+namespace outbox::engine {
+namespace {
+
+constexpr std::uint64_t kFirstSeed = 20'260'101;
+constexpr int kSeeds = 300, kTurns = 400;
+
+// How often each kind of deadline was looked at, so that none of the checks is empty.
+struct Checked {
+  std::uint64_t before = 0, at = 0, moved = 0;
+  std::array<std::uint64_t, std::variant_size_v<Command>> commands{};
+};
+
+// What is wrong with the engine at the end of a turn; empty if nothing is.
+std::string FindFault(RandomSurroundings& around, Checked& checked) {
+  Engine& engine = around.engine();
+  if (const std::string broken = engine.CheckInvariants(); !broken.empty()) return "after a turn: " + broken;
+  // A lease that waited for this one to be wound up begins in the next turn, which is due at once.
+  for (int turns = 0; engine.NextDeadline() <= around.now(); ++turns) {
+    if (turns == 2) return "the deadline has passed after every turn";
+    if (around.TakeCommands() == 0 && engine.NextDeadline() <= around.now())
+      return "the deadline has passed, and a turn does nothing";
+    if (const std::string broken = engine.CheckInvariants(); !broken.empty()) return "at once: " + broken;
+  }
+  if (around.TakeCommands() > 0) return "a second turn at the same time does something";
+  const Time deadline = engine.NextDeadline();
+  if (deadline <= around.now()) return "the deadline has passed after a turn that did nothing";
+  if (around.OneIn(3)) return {};
+  if (deadline == kForever) {
+    if (!around.OneIn(20)) return {};
+    around.AdvanceTo(around.now() + 1 + around.Below(100 * kSecond));
+    ++checked.before;
+    return around.TakeCommands() > 0 ? "a turn does something without a deadline" : "";
+  }
+  if (around.OneIn(2)) {
+    around.AdvanceTo(around.now() + around.Below(deadline - around.now()));
+    if (around.TakeCommands() > 0) return "a turn before the deadline does something";
+  }
+  around.AdvanceTo(deadline - 1);
+  if (around.TakeCommands() > 0) return "a turn one microsecond before the deadline does something";
+  ++checked.before;
+  if (engine.NextDeadline() != deadline) return "the deadline moves one microsecond before it";
+  around.AdvanceTo(deadline);
+  const std::size_t commands = around.TakeCommands();
+  if (commands == 0 && engine.NextDeadline() <= deadline) return "a turn at the deadline does nothing";
+  ++(commands > 0 ? checked.at : checked.moved);
+  if (const std::string broken = engine.CheckInvariants(); !broken.empty()) return "at the deadline: " + broken;
+  return {};
+}
+
+TEST_CASE("a turn does something at the deadline of an engine and nothing before it") {
+  Checked checked;
+  for (int i = 0; i < kSeeds; ++i) {
+    const std::uint64_t seed = kFirstSeed + static_cast<std::uint64_t>(i);
+    RandomSurroundings around(seed);
+    for (int turn = 0; turn < kTurns && !around.stopped(); ++turn) {
+      around.AdvanceTo(around.now() + (around.OneIn(2) ? 0 : around.Below(around.OneIn(50) ? 5000 : 50)));
+      for (Time inputs = around.Below(4); inputs > 0; --inputs) around.Happen();
+      (void)around.TakeCommands();
+      const std::string fault = FindFault(around, checked);
+      if (!fault.empty()) FAIL(fault << "; seed " << seed << ", turn " << turn << ", what happened:\n" << around.log());
+    }
+    for (std::size_t kind = 0; kind < checked.commands.size(); ++kind)
+      checked.commands[kind] += around.commands()[kind];
+  }
+  CAPTURE(kFirstSeed, checked.before, checked.at, checked.moved);
+  CHECK(checked.before > 5000);
+  CHECK(checked.at > 2000);
+  for (std::size_t kind = 0; kind < checked.commands.size(); ++kind) {
+    CAPTURE(kind);
+    CHECK(checked.commands[kind] > 20);
+  }
+}
+
+}  // namespace
+}  // namespace outbox::engine
