@@ -14,6 +14,8 @@ import subprocess
 import tomllib
 
 import mutants
+import sources
+import writer
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -103,7 +105,7 @@ class Compiler:
         words = self.words(name)
         kept = [word for word in words if re.match(r"-(std=|D)", word) and "FORTIFY" not in word]
         folders = [f"-I{(self.build / word[2:]).resolve()}" for word in words if word.startswith("-I")]
-        return [*kept, *folders, "-resource-dir", mutants.resource_folder()]
+        return [*kept, *folders, "-resource-dir", sources.resource_folder()]
 
 
 class Program:
@@ -126,12 +128,12 @@ class Builder:
 
     def make(self):
         """Finds the mutants, writes the sources and builds: (sources, mutants, lines)."""
-        sources, found, lines = mutants.find(ROOT, self.names, self.compiler.clang_arguments(self.units[0]))
+        originals, found, lines = mutants.find(ROOT, self.names, self.compiler.clang_arguments(self.units[0]))
         self.generated.mkdir(parents=True, exist_ok=True)
-        kept = self.without_errors(sources, found)
+        kept = self.without_errors(originals, found)
         self.write_ninja(len(found))
         self.ninja("-f", self.folder / "build.ninja")
-        return sources, kept, lines, len(found) - len(kept)
+        return originals, kept, lines, len(found) - len(kept)
 
     def ninja(self, *words):
         done = subprocess.run(["ninja", "-C", self.build, f"-j{self.jobs}", *words], capture_output=True, text=True,
@@ -141,14 +143,14 @@ class Builder:
 
     # ---- mutants that do not compile ----
 
-    def without_errors(self, sources, found):
+    def without_errors(self, originals, found):
         """Writes the sources without those mutants that the compiler refuses, which is known after some rounds."""
         memory = self.folder / "refused.json"
         known = json.loads(memory.read_text(encoding="utf-8")) if memory.exists() else []
         refused = set(known)
         for _ in range(12):
             kept = [mutant for mutant in found if mutant.id not in refused]
-            stretches = mutants.write(sources, kept, self.generated)
+            stretches = writer.write(originals, kept, self.generated)
             guilty = self.refused_by_compiler(stretches)
             if not guilty:
                 memory.write_text(json.dumps(sorted(refused)), encoding="utf-8")

@@ -17,7 +17,7 @@ sys.path.insert(0, str(HERE))
 # pylint: disable=wrong-import-position
 import building
 import equivalents
-import mutants
+import operators
 import report
 import running
 
@@ -32,7 +32,8 @@ def arguments():
     parser.add_argument("--tenth", type=int, metavar="K", help="only every tenth mutant, another tenth for each K of 0 to 9")
     parser.add_argument("--survivors", action="store_true", help="run those that have survived again")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="mutants at a time (%(default)s)")
-    parser.add_argument("--seeds", type=int, default=4000, metavar="N", help="runs of the simulator (%(default)s); what has survived fewer is run again")
+    parser.add_argument("--seeds", type=int, default=4000, metavar="N",
+                        help="runs of the simulator (%(default)s); what has survived fewer is run again")
     parser.add_argument("--minutes", type=float, metavar="N", help="begin with no mutant after that long")
     parser.add_argument("--least", type=float, metavar="SCORE", help="exit code 1 if the score of what ran is lower")
     parser.add_argument("--list", action="store_true", help="print the mutants and run nothing")
@@ -124,7 +125,7 @@ class Run:
 def main():
     asked = arguments()
     if asked.operators:
-        print("\n".join(f"{name:16} {what}" for name, what in mutants.OPERATORS.items()))
+        print("\n".join(f"{name:16} {what}" for name, what in operators.OPERATORS.items()))
         return 0
     suites = [suite for suite in building.read_suites() if not asked.suite or suite.name in asked.suite]
     if not suites:

@@ -14,6 +14,9 @@ sys.path.insert(0, str(HERE))
 # pylint: disable=wrong-import-position
 import equivalents
 import mutants
+import operators
+import sources
+import writer
 
 HEADER = """#pragma once
 #include <cstdint>
@@ -82,10 +85,10 @@ class OfASample(unittest.TestCase):
         cls.folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory(prefix="outbox-mutation-")))
         for name, text in (("sample.hpp", HEADER), ("sample.cpp", SOURCE)):
             (cls.folder / name).write_text(text, encoding="utf-8")
-        arguments = ["-std=c++20", "-resource-dir", mutants.resource_folder()]
+        arguments = ["-std=c++20", "-resource-dir", sources.resource_folder()]
         cls.sources, cls.mutants, cls.lines = mutants.find(cls.folder, ["sample.hpp", "sample.cpp"], arguments)
         generated = cls.folder / "generated"
-        mutants.write(cls.sources, cls.mutants, generated)
+        writer.write(cls.sources, cls.mutants, generated)
         (generated / "main.cpp").write_text(MAIN, encoding="utf-8")
         count = len(cls.mutants)
         (generated / "states.cpp").write_text('#include "tests/mutation/mutation.hpp"\n'
@@ -125,7 +128,7 @@ class OfASample(unittest.TestCase):
                 change = "i -> 0"
             with self.subTest(operator=operator):
                 self.assertIn(change, self.made(operator))
-        self.assertEqual(set(mutants.OPERATORS), {mutant.operator for mutant in self.mutants})
+        self.assertEqual(set(operators.OPERATORS), {mutant.operator for mutant in self.mutants})
 
     def test_the_original_runs_unless_a_mutant_is_chosen(self):
         self.assertEqual(self.output(), EXPECTED)
@@ -152,7 +155,7 @@ class OfASample(unittest.TestCase):
         self.assertEqual(len({mutant.id for mutant in self.mutants}), len(self.mutants))
         (self.folder / "sample.cpp").write_text("// one line more\n" + SOURCE, encoding="utf-8")
         self.addCleanup((self.folder / "sample.cpp").write_text, SOURCE, encoding="utf-8")
-        arguments = ["-std=c++20", "-resource-dir", mutants.resource_folder()]
+        arguments = ["-std=c++20", "-resource-dir", sources.resource_folder()]
         _, moved, _ = mutants.find(self.folder, ["sample.hpp", "sample.cpp"], arguments)
         self.assertEqual([mutant.id for mutant in moved], [mutant.id for mutant in self.mutants])
 
