@@ -32,13 +32,13 @@ class Summary:
         self.counts = collections.OrderedDict()
         self.alive = []
         for run in runs:
-            for name in run.names if hasattr(run, "names") else run.sources:
+            for name in run.sources:
                 self.counts[name] = collections.Counter()
             for mutant in run.chosen:
                 result = run.results.found.get(mutant.id)
                 status = "not run" if result is None else result.status
                 if status in ("survived", "unreached"):
-                    if mutant.key in equivalents:
+                    if equivalents.entry(mutant.key):
                         status = "equivalent"
                     else:
                         self.alive.append((run, mutant, result))
@@ -62,23 +62,28 @@ class Summary:
     TITLES = ("file", "mutants", "killed", "survived", "unreached", "equivalent", "not run", "score")
 
     def text(self):
-        return "\n".join(f"{row[0]:40}" + "".join(f"{value:>11}" for value in row[1:])
-                         for row in [self.TITLES, *self.rows()])
+        lines = {(mutant.file, mutant.line) for _, mutant, _ in self.alive}
+        table = [f"{row[0]:40}" + "".join(f"{value:>11}" for value in row[1:]) for row in [self.TITLES, *self.rows()]]
+        return "\n".join([*table, f"{len(self.alive)} survived or were not reached, on {len(lines)} lines"])
+
+    @staticmethod
+    def described(mutant, result, sources):
+        runs = f"; {result.differ} of {result.runs} runs of the simulator differ" if result.runs else ""
+        return f"{mutant.id} {result.status}{runs}\n{mutant.diff(sources)}"
 
     def survivors(self):
-        return "\n".join(f"{mutant.id} {result.status}: {mutant.diff(run.sources)}\n"
-                         f"  key: {mutant.key}\n" for run, mutant, result in self.alive)
+        return "\n".join(f"{self.described(mutant, result, run.sources)}\n  key: {mutant.key}\n"
+                         for run, mutant, result in self.alive)
 
     def stale_equivalents(self):
-        keys = {mutant.key for run in self.runs for mutant in run.mutants}
-        return [key for key in self.equivalents if key not in keys]
+        return self.equivalents.stale([mutant.key for run in self.runs for mutant in run.mutants])
 
     def by_operator(self):
         killed, tried = collections.Counter(), collections.Counter()
         for run in self.runs:
             for mutant in run.chosen:
                 result = run.results.found.get(mutant.id)
-                if result is None or (result.status != "killed" and mutant.key in self.equivalents):
+                if result is None or (result.status != "killed" and self.equivalents.entry(mutant.key)):
                     continue
                 tried[mutant.operator] += 1
                 killed[mutant.operator] += result.status == "killed"
@@ -102,7 +107,7 @@ class Summary:
         if self.alive:
             parts += ["## Survivors", ""]
             for run, mutant, result in self.alive:
-                parts += ["```diff", f"{mutant.id} {result.status}: {mutant.diff(run.sources)}", "```", ""]
+                parts += ["```diff", self.described(mutant, result, run.sources), "```", ""]
         return "\n".join(parts)
 
     @staticmethod

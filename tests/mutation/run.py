@@ -53,7 +53,8 @@ class Results:
         if lines and json.loads(lines[0]).get("digest") == digest:
             for line in lines[1:]:
                 entry = json.loads(line)
-                self.found[entry.pop("id")] = running.Result(**entry)
+                name = entry.pop("id")
+                self.found[name] = running.Result(**entry)
         else:
             if lines:
                 path.rename(path.with_suffix(".old"))
@@ -72,10 +73,8 @@ class Run:
         self.asked, self.suite, self.deadline = asked, suite, deadline
         self.builder = building.Builder(suite, asked.build, asked.jobs)
         self.sources, self.mutants, self.lines, self.refused = self.builder.make()
-        digest = hashlib.sha256("\n".join(mutant.key for mutant in self.mutants).encode()).hexdigest()
-        for source in self.sources.values():
-            digest = hashlib.sha256(digest.encode() + source.text).hexdigest()
-        self.results = Results(self.builder.folder / "results.jsonl", digest)
+        texts = b"\0".join(source.text for source in self.sources.values())
+        self.results = Results(self.builder.folder / "results.jsonl", hashlib.sha256(texts).hexdigest())
         self.chosen = [mutant for mutant in self.mutants if self.is_chosen(mutant)]
 
     def is_chosen(self, mutant):

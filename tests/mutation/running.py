@@ -13,7 +13,7 @@ import time
 import building
 
 MEMORY = 4 << 30  # bytes that a process may ask for
-SHORT = 0.05  # seconds: tests below it go together in one process
+SHORT, SHORT_CASE = 0.05, 1  # seconds: tests and cases of the contract below it go together in one process
 ENOUGH_FOR_WAYS = 4000  # runs; with fewer, chance decides which ways through the engine are gone
 OFTEN = 8  # a way that so many runs go without a mutant is missed where none goes it
 
@@ -25,6 +25,7 @@ class Result:
     seconds: float = 0.0
     runs: int = 0  # of the simulator, those that reach the mutant
     seeds: int = 0  # from among so many
+    differ: int = 0  # of these runs, those that came to something else than without the mutant
 
 
 class NotSound(Exception):
@@ -129,24 +130,25 @@ class Simulator:
 
     def record(self):
         file = self.folder / "runs"
-        size = 4 + self.way_bytes + self.mutant_bytes
+        size = 12 + self.way_bytes + self.mutant_bytes
         stamp = self.folder / "runs.stamp"
         wanted = f"{self.count} {self.mutants} {self.program.stat().st_mtime_ns}"
         if not stamp.exists() or stamp.read_text(encoding="ascii") != wanted:
-            code, output = limited([self.program, "--record", file], 600 + self.count, input=self.plan(self.runs))
+            code, output = limited([self.program, "--record", file], 600 + self.count, input=self.plan((*run, 0) for run in self.runs))
             if code != 0:
                 raise NotSound(f"the simulator without mutants: {output[-2000:]}")
             stamp.write_text(wanted, encoding="ascii")
         data = file.read_bytes()
         records = [data[i:i + size] for i in range(0, len(data), size)]
-        self.seconds = [int.from_bytes(record[:4], "little") / 1e6 for record in records]
-        self.went = [int.from_bytes(record[4:4 + self.way_bytes], "little") for record in records]
-        self.reached = [record[4 + self.way_bytes:] for record in records]
+        self.runs = [(*run, int.from_bytes(record[:8], "little")) for run, record in zip(self.runs, records)]
+        self.seconds = [int.from_bytes(record[8:12], "little") / 1e6 for record in records]
+        self.went = [int.from_bytes(record[12:12 + self.way_bytes], "little") for record in records]
+        self.reached = [record[12 + self.way_bytes:] for record in records]
         self.times = collections.Counter(way for went in self.went for way in range(len(self.ways)) if went >> way & 1)
 
     @staticmethod
     def plan(runs):
-        return "".join(f"{scenario} {seed}\n" for scenario, seed in runs)
+        return "".join(f"{scenario} {seed} {outcome}\n" for scenario, seed, outcome in runs)
 
     def reaching(self, mutant):
         byte, bit = divmod(mutant.number, 8)
@@ -156,22 +158,24 @@ class Simulator:
         return bool(self.reaching(mutant))
 
     def kill(self, mutant):
-        """(who notices the mutant or None, how many runs were asked for)."""
+        """(who notices the mutant or None, how many runs reach it, and how many of them differ)."""
         mine = self.reaching(mutant)
         if not mine:
-            return None, 0
+            return None, 0, 0
         seconds = 3 * sum(self.seconds[i] for i in mine) + 10
         ways = ["--ways"] * (self.count >= ENOUGH_FOR_WAYS)
         code, output = limited([self.program, *ways], seconds, env=chosen(mutant),
                                input=self.plan(self.runs[i] for i in mine))
         if code != 0:
             lines = [line for line in output.splitlines() if line.startswith("seed ")]
-            return f"simulator: {lines[-1] if lines else ended(code)}", len(mine)
-        return self.missed_way(output, mine) if ways else None, len(mine)
+            return f"simulator: {lines[-1] if lines else ended(code)}", len(mine), 0
+        done, differ, *digits = output.split()
+        by = self.missed_way(digits[0], mine) if ways and int(done) == len(mine) else None
+        return by, int(done), int(differ)
 
-    def missed_way(self, output, mine):
+    def missed_way(self, digits, mine):
         """A way that is gone often without the mutant, and never with it."""
-        went = {i for i, digit in enumerate(output.split()[-1]) if digit == "1"}
+        went = {i for i, digit in enumerate(digits) if digit == "1"}
         mine = set(mine)
         for i, ways in enumerate(self.went):
             if i not in mine:
@@ -189,8 +193,8 @@ class Plugin:
         self.program, self.check, self.pattern = program, build / "tests" / "contract" / "outbox-plugin-check", pattern
         self.cases = []
 
-    def command(self, name, *words):
-        only = f"^{re.escape(name)}$" if name else self.pattern
+    def command(self, names, *words):
+        only = f"^({'|'.join(map(re.escape, names))})$"
         return ["/usr/bin/python3", building.ROOT / "tests" / "contract" / "on_a_file.py", self.check, self.program,
                 "--seed", "1", "--only", only, *words]
 
@@ -199,7 +203,7 @@ class Plugin:
         for name in (line.split()[0] for line in listed.stdout.splitlines()):
             with recording() as (file, environment):
                 began = time.monotonic()
-                code, output = limited(self.command(name, "--in-process"), 120, env=environment)
+                code, output = limited(self.command([name], "--in-process"), 120, env=environment)
                 if code != 0:
                     raise NotSound(f"{name}: {output[-2000:]}")
                 self.cases.append(Case(name, time.monotonic() - began, file.read_text(encoding="ascii")))
@@ -209,14 +213,15 @@ class Plugin:
         return any(case.reached[mutant.number] == "1" for case in self.cases)
 
     def kill(self, mutant):
-        for case in self.cases:
-            if case.reached[mutant.number] != "1":
-                continue
-            seconds = int(3 * case.seconds + 5)
-            code, output = limited(self.command(case.name, "--time-limit", str(seconds)), seconds, env=chosen(mutant))
+        cases = [case for case in self.cases if case.reached[mutant.number] == "1"]
+        short = [case for case in cases if case.seconds < SHORT_CASE]
+        for group in [short] * bool(short) + [[case] for case in cases if case.seconds >= SHORT_CASE]:
+            limit = int(3 * max(case.seconds for case in group) + 5)
+            code, output = limited(self.command([case.name for case in group], "--time-limit", str(limit)),
+                                   limit * len(group), env=chosen(mutant))
             if code != 0:
-                seen = re.search(r"seen: (.*)", output)
-                return f"{case.name}: {seen[1][:100] if seen else ended(code)}"
+                failed = re.search(r"^(?:FAILED|CRASHED) +(\S+)(?:[\s\S]*?seen: (.*))?", output, re.MULTILINE)
+                return f"{failed[1]}: {(failed[2] or '')[:100]}" if failed else ended(code)
         return None
 
 
@@ -240,14 +245,14 @@ class Tests:
 
     def run(self, mutant):
         began = time.monotonic()
-        by, runs = None, 0
+        by, runs, differ = None, 0, 0
         if not any(tests.reaches(mutant) for tests in self.all):
             return Result("unreached", seeds=self.simulator.count if self.simulator else 0)
         if self.unit is not None:
             by = self.unit.kill(mutant)
         if by is None and self.simulator is not None:
-            by, runs = self.simulator.kill(mutant)
+            by, runs, differ = self.simulator.kill(mutant)
         if by is None and self.plugin is not None:
             by = self.plugin.kill(mutant)
         seeds = self.simulator.count if self.simulator is not None else 0
-        return Result("killed" if by else "survived", by or "", round(time.monotonic() - began, 3), runs, seeds)
+        return Result("killed" if by else "survived", by or "", round(time.monotonic() - began, 3), runs, seeds, differ)

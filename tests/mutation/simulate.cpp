@@ -1,12 +1,14 @@
-// Runs of the simulator for the mutants of the engine; see README.md. Standard input has a run per line: SCENARIO SEED, the
-// scenario by its place in the list.
+// Runs of the simulator for the mutants of the engine; see README.md. Standard input has a run per line: SCENARIO SEED OUTCOME,
+// the scenario by its place in the list. OUTCOME is a number that stands for all that a run without a mutant came to.
 //
 //   simulate                 until the first run that breaks a promise, hangs or crashes, which is printed: exit code 1.
-//                            Else it ends with exit code 0.
-//   simulate --ways          prints then the ways through the engine that were gone, as 0 and 1. Takes a sixth longer.
+//                            Else it prints how many runs there were, and how many came to something else than OUTCOME:
+//                            exit code 0. After kEnoughAlike runs that all came to OUTCOME it does no more.
+//   simulate --ways          prints in a second line the ways through the engine that were gone, as 0 and 1. Takes a sixth
+//                            longer.
+//   simulate --record FILE   runs them with no mutant, and writes a record per run: OUTCOME (8 bytes), the microseconds it took
+//                            (4), the ways gone and the mutants reached (a bit each, the lowest first, padded to whole bytes).
 //   simulate --scenarios     lists the scenarios and the ways.
-//   simulate --record FILE   runs them with no mutant, and writes a record per run: the microseconds it took (4 bytes), the
-//                            ways gone and the mutants reached (a bit each, the lowest first, padded to whole bytes).
 #include <fmt/format.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -28,6 +30,7 @@ namespace outbox::simulation {
 namespace {
 
 constexpr int kMaxSeconds = 2;  // of the processor, for one run
+constexpr unsigned kEnoughAlike = 1000;
 
 char current[160] = "";
 
@@ -52,6 +55,21 @@ std::vector<bool> Ways(const Coverage& coverage, const std::vector<std::string>&
   return gone;
 }
 
+// A number for what a run came to.
+std::uint64_t Outcome(const Verdict& v) {
+  std::uint64_t sum = 14695981039346656037U;  // FNV-1a, by words
+  for (const std::uint64_t part :
+       {v.delivered, v.duplicates, v.faults, v.resets, static_cast<std::uint64_t>(v.virtual_us),
+        static_cast<std::uint64_t>(v.drained_after_us)})
+    sum = (sum ^ part) * 1099511628211U;
+  return sum;
+}
+
+template <class T>
+void WriteNumber(std::ofstream& file, T number) {
+  file.write(reinterpret_cast<const char*>(&number), sizeof number);
+}
+
 template <class IsSet>
 void WriteBits(std::ofstream& file, std::size_t count, IsSet is_set) {
   for (std::size_t first = 0; first < count; first += 8) {
@@ -69,9 +87,10 @@ int Main(bool ways, const char* record) {
 
   Coverage all;
   std::size_t which = 0;
-  for (std::uint64_t seed = 0; std::cin >> which >> seed;) {
+  unsigned done = 0, differs = 0;
+  for (std::uint64_t seed = 0, outcome = 0; std::cin >> which >> seed >> outcome;) {
     const Scenario scenario = Vary(Scenarios().at(which), seed);
-    fmt::format_to_n(current, sizeof current - 1, "seed {} of {}: \0", seed, scenario.name);
+    *fmt::format_to_n(current, sizeof current - 1, "seed {} of {}: ", seed, scenario.name).out = '\0';
     Coverage own;
     if (record != nullptr) outbox_mutation::Record();
     const auto begin = std::chrono::steady_clock::now();
@@ -82,14 +101,18 @@ int Main(bool ways, const char* record) {
       fmt::print("{}{}\n", current, verdict.broken);
       return 1;
     }
+    ++done;
+    differs += Outcome(verdict) != outcome ? 1 : 0;
+    if (record == nullptr && done == kEnoughAlike && differs == 0) break;
     if (record == nullptr) continue;
     const auto took = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begin);
-    const auto micros = static_cast<std::uint32_t>(took.count());
-    file.write(reinterpret_cast<const char*>(&micros), sizeof micros);
+    WriteNumber(file, Outcome(verdict));
+    WriteNumber(file, static_cast<std::uint32_t>(took.count()));
     const std::vector<bool> gone = Ways(own, known);
     WriteBits(file, gone.size(), [&](std::size_t i) { return gone[i]; });
     WriteBits(file, outbox_mutation::kStates, outbox_mutation::WasReached);
   }
+  fmt::print("{} {}\n", done, differs);
   if (!ways) return 0;
   for (const bool gone : Ways(all, known)) fmt::print("{}", gone ? 1 : 0);
   fmt::print("\n");

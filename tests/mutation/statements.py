@@ -72,9 +72,14 @@ class Finder(Expressions):
             return
         self.lines.add(self.statement_line)
         number = arithmetic_type(cursor.type)
-        if number and not re.fullmatch(r"[\d'.]+\w*", self.text(value)) \
+        if number and not re.fullmatch(r"[\d'.]+\w*", self.text(value)) and not self.is_zero(value) \
                 and value.kind != CursorKind.INIT_LIST_EXPR:
             self.change("default-value", value, "0", number)
+
+    def is_zero(self, value):
+        inner, _ = self.strip(value)
+        referred = inner.referenced
+        return referred is not None and referred.kind == CursorKind.ENUM_CONSTANT_DECL and referred.enum_value == 0
 
     # ---- statements ----
 

@@ -174,6 +174,13 @@ class Equivalents(unittest.TestCase):
     def test_the_list_can_be_read(self):
         equivalents.read()
 
+    def test_a_star_stands_for_any_part(self):
+        listed = equivalents.Equivalents({"a.cpp | F | negate | x | x -> !(x) | 1": "why", "b.cpp | G | * | * | * | *": "why"})
+        self.assertTrue(listed.entry("a.cpp | F | negate | x | x -> !(x) | 1"))
+        self.assertTrue(listed.entry("b.cpp | G | constant | return 30; | 30 -> 15 | 1"))
+        self.assertIsNone(listed.entry("b.cpp | H | constant | return 30; | 30 -> 15 | 1"))
+        self.assertEqual(listed.stale(["a.cpp | F | negate | x | x -> !(x) | 1"]), ["b.cpp | G | * | * | * | *"])
+
 
 if __name__ == "__main__":
     unittest.main()
