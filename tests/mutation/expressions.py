@@ -26,9 +26,18 @@ class Expressions:
             start, end = self.span(start)
         return flat(self.source.text[start:end].decode())
 
-    def ignored(self, text):
-        return re.match(r"!?\s*(\w+)\s*\(", text) and re.match(r"!?\s*(\w+)", text).group(1) in IGNORED_MACROS \
-            and text.count("(") == text.count(")") and text.endswith(")")
+    @staticmethod
+    def ignored(text):
+        """Whether it is nothing but a macro that is left as it is, or the opposite of one."""
+        found = re.match(r"!?\s*(\w+)\s*\(", text)
+        if found is None or found.group(1) not in IGNORED_MACROS:
+            return False
+        depth = 0
+        for at, char in enumerate(text):
+            depth += {"(": 1, ")": -1}.get(char, 0)
+            if char == ")" and depth == 0:
+                return at == len(text) - 1
+        return False
 
     def in_macro(self, cursor):
         start, end = self.span(cursor)

@@ -71,10 +71,20 @@ class Finder(Expressions):
         if value is None:
             return
         self.lines.add(self.statement_line)
-        number = arithmetic_type(cursor.type)
-        if number and not re.fullmatch(r"[\d'.]+\w*", self.text(value)) and not self.is_zero(value) \
-                and value.kind != CursorKind.INIT_LIST_EXPR:
+        self.begin_with_default(cursor, value)
+
+    def begin_with_default(self, cursor, value):
+        text, kind = self.text(value), cursor.type.get_canonical().kind
+        inner, _ = self.strip(value)
+        plain = inner.kind == CursorKind.INIT_LIST_EXPR or re.fullmatch(r"[\d'.]+\w*|nullptr|true|false", text)
+        if plain or self.is_zero(value):
+            return
+        if number := arithmetic_type(cursor.type):
             self.change("default-value", value, "0", number)
+        elif cursor.kind == CursorKind.VAR_DECL and kind == TypeKind.POINTER:
+            self.change("default-value", value, "nullptr")
+        elif cursor.kind == CursorKind.VAR_DECL and kind == TypeKind.ENUM and inner.kind != CursorKind.DECL_REF_EXPR:
+            self.change("default-value", value, f"std::remove_cvref_t<decltype({text})>{{}}")
 
     def is_zero(self, value):
         inner, _ = self.strip(value)
