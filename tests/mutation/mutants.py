@@ -1,0 +1,31 @@
+"""Makes the mutants of C++ sources: finds them in clang's syntax tree, and writes sources that have them all.
+
+A mutant is a small change at one or more sites. In the sources that are written, each site asks whether its mutant is the
+chosen one (mutation.hpp), and does what the original does if not. Lines keep their numbers.
+"""
+
+from constants import of_constants
+from operators import OPERATORS
+from sources import Source
+from statements import Finder
+
+
+def find(root, names, arguments):
+    """The mutants of these files, numbered, and the lines that can be executed of each: (sources, mutants, lines)."""
+    sources = {name: Source(root, name, arguments) for name in names}
+    by_path = {str(source.path): source for source in sources.values()}
+    constants, mutants, lines = {}, [], {}
+    for source in sources.values():
+        finder = Finder(source, by_path, constants)
+        finder.declarations(source.top())
+        mutants += finder.mutants
+        lines[source.name] = finder.lines
+    mutants += of_constants(constants)
+    order = {name: i for i, name in enumerate(names)}
+    mutants.sort(key=lambda m: (order[m.file], m.line, m.sites[0].start, list(OPERATORS).index(m.operator), m.after))
+    seen = {}
+    for number, mutant in enumerate(mutants):
+        mutant.number = number
+        alike = (mutant.file, mutant.function, mutant.operator, mutant.source, mutant.before, mutant.after)
+        mutant.ordinal = seen[alike] = seen.get(alike, 0) + 1
+    return sources, mutants, lines
