@@ -19,6 +19,7 @@ class RandomSurroundings {
   explicit RandomSurroundings(std::uint64_t seed) : random_(seed), settings_(MakeSettings()), engine_(settings_) {}
 
   [[nodiscard]] Engine& engine() { return engine_; }
+  [[nodiscard]] const Settings& settings() const { return settings_; }
   [[nodiscard]] Time now() const { return now_; }
   [[nodiscard]] bool stopped() const { return stopped_; }
   // What has happened, one line each: with it a fault can be repeated by hand.
@@ -128,7 +129,7 @@ class RandomSurroundings {
     const Time what = Below(100);
     if (what == 0) {
       Log("release: stop");
-      return engine_.Release(ReleaseReason::kStop, token_, now_ + Below(2000));
+      return engine_.Release(ReleaseReason::kStop, token_, now_ + Below(OneIn(2) ? 100 : 2000));
     }
     if (what < 5) {
       Log("release: hand-over");
