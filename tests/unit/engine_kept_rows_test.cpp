@@ -181,5 +181,31 @@ TEST_CASE("an event that comes back as another row is noticed and never held bac
   }
 }
 
+TEST_CASE("a row that stays is not recorded after the lease, and is known to stay") {
+  const bool lost = GENERATE(false, true);
+  Engine engine{Settings{}};
+  std::vector<std::size_t> commands;
+  const auto turn = [&] {
+    commands.clear();
+    engine.TakeCommands([&](const Command& any) { commands.push_back(any.index()); });
+    CHECK(engine.CheckInvariants().empty());
+  };
+  const auto has = [&](const Command& kind) { return std::ranges::count(commands, kind.index()) == 1; };
+  engine.Hold(1, 100 * kSecond, false);
+  turn();
+  (void)engine.Reserved({.token = 1}, std::vector<Incoming>(1));
+  turn();
+  engine.Reported(std::vector<publisher::Report>{{0, 1, publisher::Outcome::kAcknowledged, 0}});
+  turn();
+  REQUIRE(has(command::Confirm{}));
+  if (lost) engine.Release(ReleaseReason::kLost, 1, 0);
+  turn();
+  engine.Written(Write::kConfirm, OUTBOX_OK, std::vector<std::uint8_t>{1});
+  turn();
+  CHECK(has(command::Fail{}) == !lost);
+  CHECK(has(command::Forget{}) == lost);
+  CHECK(has(command::Released{}) == lost);
+}
+
 }  // namespace
 }  // namespace outbox::engine

@@ -15,6 +15,7 @@ struct SlowScript {
 
   std::string Do(Words& words) {
     std::string answer;
+    if (words.Is("batches-of-one")) settings.batch_events = 1;
     if (words.Is("lease")) {
       start.LeaseBegins(words.Is("slow"));
     } else if (words.Is("step")) {  // [nothing-waits] OUTSTANDING QUEUED
@@ -101,6 +102,12 @@ TEST_CASE("the steps of a slow start double until a window of events is through"
        {kSlow,
         {"step nothing-waits 0 0", "slow 2 first, mark none, reads alone"},
         {"step-ends", "rows 6, mark clearing, next 0, next without events 0"}}},
+      {"batches of one event: each step is the first one, until all is over",
+       {{"batches-of-one lease slow", "slow 1 first, mark none, reads alone"},
+        {"step 1 0", "slow 1 first, mark none, reads alone"},
+        {"step-ends", "slow 1 first, mark none, reads alone"},
+        {"step nothing-waits 0 0", "slow 1 first, mark none, reads alone"},
+        {"step-ends", "rows 1, mark clearing, next 0, next without events 0"}}},
       {"a shard that is drained is not done",
        {kSlow,
         {"step nothing-waits 0 0", "slow 2 first, mark none, reads alone"},
