@@ -12,7 +12,6 @@ Engine::Engine(const Settings& settings)
     : settings_(settings),
       backoff_(settings.seed),
       slow_start_(settings_),
-      holds_(settings_),
       reads_(settings_, holds_),
       window_(settings_, events_),
       trials_(settings_, events_, window_),

@@ -22,8 +22,6 @@ namespace outbox::engine {
 
 class KeyHolds {
  public:
-  explicit KeyHolds(const Settings& settings) : settings_(settings) {}
-
   // `head` has failed (kFailing) or is to be tried again (kRetried). Reads ascend, so what is outstanding of the key already
   // stands before the head and goes its way; what arrives later is dropped.
   void Hold(std::uint64_t key, EventIndex head, HoldState why);
@@ -76,7 +74,6 @@ class KeyHolds {
   void AwaitRescan(KeyHold& hold);
   Map::iterator Erase(Map::iterator hold);
 
-  const Settings& settings_;
   Map holds_;
   std::vector<std::uint64_t> barriers_;  // keys whose hold was a kBarrier since the read under way began
   std::uint32_t rescan_ = 0;             // the number of the last rescan that has begun

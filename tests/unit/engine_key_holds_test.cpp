@@ -10,7 +10,7 @@ namespace {
 
 struct HoldScript {
   Settings settings;
-  KeyHolds holds{settings};
+  KeyHolds holds;
   bool reading = false, follows = true;  // what FindBrokenInvariant is given
   std::vector<std::string> taken;
 

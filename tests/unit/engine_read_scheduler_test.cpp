@@ -16,7 +16,7 @@ struct ReadScript {
                     .min_backoff = 1,
                     .max_backoff = 3};
   Backoff backoff{1};
-  KeyHolds holds{settings};
+  KeyHolds holds;
   ReadScheduler reads{settings, holds};
 
   std::string Do(Words& words) {
