@@ -213,6 +213,9 @@ TEST_CASE("a suspicion doubles where it is repeated, and not for ever") {
 TEST_CASE("one event of a key is tried at a time, and of all keys as many as may be") {
   CHECK(Settings{}.max_trials == 50);
   CHECK(Settings{}.max_retrials == 5);
+  CHECK(Settings{.window_events = 100}.max_retried() == 10);
+  CHECK(Settings{.window_events = 99}.max_retried() == 9);
+  CHECK(Settings{.window_events = 9}.max_retried() == 1);
   Play<TrialScript>({
       {"new events and those that have failed have shares of their own",
        {{"enqueue 3 failed", "tried, no room for retries"},
