@@ -60,6 +60,7 @@ std::string SendWindow::FindBrokenInvariant() const {
   for (EventIndex e = 0; e < events_.slots(); ++e) {
     if (events_[e].state() != EventState::kSent) continue;
     ++sent;
+    if (events_[e].lane >= of_lane.size()) return "send window: an event is in flight in an unknown lane";
     ++of_lane[events_[e].lane];
     if (events_.BatchOf(events_[e]).routes != routes_) return "send window: events of two routes are in flight";
   }

@@ -151,7 +151,7 @@ void Relay::Decide(F input) {
   input();
   for (shards::Command& command : coordinator_.TakeCommands()) {
     if (std::holds_alternative<shards::Hold>(command) || std::holds_alternative<shards::Release>(command))
-      std::visit([this](const auto& one) { Do(one); }, command);
+      std::visit([this](const auto& one) { this->Do(one); }, command);
     else
       to_do_.push_back(std::move(command));
   }
@@ -174,7 +174,7 @@ void Relay::KeepLeases() {
       const shards::Command command = std::move(to_do_.front());
       to_do_.pop_front();
       lock.unlock();
-      std::visit([this](const auto& one) { Do(one); }, command);
+      std::visit([this](const auto& one) { this->Do(one); }, command);
       lock.lock();
     } else if (const engine::Time due = coordinator_.NextDeadline(); due >= engine::kForever) {
       changed_.wait(lock);

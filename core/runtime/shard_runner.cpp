@@ -182,8 +182,9 @@ void ShardRunner::Run() {
     const Watched watch(*turn_, "a turn", kTurnAllowed);
     engine_.Advance(Now());
     for (const auto& task : tasks) task();
-    engine_.TakeCommands(
-        [this](const engine::Command& any) { std::visit([this](const auto& command) { Execute(command); }, any); });
+    engine_.TakeCommands([this](const engine::Command& any) {
+      std::visit([this](const auto& command) { this->Execute(command); }, any);
+    });
     CheckInvariants();
     // A lease that was gained while the one before is wound up has not begun.
     if (first_step_ == engine_.token() && !engine_.InFirstStep())

@@ -102,7 +102,7 @@ void ShardProcess::Turn(F input) {
     if (parts_.world.Below(8) == 0) return parts_.world.After(parts_.world.Between(0, 300), [this] { Wake(); });
     engine_.TakeCommands([this](const Command& any) {
       if (process_.dead || dead_) return;
-      std::visit([this](const auto& command) { Execute(command); }, any);
+      std::visit([this](const auto& command) { this->Execute(command); }, any);
     });
     if (const std::string broken = engine_.CheckInvariants(); !broken.empty())
       parts_.ledger.Break("I0 engine: " + broken);

@@ -90,7 +90,7 @@ void RelayProcess::Turn(F input) {
     Watched(input);
     for (const shards::Command& command : coordinator_.TakeCommands()) {
       if (process_.dead) return;
-      std::visit([this](const auto& one) { Do(one); }, command);
+      std::visit([this](const auto& one) { this->Do(one); }, command);
     }
     if (const std::string broken = coordinator_.CheckInvariants(); !broken.empty())
       parts_.ledger.Break("I0 coordinator: " + broken);
