@@ -249,7 +249,8 @@ class Builder:
         if libraries.returncode != 0:
             objects.append(self.object("tests/catch_main.cpp"))
         path = self.folder / "unit-tests"
-        return [Program(path, objects, ["g++", "-no-pie", "-o", path, *objects, *libraries.stdout.split(), "-pthread"])]
+        return [Program(path, objects, ["g++", "-no-pie", "-o", path, *objects, *libraries.stdout.split(), "-lfmt",
+                                       "-pthread"])]
 
     def simulator(self, mutated):
         names = self.suite.simulator_sources()

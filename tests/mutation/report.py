@@ -57,7 +57,8 @@ class Summary:
         for name, counts in [*self.counts.items(), ("all", self.total)]:
             if sum(counts.values()):
                 yield (name, sum(counts.values()), counts["killed"], counts["survived"], counts["unreached"],
-                       counts["equivalent"], counts["not run"], f"{self.score_of(counts):.3f}")
+                       counts["equivalent"], counts["not run"],
+                       f"{self.score_of(counts):.3f}" if counts["killed"] + counts["survived"] + counts["unreached"] else "-")
 
     TITLES = ("file", "mutants", "killed", "survived", "unreached", "equivalent", "not run", "score")
 

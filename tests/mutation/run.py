@@ -91,7 +91,8 @@ class Run:
         return known.status != "killed" and (self.asked.survivors or more)
 
     def run(self):
-        due = [mutant for mutant in self.chosen if self.is_due(mutant)]
+        # In the order of their hashes, so that a run that is cut short is a sample.
+        due = sorted((mutant for mutant in self.chosen if self.is_due(mutant)), key=lambda mutant: mutant.id)
         print(f"{self.suite.name}: {len(self.mutants)} mutants, {self.refused} more that do not compile; "
               f"{len(due)} to run", flush=True)
         if not due:

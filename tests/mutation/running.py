@@ -134,7 +134,8 @@ class Simulator:
         stamp = self.folder / "runs.stamp"
         wanted = f"{self.count} {self.mutants} {self.program.stat().st_mtime_ns}"
         if not stamp.exists() or stamp.read_text(encoding="ascii") != wanted:
-            code, output = limited([self.program, "--record", file], 600 + self.count, input=self.plan((*run, 0) for run in self.runs))
+            plan = self.plan((*run, 0) for run in self.runs)
+            code, output = limited([self.program, "--record", file], 600 + self.count, input=plan)
             if code != 0:
                 raise NotSound(f"the simulator without mutants: {output[-2000:]}")
             stamp.write_text(wanted, encoding="ascii")

@@ -102,7 +102,7 @@ class Finder(Expressions):
     def leave_out(self, cursor):
         start, end = self.span(cursor)[0], self.statement_end(cursor)
         text = self.text(start, end)
-        short = text if cursor.kind not in LOOPS else text[:text.find(")") + 1] + " ..."
+        short = text[:text.find(")") + 1] + " ..." if cursor.kind in LOOPS | {CursorKind.IF_STMT} else text
         self.add("delete-statement", [Site(self.source.name, start, end, "", "statement")], short, "")
 
     def begin(self, cursor):
@@ -163,6 +163,7 @@ class Finder(Expressions):
         at = next((i for i, child in enumerate(children) if child.kind.is_expression()
                    and re.match(rb"\s*\)", self.source.text[self.span(child)[1]:])), None)
         if at is None or not conditions:
+            self.declaring_condition(cursor, children)
             return
         condition, rest = children[at], children[at + 1:]
         for child in children[:at]:
@@ -180,6 +181,18 @@ class Finder(Expressions):
             self.statement(rest[0], alone=single)
         for child in rest[1:]:
             self.statement(child)
+
+    def declaring_condition(self, cursor, children):
+        """if (auto x = ...): what it decides can only be left out as a whole."""
+        declared = [child for child in children if child.kind in (CursorKind.VAR_DECL, CursorKind.DECL_STMT)]
+        if not declared:
+            return
+        end = max(self.span(child)[1] for child in declared)
+        rest = [child for child in children if self.span(child)[0] >= end]
+        if len(rest) == 1:
+            self.leave_out(cursor)
+        for child in rest:
+            self.statement(child, alone=len(rest) == 1 and child.kind != CursorKind.COMPOUND_STMT)
 
     def loop(self, cursor, children):
         body = children[0] if cursor.kind == CursorKind.DO_STMT else children[-1]
