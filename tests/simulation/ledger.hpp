@@ -158,6 +158,7 @@ class Ledger {
     const auto at = moved_at_.find(shard);
     return std::max(at == moved_at_.end() ? 0 : at->second, leases_last_until_);
   }
+  [[nodiscard]] bool only_refusals() const { return only_refusals_; }
   [[nodiscard]] std::uint64_t delivered() const { return delivered_; }
   [[nodiscard]] std::uint64_t duplicates() const { return duplicates_; }
   [[nodiscard]] std::size_t faults() const { return faults_.size(); }
