@@ -38,7 +38,7 @@ enum class LeaseState : std::uint8_t {
   kHolding,      // the relay owns the shard and works
   kHandingOver,  // draining under the lease, for another relay
   kStopping,     // draining under the lease, for good
-  kLost,         // the lease is gone; what is outstanding is wound up
+  kLost,         // the lease is gone; what is outstanding is given up
   kLostAtStop,   // the same, for good
   kStopped,      // released for good
 };
@@ -139,9 +139,9 @@ struct Chart<LeaseState> {
       {LeaseState::kHandingOver, LeaseState::kLost, "lost, or leased under another token"},
       {LeaseState::kStopping, LeaseState::kStopped, "drained"},
       {LeaseState::kStopping, LeaseState::kLostAtStop, "lost"},
-      {LeaseState::kLost, LeaseState::kStandby, "wound up"},
+      {LeaseState::kLost, LeaseState::kStandby, "nothing is outstanding any more"},
       {LeaseState::kLost, LeaseState::kLostAtStop, "the relay stops"},
-      {LeaseState::kLostAtStop, LeaseState::kStopped, "wound up"},
+      {LeaseState::kLostAtStop, LeaseState::kStopped, "nothing is outstanding any more"},
   };
 };
 
