@@ -137,12 +137,12 @@ void Engine::ReadIfThereIsRoom() {
 }
 
 void Engine::ReportRelease() {
-  if (!lease_.WindsUp() || Outstanding() > 0 || reads_.reading()) return;
+  if (!lease_.IsEnding() || Outstanding() > 0 || reads_.reading()) return;
   if (window_.resetting() || trials_.resetting() || slow_start_.slot().busy()) return;
   slow_start_.Released();
   holds_.Clear();
   trials_.ForgetSuspicions();
-  Emit(lease_.WoundUp());
+  Emit(lease_.Drained());
 }
 
 void Engine::Emit(Command command, std::span<const EventIndex> events) {

@@ -92,7 +92,7 @@ ShardLease::Effect ShardLease::Stop(Time deadline) {
   return Effect::kNone;
 }
 
-command::Released ShardLease::WoundUp() {
+command::Released ShardLease::Drained() {
   if (state_.Is(LeaseState::kStopping) || state_.Is(LeaseState::kLostAtStop)) {
     state_.To(LeaseState::kStopped);
     return {token_, ReleaseReason::kStop};

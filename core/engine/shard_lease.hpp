@@ -1,7 +1,7 @@
-// The leases of one shard, one after the other: each is wound up before the next one begins.
+// The leases of one shard, one after the other: nothing of one is outstanding when the next one begins.
 //
 // INVARIANT: the shard is worked on under one token at a time, the one of the lease in token().
-// INVARIANT: a lease that was gained while another one is wound up waits, and begins only in standby.
+// INVARIANT: a lease that was gained while another one ends waits, and begins only in standby.
 // INVARIANT: nothing begins after the shard was stopped.
 #pragma once
 
@@ -36,8 +36,8 @@ class ShardLease {
   Effect Stop(Time deadline);
 
   // Nothing is outstanding any more.
-  [[nodiscard]] command::Released WoundUp();
-  [[nodiscard]] bool WindsUp() const {
+  [[nodiscard]] command::Released Drained();
+  [[nodiscard]] bool IsEnding() const {
     return IsLost() || state_.Is(LeaseState::kHandingOver) || state_.Is(LeaseState::kStopping);
   }
   // A lease was gained meanwhile, and it can begin.
@@ -77,7 +77,7 @@ class ShardLease {
   Time drain_by_ = kForever;
   bool slow_start_ = false;
   bool hands_over_ = false;  // lost while it was handed over: the storage may still name this relay as the owner
-  Lease next_;               // gained while another one is wound up
+  Lease next_;               // gained while another one ends
   command::Released released_;
 };
 

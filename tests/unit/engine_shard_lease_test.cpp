@@ -19,7 +19,7 @@ struct LeaseScript {
     }
     if (words.Is("waits")) return lease.Waits(words.Number()) ? "yes" : "no";
     if (words.Is("wound-up")) {
-      const std::string released = Released(lease.WoundUp());
+      const std::string released = Released(lease.Drained());
       return "released " + released + ": " + State();
     }
     ShardLease::Effect effect{};
@@ -305,7 +305,7 @@ TEST_CASE("a state decides who owns the shard, drains it and winds it up") {
     CHECK(script.lease.IsLost() == row.lost);
     CHECK(script.lease.IsValid() == row.valid);
     CHECK(script.lease.IsDraining() == row.draining);
-    CHECK(script.lease.WindsUp() == row.winds_up);
+    CHECK(script.lease.IsEnding() == row.winds_up);
     CHECK(script.lease.CanEnd());
   }
   ShardLease lease;
