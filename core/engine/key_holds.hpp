@@ -50,7 +50,7 @@ class KeyHolds {
   void RescanBegins();
   // `reached`: OUTBOX_RESCAN_DONE or OUTBOX_RESCAN_ENDED.
   void RescanEnds(std::uint32_t reached);
-  // The reading begins anew at the oldest row, which is better than a rescan.
+  // The reading starts again at the oldest row, which finds all that a rescan would.
   void Rewound();
 
   [[nodiscard]] const TransitionCounts<HoldState>& counts() const { return counts_; }

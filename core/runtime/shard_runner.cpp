@@ -186,7 +186,7 @@ void ShardRunner::Run() {
       std::visit([this](const auto& command) { this->Execute(command); }, any);
     });
     CheckInvariants();
-    // A lease that was gained while the one before is wound up has not begun.
+    // A lease that was gained while the one before ends has not begun.
     if (first_step_ == engine_.token() && !engine_.InFirstStep())
       parts_.first_step_over(shard_, *std::exchange(first_step_, std::nullopt));
     for (FailureLog* log : {&log_retries_, &log_given_up_, &log_kept_, &log_returns_}) log->Flush(Now());

@@ -107,7 +107,7 @@ void ShardProcess::Turn(F input) {
     });
     if (const std::string broken = engine_.CheckInvariants(); !broken.empty())
       parts_.ledger.Break("I0 engine: " + broken);
-    // A lease that was gained while the one before is wound up has not begun.
+    // A lease that was gained while the one before ends has not begun.
     if (first_step_ == engine_.token() && !engine_.InFirstStep())
       first_step_over_(shard_, *std::exchange(first_step_, std::nullopt));
     const Time next = engine_.NextDeadline();
