@@ -27,6 +27,7 @@ class SendWindow {
 
   // ---- the queue: read, and not sent yet ----
   void Enqueue(EventIndex e) { queue_.push_back(e); }
+  // Only a relay that is wrong on purpose does this (mutant.hpp).
   void EnqueueFirst(EventIndex e) { queue_.push_front(e); }
   [[nodiscard]] const std::deque<EventIndex>& queue() const { return queue_; }
   EventIndex TakeFirst() {
