@@ -70,7 +70,7 @@ Snapshot ModelStore::Look(std::uint32_t shard, Position& position) const {
 }
 
 Snapshot ModelStore::LookBelow(std::uint32_t shard, const Position& position, Rescan& rescan) const {
-  if (rescan.end == 0) rescan = {0, std::max<RowId>(position.cursor, 1), commits_};
+  if (rescan.end == 0) rescan = {.cursor = 0, .end = std::max<RowId>(position.cursor, 1), .commit = commits_};
   Snapshot seen;
   seen.commit = commits_;
   seen.last_id = position.cursor;
@@ -103,8 +103,13 @@ std::vector<Found> ModelStore::Choose(Snapshot snapshot, Position& position, std
     return n;
   };
   // Until all late rows are chosen the position stays.
+  std::erase_if(snapshot.late, [&](const Found& found) { return position.brought.contains(found.row.id); });
   more = take(snapshot.late, limit) < snapshot.late.size();
-  if (more) return chosen;
+  if (more) {
+    for (const Found& found : chosen) position.brought.insert(found.row.id);
+    return chosen;
+  }
+  position.brought.clear();
   const std::size_t room = limit - chosen.size();
   std::size_t for_due = std::max(room / 2, room - std::min(room, snapshot.fresh.size()));
   if (room == 1 && !snapshot.fresh.empty() && !snapshot.due.empty())
@@ -124,20 +129,23 @@ std::vector<Found> ModelStore::Choose(Snapshot snapshot, Position& position, std
 
 std::uint32_t ModelStore::ChooseBelow(Snapshot snapshot, const Position& position, Rescan& rescan, std::uint32_t limit,
                                       const OutstandingRows& outstanding, std::vector<Found>& chosen) {
-  for (auto* rows : {&snapshot.late, &snapshot.fresh}) {
-    for (const Found& found : *rows) {
-      if (outstanding(found.row.id)) continue;
-      if (chosen.size() == limit) {
-        if (rows == &snapshot.late) return OUTBOX_RESCAN_GOES_ON;
-        rescan.cursor = found.row.id - 1;
-        rescan.commit = snapshot.commit;
-        return OUTBOX_RESCAN_GOES_ON;
-      }
-      chosen.push_back(found);
+  for (const Found& found : snapshot.late) {
+    if (outstanding(found.row.id) || rescan.brought.contains(found.row.id)) continue;
+    if (chosen.size() == limit) return OUTBOX_RESCAN_GOES_ON;
+    chosen.push_back(found);
+    rescan.brought.insert(found.row.id);
+  }
+  rescan.brought.clear();
+  rescan.commit = snapshot.commit;
+  for (const Found& found : snapshot.fresh) {
+    if (outstanding(found.row.id)) continue;
+    if (chosen.size() == limit) {
+      rescan.cursor = found.row.id - 1;
+      return OUTBOX_RESCAN_GOES_ON;
     }
+    chosen.push_back(found);
   }
   rescan.cursor = std::max(rescan.cursor, snapshot.last_id);
-  rescan.commit = snapshot.commit;
   if (rescan.cursor >= position.cursor) {
     rescan = {};
     return OUTBOX_RESCAN_DONE;

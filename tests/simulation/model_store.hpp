@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -20,14 +21,16 @@ struct Position {
   std::uint64_t token = 0;
   RowId cursor = 0;
   std::uint32_t commit = 0;
-  std::uint32_t reads = 0;     // of the mutant with a rewind of its own
-  bool retry_is_next = false;  // of a batch of one
+  std::set<RowId> brought = {};  // late rows since that commit: they come once, also where they are not taken
+  std::uint32_t reads = 0;       // of the mutant with a rewind of its own
+  bool retry_is_next = false;    // of a batch of one
 };
 
 // Likewise of the rescan beside the reading; end = 0 while there is none.
 struct Rescan {
   RowId cursor = 0, end = 0;
   std::uint32_t commit = 0;
+  std::set<RowId> brought = {};
 };
 
 struct Found {

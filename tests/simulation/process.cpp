@@ -283,8 +283,11 @@ void ShardProcess::CheckWindow(std::uint32_t rows) const {
 // I9, of a read that nothing but the rows themselves keeps from bringing a row: at most half of it is retries, and what
 // it steps over it steps over once. A key with an event that failed waits until that is recorded.
 void ShardProcess::CheckFairness(const Snapshot& snapshot, const std::vector<Found>& rows) {
-  // Late rows come first, and those of held keys again and again until the rescan has met them.
-  if (snapshot.late.size() >= asked_for_) return;
+  // Late rows come first, each of them once.
+  const auto is_late = [&snapshot](const Found& found) {
+    return std::ranges::any_of(snapshot.late, [&found](const Found& late) { return late.row.id == found.row.id; });
+  };
+  if (rows.size() == asked_for_ && std::ranges::all_of(rows, is_late)) return;
   const std::vector<EventNumber> readable = parts_.store.Readable(shard_, snapshot);
   const auto [all, unfailed] = parts_.store.RowsOf(shard_);
   const std::size_t most = kMaxLeftOut + all / ModelStore::kMaxRows + 2 * unfailed / parts_.scenario.batch;
