@@ -186,8 +186,9 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
     if (!alone) shard.position.Resume();
     return Next::kAgain;
   }
-  // Late rows go out before any new one, and new ones only after all of them.
-  if (!AddLate(request, page, batch)) return Next::kDone;
+  // Late rows go out before any new one, and new ones only after all of them. A relay that drops them finds them by a rescan,
+  // so they do not come again: a batch of them would fill every read for as long as an older transaction is open.
+  if (!AddLate(request, page, batch, shard.late)) return Next::kDone;
   if (!alone) AddDue(request, page, shard.due, batch);
 
   const long long begin = shard.position.cursor();
@@ -215,6 +216,7 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
   const bool at_end = all_read && page.upto == 0;
   if (all_read) cursor = page.upto != 0 ? page.upto : std::max(cursor, shard.position.settled());
   Advance(page, shard.position, cursor, missing);
+  shard.late.erase(shard.late.begin(), shard.late.upper_bound(shard.position.floor()));
   // Among failures the rows alone are never all there is. Where none of ours was near, or they are large, all are asked for.
   shard.behind = !at_end && (page.upto != 0 ? ours > 0 && !large : alone || r.Number(page.tail, kTroubled) == 0);
   const bool all_due = alone || shard.due.all || r.Number(page.tail, kTroubled) == 0;
@@ -242,19 +244,19 @@ void Reader::Advance(const Page& page, Visibility& position, long long cursor, l
   position.Advance(cursor, missing, LockersIn(page.alone ? later : page.result));
 }
 
-bool Reader::AddLate(const ReserveRequest& request, const Page& page, BatchBuilder& batch, std::set<long long>* seen) {
+bool Reader::AddLate(const ReserveRequest& request, const Page& page, BatchBuilder& batch, std::set<long long>& seen) {
   std::vector<long long> late;
   for (int row = 0; row < page.fresh; ++row) {
     if (page.result.Number(row, kKind) != kLate) continue;
     for (const long long id : IdsIn(page.result.Text(row, kIds)))
-      if (seen == nullptr || !seen->contains(id)) late.push_back(id);
+      if (!seen.contains(id)) late.push_back(id);
   }
   LeaveOutOutstanding(late, request);
   const bool room = AddByIds(late, request.max_bytes(), request, batch);
   if (!room) batch.More();
   // What did not fit is brought by the next step.
   if (!room) late.resize(std::min(late.size(), batch.size()));
-  if (seen != nullptr) seen->insert(late.begin(), late.end());
+  seen.insert(late.begin(), late.end());
   return room;
 }
 
@@ -317,7 +319,7 @@ void Reader::TakeStep(const Call& call, const ReserveRequest& request, Shard& sh
   page.tail = r.rows() - 1;
   while (page.fresh < page.tail && r.Number(page.fresh, kKind) == kLate) ++page.fresh;
   if (!r.IsNull(page.tail, kEnded)) return position.Resume();
-  if (!AddLate(request, page, batch, &rescan.seen)) return;
+  if (!AddLate(request, page, batch, rescan.seen)) return;
   bool full = false;
   std::int64_t ours = 0;
   int row = page.fresh;

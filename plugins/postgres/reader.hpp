@@ -43,9 +43,10 @@ class Reader {
   struct Shard {
     std::uint64_t token = 0;
     Visibility position{};
-    bool behind = false;   // there were more rows, and the next may come alone
-    bool shared = false;   // some rows were not ours to send
-    bool weighed = false;  // the last rows were large: the next read counts their bytes
+    std::set<long long> late{};  // rows above position.floor() that came below position.cursor(): once, taken or not
+    bool behind = false;         // there were more rows, and the next may come alone
+    bool shared = false;         // some rows were not ours to send
+    bool weighed = false;        // the last rows were large: the next read counts their bytes
     sql::ScanEstimate stretch{};
     Due due{};
     Rescan rescan{};
@@ -71,9 +72,8 @@ class Reader {
   Next Take(const Call& call, const ReserveRequest& request, Shard& shard, BatchBuilder& batch);
   void TakeStep(const Call& call, const ReserveRequest& request, Shard& shard, BatchBuilder& batch);
   void CheckTail(const Call& call, const Result& result);
-  // False = the batch is full.
-  bool AddLate(const ReserveRequest& request, const Page& page, BatchBuilder& batch,
-               std::set<long long>* seen = nullptr);
+  // Those that are not in `seen` yet. False = the batch is full.
+  bool AddLate(const ReserveRequest& request, const Page& page, BatchBuilder& batch, std::set<long long>& seen);
   bool AddByIds(std::vector<long long> ids, std::uint64_t bytes, const ReserveRequest& request, BatchBuilder& batch);
   void AddDue(const ReserveRequest& request, const Page& page, Due& due, BatchBuilder& batch);
   void Advance(const Page& page, Visibility& position, long long cursor, long long missing);

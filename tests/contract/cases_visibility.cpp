@@ -77,6 +77,77 @@ void LateCommitIsReturnedFirstInSmallSteps(const Subject& subject) {
   Expect(Numbers(rows) == "1 7 8", "'{}' was returned one by one, expected: 1 7 8", Numbers(rows));
 }
 
+// Reads two events at a time and drops what it gets, as a relay does with events of a key that it holds, until one of `key`
+// comes.
+void AwaitBesideDropped(Relay& relay, const std::string& key) {
+  constexpr int kMaxReads = 30;
+  for (int read = 0; read < kMaxReads; ++read) {
+    for (const Row& row : relay.Reserve({.max_events = 2})) {
+      if (row.key == key) return;
+      relay.Forget(row);
+    }
+  }
+  Expect(false, "{} reads were filled with events that the relay had dropped", kMaxReads);
+}
+
+void DroppedLateRowsFillNoRead(const Subject& subject) {
+  Rig rig(subject);
+  Relay relay(rig);
+  Writer late(rig);
+  for (int i = 0; i < 6; ++i) late.Insert("held");
+  EmitBeside(rig, "first");
+  relay.Await(1);
+  late.End(true);
+  rig.Emit(1, "other");
+  AwaitBesideDropped(relay, "other");
+  const auto found = relay.Rescan(2);
+  Expect(Numbers(found) == "1 2 3 4 5 6", "the rescan returned '{}', expected: 1 to 6, which were dropped",
+         Numbers(found));
+}
+
+// Below them an older transaction may still commit.
+void DroppedRowsAboveAnOpenTransactionFillNoRead(const Subject& subject) {
+  Rig rig(subject);
+  Relay relay(rig);
+  Writer open(rig);
+  open.Insert("k");
+  for (int i = 0; i < 6; ++i) EmitBeside(rig, "held");
+  for (const Row& row : relay.Await(6)) relay.Forget(row);
+  EmitBeside(rig, "other");
+  AwaitBesideDropped(relay, "other");
+  open.End(true);
+  const auto late = relay.Await(1);
+  Expect(Numbers(late) == "1", "after the open transaction's commit a read returned '{}', expected: 1", Numbers(late));
+  const auto found = relay.Rescan(2);
+  Expect(Numbers(found) == "2 3 4 5 6 7", "the rescan returned '{}', expected: 2 to 7, which were dropped",
+         Numbers(found));
+}
+
+void LateRowsDoNotKeepARescanFromEnding(const Subject& subject) {
+  constexpr int kMaxSteps = 30;
+  Rig rig(subject);
+  Relay relay(rig);
+  Writer late(rig);
+  for (int i = 0; i < 6; ++i) late.Insert("held");
+  for (int i = 0; i < 4; ++i) EmitBeside(rig, "first");
+  relay.Await(4);
+  relay.Forget();
+  std::uint32_t reached = 0;
+  relay.RescanStep(reached, 2);
+  if (reached != OUTBOX_RESCAN_GOES_ON) throw Skipped("this plugin rewinds instead");
+  late.End(true);
+  std::vector<Row> found;
+  for (int steps = 0; reached == OUTBOX_RESCAN_GOES_ON; ++steps) {
+    Expect(steps < kMaxSteps, "the rescan does not end, as late rows come in every step");
+    for (Row& row : relay.RescanStep(reached, 2)) {
+      relay.Forget(row);
+      if (row.key == "held") found.push_back(std::move(row));
+    }
+  }
+  if (found.empty()) found = relay.ReadAll();  // where rows are read in the order of their commits
+  Expect(Numbers(found) == "1 2 3 4 5 6", "'{}' of the late events were returned, expected: 1 to 6", Numbers(found));
+}
+
 void LateRollbackStopsNobody(const Subject& subject) {
   Rig rig(subject);
   Relay relay(rig);
@@ -100,6 +171,13 @@ std::vector<Case> VisibilityCases() {
        "A row that commits late is returned, and before younger ones of its key.", LateCommitIsReturnedFirst},
       {"visibility", "late-commit-is-returned-first-in-small-steps",
        "The same with limits of one event and confirmed rows in between.", LateCommitIsReturnedFirstInSmallSteps},
+      {"visibility", "dropped-late-rows-fill-no-read",
+       "A late row that the relay drops comes once, and then by a rescan.", DroppedLateRowsFillNoRead},
+      {"visibility", "dropped-rows-above-an-open-transaction-fill-no-read",
+       "While an older transaction is open, what the relay drops does not keep new rows from coming.",
+       DroppedRowsAboveAnOpenTransactionFillNoRead},
+      {"visibility", "late-rows-do-not-keep-a-rescan-from-ending",
+       "A rescan brings each late row once, however few fit into a step.", LateRowsDoNotKeepARescanFromEnding},
       {"visibility", "late-rollback-stops-nobody", "A gap that never fills holds nothing back.",
        LateRollbackStopsNobody},
   };
