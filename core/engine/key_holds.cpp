@@ -19,6 +19,8 @@ void KeyHolds::HoldUntilRewound(std::uint64_t key) {
     To(hold, HoldState::kRescan);
     hold.head = kNobody;
   }
+  // The rescan under way began while the event was outstanding, so it has passed over it.
+  if (hold.state == HoldState::kRescan) hold.since = rescan_;
   hold.dropped = true;
 }
 
