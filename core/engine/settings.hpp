@@ -44,7 +44,7 @@ struct Settings {
   // Between two steps of a rescan lies this many times what the first of them took.
   Time rescan_rest = 9;
   // But no more than this: a step takes long where the machine slept or the database was out of reach.
-  Time max_rescan_rest = 10 * kSecond;
+  Time max_rescan_rest = 5 * kSecond;
   // Between two records of failures lies what the first of them took, or this many times that while new rows wait to be
   // read; but no more than the second number.
   Time record_rest = 3, max_record_rest = kSecond;

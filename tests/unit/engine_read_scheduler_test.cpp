@@ -228,7 +228,7 @@ TEST_CASE("a wake-up brings a poll forward, and no read after a failure") {
 
 TEST_CASE("a rescan takes a tenth of the time") {
   CHECK(Settings{}.rescan_rest == 9);
-  CHECK(Settings{}.max_rescan_rest == 10 * kSecond);
+  CHECK(Settings{}.max_rescan_rest == 5 * kSecond);
   CHECK(Settings{}.rescan_interval == 60 * kSecond);
   const Line wanted{"want-rescan", "idle, next 0, slowly 1020, follows"};
   Play<ReadScript>({
