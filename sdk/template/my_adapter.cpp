@@ -29,12 +29,14 @@ class MyAdapter : public StorageAdapter, public Emit {  // one object is one con
   explicit MyAdapter(const std::shared_ptr<Settings>& settings) : db_(settings->path) {}
 
   // Reads from the oldest row each time: Add skips what the relay has in hand. A row waits until it is due, and behind
-  // earlier rows of its key that have failed. New rows and those that are due take turns, the longest due first.
+  // earlier rows of its key that have failed. New rows and those that are due take turns, the longest due first: so one
+  // that has failed waits behind every earlier row of its key.
   void ReserveNewEvents(const ReserveRequest&, BatchBuilder& batch) override {
     Ready().Run(
         "SELECT id, event_id, aggregate_id, event_type, topic, payload, headers, attempts FROM outbox_event e"
         " WHERE NOT delivered AND coalesce(retry_at, 0) <= ?1 AND NOT EXISTS (SELECT 1 FROM outbox_event f WHERE"
-        " f.retry_at IS NOT NULL AND NOT f.delivered AND f.aggregate_id = e.aggregate_id AND f.id < e.id)"
+        " f.aggregate_id = e.aggregate_id AND f.id < e.id AND NOT f.delivered"
+        " AND (f.retry_at IS NOT NULL OR e.retry_at IS NOT NULL))"
         " ORDER BY row_number() OVER (PARTITION BY retry_at IS NULL ORDER BY retry_at, id), retry_at IS NULL",
         {Now()}, [&batch](sqlite3_stmt* row) {
           const auto at = [row](int column) { return Database::Column(row, column); };

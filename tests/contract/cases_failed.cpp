@@ -99,7 +99,6 @@ void DueRetryDoesNotOvertake(const Subject& subject) {
   const auto rows = relay.Await(3);
   relay.Fail({rows[1]}, OUTBOX_RETRY, Millis(0));
   relay.Forget();
-  rig.MakeRetriesDue();
   const auto first = relay.Reserve({.max_events = 1, .mode = OUTBOX_REWIND});
   Expect(Numbers(first) == "1", "'{}' was returned first, expected: 1, which stands before the retry", Numbers(first));
   const auto second = relay.Reserve({.max_events = 1});
@@ -209,7 +208,7 @@ void FailingAGoneEventChangesNothing(const Subject& subject) {
 
 void ReleasedIsDueAtOnceAndCountsNothing(const Subject& subject) {
   Rig rig(subject);
-  if (!rig.store().MarksRows()) throw Skipped("release_events is NULL: reserving leaves no mark on rows");
+  rig.NeedMarks();
   Relay relay(rig);
   rig.Emit(2, "k");
   Ok(relay.TryRelease(relay.Await(2)));
