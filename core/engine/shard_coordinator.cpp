@@ -18,7 +18,14 @@ void ShardCoordinator::Advance(Time now) {
 
 void ShardCoordinator::Start() {
   runners_.insert(0);
-  if (settings_.has_leases) return Beat();
+  leased_ ? Beat() : HoldForever();
+}
+
+void ShardCoordinator::HoldForever() {
+  leased_ = false;
+  call_ = Call::kNone;
+  next_beat_ = kForever;
+  if (stopping_) return TryLeave();
   held_[0] = {0, kForever, Phase::kRunning};
   commands_.emplace_back(Hold{0, 0, kForever, false});
 }
@@ -45,6 +52,7 @@ void ShardCoordinator::AskHeartbeat() {
 }
 
 void ShardCoordinator::HeartbeatAnswered(outbox_code code, const Lease& lease) {
+  if (code == OUTBOX_UNSUPPORTED && !met_database_) return HoldForever();
   if (code != OUTBOX_OK) {
     if (code == OUTBOX_BAD_CONFIG && !met_database_) commands_.emplace_back(CannotStart{});
     return Rest(NextTry());
@@ -266,7 +274,7 @@ void ShardCoordinator::Stop(Time deadline) {
 void ShardCoordinator::TryLeave() {
   if (!stopping_ || call_ != Call::kNone || (!Resolved() && now_ < stop_by_)) return;
   complete_ = Resolved() || OUTBOX_MUTANT(kLeavesUnresolved);
-  if (!settings_.has_leases || !met_database_) return Leave();
+  if (!leased_ || !met_database_) return Leave();
   tries_left_ = 2;
   AskLeave();
 }
@@ -303,7 +311,7 @@ std::string ShardCoordinator::CheckInvariants() const {
   if (stopping_ && !to_begin_.empty()) return "a shard is to begin while the relay stops";
   if (!std::ranges::includes(runners_, stopped_)) return "a shard has stopped that has no runner";
   if (!stopping_ && !stopped_.empty()) return "a shard has stopped while the relay runs";
-  if (call_ == Call::kNone && settings_.has_leases && NextDeadline() >= kForever) return "no heartbeat is due";
+  if (call_ == Call::kNone && leased_ && NextDeadline() >= kForever) return "no heartbeat is due";
   return CheckFirstStep();
 }
 

@@ -25,12 +25,12 @@ class ShardCoordinator {
  public:
   struct Settings {
     Time lease, poll_interval;
-    bool has_leases = true;  // false: the store has no leases, and shard 0 is held for ever
+    bool has_leases = true;  // false: the plugin has no leases, and shard 0 is held for ever
 #ifdef OUTBOX_MUTANTS
     Mutant mutant = Mutant::kNone;
 #endif
   };
-  explicit ShardCoordinator(const Settings& settings) : settings_(settings) {}
+  explicit ShardCoordinator(const Settings& settings) : settings_(settings), leased_(settings.has_leases) {}
 
   // ---- inputs; each is preceded by Advance ----
 
@@ -39,7 +39,7 @@ class ShardCoordinator {
   // The first input after Advance. REQUIRES: the runner of shard 0 exists.
   void Start();
   // `lease` is read only if `code` is OUTBOX_OK. It is counted from when the heartbeat was asked for, as the answer may
-  // have taken long.
+  // have taken long. OUTBOX_UNSUPPORTED, of the first one: the store as it is configured leases no shards; see HoldForever.
   void HeartbeatAnswered(outbox_code code, const Lease& lease);
   // `lost` is read only if `code` is OUTBOX_OK.
   void WasLostAnswered(outbox_code code, bool lost);
@@ -78,6 +78,8 @@ class ShardCoordinator {
     Phase phase = Phase::kGained;
   };
 
+  // Of a store without leases of shards: it knows no other relay, or marks the rows that it gives to each. There is one shard.
+  void HoldForever();
   void Beat();
   void AskHeartbeat();
   void Renew(const Lease& lease);
@@ -107,6 +109,7 @@ class ShardCoordinator {
   Time next_beat_ = kForever, asked_ = 0;
   bool soon_ = false;  // the next one is due when the call under way has ended
   bool met_database_ = false;
+  bool leased_;                 // shards are held as the answers to heartbeats say
   std::uint32_t failures_ = 0;  // in a row
   std::uint32_t shards_ = 1;    // of the outbox
   std::uint32_t share_ = 1;     // of each relay

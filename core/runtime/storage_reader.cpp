@@ -11,8 +11,7 @@ StorageReader::StorageReader(std::shared_ptr<storage::Store> store, publisher::P
                              std::string relay_id, std::shared_ptr<PeerHealth> database,
                              std::shared_ptr<WatchdogHandle> handle, std::function<void(Reading)> arrived,
                              std::function<void(outbox_code)> failed)
-    : marks_rows_(store->MarksRows()),
-      handle_(std::move(handle)),
+    : handle_(std::move(handle)),
       connection_(std::move(store), std::move(database), handle_),
       publisher_(publisher),
       relay_id_(std::move(relay_id)),
@@ -75,14 +74,14 @@ void StorageReader::Execute(ReadRequest& order) {
   arrived_(std::move(reading));
 }
 
-// Rows that could not be made ready are given back at once: they are not in hand and nobody's fault.
+// Marked rows that could not be made ready are given back at once: they are not in hand and nobody's fault.
 Status StorageReader::Prepare(publisher::PreparedBatch& batch, const Call& call) {
   if (batch.batch.empty()) return {};
   Status prepared = [&] {
     const Watched watch(*handle_, "the publisher's look at topics", call.timeout);
     return publisher_.Prepare(batch, call.timeout);
   }();
-  if (prepared.ok() || !marks_rows_) return prepared;
+  if (prepared.ok() || batch.batch.lease_left().count() == 0) return prepared;
   std::vector<outbox_bytes> rows;
   for (std::size_t i = 0; i < batch.batch.size(); ++i) rows.push_back(batch.batch[i].row_id);
   Call release = call;

@@ -46,7 +46,6 @@ class StorageReader {
   [[nodiscard]] Status Prepare(publisher::PreparedBatch& batch, const Call& call);
   static engine::Incoming Describe(const outbox_event& event, const publisher::Prepared& prepared);
 
-  const bool marks_rows_;
   const std::shared_ptr<WatchdogHandle> handle_;
   Connection connection_;
   publisher::Publisher& publisher_;

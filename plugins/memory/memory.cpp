@@ -1,36 +1,19 @@
 // The reference adapter: an outbox that lives in the relay's memory, with everything an adapter can offer. Read it
 // first when you write your own; sdk/template/ is the one to copy.
 #include <algorithm>
-#include <charconv>
 #include <limits>
 #include <set>
 #include <utility>
 #include <vector>
 
 #include "outbox.hpp"
-#include "outbox/shares.hpp"
+#include "row_reader.hpp"
+#include "shard_reader.hpp"
 
 namespace outbox::memory {
 namespace {
 
-std::optional<RowId> ParseId(std::string_view text) {
-  RowId id = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return id;
-}
-
 std::optional<std::string> Own(const Bytes& bytes) { return bytes ? std::optional<std::string>(*bytes) : std::nullopt; }
-
-std::int64_t ToMicros(std::chrono::system_clock::time_point time) {
-  return std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count();
-}
-
-// The event's id is text of the caller: the views in an Event own nothing.
-Event ToEvent(std::string_view id, const Row& row, std::uint32_t attempts) {
-  return {id,          row.event_id,          row.key, row.event_type, row.topic, row.payload,
-          row.headers, ToMicros(row.created), attempts};
-}
 
 class Adapter : public StorageAdapter,
                 public Leases,
@@ -51,57 +34,9 @@ class Adapter : public StorageAdapter,
 
   void ReserveNewEvents(const ReserveRequest& request, BatchBuilder& batch) override {
     const std::lock_guard lock(outbox_->mutex);
+    if (outbox_->reserve == Reserve::kRows) return row_reader_.Read(request, batch);
     (void)outbox_->Leased(call());
-    batch.CoveredByShard(call().token);
-    // A shard gained anew is read from its oldest row: another relay may have left rows behind this position.
-    Position& position = positions_[call().shard];
-    if ((request.from_oldest() && !request.rescan()) || position.token != call().token) position = {call().token};
-
-    // A key waits behind its first failed event, which itself waits until it is due.
-    std::map<std::string_view, RowId> first_failed;
-    for (const auto& [id, failed] : outbox_->failed)
-      if (const Row& row = outbox_->rows.at(id); row.key && !failed.delivered) first_failed.try_emplace(*row.key, id);
-    const auto waits = [&](RowId id, const Row& row) {
-      const auto first = row.key ? first_failed.find(*row.key) : first_failed.end();
-      return first != first_failed.end() && first->second < id;
-    };
-    const auto now = Clock::now();
-    const auto mine = [&](RowId id, const Row& row) {
-      return outbox_->ShardOf(id, row) == call().shard && !waits(id, row);
-    };
-    if (request.rescan()) {
-      Rescan(position, mine, batch);
-      return;
-    }
-
-    // Below the position only failed events can have become due since it passed them: the longest due first.
-    std::vector<std::pair<Clock::time_point, RowId>> due;
-    for (const auto& [id, failed] : outbox_->failed)
-      if (id <= position.id && !failed.blocked && !failed.delivered && failed.due <= now &&
-          mine(id, outbox_->rows.at(id)) && !request.is_outstanding(std::to_string(id)))
-        due.emplace_back(failed.due, id);
-    std::sort(due.begin(), due.end());
-    const auto retry = [&](std::size_t from, std::size_t to) {
-      for (std::size_t i = from; i < std::min(to, due.size()); ++i) {
-        const RowId id = due[i].second;
-        const std::uint32_t attempts = std::max(1U, outbox_->failed.at(id).attempts);
-        if (!batch.Add(ToEvent(std::to_string(id), outbox_->rows.at(id), attempts))) return false;
-      }
-      return true;
-    };
-    // What the new rows leave they have as well.
-    const std::size_t share = position.shares.ForRetries(request);
-    if (!retry(0, share)) return;
-    for (auto at = outbox_->rows.upper_bound(position.id); at != outbox_->rows.end(); ++at) {
-      const auto& [id, row] = *at;
-      const auto failed = outbox_->failed.find(id);
-      const bool is_due = failed == outbox_->failed.end() ||
-                          (!failed->second.blocked && !failed->second.delivered && failed->second.due <= now);
-      const std::uint32_t attempts = failed == outbox_->failed.end() ? 0 : std::max(1U, failed->second.attempts);
-      if (mine(id, row) && is_due && !batch.Add(ToEvent(std::to_string(id), row, attempts))) return;
-      position.id = id;
-    }
-    (void)retry(share, due.size());
+    shard_reader_.Read(call(), request, batch);
   }
 
   // Nothing here could refuse it, or keep a row in spite of it.
@@ -113,7 +48,10 @@ class Adapter : public StorageAdapter,
 
   void ConfirmFailed(Failures failures) override {
     const std::lock_guard lock(outbox_->mutex);
-    (void)outbox_->Leased(call());
+    std::vector<RowId> there;
+    for (const Failure& failure : failures)
+      if (const auto id = ParseId(failure.row_id); id && outbox_->Has(*id, failure.event_id)) there.push_back(*id);
+    Unmark(there);
     for (const Failure& failure : failures) {
       const auto id = ParseId(failure.row_id);
       if (!id || !outbox_->Has(*id, failure.event_id)) continue;
@@ -133,6 +71,14 @@ class Adapter : public StorageAdapter,
     }
   }
 
+  void Release(RowIds ids) override {
+    const std::lock_guard lock(outbox_->mutex);
+    std::vector<RowId> there;
+    for (const std::string_view text : ids)
+      if (const auto id = ParseId(text); id && outbox_->rows.contains(*id)) there.push_back(*id);
+    Unmark(there);
+  }
+
   void Cancel() noexcept override {
     const std::lock_guard lock(outbox_->mutex);
     cancelled_ = true;
@@ -142,6 +88,8 @@ class Adapter : public StorageAdapter,
   // outbox.leases/1: as plugins/sql/leases.cpp shares, so that all adapters answer alike
 
   Lease Heartbeat(std::string_view relay_id, Millis duration) override {
+    if (outbox_->reserve == Reserve::kRows)
+      throw Error(OUTBOX_UNSUPPORTED, "this outbox leases no shards, but marks rows");
     const std::lock_guard lock(outbox_->mutex);
     const std::string me(relay_id);
     const auto now = Clock::now();
@@ -249,6 +197,8 @@ class Adapter : public StorageAdapter,
   void ApplySchema(const SchemaOptions& wish) override {
     const std::lock_guard lock(outbox_->mutex);
     if (wish.shards == 0 || wish.shards == outbox_->shards.size()) return;
+    if (outbox_->reserve == Reserve::kRows)
+      throw Error(OUTBOX_BAD_CONFIG, "options: with \"reserve\": \"rows\" there is one shard, which all relays read");
     outbox_->DropExpiredRelays({});
     if (!outbox_->relays.empty())
       throw Error(OUTBOX_BAD_CONFIG, "the number of shards changes only while no relay runs");
@@ -272,6 +222,10 @@ class Adapter : public StorageAdapter,
     const auto now = Clock::now();
     for (const auto& [relay, lease_ends] : outbox_->relays) stats.live_relays += lease_ends > now ? 1 : 0;
     stats.shards_total = static_cast<std::uint32_t>(outbox_->shards.size());
+    if (outbox_->reserve == Reserve::kRows) {
+      stats.shards_owned = std::min(stats.live_relays, stats.shards_total);
+      return stats;
+    }
     for (std::uint32_t i = 0; i < outbox_->shards.size(); ++i) {
       const Shard& shard = outbox_->shards[i];
       ShardHolder& holder = stats.holders.emplace_back();
@@ -383,12 +337,14 @@ class Adapter : public StorageAdapter,
     outbox_->failed.clear();
     outbox_->dead.clear();
     outbox_->relays.clear();
+    outbox_->marks.clear();
     for (Shard& shard : outbox_->shards) shard = {{}, shard.token};
   }
 
   void ExpireLeases() override {
     const std::lock_guard lock(outbox_->mutex);
     for (auto& [relay, lease_ends] : outbox_->relays) lease_ends = Clock::now();
+    for (auto& [row, mark] : outbox_->marks) mark.until = Clock::now();
   }
 
   void MakeRetriesDue() override {
@@ -410,6 +366,17 @@ class Adapter : public StorageAdapter,
   }
 
  private:
+  // Before a write about rows that the relay was given, and that are free afterwards. LEASE_LOST, and nothing has changed,
+  // where one of them is not its own any more.
+  // REQUIRES: outbox_->mutex is held.
+  void Unmark(const std::vector<RowId>& ids) {
+    if (outbox_->reserve == Reserve::kShard) return (void)outbox_->Leased(call());
+    for (const RowId id : ids)
+      if (const auto mark = outbox_->marks.find(id); mark == outbox_->marks.end() || mark->second.token != call().token)
+        throw Error(OUTBOX_LEASE_LOST, "row " + std::to_string(id) + " is not marked under this token");
+    // The token stays: the same write may come again where its answer was lost.
+    for (const RowId id : ids) outbox_->marks.at(id).relay.clear();
+  }
   static std::int32_t StateOf(const Failed& failed) {
     if (failed.delivered) return OUTBOX_STATE_DELIVERED;
     return failed.blocked ? OUTBOX_STATE_BLOCKED : OUTBOX_STATE_RETRYING;
@@ -439,40 +406,9 @@ class Adapter : public StorageAdapter,
     return taken;
   }
 
-  static constexpr std::size_t kMaxRescanned = 1000;
-
-  struct Position {
-    std::uint64_t token = 0;
-    RowId id = 0;  // the last row read; a hint, lost with the session
-    Shares shares = {};
-    RowId rescanned = 0, rescan_end = 0;  // end 0 = no rescan is under way
-  };
-
-  // One step. Rows are committed in the order of their ids, so none turns up below it.
-  template <class Mine>
-  void Rescan(Position& position, Mine mine, BatchBuilder& batch) {
-    if (position.rescan_end == 0) {
-      position.rescanned = 0;
-      position.rescan_end = std::max<RowId>(position.id, 1);
-    }
-    std::size_t looked = 0;
-    auto at = outbox_->rows.upper_bound(position.rescanned);
-    for (; at != outbox_->rows.end() && at->first <= position.id; ++at) {
-      const auto& [id, row] = *at;
-      const bool goes = mine(id, row) && !outbox_->failed.contains(id);
-      if (++looked > kMaxRescanned || (goes && !batch.Add(ToEvent(std::to_string(id), row, 0)))) break;
-      position.rescanned = id;
-    }
-    if (at == outbox_->rows.end() || at->first > position.id)
-      position.rescan_end = 0;
-    else if (position.rescanned < position.rescan_end)
-      batch.Rescan(OUTBOX_RESCAN_GOES_ON);
-    else
-      position.rescan_end = (batch.Rescan(OUTBOX_RESCAN_ENDED), 0);
-  }
-
   const std::shared_ptr<Outbox> outbox_;
-  std::map<std::uint32_t, Position> positions_;  // by shard
+  ShardReader shard_reader_{*outbox_};
+  RowReader row_reader_{*outbox_};
   std::vector<Row> uncommitted_;
   std::uint64_t seen_ = 0;  // the commits that Wait has told of
   bool cancelled_ = false;  // guarded by outbox_->mutex

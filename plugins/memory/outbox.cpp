@@ -1,6 +1,7 @@
 #include "outbox.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <cinttypes>
 #include <cstdio>
 #include <functional>
@@ -11,8 +12,36 @@ namespace outbox::memory {
 Outbox::Outbox(const std::string& options, const outbox_host*) : random_(std::random_device{}()) {
   const auto json = nlohmann::json::parse(options, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) throw Error(OUTBOX_BAD_CONFIG, "options: expected a JSON object");
-  if (!json.empty())
-    throw Error(OUTBOX_BAD_CONFIG, "options: unknown key '" + json.begin().key() + "'; this plugin has no options");
+  for (const auto& [key, value] : json.items()) {
+    if (key != "reserve")
+      throw Error(OUTBOX_BAD_CONFIG, "options: unknown key '" + key + "'; the only one is 'reserve'");
+    if (value != "shard" && value != "rows")
+      throw Error(OUTBOX_BAD_CONFIG, "options: 'reserve' is " + value.dump() + ", expected: \"shard\" or \"rows\"");
+    reserve = value == "rows" ? Reserve::kRows : Reserve::kShard;
+  }
+}
+
+std::optional<RowId> ParseId(std::string_view text) {
+  RowId id = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return id;
+}
+
+std::int64_t ToMicros(std::chrono::system_clock::time_point time) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count();
+}
+
+Event ToEvent(std::string_view id, const Row& row, std::uint32_t attempts) {
+  return {id,          row.event_id,          row.key, row.event_type, row.topic, row.payload,
+          row.headers, ToMicros(row.created), attempts};
+}
+
+std::map<std::string_view, RowId> Outbox::FirstFailed() const {
+  std::map<std::string_view, RowId> first;
+  for (const auto& [id, f] : failed)
+    if (const Row& row = rows.at(id); row.key && !f.delivered) first.try_emplace(*row.key, id);
+  return first;
 }
 
 std::uint32_t Outbox::ShardOf(RowId id, const Row& row) const {

@@ -51,6 +51,21 @@ struct Shard {
   std::uint32_t suspect_owners = 0;
 };
 
+// How an outbox is shared by several relays, as its options say.
+enum class Reserve : std::uint8_t {
+  kShard,  // shards are leased (outbox.leases/1), and a relay reads those that it owns
+  kRows,   // every relay reads all, and each row that it is given is marked: its own until the mark ends
+};
+
+struct RowMark {
+  std::string relay;        // "" = the row is free again
+  std::uint64_t token = 0;  // of the call that gave it
+  Clock::time_point until;
+  [[nodiscard]] bool IsOfAnother(std::string_view than, Clock::time_point now) const {
+    return !relay.empty() && relay != than && until > now;
+  }
+};
+
 class Outbox {
  public:
   Outbox(const std::string& options, const outbox_host* host);
@@ -66,6 +81,10 @@ class Outbox {
   RowId last_id = 0;  // never goes back: a repeated confirm must not meet a new row
   std::uint64_t commits = 0;
 
+  Reserve reserve = Reserve::kShard;
+  std::map<RowId, RowMark> marks;  // of rows that are still in the outbox
+  std::uint64_t last_mark = 0;
+
   std::map<std::string, Clock::time_point, std::less<>> relays;  // when each one's lease ends
   std::vector<Shard> shards{1};
 
@@ -78,8 +97,14 @@ class Outbox {
   void Forget(RowId id) {
     rows.erase(id);
     failed.erase(id);
+    marks.erase(id);
   }
   [[nodiscard]] std::uint32_t ShardOf(RowId id, const Row& row) const;
+  [[nodiscard]] static bool IsDue(const Failed& f, Clock::time_point now) {
+    return !f.blocked && !f.delivered && f.due <= now;
+  }
+  // By key, its first event that has failed: later ones wait behind it.
+  [[nodiscard]] std::map<std::string_view, RowId> FirstFailed() const;
   // LEASE_LOST unless the shard is leased under this very token.
   [[nodiscard]] Shard& Leased(const Call& call);
   [[nodiscard]] bool Lives(const std::string& relay, Clock::time_point now) const;
@@ -91,5 +116,10 @@ class Outbox {
  private:
   std::mt19937_64 random_;
 };
+
+[[nodiscard]] std::optional<RowId> ParseId(std::string_view text);
+// The event's id is text of the caller: the views in an Event own nothing.
+[[nodiscard]] Event ToEvent(std::string_view id, const Row& row, std::uint32_t attempts);
+[[nodiscard]] std::int64_t ToMicros(std::chrono::system_clock::time_point time);
 
 }  // namespace outbox::memory

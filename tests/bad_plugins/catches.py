@@ -1,12 +1,12 @@
 #!/usr/bin/python3
-"""catches.py CHECK PLUGIN CASE: the contract's case must fail on a plugin that breaks that promise."""
+"""catches.py CHECK PLUGIN CASE OPTIONS: the contract's case must fail on a plugin that breaks that promise."""
 
 import subprocess
 import sys
 
-check, plugin, case = sys.argv[1:]
+check, plugin, case, options = sys.argv[1:]
 # no time limit above what a sound plugin needs, because one of them hangs
-run = subprocess.run([check, plugin, "--only", f"^{case}$", "--time-limit", "5", "--seed", "1"],
+run = subprocess.run([check, plugin, "--options", options, "--only", f"^{case}$", "--time-limit", "5", "--seed", "1"],
                      capture_output=True, text=True, timeout=50, check=False)
 print(run.stdout, run.stderr, sep="")
 caught = run.returncode == 1 and any(

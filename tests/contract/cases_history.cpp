@@ -249,7 +249,7 @@ class History {
   }
 
   void ChangeOwner() {
-    if (!rig_.store().HasLeases()) return;
+    if (!rig_.LeasesShards()) return;
     Did("another relay has the shard for a while");
     std::vector<Row> held;
     for (const Entry& e : line_)

@@ -3,6 +3,7 @@
 #include <spdlog/logger.h>
 #include <spdlog/sinks/stdout_sinks.h>
 
+#include <map>
 #include <thread>
 
 #include "storage/loader.hpp"
@@ -94,9 +95,21 @@ Rig::Rig(const Subject& subject) : store_(OpenSubject(subject)), session_(Connec
 
   const Status made = session_->ApplySchema({1, subject.payload, /*wake_up=*/true}, Within(kTimeout));
   if (made.code() != OUTBOX_UNSUPPORTED) Ok(made);
+  leases_shards_ = AskForLeases();
   if (subject.before.empty())
     CallRaw(
         "testing.reset", [this](auto* s, auto* c) { return Testing().reset(s, &c->call, &c->error); }, *session_);
+}
+
+// By a relay that joins and leaves again.
+bool Rig::AskForLeases() {
+  if (!store_->HasLeases()) return false;
+  const std::string id = "asks#0";
+  const auto lease = session_->Heartbeat(id, Millis(1'000), Within(kTimeout));
+  if (lease.status().code() == OUTBOX_UNSUPPORTED) return false;
+  Ok(lease.status());
+  Ok(session_->ReleaseShards(id, lease->owned, /*deregister=*/true, Within(kTimeout)));
+  return true;
 }
 
 const outbox_testing_v1& Rig::Testing() const {
@@ -116,7 +129,13 @@ void Rig::Need(std::uint64_t capability) const {
 }
 
 void Rig::NeedLeases() const {
-  if (!store_->HasLeases()) throw Skipped("the plugin does not have " OUTBOX_LEASES_V1);
+  if (!leases_shards_) throw Skipped("the store does not have " OUTBOX_LEASES_V1);
+}
+
+void Rig::NeedMarks() const {
+  Need(OUTBOX_CAN_SHARE);
+  if (!store_->MarksRows()) throw Skipped("release_events is NULL: reserving leaves no mark on rows");
+  if (leases_shards_) throw Skipped("relays share shards here, not rows");
 }
 
 void Rig::NeedDead() const {
@@ -213,7 +232,7 @@ std::vector<Seen> Rig::List(const Query& query) {
 Relay::Relay(Rig& rig, std::string id, Standby) : rig_(rig), id_(std::move(id)), session_(rig.Connect()) {}
 
 Relay::Relay(Rig& rig, std::string id) : Relay(rig, std::move(id), Standby{}) {
-  if (!rig_.store().HasLeases()) return;
+  if (!rig_.LeasesShards()) return;
   Heartbeat();
   ExpectToOwn();
 }
@@ -231,11 +250,11 @@ void Relay::ExpectToOwn() {
 
 void Relay::Return(bool deregister) { Ok(session_->ReleaseShards(id_, lease_.owned, deregister, Within(kTimeout))); }
 
-Result<storage::Batch> Relay::TryReserve(Ask ask) {
+Result<storage::Batch> Relay::TryReserve(Ask ask, Millis reserve) {
   storage::ReserveRequest order;
   order.max_events = ask.max_events;
   order.max_bytes = ask.max_bytes;
-  order.reserve_duration = Millis(30'000);
+  order.reserve_duration = reserve;
   order.relay_id = id_;
   order.mode = ask.mode;
   order.skip_retries = ask.skip_retries;
@@ -322,7 +341,7 @@ Status Relay::TryConfirm(const std::vector<Row>& rows) {
 void Relay::Confirm(const std::vector<Row>& rows) { Ok(TryConfirm(rows)); }
 
 Call Relay::FencedCall(const std::vector<Row>& rows) const {
-  return Within(kTimeout, rig_.store().HasLeases() || rows.empty() ? token_ : rows[0].token);
+  return Within(kTimeout, rig_.LeasesShards() || rows.empty() ? token_ : rows[0].token);
 }
 
 Status Relay::TryFail(const std::vector<Row>& rows, std::int32_t disposition, Millis retry_after) {
@@ -335,8 +354,18 @@ Status Relay::TryFail(const std::vector<Row>& rows, std::int32_t disposition, Mi
     for (const Row& row : rows) outstanding_.erase(row.row_id);
   return status;
 }
+// Rows by the token under which they were given: a write about rows that are marked carries one.
+std::vector<std::vector<Row>> Relay::ByToken(const std::vector<Row>& rows) const {
+  if (rig_.LeasesShards()) return {rows};
+  std::map<std::uint64_t, std::vector<Row>> by_token;
+  for (const Row& row : rows) by_token[row.token].push_back(row);
+  std::vector<std::vector<Row>> groups;
+  for (auto& [token, group] : by_token) groups.push_back(std::move(group));
+  return groups;
+}
+
 void Relay::Fail(const std::vector<Row>& rows, std::int32_t disposition, Millis retry_after) {
-  Ok(TryFail(rows, disposition, retry_after));
+  for (const auto& group : ByToken(rows)) Ok(TryFail(group, disposition, retry_after));
 }
 
 Status Relay::TryRelease(const std::vector<Row>& rows) {

@@ -59,9 +59,13 @@ class Rig {
   [[nodiscard]] storage::Session& session() { return *session_; }  // for what is no relay's doing
   [[nodiscard]] std::unique_ptr<storage::Session> Connect();
 
+  // False: the plugin has no leases, or the store as it is configured leases no shards and answers UNSUPPORTED.
+  [[nodiscard]] bool LeasesShards() const { return leases_shards_; }
+
   // Skips the case unless the plugin promises that.
   void Need(std::uint64_t capability) const;
   void NeedLeases() const;
+  void NeedMarks() const;    // of rows, by which several relays share them
   void NeedListing() const;  // outbox.admin/1
   void NeedDead() const;     // and dead letters
 
@@ -93,7 +97,10 @@ class Rig {
   std::unique_ptr<storage::Session> session_;
   [[nodiscard]] const outbox_testing_v1& Testing() const;  // skips the case where the plugin has none
 
+  [[nodiscard]] bool AskForLeases();
+
   const outbox_testing_v1* testing_ = nullptr;
+  bool leases_shards_ = false;
   std::size_t emitted_ = 0;
 };
 
@@ -117,7 +124,7 @@ class Relay {
   };
   // One call; the rows are in hand from now on.
   std::vector<Row> Reserve(Ask ask, bool* more = nullptr);
-  [[nodiscard]] Result<storage::Batch> TryReserve(Ask ask);
+  [[nodiscard]] Result<storage::Batch> TryReserve(Ask ask, Millis reserve = Millis(30'000));
   std::vector<Row> Take(const storage::Batch& batch);
   // As often as the plugin says that there is more.
   std::vector<Row> ReadAll(bool rewind = false);
@@ -147,6 +154,7 @@ class Relay {
   [[nodiscard]] std::size_t outstanding() const { return outstanding_.size(); }
 
  private:
+  [[nodiscard]] std::vector<std::vector<Row>> ByToken(const std::vector<Row>& rows) const;
   [[nodiscard]] Call FencedCall(const std::vector<Row>& rows) const;
 
   Rig& rig_;

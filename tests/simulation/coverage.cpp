@@ -28,16 +28,12 @@ void EachKnown(F f) {
 }
 
 const std::set<std::string>& Rare() {
-  using engine::EventState;
   using engine::HoldState;
   using engine::MarkState;
   static const std::set<std::string> rare = {
       Name(HoldState::kNone, HoldState::kRescan),   // a trial is dropped whose key was freed during the reset
       Name(MarkState::kWriting, MarkState::kNone),  // the lease is lost while an event is being marked
-      // Only where the storage marks rows, which the model store does not.
-      Name(EventState::kQueued, EventState::kReleasing), Name(EventState::kSent, EventState::kReleasing),
-      Name(EventState::kTried, EventState::kReleasing), Name(EventState::kUnknown, EventState::kReleasing),
-      Name(EventState::kReleasing, EventState::kSettled)};
+  };
   return rare;
 }
 

@@ -213,11 +213,13 @@ std::uint64_t ModelStore::RemoveDelivered() {
 }
 
 bool ModelStore::Fail(std::uint32_t shard, std::uint64_t token, const std::vector<Failure>& failures) {
-  const bool holds = leases.Holds(shard, token);
+  const auto marked = [&](const Failure& f) { return MarkedUnder(token, f.row.id); };
+  const bool holds = marks_rows_ ? std::ranges::all_of(failures, marked) : leases.Holds(shard, token);
   if (!holds && mutant_ != Mutant::kUnfencedFail) return false;
   for (const Failure& f : failures) {
     const auto it = rows_.find(f.row.id);
     if (it == rows_.end()) continue;
+    if (const auto mark = marks_.find(f.row.id); mark != marks_.end()) mark->second.relay = kNobody;
     ledger_.FailureTaken(f.row.event, holds);
     if (f.blamed)
       ledger_.Blamed(f.row.event);
@@ -245,8 +247,67 @@ bool ModelStore::Fail(std::uint32_t shard, std::uint64_t token, const std::vecto
   return true;
 }
 
+bool ModelStore::MarkedUnder(std::uint64_t token, RowId row) const {
+  const auto mark = marks_.find(row);
+  return !rows_.contains(row) || (mark != marks_.end() && mark->second.token == token);
+}
+
+bool ModelStore::IsFreeFor(RowId row, RelayId relay) const {
+  const auto mark = marks_.find(row);
+  return mark == marks_.end() || mark->second.relay == kNobody || mark->second.relay == relay ||
+         mark->second.until <= clock();
+}
+
+// Without a position, rows that failed and are due may stand behind rows of their key that were never given, or come back.
+Snapshot ModelStore::LookAtFree(RelayId relay, const OutstandingRows& outstanding) const {
+  Snapshot seen;
+  seen.at = world_.now();
+  std::vector<std::pair<Time, Found>> due;
+  std::set<int> of_others, not_given;
+  EachThatMayGo(0, [&](RowId id, const Stored& stored, const Retry* retry, bool behind) {
+    if (!IsFreeFor(id, relay)) {
+      if (mutant_ != Mutant::kMarksRowsAlone && stored.row.key != kNoKey) of_others.insert(stored.row.key);
+      return true;
+    }
+    if (behind || of_others.contains(stored.row.key)) return true;
+    if (retry == nullptr) {
+      seen.fresh.push_back({stored.row, 0});
+      if (stored.row.key != kNoKey && !outstanding(id)) not_given.insert(stored.row.key);
+    } else if (!retry->blocked && retry->due <= clock() && !not_given.contains(stored.row.key))
+      due.emplace_back(retry->due, Found{stored.row, std::max(1u, retry->attempts)});
+    return true;
+  });
+  std::stable_sort(due.begin(), due.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (auto& [when, found] : due) seen.due.push_back(found);
+  return seen;
+}
+
+Marked ModelStore::ReserveMarked(RelayId relay, Time reserve, std::uint32_t limit, bool without_retries,
+                                 const OutstandingRows& outstanding) {
+  Marked marked{.token = ++last_mark_, .at = world_.now()};
+  Snapshot seen = LookAtFree(relay, outstanding);
+  if (without_retries) seen.due.clear();
+  Position from_oldest;
+  marked.rows = Choose(std::move(seen), from_oldest, limit, outstanding, marked.more);
+  for (const Found& found : marked.rows) {
+    const auto before = marks_.find(found.row.id);
+    if (before != marks_.end() && before->second.relay != kNobody && before->second.relay != relay)
+      ledger_.LeaseEnds(0);
+    marks_[found.row.id] = {relay, marked.token, clock() + reserve};
+  }
+  return marked;
+}
+
+bool ModelStore::ReleaseMarked(std::uint64_t token, const std::vector<Row>& rows) {
+  if (!std::ranges::all_of(rows, [&](const Row& row) { return MarkedUnder(token, row.id); })) return false;
+  for (const Row& row : rows)
+    if (const auto mark = marks_.find(row.id); mark != marks_.end()) mark->second.relay = kNobody;
+  return true;
+}
+
 void ModelStore::Erase(RowId id) {
   rows_.erase(id);
+  marks_.erase(id);
   retries_.erase(id);
 }
 

@@ -54,6 +54,14 @@ struct Failure {
   bool blamed = false;  // for the end of relays
 };
 
+// What a store that marks rows gives to a relay.
+struct Marked {
+  std::vector<Found> rows = {};
+  std::uint64_t token = 0;  // of their marks
+  bool more = false;
+  Time at = 0;
+};
+
 class ModelStore {
  public:
   ModelStore(World& world, Ledger& ledger, History& history, const Scenario& scenario)
@@ -62,7 +70,8 @@ class ModelStore {
         ledger_(ledger),
         history_(history),
         mutant_(scenario.mutant),
-        most_shards_(scenario.shards) {}
+        most_shards_(scenario.shards),
+        marks_rows_(scenario.marks_rows) {}
 
   ModelLeases leases;
   [[nodiscard]] Time clock() const { return world_.now() + clock_ahead_; }
@@ -94,7 +103,16 @@ class ModelStore {
   // OUTBOX_REFUSED where one of them is refused: then nothing is removed. `kept`: which are still there.
   [[nodiscard]] outbox_code Confirm(const std::vector<Row>& rows, std::vector<std::uint8_t>& kept);
   std::uint64_t RemoveDelivered();
+  // Under the token of the shard or, where rows are marked, of the rows: one that is stale changes nothing and answers false.
   bool Fail(std::uint32_t shard, std::uint64_t token, const std::vector<Failure>& failures);
+
+  // ---- where rows are marked: several relays read beside each other, and a row is one relay's until its mark ends ----
+  // A read always begins at the oldest row. A row of a key waits while an earlier one is marked by another relay.
+  [[nodiscard]] Marked ReserveMarked(RelayId relay, Time reserve, std::uint32_t limit, bool without_retries,
+                                     const OutstandingRows& outstanding);
+  bool ReleaseMarked(std::uint64_t token, const std::vector<Row>& rows);
+  // A row that is gone is nobody else's either.
+  [[nodiscard]] bool IsFreeFor(RowId row, RelayId relay) const;
 
   // ---- the operator ----
   // False: it cannot be done now.
@@ -126,7 +144,15 @@ class ModelStore {
     bool blocked = false;
     bool delivered = false;  // and could not be removed; due = when that is tried again
   };
+  static constexpr RelayId kNobody = -1;
+  struct Mark {
+    RelayId relay = kNobody;  // kNobody: given back, or its failure is recorded; the same write may come again
+    std::uint64_t token = 0;
+    Time until = 0;  // by the database's clock
+  };
   void Erase(RowId id);
+  [[nodiscard]] bool MarkedUnder(std::uint64_t token, RowId row) const;
+  [[nodiscard]] Snapshot LookAtFree(RelayId relay, const OutstandingRows& outstanding) const;
   // f(id, stored, its failure or null) of each row of the shard that does not stand behind a failed one of its key.
   template <class F>
   void EachThatMayGo(std::uint32_t shard, F f) const;
@@ -140,6 +166,9 @@ class ModelStore {
   std::uint32_t commits_ = 0, most_shards_;
   std::map<RowId, Stored> rows_;
   std::map<RowId, Retry> retries_;
+  const bool marks_rows_;
+  std::map<RowId, Mark> marks_;
+  std::uint64_t last_mark_ = 0;
 };
 
 }  // namespace outbox::simulation

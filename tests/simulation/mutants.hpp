@@ -45,6 +45,7 @@ enum class Mutant : std::uint8_t {
   kLeaseFromAnswer,
   kReleasedWhenAsked,
   kLeavesUnresolved,
+  kMarksRowsAlone,
 };
 
 struct MutantInfo {
@@ -53,7 +54,7 @@ struct MutantInfo {
   std::string_view scenario;  // in which it is looked for
 };
 
-inline constexpr std::array<MutantInfo, 32> kMutants = {{
+inline constexpr std::array<MutantInfo, 33> kMutants = {{
     {Mutant::kConfirmBeforeAck, "confirm-before-ack", "engine", "a row is deleted when its event is sent", "quiet"},
     {Mutant::kConfirmOnImplied, "confirm-on-implied", "client", "a success without an offset counts", "broker"},
     {Mutant::kIdCursorOnly, "id-cursor-only", "storage", "reads look above the last id only", "late-commits"},
@@ -103,6 +104,8 @@ inline constexpr std::array<MutantInfo, 32> kMutants = {{
      "no-fault-of-note"},
     {Mutant::kLeavesUnresolved, "leaves-unresolved", "coordinator", "a relay leaves with all shards, resolved or not",
      "hand-over-in-trouble"},
+    {Mutant::kMarksRowsAlone, "marks-rows-alone", "storage", "rows are read behind one that another relay has marked",
+     "marked-rows"},
 }};
 
 }  // namespace outbox::simulation

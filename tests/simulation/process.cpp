@@ -123,12 +123,21 @@ void ShardProcess::Wake() {
   Turn([] {});
 }
 
+// Until the lease ends or, where rows are marked, the first mark of those that are outstanding.
+Time ShardProcess::TimeLeft() const {
+  if (!parts_.scenario.marks_rows)
+    return std::min(parts_.store.leases.Left(process_.id, parts_.store.clock()),
+                    process_.told_until - parts_.world.now());
+  Time until = kForever;
+  for (const Batch& batch : batches_)
+    if (!batch.rows.empty()) until = std::min(until, batch.until);
+  return until - process_.Local();
+}
+
 void ShardProcess::Execute(const command::Reset& reset) {
   left_out_.clear();
   parts_.history.Say("relay {} resets the producer of shard {}", process_.id, shard_);
-  if (std::min(parts_.store.leases.Left(process_.id, parts_.store.clock()), process_.told_until - parts_.world.now()) <
-      kLease / 4)
-    parts_.ledger.LeaseEnds(shard_);
+  if (TimeLeft() < kLease / 4) parts_.ledger.LeaseEnds(shard_);
   producer_.Reset(reset.epoch);
 }
 
@@ -168,7 +177,14 @@ void ShardProcess::Execute(const command::Fail& fail) {
       [this](outbox_code code) { Turn([this, code] { engine_.Written(Write::kFail, code); }); });
 }
 
-void ShardProcess::Execute(const command::Release&) {}  // this storage marks no rows
+void ShardProcess::Execute(const command::Release& release) {
+  process_.Call(
+      Process::Kind::kWrite,
+      [this, rows = Rows(release.events), token = batches_[engine_.BatchOf(release.events[0])].token] {
+        return parts_.store.ReleaseMarked(token, rows) ? OUTBOX_OK : OUTBOX_LEASE_LOST;
+      },
+      [this](outbox_code code) { Turn([this, code] { engine_.Written(Write::kRelease, code); }); });
+}
 
 void ShardProcess::Execute(const command::Detach& detach) {
   for (const EventIndex e : detach.events) failed_[e] = Held(e).row;
@@ -190,15 +206,20 @@ void ShardProcess::Execute(const command::Released& released) {
   if (released.reason != engine::ReleaseReason::kLost) released_(shard_, released.token, released.reason);
 }
 
+// By the database's clock.
+bool ShardProcess::MaySend(const Row& row) const {
+  if (parts_.scenario.marks_rows) return parts_.store.IsFreeFor(row.id, process_.id);
+  return parts_.store.leases.Lives(shard_, process_.id, engine_.token(), parts_.store.clock());
+}
+
 void ShardProcess::Execute(const command::Publish& publish) {
-  const bool lives = parts_.store.leases.Lives(shard_, process_.id, engine_.token(), parts_.store.clock());
   for (const EventIndex e : publish.events) {
     const Row& row = Held(e).row;
     parts_.history.Say("relay {} sends {} of shard {}", process_.id, parts_.ledger.Name(row.event), shard_);
-    parts_.ledger.Sent(row.event, lives);
+    parts_.ledger.Sent(row.event, MaySend(row));
     const Batch& batch = batches_[engine_.BatchOf(e)];
     parts_.ledger.SentOfRead(row.event, batch.read_at);
-    if (batch.token != engine_.token())
+    if (batch.token != engine_.token() && !parts_.scenario.marks_rows)
       parts_.ledger.Break("I7 lease: " + parts_.ledger.Name(row.event) + " is sent, and was read under another lease");
     if (parts_.ledger.Of(row.event).poison == Poison::kKiller) {
       parts_.ledger.EndsRelay(row.event);
@@ -229,6 +250,7 @@ void ShardProcess::Execute(const command::Reserve& reserve) {
   CheckWindow(reserve.rows);
   for (const RowId id : forgotten_) outstanding_.erase(id);
   forgotten_.clear();
+  if (parts_.scenario.marks_rows) return ReserveMarked(reserve.skip_retries);
   const std::uint64_t token = engine_.token();
   const auto seen = std::make_shared<Snapshot>();
   process_.Call(
@@ -266,6 +288,24 @@ void ShardProcess::Execute(const command::Reserve& reserve) {
           (void)parts_.store.Choose(*seen, position_, asked_for_, none, more);
         }
         Turn([this, code] { engine_.ReserveFailed(code); });
+      });
+}
+
+// Whether it reads on or again, it is given what is free from the oldest row on, and what it was given and does not have.
+void ShardProcess::ReserveMarked(bool skip_retries) {
+  const auto marked = std::make_shared<Marked>();
+  process_.Call(
+      Process::Kind::kWrite,
+      [this, marked, rows = asked_for_, skip = skip_retries && parts_.world.Coin(), had = outstanding_, n = ++reads_] {
+        // Given up and carried out later, it takes the marks from what a later read has brought, and failures are refused.
+        if (n != reads_) parts_.ledger.Fault(shard_, kLease);
+        const auto outstanding = [&had](RowId id) { return had.contains(id); };
+        *marked = parts_.store.ReserveMarked(process_.id, kLease, rows, skip, outstanding);
+        return OUTBOX_OK;
+      },
+      [this, marked, until = process_.Local() + kLease](outbox_code code) {
+        if (code != OUTBOX_OK) return Turn([this, code] { engine_.ReserveFailed(code); });
+        Bring({.rows = marked->rows, .more = marked->more, .token = marked->token, .until = until, .at = marked->at});
       });
 }
 
@@ -310,22 +350,24 @@ void ShardProcess::CheckFairness(const Snapshot& snapshot, const std::vector<Fou
 }
 
 void ShardProcess::Arrived(const Snapshot& snapshot, std::uint32_t mode) {
-  bool more = false;
-  std::uint32_t reached = OUTBOX_RESCAN_DONE;
-  std::vector<Found> rows;
+  Reading reading{.token = position_.token, .at = snapshot.at};
   const auto outstanding = [this](RowId id) { return outstanding_.contains(id); };
   if (mode == OUTBOX_RESCAN) {
-    reached = ModelStore::ChooseBelow(snapshot, position_, rescan_, asked_for_, outstanding, rows);
+    reading.reached = ModelStore::ChooseBelow(snapshot, position_, rescan_, asked_for_, outstanding, reading.rows);
   } else {
-    rows = parts_.store.Choose(snapshot, position_, asked_for_, outstanding, more);
+    reading.rows = parts_.store.Choose(snapshot, position_, asked_for_, outstanding, reading.more);
     // In a slow start each step begins at the oldest row.
-    if (!slow_read_) CheckFairness(snapshot, rows);
+    if (!slow_read_) CheckFairness(snapshot, reading.rows);
   }
+  Bring(reading);
+}
+
+void ShardProcess::Bring(const Reading& reading) {
   // A relay hears of new partitions at some time. What it has sent to the old ones must be answered before.
   const bool drain_first = lanes_ != parts_.broker.lanes && lanes_ > 0 && parts_.world.Coin();
   if (drain_first || lanes_ == 0) lanes_ = parts_.broker.lanes;
   std::vector<engine::Incoming> incoming;
-  for (const Found& found : rows) {
+  for (const Found& found : reading.rows) {
     outstanding_.insert(found.row.id);
     const Fate& fate = parts_.ledger.Of(found.row.event);
     const bool refused = fate.poison == Poison::kUnsendable || (fate.poison == Poison::kMending && found.attempts < 1);
@@ -335,11 +377,12 @@ void ShardProcess::Arrived(const Snapshot& snapshot, std::uint32_t mode) {
                         .lane = LaneOf(found.row, lanes_),
                         .refused = refused});
   }
-  Turn([this, incoming, rows, more, reached, drain_first, lanes = lanes_, token = position_.token, at = snapshot.at] {
+  Turn([this, incoming, reading, drain_first, lanes = lanes_] {
+    const auto& [rows, more, reached, token, until, at] = reading;
     const engine::BatchIndex b =
-        engine_.Reserved({rows.size() * kBytesOfRow, more, drain_first, kForever, reached, token}, incoming);
+        engine_.Reserved({rows.size() * kBytesOfRow, more, drain_first, until, reached, token}, incoming);
     if (b >= batches_.size()) batches_.resize(b + 1);
-    batches_[b] = {rows, lanes, token, at};
+    batches_[b] = {rows, lanes, token, at, until};
   });
 }
 

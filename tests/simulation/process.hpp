@@ -134,7 +134,19 @@ class ShardProcess {
   void Execute(const engine::command::Forget& command);
   void Execute(const engine::command::FreeBatch& command);
   void Execute(const engine::command::Released& command);
+  [[nodiscard]] Time TimeLeft() const;
+  void ReserveMarked(bool skip_retries);
   void Arrived(const Snapshot& snapshot, std::uint32_t mode);
+  // The answer to a read, as the engine is given it.
+  struct Reading {
+    std::vector<Found> rows = {};
+    bool more = false;
+    std::uint32_t reached = OUTBOX_RESCAN_DONE;
+    std::uint64_t token = 0;
+    Time until = kForever, at = 0;
+  };
+  void Bring(const Reading& reading);
+  [[nodiscard]] bool MaySend(const Row& row) const;
   void CheckWindow(std::uint32_t rows) const;
   void CheckFairness(const Snapshot& snapshot, const std::vector<Found>& rows);
   [[nodiscard]] publisher::Lane LaneOf(const Row& row, std::uint32_t lanes) const;
@@ -163,11 +175,12 @@ class ShardProcess {
     std::vector<Found> rows;
     std::uint32_t lanes = 1;
     std::uint64_t token = 0;
-    Time read_at = 0;
+    Time read_at = 0, until = kForever;
   };
   bool dead_ = false;                        // removed, or its process has ended
   std::optional<std::uint64_t> first_step_;  // the token of a slow start that has not ended its first step
   std::uint32_t asked_for_ = 0;              // rows of the read under way
+  std::uint64_t reads_ = 0;                  // where rows are marked
   std::vector<Batch> batches_;
   std::map<engine::EventIndex, Row> failed_;  // until that is recorded
   Time alarm_ = 0;

@@ -129,6 +129,7 @@ void RelayProcess::Do(const shards::Heartbeat& /*heartbeat*/) {
   process_.Call(
       Process::Kind::kRead,
       [this, answer] {
+        if (parts_.scenario.marks_rows) return OUTBOX_UNSUPPORTED;
         answer->look = parts_.store.leases.LookAround(process_.id, DatabaseClock());
         answer->next = ModelLeases::After(answer->look, kLease);
         return OUTBOX_OK;

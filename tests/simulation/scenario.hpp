@@ -19,6 +19,7 @@ struct Scenario {
   std::uint32_t shards = 1;
   std::uint32_t batch = 20, window = 100;
   bool writers_serialise = true;
+  bool marks_rows = false;  // the store leases no shards: each relay reads all, and is given rows that are marked
   std::int64_t writers_pause_us = 20'000, broker_answers_us = 3'000;  // at most, mostly
   std::int64_t backoff_us = 50'000;                                   // the relay's first one after a failure of a peer
   double no_key = 0.05, roll_back = 0.1, long_open = 0.1;

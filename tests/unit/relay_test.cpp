@@ -83,14 +83,15 @@ class TestPublisher : public publisher::Publisher {
 struct Fixture {
   std::shared_ptr<spdlog::logger> logger =
       std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::null_sink_mt>());
+  const char* options = "{}";  // of the memory plugin
   std::shared_ptr<storage::Store> store = OpenStore();
-  Topic topic;
+  Topic topic{};
   const Call call{0, 0, 5s};
 
   std::shared_ptr<storage::Store> OpenStore() const {
     const auto table = storage::Load("memory", {OUTBOX_MEMORY_PLUGIN, {}});
     REQUIRE(table.ok());
-    auto opened = storage::Store::Open(*table, "{}", logger);
+    auto opened = storage::Store::Open(*table, options, logger);
     REQUIRE(opened.ok());
     return *opened;
   }
@@ -229,6 +230,38 @@ TEST_CASE("relays share the shards, and what changes hands is sent once and in o
   std::map<std::string, int> next;
   for (const auto& [key, payload] : f.topic.records()) CHECK(std::stoi(payload) == next[key]++);
   CHECK(f.topic.records().size() == static_cast<std::size_t>(7 * written));
+}
+
+TEST_CASE("relays share marked rows, and what one gives back another sends, once and in order") {
+  Fixture f{.options = R"({"reserve": "rows"})"};
+  config::Relay config;
+  config.batch_size = 20;
+  config.max_in_flight_events = 60;
+  const auto judge = [](std::string_view) { return std::optional(Outcome::kAcknowledged); };
+  auto first = f.Start(judge, config), second = f.Start(judge, config);
+  constexpr int kKeys = 20, kEach = 50;
+  for (int i = 0; i < kEach; ++i)
+    for (int key = 0; key < kKeys; ++key) f.Emit("key" + std::to_string(key), i, i);
+  REQUIRE(f.topic.WaitFor(kKeys * kEach / 4));
+  CHECK(first->Stop(5s));
+  REQUIRE(f.WaitForBacklog(0));
+  CHECK(second->Stop(5s));
+  CHECK(f.topic.records().size() == kKeys * kEach);
+  std::map<std::string, int> next;
+  for (const auto& [key, payload] : f.topic.records()) CHECK(std::stoi(payload) == next[key]++);
+}
+
+TEST_CASE("marked rows whose answer never came are given back by a relay that stops, and sent by another at once") {
+  Fixture f{.options = R"({"reserve": "rows"})"};
+  f.Emit("a", 0, 9);
+  auto first = f.Start([](std::string_view) -> std::optional<Outcome> { return std::nullopt; });
+  REQUIRE(f.WaitFor([](const Statistics& stats) { return stats.live_relays == 1; }));
+  auto second = f.Start();
+  CHECK(first->Stop(200ms));
+  CHECK(f.topic.WaitFor(10, 5s));  // well before the marks of 15 s would end
+  CHECK(f.WaitForBacklog(0));
+  CHECK(second->Stop(5s));
+  for (std::size_t i = 0; i < 10; ++i) CHECK(f.topic.records()[i].second == std::to_string(i));
 }
 
 TEST_CASE("a broker that never answers does not hold up the stop, and loses nothing", "[b6]") {

@@ -41,7 +41,10 @@ typedef struct {
   /* [session] Joins, renews, takes free and expired shards up to a fair share and tells what this relay
    * now owns: the only truth about it. A standby that gets nothing sees owned_count 0. Cheap enough for
    * every poll_interval: a renewal writes at most one row, a standby's look none, unless it has a namesake:
-   * then it may register too, so that the namesake can count it. */
+   * then it may register too, so that the namesake can count it.
+   *
+   * UNSUPPORTED, to the first heartbeat of a relay and to every later one: this store, as it is configured, leases no
+   * shards. The relay then works on shard 0 for ever, beside others if rows are marked (reserve_new_events). */
   outbox_code (*heartbeat)(outbox_session*, outbox_bytes relay_id, int64_t lease_ms, const outbox_call*, outbox_lease*,
                            outbox_error*);
   /* [session] Gives back the named shards whose token still holds; stale ones are passed over.

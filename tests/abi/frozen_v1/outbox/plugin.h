@@ -77,7 +77,8 @@ typedef struct {
 /* outbox_reserve.mode. */
 enum {
   OUTBOX_READ_ON = 0, /* go on from the last read. Late rows go before all others. Due retries and new rows share the
-                         batch: neither keeps the other out, and retries take at most half where both are there */
+                         batch: neither keeps the other out, and retries take at most half where both are there. A row
+                         below the position that the relay does not take comes once, and then by a rescan */
   OUTBOX_REWIND = 1,  /* forget the position and begin again at the oldest row */
   OUTBOX_RESCAN = 2   /* leave the position where it is, and do one step of a second pass from the oldest row up to
                          it. A step looks at a bounded number of rows. It returns, ascending, rows that may go, have never
@@ -190,7 +191,8 @@ enum {
   /* Rows ascend per key, and no row is returned while an earlier one of its key has failed and is
    * not settled. Required for "ordering": "key". */
   OUTBOX_CAN_ORDER_KEYS = 2,
-  /* Fail and release under a stale token change nothing and answer LEASE_LOST. */
+  /* Fail and release under a stale token change nothing and answer LEASE_LOST. Where rows are marked a token is stale as
+   * soon as one of the rows is marked under another. */
   OUTBOX_CAN_FENCE = 4,
   /* OUTBOX_DEAD is kept and can be requeued. Required for "on_exhausted": "dead_letter". */
   OUTBOX_CAN_DEAD_LETTER = 8,
@@ -213,7 +215,9 @@ typedef struct {
   outbox_code (*connect)(outbox_store*, const outbox_call*, outbox_session**, outbox_error*); /* [store] */
   void (*disconnect)(outbox_session*); /* [session] at any time; batches may outlive it */
 
-  /* [session] Committed, due events, ascending per key. No event is not an error. */
+  /* [session] Committed, due events, ascending per key. No event is not an error. Where several relays share rows, not
+   * shards, it marks them: it gives no row while an earlier one of its key is marked by another relay, and gives a relay
+   * its own marked rows again, before later ones of their key, if they are not outstanding. */
   outbox_code (*reserve_new_events)(outbox_session*, const outbox_reserve*, const outbox_call*, outbox_batch*,
                                     outbox_error*);
   /* [session] Kafka has them: gone for good. Idempotent, never fenced; what is not there, or stands under the id with
@@ -226,8 +230,8 @@ typedef struct {
    * under the id with another event id is passed over. */
   outbox_code (*confirm_failed)(outbox_session*, const outbox_failure*, size_t count, const outbox_call*,
                                 outbox_error*);
-  /* [session] Not sent and not failed: due for anybody at once, counts nothing. NULL = reserving leaves
-   * no mark on rows, so there is nothing to undo. */
+  /* [session] Not sent and not failed: due for anybody at once, counts nothing. Asked for where a batch has said that its
+   * reservation ends by itself (lease_left_ms > 0). NULL = reserving leaves no mark on rows, so there is nothing to undo. */
   outbox_code (*release_events)(outbox_session*, const outbox_bytes* row_ids, size_t count, const outbox_call*,
                                 outbox_error*);
   void (*cancel)(outbox_session*); /* [any] ends a running call soon; NULL = timeout_ms is the only brake */

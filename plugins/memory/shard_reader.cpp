@@ -1,0 +1,86 @@
+#include "shard_reader.hpp"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace outbox::memory {
+namespace {
+
+constexpr std::size_t kMaxRescanned = 1000;
+
+}  // namespace
+
+void ShardReader::Read(const Call& call, const ReserveRequest& request, BatchBuilder& batch) {
+  batch.CoveredByShard(call.token);
+  // A shard gained anew is read from its oldest row: another relay may have left rows behind this position.
+  Position& position = positions_[call.shard];
+  if ((request.from_oldest() && !request.rescan()) || position.token != call.token) position = {call.token};
+  const auto mine = [&, first_failed = outbox_.FirstFailed()](RowId id, const Row& row) {
+    const auto first = row.key ? first_failed.find(*row.key) : first_failed.end();
+    return outbox_.ShardOf(id, row) == call.shard && (first == first_failed.end() || first->second >= id);
+  };
+  if (request.rescan())
+    Rescan(position, mine, batch);
+  else
+    ReadOn(position, mine, request, batch);
+}
+
+template <class Mine>
+void ShardReader::ReadOn(Position& position, Mine mine, const ReserveRequest& request, BatchBuilder& batch) {
+  const auto now = Clock::now();
+  // Below the position only failed events can have become due since it passed them: the longest due first.
+  std::vector<std::pair<Clock::time_point, RowId>> due;
+  for (const auto& [id, failed] : outbox_.failed)
+    if (id <= position.id && Outbox::IsDue(failed, now) && mine(id, outbox_.rows.at(id)) &&
+        !request.is_outstanding(std::to_string(id)))
+      due.emplace_back(failed.due, id);
+  std::sort(due.begin(), due.end());
+  const auto add = [&](RowId id) {
+    const auto failed = outbox_.failed.find(id);
+    const std::uint32_t attempts = failed == outbox_.failed.end() ? 0 : std::max(1U, failed->second.attempts);
+    return batch.Add(ToEvent(std::to_string(id), outbox_.rows.at(id), attempts));
+  };
+  const auto retry = [&](std::size_t from, std::size_t to) {
+    for (std::size_t i = from; i < std::min(to, due.size()); ++i)
+      if (!add(due[i].second)) return false;
+    return true;
+  };
+  // What the new rows leave they have as well.
+  const std::size_t share = position.shares.ForRetries(request);
+  if (!retry(0, share)) return;
+  for (auto at = outbox_.rows.upper_bound(position.id); at != outbox_.rows.end(); ++at) {
+    const auto& [id, row] = *at;
+    const auto failed = outbox_.failed.find(id);
+    const bool is_due = failed == outbox_.failed.end() || Outbox::IsDue(failed->second, now);
+    if (mine(id, row) && is_due && !add(id)) return;
+    position.id = id;
+  }
+  (void)retry(share, due.size());
+}
+
+// One step. Rows are committed in the order of their ids, so none turns up below it.
+template <class Mine>
+void ShardReader::Rescan(Position& position, Mine mine, BatchBuilder& batch) {
+  if (position.rescan_end == 0) {
+    position.rescanned = 0;
+    position.rescan_end = std::max<RowId>(position.id, 1);
+  }
+  std::size_t looked = 0;
+  auto at = outbox_.rows.upper_bound(position.rescanned);
+  for (; at != outbox_.rows.end() && at->first <= position.id; ++at) {
+    const auto& [id, row] = *at;
+    const bool goes = mine(id, row) && !outbox_.failed.contains(id);
+    if (++looked > kMaxRescanned || (goes && !batch.Add(ToEvent(std::to_string(id), row, 0)))) break;
+    position.rescanned = id;
+  }
+  if (at == outbox_.rows.end() || at->first > position.id)
+    position.rescan_end = 0;
+  else if (position.rescanned < position.rescan_end)
+    batch.Rescan(OUTBOX_RESCAN_GOES_ON);
+  else
+    position.rescan_end = (batch.Rescan(OUTBOX_RESCAN_ENDED), 0);
+}
+
+}  // namespace outbox::memory
