@@ -71,7 +71,7 @@ void Visibility::Advance(long long cursor, long long missing, const std::vector<
 // Whoever is open draws ids above all that were read or are settled.
 void Visibility::AdvanceWhole(long long cursor) {
   lockers_.clear();
-  low_ = gap_low_ = cursor_ = clear_ = gap_clear_ = cursor;
+  low_ = gap_low_ = cursor_ = cursor;
 }
 
 void Visibility::Resume() {

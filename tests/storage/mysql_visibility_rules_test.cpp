@@ -204,8 +204,7 @@ TEST_CASE("ten thousand ranges are kept apart, and where there are more, the old
   const Ranges before = gaps.Cover(20'000);
   REQUIRE(before.size() == 10'000);
   const Time start = Time() + std::chrono::hours(1);
-  gaps.Looked(before[0], 0, start);
-  gaps.Looked(before[9000], 0, start);
+  for (const std::size_t i : {0, 1, 4'998, 4'999, 5'000, 9'999}) gaps.Looked(before[i], 0, start);
   gaps.Missing(200'000, 200'001);
   const Ranges after = gaps.Cover(20'000);
   Ranges expected(before.begin() + 5'000, before.end());
@@ -214,7 +213,7 @@ TEST_CASE("ten thousand ranges are kept apart, and where there are more, the old
   CHECK(after == expected);
   // What was known of the older ones is not known of the whole.
   const Ranges due = gaps.ToLookAt(20'000, start + Millis(1));
-  CHECK(due.size() == after.size() - 1);
+  CHECK(due.size() == after.size() - 2);
   CHECK(due.front() == after.front());
 }
 

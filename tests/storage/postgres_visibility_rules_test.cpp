@@ -120,7 +120,7 @@ class History {
       if (open_.size() < 4) open_.push_back({(Pick(4) == 0 ? "-1/" : "3/") + std::to_string(++names_), 0});
     } else if (what == 1 && !open_.empty()) {
       std::uint64_t& xid = open_[Pick(static_cast<unsigned>(open_.size()))].xid;
-      if (xid == 0) xid = ++xids_;
+      if (xid == 0 || Pick(4) == 0) xid = ++xids_;
     } else if (what == 2 && !open_.empty()) {
       open_.erase(open_.begin() + Pick(static_cast<unsigned>(open_.size())));
     } else if (what == 3) {
