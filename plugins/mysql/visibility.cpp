@@ -15,9 +15,9 @@ constexpr auto kLookEvery = Visibility::kPatience / 3;
 void Visibility::Missing(long long first, long long last) {
   if (gaps_.size() >= kMaxGaps) {
     // The older half becomes one. Rows that are in it and were seen keep it until they are delivered.
-    auto middle = std::next(gaps_.begin(), static_cast<std::ptrdiff_t>(gaps_.size() / 2));
-    const long long from = gaps_.begin()->first, to = middle->second.last;
-    gaps_.erase(gaps_.begin(), std::next(middle));
+    const auto middle = std::next(gaps_.begin(), static_cast<std::ptrdiff_t>(gaps_.size() / 2));
+    const long long from = gaps_.begin()->first, to = std::prev(middle)->second.last;
+    gaps_.erase(gaps_.begin(), middle);
     gaps_.emplace(from, Gap{to, {}, {}});
   }
   gaps_.emplace(first, Gap{last, {}, {}});
@@ -42,7 +42,6 @@ bool Visibility::Has(long long id) const {
 
 std::vector<IdRange> Visibility::Cover(std::size_t most) const {
   std::vector<IdRange> all;
-  all.reserve(gaps_.size());
   for (const auto& [first, gap] : gaps_) all.push_back({first, gap.last});
   if (all.size() <= most) return all;
   // Everything apart from the widest most - 1 distances is taken together.
@@ -84,16 +83,18 @@ void Visibility::Looked(const IdRange& range, long long first_seen, Time now) {
 
 void Visibility::Taken(long long id, Time now) {
   taken_.emplace_back(now, id);
-  while (taken_.size() > 1 && now - taken_[1].first >= kPatience) taken_.pop_front();
+  DropOld(now);
 }
 
 bool Visibility::WantsTaken(Time now) const { return taken_.empty() || now - taken_.back().first >= kPatience / 10; }
 
-long long Visibility::Shown(Time now) const {
-  long long shown = 0;
-  for (const auto& [when, id] : taken_)
-    if (now - when >= kPatience) shown = std::max(shown, id);
-  return shown;
+void Visibility::DropOld(Time now) {
+  while (taken_.size() > 1 && now - taken_[1].first >= kPatience) taken_.pop_front();
+}
+
+long long Visibility::Shown(Time now) {
+  DropOld(now);
+  return !taken_.empty() && now - taken_.front().first >= kPatience ? taken_.front().second : 0;
 }
 
 }  // namespace outbox::mysql

@@ -24,7 +24,7 @@
 namespace outbox::mysql {
 
 struct IdRange {
-  long long first = 0, last = 0;  // both included
+  long long first, last;  // both included
   friend bool operator==(const IdRange&, const IdRange&) = default;
 };
 
@@ -58,15 +58,16 @@ class Visibility {
 
  private:
   struct Gap {
-    long long last = 0;
+    long long last;
     Time looked;       // epoch = never
     Time empty_since;  // the first of the empty looks without a break; epoch = none
   };
-  // Whatever will ever be there of ids up to this one shows something by now.
-  [[nodiscard]] long long Shown(Time now) const;
+  // Of ids known to be taken long ago, the last. Whatever will ever be there up to it shows something by now.
+  [[nodiscard]] long long Shown(Time now);
+  void DropOld(Time now);
 
-  std::map<long long, Gap> gaps_;  // by first id
-  std::deque<std::pair<Time, long long>> taken_;
+  std::map<long long, Gap> gaps_;                 // by first id
+  std::deque<std::pair<Time, long long>> taken_;  // from long ago, only the last
 };
 
 }  // namespace outbox::mysql

@@ -20,7 +20,7 @@ void Visibility::Settle(long long drawn, const std::vector<Locker>& lockers) {
   drawn_ = drawn;
   settling_.clear();
   for (const Locker& locker : lockers) settling_.insert(locker.transaction);
-  if (settling_.empty()) settled_ = std::max(settled_, drawn_);
+  if (settling_.empty()) settled_ = drawn_;
 }
 
 std::vector<std::uint64_t> Visibility::Watched() const {
@@ -49,14 +49,14 @@ void Visibility::Advance(long long cursor, long long missing, const std::vector<
     const auto known = lockers_.find(locker.transaction);
     // A new one has taken its lock after the last look, so it draws ids above all that were read then.
     Seen seen = known != lockers_.end() ? known->second : Seen{IsPrepared(locker) ? low_ : cursor_, 0, false};
-    if (known == lockers_.end() && settling() && IsPrepared(locker)) settling_.insert(locker.transaction);
+    if (settling() && IsPrepared(locker)) settling_.insert(locker.transaction);
     if (locker.xid != 0) seen.xid = locker.xid;
     now.emplace(locker.transaction, seen);
   }
   const bool ended = std::any_of(lockers_.begin(), lockers_.end(),
                                  [&](const auto& old) { return old.second.watched && !now.contains(old.first); });
-  if (settling() && std::erase_if(settling_, [&](const auto& open) { return !now.contains(open); }) > 0 && !settling())
-    settled_ = std::max(settled_, drawn_);
+  if (std::erase_if(settling_, [&](const auto& open) { return !now.contains(open); }) > 0 && !settling())
+    settled_ = drawn_;
   lockers_ = std::move(now);
   cursor_ = cursor;
   // It may have committed after this read's snapshot: the next one covers its range, whoever else is open.
@@ -71,7 +71,7 @@ void Visibility::Advance(long long cursor, long long missing, const std::vector<
 // Whoever is open draws ids above all that were read or are settled.
 void Visibility::AdvanceWhole(long long cursor) {
   lockers_.clear();
-  low_ = gap_low_ = cursor_ = clear_ = gap_clear_ = cursor;
+  low_ = gap_low_ = cursor_ = cursor;
 }
 
 void Visibility::Resume() {

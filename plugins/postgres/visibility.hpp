@@ -59,9 +59,9 @@ class Visibility {
 
  private:
   struct Seen {
-    long long barrier = 0;  // ids up to here are not its
-    std::uint64_t xid = 0;
-    bool watched = false;
+    long long barrier;  // ids up to here are not its
+    std::uint64_t xid;
+    bool watched;
   };
   [[nodiscard]] long long Lowest(bool also_watched) const;
   [[nodiscard]] long long PassWhole(long long low, long long cursor) const;

@@ -92,9 +92,9 @@ Leases::Leases(const Tables& tables, const LeaseDialect& dialect) {
 
 struct Leases::Look {
   Lease lease;  // left = of this relay's row, only if registered
-  bool registered = false;
-  long long free = 0;
-  std::uint32_t settled = 0;  // owned and not leaving
+  bool registered;
+  long long free;
+  std::uint32_t settled;  // owned and not leaving
 };
 
 void Leases::AddShards(const Rows& rows, std::size_t column, Lease& lease) {
@@ -108,16 +108,13 @@ void Leases::AddShards(const Rows& rows, std::size_t column, Lease& lease) {
 }
 
 Leases::Look Leases::LookAround(Statements& db, const std::string& relay) const {
-  // An id is NAME#INCARNATION, and all incarnations have the same length.
-  const auto separator = relay.rfind('#');
-  const Rows rows = db.Run({look_, {relay, separator == std::string::npos ? "" : relay.substr(0, separator + 1)}});
+  // An id is NAME#INCARNATION, and all incarnations have the same length. Without a # there is no name: npos + 1 is 0.
+  const Rows rows = db.Run({look_, {relay, relay.substr(0, relay.rfind('#') + 1)}});
   if (rows.empty()) throw Error(OUTBOX_BAD_CONFIG, std::string("the meta table is empty; ") + kMigrate);
-  Look look;
+  Look look{.lease = {}, .registered = rows[0][2].has_value(), .free = ToNumber(rows[0][3]), .settled = 0};
   look.lease.shards_total = static_cast<std::uint32_t>(ToNumber(rows[0][0]));
   look.lease.live_relays = static_cast<std::uint32_t>(ToNumber(rows[0][1])) + 1;
-  look.registered = rows[0][2].has_value();
   look.lease.left = Millis(ToNumber(rows[0][2]));
-  look.free = ToNumber(rows[0][3]);
   look.lease.namesakes = static_cast<std::uint32_t>(ToNumber(rows[0][4]));
   AddShards(rows, 5, look.lease);
   for (const outbox_owned_shard& shard : look.lease.owned) look.settled += shard.state == OUTBOX_SHARD_OWNED ? 1 : 0;
@@ -182,8 +179,8 @@ void Leases::Read(Statements& db, Statistics& stats) const {
     holder.shard = static_cast<std::uint32_t>(ToNumber(row[0]));
     holder.token = static_cast<std::uint64_t>(ToNumber(row[1]));
     stats.live_relays = static_cast<std::uint32_t>(ToNumber(row[4]));
-    // A dead relay's row is deleted together with its ownership, but a relay that left may have kept a shard.
-    if (!row[2] || !row[3]) continue;
+    // Nobody owns it, or a relay that has left and kept it: a dead one's row is deleted together with its ownership.
+    if (!row[3]) continue;
     holder.relay_id = row[2];
     holder.expires_in = Millis(ToNumber(row[3]));
     stats.shards_owned += holder.expires_in.count() > 0 ? 1 : 0;

@@ -1,27 +1,22 @@
 #include "sequence.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace outbox::consumer {
 
 Sequence::Seen* Sequence::Find(const std::string& key) {
   if (const auto found = young_.find(key); found != young_.end()) return &found->second;
-  if (young_.size() >= kKeys) {
-    old_ = std::move(young_);
-    young_.clear();
-  }
-  const auto found = old_.find(key);
-  if (found == old_.end()) return nullptr;
-  Seen* const moved = &(young_[key] = std::move(found->second));
-  old_.erase(found);
-  return moved;
+  if (young_.size() >= kKeys) old_ = std::exchange(young_, {});
+  Keys::node_type found = old_.extract(key);
+  return found.empty() ? nullptr : &young_.insert(std::move(found)).position->second;
 }
 
 Sequence::Finding Sequence::See(std::string_view key, std::int64_t number) {
   std::string name(key);
   Seen* const seen = Find(name);
   if (seen == nullptr) {
-    young_[std::move(name)].last = number;
+    young_.try_emplace(std::move(name), Seen{number, {}});
     return {};
   }
   Finding finding;
@@ -29,9 +24,10 @@ Sequence::Finding Sequence::See(std::string_view key, std::int64_t number) {
     // Unsigned, as the whole range of numbers is further than a signed one reaches.
     finding.missing = static_cast<std::uint64_t>(number) - static_cast<std::uint64_t>(seen->last) - 1;
     const auto kept = std::min<std::uint64_t>(finding.missing, kMissing);
-    for (std::uint64_t i = kept; i > 0; --i) seen->missing.push_back(number - static_cast<std::int64_t>(i));
-    if (seen->missing.size() > kMissing)
-      seen->missing.erase(seen->missing.begin(), seen->missing.end() - static_cast<std::ptrdiff_t>(kMissing));
+    for (std::uint64_t i = kept; i > 0; --i) {
+      if (seen->missing.size() == kMissing) seen->missing.erase(seen->missing.begin());
+      seen->missing.push_back(number - static_cast<std::int64_t>(i));
+    }
     seen->last = number;
     return finding;
   }

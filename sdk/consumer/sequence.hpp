@@ -25,7 +25,7 @@ class Sequence {
 
  private:
   struct Seen {
-    std::int64_t last = 0;
+    std::int64_t last;
     std::vector<std::int64_t> missing;
   };
   using Keys = std::unordered_map<std::string, Seen>;

@@ -1,7 +1,10 @@
 // Which numbers of a key are missing, late, or repeated.
 #include "sequence.hpp"
 
+#include <deque>
 #include <limits>
+#include <map>
+#include <random>
 
 #include "tests/catch.hpp"
 
@@ -49,6 +52,49 @@ TEST_CASE("any distance is counted, and the last of it is kept") {
   CHECK(Seen(sequence, "a", kLast) == "missing 18446744073709551614");
   CHECK(Seen(sequence, "a", kLast - 16) == "late");
   CHECK(Seen(sequence, "a", kLast - 17) == "repeated");
+}
+
+TEST_CASE("each number of random streams is what the numbers of its key before it make it") {
+  struct Stream {
+    std::int64_t last = 0;
+    std::deque<std::int64_t> passed_over;  // and not come after all; ascending
+  };
+  for (unsigned seed = 0; seed < 200; ++seed) {
+    INFO("seed " << seed);
+    std::mt19937 random(seed);
+    Sequence sequence;
+    std::map<std::string, Stream> streams;
+    for (int step = 0; step < 300; ++step) {
+      const std::string key(1, static_cast<char>('a' + random() % 3));
+      const auto known = streams.find(key);
+      const std::int64_t base = known != streams.end() ? known->second.last : static_cast<std::int64_t>(random() % 9);
+      const std::int64_t number = base - 24 + static_cast<std::int64_t>(random() % (random() % 4 == 0 ? 50 : 26));
+      std::string expected;
+      Stream& stream = streams[key];
+      if (known == streams.end()) {
+        stream.last = number;
+      } else if (number > stream.last) {
+        const std::int64_t missing = number - stream.last - 1;
+        if (missing > 0) expected = "missing " + std::to_string(missing);
+        while (++stream.last < number) stream.passed_over.push_back(stream.last);
+        while (stream.passed_over.size() > 16) stream.passed_over.pop_front();
+      } else {
+        expected = std::erase(stream.passed_over, number) > 0 ? "late" : "repeated";
+      }
+      REQUIRE(Seen(sequence, key, number) == expected);
+    }
+  }
+}
+
+TEST_CASE("the last fifty thousand keys are known, and never twice as many") {
+  constexpr int kKeys = 50'000;
+  Sequence sequence;
+  const auto see = [&sequence](int key) { return Seen(sequence, std::to_string(key), 7); };
+  for (int key = 0; key < kKeys; ++key) REQUIRE(see(key) == "");
+  for (int key = 0; key < kKeys; ++key) REQUIRE(see(key) == "repeated");
+  for (int key = kKeys; key <= 2 * kKeys; ++key) REQUIRE(see(key) == "");
+  for (int key = kKeys + 1; key <= 2 * kKeys; ++key) REQUIRE(see(key) == "repeated");
+  for (int key = 0; key < kKeys; ++key) REQUIRE(see(key) == "");
 }
 
 TEST_CASE("memory is bounded: the keys that were longest unseen begin anew") {

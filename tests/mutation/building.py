@@ -39,6 +39,7 @@ class Suite:
     tests: list = dataclasses.field(default_factory=list)
     simulator: list = dataclasses.field(default_factory=list)
     leave_out: list = dataclasses.field(default_factory=list)
+    libraries: list = dataclasses.field(default_factory=list)
     plugin: str = ""
     cases: str = ""
 
@@ -249,8 +250,8 @@ class Builder:
         if libraries.returncode != 0:
             objects.append(self.object("tests/catch_main.cpp"))
         path = self.folder / "unit-tests"
-        return [Program(path, objects, ["g++", "-no-pie", "-o", path, *objects, *libraries.stdout.split(), "-lfmt",
-                                       "-pthread"])]
+        return [Program(path, objects, ["g++", "-no-pie", "-o", path, *objects, *libraries.stdout.split(),
+                                       *(f"-l{name}" for name in self.suite.libraries), "-lfmt", "-pthread"])]
 
     def simulator(self, mutated):
         names = self.suite.simulator_sources()

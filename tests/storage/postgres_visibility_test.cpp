@@ -197,6 +197,15 @@ TEST_CASE("a writer that stays open is watched, and its end brings the whole ran
   CHECK(at.low() == 0);
 }
 
+TEST_CASE("a writer that has no number yet cannot be watched, and its whole range is covered", "[position]") {
+  Visibility at;
+  for (const long long cursor : {100, 30'000, 60'000}) {
+    at.Advance(cursor, cursor - 1, {{"3/1"}});
+    CHECK(at.Watched().empty());
+    CHECK(at.low() == 0);
+  }
+}
+
 TEST_CASE("a prepared transaction that turns up after a restart may be any that is gone", "[position]") {
   Visibility at;
   at.Advance(10, 9, {{"3/1", 7}});
