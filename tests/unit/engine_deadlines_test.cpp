@@ -1,4 +1,5 @@
-// The next deadline of an engine: from then on a turn does something, and not before. Driven at random.
+// The next deadline of an engine: from then on a turn does something, and not before. And its counters, which say what was
+// seen. Driven at random.
 #include "engine_random_surroundings.hpp"
 #include "tests/catch.hpp"
 
@@ -18,6 +19,7 @@ struct Checked {
 std::string FindFault(RandomSurroundings& around, Checked& checked) {
   Engine& engine = around.engine();
   if (const std::string broken = engine.CheckInvariants(); !broken.empty()) return "after a turn: " + broken;
+  if (const std::string wrong = around.FindMiscount(); !wrong.empty()) return wrong;
   // A lease that waited for this one to be wound up begins in the next turn, which is due at once.
   for (int turns = 0; engine.NextDeadline() <= around.now(); ++turns) {
     if (turns == 2) return "the deadline has passed after every turn";
