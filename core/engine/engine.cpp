@@ -276,6 +276,8 @@ std::string Engine::CheckInvariants() const {
     return "engine: events are in flight in the main stream after the lease";
   if (lease_.IsLost() && trials_.InFlight() > 0 && !trials_.resetting())
     return "engine: trials are in flight after the lease";
+  if (slow_start_.InFirstStep() && slow_start_.rows() > 1 && Outstanding() == 0)
+    return "engine: the first step of a slow start outlives its event";
   return {};
 }
 

@@ -9,7 +9,6 @@ namespace outbox::engine {
 void Engine::Decide() {
   if (lease_.Waits(now_)) Follow(lease_.BeginWaiting());
   CheckDeadlines();
-  if (Outstanding() == 0 && !reads_.reading()) slow_start_.StepEnds(lease_.IsOwner());
   SendQueued();
   SendTrials();
   if (!events_.detached().empty()) {
@@ -17,8 +16,10 @@ void Engine::Decide() {
     Emit(command::Detach{}, events_.detached());
     events_.FreeDetached([this](BatchIndex b) { Emit(command::FreeBatch{b}); });
   }
-  WriteWhatIsDue();
   FreeWhatIsDone();
+  // Before the next step is read, which in a backlog is in the turn in which the last one is settled.
+  if (Outstanding() == 0 && !reads_.reading()) slow_start_.StepEnds(lease_.IsOwner());
+  WriteWhatIsDue();
   ReadIfThereIsRoom();
   ReportRelease();
 }

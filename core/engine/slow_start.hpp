@@ -6,6 +6,7 @@
 // INVARIANT: no event is sent while the one in the first step is not marked (HoldsSending).
 // INVARIANT: during a slow start a step is read only when nothing of the last one is outstanding.
 // INVARIANT: a mark is written about the first event of the queue, and only in a slow start.
+// INVARIANT: the first step is over when nothing of it is outstanding: the relay's other shards wait for it.
 #pragma once
 
 #include <cstdint>
