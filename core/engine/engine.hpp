@@ -128,7 +128,7 @@ class Engine {
   // A command, and the place of its events in arguments_.
   struct Pending {
     Command command;
-    std::uint32_t first = 0, count = 0;
+    std::uint32_t first, count;
   };
 
   // engine_turn.cpp: what to do next.

@@ -18,6 +18,7 @@ void KeyHolds::HoldUntilRewound(std::uint64_t key) {
   if (hold.state == HoldState::kNone) {
     To(hold, HoldState::kRescan);
     hold.head = kNobody;
+    hold.since = rescan_;
   }
   hold.dropped = true;
 }

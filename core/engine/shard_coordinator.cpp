@@ -19,7 +19,6 @@ void ShardCoordinator::Advance(Time now) {
 void ShardCoordinator::Start() {
   runners_.insert(0);
   if (settings_.has_leases) return Beat();
-  held_[0] = {0, kForever, Phase::kRunning};
   commands_.emplace_back(Hold{0, 0, kForever, false});
 }
 
@@ -77,7 +76,7 @@ Time ShardCoordinator::NextTry() {
 
 void ShardCoordinator::Rest(Time wait) {
   call_ = Call::kNone;
-  next_beat_ = now_ + (std::exchange(soon_, false) && !stopping_ ? 0 : wait);
+  next_beat_ = now_ + (soon_ && !stopping_ ? 0 : wait);
   TryLeave();
 }
 
@@ -121,7 +120,7 @@ void ShardCoordinator::Renew(const Lease& lease) {
 }
 
 void ShardCoordinator::RenewShard(const outbox_owned_shard& owned, Time until) {
-  Held& held = held_.try_emplace(owned.shard, Held{owned.token}).first->second;
+  Held& held = held_.try_emplace(owned.shard, Held{owned.token, until}).first->second;
   held.token = owned.token;
   held.until = until;
   if (held.phase == Phase::kReleased) return;

@@ -74,7 +74,7 @@ class ShardCoordinator {
   // INVARIANT: a shard that is kRunning or kHandingOver has a runner.
   struct Held {
     std::uint64_t token;
-    Time until = 0;
+    Time until;
     Phase phase = Phase::kGained;
   };
 

@@ -71,6 +71,8 @@ class SlowStart {
   [[nodiscard]] std::string FindBrokenInvariant(std::uint32_t outstanding) const;
 
  private:
+  friend struct PartProbe;  // of the tests
+
   void Begin();
 
   const Settings& settings_;

@@ -1,5 +1,8 @@
 // The next deadline of an engine: from then on a turn does something, and not before. And its counters, which say what was
 // seen. Driven at random.
+#include <map>
+#include <string_view>
+
 #include "engine_random_surroundings.hpp"
 #include "tests/catch.hpp"
 
@@ -13,6 +16,7 @@ constexpr int kSeeds = 300, kTurns = 400;
 struct Checked {
   std::uint64_t before = 0, at = 0, lease_ends = 0, moved = 0;
   std::array<std::uint64_t, std::variant_size_v<Command>> commands{};
+  std::map<std::string_view, std::uint64_t> transitions;  // of each chart
 };
 
 // What is wrong with the engine at the end of a turn; empty if nothing is.
@@ -69,6 +73,9 @@ TEST_CASE("a turn does something at the deadline of an engine and nothing before
     }
     for (std::size_t kind = 0; kind < checked.commands.size(); ++kind)
       checked.commands[kind] += around.commands()[kind];
+    around.engine().EachTransitionCounts([&checked]<class State>(const TransitionCounts<State>& counts) {
+      counts.Each([&](State, State, std::uint64_t times) { checked.transitions[Chart<State>::kTitle] += times; });
+    });
   }
   CAPTURE(kFirstSeed, checked.before, checked.at, checked.lease_ends, checked.moved);
   CHECK(checked.before > 5000);
@@ -78,6 +85,11 @@ TEST_CASE("a turn does something at the deadline of an engine and nothing before
   for (std::size_t kind = 0; kind < checked.commands.size(); ++kind) {
     CAPTURE(kind);
     CHECK(checked.commands[kind] > 20);
+  }
+  CHECK(checked.transitions.size() == 5);
+  for (const auto& [title, times] : checked.transitions) {
+    CAPTURE(title);
+    CHECK(times > 300);
   }
 }
 

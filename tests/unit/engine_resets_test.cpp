@@ -359,6 +359,29 @@ TEST_CASE("reservations end, and are released") {
            {"trials-reset", ""},
            {"confirmed", "forget 1, free 0, released 7 lost | confirmed 1, outstanding 0"},
        }},
+      {"the reservation that ends first counts, also where the next flight has a later one",
+       {
+           {"hold 7 90000", "rewind 4 | rescans 1, lease 7, owner yes, until 90000, due 89950"},
+           {"read until 500 a",
+            "batch 0, publish 1: 0 | reserved 1, sent 1, outstanding 1, in flight 1, owed since 0, due 10"},
+           {"at 10", "read on 4 | due 450"},
+           {"read until 900 b/1", "batch 1, publish 1: 1 | reserved 2, sent 2, outstanding 2, in flight 2, due 20"},
+           {"at 449", "read on 4 | due 450"},
+           {"at 450", "reset to 2 | resets 1, due 89950"},
+       }},
+      {"a flight is over at the end of the first reservation in it",
+       {
+           {"hold 7 90000", "rewind 4 | rescans 1, lease 7, owner yes, until 90000, due 89950"},
+           {"read until 900 a",
+            "batch 0, publish 1: 0 | reserved 1, sent 1, outstanding 1, in flight 1, owed since 0, due 10"},
+           {"stored 0", "confirm 0 | acknowledged 1, in flight 0, owed since ever"},
+           {"confirmed", "forget 0, free 0 | confirmed 1, outstanding 0"},
+           {"at 10", "read on 4 | due 89950"},
+           {"read until 500 a b",
+            "batch 0, publish 1: 1 0 | reserved 3, sent 3, outstanding 2, in flight 2, owed since 10, due 20"},
+           {"at 449", "read on 4 | due 450"},
+           {"at 450", "reset to 2 | resets 1, due 89950"},
+       }},
   });
 }
 

@@ -295,6 +295,23 @@ TEST_CASE("a wake-up brings a poll forward, and no more") {
            {"at 39", "read on 4 | due 8950"},
            {"at 40", ""},
        }},
+      {"polls in steps of a microsecond",
+       {
+           {"settings min-poll 1", ""},
+           {"hold 7 9000", "rewind 4 | rescans 1, lease 7, owner yes, until 9000, due 8950"},
+           {"read", "batch 0, free 0 | due 1"},
+           {"at 1", "read on 4 | due 8950"},
+           {"read", "batch 0, free 0 | due 3"},
+       }},
+      {"reports of events that there are not",
+       {
+           {"hold 7 9000", "rewind 4 | rescans 1, lease 7, owner yes, until 9000, due 8950"},
+           {"stored 0", "not awaited 0"},
+           {"stored 1000000000", "not awaited 1000000000"},
+           {"read a", "batch 0, publish 1: 0 | reserved 1, sent 1, outstanding 1, in flight 1, owed since 0, due 10"},
+           {"stored 1", "not awaited 1"},
+           {"unknown 1000000000", "not awaited 1000000000"},
+       }},
   });
 }
 

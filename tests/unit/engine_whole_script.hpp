@@ -94,6 +94,7 @@ class WholeEngine {
     if (words.Is("retry-most")) set(settings_.policies[0].max_retry_backoff);
     if (words.Is("delivery-timeout")) set(settings_.delivery_timeout);
     if (words.Is("window")) set(settings_.window_events);
+    if (words.Is("min-poll")) set(settings_.min_poll);
   }
 
   // ---- inputs ----
