@@ -125,6 +125,8 @@ class Engine {
   }
 
  private:
+  friend struct PartProbe;  // of the tests
+
   // A command, and the place of its events in arguments_.
   struct Pending {
     Command command;

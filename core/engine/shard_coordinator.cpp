@@ -11,7 +11,6 @@ using namespace shards;
 
 void ShardCoordinator::Advance(Time now) {
   now_ = std::max(now_, now);
-  if (call_ != Call::kNone) return;
   TryLeave();
   if (call_ == Call::kNone && now_ >= next_beat_) Beat();
 }
@@ -24,7 +23,7 @@ void ShardCoordinator::Start() {
 
 Time ShardCoordinator::NextDeadline() const {
   if (call_ != Call::kNone) return kForever;
-  return stopping_ ? std::min(next_beat_, stop_by_) : next_beat_;
+  return std::min(next_beat_, stop_by_);
 }
 
 void ShardCoordinator::Beat() {
@@ -115,7 +114,6 @@ void ShardCoordinator::Renew(const Lease& lease) {
     Lose(one.first, one.second);
     return true;
   });
-  to_begin_.clear();
   for (const outbox_owned_shard& s : lease.owned) RenewShard(s, until);
 }
 
@@ -213,7 +211,7 @@ void ShardCoordinator::Begin(std::uint32_t shard, bool slow_start) {
 }
 
 void ShardCoordinator::FirstStepOver(std::uint32_t shard, std::uint64_t token) {
-  if (!first_step_ || first_step_ != std::pair(shard, token)) return;
+  if (first_step_ != std::pair(shard, token)) return;
   first_step_.reset();
   BeatSoon();
 }
@@ -265,7 +263,7 @@ void ShardCoordinator::Stop(Time deadline) {
 void ShardCoordinator::TryLeave() {
   if (!stopping_ || call_ != Call::kNone || (!Resolved() && now_ < stop_by_)) return;
   complete_ = Resolved() || OUTBOX_MUTANT(kLeavesUnresolved);
-  if (!settings_.has_leases || !met_database_) return Leave();
+  if (!met_database_) return Leave();
   tries_left_ = 2;
   AskLeave();
 }

@@ -45,7 +45,7 @@ class SlowStart {
   // Nothing is outstanding or being read any more. `owner`: the shard is owned and worked on.
   void StepEnds(bool owner);
   // A stream is reset: the steps begin again. `clears`: the broker does not answer, and if the process ends now the event is
-  // not to blame, so the mark is removed. Without a lease it cannot be.
+  // not to blame, so the mark is removed.
   void Break(bool clears);
   // The mark stays in the storage, for the next owner. One that is being written is answered yet.
   void LeaseIsLost() {

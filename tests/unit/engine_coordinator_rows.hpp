@@ -30,17 +30,19 @@ struct Namer {
   }
   std::string operator()(const shards::ReleaseShards& c) const {
     std::string text = c.deregister ? "leave" : "return";
-    for (const outbox_owned_shard& s : c.shards) text += fmt::format(" {}/{}", s.shard, s.token);
+    const std::uint32_t state = c.deregister ? OUTBOX_SHARD_OWNED : OUTBOX_SHARD_RELEASE;
+    for (const outbox_owned_shard& s : c.shards)
+      text += fmt::format(" {}/{}{}", s.shard, s.token, s.state == state ? "" : " in another state");
     return c.timeout == kForever ? text : text + fmt::format(" in {}", Seconds(c.timeout));
   }
   std::string operator()(const shards::Hold& c) const {
     const std::string text = fmt::format("hold {}/{}", c.shard, c.token);
-    if (c.until == kForever) return text + " for ever";
-    return text + fmt::format(" until {}{}", Seconds(c.until), c.slow_start ? " slowly" : "");
+    const std::string until = c.until == kForever ? " for ever" : fmt::format(" until {}", Seconds(c.until));
+    return text + until + (c.slow_start ? " slowly" : "");
   }
   std::string operator()(const shards::Release& c) const {
     const std::string text = fmt::format("release {}/{} {}", c.shard, c.token, Name(c.reason));
-    return c.reason == ReleaseReason::kLost ? text : text + fmt::format(" until {}", Seconds(c.until));
+    return c.reason == ReleaseReason::kLost && c.until == 0 ? text : text + fmt::format(" until {}", Seconds(c.until));
   }
   std::string operator()(const shards::RemoveRunner& c) const { return fmt::format("remove {}", c.shard); }
   std::string operator()(const shards::RemoveAllRunners&) const { return "remove all"; }

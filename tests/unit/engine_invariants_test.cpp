@@ -1,9 +1,5 @@
 // What the parts' checks find, invariant by invariant: no use of the parts breaks these, so their fields are set.
-#include "engine/confirms.hpp"
-#include "engine/failure_records.hpp"
-#include "engine/read_scheduler.hpp"
-#include "engine/shard_lease.hpp"
-#include "engine/trials.hpp"
+#include "engine/engine.hpp"
 #include "engine_script.hpp"
 
 namespace outbox::engine {
@@ -79,6 +75,8 @@ struct PartProbe {
   static std::vector<Row> OfWindow();
   static std::vector<Row> OfTrials();
   static std::vector<Row> OfWrites();
+  static std::vector<struct EngineRow> OfEngine();
+  static void BeginFirstStep(Engine& engine) { engine.slow_start_.first_step_ = true; }
 };
 using Probe = PartProbe;
 
@@ -149,6 +147,14 @@ std::vector<Probe::Row> Probe::OfWindow() {
          p.window.lanes_[0].proven = -kForever;
        },
        "send window: several events are in flight in an unproven lane"},
+      {"another lane counts events that it does not have",
+       [](Probe& p) {
+         p.window.lanes_.push_back({1, 5, 0});
+       },
+       "send window: a lane miscounts its events in flight"},
+      {"the window and a flight count one too many",
+       [](Probe& p) { ++p.window.in_flight_, ++p.window.flights_[1].open; },
+       "send window: events in flight are miscounted"},
       {"a lane of an earlier epoch",
        [](Probe& p) {
          p.window.lanes_.push_back({0, 5, 0});
@@ -240,7 +246,69 @@ std::vector<Probe::Row> Probe::OfWrites() {
   };
 }
 
+// What the engine's own check finds, of an engine with an event in flight in the main stream and a trial.
+struct EngineRow {
+  const char* what;
+  void (*set)(PartProbe&, Engine&);
+  const char* broken;
+};
+
+std::vector<EngineRow> PartProbe::OfEngine() {
+  using P = PartProbe&;
+  using E = Engine&;
+  return {
+      {"as it should be", [](P, E) {}, ""},
+      {"its events", [](P, E e) { ++e.events_.bytes_; }, "events: the bytes of the batches in use are miscounted"},
+      {"its lease", [](P, E e) { e.lease_.next_.until = 1; }, "shard lease: two leases at a time"},
+      {"its slow start", [](P, E e) { e.slow_start_.mark_.To(MarkState::kWanted); },
+       "slow start: an event is marked outside of a slow start"},
+      {"its reading", [](P, E e) { e.reads_.skips_retries_ = true; },
+       "reading: something waits for a read that is not under way"},
+      {"its holds", [](P, E e) { e.holds_.barriers_.push_back(1); },
+       "key holds: a barrier outlives the read that it waits for"},
+      {"its main stream", [](P, E e) { ++e.window_.in_flight_; }, "send window: events in flight are miscounted"},
+      {"its trials", [](P, E e) { e.trials_.retrials_ = 1; }, "trials: events without an answer are miscounted"},
+      {"its confirms", [](P, E e) { e.confirms_.waiting_.push_back(0); },
+       "confirms: an event is confirmed twice, or without an acknowledgement"},
+      {"its records", [](P, E e) { e.records_.cannot_record_ = true; },
+       "failure records: a delivered event is unrecorded, and yet recorded"},
+      {"an event in flight without a lease",
+       [](P, E e) { e.lease_.state_.To(LeaseState::kLost), e.trials_.resetting_ = true; },
+       "engine: events are in flight in the main stream after the lease"},
+      {"a trial without a lease", [](P, E e) { e.lease_.state_.To(LeaseState::kLost), e.window_.resetting_ = true; },
+       "engine: trials are in flight after the lease"},
+      {"both, while the streams begin anew",
+       [](P, E e) {
+         e.lease_.state_.To(LeaseState::kLost);
+         e.trials_.resetting_ = e.window_.resetting_ = true;
+       },
+       ""},
+      {"a first step that goes on", [](P, E e) { e.slow_start_.first_step_ = true; }, ""},
+  };
+}
+
 namespace {
+
+TEST_CASE("the engine's check finds what its parts find, and what is in flight without a lease") {
+  for (const EngineRow& row : PartProbe::OfEngine()) {
+    INFO(row.what);
+    PartProbe probe;
+    Engine engine{Settings{}};
+    engine.Hold(1, kForever, false);
+    engine.TakeCommands([](const Command&) {});
+    (void)engine.Reserved({}, std::vector<Incoming>{{.lane = 1, .doubtful = true}, {}});
+    engine.TakeCommands([](const Command&) {});
+    REQUIRE(engine.InFlight() == 2);
+    row.set(probe, engine);
+    CHECK(engine.CheckInvariants() == row.broken);
+  }
+  Settings settings;
+  settings.batch_events = 2;
+  Engine engine{settings};
+  CHECK(engine.CheckInvariants() == "");
+  PartProbe::BeginFirstStep(engine);
+  CHECK(engine.CheckInvariants() == "engine: the first step of a slow start outlives its event");
+}
 
 TEST_CASE("the parts' checks find each invariant that is broken") {
   for (const auto& rows :

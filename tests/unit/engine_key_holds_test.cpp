@@ -233,6 +233,8 @@ TEST_CASE("a rewind ends the wait for a rescan, and no other hold") {
         {"rescanned 1", "kept back"},
         {"rescan-done", ""},
         {"rewound", "rescan-none"}}},
+      {"all holds are given up during a read",
+       {kFails, {"read-begins", ""}, {"recorded 1 5", "failing-barrier"}, {"clear", ""}, {"read-ends", ""}}},
       {"the first rescan ends, and no event of the key was read meanwhile",
        {kRetried, kFreed, {"rescan-begins", ""}, {"rescan-ended", "rescan-none"}}},
       {"a trial without an answer in a key that is held for another event",

@@ -233,13 +233,21 @@ class RandomSurroundings {
       Note(reports.back());
     }
     engine_.Reported(reports);
+    for (const std::uint32_t epoch : {main_, main_ - 1, trials_, trials_ - 1}) {
+      const auto e = static_cast<EventIndex>(Below(20));
+      if (engine_.Awaits({e, epoch, publisher::Outcome::kAcknowledged}) != Awaited(e, epoch)) awaits_wrongly_ = true;
+    }
   }
 
   // A report is the first answer to what was sent under the present epoch, or it says nothing. An event whose success is not
   // known stays to be read again, and in the stream of trials counts as in flight until then.
+  [[nodiscard]] bool Awaited(EventIndex e, std::uint32_t epoch) const {
+    const auto sent = unanswered_.find(e);
+    return sent != unanswered_.end() && sent->second.epoch == epoch && !sent->second.answered;
+  }
   void Note(const publisher::Report& report) {
     const auto sent = unanswered_.find(report.event);
-    const bool awaited = sent != unanswered_.end() && sent->second.epoch == report.epoch && !sent->second.answered;
+    const bool awaited = Awaited(report.event, report.epoch);
     if (awaited != engine_.Awaits(report)) awaits_wrongly_ = true;
     if (!awaited) return;
     const bool trial = publisher::IsTrial(report.epoch);
@@ -261,6 +269,7 @@ class RandomSurroundings {
       return publisher::IsTrial(sent.epoch) == publisher::IsTrial(epoch) && !OneIn(10);
     });
     seen_.sent_again += std::erase_if(unanswered_, [&](const auto& one) { return one.second.epoch == epoch - 1; });
+    (publisher::IsTrial(epoch) ? trials_ : main_) = epoch;
     engine_.ResetDone(epoch);
   }
 
@@ -341,6 +350,7 @@ class RandomSurroundings {
   bool rescanning_ = false;
   std::map<EventIndex, Unanswered> unanswered_;
   bool awaits_wrongly_ = false;
+  std::uint32_t main_ = 1, trials_ = publisher::kTrialEpochs | 1;  // the epochs
 };
 
 }  // namespace outbox::engine

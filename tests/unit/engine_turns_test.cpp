@@ -312,6 +312,42 @@ TEST_CASE("a wake-up brings a poll forward, and no more") {
            {"stored 1", "not awaited 1"},
            {"unknown 1000000000", "not awaited 1000000000"},
        }},
+      {"more polls of what there is no room for, and of what is held",
+       {
+           {"hold 7 90000", "rewind 4 | rescans 1, lease 7, owner yes, until 90000, due 89950"},
+           {"read -1 -1",
+            "batch 0, publish trials 1: 0 | reserved 2, sent 1, outstanding 2, in flight 1, owed since 0, due 10"},
+           {"at 10", "read on 4 | due 1000"},
+           {"read more -1 b",
+            "batch 1, publish 1: 3, forget 2, read on 4 | reserved 4, sent 2, outstanding 3, in flight 2"},
+           {"read more -1", "batch 2, forget 2, free 2 | reserved 5, due 30"},
+           {"at 11", ""},
+       }},
+      {"events that are dropped because their key waits do not keep the reading from going on",
+       {
+           {"hold 7 90000", "rewind 4 | rescans 1, lease 7, owner yes, until 90000, due 89950"},
+           {"read a!",
+            "batch 0, detach 0, free 0, record 0 retry in 1 error 0 token 7 | reserved 1, outstanding 1, due 10"},
+           {"at 10", "read on 4 | due 89950"},
+           {"read more a", "batch 0, forget 1, free 0, read on 4 | reserved 2"},
+       }},
+      {"two events of the new routes are in flight together",
+       {
+           {"hold 7 90000", "rewind 4 | rescans 1, lease 7, owner yes, until 90000, due 89950"},
+           {"read drain a",
+            "batch 0, publish 1: 0 | reserved 1, sent 1, outstanding 1, in flight 1, owed since 0, due 10"},
+           {"at 10", "read on 4 | due 1000"},
+           {"read b/1", "batch 1, publish 1: 1 | reserved 2, sent 2, outstanding 2, in flight 2, due 20"},
+       }},
+      {"other routes wait for trials",
+       {
+           {"hold 7 90000", "rewind 4 | rescans 1, lease 7, owner yes, until 90000, due 89950"},
+           {"read a?",
+            "batch 0, publish trials 1: 0 | reserved 1, sent 1, outstanding 1, in flight 1, owed since 0, due 10"},
+           {"at 10", "read on 4 | due 1000"},
+           {"read drain b", "batch 1 | reserved 2, outstanding 2, due 20"},
+           {"stored 0", "publish 1: 1 | sent 2, acknowledged 1, owed since 10, due 15"},
+       }},
   });
 }
 

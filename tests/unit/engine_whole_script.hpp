@@ -13,7 +13,8 @@
 //   producer-failed, producer-outdated, wake
 //
 // An EVENT is a key, or - for none, and what is true of it: "a" is an event of key a; "a2" one that has failed twice; "a!" is
-// refused before sending, "a?" doubtful, "a<" has come back after its removal; "a/3" goes to lane 3; "a@1" has policy 1.
+// refused before sending, "a?" doubtful, "a<" has come back after its removal; "a-" has no key, and a's hash; "a/3" goes to
+// lane 3; "a@1" has policy 1.
 // Events are named by their slots, "epoch" by its number, that of trials without its bit.
 #pragma once
 
@@ -197,6 +198,8 @@ class WholeEngine {
         event.doubtful = true;
       } else if (word[i] == '<') {
         event.returned = true;
+      } else if (word[i] == '-') {
+        event.has_key = false;
       } else if (word[i] == '/') {
         ++i;
         event.lane = digit();
