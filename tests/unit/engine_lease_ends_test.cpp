@@ -107,6 +107,18 @@ TEST_CASE("what one lease leaves to the next") {
            {"released lease-lost", "reset to 2, forget 1 | resets 1, leases lost 1, outstanding 1, due ever"},
            {"reset", "forget 0, free 0, released 7 hand-over | sent again 1, outstanding 0, in flight 0"},
        }},
+      {"a failure that waited for its record under the lease before holds no key",
+       {
+           {"settings awaiting 8", ""},
+           {"hold 7 9000", "rewind 4 | rescans 1, lease 7, owner yes, until 9000, due 8950"},
+           {"read more a!",
+            "batch 0, detach 0, free 0, record 0 retry in 1 error 0 token 7, read on 4 | reserved 1, outstanding 1"},
+           {"read b!", "batch 0, detach 1, free 0 | reserved 2, outstanding 2, due 10"},
+           {"lost", "forget 1 | leases lost 1, outstanding 1, owner no, due ever"},
+           {"recorded lease-lost", "forget 0, released 7 lost | outstanding 0"},
+           {"hold 8 9000", "rewind 4 | rescans 2, lease 8, owner yes, due 8950"},
+           {"read a b", "batch 0, publish 1: 0 | reserved 4, sent 1, outstanding 2, in flight 1, owed since 0, due 10"},
+       }},
   });
 }
 

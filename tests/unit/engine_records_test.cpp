@@ -68,6 +68,10 @@ TEST_CASE("what is recorded, when, and what waits for it") {
            {"at 11", "confirm 0, record 1 retry in 1 error 0 token 7 | due 20"},
            {"confirmed", "forget 0, free 0 | confirmed 1, outstanding 1"},
            {"recorded", "forget 1 | failed 2, outstanding 0"},
+           {"at 20", "read on 4 | due 89950"},
+           {"read e", "batch 0, publish 1: 1 | reserved 5, sent 3, outstanding 1, in flight 1, owed since 20, due 30"},
+           {"stored 1", "confirm 1 | acknowledged 3, in flight 0, owed since ever"},
+           {"confirmed unavailable", "due 21"},
        }},
       {"a row that came back has room among the retries",
        {
@@ -122,6 +126,25 @@ TEST_CASE("what is recorded, when, and what waits for it") {
             "batch 0, detach 0, free 0, record 0 retry in 1 error 0 token 7 | reserved 1, outstanding 1, due 10"},
            {"hand-over 7 90000", "owner no, due 89950"},
            {"recorded lease-lost", "forget 0, released 7 hand-over | leases lost 1, outstanding 0, due ever"},
+       }},
+      {"what came back is removed by nobody, and not in a year either",
+       {
+           {"hold 0 ever", "rewind 4 | rescans 1, owner yes"},
+           {"read a<",
+            "batch 0, detach 0, free 0, record 0 delivered by nobody error 2 token 0 | reserved 1, outstanding 1, due "
+            "10"},
+           {"at 10", "read on 4 | due ever"},
+           {"recorded", "forget 0 | undeletable 1, outstanding 0"},
+       }},
+      {"a read that left out retries, and whose rows are dropped, is not repeated at once",
+       {
+           {"settings awaiting 8", ""},
+           {"hold 7 90000", "rewind 4 | rescans 1, lease 7, owner yes, until 90000, due 89950"},
+           {"read more a! b! c! d!",
+            "batch 0, detach 0 1 2 3, free 0, record 0 retry in 1 error 0 token 7 1 retry in 1 error 0 token 7 2 retry "
+            "in 1 error 0 token 7 3 retry in 1 error 0 token 7, read on 4 without retries | reserved 4, outstanding 4"},
+           {"read more a", "batch 0, forget 4, free 0 | reserved 5, due 20"},
+           {"at 1", ""},
        }},
   });
 }
