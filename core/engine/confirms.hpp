@@ -49,6 +49,8 @@ class Confirms {
   [[nodiscard]] std::string FindBrokenInvariant(const EventTable& events) const;
 
  private:
+  friend struct PartProbe;  // of the tests
+
   static constexpr std::uint32_t kEnoughKept = 2;
   [[nodiscard]] Time GatheredAt(bool gather) const;
 

@@ -48,10 +48,7 @@ void Engine::Follow(ShardLease::Effect effect) {
       break;
     case ShardLease::Effect::kDrains:
       StopSending();
-      records_.GiveUpBeyondABatch([this](EventIndex e) {
-        FreeKey(e);
-        events_.Settle(e);
-      });
+      records_.GiveUpBeyondABatch([this](EventIndex e) { events_.Settle(e); });
       break;
     case ShardLease::Effect::kEnds:
       ++counters_.leases_lost;
@@ -93,8 +90,7 @@ BatchIndex Engine::Reserved(const Reservation& reservation, std::span<const Inco
     const Incoming& in = events[i];
     answer.new_rows = answer.new_rows || in.attempts == 0;
     const EventIndex e = events_.Add(b, i, in, settings_.order_keys);
-    const bool ordered = settings_.order_keys && in.has_key;
-    const bool held = stale || (ordered && holds_.KeepsBack(in.key_hash, rescan_step));
+    const bool held = stale || (events_[e].ordered && holds_.KeepsBack(in.key_hash, rescan_step));
     // A retry for which there is no room stays due, and is read again when others of its kind have had their turn. One that
     // would fail again at once has room while no more than a batch of failures waits for its record.
     const bool no_room =
@@ -105,10 +101,7 @@ BatchIndex Engine::Reserved(const Reservation& reservation, std::span<const Inco
       continue;
     }
     answer.useful = true;
-    if (in.attempts == 0 && !in.refused && !in.returned)
-      window_.Enqueue(e);
-    else
-      Admit(e, in);
+    Admit(e, in);
   }
   holds_.ReadEnds();
   if (!rescan_step) {
@@ -166,8 +159,7 @@ void Engine::ResetStream(bool outage) {
   ++counters_.resets;
   reads_.Rewind();
   StopSending();
-  reads_.ResumeAt(now_);
-  slow_start_.Break(outage && !lease_.IsLost());
+  slow_start_.Break(outage);
   if (outage) window_.Owes(OwedSince());
   Emit(command::Reset{epoch});
 }
@@ -211,7 +203,7 @@ void Engine::ResetTrials() {
   if (trials_.resetting()) return;
   const std::uint32_t epoch = trials_.BeginReset();
   ++counters_.resets;
-  slow_start_.Break(!lease_.IsLost());
+  slow_start_.Break(true);
   for (const EventIndex e : trials_.Tried()) {
     // Where a later event of the key is just failing, the key is held already.
     if (events_[e].ordered) holds_.HoldUnlessHeld(events_[e].key_hash, e);
@@ -276,6 +268,8 @@ std::string Engine::CheckInvariants() const {
     return "engine: events are in flight in the main stream after the lease";
   if (lease_.IsLost() && trials_.InFlight() > 0 && !trials_.resetting())
     return "engine: trials are in flight after the lease";
+  if (slow_start_.InFirstStep() && slow_start_.rows() > 1 && Outstanding() == 0)
+    return "engine: the first step of a slow start outlives its event";
   return {};
 }
 

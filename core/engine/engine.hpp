@@ -125,10 +125,12 @@ class Engine {
   }
 
  private:
+  friend struct PartProbe;  // of the tests
+
   // A command, and the place of its events in arguments_.
   struct Pending {
     Command command;
-    std::uint32_t first = 0, count = 0;
+    std::uint32_t first, count;
   };
 
   // engine_turn.cpp: what to do next.

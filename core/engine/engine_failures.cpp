@@ -86,8 +86,9 @@ void Engine::FailureAnswered(outbox_code code) {
   WriteSlot& slot = records_.slot();
   slot.End();
   const bool refused = IsFinal(code);
-  records_.Answered(refused && !lease_.IsLost());
-  // Whoever has the shard next meets the same: a drain does not wait for a record that the storage refuses.
+  // Whoever has the shard next meets the same: a drain does not wait for a record that the storage refuses. It says nothing
+  // of the next lease, under which there may be nothing to record.
+  records_.Answered(refused && lease_.IsOwner());
   const bool given_up = (refused && lease_.IsDraining()) || code == OUTBOX_LEASE_LOST || lease_.IsLost();
   if (code != OUTBOX_OK && !given_up) return slot.Fails(now_, backoff_, settings_);
   slot.Succeeds();

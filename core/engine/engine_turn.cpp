@@ -9,7 +9,6 @@ namespace outbox::engine {
 void Engine::Decide() {
   if (lease_.Waits(now_)) Follow(lease_.BeginWaiting());
   CheckDeadlines();
-  if (Outstanding() == 0 && !reads_.reading()) slow_start_.StepEnds(lease_.IsOwner());
   SendQueued();
   SendTrials();
   if (!events_.detached().empty()) {
@@ -17,25 +16,29 @@ void Engine::Decide() {
     Emit(command::Detach{}, events_.detached());
     events_.FreeDetached([this](BatchIndex b) { Emit(command::FreeBatch{b}); });
   }
-  WriteWhatIsDue();
   FreeWhatIsDone();
+  // Before the next step is read, which in a backlog is in the turn in which the last one is settled.
+  if (Outstanding() == 0) slow_start_.StepEnds(lease_.IsOwner());
+  WriteWhatIsDue();
   ReadIfThereIsRoom();
   ReportRelease();
 }
 
 void Engine::CheckDeadlines() {
-  if (lease_.IsValid() && lease_.CanEnd() && now_ >= lease_.until() - settings_.lease_margin) LoseLease(false);
-  const bool drain_is_over = lease_.IsDraining() && now_ >= lease_.drain_by();
+  if (now_ >= lease_.until() - settings_.lease_margin) LoseLease(false);
+  const bool drain_is_over = now_ >= lease_.drain_by();
   if (window_.DeliveryOverdue(now_)) ResetStream(true);
   if (window_.ReservationOfFlightEnds(now_) || (drain_is_over && window_.in_flight() > 0)) ResetStream(false);
   if (trials_.ResetDue(now_) || (drain_is_over && trials_.InFlight() > 0)) ResetTrials();
   if (now_ >= std::min(window_.QueueUntil(), trials_.WaitingUntil())) ResetStream(false);
 }
 
-bool Engine::MaySend() const { return lease_.IsOwner() && !window_.resetting() && !slow_start_.HoldsSending(); }
+bool Engine::MaySend() const {
+  return lease_.IsOwner() && !window_.resetting() && !slow_start_.HoldsSending() && !records_.CannotRecord();
+}
 
 void Engine::SendQueued() {
-  if (!MaySend() || window_.queue().empty() || records_.CannotRecord() || GathersRecords()) return;
+  if (!MaySend() || GathersRecords()) return;
   const auto first = static_cast<std::uint32_t>(arguments_.size());
   while (!window_.queue().empty()) {
     const EventIndex e = window_.queue().front();
@@ -121,7 +124,7 @@ bool Engine::CanRead() const {
   const std::size_t in_window = Outstanding() - records_.BesideWindow();
   return lease_.IsOwner() && !window_.resetting() && !reads_.reading() && !records_.CannotRecord() &&
          releases_.empty() && in_window + settings_.batch_events <= settings_.window_events &&
-         (Outstanding() == 0 || events_.bytes() + settings_.batch_bytes() <= settings_.window_bytes);
+         events_.bytes() + settings_.batch_bytes() <= settings_.window_bytes;
 }
 
 void Engine::ReadIfThereIsRoom() {
@@ -158,12 +161,10 @@ Time Engine::NextDeadline() const {
   if (lease_.IsValid()) by(lease_.until() - settings_.lease_margin);
   if (CanRead()) by(reads_.NextRead(slow_start_.active()));
   by(window_.NextDeadline());
-  if (!window_.resetting()) by(trials_.WaitingUntil());
+  by(trials_.WaitingUntil());
   by(trials_.NextDeadline(now_));
-  if (lease_.IsDraining()) {
-    if (window_.in_flight() > 0 && !window_.resetting()) by(lease_.drain_by());
-    if (trials_.InFlight() > 0 && !trials_.resetting()) by(lease_.drain_by());
-  }
+  if (window_.in_flight() > 0 && !window_.resetting()) by(lease_.drain_by());
+  if (trials_.InFlight() > 0 && !trials_.resetting()) by(lease_.drain_by());
   by(confirms_.NextCall(GathersConfirms()));
   by(records_.NextCall());
   by(releases_.NextCall());

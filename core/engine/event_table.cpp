@@ -5,14 +5,12 @@
 namespace outbox::engine {
 
 BatchIndex EventTable::AddBatch(const Reservation& reservation, std::size_t events) {
-  BatchIndex b = 0;
   if (free_batches_.empty()) {
-    b = static_cast<BatchIndex>(batches_.size());
+    free_batches_.push_back(static_cast<BatchIndex>(batches_.size()));
     batches_.emplace_back();
-  } else {
-    b = free_batches_.back();
-    free_batches_.pop_back();
   }
+  const BatchIndex b = free_batches_.back();
+  free_batches_.pop_back();
   // Counted though none of the events may be sent: the next batch, which goes by the new routes, does not say it again.
   if (reservation.drain_first) ++routes_;
   batches_[b] = {.arena_bytes = reservation.arena_bytes,
@@ -48,8 +46,7 @@ std::string EventTable::FindBrokenInvariant() const {
   if (settled != settled_.size()) return "events: settled ones are not freed at the end of the turn";
   std::uint64_t bytes = 0;
   for (std::size_t b = 0; b < batches_.size(); ++b) {
-    if (left[b] != (batches_[b].in_use ? batches_[b].left : 0))
-      return "events: a batch miscounts the events that need it";
+    if (left[b] != batches_[b].left) return "events: a batch miscounts the events that need it";
     if (batches_[b].in_use) bytes += batches_[b].arena_bytes;
   }
   return bytes == bytes_ ? "" : "events: the bytes of the batches in use are miscounted";

@@ -110,6 +110,8 @@ class EventTable {
   [[nodiscard]] std::string FindBrokenInvariant() const;
 
  private:
+  friend struct PartProbe;  // of the tests
+
   template <class F>
   void Leave(BatchIndex batch, F on_free_batch) {
     if (--batches_[batch].left == 0) Free(batch, on_free_batch);

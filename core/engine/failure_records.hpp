@@ -67,6 +67,8 @@ class FailureRecords {
   [[nodiscard]] std::string FindBrokenInvariant(const EventTable& events) const;
 
  private:
+  friend struct PartProbe;  // of the tests
+
   const Settings& settings_;
   WriteQueue<FailedEvent> queue_;
   Time began_ = 0;  // the call under way

@@ -57,11 +57,13 @@ class KeyHolds {
   [[nodiscard]] std::string FindBrokenInvariant(bool reading, bool rescan_or_rewind) const;
 
  private:
+  friend struct PartProbe;  // of the tests
+
   struct KeyHold {
     HoldState state = HoldState::kNone;
-    EventIndex head = 0;
+    EventIndex head;
     bool dropped = false;      // an event of the key was dropped because of it
-    std::uint32_t since = 0;   // kRescan: the last rescan that had begun by then, which is too old
+    std::uint32_t since;       // kRescan: the last rescan that had begun by then, which is too old
     std::uint32_t missed = 0;  // kRescan: the rescan during which a read brought an event that was dropped
   };
   using Map = std::unordered_map<std::uint64_t, KeyHold>;

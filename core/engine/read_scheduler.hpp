@@ -71,6 +71,8 @@ class ReadScheduler {
   [[nodiscard]] std::string FindBrokenInvariant() const;
 
  private:
+  friend struct PartProbe;  // of the tests
+
   [[nodiscard]] bool Rewinds(bool slow_start) const { return must_rewind_ || (slow_start && !passed_over_); }
   [[nodiscard]] bool RescanWanted(Time now) const {
     return rescanning_ || holds_.RescanWanted() || now >= next_rescan_;

@@ -129,15 +129,17 @@ class SendWindow {
   [[nodiscard]] std::string FindBrokenInvariant() const;
 
  private:
+  friend struct PartProbe;  // of the tests
+
   // One Publish command, for the deadline of its oldest record without an answer.
   struct Flight {
-    Time at = 0;
+    Time at;
     Time until = kForever;   // the end of the reservation that ends first
     std::uint32_t open = 0;  // events without an answer
   };
   struct LaneState {
-    std::uint32_t epoch = 0, in_flight = 0;
-    Time proven = -kForever;
+    std::uint32_t epoch, in_flight;
+    Time proven;
   };
   void EndFlights();
   [[nodiscard]] LaneState& LaneOf(publisher::Lane lane) {
@@ -151,7 +153,7 @@ class SendWindow {
   EventTable& events_;
   std::deque<EventIndex> queue_;
   std::deque<Flight> flights_;
-  Flight making_;                                     // the flight that is being made up
+  Flight making_{};                                   // the flight that is being made up
   std::uint32_t first_flight_ = 0, next_flight_ = 0;  // numbers of flights_.front() and of the next one to be made up
   std::uint32_t in_flight_ = 0;
   std::vector<LaneState> lanes_;

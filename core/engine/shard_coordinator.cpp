@@ -11,14 +11,13 @@ using namespace shards;
 
 void ShardCoordinator::Advance(Time now) {
   now_ = std::max(now_, now);
-  if (call_ != Call::kNone) return;
   TryLeave();
   if (call_ == Call::kNone && now_ >= next_beat_) Beat();
 }
 
 void ShardCoordinator::Start() {
   runners_.insert(0);
-  leased_ ? Beat() : HoldForever();
+  settings_.has_leases ? Beat() : HoldForever();
 }
 
 void ShardCoordinator::HoldForever() {
@@ -26,13 +25,12 @@ void ShardCoordinator::HoldForever() {
   call_ = Call::kNone;
   next_beat_ = kForever;
   if (stopping_) return TryLeave();
-  held_[0] = {0, kForever, Phase::kRunning};
   commands_.emplace_back(Hold{0, 0, kForever, false});
 }
 
 Time ShardCoordinator::NextDeadline() const {
   if (call_ != Call::kNone) return kForever;
-  return stopping_ ? std::min(next_beat_, stop_by_) : next_beat_;
+  return std::min(next_beat_, stop_by_);
 }
 
 void ShardCoordinator::Beat() {
@@ -85,7 +83,7 @@ Time ShardCoordinator::NextTry() {
 
 void ShardCoordinator::Rest(Time wait) {
   call_ = Call::kNone;
-  next_beat_ = now_ + (std::exchange(soon_, false) && !stopping_ ? 0 : wait);
+  next_beat_ = now_ + (soon_ && !stopping_ ? 0 : wait);
   TryLeave();
 }
 
@@ -124,12 +122,11 @@ void ShardCoordinator::Renew(const Lease& lease) {
     Lose(one.first, one.second);
     return true;
   });
-  to_begin_.clear();
   for (const outbox_owned_shard& s : lease.owned) RenewShard(s, until);
 }
 
 void ShardCoordinator::RenewShard(const outbox_owned_shard& owned, Time until) {
-  Held& held = held_.try_emplace(owned.shard, Held{owned.token}).first->second;
+  Held& held = held_.try_emplace(owned.shard, Held{owned.token, until}).first->second;
   held.token = owned.token;
   held.until = until;
   if (held.phase == Phase::kReleased) return;
@@ -222,7 +219,7 @@ void ShardCoordinator::Begin(std::uint32_t shard, bool slow_start) {
 }
 
 void ShardCoordinator::FirstStepOver(std::uint32_t shard, std::uint64_t token) {
-  if (!first_step_ || first_step_ != std::pair(shard, token)) return;
+  if (first_step_ != std::pair(shard, token)) return;
   first_step_.reset();
   BeatSoon();
 }
@@ -274,7 +271,7 @@ void ShardCoordinator::Stop(Time deadline) {
 void ShardCoordinator::TryLeave() {
   if (!stopping_ || call_ != Call::kNone || (!Resolved() && now_ < stop_by_)) return;
   complete_ = Resolved() || OUTBOX_MUTANT(kLeavesUnresolved);
-  if (!leased_ || !met_database_) return Leave();
+  if (!met_database_) return Leave();
   tries_left_ = 2;
   AskLeave();
 }

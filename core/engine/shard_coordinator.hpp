@@ -30,7 +30,7 @@ class ShardCoordinator {
     Mutant mutant = Mutant::kNone;
 #endif
   };
-  explicit ShardCoordinator(const Settings& settings) : settings_(settings), leased_(settings.has_leases) {}
+  explicit ShardCoordinator(const Settings& settings) : settings_(settings) {}
 
   // ---- inputs; each is preceded by Advance ----
 
@@ -74,7 +74,7 @@ class ShardCoordinator {
   // INVARIANT: a shard that is kRunning or kHandingOver has a runner.
   struct Held {
     std::uint64_t token;
-    Time until = 0;
+    Time until;
     Phase phase = Phase::kGained;
   };
 

@@ -39,7 +39,6 @@ ShardLease::Effect ShardLease::HandOver(std::uint64_t token, Time until) {
     case LeaseState::kHolding:
       if (token != token_) return Effect::kNone;
       state_.To(LeaseState::kHandingOver);
-      next_ = {};
       until_ = until;
       drain_by_ = until;
       return Effect::kDrains;
@@ -69,7 +68,6 @@ ShardLease::Effect ShardLease::Lose(bool by_storage) {
 }
 
 ShardLease::Effect ShardLease::Stop(Time deadline) {
-  next_ = {};
   switch (state_.state()) {
     case LeaseState::kStandby:
       state_.To(LeaseState::kStopped);
@@ -110,7 +108,6 @@ ShardLease::Effect ShardLease::Begin(const Lease& lease) {
   drain_by_ = kForever;
   slow_start_ = lease.slow_start || (slow_start_ && lease.token == token_);
   token_ = lease.token;
-  hands_over_ = false;
   next_ = {};
   return Effect::kBegins;
 }

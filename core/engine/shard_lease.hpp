@@ -64,6 +64,8 @@ class ShardLease {
   [[nodiscard]] std::string FindBrokenInvariant(std::uint32_t outstanding) const;
 
  private:
+  friend struct PartProbe;  // of the tests
+
   struct Lease {
     std::uint64_t token = 0;
     Time until = 0;

@@ -6,6 +6,7 @@
 // INVARIANT: no event is sent while the one in the first step is not marked (HoldsSending).
 // INVARIANT: during a slow start a step is read only when nothing of the last one is outstanding.
 // INVARIANT: a mark is written about the first event of the queue, and only in a slow start.
+// INVARIANT: the first step is over when nothing of it is outstanding: the relay's other shards wait for it.
 #pragma once
 
 #include <cstdint>
@@ -44,7 +45,7 @@ class SlowStart {
   // Nothing is outstanding or being read any more. `owner`: the shard is owned and worked on.
   void StepEnds(bool owner);
   // A stream is reset: the steps begin again. `clears`: the broker does not answer, and if the process ends now the event is
-  // not to blame, so the mark is removed. Without a lease it cannot be.
+  // not to blame, so the mark is removed.
   void Break(bool clears);
   // The mark stays in the storage, for the next owner. One that is being written is answered yet.
   void LeaseIsLost() {
@@ -70,6 +71,8 @@ class SlowStart {
   [[nodiscard]] std::string FindBrokenInvariant(std::uint32_t outstanding) const;
 
  private:
+  friend struct PartProbe;  // of the tests
+
   void Begin();
 
   const Settings& settings_;

@@ -15,9 +15,10 @@ bool Trials::IsKeptApart(const Event& event, Time now) const {
 void Trials::Suspect(publisher::Lane lane, std::uint32_t epoch, Time now) {
   Suspicion& s = suspicions_[lane];
   if (s.epoch == epoch) return;
-  const bool again = s.period > 0 && now < s.until + s.period;
-  s = {.period = again ? std::min(2 * s.period, settings_.max_suspicion) : settings_.min_suspicion, .epoch = epoch};
+  const bool again = now < s.until + s.period;
+  s.period = again ? std::min(2 * s.period, settings_.max_suspicion) : settings_.min_suspicion;
   s.until = now + s.period;
+  s.epoch = epoch;
 }
 
 void Trials::ProlongSuspicion(publisher::Lane lane, Time now) {
@@ -71,15 +72,13 @@ std::uint32_t Trials::BeginSome(std::deque<EventIndex>& waiting, std::size_t fre
   return begun;
 }
 
-Time Trials::Answered(EventIndex e) {
+void Trials::Answered(EventIndex e) {
   const auto trial = std::find_if(tried_.begin(), tried_.end(), [e](const Trial& t) { return t.event == e; });
-  const Time sent = trial->at;
   if (events_[e].attempts > 0) --retrials_;
   *trial = tried_.back();
   tried_.pop_back();
   LeaveKey(e, true);
   failures_ = 0;
-  return sent;
 }
 
 Time Trials::SentAt(EventIndex e) const {

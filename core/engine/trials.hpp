@@ -38,9 +38,8 @@ class Trials {
   void Enqueue(EventIndex e, std::uint32_t flight);
   // Appends to `sent` the events whose trial begins now; returns how many.
   std::uint32_t Begin(Time now, std::vector<EventIndex>& sent);
-  // The first answer to a tried event; returns when it was sent. REQUIRES: it is tried, and the answer is a success or a
-  // refusal.
-  Time Answered(EventIndex e);
+  // The first answer to a tried event. REQUIRES: it is tried, and the answer is a success or a refusal.
+  void Answered(EventIndex e);
   [[nodiscard]] Time SentAt(EventIndex e) const;
 
   [[nodiscard]] bool Idle() const { return waiting_new_.empty() && waiting_failed_.empty() && tried_.empty(); }
@@ -79,12 +78,14 @@ class Trials {
   [[nodiscard]] std::string FindBrokenInvariant() const;
 
  private:
+  friend struct PartProbe;  // of the tests
+
   // Its key has a trial, or its lane is suspected.
   [[nodiscard]] bool IsKeptApart(const Event& event, Time now) const;
-  // In this lane the main stream was refused something: until then its events are tried.
+  // In this lane the main stream was refused something: until then its events are tried. A new one is all 0.
   struct Suspicion {
-    Time until = -kForever, period = 0;
-    std::uint32_t epoch = 0;  // that the last refusal has ended
+    Time until, period;
+    std::uint32_t epoch;  // that the last refusal has ended
   };
   struct Trial {
     EventIndex event;

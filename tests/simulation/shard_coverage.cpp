@@ -78,7 +78,6 @@ const std::vector<std::string>& ShardCoverage::Known() {
       "call: hand-over -> leave",
       "call: leave -> left",
       "shard: not held -> gained",
-      "shard: not held -> running",  // in a store that leases no shards
       "shard: gained -> running",
       "shard: gained -> released",
       "shard: gained -> not held",

@@ -1,4 +1,8 @@
-// The next deadline of an engine: from then on a turn does something, and not before. Driven at random.
+// The next deadline of an engine: from then on a turn does something, and not before. And its counters, which say what was
+// seen. Driven at random.
+#include <map>
+#include <string_view>
+
 #include "engine_random_surroundings.hpp"
 #include "tests/catch.hpp"
 
@@ -12,12 +16,14 @@ constexpr int kSeeds = 300, kTurns = 400;
 struct Checked {
   std::uint64_t before = 0, at = 0, lease_ends = 0, moved = 0;
   std::array<std::uint64_t, std::variant_size_v<Command>> commands{};
+  std::map<std::string_view, std::uint64_t> transitions;  // of each chart
 };
 
 // What is wrong with the engine at the end of a turn; empty if nothing is.
 std::string FindFault(RandomSurroundings& around, Checked& checked) {
   Engine& engine = around.engine();
   if (const std::string broken = engine.CheckInvariants(); !broken.empty()) return "after a turn: " + broken;
+  if (const std::string wrong = around.FindMiscount(); !wrong.empty()) return wrong;
   // A lease that waited for this one to be wound up begins in the next turn, which is due at once.
   for (int turns = 0; engine.NextDeadline() <= around.now(); ++turns) {
     if (turns == 2) return "the deadline has passed after every turn";
@@ -67,6 +73,9 @@ TEST_CASE("a turn does something at the deadline of an engine and nothing before
     }
     for (std::size_t kind = 0; kind < checked.commands.size(); ++kind)
       checked.commands[kind] += around.commands()[kind];
+    around.engine().EachTransitionCounts([&checked]<class State>(const TransitionCounts<State>& counts) {
+      counts.Each([&](State, State, std::uint64_t times) { checked.transitions[Chart<State>::kTitle] += times; });
+    });
   }
   CAPTURE(kFirstSeed, checked.before, checked.at, checked.lease_ends, checked.moved);
   CHECK(checked.before > 5000);
@@ -76,6 +85,11 @@ TEST_CASE("a turn does something at the deadline of an engine and nothing before
   for (std::size_t kind = 0; kind < checked.commands.size(); ++kind) {
     CAPTURE(kind);
     CHECK(checked.commands[kind] > 20);
+  }
+  CHECK(checked.transitions.size() == 5);
+  for (const auto& [title, times] : checked.transitions) {
+    CAPTURE(title);
+    CHECK(times > 300);
   }
 }
 

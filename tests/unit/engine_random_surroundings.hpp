@@ -1,12 +1,17 @@
 // Surroundings of an engine that answer its commands at random: a storage, a broker and a coordinator without a model of
-// rows. What they do is a function of the seed.
+// rows. What they do is a function of the seed. They count what they see, and the engine has to come to the same.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <initializer_list>
+#include <map>
 #include <optional>
 #include <random>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -43,19 +48,52 @@ class RandomSurroundings {
       ++commands_[any.index()];
       Log("  command " + std::to_string(any.index()));
       std::visit(
-          Overloaded{
-              [&](const command::Reserve& c) { read_ = c; },
-              [&](const command::Publish& c) {
-                for (const EventIndex e : c.events) in_flight_.push_back({e, c.epoch});
-              },
-              [&](const command::Reset& c) { resets_.push_back(c.epoch); },
-              [&](const command::Confirm& c) { confirming_ = c.events.size(); },
-              [&](const command::Fail&) { recording_ = true; }, [&](const command::Release&) { releasing_ = true; },
-              [&](const command::Mark&) { marking_ = true; }, [&](const command::Remove&) { removing_ = true; },
-              [&](const command::Released& c) { stopped_ = c.reason == ReleaseReason::kStop; }, [](const auto&) {}},
+          Overloaded{[&](const command::Reserve& c) { Reads(c); },
+                     [&](const command::Publish& c) {
+                       seen_.sent += c.events.size();
+                       for (const EventIndex e : c.events) in_flight_.push_back({e, c.epoch});
+                       for (const EventIndex e : c.events) unanswered_[e] = {c.epoch, false};
+                     },
+                     [&](const command::Reset& c) {
+                       ++seen_.resets;
+                       resets_.push_back(c.epoch);
+                     },
+                     [&](const command::Confirm& c) { confirming_ = c.events.size(); },
+                     [&](const command::Fail& c) { recording_.assign(c.failures.begin(), c.failures.end()); },
+                     [&](const command::Release&) { releasing_ = true; },
+                     [&](const command::Mark&) { marking_ = true; }, [&](const command::Remove&) { removing_ = true; },
+                     [&](const command::Forget& c) { forgotten_ += c.events.size(); },
+                     [&](const command::Released& c) { stopped_ = c.reason == ReleaseReason::kStop; },
+                     [](const auto&) {}},
           any);
     });
     return taken;
+  }
+  // What the engine counts otherwise than its surroundings; empty if nothing.
+  [[nodiscard]] std::string FindMiscount() const {
+    if (awaits_wrongly_) return "the engine awaits another report than its surroundings";
+    const Counters& its = engine_.counters();
+    const std::uint64_t in_flight = static_cast<std::uint64_t>(
+        std::ranges::count_if(unanswered_, [](const auto& one) { return !one.second.answered; }));
+    for (const auto& [name, engine, surroundings] :
+         std::initializer_list<std::tuple<const char*, std::uint64_t, std::uint64_t>>{
+             {"reserved", its.reserved, seen_.reserved},
+             {"sent", its.sent, seen_.sent},
+             {"acknowledged", its.acknowledged, seen_.acknowledged},
+             {"confirmed", its.confirmed, seen_.confirmed},
+             {"failed", its.failed, seen_.failed},
+             {"dead", its.dead, seen_.dead},
+             {"blocked", its.blocked, seen_.blocked},
+             {"undeletable", its.undeletable, seen_.undeletable},
+             {"resets", its.resets, seen_.resets},
+             {"rescans", its.rescans, seen_.rescans},
+             {"sent again", its.sent_again, seen_.sent_again},
+             {"outstanding", engine_.Outstanding(), seen_.reserved - forgotten_},
+             {"in flight", engine_.InFlight(), in_flight}})
+      if (engine != surroundings)
+        return std::string(name) + ": " + std::to_string(engine) + " by the engine, " + std::to_string(surroundings) +
+               " by its surroundings";
+    return {};
   }
   // Something happens, or nothing that the engine waits for.
   void Happen() {
@@ -144,6 +182,12 @@ class RandomSurroundings {
     engine_.Hold(token_, until, OneIn(3));
   }
 
+  void Reads(const command::Reserve& read) {
+    read_ = read;
+    const bool goes_on = read.mode == OUTBOX_RESCAN && std::exchange(rescanning_, true);
+    if (read.mode == OUTBOX_REWIND) rescanning_ = false;
+    if (read.mode != OUTBOX_READ_ON && !goes_on) ++seen_.rescans;
+  }
   void Read() {
     if (!read_) return;
     const command::Reserve read = *read_;
@@ -159,6 +203,7 @@ class RandomSurroundings {
     reservation.token = engine_.token();
     if (rows_are_marked_) reservation.until = now_ + 60 + Below(3000);
     if (read.mode == OUTBOX_RESCAN) reservation.rescan = static_cast<std::uint32_t>(Below(3));
+    if (read.mode == OUTBOX_RESCAN) rescanning_ = reservation.rescan == OUTBOX_RESCAN_GOES_ON;
     std::vector<Incoming> events(static_cast<std::size_t>(OneIn(4) ? 0 : Below(Time{read.rows} + 1)));
     for (Incoming& event : events) {
       event.key_hash = static_cast<std::uint64_t>(Below(5));
@@ -170,6 +215,7 @@ class RandomSurroundings {
       event.returned = OneIn(30);
     }
     Log("read " + std::to_string(events.size()) + (reservation.more ? " more" : ""));
+    seen_.reserved += events.size();
     (void)engine_.Reserved(reservation, events);
   }
 
@@ -184,10 +230,34 @@ class RandomSurroundings {
       reports.push_back({place->event, place->epoch, outcome, 7});
       Log("report " + std::to_string(place->event) + " outcome " + std::to_string(static_cast<int>(outcome)));
       in_flight_.erase(place);
+      Note(reports.back());
     }
     engine_.Reported(reports);
+    for (const std::uint32_t epoch : {main_, main_ - 1, trials_, trials_ - 1}) {
+      const auto e = static_cast<EventIndex>(Below(20));
+      if (engine_.Awaits({e, epoch, publisher::Outcome::kAcknowledged}) != Awaited(e, epoch)) awaits_wrongly_ = true;
+    }
   }
 
+  // A report is the first answer to what was sent under the present epoch, or it says nothing. An event whose success is not
+  // known stays to be read again, and in the stream of trials counts as in flight until then.
+  [[nodiscard]] bool Awaited(EventIndex e, std::uint32_t epoch) const {
+    const auto sent = unanswered_.find(e);
+    return sent != unanswered_.end() && sent->second.epoch == epoch && !sent->second.answered;
+  }
+  void Note(const publisher::Report& report) {
+    const auto sent = unanswered_.find(report.event);
+    const bool awaited = Awaited(report.event, report.epoch);
+    if (awaited != engine_.Awaits(report)) awaits_wrongly_ = true;
+    if (!awaited) return;
+    const bool trial = publisher::IsTrial(report.epoch);
+    if (report.outcome == publisher::Outcome::kAcknowledged) ++seen_.acknowledged;
+    if (report.outcome == publisher::Outcome::kAcknowledged ||
+        (trial && report.outcome == publisher::Outcome::kRefused))
+      unanswered_.erase(sent);
+    else
+      sent->second.answered = !trial;
+  }
   void ResetDone() {
     if (resets_.empty()) return;
     const auto place = resets_.begin() + Below(static_cast<Time>(resets_.size()));
@@ -198,6 +268,8 @@ class RandomSurroundings {
     std::erase_if(in_flight_, [&](const Sent& sent) {
       return publisher::IsTrial(sent.epoch) == publisher::IsTrial(epoch) && !OneIn(10);
     });
+    seen_.sent_again += std::erase_if(unanswered_, [&](const auto& one) { return one.second.epoch == epoch - 1; });
+    (publisher::IsTrial(epoch) ? trials_ : main_) = epoch;
     engine_.ResetDone(epoch);
   }
 
@@ -212,12 +284,14 @@ class RandomSurroundings {
     if (which == 0 && confirming_ > 0) {
       std::vector<std::uint8_t> kept(OneIn(4) ? confirming_ : 0);
       for (std::uint8_t& row : kept) row = OneIn(2) ? 1 : 0;
-      confirming_ = 0;
       const outbox_code answer = code == OUTBOX_LEASE_LOST ? OUTBOX_REFUSED : code;
+      if (answer == OUTBOX_OK) seen_.confirmed += confirming_ - static_cast<std::uint64_t>(std::ranges::count(kept, 1));
+      confirming_ = 0;
       Log("confirmed, code " + std::to_string(answer));
       engine_.Written(engine::Write::kConfirm, answer, kept);
-    } else if (which == 1 && recording_) {
-      recording_ = false;
+    } else if (which == 1 && !recording_.empty()) {
+      const std::vector<FailedEvent> recorded = std::exchange(recording_, {});
+      if (code == OUTBOX_OK) Recorded(recorded);
       Log("recorded, code " + std::to_string(code));
       engine_.Written(engine::Write::kFail, code);
     } else if (which == 2 && releasing_) {
@@ -235,9 +309,21 @@ class RandomSurroundings {
     }
   }
 
+  void Recorded(const std::vector<FailedEvent>& failures) {
+    for (const FailedEvent& failed : failures) {
+      ++(failed.disposition == OUTBOX_DELIVERED ? seen_.undeletable : seen_.failed);
+      if (failed.disposition == OUTBOX_DEAD) ++seen_.dead;
+      if (failed.disposition == OUTBOX_BLOCK) ++seen_.blocked;
+    }
+  }
+
   struct Sent {
     EventIndex event;
     std::uint32_t epoch;
+  };
+  struct Unanswered {
+    std::uint32_t epoch = 0;
+    bool answered = false;  // but not as stored
   };
 
   std::mt19937_64 random_;
@@ -255,7 +341,16 @@ class RandomSurroundings {
   std::vector<Sent> in_flight_;
   std::vector<std::uint32_t> resets_;
   std::size_t confirming_ = 0;
-  bool recording_ = false, releasing_ = false, marking_ = false, removing_ = false;
+  std::vector<FailedEvent> recording_;
+  bool releasing_ = false, marking_ = false, removing_ = false;
+
+  // What was counted.
+  Counters seen_;
+  std::uint64_t forgotten_ = 0;
+  bool rescanning_ = false;
+  std::map<EventIndex, Unanswered> unanswered_;
+  bool awaits_wrongly_ = false;
+  std::uint32_t main_ = 1, trials_ = publisher::kTrialEpochs | 1;  // the epochs
 };
 
 }  // namespace outbox::engine

@@ -32,6 +32,7 @@ class Words {
     return true;
   }
   [[nodiscard]] bool AtEnd() const { return place_ == words_.size(); }
+  std::string Next() { return AtEnd() ? "" : words_[place_++]; }
   // "ever" is kForever.
   Time Number() {
     if (AtEnd()) throw std::invalid_argument("a number is missing at the end of the line");

@@ -75,6 +75,7 @@ const Line kFirstEnds{"step-ends", "slow 2, mark none, reads alone"};
 TEST_CASE("the steps of a slow start double until a window of events is through") {
   CHECK(Settings{}.most_owners == 3);
   Play<SlowScript>({
+      {"no lease", {{"new", "rows 6, mark none ?? new"}}},
       {"no slow start",
        {{"lease", "rows 6, mark none"}, {"step-ends", "rows 6, mark none"}, {"break clears", "rows 6, mark none"}}},
       {"steps of one, two, four and five events: eight in all",
