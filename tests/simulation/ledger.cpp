@@ -68,8 +68,11 @@ void Ledger::CheckFlow(EventNumber e) {
     const auto& of_key = of_key_[static_cast<std::size_t>(fate.key)];
     if (std::any_of(of_key.begin(), of_key.end(), is_poison)) return;
   }
-  const Time waited = world_.now() - std::max(fate.committed_at, kRelaysWork);
-  if (waited > flows_within_)
+  const Time since = std::max(fate.committed_at, kRelaysWork), waited = world_.now() - since;
+  // Each refusal meanwhile costs a reset, and so three answers: to the refused request, to what then proves the lane, and to
+  // what goes after it.
+  const auto refusals = refused_at_.end() - std::lower_bound(refused_at_.begin(), refused_at_.end(), since);
+  if (waited > kSlowestFlow + std::max<Time>(15, 3 * refusals) * broker_answers_)
     Break(fmt::format("I10 flow: {} waited {} ms, though only others are refused", Name(e), waited / kMillisecond));
 }
 

@@ -94,7 +94,7 @@ class Ledger {
                        scenario.killer + scenario.wall_clock + scenario.ack_lost + scenario.implied + scenario.stall +
                                scenario.stateless + scenario.fatal + scenario.more_partitions ==
                            0),
-        flows_within_(kSlowestFlow + 15 * scenario.broker_answers_us),
+        broker_answers_(scenario.broker_answers_us),
         most_ended_(kMaxEnded + std::bit_width(scenario.window)),
         lanes_{static_cast<std::uint32_t>(scenario.lanes)},
         of_key_(static_cast<std::size_t>(scenario.keys)) {}
@@ -118,6 +118,11 @@ class Ledger {
   void Stored(const Row& row, std::uint32_t lane);
   // Topics have so many partitions from now on. A relay that does not know it yet sends to those of before.
   void MorePartitions(std::uint32_t lanes) { lanes_.push_back(lanes); }
+  // A request of the stream, which ends it.
+  void RequestRefused(std::uint32_t shard) {
+    Fault(shard);
+    refused_at_.push_back(world_.now());
+  }
   void Acked(EventNumber e) { fates_[e].acked = true; }
   void Deleted(EventNumber e);
   void FailureTaken(EventNumber e, bool token_holds);
@@ -177,7 +182,7 @@ class Ledger {
   World& world_;
   History& history_;
   const bool leases_may_end_, only_killers_, only_refusals_;
-  const Time flows_within_;
+  const Time broker_answers_;
   const std::uint32_t most_ended_;
   std::vector<std::uint32_t> lanes_;  // all numbers that there were
   std::vector<Fate> fates_;
@@ -185,6 +190,7 @@ class Ledger {
   std::set<int> failed_keys_;
   std::map<std::uint32_t, Time> moved_at_;  // of a shard
   std::vector<FaultTime> faults_;
+  std::vector<Time> refused_at_;
   Time last_fault_ = 0, unsure_until_ = -1, leases_last_until_ = 0;
   std::uint64_t delivered_ = 0, duplicates_ = 0;
   std::string broken_;

@@ -159,7 +159,7 @@ void ModelProducer::Answer(const Handle& p, publisher::Lane at) {
   if (Refuses(*request)) {
     run_.history.Say("broker refuses a request with {} in lane {}", run_.ledger.Name(request->records[0].row.event),
                      at);
-    run_.ledger.Fault(shard_);
+    run_.ledger.RequestRefused(shard_);
     if (s.mutant == Mutant::kOvertaking) {
       lane.flying.pop_front();
       Await(p, at);
