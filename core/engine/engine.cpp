@@ -107,7 +107,7 @@ BatchIndex Engine::Reserved(const Reservation& reservation, std::span<const Inco
   if (!rescan_step) {
     // Nothing is left that the broker could owe an answer to: another relay had it, or it was deleted.
     if (Outstanding() == 0 && !window_.resetting() && !reservation.more) window_.OwesNothing();
-    if (slow_start_.active() && !(events.empty() && reservation.more))
+    if (slow_start_.active() && !stale && !(events.empty() && reservation.more))
       slow_start_.StepBegins(events.empty(), Outstanding(), window_.queue().size());
   }
   reads_.Answered(now_, answer);
@@ -201,6 +201,7 @@ void Engine::TrialReported(const publisher::Report& report) {
 
 void Engine::ResetTrials() {
   if (trials_.resetting()) return;
+  if (trials_.InFlight() > 0) window_.Owes(OwedSince());
   const std::uint32_t epoch = trials_.BeginReset();
   ++counters_.resets;
   slow_start_.Break(true);
@@ -252,7 +253,7 @@ void Engine::Removed(outbox_code code, std::uint64_t rows) {
 }
 
 void Engine::Marked(outbox_code code, std::uint32_t owners) {
-  const MarkAnswer answer{code, owners, !window_.queue().empty(), lease_.IsLost()};
+  const MarkAnswer answer{code, owners, !window_.queue().empty(), !lease_.IsOwner()};
   if (slow_start_.Marked(answer, now_, backoff_)) Fail(window_.TakeFirst(), publisher::kEndsRelays);
   if (code == OUTBOX_LEASE_LOST && lease_.CanEnd()) LoseLease(false);
 }

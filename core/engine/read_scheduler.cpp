@@ -61,7 +61,7 @@ void ReadScheduler::Answered(Time now, const Answer& answer) {
   if (was_step) {
     // After a reset the next read rewinds, and that ends the rescan.
     if (!stale) RescanStepEnds(now, answer.rescan);
-  } else {
+  } else if (!stale) {  // else whatever made it so has set the time of the next read, perhaps after a pause
     more_ = answer.more;
     new_rows_wait_ = answer.more && answer.new_rows;
     passed_over_ = answer.empty && answer.more;

@@ -109,7 +109,7 @@ class ShardCoordinator {
   Time next_beat_ = kForever, asked_ = 0;
   bool soon_ = false;  // the next one is due when the call under way has ended
   bool met_database_ = false;
-  bool leased_;                 // shards are held as the answers to heartbeats say
+  bool leased_ = true;          // heartbeats go on; only for CheckInvariants
   std::uint32_t failures_ = 0;  // in a row
   std::uint32_t shards_ = 1;    // of the outbox
   std::uint32_t share_ = 1;     // of each relay

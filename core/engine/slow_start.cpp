@@ -50,13 +50,13 @@ void SlowStart::MarkBegins() {
 
 bool SlowStart::Marked(const MarkAnswer& answer, Time now, Backoff& backoff) {
   slot_.End();
-  if (answer.code != OUTBOX_OK && answer.code != OUTBOX_LEASE_LOST && !answer.lease_is_lost) {
+  if (answer.code != OUTBOX_OK && answer.code != OUTBOX_LEASE_LOST && !answer.lease_ends) {
     if (!Clears()) mark_.To(MarkState::kWanted);
     slot_.Fails(now, backoff, settings_);
     return false;
   }
   slot_.Succeeds();
-  if (Clears() || answer.code == OUTBOX_LEASE_LOST || answer.lease_is_lost) {
+  if (Clears() || answer.code == OUTBOX_LEASE_LOST || answer.lease_ends) {
     mark_.To(MarkState::kNone);
     return false;
   }

@@ -21,8 +21,8 @@ namespace outbox::engine {
 struct MarkAnswer {
   outbox_code code = OUTBOX_OK;
   std::uint32_t owners = 0;
-  bool queued = false;         // the event is still there
-  bool lease_is_lost = false;  // known to the relay
+  bool queued = false;      // the event is still there
+  bool lease_ends = false;  // it is lost or drained: the mark stays for the next owner, who begins slowly as well
 };
 
 class SlowStart {

@@ -101,7 +101,7 @@ TEST_CASE("the parts of an engine are told of nothing that they were not told of
   CHECK_FALSE((read.more || read.empty || read.new_rows || read.useful || read.crowded));
   CHECK(read.rescan == OUTBOX_RESCAN_DONE);
   const MarkAnswer mark;
-  CHECK((mark.code == OUTBOX_OK && mark.owners == 0 && !mark.queued && !mark.lease_is_lost));
+  CHECK((mark.code == OUTBOX_OK && mark.owners == 0 && !mark.queued && !mark.lease_ends));
   CHECK(ShardCoordinator::Settings{1, 1}.has_leases);
 }
 

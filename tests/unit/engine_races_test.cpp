@@ -189,14 +189,43 @@ TEST_CASE("rows that stay") {
 
 TEST_CASE("a lease and its end") {
   Play<WholeEngine>({
-      {"a mark is removed before a shard is handed over",
+      {"a mark that is written while the shard is handed over stays: the next owner begins slowly as well",
        {
            {"hold 7 9000 slow",
             "rewind 1 | rescans 1, lease 7, owner yes, first step yes, slow yes, until 9000, due 8950"},
            {"read a", "batch 0, mark 0 | reserved 1, outstanding 1"},
            {"hand-over 7 9000", "forget 0, free 0 | outstanding 0, owner no, first step no"},
-           {"marked 1", "unmark"},
-           {"marked 0", "released 7 hand-over | due ever"},
+           {"marked 1", "released 7 hand-over | due ever"},
+       }},
+      {"a reset during the first read of a slow start: what is read again is marked before it is sent",
+       {
+           {"hold 7 9000 slow",
+            "rewind 1 | rescans 1, lease 7, owner yes, first step yes, slow yes, until 9000, due 8950"},
+           {"producer-outdated", "reset to 2 | resets 1, first step no"},
+           {"read more a", "batch 0, forget 0, free 0 | reserved 1"},
+           {"reset", "rewind 1 | rescans 2"},
+           {"read more a", "batch 0, mark 0 | reserved 2, outstanding 1"},
+       }},
+      {"a read that an outage made stale does not cut the pause short",
+       {
+           {"hold 7 90000", "rewind 4 | rescans 1, lease 7, owner yes, until 90000, due 89950"},
+           {"read more a",
+            "batch 0, publish 1: 0, read on 4 | reserved 1, sent 1, outstanding 1, in flight 1, owed since 0, due "
+            "1000"},
+           {"at 11 producer-failed", "reset to 2 | resets 1, due 89950"},
+           {"reset", "forget 0, free 0 | sent again 1, outstanding 0, in flight 0"},
+           {"read more b", "batch 0, forget 0, free 0 | reserved 2, due 12"},
+           {"at 12", "rewind 4 | rescans 2, due 89950"},
+       }},
+      {"an overdue trial without a report is owed until it is answered",
+       {
+           {"at 5 hold 7 90000", "rewind 4 | rescans 1, lease 7, owner yes, until 90000, due 89950"},
+           {"read a?",
+            "batch 0, publish trials 1: 0 | reserved 1, sent 1, outstanding 1, in flight 1, owed since 5, due 15"},
+           {"at 15", "read on 4 | due 1005"},
+           {"read", "batch 1, free 1 | due 35"},
+           {"at 1005", "reset to trials 2, read on 4 | resets 1, due 89950"},
+           {"trials-reset", "forget 0, free 0 | sent again 1, outstanding 0, in flight 0"},
        }},
       {"a lease that waits, and whose margin has begun, begins no read",
        {

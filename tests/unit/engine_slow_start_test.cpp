@@ -43,7 +43,7 @@ struct SlowScript {
       mark.queued = words.Is("queued");
       if (words.Is("failed")) mark.code = OUTBOX_UNAVAILABLE;
       if (words.Is("lost")) mark.code = OUTBOX_LEASE_LOST;
-      mark.lease_is_lost = words.Is("known-lost");
+      mark.lease_ends = words.Is("known-lost");
       if (start.Marked(mark, now, backoff)) answer = "given up, ";
     } else if (words.Is("outstanding")) {
       outstanding = static_cast<std::uint32_t>(words.Number());
