@@ -72,7 +72,7 @@ void Ledger::CheckFlow(EventNumber e) {
   // Each refusal meanwhile costs a reset, and so three answers: to the refused request, to what then proves the lane, and to
   // what goes after it.
   const auto refusals = refused_at_.end() - std::lower_bound(refused_at_.begin(), refused_at_.end(), since);
-  if (waited > kSlowestFlow + std::max<Time>(15, 3 * refusals) * broker_answers_)
+  if (waited > kSlowestFlow + (std::max<Time>(15, 3 * refusals) + let_go_) * broker_answers_)
     Break(fmt::format("I10 flow: {} waited {} ms, though only others are refused", Name(e), waited / kMillisecond));
 }
 

@@ -95,6 +95,7 @@ class Ledger {
                                scenario.stateless + scenario.fatal + scenario.more_partitions ==
                            0),
         broker_answers_(scenario.broker_answers_us),
+        window_(scenario.window),
         most_ended_(kMaxEnded + std::bit_width(scenario.window)),
         lanes_{static_cast<std::uint32_t>(scenario.lanes)},
         of_key_(static_cast<std::size_t>(scenario.keys)) {}
@@ -118,6 +119,8 @@ class Ledger {
   void Stored(const Row& row, std::uint32_t lane);
   // Topics have so many partitions from now on. A relay that does not know it yet sends to those of before.
   void MorePartitions(std::uint32_t lanes) { lanes_.push_back(lanes); }
+  // An operator lets so many rows go at once: whatever is new waits until a window after the other of them is through.
+  void LetGo(std::size_t rows) { let_go_ = static_cast<Time>(rows / window_) + 1; }
   // A request of the stream, which ends it.
   void RequestRefused(std::uint32_t shard) {
     Fault(shard);
@@ -183,6 +186,7 @@ class Ledger {
   History& history_;
   const bool leases_may_end_, only_killers_, only_refusals_;
   const Time broker_answers_;
+  const std::uint32_t window_;
   const std::uint32_t most_ended_;
   std::vector<std::uint32_t> lanes_;  // all numbers that there were
   std::vector<Fate> fates_;
@@ -191,6 +195,7 @@ class Ledger {
   std::map<std::uint32_t, Time> moved_at_;  // of a shard
   std::vector<FaultTime> faults_;
   std::vector<Time> refused_at_;
+  Time let_go_ = 0;  // windows
   Time last_fault_ = 0, unsure_until_ = -1, leases_last_until_ = 0;
   std::uint64_t delivered_ = 0, duplicates_ = 0;
   std::string broken_;

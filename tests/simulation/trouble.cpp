@@ -172,6 +172,7 @@ void Trouble::End() {
   if (s.unblock > 0) {
     for (const EventNumber e : parts_.store.Blocked()) parts_.store.Unblock(e);
   }
+  parts_.ledger.LetGo(parts_.store.Movable().size());
   if (s.requeue > 0) {
     for (const EventNumber e : parts_.store.Dead()) parts_.store.Requeue(e);
   }

@@ -135,7 +135,7 @@ class History {
     REQUIRE(real_.size() == all.size());
     REQUIRE(real_.empty() == all.empty());
     REQUIRE(real_.WantsTaken(now_) == rules_.WantsTaken(now_));
-    for (const std::size_t most : {0, 1, 2, 1000}) REQUIRE(real_.ToLookAt(most, now_) == rules_.ToLookAt(most, now_));
+    for (const std::size_t most : {0UL, 1UL, 2UL, 1000UL}) REQUIRE(real_.ToLookAt(most, now_) == rules_.ToLookAt(most, now_));
     for (long long id = std::max(0LL, last_ - 40); id <= last_ + 1; ++id) {
       REQUIRE(real_.Has(id) == rules_.Has(id));
       REQUIRE(real_.AnyBelow(id) == (!all.empty() && all.front().first < id));
@@ -204,7 +204,7 @@ TEST_CASE("ten thousand ranges are kept apart, and where there are more, the old
   const Ranges before = gaps.Cover(20'000);
   REQUIRE(before.size() == 10'000);
   const Time start = Time() + std::chrono::hours(1);
-  for (const std::size_t i : {0, 1, 4'998, 4'999, 5'000, 9'999}) gaps.Looked(before[i], 0, start);
+  for (const std::size_t i : {0UL, 1UL, 4'998UL, 4'999UL, 5'000UL, 9'999UL}) gaps.Looked(before[i], 0, start);
   gaps.Missing(200'000, 200'001);
   const Ranges after = gaps.Cover(20'000);
   Ranges expected(before.begin() + 5'000, before.end());
