@@ -29,18 +29,17 @@ class MyAdapter : public StorageAdapter, public Emit {  // one object is one con
   explicit MyAdapter(const std::shared_ptr<Settings>& settings) : db_(settings->path) {}
 
   // Reads from the oldest row each time: Add skips what the relay has in hand. A row waits until it is due, and behind
-  // earlier rows of its key that have failed. New rows and those that are due take turns, the longest due first: so one
-  // that has failed waits behind every earlier row of its key.
-  void ReserveNewEvents(const ReserveRequest&, BatchBuilder& batch) override {
+  // earlier rows of its key that have failed. New rows and those that are due take turns, the longest due first.
+  void ReserveNewEvents(const ReserveRequest& request, BatchBuilder& batch) override {
     Ready().Run(
         "SELECT id, event_id, aggregate_id, event_type, topic, payload, headers, attempts FROM outbox_event e"
         " WHERE NOT delivered AND coalesce(retry_at, 0) <= ?1 AND NOT EXISTS (SELECT 1 FROM outbox_event f WHERE"
-        " f.aggregate_id = e.aggregate_id AND f.id < e.id AND NOT f.delivered"
-        " AND (f.retry_at IS NOT NULL OR e.retry_at IS NOT NULL))"
+        " f.retry_at IS NOT NULL AND NOT f.delivered AND f.aggregate_id = e.aggregate_id AND f.id < e.id)"
         " ORDER BY row_number() OVER (PARTITION BY retry_at IS NULL ORDER BY retry_at, id), retry_at IS NULL",
-        {Now()}, [&batch](sqlite3_stmt* row) {
+        {Now()}, [&](sqlite3_stmt* row) {
           const auto at = [row](int column) { return Database::Column(row, column); };
           const auto attempts = static_cast<std::uint32_t>(sqlite3_column_int(row, 7));
+          if (attempts > 0 && EarlierComes(*at(0), at(2), request)) return true;
           return batch.Add({*at(0), *at(1), at(2), *at(3), *at(4), at(5), at(6), 0, attempts});
         });
   }
@@ -84,6 +83,16 @@ class MyAdapter : public StorageAdapter, public Emit {  // one object is one con
   }
 
  private:
+  // Will an earlier row of the key be read, which the relay does not have yet? A retry that took its turn now would pass it.
+  bool EarlierComes(std::string_view id, const Bytes& key, const ReserveRequest& request) {
+    bool comes = false;
+    db_.Run("SELECT id FROM outbox_event WHERE aggregate_id = ?1 AND id < ?2 AND NOT delivered", {key, id},
+            [&](sqlite3_stmt* row) {
+              comes = !request.is_outstanding(*Database::Column(row, 0));
+              return !comes;
+            });
+    return comes;
+  }
   Database& Ready() {
     db_.SetTimeout(call().timeout);  // every call has one
     return db_;

@@ -13,4 +13,5 @@ CREATE TABLE IF NOT EXISTS outbox_event (
   error TEXT,
   delivered INTEGER NOT NULL DEFAULT 0  -- 1 = and could not be removed: never reserved again, holds nobody back
 );
+CREATE INDEX IF NOT EXISTS outbox_key ON outbox_event (aggregate_id, id);
 CREATE INDEX IF NOT EXISTS outbox_failed ON outbox_event (aggregate_id, id) WHERE retry_at IS NOT NULL;
