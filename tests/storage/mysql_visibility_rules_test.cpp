@@ -135,7 +135,8 @@ class History {
     REQUIRE(real_.size() == all.size());
     REQUIRE(real_.empty() == all.empty());
     REQUIRE(real_.WantsTaken(now_) == rules_.WantsTaken(now_));
-    for (const std::size_t most : {0UL, 1UL, 2UL, 1000UL}) REQUIRE(real_.ToLookAt(most, now_) == rules_.ToLookAt(most, now_));
+    for (const std::size_t most : {0UL, 1UL, 2UL, 1000UL})
+      REQUIRE(real_.ToLookAt(most, now_) == rules_.ToLookAt(most, now_));
     for (long long id = std::max(0LL, last_ - 40); id <= last_ + 1; ++id) {
       REQUIRE(real_.Has(id) == rules_.Has(id));
       REQUIRE(real_.AnyBelow(id) == (!all.empty() && all.front().first < id));
