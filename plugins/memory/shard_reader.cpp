@@ -14,7 +14,7 @@ constexpr std::size_t kMaxRescanned = 1000;
 
 void ShardReader::Read(const Call& call, const ReserveRequest& request, BatchBuilder& batch) {
   batch.CoveredByShard(call.token);
-  // A shard gained anew is read from its oldest row: another relay may have left rows behind this position.
+  // A shard that is gained again is read from its oldest row: another relay may have left rows behind this position.
   Position& position = positions_[call.shard];
   if ((request.from_oldest() && !request.rescan()) || position.token != call.token) position = {call.token};
   const auto mine = [&, first_failed = outbox_.FirstFailed()](RowId id, const Row& row) {

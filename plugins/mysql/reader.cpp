@@ -33,7 +33,7 @@ void Reader::Read(const Call& call, const ReserveRequest& request, BatchBuilder&
   batch.CoveredByShard(call.token);
   writes_anyway_ = false;
   Shard& shard = shards_[call.shard];
-  // A shard gained anew is read from its oldest row: another relay may have left rows behind this position.
+  // A shard that is gained again is read from its oldest row: another relay may have left rows behind this position.
   if ((request.from_oldest() && !request.rescan()) || shard.token != call.token) {
     shard.token = call.token;
     shard.cursor = 0;

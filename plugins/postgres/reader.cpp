@@ -88,7 +88,7 @@ Reader::Reader(Client& client, const sql::Tables& tables, const EventColumns& co
 void Reader::Read(const Call& call, const ReserveRequest& request, BatchBuilder& batch) {
   batch.CoveredByShard(call.token);
   Shard& shard = shards_[call.shard];
-  // A shard gained anew is read from its oldest row: another relay may have left rows behind this position.
+  // A shard that is gained again is read from its oldest row: another relay may have left rows behind this position.
   if ((request.from_oldest() && !request.rescan()) || shard.token != call.token) {
     shard = Shard{.token = call.token};
     Settle(shard.position);

@@ -72,7 +72,7 @@ void Reader::Read(const Call& call, const ReserveRequest& request, BatchBuilder&
   if (!leased) throw Error(OUTBOX_LEASE_LOST, "shard " + std::to_string(shard_) + " is not leased under this token");
   batch.CoveredByShard(call.token);
 
-  // A shard gained anew is read from its oldest row: another relay may have left rows behind this position.
+  // A shard that is gained again is read from its oldest row: another relay may have left rows behind this position.
   Position& position = positions_[shard_];
   if ((request.from_oldest() && !request.rescan()) || position.token != call.token)
     position = Position{.token = call.token};

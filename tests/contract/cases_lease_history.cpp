@@ -124,7 +124,7 @@ class LeaseHistory {
     model_.ExpireAll(now_);
   }
 
-  // Of what it was told last, which may be long ago.
+  // Of what its last answer said, which may be long ago.
   void Return(int which, bool deregister) {
     Player& relay = relays_[static_cast<std::size_t>(which)];
     std::vector<outbox_owned_shard> some, real;

@@ -1,6 +1,6 @@
 // The SQL of the leases on a database whose clock the test sets: random histories, in which others act between a relay's
 // look and what it does about it, against the model that the simulator rests on. After every step the answer, the
-// transactions that it took, the tables and what status is told are compared.
+// transactions that it took, the tables and what `status` would show are compared.
 #include "sql/leases.hpp"
 
 #include <sqlite3.h>
@@ -94,7 +94,7 @@ class History {
         relays_(2 + Pick(kRelays.size() - 1)),
         model_(shards),
         db_(shards),
-        told_(kRelays.size()),
+        answered_(kRelays.size()),
         tokens_(shards) {}
 
   void Step() {
@@ -109,8 +109,8 @@ class History {
   }
 
  private:
-  // All that can be told from an id: two relays may have one name by mistake, which may have the separator in it, and what
-  // has none is no name. Ids of other lengths are other names.
+  // Each kind of id: two relays may have one name by mistake, a name may contain the separator, an id without a separator has
+  // no name, and ids of other lengths belong to other names.
   inline static const std::vector<std::string> kRelays{"a#1", "a#2", "a#3", "a##1", "b#11", "ba#1", "alone", "alike"};
 
   std::size_t Pick(std::size_t n) { return static_cast<std::size_t>(random_() % n); }
@@ -169,14 +169,14 @@ class History {
     expected.namesakes = namesakes;
     INFO(kRelays[which] << " beats");
     REQUIRE(Print(got, transactions) == Print(expected, expected_transactions));
-    told_[which] = got.owned;
+    answered_[which] = got.owned;
   }
 
-  // Some of what it was told last, which may be long ago, or was told to another.
+  // Some of what its last answer said, which may be long ago, or of what another one's said.
   void Return(std::size_t which) {
     std::vector<outbox_owned_shard> some;
     const std::uint32_t kept = Pick(2) == 0 ? OUTBOX_SHARD_RELEASE : OUTBOX_SHARD_OWNED;
-    for (const outbox_owned_shard& s : told_[Pick(6) == 0 ? Pick(kRelays.size()) : which])
+    for (const outbox_owned_shard& s : answered_[Pick(6) == 0 ? Pick(kRelays.size()) : which])
       if (Pick(4) > (s.state == kept ? 2U : 0U)) some.push_back(s);
     const bool deregister = Pick(4) == 0;
     db_.transactions.clear();
@@ -252,8 +252,8 @@ class History {
   Database db_;
   const Leases leases_{sql::Tables("outbox_event"), kDialect};
   long long now_ = 1'000'000;
-  std::vector<std::vector<outbox_owned_shard>> told_;  // to each relay
-  std::vector<std::uint64_t> tokens_;                  // the last of each shard
+  std::vector<std::vector<outbox_owned_shard>> answered_;  // to each relay
+  std::vector<std::uint64_t> tokens_;                      // the last of each shard
 };
 
 }  // namespace
@@ -274,14 +274,15 @@ TEST_CASE("a relay that only has shards to give back keeps its lease meanwhile, 
   const auto beat = [&](const char* relay) { return leases.Heartbeat(db, relay, Millis(300)); };
   const std::vector<outbox_owned_shard> both = beat("a#1").owned;
   beat("b#1");
-  beat("a#1");  // is told to give back the second one
+  beat("a#1");  // the answer asks for the second shard back
   leases.Return(db, "a#1", std::vector{both.at(0)}, false);
   CHECK(beat("b#1").owned.size() == 1);
   beat("b#2");  // registers because of its name
   CHECK(Print(beat("a#1"), "") == "2 shards, 3 relays, 0 namesakes, 300 ms, -1#1;");
 }
 
-TEST_CASE("without the row of the meta table nobody is told that there are no shards", "[leases]") {
+TEST_CASE("without the row of the meta table a heartbeat fails, and does not answer that there are no shards",
+          "[leases]") {
   Database db(1);
   db.Run({"delete from outbox_meta", {}});
   const Leases leases(Tables("outbox_event"), kDialect);

@@ -29,7 +29,7 @@ TEST_CASE("what a reset or a refused trial leaves alone") {
            {"at 6 read more", "batch 0, free 0, rescan 4 | rescans 3"},
            {"read", "batch 0, free 0, read on 4"},
        }},
-      {"an empty read says nothing while the main stream begins anew",
+      {"an empty read says nothing while the main stream is reset",
        {
            {"hold 7 90000", "rewind 4 | rescans 1, lease 7, owner yes, until 90000, due 89950"},
            {"read a", "batch 0, publish 1: 0 | reserved 1, sent 1, outstanding 1, in flight 1, owed since 0, due 10"},

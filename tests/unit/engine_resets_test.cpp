@@ -4,7 +4,7 @@
 namespace outbox::engine {
 namespace {
 
-TEST_CASE("the main stream begins anew") {
+TEST_CASE("the main stream is reset") {
   Play<WholeEngine>({
       {"the broker knows no success of one: all is read again, after a pause that grows",
        {
@@ -153,7 +153,7 @@ TEST_CASE("a refusal makes a lane suspect") {
   });
 }
 
-TEST_CASE("a trial is sent alone, and its stream begins anew alone") {
+TEST_CASE("a trial is sent alone, and its stream is reset alone") {
   Play<WholeEngine>({
       {"a trial that is refused: what is behind it in its key is dropped and found by a rescan",
        {
