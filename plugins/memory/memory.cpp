@@ -85,58 +85,19 @@ class Adapter : public StorageAdapter,
     outbox_->committed.notify_all();
   }
 
-  // outbox.leases/1: as plugins/sql/leases.cpp shares, so that all adapters answer alike
+  // outbox.leases/1
 
   Lease Heartbeat(std::string_view relay_id, Millis duration) override {
     if (outbox_->reserve == Reserve::kRows)
       throw Error(OUTBOX_UNSUPPORTED, "this outbox leases no shards, but marks rows");
     const std::lock_guard lock(outbox_->mutex);
-    const std::string me(relay_id);
-    const auto now = Clock::now();
-    auto& shards = outbox_->shards;
-    auto& relays = outbox_->relays;
-    const auto count = [&](auto which) { return static_cast<std::size_t>(std::ranges::count_if(shards, which)); };
-    const auto share = [&](std::size_t live) { return (shards.size() + live - 1) / live; };
-
-    Lease lease;
-    lease.shards_total = static_cast<std::uint32_t>(shards.size());
-    for (const auto& [relay, lease_ends] : relays) lease.live_relays += relay != me && lease_ends > now ? 1 : 0;
-    const std::size_t free = count([&](const Shard& s) { return !outbox_->Lives(s.owner, now); });
-    const std::size_t settled = count([&](const Shard& s) { return s.owner == me && !s.leaving; });
-    const bool owns = count([&](const Shard& s) { return s.owner == me; }) > 0;
-    // Every shard has a live owner who has no other: it could only wait.
-    const std::string name = me.substr(0, me.rfind('#') + 1);
-    for (const auto& [relay, lease_ends] : relays)
-      lease.namesakes +=
-          !name.empty() && relay != me && lease_ends > now && relay.size() == me.size() && relay.starts_with(name) ? 1
-                                                                                                                   : 0;
-    if (!owns && free == 0 && lease.live_relays > shards.size() && lease.namesakes == 0) return lease;
-
-    const std::size_t fair = share(lease.live_relays);
-    const bool changes = !relays.contains(me) || (free > 0 && settled < fair) || settled > fair;
-    relays[me] = now + duration;
-    lease.left = duration;
-    if (changes) {
-      outbox_->DropExpiredRelays(me);
-      outbox_->Share(me, share(relays.size()));
-      lease.live_relays = static_cast<std::uint32_t>(relays.size());
-    }
-    for (std::uint32_t i = 0; i < shards.size(); ++i)
-      if (shards[i].owner == me)
-        lease.owned.push_back({i, shards[i].leaving ? OUTBOX_SHARD_RELEASE : OUTBOX_SHARD_OWNED, shards[i].token});
-    return lease;
+    return outbox_->Heartbeat(std::string(relay_id), duration);
   }
 
   void ReleaseShards(std::string_view relay_id, std::span<const outbox_owned_shard> returned,
                      bool deregister) override {
     const std::lock_guard lock(outbox_->mutex);
-    for (const outbox_owned_shard& one : returned) {
-      if (one.shard >= outbox_->shards.size()) continue;
-      Shard& shard = outbox_->shards[one.shard];
-      if (shard.owner == relay_id && shard.token == one.token) shard.owner.clear();
-    }
-    if (!deregister) return;
-    if (const auto me = outbox_->relays.find(relay_id); me != outbox_->relays.end()) outbox_->relays.erase(me);
+    outbox_->ReleaseShards(relay_id, returned, deregister);
   }
 
   // outbox.poison/1
@@ -148,16 +109,7 @@ class Adapter : public StorageAdapter,
 
   std::uint32_t Mark(Bytes row) override {
     const std::lock_guard lock(outbox_->mutex);
-    Shard& shard = outbox_->Leased(call());
-    const auto id = row ? ParseId(*row) : std::nullopt;
-    if (!id || id != shard.suspect)
-      shard.suspect_owners = id ? 1 : 0;
-    else if (shard.suspect_token != shard.token)
-      ++shard.suspect_owners;
-    shard.lost = shard.lost && id;
-    shard.suspect = id;
-    shard.suspect_token = shard.token;
-    return shard.suspect_owners;
+    return outbox_->Leased(call()).MarkSuspect(row ? ParseId(*row) : std::nullopt);
   }
 
   // outbox.wakeup/1

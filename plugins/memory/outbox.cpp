@@ -49,44 +49,6 @@ std::uint32_t Outbox::ShardOf(RowId id, const Row& row) const {
   return static_cast<std::uint32_t>(hash % shards.size());
 }
 
-Shard& Outbox::Leased(const Call& call) {
-  if (call.shard < shards.size() && !shards[call.shard].owner.empty() && shards[call.shard].token == call.token)
-    return shards[call.shard];
-  throw Error(OUTBOX_LEASE_LOST, "shard " + std::to_string(call.shard) + " is not leased under this token");
-}
-
-bool Outbox::Lives(const std::string& relay, Clock::time_point now) const {
-  const auto lease = relays.find(relay);
-  return lease != relays.end() && lease->second > now;
-}
-
-void Outbox::DropExpiredRelays(std::string_view but_not) {
-  const auto now = Clock::now();
-  std::erase_if(relays, [&](const auto& relay) { return relay.first != but_not && relay.second <= now; });
-  for (Shard& shard : shards)
-    if (!shard.owner.empty() && !relays.contains(shard.owner)) {
-      shard.owner.clear();
-      shard.lost = true;
-    }
-}
-
-void Outbox::Share(const std::string& relay, std::size_t share) {
-  auto settled = static_cast<std::size_t>(
-      std::ranges::count_if(shards, [&](const Shard& s) { return s.owner == relay && !s.leaving; }));
-  for (Shard& shard : shards) {
-    if (settled >= share || !shard.owner.empty()) continue;
-    shard.owner = relay;
-    ++shard.token;
-    shard.leaving = false;
-    ++settled;
-  }
-  for (auto shard = shards.rbegin(); shard != shards.rend() && settled > share; ++shard) {
-    if (shard->owner != relay || shard->leaving) continue;
-    shard->leaving = true;
-    --settled;
-  }
-}
-
 std::string Outbox::NewEventId() {
   const std::uint64_t high = random_(), low = random_();
   char uuid[37];

@@ -2,6 +2,7 @@
 // them in tables. One mutex guards all of it.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -49,6 +50,8 @@ struct Shard {
   std::optional<RowId> suspect = {};
   std::uint64_t suspect_token = 0;
   std::uint32_t suspect_owners = 0;
+  // outbox.poison/1. Returns how many owners in a row have marked that event.
+  std::uint32_t MarkSuspect(std::optional<RowId> id);
 };
 
 // How an outbox is shared by several relays, as its options say.
@@ -103,17 +106,26 @@ class Outbox {
   [[nodiscard]] static bool IsDue(const Failed& f, Clock::time_point now) {
     return !f.blocked && !f.delivered && f.due <= now;
   }
+  // As a relay is given them: 0 only for an event that has never failed, whatever an operator did since.
+  [[nodiscard]] std::uint32_t Attempts(RowId id) const {
+    const auto f = failed.find(id);
+    return f == failed.end() ? 0 : std::max(1U, f->second.attempts);
+  }
   // By key, its first event that has failed: later ones wait behind it.
   [[nodiscard]] std::map<std::string_view, RowId> FirstFailed() const;
   // LEASE_LOST unless the shard is leased under this very token.
   [[nodiscard]] Shard& Leased(const Call& call);
-  [[nodiscard]] bool Lives(const std::string& relay, Clock::time_point now) const;
+  // outbox.leases/1, as the adapter has it.
+  Lease Heartbeat(const std::string& me, Millis duration);
+  void ReleaseShards(std::string_view relay_id, std::span<const outbox_owned_shard> returned, bool deregister);
   void DropExpiredRelays(std::string_view but_not);
-  // Takes free shards up to `share`, or marks what is above it.
-  void Share(const std::string& relay, std::size_t share);
   [[nodiscard]] std::string NewEventId();
 
  private:
+  [[nodiscard]] bool Lives(const std::string& relay, Clock::time_point now) const;
+  // Takes free shards up to `share`, or marks what is above it.
+  void Share(const std::string& relay, std::size_t share);
+
   std::mt19937_64 random_;
 };
 

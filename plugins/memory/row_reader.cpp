@@ -40,9 +40,7 @@ void RowReader::Read(const ReserveRequest& request, BatchBuilder& batch) {
   batch.Reserved(token, request.reserve_duration());
   outbox_.relays[std::string(request.relay_id())] = now + request.reserve_duration();
   const auto add = [&](RowId id) {
-    const auto failed = outbox_.failed.find(id);
-    const std::uint32_t attempts = failed == outbox_.failed.end() ? 0 : std::max(1U, failed->second.attempts);
-    if (!batch.Add(ToEvent(std::to_string(id), outbox_.rows.at(id), attempts))) return false;
+    if (!batch.Add(ToEvent(std::to_string(id), outbox_.rows.at(id), outbox_.Attempts(id)))) return false;
     outbox_.marks[id] = {std::string(request.relay_id()), token, now + request.reserve_duration()};
     return true;
   };

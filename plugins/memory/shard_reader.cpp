@@ -38,9 +38,7 @@ void ShardReader::ReadOn(Position& position, Mine mine, const ReserveRequest& re
       due.emplace_back(failed.due, id);
   std::sort(due.begin(), due.end());
   const auto add = [&](RowId id) {
-    const auto failed = outbox_.failed.find(id);
-    const std::uint32_t attempts = failed == outbox_.failed.end() ? 0 : std::max(1U, failed->second.attempts);
-    return batch.Add(ToEvent(std::to_string(id), outbox_.rows.at(id), attempts));
+    return batch.Add(ToEvent(std::to_string(id), outbox_.rows.at(id), outbox_.Attempts(id)));
   };
   const auto retry = [&](std::size_t from, std::size_t to) {
     for (std::size_t i = from; i < std::min(to, due.size()); ++i)

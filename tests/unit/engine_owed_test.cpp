@@ -229,7 +229,7 @@ TEST_CASE("releases are of one token") {
            {"released lease-lost", "forget 1, free 0 | outstanding 0, due 30"},
            {"at 50", "rewind 4 | rescans 2, due ever"},
        }},
-      {"the pause after a failed release begins anew after a success",
+      {"the pause after a failed release is short again after a success",
        {
            {"hold 7 90000", "rewind 4 | rescans 1, lease 7, owner yes, until 90000, due 89950"},
            {"read until 500 a b",
