@@ -42,7 +42,7 @@ void Engine::Follow(ShardLease::Effect effect) {
     case ShardLease::Effect::kNone:
       break;
     case ShardLease::Effect::kBegins:
-      slow_start_.LeaseBegins(lease_.slow_start());
+      slow_start_.LeaseBegins(lease_.slow_start(), lease_.renewed());
       reads_.LeaseBegins(now_);
       removals_.LeaseBegins(now_);
       break;
@@ -115,7 +115,7 @@ BatchIndex Engine::Reserved(const Reservation& reservation, std::span<const Inco
 }
 
 void Engine::ReserveFailed(outbox_code code) {
-  reads_.Failed(now_, backoff_);
+  reads_.Failed(now_, code == OUTBOX_TIMEOUT, backoff_);
   holds_.ReadEnds();
   if (code == OUTBOX_LEASE_LOST && lease_.CanEnd()) LoseLease(false);
 }
@@ -269,8 +269,8 @@ std::string Engine::CheckInvariants() const {
     return "engine: events are in flight in the main stream after the lease";
   if (lease_.IsLost() && trials_.InFlight() > 0 && !trials_.resetting())
     return "engine: trials are in flight after the lease";
-  if (slow_start_.InFirstStep() && slow_start_.rows() > 1 && Outstanding() == 0)
-    return "engine: the first step of a slow start outlives its event";
+  if (slow_start_.InFirstSteps() && slow_start_.LastFirstStepHasBegun() && Outstanding() == 0)
+    return "engine: the first steps of a slow start outlive their events";
   return {};
 }
 

@@ -91,9 +91,9 @@ class Engine {
   [[nodiscard]] bool IsOwner() const { return lease_.IsOwner(); }
   [[nodiscard]] Time LeaseUntil() const { return lease_.until(); }
   [[nodiscard]] std::uint64_t token() const { return lease_.token(); }
-  // True while the first, single-event step of a slow start is not answered. At most one shard of a relay may be in this
-  // state, so that a crash identifies the marked event.
-  [[nodiscard]] bool InFirstStep() const { return slow_start_.InFirstStep() && lease_.IsOwner(); }
+  // One shard of a relay at a time, so that a crash identifies the marked event. A lease that ends by the clock does not end
+  // the first steps: it may be renewed, and they go on.
+  [[nodiscard]] bool InFirstSteps() const { return slow_start_.InFirstSteps(); }
   // The steps of a slow start are not over.
   [[nodiscard]] bool StartsSlowly() const { return slow_start_.active(); }
   // Since when the broker owes an answer; kForever = it owes none. See SendWindow::OwedSince.

@@ -9,6 +9,9 @@ namespace {
 
 // Of the reads of a backlog in a row, those that bring no retries.
 constexpr std::uint32_t kMaxSkipped = 9;
+// After a read that left rows the next one asks for this part more. After a time-out it asks for half, so where a batch is too
+// much, about one read in seven times out.
+constexpr std::uint32_t kMoreRows = 8;
 
 }  // namespace
 
@@ -27,7 +30,7 @@ command::Reserve ReadScheduler::Begin(Time now, const Need& need) {
     holds_.Rewound();
     next_rescan_ = now + settings_.rescan_interval;
     last_read_ = now;
-    return {.mode = OUTBOX_REWIND, .rows = need.rows};
+    return {.mode = OUTBOX_REWIND, .rows = Rows(need)};
   }
   if (!need.slow_start && RescanWanted(now) && now >= next_step_) {
     state_.To(ReadState::kRescanStep);
@@ -36,12 +39,12 @@ command::Reserve ReadScheduler::Begin(Time now, const Need& need) {
       next_rescan_ = now + settings_.rescan_interval;
     }
     step_began_ = now;
-    return {.mode = OUTBOX_RESCAN, .rows = need.rows};
+    return {.mode = OUTBOX_RESCAN, .rows = Rows(need)};
   }
   state_.To(ReadState::kReading);
   last_read_ = now;
   skips_retries_ = LeavesRetriesOut(need);
-  return {.mode = OUTBOX_READ_ON, .rows = need.rows, .skip_retries = skips_retries_};
+  return {.mode = OUTBOX_READ_ON, .rows = Rows(need), .skip_retries = skips_retries_};
 }
 
 // In a backlog, while so many failures wait for their record that most retries would be dropped: looking for them takes
@@ -58,6 +61,8 @@ void ReadScheduler::Answered(Time now, const Answer& answer) {
   state_.To(ReadState::kIdle);
   failures_ = 0;
   skips_retries_ = false;
+  if (answer.more || answer.rescan == OUTBOX_RESCAN_GOES_ON)
+    most_rows_ = std::min(most_rows_ + std::max(1U, most_rows_ / kMoreRows), settings_.batch_events);
   if (was_step) {
     // After a reset the next read rewinds, and that ends the rescan.
     if (!stale) RescanStepEnds(now, answer.rescan);
@@ -79,10 +84,11 @@ void ReadScheduler::RescanStepEnds(Time now, std::uint32_t reached) {
   holds_.RescanEnds(reached);
 }
 
-void ReadScheduler::Failed(Time now, Backoff& backoff) {
+void ReadScheduler::Failed(Time now, bool timed_out, Backoff& backoff) {
   assert(reading());
   state_.To(ReadState::kIdle);
   more_ = skips_retries_ = stale_ = false;
+  if (timed_out) most_rows_ = std::max(1U, most_rows_ / 2);
   must_rewind_ = true;  // rows may have been read and not arrived
   PauseUntil(now + backoff.After(++failures_, settings_.min_backoff, settings_.max_backoff));
   woken_ = false;
@@ -124,6 +130,7 @@ std::string ReadScheduler::FindBrokenInvariant() const {
   if (std::string unknown = state_.counts().FindUnknown(); !unknown.empty()) return unknown;
   if (!reading() && (stale_ || woken_ || skips_retries_))
     return "reading: something waits for a read that is not under way";
+  if (most_rows_ == 0 || most_rows_ > settings_.batch_events) return "reading: no row, or more than a batch";
   if (InRescanStep() && !rescanning_ && !must_rewind_) return "reading: a step of no rescan";
   return {};
 }

@@ -4,9 +4,12 @@
 // INVARIANT: one read is under way at a time.
 // INVARIANT: after a reset, a lost lease or a failed read the next read rewinds, and what a read that began before brings is
 // dropped (stale): it may be newer than what was dropped.
+// INVARIANT: a read asks for at least one row and at most a batch; for fewer after reads that timed out, so that rows arrive
+// also where the way from the database is too slow for a batch.
 // INVARIANT: a wake-up brings a poll forward, and never a read that waits because the last one failed.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 
@@ -18,11 +21,12 @@ namespace outbox::engine {
 
 class ReadScheduler {
  public:
-  ReadScheduler(const Settings& settings, KeyHolds& holds) : settings_(settings), holds_(holds) {}
+  ReadScheduler(const Settings& settings, KeyHolds& holds)
+      : settings_(settings), holds_(holds), most_rows_(settings.batch_events) {}
 
   // What a read depends on beside the clock.
   struct Need {
-    std::uint32_t rows = 0;      // to be asked for
+    std::uint32_t rows = 0;      // to be asked for, at most
     bool slow_start = false;     // one step is read after the other, each from the oldest row
     bool many_failures = false;  // that wait to be recorded: most retries would be dropped
   };
@@ -43,7 +47,7 @@ class ReadScheduler {
     std::uint32_t rescan = OUTBOX_RESCAN_DONE;
   };
   void Answered(Time now, const Answer& answer);
-  void Failed(Time now, Backoff& backoff);
+  void Failed(Time now, bool timed_out, Backoff& backoff);
 
   void LeaseBegins(Time now);
   // What the read under way brings is dropped.
@@ -78,12 +82,14 @@ class ReadScheduler {
     return rescanning_ || holds_.RescanWanted() || now >= next_rescan_;
   }
   [[nodiscard]] bool LeavesRetriesOut(const Need& need);
+  [[nodiscard]] std::uint32_t Rows(const Need& need) const { return std::min(need.rows, most_rows_); }
   void RescanStepEnds(Time now, std::uint32_t reached);
   void PacePolls(Time now, const Answer& answer);
 
   const Settings& settings_;
   KeyHolds& holds_;
   StateMachine<ReadState> state_;
+  std::uint32_t most_rows_;
   bool must_rewind_ = true;
   bool stale_ = false;
   bool rescanning_ = false;  // a rescan is under way, a step of it or the rest between two

@@ -59,6 +59,8 @@ struct Settings {
   // Trials without an answer at a time: of events that have never failed, and of those that have. The second number is a
   // tenth of the first, so that events which keep failing take no more than that share of the broker's time.
   std::uint32_t max_trials = 50, max_retrials = 5;
+  // Of a slow start. Until they are over no other shard of the relay begins; see SlowStart.
+  std::uint32_t first_steps = 4;
   // An event that so many owners in a row were about to send alone, and ended, is given up by the next.
   std::uint32_t most_owners = 3;
   std::uint64_t seed = 1;

@@ -57,8 +57,8 @@ void ShardCoordinator::HeartbeatAnswered(outbox_code code, const Lease& lease) {
   }
   met_database_ = true;
   failures_ = 0;
-  if (lease.shards_total != shards_) Resize(lease.shards_total);
   const bool was_idle = held_.empty();
+  if (lease.shards_total != shards_) Resize(lease.shards_total);
   Renew(lease);
   if (held_.empty() && (!reported_standby_ || !was_idle)) {
     commands_.emplace_back(Standby{lease.namesakes});
@@ -151,7 +151,7 @@ void ShardCoordinator::HandOver(std::uint32_t shard, Held& held) {
 }
 
 void ShardCoordinator::Lose(std::uint32_t shard, const Held& held) {
-  if (first_step_ && first_step_->first == shard) first_step_.reset();
+  if (first_steps_ && first_steps_->first == shard) first_steps_.reset();
   if (held.phase == Phase::kGained) return;
   commands_.emplace_back(LeaseLost{shard});
   if (runners_.contains(shard)) commands_.emplace_back(Release{shard, ReleaseReason::kLost, held.token, 0});
@@ -168,7 +168,7 @@ void ShardCoordinator::Resize(std::uint32_t shards) {
   commands_.emplace_back(RemoveAllRunners{});
   runners_.clear();
   held_.clear();
-  first_step_.reset();
+  first_steps_.reset();
   shards_ = shards;
 }
 
@@ -186,11 +186,11 @@ void ShardCoordinator::WasLostAnswered(outbox_code code, bool lost) {
   if (to_begin_.empty()) return Rest(NextBeat());
   const std::uint32_t shard = to_begin_.front();
   const bool slow_start = code == OUTBOX_OK ? lost : code != OUTBOX_UNSUPPORTED;
-  if (slow_start && first_step_ && !OUTBOX_MUTANT(kFirstStepsTogether)) {
+  if (slow_start && first_steps_ && !OUTBOX_MUTANT(kFirstStepsTogether)) {
     to_begin_.pop_front();  // until the next answer
     return BeginNext();
   }
-  if (slow_start) first_step_ = {shard, held_.at(shard).token};
+  if (slow_start) first_steps_ = {shard, held_.at(shard).token};
   if (runners_.contains(shard)) return Begin(shard, slow_start);
   call_ = Call::kMakeRunner;
   making_ = {shard, slow_start};
@@ -204,7 +204,7 @@ void ShardCoordinator::RunnerMade(bool made) {
     return Begin(shard, slow_start);
   }
   if (made) commands_.emplace_back(RemoveRunner{shard});
-  if (slow_start) first_step_.reset();
+  if (slow_start) first_steps_.reset();
   if (!to_begin_.empty()) to_begin_.pop_front();
   BeginNext();
 }
@@ -218,9 +218,9 @@ void ShardCoordinator::Begin(std::uint32_t shard, bool slow_start) {
   BeginNext();
 }
 
-void ShardCoordinator::FirstStepOver(std::uint32_t shard, std::uint64_t token) {
-  if (first_step_ != std::pair(shard, token)) return;
-  first_step_.reset();
+void ShardCoordinator::FirstStepsOver(std::uint32_t shard, std::uint64_t token) {
+  if (first_steps_ != std::pair(shard, token)) return;
+  first_steps_.reset();
   BeatSoon();
 }
 
@@ -235,7 +235,7 @@ void ShardCoordinator::Released(std::uint32_t shard, std::uint64_t token, Releas
   if (reason != ReleaseReason::kHandOver || held == held_.end() || held->second.token != token) return;
   if (held->second.phase != Phase::kHandingOver) return;
   held->second.phase = Phase::kReleased;
-  if (first_step_ && first_step_->first == shard) first_step_.reset();
+  if (first_steps_ && first_steps_->first == shard) first_steps_.reset();
   BeatSoon();
 }
 
@@ -309,16 +309,17 @@ std::string ShardCoordinator::CheckInvariants() const {
   if (!std::ranges::includes(runners_, stopped_)) return "a shard has stopped that has no runner";
   if (!stopping_ && !stopped_.empty()) return "a shard has stopped while the relay runs";
   if (call_ == Call::kNone && leased_ && NextDeadline() >= kForever) return "no heartbeat is due";
-  return CheckFirstStep();
+  return CheckFirstSteps();
 }
 
-std::string ShardCoordinator::CheckFirstStep() const {
-  if (!first_step_) return "";
-  const auto held = held_.find(first_step_->first);
-  if (held == held_.end() || held->second.token != first_step_->second) return "the first step is of a shard not held";
-  const bool being_made = call_ == Call::kMakeRunner && making_.first == first_step_->first;
-  if (held->second.phase == Phase::kReleased) return "the first step is of a shard that was released";
-  if (held->second.phase == Phase::kGained && !being_made) return "the first step is of a shard that was not begun";
+std::string ShardCoordinator::CheckFirstSteps() const {
+  if (!first_steps_) return "";
+  const auto held = held_.find(first_steps_->first);
+  if (held == held_.end() || held->second.token != first_steps_->second)
+    return "the first steps are of a shard not held";
+  const bool being_made = call_ == Call::kMakeRunner && making_.first == first_steps_->first;
+  if (held->second.phase == Phase::kReleased) return "the first steps are of a shard that was released";
+  if (held->second.phase == Phase::kGained && !being_made) return "the first steps are of a shard that was not begun";
   return "";
 }
 

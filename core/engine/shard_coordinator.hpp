@@ -47,8 +47,8 @@ class ShardCoordinator {
   void ShardsReleased(outbox_code code);
   // The runner has nothing of the shard outstanding under `token`, or for kStop nothing at all, and will not.
   void Released(std::uint32_t shard, std::uint64_t token, ReleaseReason reason);
-  // The first step of the slow start under `token` has ended.
-  void FirstStepOver(std::uint32_t shard, std::uint64_t token);
+  // The first steps of the slow start under `token` are over.
+  void FirstStepsOver(std::uint32_t shard, std::uint64_t token);
   // Half of the time until `deadline` is for answers that are under way, the rest for confirming them and for releasing
   // the shards.
   void Stop(Time deadline);
@@ -66,7 +66,7 @@ class ShardCoordinator {
   // INVARIANT: at most one call is under way.
   enum class Call : std::uint8_t { kNone, kHeartbeat, kWasLost, kMakeRunner, kHandOver, kLeave, kLeft };
   enum class Phase : std::uint8_t {
-    kGained,       // held, and not begun: it waits for the query, a runner, or the end of another shard's first step
+    kGained,       // held, and not begun: it waits for the query, a runner, or the end of another shard's first steps
     kRunning,      // its runner delivers
     kHandingOver,  // its runner finishes what is in flight
     kReleased,     // nothing of it is outstanding: to be released in the database
@@ -95,7 +95,7 @@ class ShardCoordinator {
   void TryLeave();
   void AskLeave();
   void Leave();
-  [[nodiscard]] std::string CheckFirstStep() const;
+  [[nodiscard]] std::string CheckFirstSteps() const;
   [[nodiscard]] Time NextBeat() const;
   [[nodiscard]] Time NextTry();
   [[nodiscard]] bool Resolved() const { return stopped_.size() == runners_.size(); }
@@ -121,9 +121,9 @@ class ShardCoordinator {
   std::pair<std::uint32_t, bool> making_;  // the shard whose runner is being made, and whether it is to start slowly
   std::set<std::uint32_t> runners_;
   std::vector<outbox_owned_shard> released_;  // by the call under way, to be handed over
-  // INVARIANT: one shard at a time is in the first step of a slow start, so that a crash has one suspect. It is held under
+  // INVARIANT: one shard at a time is in the first steps of a slow start, so that a crash has one suspect. It is held under
   // this token and has been begun, or its runner is being made.
-  std::optional<std::pair<std::uint32_t, std::uint64_t>> first_step_;
+  std::optional<std::pair<std::uint32_t, std::uint64_t>> first_steps_;
 
   // INVARIANT: a shard of which something is unresolved is never released in the database.
   bool stopping_ = false, complete_ = false;

@@ -106,7 +106,8 @@ ShardLease::Effect ShardLease::Begin(const Lease& lease) {
   state_.To(LeaseState::kHolding);
   until_ = lease.until;
   drain_by_ = kForever;
-  slow_start_ = lease.slow_start || (slow_start_ && lease.token == token_);
+  renewed_ = slow_start_ && lease.token == token_;
+  slow_start_ = lease.slow_start || renewed_;
   token_ = lease.token;
   next_ = {};
   return Effect::kBegins;

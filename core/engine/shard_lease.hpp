@@ -58,6 +58,8 @@ class ShardLease {
   [[nodiscard]] Time drain_by() const { return drain_by_; }
   [[nodiscard]] std::uint64_t token() const { return token_; }
   [[nodiscard]] bool slow_start() const { return slow_start_; }
+  // Of a slow start: it had begun under this token, and the lease ended by the clock meanwhile.
+  [[nodiscard]] bool renewed() const { return renewed_; }
   [[nodiscard]] command::Released released() const { return released_; }
 
   [[nodiscard]] const StateMachine<LeaseState>& state() const { return state_; }
@@ -77,7 +79,7 @@ class ShardLease {
   std::uint64_t token_ = 0;
   Time until_ = 0;
   Time drain_by_ = kForever;
-  bool slow_start_ = false;
+  bool slow_start_ = false, renewed_ = false;
   bool hands_over_ = false;  // lost while it was handed over: the storage may still name this relay as the owner
   Lease next_;               // gained while another one ends
   command::Released released_;

@@ -4,22 +4,24 @@
 
 namespace outbox::engine {
 
-void SlowStart::LeaseBegins(bool slow) {
+void SlowStart::LeaseBegins(bool slow, bool renewed) {
   active_ = false;
   if (slow) Begin();
-  first_step_ = slow;
+  if (!renewed) first_steps_ = slow;
 }
 
 void SlowStart::Begin() {
   active_ = true;
   left_ = settings_.window_events;
   step_ = 1;
+  steps_ = 0;
 }
 
 void SlowStart::StepBegins(bool nothing_waits, std::uint32_t outstanding, std::size_t queued) {
   left_ = nothing_waits ? 0 : left_ - std::min(left_, outstanding);
   if (step_ == 1 && queued == 1) mark_.To(MarkState::kWanted);
   step_ = std::min(2 * step_, settings_.batch_events);
+  ++steps_;
 }
 
 void SlowStart::StepEnds(bool owner) {
@@ -28,12 +30,12 @@ void SlowStart::StepEnds(bool owner) {
     active_ = false;
     mark_.To(MarkState::kClearing);
   }
-  if (!active_ || step_ > 1) first_step_ = false;
+  if (!active_ || LastFirstStepHasBegun()) first_steps_ = false;
 }
 
 void SlowStart::Break(bool clears) {
   if (active_) Begin();
-  first_step_ = false;  // else a broker that does not answer for one shard would keep back the others
+  first_steps_ = false;  // else a broker that does not answer for one shard would keep back the others
   if (mark_.Is(MarkState::kSet)) mark_.To(clears ? MarkState::kClearing : MarkState::kNone);
   if (mark_.Is(MarkState::kWanted)) mark_.To(MarkState::kNone);
 }

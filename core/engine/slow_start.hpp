@@ -6,7 +6,11 @@
 // INVARIANT: no event is sent while the one in the first step is not marked (HoldsSending).
 // INVARIANT: during a slow start a step is read only when nothing of the last one is outstanding.
 // INVARIANT: a mark is written about the first event of the queue, and only in a slow start.
-// INVARIANT: the first step is over when nothing of it is outstanding: the relay's other shards wait for it.
+// The relay's other shards wait until the first few steps are over (InFirstSteps). If they waited for the first one alone,
+// their marked events would be blamed for an event that ends the relay in the second step of this shard. What the first steps
+// have delivered is not in the way of the next owner, so the event gets into the first steps of its own shard.
+//
+// INVARIANT: the first steps are over when nothing of the last of them is outstanding.
 #pragma once
 
 #include <cstdint>
@@ -29,10 +33,12 @@ class SlowStart {
  public:
   explicit SlowStart(const Settings& settings) : settings_(settings) {}
 
-  // A lease begins. `slow`: the owner before let it end.
-  void LeaseBegins(bool slow);
-  // Of a relay's shards at most one should be in its first step: whichever event ends the relay then is the marked one.
-  [[nodiscard]] bool InFirstStep() const { return first_step_; }
+  // A lease begins. `slow`: the owner before let it end. `renewed`: this slow start had begun under the same token, before
+  // the lease ended by the clock; other shards may have begun since then, so it keeps them back no more than before.
+  void LeaseBegins(bool slow, bool renewed);
+  // One shard of a relay at a time.
+  [[nodiscard]] bool InFirstSteps() const { return first_steps_; }
+  [[nodiscard]] bool LastFirstStepHasBegun() const { return steps_ >= settings_.first_steps; }
   [[nodiscard]] bool active() const { return active_; }
   [[nodiscard]] std::uint32_t rows() const { return active_ ? step_ : settings_.batch_events; }
   [[nodiscard]] bool HoldsSending() const { return mark_.Is(MarkState::kWanted) || mark_.Is(MarkState::kWriting); }
@@ -77,9 +83,10 @@ class SlowStart {
 
   const Settings& settings_;
   bool active_ = false;
-  std::uint32_t left_ = 0;  // events to go until the slow start is over
-  std::uint32_t step_ = 1;  // the events of the next step
-  bool first_step_ = false;
+  std::uint32_t left_ = 0;   // events to go until the slow start is over
+  std::uint32_t step_ = 1;   // the events of the next step
+  std::uint32_t steps_ = 0;  // that have begun
+  bool first_steps_ = false;
   StateMachine<MarkState> mark_;
   WriteSlot slot_;
 };

@@ -80,14 +80,14 @@ Result<std::unique_ptr<ShardRunner>> Relay::NewRunner(std::uint32_t shard, std::
     const std::lock_guard lock(mutex_);
     Decide([&] { coordinator_.Released(which, token, reason); });
   };
-  const auto first_step_over = [this](std::uint32_t which, std::uint64_t token) {
+  const auto first_steps_over = [this](std::uint32_t which, std::uint64_t token) {
     const std::lock_guard lock(mutex_);
-    Decide([&] { coordinator_.FirstStepOver(which, token); });
+    Decide([&] { coordinator_.FirstStepsOver(which, token); });
   };
   try {
     return ShardRunner::Start(
         shard, shards_total,
-        {config_, lease_id_, store_, database_, broker_, watchdog_, logger_, released, first_step_over}, publishers_);
+        {config_, lease_id_, store_, database_, broker_, watchdog_, logger_, released, first_steps_over}, publishers_);
   } catch (const std::exception& error) {
     return StatusOf(error);  // no thread, no memory: tried again, or the end of the start
   }

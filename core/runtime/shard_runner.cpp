@@ -116,7 +116,7 @@ ShardObservation ShardRunner::Observe() const {
 void ShardRunner::Hold(std::uint64_t token, engine::Time until, bool slow_start) {
   mailbox_.Post([this, token, until, slow_start] {
     engine_.Hold(token, until, slow_start);
-    if (slow_start) first_step_ = token;
+    if (slow_start) first_steps_ = token;
   });
 }
 
@@ -187,8 +187,8 @@ void ShardRunner::Run() {
     });
     CheckInvariants();
     // A lease that was gained while the one before ends has not begun.
-    if (first_step_ == engine_.token() && !engine_.InFirstStep())
-      parts_.first_step_over(shard_, *std::exchange(first_step_, std::nullopt));
+    if (first_steps_ == engine_.token() && !engine_.InFirstSteps())
+      parts_.first_steps_over(shard_, *std::exchange(first_steps_, std::nullopt));
     for (FailureLog* log : {&log_retries_, &log_given_up_, &log_kept_, &log_returns_}) log->Flush(Now());
     Show();
   }

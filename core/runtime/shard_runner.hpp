@@ -35,8 +35,8 @@ class ShardRunner : private publisher::PublisherListener {
     std::shared_ptr<spdlog::logger> logger;
     // Answers a Release for kHandOver or kStop: nothing of the shard is outstanding under this token. Thread: the runner's.
     std::function<void(std::uint32_t shard, std::uint64_t token, engine::ReleaseReason reason)> released;
-    // The first step of the slow start under this token has ended. Thread: the runner's.
-    std::function<void(std::uint32_t shard, std::uint64_t token)> first_step_over;
+    // The first steps of the slow start under this token are over. Thread: the runner's.
+    std::function<void(std::uint32_t shard, std::uint64_t token)> first_steps_over;
   };
 
   // One of `shards`, among which the relay's window is divided. Fails where the publisher cannot be made
@@ -121,7 +121,7 @@ class ShardRunner : private publisher::PublisherListener {
       refusals_;                       // what the database says of rows that it does not let go
   std::string kept_why_, record_why_;  // the newest of each, for the observation
   ReturnedRows returned_;
-  std::optional<std::uint64_t> first_step_;  // the token of a slow start that has not ended its first step
+  std::optional<std::uint64_t> first_steps_;  // the token of a slow start whose first steps are not over
   FailureLog log_retries_, log_given_up_, log_kept_, log_returns_;
 
   Latency latency_;

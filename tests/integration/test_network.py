@@ -105,13 +105,14 @@ class ToTheDatabase:
     @faults(19, 20)
     def test_a_byte_at_a_time_and_slowly(self):
         scene, proxy = self.scene()
-        proxy.slow(bite=1)
-        scene.application.flow(10)
-        scene.wait_for_arrivals()
-        proxy.slow(delay=0.1, rate=10_000)
-        scene.application.flow(10)
-        scene.wait_for_arrivals()
+        scene.application.pause()
+        scene.wait_until_empty()
+        for weather in ({"bite": 1}, {"delay": 0.1, "rate": 10_000}):
+            proxy.slow(**weather)
+            scene.application.commit(10)
+            scene.wait_until_empty()
         proxy.heal()
+        scene.application.resume()
         scene.finish(outages=0, at_most=2)
 
     @faults(21)
@@ -150,6 +151,20 @@ class ToTheDatabase:
 
 class PostgresNetwork(ToTheDatabase, unittest.TestCase):
     Database = PostgresDatabase
+
+    @faults(20)
+    def test_too_slow_for_a_batch(self):
+        """A batch would take longer than storage_timeout. The relay asks for fewer rows, and they arrive. (MySQL's client
+        waits for as long as bytes come.)"""
+        scene, proxy = self.scene()
+        scene.application.pause()
+        scene.wait_until_empty()
+        proxy.slow(rate=60_000)
+        scene.application.commit(1500)
+        scene.wait_until_empty()
+        proxy.heal()
+        scene.application.resume()
+        scene.finish(outages=1, at_most=4)
 
 
 class MariadbNetwork(ToTheDatabase, unittest.TestCase):

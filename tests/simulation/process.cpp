@@ -31,12 +31,12 @@ Process::Process(Parts its_parts, RelayId its_id)
 Time Process::WorldAt(Time local) const { return (local - offset_) * 1000 / (1000 + permille_) + 2; }
 
 ShardProcess::ShardProcess(Process& process, std::uint32_t shard, Position start, Released released,
-                           FirstStepOver first_step_over)
+                           FirstStepsOver first_steps_over)
     : process_(process),
       parts_(process.parts),
       shard_(shard),
       released_(std::move(released)),
-      first_step_over_(std::move(first_step_over)),
+      first_steps_over_(std::move(first_steps_over)),
       settings_(MakeSettings(parts_.scenario, parts_.world.Below(1'000'000), !parts_.ledger.only_refusals())),
       engine_(settings_),
       producer_({parts_.world, parts_.chances, parts_.ledger, parts_.history, parts_.broker, parts_.scenario}, shard,
@@ -48,7 +48,7 @@ ShardProcess::ShardProcess(Process& process, std::uint32_t shard, Position start
 void ShardProcess::Hold(std::uint64_t token, Time until, bool slow_start) {
   Turn([this, token, until, slow_start] {
     engine_.Hold(token, until, slow_start);
-    if (slow_start) first_step_ = token;
+    if (slow_start) first_steps_ = token;
   });
 }
 
@@ -71,8 +71,8 @@ void ShardProcess::Turn(F input) {
     if (const std::string broken = engine_.CheckInvariants(); !broken.empty())
       parts_.ledger.Break("I0 engine: " + broken);
     // A lease that was gained while the one before ends has not begun.
-    if (first_step_ == engine_.token() && !engine_.InFirstStep())
-      first_step_over_(shard_, *std::exchange(first_step_, std::nullopt));
+    if (first_steps_ == engine_.token() && !engine_.InFirstSteps())
+      first_steps_over_(shard_, *std::exchange(first_steps_, std::nullopt));
     const Time next = engine_.NextDeadline();
     if (next >= kForever) return;
     const Time at = std::max(process_.WorldAt(next), parts_.world.now() + 1);
@@ -303,10 +303,11 @@ void ShardProcess::CheckFairness(const Snapshot& snapshot, const std::vector<Fou
     if (outstanding_.contains(fate.id) || parts_.ledger.EverFailed(fate.key) || waits(fate.key)) continue;
     LeftOut& now = left_out[e];
     if (const auto before = left_out_.find(e); before != left_out_.end()) now = before->second;
-    now.most = std::max(now.most, most);
-    if (++now.reads > now.most)
-      parts_.ledger.Break(fmt::format("I9 fairness: {} reads have not brought {}, which nothing holds up", now.reads,
-                                      parts_.ledger.Name(e)));
+    now.most = std::max(now.most, most * parts_.scenario.batch);
+    now.asked_for += asked_for_;  // after a time-out less than a batch
+    if (now.asked_for > now.most)
+      parts_.ledger.Break(fmt::format("I9 fairness: reads of {} rows have not brought {}, which nothing holds up",
+                                      now.asked_for, parts_.ledger.Name(e)));
   }
   for (const Found& found : rows) left_out.erase(found.row.event);
   left_out_ = std::move(left_out);

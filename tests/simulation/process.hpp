@@ -99,8 +99,9 @@ void Process::Call(Kind kind, Effect effect, Answer answer) {
 class ShardProcess {
  public:
   using Released = std::function<void(std::uint32_t shard, std::uint64_t token, engine::ReleaseReason reason)>;
-  using FirstStepOver = std::function<void(std::uint32_t shard, std::uint64_t token)>;
-  ShardProcess(Process& process, std::uint32_t shard, Position start, Released released, FirstStepOver first_step_over);
+  using FirstStepsOver = std::function<void(std::uint32_t shard, std::uint64_t token)>;
+  ShardProcess(Process& process, std::uint32_t shard, Position start, Released released,
+               FirstStepsOver first_steps_over);
   ~ShardProcess() {
     if (parts_.coverage != nullptr) parts_.coverage->Add(engine_);
   }
@@ -157,16 +158,16 @@ class ShardProcess {
   Parts parts_;
   const std::uint32_t shard_;
   const Released released_;
-  const FirstStepOver first_step_over_;
+  const FirstStepsOver first_steps_over_;
   const engine::Settings settings_;
   engine::Engine engine_;
   ModelProducer producer_;
   Position position_;
   Rescan rescan_;
   struct LeftOut {
-    std::size_t reads = 0, most = 0;
+    std::size_t asked_for = 0, most = 0;
   };
-  std::map<EventNumber, LeftOut> left_out_;  // by how many reads that could have brought it, and how many it may be
+  std::map<EventNumber, LeftOut> left_out_;  // by reads that asked for so many rows, and how many it may be
   std::unordered_set<RowId> outstanding_;
   std::vector<RowId> forgotten_;
   bool slow_read_ = false;   // the read under way is a step of a slow start
@@ -177,10 +178,10 @@ class ShardProcess {
     std::uint64_t token = 0;
     Time read_at = 0, until = kForever;
   };
-  bool dead_ = false;                        // removed, or its process has ended
-  std::optional<std::uint64_t> first_step_;  // the token of a slow start that has not ended its first step
-  std::uint32_t asked_for_ = 0;              // rows of the read under way
-  std::uint64_t reads_ = 0;                  // where rows are marked
+  bool dead_ = false;                         // removed, or its process has ended
+  std::optional<std::uint64_t> first_steps_;  // the token of a slow start whose first steps are not over
+  std::uint32_t asked_for_ = 0;               // rows of the read under way
+  std::uint64_t reads_ = 0;                   // where rows are marked
   std::vector<Batch> batches_;
   std::map<engine::EventIndex, Row> failed_;  // until that is recorded
   Time alarm_ = 0;

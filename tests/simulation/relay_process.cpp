@@ -1,5 +1,6 @@
 #include "tests/simulation/relay_process.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace outbox::simulation {
@@ -94,8 +95,21 @@ void RelayProcess::Turn(F input) {
     }
     if (const std::string broken = coordinator_.CheckInvariants(); !broken.empty())
       parts_.ledger.Break("I0 coordinator: " + broken);
+    CheckFirstSteps();
     SetAlarm();
   });
+}
+
+// A shard of which the coordinator has just heard that it is lost ends its first steps a moment later.
+void RelayProcess::CheckFirstSteps() const {
+  if (parts_.scenario.mutant != Mutant::kNone) return;
+  const auto held = ShardCoverage::Take(coordinator_).held;
+  const auto in_them = std::ranges::count_if(shards_, [&held](const auto& one) {
+    const auto it = held.find(one.first);
+    const engine::Engine& engine = one.second->engine();
+    return it != held.end() && it->second.second == engine.token() && engine.IsOwner() && engine.InFirstSteps();
+  });
+  if (in_them > 1) parts_.ledger.Break(fmt::format("I0 coordinator: {} shards are in their first steps", in_them));
 }
 
 template <class F>
@@ -224,10 +238,10 @@ void RelayProcess::AddShard(std::uint32_t shard) {
   const auto released = [this](std::uint32_t which, std::uint64_t token, engine::ReleaseReason reason) {
     parts_.world.After(0, [=, this] { Turn([=, this] { coordinator_.Released(which, token, reason); }); });
   };
-  const auto first_step_over = [this](std::uint32_t which, std::uint64_t token) {
-    parts_.world.After(0, [=, this] { Turn([=, this] { coordinator_.FirstStepOver(which, token); }); });
+  const auto first_steps_over = [this](std::uint32_t which, std::uint64_t token) {
+    parts_.world.After(0, [=, this] { Turn([=, this] { coordinator_.FirstStepsOver(which, token); }); });
   };
-  shards_[shard] = std::make_unique<ShardProcess>(process_, shard, start, released, first_step_over);
+  shards_[shard] = std::make_unique<ShardProcess>(process_, shard, start, released, first_steps_over);
 }
 
 ShardProcess* RelayProcess::Find(std::uint32_t shard) {

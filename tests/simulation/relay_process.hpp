@@ -60,6 +60,7 @@ class RelayProcess {
   void Answered(outbox_code code, const std::shared_ptr<Answer>& answer);
   void CheckResolved(const engine::shards::ReleaseShards& release);
   void CheckSlowStart(const engine::shards::Hold& hold);
+  void CheckFirstSteps() const;
   void AddShard(std::uint32_t shard);
   [[nodiscard]] ShardProcess* Find(std::uint32_t shard);
   [[nodiscard]] Time DatabaseClock() const;

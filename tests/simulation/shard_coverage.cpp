@@ -12,7 +12,7 @@ struct CoordinatorProbe {
     look.was_active = c.runners_.size() > 1 || (!c.held_.empty() && !c.runners_.empty());
     look.shards = c.shards_;
     for (const auto& [shard, held] : c.held_) look.held[shard] = {static_cast<int>(held.phase), held.token};
-    if (c.first_step_) look.first_step = static_cast<int>(c.first_step_->first);
+    if (c.first_steps_) look.first_steps = static_cast<int>(c.first_steps_->first);
     return look;
   }
 };
@@ -46,11 +46,11 @@ void ShardCoverage::Compare(const Look& before, const Look& after) {
     const int phase = now == after.held.end() ? kNotHeld : now->second.first;
     if (phase != was.first) ++gone_[Phase(was.first, phase)];
     if (now != after.held.end() && now->second.second != was.second) ++gone_["shard: regained under another token"];
-    const bool in_first_step = before.first_step == static_cast<int>(shard);
-    if (in_first_step && phase == kNotHeld) ++gone_["first step: lost"];
-    if (in_first_step && phase == kHandingOver && was.first != phase) ++gone_["first step: handed over"];
-    if (before.first_step >= 0 && !in_first_step && was.first == kGained && phase == kGained)
-      ++gone_["first step: another shard waits"];
+    const bool in_first_steps = before.first_steps == static_cast<int>(shard);
+    if (in_first_steps && phase == kNotHeld) ++gone_["first steps: lost"];
+    if (in_first_steps && phase == kHandingOver && was.first != phase) ++gone_["first steps: handed over"];
+    if (before.first_steps >= 0 && !in_first_steps && was.first == kGained && phase == kGained)
+      ++gone_["first steps: another shard waits"];
   }
   for (const auto& [shard, now] : after.held)
     if (!before.held.contains(shard)) ++gone_[Phase(kNotHeld, now.first)];
@@ -58,7 +58,7 @@ void ShardCoverage::Compare(const Look& before, const Look& after) {
 
 // Read from the code, not from what was seen. Left out are four that one run in ten thousand goes: a relay with events
 // unresolved stops during a hand-over call, a shard is to be handed over before it was begun, one is regained under another
-// token while it is handed over, and one is lost in its first step.
+// token while it is handed over, and one is lost in its first steps.
 const std::vector<std::string>& ShardCoverage::Known() {
   static const std::vector<std::string> known = {
       "call: none -> heartbeat",
@@ -93,8 +93,8 @@ const std::vector<std::string>& ShardCoverage::Known() {
       "stop during call: was-lost query",
       "stop during call: runner being made",
       "stop during call: hand-over",
-      "first step: another shard waits",
-      "first step: handed over",
+      "first steps: another shard waits",
+      "first steps: handed over",
       "another number of shards, after it was active",
       "runner not made",
   };

@@ -23,7 +23,7 @@ class ShardCoverage {
     bool stopping = false, was_active = false;  // it has held shards
     std::uint32_t shards = 0;
     std::map<std::uint32_t, std::pair<int, std::uint64_t>> held;  // shard -> phase and token
-    int first_step = -1;                                          // the shard that is in it
+    int first_steps = -1;                                         // the shard that is in them
   };
   static Look Take(const engine::ShardCoordinator& coordinator);
   void Compare(const Look& before, const Look& after);

@@ -129,7 +129,7 @@ inline Input Released(std::uint32_t shard, std::uint64_t token, ReleaseReason re
 }
 inline Input Stopped(std::uint32_t shard) { return Released(shard, 0, ReleaseReason::kStop); }
 inline Input StepOver(std::uint32_t shard, std::uint64_t token) {
-  return [=](Rig& r) { r.coordinator.FirstStepOver(shard, token); };
+  return [=](Rig& r) { r.coordinator.FirstStepsOver(shard, token); };
 }
 inline Input Stop(Time in) {
   return [in](Rig& r) { r.coordinator.Stop(r.now + in); };
@@ -184,7 +184,7 @@ inline const Steps kRunningTwo = {
     {Start(), "heartbeat"},          {Answer(2, {{0, 7}, {1, 4}}), "remove all, ask 0/7"},
     {WasLost(false), "make 0 of 2"}, {Made(), "delivering 0/7, hold 0/7 until 10, ask 1/4"},
     {WasLost(false), "make 1 of 2"}, {Made(), "delivering 1/4, hold 1/4 until 10"}};
-// Likewise, where both were lost by their owner before: shard 0 is in its first step, and shard 1 waits.
+// Likewise, where both were lost by their owner before: shard 0 is in its first steps, and shard 1 waits.
 inline const Steps kSlowly = {{Start(), "heartbeat"},
                               {Answer(2, {{0, 7}, {1, 4}}), "remove all, ask 0/7"},
                               {WasLost(true), "make 0 of 2"},

@@ -37,6 +37,7 @@ TEST_CASE("the limits of an engine, in microseconds, events and bytes") {
   CHECK(settings.max_suspicion == 60'000'000);
   CHECK(settings.max_trials == 50);
   CHECK(settings.max_retrials == 5);
+  CHECK(settings.first_steps == 4);
   CHECK(settings.most_owners == 3);
   CHECK(settings.seed == 1);
 

@@ -76,7 +76,10 @@ struct PartProbe {
   static std::vector<Row> OfTrials();
   static std::vector<Row> OfWrites();
   static std::vector<struct EngineRow> OfEngine();
-  static void BeginFirstStep(Engine& engine) { engine.slow_start_.first_step_ = true; }
+  static void BeginFirstSteps(Engine& engine, std::uint32_t steps) {
+    engine.slow_start_.first_steps_ = true;
+    engine.slow_start_.steps_ = steps;
+  }
 };
 using Probe = PartProbe;
 
@@ -125,6 +128,10 @@ std::vector<Probe::Row> Probe::OfReads() {
        },
        ""},
       {"a rescan between two steps", [](Probe& p) { p.reads.rescanning_ = true, p.reads.must_rewind_ = false; }, ""},
+      {"a read that asks for nothing", [](Probe& p) { p.reads.most_rows_ = 0; },
+       "reading: no row, or more than a batch"},
+      {"a read that asks for more than a batch", [](Probe& p) { ++p.reads.most_rows_; },
+       "reading: no row, or more than a batch"},
       {"a read that becomes a step",
        [](Probe& p) { p.reads.state_.To(ReadState::kReading), p.reads.state_.To(ReadState::kRescanStep); },
        "reading: reading -> rescan step is no transition"},
@@ -275,6 +282,7 @@ std::vector<EngineRow> PartProbe::OfEngine() {
       {"an event in flight without a lease",
        [](P, E e) { e.lease_.state_.To(LeaseState::kLost), e.trials_.resetting_ = true; },
        "engine: events are in flight in the main stream after the lease"},
+      {"first steps whose events are outstanding", [](P p, E e) { p.BeginFirstSteps(e, 4); }, ""},
       {"a trial without a lease", [](P, E e) { e.lease_.state_.To(LeaseState::kLost), e.window_.resetting_ = true; },
        "engine: trials are in flight after the lease"},
       {"both, while the streams begin anew",
@@ -283,7 +291,6 @@ std::vector<EngineRow> PartProbe::OfEngine() {
          e.trials_.resetting_ = e.window_.resetting_ = true;
        },
        ""},
-      {"a first step that goes on", [](P, E e) { e.slow_start_.first_step_ = true; }, ""},
   };
 }
 
@@ -302,12 +309,12 @@ TEST_CASE("the engine's check finds what its parts find, and what is in flight w
     row.set(probe, engine);
     CHECK(engine.CheckInvariants() == row.broken);
   }
-  Settings settings;
-  settings.batch_events = 2;
-  Engine engine{settings};
-  CHECK(engine.CheckInvariants() == "");
-  PartProbe::BeginFirstStep(engine);
-  CHECK(engine.CheckInvariants() == "engine: the first step of a slow start outlives its event");
+  Engine idle{Settings{.first_steps = 2}};
+  CHECK(idle.CheckInvariants() == "");
+  PartProbe::BeginFirstSteps(idle, 1);
+  CHECK(idle.CheckInvariants() == "");
+  PartProbe::BeginFirstSteps(idle, 2);
+  CHECK(idle.CheckInvariants() == "engine: the first steps of a slow start outlive their events");
 }
 
 TEST_CASE("the parts' checks find each invariant that is broken") {

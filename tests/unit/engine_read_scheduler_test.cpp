@@ -8,7 +8,8 @@ namespace {
 
 // A poll is made after 10 to 100 microseconds, and a rescan begins every 100000.
 struct ReadScript {
-  Settings settings{.min_poll = 10,
+  Settings settings{.batch_events = 20,
+                    .min_poll = 10,
                     .poll_interval = 100,
                     .rescan_rest = 9,
                     .max_rescan_rest = 1000,
@@ -23,15 +24,16 @@ struct ReadScript {
     std::string answer;
     if (words.Is("lease")) {
       reads.LeaseBegins(words.Number());
-    } else if (words.Is("read")) {  // NOW [slow] [failures]
+    } else if (words.Is("read")) {  // NOW [whole] [slow] [failures]
       const Time now = words.Number();
+      const std::uint32_t rows = words.Is("whole") ? 20 : 7;
       const bool slow = words.Is("slow");
       const command::Reserve reserve =
-          reads.Begin(now, {.rows = 7, .slow_start = slow, .many_failures = words.Is("failures")});
-      CHECK(reserve.rows == 7);
+          reads.Begin(now, {.rows = rows, .slow_start = slow, .many_failures = words.Is("failures")});
       CHECK(reserve.skip_retries == reads.SkipsRetries());
       answer = reserve.mode == OUTBOX_REWIND ? "rewind" : reserve.mode == OUTBOX_RESCAN ? "rescan" : "on";
-      return answer + (reserve.skip_retries ? " without retries, " : ", ") + State();
+      return answer + (reserve.rows != 7 ? " " + std::to_string(reserve.rows) : "") +
+             (reserve.skip_retries ? " without retries, " : ", ") + State();
     } else if (words.Is("answered")) {  // NOW [more] [empty] [new] [useful] [crowded] [goes-on | ended]
       const Time now = words.Number();
       ReadScheduler::Answer read;
@@ -44,7 +46,8 @@ struct ReadScript {
       if (words.Is("ended")) read.rescan = OUTBOX_RESCAN_ENDED;
       reads.Answered(now, read);
     } else if (words.Is("failed")) {
-      reads.Failed(words.Number(), backoff);
+      const Time now = words.Number();
+      reads.Failed(now, words.Is("timed-out"), backoff);
     } else if (words.Is("wake")) {
       reads.Wake(words.Number());
     } else if (words.Is("make-stale")) {
@@ -354,9 +357,58 @@ TEST_CASE("nine of ten reads of a backlog leave the retries out while many failu
   CHECK(read(true, true));
   (void)script.reads.Begin(0, {.many_failures = true});
   CHECK(script.reads.SkipsRetries());
-  script.reads.Failed(0, script.backoff);
+  script.reads.Failed(0, false, script.backoff);
   CHECK_FALSE(script.reads.SkipsRetries());
   CHECK(script.Broken().empty());
+}
+
+TEST_CASE("after a time-out fewer rows are asked for, until reads succeed again") {
+  const Line read{"read 1000 whole", "rewind 20, reading"};
+  const Line fails{"failed 1000 timed-out", "idle, next 1001, follows"};
+  Play<ReadScript>({
+      {"half after each time-out, at least one; an eighth more after each read that leaves rows, at most a batch",
+       {kLease,
+        read,
+        fails,
+        {"read 1001 whole", "rewind 10, reading"},
+        {"answered 1001 more useful", "idle, next 1001, more"},
+        {"read 1001 whole", "on 11, reading, more"},
+        {"failed 1001 timed-out", "idle, next 1002, follows"},
+        {"read 1002 whole", "rewind 5, reading"},
+        {"failed 1002 timed-out", "idle, next 1004, follows"},
+        {"read 1004 whole", "rewind 2, reading"},
+        {"failed 1004 timed-out", "idle, next 1007, follows"},
+        {"read 1007 whole", "rewind 1, reading"},
+        {"failed 1007 timed-out", "idle, next 1010, follows"},
+        {"read 1010 whole", "rewind 1, reading"},
+        {"answered 1010 useful", "idle, next 1020"},
+        {"read 1020 whole", "on 1, reading"},
+        {"answered 1020 more useful", "idle, next 1020, more"},
+        {"read 1020 whole", "on 2, reading, more"},
+        {"answered 1020 more useful", "idle, next 1020, more"},
+        {"read 1020", "on 3, reading, more"}}},
+      {"a step of a rescan counts as well",
+       {kLease,
+        read,
+        fails,
+        {"read 1001 whole", "rewind 10, reading"},
+        {"answered 1001 useful", "idle, next 1011"},
+        {"want-rescan", "idle, next 0, slowly 1011, follows"},
+        {"read 1005 whole", "rescan 10, rescan step, rescanning, follows"},
+        {"answered 1006 goes-on", "idle, next 1011, rescanning, follows"},
+        {"read 1015 whole", "rescan 11, rescan step, rescanning, follows"},
+        {"failed 1015 timed-out", "idle, next 1016, rescanning, follows"},
+        {"read 1016 whole", "rewind 5, reading"}}},
+      {"any other failure says nothing about the number of rows",
+       {kLease,
+        read,
+        {"failed 1000", "idle, next 1001, follows"},
+        {"read 1001 whole", "rewind 20, reading"},
+        {"answered 1001 more useful", "idle, next 1001, more"},
+        {"read 1001 whole", "on 20, reading, more"}}},
+      {"where fewer are wanted, so many",
+       {kLease, read, fails, {"read 1001", "rewind, reading"}, {"answered 1001 useful", "idle, next 1011"}}},
+  });
 }
 
 }  // namespace

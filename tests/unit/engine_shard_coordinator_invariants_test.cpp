@@ -71,47 +71,47 @@ std::vector<CoordinatorProbe::Row> CoordinatorProbe::Rows() {
       // ---- the first step ----
       {"the first step of shard 0",
        [](C& c) {
-         c.first_step_ = {0, 7};
+         c.first_steps_ = {0, 7};
        },
        ""},
       {"the first step of a shard that is not held",
        [](C& c) {
-         c.first_step_ = {5, 7};
+         c.first_steps_ = {5, 7};
        },
-       "the first step is of a shard not held"},
+       "the first steps are of a shard not held"},
       {"the first step of an earlier lease",
        [](C& c) {
-         c.first_step_ = {0, 6};
+         c.first_steps_ = {0, 6};
        },
-       "the first step is of a shard not held"},
+       "the first steps are of a shard not held"},
       {"the first step of a shard that is gained",
        [](C& c) {
-         c.first_step_ = {1, 4};
+         c.first_steps_ = {1, 4};
        },
-       "the first step is of a shard that was not begun"},
+       "the first steps are of a shard that was not begun"},
       {"and whose runner is being made",
        [](C& c) {
-         c.first_step_ = {1, 4}, c.to_begin_ = {1}, c.call_ = Call::kMakeRunner, c.making_ = {1, true};
+         c.first_steps_ = {1, 4}, c.to_begin_ = {1}, c.call_ = Call::kMakeRunner, c.making_ = {1, true};
        },
        ""},
       {"while the runner of another one is being made",
        [](C& c) {
-         c.first_step_ = {1, 4}, c.to_begin_ = {1}, c.call_ = Call::kMakeRunner, c.making_ = {0, true};
+         c.first_steps_ = {1, 4}, c.to_begin_ = {1}, c.call_ = Call::kMakeRunner, c.making_ = {0, true};
        },
-       "the first step is of a shard that was not begun"},
+       "the first steps are of a shard that was not begun"},
       {"while the query is under way",
        [](C& c) {
-         c.first_step_ = {1, 4}, c.to_begin_ = {1}, c.call_ = Call::kWasLost, c.making_ = {1, true};
+         c.first_steps_ = {1, 4}, c.to_begin_ = {1}, c.call_ = Call::kWasLost, c.making_ = {1, true};
        },
-       "the first step is of a shard that was not begun"},
+       "the first steps are of a shard that was not begun"},
       {"the first step of a shard that was released",
        [](C& c) {
-         c.first_step_ = {1, 4}, c.held_.at(1).phase = Phase::kReleased;
+         c.first_steps_ = {1, 4}, c.held_.at(1).phase = Phase::kReleased;
        },
-       "the first step is of a shard that was released"},
+       "the first steps are of a shard that was released"},
       {"the first step of a shard that is handed over",
        [](C& c) {
-         c.first_step_ = {0, 7}, c.held_.at(0).phase = Phase::kHandingOver;
+         c.first_steps_ = {0, 7}, c.held_.at(0).phase = Phase::kHandingOver;
        },
        ""},
   };

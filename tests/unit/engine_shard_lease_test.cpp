@@ -52,7 +52,7 @@ struct LeaseScript {
     std::string text = std::string(TransitionCounts<LeaseState>::NameOf(lease.state().state())) + ' ' +
                        std::to_string(lease.token()) + " until " + Text(lease.until());
     if (lease.drain_by() != kForever) text += " drain by " + Text(lease.drain_by());
-    if (lease.slow_start()) text += " slow";
+    if (lease.slow_start()) text += lease.renewed() ? " slow again" : " slow";
     return text;
   }
 };
@@ -272,7 +272,7 @@ TEST_CASE("a slow start holds for its token, also where that is gained again") {
        {{"hold 7 100 slow", "begins: holding 7 until 100 slow"},
         {"lose", "ends: lost 7 until 100 slow"},
         {"wound-up", "released 7 lost: standby 7 until 100 slow"},
-        {"hold 7 200", "begins: holding 7 until 200 slow"}}},
+        {"hold 7 200", "begins: holding 7 until 200 slow again"}}},
       {"another token",
        {{"hold 7 100 slow", "begins: holding 7 until 100 slow"},
         {"lose", "ends: lost 7 until 100 slow"},

@@ -8,7 +8,8 @@ namespace {
 
 // Eight events are to go, a batch is 6, and an event that three owners have marked is given up by the fourth.
 struct SlowScript {
-  Settings settings{.batch_events = 6, .window_events = 8, .min_backoff = 1, .max_backoff = 3, .most_owners = 3};
+  Settings settings{
+      .batch_events = 6, .window_events = 8, .min_backoff = 1, .max_backoff = 3, .first_steps = 1, .most_owners = 3};
   Backoff backoff{1};
   SlowStart start{settings};
   std::uint32_t outstanding = 0;
@@ -16,8 +17,10 @@ struct SlowScript {
   std::string Do(Words& words) {
     std::string answer;
     if (words.Is("batches-of-one")) settings.batch_events = 1;
-    if (words.Is("lease")) {
-      start.LeaseBegins(words.Is("slow"));
+    if (words.Is("two-first-steps")) settings.first_steps = 2;
+    if (words.Is("lease")) {  // [slow] [renewed]
+      const bool slow = words.Is("slow");
+      start.LeaseBegins(slow, words.Is("renewed"));
     } else if (words.Is("step")) {  // [nothing-waits] OUTSTANDING QUEUED
       const bool nothing_waits = words.Is("nothing-waits");
       outstanding = static_cast<std::uint32_t>(words.Number());
@@ -54,7 +57,7 @@ struct SlowScript {
   }
   [[nodiscard]] std::string State() const {
     std::string text = start.active() ? "slow " + std::to_string(start.rows()) : "rows " + std::to_string(start.rows());
-    if (start.InFirstStep()) text += " first";
+    if (start.InFirstSteps()) text += " first";
     text += ", mark " + std::string(TransitionCounts<MarkState>::NameOf(start.mark().state()));
     if (start.HoldsSending()) text += ", no sending";
     if (start.HoldsReading(0)) text += ", no reading";
@@ -103,11 +106,11 @@ TEST_CASE("the steps of a slow start double until a window of events is through"
        {kSlow,
         {"step nothing-waits 0 0", "slow 2 first, mark none, reads alone"},
         {"step-ends", "rows 6, mark clearing, next 0, next without events 0"}}},
-      {"batches of one event: each step is the first one, until all is over",
+      {"batches of one event",
        {{"batches-of-one lease slow", "slow 1 first, mark none, reads alone"},
         {"step 1 0", "slow 1 first, mark none, reads alone"},
-        {"step-ends", "slow 1 first, mark none, reads alone"},
-        {"step nothing-waits 0 0", "slow 1 first, mark none, reads alone"},
+        {"step-ends", "slow 1, mark none, reads alone"},
+        {"step nothing-waits 0 0", "slow 1, mark none, reads alone"},
         {"step-ends", "rows 1, mark clearing, next 0, next without events 0"}}},
       {"a shard that is drained is not done",
        {kSlow,
@@ -119,6 +122,29 @@ TEST_CASE("the steps of a slow start double until a window of events is through"
       {"only the first step is marked",
        {kSlow, kWanted, kWrite, kSet, kFirstEnds, {"step 2 1", "slow 4, mark none, reads alone"}}},
       {"the end of a step that has not begun", {kSlow, {"step-ends", "slow 1 first, mark none, reads alone"}}},
+      {"other shards wait for the first two steps",
+       {{"two-first-steps lease slow", "slow 1 first, mark none, reads alone"},
+        {"step 1 0", "slow 2 first, mark none, reads alone"},
+        {"step-ends", "slow 2 first, mark none, reads alone"},
+        {"step 2 2", "slow 4 first, mark none, reads alone"},
+        {"step-ends", "slow 4, mark none, reads alone"},
+        {"lease slow", "slow 1 first, mark none, reads alone"},
+        {"step 1 0", "slow 2 first, mark none, reads alone"},
+        {"step-ends", "slow 2 first, mark none, reads alone"}}},
+      {"they wait no longer than for one step of a shard that has nothing",
+       {{"two-first-steps lease slow", "slow 1 first, mark none, reads alone"},
+        {"step nothing-waits 0 0", "slow 2 first, mark none, reads alone"},
+        {"step-ends", "rows 6, mark clearing, next 0, next without events 0"}}},
+      {"a renewed lease: the steps begin again, and other shards wait as before",
+       {{"two-first-steps lease slow", "slow 1 first, mark none, reads alone"},
+        {"lease slow renewed", "slow 1 first, mark none, reads alone"},
+        {"step 1 0", "slow 2 first, mark none, reads alone"},
+        {"lease slow renewed", "slow 1 first, mark none, reads alone"},
+        {"step 1 0", "slow 2 first, mark none, reads alone"},
+        {"step-ends", "slow 2 first, mark none, reads alone"},
+        {"step 2 2", "slow 4 first, mark none, reads alone"},
+        {"step-ends", "slow 4, mark none, reads alone"},
+        {"lease slow renewed", "slow 1, mark none, reads alone"}}},
       {"a new lease begins it again, or ends it",
        {kSlow,
         {"step 2 2", "slow 2 first, mark none, reads alone"},

@@ -55,6 +55,7 @@ inline Settings SmallSettings() {
   settings.max_suspicion = 800;
   settings.max_trials = 2;
   settings.max_retrials = 1;
+  settings.first_steps = 1;
   return settings;
 }
 
@@ -310,7 +311,7 @@ class WholeEngine {
       state.emplace_back(name, std::to_string(count));
     for (const auto& [name, flag] :
          std::initializer_list<std::pair<const char*, bool>>{{"owner", engine_->IsOwner()},
-                                                             {"first step", engine_->InFirstStep()},
+                                                             {"first steps", engine_->InFirstSteps()},
                                                              {"slow", engine_->StartsSlowly()},
                                                              {"cannot record", engine_->CannotRecord()},
                                                              {"unrecorded", engine_->FailuresUnrecorded()}})
