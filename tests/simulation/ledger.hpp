@@ -83,9 +83,7 @@ class Ledger {
   Ledger(World& world, History& history, const Scenario& scenario)
       : world_(world),
         history_(history),
-        leases_may_end_(scenario.nap + scenario.pause + scenario.crash + scenario.storage_error +
-                            scenario.database_outage + scenario.database_clock + scenario.killer + scenario.vanish >
-                        0),
+        leases_may_end_(LeasesMayEnd(scenario)),
         only_killers_(scenario.nap + scenario.pause + scenario.crash + scenario.stop + scenario.join +
                           scenario.storage_error + scenario.database_outage + scenario.database_clock +
                           scenario.broker_outage + scenario.reshard + scenario.vanish ==
@@ -181,6 +179,14 @@ class Ledger {
   void CheckOrder(EventNumber e);
   void CheckDuplicate(EventNumber e);
   void CheckFlow(EventNumber e);
+
+  // The mark on a row is not renewed while its event waits for the broker.
+  static bool LeasesMayEnd(const Scenario& s) {
+    const double of_marks = s.broker_outage + s.stall + s.ack_lost;
+    return s.nap + s.pause + s.crash + s.storage_error + s.database_outage + s.database_clock + s.killer + s.vanish +
+               (s.marks_rows ? of_marks : 0) >
+           0;
+  }
 
   World& world_;
   History& history_;
