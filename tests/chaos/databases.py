@@ -9,8 +9,8 @@ from servers import wait_until
 PATIENCE = 2  # seconds that the nemesis waits for a lock
 
 TABLES = """
-    create table aggregates (name varchar(60) primary key, version bigint not null);
-    create table written (tx varchar(60) primary key);
+    create table aggregates (name varchar(200) primary key, version bigint not null);
+    create table written (tx varchar(200) primary key);
 """
 
 
