@@ -42,6 +42,7 @@ void Ledger::Stored(const Row& row, std::uint32_t lane) {
   Moved(e);
   if (fate.stored++ > 0) return CheckDuplicate(e);
   ++delivered_;
+  --waiting_;
   CheckOrder(e);
   if (only_refusals_) CheckFlow(e);
 }
@@ -72,7 +73,9 @@ void Ledger::CheckFlow(EventNumber e) {
   // Each refusal meanwhile costs a reset, and so three answers: to the refused request, to what then proves the lane, and to
   // what goes after it.
   const auto refusals = refused_at_.end() - std::lower_bound(refused_at_.begin(), refused_at_.end(), since);
-  if (waited > kSlowestFlow + (std::max<Time>(15, 3 * refusals) + let_go_) * broker_answers_)
+  // Of what was there before, at least half a window is answered at a time.
+  const Time before = 2 * fate.behind / window_;
+  if (waited > kSlowestFlow + (std::max<Time>(15, 3 * refusals) + let_go_ + before) * broker_answers_)
     Break(fmt::format("I10 flow: {} waited {} ms, though only others are refused", Name(e), waited / kMillisecond));
 }
 

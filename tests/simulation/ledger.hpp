@@ -67,6 +67,7 @@ struct Fate {
   Poison poison;
   RowId id;  // of its present row
   Time committed_at = 0;
+  std::uint32_t behind = 0;  // others, committed before it and not stored yet
   std::uint32_t commit = 0;  // number of the transaction that made the row visible, 0 = not committed
   bool rolled_back = false, dead = false, requeued = false, fixed = false;
   bool acked = false;  // a report with an offset was made
@@ -102,6 +103,7 @@ class Ledger {
   void Committed(EventNumber e, std::uint32_t commit) {
     fates_[e].commit = commit;
     fates_[e].committed_at = world_.now();
+    fates_[e].behind = waiting_++;
   }
   void RolledBack(EventNumber e) { fates_[e].rolled_back = true; }
   void Requeued(EventNumber e, RowId id, std::uint32_t commit);
@@ -201,7 +203,8 @@ class Ledger {
   std::map<std::uint32_t, Time> moved_at_;  // of a shard
   std::vector<FaultTime> faults_;
   std::vector<Time> refused_at_;
-  Time let_go_ = 0;  // windows
+  Time let_go_ = 0;            // windows
+  std::uint32_t waiting_ = 0;  // committed, and not stored
   Time last_fault_ = 0, unsure_until_ = -1, leases_last_until_ = 0;
   std::uint64_t delivered_ = 0, duplicates_ = 0;
   std::string broken_;
