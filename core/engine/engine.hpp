@@ -101,6 +101,8 @@ class Engine {
   [[nodiscard]] Time RemovesNothingSince() const { return confirms_.RemovesNothingSince(); }
   [[nodiscard]] bool CannotRecord() const { return records_.CannotRecord(); }
   [[nodiscard]] bool FailuresUnrecorded() const { return records_.Unrecorded(); }
+  // A poison mark is to be written or removed.
+  [[nodiscard]] bool WantsToMark() const { return slow_start_.WantsToMark(); }
   // The events of the confirm under way.
   [[nodiscard]] std::span<const EventIndex> Confirming() const { return confirms_.confirming(); }
   // The report is the first answer to an event in flight.
@@ -170,6 +172,7 @@ class Engine {
   void FailureAnswered(outbox_code code);
   void FailureRecorded(const FailedEvent& failed, bool committed);
   void ReleaseAnswered(outbox_code code);
+  void LeaseOfRowsLost();
   void Drop(EventIndex e);
   void DropBehind(EventIndex head);
   void HoldKey(EventIndex head, HoldState why);

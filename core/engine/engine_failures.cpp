@@ -6,6 +6,9 @@
 namespace outbox::engine {
 namespace {
 
+// After a write that the storage did not take because the marks on its rows have ended. Only where rows are marked: an adapter
+// that refuses such writes by mistake is not to be asked as fast as it can answer.
+constexpr Time kMarksLostPause = kSecond;
 constexpr Time kFirstRemoval = 10 * kSecond;  // the obstacle may have been a passing lock
 
 // Answers that will not become others by asking again.
@@ -94,9 +97,7 @@ void Engine::FailureAnswered(outbox_code code) {
   slot.Succeeds();
   for (const FailedEvent& failed : records_.recording()) FailureRecorded(failed, code == OUTBOX_OK);
   records_.Done(now_, lease_.IsOwner(), reads_.NewRowsWait());
-  if (code != OUTBOX_LEASE_LOST) return;
-  reads_.Rewind();
-  if (lease_.CanEnd()) LoseLease(false);
+  if (code == OUTBOX_LEASE_LOST) LeaseOfRowsLost();
 }
 
 void Engine::FailureRecorded(const FailedEvent& failed, bool committed) {
@@ -122,9 +123,14 @@ void Engine::ReleaseAnswered(outbox_code code) {
   slot.Succeeds();
   for (const EventIndex e : releases_.writing) events_.Settle(e);
   releases_.writing.clear();
-  if (code != OUTBOX_LEASE_LOST) return;
+  if (code == OUTBOX_LEASE_LOST) LeaseOfRowsLost();
+}
+
+// The storage says so of the rows of a write. Without a lease of the shard, their marks have ended.
+void Engine::LeaseOfRowsLost() {
   reads_.Rewind();
-  if (lease_.CanEnd()) LoseLease(false);
+  if (lease_.CanEnd()) return LoseLease(false);
+  reads_.PauseUntil(now_ + kMarksLostPause);
 }
 
 void Engine::Drop(EventIndex e) {

@@ -68,6 +68,7 @@ class SlowStart {
   // marked the event. True: they are too many, and the event fails.
   [[nodiscard]] bool Marked(const MarkAnswer& answer, Time now, Backoff& backoff);
   [[nodiscard]] WriteSlot& slot() { return slot_; }
+  [[nodiscard]] bool WantsToMark() const { return !mark_.Is(MarkState::kNone) && !mark_.Is(MarkState::kSet); }
   [[nodiscard]] Time NextCall(bool queued) const {
     const bool due = mark_.Is(MarkState::kClearing) || (mark_.Is(MarkState::kWanted) && queued);
     return due && !slot_.busy() ? slot_.not_before() : kForever;

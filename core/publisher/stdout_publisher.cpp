@@ -121,28 +121,34 @@ class StdoutPublisher final : public Publisher {
 
   // As many lines as make a good write. Ends early when stop or reset has come.
   void WriteSome(std::deque<Line>& lines) {
-    // After half a line, whatever comes next begins on a line of its own.
-    std::string text = torn_ ? "\n" : "";
+    std::string text = rest_;
     std::size_t line_end = text.size();
     for (auto line = lines.begin(); line != lines.end() && text.size() < kGoodWrite; ++line) text += line->text;
 
     for (std::size_t done = 0; done < text.size();) {
       pollfd wait[] = {{fd_, POLLOUT, 0}, {wake_, POLLIN, 0}};
       if (poll(wait, 2, -1) < 0) continue;
-      if ((wait[1].revents & POLLIN) != 0 && !Drained()) return;
+      if ((wait[1].revents & POLLIN) != 0 && !Drained()) return KeepRest(text, done);
       if (wait[0].revents == 0) continue;
       const ssize_t n = write(fd_, text.data() + done, std::min(text.size() - done, max_write_));
       if (n < 0) {
         if (errno == EINTR || errno == EAGAIN) continue;
+        KeepRest(text, done);
         return Fail(lines, errno);
       }
       done += static_cast<std::size_t>(n);
-      torn_ = text[done - 1] != '\n';
       std::size_t whole = 0;
       while (whole < lines.size() && line_end + lines[whole].text.size() <= done)
         line_end += lines[whole++].text.size();
       if (whole > 0) Stored(lines, whole);
     }
+    rest_.clear();
+  }
+
+  // Of `text`, which begins with the rest of before, so many bytes were written.
+  void KeepRest(const std::string& text, std::size_t done) {
+    const bool inside = done > 0 ? text[done - 1] != '\n' : !rest_.empty();
+    rest_ = inside ? text.substr(done, text.find('\n', done) + 1 - done) : "";
   }
 
   void Stored(std::deque<Line>& lines, std::size_t count) {
@@ -208,7 +214,8 @@ class StdoutPublisher final : public Publisher {
   bool stop_ = false;
 
   // The writer's own.
-  bool torn_ = false;    // the last byte written was inside a line
+  // Of a line that was begun: what is written next. Its event is given up and sent again, but readers meet whole lines only.
+  std::string rest_;
   bool failed_ = false;  // until Reset: lines after the lost ones must not go out
   bool up_ = true;
 

@@ -23,16 +23,21 @@ class Connection {
 
   // [any thread] It will not be used for a while: that its last call failed says nothing of the database from now on.
   void Rest() { database_->Forget(this); }
+  // [any thread] The call `what` failed and is not repeated, so it says no more whether the database works.
+  void GiveUp(int what) { database_->Forget({this, what}); }
 
   // Runs f(session) on an open session and returns its Status or Result; a broken session is given up. f runs twice
   // where a session was fine before and has ended since, by a restart or because it was idle for too long: that is news
   // only if a new one cannot do it either. Every call may be repeated. `name`, a literal, is for the watchdog; `what` tells
-  // the calls of a connection apart: one may be stopped, by a lock or a lost right, while the others go on.
+  // the calls of a connection apart: one may be stopped, by a lock or a lost right, while the others go on. `health`: who hears
+  // whether it worked, if not those who watch the database.
   template <class F>
-  auto Use(const char* name, const Call& call, F&& f, int what = 0) -> decltype(f(std::declval<storage::Session&>())) {
+  auto Use(const char* name, const Call& call, F&& f, int what = 0, PeerHealth* health = nullptr)
+      -> decltype(f(std::declval<storage::Session&>())) {
     const PeerHealth::Use use{this, what};
+    PeerHealth& told = health != nullptr ? *health : *database_;
     const bool kept = session_ != nullptr;
-    if (Status opened = Open(call, use); !opened.ok()) return opened;
+    if (Status opened = Open(call, use, told); !opened.ok()) return opened;
     const auto watched = [&] {
       const Watched watch(*handle_, name, call.timeout);
       return f(*session_);
@@ -40,10 +45,10 @@ class Connection {
     auto result = watched();
     if (kept && StatusOf(result).code() == OUTBOX_UNAVAILABLE) {
       Close(call);
-      if (Status opened = Open(call, use); !opened.ok()) return opened;
+      if (Status opened = Open(call, use, told); !opened.ok()) return opened;
       result = watched();
     }
-    Judge(StatusOf(result), use, call);
+    Judge(StatusOf(result), use, told, call);
     return result;
   }
 
@@ -59,11 +64,11 @@ class Connection {
     return r.status();
   }
 
-  Status Open(const Call& call, PeerHealth::Use use) {
+  Status Open(const Call& call, PeerHealth::Use use, PeerHealth& told) {
     if (session_) return {};
     auto opened = Connect(call);
     if (!opened.ok()) {
-      database_->Bad(use, opened.status().text());
+      told.Bad(use, opened.status().text());
       return opened.status();
     }
     const std::lock_guard lock(mutex_);
@@ -76,21 +81,21 @@ class Connection {
     return store_->Connect(call);
   }
 
-  void Judge(const Status& status, PeerHealth::Use use, const Call& call) {
+  void Judge(const Status& status, PeerHealth::Use use, PeerHealth& told, const Call& call) {
     switch (status.code()) {
       case OUTBOX_OK:
       case OUTBOX_LEASE_LOST:
       case OUTBOX_BAD_DATA:
       case OUTBOX_REFUSED:
       case OUTBOX_UNSUPPORTED:
-        database_->Good(use);
+        told.Good(use);
         return;
       case OUTBOX_CANCELLED:
         return;
       default:
         break;
     }
-    database_->Bad(use, status.text());
+    told.Bad(use, status.text());
     Close(call);
   }
 

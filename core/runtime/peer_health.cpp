@@ -49,6 +49,11 @@ void PeerHealth::Forget(const void* who) {
   std::erase_if(stopped_, [who](const auto& one) { return one.first.who == who; });
 }
 
+void PeerHealth::Forget(Use use) {
+  const std::lock_guard lock(mutex_);
+  stopped_.erase(use);
+}
+
 PeerState PeerHealth::State() const {
   const std::lock_guard lock(mutex_);
   PeerState state{met_, std::nullopt};

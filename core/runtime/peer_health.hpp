@@ -41,6 +41,7 @@ class PeerHealth {  // any thread
   void Good(Use use);
   // Who used the peer does so no more, or not for now, and says no more whether it works.
   void Forget(const void* who);
+  void Forget(Use use);
   [[nodiscard]] PeerState State() const;
 
  private:

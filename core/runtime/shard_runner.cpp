@@ -186,6 +186,10 @@ void ShardRunner::Run() {
       std::visit([this](const auto& command) { this->Execute(command); }, any);
     });
     CheckInvariants();
+    if (mark_failed_ && !engine_.WantsToMark()) {
+      writer_->GiveUp(engine::Write::kMark);
+      mark_failed_ = false;
+    }
     // A lease that was gained while the one before ends has not begun.
     if (first_steps_ == engine_.token() && !engine_.InFirstSteps())
       parts_.first_steps_over(shard_, *std::exchange(first_steps_, std::nullopt));
@@ -344,6 +348,7 @@ void ShardRunner::Execute(const engine::command::Mark& command) {
 void ShardRunner::Answered(const Written& written) {
   switch (written.what) {
     case engine::Write::kMark:
+      mark_failed_ = written.code != OUTBOX_OK;
       return engine_.Marked(written.code, written.owners);
     case engine::Write::kRemove:
       if (written.removed > 0)
@@ -363,6 +368,14 @@ void ShardRunner::Answered(const Written& written) {
     case engine::Write::kRelease:
       break;
   }
+  // The engine waits a second after it, so this is not written more often.
+  if (written.code == OUTBOX_LEASE_LOST && engine_.LeaseUntil() == engine::kForever)
+    util::LogWarning(
+        *parts_.logger,
+        "shard {}: the storage did not {}, as rows are not marked for this relay any more: {}; they are read "
+        "again and may be sent twice; after a pause of this process or of the storage that is as it should "
+        "be, else the adapter compares the wrong marks",
+        shard_, written.what == engine::Write::kFail ? "record failures" : "release rows", written.text);
   engine_.Written(written.what, written.code, written.kept);
 }
 

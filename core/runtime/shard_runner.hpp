@@ -121,6 +121,7 @@ class ShardRunner : private publisher::PublisherListener {
       refusals_;                       // what the database says of rows that it does not let go
   std::string kept_why_, record_why_;  // the newest of each, for the observation
   ReturnedRows returned_;
+  bool mark_failed_ = false;                  // the last try to write a poison mark
   std::optional<std::uint64_t> first_steps_;  // the token of a slow start whose first steps are not over
   FailureLog log_retries_, log_given_up_, log_kept_, log_returns_;
 

@@ -1,11 +1,26 @@
 #include "runtime/storage_reader.hpp"
 
+#include <algorithm>
+#include <string>
 #include <string_view>
 #include <utility>
 
 #include "runtime/clock.hpp"
 
 namespace outbox::runtime {
+namespace {
+
+// Of the time for which rows are marked, events may be in flight for so much.
+engine::Time SendableFor(Millis left) { return Micros(left) * 4 / 5; }
+
+Status GiveBack(storage::Session& session, const storage::Batch& batch, Call call) {
+  std::vector<outbox_bytes> rows;
+  for (std::size_t i = 0; i < batch.size(); ++i) rows.push_back(batch[i].row_id);
+  call.token = batch.token();
+  return session.Release(rows, call);
+}
+
+}  // namespace
 
 StorageReader::StorageReader(std::shared_ptr<storage::Store> store, publisher::Publisher& publisher,
                              std::string relay_id, std::shared_ptr<PeerHealth> database,
@@ -42,14 +57,9 @@ void StorageReader::Execute(ReadRequest& order) {
   order.reserve.relay_id = relay_id_;
   order.reserve.is_outstanding = [this](std::string_view row_id) { return outstanding_.Has(row_id); };
 
-  const engine::Time asked = Now();
   auto batch = connection_.Use("reserve", order.call, [&, again = false](storage::Session& session) mutable {
     if (std::exchange(again, true)) order.reserve.mode = OUTBOX_REWIND;  // what was read may not have arrived
-    auto read = session.ReserveNewEvents(order.reserve, order.call);
-    // Of a read these say that nothing can be brought, not that one event is bad: nobody may take that for an answer.
-    if (const outbox_code code = read.status().code(); code == OUTBOX_BAD_DATA || code == OUTBOX_REFUSED)
-      return decltype(read)(Status(OUTBOX_INTERNAL, read.status().text()));
-    return read;
+    return Reserve(session, order);
   });
   if (!batch.ok()) return failed_(batch.status().code());
 
@@ -59,7 +69,10 @@ void StorageReader::Execute(ReadRequest& order) {
   reading.reservation.rescan = batch->rescan();
   reading.reservation.token = batch->token();
   if (batch->lease_left().count() > 0) {
-    reading.reservation.until = asked + std::chrono::microseconds(batch->lease_left()).count();
+    // The engine keeps a margin of a fifth of what was asked for. Of a store that marks rows for less, a fifth of that is enough.
+    const engine::Time left = Micros(batch->lease_left());
+    reading.reservation.until =
+        asked_ + std::max(left, SendableFor(batch->lease_left()) + Micros(order.reserve.reserve_duration) / 5);
   }
   reading.batch = std::make_unique<publisher::PreparedBatch>();
   reading.batch->batch = std::move(*batch);
@@ -74,6 +87,25 @@ void StorageReader::Execute(ReadRequest& order) {
   arrived_(std::move(reading));
 }
 
+Result<storage::Batch> StorageReader::Reserve(storage::Session& session, const ReadRequest& order) {
+  asked_ = Now();
+  auto read = session.ReserveNewEvents(order.reserve, order.call);
+  // Of a read these say that nothing can be brought, not that one event is bad: nobody may take that for an answer.
+  if (const outbox_code code = read.status().code(); code == OUTBOX_BAD_DATA || code == OUTBOX_REFUSED)
+    return Status(OUTBOX_INTERNAL, read.status().text());
+  if (!read.ok() || read->lease_left().count() == 0) return read;
+  const engine::Time took = Now() - asked_;
+  if (took < SendableFor(read->lease_left())) return read;
+  (void)GiveBack(session, *read, order.call);
+  const auto ms = [](std::int64_t count) { return std::to_string(count) + " ms"; };
+  return Status(OUTBOX_TIMEOUT, "the storage marked " + std::to_string(read->size()) + " rows for " +
+                                    ms(read->lease_left().count()) + ", and reading them took " +
+                                    ms(took / engine::kMillisecond) +
+                                    ": nothing of them can be sent in time; expected: marks that last for "
+                                    "reserve_duration, " +
+                                    ms(order.reserve.reserve_duration.count()) + ", and that much as what is left");
+}
+
 // Marked rows that could not be made ready are given back at once: they are not in hand and nobody's fault.
 Status StorageReader::Prepare(publisher::PreparedBatch& batch, const Call& call) {
   if (batch.batch.empty()) return {};
@@ -82,12 +114,9 @@ Status StorageReader::Prepare(publisher::PreparedBatch& batch, const Call& call)
     return publisher_.Prepare(batch, call.timeout);
   }();
   if (prepared.ok() || batch.batch.lease_left().count() == 0) return prepared;
-  std::vector<outbox_bytes> rows;
-  for (std::size_t i = 0; i < batch.batch.size(); ++i) rows.push_back(batch.batch[i].row_id);
-  Call release = call;
-  release.token = batch.batch.token();
   // A failed release is fixed by the end of the reservation.
-  (void)connection_.Use("release", release, [&](storage::Session& session) { return session.Release(rows, release); });
+  (void)connection_.Use("release", call,
+                        [&](storage::Session& session) { return GiveBack(session, batch.batch, call); });
   return prepared;
 }
 

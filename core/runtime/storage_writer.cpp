@@ -83,7 +83,8 @@ Status StorageWriter::Execute(const WriteRequest& order, Written& written) {
     }
     return Status();
   };
-  return connection_.Use(NameOf(order.what), order.call, write, static_cast<int>(order.what));
+  PeerHealth* const health = order.what == engine::Write::kRemove ? nobodys_.get() : nullptr;
+  return connection_.Use(NameOf(order.what), order.call, write, static_cast<int>(order.what), health);
 }
 
 }  // namespace outbox::runtime

@@ -45,13 +45,16 @@ class StorageWriter {
 
   void Do(WriteRequest order);
   void Cancel() { connection_.Cancel(); }
-  void Rest() { connection_.Rest(); }  // while nothing is asked of it
+  void Rest() { connection_.Rest(); }                                              // while nothing is asked of it
+  void GiveUp(engine::Write what) { connection_.GiveUp(static_cast<int>(what)); }  // it failed, and is not repeated
 
  private:
   void Run();
   [[nodiscard]] Status Execute(const WriteRequest& order, Written& written);
 
   Connection connection_;
+  // Of removals, which are tried again after minutes and hold up no event.
+  const std::shared_ptr<PeerHealth> nobodys_ = PeerHealth::Nobodys();
   const std::shared_ptr<spdlog::logger> logger_;
   const std::function<void(const Written&)> answered_;
   Mailbox mailbox_;

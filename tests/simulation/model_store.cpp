@@ -60,7 +60,7 @@ Snapshot ModelStore::Look(std::uint32_t shard, Position& position) const {
       seen.fresh.push_back(found);
     else if (!fresh && retry != nullptr)
       due.emplace_back(retry->due, found);
-    else if (!fresh && stored.commit > position.commit && late_ones)
+    else if (!fresh && (stored.commit > position.commit || until_rescan_.contains(stored.row.key)) && late_ones)
       seen.late.push_back(found);
     return true;
   });
@@ -178,7 +178,7 @@ std::pair<std::size_t, std::size_t> ModelStore::RowsOf(std::uint32_t shard) cons
   return {all, unfailed};
 }
 
-outbox_code ModelStore::Confirm(const std::vector<Row>& rows, std::vector<std::uint8_t>& kept) {
+outbox_code ModelStore::Confirm(const std::vector<Row>& rows, std::vector<std::uint8_t>& kept, bool owns) {
   kept.assign(rows.size(), 0);
   for (const Row& row : rows) {
     if (!rows_.contains(row.id) || ledger_.Of(row.event).stays != Stays::kRefused) continue;
@@ -192,6 +192,9 @@ outbox_code ModelStore::Confirm(const std::vector<Row>& rows, std::vector<std::u
     if (kept[i] != 0) continue;
     history_.Say("database deletes {}", ledger_.Name(it->second.row.event));
     ledger_.Deleted(it->second.row.event);
+    // Later rows of the key wait for a rescan of the relay that has recorded the row's failure since then.
+    if (!owns && retries_.contains(rows[i].id) && it->second.row.key != kNoKey)
+      until_rescan_.insert(it->second.row.key);
     Erase(rows[i].id);
   }
   return OUTBOX_OK;

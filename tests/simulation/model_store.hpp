@@ -101,7 +101,8 @@ class ModelStore {
   // All rows, and those that have not failed.
   [[nodiscard]] std::pair<std::size_t, std::size_t> RowsOf(std::uint32_t shard) const;
   // OUTBOX_REFUSED where one of them is refused: then nothing is removed. `kept`: which are still there.
-  [[nodiscard]] outbox_code Confirm(const std::vector<Row>& rows, std::vector<std::uint8_t>& kept);
+  // `owns`: the lease of who confirms has not ended.
+  [[nodiscard]] outbox_code Confirm(const std::vector<Row>& rows, std::vector<std::uint8_t>& kept, bool owns);
   std::uint64_t RemoveDelivered();
   // Under the token of the shard or, where rows are marked, of the rows: one that is stale changes nothing and answers false.
   bool Fail(std::uint32_t shard, std::uint64_t token, const std::vector<Failure>& failures);
@@ -166,6 +167,9 @@ class ModelStore {
   std::uint32_t commits_ = 0, most_shards_;
   std::map<RowId, Stored> rows_;
   std::map<RowId, Retry> retries_;
+  // Keys whose failed row an earlier owner has removed: a rescan by the clock lets them go on. It is off here, as nothing else may
+  // need it, so what it would find comes with the next read.
+  std::set<int> until_rescan_;
   const bool marks_rows_;
   std::map<RowId, Mark> marks_;
   std::uint64_t last_mark_ = 0;

@@ -107,7 +107,12 @@ void ShardProcess::Execute(const command::Reset& reset) {
 void ShardProcess::Execute(const command::Confirm& confirm) {
   const auto kept = std::make_shared<std::vector<std::uint8_t>>();
   process_.Call(
-      Process::Kind::kWrite, [this, rows = Rows(confirm.events), kept] { return parts_.store.Confirm(rows, *kept); },
+      Process::Kind::kWrite,
+      [this, rows = Rows(confirm.events), kept, token = engine_.token()] {
+        const ModelStore& store = parts_.store;
+        const bool owns = parts_.scenario.marks_rows || store.leases.Lives(shard_, process_.id, token, store.clock());
+        return parts_.store.Confirm(rows, *kept, owns);
+      },
       [this, kept](outbox_code code) {
         Turn([this, code, kept] {
           const bool told = code == OUTBOX_OK;

@@ -2,6 +2,7 @@
 #include <outbox/relay.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <mutex>
 #include <thread>
@@ -106,14 +107,81 @@ class TestSender : public embed::Sender {
   Records records_;
 };
 
+// Rows that are marked for so long, whatever the relay asks for.
+struct MarkedRows {
+  std::shared_ptr<Rows> rows = std::make_shared<Rows>();
+  Millis marked_for{0}, reading_takes{0};
+  bool loses_marks = false;
+  std::atomic<int> reserves = 0;
+};
+
+class MarkingAdapter : public RowsAdapter {
+ public:
+  explicit MarkingAdapter(const std::shared_ptr<MarkedRows>& shared) : RowsAdapter(shared->rows), shared_(shared) {}
+  void ReserveNewEvents(const ReserveRequest& request, BatchBuilder& batch) override {
+    ++shared_->reserves;
+    RowsAdapter::ReserveNewEvents(request, batch);
+    std::this_thread::sleep_for(shared_->reading_takes);
+    batch.Reserved(++token_, shared_->marked_for);
+  }
+  void ConfirmFailed(Failures failures) override {
+    if (shared_->loses_marks) throw Error(OUTBOX_LEASE_LOST, "row 1 is marked by nobody");
+    RowsAdapter::ConfirmFailed(failures);
+  }
+  void Release(RowIds) override {}
+
+ private:
+  const std::shared_ptr<MarkedRows> shared_;
+  std::uint64_t token_ = 0;
+};
+
+// Cannot remove what was recorded as delivered.
+struct RowsThatStay {
+  std::shared_ptr<Rows> rows = std::make_shared<Rows>();
+  std::atomic<int> removals = 0;
+};
+
+class StayingAdapter : public RowsAdapter, public Admin {
+ public:
+  explicit StayingAdapter(const std::shared_ptr<RowsThatStay>& shared) : RowsAdapter(shared->rows), shared_(shared) {}
+  void List(const Query&, const Found&) override {}
+  std::uint64_t RemoveDelivered(RowIds, Millis) override {
+    ++shared_->removals;
+    throw Error(OUTBOX_UNAVAILABLE, "the table is locked");
+  }
+
+ private:
+  const std::shared_ptr<RowsThatStay> shared_;
+};
+
 struct Embedded {
   explicit Embedded(const std::string& config = R"({"poll_interval": "10ms", "retry_backoff": "10ms"})")
-      : relay(config, embed::Storage::FromAdapter<RowsAdapter>(rows, "rows", OUTBOX_CAN_ORDER_KEYS),
-              embed::Publisher::FromSender(sender), [this](embed::LogLevel, std::string_view line) {
+      : Embedded(config, std::make_shared<Rows>()) {}
+  Embedded(const std::string& config, const std::shared_ptr<Rows>& all)
+      : Embedded(config, all, embed::Storage::FromAdapter<RowsAdapter>(all, "rows", OUTBOX_CAN_ORDER_KEYS)) {}
+  explicit Embedded(const std::shared_ptr<MarkedRows>& marked)
+      : Embedded(R"({"poll_interval": "10ms", "max_attempts": 1})", marked->rows,
+                 embed::Storage::FromAdapter<MarkingAdapter>(
+                     marked, "rows", OUTBOX_CAN_ORDER_KEYS | OUTBOX_CAN_SHARE | OUTBOX_CAN_FENCE)) {}
+  Embedded(const std::string& config, std::shared_ptr<Rows> all, embed::Storage storage)
+      : rows(std::move(all)),
+        relay(config, std::move(storage), embed::Publisher::FromSender(sender),
+              [this](embed::LogLevel, std::string_view line) {
                 const std::scoped_lock lock(mutex);
                 log.emplace_back(line);
               }) {}
-  const std::shared_ptr<Rows> rows = std::make_shared<Rows>();
+  [[nodiscard]] std::ptrdiff_t Lines(std::string_view with) {
+    const std::scoped_lock lock(mutex);
+    return std::ranges::count_if(log, [&](const std::string& line) { return line.find(with) != std::string::npos; });
+  }
+  [[nodiscard]] bool WaitForLine(std::string_view with) {
+    for (const auto end = std::chrono::steady_clock::now() + 20s; std::chrono::steady_clock::now() < end;) {
+      if (Lines(with) > 0) return true;
+      std::this_thread::sleep_for(2ms);
+    }
+    return false;
+  }
+  const std::shared_ptr<Rows> rows;
   const std::shared_ptr<TestSender> sender = std::make_shared<TestSender>();
   std::mutex mutex;
   std::vector<std::string> log;
@@ -163,6 +231,59 @@ TEST_CASE("what a sender does not take comes again, in order, and the log that w
   CHECK(one.sender->calls > 5);
   const auto tells = [](const std::string& line) { return line.find("the sender: no room") != std::string::npos; };
   CHECK(std::any_of(one.log.begin(), one.log.end(), tells));
+}
+
+TEST_CASE("rows that are marked for less time than the relay asks for are sent") {
+  const auto marked = std::make_shared<MarkedRows>();
+  marked->marked_for = 500ms;  // and 15 s are asked for
+  Embedded one(marked);
+  for (int n = 0; n < 300; ++n) one.rows->Add("k", std::to_string(n));
+  one.relay.Start();
+  REQUIRE(one.rows->WaitUntilEmpty());
+  CHECK(one.relay.Stop(10s));
+}
+
+TEST_CASE("marks that have ended when their rows arrive are told, and asked for at leisure") {
+  const auto marked = std::make_shared<MarkedRows>();
+  marked->marked_for = 5ms;
+  marked->reading_takes = 10ms;
+  Embedded one(marked);
+  one.rows->Add("k", "1");
+  one.relay.Start();
+  REQUIRE(one.WaitForLine("the storage marked 1 rows for 5 ms, and reading them took"));
+  std::this_thread::sleep_for(500ms);
+  CHECK(marked->reserves < 20);
+  CHECK(one.relay.Stop(10s));
+  CHECK(one.sender->records().empty());
+}
+
+TEST_CASE("failures that the storage does not take for want of a mark are told, and tried at leisure") {
+  const auto marked = std::make_shared<MarkedRows>();
+  marked->marked_for = 15s;
+  marked->loses_marks = true;
+  Embedded one(marked);
+  one.rows->Add("k", "bad", "[]");
+  one.relay.Start();
+  REQUIRE(one.WaitForLine("shard 0: the storage did not record failures"));
+  CHECK(one.Lines("row 1 is marked by nobody") > 0);
+  std::this_thread::sleep_for(500ms);
+  CHECK(marked->reserves < 20);
+  marked->loses_marks = false;
+  REQUIRE(one.rows->WaitUntilEmpty());
+  CHECK(one.relay.Stop(10s));
+}
+
+TEST_CASE("a removal that fails is no outage of the database: it is tried again after minutes, and holds up no event") {
+  const auto staying = std::make_shared<RowsThatStay>();
+  Embedded one(R"({"poll_interval": "10ms", "retry_backoff": "10ms", "max_retry_backoff": "1s"})", staying->rows,
+               embed::Storage::FromAdapter<StayingAdapter>(staying, "rows", OUTBOX_CAN_ORDER_KEYS));
+  one.relay.Start();
+  for (const auto end = std::chrono::steady_clock::now() + 20s;
+       staying->removals < 2 && std::chrono::steady_clock::now() < end;)
+    std::this_thread::sleep_for(2ms);
+  CHECK(staying->removals >= 2);
+  CHECK(one.relay.Stop(10s));
+  CHECK(one.Lines("cannot be used") == 0);
 }
 
 TEST_CASE("headers that no relay could send are failed, not given to the sender") {

@@ -226,8 +226,9 @@ TEST_CASE("releases are of one token") {
            {"at 10", "read on 4 | due ever"},
            {"read until 500 a", "batch 0, release 1 | reserved 2, outstanding 2"},
            {"recorded", "forget 0 | failed 1, outstanding 1"},
-           {"released lease-lost", "forget 1, free 0 | outstanding 0, due 30"},
-           {"at 50", "rewind 4 | rescans 2, due ever"},
+           {"released lease-lost", "forget 1, free 0 | outstanding 0, due 1000010"},
+           {"at 1000009", ""},
+           {"at 1000010", "rewind 4 | rescans 2, due ever"},
        }},
       {"the pause after a failed release is short again after a success",
        {

@@ -49,8 +49,8 @@ TEST_CASE("an engine reads, sends, confirms and polls") {
            {"at 3", "rewind 4 | rescans 2, due ever"},
            {"read a!",
             "batch 0, detach 0, free 0, record 0 retry in 1 error 0 token 0 | reserved 1, outstanding 1, due 13"},
-           {"recorded lease-lost", "forget 0 | outstanding 0"},
-           {"at 20", "rewind 4 | rescans 3, due ever"},
+           {"recorded lease-lost", "forget 0 | outstanding 0, due 1000003"},
+           {"at 1000003", "rewind 4 | rescans 3, due ever"},
        }},
   });
 }

@@ -99,7 +99,7 @@ TEST_CASE("a reader that stops neither blocks the engine nor the end, and loses 
   const PreparedBatch batch = Prepare(*publisher, std::vector<Row>(20, Row{"orders", "k", big}));
   publisher->Publish(batch, All(batch), 1);
 
-  SECTION("reset: what did not get out is unknown, and the next line begins a line") {
+  SECTION("reset: what did not get out is unknown, and the line that was begun is completed") {
     // The pipe holds 64 KiB: one line whole, one torn.
     REQUIRE(listener.WaitForReports(1));
     publisher->Reset(2);
@@ -114,10 +114,8 @@ TEST_CASE("a reader that stops neither blocks the engine nor the end, and loses 
     do {
       lines.push_back(pipe.ReadLine());
     } while (lines.back().find("\"after\"") == std::string::npos);
-    std::size_t whole = 0;
-    for (const std::string& line : lines) whole += nlohmann::json::accept(line) ? 1 : 0;
-    CHECK(whole >= stored + 1);
-    CHECK(nlohmann::json::accept(lines.back()));
+    for (const std::string& line : lines) CHECK(nlohmann::json::accept(line));
+    CHECK(lines.size() >= stored + 1);
   }
   SECTION("destroyed while the pipe is full") { publisher.reset(); }
 }

@@ -52,6 +52,18 @@ TEST_CASE("what is not tried any more says nothing, and the next success that th
   CHECK(told.Times("is back") == 1);
 }
 
+TEST_CASE("a call that is given up says nothing any more, and others of the same worker do") {
+  Told told;
+  PeerHealth database("database", told.logger);
+  const int writer = 0;
+  database.Bad({&writer, 1}, "no answer");
+  database.Bad({&writer, 2}, "no answer");
+  database.Forget({&writer, 1});
+  CHECK(database.State().trouble);
+  database.Good({&writer, 2});
+  CHECK_FALSE(database.State().trouble);
+}
+
 // An engine with its worker's answers in the test's hands.
 struct Worked {
   engine::Engine engine{engine::Settings{}};
