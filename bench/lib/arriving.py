@@ -52,5 +52,6 @@ def measure(outbox, topic, first, rate, arguments, hints=0):
         "commit_to_broker": quantiles([appended + 1 - committed for (_, _, committed), appended, _ in events]),
         "commit_to_consumer": quantiles([received - committed for (_, _, committed), _, received in events]),
         "due_to_consumer": quantiles([received - due for (due, _, _), _, received in events]),
+        "transaction": quantiles([committed - begun for _, begun, committed in times]),
         "begun_late": quantiles([begun - due for due, begun, _ in times]),
     }

@@ -129,6 +129,16 @@ def make_relay(outbox, bootstrap, **more):
     return Relay(config)
 
 
+def add_slow_fsync(parser):
+    parser.add_argument("--fsync-ms", type=float, default=0, help="how much longer each fsync takes, of all that is started")
+
+
+def make_fsync_slow(arguments):
+    if arguments.fsync_ms:
+        library = find_binary().parents[2] / "bench/bench-slow-fsync.so"
+        os.environ.update(LD_PRELOAD=str(library), OUTBOX_FSYNC_US=str(round(1000 * arguments.fsync_ms)))
+
+
 def machine():
     return {"cores": os.cpu_count(), "kernel": platform.release(), "load": round(os.getloadavg()[0], 1)}
 

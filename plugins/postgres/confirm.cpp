@@ -17,9 +17,12 @@ namespace {
 constexpr const char* kThese = "[id] = any($1) and event_id = ($2)[width_bucket(cast([id] as bigint), $1)]";
 
 // outbox_retry is almost always empty, and then costs one look. The count is that of the outbox.
+//
+// This transaction does not wait until it is on disk: a crash of the server that takes it back costs duplicates, and the
+// wait would compete with the application's commits for the same disk (docs/design/decisions/0018).
 constexpr const char* kConfirm = R"(
 with settled as (delete from {retry} where [these failures] and exists (select 1 from {retry}))
-delete from {event} where [these])";
+delete from {event} where [these] and (select set_config('synchronous_commit', 'off', true)) is not null)";
 constexpr const char* kRemove = "delete from {event} where [these]";
 constexpr const char* kStillThere = "select cast(id as bigint) from {event} where [these]";
 

@@ -70,6 +70,29 @@ bool IsRefusal(const Error& error, const sql::Tables& tables) {
   }
 }
 
+// While it lives, commits of this connection do not wait for the disk (docs/design/decisions/0018). Only in WAL mode: in other
+// modes less synchronising may damage the file.
+class WithoutWaitForDisk {
+ public:
+  explicit WithoutWaitForDisk(Connection& connection) : connection_(connection) {
+    if (connection.Run({"select journal_mode from pragma_journal_mode", {}}).at(0)[0] != "wal") return;
+    before_ = connection.Run({"select cast(synchronous as text) from pragma_synchronous", {}}).at(0)[0];
+    connection.Script("pragma synchronous = normal");
+  }
+  ~WithoutWaitForDisk() {
+    if (!before_) return;
+    try {
+      connection_.Script("pragma synchronous = " + *before_);
+    } catch (const Error&) {  // no memory: the next call of this connection fails as well
+    }
+  }
+  WithoutWaitForDisk(const WithoutWaitForDisk&) = delete;
+
+ private:
+  Connection& connection_;
+  sql::Value before_;
+};
+
 }  // namespace
 
 Confirmation::Confirmation(Connection& connection, const sql::Tables& tables)
@@ -87,6 +110,7 @@ void Confirmation::Confirm(ConfirmedRows rows, KeptRows& kept) {
   for (std::size_t i = 0; i < rows.size(); ++i)
     if (const auto id = sql::ParseId(rows[i].row_id)) sorted.push_back({*id, rows[i].event_id, i});
   std::sort(sorted.begin(), sorted.end(), [](const Row& a, const Row& b) { return a.id < b.id; });
+  const WithoutWaitForDisk without_wait(connection_);
   Delete(sorted, true);
   for (const Row& row : sorted)
     if (row.kept) kept.Add(row.place);

@@ -45,7 +45,7 @@ class DatabaseFaults:
         scene.database.kill()
         scene.wait_for_bad()
         scene.database.start()
-        scene.finish(outages=1)
+        scene.finish(outages=1, comes_back=True)
 
     @faults(23)
     def test_restarted_five_times_in_a_row(self):

@@ -9,7 +9,7 @@ import psycopg2
 
 from catalogue import faults
 from fault_drivers import PostgresDatabase
-from fault_scene import BACK, Scene
+from fault_scene import BACK, CAME_BACK, Scene
 from servers import PostgresStandby, TemporaryFolder, unavailable, wait_until
 
 
@@ -62,7 +62,25 @@ class RefusalTest(PostgresTest):
         scene.wait_for_bad()
         scene.relay.wait_for_log("57P03|(not accepting connections|starting up)")
         database.recovered()
-        scene.finish(outages=1)
+        scene.finish(outages=1, comes_back=True)
+
+    @faults(26)
+    def test_confirms_that_were_not_on_disk(self):
+        """The server ends before the last confirms are there: their rows come back, and are sent once more."""
+        database = self.database(own=True)
+        database.run("alter system set wal_writer_delay = '10s'")
+        database.run("select pg_reload_conf()")
+        scene = Scene(self, database, lease="30s").start()
+        scene.application.pause()
+        scene.wait_until_empty()
+        scene.application.commit(200)
+        scene.wait_until_empty()
+        database.kill()
+        scene.wait_for_bad()
+        database.start()
+        scene.relay.wait_for_log(f".*({CAME_BACK}).*")
+        scene.application.resume()
+        scene.finish(outages=1, comes_back=True)
 
 
 class DiskTest(PostgresTest):

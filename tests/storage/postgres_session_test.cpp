@@ -22,6 +22,22 @@ TEST_CASE("texts are UTF-8, whatever encoding the connection asks for", "[postgr
   CHECK(taken[0].payload == "значение");
 }
 
+TEST_CASE("only a confirm does not wait for the disk", "[postgres]") {
+  Ready ready;
+  ready.app(
+      "create table seen (what text); grant all on seen to public;"
+      " create function sees() returns trigger language plpgsql as"
+      " 'begin insert into seen values (current_setting(''synchronous_commit'')); return null; end';"
+      " create trigger sees after delete on outbox_event execute function sees()");
+  const long long confirmed = ready.app.Insert("a"), dead = ready.app.Insert("b"), last = ready.app.Insert("c");
+  CHECK(ready.relay.Reserve().size() == 3);
+  ready.relay.Confirm({confirmed});
+  ready.relay.Fail(dead, Disposition::kDead, Millis(0));
+  ready.relay.Confirm({last});
+  CHECK(ready.app("select string_agg(what, ' ') from seen") == "off on off");
+  CHECK(ready.app("select count(*) from outbox_event") == "0");
+}
+
 TEST_CASE("a table that is locked while it is to be read: it is told by whom", "[postgres][b31]") {
   Ready ready;
   (void)ready.relay.Reserve();

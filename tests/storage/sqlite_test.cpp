@@ -263,6 +263,30 @@ TEST_CASE("a failed event keeps its key back and returns by itself", "[sqlite]")
   CHECK(IdsOf(relay.Reserve(10, 1000, true)) == Ids{3});
 }
 
+// In pragma synchronous 1 is NORMAL, 2 is FULL.
+TEST_CASE("only a confirm does not wait for the disk, and only in WAL mode", "[sqlite]") {
+  const auto [mode, expected] = GENERATE(std::pair("wal", "121"), std::pair("delete", "222"));
+  const File file;
+  {
+    Application app(file);
+    app(outbox::sqlite::Adapter::PrintSchema(*file.Config(), {}));
+    app("create table seen (what text); create trigger sees after delete on outbox_event begin"
+        " insert into seen select synchronous from pragma_synchronous; end");
+    app(std::string("pragma journal_mode = ") + mode);
+  }
+  Relay relay(file.Config());
+  relay.Heartbeat();
+  relay.Emit({Simple("a"), Simple("b"), Simple("c")});
+  CHECK(IdsOf(relay.Reserve()) == Ids{1, 2, 3});
+  relay.Confirm({1});
+  relay.Fail(2, Disposition::kDead, Millis(0));
+  relay.Confirm({3});
+  outbox::sqlite::Connection reader(file.path, false);
+  std::string seen;
+  for (const auto& row : reader.Run({"select what from seen", {}})) seen += row[0].value_or("");
+  CHECK(seen == expected);
+}
+
 TEST_CASE("a failure whose row is gone keeps nobody back", "[sqlite]") {
   Ready ready;
   auto& relay = ready.relay;
