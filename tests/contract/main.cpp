@@ -78,6 +78,10 @@ int Main(int argc, char** argv) {
     std::cerr << "--only: " << e.what() << "\n";
     return 2;
   }
+  if (cases.empty()) {
+    std::cerr << "--only: no case matches '" << only << "'; --list without --only prints all cases\n";
+    return 2;
+  }
   if (list) {
     for (const Case& one : cases) std::cout << fmt::format("{:52} {}\n", FullName(one), one.promise);
     return 0;
