@@ -13,7 +13,7 @@ std::vector<Case> AllCases() {
   std::vector<Case> all;
   for (const auto group :
        {LibraryCases, ConfigCases, ReserveCases, RescanCases, VisibilityCases, ValueCases, ConfirmCases, FailedCases,
-        LeaseCases, LeaseHistoryCases, MarksCases, AdminCases, StatsCases, ThreadCases, HistoryCases})
+        LeaseCases, LeaseHistoryCases, MarksCases, MarksFenceCases, AdminCases, StatsCases, ThreadCases, HistoryCases})
     for (Case& one : group()) all.push_back(std::move(one));
   return all;
 }
