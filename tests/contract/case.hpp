@@ -64,6 +64,7 @@ std::vector<Case> ValueCases();
 std::vector<Case> LeaseCases();
 std::vector<Case> LeaseHistoryCases();
 std::vector<Case> MarksCases();
+std::vector<Case> MarksFenceCases();
 std::vector<Case> ConfirmCases();
 std::vector<Case> FailedCases();
 std::vector<Case> AdminCases();

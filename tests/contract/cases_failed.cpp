@@ -98,9 +98,14 @@ void DueRetryDoesNotOvertake(const Subject& subject) {
   rig.Emit(3, "k");
   const auto rows = relay.Await(3);
   relay.Fail({rows[1]}, OUTBOX_RETRY, Millis(0));
-  relay.Forget();
-  const auto first = relay.Reserve({.max_events = 1, .mode = OUTBOX_REWIND});
-  Expect(Numbers(first) == "1", "'{}' was returned first, expected: 1, which stands before the retry", Numbers(first));
+  // Where the batch is shared between retries and new rows it may be the retry's turn now or with the next call.
+  for (const std::uint32_t limit : {10U, 1U, 1U}) {
+    relay.Forget();
+    const auto first = relay.Reserve({.max_events = limit, .mode = OUTBOX_REWIND});
+    Expect(Numbers(first) == "1" || (limit > 1 && Numbers(first) == "1 2"),
+           "'{}' was returned first to a limit of {}, expected: 1, which stands before the retry", Numbers(first),
+           limit);
+  }
   const auto second = relay.Reserve({.max_events = 1});
   Expect(Numbers(second) == "2", "then '{}' was returned, expected: 2, which is due", Numbers(second));
 }

@@ -1,22 +1,18 @@
 // Where relays share rows, not shards: what one is given is marked, and nobody else's until the mark ends.
-#include "rig.hpp"
+#include <future>
+
+#include "two_relays.hpp"
 
 namespace outbox::contract {
 namespace {
 
-// Two relays, and nothing given to either of them yet.
-struct Two {
-  explicit Two(const Subject& subject) : rig(subject) {
-    rig.NeedMarks();
-    first = std::make_unique<Relay>(rig, "first#1");
-    second = std::make_unique<Relay>(rig, "second#1");
-  }
-  Rig rig;
-  std::unique_ptr<Relay> first, second;
-};
+using SteadyClock = std::chrono::steady_clock;
+
+// A store may count in whole seconds and round the end of a mark up.
+constexpr Millis kCoarsest{1000};
 
 void IsGivenToOneRelay(const Subject& subject) {
-  Two two(subject);
+  TwoRelays two(subject);
   two.rig.Emit(6, std::nullopt);
   const auto some = two.first->Reserve({.max_events = 4});
   Expect(Numbers(some) == "1 2 3 4", "'{}' were returned, expected: 1 to 4", Numbers(some));
@@ -27,7 +23,7 @@ void IsGivenToOneRelay(const Subject& subject) {
 }
 
 void KeyWaitsForTheOtherRelay(const Subject& subject) {
-  Two two(subject);
+  TwoRelays two(subject);
   two.rig.Need(OUTBOX_CAN_ORDER_KEYS);
   two.rig.Emit({{"k"}, {"k"}, {"other"}, {"k"}});
   const auto head = two.first->Reserve({.max_events = 1});
@@ -42,7 +38,7 @@ void KeyWaitsForTheOtherRelay(const Subject& subject) {
 }
 
 void KeyGoesOnElsewhereWhenConfirmed(const Subject& subject) {
-  Two two(subject);
+  TwoRelays two(subject);
   two.rig.Need(OUTBOX_CAN_ORDER_KEYS);
   two.rig.Emit(2, "k");
   const auto head = two.first->Reserve({.max_events = 1});
@@ -52,20 +48,43 @@ void KeyGoesOnElsewhereWhenConfirmed(const Subject& subject) {
 }
 
 void FailedIsForAnyRelay(const Subject& subject) {
-  Two two(subject);
+  TwoRelays two(subject);
   two.rig.Need(OUTBOX_CAN_ORDER_KEYS);
   two.rig.Emit(2, "k");
-  two.first->Fail(two.first->ReadAll());
-  two.second->ExpectNothing("both are due again in an hour");
-  two.rig.MakeRetriesDue();
-  const auto head = two.second->ReadAll();
+  two.first->Fail(two.first->ReadAll(), OUTBOX_RETRY, two.rig.CanExpire() ? Millis(3'600'000) : Millis(1'000));
+  two.second->ExpectNothing("both have failed and are not due yet");
+  if (two.rig.CanExpire()) two.rig.MakeRetriesDue();
+  const auto head = two.second->Await(1);
   Expect(Numbers(head) == "1", "'{}' was returned, expected: 1, which is due, without 2 behind it", Numbers(head));
   two.first->Forget();
   two.first->ExpectNothing("the second relay has the failed event, and the other one waits behind it");
 }
 
+void DeliveredIsInNobodysWay(const Subject& subject) {
+  TwoRelays two(subject);
+  two.rig.Emit(2, "k");
+  const auto head = two.first->Reserve({.max_events = 1});
+  const Status recorded = two.first->TryFail(head, OUTBOX_DELIVERED, std::chrono::hours(1));
+  if (recorded.code() == OUTBOX_UNSUPPORTED) throw Skipped("it keeps no record of delivered events");
+  Ok(recorded);
+  const auto next = two.second->ReadAll();
+  Expect(Numbers(next) == "2", "'{}' was returned after 1 was recorded as delivered, expected: 2", Numbers(next));
+}
+
+void BlockedIsForAnyRelay(const Subject& subject) {
+  TwoRelays two(subject);
+  two.rig.NeedListing();
+  two.rig.Emit(1, "k");
+  const auto rows = two.first->ReadAll();
+  two.first->Fail(rows, OUTBOX_BLOCK);
+  two.second->ExpectNothing("the event is blocked");
+  Expect(two.rig.Apply(storage::Change::kRetryNow, rows) == 1, "retry_now did not change the blocked event");
+  const auto retry = two.second->Await(1, Millis(1'000));
+  Expect(Numbers(retry) == "1", "'{}' was returned, expected: 1", Numbers(retry));
+}
+
 void ReleasedIsForAnyRelay(const Subject& subject) {
-  Two two(subject);
+  TwoRelays two(subject);
   two.rig.Emit(3, "k");
   const auto rows = two.first->ReadAll();
   Ok(two.first->TryRelease({rows[1], rows[2]}));
@@ -78,7 +97,7 @@ void ReleasedIsForAnyRelay(const Subject& subject) {
 
 // As where the answer was lost: the store has marked the rows, and the relay does not know of them.
 void OwnMarkedRowsComeAgain(const Subject& subject) {
-  Two two(subject);
+  TwoRelays two(subject);
   two.rig.Emit(3, "k");
   const auto lost = two.first->Reserve({.max_events = 2});
   two.first->Forget();
@@ -89,60 +108,107 @@ void OwnMarkedRowsComeAgain(const Subject& subject) {
   two.second->ExpectNothing("1 has failed, and the others stand behind it");
 }
 
-void MarksEndByThemselves(const Subject& subject) {
-  Two two(subject);
-  two.rig.Emit(2, "k");
-  constexpr Millis kShort{300};
-  const auto asked = std::chrono::steady_clock::now();
-  const storage::Batch batch = Ok(two.first->TryReserve({}, kShort));
-  const auto left = batch.lease_left();
-  Expect(left.count() > 0 && left <= kShort, "the events are reserved for {} ms, and {} ms were asked for",
-         left.count(), kShort.count());
+// The first relay asked for two rows at `asked`. The second one must not be given them before the end that was promised.
+void ExpectMarked(TwoRelays& two, Millis wanted, const storage::Batch& batch, SteadyClock::time_point asked) {
+  const Millis left = batch.lease_left();
+  Expect(left.count() > 0 && left < wanted + kCoarsest,
+         "the rows are reserved for {} ms and {} ms were asked for, expected: no longer than to the next second",
+         left.count(), wanted.count());
   const auto rows = two.second->Await(2);
-  Expect(std::chrono::steady_clock::now() - asked >= left, "the events were given away before their time");
+  const auto after = std::chrono::duration_cast<Millis>(SteadyClock::now() - asked);
+  Expect(after + kTick >= left,
+         "another relay was given the rows after {} ms, and they are reserved for {} ms ({} asked)", after.count(),
+         left.count(), wanted.count());
   Expect(Numbers(rows) == "1 2", "'{}' were returned, expected: 1 2", Numbers(rows));
 }
 
-void StaleMarkChangesNothing(const Subject& subject) {
-  Two two(subject);
-  two.rig.Need(OUTBOX_CAN_FENCE);
-  two.rig.Emit(3, "k");
+void MarksEndByThemselves(const Subject& subject) {
+  TwoRelays two(subject);
+  two.rig.Emit(2, "k");
+  const auto asked = SteadyClock::now();
+  ExpectMarked(two, Millis(300), Ok(two.first->TryReserve({}, Millis(300))), asked);
+}
+
+// A relay sends a row as long as the last answer says.
+void GivenAgainLastsAnew(const Subject& subject) {
+  TwoRelays two(subject);
+  two.rig.Emit(2, "k");
+  (void)Ok(two.first->TryReserve({}, Millis(100)));
+  const auto asked = SteadyClock::now();
+  const storage::Batch again = Ok(two.first->TryReserve({}, Millis(400)));
+  Expect(again.size() == 2, "{} of the 2 rows whose answer was lost were given again", again.size());
+  ExpectMarked(two, Millis(400), again, asked);
+}
+
+void EachIncarnationIsARelayOfItsOwn(const Subject& subject) {
+  TwoRelays two(subject, "same-name#1", "same-name#2");
+  two.rig.Emit(2, "k");
   const auto rows = two.first->ReadAll();
-  two.rig.ExpireLeases();
-  const auto taken = two.second->ReadAll();
-  Expect(Numbers(taken) == "1 2 3", "'{}' were returned when the marks had ended, expected: 1 2 3", Numbers(taken));
-  for (const std::int32_t disposition : {OUTBOX_RETRY, OUTBOX_BLOCK, OUTBOX_DEAD}) {
-    const Status status = two.first->TryFail(rows, disposition, Millis(0));
-    Expect(status.code() == OUTBOX_LEASE_LOST, "confirm_failed under a stale token answered code {}: {}", status.code(),
-           status.text());
-    for (std::size_t i = 1; i <= 3; ++i) two.rig.ExpectState(EventId(i), OUTBOX_STATE_WAITING, 0);
-  }
-  const Status status = two.first->TryRelease(rows);
-  Expect(status.code() == OUTBOX_LEASE_LOST, "release_events under a stale token answered code {}", status.code());
-  two.first->Forget();
-  two.first->ExpectNothing("the second relay has the events");
-  two.first->Confirm({rows[0]});
-  two.rig.ExpectState(EventId(1), OUTBOX_STATE_ABSENT, 0);
+  Expect(Numbers(rows) == "1 2", "'{}' were returned, expected: 1 2", Numbers(rows));
+  two.second->ExpectNothing("a relay of the same name and another incarnation has the events");
+}
+
+// Each relay reads in a thread of its own. The deadline bounds the case where the store is slow.
+void ReadingAndMarkingAreOneStep(const Subject& subject) {
+  TwoRelays two(subject);
+  two.rig.Emit(400, std::nullopt);
+  const auto stop = SteadyClock::now() + Millis(700);
+  const auto read = [stop](Relay* relay) {
+    std::vector<Row> all;
+    for (bool some = true; some && SteadyClock::now() < stop;) {
+      const auto rows = relay->Reserve({.max_events = 2});
+      all.insert(all.end(), rows.begin(), rows.end());
+      some = !rows.empty();
+    }
+    return all;
+  };
+  auto beside = std::async(std::launch::async, read, two.second.get());
+  const auto mine = read(two.first.get()), others = beside.get();
+  std::set<std::string> seen;
+  for (const auto* rows : {&mine, &others})
+    for (const Row& row : *rows)
+      Expect(seen.insert(row.row_id).second, "two relays that asked at the same time were both given event {}",
+             Numbers(std::vector{row}));
+}
+
+// A store that neither leases shards nor marks rows gives all relays the same rows.
+void SharingNeedsLeasesOrMarks(const Subject& subject) {
+  Rig rig(subject);
+  rig.Need(OUTBOX_CAN_SHARE);
+  Expect(
+      rig.LeasesShards() || rig.store().MarksRows(),
+      "it promises OUTBOX_CAN_SHARE, but leases no shards and marks no rows. Add " OUTBOX_LEASES_V1
+      " (the interface Leases), or release_events (StorageAdapter::Release) and marks on rows, or give up the promise");
 }
 
 }  // namespace
 
 std::vector<Case> MarksCases() {
   return {
+      {"marks", "sharing-needs-leases-or-marks", "OUTBOX_CAN_SHARE needs leases of shards or marks on rows.",
+       SharingNeedsLeasesOrMarks},
       {"marks", "is-given-to-one-relay", "What one relay has reserved no other is given.", IsGivenToOneRelay},
       {"marks", "key-waits-for-the-other-relay", "A row waits while another relay has an earlier one of its key.",
        KeyWaitsForTheOtherRelay},
       {"marks", "key-goes-on-elsewhere-when-confirmed", "When the earlier row is gone, any relay is given the next.",
        KeyGoesOnElsewhereWhenConfirmed},
       {"marks", "failed-is-for-any-relay", "A failure ends the mark: any relay may retry.", FailedIsForAnyRelay},
+      {"marks", "delivered-is-in-nobodys-way", "A delivered row that could not be removed is marked no more.",
+       DeliveredIsInNobodysWay},
+      {"marks", "blocked-is-for-any-relay", "A blocked row is marked no more: when it is due, any relay is given it.",
+       BlockedIsForAnyRelay},
       {"marks", "released-is-for-any-relay", "A row given back is free at once, behind what its key still waits for.",
        ReleasedIsForAnyRelay},
       {"marks", "own-marked-rows-come-again", "What a relay was given and does not have comes first in its key.",
        OwnMarkedRowsComeAgain},
       {"marks", "marks-end-by-themselves", "A mark lasts as long as was asked, by the database's clock.",
        MarksEndByThemselves},
-      {"marks", "stale-mark-changes-nothing", "Fail and release under a stale token answer LEASE_LOST; confirm works.",
-       StaleMarkChangesNothing},
+      {"marks", "given-again-lasts-anew", "Rows given again are marked as long as the new answer says.",
+       GivenAgainLastsAnew},
+      {"marks", "each-incarnation-is-a-relay-of-its-own", "A relay is its whole id, not the name before '#'.",
+       EachIncarnationIsARelayOfItsOwn},
+      {"marks", "reading-and-marking-are-one-step", "Relays that ask at the same time are given different rows.",
+       ReadingAndMarkingAreOneStep},
   };
 }
 

@@ -13,7 +13,7 @@ std::vector<Case> AllCases() {
   std::vector<Case> all;
   for (const auto group :
        {LibraryCases, ConfigCases, ReserveCases, RescanCases, VisibilityCases, ValueCases, ConfirmCases, FailedCases,
-        LeaseCases, LeaseHistoryCases, MarksCases, AdminCases, StatsCases, ThreadCases, HistoryCases})
+        LeaseCases, LeaseHistoryCases, MarksCases, MarksFenceCases, AdminCases, StatsCases, ThreadCases, HistoryCases})
     for (Case& one : group()) all.push_back(std::move(one));
   return all;
 }
@@ -76,6 +76,10 @@ int Main(int argc, char** argv) {
       if (std::regex_search(FullName(one), wanted)) cases.push_back(std::move(one));
   } catch (const std::regex_error& e) {
     std::cerr << "--only: " << e.what() << "\n";
+    return 2;
+  }
+  if (cases.empty()) {
+    std::cerr << "--only: no case matches '" << only << "'; --list without --only prints all cases\n";
     return 2;
   }
   if (list) {

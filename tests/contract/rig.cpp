@@ -305,14 +305,15 @@ std::vector<Row> Relay::Rescan(std::uint32_t max_events) {
   return rows;
 }
 
-std::vector<Row> Relay::Await(std::size_t count) {
-  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+std::vector<Row> Relay::Await(std::size_t count, Millis patience) {
+  const auto start = std::chrono::steady_clock::now(), give_up = start + patience;
   std::vector<Row> rows = ReadAll();
   while (rows.size() < count && std::chrono::steady_clock::now() < give_up) {
     std::this_thread::sleep_for(Millis(5));
     for (Row& row : ReadAll()) rows.push_back(std::move(row));
   }
-  Expect(rows.size() == count, "{} events were returned ({}), expected: {}", rows.size(), Numbers(rows), count);
+  Expect(rows.size() == count, "{} events were returned ({}) within {} ms, expected: {}", rows.size(), Numbers(rows),
+         std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - start).count(), count);
   return rows;
 }
 

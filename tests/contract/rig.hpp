@@ -74,6 +74,7 @@ class Rig {
   void Emit(std::size_t count, const Text& key) { Emit(std::vector<Note>(count, Note{.key = key})); }
   [[nodiscard]] Status Insert(storage::Session& session, const std::vector<Note>& notes);
 
+  [[nodiscard]] bool CanExpire() const { return testing_ != nullptr; }  // leases, marks and the waiting of retries
   void ExpireLeases();
   void MakeRetriesDue();
   void ExpectState(const std::string& event_id, std::int32_t state, std::uint32_t attempts);
@@ -132,8 +133,8 @@ class Relay {
   std::vector<Row> RescanStep(std::uint32_t& reached, std::uint32_t max_events = 1000);
   // A whole pass; expects that it ends.
   std::vector<Row> Rescan(std::uint32_t max_events = 1000);
-  // Polls until there are so many, or five seconds are over.
-  std::vector<Row> Await(std::size_t count);
+  // Polls until there are so many, or `patience` is over.
+  std::vector<Row> Await(std::size_t count, Millis patience = Millis(5'000));
   // Expects that no read brings anything, whatever the reading position.
   void ExpectNothing(const char* why);
 

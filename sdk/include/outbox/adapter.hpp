@@ -27,8 +27,10 @@ namespace outbox {
 // Of the call under way.
 struct Call {
   std::uint32_t shard = 0;
-  std::uint64_t token = 0;  // the lease under which the relay asks; 0 = none
-  Millis timeout{0};        // bound on the whole call
+  // Of the lease of the shard (outbox.leases/1). Where rows are marked it is 0 when rows are reserved, and the token of the
+  // batch in ConfirmFailed and Release. ConfirmEvent is called with 0 in any case.
+  std::uint64_t token = 0;
+  Millis timeout{0};  // bound on the whole call
 };
 
 class StorageAdapter {
@@ -39,7 +41,8 @@ class StorageAdapter {
   StorageAdapter& operator=(const StorageAdapter&) = delete;
 
   // Committed events that are due, ascending per key, added until Add says that the batch is full. Adding
-  // nothing is fine. Nobody else is given them for request.reserve_duration(), by the database's clock.
+  // nothing is fine. Nobody else is given them for request.reserve_duration(), by the database's clock. An adapter that
+  // marks rows marks those by which batch.size() has grown: Add skips what the relay holds, and returns true.
   virtual void ReserveNewEvents(const ReserveRequest& request, BatchBuilder& batch) = 0;
   // Kafka has them: remove them for good. Idempotent; never refused for a stale token. A row is meant only where its id
   // and its event id fit. What is still there after the commit, though it was not refused, goes into `kept`. Where the
@@ -49,7 +52,8 @@ class StorageAdapter {
   // delivered and cannot be removed: then it is never reserved again, and its key goes on.
   // All or nothing. Under a stale call().token: throw Error(OUTBOX_LEASE_LOST, ...) and change nothing.
   virtual void ConfirmFailed(Failures failures) = 0;
-  // Given back unsent: due for anybody at once, no attempt counted. Only for adapters that mark rows.
+  // Given back unsent: due for anybody at once, no attempt counted. Only for adapters that mark rows. A row that is gone
+  // is passed over; a stale call().token is refused as in ConfirmFailed.
   virtual void Release(RowIds) {}
   // Any thread: make the call under way return soon (OUTBOX_CANCELLED).
   virtual void Cancel() noexcept {}

@@ -33,8 +33,8 @@ class BatchBuilder {
  public:
   explicit BatchBuilder(const ReserveRequest& request) : request_(request), arena_(new Arena) {}
 
-  // Copies the event. True also when the relay holds the row already and it was skipped. False: the batch is
-  // full and the event was not taken; stop reading, the next call begins with it.
+  // Copies the event. True also when the relay holds the row already and it was skipped: size() has grown only if the
+  // event was taken. False: the batch is full and the event was not taken; stop reading, the next call begins with it.
   bool Add(const Event& e) {
     if (request_.is_outstanding(e.row_id)) return true;
     const std::size_t billed = Size(e.aggregate_id) + Size(e.headers) + Size(e.payload);
@@ -76,8 +76,10 @@ class BatchBuilder {
   // Where the step of a rescan has ended: OUTBOX_RESCAN_DONE (also without this call), ..._GOES_ON or ..._ENDED.
   void Rescan(std::uint32_t reached) { rescan_ = reached; }
 
-  // For adapters without outbox.leases/1 that mark rows: under which token, and for how long from the start of
-  // the call. Without this call the events count as reserved for the duration asked for, unfenced.
+  // For adapters without outbox.leases/1 that mark rows: under which token, and for how long from the start of the call
+  // the marks last. `left` is more than zero and no longer than the marks. It may be less than the duration asked for, and
+  // up to a second more where the store counts whole seconds. Without this call the events count as reserved for the
+  // duration asked for, unfenced.
   void Reserved(std::uint64_t token, Millis left) {
     token_ = token;
     lease_left_ = left.count();

@@ -100,7 +100,8 @@ typedef struct outbox_batch {
   const outbox_event* events;
   size_t count;
   uint64_t token;        /* comes back in outbox_call with fail and release; 0 = not fenced */
-  int64_t lease_left_ms; /* by the database's clock, counted by the relay from the START of the call;
+  int64_t lease_left_ms; /* by the database's clock, counted by the relay from the START of the call; no longer than the
+                            marks on the rows last, whatever reserve_ms was;
                             0 = as long as the shard's lease (outbox.leases/1) */
   uint32_t more;         /* 1 = a limit cut the batch, ask again at once */
   uint32_t rescan;       /* in answer to OUTBOX_RESCAN, else 0: an OUTBOX_RESCAN_... value */
@@ -115,7 +116,8 @@ typedef struct outbox_batch {
 typedef struct {
   uint32_t struct_size;
   uint32_t shard; /* 0 .. shards-1: the share of the keys that the call is about */
-  uint64_t token; /* the lease under which reserve, fail and release are asked for; 0 = none */
+  uint64_t token; /* of the shard's lease in reserve, fail and release; where rows are marked, of the batch in fail and
+                     release; 0 = none */
   int64_t timeout_ms;
 } outbox_call;
 
@@ -192,7 +194,7 @@ enum {
    * not settled. Required for "ordering": "key". */
   OUTBOX_CAN_ORDER_KEYS = 2,
   /* Fail and release under a stale token change nothing and answer LEASE_LOST. Where rows are marked a token is stale as
-   * soon as one of the rows is marked under another. */
+   * soon as one of the rows bears another, whether the mark has ended or not. */
   OUTBOX_CAN_FENCE = 4,
   /* OUTBOX_DEAD is kept and can be requeued. Required for "on_exhausted": "dead_letter". */
   OUTBOX_CAN_DEAD_LETTER = 8,
