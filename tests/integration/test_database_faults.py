@@ -320,7 +320,8 @@ class DatabaseFaults:
         scene.wait_for_bad("(?i)password|access denied")
         file.write_text("n/e@w: %41\n", encoding="utf-8")
         scene.relay.wait_for_log("connected with a secret that has changed")
-        scene.finish(outages=1)
+        # A session that was connecting with the old one may be refused after another one is back.
+        scene.finish(outages=1, at_most=2)
         for secret in ("too/early", "early", "n/e@w"):
             self.assertNotIn(secret, scene.relay.log())
 

@@ -125,6 +125,10 @@ class KafkaBroker(Server, Bootstrap):
         if tool.wait(120) != 0:
             raise RuntimeError(f"formatting Kafka's storage failed:\n{tool.log_tail()}")
 
+    @property
+    def data(self):
+        return self._data
+
     def start(self):
         """Also starts it again, after halt() or kill(), on the same port with the same data."""
         self._process = Process([*self._java, "kafka.Kafka", self._configuration], self.log)
