@@ -11,7 +11,7 @@ LOOK_EVERY = 0.01
 
 def drain(programs, outbox, topic, last, events):
     """The outbox holds `events`, up to the id `last`; the programs are started. Returns numbers."""
-    records = topic.records()
+    records, ends = topic.records(), topic.ends()
     before = _used([], outbox, topic)
     begin = time.monotonic()
     for program in programs:
@@ -26,6 +26,7 @@ def drain(programs, outbox, topic, last, events):
         "events_per_second_after_first_record": round(events / (end - first)),
         "first_record_ms": round((first - begin) * 1000),
         "peak_rss_mib": round(peak, 1),
+        **topic.requests(ends),
     }
 
 

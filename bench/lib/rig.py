@@ -7,6 +7,7 @@ import pathlib
 import platform
 import subprocess
 
+from . import batches
 from .outboxes import DATABASES, TOPIC, PostgresServer, TemporaryFolder  # noqa: F401
 from servers.kafka import MEASURED, KafkaBroker
 from servers.process import Process, free_port  # noqa: F401
@@ -69,9 +70,19 @@ class Topic:
         """Connects again if the broker was started again."""
         self._admin = self._broker.admin()
 
+    def ends(self):
+        """{partition: the next record's offset}"""
+        return self._admin.end_offsets(TOPIC, self._partitions)
+
     def records(self):
         """That have ever been written."""
-        return sum(self._admin.end_offsets(TOPIC, self._partitions).values())
+        return sum(self.ends().values())
+
+    def requests(self, since):
+        """What came after these ends: numbers for each request, as far as the broker keeps it."""
+        count, records, size = batches.count(self._broker.data, TOPIC, since)
+        return {"requests_per_1000_events": round(1000 * count / records, 2), "records_per_request": round(records / count, 1),
+                "log_bytes_per_record": round(size / records, 1)}
 
 
 @contextlib.contextmanager
