@@ -84,9 +84,9 @@ std::int64_t Reader::Wanted(const Shard& shard, const ReserveRequest& request, c
   return std::min({shard.page, by_count, by_bytes});
 }
 
-Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard& shard, BatchBuilder& batch) {
-  if (shard.behind && shard.shards > 1) LearnTaken(shard.gaps);
-  Look(shard.gaps);
+// None = the batch is as good as full.
+std::optional<ReadWish> Reader::NextWish(const Call& call, const ReserveRequest& request, Shard& shard,
+                                         const BatchBuilder& batch) {
   if (shard.gaps.empty()) shard.ranges = kMaxRanges;
   ReadWish wish{call.shard,
                 shard.shards,
@@ -95,10 +95,7 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
                 shard.cursor,
                 Wanted(shard, request, batch),
                 shard.gaps.Cover(shard.ranges)};
-  if (wish.rows == 0) {
-    batch.More();
-    return Next::kDone;
-  }
+  if (wish.rows == 0) return std::nullopt;
   if (shard.troubled && shard.due.shares.NewPass()) shard.due = {.shares = shard.due.shares};
   wish.due = shard.due.at;
   if (shard.troubled) wish.failures = static_cast<std::int64_t>(shard.due.shares.ForRetries(request));
@@ -106,11 +103,19 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
   // Missing ids that are taken together have others between them, which are in hand.
   wish.alone =
       std::exchange(shard.behind, false) && wish.rows > 0 && shard.gaps.size() <= shard.ranges && !wish.troubled;
+  return wish;
+}
+
+Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard& shard, BatchBuilder& batch) {
+  if (shard.behind && shard.shards > 1) LearnTaken(shard.gaps);
+  Look(shard.gaps);
+  const std::optional<ReadWish> wish = NextWish(call, request, shard, batch);
+  if (!wish) return MoreWaits(batch);
   Page page;
-  page.failures = wish.failures;
-  client_.Read(ReadSql(tables_, wish),
+  page.failures = wish->failures;
+  client_.Read(ReadSql(tables_, *wish),
                [&](const Fetched& row) { return TakeRow(row, call, request, shard, page, batch); });
-  if (!page.known && wish.alone) return Next::kAgain;
+  if (!page.known && wish->alone) return Next::kAgain;
   if (!page.known) throw Error(OUTBOX_BAD_CONFIG, std::string("the meta table is empty; ") + sql::kMigrate);
   if (page.read_only) {
     RequireRight();
@@ -118,6 +123,13 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
   }
   const bool settled = Settle(call, request, shard, page, batch);
   if (page.rows > 0) shard.row_bytes = std::max<std::size_t>(1, page.bytes / static_cast<std::size_t>(page.rows));
+  if (const auto next = AddWhatComesFirst(request, shard, page, settled, batch)) return *next;
+  return Advance(*wish, request, shard, page, batch);
+}
+
+// Late rows and failures that are due. None = new rows are next.
+std::optional<Reader::Next> Reader::AddWhatComesFirst(const ReserveRequest& request, Shard& shard, Page& page,
+                                                      bool settled, BatchBuilder& batch) {
   // Others' rows, and what is in hand: each is passed once, unless it lies between missing ids that were taken together.
   if (page.late.empty() && page.late_seen >= kMaxLate) shard.ranges = kManyRanges;
   const bool with_due = page.late.empty() && !page.asked_wrong && !client_.given_up() && page.late_seen < kMaxLate;
@@ -125,17 +137,17 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
   shard.due.left = shard.due.left || (!with_due && page.failures_seen > 0);
   if (page.asked_wrong || client_.given_up()) {
     shard.late_only = !page.late.empty();
-    if (page.full) batch.More();
-    return page.full ? Next::kDone : Next::kAgain;
+    return page.full ? MoreWaits(batch) : Next::kAgain;
   }
   if (!page.late.empty()) return AddLate(std::move(page.late), request, shard, batch);
   if (page.late_seen >= kMaxLate) return Next::kAgain;
-  if (!settled && batch.size() == 0) return Next::kAgain;
-  if (!settled) {
-    batch.More();
-    return Next::kDone;
-  }
+  if (settled) return std::nullopt;
+  return batch.size() == 0 ? Next::kAgain : MoreWaits(batch);
+}
 
+// Behind the new rows of `page`.
+Reader::Next Reader::Advance(const ReadWish& wish, const ReserveRequest& request, Shard& shard, const Page& page,
+                             BatchBuilder& batch) {
   if (!page.full && page.rows < wish.rows) {
     // The next read begins again with what fell due first: it may have waited for another one until now.
     if (!shard.troubled || shard.due.all)
@@ -147,15 +159,15 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
   shard.behind = true;
   // The last rows that a batch has room for tell little.
   if (page.rows >= request.limit() / 2) shard.stretch.Learn(page.rows, page.ours + (page.full ? 1 : 0));
-  if (page.full) {
-    batch.More();
-    return Next::kDone;
-  }
+  if (page.full) return MoreWaits(batch);
   shard.page = std::min(kMaxRows, std::max(shard.page, page.rows * 4));
   // What has been added is not in hand yet, and another read would bring it again where it is due, or lies between missing
   // ids that are taken together.
   const bool comes_again = shard.troubled || shard.gaps.size() > shard.ranges;
-  if (!comes_again || batch.size() == 0) return Next::kAgain;
+  return !comes_again || batch.size() == 0 ? Next::kAgain : MoreWaits(batch);
+}
+
+Reader::Next Reader::MoreWaits(BatchBuilder& batch) {
   batch.More();
   return Next::kDone;
 }
@@ -341,16 +353,11 @@ Reader::Next Reader::AddLate(std::vector<long long> ids, const ReserveRequest& r
       return room;
     });
     if (rows > 0) shard.row_bytes = std::max<std::size_t>(1, bytes / rows);
-    if (!room || client_.given_up()) {
-      batch.More();
-      return Next::kDone;
-    }
+    if (!room || client_.given_up()) return MoreWaits(batch);
     // Those that are gone meanwhile do not come again.
     for (const long long id : some) shard.gaps.Seen(id);
   }
-  if (batch.size() == 0) return Next::kAgain;
-  batch.More();
-  return Next::kDone;
+  return batch.size() == 0 ? Next::kAgain : MoreWaits(batch);
 }
 
 }  // namespace outbox::mysql

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <span>
 #include <vector>
@@ -83,7 +84,14 @@ class Reader {
   // Rows to ask for; 0 = the batch is as good as full.
   [[nodiscard]] static std::int64_t Wanted(const Shard& shard, const ReserveRequest& request,
                                            const BatchBuilder& batch);
+  [[nodiscard]] std::optional<ReadWish> NextWish(const Call& call, const ReserveRequest& request, Shard& shard,
+                                                 const BatchBuilder& batch);
   Next Take(const Call& call, const ReserveRequest& request, Shard& shard, BatchBuilder& batch);
+  std::optional<Next> AddWhatComesFirst(const ReserveRequest& request, Shard& shard, Page& page, bool settled,
+                                        BatchBuilder& batch);
+  Next Advance(const ReadWish& wish, const ReserveRequest& request, Shard& shard, const Page& page,
+               BatchBuilder& batch);
+  static Next MoreWaits(BatchBuilder& batch);
   // False = read no further.
   bool TakeRow(const Fetched& row, const Call& call, const ReserveRequest& request, Shard& shard, Page& page,
                BatchBuilder& batch);

@@ -176,67 +176,73 @@ Result Reader::AskAlone(const Call& call, const Visibility& at, std::int64_t row
                          {{number, true}, {cursor, true}, {limit, true}, {each, true}, {last, true}});
 }
 
+bool Reader::MayReadAlone(Shard& shard) {
+  return std::exchange(shard.behind, false) && shard.position.whole() &&
+         (shard.shared ? shard.position.settled() > shard.position.cursor() : !shard.weighed);
+}
+
 Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard& shard, BatchBuilder& batch) {
-  const bool alone = std::exchange(shard.behind, false) && shard.position.whole() &&
-                     (shard.shared ? shard.position.settled() > shard.position.cursor() : !shard.weighed);
-  const Page page = Ask(call, request, shard, alone);
-  const Result& r = page.result;
-  if (!r.IsNull(page.tail, kEnded)) {
-    shard.shared = shard.shared || (alone && r.Text(page.tail, kEnded) == "shared");
-    if (!alone) shard.position.Resume();
+  const Page page = Ask(call, request, shard, MayReadAlone(shard));
+  if (!page.result.IsNull(page.tail, kEnded)) {
+    shard.shared = shard.shared || (page.alone && page.result.Text(page.tail, kEnded) == "shared");
+    if (!page.alone) shard.position.Resume();
     return Next::kAgain;
   }
   // Late rows go out before any new one, and new ones only after all of them. A relay that drops them finds them by a rescan,
   // so they do not come again: a batch of them would fill every read for as long as an older transaction is open.
   if (!AddLate(request, page, batch, shard.late)) return Next::kDone;
-  if (!alone) AddDue(request, page, shard.due, batch);
+  if (!page.alone) AddDue(request, page, shard.due, batch);
+  const NewRows rows = AddNew(page, shard, batch);
+  Advance(page, shard.position, rows.cursor, rows.missing);
+  shard.late.erase(shard.late.begin(), shard.late.upper_bound(shard.position.floor()));
+  return rows.all && page.upto == 0 ? EndOfOutbox(page, shard, batch) : GoOn(page, rows, shard, batch);
+}
 
-  const long long begin = shard.position.cursor();
-  long long cursor = begin, missing = 0;
-  bool full = false, large = false;
-  std::int64_t ours = 0;
-  int row = page.fresh;
-  for (; row < page.tail; ++row) {
+Reader::NewRows Reader::AddNew(const Page& page, Shard& shard, BatchBuilder& batch) {
+  const Result& r = page.result;
+  NewRows rows{.begin = shard.position.cursor(), .cursor = shard.position.cursor()};
+  shard.weighed = false;
+  bool full = false;
+  for (int row = page.fresh; row < page.tail; ++row, ++rows.looked) {
     const std::int64_t kind = r.Number(row, kKind);
     shard.shared = shard.shared || kind == kNotOurs;
-    if (kind == kRow) {
-      ++ours;
-      large = large || r.Text(row, kPayload).size() > page.small;
-      full = !AddRow(r, row, batch);
-    }
-    full = full || kind == kCut;
-    large = large || kind == kCut;
+    shard.weighed = shard.weighed || kind == kCut || (kind == kRow && r.Text(row, kPayload).size() > page.small);
+    rows.ours += kind == kRow ? 1 : 0;
+    full = kind == kCut || (kind == kRow && !AddRow(r, row, batch));
     if (full) break;
     const long long id = r.Number(row, kId);
-    if (id > cursor + 1) missing = id - 1;
-    cursor = id;
+    if (id > rows.cursor + 1) rows.missing = id - 1;
+    rows.cursor = id;
   }
-  shard.weighed = large;
-  const bool all_read = !full && page.tail - page.fresh < page.asked;
-  const bool at_end = all_read && page.upto == 0;
-  if (all_read) cursor = page.upto != 0 ? page.upto : std::max(cursor, shard.position.settled());
-  Advance(page, shard.position, cursor, missing);
-  shard.late.erase(shard.late.begin(), shard.late.upper_bound(shard.position.floor()));
-  // Among failures the rows alone are never all there is. Where none of ours was near, or they are large, all are asked for.
-  shard.behind = !at_end && (page.upto != 0 ? ours > 0 && !large : alone || r.Number(page.tail, kTroubled) == 0);
-  const bool all_due = alone || shard.due.all || r.Number(page.tail, kTroubled) == 0;
-  if (at_end && all_due) {
-    // The next read begins again with what fell due first: it may have waited for another one until now.
+  rows.all = !full && page.tail - page.fresh < page.asked;
+  if (rows.all) rows.cursor = page.upto != 0 ? page.upto : std::max(rows.cursor, shard.position.settled());
+  return rows;
+}
+
+// No row is behind those of `page`.
+Reader::Next Reader::EndOfOutbox(const Page& page, Shard& shard, BatchBuilder& batch) {
+  // The next read begins again with what fell due first: it may have waited for another one until now.
+  if (page.alone || shard.due.all || !Troubled(page))
     shard.due = {.shares = shard.due.shares};
-    return Next::kDone;
-  }
-  if (at_end) {
+  else
     batch.More();
-    return Next::kDone;
-  }
-  shard.stretch.Learn(page.upto != 0 ? cursor - begin : row - page.fresh, ours);
-  const long long needed = shard.shared ? cursor + 1 : missing;
+  return Next::kDone;
+}
+
+// There are more rows than `page` brought, or may be.
+Reader::Next Reader::GoOn(const Page& page, const NewRows& rows, Shard& shard, BatchBuilder& batch) {
+  // Among failures the rows alone are never all there is. Where none of ours was near, or they are large, all are asked for.
+  shard.behind = page.upto != 0 ? rows.ours > 0 && !shard.weighed : page.alone || !Troubled(page);
+  shard.stretch.Learn(page.upto != 0 ? rows.cursor - rows.begin : rows.looked, rows.ours);
+  const long long needed = shard.shared ? rows.cursor + 1 : rows.missing;
   if (settles_ && shard.position.settled() < needed && !shard.position.settling()) settles_ = Settle(shard.position);
   // Nothing: all of it was in hand, other shards' or waiting, or the first row is large.
   if (batch.size() == 0) return Next::kAgain;
   batch.More();
   return Next::kDone;
 }
+
+bool Reader::Troubled(const Page& page) { return page.result.Number(page.tail, kTroubled) != 0; }
 
 void Reader::Advance(const Page& page, Visibility& position, long long cursor, long long missing) {
   if (page.alone && missing <= position.settled()) return position.AdvanceWhole(cursor);

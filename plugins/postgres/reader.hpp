@@ -62,6 +62,14 @@ class Reader {
     bool alone = false;         // nothing but new rows was asked for
     std::int64_t failures = 0;  // to look at
   };
+  // What the new rows of a page have come to.
+  struct NewRows {
+    long long begin = 0, cursor = 0;  // the position before them, and behind them
+    long long missing = 0;            // the highest id below `cursor` that was not there
+    std::int64_t ours = 0;
+    int looked = 0;    // rows that fit, others' included
+    bool all = false;  // nothing is left of what was asked for
+  };
   enum class Next { kDone, kAgain };
 
   // False = what the sequence has drawn cannot be known.
@@ -69,7 +77,14 @@ class Reader {
   Page Ask(const Call& call, const ReserveRequest& request, Shard& shard, bool alone);
   Result AskAll(const Call& call, const Shard& shard, std::int64_t rows, std::int32_t bytes, std::int64_t failures);
   Result AskAlone(const Call& call, const Visibility& at, std::int64_t rows, std::int32_t bytes, long long upto);
+  // Rows alone will do: nothing else can be there.
+  [[nodiscard]] static bool MayReadAlone(Shard& shard);
   Next Take(const Call& call, const ReserveRequest& request, Shard& shard, BatchBuilder& batch);
+  NewRows AddNew(const Page& page, Shard& shard, BatchBuilder& batch);
+  Next EndOfOutbox(const Page& page, Shard& shard, BatchBuilder& batch);
+  Next GoOn(const Page& page, const NewRows& rows, Shard& shard, BatchBuilder& batch);
+  // REQUIRES: not of a page of rows alone. There are failed events.
+  [[nodiscard]] static bool Troubled(const Page& page);
   void TakeStep(const Call& call, const ReserveRequest& request, Shard& shard, BatchBuilder& batch);
   void CheckTail(const Call& call, const Result& result);
   // Those that are not in `seen` yet. False = the batch is full.
