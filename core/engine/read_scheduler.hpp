@@ -5,7 +5,7 @@
 // INVARIANT: after a reset, a lost lease or a failed read the next read rewinds, and what a read that began before brings is
 // dropped (stale): it may be newer than what was dropped.
 // INVARIANT: a read asks for at least one row and at most a batch; for fewer after reads that timed out, so that rows arrive
-// also where the way from the database is too slow for a batch.
+// also where the connection to the database is too slow for a batch.
 // INVARIANT: a wake-up brings a poll forward, and never a read that waits because the last one failed.
 #pragma once
 

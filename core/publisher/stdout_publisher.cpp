@@ -214,7 +214,7 @@ class StdoutPublisher final : public Publisher {
   bool stop_ = false;
 
   // The writer's own.
-  // Of a line that was begun: what is written next. Its event is given up and sent again, but readers meet whole lines only.
+  // Of a line that was begun: what is written next. Its event is given up and sent again; only the end of the process cuts a line.
   std::string rest_;
   bool failed_ = false;  // until Reset: lines after the lost ones must not go out
   bool up_ = true;

@@ -29,15 +29,15 @@ class Connection {
   // Runs f(session) on an open session and returns its Status or Result; a broken session is given up. f runs twice
   // where a session was fine before and has ended since, by a restart or because it was idle for too long: that is news
   // only if a new one cannot do it either. Every call may be repeated. `name`, a literal, is for the watchdog; `what` tells
-  // the calls of a connection apart: one may be stopped, by a lock or a lost right, while the others go on. `health`: who hears
-  // whether it worked, if not those who watch the database.
+  // the calls of a connection apart: one may be stopped, by a lock or a lost right, while the others go on. `instead`: where
+  // the outcome is noted, for calls that say nothing about the health of the database.
   template <class F>
-  auto Use(const char* name, const Call& call, F&& f, int what = 0, PeerHealth* health = nullptr)
+  auto Use(const char* name, const Call& call, F&& f, int what = 0, PeerHealth* instead = nullptr)
       -> decltype(f(std::declval<storage::Session&>())) {
     const PeerHealth::Use use{this, what};
-    PeerHealth& told = health != nullptr ? *health : *database_;
+    PeerHealth& health = instead != nullptr ? *instead : *database_;
     const bool kept = session_ != nullptr;
-    if (Status opened = Open(call, use, told); !opened.ok()) return opened;
+    if (Status opened = Open(call, use, health); !opened.ok()) return opened;
     const auto watched = [&] {
       const Watched watch(*handle_, name, call.timeout);
       return f(*session_);
@@ -45,10 +45,10 @@ class Connection {
     auto result = watched();
     if (kept && StatusOf(result).code() == OUTBOX_UNAVAILABLE) {
       Close(call);
-      if (Status opened = Open(call, use, told); !opened.ok()) return opened;
+      if (Status opened = Open(call, use, health); !opened.ok()) return opened;
       result = watched();
     }
-    Judge(StatusOf(result), use, told, call);
+    Judge(StatusOf(result), use, health, call);
     return result;
   }
 
@@ -64,11 +64,11 @@ class Connection {
     return r.status();
   }
 
-  Status Open(const Call& call, PeerHealth::Use use, PeerHealth& told) {
+  Status Open(const Call& call, PeerHealth::Use use, PeerHealth& health) {
     if (session_) return {};
     auto opened = Connect(call);
     if (!opened.ok()) {
-      told.Bad(use, opened.status().text());
+      health.Bad(use, opened.status().text());
       return opened.status();
     }
     const std::lock_guard lock(mutex_);
@@ -81,21 +81,21 @@ class Connection {
     return store_->Connect(call);
   }
 
-  void Judge(const Status& status, PeerHealth::Use use, PeerHealth& told, const Call& call) {
+  void Judge(const Status& status, PeerHealth::Use use, PeerHealth& health, const Call& call) {
     switch (status.code()) {
       case OUTBOX_OK:
       case OUTBOX_LEASE_LOST:
       case OUTBOX_BAD_DATA:
       case OUTBOX_REFUSED:
       case OUTBOX_UNSUPPORTED:
-        told.Good(use);
+        health.Good(use);
         return;
       case OUTBOX_CANCELLED:
         return;
       default:
         break;
     }
-    told.Bad(use, status.text());
+    health.Bad(use, status.text());
     Close(call);
   }
 

@@ -57,9 +57,11 @@ void StorageReader::Execute(ReadRequest& order) {
   order.reserve.relay_id = relay_id_;
   order.reserve.is_outstanding = [this](std::string_view row_id) { return outstanding_.Has(row_id); };
 
+  engine::Time asked = 0;
   auto batch = connection_.Use("reserve", order.call, [&, again = false](storage::Session& session) mutable {
     if (std::exchange(again, true)) order.reserve.mode = OUTBOX_REWIND;  // what was read may not have arrived
-    return Reserve(session, order);
+    asked = Now();
+    return Reserve(session, order, asked);
   });
   if (!batch.ok()) return failed_(batch.status().code());
 
@@ -72,7 +74,7 @@ void StorageReader::Execute(ReadRequest& order) {
     // The engine keeps a margin of a fifth of what was asked for. Of a store that marks rows for less, a fifth of that is enough.
     const engine::Time left = Micros(batch->lease_left());
     reading.reservation.until =
-        asked_ + std::max(left, SendableFor(batch->lease_left()) + Micros(order.reserve.reserve_duration) / 5);
+        asked + std::max(left, SendableFor(batch->lease_left()) + Micros(order.reserve.reserve_duration) / 5);
   }
   reading.batch = std::make_unique<publisher::PreparedBatch>();
   reading.batch->batch = std::move(*batch);
@@ -87,14 +89,13 @@ void StorageReader::Execute(ReadRequest& order) {
   arrived_(std::move(reading));
 }
 
-Result<storage::Batch> StorageReader::Reserve(storage::Session& session, const ReadRequest& order) {
-  asked_ = Now();
+Result<storage::Batch> StorageReader::Reserve(storage::Session& session, const ReadRequest& order, engine::Time asked) {
   auto read = session.ReserveNewEvents(order.reserve, order.call);
   // Of a read these say that nothing can be brought, not that one event is bad: nobody may take that for an answer.
   if (const outbox_code code = read.status().code(); code == OUTBOX_BAD_DATA || code == OUTBOX_REFUSED)
     return Status(OUTBOX_INTERNAL, read.status().text());
   if (!read.ok() || read->lease_left().count() == 0) return read;
-  const engine::Time took = Now() - asked_;
+  const engine::Time took = Now() - asked;
   if (took < SendableFor(read->lease_left())) return read;
   (void)GiveBack(session, *read, order.call);
   const auto ms = [](std::int64_t count) { return std::to_string(count) + " ms"; };

@@ -43,7 +43,9 @@ class StorageReader {
  private:
   void Run();
   void Execute(ReadRequest& order);
-  [[nodiscard]] Result<storage::Batch> Reserve(storage::Session& session, const ReadRequest& order);
+  // `asked`: since when.
+  [[nodiscard]] static Result<storage::Batch> Reserve(storage::Session& session, const ReadRequest& order,
+                                                      engine::Time asked);
   [[nodiscard]] Status Prepare(publisher::PreparedBatch& batch, const Call& call);
   static engine::Incoming Describe(const outbox_event& event, const publisher::Prepared& prepared);
 
@@ -56,7 +58,6 @@ class StorageReader {
   // Rows that the relay holds. Too large for a moment, never too small: a row leaves it only with the order after
   // the storage has answered the call that ended it, and reads follow each other.
   OutstandingRows outstanding_;
-  engine::Time asked_ = 0;  // for the batch that is being read
   Mailbox mailbox_;
   std::atomic<bool> stop_ = false;
   std::thread thread_;
