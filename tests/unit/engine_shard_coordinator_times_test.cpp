@@ -4,6 +4,13 @@
 namespace outbox::engine::coordinator_rows {
 namespace {
 
+const Steps kStandbyThenOwner = {{Start(), "heartbeat"},
+                                 {Answer(1, {}, {.live = 2}), "standby"},
+                                 {Wait(), "heartbeat"},
+                                 {Answer(1, {{0, 7}}), "ask 0/7"},
+                                 {WasLost(false), "delivering 0/7, hold 0/7 until 10.25"},
+                                 {Wait(), "heartbeat"}};
+
 const std::vector<Row> kTimes = {
     {"the pause after failed heartbeats doubles up to a fifth of the lease",
      kRunning + Steps{{Wait(), "heartbeat"},
@@ -91,21 +98,9 @@ const std::vector<Row> kTimes = {
       {Stop(4 * kSecond), "leave in 2"},
       {Returned(), "left"}}},
     {"a standby is reported again after each time that it has held a shard",
-     {{Start(), "heartbeat"},
-      {Answer(1, {}, {.live = 2}), "standby"},
-      {Wait(), "heartbeat"},
-      {Answer(1, {{0, 7}}), "ask 0/7"},
-      {WasLost(false), "delivering 0/7, hold 0/7 until 10.25"},
-      {Wait(), "heartbeat"},
-      {Answer(1, {}, {.live = 2}), "lost 0, release 0/7 lost, standby"}}},
+     kStandbyThenOwner + Steps{{Answer(1, {}, {.live = 2}), "lost 0, release 0/7 lost, standby"}}},
     {"and where it has lost them with the number of shards",
-     {{Start(), "heartbeat"},
-      {Answer(1, {}, {.live = 2}), "standby"},
-      {Wait(), "heartbeat"},
-      {Answer(1, {{0, 7}}), "ask 0/7"},
-      {WasLost(false), "delivering 0/7, hold 0/7 until 10.25"},
-      {Wait(), "heartbeat"},
-      {Answer(2, {}, {.live = 2}), "remove all, standby"}}},
+     kStandbyThenOwner + Steps{{Answer(2, {}, {.live = 2}), "remove all, standby"}}},
     {"a clock that goes back stands still",
      kRunning + Steps{{Pass(kSecond), ""}, {Pass(-kSecond), ""}, {Stop(4 * kSecond), "release 0/7 stop until 2.5"}}},
     {"a namesake is new where the first answer is late",

@@ -1,18 +1,3 @@
-#include "good.hpp"
+#include "keeps_marks.hpp"
 
-namespace {
-
-struct Sinner : Good {
-  using Good::Good;
-  void ConfirmFailed(Failures failures) override {
-    const auto before = outbox->marks;
-    Good::ConfirmFailed(failures);
-    for (const Failure& failure : failures)
-      if (const auto id = memory::ParseId(failure.row_id); failure.disposition == Disposition::kDelivered)
-        outbox->marks.at(*id) = before.at(*id);
-  }
-};
-
-}  // namespace
-
-REGISTER_SINNER(TableOf<Sinner>("keeps-marks-of-delivered"))
+REGISTER_SINNER(TableOf<KeepsMarks<Disposition::kDelivered>>("keeps-marks-of-delivered"))

@@ -1,0 +1,20 @@
+// Failures that are recorded with this disposition leave the mark on their row as it was.
+#pragma once
+
+#include "good.hpp"
+
+namespace {
+
+template <Disposition kOf>
+struct KeepsMarks : Good {
+  using Good::Good;
+  void ConfirmFailed(Failures failures) override {
+    const auto before = outbox->marks;
+    Good::ConfirmFailed(failures);
+    for (const Failure& failure : failures)
+      if (const auto id = memory::ParseId(failure.row_id); failure.disposition == kOf)
+        outbox->marks.at(*id) = before.at(*id);
+  }
+};
+
+}  // namespace
