@@ -100,7 +100,7 @@ void RelayProcess::Turn(F input) {
   });
 }
 
-// A shard of which the coordinator has just heard that it is lost ends its first steps a moment later.
+// Only shards that the coordinator holds: the runner of one that was just lost ends its first steps a moment later.
 void RelayProcess::CheckFirstSteps() const {
   if (parts_.scenario.mutant != Mutant::kNone) return;
   const auto held = ShardCoverage::Take(coordinator_).held;

@@ -243,7 +243,7 @@ TEST_CASE("rows that are marked for less time than the relay asks for are sent")
   CHECK(one.relay.Stop(10s));
 }
 
-TEST_CASE("marks that have ended when their rows arrive are told, and asked for at leisure") {
+TEST_CASE("marks that have ended when their rows arrive are reported, and reads wait longer and longer") {
   const auto marked = std::make_shared<MarkedRows>();
   marked->marked_for = 5ms;
   marked->reading_takes = 10ms;
@@ -257,7 +257,7 @@ TEST_CASE("marks that have ended when their rows arrive are told, and asked for 
   CHECK(one.sender->records().empty());
 }
 
-TEST_CASE("failures that the storage does not take for want of a mark are told, and tried at leisure") {
+TEST_CASE("failures that the storage does not take for want of a mark are reported, and reads wait a second") {
   const auto marked = std::make_shared<MarkedRows>();
   marked->marked_for = 15s;
   marked->loses_marks = true;
