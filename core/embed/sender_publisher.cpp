@@ -50,11 +50,10 @@ class SenderPublisher final : public publisher::Publisher {
   }
   void Cancel() override {}
 
-  void Publish(const PreparedBatch& batch, std::span<const Outgoing> records, std::uint32_t epoch) override {
+  void Publish(std::span<const Outgoing> records, std::uint32_t epoch) override {
     {
       const std::lock_guard lock(mutex_);
-      for (const Outgoing& record : records)
-        coming_.push_back({ToEvent(batch.batch[record.index]), record.event, epoch});
+      for (const Outgoing& record : records) coming_.push_back({record.Content(), record.event, epoch});
     }
     changed_.notify_all();
   }

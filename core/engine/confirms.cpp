@@ -12,8 +12,7 @@ bool Confirms::Take(Time now, bool gather) {
     narrowed_.pop_back();
   }
   if (confirming_.empty() && now >= GatheredAt(gather)) {
-    const auto n =
-        static_cast<std::ptrdiff_t>(std::min<std::size_t>(waiting_.size(), std::size_t{4} * settings_.batch_events));
+    const auto n = static_cast<std::ptrdiff_t>(std::min<std::size_t>(waiting_.size(), settings_.events_at_once()));
     confirming_.assign(waiting_.begin(), waiting_.begin() + n);
     waiting_.erase(waiting_.begin(), waiting_.begin() + n);
   }

@@ -30,6 +30,8 @@ class Confirms {
   [[nodiscard]] bool Take(Time now, bool gather);
   [[nodiscard]] std::span<const EventIndex> confirming() const { return confirming_; }
   [[nodiscard]] WriteSlot& slot() { return slot_; }
+  // A confirm is under way.
+  [[nodiscard]] bool busy() const { return slot_.busy(); }
   [[nodiscard]] Time NextCall(bool gather) const;
 
   // The confirm was refused. The event if it was the only one; else half of the events are asked for alone next.

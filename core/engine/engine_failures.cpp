@@ -130,6 +130,7 @@ void Engine::ReleaseAnswered(outbox_code code) {
 void Engine::LeaseOfRowsLost() {
   reads_.Rewind();
   if (lease_.CanEnd()) return LoseLease(false);
+  reads_.MakeStale();  // its answer would end the pause
   reads_.PauseUntil(now_ + kMarksLostPause);
 }
 

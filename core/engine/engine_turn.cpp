@@ -71,11 +71,12 @@ void Engine::SendTrials() {
   commands_.push_back({command::Publish{trials_.epoch()}, first, count});
 }
 
-// In a backlog, while the broker has work and more rows are on their way: of many records at once there are more for each
-// partition, so requests are fewer and larger, and the broker pays for each.
+// In a backlog, while the broker or the database has work with events of before, and more rows are on their way: of many
+// records at once there are more for each partition, so requests are fewer and larger, and the broker pays for each. Nothing is
+// lost by it: whoever is behind has enough to do.
 bool Engine::GathersRecords() const {
-  return reads_.more() && window_.in_flight() > 0 && window_.queue().size() < settings_.records_at_once() &&
-         (reads_.reading() || CanRead());
+  return reads_.more() && (window_.in_flight() > 0 || confirms_.busy()) &&
+         window_.queue().size() < settings_.events_at_once() && (reads_.reading() || CanRead());
 }
 
 bool Engine::GathersConfirms() const { return lease_.IsOwner() && !window_.resetting() && InFlight() > 0; }

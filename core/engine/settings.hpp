@@ -68,8 +68,9 @@ struct Settings {
   Mutant mutant = Mutant::kNone;
 #endif
 
-  // Handed over together in a backlog.
-  [[nodiscard]] std::uint32_t records_at_once() const { return std::min(4 * batch_events, window_events / 4); }
+  // In a backlog so many events are handed over together, and at most so many are confirmed together: half of the window, so
+  // that the broker has one half to work on while the database removes the other. Both pay for each request.
+  [[nodiscard]] std::uint32_t events_at_once() const { return std::max(1U, window_events / 2); }
   // Events that have failed before take at most this part of the window.
   [[nodiscard]] std::uint32_t max_retried() const { return std::max(1U, window_events / 10); }
   // Two batches always fit.

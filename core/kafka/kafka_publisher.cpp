@@ -7,6 +7,7 @@
 #include "kafka/broker_state.hpp"
 #include "kafka/broker_troubles.hpp"
 #include "kafka/errors.hpp"
+#include "kafka/lane_order.hpp"
 #include "kafka/logins.hpp"
 #include "kafka/may_produce.hpp"
 #include "kafka/producer_disposal.hpp"
@@ -81,8 +82,7 @@ class KafkaPublisher final : public publisher::Publisher {
 
   Status Prepare(publisher::PreparedBatch& batch, Millis timeout) override;
   void Cancel() override { topic_cache_.Cancel(); }
-  void Publish(const publisher::PreparedBatch& batch, std::span<const publisher::Outgoing> records,
-               std::uint32_t epoch) override;
+  void Publish(std::span<const publisher::Outgoing> records, std::uint32_t epoch) override;
 
   void Reset(std::uint32_t epoch) override {
     if (publisher::IsTrial(epoch)) return trials_.Reset(epoch);
@@ -152,6 +152,7 @@ class KafkaPublisher final : public publisher::Publisher {
   TopicCache topic_cache_;
   TrialSender trials_{settings_, topic_cache_, disposal_, listener_, logger_};
   RecordRouter router_{topic_cache_, settings_.headers};  // [reader]
+  LaneOrder lane_order_;                                  // [engine]
   BrokerTroubles troubles_{logger_};                      // [events]
   Logins logins_{settings_};                              // [events]
   TryGap write_gap_;                                      // [events] between producers while none may write
@@ -184,22 +185,20 @@ Status KafkaPublisher::Prepare(publisher::PreparedBatch& batch, Millis timeout) 
   return prepared;
 }
 
-void KafkaPublisher::Publish(const publisher::PreparedBatch& batch, std::span<const publisher::Outgoing> records,
-                             std::uint32_t epoch) {
-  if (publisher::IsTrial(epoch)) return trials_.Send(batch, records, epoch);
+void KafkaPublisher::Publish(std::span<const publisher::Outgoing> given, std::uint32_t epoch) {
+  if (publisher::IsTrial(epoch)) return trials_.Send(given, epoch);
   const std::shared_ptr<Producer> producer = CurrentProducer();
   const std::shared_ptr<const Lanes> lanes = topic_cache_.lanes();
+  const std::span<const publisher::Outgoing> records = lane_order_.Of(given, lanes->targets.size());
   std::size_t done = 0;
   rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR_NO_ERROR;
   producer->outstanding.fetch_add(static_cast<std::int64_t>(records.size()), std::memory_order_relaxed);
   if (!broken_.load(std::memory_order_relaxed)) producer->used.store(true, std::memory_order_relaxed);
   for (; done < records.size() && !broken_.load(std::memory_order_relaxed); ++done) {
-    const publisher::Prepared& prepared = batch.events[records[done].index];
-    const auto [topic, partition] = lanes->targets[prepared.lane];
-    error = Produce(producer->handle(), producer->TopicOf(topic, lanes->topics[topic]), partition,
-                    ToEvent(batch.batch[records[done].index]),
-                    std::string_view(batch.packed_headers).substr(prepared.headers_at, prepared.headers_size),
-                    Pack(records[done].event, epoch));
+    const publisher::Outgoing& record = records[done];
+    const auto [topic, partition] = lanes->targets[record.lane()];
+    error = Produce(producer->handle(), producer->TopicOf(topic, lanes->topics[topic]), partition, record.Content(),
+                    record.packed_headers(), Pack(record.event, epoch));
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR) continue;
     broken_.store(true);
     if (IsAboutTopic(error)) topic_cache_.Invalidate(lanes->topics[topic]);

@@ -47,10 +47,9 @@ void TrialSender::Stop() {
   Retire();
 }
 
-void TrialSender::Send(const publisher::PreparedBatch& batch, std::span<const publisher::Outgoing> records,
-                       std::uint32_t epoch) {
+void TrialSender::Send(std::span<const publisher::Outgoing> records, std::uint32_t epoch) {
   const std::lock_guard lock(mutex_);
-  for (const publisher::Outgoing& record : records) coming_.push_back({&batch, record, epoch});
+  for (const publisher::Outgoing& record : records) coming_.push_back({record, epoch});
   Start();
 }
 
@@ -128,13 +127,11 @@ bool TrialSender::HasProducer() {
 }
 
 rd_kafka_resp_err_t TrialSender::HandOver(const Item& item) {
-  const publisher::Prepared& prepared = item.batch->events[item.record.index];
   const std::shared_ptr<const Lanes> lanes = topic_cache_.lanes();
-  const auto [topic, partition] = lanes->targets[prepared.lane];
+  const auto [topic, partition] = lanes->targets[item.record.lane()];
   rd_kafka_topic_t* const handle = producer_->TopicOf(topic, lanes->topics[topic]);
   if (handle != nullptr && !known_.contains(topic) && Clock::now() >= next_metadata_) AskForMetadata(topic, handle);
-  const auto headers = std::string_view(item.batch->packed_headers).substr(prepared.headers_at, prepared.headers_size);
-  return Produce(producer_->handle(), handle, partition, ToEvent(item.batch->batch[item.record.index]), headers,
+  return Produce(producer_->handle(), handle, partition, item.record.Content(), item.record.packed_headers(),
                  reinterpret_cast<void*>(std::uintptr_t{item.record.event}));
 }
 
@@ -209,19 +206,16 @@ void TrialSender::TakeReport(const rd_kafka_message_t& message) {
 
 // What the answer says of the topic goes to the directory first: the event may be read again at once.
 void TrialSender::Report(const Item& item, Outcome outcome, rd_kafka_resp_err_t error) {
-  const publisher::Prepared& prepared = item.batch->events[item.record.index];
   const std::shared_ptr<const Lanes> lanes = topic_cache_.lanes();
-  const std::uint32_t topic = lanes->targets[prepared.lane].topic;
+  const std::uint32_t topic = lanes->targets[item.record.lane()].topic;
   if (IsAboutTopic(error)) {
     topic_cache_.Invalidate(lanes->topics[topic]);
     known_.erase(topic);
   }
-  if (IsTooLarge(error) || (outcome == Outcome::kAcknowledged && prepared.doubtful)) {
-    const auto headers =
-        std::string_view(item.batch->packed_headers).substr(prepared.headers_at, prepared.headers_size);
-    topic_cache_.NoteSize(lanes->topics[topic], BatchBytes(ToEvent(item.batch->batch[item.record.index]), headers),
-                          outcome == Outcome::kAcknowledged);
-  }
+  const bool stored = outcome == Outcome::kAcknowledged;
+  if (IsTooLarge(error) || (stored && item.record.prepared().doubtful))
+    topic_cache_.NoteSize(lanes->topics[topic], BatchBytes(item.record.Content(), item.record.packed_headers()),
+                          stored);
   const publisher::Report report{item.record.event, item.epoch, outcome, error};
   listener_.OnReports({&report, 1});
 }

@@ -28,14 +28,13 @@ class TrialSender {
   TrialSender(const TrialSender&) = delete;
 
   // [engine] As Publisher::Publish and Publisher::Reset.
-  void Send(const publisher::PreparedBatch& batch, std::span<const publisher::Outgoing> records, std::uint32_t epoch);
+  void Send(std::span<const publisher::Outgoing> records, std::uint32_t epoch);
   void Reset(std::uint32_t epoch);
   // Ends the thread and gives up what is in flight. The last call.
   void Stop();
 
  private:
   struct Item {
-    const publisher::PreparedBatch* batch;
     publisher::Outgoing record;
     std::uint32_t epoch;
   };

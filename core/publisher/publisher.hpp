@@ -39,6 +39,19 @@ struct PreparedBatch {
   bool drain_first = false;
 };
 
+// One record to be sent. The batch must live until it is reported or reset.
+struct Outgoing {
+  const PreparedBatch* batch;
+  std::uint32_t index;  // into the batch
+  std::uint32_t event;  // comes back in the report
+  [[nodiscard]] const Prepared& prepared() const { return batch->events[index]; }
+  [[nodiscard]] Lane lane() const { return prepared().lane; }
+  [[nodiscard]] Event Content() const { return ToEvent(batch->batch[index]); }
+  [[nodiscard]] std::string_view packed_headers() const {
+    return std::string_view(batch->packed_headers).substr(prepared().headers_at, prepared().headers_size);
+  }
+};
+
 // Called on any thread, also from inside the publisher's own methods; must not block and not call back.
 class PublisherListener {
  public:
@@ -66,13 +79,13 @@ class Publisher {
   // [any] Ends a blocked Prepare soon; it stays cancelled.
   virtual void Cancel() = 0;
 
-  // [engine] Hands records over in order, under `epoch`; never blocks. Each gets exactly one report, or falls under
-  // OnReset. When one cannot be handed over, it and the rest are reported kUnknown: a hole must not arise. The
-  // payloads stay where they are: the batch must live until every record is reported or reset.
+  // [engine] Hands records over under `epoch`, those of one lane in their order; never blocks. Each gets exactly one report,
+  // or falls under OnReset. When one cannot be handed over, it and those that are not handed over yet are reported kUnknown: a
+  // hole must not arise. The payloads stay where they are.
   //
   // Where IsTrial(epoch), each record is a request of its own: its refusal is its own fault, and concerns no other record.
   // The engine hands over no two records of one key there, and none whose key is under way in the main stream.
-  virtual void Publish(const PreparedBatch& batch, std::span<const Outgoing> records, std::uint32_t epoch) = 0;
+  virtual void Publish(std::span<const Outgoing> records, std::uint32_t epoch) = 0;
 
   // [engine] Drops what the stream of `epoch` has not sent, gives up what it has in flight, begins again under `epoch`;
   // answers by OnReset. The engine may reset both streams at the same time.

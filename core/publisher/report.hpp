@@ -33,9 +33,4 @@ struct Report {
   std::int32_t error = 0;  // for Publisher::Explain
 };
 
-struct Outgoing {
-  std::uint32_t index;  // into the batch
-  std::uint32_t event;  // comes back in the report
-};
-
 }  // namespace outbox::publisher

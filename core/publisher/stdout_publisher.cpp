@@ -69,15 +69,12 @@ class StdoutPublisher final : public Publisher {
 
   void Cancel() override {}
 
-  void Publish(const PreparedBatch& batch, std::span<const Outgoing> records, std::uint32_t epoch) override {
+  void Publish(std::span<const Outgoing> records, std::uint32_t epoch) override {
     {
       const std::lock_guard lock(mutex_);
       for (const Outgoing& record : records) {
-        const Prepared& prepared = batch.events[record.index];
         Line& line = lines_.emplace_back(Line{{}, record.event, epoch});
-        AppendEventLine(ToEvent(batch.batch[record.index]),
-                        std::string_view(batch.packed_headers).substr(prepared.headers_at, prepared.headers_size),
-                        line.text);
+        AppendEventLine(record.Content(), record.packed_headers(), line.text);
       }
     }
     Wake();

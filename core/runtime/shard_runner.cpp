@@ -260,13 +260,10 @@ void ShardRunner::Execute(const engine::command::Reserve& command) {
 }
 
 void ShardRunner::Execute(const engine::command::Publish& command) {
-  for (std::size_t i = 0; i < command.events.size();) {
-    const engine::BatchIndex b = engine_.BatchOf(command.events[i]);
-    outgoing_.clear();
-    for (; i < command.events.size() && engine_.BatchOf(command.events[i]) == b; ++i)
-      outgoing_.push_back({engine_.PositionOf(command.events[i]), command.events[i]});
-    publisher_->Publish(*batches_[b], outgoing_, command.epoch);
-  }
+  outgoing_.clear();
+  for (const engine::EventIndex e : command.events)
+    outgoing_.push_back({batches_[engine_.BatchOf(e)].get(), engine_.PositionOf(e), e});
+  publisher_->Publish(outgoing_, command.epoch);
 }
 
 void ShardRunner::Execute(const engine::command::Reset& command) {

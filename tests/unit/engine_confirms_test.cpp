@@ -8,7 +8,7 @@ namespace {
 
 // A batch is 4 events, and a confirm is gathered for 50 microseconds. Events are numbered in the order in which they arrive.
 struct ConfirmScript {
-  Settings settings{.batch_events = 4, .confirm_gather = 50, .min_backoff = 1, .max_backoff = 3};
+  Settings settings{.batch_events = 4, .window_events = 32, .confirm_gather = 50, .min_backoff = 1, .max_backoff = 3};
   Backoff backoff{1};
   EventTable events;
   Confirms confirms{settings};
@@ -82,7 +82,7 @@ TEST_CASE("a confirm is made at once, or gathered for as long as answers are to 
         {"take 1000 gather", "nothing, confirming, next 0, gathering 1050"},
         {"acknowledged 1001 1", "confirming, next 0, gathering 0"},
         {"take 1001 gather", "confirming 0 1 2 3, next ever, gathering ever"}}},
-      {"four batches are confirmed at a time",
+      {"half of the window is confirmed at a time",
        {{"acknowledged 0 17", "confirming, next 0, gathering 0"},
         {"take 0 gather", "confirming 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15, next ever, gathering ever"},
         {"confirmed", "confirming, next 0, gathering 50"},

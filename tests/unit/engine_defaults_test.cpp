@@ -51,14 +51,14 @@ TEST_CASE("the limits of an engine, in microseconds, events and bytes") {
 
 TEST_CASE("the limits that follow from others") {
   Settings settings;
-  CHECK(settings.records_at_once() == 4'000);
+  CHECK(settings.events_at_once() == 10'000);
   CHECK(settings.max_retried() == 2'000);
   CHECK(settings.batch_bytes() == 16'777'216);
-  settings.batch_events = 2000;
-  CHECK(settings.records_at_once() == 5'000);
   settings.window_events = 9;
-  CHECK(settings.records_at_once() == 2);
+  CHECK(settings.events_at_once() == 4);
   CHECK(settings.max_retried() == 1);
+  settings.window_events = 1;
+  CHECK(settings.events_at_once() == 1);
 }
 
 TEST_CASE("an event is read without a key, a failure or a doubt") {

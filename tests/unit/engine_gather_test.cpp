@@ -17,6 +17,7 @@ struct Backlog {
     // A lane's first record goes alone.
     Arrive(1, false);
     Answer(sent.back());
+    Confirm();
     now += settings.min_poll;
     Turn();
     sent.clear();
@@ -39,6 +40,10 @@ struct Backlog {
     engine.Reported(reports);
     Turn();
   }
+  void Confirm() {
+    engine.Written(Write::kConfirm, OUTBOX_OK, {});
+    Turn();
+  }
   [[nodiscard]] std::size_t batch() const { return settings.batch_events; }
 };
 
@@ -46,13 +51,22 @@ TEST_CASE("in a backlog records wait for each other while the broker has work") 
   Backlog b;
   b.Arrive(b.batch(), true);
   REQUIRE(b.sent.size() == 1);  // it had nothing to do
-  b.Arrive(b.batch(), true);
-  b.Arrive(b.batch(), true);
+  for (std::size_t read = b.batch(); read < b.settings.events_at_once(); read += b.batch()) b.Arrive(b.batch(), true);
   CHECK(b.sent.size() == 1);
   b.Arrive(b.batch(), true);
-  b.Arrive(b.batch(), true);
   REQUIRE(b.sent.size() == 2);
-  CHECK(b.sent.back().size() == 4 * b.batch());
+  CHECK(b.sent.back().size() == b.settings.events_at_once());
+}
+
+TEST_CASE("and while the database is behind the broker") {
+  Backlog b;
+  b.Arrive(b.batch(), true);
+  b.Answer(std::vector(b.sent.back()));  // and is confirmed
+  b.Arrive(b.batch(), true);
+  CHECK(b.sent.size() == 1);
+  b.Confirm();
+  REQUIRE(b.sent.size() == 2);
+  CHECK(b.sent.back().size() == b.batch());
 }
 
 TEST_CASE("those that wait go out") {

@@ -151,10 +151,11 @@ TEST_CASE("reservations and routes of a flight") {
            {"unknown 0", "reset to trials 2 | resets 1"},
            {"at 1 trials-reset",
             "forget 0, confirm 1, rewind 4 | rescans 2, sent again 1, outstanding 1, in flight 0, due 89950"},
-           {"read more b?", "batch 1, read on 4 | reserved 3, outstanding 2, due 2"},
-           {"read drain c/1", "batch 2 | reserved 4, outstanding 3"},
-           {"at 2", "publish trials 2: 0 | sent 3, in flight 1, due 11"},
-           {"stored 0", "publish 1: 2 | sent 4, acknowledged 2, owed since 2"},
+           {"confirmed", "forget 1, free 0 | confirmed 1, outstanding 0"},
+           {"read more b?", "batch 0, read on 4 | reserved 3, outstanding 1, due 2"},
+           {"read drain c/1", "batch 1 | reserved 4, outstanding 2"},
+           {"at 2", "publish trials 2: 1 | sent 3, in flight 1, due 11"},
+           {"stored 1", "publish 1: 0 | sent 4, acknowledged 2, owed since 2, due 7"},
        }},
   });
 }

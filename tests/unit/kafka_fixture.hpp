@@ -72,7 +72,7 @@ struct KafkaFixture {
   void Prove(std::uint32_t epoch) {
     const publisher::PreparedBatch batch = Prepare({Row{topic, "k", "proof"}});
     const std::size_t before = listener.reports().size();
-    publisher->Publish(batch, All(batch), epoch);
+    publisher->Publish(All(batch), epoch);
     REQUIRE(listener.WaitForReports(before + 1));
     REQUIRE(listener.reports()[before].outcome == publisher::Outcome::kAcknowledged);
   }

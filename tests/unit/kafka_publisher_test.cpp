@@ -37,7 +37,7 @@ TEST_CASE_METHOD(KafkaFixture, "a record carries every byte, and tells null from
       {topic, "", "", "{}", "e3", "Placed"},
       {topic, "a\0b"s, std::string(300'000, '\0') + "\xff", std::nullopt, "e4", "Ъ"},
   });
-  publisher->Publish(batch, All(batch, 100), 7);
+  publisher->Publish(All(batch, 100), 7);
   REQUIRE(listener.WaitForReports(4));
   std::set<std::uint32_t> reported;
   for (const Report& report : listener.reports()) {
@@ -91,7 +91,7 @@ TEST_CASE_METHOD(KafkaFixture, "partitions are those of Java clients, and lanes 
   for (std::size_t i = hashes.size(); i < rows.size(); ++i) without_key.insert(batch.events[i].lane);
   CHECK(without_key.size() == 4);
 
-  publisher->Publish(batch, All(batch), 1);
+  publisher->Publish(All(batch), 1);
   REQUIRE(listener.WaitForReports(rows.size()));
   std::map<Lane, std::int32_t> partition_of;
   for (const StoredRecord& record : ReadTopic(broker->bootstrap(), topic, kPartitions)) {
@@ -110,7 +110,7 @@ TEST_CASE_METHOD(KafkaFixture, "order holds in a lane, over many requests in fli
   std::vector<std::string> expected = {"proof"};
   for (std::size_t b = 0; b < 20; ++b) {
     const PreparedBatch batch = Prepare(Numbered(100, b * 100));
-    publisher->Publish(batch, All(batch), 1);
+    publisher->Publish(All(batch), 1);
     REQUIRE(listener.WaitForReports(1 + (b + 1) * 100));
     for (std::size_t i = 0; i < 100; ++i) expected.push_back(std::to_string(b * 100 + i));
   }
@@ -129,7 +129,7 @@ TEST_CASE_METHOD(KafkaFixture, "reset gives everything back, then goes on in ord
   std::size_t stored = 0;
   {
     const PreparedBatch batch = Prepare(Numbered(500));
-    publisher->Publish(batch, All(batch, 1000), 1);
+    publisher->Publish(All(batch, 1000), 1);
     Reset(2);
     // All reports come before the answer; from here on the arena may go.
     REQUIRE(listener.reported_before_reset() == 501);
@@ -147,7 +147,7 @@ TEST_CASE_METHOD(KafkaFixture, "reset gives everything back, then goes on in ord
   BrokerSlow(0);
   Prove(2);
   const PreparedBatch again = Prepare(Numbered(500 - stored, stored));
-  publisher->Publish(again, All(again, 2000), 2);
+  publisher->Publish(All(again, 2000), 2);
   REQUIRE(listener.WaitForReports(502 + 500 - stored));
   CHECK(listener.Count(Outcome::kAcknowledged) == 502);
 
@@ -165,7 +165,7 @@ TEST_CASE_METHOD(KafkaFixture, "a request that the broker refuses for good stops
   Prove(1);
   rd_kafka_mock_push_request_errors(broker->mock(), 0 /* Produce */, 1, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
   const PreparedBatch batch = Prepare(Numbered(100));
-  publisher->Publish(batch, std::vector<Outgoing>{{0, 0}}, 1);
+  publisher->Publish(std::vector<Outgoing>{{&batch, 0, 0}}, 1);
   REQUIRE(listener.WaitForReports(2));
   const Report refused = listener.reports()[1];
   CHECK(refused.outcome == Outcome::kRefused);
@@ -174,11 +174,11 @@ TEST_CASE_METHOD(KafkaFixture, "a request that the broker refuses for good stops
   REQUIRE(listener.WaitForFailures(1));
 
   // Before the engine resets, nothing may get past the refused topic.
-  publisher->Publish(batch, std::vector<Outgoing>{{1, 1}, {2, 2}}, 1);
+  publisher->Publish(std::vector<Outgoing>{{&batch, 1, 1}, {&batch, 2, 2}}, 1);
   REQUIRE(listener.WaitForReports(4));
   CHECK(listener.Count(Outcome::kUnknown) == 2);
   Reset(2);
-  publisher->Publish(batch, std::vector<Outgoing>{{1, 1}}, 2);
+  publisher->Publish(std::vector<Outgoing>{{&batch, 1, 1}}, 2);
   REQUIRE(listener.WaitForReports(5));
   CHECK(listener.reports()[4].outcome == Outcome::kAcknowledged);
   CHECK(Values(ReadTopic(broker->bootstrap(), topic, kPartitions)) == std::vector<std::string>{"proof", "1"});
@@ -192,7 +192,7 @@ TEST_CASE_METHOD(KafkaFixture, "a success without an offset is not believed", "[
   const PreparedBatch batch = Prepare(Numbered(10));
   BrokerSlow(200);  // so that the second is on the wire before the first is answered
   rd_kafka_mock_push_request_errors(broker->mock(), 0 /* Produce */, 1, RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS);
-  publisher->Publish(batch, All(batch), 1);
+  publisher->Publish(All(batch), 1);
   REQUIRE(listener.WaitForReports(10));
   std::vector<std::string> stored;
   for (const Report& report : listener.reports()) {
@@ -209,7 +209,7 @@ TEST_CASE_METHOD(KafkaFixture, "the state of the broker is told once per change"
   CHECK(listener.states()[0].first);
   BrokerDown();
   const PreparedBatch batch = Prepare(Numbered(5));
-  publisher->Publish(batch, All(batch), 1);
+  publisher->Publish(All(batch), 1);
   REQUIRE(listener.WaitForStates(2));
   CHECK_FALSE(listener.states()[1].first);
   CHECK(listener.states()[1].second.find("127.0.0.1") != std::string::npos);
@@ -232,7 +232,7 @@ TEST_CASE_METHOD(KafkaFixture, "destroyed with records in flight and the broker 
   Prove(1);
   BrokerDown();
   const PreparedBatch batch = Prepare(Numbered(100));
-  publisher->Publish(batch, All(batch), 1);
+  publisher->Publish(All(batch), 1);
   const auto before = std::chrono::steady_clock::now();
   publisher.reset();
   CHECK(std::chrono::steady_clock::now() - before < std::chrono::seconds(3));

@@ -101,7 +101,7 @@ TEST_CASE_METHOD(KafkaFixture, "a topic that goes away is looked at again after 
   CHECK(ReasonOf(Prepare({{topic}}), 0).empty());
   rd_kafka_mock_push_request_errors(broker->mock(), 0 /* Produce */, 1, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
   const PreparedBatch batch = Prepare({{topic}});
-  publisher->Publish(batch, All(batch), 1);
+  publisher->Publish(All(batch), 1);
   REQUIRE(listener.WaitForReports(2));
   CHECK(listener.reports()[1].outcome == Outcome::kRefused);
   CHECK(ReasonOf(Prepare({{topic}}), 0) == "unknown_topic");

@@ -60,7 +60,7 @@ inline publisher::PreparedBatch MakeBatch(std::vector<Row> rows) {
 // Every event of the batch, numbered from `first`.
 inline std::vector<publisher::Outgoing> All(const publisher::PreparedBatch& batch, std::uint32_t first = 0) {
   std::vector<publisher::Outgoing> records;
-  for (std::uint32_t i = 0; i < batch.events.size(); ++i) records.push_back({i, first + i});
+  for (std::uint32_t i = 0; i < batch.events.size(); ++i) records.push_back({&batch, i, first + i});
   return records;
 }
 

@@ -55,7 +55,7 @@ TEST_CASE("a line tells null from empty and bytes from text") {
                {"orders", "", "", "{}", "e3", "T"},
                {"orders", "\xff", "a\0\n\"\\"s, std::nullopt, "e4", "T"},
                {"orders", "\xed\xa0\x80", "\xf4\x90\x80\x80", std::nullopt, "e5", "Тип"}});
-  publisher->Publish(batch, All(batch, 10), 3);
+  publisher->Publish(All(batch, 10), 3);
 
   CHECK(pipe.ReadLine() == R"({"topic":"orders","key":"k","headers":{"trace":"7","none":null,"raw":{"base64":"/w=="}},)"
                            R"("payload":"{\"a\":1}","event_id":"e1","event_type":"T"})");
@@ -97,7 +97,7 @@ TEST_CASE("a reader that stops neither blocks the engine nor the end, and loses 
   auto publisher = MakeStdoutPublisher(listener, pipe.writer());
   const std::string big(40'000, 'x');
   const PreparedBatch batch = Prepare(*publisher, std::vector<Row>(20, Row{"orders", "k", big}));
-  publisher->Publish(batch, All(batch), 1);
+  publisher->Publish(All(batch), 1);
 
   SECTION("reset: what did not get out is unknown, and the line that was begun is completed") {
     // The pipe holds 64 KiB: one line whole, one torn.
@@ -109,7 +109,7 @@ TEST_CASE("a reader that stops neither blocks the engine nor the end, and loses 
     CHECK(stored >= 1);
     CHECK(stored < 20);
     const PreparedBatch again = Prepare(*publisher, {{"orders", "k", "after"}});
-    publisher->Publish(again, All(again, 20), 2);
+    publisher->Publish(All(again, 20), 2);
     std::vector<std::string> lines;
     do {
       lines.push_back(pipe.ReadLine());
@@ -126,14 +126,14 @@ TEST_CASE("a closed pipe is an outage, told once") {
   const auto publisher = MakeStdoutPublisher(listener, pipe.writer());
   pipe.CloseReader();
   const PreparedBatch batch = Prepare(*publisher, std::vector<Row>(3));
-  publisher->Publish(batch, All(batch), 1);
+  publisher->Publish(All(batch), 1);
   REQUIRE(listener.WaitForReports(3));
-  publisher->Publish(batch, All(batch), 1);  // the engine does not know yet
+  publisher->Publish(All(batch), 1);  // the engine does not know yet
   REQUIRE(listener.WaitForReports(6));
   CHECK(listener.Count(Outcome::kUnknown) == 6);
   publisher->Reset(2);
   REQUIRE(listener.WaitForEpoch(2));
-  publisher->Publish(batch, All(batch), 2);
+  publisher->Publish(All(batch), 2);
   REQUIRE(listener.WaitForReports(9));
   REQUIRE(listener.states().size() == 2);
   CHECK(listener.states()[0].first);

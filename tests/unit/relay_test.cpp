@@ -53,10 +53,9 @@ class TestPublisher : public publisher::Publisher {
     return {};
   }
   void Cancel() override {}
-  void Publish(const publisher::PreparedBatch& batch, std::span<const publisher::Outgoing> records,
-               std::uint32_t epoch) override {
+  void Publish(std::span<const publisher::Outgoing> records, std::uint32_t epoch) override {
     for (const auto& r : records) {
-      const outbox_event& event = batch.batch[r.index];
+      const outbox_event& event = r.batch->batch[r.index];
       const auto outcome = broken_ ? Outcome::kUnknown : judge_(View(event.payload));
       if (!outcome) continue;
       if (*outcome == Outcome::kAcknowledged)
