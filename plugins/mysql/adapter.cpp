@@ -1,28 +1,17 @@
 #include "mysql/adapter.hpp"
 
-#include <algorithm>
-
+#include "mysql/check.hpp"
 #include "mysql/connect.hpp"
+#include "mysql/dialect.hpp"
+#include "mysql/errors.hpp"
 #include "mysql/list.hpp"
 #include "mysql/others.hpp"
-#include "outbox/text.hpp"
-#include "sql/row_id.hpp"
-#include "sql/schema.hpp"
+#include "mysql/schema.hpp"
+#include "sql/outbox_table.hpp"
 #include "sql/sql_template.hpp"
 
 namespace outbox::mysql {
 namespace {
-
-constexpr std::size_t kMaxReason = 255, kMaxError = 1000;
-
-sql::LeaseDialect Dialect() {
-  return {"sysdate(6)",
-          "date_add(sysdate(6), interval cast(:lease as signed) * 1000 microsecond)",
-          "timestampdiff(microsecond, t.at, r.expires) div 1000",
-          " for update",
-          "char",
-          "div"};
-}
 
 // Every later statement of the transaction does nothing without it: all of them are sent at once.
 constexpr const char* kFence = R"(
@@ -56,16 +45,17 @@ class FailureList {
  public:
   explicit FailureList(bool is_mariadb) : row_(is_mariadb ? "(" : "row(") {}
 
-  void Add(long long id, const Failure& failure) {
-    const std::string after = std::to_string(failure.retry_after.count());
-    const auto after_if = [&](Disposition which) { return failure.disposition == which ? after : std::string("null"); };
-    list_ += (list_.empty() ? "" : ",") + row_ + std::to_string(id) + ",:event,:reason,:error," +
+  void Add(const sql::FailedRow& row) {
+    const auto after_if = [&row](Disposition which) {
+      const auto after = row.AfterIf(which);
+      return after ? std::to_string(*after) : "null";
+    };
+    list_ += (list_.empty() ? "" : ",") + row_ + std::to_string(row.id) + ",:event,:reason,:error," +
              after_if(Disposition::kRetry) + "," + after_if(Disposition::kDelivered) + ")";
-    values_.insert(values_.end(), {std::string(failure.event_id), ToText(failure.reason, kMaxReason),
-                                   ToText(failure.text, kMaxError)});
-    rows_.push_back({id, failure.event_id});
+    values_.insert(values_.end(), {std::string(row.event_id), row.reason, row.error});
+    rows_.push_back({row.id, row.event_id});
   }
-  [[nodiscard]] const std::vector<ListedRow>& rows() const { return rows_; }
+  [[nodiscard]] const std::vector<sql::OutboxRow>& rows() const { return rows_; }
   [[nodiscard]] sql::Statement In(const sql::Tables& tables, const char* sql) const {
     const std::string table = "with f (row_id, event_id, reason, error, wait, remove) as (values " + list_ + ")\n";
     return {
@@ -77,32 +67,20 @@ class FailureList {
   const std::string row_;
   std::string list_;
   std::vector<sql::Value> values_;
-  std::vector<ListedRow> rows_;
+  std::vector<sql::OutboxRow> rows_;
 };
 
 }  // namespace
-
-std::vector<long long> SortedIds(RowIds rows) {
-  std::vector<long long> ids;
-  ids.reserve(rows.size());
-  for (const std::string_view row : rows)
-    if (const auto id = sql::ParseId(row)) ids.push_back(*id);
-  std::sort(ids.begin(), ids.end());
-  return ids;
-}
 
 Config::Config(const std::string& json, const outbox_host* host)
     : Config(json, Secrets(host), Options(json, Secrets(host)).table) {}
 
 Config::Config(const std::string& json, const Secrets& secrets, const std::string& table)
-    : tables(table, '`', /*ignore_case=*/true),
-      leases(tables, Dialect()),
-      poison_marks(tables, Dialect()),
-      json_(json),
-      secrets_(secrets) {}
+    : tables(table, '`', /*ignore_case=*/true), json_(json), secrets_(secrets) {}
 
 Adapter::Adapter(std::shared_ptr<Config> config, const Call& call)
-    : config_(std::move(config)),
+    : sql::Adapter(config->tables, Dialect()),
+      config_(std::move(config)),
       options_(config_->CurrentOptions()),
       client_(Connect(options_, call.timeout), config_->tables),
       reader_(client_, config_->tables, config_->troubled),
@@ -116,37 +94,15 @@ Client& Adapter::Db() {
   return client_;
 }
 
-// A view in a table's place may leave rows out, and no read reaches ids below 1. Then reads find nothing and say nothing,
-// and an outbox is shown as empty and its events as gone.
-void Adapter::LookForHiddenRows(Client& db) {
-  if (!lookout_.Due()) return;
-  RequireAllRows(db, config_->tables);
-  lookout_.Looked();
-}
+void Adapter::Cancel() noexcept { client_.Cancel(); }
 
-void Adapter::ReserveNewEvents(const ReserveRequest& request, BatchBuilder& batch) {
-  LookForHiddenRows(Db());
-  reader_.Read(call(), request, batch);
-}
+void Adapter::RequireAllRows() { mysql::RequireAllRows(client_, tables()); }
 
-void Adapter::ConfirmEvent(ConfirmedRows rows, KeptRows& kept) {
-  Db();
-  confirmation_.Confirm(rows, kept);
-}
-
-std::uint64_t Adapter::RemoveDelivered(RowIds rows, Millis again) {
-  Db();
-  return confirmation_.RemoveDelivered(rows, again);
-}
-
-void Adapter::ConfirmFailed(Failures failures) {
-  Client& db = Db();
-  const bool is_mariadb = db.server().is_mariadb;
+bool Adapter::RecordFailures(std::span<const sql::FailedRow> rows) {
+  const bool is_mariadb = client_.server().is_mariadb;
   FailureList kept(is_mariadb), dead(is_mariadb);
-  for (const Failure& failure : failures)
-    if (const auto id = sql::ParseId(failure.row_id))
-      (failure.disposition == Disposition::kDead ? dead : kept).Add(*id, failure);
-  const auto& t = config_->tables;
+  for (const sql::FailedRow& row : rows) (row.disposition == Disposition::kDead ? dead : kept).Add(row);
+  const auto& t = tables();
   std::vector<sql::Statement> steps{{t.In(kFence), {std::to_string(call().shard), std::to_string(call().token)}}};
   if (!kept.rows().empty()) steps.push_back(kept.In(t, kKeep));
   if (!dead.rows().empty()) {
@@ -157,28 +113,36 @@ void Adapter::ConfirmFailed(Failures failures) {
   }
   steps.push_back({"select @outbox_fence", {}});
   config_->troubled = true;
-  if (sql::ToNumber(db.RunTogether(steps).back().at(0)[0]) == 0)
-    throw Error(OUTBOX_LEASE_LOST, "shard " + std::to_string(call().shard) + " is not leased under this token");
+  return sql::ToNumber(client_.RunTogether(steps).back().at(0)[0]) != 0;
 }
 
-void Adapter::Cancel() noexcept { client_.Cancel(); }
+std::string Adapter::PayloadOfDead() { return PayloadFromBlob(client_, tables()); }
 
-Client& Adapter::OwnDb(sql::Access access) {
-  Client& db = Db();
-  if (!own_) own_ = sql::RequireOwn(db, config_->tables, db.server().ignores_case, access);
-  return db;
+std::string Adapter::PrintSchema(const Config& config, const SchemaOptions& options) {
+  return mysql::PrintSchema(config.tables, options);
 }
 
-Lease Adapter::Heartbeat(std::string_view relay_id, Millis lease) {
-  Client& db = OwnDb();
-  Lease held = config_->leases.Heartbeat(db, std::string(relay_id), lease);
-  // With a shard, the session that reads looks for itself.
-  if (held.owned.empty()) LookForHiddenRows(db);
-  return held;
+void Adapter::Migrate(const SchemaOptions& options) {
+  RequireOutbox();
+  mysql::ApplySchema(client_, tables(), options, call().timeout);
 }
 
-void Adapter::ReleaseShards(std::string_view relay_id, std::span<const outbox_owned_shard> shards, bool deregister) {
-  config_->leases.Return(Db(), std::string(relay_id), shards, deregister);
+bool Adapter::IsDenied(const Error& error) const { return mysql::IsDenied(static_cast<unsigned>(error.native_code)); }
+
+void Adapter::RequireOutbox() {
+  const auto& t = tables();
+  sql::RequireOutbox(t.event,
+                     Db().Run({"select column_name, data_type from information_schema.columns where table_schema ="
+                               " coalesce(nullif(:schema, ''), database()) and table_name = :table",
+                               {t.schema, t.event_name}}),
+                     Wanted(t).front().columns, [](const std::string& type) { return type.ends_with("int"); });
 }
+
+std::vector<std::string> Adapter::PlanSchema(const SchemaOptions& options) {
+  RequireOutbox();
+  return mysql::PlanSchema(client_, tables(), options);
+}
+
+std::vector<Finding> Adapter::CheckSchema() { return mysql::CheckSchema(Db(), tables()); }
 
 }  // namespace outbox::mysql

@@ -45,7 +45,7 @@ class Fetched {
   const unsigned long* lengths_ = nullptr;
 };
 
-class Client : public sql::Statements {
+class Client : public sql::Session {
  public:
   Client(Connected connected, const sql::Tables& tables);
   ~Client() override;
@@ -57,8 +57,8 @@ class Client : public sql::Statements {
   void Cancel() noexcept;           // any thread
   // The connection was given up by ourselves, so the relay goes on with this session and a new one.
   [[nodiscard]] bool given_up() const { return given_up_ || cancelled_; }
-  [[nodiscard]] bool PastHalf() const { return Clock::now() > half_; }
-  [[nodiscard]] bool InTransaction() const { return (native_->server_status & SERVER_STATUS_IN_TRANS) != 0; }
+  [[nodiscard]] bool PastHalf() const override { return Clock::now() > half_; }
+  [[nodiscard]] bool InTransaction() const override { return (native_->server_status & SERVER_STATUS_IN_TRANS) != 0; }
   [[nodiscard]] const Server& server() const { return server_; }
   [[nodiscard]] const std::string& failure() const { return failure_; }  // the server's last message, redacted
 
@@ -72,6 +72,7 @@ class Client : public sql::Statements {
   std::vector<long long> ReadDirty(const std::string& sql);
   // Outside of a transaction a conflict with another one is tried again. Returns the number of rows changed.
   std::uint64_t Execute(const std::string& sql);
+  void Script(const std::string& sql) override { (void)Execute(sql); }
 
   sql::Rows Run(const sql::Statement& statement) override;
   // All of it is sent at once: no transaction waits, with its locks, for a relay that was stopped in the middle. Undone

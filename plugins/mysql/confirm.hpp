@@ -4,34 +4,26 @@
 #include <atomic>
 #include <cstdint>
 #include <set>
-#include <string>
-#include <vector>
 
 #include "mysql/client.hpp"
-#include "mysql/list.hpp"
-#include "outbox/adapter.hpp"
+#include "sql/confirmation.hpp"
 
 namespace outbox::mysql {
 
-class Confirmation {
+class Confirmation : public sql::Confirmation {
  public:
   // `troubled`: there may be failures.
-  Confirmation(Client& client, const sql::Tables& tables, const std::atomic<bool>& troubled)
-      : client_(client), tables_(tables), troubled_(troubled) {}
-
-  void Confirm(ConfirmedRows rows, KeptRows& kept);
-  // Of outbox.admin/1; `rows` none = those that are due.
-  std::uint64_t RemoveDelivered(RowIds rows, Millis again);
+  Confirmation(Client& client, const sql::Tables& tables, const std::atomic<bool>& troubled);
 
  private:
-  enum class Of : std::uint8_t { kConfirm, kRemoval };
-  // Of rows ascending by id; answers which are still there.
-  [[nodiscard]] std::vector<std::uint8_t> Delete(std::span<const ListedRow> rows, Of what);
+  Kept Delete(Rows rows, For what) override;
+  // As many as fit into one statement.
+  [[nodiscard]] Kept DeleteSome(Rows rows, For what);
   // Of a confirm, waiting for locks; how many are gone.
-  [[nodiscard]] std::uint64_t DeleteAll(std::span<const ListedRow> rows);
+  [[nodiscard]] std::uint64_t DeleteAll(Rows rows);
   // Those that nobody has locked. Throws OUTBOX_REFUSED if somebody has one.
-  [[nodiscard]] std::vector<std::uint8_t> DeleteUnlocked(std::span<const ListedRow> rows, Of what);
-  [[nodiscard]] std::vector<std::uint8_t> StillThere(std::span<const ListedRow> rows);
+  [[nodiscard]] Kept DeleteUnlocked(Rows rows, For what);
+  [[nodiscard]] Kept LookFor(Rows rows);
 
   Client& client_;
   const sql::Tables& tables_;

@@ -6,26 +6,11 @@
 #include <string>
 #include <string_view>
 
-#include "sql/tables.hpp"
+#include "sql/row_id.hpp"
 
 namespace outbox::mysql {
 
 constexpr std::size_t kIdsPerDelete = 4000;
-
-inline std::string Listed(std::span<const long long> ids) {
-  std::string list;
-  list.reserve(ids.size() * 10);
-  for (const long long id : ids) {
-    if (!list.empty()) list += ',';
-    list += std::to_string(id);
-  }
-  return list;
-}
-
-struct ListedRow {
-  long long id;
-  std::string_view event_id;
-};
 
 // Event ids are compared by the bytes that are sent, whatever the column's character set and collation are.
 inline std::string SameEventId(const std::string& column, const std::string& other) {
@@ -52,13 +37,13 @@ inline std::string PlainLiteral(std::string_view text) {
 // `table`, as e, joined to a list of rows. They are looked up one by one, whatever the statistics say: for "in (...)" both
 // servers scan a small table, also where the index is forced, and wait for the rows that others are inserting. So does
 // MariaDB for a join unless the index is forced.
-inline std::string JoinedByRow(std::span<const ListedRow> rows, const std::string& table, const std::string& id,
+inline std::string JoinedByRow(std::span<const sql::OutboxRow> rows, const std::string& table, const std::string& id,
                                bool is_mariadb) {
   const char* const row = is_mariadb ? "(" : "row(";
   // MariaDB names the columns by the first values, so these are of no row.
   std::string list = std::string(row) + "0,'event')";
   list.reserve(rows.size() * 56);
-  for (const ListedRow& one : rows) {
+  for (const sql::OutboxRow& one : rows) {
     list += ',';
     list += row;
     list += std::to_string(one.id) + "," + PlainLiteral(one.event_id) + ")";
@@ -68,15 +53,15 @@ inline std::string JoinedByRow(std::span<const ListedRow> rows, const std::strin
          SameEventId("e.event_id", is_mariadb ? "l.`event`" : "l.column_1");
 }
 
-inline std::string DeleteRows(const std::string& table, const std::string& id, std::span<const ListedRow> rows,
+inline std::string DeleteRows(const std::string& table, const std::string& id, std::span<const sql::OutboxRow> rows,
                               bool is_mariadb) {
   return "delete e from " + JoinedByRow(rows, table, id, is_mariadb);
 }
 
 // Passes over those that another transaction has locked. One statement, so that no lock is held from one to the next; the
 // limit keeps the servers from merging the inner look into the outer one, where it would lock nothing.
-inline std::string DeleteUnlockedRows(const std::string& table, const std::string& id, std::span<const ListedRow> rows,
-                                      bool is_mariadb) {
+inline std::string DeleteUnlockedRows(const std::string& table, const std::string& id,
+                                      std::span<const sql::OutboxRow> rows, bool is_mariadb) {
   return "delete e from (select e." + id + " from " + JoinedByRow(rows, table, id, is_mariadb) + " limit " +
          std::to_string(rows.size()) + " for update skip locked) unlocked straight_join " + table +
          " e force index (primary) on e." + id + " = unlocked." + id;

@@ -146,7 +146,7 @@ std::string ReadSql(const sql::Tables& tables, const ReadWish& wish) {
 std::string LateSql(const sql::Tables& tables, const ReadWish& wish) { return Complete(kLateAlone, tables, wish); }
 
 std::string ByIdsSql(const sql::Tables& tables, std::span<const long long> ids, bool troubled) {
-  return tables.In(sql::Fill(kByIds, {{"[attempts]", troubled ? kAttemptsOf : "0"}, {"[ids]", Listed(ids)}}));
+  return tables.In(sql::Fill(kByIds, {{"[attempts]", troubled ? kAttemptsOf : "0"}, {"[ids]", sql::Listed(ids)}}));
 }
 
 std::string FirstOfEachSql(const sql::Tables& tables, std::span<const IdRange> ranges) {
@@ -164,7 +164,7 @@ std::string FirstOfEachSql(const sql::Tables& tables, std::span<const IdRange> r
       add("(select id from {event} where id between " + std::to_string(r.first) + " and " + std::to_string(r.last) +
           " order by id limit 1)");
   }
-  if (!singles.empty()) add("(select id from {event} where id in (" + Listed(singles) + "))");
+  if (!singles.empty()) add("(select id from {event} where id in (" + sql::Listed(singles) + "))");
   return tables.In(sql);
 }
 

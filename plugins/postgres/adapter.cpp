@@ -2,24 +2,18 @@
 
 #include <nlohmann/json.hpp>
 
-#include "outbox/text.hpp"
-#include "postgres/connect.hpp"
+#include "postgres/check.hpp"
+#include "postgres/dialect.hpp"
+#include "postgres/errors.hpp"
 #include "postgres/others.hpp"
+#include "postgres/role_settings.hpp"
 #include "postgres/row_security.hpp"
 #include "postgres/schema.hpp"
 #include "sql/options.hpp"
-#include "sql/row_id.hpp"
-#include "sql/schema.hpp"
+#include "sql/outbox_table.hpp"
 
 namespace outbox::postgres {
 namespace {
-
-constexpr std::size_t kMaxError = 1000;
-
-sql::LeaseDialect Dialect() {
-  return {"clock_timestamp()", "clock_timestamp() + cast(:lease as bigint) * interval '1 millisecond'",
-          "cast(extract(epoch from r.expires - t.at) * 1000 as bigint)", " for update"};
-}
 
 // One statement: fenced, all or nothing, and over when it has been sent, also if the relay is stopped at that moment. Each
 // row is looked up by its id from the list, and what the list says of it from an object: to join the two would compare each
@@ -79,11 +73,11 @@ order by c.oid is null, p.place limit 1)";
 // A name that would end a literal, or look like a place or a parameter in our SQL, is left to the search path.
 bool CanBeWritten(const std::string& schema) { return schema.find_first_of("'\":\\{}[]$") == std::string::npos; }
 
-std::shared_ptr<Config> Resolved(const std::shared_ptr<Config>& given, sql::Statements& db) {
-  if (!given->tables.schema.empty()) return given;
-  const sql::Rows home = db.Run({kHome, {given->tables.event_name}});
+sql::Tables Resolved(const sql::Tables& given, sql::Statements& db) {
+  if (!given.schema.empty()) return given;
+  const sql::Rows home = db.Run({kHome, {given.event_name}});
   if (home.empty() || !CanBeWritten(home[0][0].value_or(""))) return given;
-  return given->Within(*home[0][0]);
+  return given.Within(*home[0][0]);
 }
 
 }  // namespace
@@ -92,27 +86,21 @@ Config::Config(const std::string& json, const outbox_host* host)
     : Config(sql::ReadOptions(json, {{"connection", {}}, {"table", "outbox_event"}}), Secrets(host)) {}
 
 Config::Config(std::map<std::string, std::string, std::less<>> options, const Secrets& secrets)
-    : tables(secrets.Fill(options["table"])),
-      leases(tables, Dialect()),
-      poison_marks(tables, Dialect()),
-      connection_(options["connection"]),
-      secrets_(secrets) {
+    : tables(secrets.Fill(options["table"])), connection_(options["connection"]), secrets_(secrets) {
   (void)Connection();  // what is wrong with it is known before anything connects
 }
 
-std::shared_ptr<Config> Config::Within(const std::string& schema) const {
-  auto within = std::make_shared<Config>(*this);
-  within->tables = tables.Within(schema);
-  within->leases = sql::Leases(within->tables, Dialect());
-  within->poison_marks = sql::PoisonMarks(within->tables, Dialect());
-  return within;
-}
+Adapter::Opened::Opened(const Config& config, Millis timeout)
+    : connection(config.Connection()), client(std::make_unique<Client>(Connect(connection), config.tables, timeout)) {}
 
-Adapter::Adapter(std::shared_ptr<Config> config, const Call& call)
-    : given_(std::move(config)),
-      connection_(given_->Connection()),
-      client_(std::make_unique<Client>(Connect(connection_), given_->tables, call.timeout)),
-      config_(Resolved(given_, *client_)) {}
+Adapter::Adapter(const std::shared_ptr<Config>& config, const Call& call)
+    : Adapter(config, Opened(*config, call.timeout)) {}
+
+Adapter::Adapter(const std::shared_ptr<Config>& config, Opened opened)
+    : sql::Adapter(Resolved(config->tables, *opened.client), Dialect()),
+      config_(config),
+      connection_(opened.connection),
+      client_(std::move(opened.client)) {}
 
 Adapter::~Adapter() { session_.Leave(*client_); }
 
@@ -121,6 +109,7 @@ Client& Adapter::Borrowed() {
   if (client_->cancelled_before()) {
     reader_.reset();
     columns_.reset();
+    listing_.reset();
     confirmation_.reset();
     inserts_ = listens_ = false;
     session_ = SessionGuard();
@@ -133,8 +122,8 @@ Client& Adapter::Borrowed() {
 Client& Adapter::Db() {
   Client& db = Borrowed();
   if (!db.owned()) {
-    session_ = SessionGuard(db, connection_, config_->tables, call().timeout);
-    RequireAllRows(db, config_->tables);
+    session_ = SessionGuard(db, connection_, tables(), call().timeout);
+    postgres::RequireAllRows(db, tables());
     lookout_.Looked();
     db.Own();
   }
@@ -142,24 +131,23 @@ Client& Adapter::Db() {
   return db;
 }
 
-// A policy may be added while the relay runs, or rows that no read reaches. Then reads find nothing and say nothing, and
-// an outbox is shown as empty and its events as gone.
-void Adapter::LookForHiddenRows(Client& db) {
-  if (!lookout_.Due()) return;
-  RequireAllRows(db, config_->tables);
-  RequireNoLowIds(db, config_->tables);
-  lookout_.Looked();
+void Adapter::RequireAllRows() {
+  postgres::RequireAllRows(*client_, tables());
+  RequireNoLowIds(*client_, tables());
 }
 
 const EventColumns& Adapter::Columns() {
-  if (!columns_) columns_ = EventColumns::Read(*client_, config_->tables);
+  if (!columns_) columns_ = EventColumns::Read(*client_, tables());
   return *columns_;
 }
 
-void Adapter::ReserveNewEvents(const ReserveRequest& request, BatchBuilder& batch) {
-  Client& db = Db();
-  LookForHiddenRows(db);
-  if (!reader_) reader_ = std::make_unique<Reader>(db, config_->tables, Columns());
+const sql::Dialect& Adapter::Listing() {
+  if (!listing_) listing_ = DialectFor(Columns());
+  return *listing_;
+}
+
+void Adapter::Read(const ReserveRequest& request, BatchBuilder& batch) {
+  if (!reader_) reader_ = std::make_unique<Reader>(*client_, tables(), Columns());
   try {
     reader_->Read(call(), request, batch);
   } catch (const Error& error) {
@@ -167,37 +155,31 @@ void Adapter::ReserveNewEvents(const ReserveRequest& request, BatchBuilder& batc
     // Of a row that the server cannot put into the relay's encoding. It holds up all others, so nobody may take it for data
     // that one event has.
     throw Error(OUTBOX_BAD_CONFIG,
-                std::string(error.what()) + "; the server cannot send a row of " + config_->tables.event +
+                std::string(error.what()) + "; the server cannot send a row of " + tables().event +
                     ": correct its text or delete it",
                 error.sqlstate);
   }
 }
 
 Confirmation& Adapter::Confirming() {
-  Client& db = Db();
-  if (!confirmation_) confirmation_ = std::make_unique<Confirmation>(db, config_->tables);
+  if (!confirmation_) confirmation_ = std::make_unique<Confirmation>(*client_, tables());
   return *confirmation_;
 }
 
-void Adapter::ConfirmEvent(ConfirmedRows rows, KeptRows& kept) { Confirming().Confirm(rows, kept); }
-
-std::uint64_t Adapter::RemoveDelivered(RowIds rows, Millis again) { return Confirming().RemoveDelivered(rows, again); }
-
-void Adapter::ConfirmFailed(Failures failures) {
+bool Adapter::RecordFailures(std::span<const sql::FailedRow> rows) {
   auto list = nlohmann::json::object();
-  for (const Failure& f : failures)
-    if (const auto id = sql::ParseId(f.row_id); id && !ParseUuid(f.event_id).empty())
-      list[std::to_string(*id)] = {
-          {"event_id", f.event_id},
-          {"reason", ToText(f.reason, kMaxError)},
-          {"error", ToText(f.text, kMaxError)},
-          {"wait", f.disposition != Disposition::kBlock ? nlohmann::json(f.retry_after.count()) : nullptr},
-          {"dead", f.disposition == Disposition::kDead},
-          {"delivered", f.disposition == Disposition::kDelivered}};
+  for (const sql::FailedRow& row : rows)
+    if (!ParseUuid(row.event_id).empty())
+      list[std::to_string(row.id)] = {
+          {"event_id", row.event_id},
+          {"reason", row.reason},
+          {"error", row.error},
+          {"wait", row.disposition != Disposition::kBlock ? nlohmann::json(row.after.count()) : nullptr},
+          {"dead", row.disposition == Disposition::kDead},
+          {"delivered", row.disposition == Disposition::kDelivered}};
   const sql::Rows fence =
-      Db().Run({config_->tables.In(kFail), {list.dump(), std::to_string(call().shard), std::to_string(call().token)}});
-  if (sql::ToNumber(fence.at(0)[0]) == 0)
-    throw Error(OUTBOX_LEASE_LOST, "shard " + std::to_string(call().shard) + " is not leased under this token");
+      client_->Run({tables().In(kFail), {list.dump(), std::to_string(call().shard), std::to_string(call().token)}});
+  return sql::ToNumber(fence.at(0)[0]) != 0;
 }
 
 // The first call finds out whether rows were committed before it listened: by telling so.
@@ -205,7 +187,7 @@ bool Adapter::Wait() {
   Client& db = Db();
   const auto now = std::chrono::steady_clock::now();
   if (!listens_) {
-    const sql::Row found = db.Run({config_->tables.In(kChannel), {config_->tables.prefix + kWakeUpTrigger}}).at(0);
+    const sql::Row found = db.Run({tables().In(kChannel), {tables().prefix + kWakeUpTrigger}}).at(0);
     if (found[1] != "1")
       throw Error(OUTBOX_BAD_CONFIG, std::string("the outbox has no trigger that tells of new rows; ") + sql::kMigrate);
     db.Script("listen " + found[0].value_or(""));
@@ -223,21 +205,36 @@ bool Adapter::Wait() {
 
 void Adapter::Cancel() noexcept { client_->Cancel(); }
 
-void Adapter::RequireOwn(sql::Statements& db, sql::Access access) {
-  if (!own_) own_ = sql::RequireOwn(db, config_->tables, false, access);
+std::string Adapter::PrintSchema(const Config& config, const SchemaOptions& options) {
+  return postgres::PrintSchema(config.tables, options);
 }
 
-Lease Adapter::Heartbeat(std::string_view relay_id, Millis lease) {
-  Client& db = Db();
-  RequireOwn(db);
-  Lease held = config_->leases.Heartbeat(db, std::string(relay_id), lease);
-  // With a shard, the session that reads looks for itself.
-  if (held.owned.empty()) LookForHiddenRows(db);
-  return held;
+void Adapter::Migrate(const SchemaOptions& options) {
+  RequireOutbox();
+  postgres::ApplySchema(*client_, tables(), options, call().timeout);
 }
 
-void Adapter::ReleaseShards(std::string_view relay_id, std::span<const outbox_owned_shard> shards, bool deregister) {
-  config_->leases.Return(Db(), std::string(relay_id), shards, deregister);
+bool Adapter::IsDenied(const Error& error) const { return postgres::IsDenied(error.sqlstate); }
+
+void Adapter::RequireOutbox() {
+  Client& db = Borrowed();
+  const auto& t = tables();
+  RequireSchema(db, t);
+  sql::RequireOutbox(
+      t.event,
+      db.Run({"select cast(attname as text), format_type(atttypid, null) from pg_attribute where attrelid ="
+              " cast(to_regclass(cast(:table as text)) as oid) and attnum > 0 and not attisdropped",
+              {t.event}}),
+      Wanted(t, "text").front().columns, [](const std::string& type) { return type == "bigint" || type == "integer"; });
+}
+
+std::vector<std::string> Adapter::PlanSchema(const SchemaOptions& options) {
+  RequireOutbox();
+  return postgres::PlanSchema(*client_, tables(), options);
+}
+
+std::vector<Finding> Adapter::CheckSchema() {
+  return postgres::CheckSchema(Borrowed(), tables(), connection_, call().timeout);
 }
 
 }  // namespace outbox::postgres

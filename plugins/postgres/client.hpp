@@ -50,7 +50,7 @@ class Result {
   std::unique_ptr<PGresult, decltype(&PQclear)> raw_;
 };
 
-class Client : public sql::Statements {
+class Client : public sql::Session {
  public:
   Client(Native connection, const sql::Tables& tables, Millis timeout);
   ~Client() override;
@@ -73,15 +73,15 @@ class Client : public sql::Statements {
   void Cancel() noexcept;  // any thread
   // The last call was cancelled: the relay goes on with this session, but the connection is amid an answer.
   [[nodiscard]] bool cancelled_before() const { return broken_ && cancelled_; }
-  [[nodiscard]] bool PastHalf() const { return Clock::now() > half_; }
-  [[nodiscard]] bool InTransaction() const { return PQtransactionStatus(connection_.get()) != PQTRANS_IDLE; }
-  [[nodiscard]] bool CanCommit() const { return PQtransactionStatus(connection_.get()) == PQTRANS_INTRANS; }
+  [[nodiscard]] bool PastHalf() const override { return Clock::now() > half_; }
+  [[nodiscard]] bool InTransaction() const override { return PQtransactionStatus(connection_.get()) != PQTRANS_IDLE; }
+  [[nodiscard]] bool CanCommit() const override { return PQtransactionStatus(connection_.get()) == PQTRANS_INTRANS; }
 
   // Parsed and planned once a connection, if the session is owned.
   void Prepare(const std::string& name, const std::string& sql, const std::vector<Oid>& types);
   // Binary results. A conflict with another transaction is tried again, unless this one is part of a transaction.
   Result Execute(const std::string& prepared, const std::vector<Parameter>& parameters);
-  void Script(const std::string& sql);  // statements without parameters, in one transaction of their own
+  void Script(const std::string& sql) override;  // in one transaction of their own
 
   void RollBack() noexcept;  // ends a transaction, where the connection still works
   // As the connection finds them: without the schema that a search path leads to.

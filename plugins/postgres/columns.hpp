@@ -18,6 +18,7 @@ struct EventColumns {
   static EventColumns Read(sql::Statements& db, const sql::Tables& tables);
 
   [[nodiscard]] bool IsBytea() const { return payload == "bytea"; }
+  [[nodiscard]] bool IsJson() const { return payload == "json" || payload == "jsonb"; }
   // A list for select, from alias e, for a binary result. Its order is that of EventAt. A payload above `limit`, which is
   // a parameter's name, is NULL.
   [[nodiscard]] std::string Select(const std::string& limit = "") const;
@@ -27,7 +28,6 @@ struct EventColumns {
   [[nodiscard]] std::string Exceeds(const std::string& limit) const;
 
  private:
-  [[nodiscard]] bool IsJson() const { return payload == "json" || payload == "jsonb"; }
   [[nodiscard]] std::string PayloadSize() const;
 };
 

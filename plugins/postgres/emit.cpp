@@ -31,41 +31,31 @@ void CheckEvent(const Event& e, const EventColumns& columns) {
   if (!columns.IsBytea())
     RequireText(e.payload, "the payload",
                 ", which is all that its column holds; run: outbox-relay migrate --payload bytea");
-  const bool json = columns.payload == "json" || columns.payload == "jsonb";
-  if (json && e.payload && !nlohmann::json::accept(*e.payload))
+  if (columns.IsJson() && e.payload && !nlohmann::json::accept(*e.payload))
     throw Error(
         OUTBOX_BAD_DATA,
         "the payload is not JSON, which is all that its column holds; run: outbox-relay migrate --payload text");
-  if (e.headers && !nlohmann::json::parse(*e.headers, nullptr, false).is_object())
-    throw Error(OUTBOX_BAD_DATA, "headers must be a JSON object");
 }
 
 }  // namespace
 
-void Adapter::BeginEmit() {
-  Client& db = Borrowed();
-  if (db.InTransaction()) db.Script("rollback");
-  version_.Check(db, config_->tables);
+void Adapter::PrepareInsert() {
+  if (inserts_) return;
   const EventColumns& columns = Columns();
-  if (!inserts_) {
-    const std::vector<Oid> types{kTextArray, kTextArray, kTextArray, columns.IsBytea() ? kByteaArray : kTextArray,
-                                 kTextArray, kTextArray};
-    const auto prepare = [&](const char* name, const char* column, const char* value) {
-      const std::string sql = sql::Fill(
-          kInsert,
-          {{"[column]", column}, {"[value]", value}, {"[payload]", columns.payload}, {"[headers]", columns.headers}});
-      db.Prepare(name, config_->tables.In(sql), types);
-    };
-    prepare("insert", "", "");
-    prepare("insert_named", ", event_id", ", cast(u.event_id as uuid)");
-    inserts_ = true;
-  }
-  db.Script("begin");
+  const std::vector<Oid> types{kTextArray, kTextArray, kTextArray, columns.IsBytea() ? kByteaArray : kTextArray,
+                               kTextArray, kTextArray};
+  const auto prepare = [&](const char* name, const char* column, const char* value) {
+    const std::string sql = sql::Fill(
+        kInsert,
+        {{"[column]", column}, {"[value]", value}, {"[payload]", columns.payload}, {"[headers]", columns.headers}});
+    client_->Prepare(name, tables().In(sql), types);
+  };
+  prepare("insert", "", "");
+  prepare("insert_named", ", event_id", ", cast(u.event_id as uuid)");
+  inserts_ = true;
 }
 
-void Adapter::Insert(Events events) {
-  Client& db = Borrowed();
-  if (!inserts_ || !db.InTransaction()) throw Error(OUTBOX_INTERNAL, "insert without begin");
+void Adapter::InsertAll(Events events) {
   for (const Event& e : events) CheckEvent(e, *columns_);
   // Runs of rows with an id of their own, and of rows that take the column's default.
   for (std::size_t first = 0, next = 0; first < events.size(); first = next) {
@@ -90,18 +80,8 @@ void Adapter::Insert(Events events) {
       arrays[i] = columns[i].Take();
       parameters.push_back({arrays[i], true});
     }
-    (void)db.Execute(named ? "insert_named" : "insert", parameters);
+    (void)client_->Execute(named ? "insert_named" : "insert", parameters);
   }
-}
-
-void Adapter::EndEmit(bool commit) {
-  Client& db = Borrowed();
-  // The server answers a commit after a failure with a silent rollback.
-  if (commit && !db.CanCommit()) {
-    db.Script("rollback");
-    throw Error(OUTBOX_BAD_DATA, "the transaction has failed and was rolled back");
-  }
-  db.Script(commit ? "commit" : "rollback");
 }
 
 }  // namespace outbox::postgres

@@ -16,7 +16,7 @@ constexpr int kOldestOf = 1'000;
 constexpr const char* kCounts = R"(
 select cast((select count(*) from (select 1 from {event} limit [limit]) l) as [text]), cast([estimate] as [text]),
   cast(f.retrying as [text]), cast(f.blocked as [text]), cast((select count(*) from {dead}) as [text]),
-  cast([now] as [text]), cast(f.undeletable as [text])
+  cast([shown now] as [text]), cast(f.undeletable as [text])
 from (select count(case when r.next_try is not null then 1 end) as retrying,
     count(case when r.next_try is null and r.remove_at is null then 1 end) as blocked,
     count(r.remove_at) as undeletable
@@ -39,19 +39,14 @@ std::uint64_t Count(const Value& value) { return static_cast<std::uint64_t>(ToNu
 
 }  // namespace
 
-void ReadCounts(Statements& db, const Tables& tables, const CountDialect& d, Statistics& stats) {
+void ReadCounts(Statements& db, const Tables& tables, const Dialect& d, Statistics& stats) {
   const auto sql = [&](const char* text) {
-    return tables.In(Fill(text, {{"[there]", kThere},
-                                 {"[blocked]", kBlocked},
-                                 {"[holds back]", kHoldsBack},
-                                 {"[same failure]", d.same_failure},
-                                 {"[behind]", d.behind},
-                                 {"[time]", d.time("e.created_at")},
-                                 {"[now]", d.now},
-                                 {"[estimate]", d.estimate},
-                                 {"[text]", d.text},
-                                 {"[limit]", std::to_string(kVisited + 1)},
-                                 {"[oldest of]", std::to_string(kOldestOf)}}));
+    return d.In(tables, Fill(text, {{"[there]", kThere},
+                                    {"[blocked]", kBlocked},
+                                    {"[holds back]", kHoldsBack},
+                                    {"[time]", d.time("e.created_at")},
+                                    {"[limit]", std::to_string(kVisited + 1)},
+                                    {"[oldest of]", std::to_string(kOldestOf)}}));
   };
   const Row row = db.Run({sql(kCounts), {}}).at(0);
   stats.backlog = Count(row[0]);

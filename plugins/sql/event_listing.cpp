@@ -36,21 +36,21 @@ enum Column : std::size_t {
 constexpr const char* kWaiting = R"(
 select cast(e.id as [text]), [event], [what], cast([created] as [text]), cast(coalesce(r.attempts, 0) as [text]),
   case when r.row_id is null then '1' when r.remove_at is not null then '5' when r.next_try is null then '3' else '2' end, cast([shard] as [text]),
-  cast([now] as [text]), cast([first] as [text]), cast([last] as [text]), cast([next] as [text]), r.reason, r.error
-from {event} e cross join {meta} m left join {retry} r on r.row_id = e.id[same_failure]
+  cast([shown now] as [text]), cast([first] as [text]), cast([last] as [text]), cast([next] as [text]), r.reason, r.error
+from {event} e cross join {meta} m left join {retry} r on r.row_id = e.id[same failure]
 where e.id > cast(:after as [integer]) and e.id < cast(:before as [integer])[only] order by e.id limit [max])";
 
 constexpr const char* kFailed = R"(
 select cast(e.id as [text]), [event], [what], cast([created] as [text]), cast(r.attempts as [text]),
   case when r.remove_at is not null then '5' when r.next_try is null then '3' else '2' end, cast([shard] as [text]),
-  cast([now] as [text]), cast([first] as [text]), cast([last] as [text]), cast([next] as [text]), r.reason, r.error
-from {retry} r cross join {meta} m join {event} e on e.id = r.row_id[same_failure]
+  cast([shown now] as [text]), cast([first] as [text]), cast([last] as [text]), cast([next] as [text]), r.reason, r.error
+from {retry} r cross join {meta} m join {event} e on e.id = r.row_id[same failure]
 where r.row_id > cast(:after as [integer]) and r.row_id < cast(:before as [integer]) and r.remove_at is [or not] null[only]
 order by r.row_id limit [max])";
 
 constexpr const char* kDead = R"(
 select cast(e.row_id as [text]), [event], [what], cast([created] as [text]), cast(e.attempts as [text]),
-  '4', null, cast([now] as [text]), cast([first] as [text]), cast([last] as [text]), null, e.reason, e.error
+  '4', null, cast([shown now] as [text]), cast([first] as [text]), cast([last] as [text]), null, e.reason, e.error
 from {dead} e
 where e.row_id > cast(:after as [integer]) and e.row_id < cast(:before as [integer])[only]
 order by e.row_id limit [max])";
@@ -110,7 +110,7 @@ std::string Id(const Bytes& row_id, long long otherwise) {
 
 }  // namespace
 
-void ListRecords(Statements& db, const Tables& tables, const RecordDialect& d, const Query& query,
+void ListRecords(Statements& db, const Tables& tables, const Dialect& d, const Query& query,
                  const std::function<bool(Record&)>& found) {
   const bool dead = query.from == OUTBOX_FROM_DEAD, delivered = query.from == OUTBOX_FROM_DELIVERED,
              failed = delivered || query.from == OUTBOX_FROM_FAILED;
@@ -135,25 +135,22 @@ void ListRecords(Statements& db, const Tables& tables, const RecordDialect& d, c
     statement.values.emplace_back(ToLike(*query.topic));
   }
   const std::string what = d.bytes("e.aggregate_id") + ", " + d.bytes("e.event_type") + ", " + d.bytes("e.topic") +
-                           ", " + (query.contents ? d.payload + ", " + d.bytes(d.headers) : std::string("null, null")) +
+                           ", " +
+                           (query.contents ? d.payload + ", " + d.bytes("e.headers") : std::string("null, null")) +
                            ", cast(" + d.payload_size + " as [text])";
-  statement.sql = tables.In(Fill(dead     ? kDead
-                                 : failed ? kFailed
-                                          : kWaiting,
-                                 {{"[only]", only},
-                                  {"[or not]", delivered ? "not" : ""},
-                                  {"[same_failure]", d.same_failure},
-                                  {"[what]", what},
-                                  {"[event]", d.event_id},
-                                  {"[created]", d.time("e.created_at")},
-                                  {"[shard]", d.shard},
-                                  {"[now]", d.now},
-                                  {"[first]", d.time(dead ? "e.first_failed" : "r.first_failed")},
-                                  {"[last]", d.time(dead ? "e.died_at" : "r.last_failed")},
-                                  {"[next]", d.next_try},
-                                  {"[integer]", d.integer},
-                                  {"[text]", d.text},
-                                  {"[max]", std::to_string(query.max)}}));
+  statement.sql = d.In(tables, Fill(dead     ? kDead
+                                    : failed ? kFailed
+                                             : kWaiting,
+                                    {{"[only]", only},
+                                     {"[or not]", delivered ? "not" : ""},
+                                     {"[what]", what},
+                                     {"[event]", d.shown_id},
+                                     {"[created]", d.time("e.created_at")},
+                                     {"[shard]", d.shard},
+                                     {"[first]", d.time(dead ? "e.first_failed" : "r.first_failed")},
+                                     {"[last]", d.time(dead ? "e.died_at" : "r.last_failed")},
+                                     {"[next]", d.shown("coalesce(r.remove_at, r.next_try)")},
+                                     {"[max]", std::to_string(query.max)}}));
   for (Row& row : db.Run(statement)) {
     if (d.hex) Decode(row);
     Record record = ToRecord(row);

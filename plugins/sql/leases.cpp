@@ -65,16 +65,8 @@ from {shard} s cross join (select [now] as at) t left join {relay} r on r.relay_
 
 }  // namespace
 
-Leases::Leases(const Tables& tables, const LeaseDialect& dialect) {
-  const auto sql = [&](const char* text) {
-    return tables.In(Fill(text, {{"[share]", kShare},
-                                 {"[now]", dialect.now},
-                                 {"[later]", dialect.later},
-                                 {"[left]", dialect.left},
-                                 {"[lock]", dialect.lock},
-                                 {"[text]", dialect.text},
-                                 {"[div]", dialect.div}}));
-  };
+Leases::Leases(const Tables& tables, const Dialect& dialect) {
+  const auto sql = [&](const char* text) { return dialect.In(tables, Fill(text, {{"[share]", kShare}})); };
   look_ = sql(kLook);
   renew_ = sql(kRenew);
   still_there_ = sql(kStillThere);

@@ -11,24 +11,15 @@
 #include <string_view>
 
 #include "outbox/adapter.hpp"
+#include "sql/dialect.hpp"
 #include "sql/statements.hpp"
 #include "sql/tables.hpp"
 
 namespace outbox::sql {
 
-// Fragments of SQL.
-struct LeaseDialect {
-  std::string now;            // this moment, not the start of the transaction
-  std::string later;          // this moment plus the milliseconds of the parameter :lease
-  std::string left;           // milliseconds from t.at to r.expires, bigint
-  std::string lock;           // after a select: locks the row; "" where every write transaction locks
-  std::string text = "text";  // the type to cast to for text
-  std::string div = "/";      // division of whole numbers
-};
-
 class Leases {
  public:
-  Leases(const Tables& tables, const LeaseDialect& dialect);
+  Leases(const Tables& tables, const Dialect& dialect);
 
   [[nodiscard]] Lease Heartbeat(Statements& db, const std::string& relay, Millis lease) const;
   void Return(Statements& db, const std::string& relay, std::span<const outbox_owned_shard> shards,

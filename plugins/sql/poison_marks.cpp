@@ -1,13 +1,7 @@
 #include "sql/poison_marks.hpp"
 
-#include "sql/sql_template.hpp"
-
 namespace outbox::sql {
 namespace {
-
-Error NotLeased(const Call& call) {
-  return {OUTBOX_LEASE_LOST, "shard " + std::to_string(call.shard) + " is not leased under this token"};
-}
 
 constexpr const char* kHeld = " where shard = :shard and token = :token and owner is not null";
 constexpr const char* kWasLost = "select cast(lost as [text]) from {shard}";
@@ -20,8 +14,12 @@ constexpr const char* kForget = "update {shard} set suspect = null, lost = 0";
 
 }  // namespace
 
-PoisonMarks::PoisonMarks(const Tables& tables, const LeaseDialect& dialect) {
-  const auto sql = [&](const char* text) { return tables.In(Fill(text, {{"[text]", dialect.text}})) + kHeld; };
+Error NotLeased(const Call& call) {
+  return {OUTBOX_LEASE_LOST, "shard " + std::to_string(call.shard) + " is not leased under this token"};
+}
+
+PoisonMarks::PoisonMarks(const Tables& tables, const Dialect& dialect) {
+  const auto sql = [&](const char* text) { return dialect.In(tables, text) + kHeld; };
   was_lost_ = sql(kWasLost);
   mark_ = sql(kMark);
   owners_ = sql(kOwners);

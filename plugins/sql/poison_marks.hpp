@@ -6,15 +6,18 @@
 #include <string>
 
 #include "outbox/adapter.hpp"
-#include "sql/leases.hpp"
+#include "sql/dialect.hpp"
 #include "sql/statements.hpp"
 #include "sql/tables.hpp"
 
 namespace outbox::sql {
 
+// Of a call under a token that the shard no longer has.
+[[nodiscard]] Error NotLeased(const Call& call);
+
 class PoisonMarks {
  public:
-  PoisonMarks(const Tables& tables, const LeaseDialect& dialect);
+  PoisonMarks(const Tables& tables, const Dialect& dialect);
 
   [[nodiscard]] bool WasLost(Statements& db, const Call& call) const;
   [[nodiscard]] std::uint32_t Mark(Statements& db, const Call& call, Bytes row) const;

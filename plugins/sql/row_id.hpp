@@ -2,11 +2,28 @@
 #pragma once
 
 #include <optional>
+#include <span>
+#include <string>
 #include <string_view>
+#include <vector>
+
+#include "outbox/event.hpp"
 
 namespace outbox::sql {
 
+// A row of the outbox is named by both: ids may come again.
+struct OutboxRow {
+  long long id = 0;
+  std::string_view event_id;
+};
+
 // Nothing if `text` is not the id of a row: it is not a number, or does not fit into 64 bits.
 [[nodiscard]] std::optional<long long> ParseId(std::string_view text);
+
+// Those of `rows` that are ids, ascending.
+[[nodiscard]] std::vector<long long> SortedIds(RowIds rows);
+
+// For SQL: with commas between them.
+[[nodiscard]] std::string Listed(std::span<const long long> ids);
 
 }  // namespace outbox::sql

@@ -35,6 +35,16 @@ class Statements {
   virtual std::vector<Rows> RunTogether(const std::vector<Statement>& statements) = 0;
 };
 
+// A connection to the database, as the shared adapter uses it. Thread: that of the session.
+class Session : public Statements {
+ public:
+  virtual void Script(const std::string& sql) = 0;  // statements without parameters
+  [[nodiscard]] virtual bool InTransaction() const = 0;
+  // False also in a transaction that has failed, where the database would answer a commit with a silent rollback.
+  [[nodiscard]] virtual bool CanCommit() const { return InTransaction(); }
+  [[nodiscard]] virtual bool PastHalf() const = 0;  // of the time that the call under way may take
+};
+
 // Through SOCI, so that every database with a SOCI backend has it. Throws what SOCI throws.
 Rows RunBySoci(soci::session& session, const Statement& statement);
 

@@ -1,20 +1,14 @@
 #include "sqlite/adapter.hpp"
 
-#include <nlohmann/json.hpp>
-
 #include "outbox/secrets.hpp"
-#include "outbox/text.hpp"
 #include "sql/options.hpp"
-#include "sql/row_id.hpp"
-#include "sql/schema.hpp"
 #include "sql/sql_template.hpp"
+#include "sqlite/dialect.hpp"
 #include "sqlite/schema.hpp"
 #include "sqlite/time.hpp"
 
 namespace outbox::sqlite {
 namespace {
-
-constexpr std::size_t kMaxError = 1000;
 
 std::map<std::string, std::string, std::less<>> ReadConfig(const std::string& json, const Secrets& secrets) {
   auto options = sql::ReadOptions(json, {{"path", {}}, {"table", "outbox_event"}});
@@ -27,10 +21,6 @@ std::map<std::string, std::string, std::less<>> ReadConfig(const std::string& js
   if (options["table"].find('.') != std::string::npos)
     throw Error(OUTBOX_BAD_CONFIG, "options: 'table' is a name without a schema on SQLite");
   return options;
-}
-
-sql::LeaseDialect Dialect() {
-  return {kNow, std::string(kNow) + " + cast(:lease as integer)", "(r.expires - t.at)", ""};
 }
 
 constexpr const char* kFence = "select 1 from {shard} where shard = :shard and token = :token and owner is not null";
@@ -73,10 +63,7 @@ std::string Filled(const sql::Tables& t, const char* sql) {
 Config::Config(const std::string& json, const outbox_host* host) : Config(ReadConfig(json, Secrets(host))) {}
 
 Config::Config(std::map<std::string, std::string, std::less<>> options)
-    : path(std::move(options["path"])),
-      tables(options["table"], '"', /*ignore_case=*/true),
-      leases(tables, Dialect()),
-      poison_marks(tables, Dialect()) {}
+    : path(std::move(options["path"])), tables(options["table"], '"', /*ignore_case=*/true) {}
 
 struct Adapter::Failing {
   Failing(Connection& db, const sql::Tables& t)
@@ -84,6 +71,21 @@ struct Adapter::Failing {
         bury(db, Filled(t, kBury)),
         drop(db, Filled(t, kDrop)),
         settle(db, Filled(t, kSettle)) {}
+
+  void Record(const sql::FailedRow& row) {
+    const std::string_view reason = row.reason, error = row.error;
+    if (row.disposition == Disposition::kDead) {
+      bury.Bind(row.id, reason, error, row.event_id).Execute();
+      drop.Bind(row.id, row.event_id).Execute();
+      settle.Bind(row.id, row.event_id).Execute();
+      return;
+    }
+    keep.Bind(row.id, row.AfterIf(Disposition::kRetry).value_or(-1), reason, error, row.event_id,
+              row.AfterIf(Disposition::kDelivered).value_or(-1))
+        .Execute();
+  }
+
+ private:
   Prepared keep, bury, drop, settle;
 };
 
@@ -96,7 +98,7 @@ struct Adapter::Inserting {
   Prepared named, unnamed;
 };
 
-Adapter::Adapter(std::shared_ptr<Config> config) : config_(std::move(config)) {
+Adapter::Adapter(std::shared_ptr<Config> config) : sql::Adapter(config->tables, Dialect()), config_(std::move(config)) {
   try {
     connection_ = std::make_unique<Connection>(config_->path, false);
   } catch (const Error& error) {
@@ -112,111 +114,52 @@ Connection& Adapter::Db(bool create) {
   return *connection_;
 }
 
-// A view in a table's place may leave rows out, and no read reaches ids below 1. Then reads find nothing and say nothing,
-// and an outbox is shown as empty and its events as gone.
-void Adapter::LookForHiddenRows(Connection& db) {
-  if (!lookout_.Due()) return;
-  RequireAllRows(db, config_->tables);
-  lookout_.Looked();
-}
+void Adapter::RequireAllRows() { sqlite::RequireAllRows(*connection_, tables()); }
 
-void Adapter::ReserveNewEvents(const ReserveRequest& request, BatchBuilder& batch) {
-  Connection& db = Db();
-  LookForHiddenRows(db);
-  if (!reader_) reader_ = std::make_unique<Reader>(db, config_->tables);
+void Adapter::Read(const ReserveRequest& request, BatchBuilder& batch) {
+  if (!reader_) reader_ = std::make_unique<Reader>(*connection_, tables());
   reader_->Read(call(), request, batch);
 }
 
 // Prepares what is not there yet: a trigger that names a table which is gone makes that fail.
 Confirmation& Adapter::Confirming() {
-  Connection& db = Db();
   try {
-    if (!confirmation_) confirmation_ = std::make_unique<Confirmation>(db, config_->tables);
+    if (!confirmation_) confirmation_ = std::make_unique<Confirmation>(*connection_, tables());
   } catch (const Error& error) {
-    throw Confirmation::Judged(error, config_->tables);
+    throw Confirmation::Judged(error, tables());
   }
   return *confirmation_;
 }
 
-void Adapter::ConfirmEvent(ConfirmedRows rows, KeptRows& kept) { Confirming().Confirm(rows, kept); }
-
-std::uint64_t Adapter::RemoveDelivered(RowIds rows, Millis again) { return Confirming().RemoveDelivered(rows, again); }
-
-void Adapter::ConfirmFailed(Failures failures) {
-  Connection& db = Db();
-  if (!failing_) failing_ = std::make_unique<Failing>(db, config_->tables);
-  Transaction transaction(db);
+bool Adapter::RecordFailures(std::span<const sql::FailedRow> rows) {
+  if (!failing_) failing_ = std::make_unique<Failing>(*connection_, tables());
+  Transaction transaction(*connection_);
   // Under the write lock nobody can take the shard over before this commits.
-  if (db.Run({config_->tables.In(kFence), {std::to_string(call().shard), std::to_string(call().token)}}).empty())
-    throw Error(OUTBOX_LEASE_LOST, "shard " + std::to_string(call().shard) + " is not leased under this token");
-  for (const Failure& failure : failures)
-    if (const auto id = sql::ParseId(failure.row_id)) Fail(failure, *id);
+  const sql::Statement fence{tables().In(kFence), {std::to_string(call().shard), std::to_string(call().token)}};
+  if (connection_->Run(fence).empty()) return false;
+  for (const sql::FailedRow& row : rows) failing_->Record(row);
   transaction.Commit();
-}
-
-void Adapter::Fail(const Failure& failure, long long row) {
-  const std::string reason = ToText(failure.reason, kMaxError), text = ToText(failure.text, kMaxError);
-  const std::string_view event = failure.event_id;
-  if (failure.disposition == Disposition::kDead) {
-    failing_->bury.Bind(row, std::string_view(reason), std::string_view(text), event).Execute();
-    failing_->drop.Bind(row, event).Execute();
-    failing_->settle.Bind(row, event).Execute();
-    return;
-  }
-  const auto after = [&failure](Disposition wanted) {
-    return failure.disposition == wanted ? static_cast<long long>(failure.retry_after.count()) : -1LL;
-  };
-  failing_->keep
-      .Bind(row, after(Disposition::kRetry), std::string_view(reason), std::string_view(text), event,
-            after(Disposition::kDelivered))
-      .Execute();
+  return true;
 }
 
 void Adapter::Cancel() noexcept {
   if (connection_) connection_->Cancel();
 }
 
-Connection& Adapter::OwnDb(sql::Access access) {
-  Connection& db = Db();
-  if (!own_) own_ = sql::RequireOwn(db, config_->tables, /*ignore_case=*/true, access);
-  return db;
-}
-
-Lease Adapter::Heartbeat(std::string_view relay_id, Millis lease) {
-  Connection& db = OwnDb();
-  Lease held = config_->leases.Heartbeat(db, std::string(relay_id), lease);
-  // With a shard, the session that reads looks for itself.
-  if (held.owned.empty()) LookForHiddenRows(db);
-  return held;
-}
-
-void Adapter::ReleaseShards(std::string_view relay_id, std::span<const outbox_owned_shard> shards, bool deregister) {
-  config_->leases.Return(Db(), std::string(relay_id), shards, deregister);
-}
-
 // The first call tells of what was committed before it.
 bool Adapter::Wait() {
-  Connection& db = Db();
+  Connection& db = Db(false);
   if (watch_) return watch_->Wait();
   watch_ = std::make_unique<Watch>(db);
   return true;
 }
 
-void Adapter::BeginEmit() {
-  Connection& db = Db();
-  db.RollBack();
-  version_.Check(db, config_->tables);
-  if (!inserting_) inserting_ = std::make_unique<Inserting>(db, config_->tables);
-  db.Script("begin immediate");
+void Adapter::PrepareInsert() {
+  if (!inserting_) inserting_ = std::make_unique<Inserting>(*connection_, tables());
 }
 
-void Adapter::Insert(Events events) {
-  Connection& db = Db();
-  if (!inserting_ || !db.InTransaction()) throw Error(OUTBOX_INTERNAL, "insert without begin");
+void Adapter::InsertAll(Events events) {
   for (const Event& e : events) {
-    // The relay would meet it as a failed event later; here somebody is still there who can correct it.
-    if (e.headers && !nlohmann::json::parse(*e.headers, nullptr, false).is_object())
-      throw Error(OUTBOX_BAD_DATA, "headers must be a JSON object");
     Prepared& insert = e.event_id.empty() ? inserting_->unnamed : inserting_->named;
     if (e.event_id.empty())
       insert.Bind(e.topic, e.aggregate_id, e.event_type, e.payload, e.headers).Execute();
@@ -225,11 +168,28 @@ void Adapter::Insert(Events events) {
   }
 }
 
-void Adapter::EndEmit(bool commit) {
-  Connection& db = Db();
-  if (!commit) return db.RollBack();
-  if (!db.InTransaction()) throw Error(OUTBOX_INTERNAL, "the transaction has been rolled back already");
-  db.Script("commit");
+std::string Adapter::PrintSchema(const Config& config, const SchemaOptions& options) {
+  return sqlite::PrintSchema(config.tables, options);
+}
+
+void Adapter::Migrate(const SchemaOptions& options) { sqlite::ApplySchema(Db(true), tables(), options); }
+
+std::vector<std::string> Adapter::PlanSchema(const SchemaOptions& options) {
+  return sqlite::PlanSchema(Db(true), tables(), options);
+}
+
+std::vector<Finding> Adapter::CheckSchema() { return sqlite::CheckSchema(Db(false), tables(), config_->path); }
+
+Statistics Adapter::Count(sql::Session& db) {
+  const Transaction snapshot(*connection_, "begin");
+  return sql::Adapter::Count(db);
+}
+
+void Adapter::List(const Query& query, const Found& found) {
+  sql::Adapter::List(query, [&found](Record record) {
+    if (record.shard > 0) record.shard = ShardOf(record.event.row_id, record.event.aggregate_id, record.shard);
+    return found(record);
+  });
 }
 
 }  // namespace outbox::sqlite

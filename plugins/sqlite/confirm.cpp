@@ -1,16 +1,13 @@
 #include "sqlite/confirm.hpp"
 
-#include <algorithm>
 #include <array>
 #include <chrono>
+#include <optional>
 #include <thread>
 #include <tuple>
 
-#include "outbox/text.hpp"
-#include "sql/removal.hpp"
-#include "sql/row_id.hpp"
 #include "sql/sql_template.hpp"
-#include "sqlite/time.hpp"
+#include "sqlite/dialect.hpp"
 
 namespace outbox::sqlite {
 namespace {
@@ -20,23 +17,14 @@ constexpr auto kMaxDelete = std::chrono::milliseconds(10);
 constexpr std::size_t kRowsPerStep = 16;
 // The lock is not queued for: those who wait try again now and then, and would never find it free.
 constexpr auto kTurnOfOthers = std::chrono::milliseconds(2);
-constexpr std::size_t kMaxError = 1000;
 
 constexpr const char* kOne = "delete from {event} where id between ?1 and ?1 and [event id] = ?2";
 constexpr const char* kForget = R"(
 delete from {retry} where row_id = ?1 and (event_id is null or event_id = ?2))";
 constexpr const char* kStillThere = "select 1 from {event} where id = ?1 and [event id] = ?2";
-constexpr const char* kDue = R"(
-select cast(row_id as text), event_id from {retry} where remove_at <= [now] order by remove_at limit 500)";
-constexpr const char* kNamed = R"(
-select cast(row_id as text), event_id from {retry} where row_id = :id and remove_at is not null)";
-constexpr const char* kPostpone = R"(
-update {retry} set remove_at = [now] + cast(:again as integer), attempts = attempts + 1, last_failed = [people],
-  error = :why
-where row_id = cast(:id as integer) and event_id = :event and remove_at is not null)";
 
 std::string In(const sql::Tables& tables, const char* sql) {
-  return tables.In(sql::Fill(sql, {{"[event id]", kEventId}, {"[now]", kNow}, {"[people]", kPeoplesNow}}));
+  return tables.In(sql::Fill(sql, {{"[event id]", kEventId}}));
 }
 
 // One range, and in it each id with its own event id.
@@ -96,7 +84,8 @@ class WithoutWaitForDisk {
 }  // namespace
 
 Confirmation::Confirmation(Connection& connection, const sql::Tables& tables)
-    : connection_(connection),
+    : sql::Confirmation(connection, tables, Dialect()),
+      connection_(connection),
       tables_(tables),
       one_(connection, In(tables, kOne)),
       several_(connection, In(tables, Several().c_str())),
@@ -104,34 +93,26 @@ Confirmation::Confirmation(Connection& connection, const sql::Tables& tables)
       troubled_(connection, In(tables, "select 1 from {retry} limit 1")),
       still_there_(connection, In(tables, kStillThere)) {}
 
-void Confirmation::Confirm(ConfirmedRows rows, KeptRows& kept) {
-  std::vector<Row> sorted;
-  sorted.reserve(rows.size());
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    if (const auto id = sql::ParseId(rows[i].row_id)) sorted.push_back({*id, rows[i].event_id, i});
-  std::sort(sorted.begin(), sorted.end(), [](const Row& a, const Row& b) { return a.id < b.id; });
-  const WithoutWaitForDisk without_wait(connection_);
-  Delete(sorted, true);
-  for (const Row& row : sorted)
-    if (row.kept) kept.Add(row.place);
-}
-
-void Confirmation::Delete(std::span<Row> rows, bool forgets) {
+Confirmation::Kept Confirmation::Delete(Rows rows, For what) {
+  const bool confirms = what == For::kConfirm;
+  std::optional<WithoutWaitForDisk> without_wait;
+  if (confirms) without_wait.emplace(connection_);
+  Kept kept(rows.size(), 0);
   try {
-    while (!rows.empty()) {
-      const std::span<Row> some = rows.first(DeleteSome(rows, forgets));
-      rows = rows.subspan(some.size());
-      // What was not there then was another relay's, was deleted by hand, or is there in spite of its delete.
-      for (Row& row : some) {
-        if (!row.kept) continue;
-        row.kept = still_there_.Bind(row.id, row.event_id).Step();
+    for (std::size_t done = 0; done < rows.size();) {
+      const std::size_t some = DeleteSome(rows.subspan(done), what, std::span(kept).subspan(done));
+      for (std::size_t i = done; i < done + some; ++i) {
+        if (confirms && kept[i] == 0) continue;
+        kept[i] = still_there_.Bind(rows[i].id, rows[i].event_id).Step() ? 1 : 0;
         still_there_.Reset();
       }
-      if (!rows.empty()) std::this_thread::sleep_for(kTurnOfOthers);
+      done += some;
+      if (done < rows.size()) std::this_thread::sleep_for(kTurnOfOthers);
     }
   } catch (const Error& error) {
     throw Judged(error, tables_);
   }
+  return kept;
 }
 
 Error Confirmation::Judged(const Error& error, const sql::Tables& tables) {
@@ -141,9 +122,9 @@ Error Confirmation::Judged(const Error& error, const sql::Tables& tables) {
   return {OUTBOX_REFUSED, text, error.sqlstate, error.native_code};
 }
 
-// Returns how many. The application's writers wait for the end of the transaction, so it is a short one, however many
-// rows there are and however large. `kept` is set for those that may still be there.
-std::size_t Confirmation::DeleteSome(std::span<Row> rows, bool forgets) {
+// The application's writers wait for the end of the transaction, so it is a short one, however many rows there are and however
+// large.
+std::size_t Confirmation::DeleteSome(Rows rows, For what, std::span<std::uint8_t> kept) {
   Transaction transaction(connection_);
   const auto begun = std::chrono::steady_clock::now();
   std::size_t done = 0;
@@ -151,20 +132,19 @@ std::size_t Confirmation::DeleteSome(std::span<Row> rows, bool forgets) {
     // Ids without a hole between them go in one step, at half the cost.
     std::size_t next = done + 1;
     while (next < rows.size() && next - done < kRowsPerStep && rows[next].id == rows[next - 1].id + 1) ++next;
-    const std::span<Row> step = rows.subspan(done, next - done);
+    const Rows step = rows.subspan(done, next - done);
     const bool all = DeleteTogether(step) >= static_cast<int>(step.size());
-    for (Row& row : step) row.kept = !all;
-    done = next;
+    for (; done < next; ++done) kept[done] = all ? 0 : 1;
   }
-  const bool troubled = forgets && troubled_.Bind().Step();
+  const bool troubled = what == For::kConfirm && troubled_.Bind().Step();
   troubled_.Reset();
   if (troubled)
-    for (const Row& row : rows.first(done)) forget_.Bind(row.id, row.event_id).Execute();
+    for (const sql::OutboxRow& row : rows.first(done)) forget_.Bind(row.id, row.event_id).Execute();
   transaction.Commit();
   return done;
 }
 
-int Confirmation::DeleteTogether(std::span<const Row> rows) {
+int Confirmation::DeleteTogether(Rows rows) {
   if (rows.size() == 1) {
     one_.Bind(rows[0].id, rows[0].event_id).Execute();
   } else {
@@ -174,46 +154,6 @@ int Confirmation::DeleteTogether(std::span<const Row> rows) {
     std::apply([&](const auto&... id) { several_.Bind(rows.front().id, rows.back().id, id...).Execute(); }, ids);
   }
   return sqlite3_changes(connection_.raw());
-}
-
-std::uint64_t Confirmation::RemoveDelivered(RowIds rows, Millis again) {
-  std::vector<sql::DeliveredRow> due;
-  const auto add = [&due](const sql::Rows& found) {
-    for (const sql::Row& row : found) due.push_back({sql::ToNumber(row[0]), row[1].value_or("")});
-  };
-  if (rows.empty()) add(connection_.Run({In(tables_, kDue), {}}));
-  for (const std::string_view row : rows)
-    if (const auto id = sql::ParseId(row)) add(connection_.Run({In(tables_, kNamed), {std::to_string(*id)}}));
-  std::sort(due.begin(), due.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
-
-  sql::RemovalSteps steps;
-  steps.remove = [this](sql::RemovalSteps::Rows some) {
-    std::vector<Row> these;
-    for (const sql::DeliveredRow& row : some) these.push_back({row.id, row.event_id, 0});
-    Delete(these, false);
-    std::vector<std::uint8_t> kept;
-    for (const Row& row : these) {
-      // Also where a trigger has put it back.
-      kept.push_back(still_there_.Bind(row.id, row.event_id).Step() ? 1 : 0);
-      still_there_.Reset();
-    }
-    return kept;
-  };
-  steps.forget = [this](sql::RemovalSteps::Rows some) {
-    Transaction transaction(connection_);
-    for (const sql::DeliveredRow& row : some) forget_.Bind(row.id, std::string_view(row.event_id)).Execute();
-    transaction.Commit();
-  };
-  steps.postpone = [this, again](sql::RemovalSteps::Rows some, const std::string& why) {
-    Transaction transaction(connection_);
-    for (const sql::DeliveredRow& row : some)
-      (void)connection_.Run(
-          {In(tables_, kPostpone),
-           {std::to_string(again.count()), ToText(why, kMaxError), std::to_string(row.id), row.event_id}});
-    transaction.Commit();
-  };
-  steps.has_time = [this] { return !connection_.PastHalf(); };
-  return sql::RemoveDelivered(due, steps);
 }
 
 }  // namespace outbox::sqlite

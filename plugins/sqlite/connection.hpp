@@ -57,7 +57,7 @@ class Prepared {
   sqlite3_stmt* raw_ = nullptr;
 };
 
-class Connection final : public sql::Statements {
+class Connection final : public sql::Session {
  public:
   // `path` must exist unless `create`. Throws UNAVAILABLE or BAD_CONFIG.
   Connection(std::string path, bool create);
@@ -66,15 +66,15 @@ class Connection final : public sql::Statements {
   // Before each call of the relay: its deadline, and a check that the path still names the file that is open.
   void Begin(Millis timeout);
   void Cancel() noexcept { cancelled_ = true; }  // any thread
-  [[nodiscard]] bool PastHalf() const { return Clock::now() > half_; }
+  [[nodiscard]] bool PastHalf() const override { return Clock::now() > half_; }
   [[nodiscard]] Millis Left() const { return std::chrono::duration_cast<Millis>(deadline_ - Clock::now()); }
   [[nodiscard]] bool cancelled() const { return cancelled_; }
 
   sql::Rows Run(const sql::Statement& statement) override;
   std::vector<sql::Rows> RunTogether(const std::vector<sql::Statement>& statements) override;
 
-  void Script(const std::string& sql);  // statements without parameters
-  [[nodiscard]] bool InTransaction() const { return sqlite3_get_autocommit(raw_) == 0; }
+  void Script(const std::string& sql) override;
+  [[nodiscard]] bool InTransaction() const override { return sqlite3_get_autocommit(raw_) == 0; }
   void RollBack() noexcept;
   [[nodiscard]] sqlite3* raw() const { return raw_; }
   // The class of a failure by SQLite's result code. A BAD_CONFIG names what fixes it.

@@ -17,8 +17,14 @@ namespace outbox::sql {
 namespace {
 
 constexpr const char* kLock = " /* for update */";
-const LeaseDialect kDialect{"(select at from clock)", "(select at from clock) + cast(:lease as integer)",
-                            "(r.expires - t.at)", kLock};
+const Dialect kDialect = [] {
+  Dialect d;
+  d.lock = kLock;
+  d.now = "(select at from clock)";
+  d.later = "(select at from clock) + cast(:ms as integer)";
+  d.left = "(r.expires - t.at)";
+  return d;
+}();
 
 class Database final : public Statements {
  public:

@@ -1,6 +1,7 @@
 // Rows that the database did not let go, tried again: how many steps that takes.
-#include "sql/removal.hpp"
+#include <functional>
 
+#include "sql/confirmation.hpp"
 #include "tests/catch.hpp"
 
 namespace outbox::sql {
@@ -8,50 +9,72 @@ namespace {
 
 using Ids = std::vector<long long>;
 
-Ids IdsOf(RemovalSteps::Rows rows) {
-  Ids ids;
-  for (const DeliveredRow& row : rows) ids.push_back(row.id);
-  return ids;
-}
+// Its record of delivered rows has these; which rows a step names is in the parameters.
+class Database final : public Session {
+ public:
+  explicit Database(long long count) {
+    for (long long id = 1; id <= count; ++id) due.push_back({std::to_string(id), "e"});
+  }
 
-struct Database {
-  std::vector<DeliveredRow> rows;
+  Rows Run(const Statement& statement) override {
+    CHECK(statement.sql.starts_with("\nselect"));
+    return due;
+  }
+  std::vector<Rows> RunTogether(const std::vector<Statement>& statements) override {
+    const bool forgets = statements.at(0).sql.starts_with("\ndelete");
+    Ids ids;
+    for (const Statement& statement : statements) ids.push_back(ToNumber(statement.values.at(forgets ? 0 : 2)));
+    (forgets ? forgotten : postponed).push_back(ids);
+    return std::vector<Rows>(statements.size());
+  }
+  void Script(const std::string&) override {}
+  [[nodiscard]] bool InTransaction() const override { return false; }
+  [[nodiscard]] bool PastHalf() const override { return !has_time; }
+
+  Rows due;
   std::vector<Ids> forgotten, postponed;
   bool has_time = true;
+};
 
-  explicit Database(long long count) {
-    for (long long id = 1; id <= count; ++id) rows.push_back({id, "e"});
+using DeleteRows = std::function<std::vector<std::uint8_t>(std::span<const OutboxRow>)>;
+
+class Removal final : public Confirmation {
+ public:
+  Removal(Database& db, DeleteRows rows) : Confirmation(db, kTables, kDialect), delete_(std::move(rows)) {}
+  std::uint64_t Try() { return RemoveDelivered({nullptr, 0, 0}, Millis(1000)); }
+
+ private:
+  Kept Delete(Rows rows, For what) override {
+    CHECK(what == For::kRelaysRemoval);
+    return delete_(rows);
   }
-  std::uint64_t Try(std::function<std::vector<std::uint8_t>(RemovalSteps::Rows)> remove) {
-    return RemoveDelivered(
-        rows, {.remove = std::move(remove),
-               .forget = [this](RemovalSteps::Rows some) { forgotten.push_back(IdsOf(some)); },
-               .postpone = [this](RemovalSteps::Rows some, const std::string&) { postponed.push_back(IdsOf(some)); },
-               .has_time = [this] { return has_time; }});
-  }
+
+  static inline const Tables kTables{"outbox_event"};
+  static inline const Dialect kDialect{};
+  const DeleteRows delete_;
 };
 
 TEST_CASE("what has gone is forgotten in one step, and what is still there postponed in one", "[b98]") {
   Database db(6);
-  CHECK(db.Try([](RemovalSteps::Rows) { return std::vector<std::uint8_t>{0, 1, 0, 1, 1, 0}; }) == 3);
+  CHECK(Removal(db, [](auto) { return std::vector<std::uint8_t>{0, 1, 0, 1, 1, 0}; }).Try() == 3);
   CHECK(db.forgotten == std::vector<Ids>{{1, 3, 6}});
   CHECK(db.postponed == std::vector<Ids>{{2, 4, 5}});
 }
 
 TEST_CASE("a refusal is narrowed down to its row, as far as the time allows", "[b101]") {
   Database db(8);
-  const auto refuses_3 = [](RemovalSteps::Rows some) {
-    for (const DeliveredRow& row : some)
+  Removal refuses_3(db, [](std::span<const OutboxRow> some) {
+    for (const OutboxRow& row : some)
       if (row.id == 3) throw Error(OUTBOX_REFUSED, "no");
     return std::vector<std::uint8_t>(some.size(), 0);
-  };
+  });
   SECTION("time enough") {
-    CHECK(db.Try(refuses_3) == 7);
+    CHECK(refuses_3.Try() == 7);
     CHECK(db.postponed == std::vector<Ids>{{3}});
   }
   SECTION("no time") {
     db.has_time = false;
-    CHECK(db.Try(refuses_3) == 0);
+    CHECK(refuses_3.Try() == 0);
     CHECK(db.postponed.empty());
   }
 }

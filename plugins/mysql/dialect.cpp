@@ -1,0 +1,67 @@
+#include "mysql/dialect.hpp"
+
+namespace outbox::mysql {
+namespace {
+
+// Locked first: of two that take the same, the second finds nothing.
+constexpr const char* kLockDead = "select row_id from {dead} where row_id in ([ids]) order by row_id for update";
+constexpr const char* kRequeue = R"(
+insert into {event} (event_id, topic, aggregate_id, event_type, payload, headers)
+select event_id, topic, aggregate_id, event_type, [payload], headers from {dead} where row_id in ([ids]) order by row_id)";
+constexpr const char* kDropDead = "delete from {dead} where row_id in ([ids])";
+
+// From the failures to the outbox, row by row: see JoinedByRow.
+constexpr const char* kDropBlocked = R"(
+delete r, e from {retry} r straight_join {event} e force index (primary) on e.id = r.row_id and e.event_id = r.event_id
+where r.row_id in ([ids]) and r.next_try is null and r.remove_at is null)";
+constexpr const char* kRetryNow = R"(
+update {retry} r straight_join {event} e force index (primary) on e.id = r.row_id and e.event_id = r.event_id
+set r.next_try = sysdate(6), r.attempts = 1 where r.row_id in ([ids]) and r.remove_at is null)";
+
+constexpr const char* kChanged = "select row_count()";              // by the statement before
+constexpr const char* kChangedInBoth = "select row_count() div 2";  // a row of either table
+
+}  // namespace
+
+const sql::Dialect& Dialect() {
+  static const sql::Dialect kDialect = [] {
+    const auto as_it_is = [](const std::string& expression) { return expression; };
+    sql::Dialect d;
+    d.server = "MySQL";
+    d.text = "char";
+    d.integer = "signed";
+    d.div = "div";
+    d.begin = "start transaction";
+    d.lock = " for update";
+    d.max_reason = 255;
+    d.now = d.stamp = "sysdate(6)";
+    d.later = "date_add(sysdate(6), interval cast(:ms as signed) * 1000 microsecond)";
+    d.left = "timestampdiff(microsecond, t.at, r.expires) div 1000";
+    d.shown = d.time = as_it_is;
+    d.same_failure = " and r.event_id = e.event_id";
+    d.behind =
+        "r.key_hash = crc32(convert(e.aggregate_id using utf8mb4)) and r.row_id < e.id and r.aggregate_id = "
+        "e.aggregate_id";
+    // Ids may lie at both ends of their type.
+    d.estimate = "(select least(cast(max(id) as decimal(30)) - min(id) + 1, 9223372036854775807) from {event})";
+    d.bytes = d.text_of = as_it_is;
+    d.hex = false;
+    d.shown_id = "e.event_id";
+    d.same_event = "e.event_id = :event";  // not cast: a literal takes the collation of the column
+    // Text columns compare without trailing spaces, and may do so without case.
+    d.same_key = [](const std::string& column) {
+      return "cast(convert(" + column + " using utf8mb4) as binary) = cast(:key as binary)";
+    };
+    d.shard = "mod(crc32(coalesce(cast(e.aggregate_id as binary), cast(e.id as binary))), m.shards)";
+    d.payload = "e.payload";
+    d.payload_size = "octet_length(e.payload)";
+    d.requeue = {{kLockDead, kRequeue, kDropDead, kChanged}, 3};
+    d.discard = {{kLockDead, kDropDead, kChanged}, 2};
+    d.discard_blocked = {{kDropBlocked, kChangedInBoth}, 1};
+    d.retry_now = {{kRetryNow, kChanged}, 1};
+    return d;
+  }();
+  return kDialect;
+}
+
+}  // namespace outbox::mysql

@@ -1,0 +1,13 @@
+// PostgreSQL: its fragments of SQL.
+#pragma once
+
+#include "postgres/columns.hpp"
+#include "sql/dialect.hpp"
+
+namespace outbox::postgres {
+
+[[nodiscard]] const sql::Dialect& Dialect();
+// The same for an outbox whose columns have these types.
+[[nodiscard]] sql::Dialect DialectFor(const EventColumns& columns);
+
+}  // namespace outbox::postgres

@@ -1,0 +1,69 @@
+// What one database's SQL says where the shared SQL has a place: a value of fragments, so that what uses it serves a further
+// database without a change.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sql/tables.hpp"
+
+namespace outbox::sql {
+
+// Statements of one transaction that change the rows whose ids stand in [ids], as a list with commas. `counted` is the index of
+// the one that answers, as text, how many events were changed.
+struct Change {
+  std::vector<std::string> steps;
+  std::size_t counted = 0;
+};
+
+// In the fragments `e` is an event, in the outbox or among the dead, `r` its failure, and `m` the meta table's row. Names of
+// tables are written as Tables::In takes them.
+struct Dialect {
+  using Of = std::function<std::string(const std::string& expression)>;
+
+  std::string server;                             // its name, for messages
+  std::string text = "text", integer = "bigint";  // types to cast to, for text and for an id
+  std::string div = "/";                          // division of whole numbers
+  std::string begin = "begin";                    // begins a transaction that inserts events
+  std::string lock;               // behind a select: locks the row; "" where every write transaction locks
+  std::size_t max_reason = 1000;  // bytes that the column `reason` may hold
+
+  // Moments, as the columns expires, next_try and remove_at keep them.
+  std::string now;    // this moment, not the start of the transaction
+  std::string later;  // this moment plus the milliseconds of the parameter :ms
+  std::string left;   // milliseconds from t.at to r.expires, bigint
+  std::string stamp;  // this moment as first_failed, last_failed and died_at keep it
+
+  // As microseconds since 1970 UTC, as a text for ParseTime, or NULL where it is not known:
+  Of shown;  // a moment
+  Of time;   // created_at, first_failed, last_failed or died_at
+
+  // Of a failure. Ids come again after a TRUNCATE, so that a row's id is not enough.
+  std::string same_failure;         // " and ..." behind r.row_id = e.id
+  std::string event_id = ":event";  // the parameter :event as the column event_id of {retry} is compared with
+  std::string
+      behind;  // condition: r is a failure of the key of e, of an earlier row; one that its index on keys serves
+  std::string estimate;  // rows of {event}, by the server's statistics or by ids; may be old, or far off
+
+  // What an operator is shown.
+  Of bytes;                // of text, so that no byte is lost on the way
+  Of text_of;              // of text, as LIKE can compare it
+  bool hex = true;         // `bytes` and `payload` come as hexadecimal digits
+  std::string shown_id;    // the event id, as text
+  std::string same_event;  // condition: the parameter :event is e's
+  Of same_key;             // condition: the parameter :key is the column's
+  std::string shard;       // of e
+  std::string payload, payload_size;
+
+  // What an operator changes.
+  Change requeue, discard, discard_blocked, retry_now;
+
+  // The SQL with what stands above in its places: [text], [integer], [div], [lock], [now], [shown now], [later], [left],
+  // [stamp], [same failure], [event id], [behind] and [estimate]; and with the names of the tables.
+  [[nodiscard]] std::string In(const Tables& tables, std::string_view sql) const;
+};
+
+}  // namespace outbox::sql

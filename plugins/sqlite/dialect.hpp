@@ -1,0 +1,10 @@
+// SQLite: its fragments of SQL.
+#pragma once
+
+#include "sql/dialect.hpp"
+
+namespace outbox::sqlite {
+
+[[nodiscard]] const sql::Dialect& Dialect();
+
+}  // namespace outbox::sqlite
