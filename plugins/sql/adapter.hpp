@@ -87,22 +87,25 @@ class Adapter : public StorageAdapter,
   // How the database compares names of tables. REQUIRES: the session is there.
   [[nodiscard]] virtual bool IgnoresCase() const = 0;
 
-  // Of the call that Db() or Borrowed() has begun:
+  // What follows is part of a call that Db() or Borrowed() has begun.
 
   // Throws OUTBOX_BAD_CONFIG where rows are hidden, by a view in a table's place say, or are such that no read reaches them.
   virtual void RequireAllRows() = 0;
+  // As StorageAdapter::ReserveNewEvents.
   virtual void Read(const ReserveRequest& request, BatchBuilder& batch) = 0;
+  // The session's; made when it is needed first.
   virtual Confirmation& Confirming() = 0;
   // All or nothing: a failure that is kept counts one attempt, and a dead event moves to the dead letters. A row is meant only
   // where its event id fits too. False = changed nothing, as the shard is not leased under the token of the call.
   virtual bool RecordFailures(std::span<const FailedRow> rows) = 0;
-  // For those who only read a list or change rows by it: the dialect with `payload` as its column is.
+  // For List: the dialect, with `payload` and `payload_size` for the type that the column has here.
   virtual const Dialect& Listing() { return dialect_; }
   // For Requeue: an expression for the column payload of {dead}, as the outbox's own column takes it.
   virtual std::string PayloadOfDead() { return "payload"; }
-  // Outside of a transaction, and then within it.
+  // Before the transaction of emit, and in it. Their headers are JSON objects.
   virtual void PrepareInsert() {}
   virtual void InsertAll(Events events) = 0;
+  // The numbers of ReadStats. A database may wrap it, to read all of them from one snapshot.
   virtual Statistics Count(Session& db);
   // ApplySchema, without the explanation of a refusal.
   virtual void Migrate(const SchemaOptions& options) = 0;
@@ -112,8 +115,8 @@ class Adapter : public StorageAdapter,
   Lookout lookout_;  // for hidden rows
 
  private:
-  // Then reads find nothing and say nothing, and an outbox is shown as empty and its events as gone. What hides rows may come
-  // while the relay runs.
+  // Where rows are hidden, reads find nothing and say nothing, and an outbox is shown as empty and its events as gone. What
+  // hides them may come while the relay runs: this looks every now and then.
   void LookForHiddenRows();
   // Once a session: the companion tables have this version and are this outbox's.
   void RequireOwn(Statements& db, Access access = Access::kWrites);

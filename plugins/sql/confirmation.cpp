@@ -9,10 +9,11 @@ namespace outbox::sql {
 namespace {
 
 constexpr std::size_t kMaxError = 1000;
+constexpr const char* kMaxDue = "500";  // of one call of a relay
 constexpr const char* kLeftInPlace = "the delete was carried out, and the row is still there";
 
 constexpr const char* kDue = R"(
-select cast(row_id as [text]), cast(event_id as [text]) from {retry} where remove_at <= [now] order by remove_at limit 500)";
+select cast(row_id as [text]), cast(event_id as [text]) from {retry} where remove_at <= [now] order by remove_at [limit])";
 constexpr const char* kNamed = R"(
 select cast(row_id as [text]), cast(event_id as [text]) from {retry}
 where row_id in ([ids]) and remove_at is not null order by row_id)";
@@ -56,7 +57,8 @@ Confirmation::Kept Confirmation::StillThere(Rows rows, std::span<const long long
 std::uint64_t Confirmation::RemoveDelivered(RowIds rows, Millis again) {
   const std::vector<long long> ids = SortedIds(rows);
   if (rows.size() > 0 && ids.empty()) return 0;
-  const std::string sql = Fill(ids.empty() ? kDue : kNamed, {{"[ids]", Listed(ids)}});
+  const std::string sql =
+      Fill(ids.empty() ? kDue : kNamed, {{"[ids]", Listed(ids)}, {"[limit]", dialect_.limit(kMaxDue)}});
   const sql::Rows found = db_.Run({dialect_.In(tables_, sql), {}});
   std::vector<OutboxRow> due;
   for (const Row& row : found)

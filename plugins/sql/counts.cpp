@@ -14,7 +14,7 @@ constexpr int kOldestOf = 1'000;
 
 // The failures in one pass: each of them is looked up in the outbox.
 constexpr const char* kCounts = R"(
-select cast((select count(*) from (select 1 from {event} limit [limit]) l) as [text]), cast([estimate] as [text]),
+select cast((select count(*) from (select 1 as one from {event} [visited]) l) as [text]), cast([estimate] as [text]),
   cast(f.retrying as [text]), cast(f.blocked as [text]), cast((select count(*) from {dead}) as [text]),
   cast([shown now] as [text]), cast(f.undeletable as [text])
 from (select count(case when r.next_try is not null then 1 end) as retrying,
@@ -30,10 +30,10 @@ constexpr const char* kBlocked = "min(case when r.next_try is null then 0 else 1
 constexpr const char* kHoldsBack = "min(case when r.next_try is null and r.remove_at is null then 0 else 1 end)";
 constexpr const char* kCreated = R"(
 select cast([time] as [text])
-from (select id, event_id, aggregate_id, created_at from {event} order by id limit [limit]) e
+from (select id, event_id, aggregate_id, created_at from {event} order by id [visited]) e
 where coalesce((select [blocked] from {retry} r where r.row_id = e.id[same failure]), 1) = 1
   and coalesce((select [holds back] from {retry} r where [behind]), 1) = 1
-order by e.id limit [oldest of])";
+order by e.id [oldest of])";
 
 std::uint64_t Count(const Value& value) { return static_cast<std::uint64_t>(ToNumber(value)); }
 
@@ -45,8 +45,8 @@ void ReadCounts(Statements& db, const Tables& tables, const Dialect& d, Statisti
                                     {"[blocked]", kBlocked},
                                     {"[holds back]", kHoldsBack},
                                     {"[time]", d.time("e.created_at")},
-                                    {"[limit]", std::to_string(kVisited + 1)},
-                                    {"[oldest of]", std::to_string(kOldestOf)}}));
+                                    {"[visited]", d.limit(std::to_string(kVisited + 1))},
+                                    {"[oldest of]", d.limit(std::to_string(kOldestOf))}}));
   };
   const Row row = db.Run({sql(kCounts), {}}).at(0);
   stats.backlog = Count(row[0]);

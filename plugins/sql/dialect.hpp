@@ -30,12 +30,17 @@ struct Dialect {
   std::string begin = "begin";                    // begins a transaction that inserts events
   std::string lock;               // behind a select: locks the row; "" where every write transaction locks
   std::size_t max_reason = 1000;  // bytes that the column `reason` may hold
+  Of limit = [](const std::string& rows) { return "limit " + rows; };  // behind a select: at most so many rows
+  std::string dual;  // behind a select that reads no table: " from ...", where one must stand there
 
   // Moments, as the columns expires, next_try and remove_at keep them.
   std::string now;    // this moment, not the start of the transaction
   std::string later;  // this moment plus the milliseconds of the parameter :ms
   std::string left;   // milliseconds from t.at to r.expires, bigint
   std::string stamp;  // this moment as first_failed, last_failed and died_at keep it
+
+  // Condition: the relay's id r.relay_id is as long as t.me, and begins with t.stem.
+  std::string namesake = "length(r.relay_id) = length(t.me) and substr(r.relay_id, 1, length(t.stem)) = t.stem";
 
   // As microseconds since 1970 UTC, as a text for ParseTime, or NULL where it is not known:
   Of shown;  // a moment
@@ -44,8 +49,7 @@ struct Dialect {
   // Of a failure. Ids come again after a TRUNCATE, so that a row's id is not enough.
   std::string same_failure;         // " and ..." behind r.row_id = e.id
   std::string event_id = ":event";  // the parameter :event as the column event_id of {retry} is compared with
-  std::string
-      behind;  // condition: r is a failure of the key of e, of an earlier row; one that its index on keys serves
+  std::string behind;    // condition: r is a failure of e's key and of an earlier row; its index on keys serves it
   std::string estimate;  // rows of {event}, by the server's statistics or by ids; may be old, or far off
 
   // What an operator is shown.
@@ -61,8 +65,8 @@ struct Dialect {
   // What an operator changes.
   Change requeue, discard, discard_blocked, retry_now;
 
-  // The SQL with what stands above in its places: [text], [integer], [div], [lock], [now], [shown now], [later], [left],
-  // [stamp], [same failure], [event id], [behind] and [estimate]; and with the names of the tables.
+  // The SQL with what stands above in its places: [text], [integer], [div], [lock], [dual], [now], [shown now], [later],
+  // [left], [stamp], [namesake], [same failure], [event id], [behind] and [estimate]; and with the names of the tables.
   [[nodiscard]] std::string In(const Tables& tables, std::string_view sql) const;
 };
 

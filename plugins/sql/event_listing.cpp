@@ -38,7 +38,7 @@ select cast(e.id as [text]), [event], [what], cast([created] as [text]), cast(co
   case when r.row_id is null then '1' when r.remove_at is not null then '5' when r.next_try is null then '3' else '2' end, cast([shard] as [text]),
   cast([shown now] as [text]), cast([first] as [text]), cast([last] as [text]), cast([next] as [text]), r.reason, r.error
 from {event} e cross join {meta} m left join {retry} r on r.row_id = e.id[same failure]
-where e.id > cast(:after as [integer]) and e.id < cast(:before as [integer])[only] order by e.id limit [max])";
+where e.id > cast(:after as [integer]) and e.id < cast(:before as [integer])[only] order by e.id [limit])";
 
 constexpr const char* kFailed = R"(
 select cast(e.id as [text]), [event], [what], cast([created] as [text]), cast(r.attempts as [text]),
@@ -46,14 +46,14 @@ select cast(e.id as [text]), [event], [what], cast([created] as [text]), cast(r.
   cast([shown now] as [text]), cast([first] as [text]), cast([last] as [text]), cast([next] as [text]), r.reason, r.error
 from {retry} r cross join {meta} m join {event} e on e.id = r.row_id[same failure]
 where r.row_id > cast(:after as [integer]) and r.row_id < cast(:before as [integer]) and r.remove_at is [or not] null[only]
-order by r.row_id limit [max])";
+order by r.row_id [limit])";
 
 constexpr const char* kDead = R"(
 select cast(e.row_id as [text]), [event], [what], cast([created] as [text]), cast(e.attempts as [text]),
   '4', null, cast([shown now] as [text]), cast([first] as [text]), cast([last] as [text]), null, e.reason, e.error
 from {dead} e
 where e.row_id > cast(:after as [integer]) and e.row_id < cast(:before as [integer])[only]
-order by e.row_id limit [max])";
+order by e.row_id [limit])";
 
 std::string Unhex(std::string_view hex) {
   const auto nibble = [](char c) { return c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10; };
@@ -150,7 +150,7 @@ void ListRecords(Statements& db, const Tables& tables, const Dialect& d, const Q
                                      {"[first]", d.time(dead ? "e.first_failed" : "r.first_failed")},
                                      {"[last]", d.time(dead ? "e.died_at" : "r.last_failed")},
                                      {"[next]", d.shown("coalesce(r.remove_at, r.next_try)")},
-                                     {"[max]", std::to_string(query.max)}}));
+                                     {"[limit]", d.limit(std::to_string(query.max))}}));
   for (Row& row : db.Run(statement)) {
     if (d.hex) Decode(row);
     Record record = ToRecord(row);

@@ -16,9 +16,9 @@ select cast(m.shards as [text]),
   cast((select count(*) from {shard} s
         where not exists (select 1 from {relay} r where r.relay_id = s.owner and r.expires > t.at)) as [text]),
   cast((select count(*) from {relay} r where r.relay_id <> t.me and r.expires > t.at and t.stem <> ''
-        and length(r.relay_id) = length(t.me) and substr(r.relay_id, 1, length(t.stem)) = t.stem) as [text]),
+        and [namesake]) as [text]),
   cast(s.shard as [text]), cast(s.token as [text]), s.state
-from {meta} m cross join (select cast(:me as [text]) as me, cast(:stem as [text]) as stem, [now] as at) t left join {shard} s on s.owner = t.me
+from {meta} m cross join (select cast(:me as [text]) as me, cast(:stem as [text]) as stem, [now] as at[dual]) t left join {shard} s on s.owner = t.me
 order by s.shard)";
 
 // A relay whose row is gone has lost everything; not every database returns what an update has met.
@@ -61,7 +61,7 @@ constexpr const char* kReturn =
 constexpr const char* kHolders = R"(
 select cast(s.shard as [text]), cast(s.token as [text]), s.owner, cast([left] as [text]),
   cast((select count(*) from {relay} l where l.expires > t.at) as [text])
-from {shard} s cross join (select [now] as at) t left join {relay} r on r.relay_id = s.owner order by s.shard)";
+from {shard} s cross join (select [now] as at[dual]) t left join {relay} r on r.relay_id = s.owner order by s.shard)";
 
 }  // namespace
 
