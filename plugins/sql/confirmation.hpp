@@ -17,6 +17,7 @@ namespace outbox::sql {
 // A database brings the delete. Thread: that of the session.
 class Confirmation {
  public:
+  // REQUIRES: all live as long as this does.
   Confirmation(Session& db, const Tables& tables, const Dialect& dialect)
       : db_(db), tables_(tables), dialect_(dialect) {}
   virtual ~Confirmation() = default;

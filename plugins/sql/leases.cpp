@@ -65,22 +65,7 @@ from {shard} s cross join (select [now] as at[dual]) t left join {relay} r on r.
 
 }  // namespace
 
-Leases::Leases(const Tables& tables, const Dialect& dialect) {
-  const auto sql = [&](const char* text) { return dialect.In(tables, Fill(text, {{"[share]", kShare}})); };
-  look_ = sql(kLook);
-  renew_ = sql(kRenew);
-  still_there_ = sql(kStillThere);
-  lock_ = sql(kLock);
-  forget_ = sql(kForget);
-  join_ = sql(kJoin);
-  drop_dead_ = sql(kDropDead);
-  free_ = sql(kFree);
-  take_ = sql(kTake);
-  hand_over_ = sql(kHandOver);
-  owned_ = sql(kOwned);
-  return_ = sql(kReturn);
-  holders_ = sql(kHolders);
-}
+std::string Leases::In(const char* sql) const { return dialect_.In(tables_, Fill(sql, {{"[share]", kShare}})); }
 
 struct Leases::Look {
   Lease lease;  // left = of this relay's row, only if registered
@@ -101,7 +86,7 @@ void Leases::AddShards(const Rows& rows, std::size_t column, Lease& lease) {
 
 Leases::Look Leases::LookAround(Statements& db, const std::string& relay) const {
   // An id is NAME#INCARNATION, and all incarnations have the same length. Without a # there is no name: npos + 1 is 0.
-  const Rows rows = db.Run({look_, {relay, relay.substr(0, relay.rfind('#') + 1)}});
+  const Rows rows = db.Run({In(kLook), {relay, relay.substr(0, relay.rfind('#') + 1)}});
   if (rows.empty()) throw Error(OUTBOX_BAD_CONFIG, std::string("the meta table is empty; ") + kMigrate);
   Look look{.lease = {}, .registered = rows[0][2].has_value(), .free = ToNumber(rows[0][3]), .settled = 0};
   look.lease.shards_total = static_cast<std::uint32_t>(ToNumber(rows[0][0]));
@@ -130,21 +115,21 @@ Lease Leases::Heartbeat(Statements& db, const std::string& relay, Millis lease) 
   };
   if (!look.registered || (look.free > 0 && look.settled < share) || look.settled > share) return turn();
   if (!RenewalDue(look.lease.left, lease)) return look.lease;
-  if (db.RunTogether({{renew_, {std::to_string(lease.count()), relay}}, {still_there_, {relay}}}).back().empty())
+  if (db.RunTogether({{In(kRenew), {std::to_string(lease.count()), relay}}, {In(kStillThere), {relay}}}).back().empty())
     return turn();
   look.lease.left = lease;
   return look.lease;
 }
 
 Lease Leases::Turn(Statements& db, const std::string& relay, Millis lease) const {
-  const Rows rows = db.RunTogether({{lock_, {}},
-                                    {forget_, {relay}},
-                                    {join_, {relay, std::to_string(lease.count())}},
-                                    {drop_dead_, {relay}},
-                                    {free_, {}},
-                                    {take_, {relay, relay}},
-                                    {hand_over_, {relay}},
-                                    {owned_, {relay}}})
+  const Rows rows = db.RunTogether({{In(kLock), {}},
+                                    {In(kForget), {relay}},
+                                    {In(kJoin), {relay, std::to_string(lease.count())}},
+                                    {In(kDropDead), {relay}},
+                                    {In(kFree), {}},
+                                    {In(kTake), {relay, relay}},
+                                    {In(kHandOver), {relay}},
+                                    {In(kOwned), {relay}}})
                         .back();
   Lease got;
   got.left = lease;
@@ -158,13 +143,13 @@ void Leases::Return(Statements& db, const std::string& relay, std::span<const ou
                     bool deregister) const {
   std::vector<Statement> steps;
   for (const outbox_owned_shard& one : shards)
-    steps.push_back({return_, {relay, std::to_string(one.shard), std::to_string(one.token)}});
-  if (deregister) steps.push_back({forget_, {relay}});
+    steps.push_back({In(kReturn), {relay, std::to_string(one.shard), std::to_string(one.token)}});
+  if (deregister) steps.push_back({In(kForget), {relay}});
   if (!steps.empty()) (void)db.RunTogether(steps);
 }
 
 void Leases::Read(Statements& db, Statistics& stats) const {
-  const Rows rows = db.Run({holders_, {}});
+  const Rows rows = db.Run({In(kHolders), {}});
   stats.shards_total = static_cast<std::uint32_t>(rows.size());
   for (const Row& row : rows) {
     ShardHolder& holder = stats.holders.emplace_back();

@@ -19,7 +19,8 @@ namespace outbox::sql {
 
 class Leases {
  public:
-  Leases(const Tables& tables, const Dialect& dialect);
+  // REQUIRES: both live as long as this does.
+  Leases(const Tables& tables, const Dialect& dialect) : tables_(tables), dialect_(dialect) {}
 
   [[nodiscard]] Lease Heartbeat(Statements& db, const std::string& relay, Millis lease) const;
   void Return(Statements& db, const std::string& relay, std::span<const outbox_owned_shard> shards,
@@ -33,8 +34,10 @@ class Leases {
   [[nodiscard]] Lease Turn(Statements& db, const std::string& relay, Millis lease) const;
   static void AddShards(const Rows& rows, std::size_t column, Lease& lease);
 
-  std::string look_, renew_, still_there_, lock_, forget_, join_, drop_dead_, free_, take_, hand_over_, owned_, return_,
-      holders_;
+  [[nodiscard]] std::string In(const char* sql) const;
+
+  const Tables& tables_;
+  const Dialect& dialect_;
 };
 
 }  // namespace outbox::sql

@@ -18,25 +18,19 @@ Error NotLeased(const Call& call) {
   return {OUTBOX_LEASE_LOST, "shard " + std::to_string(call.shard) + " is not leased under this token"};
 }
 
-PoisonMarks::PoisonMarks(const Tables& tables, const Dialect& dialect) {
-  const auto sql = [&](const char* text) { return dialect.In(tables, text) + kHeld; };
-  was_lost_ = sql(kWasLost);
-  mark_ = sql(kMark);
-  owners_ = sql(kOwners);
-  forget_ = sql(kForget);
-}
+std::string PoisonMarks::In(const char* sql) const { return dialect_.In(tables_, sql) + kHeld; }
 
 bool PoisonMarks::WasLost(Statements& db, const Call& call) const {
-  const Rows rows = db.Run({was_lost_, {std::to_string(call.shard), std::to_string(call.token)}});
+  const Rows rows = db.Run({In(kWasLost), {std::to_string(call.shard), std::to_string(call.token)}});
   if (rows.empty()) throw NotLeased(call);
   return ToNumber(rows[0][0]) != 0;
 }
 
 std::uint32_t PoisonMarks::Mark(Statements& db, const Call& call, Bytes row) const {
   const std::string shard = std::to_string(call.shard), token = std::to_string(call.token);
-  const Statement change =
-      row ? Statement{mark_, {std::string(*row), std::string(*row), shard, token}} : Statement{forget_, {shard, token}};
-  const Rows owners = db.RunTogether({change, {owners_, {shard, token}}}).back();
+  const Statement change = row ? Statement{In(kMark), {std::string(*row), std::string(*row), shard, token}}
+                               : Statement{In(kForget), {shard, token}};
+  const Rows owners = db.RunTogether({change, {In(kOwners), {shard, token}}}).back();
   if (owners.empty()) throw NotLeased(call);
   return static_cast<std::uint32_t>(ToNumber(owners[0][0]));
 }

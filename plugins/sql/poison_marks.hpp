@@ -17,13 +17,18 @@ namespace outbox::sql {
 
 class PoisonMarks {
  public:
-  PoisonMarks(const Tables& tables, const Dialect& dialect);
+  // REQUIRES: both live as long as this does.
+  PoisonMarks(const Tables& tables, const Dialect& dialect) : tables_(tables), dialect_(dialect) {}
 
   [[nodiscard]] bool WasLost(Statements& db, const Call& call) const;
   [[nodiscard]] std::uint32_t Mark(Statements& db, const Call& call, Bytes row) const;
 
  private:
-  std::string was_lost_, mark_, owners_, forget_;
+  // Of the shard and the token of the call.
+  [[nodiscard]] std::string In(const char* sql) const;
+
+  const Tables& tables_;
+  const Dialect& dialect_;
 };
 
 }  // namespace outbox::sql

@@ -17,6 +17,7 @@ namespace outbox::sql {
 namespace {
 
 constexpr const char* kLock = " /* for update */";
+const sql::Tables kTables{"outbox_event"};
 const Dialect kDialect = [] {
   Dialect d;
   d.lock = kLock;
@@ -256,7 +257,7 @@ class History {
   const std::size_t relays_;  // of these kRelays
   simulation::ModelLeases model_;
   Database db_;
-  const Leases leases_{sql::Tables("outbox_event"), kDialect};
+  const Leases leases_{kTables, kDialect};
   long long now_ = 1'000'000;
   std::vector<std::vector<outbox_owned_shard>> answered_;  // to each relay
   std::vector<std::uint64_t> tokens_;                      // the last of each shard
@@ -276,7 +277,7 @@ TEST_CASE("random leases are taken, shared, renewed, returned and lost as the mo
 
 TEST_CASE("a relay that only has shards to give back keeps its lease meanwhile, however many wait", "[leases]") {
   Database db(2);
-  const Leases leases(Tables("outbox_event"), kDialect);
+  const Leases leases(kTables, kDialect);
   const auto beat = [&](const char* relay) { return leases.Heartbeat(db, relay, Millis(300)); };
   const std::vector<outbox_owned_shard> both = beat("a#1").owned;
   beat("b#1");
@@ -291,7 +292,7 @@ TEST_CASE("without the row of the meta table a heartbeat fails, and does not ans
           "[leases]") {
   Database db(1);
   db.Run({"delete from outbox_meta", {}});
-  const Leases leases(Tables("outbox_event"), kDialect);
+  const Leases leases(kTables, kDialect);
   try {
     (void)leases.Heartbeat(db, "a#1", Millis(300));
     FAIL("an answer");
