@@ -190,51 +190,18 @@ std::string Decoded(std::string text) {
   return text;
 }
 
-std::string InQuotes(const std::vector<std::string>& names) {
-  std::string list;
-  for (const std::string& name : names) list += (list.empty() ? "'" : ", '") + name + "'";
-  return list;
-}
-
 std::string SchemaOf(sql::Statements& db, const sql::Tables& t) {
   return t.schema.empty() ? db.Run({"select coalesce(database(), '')", {}}).at(0)[0].value_or("") : t.schema;
 }
 
 std::vector<Places> PlacesOf(const std::string& schema, const sql::Tables& t, bool is_mariadb) {
-  std::vector<Places> all;
-  for (const auto& table : Wanted(t)) {
-    const bool outbox = table.name == t.event_name;
-    std::vector<std::string> known, written;
-    for (const auto& [column, type] : table.columns) {
-      known.push_back(column);
-      if (type.find("generated always") == std::string::npos) written.push_back(column);
-    }
-    const std::vector<std::string> filled =
-        outbox ? std::vector<std::string>{"id", "topic", "aggregate_id", "event_type", "payload", "headers"} : known;
-    const std::vector<std::string> identity =
-        outbox ? std::vector<std::string>{"id", "event_id"} : std::vector<std::string>{"event_id", known.front()};
-    all.push_back({{"[fix]", outbox ? "name the table itself in \"table\" of /storage/options"
-                                    : "drop or rename [quoted], then run outbox-relay migrate"},
-                   {"[schema]", t.schema.empty() ? "database()" : "'" + t.schema + "'"},
-                   {"[table]", table.name},
-                   {"[shown]", t.schema.empty() ? table.name : t.schema + "." + table.name},
-                   {"[quoted]", t.Quote(table.name)},
-                   {"[kind]", outbox ? "event" : table.name.substr(t.prefix.size() + 1)},
-                   {"[writes]", outbox ? "'INSERT', 'DELETE'" : "'INSERT', 'UPDATE', 'DELETE'"},
-                   {"[key]", known.front()},
-                   {"[known]", InQuotes(known)},
-                   {"[written]", InQuotes(written)},
-                   {"[filled]", InQuotes(filled)},
-                   {"[identity]", InQuotes(identity)},
-                   {"[innodb]", is_mariadb ? "innodb_sys_foreign" : "innodb_foreign"},
-                   {"[innodb name]", InnodbName(schema) + "/" + InnodbName(table.name)}});
-  }
+  std::vector<Places> all = sql::PlacesOf(t, Wanted(t));
+  const std::vector<std::string> names = sql::NamesOf(t);
+  for (std::size_t i = 0; i < all.size(); ++i)
+    all[i].insert(all[i].end(), {{"[schema]", t.schema.empty() ? "database()" : "'" + t.schema + "'"},
+                                 {"[innodb]", is_mariadb ? "innodb_sys_foreign" : "innodb_foreign"},
+                                 {"[innodb name]", InnodbName(schema) + "/" + InnodbName(names[i])}});
   return all;
-}
-
-std::string Filled(std::string sql, const Places& places) {
-  for (const auto& [place, with] : places) sql = sql::Fill(sql, {{place, with}});
-  return sql;
 }
 
 void Append(std::vector<Finding>& findings, std::vector<Finding> more) {
@@ -244,7 +211,7 @@ void Append(std::vector<Finding>& findings, std::vector<Finding> more) {
 // False = this user may not ask that.
 bool TryToAsk(Client& db, const Question& question, const Places& places, std::vector<Finding>& findings) {
   try {
-    for (sql::Row& row : db.Run({Filled(question.sql, places), {}})) {
+    for (sql::Row& row : db.Run({sql::Filled(question.sql, places), {}})) {
       for (sql::Value& value : row)
         if (value) value = Decoded(*value);
       findings.push_back(sql::FindingOf(question.text, row));
@@ -257,9 +224,7 @@ bool TryToAsk(Client& db, const Question& question, const Places& places, std::v
 }
 
 Finding Unseen(const std::string& user, bool triggers, bool keys, const std::string& schema, const sql::Tables& t) {
-  std::vector<std::string> names;
-  for (const auto& table : Wanted(t)) names.push_back(table.name);
-  const std::string list = InQuotes(names);
+  const std::string list = sql::InQuotes(sql::NamesOf(t));
   Finding note{
       false,
       "user " + user + " is not shown " + (triggers ? "the triggers of these tables" : "") +
@@ -296,7 +261,7 @@ void FindTemporary(sql::Statements& db, const sql::Tables& t, std::vector<Findin
 std::vector<Finding> FindViews(sql::Statements& db, const sql::Tables& tables) {
   std::vector<sql::Statement> statements;
   for (const Places& places : PlacesOf(SchemaOf(db, tables), tables, false))
-    statements.push_back({Filled(kViewSql, places), {}});
+    statements.push_back({sql::Filled(kViewSql, places), {}});
   std::vector<Finding> findings;
   for (const sql::Rows& rows : db.RunTogether(statements))
     for (const sql::Row& row : rows) findings.push_back(sql::FindingOf(sql::kDerived, row));
@@ -325,38 +290,34 @@ std::vector<Finding> FindOthers(Client& db, const sql::Tables& tables, const std
       keys_unseen = true;
       (void)TryToAsk(db, {sql::kKeyToTable, kKnownKeysToTableSql}, places, findings);
     }
-    const sql::Rows seen = db.Run({Filled(kMaySeeTriggers, places), {user, user, user}});
+    const sql::Rows seen = db.Run({sql::Filled(kMaySeeTriggers, places), {user, user, user}});
     triggers_unseen = triggers_unseen || sql::ToNumber(seen.at(0)[0]) == 0;
   }
   if (triggers_unseen || keys_unseen) findings.push_back(Unseen(user, triggers_unseen, keys_unseen, schema, tables));
   return findings;
 }
 
-Finding WrongId(sql::Statements& db, const sql::Tables& tables, const std::string& shown, const std::string& type,
-                bool has_event_id) {
+std::string FixWrongId(sql::Statements& db, const sql::Tables& tables, const std::string& type, bool becomes_event_id) {
   const sql::Rows is =
       db.Run({"select column_type, (select count(*) from information_schema.statistics where table_schema"
               " = coalesce(nullif(:schema, ''), database()) and table_name = :table and index_name ="
               " 'PRIMARY') from information_schema.columns where table_schema = coalesce(nullif(:again,"
               " ''), database()) and table_name = :name and column_name = 'id'",
               {tables.schema, tables.event_name, tables.schema, tables.event_name}});
-  const std::string kept = has_event_id ? "old_id" : "event_id";
+  const std::string kept = becomes_event_id ? "event_id" : "old_id";
   const bool has_key = !is.empty() && sql::ToNumber(is[0][1]) > 0;
-  return {
-      true,
-      "column " + shown + ".id is " + type +
-          ", expected bigint: the relay needs ids that rise with the order of insertion",
-      sql::Fill("alter table [quoted] [drop]change column id [kept] [type] not null[default], add column id bigint not"
-                " null auto_increment primary key first;\n"
-                "-- This copies the table. What was id is [kept] from then on, so statements and foreign keys that name"
-                " it must follow;\n"
-                "-- rows that wait are numbered as they lie in the table, which need not be the order of their"
-                " insertion.",
-                {{"[quoted]", tables.event},
-                 {"[drop]", has_key ? "drop primary key, " : ""},
-                 {"[kept]", kept},
-                 {"[type]", is.empty() ? type : is[0][0].value_or(type)},
-                 {"[default]", has_event_id ? "" : " default (uuid())"}})};
+  return sql::Fill(
+      "alter table [quoted] [drop]change column id [kept] [type] not null[default], add column id bigint not"
+      " null auto_increment primary key first;\n"
+      "-- This copies the table. What was id is [kept] from then on, so statements and foreign keys that name"
+      " it must follow;\n"
+      "-- rows that wait are numbered as they lie in the table, which need not be the order of their"
+      " insertion.",
+      {{"[quoted]", tables.event},
+       {"[drop]", has_key ? "drop primary key, " : ""},
+       {"[kept]", kept},
+       {"[type]", is.empty() ? type : is[0][0].value_or(type)},
+       {"[default]", becomes_event_id ? " default (uuid())" : ""}});
 }
 
 }  // namespace outbox::mysql

@@ -24,8 +24,7 @@ void RequireAllRows(sql::Statements& db, const sql::Tables& tables);
 // `user` as in a grant.
 std::vector<Finding> FindOthers(Client& db, const sql::Tables& tables, const std::string& user);
 
-// An id that is of another type, such as a uuid: what to do instead.
-Finding WrongId(sql::Statements& db, const sql::Tables& tables, const std::string& shown, const std::string& type,
-                bool has_event_id);
+// SQL for an outbox whose id is of another type, such as a uuid: it becomes the event_id or a column old_id.
+std::string FixWrongId(sql::Statements& db, const sql::Tables& tables, const std::string& type, bool becomes_event_id);
 
 }  // namespace outbox::mysql

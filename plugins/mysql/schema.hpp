@@ -14,6 +14,8 @@ namespace outbox::mysql {
 // As this version wants them. The first is the outbox itself.
 std::vector<sql::Table> Wanted(const sql::Tables& tables);
 
+sql::Catalogue CatalogueOf(const Client& client);
+
 // The column payload of a blob, as a value for the outbox's own column: one of MySQL's type json takes no bytes.
 std::string PayloadFromBlob(sql::Statements& db, const sql::Tables& tables);
 

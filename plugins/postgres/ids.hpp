@@ -14,7 +14,7 @@ namespace outbox::postgres {
 std::vector<Finding> CheckIds(sql::Statements& db, const sql::Tables& tables, const std::string& oid,
                               const std::string& shown);
 
-// An id that is of another type, such as a uuid: what to do instead.
-Finding WrongId(const sql::Tables& tables, const std::string& shown, const std::string& type, bool has_event_id);
+// SQL for an outbox whose id is of another type, such as a uuid: it becomes the column `kept`.
+std::string FixWrongId(const sql::Tables& tables, const std::string& kept);
 
 }  // namespace outbox::postgres

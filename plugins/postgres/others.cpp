@@ -237,19 +237,16 @@ void RequireNoLowIds(sql::Statements& db, const sql::Tables& tables) {
   sql::RequireNone(FindLowIds(db, tables), "PostgreSQL");
 }
 
-std::vector<Finding> FindOthers(sql::Statements& db, const sql::Tables& tables,
-                                const std::map<std::string, std::string>& oids) {
+std::vector<Finding> FindOthers(sql::Statements& db, const sql::Tables& tables, const sql::FoundTables& found) {
   std::string ours, known;
-  for (const auto& table : Wanted(tables, "text")) {
-    const auto oid = oids.find(table.name);
-    if (oid == oids.end()) continue;
-    const std::string kind = table.name == tables.event_name ? "event" : table.name.substr(tables.prefix.size() + 1);
-    const std::string shown = tables.schema.empty() ? table.name : tables.schema + "." + table.name;
-    ours += (ours.empty() ? "(cast(" : ", (cast(") + oid->second + " as oid), '" + kind + "', '" + shown + "', '" +
-            tables.Quote(table.name) + "')";
+  for (const sql::Table& table : Wanted(tables, "text")) {
+    const auto there = found.find(table.name);
+    if (there == found.end() || !there->second.is_table) continue;
+    ours += (ours.empty() ? "(cast(" : ", (cast(") + there->second.number + " as oid), '" + table.kind + "', '" +
+            tables.Shown(table.name) + "', '" + tables.Quote(table.name) + "')";
     // The first column of each is its key.
-    for (const auto& column : table.columns)
-      known += (known.empty() ? "('" : ", ('") + kind + "', '" + column.first + "', " +
+    for (const sql::Column& column : table.columns)
+      known += (known.empty() ? "('" : ", ('") + table.kind + "', '" + column.name + "', " +
                (&column == &table.columns.front() ? "true)" : "false)");
   }
   if (ours.empty()) return {};

@@ -2,19 +2,15 @@
 // they are stored, what replicates them. What migrate makes is no finding.
 #pragma once
 
-#include <map>
-#include <string>
 #include <vector>
 
 #include "outbox/adapter.hpp"
-#include "sql/statements.hpp"
-#include "sql/tables.hpp"
+#include "sql/schema.hpp"
 
 namespace outbox::postgres {
 
-// `oids` by name; tables that are missing there are not looked at.
-std::vector<Finding> FindOthers(sql::Statements& db, const sql::Tables& tables,
-                                const std::map<std::string, std::string>& oids);
+// Of the tables that were found.
+std::vector<Finding> FindOthers(sql::Statements& db, const sql::Tables& tables, const sql::FoundTables& found);
 
 // Rows that no read reaches, as they are numbered below the first id that is read.
 std::vector<Finding> FindLowIds(sql::Statements& db, const sql::Tables& tables);

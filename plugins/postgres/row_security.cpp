@@ -1,6 +1,5 @@
 #include "postgres/row_security.hpp"
 
-#include "postgres/errors.hpp"
 #include "sql/others.hpp"
 #include "sql/sql_template.hpp"
 
@@ -47,14 +46,14 @@ from ours o join pg_class c on c.oid = o.oid where c.relkind not in ('r', 'p') o
 
 std::string Ours(const sql::Tables& tables) {
   std::string ours;
-  for (const auto& [table, rights] : NeededRights(tables)) {
+  for (const auto& [table, rights] : sql::RelayRights(tables)) {
     std::string needs;
     for (const std::string& right : rights) needs += (needs.empty() ? "" : ",") + right;
     const std::string quoted = tables.Quote(table);
     ours += sql::Fill("[comma](cast(to_regclass('[quoted]') as oid), '[shown]', '[quoted]', '[needs]')",
                       {{"[comma]", ours.empty() ? "" : ", "},
                        {"[quoted]", quoted},
-                       {"[shown]", tables.schema.empty() ? table : tables.schema + "." + table},
+                       {"[shown]", tables.Shown(table)},
                        {"[needs]", needs}});
   }
   return ours;
@@ -94,9 +93,7 @@ std::vector<Finding> FindHiddenRows(sql::Statements& db, const sql::Tables& tabl
 }
 
 void RequireAllRows(sql::Statements& db, const sql::Tables& tables) {
-  const auto findings = FindHiddenRows(db, tables);
-  if (!findings.empty())
-    throw Error(OUTBOX_BAD_CONFIG, "PostgreSQL: " + findings.front().what + "; " + findings.front().fix);
+  sql::RequireNone(FindHiddenRows(db, tables), "PostgreSQL");
 }
 
 }  // namespace outbox::postgres

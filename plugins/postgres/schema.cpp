@@ -1,15 +1,10 @@
 #include "postgres/schema.hpp"
 
-#include <algorithm>
-#include <array>
-
+#include "sql/migration.hpp"
 #include "sql/sql_template.hpp"
 
 namespace outbox::postgres {
 namespace {
-
-constexpr std::uint32_t kMaxShards = 256;
-constexpr std::array<std::string_view, 5> kTypes{"", "text", "bytea", "json", "jsonb"};
 
 // Rows come and go, and the table is small against what passed through it: vacuum by number, not by share, so that index
 // entries of delivered rows do not pile up.
@@ -27,20 +22,21 @@ constexpr sql::SchemaDialect kIfNeeded{"alter table [table] add column if not ex
                                        "create index if not exists [index] on [table] [columns]",
                                        "drop index if exists [qualified]"};
 
-void CheckOptions(const SchemaOptions& options) {
-  if (std::find(kTypes.begin(), kTypes.end(), options.payload) == kTypes.end())
-    throw Error(OUTBOX_BAD_CONFIG, "the payload is text, bytea, json or jsonb; not '" + options.payload + "'");
-  if (options.shards > kMaxShards)
-    throw Error(OUTBOX_BAD_CONFIG, "at most " + std::to_string(kMaxShards) + " shards are possible");
-}
+constexpr std::string_view kPayloads[] = {"text", "bytea", "json", "jsonb"};
 
-constexpr const char* kMeta =
-    "insert into {meta} (version, shards, outbox) values ([version], [initial], '[name]') on conflict do nothing;\n";
-
-// Last: a relay reads the version to see whether all of the upgrade is there.
-constexpr const char* kVersion = R"(update {meta} set version = [version], outbox = '[name]'
-  where version < [version] or outbox is distinct from '[name]';
-)";
+constexpr sql::MigrationDialect kMigration{
+    .changes = kDialect,
+    .payloads = kPayloads,
+    .other_payload = "the payload is text, bytea, json or jsonb; not '[payload]'",
+    .is_id = [](const std::string& type) { return type == "bigint" || type == "integer"; },
+    .first_meta =
+        "insert into {meta} (version, shards, outbox) values ([version], [shards], '[name]') on conflict do nothing",
+    .add_shards =
+        "insert into {shard} (shard) select generate_series(0, (select shards from {meta}) - 1)"
+        " on conflict (shard) do nothing",
+    .other_owner = "outbox is distinct from '[name]'",
+    .now = "clock_timestamp()",
+};
 
 // The rows change shards, so that no token of before may hold on.
 constexpr const char* kReshard = R"(do $outbox$ begin
@@ -51,13 +47,7 @@ constexpr const char* kReshard = R"(do $outbox$ begin
     update {meta} set shards = [shards];
     update {shard} set owner = null, state = 'free', token = token + 1;
   end if;
-end $outbox$;
-)";
-
-constexpr const char* kShards =
-    R"(insert into {shard} (shard) select generate_series(0, (select shards from {meta}) - 1) on conflict (shard) do nothing;
-delete from {shard} where shard >= (select shards from {meta});
-)";
+end $outbox$)";
 
 // An existing column follows an explicit options; this rewrites the table, under an exclusive lock, and so is done to stored
 // events only where that is asked for. The function of before
@@ -77,8 +67,7 @@ constexpr const char* kChangePayload = R"(do $outbox$ declare kind text; begin
            when kind = 'bytea' then 'cast(convert_from(payload, ''UTF8'') as [payload])'
            else 'cast(cast(payload as text) as [payload])' end);
   end if;
-end $outbox$;
-)";
+end $outbox$)";
 
 // Dead letters hold what the outbox holds.
 constexpr const char* kFollowPayload = R"(do $outbox$ declare kind text; was text; begin
@@ -97,8 +86,7 @@ constexpr const char* kFollowPayload = R"(do $outbox$ declare kind text; was tex
            when was = 'bytea' then format('cast(convert_from(payload, ''UTF8'') as %s)', kind)
            else format('cast(cast(payload as text) as %s)', kind) end);
   end if;
-end $outbox$;
-)";
+end $outbox$)";
 
 // Without a schema in the options the names of a script mean what the session makes of them.
 constexpr const char* kGuardNames = R"(do $outbox$ begin
@@ -109,8 +97,7 @@ constexpr const char* kGuardNames = R"(do $outbox$ begin
   if (select relnamespace from pg_class where oid = to_regclass('{event}')) <> to_regnamespace(quote_ident(current_schema())) then
     raise exception 'the outbox is in another schema than the one where this session creates tables; set "table" to SCHEMA.[name] in the options';
   end if;
-end $outbox$;
-)";
+end $outbox$)";
 
 // Companions of a newer version, of another outbox, or of one of two outboxes.
 constexpr const char* kGuardOwner = R"(do $outbox$ declare version integer; owner text; begin
@@ -131,16 +118,14 @@ constexpr const char* kGuardOwner = R"(do $outbox$ declare version integer; owne
       attisdropped and attname in ('id', 'topic', 'aggregate_id', 'event_type', 'payload')) = 5 then
     raise exception 'the companion tables [prefix]_meta and so on may belong to [name] or to another outbox with these companions; record the owner: alter table {meta} add column outbox text; update {meta} set outbox = ''[name]'';';
   end if;
-end $outbox$;
-)";
+end $outbox$)";
 
 // CREATE SCHEMA asks for a right on the database even where the schema is there.
 constexpr const char* kSchema = R"(do $outbox$ begin
   if not exists (select 1 from pg_namespace where nspname = '[schema]') then
     create schema "[schema]";
   end if;
-end $outbox$;
-)";
+end $outbox$)";
 
 // Who has had a transaction open on one of the tables for longest.
 constexpr const char* kBlocker = R"(
@@ -150,17 +135,6 @@ where l.locktype = 'relation' and l.granted and l.pid <> pg_backend_pid() and a.
   and c.relnamespace = (select oid from pg_namespace where nspname = cast(:schema as text))
   and starts_with(cast(c.relname as text), cast(:prefix as text))
 order by a.xact_start limit 1)";
-
-constexpr const char* kFind = R"(
-select c.relname, c.relkind, 'column', a.attname
-from pg_class c left join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-where c.relnamespace = (select oid from pg_namespace where nspname = cast(:schema as text))
-  and c.relname = any (cast(:names as text[]))
-union all
-select c.relname, c.relkind, 'index', i.relname
-from pg_class c join pg_index x on x.indrelid = c.oid join pg_class i on i.oid = x.indexrelid
-where c.relnamespace = (select oid from pg_namespace where nspname = cast(:same as text))
-  and c.relname = any (cast(:again as text[])))";
 
 // Its payload is of the column's type, whatever that is. The body names no function and no operator, and the table with
 // its schema, so nothing in it depends on the caller's search path. A search_path of its own would also hold for the
@@ -174,8 +148,7 @@ constexpr const char* kEmit = R"(do $outbox$ begin
      where attrelid = '{event}'::regclass and attname = 'payload'),
     (select format('%I.%I', n.nspname, c.relname) from pg_class c join pg_namespace n on n.oid = c.relnamespace
      where c.oid = '{event}'::regclass));
-end $outbox$;
-)";
+end $outbox$)";
 
 // Named by the table's oid: a channel belongs to the whole database.
 constexpr const char* kWakeUp = R"(do $outbox$ begin
@@ -187,88 +160,34 @@ constexpr const char* kWakeUp = R"(do $outbox$ begin
   if not exists (select 1 from pg_trigger where tgrelid = '{event}'::regclass and tgname = '[trigger]') then
     create trigger "[trigger]" after insert on {event} for each statement execute function [wake_up] ();
   end if;
-end $outbox$;
-)";
+end $outbox$)";
 
 constexpr const char* kNoWakeUp = R"(do $outbox$ begin
   if exists (select 1 from pg_trigger where tgrelid = '{event}'::regclass and tgname = '[trigger]') then
     drop trigger "[trigger]" on {event};
     drop function [wake_up] ();
   end if;
-end $outbox$;
-)";
+end $outbox$)";
 
-std::string Filled(const sql::Tables& t, const SchemaOptions& options, const std::string& sql) {
-  const std::string shards = std::to_string(std::max(1U, options.shards));
+std::string InFull(const sql::Tables& t, const SchemaOptions& options, std::string_view sql) {
   const std::string rival = t.event_name == t.prefix ? t.prefix + "_event" : t.prefix;
-  return t.In(sql::Fill(sql, {{"[schema]", t.schema},
-                              {"[rival]", t.Quote(rival)},
-                              {"[dot]", t.schema.empty() ? "" : '"' + t.schema + "\"."},
-                              {"[prefix]", t.prefix},
-                              {"[name]", t.event_name},
-                              {"[version]", std::to_string(sql::kSchemaVersion)},
-                              {"[initial]", shards},
-                              {"[shards]", shards},
-                              {"[payload]", options.payload},
-                              {"[rewrite]", options.rewrite_events ? "true" : "false"},
-                              {"[emit]", t.emit},
-                              {"[trigger]", t.prefix + kWakeUpTrigger},
-                              {"[wake_up]", t.Quote(t.prefix + kWakeUpTrigger)}}));
+  return sql::Filled(t, options,
+                     sql::Fill(sql, {{"[schema]", t.schema},
+                                     {"[rival]", t.Quote(rival)},
+                                     {"[dot]", t.schema.empty() ? "" : '"' + t.schema + "\"."},
+                                     {"[prefix]", t.prefix},
+                                     {"[payload]", options.payload},
+                                     {"[rewrite]", options.rewrite_events ? "true" : "false"},
+                                     {"[emit]", t.emit},
+                                     {"[trigger]", t.prefix + kWakeUpTrigger},
+                                     {"[wake_up]", t.Quote(t.prefix + kWakeUpTrigger)}}));
 }
 
-// What follows the tables.
-std::string Rest(const SchemaOptions& options) {
-  std::string sql = kMeta;
-  if (options.shards > 0) sql += kReshard;
-  sql += kShards;
-  if (!options.payload.empty()) sql += kChangePayload;
-  sql += kFollowPayload;
-  sql += kEmit;
-  sql += options.wake_up ? kWakeUp : kNoWakeUp;
-  return sql + kVersion;
-}
-
-sql::FoundTables Found(sql::Statements& db, const sql::Tables& t, const std::vector<std::string>& names) {
-  std::string list;
-  for (const std::string& name : names) list += (list.empty() ? "{" : ",") + name;
-  sql::FoundTables found;
-  for (const sql::Row& row : db.Run({kFind, {t.schema, list + "}", t.schema, list + "}"}})) {
-    sql::FoundTable& table = found[row[0].value_or("")];
-    table.is_table = row[1] == "r" || row[1] == "p";
-    if (row[3]) (row[2] == "index" ? table.indexes : table.columns).insert(*row[3]);
-  }
-  return found;
-}
-
-sql::FoundTables Found(sql::Statements& db, const sql::Tables& t, const std::vector<sql::Table>& wanted) {
-  std::vector<std::string> names;
-  names.reserve(wanted.size());
-  for (const sql::Table& table : wanted) names.push_back(table.name);
-  return Found(db, t, names);
-}
-
-// Returns the row of the meta table; version 0 = there is none yet.
-sql::Meta RequireFree(sql::Statements& db, const sql::Tables& t, const sql::FoundTables& found) {
-  const auto meta_table = found.find(t.prefix + "_meta");
-  if (meta_table == found.end()) return {};
-  const std::string outbox = meta_table->second.columns.contains("outbox") ? "outbox" : "null";
-  const sql::Rows rows = db.Run({t.In("select version, shards, " + outbox + " from {meta}"), {}});
-  if (rows.empty()) return {};
-  sql::Meta meta{sql::ToNumber(rows[0][0]), sql::ToNumber(rows[0][1]), rows[0][2]};
-  sql::RequireKnownVersion(meta);
-  std::vector<std::string> others;
-  for (const auto& [name, table] : Found(db, t, sql::Rivals(t, meta.outbox, false)))
-    if (sql::LooksLikeOutbox(table)) others.push_back(name);
-  sql::RequireFree(t, meta, others, false);
-  return meta;
-}
-
-std::string PayloadType(sql::Statements& db, const std::string& table) {
-  const sql::Rows rows =
-      db.Run({"select format_type(atttypid, null) from pg_attribute where attrelid ="
-              " cast(cast(:table as text) as regclass) and attname = 'payload' and not attisdropped",
-              {table}});
-  return rows.empty() ? "" : rows[0][0].value_or("");
+// What brings the rows of {shard} to their number.
+std::vector<std::string> Shards(const sql::Tables& t, const SchemaOptions& options) {
+  std::vector<std::string> statements{InFull(t, options, kMigration.add_shards), InFull(t, options, sql::kDropShards)};
+  if (options.shards > 0) statements.insert(statements.begin(), InFull(t, options, kReshard));
+  return statements;
 }
 
 bool HasTrigger(sql::Statements& db, const sql::Tables& t) {
@@ -292,147 +211,152 @@ std::string Rewriting(sql::Statements& db, const std::string& table, const std::
               : "their bytes stay");
 }
 
-// An explicit type of the payload for the outbox, and the outbox's own for the dead letters.
-std::vector<sql::Step> PayloadSteps(sql::Statements& db, const sql::Tables& t, const SchemaOptions& options,
-                                    const sql::FoundTables& found) {
-  if (!found.contains(t.event_name)) return {};
-  std::vector<sql::Step> steps;
-  const std::string is = PayloadType(db, t.event), becomes = options.payload.empty() ? is : options.payload;
-  if (is != becomes)
-    steps.push_back({"change the type of " + t.event_name + ".payload from " + is + " to " + becomes +
-                         Rewriting(db, t.event, becomes),
-                     Filled(t, options, kChangePayload)});
-  const std::string dead_is = found.contains(t.prefix + "_dead") ? PayloadType(db, t.dead) : becomes;
-  if (dead_is != becomes)
-    steps.push_back({"change the type of " + t.prefix + "_dead.payload from " + dead_is + " to " + becomes +
-                         Rewriting(db, t.dead, becomes),
-                     Filled(t, options, kFollowPayload)});
-  return steps;
+std::string_view TypeOf(sql::ColumnKind kind) {
+  using K = sql::ColumnKind;
+  switch (kind) {
+    case K::kNewId:
+      return "bigint generated by default as identity primary key";
+    case K::kNewEventId:
+      return "uuid not null default gen_random_uuid()";
+    case K::kEventId:
+      return "uuid";
+    case K::kCreated:
+      return "timestamptz not null default now()";
+    case K::kCopiedTime:
+    case K::kTime:
+    case K::kExpiry:
+      return "timestamptz not null";
+    case K::kDue:
+      return "timestamptz";
+    case K::kHeaders:
+      return "jsonb";
+    case K::kBigNumber:
+      return "bigint";
+    case K::kNumber:
+      return "integer";
+    case K::kOnlyRow:
+      return "integer primary key default 1 check (only_row = 1)";
+    default:
+      return "text";
+  }
 }
+
+class Migration final : public sql::Migration {
+ public:
+  Migration(Client& client, const sql::Tables& t, const SchemaOptions& options)
+      : sql::Migration(client, t, options, kCatalogue, kMigration) {}
+  // What Apply() makes, to be run at once.
+  [[nodiscard]] const std::string& script() const { return script_; }
+
+ private:
+  // Dead letters hold what the outbox holds, also where the application made it.
+  std::vector<sql::Table> Wanted(const sql::FoundTables& found) override {
+    const std::string is = PayloadIn(found, t_.event_name);
+    const std::string& becomes = options_.payload.empty() ? is : options_.payload;
+    return postgres::Wanted(t_, becomes.empty() ? "text" : becomes);
+  }
+
+  std::vector<sql::Step> Before(Existing&) override { return {{"", {Fill(kSchema)}}}; }
+  std::vector<std::string> ShardStatements() override { return Shards(t_, options_); }
+
+  std::vector<sql::Step> After(const Existing& now) override {
+    std::vector<sql::Step> steps = PayloadSteps(now.found);
+    steps.push_back({"", {Fill(kEmit)}});
+    const bool told = now.found.contains(t_.event_name) && HasTrigger(db_, t_);
+    if (told != options_.wake_up)
+      steps.push_back({std::string(options_.wake_up ? "create" : "drop") + " trigger " + t_.prefix + kWakeUpTrigger +
+                           " on " + t_.event_name,
+                       {Fill(options_.wake_up ? kWakeUp : kNoWakeUp)}});
+    else if (told)
+      steps.push_back({"", {Fill(kWakeUp)}});  // its function may be an earlier one
+    return steps;
+  }
+
+  void Change(const std::vector<std::string>& together) override { script_ += sql::Script(together); }
+
+  [[nodiscard]] std::string Fill(std::string_view sql) const { return InFull(t_, options_, sql); }
+
+  [[nodiscard]] static std::string PayloadIn(const sql::FoundTables& found, const std::string& table) {
+    const auto there = found.find(table);
+    if (there == found.end()) return "";
+    const auto payload = there->second.columns.find("payload");
+    return payload == there->second.columns.end() ? "" : payload->second;
+  }
+
+  // An explicit type of the payload for the outbox, and the outbox's own for the dead letters.
+  [[nodiscard]] std::vector<sql::Step> PayloadSteps(const sql::FoundTables& found) {
+    if (!found.contains(t_.event_name)) return {};
+    std::vector<sql::Step> steps;
+    const std::string is = PayloadIn(found, t_.event_name), becomes = options_.payload.empty() ? is : options_.payload;
+    const auto change = [&](const std::string& name, const std::string& quoted, const std::string& from,
+                            const char* sql) {
+      if (from == becomes) return;
+      steps.push_back(
+          {"change the type of " + name + ".payload from " + from + " to " + becomes + Rewriting(db_, quoted, becomes),
+           {Fill(sql)}});
+    };
+    change(t_.event_name, t_.event, is, kChangePayload);
+    if (found.contains(t_.prefix + "_dead"))
+      change(t_.prefix + "_dead", t_.dead, PayloadIn(found, t_.prefix + "_dead"), kFollowPayload);
+    return steps;
+  }
+
+  std::string script_;
+};
 
 }  // namespace
 
+// A table that is named without a schema is looked for along the search path, as the session finds it.
+sql::Statement AskCatalogue(const sql::Tables& t, const std::vector<std::string>& names) {
+  constexpr const char* kSql = R"(
+with ours as (select c.oid, cast(c.relname as text) as name, c.relkind
+  from pg_class c join pg_namespace n on n.oid = c.relnamespace
+  where c.relname = any (cast(:names as text[])) and n.nspname = coalesce(nullif(cast(:schema as text), ''),
+    (select m.nspname from unnest(current_schemas(false)) with ordinality as p(name, place) join pg_namespace m
+     on m.nspname = p.name join pg_class d on d.relnamespace = m.oid and d.relname = c.relname order by p.place limit 1)))
+select name, 'table', case when relkind in ('r', 'p') then 'table' end, cast(oid as text) from ours
+union all
+select o.name, 'column', cast(a.attname as text), format_type(a.atttypid, null)
+from ours o join pg_attribute a on a.attrelid = o.oid and a.attnum > 0 and not a.attisdropped
+union all
+select o.name, 'index', cast(i.relname as text), null
+from ours o join pg_index x on x.indrelid = o.oid join pg_class i on i.oid = x.indexrelid)";
+  std::string list;
+  for (const std::string& name : names) list += (list.empty() ? "{" : ",") + name;
+  return {kSql, {list + "}", t.schema}};
+}
+
 std::vector<sql::Table> Wanted(const sql::Tables& t, const std::string& payload) {
-  return {
-      {t.event_name,
-       {{"id", "bigint generated by default as identity primary key"},
-        {"event_id", "uuid not null default gen_random_uuid()"},
-        {"topic", "text not null"},
-        {"aggregate_id", "text"},
-        {"event_type", "text not null"},
-        {"payload", payload},
-        {"headers", "jsonb"},
-        {"created_at", "timestamptz not null default now()"}},
-       kQueue},
-      // next_try NULL = blocked, or, where remove_at is not NULL, delivered: the database did not let the row go, and its
-      // removal is tried again then. event_id beside row_id: after a TRUNCATE ... RESTART IDENTITY ids come again.
-      {t.prefix + "_retry",
-       {{"row_id", "bigint primary key"},
-        {"event_id", "uuid not null"},
-        {"aggregate_id", "text"},
-        {"attempts", "integer not null"},
-        {"next_try", "timestamptz"},
-        {"remove_at", "timestamptz"},
-        {"first_failed", "timestamptz not null"},
-        {"last_failed", "timestamptz not null"},
-        {"reason", "text not null"},
-        {"error", "text not null"}},
-       kUpdated,
-       // By a hash: an index takes no key of some kilobytes. See the reader for what the sum is good for.
-       {{t.prefix + "_retry_hash", "(hashtext(aggregate_id), (row_id + 0))"},
-        {t.prefix + "_retry_turn", "(next_try, row_id)"},
-        {t.prefix + "_retry_remove", "(remove_at) where remove_at is not null"}},
-       {t.prefix + "_retry_key", t.prefix + "_retry_due"}},
-      {t.prefix + "_dead",
-       {{"row_id", "bigint primary key"},
-        {"event_id", "uuid not null"},
-        {"topic", "text not null"},
-        {"aggregate_id", "text"},
-        {"event_type", "text not null"},
-        {"payload", payload},
-        {"headers", "jsonb"},
-        {"created_at", "timestamptz not null"},
-        {"attempts", "integer not null"},
-        {"first_failed", "timestamptz not null"},
-        {"died_at", "timestamptz not null"},
-        {"reason", "text not null"},
-        {"error", "text not null"}},
-       ""},
-      {t.prefix + "_relay", {{"relay_id", "text primary key"}, {"expires", "timestamptz not null"}}, kUpdated},
-      {t.prefix + "_shard",
-       {{"shard", "integer primary key"},
-        {"owner", "text"},
-        {"token", "bigint not null default 0"},
-        {"state", "text not null default 'free'"},
-        {"lost", "integer not null default 0"},
-        {"suspect", "bigint"},
-        {"suspect_token", "bigint"},
-        {"suspect_owners", "integer not null default 0"}},
-       kUpdated},
-      // Its one row is also the lock under which leases change hands.
-      {t.prefix + "_meta",
-       {{"only_row", "integer primary key default 1 check (only_row = 1)"},
-        {"version", "integer not null"},
-        {"shards", "integer not null"},
-        {"outbox", "text"}},
-       kUpdated},
-  };
+  std::vector<sql::Table> tables = sql::OutboxTables(t, {TypeOf});
+  for (const auto which : {sql::kEvent, sql::kDead}) sql::ColumnOf(tables[which], "payload").type = payload;
+  tables[sql::kEvent].storage = kQueue;
+  for (const auto which : {sql::kRetry, sql::kRelay, sql::kShard, sql::kMeta}) tables[which].storage = kUpdated;
+  sql::Table& retry = tables[sql::kRetry];
+  // By a hash: an index takes no key of some kilobytes. See the reader for what the sum is good for.
+  retry.indexes = {{retry.name + "_hash", "(hashtext(aggregate_id), (row_id + 0))"},
+                   {retry.name + "_turn", "(next_try, row_id)"},
+                   {retry.name + "_remove", "(remove_at) where remove_at is not null"}};
+  retry.obsolete_indexes = {retry.name + "_key", retry.name + "_due"};
+  return tables;
 }
 
 std::string PrintSchema(const sql::Tables& t, const SchemaOptions& options) {
-  CheckOptions(options);
-  std::string sql = t.schema.empty() ? kGuardNames : kSchema;
-  sql += kGuardOwner;
+  sql::CheckOptions(kMigration, options);
+  std::vector<std::string> script{t.schema.empty() ? kGuardNames : kSchema, kGuardOwner};
   for (const sql::Table& table : Wanted(t, options.payload.empty() ? "text" : options.payload)) {
-    sql += sql::CreateTable(t, table) + ";\n";
-    if (table.name == t.event_name) continue;
-    sql::FoundTable original;
-    for (const auto& [column, type] : table.columns)
-      if (sql::IsOriginal(t, table, column)) original.columns.insert(column);
-    original.columns.insert("event_id");  // of all original retry tables but SQLite's
-    for (const std::string& index : table.obsolete_indexes) original.indexes.insert(index);
-    for (const sql::Step& step : sql::Upgrade(t, table, original, kIfNeeded)) sql += step.sql + ";\n";
+    script.push_back(sql::CreateTable(t, table, kDialect));
+    if (table.kind == "event") continue;
+    for (const sql::Step& step : sql::UpgradeFromVersion1(t, table, kIfNeeded)) script.push_back(step.sql.front());
   }
-  return Filled(t, options, sql + Rest(options));
+  script.emplace_back(kMigration.first_meta);
+  for (const std::string& sql : Shards(t, options)) script.push_back(sql);
+  if (!options.payload.empty()) script.emplace_back(kChangePayload);
+  for (const char* sql : {kFollowPayload, kEmit, options.wake_up ? kWakeUp : kNoWakeUp}) script.emplace_back(sql);
+  script.push_back(sql::RecordVersion(kMigration));
+  return InFull(t, options, sql::Script(script));
 }
 
 namespace {
-
-std::vector<sql::Step> Steps(Client& client, const sql::Tables& t, const SchemaOptions& options) {
-  CheckOptions(options);
-  auto wanted = Wanted(t, options.payload.empty() ? "text" : options.payload);
-  const sql::FoundTables found = Found(client, t, wanted);
-  // Dead letters hold what the outbox holds, also where the application made it.
-  if (options.payload.empty() && found.contains(t.event_name)) wanted = Wanted(t, PayloadType(client, t.event));
-  sql::RequireCompanions(t, wanted, found);
-  const sql::Meta meta = RequireFree(client, t, found);
-  std::vector<sql::Step> steps{{"", Filled(t, options, kSchema)}};
-  for (sql::Step& step : sql::TableSteps(t, wanted, found, kDialect))
-    steps.push_back({std::move(step.what), step.sql + ";\n"});
-  const auto add = [&](const std::string& what, const char* sql) { steps.push_back({what, Filled(t, options, sql)}); };
-  add("", kMeta);
-  if (options.shards > 0)
-    add(meta.shards > 0 && meta.shards != options.shards
-            ? "change the number of shards from " + std::to_string(meta.shards) + " to " +
-                  std::to_string(options.shards)
-            : "",
-        kReshard);
-  add("", kShards);
-  for (sql::Step& step : PayloadSteps(client, t, options, found)) steps.push_back(std::move(step));
-  add("", kEmit);
-  const bool told = found.contains(t.event_name) && HasTrigger(client, t);
-  if (told != options.wake_up)
-    add(std::string(options.wake_up ? "create" : "drop") + " trigger " + t.prefix + kWakeUpTrigger + " on " +
-            t.event_name,
-        options.wake_up ? kWakeUp : kNoWakeUp);
-  else if (told)
-    add("", kWakeUp);  // its function may be an earlier one
-  add(meta.version > 0 && meta.version < sql::kSchemaVersion
-          ? "record version " + std::to_string(sql::kSchemaVersion) + " in " + t.prefix + "_meta"
-          : "",
-      kVersion);
-  return steps;
-}
 
 std::string Blocker(Client& client, const sql::Tables& t) {
   const sql::Rows rows = client.Run({kBlocker, {t.schema, t.prefix}});
@@ -444,7 +368,7 @@ std::string Blocker(Client& client, const sql::Tables& t) {
 }  // namespace
 
 std::vector<std::string> PlanSchema(Client& client, const sql::Tables& t, const SchemaOptions& options) {
-  return sql::Phrases(Steps(client, t, options));
+  return Migration(client, t, options).Plan();
 }
 
 void ApplySchema(Client& client, const sql::Tables& t, const SchemaOptions& options, Millis timeout) {
@@ -456,9 +380,9 @@ void ApplySchema(Client& client, const sql::Tables& t, const SchemaOptions& opti
       // The names are all qualified. Without a search path no function or operator is another one than the server's.
       if (!t.schema.empty()) client.Script("set local search_path = pg_catalog, pg_temp");
       client.Script("set local lock_timeout = " + std::to_string(sql::kLockWait.count()));
-      std::string sql;
-      for (const sql::Step& step : Steps(client, t, options)) sql += step.sql;
-      client.Script(sql);
+      Migration migration(client, t, options);
+      migration.Apply();
+      client.Script(migration.script());
       client.Script("commit");
     } catch (const Error&) {
       client.RollBack();

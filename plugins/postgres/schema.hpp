@@ -14,6 +14,9 @@ namespace outbox::postgres {
 // As this version wants them. The first is the outbox itself.
 std::vector<sql::Table> Wanted(const sql::Tables& tables, const std::string& payload);
 
+sql::Statement AskCatalogue(const sql::Tables& tables, const std::vector<std::string>& names);
+inline constexpr sql::Catalogue kCatalogue{AskCatalogue};
+
 // Behind the prefix: the trigger that NOTIFYs, and its function.
 inline constexpr const char* kWakeUpTrigger = "_wake_up";
 

@@ -6,13 +6,12 @@
 
 namespace outbox::sql {
 
-void RequireOutbox(const std::string& shown, const Rows& columns,
-                   const std::vector<std::pair<std::string, std::string>>& wanted,
+void RequireOutbox(const std::string& shown, const Rows& columns, const std::vector<Column>& wanted,
                    bool (*is_id)(const std::string& type)) {
   if (columns.empty()) return;
   std::string missing;
   const auto add = [&](const std::string& name) { missing += (missing.empty() ? "" : ", ") + name; };
-  for (const auto& [name, type] : wanted) {
+  for (const auto& [name, type, since] : wanted) {
     const auto found =
         std::find_if(columns.begin(), columns.end(), [&n = name](const Row& row) { return row.at(0) == n; });
     if (found == columns.end())

@@ -1,18 +1,15 @@
 #include "sql/questions.hpp"
 
 #include "sql/others.hpp"
+#include "sql/sql_template.hpp"
 
 namespace outbox::sql {
 namespace {
 
-void Replace(std::string& text, const std::string& place, const std::string& with) {
-  for (auto at = text.find(place); at != std::string::npos; at = text.find(place, at + with.size()))
-    text.replace(at, place.size(), with);
-}
-
 std::string Filled(const char* text, const Row& row) {
   std::string filled = text;
-  for (std::size_t i = 1; i < row.size(); ++i) Replace(filled, '[' + std::to_string(i) + ']', row[i].value_or(""));
+  for (std::size_t i = 1; i < row.size(); ++i)
+    filled = Fill(filled, {{'[' + std::to_string(i) + ']', row[i].value_or("")}});
   return filled;
 }
 
@@ -24,13 +21,52 @@ Finding FindingOf(const Text& text, const Row& row) {
   return finding;
 }
 
+std::string Filled(std::string sql, const Places& places) {
+  for (const auto& [place, with] : places) sql = Fill(sql, {{place, with}});
+  return sql;
+}
+
+std::string InQuotes(const std::vector<std::string>& names) {
+  std::string list;
+  for (const std::string& name : names) list += (list.empty() ? "'" : ", '") + Fill(name, {{"'", "''"}}) + "'";
+  return list;
+}
+
+std::vector<Places> PlacesOf(const Tables& t, const std::vector<Table>& tables) {
+  std::vector<std::string> names;
+  for (const Table& table : tables) names.push_back(table.name);
+  std::vector<Places> all;
+  for (const Table& table : tables) {
+    const bool outbox = table.kind == "event";
+    std::vector<std::string> known, written;
+    for (const Column& column : table.columns) {
+      known.push_back(column.name);
+      if (column.type.find("generated always") == std::string::npos) written.push_back(column.name);
+    }
+    using Names = std::vector<std::string>;
+    const std::string& key = known.front();
+    all.push_back(
+        {{"[fix]", outbox ? "name the table itself in \"table\" of /storage/options"
+                          : "drop or rename [quoted], then run outbox-relay migrate"},
+         {"[kind]", table.kind},
+         {"[table]", table.name},
+         {"[shown]", t.Shown(table.name)},
+         {"[quoted]", t.Quote(table.name)},
+         {"[key]", key},
+         {"[known]", InQuotes(known)},
+         {"[written]", InQuotes(written)},
+         {"[filled]",
+          InQuotes(outbox ? Names{"id", "topic", "aggregate_id", "event_type", "payload", "headers"} : known)},
+         {"[identity]", InQuotes(outbox ? Names{"id", "event_id"} : Names{"event_id", key})},
+         {"[writes]", InQuotes(outbox ? Names{"INSERT", "DELETE"} : Names{"INSERT", "UPDATE", "DELETE"})},
+         {"[tables]", InQuotes(names)}});
+  }
+  return all;
+}
+
 std::vector<Finding> Ask(Statements& db, std::span<const Question> questions, const Places& places) {
   std::vector<Statement> statements;
-  for (const Question& question : questions) {
-    std::string sql = question.sql;
-    for (const auto& [place, with] : places) Replace(sql, place, with);
-    statements.push_back({std::move(sql), {}});
-  }
+  for (const Question& question : questions) statements.push_back({Filled(question.sql, places), {}});
   std::vector<Finding> findings;
   const auto answers = db.RunTogether(statements);
   for (std::size_t i = 0; i < questions.size(); ++i)
@@ -39,10 +75,9 @@ std::vector<Finding> Ask(Statements& db, std::span<const Question> questions, co
 }
 
 std::vector<Finding> FindLowIds(Statements& db, const Tables& tables, const char* fix) {
-  const std::string shown = tables.schema.empty() ? tables.event_name : tables.schema + "." + tables.event_name;
   std::vector<Finding> findings;
   for (const Row& row : db.Run({tables.In(kLowIdsSql), {}}))
-    findings.push_back(FindingOf(kLowIds, {row[0], shown, row[1], tables.In(fix)}));
+    findings.push_back(FindingOf(kLowIds, {row[0], tables.Shown(tables.event_name), row[1], tables.In(fix)}));
   return findings;
 }
 

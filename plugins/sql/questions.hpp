@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "outbox/adapter.hpp"
+#include "sql/outbox_tables.hpp"
 #include "sql/statements.hpp"
 #include "sql/tables.hpp"
 
@@ -25,9 +26,20 @@ struct Question {
   const char* sql;
 };
 
+// What is filled into the SQL, in order; what is filled in may hold places that come later.
 using Places = std::vector<std::pair<std::string, std::string>>;
+[[nodiscard]] std::string Filled(std::string sql, const Places& places);
 
-// `places` are filled into the SQL. Findings come in the order of the questions.
+// For questions about one table, of each table: [kind], [table], [shown] (with its schema), [quoted] (for SQL), [fix] (of a
+// view in its place), [key] (its primary key) and, as lists of quoted names, [known] (columns that the relay knows),
+// [written] (those without the generated ones), [filled] (those that are given in every insert), [identity] (columns of
+// which no two rows have the same), [writes] (what the relay and the application do to the table) and [tables] (all of them).
+[[nodiscard]] std::vector<Places> PlacesOf(const Tables& t, const std::vector<Table>& tables);
+
+// 'a', 'b'
+[[nodiscard]] std::string InQuotes(const std::vector<std::string>& names);
+
+// Findings come in the order of the questions.
 std::vector<Finding> Ask(Statements& db, std::span<const Question> questions, const Places& places);
 
 // Rows of the outbox that no read reaches. `fix` is the dialect's. REQUIRES: the user may read the table. The primary key

@@ -73,4 +73,6 @@ std::string Tables::Quote(const std::string& name) const {
   return (schema.empty() ? "" : quoted(schema) + '.') + quoted(name);
 }
 
+std::string Tables::Shown(const std::string& name) const { return (schema.empty() ? "" : schema + '.') + name; }
+
 }  // namespace outbox::sql

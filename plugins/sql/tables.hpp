@@ -30,6 +30,7 @@ struct Tables {
   std::string event, retry, dead, shard, relay, meta;
   std::string emit;                                                // the function, where the database has functions
   [[nodiscard]] std::string Quote(const std::string& name) const;  // an object of the same schema
+  [[nodiscard]] std::string Shown(const std::string& name) const;  // the same for people, without quotes
 
  private:
   void NameAll();

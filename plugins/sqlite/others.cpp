@@ -5,7 +5,7 @@
 #include <iterator>
 
 #include "sql/others.hpp"
-#include "sql/sql_template.hpp"
+#include "sqlite/schema.hpp"
 
 namespace outbox::sqlite {
 namespace {
@@ -79,48 +79,15 @@ constexpr Question kQuestions[] = {
     {kStrict, kStrictSql},           {sql::kIdsRunOut, kRunOutSql},
 };
 
-std::string InQuotes(const std::vector<std::string>& names) {
-  std::string list;
-  for (const std::string& name : names) list += (list.empty() ? "'" : ", '") + name + "'";
-  return list;
-}
-
-std::vector<Places> PlacesOf(const std::vector<sql::Table>& wanted) {
-  std::vector<std::string> tables;
-  tables.reserve(wanted.size());
-  for (const sql::Table& table : wanted) tables.push_back(table.name);
-  std::vector<Places> all;
-  for (const sql::Table& table : wanted) {
-    const bool outbox = &table == &wanted.front();
-    const std::string name = table.name;
-    std::vector<std::string> known;
-    for (const auto& column : table.columns) known.push_back(column.first);
-    const std::vector<std::string> filled =
-        outbox ? std::vector<std::string>{"id", "topic", "aggregate_id", "event_type", "payload", "headers"} : known;
-    const std::vector<std::string> identity =
-        outbox ? std::vector<std::string>{"id", "event_id"} : std::vector<std::string>{"event_id", known.front()};
-    all.push_back({{"[fix]", outbox ? "name the table itself in \"table\" of /storage/options"
-                                    : "drop or rename " + name + ", then run outbox-relay migrate"},
-                   {"[table]", name},
-                   {"[shown]", name},
-                   {"[kind]", outbox ? "event" : name.substr(name.rfind('_') + 1)},
-                   {"[known]", InQuotes(known)},
-                   {"[filled]", InQuotes(filled)},
-                   {"[identity]", InQuotes(identity)},
-                   {"[tables]", InQuotes(tables)}});
-  }
-  return all;
-}
-
 void Ask(Connection& db, const Question& question, const Places& places, std::vector<Finding>& findings) {
-  std::string sql = question.sql;
-  for (const auto& [place, with] : places) sql = sql::Fill(sql, {{place, with}});
   // Not all of them together: that would take the lock for writing.
-  for (const Row& row : db.Run({sql, {}})) findings.push_back(sql::FindingOf(question.text, row));
+  for (const Row& row : db.Run({sql::Filled(question.sql, places), {}}))
+    findings.push_back(sql::FindingOf(question.text, row));
 }
 
 bool Exists(Connection& db, const std::string& table) {
-  return !db.Run({"select name from sqlite_master where name = :name collate nocase", {table}}).empty();
+  return !db.Run({"select name from sqlite_master where type = 'table' and name = :name collate nocase", {table}})
+              .empty();
 }
 
 // A trigger's head in lower case, up to its first statement, and the rest without blanks.
@@ -144,8 +111,7 @@ struct Trigger {
   std::string head, body;
 };
 
-void FindTriggers(Connection& db, const Places& places, bool outbox, std::vector<Finding>& findings) {
-  const std::string& table = places[1].second;
+void FindTriggers(Connection& db, const std::string& table, bool outbox, std::vector<Finding>& findings) {
   for (const Row& row :
        db.Run({"select cast(name as text), cast(sql as text) from sqlite_master where type = 'trigger' and"
                " tbl_name = :table collate nocase order by name",
@@ -192,9 +158,10 @@ void TryWrites(Connection& db, const sql::Tables& tables, std::vector<Finding>& 
 
 }  // namespace
 
-std::vector<Finding> FindViews(Connection& connection, const std::vector<sql::Table>& wanted) {
+std::vector<Finding> FindViews(Connection& connection, const sql::Tables& tables) {
   std::vector<Finding> findings;
-  for (const Places& places : PlacesOf(wanted)) Ask(connection, {sql::kDerived, kViewSql}, places, findings);
+  for (const Places& places : sql::PlacesOf(tables, Wanted(tables)))
+    Ask(connection, {sql::kDerived, kViewSql}, places, findings);
   return findings;
 }
 
@@ -202,20 +169,25 @@ std::vector<Finding> FindLowIds(Connection& connection, const sql::Tables& table
   return sql::FindLowIds(connection, tables, kInsertAgain);
 }
 
-std::vector<Finding> FindOthers(Connection& connection, const sql::Tables& tables,
-                                const std::vector<sql::Table>& wanted) {
+void RequireAllRows(Connection& connection, const sql::Tables& tables) {
+  sql::RequireNone(FindViews(connection, tables), "SQLite");
+  sql::RequireNone(FindLowIds(connection, tables), "SQLite");
+}
+
+std::vector<Finding> FindOthers(Connection& connection, const sql::Tables& tables) {
   std::vector<Finding> findings;
   bool complete = true;
   const bool counted = Exists(connection, "sqlite_sequence");
-  const auto all = PlacesOf(wanted);
-  for (const Places& places : all) {
-    if (!Exists(connection, places[1].second)) {
+  const std::vector<std::string> names = sql::NamesOf(tables);
+  const std::vector<Places> all = sql::PlacesOf(tables, Wanted(tables));
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (!Exists(connection, names[i])) {
       complete = false;
       continue;
     }
-    FindTriggers(connection, places, &places == &all.front(), findings);
+    FindTriggers(connection, names[i], i == sql::kEvent, findings);
     for (const Question& question : kQuestions)
-      if (counted || question.sql != kRunOutSql) Ask(connection, question, places, findings);
+      if (counted || question.sql != kRunOutSql) Ask(connection, question, all[i], findings);
   }
   const bool errors = std::any_of(findings.begin(), findings.end(), [](const Finding& f) { return f.error; });
   if (complete && !errors) TryWrites(connection, tables, findings);

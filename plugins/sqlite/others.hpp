@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "outbox/adapter.hpp"
-#include "sql/schema.hpp"
 #include "sql/tables.hpp"
 #include "sqlite/connection.hpp"
 
@@ -16,12 +15,11 @@ namespace outbox::sqlite {
 #define OUTBOX_EXPECT_ALL "create temporary table if not exists outbox_moved (all_rows check (all_rows));"
 
 // Tables that are views or virtual.
-std::vector<Finding> FindViews(Connection& connection, const std::vector<sql::Table>& wanted);
+std::vector<Finding> FindViews(Connection& connection, const sql::Tables& tables);
 
 // Rows that no read reaches, as they are numbered below the first id that is read.
 std::vector<Finding> FindLowIds(Connection& db, const sql::Tables& tables);
 
-std::vector<Finding> FindOthers(Connection& connection, const sql::Tables& tables,
-                                const std::vector<sql::Table>& wanted);
+std::vector<Finding> FindOthers(Connection& connection, const sql::Tables& tables);
 
 }  // namespace outbox::sqlite

@@ -5,10 +5,18 @@
 #include <vector>
 
 #include "outbox/adapter.hpp"
+#include "sql/schema.hpp"
 #include "sql/tables.hpp"
 #include "sqlite/connection.hpp"
 
 namespace outbox::sqlite {
+
+// As this version wants them. The first is the outbox itself.
+std::vector<sql::Table> Wanted(const sql::Tables& tables);
+
+sql::Statement AskCatalogue(const sql::Tables& tables, const std::vector<std::string>& names);
+inline constexpr sql::Catalogue kCatalogue{AskCatalogue, /*ignore_case=*/true};
+inline bool IsId(const std::string& type) { return type.find("int") != std::string::npos; }
 
 std::string PrintSchema(const sql::Tables& tables, const SchemaOptions& options);
 // Phrases for people, of what ApplySchema would change.

@@ -1,0 +1,104 @@
+// What `migrate` plans, applies and prints: the steps that lead to the tables of this version, in an order and a wording that
+// every database shares. A dialect derives from Migration, and brings its statements and how they are run.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "outbox/adapter.hpp"
+#include "sql/schema.hpp"
+
+namespace outbox::sql {
+
+// Statements are without a semicolon at their end, and have the places {event}, ..., [name] (of the outbox, as text),
+// [version] and [shards] (at least 1).
+struct MigrationDialect {
+  SchemaDialect changes;
+  std::span<const std::string_view> payloads;  // types of the payload that an operator may ask for
+  std::string_view other_payload;              // the error for any other, with the place [payload]
+  bool (*is_id)(const std::string& type);      // may the outbox's id be of this type?
+  std::string_view first_meta;                 // inserts the row of the meta table, unless there is one
+  std::string_view add_shards;   // inserts the rows of {shard} that are missing up to the number in {meta}
+  std::string_view other_owner;  // condition: the column outbox is not '[name]', or NULL
+  std::string_view now;          // as in `expires`
+};
+
+// The rows change shards, so that no token of before may hold on.
+inline constexpr std::string_view kFreeShards = "update {shard} set owner = null, state = 'free', token = token + 1";
+inline constexpr std::string_view kSetShards = "update {meta} set shards = [shards]";
+inline constexpr std::string_view kDropShards = "delete from {shard} where shard >= (select shards from {meta})";
+
+// Throws OUTBOX_BAD_CONFIG for what is not possible.
+void CheckOptions(const MigrationDialect& dialect, const SchemaOptions& options);
+// The statement with its places filled.
+[[nodiscard]] std::string Filled(const Tables& t, const SchemaOptions& options, std::string_view sql);
+// Last: a relay reads the version to see whether all of the upgrade is there.
+[[nodiscard]] std::string RecordVersion(const MigrationDialect& dialect);
+// Each with a semicolon and a line break.
+[[nodiscard]] std::string Script(const std::vector<std::string>& statements);
+
+// For one call of migrate. Thread: that of the session.
+class Migration {
+ public:
+  virtual ~Migration() = default;
+  Migration(const Migration&) = delete;
+  Migration& operator=(const Migration&) = delete;
+
+  // Phrases for people, of what Apply() would change. Both throw OUTBOX_BAD_CONFIG, before anything is changed, where the
+  // outbox's table is none, or the companions' names are taken by another outbox or something else.
+  [[nodiscard]] std::vector<std::string> Plan();
+  void Apply();
+
+ protected:
+  // What the database has; changed by steps that come before those of the tables.
+  struct Existing {
+    FoundTables found;
+    Meta meta;
+  };
+
+  // REQUIRES: `tables`, `options` and `dialect` outlive this.
+  Migration(Statements& db, const Tables& tables, const SchemaOptions& options, const Catalogue& catalogue,
+            const MigrationDialect& dialect)
+      : db_(db), t_(tables), options_(options), catalogue_(catalogue), dialect_(dialect) {}
+
+  // As this version wants them beside those that are found. The first is the outbox itself.
+  [[nodiscard]] virtual std::vector<Table> Wanted(const FoundTables& found) = 0;
+  // What comes before the tables and behind the shards. Each takes out of `existing` what it changes.
+  [[nodiscard]] virtual std::vector<Step> Before(Existing& /*existing*/) { return {}; }
+  [[nodiscard]] virtual std::vector<Step> After(const Existing& /*existing*/) { return {}; }
+  // Brings the rows of {shard} to their number. Throws OUTBOX_BAD_CONFIG where that changes while a relay runs.
+  [[nodiscard]] virtual std::vector<std::string> ShardStatements();
+  // Runs statements that belong together.
+  virtual void Change(const std::vector<std::string>& together) = 0;
+
+  [[nodiscard]] std::string In(std::string_view sql) const { return Filled(t_, options_, sql); }
+
+  Statements& db_;
+  const Tables& t_;
+  const SchemaOptions& options_;
+
+ private:
+  [[nodiscard]] Existing Look();
+  [[nodiscard]] Meta ReadMeta(const FoundTables& found);
+  struct Steps {
+    std::vector<Step> before, after;  // the change of the shards
+    std::string shards;               // what that is, for people; "" = nothing
+  };
+  [[nodiscard]] Steps AllSteps();
+
+  const Catalogue catalogue_;
+  const MigrationDialect& dialect_;
+};
+
+// A change of a table waits for each transaction that uses it, and whoever comes next waits behind the change: an
+// application's insert too. So a change waits for a moment only, and is tried again after a pause.
+constexpr Millis kLockWait{500};
+[[nodiscard]] bool IsLockWait(const Error& error);
+// Runs `change` until it gets its locks. After about three quarters of `timeout` throws OUTBOX_TIMEOUT; `blocker` may say who
+// has the locks.
+void TryForLocks(Millis timeout, const std::function<void()>& change, const std::function<std::string()>& blocker);
+
+}  // namespace outbox::sql

@@ -1,0 +1,81 @@
+// The six tables of an outbox, described once for every database: what each column holds, and which version brought it. A
+// dialect says how its database writes that, and adds what only its own tables have: storage, indexes, a column of its own.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "sql/tables.hpp"
+
+namespace outbox::sql {
+
+// What a column holds. Those that stand for a whole definition need nothing behind their type; the others get NOT NULL, a
+// default or the primary key from the description.
+enum class ColumnKind : std::uint8_t {
+  kNewId,       // whole: of the outbox; rises with the order of insertion and never comes again; is the primary key
+  kNewEventId,  // whole: of the outbox; made by the database where the application gives none
+  kCreated,     // whole: when the event was inserted
+  kTopic,       // a name that Kafka takes
+  kName,        // up to 255 characters, such as a relay's
+  kText,        // whatever the outbox's own text columns hold, which the application may have made wider
+  kError,       // a message for people
+  kState,       // a word
+  kPayload,
+  kHeaders,
+  kEventId,     // copied from the outbox
+  kCopiedTime,  // whole: copied from `created_at`
+  kTime,        // whole: when something happened, for people
+  kDue,         // whole: when something is to happen; NULL = not by itself
+  kExpiry,      // whole: when a relay's lease ends
+  kBigNumber,
+  kNumber,
+  kOnlyRow  // whole: always 1; is the primary key
+};
+
+struct Column {
+  std::string name;
+  // With constraints. A column that an earlier version did not have must be one that can be added to a table with rows:
+  // nullable, or with a constant default.
+  std::string type;
+  int since = 1;  // the version of the tables that brought it
+};
+
+struct Index {
+  std::string name;
+  std::string columns;  // with brackets
+};
+
+struct Table {
+  std::string kind;                                // event, retry, dead, relay, shard or meta
+  std::string name;                                // without schema and quotes
+  std::vector<Column> columns;                     // the first one is the primary key
+  std::string storage = {};                        // behind the closing bracket
+  std::vector<Index> indexes = {};                 // besides the primary key
+  std::vector<std::string> obsolete_indexes = {};  // made by earlier versions, dropped by an upgrade
+};
+
+// The places of the tables in OutboxTables().
+enum TableIndex : std::uint8_t { kEvent, kRetry, kDead, kRelay, kShard, kMeta };
+
+// How a database writes a column's type and what follows it.
+struct TypeDialect {
+  std::string_view (*type)(ColumnKind kind);
+  std::string_view key = " primary key";                   // behind the type of the first column
+  std::string_view initial = " not null default [value]";  // behind the type of a column that starts with a value
+};
+
+[[nodiscard]] std::vector<Table> OutboxTables(const Tables& t, const TypeDialect& dialect);
+
+// The names of the six, the outbox first.
+[[nodiscard]] std::vector<std::string> NamesOf(const Tables& t);
+
+// REQUIRES: the table has a column of this name.
+[[nodiscard]] Column& ColumnOf(Table& table, std::string_view name);
+
+// What the relay's user needs: each table, without schema and quotes, with the rights on it.
+[[nodiscard]] std::vector<std::pair<std::string, std::vector<std::string>>> RelayRights(const Tables& t);
+
+}  // namespace outbox::sql

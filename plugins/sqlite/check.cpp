@@ -1,0 +1,112 @@
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "sql/check.hpp"
+#include "sql/questions.hpp"
+#include "sql/sql_template.hpp"
+#include "sqlite/others.hpp"
+#include "sqlite/schema.hpp"
+
+namespace outbox::sqlite {
+namespace {
+
+// The same table with ids that never come again. Ids of another type, such as uuids, have no order and are not taken over.
+std::string Rebuild(const sql::Tables& t, const sql::Table& wanted, const sql::FoundTable& found) {
+  const auto has = [&](const std::string& column) { return found.columns.contains(column); };
+  const bool numbers = IsId(found.columns.at("id"));
+  std::string into, from;
+  const auto copy = [&](const std::string& target, const std::string& source) {
+    into += (into.empty() ? "" : ", ") + target;
+    from += (from.empty() ? "" : ", ") + source;
+  };
+  for (const auto& [name, type, since] : wanted.columns) {
+    if (has(name) && (name != "id" || numbers)) copy(name, name);
+    if (name == "event_id" && !has(name) && !numbers) copy(name, "id");
+  }
+  return t.In(
+      sql::Fill("begin; " OUTBOX_EXPECT_ALL
+                " alter table {event} rename to \"[name]_old\"; [create] delete from \"[name]_old\" where 0;"
+                " insert into {event} ([into]) select [from] from \"[name]_old\" order by [order];"
+                " insert or rollback into outbox_moved select changes() = (select count(*) from \"[name]_old\");"
+                " drop table \"[name]_old\"; commit;"
+                " -- columns, indexes and triggers of your own are not taken over",
+                {{"[name]", t.event_name},
+                 {"[create]", sql::CreateTable(t, wanted) + ";"},
+                 {"[into]", into},
+                 {"[from]", from},
+                 {"[order]", numbers ? "id" : "rowid"}}));
+}
+
+class Check final : public sql::Check {
+ public:
+  Check(Connection& connection, const sql::Tables& t, const std::string& path)
+      : sql::Check(connection, t, Wanted(t), kCatalogue, Accepted()), connection_(connection), path_(path) {}
+
+ private:
+  // SQLite stores whatever it is given, but for ids.
+  static const AcceptedTypes& Accepted() {
+    static const AcceptedTypes kAccepted{{"id", {"integer"}}};
+    return kAccepted;
+  }
+  bool Accepts(const sql::Table& /*table*/, const sql::Column& column, const std::string& type) const override {
+    return column.name != "id" || IsId(type);
+  }
+
+  std::vector<Finding> Views() override { return FindViews(connection_, t_); }
+
+  // SQLite adds no column whose default is an expression, nor NOT NULL without a default.
+  std::string FixMissingColumn(const sql::Table& table, const sql::Column& column) override {
+    return "alter table " + t_.Quote(table.name) + " add column " + column.name + " " +
+           column.type.substr(0, column.type.find(' ')) + ";";
+  }
+  std::string FixType(const sql::Table&, const sql::Column&, const std::string&) override { return ""; }
+
+  std::string FixId(const sql::FoundTable& found, std::set<std::string>& fixed) override {
+    for (const sql::Column& column : wanted_[sql::kEvent].columns) fixed.insert(column.name);
+    return Rebuild(t_, wanted_[sql::kEvent], found) +
+           "\n-- What was id is event_id from then on, or gone where there is one; rows that wait are"
+           " numbered in the order of their rowids.";
+  }
+
+  void Ids(const sql::FoundTable& outbox) override {
+    int autoincrement = 0;
+    if (sqlite3_table_column_metadata(connection_.raw(), nullptr, t_.event_name.c_str(), "id", nullptr, nullptr,
+                                      nullptr, nullptr, &autoincrement) == SQLITE_OK &&
+        autoincrement == 0)
+      Add(true,
+          "table " + t_.event +
+              " gives the id of a deleted row to a new one (its id is not AUTOINCREMENT):"
+              " a repeated confirm would delete an event that was never sent",
+          Rebuild(t_, wanted_[sql::kEvent], outbox));
+  }
+
+  std::vector<Finding> LowIds() override { return FindLowIds(connection_, t_); }
+
+  std::vector<Finding> Others() override {
+    Append(FindOthers(connection_, t_));
+    const sql::Rows mode = connection_.Run({"select journal_mode from pragma_journal_mode", {}});
+    if (!mode.empty() && mode[0][0] != "wal")
+      Add(false,
+          "the journal mode is '" + mode[0][0].value_or("") +
+              "': the relay and the application block each other while one of them writes",
+          "pragma journal_mode = wal;");
+    const auto folder = std::filesystem::absolute(path_).parent_path();
+    if (access(folder.c_str(), W_OK) != 0)
+      Add(true,
+          "the folder " + folder.string() + " is not writable for this user: SQLite keeps its log beside the file",
+          "chown or chmod the folder");
+    return {};
+  }
+
+  Connection& connection_;
+  const std::string& path_;
+};
+
+}  // namespace
+
+std::vector<Finding> CheckSchema(Connection& connection, const sql::Tables& tables, const std::string& path) {
+  return Check(connection, tables, path).Run();
+}
+
+}  // namespace outbox::sqlite
