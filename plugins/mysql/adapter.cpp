@@ -7,7 +7,6 @@
 #include "mysql/list.hpp"
 #include "mysql/others.hpp"
 #include "mysql/schema.hpp"
-#include "sql/outbox_table.hpp"
 #include "sql/sql_template.hpp"
 
 namespace outbox::mysql {
@@ -123,24 +122,13 @@ std::string Adapter::PrintSchema(const Config& config, const SchemaOptions& opti
 }
 
 void Adapter::Migrate(const SchemaOptions& options) {
-  RequireOutbox();
-  mysql::ApplySchema(client_, tables(), options, call().timeout);
+  mysql::ApplySchema(Db(), tables(), options, call().timeout);
 }
 
 bool Adapter::IsDenied(const Error& error) const { return mysql::IsDenied(static_cast<unsigned>(error.native_code)); }
 
-void Adapter::RequireOutbox() {
-  const auto& t = tables();
-  sql::RequireOutbox(t.event,
-                     Db().Run({"select column_name, data_type from information_schema.columns where table_schema ="
-                               " coalesce(nullif(:schema, ''), database()) and table_name = :table",
-                               {t.schema, t.event_name}}),
-                     Wanted(t).front().columns, [](const std::string& type) { return type.ends_with("int"); });
-}
-
 std::vector<std::string> Adapter::PlanSchema(const SchemaOptions& options) {
-  RequireOutbox();
-  return mysql::PlanSchema(client_, tables(), options);
+  return mysql::PlanSchema(Db(), tables(), options);
 }
 
 std::vector<Finding> Adapter::CheckSchema() { return mysql::CheckSchema(Db(), tables()); }

@@ -45,7 +45,6 @@ class Adapter : public sql::Adapter {
   Client& Db() override;
   [[nodiscard]] bool IgnoresCase() const override { return client_.server().ignores_case; }
   void RequireAllRows() override;
-  void RequireOutbox();  // before migrate changes anything
   void Read(const ReserveRequest& request, BatchBuilder& batch) override { reader_.Read(call(), request, batch); }
   Confirmation& Confirming() override { return confirmation_; }
   bool RecordFailures(std::span<const sql::FailedRow> rows) override;

@@ -19,24 +19,22 @@ bool IsDenied(std::int32_t number) { return number == 1044 || number == 1142 || 
 class Check final : public sql::Check {
  public:
   Check(Client& db, const sql::Tables& tables)
-      : sql::Check(db, tables, Wanted(tables), CatalogueOf(db), Accepted()), db_(db) {}
+      : sql::Check(
+            db, tables, Wanted(tables), CatalogueOf(db),
+            {
+                {"id", {"bigint", "int"}},
+                {"event_id", {"char", "varchar", "uuid"}},
+                {"topic", {"varchar", "char", "text"}},
+                {"aggregate_id", {"varchar", "char"}},
+                {"event_type", {"varchar", "char", "text"}},
+                {"payload",
+                 {"longblob", "mediumblob", "blob", "varbinary", "longtext", "mediumtext", "text", "varchar", "json"}},
+                {"headers", {"json", "longtext", "mediumtext", "text"}},
+                {"created_at", {"timestamp"}},
+            }),
+        db_(db) {}
 
  private:
-  static const AcceptedTypes& Accepted() {
-    static const AcceptedTypes kAccepted{
-        {"id", {"bigint", "int"}},
-        {"event_id", {"char", "varchar", "uuid"}},
-        {"topic", {"varchar", "char", "text"}},
-        {"aggregate_id", {"varchar", "char"}},
-        {"event_type", {"varchar", "char", "text"}},
-        {"payload",
-         {"longblob", "mediumblob", "blob", "varbinary", "longtext", "mediumtext", "text", "varchar", "json"}},
-        {"headers", {"json", "longtext", "mediumtext", "text"}},
-        {"created_at", {"timestamp"}},
-    };
-    return kAccepted;
-  }
-
   std::string Setting(const char* name) { return db_.Run({std::string("select ") + name, {}}).at(0)[0].value_or(""); }
 
   bool Server() override {

@@ -42,24 +42,22 @@ std::vector<std::string> Emit(const sql::Tables& t, const std::string& payload) 
   return {"drop procedure if exists " + t.emit, t.In(sql::Fill(kEmit, {{"[emit]", t.emit}, {"[payload]", payload}}))};
 }
 
-// Two that run at once would get in each other's way. Ends with the connection, too.
-class MigrateLock {
+// Runs a statement at the end of a scope. Where the connection is gone, so is what the statement would take back.
+class AtEnd {
  public:
-  explicit MigrateLock(Client& client) : client_(client) {
-    if (client_.Run({"select get_lock('outbox-relay migrate', 3)", {}}).at(0)[0] != "1")
-      throw Error(OUTBOX_UNAVAILABLE, "another migrate is running; try again");
-  }
-  ~MigrateLock() {
+  AtEnd(Client& client, const char* sql) : client_(client), sql_(sql) {}
+  ~AtEnd() {
     try {
-      (void)client_.Run({"select release_lock('outbox-relay migrate')", {}});
-    } catch (const Error&) {  // the connection is gone, and the lock with it
+      (void)client_.Run({sql_, {}});
+    } catch (const Error&) {
     }
   }
-  MigrateLock(const MigrateLock&) = delete;
-  MigrateLock& operator=(const MigrateLock&) = delete;
+  AtEnd(const AtEnd&) = delete;
+  AtEnd& operator=(const AtEnd&) = delete;
 
  private:
   Client& client_;
+  const char* const sql_;
 };
 
 std::string Text(const std::string& sql) { return "'" + sql::Fill(sql, {{"'", "''"}}) + "'"; }
@@ -149,51 +147,33 @@ sql::Statement AskCatalogue(const sql::Tables& t, const std::vector<std::string>
       {}};
 }
 
-std::string_view TypeOf(sql::ColumnKind kind) {
-  using K = sql::ColumnKind;
-  switch (kind) {
-    case K::kNewId:
-      return "bigint not null auto_increment primary key";
-    case K::kNewEventId:
-      return "char(36) not null default (uuid())";
-    case K::kTopic:
-      return "varchar(249)";
-    case K::kName:
-    case K::kEventId:
-      return "varchar(255)";
-    case K::kText:
-      return "longtext";
-    case K::kError:
-      return "text";
-    case K::kState:
-      return "varchar(16)";
-    case K::kPayload:
-      return "longblob";
-    case K::kHeaders:
-      return "json";
-    case K::kCreated:
-    case K::kTime:
-    case K::kExpiry:
-      return "timestamp(6) not null default current_timestamp(6)";
-    case K::kCopiedTime:
-    case K::kDue:
-      return "timestamp(6) null";
-    case K::kBigNumber:
-      return "bigint";
-    case K::kNumber:
-      return "integer";
-    case K::kOnlyRow:
-      break;
-  }
-  return "integer not null primary key";
-}
+using K = sql::ColumnKind;
+constexpr std::pair<K, std::string_view> kTypes[] = {
+    {K::kNewId, "bigint not null auto_increment primary key"},
+    {K::kNewEventId, "char(36) not null default (uuid())"},
+    {K::kTopic, "varchar(249)"},
+    {K::kName, "varchar(255)"},
+    {K::kEventId, "varchar(255)"},
+    {K::kText, "longtext"},
+    {K::kState, "varchar(16)"},
+    {K::kPayload, "longblob"},
+    {K::kHeaders, "json"},
+    {K::kCreated, "timestamp(6) not null default current_timestamp(6)"},
+    {K::kTime, "timestamp(6) not null default current_timestamp(6)"},
+    {K::kExpiry, "timestamp(6) not null default current_timestamp(6)"},
+    {K::kCopiedTime, "timestamp(6) null"},
+    {K::kDue, "timestamp(6) null"},
+    {K::kBigNumber, "bigint"},
+    {K::kNumber, "integer"},
+    {K::kOnlyRow, "integer not null primary key"},
+};
 
 }  // namespace
 
 // The text columns of retry and dead hold whatever the outbox's own do, which the application may have made wider; no index
 // takes that much, so the key is looked up by a hash.
 std::vector<sql::Table> Wanted(const sql::Tables& t) {
-  std::vector<sql::Table> tables = sql::OutboxTables(t, {.type = TypeOf, .key = " not null primary key"});
+  std::vector<sql::Table> tables = sql::OutboxTables(t, {.types = kTypes, .key = " not null primary key"});
   for (sql::Table& table : tables) table.storage = kStorage;
   sql::Table& retry = tables[sql::kRetry];
   retry.columns.push_back({"key_hash", kKeyHash, 2});
@@ -218,12 +198,7 @@ std::string PrintSchema(const sql::Tables& t, const SchemaOptions& options) {
   Widening(t, script);
   for (const sql::Table& table : Wanted(t))
     if (table.kind != "event") Upgrading(t, table, script);
-  script.emplace_back(kMigration.first_meta);
-  if (options.shards > 0) {
-    script.push_back("-- Only while no relay runs:\n" + std::string(sql::kFreeShards));
-    script.emplace_back(sql::kSetShards);
-  }
-  for (const std::string_view sql : {sql::kDropShards, kMigration.add_shards}) script.emplace_back(sql);
+  for (std::string& sql : sql::PrintedRows(kMigration, options)) script.push_back(std::move(sql));
   for (std::string& sql : Emit(t, "payload")) script.push_back(std::move(sql));
   script.push_back(sql::RecordVersion(kMigration));
   return (t.schema.empty() ? "" : "create database if not exists `" + t.schema + "`;\n") +
@@ -258,25 +233,6 @@ std::string Blocker(Client& client) {
   }
 }
 
-// The shortest wait that the server knows: whoever uses the table next waits behind a change that waits.
-class ShortLocks {
- public:
-  explicit ShortLocks(Client& client) : client_(client) {
-    (void)client_.Execute("set @outbox_wait = @@session.lock_wait_timeout, session lock_wait_timeout = 1");
-  }
-  ~ShortLocks() {
-    try {
-      (void)client_.Execute("set session lock_wait_timeout = @outbox_wait");
-    } catch (const Error&) {  // the connection is gone, and its settings with it
-    }
-  }
-  ShortLocks(const ShortLocks&) = delete;
-  ShortLocks& operator=(const ShortLocks&) = delete;
-
- private:
-  Client& client_;
-};
-
 class Migration final : public sql::Migration {
  public:
   Migration(Client& client, const sql::Tables& t, const SchemaOptions& options, Millis timeout)
@@ -290,7 +246,9 @@ class Migration final : public sql::Migration {
   // Each commits by itself, as every change of a table does here; a second run finishes what was cut off.
   void Change(const std::vector<std::string>& together) override {
     if (together.size() == 1) {
-      const ShortLocks locks(client_);
+      // The shortest wait that the server knows: whoever uses the table next waits behind a change that waits.
+      (void)client_.Execute("set @outbox_wait = @@session.lock_wait_timeout, session lock_wait_timeout = 1");
+      const AtEnd longer(client_, "set session lock_wait_timeout = @outbox_wait");
       sql::TryForLocks(
           timeout_, [&] { (void)client_.Execute(together.front()); }, [&] { return Blocker(client_); });
     } else {
@@ -311,7 +269,10 @@ std::vector<std::string> PlanSchema(Client& client, const sql::Tables& t, const 
 }
 
 void ApplySchema(Client& client, const sql::Tables& t, const SchemaOptions& options, Millis timeout) {
-  const MigrateLock lock(client);
+  // Two that run at once would get in each other's way.
+  if (client.Run({"select get_lock('outbox-relay migrate', 3)", {}}).at(0)[0] != "1")
+    throw Error(OUTBOX_UNAVAILABLE, "another migrate is running; try again");
+  const AtEnd unlock(client, "select release_lock('outbox-relay migrate')");
   Migration(client, t, options, timeout).Apply();
 }
 

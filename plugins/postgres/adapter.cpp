@@ -10,7 +10,6 @@
 #include "postgres/row_security.hpp"
 #include "postgres/schema.hpp"
 #include "sql/options.hpp"
-#include "sql/outbox_table.hpp"
 
 namespace outbox::postgres {
 namespace {
@@ -210,27 +209,17 @@ std::string Adapter::PrintSchema(const Config& config, const SchemaOptions& opti
 }
 
 void Adapter::Migrate(const SchemaOptions& options) {
-  RequireOutbox();
-  postgres::ApplySchema(*client_, tables(), options, call().timeout);
+  Client& db = Borrowed();
+  RequireSchema(db, tables());
+  postgres::ApplySchema(db, tables(), options, call().timeout);
 }
 
 bool Adapter::IsDenied(const Error& error) const { return postgres::IsDenied(error.sqlstate); }
 
-void Adapter::RequireOutbox() {
-  Client& db = Borrowed();
-  const auto& t = tables();
-  RequireSchema(db, t);
-  sql::RequireOutbox(
-      t.event,
-      db.Run({"select cast(attname as text), format_type(atttypid, null) from pg_attribute where attrelid ="
-              " cast(to_regclass(cast(:table as text)) as oid) and attnum > 0 and not attisdropped",
-              {t.event}}),
-      Wanted(t, "text").front().columns, [](const std::string& type) { return type == "bigint" || type == "integer"; });
-}
-
 std::vector<std::string> Adapter::PlanSchema(const SchemaOptions& options) {
-  RequireOutbox();
-  return postgres::PlanSchema(*client_, tables(), options);
+  Client& db = Borrowed();
+  RequireSchema(db, tables());
+  return postgres::PlanSchema(db, tables(), options);
 }
 
 std::vector<Finding> Adapter::CheckSchema() {

@@ -59,7 +59,6 @@ class Adapter : public sql::Adapter, public WakeUp {
   Client& Borrowed() override;
   [[nodiscard]] bool IgnoresCase() const override { return false; }
   void RequireAllRows() override;
-  void RequireOutbox();  // before migrate changes anything
   const EventColumns& Columns();
   void Read(const ReserveRequest& request, BatchBuilder& batch) override;
   Confirmation& Confirming() override;

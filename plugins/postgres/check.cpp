@@ -16,26 +16,22 @@ constexpr int kOldestServer = 130'000;
 class Check final : public sql::Check {
  public:
   Check(Client& db, const sql::Tables& tables, const std::string& connection, Millis timeout)
-      : sql::Check(db, tables, Wanted(tables, "text"), kCatalogue, Accepted()),
+      : sql::Check(db, tables, Wanted(tables, "text"), kCatalogue,
+                   {
+                       {"id", {"bigint", "integer"}},
+                       {"event_id", {"uuid"}},
+                       {"topic", {"text", "character varying"}},
+                       {"aggregate_id", {"text", "character varying"}},
+                       {"event_type", {"text", "character varying"}},
+                       {"payload", {"text", "character varying", "bytea", "json", "jsonb"}},
+                       {"headers", {"jsonb", "json"}},
+                       {"created_at", {"timestamp with time zone"}},
+                   }),
         db_(db),
         connection_(connection),
         timeout_(timeout) {}
 
  private:
-  static const AcceptedTypes& Accepted() {
-    static const AcceptedTypes kAccepted{
-        {"id", {"bigint", "integer"}},
-        {"event_id", {"uuid"}},
-        {"topic", {"text", "character varying"}},
-        {"aggregate_id", {"text", "character varying"}},
-        {"event_type", {"text", "character varying"}},
-        {"payload", {"text", "character varying", "bytea", "json", "jsonb"}},
-        {"headers", {"jsonb", "json"}},
-        {"created_at", {"timestamp with time zone"}},
-    };
-    return kAccepted;
-  }
-
   void Pooler() {
     const Pooling pooling = FindPooling(db_, connection_, t_, timeout_);
     if (pooling == Pooling::kNone) return;

@@ -7,8 +7,8 @@
 namespace outbox::sql {
 
 Check::Check(Statements& db, const Tables& tables, std::vector<Table> wanted, const Catalogue& catalogue,
-             const AcceptedTypes& accepted)
-    : t_(tables), wanted_(std::move(wanted)), db_(db), catalogue_(catalogue), accepted_(accepted) {}
+             AcceptedTypes accepted)
+    : t_(tables), wanted_(std::move(wanted)), db_(db), catalogue_(catalogue), accepted_(std::move(accepted)) {}
 
 void Check::Append(std::vector<Finding> more) { std::move(more.begin(), more.end(), std::back_inserter(findings_)); }
 

@@ -23,12 +23,12 @@ class Check {
 
  protected:
   // By column: the types of other makers' tables that the relay can do with, the expected one first. Columns that are not
-  // in it may be of any type.
+  // in it may be of any type. REQUIRES: the id is in it.
   using AcceptedTypes = std::map<std::string, std::vector<std::string>>;
 
-  // REQUIRES: `tables` and `accepted` outlive this.
+  // REQUIRES: `tables` outlives this.
   Check(Statements& db, const Tables& tables, std::vector<Table> wanted, const Catalogue& catalogue,
-        const AcceptedTypes& accepted);
+        AcceptedTypes accepted);
 
   // What follows is called in this order. False = the server is one on which nothing else can be asked.
   [[nodiscard]] virtual bool Server() { return true; }
@@ -40,7 +40,10 @@ class Check {
   [[nodiscard]] virtual std::string FixMissingTable(bool /*first*/) { return kMigrate; }
   [[nodiscard]] virtual bool Accepts(const Table& table, const Column& column, const std::string& type) const;
   [[nodiscard]] virtual std::string FixMissingColumn(const Table& table, const Column& column) = 0;
-  [[nodiscard]] virtual std::string FixType(const Table& table, const Column& column, const std::string& expected) = 0;
+  [[nodiscard]] virtual std::string FixType(const Table& /*table*/, const Column& /*column*/,
+                                            const std::string& /*expected*/) {
+    return "";
+  }
   // Of the outbox's id, such as a uuid. `fixed` takes the names of missing columns that the fix makes.
   [[nodiscard]] virtual std::string FixId(const FoundTable& found, std::set<std::string>& fixed) = 0;
   // REQUIRES: the outbox has an id of an accepted type. Ids rise with the order of insertion, and never come again.
@@ -80,7 +83,7 @@ class Check {
 
   Statements& db_;
   const Catalogue catalogue_;
-  const AcceptedTypes& accepted_;
+  const AcceptedTypes accepted_;
   bool has_ids_ = false;
   std::set<std::string> missing_;
   std::vector<Finding> findings_;

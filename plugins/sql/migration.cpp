@@ -5,13 +5,16 @@
 #include <iterator>
 #include <thread>
 
-#include "sql/outbox_table.hpp"
 #include "sql/sql_template.hpp"
 
 namespace outbox::sql {
 namespace {
 
 constexpr std::uint32_t kMaxShards = 256;
+
+// The rows change shards, so that no token of before may hold on.
+constexpr const char* kFreeShards = "update {shard} set owner = null, state = 'free', token = token + 1";
+constexpr const char* kSetShards = "update {meta} set shards = [shards]";
 
 void Append(std::vector<Step>& steps, std::vector<Step> more) {
   std::move(more.begin(), more.end(), std::back_inserter(steps));
@@ -38,6 +41,14 @@ std::string RecordVersion(const MigrationDialect& dialect) {
               {{"[other owner]", dialect.other_owner}});
 }
 
+std::vector<std::string> PrintedRows(const MigrationDialect& dialect, const SchemaOptions& options) {
+  std::vector<std::string> rows{std::string(dialect.first_meta)};
+  if (options.shards > 0)
+    rows.insert(rows.end(), {std::string("-- Only while no relay runs:\n") + kFreeShards, kSetShards});
+  rows.insert(rows.end(), {std::string(kDropShards), std::string(dialect.add_shards)});
+  return rows;
+}
+
 std::string Script(const std::vector<std::string>& statements) {
   std::string script;
   for (const std::string& sql : statements) script += sql + ";\n";
@@ -57,11 +68,7 @@ Migration::Existing Migration::Look() {
   CheckOptions(dialect_, options_);
   Existing now{Find(db_, t_, NamesOf(t_), catalogue_), {}};
   const std::vector<Table> wanted = Wanted(now.found);
-  if (const auto outbox = now.found.find(t_.event_name); outbox != now.found.end()) {
-    Rows columns;
-    for (const auto& [name, type] : outbox->second.columns) columns.push_back({name, type});
-    RequireOutbox(t_.event, columns, wanted.front().columns, dialect_.is_id);
-  }
+  RequireOutbox(t_, wanted.front(), now.found, dialect_.is_id);
   RequireCompanions(t_, wanted, now.found);
   now.meta = ReadMeta(now.found);
   if (now.meta.version == 0) return now;

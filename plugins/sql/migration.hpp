@@ -26,9 +26,6 @@ struct MigrationDialect {
   std::string_view now;          // as in `expires`
 };
 
-// The rows change shards, so that no token of before may hold on.
-inline constexpr std::string_view kFreeShards = "update {shard} set owner = null, state = 'free', token = token + 1";
-inline constexpr std::string_view kSetShards = "update {meta} set shards = [shards]";
 inline constexpr std::string_view kDropShards = "delete from {shard} where shard >= (select shards from {meta})";
 
 // Throws OUTBOX_BAD_CONFIG for what is not possible.
@@ -37,6 +34,8 @@ void CheckOptions(const MigrationDialect& dialect, const SchemaOptions& options)
 [[nodiscard]] std::string Filled(const Tables& t, const SchemaOptions& options, std::string_view sql);
 // Last: a relay reads the version to see whether all of the upgrade is there.
 [[nodiscard]] std::string RecordVersion(const MigrationDialect& dialect);
+// The rows of {meta} and {shard} for a script, which cannot ask whether a relay runs.
+[[nodiscard]] std::vector<std::string> PrintedRows(const MigrationDialect& dialect, const SchemaOptions& options);
 // Each with a semicolon and a line break.
 [[nodiscard]] std::string Script(const std::vector<std::string>& statements);
 

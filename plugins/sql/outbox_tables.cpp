@@ -8,11 +8,14 @@ namespace outbox::sql {
 
 std::vector<Table> OutboxTables(const Tables& t, const TypeDialect& dialect) {
   using K = ColumnKind;
-  const auto is = [&](const char* name, K kind, int since = 1) {
-    return Column{name, std::string(dialect.type(kind)), since};
+  const auto type = [&](K kind) {
+    const auto is = [kind](const auto& one) { return one.first == kind; };
+    const auto found = std::find_if(dialect.types.begin(), dialect.types.end(), is);
+    return std::string(found == dialect.types.end() ? dialect.text : found->second);
   };
+  const auto is = [&](const char* name, K kind, int since = 1) { return Column{name, type(kind), since}; };
   const auto behind = [&](const char* name, K kind, std::string_view what) {
-    return Column{name, std::string(dialect.type(kind)).append(what)};
+    return Column{name, type(kind).append(what)};
   };
   const auto key = [&](const char* name, K kind) { return behind(name, kind, dialect.key); };
   const auto must = [&](const char* name, K kind) { return behind(name, kind, " not null"); };

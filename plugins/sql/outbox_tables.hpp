@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -62,7 +63,8 @@ enum TableIndex : std::uint8_t { kEvent, kRetry, kDead, kRelay, kShard, kMeta };
 
 // How a database writes a column's type and what follows it.
 struct TypeDialect {
-  std::string_view (*type)(ColumnKind kind);
+  std::span<const std::pair<ColumnKind, std::string_view>> types;
+  std::string_view text = "text";                          // the type of all kinds that are not in it
   std::string_view key = " primary key";                   // behind the type of the first column
   std::string_view initial = " not null default [value]";  // behind the type of a column that starts with a value
 };

@@ -112,6 +112,26 @@ std::vector<Step> TableSteps(const Tables& t, const std::vector<Table>& wanted, 
   return steps;
 }
 
+void RequireOutbox(const Tables& t, const Table& wanted, const FoundTables& found,
+                   bool (*is_id)(const std::string& type)) {
+  const auto outbox = found.find(t.event_name);
+  if (outbox == found.end()) return;
+  std::string missing;
+  const auto add = [&](const std::string& name) { missing += (missing.empty() ? "" : ", ") + name; };
+  for (const Column& column : wanted.columns) {
+    const auto there = outbox->second.columns.find(column.name);
+    if (there == outbox->second.columns.end())
+      add(column.name);
+    else if (column.name == "id" && !is_id(there->second))
+      add("id (it is " + (there->second.empty() ? "of another type" : there->second) + ", which has no order)");
+  }
+  if (missing.empty()) return;
+  throw Error(OUTBOX_BAD_CONFIG, "table " + t.event +
+                                     " is not an outbox, and nothing was changed; it lacks: " + missing +
+                                     ". Name another table in 'table' of /storage/options; `outbox-relay check` prints"
+                                     " the SQL that would make an outbox of this one");
+}
+
 void RequireCompanions(const Tables& t, const std::vector<Table>& wanted, const FoundTables& found) {
   std::string foreign;
   for (const Table& table : wanted) {

@@ -64,6 +64,10 @@ struct Step {
 [[nodiscard]] std::vector<Step> TableSteps(const Tables& t, const std::vector<Table>& wanted, const FoundTables& found,
                                            const SchemaDialect& dialect);
 
+// Throws OUTBOX_BAD_CONFIG where the table of the configured name is no outbox, and says what it lacks. An id of a type that has
+// no order is as good as missing: its name is followed by its type.
+void RequireOutbox(const Tables& t, const Table& wanted, const FoundTables& found,
+                   bool (*is_id)(const std::string& type));
 // Throws OUTBOX_BAD_CONFIG with a list where a companion's name belongs to something that is not a companion table.
 void RequireCompanions(const Tables& t, const std::vector<Table>& wanted, const FoundTables& found);
 // The columns that make a table an outbox.

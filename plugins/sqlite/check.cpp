@@ -41,14 +41,10 @@ std::string Rebuild(const sql::Tables& t, const sql::Table& wanted, const sql::F
 class Check final : public sql::Check {
  public:
   Check(Connection& connection, const sql::Tables& t, const std::string& path)
-      : sql::Check(connection, t, Wanted(t), kCatalogue, Accepted()), connection_(connection), path_(path) {}
+      : sql::Check(connection, t, Wanted(t), kCatalogue, {{"id", {"integer"}}}), connection_(connection), path_(path) {}
 
  private:
   // SQLite stores whatever it is given, but for ids.
-  static const AcceptedTypes& Accepted() {
-    static const AcceptedTypes kAccepted{{"id", {"integer"}}};
-    return kAccepted;
-  }
   bool Accepts(const sql::Table& /*table*/, const sql::Column& column, const std::string& type) const override {
     return column.name != "id" || IsId(type);
   }
@@ -60,7 +56,6 @@ class Check final : public sql::Check {
     return "alter table " + t_.Quote(table.name) + " add column " + column.name + " " +
            column.type.substr(0, column.type.find(' ')) + ";";
   }
-  std::string FixType(const sql::Table&, const sql::Column&, const std::string&) override { return ""; }
 
   std::string FixId(const sql::FoundTable& found, std::set<std::string>& fixed) override {
     for (const sql::Column& column : wanted_[sql::kEvent].columns) fixed.insert(column.name);

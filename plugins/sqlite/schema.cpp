@@ -31,33 +31,22 @@ constexpr sql::MigrationDialect kMigration{
 };
 
 // kDue and kExpiry are compared: milliseconds since 1970.
-std::string_view TypeOf(sql::ColumnKind kind) {
-  using K = sql::ColumnKind;
-  switch (kind) {
-    case K::kNewId:
-      return "integer primary key autoincrement";
-    case K::kNewEventId:
-      return "text not null default (lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' ||"
-             " substr(hex(randomblob(2)), 2) || '-' || substr('89ab', 1 + (random() & 3), 1) ||"
-             " substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6))))";
-    case K::kCreated:
-      return "text not null default (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))";
-    case K::kPayload:
-      return "blob";
-    case K::kTime:
-      return "text not null";
-    case K::kExpiry:
-      return "integer not null";
-    case K::kDue:
-    case K::kBigNumber:
-    case K::kNumber:
-      return "integer";
-    case K::kOnlyRow:
-      return "integer primary key check (only_row = 1)";
-    default:
-      return "text";
-  }
-}
+using K = sql::ColumnKind;
+constexpr std::pair<K, std::string_view> kTypes[] = {
+    {K::kNewId, "integer primary key autoincrement"},
+    {K::kNewEventId,
+     "text not null default (lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' ||"
+     " substr(hex(randomblob(2)), 2) || '-' || substr('89ab', 1 + (random() & 3), 1) ||"
+     " substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6))))"},
+    {K::kCreated, "text not null default (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))"},
+    {K::kPayload, "blob"},
+    {K::kTime, "text not null"},
+    {K::kExpiry, "integer not null"},
+    {K::kDue, "integer"},
+    {K::kBigNumber, "integer"},
+    {K::kNumber, "integer"},
+    {K::kOnlyRow, "integer primary key check (only_row = 1)"},
+};
 
 }  // namespace
 
@@ -73,7 +62,7 @@ from main.sqlite_master m join pragma_index_list(m.name, 'main') i where [ours])
 }
 
 std::vector<sql::Table> Wanted(const sql::Tables& t) {
-  std::vector<sql::Table> tables = sql::OutboxTables(t, {TypeOf});
+  std::vector<sql::Table> tables = sql::OutboxTables(t, {kTypes});
   sql::Table& retry = tables[sql::kRetry];
   sql::ColumnOf(retry, "event_id") = {"event_id", "text", 2};  // NULL = recorded by version 1
   retry.indexes = {{retry.name + "_key", "(aggregate_id, row_id)"},
@@ -103,12 +92,7 @@ std::string PrintSchema(const sql::Tables& t, const SchemaOptions& options) {
     script.push_back(sql::CreateTable(t, table, kIfNeeded));
     for (std::string& index : sql::CreateIndexes(t, table, kIfNeeded)) script.push_back(std::move(index));
   }
-  script.emplace_back(kMigration.first_meta);
-  if (options.shards > 0) {
-    script.push_back("-- Only while no relay runs:\n" + std::string(sql::kFreeShards));
-    script.emplace_back(sql::kSetShards);
-  }
-  for (const std::string_view sql : {sql::kDropShards, kMigration.add_shards}) script.emplace_back(sql);
+  for (std::string& sql : sql::PrintedRows(kMigration, options)) script.push_back(std::move(sql));
   script.push_back(sql::RecordVersion(kMigration));
   script.emplace_back("commit");
   return "-- To upgrade tables of version 1, which this script cannot ask for, first run:\n" + UpgradeScript(t) +
