@@ -81,6 +81,20 @@ bool Check::Columns(const Table& table, const FoundTable& found) {
   return complete;
 }
 
+void Check::FindMissingRights(const std::string& shown, const std::string& grantee,
+                              const std::function<bool(const std::string& table, const std::string& right)>& has) {
+  for (const auto& [table, rights] : RelayRights(t_)) {
+    const auto found = found_.find(table);
+    if (missing_.contains(table) || (found != found_.end() && !found->second.is_table)) continue;
+    std::string lacking;
+    for (const std::string& right : rights)
+      if (!has(table, right)) lacking += (lacking.empty() ? "" : ", ") + right;
+    if (!lacking.empty())
+      Add(true, shown + " lacks " + lacking + " on " + t_.Shown(table),
+          "grant " + lacking + " on " + t_.Quote(table) + " to " + grantee + ";");
+  }
+}
+
 // Version and identity, as the relay asks for them at its start, and a row for each shard.
 void Check::Companions() {
   const Rows meta = db_.Run({t_.In("select version, shards, (select count(*) from {shard}) from {meta}"), {}});

@@ -2,6 +2,7 @@
 // catalogue says, the SQL of the fixes, and the questions that only it has.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -22,19 +23,19 @@ class Check {
   [[nodiscard]] std::vector<Finding> Run();
 
  protected:
-  // By column: the types of other makers' tables that the relay can do with, the expected one first. Columns that are not
-  // in it may be of any type. REQUIRES: the id is in it.
+  // By column: the types that the relay can work with in a table of the application's, the expected one first. A column
+  // that is not in it may be of any type. REQUIRES: the id is in it.
   using AcceptedTypes = std::map<std::string, std::vector<std::string>>;
 
   // REQUIRES: `tables` outlives this.
   Check(Statements& db, const Tables& tables, std::vector<Table> wanted, const Catalogue& catalogue,
         AcceptedTypes accepted);
 
-  // What follows is called in this order. False = the server is one on which nothing else can be asked.
+  // Run() calls what follows in this order. False = the server is one on which nothing else can be asked.
   [[nodiscard]] virtual bool Server() { return true; }
   // Views in the tables' place, of which columns and grants say nothing.
   [[nodiscard]] virtual std::vector<Finding> Views() { return {}; }
-  // Of a table that the catalogue does not show: is it really missing? Else this user may not see it, as the grants say.
+  // Is a table that the catalogue does not show really missing? Otherwise this user may not see it, as Grants() reports.
   [[nodiscard]] virtual bool IsMissing(const Table& /*table*/) { return true; }
   // `first` = no table before was missing.
   [[nodiscard]] virtual std::string FixMissingTable(bool /*first*/) { return kMigrate; }
@@ -44,33 +45,24 @@ class Check {
                                             const std::string& /*expected*/) {
     return "";
   }
-  // Of the outbox's id, such as a uuid. `fixed` takes the names of missing columns that the fix makes.
+  // SQL for an outbox whose id is not accepted, such as a uuid. `fixed` gets the names of missing columns that it makes too.
   [[nodiscard]] virtual std::string FixId(const FoundTable& found, std::set<std::string>& fixed) = 0;
-  // REQUIRES: the outbox has an id of an accepted type. Ids rise with the order of insertion, and never come again.
+  // Adds findings where ids would not rise with the order of insertion, or would come again. REQUIRES: the outbox has an id
+  // of an accepted type.
   virtual void Ids(const FoundTable& /*outbox*/) {}
   virtual void Grants() {}
   // REQUIRES: nothing that was found is an error.
   [[nodiscard]] virtual std::vector<Finding> HiddenRows() { return {}; }
-  [[nodiscard]] virtual std::vector<Finding> LowIds() = 0;
+  [[nodiscard]] virtual std::vector<Finding> LowIds() = 0;  // REQUIRES: as above, and nothing is missing
   [[nodiscard]] virtual std::vector<Finding> Others() = 0;
 
   void Add(bool error, const std::string& what, const std::string& fix) { findings_.push_back({error, what, fix}); }
   void Append(std::vector<Finding> more);
   [[nodiscard]] bool HasErrors() const;
-  // What of RelayRights() `has` denies, for `user` as it is shown ("role \"r\"") and as it is granted to.
-  template <class Has>
-  void FindMissingRights(const std::string& shown, const std::string& grantee, Has has) {
-    for (const auto& [table, rights] : RelayRights(t_)) {
-      const auto found = found_.find(table);
-      if (missing_.contains(table) || (found != found_.end() && !found->second.is_table)) continue;
-      std::string lacking;
-      for (const std::string& right : rights)
-        if (!has(table, right)) lacking += (lacking.empty() ? "" : ", ") + right;
-      if (!lacking.empty())
-        Add(true, shown + " lacks " + lacking + " on " + t_.Shown(table),
-            "grant " + lacking + " on " + t_.Quote(table) + " to " + grantee + ";");
-    }
-  }
+  // Finds the RelayRights() on tables that are there for which `has` is false. `shown` is the relay's user for people, such as
+  // "role r", and `grantee` the same user in a grant.
+  void FindMissingRights(const std::string& shown, const std::string& grantee,
+                         const std::function<bool(const std::string& table, const std::string& right)>& has);
 
   const Tables& t_;
   const std::vector<Table> wanted_;

@@ -128,11 +128,15 @@ std::vector<std::string> Migration::ShardStatements() {
   return statements;
 }
 
+namespace {
+
 // PostgreSQL: lock not available, deadlock. MySQL: lock wait, deadlock.
 bool IsLockWait(const Error& error) {
   return error.sqlstate == "55P03" || error.sqlstate == "40P01" || error.native_code == 1205 ||
          error.native_code == 1213;
 }
+
+}  // namespace
 
 void TryForLocks(Millis timeout, const std::function<void()>& change, const std::function<std::string()>& blocker) {
   constexpr Millis kPause{500};

@@ -30,13 +30,13 @@ inline constexpr std::string_view kDropShards = "delete from {shard} where shard
 
 // Throws OUTBOX_BAD_CONFIG for what is not possible.
 void CheckOptions(const MigrationDialect& dialect, const SchemaOptions& options);
-// The statement with its places filled.
+// `sql` with the places filled.
 [[nodiscard]] std::string Filled(const Tables& t, const SchemaOptions& options, std::string_view sql);
 // Last: a relay reads the version to see whether all of the upgrade is there.
 [[nodiscard]] std::string RecordVersion(const MigrationDialect& dialect);
 // The rows of {meta} and {shard} for a script, which cannot ask whether a relay runs.
 [[nodiscard]] std::vector<std::string> PrintedRows(const MigrationDialect& dialect, const SchemaOptions& options);
-// Each with a semicolon and a line break.
+// The statements, each with a semicolon and a line break behind it.
 [[nodiscard]] std::string Script(const std::vector<std::string>& statements);
 
 // For one call of migrate. Thread: that of the session.
@@ -46,9 +46,12 @@ class Migration {
   Migration(const Migration&) = delete;
   Migration& operator=(const Migration&) = delete;
 
-  // Phrases for people, of what Apply() would change. Both throw OUTBOX_BAD_CONFIG, before anything is changed, where the
-  // outbox's table is none, or the companions' names are taken by another outbox or something else.
+  // Phrases for people, of what Apply() would change.
   [[nodiscard]] std::vector<std::string> Plan();
+  // Gives Change() the steps in this order: Before(), the tables, the row of the meta table, the shards, After(), the version.
+  //
+  // Errors: both throw OUTBOX_BAD_CONFIG, before anything is changed, for options that are not possible, where the table of
+  // the outbox's name is no outbox, or where the companions' names are taken by another outbox or by something else.
   void Apply();
 
  protected:
@@ -65,12 +68,13 @@ class Migration {
 
   // As this version wants them beside those that are found. The first is the outbox itself.
   [[nodiscard]] virtual std::vector<Table> Wanted(const FoundTables& found) = 0;
-  // What comes before the tables and behind the shards. Each takes out of `existing` what it changes.
+  // What comes before the tables, and what comes behind the shards. Before() adds to `existing` what its steps make, so that
+  // the steps of the tables do not make it again.
   [[nodiscard]] virtual std::vector<Step> Before(Existing& /*existing*/) { return {}; }
   [[nodiscard]] virtual std::vector<Step> After(const Existing& /*existing*/) { return {}; }
   // Brings the rows of {shard} to their number. Throws OUTBOX_BAD_CONFIG where that changes while a relay runs.
   [[nodiscard]] virtual std::vector<std::string> ShardStatements();
-  // Runs statements that belong together.
+  // Runs statements that belong together: all of them or none.
   virtual void Change(const std::vector<std::string>& together) = 0;
 
   [[nodiscard]] std::string In(std::string_view sql) const { return Filled(t_, options_, sql); }
@@ -95,7 +99,6 @@ class Migration {
 // A change of a table waits for each transaction that uses it, and whoever comes next waits behind the change: an
 // application's insert too. So a change waits for a moment only, and is tried again after a pause.
 constexpr Millis kLockWait{500};
-[[nodiscard]] bool IsLockWait(const Error& error);
 // Runs `change` until it gets its locks. After about three quarters of `timeout` throws OUTBOX_TIMEOUT; `blocker` may say who
 // has the locks.
 void TryForLocks(Millis timeout, const std::function<void()>& change, const std::function<std::string()>& blocker);

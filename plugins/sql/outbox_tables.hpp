@@ -13,27 +13,28 @@
 
 namespace outbox::sql {
 
-// What a column holds. Those that stand for a whole definition need nothing behind their type; the others get NOT NULL, a
-// default or the primary key from the description.
+// What a column holds. A dialect writes the kinds of the first group whole, with NOT NULL, default and primary key. Those of
+// the second group get what follows the type from the description.
 enum class ColumnKind : std::uint8_t {
-  kNewId,       // whole: of the outbox; rises with the order of insertion and never comes again; is the primary key
-  kNewEventId,  // whole: of the outbox; made by the database where the application gives none
-  kCreated,     // whole: when the event was inserted
-  kTopic,       // a name that Kafka takes
-  kName,        // up to 255 characters, such as a relay's
-  kText,        // whatever the outbox's own text columns hold, which the application may have made wider
-  kError,       // a message for people
-  kState,       // a word
+  kNewId,       // of the outbox: rises with the order of insertion and never comes again; the primary key
+  kNewEventId,  // of the outbox: made by the database where the application gives none
+  kCreated,     // of the outbox: when the event was inserted
+  kCopiedTime,  // the same in another table; NULL where the outbox may have it
+  kTime,        // when something happened, for people; never NULL
+  kDue,         // when something is to happen; NULL = not by itself
+  kExpiry,      // when a relay's lease ends; never NULL
+  kOnlyRow,     // always 1; the primary key
+
+  kTopic,    // a name that Kafka takes
+  kName,     // up to 255 characters, such as a relay's
+  kText,     // whatever the outbox's own text columns hold, which the application may have made wider
+  kError,    // a message for people
+  kState,    // a word of up to 16 characters
+  kEventId,  // an event_id of the outbox
   kPayload,
   kHeaders,
-  kEventId,     // copied from the outbox
-  kCopiedTime,  // whole: copied from `created_at`
-  kTime,        // whole: when something happened, for people
-  kDue,         // whole: when something is to happen; NULL = not by itself
-  kExpiry,      // whole: when a relay's lease ends
-  kBigNumber,
-  kNumber,
-  kOnlyRow  // whole: always 1; is the primary key
+  kBigNumber,  // 64 bits
+  kNumber      // 32 bits
 };
 
 struct Column {
@@ -61,7 +62,7 @@ struct Table {
 // The places of the tables in OutboxTables().
 enum TableIndex : std::uint8_t { kEvent, kRetry, kDead, kRelay, kShard, kMeta };
 
-// How a database writes a column's type and what follows it.
+// How a database writes the type of a column and what follows it.
 struct TypeDialect {
   std::span<const std::pair<ColumnKind, std::string_view>> types;
   std::string_view text = "text";                          // the type of all kinds that are not in it
