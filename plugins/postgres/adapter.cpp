@@ -146,7 +146,7 @@ const sql::Dialect& Adapter::Listing() {
 }
 
 void Adapter::Read(const ReserveRequest& request, BatchBuilder& batch) {
-  if (!reader_) reader_ = std::make_unique<Reader>(*client_, tables(), Columns());
+  if (!reader_) reader_ = std::make_unique<Reader>(*client_, tables(), Columns(), config_->places);
   try {
     reader_->Read(call(), request, batch);
   } catch (const Error& error) {
@@ -161,7 +161,7 @@ void Adapter::Read(const ReserveRequest& request, BatchBuilder& batch) {
 }
 
 Confirmation& Adapter::Confirming() {
-  if (!confirmation_) confirmation_ = std::make_unique<Confirmation>(*client_, tables());
+  if (!confirmation_) confirmation_ = std::make_unique<Confirmation>(*client_, tables(), config_->places);
   return *confirmation_;
 }
 

@@ -24,6 +24,7 @@ struct Config {
   // With the secrets as they are now.
   [[nodiscard]] std::string Connection() const { return CompleteConnection(connection_, secrets_); }
   sql::Tables tables;
+  RowPlaces places;  // of all sessions
 
  private:
   Config(std::map<std::string, std::string, std::less<>> options, const Secrets& secrets);

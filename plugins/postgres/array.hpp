@@ -14,6 +14,8 @@ enum Type : unsigned {
   kInt8 = 20,
   kText = 25,
   kInt4 = 23,
+  kTid = 27,
+  kTidArray = 1010,
   kUuid = 2950,
   kUuidArray = 2951,
   kInt8Array = 1016,
@@ -45,6 +47,13 @@ class Array {
   void Add(const Bytes& value) {
     PutNumber<std::int32_t>(bytes_, value ? static_cast<std::int32_t>(value->size()) : -1);
     if (value) bytes_ += *value;
+    ++size_;
+  }
+  // A ctid: block and item number.
+  void AddPlace(std::uint64_t place) {
+    PutNumber<std::int32_t>(bytes_, 6);
+    PutNumber<std::uint32_t>(bytes_, static_cast<std::uint32_t>(place >> 16U));
+    PutNumber<std::uint16_t>(bytes_, static_cast<std::uint16_t>(place));
     ++size_;
   }
   [[nodiscard]] std::size_t size() const { return size_; }

@@ -32,12 +32,14 @@ std::string MicrosOf(const std::string& time) {
 EventColumns EventColumns::Read(sql::Statements& db, const sql::Tables& tables) {
   EventColumns columns;
   for (const sql::Row& row :
-       db.Run({"select cast(a.attname as text), format_type(a.atttypid, null), cast(d.oid as text) from pg_attribute a,"
-               " pg_database d where a.attrelid = cast(cast(:name as text) as regclass) and not a.attisdropped"
+       db.Run({"select cast(a.attname as text), format_type(a.atttypid, null), cast(d.oid as text),"
+               " cast(c.relkind = 'r' and not c.relhassubclass as text) from pg_attribute a, pg_class c, pg_database d"
+               " where c.oid = cast(cast(:name as text) as regclass) and a.attrelid = c.oid and not a.attisdropped"
                " and a.attname in ('payload', 'headers') and d.datname = current_database()",
                {tables.event}})) {
     (row[0] == "payload" ? columns.payload : columns.headers) = row[1].value_or("");
     columns.database = row[2].value_or("0");
+    columns.has_places = row[3] == "true";
   }
   return columns;
 }

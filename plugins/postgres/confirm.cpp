@@ -21,6 +21,11 @@ constexpr const char* kThese = "[id] = any($1) and event_id = ($2)[width_bucket(
 constexpr const char* kConfirm = R"(
 with settled as (delete from {retry} where [these failures] and exists (select 1 from {retry}))
 delete from {event} where [these] and (select set_config('synchronous_commit', 'off', true)) is not null)";
+// The same at the places $3. Another row may lie there by now, perhaps one with the same event id.
+constexpr const char* kConfirmThere = R"(
+with settled as (delete from {retry} where [these failures] and exists (select 1 from {retry}))
+delete from {event} where ctid = any($3) and id = ($1)[[at]] and event_id = ($2)[[at]]
+  and (select set_config('synchronous_commit', 'off', true)) is not null)";
 constexpr const char* kRemove = "delete from {event} where [these]";
 constexpr const char* kStillThere = "select cast(id as bigint) from {event} where [these]";
 
@@ -31,7 +36,8 @@ constexpr auto kShortWaitsLast = std::chrono::seconds(10);
 
 std::string In(const sql::Tables& tables, const char* sql) {
   const std::string events = sql::Fill(kThese, {{"[id]", "id"}}), failures = sql::Fill(kThese, {{"[id]", "row_id"}});
-  return tables.In(sql::Fill(sql, {{"[these]", events}, {"[these failures]", failures}}));
+  return tables.In(sql::Fill(
+      sql, {{"[these]", events}, {"[these failures]", failures}, {"[at]", "width_bucket(cast(id as bigint), $1)"}}));
 }
 
 // While it lives; behind it kLockWait applies.
@@ -70,34 +76,68 @@ std::string ParseUuid(std::string_view text) {
   return bytes.size() == 16 && high < 0 ? bytes : std::string();
 }
 
-Confirmation::Confirmation(Client& client, const sql::Tables& tables)
-    : sql::Confirmation(client, tables, Dialect()), client_(client), tables_(tables) {
+namespace {
+
+// Of a delete: parameters that each name the same rows.
+struct Named {
+  std::string ids, uuids, places;
+  std::size_t count = 0;
+  [[nodiscard]] std::vector<Parameter> by_id() const { return {{ids, true}, {uuids, true}}; }
+  [[nodiscard]] std::vector<Parameter> by_place() const { return {{ids, true}, {uuids, true}, {places, true}}; }
+};
+
+// Those whose event id is one. `places` are theirs, in the same order; without, none is named.
+Named Name(std::span<const sql::OutboxRow> rows, std::span<const RowPlaces::Row> places = {}) {
+  Array ids(kInt8), uuids(kUuid), tids(kTid);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const std::string uuid = ParseUuid(rows[i].event_id);
+    if (uuid.empty()) continue;
+    ids.Add(rows[i].id);
+    uuids.Add(Bytes(uuid));
+    if (!places.empty()) tids.AddPlace(places[i].place);
+  }
+  const std::size_t count = ids.size();
+  return {ids.Take(), uuids.Take(), tids.Take(), count};
+}
+
+std::size_t DeletedBy(const Result& result) { return std::strtoull(PQcmdTuples(result.raw()), nullptr, 10); }
+
+}  // namespace
+
+Confirmation::Confirmation(Client& client, const sql::Tables& tables, RowPlaces& places)
+    : sql::Confirmation(client, tables, Dialect()), client_(client), tables_(tables), places_(places) {
   const std::vector<Oid> types{kInt8Array, kUuidArray};
   client_.LimitLocks(kLockWait);
   client_.Prepare("confirm", In(tables, kConfirm), types);
+  client_.Prepare("confirm_there", In(tables, kConfirmThere), {kInt8Array, kUuidArray, kTidArray});
   client_.Prepare("remove", In(tables, kRemove), types);
   client_.Prepare("still_there", In(tables, kStillThere), types);
 }
 
-Confirmation::Kept Confirmation::Delete(Rows rows, For what) {
-  Array ids(kInt8), uuids(kUuid);
-  for (const sql::OutboxRow& row : rows) {
-    const std::string uuid = ParseUuid(row.event_id);
-    if (uuid.empty()) continue;
-    ids.Add(row.id);
-    uuids.Add(Bytes(uuid));
+std::size_t Confirmation::DeleteRows(Rows rows, For what) {
+  if (what != For::kConfirm) return DeletedBy(client_.Execute("remove", Name(rows).by_id()));
+  std::vector<RowPlaces::Row> places;
+  places.reserve(rows.size());
+  for (const sql::OutboxRow& row : rows) places.push_back({row.id, 0});
+  places_.Find(places);
+  std::vector<sql::OutboxRow> placed, others;
+  for (std::size_t i = 0; i < rows.size(); ++i) (places[i].place != 0 ? placed : others).push_back(rows[i]);
+  std::erase_if(places, [](const RowPlaces::Row& row) { return row.place == 0; });
+  std::size_t deleted = 0;
+  if (!placed.empty()) {
+    deleted = DeletedBy(client_.Execute("confirm_there", Name(placed, places).by_place()));
+    if (deleted < placed.size()) others.assign(rows.begin(), rows.end());
   }
-  const std::size_t asked = ids.size();
-  if (asked == 0) return Kept(rows.size(), 0);
-  const std::string id_array = ids.Take(), uuid_array = uuids.Take();
-  const std::vector<Parameter> both{{id_array, true}, {uuid_array, true}};
+  if (!others.empty()) deleted += DeletedBy(client_.Execute("confirm", Name(others).by_id()));
+  return deleted;
+}
+
+Confirmation::Kept Confirmation::Delete(Rows rows, For what) {
   const bool short_waits =
       what == For::kConfirm ? std::chrono::steady_clock::now() < short_waits_until_ : what == For::kRelaysRemoval;
   const LockLimit limit(client_, short_waits ? kShortLockWait : kLockWait);
   try {
-    const Result deleted = client_.Execute(what == For::kConfirm ? "confirm" : "remove", both);
-    const bool all = std::strtoull(PQcmdTuples(deleted.raw()), nullptr, 10) >= asked;
-    if (all && what == For::kConfirm) return Kept(rows.size(), 0);
+    if (DeleteRows(rows, what) >= rows.size() && what == For::kConfirm) return Kept(rows.size(), 0);
   } catch (const Error& error) {
     const Client::LastFailure failure = client_.failure();
     if (error.sqlstate == kLockTimeout && failure.holder.empty()) RefuseLocked(failure, rows);
@@ -108,7 +148,7 @@ Confirmation::Kept Confirmation::Delete(Rows rows, For what) {
                 "PostgreSQL: " + failure.message + (slow ? "; something makes the delete slow, such as a trigger" : ""),
                 error.sqlstate);
   }
-  const Result found = client_.Execute("still_there", both);
+  const Result found = client_.Execute("still_there", Name(rows).by_id());
   std::vector<long long> there;
   for (int i = 0; i < found.rows(); ++i) there.push_back(found.Number(i, 0));
   return StillThere(rows, there);

@@ -125,10 +125,10 @@ const char* const kAlone = R"(with s as materialized (
   select m.shards, exists (select 1 from {retry}) as troubled,
     (select token from {shard} where shard = $1 and owner is not null) as token
   from {meta} m)
-(select case when [heavy] then 2 end, [light columns]
+(select case when [heavy] then 2 end, [light columns], null::integer, [place]
   from {event} e where e.id > $2 and [range] and (select not ([not alone]) from s) order by e.id limit $3)
 union all (select 4, (select s.token from s), null, null, null, nullif(current_setting('transaction_read_only'), 'off'),
-  null, (select case when s.troubled then 'troubled' when [not alone] then 'shared' end from s), null)
+  null, (select case when s.troubled then 'troubled' when [not alone] then 'shared' end from s), null, null, null)
 )";
 
 const char* const kByIds = R"(with s as materialized (select exists (select 1 from {retry}) as troubled)
@@ -155,6 +155,7 @@ std::string Complete(std::string text, const sql::Tables& tables, const EventCol
   text = Replaced(text, "[weight]", columns.Size());
   text = Replaced(text, "[payload]", columns.IsBytea() ? "bytea" : "text");
   text = Replaced(text, "[database]", columns.database);
+  text = Replaced(text, "[place]", columns.has_places ? "e.ctid" : "null::tid");
   return tables.In(text);
 }
 

@@ -65,6 +65,13 @@ void LeaveOutOutstanding(std::vector<long long>& ids, const ReserveRequest& requ
   std::sort(ids.begin(), ids.end());
 }
 
+// A ctid as the server sends it: four bytes of the block's number, two of the item's.
+RowPlaces::Place PlaceIn(std::string_view bytes) {
+  RowPlaces::Place place = 0;
+  for (const char byte : bytes) place = place << 8U | static_cast<unsigned char>(byte);
+  return place;
+}
+
 // Of a result's last row.
 std::vector<Locker> LockersIn(const Result& result) {
   const int tail = result.rows() - 1;
@@ -73,7 +80,8 @@ std::vector<Locker> LockersIn(const Result& result) {
 
 }  // namespace
 
-Reader::Reader(Client& client, const sql::Tables& tables, const EventColumns& columns) : client_(client) {
+Reader::Reader(Client& client, const sql::Tables& tables, const EventColumns& columns, RowPlaces& places)
+    : client_(client), places_(places) {
   const std::vector<Oid> types{kInt8, kInt8, kInt8, kInt4, kInt8Array, kInt4, kTimestamptz, kInt8, kInt8};
   client_.Prepare("read", ReadSql(tables, columns, false), types);
   client_.Prepare("read_weighed", ReadSql(tables, columns, true), types);
@@ -214,9 +222,18 @@ Reader::NewRows Reader::AddNew(const Page& page, Shard& shard, BatchBuilder& bat
     if (id > rows.cursor + 1) rows.missing = id - 1;
     rows.cursor = id;
   }
+  if (page.alone) NotePlaces(page, rows.looked);
   rows.all = !full && page.tail - page.fresh < page.asked;
   if (rows.all) rows.cursor = page.upto != 0 ? page.upto : std::max(rows.cursor, shard.position.settled());
   return rows;
+}
+
+void Reader::NotePlaces(const Page& page, int count) {
+  std::vector<RowPlaces::Row> rows;
+  for (int row = page.fresh; row < page.fresh + count; ++row)
+    if (const auto place = page.result.Maybe(row, kPlace))
+      rows.push_back({page.result.Number(row, kId), PlaceIn(*place)});
+  if (!rows.empty()) places_.Note(rows);
 }
 
 // No row is behind those of `page`.

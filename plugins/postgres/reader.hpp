@@ -12,6 +12,7 @@
 #include "outbox/shares.hpp"
 #include "postgres/client.hpp"
 #include "postgres/columns.hpp"
+#include "postgres/row_places.hpp"
 #include "postgres/visibility.hpp"
 #include "sql/scan_estimate.hpp"
 #include "sql/tables.hpp"
@@ -20,8 +21,8 @@ namespace outbox::postgres {
 
 class Reader {
  public:
-  // Prepares its statements: the tables must be there.
-  Reader(Client& client, const sql::Tables& tables, const EventColumns& columns);
+  // Prepares its statements: the tables must be there. `places` are noted for the session that confirms.
+  Reader(Client& client, const sql::Tables& tables, const EventColumns& columns, RowPlaces& places);
   void Read(const Call& call, const ReserveRequest& request, BatchBuilder& batch);
 
  private:
@@ -94,7 +95,11 @@ class Reader {
   void Advance(const Page& page, Visibility& position, long long cursor, long long missing);
   bool AddRow(const Result& result, int row, BatchBuilder& batch) const;
 
+  // Where the first `count` new rows of a page lie.
+  void NotePlaces(const Page& page, int count);
+
   Client& client_;
+  RowPlaces& places_;
   std::map<std::uint32_t, Shard> shards_;
   bool settles_ = true;  // what the sequence has drawn can be known
 };

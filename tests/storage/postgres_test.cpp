@@ -79,6 +79,61 @@ TEST_CASE("plans made while the table was empty hold when it is full", "[postgre
   CHECK(ready.app(scans) == before);
 }
 
+// Of a relay that is behind: the second read is of rows alone, with the places where they lie.
+Ids ReadPlaces(Ready& ready) {
+  ready.app(
+      "insert into outbox_event (topic, aggregate_id, event_type, payload) select 'orders', 'k' || i, 'Placed',"
+      " repeat('x', 100) from generate_series(1, 3000) i");
+  ready.relay.Confirm(IdsOf(ready.relay.Reserve()));
+  return IdsOf(ready.relay.Reserve());
+}
+
+TEST_CASE("a confirm finds rows where they lay when they were read", "[postgres]") {
+  Ready ready;
+  const Ids ids = ReadPlaces(ready);
+  REQUIRE(ids.size() == 1000);
+  const auto searches = [&ready] {
+    ready.relay.Reconnect();  // what a session has counted is there when it has ended
+    return std::stoll(
+        ready.app("select pg_sleep(1.5); select idx_scan from pg_stat_user_indexes where indexrelname ="
+                  " 'outbox_event_pkey'"));
+  };
+  const long long before = searches();
+  ready.relay.Confirm(ids);
+  CHECK(searches() - before < 100);
+  CHECK(ready.app("select count(*) from outbox_event") == "1000");
+}
+
+TEST_CASE("rows that have moved since they were read are removed all the same", "[postgres]") {
+  Ready ready;
+  if (GENERATE(false, true)) {
+    ready.app("create table part () inherits (outbox_event)");
+    ready.relay.Reconnect();
+  }
+  const Ids ids = ReadPlaces(ready);
+  REQUIRE(ids.size() == 1000);
+  const auto moved =
+      GENERATE("update outbox_event set event_type = 'Moved' where id % 2 = 0", "vacuum full outbox_event");
+  ready.app(moved);
+  ready.relay.Confirm(ids);
+  CHECK(ready.app("select count(*) from outbox_event") == "1000");
+}
+
+TEST_CASE("no row is taken for the one that lay in its place before", "[postgres]") {
+  Ready ready;
+  const Ids ids = ReadPlaces(ready);
+  REQUIRE(ids.size() == 1000);
+  const std::string one = std::to_string(ids[500]);
+  const std::string place = ready.app("select ctid from outbox_event where id = " + one),
+                    event = ready.app("delete from outbox_event where id = " + one + " returning event_id");
+  ready.app("vacuum outbox_event");
+  ready.app("insert into outbox_event (event_id, topic, event_type) select '" + event +
+            "', 'orders', 'Placed' from generate_series(1, 20000)");
+  REQUIRE(ready.app("select count(*) from outbox_event where ctid = '" + place + "'") == "1");
+  ready.relay.Confirm({ids[500]});
+  CHECK(ready.app("select count(*) from outbox_event where event_id = '" + event + "'") == "20000");
+}
+
 TEST_CASE("deleted rows before the oldest one cost nothing once they are passed", "[postgres][b35]") {
   Ready ready;
   Application holder;
