@@ -120,3 +120,21 @@ class EmbedTest(unittest.TestCase):
         program = folder / "two-relays"
         run("c++", "-std=c++20", ROOT / "examples/embed/two_relays.cpp", *flags, "-o", program)
         run(program)
+
+
+class SqlBaseTest(unittest.TestCase):
+    def test_the_base_of_sql_adapters_is_all_that_pkg_config_says(self):
+        """Installed out of the build that is tested, like the library above."""
+        build = next(up for up in find_binary().parents if (up / "build.ninja").is_file())
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="outbox-sql-"))
+        self.addCleanup(shutil.rmtree, folder)
+        run("meson", "install", "-C", build, "--no-rebuild", "--tags", "devel,sql",
+            env={**os.environ, "DESTDIR": str(folder)})
+        found = next(folder.rglob("outbox-sql.pc")).parent
+        flags = run("pkg-config", "--define-prefix", "--cflags", "--libs", "outbox-sql",
+                    env={**os.environ, "PKG_CONFIG_PATH": str(found)}).split()
+        program = folder / "tables"
+        run("c++", "-std=c++20", ROOT / "tests/integration/sql_base.cpp", *flags, "-o", program)
+        made = run(program)
+        self.assertEqual(made.count("create table"), 6, made)
+        self.assertIn('"shop_event" (\n  id numeric(18) not null primary key', made)
