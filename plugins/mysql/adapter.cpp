@@ -121,9 +121,7 @@ std::string Adapter::PrintSchema(const Config& config, const SchemaOptions& opti
   return mysql::PrintSchema(config.tables, options);
 }
 
-void Adapter::Migrate(const SchemaOptions& options) {
-  mysql::ApplySchema(Db(), tables(), options, call().timeout);
-}
+void Adapter::Migrate(const SchemaOptions& options) { mysql::ApplySchema(Db(), tables(), options, call().timeout); }
 
 bool Adapter::IsDenied(const Error& error) const { return mysql::IsDenied(static_cast<unsigned>(error.native_code)); }
 
