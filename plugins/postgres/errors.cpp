@@ -9,17 +9,6 @@ bool IsConflict(const std::string& sqlstate) { return sqlstate == "40001" || sql
 
 bool IsDenied(const std::string& sqlstate) { return sqlstate == "42501"; }
 
-std::vector<std::pair<std::string, std::vector<std::string>>> NeededRights(const sql::Tables& t) {
-  return {
-      {t.event_name, {"SELECT", "DELETE"}},
-      {t.prefix + "_retry", {"SELECT", "INSERT", "UPDATE", "DELETE"}},
-      {t.prefix + "_dead", {"SELECT", "INSERT", "DELETE"}},
-      {t.prefix + "_relay", {"SELECT", "INSERT", "UPDATE", "DELETE"}},
-      {t.prefix + "_shard", {"SELECT", "UPDATE"}},
-      {t.prefix + "_meta", {"SELECT", "UPDATE"}},
-  };
-}
-
 // Classes of SQLSTATE. What says nothing of the rows (connections, conflicts, resources, operators, a read-only server, the
 // server's own faults) is none; constraints, what triggers raise, data and limits are; of the rest, such as a table that is
 // not there or a missing right, it is one where a trigger met it: of the statement itself it is the relay's to tell.

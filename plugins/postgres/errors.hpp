@@ -2,8 +2,6 @@
 #pragma once
 
 #include <string>
-#include <utility>
-#include <vector>
 
 #include "outbox/event.hpp"
 #include "sql/tables.hpp"
@@ -32,8 +30,7 @@ bool IsDenied(const std::string& sqlstate);
 // refuse it again. `within_function`: raised by a trigger or a function, not by the statement itself.
 bool IsRefusal(const std::string& sqlstate, bool within_function);
 
-// What a role needs for run: each table, without schema and quotes, with the rights on it. And as SQL.
-std::vector<std::pair<std::string, std::vector<std::string>>> NeededRights(const sql::Tables& tables);
+// The sql::RelayRights() as SQL.
 std::string Grants(const sql::Tables& tables, const std::string& role);
 
 }  // namespace outbox::postgres
