@@ -1,5 +1,6 @@
 #include "mysql/schema.hpp"
 
+#include "mysql/dialect.hpp"
 #include "sql/migration.hpp"
 #include "sql/sql_template.hpp"
 
@@ -28,7 +29,6 @@ constexpr sql::MigrationDialect kMigration{
   with recursive n (i) as (select 0 union all select i + 1 from n where i + 1 < (select shards from {meta}))
   select i from n)",
     .other_owner = "not outbox <=> '[name]'",
-    .now = "sysdate(6)",
 };
 
 // A function would need a right that few have where the server writes a binary log; a procedure does not.
@@ -236,7 +236,9 @@ std::string Blocker(Client& client) {
 class Migration final : public sql::Migration {
  public:
   Migration(Client& client, const sql::Tables& t, const SchemaOptions& options, Millis timeout)
-      : sql::Migration(client, t, options, CatalogueOf(client), kMigration), client_(client), timeout_(timeout) {}
+      : sql::Migration(client, t, options, CatalogueOf(client), Dialect(), kMigration),
+        client_(client),
+        timeout_(timeout) {}
 
  private:
   std::vector<sql::Table> Wanted(const sql::FoundTables&) override { return mysql::Wanted(t_); }

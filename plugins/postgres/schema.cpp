@@ -1,5 +1,6 @@
 #include "postgres/schema.hpp"
 
+#include "postgres/dialect.hpp"
 #include "sql/migration.hpp"
 #include "sql/sql_template.hpp"
 
@@ -35,7 +36,6 @@ constexpr sql::MigrationDialect kMigration{
         "insert into {shard} (shard) select generate_series(0, (select shards from {meta}) - 1)"
         " on conflict (shard) do nothing",
     .other_owner = "outbox is distinct from '[name]'",
-    .now = "clock_timestamp()",
 };
 
 // The rows change shards, so that no token of before may hold on.
@@ -230,7 +230,7 @@ constexpr std::pair<K, std::string_view> kTypes[] = {
 class Migration final : public sql::Migration {
  public:
   Migration(Client& client, const sql::Tables& t, const SchemaOptions& options)
-      : sql::Migration(client, t, options, kCatalogue, kMigration) {}
+      : sql::Migration(client, t, options, kCatalogue, Dialect(), kMigration) {}
   // What Apply() makes, to be run at once.
   [[nodiscard]] const std::string& script() const { return script_; }
 

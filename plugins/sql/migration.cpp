@@ -120,7 +120,7 @@ std::vector<std::string> Migration::ShardStatements() {
   std::vector<std::string> statements{In(kDropShards), In(dialect_.add_shards)};
   if (options_.shards == 0 || ToNumber(db_.Run({t_.In("select shards from {meta}"), {}}).at(0)[0]) == options_.shards)
     return statements;
-  const Rows live = db_.Run({t_.In("select relay_id from {relay} where expires > ") + std::string(dialect_.now), {}});
+  const Rows live = db_.Run({fragments_.In(t_, "select relay_id from {relay} where expires > [now]"), {}});
   if (!live.empty())
     throw Error(OUTBOX_BAD_CONFIG, "the number of shards changes only while no relay runs; stop '" + *live[0][0] +
                                        "' (or wait until its lease has ended) and run this again");

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "outbox/adapter.hpp"
+#include "sql/dialect.hpp"
 #include "sql/schema.hpp"
 
 namespace outbox::sql {
@@ -23,7 +24,6 @@ struct MigrationDialect {
   std::string_view first_meta;                 // inserts the row of the meta table, unless there is one
   std::string_view add_shards;   // inserts the rows of {shard} that are missing up to the number in {meta}
   std::string_view other_owner;  // condition: the column outbox is not '[name]', or NULL
-  std::string_view now;          // as in `expires`
 };
 
 inline constexpr std::string_view kDropShards = "delete from {shard} where shard >= (select shards from {meta})";
@@ -61,10 +61,10 @@ class Migration {
     Meta meta;
   };
 
-  // REQUIRES: `tables`, `options` and `dialect` outlive this.
+  // REQUIRES: `tables`, `options` and both dialects outlive this.
   Migration(Statements& db, const Tables& tables, const SchemaOptions& options, const Catalogue& catalogue,
-            const MigrationDialect& dialect)
-      : db_(db), t_(tables), options_(options), catalogue_(catalogue), dialect_(dialect) {}
+            const Dialect& fragments, const MigrationDialect& dialect)
+      : db_(db), t_(tables), options_(options), catalogue_(catalogue), fragments_(fragments), dialect_(dialect) {}
 
   // As this version wants them beside those that are found. The first is the outbox itself.
   [[nodiscard]] virtual std::vector<Table> Wanted(const FoundTables& found) = 0;
@@ -93,6 +93,7 @@ class Migration {
   [[nodiscard]] Steps AllSteps();
 
   const Catalogue catalogue_;
+  const Dialect& fragments_;
   const MigrationDialect& dialect_;
 };
 

@@ -3,7 +3,7 @@
 #include "sql/migration.hpp"
 #include "sql/questions.hpp"
 #include "sql/sql_template.hpp"
-#include "sqlite/time.hpp"
+#include "sqlite/dialect.hpp"
 
 namespace outbox::sqlite {
 namespace {
@@ -27,7 +27,6 @@ constexpr sql::MigrationDialect kMigration{
   with recursive n (i) as (select 0 union all select i + 1 from n where i + 1 < (select shards from {meta}))
   select i from n where true on conflict (shard) do nothing)",
     .other_owner = "outbox is not '[name]'",
-    .now = kNow,
 };
 
 // kDue and kExpiry are compared: milliseconds since 1970.
@@ -104,7 +103,7 @@ namespace {
 class Migration final : public sql::Migration {
  public:
   Migration(Connection& connection, const sql::Tables& t, const SchemaOptions& options)
-      : sql::Migration(connection, t, options, kCatalogue, kMigration), connection_(connection) {}
+      : sql::Migration(connection, t, options, kCatalogue, Dialect(), kMigration), connection_(connection) {}
 
  private:
   std::vector<sql::Table> Wanted(const sql::FoundTables&) override { return sqlite::Wanted(t_); }
