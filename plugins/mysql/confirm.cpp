@@ -59,20 +59,21 @@ std::uint64_t Confirmation::DeleteAll(Rows rows) {
 
 Confirmation::Kept Confirmation::DeleteUnlocked(Rows rows, For what) {
   const bool is_mariadb = client_.server().is_mariadb;
-  client_.Execute(DeleteUnlockedRows(tables_.event, "id", rows, is_mariadb));
+  const bool all_deleted = client_.Execute(DeleteUnlockedRows(tables_.event, "id", rows, is_mariadb)) >= rows.size();
   Kept still_there = LookFor(rows);
   std::vector<sql::OutboxRow> gone;
   if (locked_.size() > kMaxLocked) locked_.clear();
   for (std::size_t i = 0; i < rows.size(); ++i) {
     if (still_there[i] == 0)
       gone.push_back(rows[i]);
-    else
+    else if (!all_deleted)
       locked_.insert(rows[i].id);
   }
   if (rows.size() == 1) locked_.erase(rows.front().id);
   if (!gone.empty() && what == For::kConfirm && troubled_)
     client_.Execute(DeleteRows(tables_.retry, "row_id", gone, is_mariadb));
-  if (gone.size() == rows.size()) return still_there;
+  // Where all were deleted, somebody has put back what is there.
+  if (all_deleted || gone.size() == rows.size()) return still_there;
   // Who it is, an ordinary user may not ask.
   throw Error(OUTBOX_REFUSED,
               "MySQL: the row is locked by another transaction; those that are open are in "
