@@ -81,6 +81,11 @@ Confirmation::Kept Confirmation::DeleteUnlocked(Rows rows, For what) {
               "", kLockTimeout);
 }
 
+void Confirmation::Forget(Rows rows) {
+  client_.Execute(DeleteRows(tables_.retry, "row_id", rows, client_.server().is_mariadb) +
+                  " where e.remove_at is not null");
+}
+
 Confirmation::Kept Confirmation::LookFor(Rows rows) {
   const std::string look = "select e.id from " + JoinedByRow(rows, tables_.event, "id", client_.server().is_mariadb);
   std::vector<long long> there;

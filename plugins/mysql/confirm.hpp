@@ -17,6 +17,7 @@ class Confirmation : public sql::Confirmation {
 
  private:
   Kept Delete(Rows rows, For what) override;
+  void Forget(Rows rows) override;
   // As many as fit into one statement.
   [[nodiscard]] Kept DeleteSome(Rows rows, For what);
   // Of a confirm, waiting for locks; how many are gone.

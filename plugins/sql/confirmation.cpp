@@ -9,7 +9,8 @@ namespace outbox::sql {
 namespace {
 
 constexpr std::size_t kMaxError = 1000;
-constexpr const char* kMaxDue = "500";  // of one call of a relay
+constexpr std::size_t kMaxDue = 500;  // of one call of a relay
+constexpr std::size_t kPerStatement = 500;
 constexpr const char* kLeftInPlace = "the delete was carried out, and the row is still there";
 
 constexpr const char* kDue = R"(
@@ -17,11 +18,12 @@ select cast(row_id as [text]), cast(event_id as [text]) from {retry} where remov
 constexpr const char* kNamed = R"(
 select cast(row_id as [text]), cast(event_id as [text]) from {retry}
 where row_id in ([ids]) and remove_at is not null order by row_id)";
-constexpr const char* kForget = R"(
-delete from {retry} where row_id = cast(:id as [integer]) and event_id = [event id] and remove_at is not null)";
+constexpr const char* kForget = "delete from {retry} where [these]";
 constexpr const char* kPostpone = R"(
-update {retry} set remove_at = [later], attempts = attempts + 1, last_failed = [stamp], error = :why
-where row_id = cast(:id as [integer]) and event_id = [event id] and remove_at is not null)";
+update {retry} set remove_at = [later], attempts = attempts + 1, last_failed = [stamp], error = :why where [these])";
+// All at once: of hundreds, one statement each would take longer than the call may. Found by the ids alone, and then each
+// compared with its own event id, which :event becomes.
+constexpr const char* kThese = "row_id in ([ids]) and event_id = [event id] and remove_at is not null";
 
 bool Below(const OutboxRow& a, const OutboxRow& b) { return a.id < b.id; }
 
@@ -58,7 +60,7 @@ std::uint64_t Confirmation::RemoveDelivered(RowIds rows, Millis again) {
   const std::vector<long long> ids = SortedIds(rows);
   if (rows.size() > 0 && ids.empty()) return 0;
   const std::string sql =
-      Fill(ids.empty() ? kDue : kNamed, {{"[ids]", Listed(ids)}, {"[limit]", dialect_.limit(kMaxDue)}});
+      Fill(ids.empty() ? kDue : kNamed, {{"[ids]", Listed(ids)}, {"[limit]", dialect_.limit(std::to_string(kMaxDue))}});
   const sql::Rows found = db_.Run({dialect_.In(tables_, sql), {}});
   std::vector<OutboxRow> due;
   for (const Row& row : found)
@@ -84,24 +86,33 @@ std::uint64_t Confirmation::Remove(Rows rows, For what, Millis again) {
   }
   std::vector<OutboxRow> gone, there;
   for (std::size_t i = 0; i < rows.size(); ++i) (kept[i] == 0 ? gone : there).push_back(rows[i]);
-  Forget(gone);
-  Postpone(there, again, kLeftInPlace);
+  if (!gone.empty()) Forget(gone);
+  if (!there.empty()) Postpone(there, again, kLeftInPlace);
   return gone.size();
 }
 
-void Confirmation::Forget(Rows rows) {
-  std::vector<Statement> steps;
-  const std::string sql = dialect_.In(tables_, kForget);
-  for (const OutboxRow& row : rows) steps.push_back({sql, {std::to_string(row.id), std::string(row.event_id)}});
-  if (!steps.empty()) (void)db_.RunTogether(steps);
-}
+void Confirmation::Forget(Rows rows) { Change(kForget, rows, {}); }
 
 void Confirmation::Postpone(Rows rows, Millis again, const std::string& why) {
+  Change(kPostpone, rows, {std::to_string(again.count()), ToText(why, kMaxError)});
+}
+
+void Confirmation::Change(const char* sql, Rows rows, const std::vector<Value>& values) {
   std::vector<Statement> steps;
-  const std::string sql = dialect_.In(tables_, kPostpone), error = ToText(why, kMaxError);
-  for (const OutboxRow& row : rows)
-    steps.push_back({sql, {std::to_string(again.count()), error, std::to_string(row.id), std::string(row.event_id)}});
-  if (!steps.empty()) (void)db_.RunTogether(steps);
+  for (std::size_t first = 0; first < rows.size(); first += kPerStatement) {
+    Statement step{"", values};
+    std::vector<long long> ids;
+    std::string event = "case row_id";
+    for (const OutboxRow& row : rows.subspan(first, std::min(kPerStatement, rows.size() - first))) {
+      event += " when " + std::to_string(row.id) + " then :e" + std::to_string(ids.size());
+      ids.push_back(row.id);
+      step.values.emplace_back(row.event_id);
+    }
+    step.sql = Fill(dialect_.In(tables_, Fill(sql, {{"[these]", kThese}})),
+                    {{"[ids]", Listed(ids)}, {":event", event + " end"}});
+    steps.push_back(std::move(step));
+  }
+  (void)db_.RunTogether(steps);
 }
 
 }  // namespace outbox::sql

@@ -45,15 +45,19 @@ class Confirmation {
   // Errors: throws OUTBOX_REFUSED where the database does not let one of them go, or where it has to be waited for too long.
   virtual Kept Delete(Rows rows, For what) = 0;
 
+  // Deletes the record of these rows, of which there is one at least. A database whose "in (...)" scans a small table, and waits
+  // for whatever is locked there, brings its own.
+  virtual void Forget(Rows rows);
+
   // Of `rows`, those whose id is in `found`.
   [[nodiscard]] static Kept StillThere(Rows rows, std::span<const long long> found);
 
  private:
-  // All at once where the obstacle is gone; else by halves, as far as the time allows. How many are gone. Each step is one
-  // transaction, however many rows it has: of hundreds, one each would take longer than the call may.
+  // All at once where the obstacle is gone; else by halves, as far as the time allows. How many are gone.
   std::uint64_t Remove(Rows rows, For what, Millis again);
-  void Forget(Rows rows);  // their record
   void Postpone(Rows rows, Millis again, const std::string& why);
+  // Runs the statement for the record of these rows. `values` are those of its parameters.
+  void Change(const char* sql, Rows rows, const std::vector<Value>& values);
 
   Session& db_;
   const Tables& tables_;

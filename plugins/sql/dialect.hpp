@@ -48,7 +48,7 @@ struct Dialect {
 
   // Of a failure. Ids come again after a TRUNCATE, so that a row's id is not enough.
   std::string same_failure;         // " and ..." behind r.row_id = e.id
-  std::string event_id = ":event";  // the parameter :event as the column event_id of {retry} is compared with
+  std::string event_id = ":event";  // the text :event, as the column event_id of {retry} is compared with
   std::string behind;    // condition: r is a failure of e's key and of an earlier row; its index on keys serves it
   std::string estimate;  // rows of {event}, by the server's statistics or by ids; may be old, or far off
 

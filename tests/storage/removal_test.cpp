@@ -1,5 +1,6 @@
 // Rows that the database did not let go, tried again: how many steps that takes.
 #include <functional>
+#include <sstream>
 
 #include "sql/confirmation.hpp"
 #include "tests/catch.hpp"
@@ -9,7 +10,17 @@ namespace {
 
 using Ids = std::vector<long long>;
 
-// Its record of delivered rows has these; which rows a step names is in the parameters.
+// The ids that a statement names.
+Ids Named(const std::string& sql) {
+  const std::string_view before = "row_id in (";
+  std::istringstream list(sql.substr(sql.find(before) + before.size()));
+  Ids ids;
+  char separator = ',';
+  for (long long id = 0; separator == ',' && list >> id; list >> separator) ids.push_back(id);
+  return ids;
+}
+
+// Its record of delivered rows has these.
 class Database final : public Session {
  public:
   explicit Database(long long count) {
@@ -21,11 +32,14 @@ class Database final : public Session {
     return due;
   }
   std::vector<Rows> RunTogether(const std::vector<Statement>& statements) override {
-    const bool forgets = statements.at(0).sql.starts_with("\ndelete");
-    Ids ids;
-    for (const Statement& statement : statements) ids.push_back(ToNumber(statement.values.at(forgets ? 0 : 2)));
+    REQUIRE(statements.size() == 1);
+    const std::string& sql = statements[0].sql;
+    const Ids ids = Named(sql);
+    const bool forgets = sql.starts_with("delete");
+    CHECK(statements[0].values.size() == ids.size() + (forgets ? 0 : 2));
     (forgets ? forgotten : postponed).push_back(ids);
-    return std::vector<Rows>(statements.size());
+    last = statements[0];
+    return std::vector<Rows>(1);
   }
   void Script(const std::string&) override {}
   [[nodiscard]] bool InTransaction() const override { return false; }
@@ -33,6 +47,7 @@ class Database final : public Session {
 
   Rows due;
   std::vector<Ids> forgotten, postponed;
+  Statement last;
   bool has_time = true;
 };
 
@@ -59,6 +74,14 @@ TEST_CASE("what has gone is forgotten in one step, and what is still there postp
   CHECK(Removal(db, [](auto) { return std::vector<std::uint8_t>{0, 1, 0, 1, 1, 0}; }).Try() == 3);
   CHECK(db.forgotten == std::vector<Ids>{{1, 3, 6}});
   CHECK(db.postponed == std::vector<Ids>{{2, 4, 5}});
+}
+
+TEST_CASE("each row is compared with its own event id", "[b94]") {
+  Database db(2);
+  db.due[1][1] = "f";
+  CHECK(Removal(db, [](auto) { return std::vector<std::uint8_t>{0, 0}; }).Try() == 2);
+  CHECK(db.last.sql.find("event_id = case row_id when 1 then :e0 when 2 then :e1 end") != std::string::npos);
+  CHECK(db.last.values == std::vector<Value>{"e", "f"});
 }
 
 TEST_CASE("a refusal is narrowed down to its row, as far as the time allows", "[b101]") {
