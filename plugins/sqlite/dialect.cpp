@@ -10,13 +10,14 @@ insert into {event} (event_id, topic, aggregate_id, event_type, payload, headers
 select event_id, topic, aggregate_id, event_type, payload, headers from {dead} where row_id in ([ids]) order by row_id)";
 constexpr const char* kDropDead = "delete from {dead} where row_id in ([ids])";
 constexpr const char* kDropBlocked = R"(
-delete from {event} where id in ([ids])
-  and exists (select 1 from {retry} r where r.row_id = {event}.id and r.next_try is null and r.remove_at is null))";
+delete from {event} as e where e.id in ([ids]) and exists (
+  select 1 from {retry} r where r.row_id = e.id[same failure] and r.next_try is null and r.remove_at is null))";
 constexpr const char* kSettle =
     "delete from {retry} where row_id in ([ids]) and next_try is null and remove_at is null";
 constexpr const char* kRetryNow = R"(
-update {retry} set next_try = [now], attempts = 1
-where row_id in ([ids]) and remove_at is null and exists (select 1 from {event} e where e.id = {retry}.row_id))";
+update {retry} as r set next_try = [now], attempts = 1
+where r.row_id in ([ids]) and r.remove_at is null
+  and exists (select 1 from {event} e where e.id = r.row_id[same failure]))";
 constexpr const char* kChanged = "select cast(changes() as text)";  // by the statement before
 
 }  // namespace

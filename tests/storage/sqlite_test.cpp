@@ -299,6 +299,22 @@ TEST_CASE("a failure whose row is gone keeps nobody back", "[sqlite]") {
   CHECK(relay.writing().ReadStats().blocked == 0);
 }
 
+TEST_CASE("a blocked event is discarded or tried again only under its own event id", "[sqlite][b94]") {
+  Ready ready;
+  auto& relay = ready.relay;
+  relay.Emit({Simple("a")});
+  CHECK(IdsOf(relay.Reserve()) == Ids{1});
+  relay.Fail(1, Disposition::kBlock);
+  const bool another = GENERATE(false, true);
+  if (another) Application{ready.file}("update outbox_event set event_id = 'another'");
+  const outbox_bytes row = outbox::Raw(std::string_view("1"));
+  const std::uint64_t changed = another ? 0 : 1;
+  CHECK(relay.writing().RetryNow({&row, 1}) == changed);
+  Application{ready.file}("update outbox_retry set next_try = null");
+  CHECK(relay.writing().DiscardBlocked({&row, 1}) == changed);
+  CHECK(relay.Reserve(10, 1000, true).size() == 1 - changed);
+}
+
 TEST_CASE("a session of its own goes on after another one's transaction", "[sqlite]") {
   Ready ready;
   auto& relay = ready.relay;
