@@ -22,7 +22,7 @@ class Check final : public sql::Check {
       : sql::Check(
             db, tables, Wanted(tables), CatalogueOf(db),
             {
-                {"id", {"bigint", "int"}},
+                {"id", {"bigint"}},
                 {"event_id", {"char", "varchar", "uuid"}},
                 {"topic", {"varchar", "char", "text"}},
                 {"aggregate_id", {"varchar", "char"}},
@@ -92,6 +92,7 @@ class Check final : public sql::Check {
 
   // The companions' own longtext is wide enough for whatever it copies.
   bool Accepts(const sql::Table& table, const sql::Column& column, const std::string& type) const override {
+    if (column.name == "id") return IsId(type);
     return (type == "longtext" && table.kind != "event") || sql::Check::Accepts(table, column, type);
   }
 

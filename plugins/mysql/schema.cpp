@@ -22,7 +22,7 @@ constexpr sql::MigrationDialect kMigration{
     .changes = kDialect,
     .payloads = kPayloads,
     .other_payload = "MySQL's longblob holds every payload as it comes; leave the payload type '[payload]' out",
-    .is_id = [](const std::string& type) { return type.ends_with("int"); },
+    .is_id = IsId,
     .first_meta =
         "insert ignore into {meta} (only_row, version, shards, outbox) values (1, [version], [shards], '[name]')",
     .add_shards = R"(insert ignore into {shard} (shard)

@@ -15,6 +15,8 @@ namespace outbox::mysql {
 std::vector<sql::Table> Wanted(const sql::Tables& tables);
 
 sql::Catalogue CatalogueOf(const Client& client);
+// May the outbox's id be of this type? Of those with few numbers `check` warns.
+inline bool IsId(const std::string& type) { return type.ends_with("int"); }
 
 // The column payload of a blob, as a value for the outbox's own column: one of MySQL's type json takes no bytes.
 std::string PayloadFromBlob(sql::Statements& db, const sql::Tables& tables);

@@ -75,6 +75,20 @@ TEST_CASE("check finds what is wrong, and its SQL fixes it", "[mysql]") {
   CHECK(ready.relay.writing().CheckSchema().empty());
 }
 
+TEST_CASE("migrate takes ids of few numbers, and check warns of them", "[mysql]") {
+  const std::string type = GENERATE("int", "mediumint", "smallint unsigned", "tinyint");
+  Fresh fresh;
+  Relay relay(Configured());
+  relay.writing().ApplySchema({});
+  fresh.app("alter table outbox_event modify column id " + type + " not null auto_increment");
+  relay.writing().ApplySchema({});
+  const auto findings = relay.writing().CheckSchema();
+  REQUIRE(findings.size() == 1);
+  CheckFinding({"", "numbers are used up", false}, findings[0]);
+  fresh.app(findings[0].fix);
+  CHECK(relay.writing().CheckSchema().empty());
+}
+
 TEST_CASE("a binary log of statements refuses what the relay writes, and the error names the cure", "[mysql][b52]") {
   Ready ready;
   REQUIRE(ready.app("select @@global.log_bin") == "1");
