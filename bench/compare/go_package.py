@@ -29,6 +29,8 @@ class GoPackage(Rival):
     name = "Go package, example"
     process_timeout = "2s"
     about = {"ProcessTimeout": process_timeout}
+    tables = ("events",)
+    keeps_order = False
 
     def __init__(self, outbox, bootstrap, folder):
         self._outbox = outbox

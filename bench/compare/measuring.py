@@ -1,23 +1,29 @@
 """What is measured of each rival, in the same way for all."""
 
+import json
+import subprocess
 import time
 
-from lib import arriving, usage
+from lib import arriving, rig, usage
 
 TRANSACTION = 1000  # events: a backlog comes from many transactions
 STALLED = 120       # seconds without a record
 PATIENCE = 900      # seconds for the rest of the confirmations
 FIRST_LOOKS, LOOKS = 0.01, 0.05
+FILL = """insert into outbox_event (topic, event_type, aggregate_id, payload)
+select ?, 'made', 'key-' || i %% ?, rpad(i || ' ', ?, 'x') from generate_series(?, ?) i"""
 
 
-def drain(rival, outbox, topic, events, size, keys):
+def drain(rival, outbox, topic, first_event, events, size, keys):
     """A backlog, from its first record in the topic until the last one is there and confirmed. Returns numbers.
 
-    How long a program takes to begin (a process, a connection, a replication slot) is told apart from its rate.
+    How long a program takes to begin (a process, a connection, a replication slot) is told apart from its rate. Events are
+    numbered from `first_event` on, which is above all numbers that the rival has had.
     """
     rival.rest()
-    fill(outbox, events, size, keys)
-    before, wanted = topic.records(), topic.records() + events
+    fill(rival, outbox, first_event, events, size, keys)
+    ends = topic.ends()
+    before, wanted = sum(ends.values()), sum(ends.values()) + events
     own = rival.cpu_seconds()
     begin = time.monotonic()
     rival.work()
@@ -39,21 +45,44 @@ def drain(rival, outbox, topic, events, size, keys):
         "database_cpu_seconds": round(at_end["database"] - at_first["database"], 2),
         "broker_cpu_seconds": round(at_end["broker"] - at_first["broker"], 2),
         "peak_rss_mib": round(rival.peak_mib(), 1),
-        "copies": topic.records() - wanted,
+        "records": _checked(rival, topic, ends, first_event, events, size, keys),
     }
 
 
-def latency(rival, outbox, topic, options):
+def latency(rival, outbox, topic, first_event, options):
     """Events that are committed at a fixed rate, while the rival works. In milliseconds."""
-    own = rival.cpu_seconds()
-    events, numbers = arriving.measure(outbox, topic, 0, options.rate, options)
+    own, ends = rival.cpu_seconds(), topic.ends()
+    events, numbers = arriving.measure(outbox, topic, first_event, options.rate, options)
     return {**numbers, "cpu_seconds": round(rival.cpu_seconds() - own, 2), "events": events,
-            "peak_rss_mib": round(rival.peak_mib(), 1)}
+            "peak_rss_mib": round(rival.peak_mib(), 1),
+            "records": _checked(rival, topic, ends, first_event, events, options.size, options.keys)}
 
 
-def fill(outbox, events, size, keys):
-    for done in range(0, events, TRANSACTION):
-        outbox.fill(min(TRANSACTION, events - done), size, keys, tidy=done + TRANSACTION >= events)
+def fill(rival, outbox, first, events, size, keys):
+    """In transactions of TRANSACTION events each, whose payloads begin with their numbers."""
+    for number in range(first, first + events, TRANSACTION):
+        outbox.ask(FILL, rig.TOPIC, keys, size, number, min(number + TRANSACTION, first + events) - 1)
+    for table in rival.tables:
+        outbox.ask(f"vacuum analyze {table}")
+    outbox.ask("checkpoint")
+
+
+def _checked(rival, topic, ends, first, events, size, keys):
+    """What bench/services/records.cpp says of the records that came after these ends. A rival that loses events, makes some
+    up or breaks the order that it promises is not measured."""
+    program = rig.find_binary().parents[2] / "bench/bench-records"
+    offsets = [ends[partition] for partition in sorted(ends)]
+    done = subprocess.run([program, topic.bootstrap, rig.TOPIC, *map(str, [first, events, keys, size, *offsets])],
+                          capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"the records cannot be checked: {done.stderr}")
+    records = json.loads(done.stdout)
+    wrong = records["missing"] + records["foreign"]
+    if rival.keeps_order:
+        wrong += records["out_of_order"] + records["scattered"]
+    if wrong:
+        raise RuntimeError(f"wrong records: {records}")
+    return records
 
 
 def _used(rival, outbox, topic):

@@ -20,6 +20,8 @@ class Rival(abc.ABC):
     name: str
     about: dict
     process = None
+    tables = ("outbox_event",)  # analyzed and vacuumed before a drain
+    keeps_order = True  # the events of a key come in order; where a rival does not promise it, disorder is only reported
 
     @classmethod
     def missing(cls):
