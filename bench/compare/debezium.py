@@ -15,9 +15,9 @@ import urllib.error
 import urllib.request
 
 from lib.outboxes import TOPIC
-from rival import Rival, cache, outbox_with_table
+from rival import Rival, cache, outbox_with_table, with_folder
 from servers.kafka import find_java
-from servers.process import Process, TemporaryFolder, Unavailable, free_port, wait_until
+from servers.process import Process, Unavailable, free_port, wait_until
 
 sys.path.insert(1, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
 
@@ -106,16 +106,8 @@ class Debezium(Rival):
     @classmethod
     @contextlib.contextmanager
     def beside(cls, bootstrap):
-        with outbox_with_table(bootstrap) as (outbox, _):
-            folder = TemporaryFolder("connect")
-            rival = None
-            try:
-                rival = cls(outbox, bootstrap, folder.path)
-                yield outbox, rival
-            finally:
-                if rival and rival.process.returncode is None:
-                    rival.process.kill()
-                folder.remove()
+        with outbox_with_table(bootstrap) as (outbox, _), with_folder(cls, outbox, bootstrap) as rival:
+            yield outbox, rival
 
     def rest(self):
         self._ask("PUT", "/stop")
@@ -126,9 +118,6 @@ class Debezium(Rival):
 
     def has_confirmed(self):
         return True
-
-    def log(self):
-        return self.process.log_tail()
 
     def _is_streaming(self):
         active = "select exists (select 1 from pg_replication_slots where slot_name = ? and active)"

@@ -16,8 +16,8 @@ import sys
 import tempfile
 
 from debezium import CONNECTOR, Debezium, DebeziumTuned
-from rival import Rival, cache, outbox_with_table
-from servers.process import Process, TemporaryFolder, Unavailable, free_port, wait_until
+from rival import Rival, cache, outbox_with_table, with_folder
+from servers.process import Process, Unavailable, free_port, wait_until
 
 import maven_lock
 
@@ -93,16 +93,10 @@ class DebeziumServer(Rival):
     @contextlib.contextmanager
     def beside(cls, bootstrap):
         with outbox_with_table(bootstrap) as (outbox, _):
-            folder, rival = TemporaryFolder("debezium-server"), None
             outbox.ask("alter system set wal_sender_timeout = 0")  # it does not answer while it rests
             outbox.ask("select pg_reload_conf()")
-            try:
-                rival = cls(outbox, bootstrap, folder.path)
+            with with_folder(cls, outbox, bootstrap) as rival:
                 yield outbox, rival
-            finally:
-                if rival and rival.process and rival.process.returncode is None:
-                    rival.process.kill()
-                folder.remove()
 
     def rest(self):
         self.process.send(signal.SIGSTOP)
@@ -118,9 +112,6 @@ class DebeziumServer(Rival):
             raise RuntimeError(f"Debezium Server ended with {self.process.returncode}:\n{self.log()}")
         active = "select exists (select 1 from pg_replication_slots where slot_name = ? and active)"
         return self._outbox.ask(active, SLOT)[0]
-
-    def log(self):
-        return self.process.log_tail()
 
 
 class DebeziumServerTuned(DebeziumServer):
@@ -143,8 +134,8 @@ def _java():
     candidates = [os.environ.get("JAVA_HOME", "") + "/bin/java", "java", *pathlib.Path("/usr/lib/jvm").glob("*/bin/java")]
     for java in candidates:
         if shutil.which(java):
-            told = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
-            version = re.search(r'version "(\d+)', told)
+            printed = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
+            version = re.search(r'version "(\d+)', printed)
             if version and int(version[1]) >= OLDEST_JAVA:
                 return str(java)
     return None

@@ -10,9 +10,8 @@ import contextlib
 import os
 import shutil
 
-from lib import rig
-from rival import SERVER, Rival
-from servers.process import Process, TemporaryFolder
+from rival import Rival, own_database, with_folder
+from servers.process import Process
 
 # As its README has it, but for the payload: text, as the other rivals' is, and cheaper than jsonb
 TABLE = """
@@ -47,16 +46,10 @@ class GoPackage(Rival):
     @classmethod
     @contextlib.contextmanager
     def beside(cls, bootstrap):
-        outbox, folder, rival = rig.DATABASES["postgres"](**SERVER), TemporaryFolder("go"), None
-        try:
+        with own_database() as outbox:
             outbox.hold(TABLE).close()
-            rival = cls(outbox, bootstrap, folder.path)
-            yield outbox, rival
-        finally:
-            if rival and rival.process and rival.process.returncode is None:
-                rival.process.kill()
-            outbox.close()
-            folder.remove()
+            with with_folder(cls, outbox, bootstrap) as rival:
+                yield outbox, rival
 
     def rest(self):
         if self.process:
@@ -68,9 +61,6 @@ class GoPackage(Rival):
 
     def has_confirmed(self):
         return not self._outbox.ask("select exists (select 1 from events where status <> 'done')")[0]
-
-    def log(self):
-        return self.process.log_tail()
 
 
 class GoPackageUnlimited(GoPackage):

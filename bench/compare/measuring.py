@@ -17,7 +17,7 @@ select ?, 'made', 'key-' || i %% ?, rpad(i || ' ', ?, 'x') from generate_series(
 def drain(rival, outbox, topic, first_event, events, size, keys):
     """A backlog, from its first record in the topic until the last one is there and confirmed. Returns numbers.
 
-    How long a program takes to begin (a process, a connection, a replication slot) is told apart from its rate. Events are
+    How long a program takes to begin (a process, a connection, a replication slot) is given beside its rate. Events are
     numbered from `first_event` on, which is above all numbers that the rival has had.
     """
     rival.rest()

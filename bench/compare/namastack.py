@@ -15,10 +15,9 @@ import sys
 import tempfile
 
 from debezium import DebeziumTuned
-from lib import rig
-from rival import SERVER, Rival, cache
+from rival import Rival, cache, own_database, with_folder
 from servers.kafka import find_java
-from servers.process import Process, TemporaryFolder, Unavailable, wait_until
+from servers.process import Process, Unavailable, wait_until
 
 import maven_lock
 
@@ -114,18 +113,11 @@ class Namastack(Rival):
     @classmethod
     @contextlib.contextmanager
     def beside(cls, bootstrap):
-        outbox, folder, rival = rig.DATABASES["postgres"](**SERVER), TemporaryFolder("namastack"), None
-        try:
-            rival = cls(outbox, bootstrap, folder.path)
+        with own_database() as outbox, with_folder(cls, outbox, bootstrap) as rival:
             rival.work()
             wait_until(rival.has_partitions, 120, "Namastack has made its tables and has its partitions", interval=0.2)
             outbox.ask(VIEW)
             yield outbox, rival
-        finally:
-            if rival and rival.process and rival.process.returncode is None:
-                rival.process.kill()
-            outbox.close()
-            folder.remove()
 
     def rest(self):
         """The process is stopped by a signal, so that the JVM stays warm. Nobody waits for the row locks that it may hold."""
@@ -145,9 +137,6 @@ class Namastack(Rival):
 
     def has_confirmed(self):
         return not self._outbox.ask("select exists (select from outbox_record where status = 'NEW')")[0]
-
-    def log(self):
-        return self.process.log_tail()
 
 
 def _jars():

@@ -1,10 +1,12 @@
 """What the comparison asks of every rival, and the outbox that all of them work on."""
 
 import abc
+import contextlib
 import os
 import pathlib
 
 from lib import rig, usage
+from servers.process import TemporaryFolder
 
 # For log readers, and the same for those that read the table
 SERVER = {"wal_level": "logical"}
@@ -49,9 +51,8 @@ class Rival(abc.ABC):
     def has_confirmed(self):
         """All that was delivered is written down as delivered, so far as it does that at once."""
 
-    @abc.abstractmethod
     def log(self):
-        pass
+        return self.process.log_tail()
 
     def cpu_seconds(self):
         return usage.cpu_seconds(self.process.pid) if self.process and self.process.returncode is None else 0
@@ -63,6 +64,29 @@ class Rival(abc.ABC):
 def outbox_with_table(bootstrap, settings=None):
     """A context with (outbox, relay with these settings). The relay has made the table, and is not started."""
     return rig.outbox_and_relay("postgres", bootstrap, settings, **SERVER)
+
+
+@contextlib.contextmanager
+def own_database():
+    """A context with a database that has no outbox yet."""
+    outbox = rig.DATABASES["postgres"](**SERVER)
+    try:
+        yield outbox
+    finally:
+        outbox.close()
+
+
+@contextlib.contextmanager
+def with_folder(rival_class, outbox, bootstrap):
+    """A context with a rival that has a folder of its own. Its process and the folder end with it."""
+    folder, rival = TemporaryFolder("rival"), None
+    try:
+        rival = rival_class(outbox, bootstrap, folder.path)
+        yield rival
+    finally:
+        if rival and rival.process and rival.process.returncode is None:
+            rival.process.kill()
+        folder.remove()
 
 
 def cache():

@@ -14,9 +14,8 @@ import shutil
 import subprocess
 import sys
 
-from lib import rig
-from rival import SERVER, Rival, cache
-from servers.process import Process, TemporaryFolder, Unavailable
+from rival import Rival, cache, own_database, with_folder
+from servers.process import Process, Unavailable
 
 SOURCES = pathlib.Path(__file__).with_name("rivals") / "watermill"
 VERSIONS = dict(re.findall(r"^\tgithub.com/ThreeDotsLabs/(\S+) v(\S+)$", (SOURCES / "go.mod").read_text(encoding="ascii"),
@@ -78,17 +77,11 @@ class Watermill(Rival):
     @classmethod
     @contextlib.contextmanager
     def beside(cls, bootstrap):
-        outbox, folder, rival = rig.DATABASES["postgres"](**SERVER), TemporaryFolder("watermill"), None
-        try:
+        with own_database() as outbox:
             subprocess.run([_program(), "init", outbox.application["dsn"], str(cls.topics)], check=True)
             outbox.ask(VIEW.format(topics=cls.topics))
-            rival = cls(outbox, bootstrap, folder.path)
-            yield outbox, rival
-        finally:
-            if rival and rival.process and rival.process.returncode is None:
-                rival.process.kill()
-            outbox.close()
-            folder.remove()
+            with with_folder(cls, outbox, bootstrap) as rival:
+                yield outbox, rival
 
     def rest(self):
         if self.process and self.process.stop() != 0:
@@ -100,9 +93,6 @@ class Watermill(Rival):
 
     def has_confirmed(self):
         return not any(self._outbox.ask(IS_BEHIND.format(number=number))[0] for number in range(self.topics))
-
-    def log(self):
-        return self.process.log_tail()
 
 
 class WatermillTuned(Watermill):
