@@ -106,35 +106,27 @@ class SpoolTest(OutOfTree):
         self.assertEqual(sorted(self.new.iterdir()), stuck)
 
 
-class EmbedTest(unittest.TestCase):
-    def test_the_library_is_all_that_pkg_config_says(self):
-        """Installed out of the build that is tested: building all of the relay once more would take minutes."""
-        build = next(up for up in find_binary().parents if (up / "build.ninja").is_file())
-        folder = pathlib.Path(tempfile.mkdtemp(prefix="outbox-embed-"))
-        self.addCleanup(shutil.rmtree, folder)
-        run("meson", "install", "-C", build, "--no-rebuild", "--tags", "devel,embed",
-            env={**os.environ, "DESTDIR": str(folder)})
-        found = next(folder.rglob("outbox-embed.pc")).parent
-        flags = run("pkg-config", "--define-prefix", "--cflags", "--libs", "outbox-embed",
-                    env={**os.environ, "PKG_CONFIG_PATH": str(found)}).split()
-        program = folder / "two-relays"
-        run("c++", "-std=c++20", ROOT / "examples/embed/two_relays.cpp", *flags, "-o", program)
-        run(program)
+class InstalledLibraries(unittest.TestCase):
+    """Installed out of the build that is tested: building all of the relay once more would take minutes."""
 
-
-class SqlBaseTest(unittest.TestCase):
-    def test_the_base_of_sql_adapters_is_all_that_pkg_config_says(self):
-        """Installed out of the build that is tested, like the library above."""
+    def compile(self, package, tag, source):
+        """A program of this source, by the flags that pkg-config gives for the package."""
         build = next(up for up in find_binary().parents if (up / "build.ninja").is_file())
-        folder = pathlib.Path(tempfile.mkdtemp(prefix="outbox-sql-"))
+        folder = pathlib.Path(tempfile.mkdtemp(prefix=f"{package}-"))
         self.addCleanup(shutil.rmtree, folder)
-        run("meson", "install", "-C", build, "--no-rebuild", "--tags", "devel,sql",
+        run("meson", "install", "-C", build, "--no-rebuild", "--tags", f"devel,{tag}",
             env={**os.environ, "DESTDIR": str(folder)})
-        found = next(folder.rglob("outbox-sql.pc")).parent
-        flags = run("pkg-config", "--define-prefix", "--cflags", "--libs", "outbox-sql",
+        found = next(folder.rglob(f"{package}.pc")).parent
+        flags = run("pkg-config", "--define-prefix", "--cflags", "--libs", package,
                     env={**os.environ, "PKG_CONFIG_PATH": str(found)}).split()
-        program = folder / "tables"
-        run("c++", "-std=c++20", ROOT / "tests/integration/sql_base.cpp", *flags, "-o", program)
-        made = run(program)
+        program = folder / "program"
+        run("c++", "-std=c++20", ROOT / source, *flags, "-o", program)
+        return program
+
+    def test_a_relay_in_a_program_of_its_own(self):
+        run(self.compile("outbox-embed", "embed", "examples/embed/two_relays.cpp"))
+
+    def test_the_base_of_sql_adapters(self):
+        made = run(self.compile("outbox-sql", "sql", "tests/integration/sql_base.cpp"))
         self.assertEqual(made.count("create table"), 6, made)
         self.assertIn('"shop_event" (\n  id numeric(18) not null primary key', made)
