@@ -12,7 +12,9 @@ namespace outbox::postgres {
 namespace {
 
 // By primary key and nothing else, whatever the statistics say: the pairs are looked up in the sorted ids and not joined.
-constexpr const char* kThese = "[id] = any($1) and event_id = ($2)[width_bucket(cast([id] as bigint), $1)]";
+constexpr const char* kThese = "[id] = any($1) and event_id = ($2)[[at]]";
+// The same at the places $3. Another row may lie there by now, perhaps one with the same event id.
+constexpr const char* kTheseThere = "ctid = any($3) and [id] = ($1)[[at]] and event_id = ($2)[[at]]";
 
 // outbox_retry is almost always empty, and then costs one look. The count is that of the outbox.
 //
@@ -21,11 +23,6 @@ constexpr const char* kThese = "[id] = any($1) and event_id = ($2)[width_bucket(
 constexpr const char* kConfirm = R"(
 with settled as (delete from {retry} where [these failures] and exists (select 1 from {retry}))
 delete from {event} where [these] and (select set_config('synchronous_commit', 'off', true)) is not null)";
-// The same at the places $3. Another row may lie there by now, perhaps one with the same event id.
-constexpr const char* kConfirmThere = R"(
-with settled as (delete from {retry} where [these failures] and exists (select 1 from {retry}))
-delete from {event} where ctid = any($3) and id = ($1)[[at]] and event_id = ($2)[[at]]
-  and (select set_config('synchronous_commit', 'off', true)) is not null)";
 constexpr const char* kRemove = "delete from {event} where [these]";
 constexpr const char* kStillThere = "select cast(id as bigint) from {event} where [these]";
 
@@ -34,10 +31,11 @@ constexpr const char* kStillThere = "select cast(id as bigint) from {event} wher
 constexpr Millis kLockWait{2000}, kShortLockWait{50};
 constexpr auto kShortWaitsLast = std::chrono::seconds(10);
 
-std::string In(const sql::Tables& tables, const char* sql) {
-  const std::string events = sql::Fill(kThese, {{"[id]", "id"}}), failures = sql::Fill(kThese, {{"[id]", "row_id"}});
-  return tables.In(sql::Fill(
-      sql, {{"[these]", events}, {"[these failures]", failures}, {"[at]", "width_bucket(cast(id as bigint), $1)"}}));
+std::string In(const sql::Tables& tables, const char* sql, const char* these = kThese) {
+  const auto with = [](const char* condition, const char* id) {
+    return sql::Fill(condition, {{"[at]", "width_bucket(cast([id] as bigint), $1)"}, {"[id]", id}});
+  };
+  return tables.In(sql::Fill(sql, {{"[these]", with(these, "id")}, {"[these failures]", with(kThese, "row_id")}}));
 }
 
 // While it lives; behind it kLockWait applies.
@@ -56,6 +54,28 @@ int Digit(char c) {
   const char lower = static_cast<char>(c | 0x20);
   return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
+
+// Of a delete: parameters that each name the same rows.
+struct Named {
+  std::string ids, uuids, places;
+  [[nodiscard]] std::vector<Parameter> by_id() const { return {{ids, true}, {uuids, true}}; }
+  [[nodiscard]] std::vector<Parameter> by_place() const { return {{ids, true}, {uuids, true}, {places, true}}; }
+};
+
+// Those whose event id is one. `places` are theirs, in the same order; without, none is named.
+Named Name(std::span<const sql::OutboxRow> rows, std::span<const RowPlaces::Row> places = {}) {
+  Array ids(kInt8), uuids(kUuid), tids(kTid);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const std::string uuid = ParseUuid(rows[i].event_id);
+    if (uuid.empty()) continue;
+    ids.Add(rows[i].id);
+    uuids.Add(Bytes(uuid));
+    if (!places.empty()) tids.AddPlace(places[i].place);
+  }
+  return {ids.Take(), uuids.Take(), tids.Take()};
+}
+
+std::size_t DeletedBy(const Result& result) { return std::strtoull(PQcmdTuples(result.raw()), nullptr, 10); }
 
 }  // namespace
 
@@ -76,40 +96,12 @@ std::string ParseUuid(std::string_view text) {
   return bytes.size() == 16 && high < 0 ? bytes : std::string();
 }
 
-namespace {
-
-// Of a delete: parameters that each name the same rows.
-struct Named {
-  std::string ids, uuids, places;
-  std::size_t count = 0;
-  [[nodiscard]] std::vector<Parameter> by_id() const { return {{ids, true}, {uuids, true}}; }
-  [[nodiscard]] std::vector<Parameter> by_place() const { return {{ids, true}, {uuids, true}, {places, true}}; }
-};
-
-// Those whose event id is one. `places` are theirs, in the same order; without, none is named.
-Named Name(std::span<const sql::OutboxRow> rows, std::span<const RowPlaces::Row> places = {}) {
-  Array ids(kInt8), uuids(kUuid), tids(kTid);
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    const std::string uuid = ParseUuid(rows[i].event_id);
-    if (uuid.empty()) continue;
-    ids.Add(rows[i].id);
-    uuids.Add(Bytes(uuid));
-    if (!places.empty()) tids.AddPlace(places[i].place);
-  }
-  const std::size_t count = ids.size();
-  return {ids.Take(), uuids.Take(), tids.Take(), count};
-}
-
-std::size_t DeletedBy(const Result& result) { return std::strtoull(PQcmdTuples(result.raw()), nullptr, 10); }
-
-}  // namespace
-
 Confirmation::Confirmation(Client& client, const sql::Tables& tables, RowPlaces& places)
     : sql::Confirmation(client, tables, Dialect()), client_(client), tables_(tables), places_(places) {
   const std::vector<Oid> types{kInt8Array, kUuidArray};
   client_.LimitLocks(kLockWait);
   client_.Prepare("confirm", In(tables, kConfirm), types);
-  client_.Prepare("confirm_there", In(tables, kConfirmThere), {kInt8Array, kUuidArray, kTidArray});
+  client_.Prepare("confirm_there", In(tables, kConfirm, kTheseThere), {kInt8Array, kUuidArray, kTidArray});
   client_.Prepare("remove", In(tables, kRemove), types);
   client_.Prepare("still_there", In(tables, kStillThere), types);
 }
