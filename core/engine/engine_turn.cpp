@@ -71,9 +71,9 @@ void Engine::SendTrials() {
   commands_.push_back({command::Publish{trials_.epoch()}, first, count});
 }
 
-// In a backlog, while the broker or the database has work with events of before, and more rows are on their way: of many
-// records at once there are more for each partition, so requests are fewer and larger, and the broker pays for each. Nothing is
-// lost by it: whoever is behind has enough to do.
+// In a backlog, while the broker or the database still works on earlier events and more rows are on their way: a larger burst
+// has more records for each partition, so requests are fewer and larger, and the broker pays for each request. No time is lost,
+// as whoever is behind has work to do meanwhile.
 bool Engine::GathersRecords() const {
   return reads_.more() && (window_.in_flight() > 0 || confirms_.busy()) &&
          window_.queue().size() < settings_.events_at_once() && (reads_.reading() || CanRead());

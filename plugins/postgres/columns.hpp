@@ -13,7 +13,7 @@ struct EventColumns {
   std::string payload = "text";  // text, bytea, json, jsonb, ...
   std::string headers = "jsonb";
   std::string database = "0";  // its oid
-  bool has_places = false;     // a ctid tells where a row lies: the table has no parts
+  bool has_places = false;     // the table has no parts, so that a ctid alone is a row's place
 
   // Throws BAD_CONFIG where there is no table.
   static EventColumns Read(sql::Statements& db, const sql::Tables& tables);

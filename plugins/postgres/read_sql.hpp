@@ -35,7 +35,7 @@ std::string ReadSql(const sql::Tables& tables, const EventColumns& columns, bool
 // A step of a rescan: late rows and rows above the cursor, none that has failed.
 // $1 low  $2 cursor  $3 rows  $4 bytes  $5 watched transactions  $6 shard  $7 the last id to look at
 std::string RescanSql(const sql::Tables& tables, const EventColumns& columns);
-// The rows above the cursor and nothing else, with kPlace and without attempts; the tail tells no transactions. Where
+// The rows above the cursor and nothing else, with kPlace and without attempts; the tail names no transactions. Where
 // there are several shards, there is more to look at.
 // $1 shard  $2 cursor  $3 rows  $4 bytes of each row
 std::string RowsAloneSql(const sql::Tables& tables, const EventColumns& columns);

@@ -49,9 +49,9 @@ constexpr const char* kReshard = R"(do $outbox$ begin
   end if;
 end $outbox$)";
 
-// An existing column follows an explicit options; this rewrites the table, under an exclusive lock, and so is done to stored
-// events only where that is asked for. The function of before
-// would make calls with a plain literal ambiguous.
+// A payload type that is asked for is given to a column that exists, too. This rewrites the table under an exclusive lock, so
+// it is done to stored events only where that is asked for. The earlier function would make calls with a plain literal
+// ambiguous.
 constexpr const char* kChangePayload = R"(do $outbox$ declare kind text; begin
   set local quote_all_identifiers = off;
   kind := (select format_type(atttypid, null) from pg_attribute
@@ -248,12 +248,12 @@ class Migration final : public sql::Migration {
   std::vector<sql::Step> After(const Existing& now) override {
     std::vector<sql::Step> steps = PayloadSteps(now.found);
     steps.push_back({"", {Fill(kEmit)}});
-    const bool told = now.found.contains(t_.event_name) && HasTrigger(db_, t_);
-    if (told != options_.wake_up)
+    const bool has_trigger = now.found.contains(t_.event_name) && HasTrigger(db_, t_);
+    if (has_trigger != options_.wake_up)
       steps.push_back({std::string(options_.wake_up ? "create" : "drop") + " trigger " + t_.prefix + kWakeUpTrigger +
                            " on " + t_.event_name,
                        {Fill(options_.wake_up ? kWakeUp : kNoWakeUp)}});
-    else if (told)
+    else if (has_trigger)
       steps.push_back({"", {Fill(kWakeUp)}});  // its function may be an earlier one
     return steps;
   }
