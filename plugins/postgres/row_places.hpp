@@ -1,5 +1,5 @@
-// Where the rows that a relay has in hand lie in the table (ctid). The session that confirms finds a row there at half of what
-// the way over the primary key costs.
+// Where the rows that a relay has in hand lie in the table (ctid), so that the session that confirms need not look for them in the
+// primary key.
 //
 // A place is a hint: an update of the row or a rewrite of the table moves it, and VACUUM gives the place of a deleted row to
 // another one. So whoever uses it compares id and event id, and looks for what was not there by its id.
