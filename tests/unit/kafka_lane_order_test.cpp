@@ -16,8 +16,8 @@ using publisher::Outgoing;
 TEST_CASE("each lane's records follow each other, and none overtakes another of its lane") {
   std::mt19937 random(7);
   LaneOrder order;
-  for (const std::size_t lanes : {1, 3, 200}) {
-    for (const std::size_t count : {0, 1, 500}) {
+  for (const std::size_t lanes : {1U, 3U, 200U}) {
+    for (const std::size_t count : {0U, 1U, 500U}) {
       publisher::PreparedBatch batches[2];
       std::vector<Outgoing> records;
       std::map<Lane, std::vector<std::uint32_t>> expected;
