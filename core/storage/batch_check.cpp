@@ -31,6 +31,9 @@ std::optional<std::string> BrokenRuleOfEvent(const outbox_event& event, const Re
     if (field.value.size != 0) return std::string(field.name) + " is NULL but has a size";
   }
   if (event.row_id.size == 0) return "row_id is empty";
+  if (event.columns == nullptr && event.column_count != 0) return "columns is NULL but has a count";
+  for (std::size_t i = 0; i < event.column_count; ++i)
+    if (event.columns[i].data == nullptr && event.columns[i].size != 0) return "a column is NULL but has a size";
   if (order.is_outstanding && order.is_outstanding(View(event.row_id)))
     return "the relay holds that row already (is_outstanding said so)";
   return std::nullopt;
@@ -71,6 +74,7 @@ std::optional<std::string> BrokenRule(const outbox_batch& batch, const ReserveRe
         *reinterpret_cast<const outbox_event*>(reinterpret_cast<const char*>(batch.events) + i * batch.event_size);
     if (auto rule = BrokenRuleOfEvent(event, order)) return "event " + std::to_string(i) + ": " + *rule;
     bytes += event.aggregate_id.size + event.headers.size + event.payload.size;
+    for (std::size_t c = 0; c < event.column_count; ++c) bytes += event.columns[c].size;
   }
   if (batch.count > 1 && bytes > order.max_bytes)
     return "its events are " + std::to_string(bytes) + " bytes, more than the " + std::to_string(order.max_bytes) +

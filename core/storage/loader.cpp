@@ -13,6 +13,7 @@
 #include <boost/dll/shared_library.hpp>
 
 #include "outbox/ext/admin.h"
+#include "outbox/ext/columns.h"
 #include "outbox/ext/emit.h"
 #include "outbox/ext/leases.h"
 #include "outbox/ext/poison.h"
@@ -212,7 +213,7 @@ std::vector<Found> List(const SearchPath& where) {
       found.version = (*table)->version;
       found.capabilities = (*table)->capabilities;
       for (const char* id : {OUTBOX_LEASES_V1, OUTBOX_WAKEUP_V1, OUTBOX_EMIT_V1, OUTBOX_SCHEMA_V1, OUTBOX_STATS_V1,
-                             OUTBOX_ADMIN_V1, OUTBOX_POISON_V1, OUTBOX_TESTING_V1})
+                             OUTBOX_ADMIN_V1, OUTBOX_POISON_V1, OUTBOX_TESTING_V1, OUTBOX_COLUMNS_V1})
         if ((*table)->get_extension(id) != nullptr) found.extensions.emplace_back(id);
     }
     list.push_back(std::move(found));

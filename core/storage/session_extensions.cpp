@@ -99,6 +99,27 @@ Status Session::EndEmit(bool commit, const Call& call) {
   return store_->Answer("emit.end", code, asked.error);
 }
 
+Result<std::vector<Column>> Session::DescribeColumns(const Call& call) {
+  std::vector<Column> columns;
+  if (store_->columns_ == nullptr) return columns;
+  const auto add = [](void* to, const outbox_column* column) {
+    static_cast<std::vector<Column>*>(to)->push_back({std::string(View(column->name)), std::string(View(column->type)),
+                                                      column->kind, column->role, column->nullable != 0,
+                                                      column->scale});
+  };
+  RawCall asked(call);
+  const outbox_code code = store_->columns_->describe(raw_, &asked.call, &columns, add, &asked.error);
+  if (Status status = store_->Answer("columns.describe", code, asked.error); !status.ok()) return status;
+  return columns;
+}
+
+Status Session::VerifySource(const Call& call) {
+  if (store_->columns_ == nullptr || store_->columns_->verify == nullptr) return {};
+  RawCall asked(call);
+  const outbox_code code = store_->columns_->verify(raw_, &asked.call, &asked.error);
+  return store_->Answer("columns.verify", code, asked.error);
+}
+
 Status Session::ApplySchema(const SchemaOptions& options, const Call& call) {
   if (store_->schema_ == nullptr) return store_->Lacks(OUTBOX_SCHEMA_V1);
   const outbox_schema_options raw_options = ToRaw(options);

@@ -93,6 +93,7 @@ Status Store::FindExtensions() {
   if (status.ok()) status = find(OUTBOX_ADMIN_V1, admin_);
   if (status.ok()) status = find(OUTBOX_POISON_V1, poison_);
   if (status.ok()) status = find(OUTBOX_WAKEUP_V1, wakeup_);
+  if (status.ok()) status = find(OUTBOX_COLUMNS_V1, columns_);
   return status;
 }
 

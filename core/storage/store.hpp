@@ -96,6 +96,10 @@ class Session {
   [[nodiscard]] Status BeginEmit(const Call& call);
   [[nodiscard]] Status Insert(std::span<const outbox_event> events, const Call& call);
   [[nodiscard]] Status EndEmit(bool commit, const Call& call);
+  // Of the values that events bring, in their order. Empty where the plugin lacks the extension.
+  [[nodiscard]] Result<std::vector<Column>> DescribeColumns(const Call& call);
+  // OUTBOX_BAD_CONFIG: what brings the rows is not in place. OK also where nothing does but the application.
+  [[nodiscard]] Status VerifySource(const Call& call);
   [[nodiscard]] Status ApplySchema(const SchemaOptions& options, const Call& call);
   // What ApplySchema would change, as phrases. Empty also where the plugin cannot say.
   [[nodiscard]] Result<std::vector<std::string>> PlanSchema(const SchemaOptions& options, const Call& call);
@@ -144,6 +148,7 @@ class Store : public std::enable_shared_from_this<Store> {
   [[nodiscard]] bool HasLeases() const { return leases_ != nullptr; }
   [[nodiscard]] bool HasPoison() const { return poison_ != nullptr; }
   [[nodiscard]] bool HasRecords() const { return admin_ != nullptr; }
+  [[nodiscard]] bool HasColumns() const { return columns_ != nullptr; }
   [[nodiscard]] bool HasWakeUps() const { return wakeup_ != nullptr; }
   // Does reserving leave a mark on rows, so that rows given up must be released?
   [[nodiscard]] bool MarksRows() const { return table_->release_events != nullptr; }
@@ -181,6 +186,7 @@ class Store : public std::enable_shared_from_this<Store> {
   const outbox_admin_v1* admin_ = nullptr;
   const outbox_poison_v1* poison_ = nullptr;
   const outbox_wakeup_v1* wakeup_ = nullptr;
+  const outbox_columns_v1* columns_ = nullptr;
 };
 
 }  // namespace outbox::storage

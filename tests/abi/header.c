@@ -1,5 +1,6 @@
 /* Compiled as every C that the contract promises; each header must stand alone. */
 #include "outbox/ext/admin.h"
+#include "outbox/ext/columns.h"
 #include "outbox/ext/emit.h"
 #include "outbox/ext/leases.h"
 #include "outbox/ext/poison.h"

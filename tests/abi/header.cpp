@@ -1,5 +1,6 @@
 // The C headers as C++ of any age; the SDK's own C++ headers need C++20.
 #include "outbox/ext/admin.h"
+#include "outbox/ext/columns.h"
 #include "outbox/ext/emit.h"
 #include "outbox/ext/leases.h"
 #include "outbox/ext/poison.h"

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "outbox/ext/columns.h"
 #include "outbox/ext/poison.h"
 #include "outbox/ext/wakeup.h"
 #include "rig.hpp"
@@ -46,10 +47,11 @@ void ExtensionTablesAreWhole(const Subject& subject) {
   const struct {
     const char* id;
     std::size_t size;
-  } extensions[] = {{OUTBOX_LEASES_V1, sizeof(outbox_leases_v1)}, {OUTBOX_WAKEUP_V1, sizeof(outbox_wakeup_v1)},
-                    {OUTBOX_EMIT_V1, sizeof(outbox_emit_v1)},     {OUTBOX_SCHEMA_V1, sizeof(outbox_schema_v1)},
-                    {OUTBOX_STATS_V1, sizeof(outbox_stats_v1)},   {OUTBOX_ADMIN_V1, sizeof(outbox_admin_v1)},
-                    {OUTBOX_POISON_V1, sizeof(outbox_poison_v1)}, {OUTBOX_TESTING_V1, sizeof(outbox_testing_v1)}};
+  } extensions[] = {{OUTBOX_LEASES_V1, sizeof(outbox_leases_v1)},  {OUTBOX_WAKEUP_V1, sizeof(outbox_wakeup_v1)},
+                    {OUTBOX_EMIT_V1, sizeof(outbox_emit_v1)},      {OUTBOX_SCHEMA_V1, sizeof(outbox_schema_v1)},
+                    {OUTBOX_STATS_V1, sizeof(outbox_stats_v1)},    {OUTBOX_ADMIN_V1, sizeof(outbox_admin_v1)},
+                    {OUTBOX_POISON_V1, sizeof(outbox_poison_v1)},  {OUTBOX_TESTING_V1, sizeof(outbox_testing_v1)},
+                    {OUTBOX_COLUMNS_V1, sizeof(outbox_columns_v1)}};
   for (const auto& extension : extensions) {
     Ok(storage::FindExtension(*table, extension.id, extension.size));
     Expect(table->get_extension(extension.id) == table->get_extension(extension.id),

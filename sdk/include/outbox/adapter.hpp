@@ -14,6 +14,7 @@
 
 #include "outbox/batch.hpp"
 #include "outbox/ext/admin.h"
+#include "outbox/ext/columns.h"
 #include "outbox/ext/emit.h"
 #include "outbox/ext/leases.h"
 #include "outbox/ext/poison.h"
@@ -101,6 +102,21 @@ class Emit {  // outbox.emit/1
   virtual void BeginEmit() = 0;
   virtual void Insert(Events events) = 0;  // event_id.empty() = the column's default
   virtual void EndEmit(bool commit) = 0;
+};
+
+struct Column {
+  std::string name, type;
+  std::int32_t kind = OUTBOX_COLUMN_TEXT, role = OUTBOX_ROLE_NONE;
+  bool nullable = true;
+  std::int32_t scale = -1;
+};
+class Columns {  // outbox.columns/1
+ public:
+  virtual ~Columns() = default;
+  // In the order of Event::columns.
+  virtual std::vector<Column> DescribeColumns() = 0;
+  // Throws OUTBOX_BAD_CONFIG where what brings the rows is not in place any more, saying how to correct it.
+  virtual void VerifySource() {}
 };
 
 struct SchemaOptions {

@@ -37,7 +37,8 @@ class BatchBuilder {
   // event was taken. False: the batch is full and the event was not taken; stop reading, the next call begins with it.
   bool Add(const Event& e) {
     if (request_.is_outstanding(e.row_id)) return true;
-    const std::size_t billed = Size(e.aggregate_id) + Size(e.headers) + Size(e.payload);
+    std::size_t billed = Size(e.aggregate_id) + Size(e.headers) + Size(e.payload);
+    for (const outbox_bytes& column : e.columns) billed += column.size;
     const auto taken = arena_->events.size();
     if (taken >= request_.limit() || (taken > 0 && billed_ + billed > request_.max_bytes())) {
       more_ = true;
@@ -54,7 +55,14 @@ class BatchBuilder {
       return stored;
     };
     arena_->events.push_back({put(e.row_id), put(e.event_id), put(e.aggregate_id), put(e.event_type), put(e.topic),
-                              put(e.payload), put(e.headers), e.created_us, e.attempts, 0});
+                              put(e.payload), put(e.headers), e.created_us, e.attempts, 0, nullptr, e.columns.size()});
+    if (e.columns.empty()) return true;
+    arena_->columns.emplace_back(new outbox_bytes[e.columns.size()]);
+    arena_->bytes += e.columns.size() * sizeof(outbox_bytes);
+    outbox_bytes* const columns = arena_->columns.back().get();
+    std::transform(e.columns.begin(), e.columns.end(), columns,
+                   [&put](const outbox_bytes& column) { return put(Maybe(column)); });
+    arena_->events.back().columns = columns;
     return true;
   }
 
@@ -64,6 +72,7 @@ class BatchBuilder {
     for (; arena_->events.size() > count; arena_->events.pop_back()) {
       const outbox_event& e = arena_->events.back();
       billed_ -= e.aggregate_id.size + e.headers.size + e.payload.size;
+      for (std::size_t i = 0; i < e.column_count; ++i) billed_ -= e.columns[i].size;
     }
   }
 
@@ -111,6 +120,7 @@ class BatchBuilder {
   struct Arena {
     std::vector<outbox_event> events;
     std::vector<std::unique_ptr<char[]>> blocks;
+    std::vector<std::unique_ptr<outbox_bytes[]>> columns;
     std::size_t bytes = 0;
   };
   static constexpr std::size_t kBlock = std::size_t{64} << 10;

@@ -47,11 +47,12 @@ struct Event {
   Bytes headers;                // JSON object; absent = none
   std::int64_t created_us = 0;  // since 1970 UTC, 0 = unknown
   std::uint32_t attempts = 0;
+  std::span<const outbox_bytes> columns = {};  // outbox.columns/1
 };
 
 inline Event ToEvent(const outbox_event& e) {
   return {View(e.row_id),   View(e.event_id), Maybe(e.aggregate_id), View(e.event_type), View(e.topic),
-          Maybe(e.payload), Maybe(e.headers), e.created_us,          e.attempts};
+          Maybe(e.payload), Maybe(e.headers), e.created_us,          e.attempts,         {e.columns, e.column_count}};
 }
 
 enum class Disposition : std::int32_t {

@@ -72,6 +72,9 @@ typedef struct {
   uint32_t attempts;         /* failed attempts so far; at least 1 for a row that has failed, also where an operator
                                 has set them back: its followers were passed by, so the relay must read again */
   uint32_t reserved;         /* 0 */
+  /* Values of the columns that outbox.columns/1 describes, in its order; NULL and 0 = the row brings none. */
+  const outbox_bytes* columns;
+  size_t column_count;
 } outbox_event;
 
 /* outbox_reserve.mode. */
@@ -124,7 +127,7 @@ typedef struct {
 typedef struct {
   uint32_t struct_size;
   uint32_t max_events; /* >= 1 */
-  uint64_t max_bytes;  /* of keys, headers and payloads together; at least one event, even if larger */
+  uint64_t max_bytes;  /* of keys, headers, payloads and columns together; at least one event, even if larger */
   int64_t reserve_ms;  /* how long nobody else may be given these events */
   outbox_bytes relay_id;
   /* During the call, on its thread: 1 = the relay holds this row, skip it. Must be asked for every

@@ -181,6 +181,21 @@ struct Trampolines {
     });
   }
 
+  static outbox_code ColumnsDescribe(outbox_session* s, const outbox_call* c, void* ctx,
+                                     void (*column)(void*, const outbox_column*), outbox_error* e) noexcept {
+    return Guard(e, [&] {
+      for (const outbox::Column& one : Adapter(s, c).DescribeColumns()) {
+        const outbox_column raw{sizeof raw, one.kind, one.role,      one.nullable ? 1u : 0u,
+                                one.scale,  0,        Raw(one.name), Raw(one.type)};
+        column(ctx, &raw);
+      }
+    });
+  }
+
+  static outbox_code ColumnsVerify(outbox_session* s, const outbox_call* c, outbox_error* e) noexcept {
+    return Guard(e, [&] { Adapter(s, c).VerifySource(); });
+  }
+
   static outbox_code StatsRead(outbox_session* s, const outbox_call* c, outbox_stats* out, void* ctx,
                                void (*holder)(void*, const outbox_shard_holder*), outbox_error* e) noexcept {
     return Guard(e, [&] {
@@ -219,8 +234,10 @@ struct Trampolines {
       Adapter(s, c).List(query, [&](const Record& r) {
         if (query.key && r.event.aggregate_id != query.key) return true;
         const Event& v = r.event;
-        const outbox_event event{Raw(v.row_id),  Raw(v.event_id), Raw(v.aggregate_id), Raw(v.event_type), Raw(v.topic),
-                                 Raw(v.payload), Raw(v.headers),  v.created_us,        v.attempts,        0};
+        const outbox_event event{
+            Raw(v.row_id),    Raw(v.event_id), Raw(v.aggregate_id), Raw(v.event_type), Raw(v.topic),
+            Raw(v.payload),   Raw(v.headers),  v.created_us,        v.attempts,        0,
+            v.columns.data(), v.columns.size()};
         const outbox_record raw{
             sizeof raw,       sizeof event,  &event,        v.payload ? Size(*v.payload) : r.payload_size,
             r.state,          r.shard,       r.now_us,      r.first_failed_us,
@@ -275,6 +292,10 @@ struct Trampolines {
     if constexpr (std::is_base_of_v<Emit, A>) {
       static const outbox_emit_v1 kTable{sizeof kTable, EmitBegin, EmitInsert, EmitEnd};
       if (wanted == OUTBOX_EMIT_V1) return &kTable;
+    }
+    if constexpr (std::is_base_of_v<Columns, A>) {
+      static const outbox_columns_v1 kTable{sizeof kTable, ColumnsDescribe, ColumnsVerify};
+      if (wanted == OUTBOX_COLUMNS_V1) return &kTable;
     }
     if constexpr (std::is_base_of_v<Schema, A>) {
       static const outbox_schema_v1 kTable{sizeof kTable, SchemaPrint, SchemaApply, SchemaCheck, SchemaPlan};
