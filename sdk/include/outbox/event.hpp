@@ -55,6 +55,23 @@ inline Event ToEvent(const outbox_event& e) {
           Maybe(e.payload), Maybe(e.headers), e.created_us,          e.attempts,         {e.columns, e.column_count}};
 }
 
+// The same across the boundary; points to what the event points to.
+inline outbox_event ToRaw(const Event& e) {
+  outbox_event raw{};
+  raw.row_id = Raw(e.row_id);
+  raw.event_id = Raw(e.event_id);
+  raw.aggregate_id = Raw(e.aggregate_id);
+  raw.event_type = Raw(e.event_type);
+  raw.topic = Raw(e.topic);
+  raw.payload = Raw(e.payload);
+  raw.headers = Raw(e.headers);
+  raw.created_us = e.created_us;
+  raw.attempts = e.attempts;
+  raw.columns = e.columns.data();
+  raw.column_count = e.columns.size();
+  return raw;
+}
+
 enum class Disposition : std::int32_t {
   kRetry = OUTBOX_RETRY,
   kBlock = OUTBOX_BLOCK,

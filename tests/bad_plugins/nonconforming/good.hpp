@@ -44,9 +44,7 @@ template <class F>
 void InsertChanged(Good& adapter, Events events, F change) {
   std::vector<outbox_event> changed;
   for (Event e : events)
-    if (change(e))
-      changed.push_back({Raw(e.row_id), Raw(e.event_id), Raw(e.aggregate_id), Raw(e.event_type), Raw(e.topic),
-                         Raw(e.payload), Raw(e.headers), e.created_us, e.attempts, 0});
+    if (change(e)) changed.push_back(ToRaw(e));
   adapter.memory::Adapter::Insert({changed.data(), changed.size()});
 }
 

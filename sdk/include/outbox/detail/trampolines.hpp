@@ -233,13 +233,9 @@ struct Trampolines {
       std::uint32_t count = 0;
       Adapter(s, c).List(query, [&](const Record& r) {
         if (query.key && r.event.aggregate_id != query.key) return true;
-        const Event& v = r.event;
-        const outbox_event event{
-            Raw(v.row_id),    Raw(v.event_id), Raw(v.aggregate_id), Raw(v.event_type), Raw(v.topic),
-            Raw(v.payload),   Raw(v.headers),  v.created_us,        v.attempts,        0,
-            v.columns.data(), v.columns.size()};
+        const outbox_event event = ToRaw(r.event);
         const outbox_record raw{
-            sizeof raw,       sizeof event,  &event,        v.payload ? Size(*v.payload) : r.payload_size,
+            sizeof raw,       sizeof event,  &event,        r.event.payload ? Size(*r.event.payload) : r.payload_size,
             r.state,          r.shard,       r.now_us,      r.first_failed_us,
             r.last_failed_us, r.next_try_us, Raw(r.reason), Raw(r.error)};
         return found(ctx, &raw) != 0 && ++count < query.max;
