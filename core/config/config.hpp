@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "config/record.hpp"
 #include "config/secret_values.hpp"
 
 namespace outbox::config {
@@ -89,6 +90,7 @@ struct Http {
 
 struct Config {
   Storage storage;
+  Record record;
   Plugins plugins;
   Publisher publisher;
   Relay relay;

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "config/document.hpp"
+#include "config/load_record.hpp"
 #include "config/secrets.hpp"
 #include "config/units.hpp"
 
@@ -82,6 +83,7 @@ std::string EffectiveJson(const Config& config, const json& raw, const PropertyP
   shown["storage"] = {{"plugin", config.storage.plugin},
                       {"plugin_path", Written(raw, "/storage/plugin_path", config.storage.plugin_path)},
                       {"options", options == nullptr ? json::object() : RedactValue("", *options)}};
+  shown["record"] = ShowRecord(config.record);
   const json* owners = Find(raw, "/plugins/trusted_owners");
   shown["plugins"] = {{"trusted_owners", owners == nullptr ? json::array() : *owners}};
   shown["publisher"] = {{"type", config.publisher.type},

@@ -15,6 +15,7 @@
 #include "config/broker_list.hpp"
 #include "config/document.hpp"
 #include "config/effective.hpp"
+#include "config/load_record.hpp"
 #include "config/secrets.hpp"
 #include "config/section.hpp"
 #include "config/units.hpp"
@@ -327,6 +328,8 @@ Result<Config> Parse(std::string_view text, const std::filesystem::path& origin,
 
   Section root(&filled, &raw, "", problems);
   ReadStorage(root.Sub("storage"), part("storage"), config.storage);
+  ReadRecord(root.Sub("record"), text, config.record);
+  CompleteRecord(config.record, config.storage, problems);
   ReadPlugins(root.Sub("plugins"), config.plugins);
   ReadPublisher(policy, root.Sub("publisher"), part("publisher"), config.publisher);
   ReadRelay(root.Sub("relay"), config.relay);

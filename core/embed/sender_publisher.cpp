@@ -53,7 +53,7 @@ class SenderPublisher final : public publisher::Publisher {
   void Publish(std::span<const Outgoing> records, std::uint32_t epoch) override {
     {
       const std::lock_guard lock(mutex_);
-      for (const Outgoing& record : records) coming_.push_back({record.Content(), record.event, epoch});
+      for (const Outgoing& record : records) coming_.push_back({record.Content().event, record.event, epoch});
     }
     changed_.notify_all();
   }

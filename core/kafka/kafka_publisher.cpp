@@ -198,7 +198,7 @@ void KafkaPublisher::Publish(std::span<const publisher::Outgoing> given, std::ui
     const publisher::Outgoing& record = records[done];
     const auto [topic, partition] = lanes->targets[record.lane()];
     error = Produce(producer->handle(), producer->TopicOf(topic, lanes->topics[topic]), partition, record.Content(),
-                    record.packed_headers(), Pack(record.event, epoch));
+                    Pack(record.event, epoch));
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR) continue;
     broken_.store(true);
     if (IsAboutTopic(error)) topic_cache_.Invalidate(lanes->topics[topic]);

@@ -12,7 +12,7 @@ Status RecordRouter::Prepare(publisher::PreparedBatch& batch, Clock::time_point 
   std::unordered_map<std::string_view, std::uint32_t> numbers;
   std::vector<std::uint32_t> topic_of(batch.batch.size());
   for (std::size_t i = 0; i < batch.batch.size(); ++i) {
-    const std::string_view name = View(batch.batch[i].topic);
+    const std::string_view name = batch.Topic(i);
     if (i > 0 && name == names[topic_of[i - 1]]) {
       topic_of[i] = topic_of[i - 1];
       continue;
@@ -31,28 +31,35 @@ Status RecordRouter::Prepare(publisher::PreparedBatch& batch, Clock::time_point 
 
 void RecordRouter::Judge(publisher::PreparedBatch& batch, std::size_t i, Topic& topic, Clock::time_point deadline) {
   publisher::Prepared& prepared = batch.events[i];
-  const auto refuse = [&](publisher::Refusal refusal) {
-    prepared.refusal = static_cast<std::int32_t>(batch.refusals.size());
-    batch.refusals.push_back(std::move(refusal));
-  };
+  const auto refuse = [&](publisher::Refusal refusal) { batch.Refuse(prepared.refusal, std::move(refusal)); };
+  if (!batch.shaped.empty() && batch.shaped[i].refusal >= 0) {
+    prepared.refusal = batch.shaped[i].refusal;
+    return;
+  }
   if (topic.refusal) return refuse(*topic.refusal);
 
-  const Event event = ToEvent(batch.batch[i]);
-  if (event.headers) {
+  publisher::RecordContent record = batch.Content(i);
+  const Event& event = record.event;
+  if (record.relay_headers && event.headers) {
     prepared.headers_at = static_cast<std::uint32_t>(batch.packed_headers.size());
     const Status packed = publisher::PackHeaders(*event.headers, batch.packed_headers, headers_);
     if (!packed.ok()) return refuse({"bad_headers", packed.text()});
     prepared.headers_size = static_cast<std::uint32_t>(batch.packed_headers.size()) - prepared.headers_at;
+    record.packed_headers = std::string_view(batch.packed_headers).substr(prepared.headers_at, prepared.headers_size);
   }
-  const auto own = std::string_view(batch.packed_headers).substr(prepared.headers_at, prepared.headers_size);
-  const std::uint64_t size = BatchBytes(event, own);
+  const std::uint64_t size = BatchBytes(record);
   if (size > topic.max_bytes && size > topic_cache_.FreshLimit(event.topic, topic, deadline)) {
     return refuse({"too_large", "the record has " + std::to_string(size) + " bytes (key, value and headers, before " +
                                     "compression), the topic \"" + std::string(event.topic) + "\" takes " +
                                     std::to_string(topic.max_bytes) + "; raise its max.message.bytes"});
   }
   prepared.doubtful = topic.refused_bytes > 0 && size >= topic.refused_bytes;
-  prepared.lane = topic.lanes[static_cast<std::size_t>(ChoosePartition(event.aggregate_id, topic))];
+  const std::int32_t asked = batch.shaped.empty() ? -1 : batch.shaped[i].partition;
+  if (asked >= 0 && static_cast<std::size_t>(asked) >= topic.lanes.size())
+    return refuse({"bad_partition", "the row asks for partition " + std::to_string(asked) + ", and the topic \"" +
+                                        std::string(event.topic) + "\" has " + std::to_string(topic.lanes.size())});
+  prepared.lane =
+      topic.lanes[static_cast<std::size_t>(asked >= 0 ? asked : ChoosePartition(event.aggregate_id, topic))];
 }
 
 std::int32_t RecordRouter::ChoosePartition(const Bytes& key, Topic& topic) {

@@ -60,11 +60,14 @@ TopicLimits AskTopicLimits(rd_kafka_t* handle, std::int32_t broker, const std::v
   return limits;
 }
 
-std::uint64_t BatchBytes(const Event& event, std::string_view packed_headers) {
-  publisher::HeaderReader own(packed_headers);
-  RecordBatchSize size(event.aggregate_id, event.payload, 2 + own.count());
-  size.AddHeader(kEventIdHeader, event.event_id);
-  size.AddHeader(kEventTypeHeader, event.event_type);
+std::uint64_t BatchBytes(const publisher::RecordContent& record) {
+  const Event& event = record.event;
+  publisher::HeaderReader own(record.packed_headers);
+  RecordBatchSize size(event.aggregate_id, event.payload, (record.relay_headers ? 2 : 0) + own.count());
+  if (record.relay_headers) {
+    size.AddHeader(kEventIdHeader, event.event_id);
+    size.AddHeader(kEventTypeHeader, event.event_type);
+  }
   for (publisher::Header h; own.Next(h);) size.AddHeader(h.name, h.value);
   return size.bytes();
 }

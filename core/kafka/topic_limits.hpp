@@ -6,11 +6,10 @@
 #include <cstdint>
 #include <map>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "kafka/rdkafka.hpp"
-#include "outbox/event.hpp"
+#include "publisher/publisher.hpp"
 
 namespace outbox::kafka {
 
@@ -29,6 +28,6 @@ struct TopicLimits {
                                          const std::vector<std::string>& topics, std::chrono::milliseconds timeout);
 
 // The size of a record batch that holds only this event, in bytes, without compression: see outbox::RecordBatchSize.
-[[nodiscard]] std::uint64_t BatchBytes(const Event& event, std::string_view packed_headers);
+[[nodiscard]] std::uint64_t BatchBytes(const publisher::RecordContent& record);
 
 }  // namespace outbox::kafka

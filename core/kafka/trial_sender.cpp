@@ -131,7 +131,7 @@ rd_kafka_resp_err_t TrialSender::HandOver(const Item& item) {
   const auto [topic, partition] = lanes->targets[item.record.lane()];
   rd_kafka_topic_t* const handle = producer_->TopicOf(topic, lanes->topics[topic]);
   if (handle != nullptr && !known_.contains(topic) && Clock::now() >= next_metadata_) AskForMetadata(topic, handle);
-  return Produce(producer_->handle(), handle, partition, item.record.Content(), item.record.packed_headers(),
+  return Produce(producer_->handle(), handle, partition, item.record.Content(),
                  reinterpret_cast<void*>(std::uintptr_t{item.record.event}));
 }
 
@@ -214,8 +214,7 @@ void TrialSender::Report(const Item& item, Outcome outcome, rd_kafka_resp_err_t 
   }
   const bool stored = outcome == Outcome::kAcknowledged;
   if (IsTooLarge(error) || (stored && item.record.prepared().doubtful))
-    topic_cache_.NoteSize(lanes->topics[topic], BatchBytes(item.record.Content(), item.record.packed_headers()),
-                          stored);
+    topic_cache_.NoteSize(lanes->topics[topic], BatchBytes(item.record.Content()), stored);
   const publisher::Report report{item.record.event, item.epoch, outcome, error};
   listener_.OnReports({&report, 1});
 }

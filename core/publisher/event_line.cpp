@@ -59,7 +59,8 @@ void AppendJson(const Bytes& bytes, std::string& to) {
   }
 }
 
-void AppendEventLine(const Event& event, std::string_view packed_headers, std::string& to) {
+void AppendEventLine(const RecordContent& record, std::string& to) {
+  const Event& event = record.event;
   const auto field = [&to](const char* name, const Bytes& value) {
     to += name;
     AppendJson(value, to);
@@ -67,7 +68,7 @@ void AppendEventLine(const Event& event, std::string_view packed_headers, std::s
   field("{\"topic\":", event.topic);
   field(",\"key\":", event.aggregate_id);
   to += ",\"headers\":{";
-  HeaderReader reader(packed_headers);
+  HeaderReader reader(record.packed_headers);
   Header header;
   for (bool first = true; reader.Next(header); first = false) {
     if (!first) to += ',';

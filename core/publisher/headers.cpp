@@ -30,10 +30,9 @@ T Take(std::string_view& from) {
 // SAX, not a document: duplicates are seen, nesting is refused at its first brace, nothing is built to be thrown away.
 class Decoder final : public nlohmann::json_sax<nlohmann::json> {
  public:
-  Decoder(std::string& packed, HeaderValues values) : packed_(packed), values_(values) {}
+  Decoder(HeaderWriter& to, HeaderValues values) : to_(to), values_(values) {}
 
   [[nodiscard]] const std::string& error() const { return error_; }
-  [[nodiscard]] std::size_t count() const { return names_.size(); }
 
   bool start_object(std::size_t) override {
     if (where_ == Where::kOutside) return where_ = Where::kHeaders, true;
@@ -91,12 +90,8 @@ class Decoder final : public nlohmann::json_sax<nlohmann::json> {
  private:
   enum class Where { kOutside, kHeaders, kBinary };
 
-  bool Add(Bytes value) {
-    const std::string& name = names_.back();
-    Append(static_cast<std::uint32_t>(name.size()), packed_);
-    Append(value ? static_cast<std::int32_t>(value->size()) : kNull, packed_);
-    packed_ += name;
-    if (value) packed_ += *value;
+  bool Add(const Bytes& value) {
+    to_.Add(names_.back(), value);
     return true;
   }
   bool AddText(std::string_view text) {
@@ -111,7 +106,7 @@ class Decoder final : public nlohmann::json_sax<nlohmann::json> {
   }
   bool NotHere() { return where_ == Where::kOutside ? NotAnObject() : WrongValue(); }
 
-  std::string& packed_;
+  HeaderWriter& to_;
   const HeaderValues values_;
   std::string error_;
   Where where_ = Where::kOutside;
@@ -121,25 +116,42 @@ class Decoder final : public nlohmann::json_sax<nlohmann::json> {
 
 }  // namespace
 
-Status PackHeaders(std::string_view json, std::string& packed, HeaderValues values) {
+HeaderWriter::HeaderWriter(std::string& packed) : packed_(packed), at_(packed.size()) { Append(count_, packed_); }
+
+void HeaderWriter::Add(std::string_view name, const Bytes& value) {
+  Append(static_cast<std::uint32_t>(name.size()), packed_);
+  Append(value ? static_cast<std::int32_t>(value->size()) : kNull, packed_);
+  packed_ += name;
+  if (value) packed_ += *value;
+  ++count_;
+}
+
+void HeaderWriter::Finish() {
+  if (count_ == 0) return Discard();
+  std::memcpy(packed_.data() + at_, &count_, sizeof count_);
+}
+
+void HeaderWriter::Discard() { packed_.resize(at_); }
+
+Status AddHeaders(std::string_view json, HeaderWriter& to, HeaderValues values) {
   if (json == "{}") return {};
   if (json.size() > kMaxHeadersText) {
     return {OUTBOX_BAD_DATA, "headers: " + std::to_string(json.size()) + " bytes of JSON, more than the " +
                                  std::to_string(kMaxHeadersText) + " that are read"};
   }
-  const std::size_t before = packed.size();
-  Append(std::uint32_t{0}, packed);
-  Decoder decoder(packed, values);
-  if (!nlohmann::json::sax_parse(json, &decoder)) {
-    packed.resize(before);
-    return {OUTBOX_BAD_DATA, "headers: " + decoder.error()};
+  Decoder decoder(to, values);
+  if (!nlohmann::json::sax_parse(json, &decoder)) return {OUTBOX_BAD_DATA, "headers: " + decoder.error()};
+  return {};
+}
+
+Status PackHeaders(std::string_view json, std::string& packed, HeaderValues values) {
+  if (json == "{}") return {};
+  HeaderWriter writer(packed);
+  if (Status added = AddHeaders(json, writer, values); !added.ok()) {
+    writer.Discard();
+    return added;
   }
-  const auto count = static_cast<std::uint32_t>(decoder.count());
-  if (count == 0) {
-    packed.resize(before);
-  } else {
-    std::memcpy(packed.data() + before, &count, sizeof count);
-  }
+  writer.Finish();
   return {};
 }
 

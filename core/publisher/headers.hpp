@@ -24,6 +24,26 @@ enum class HeaderValues {
   kStrict,  // refused, so that no writer relies on a form that he has not chosen
 };
 
+// Packs headers one by one into `packed`. REQUIRES: nothing else is appended to it before Finish().
+class HeaderWriter {
+ public:
+  explicit HeaderWriter(std::string& packed);
+  void Add(std::string_view name, const Bytes& value);
+  // Without headers `packed` is as it was.
+  void Finish();
+  [[nodiscard]] std::size_t at() const { return at_; }
+  // Undoes all that was added.
+  void Discard();
+
+ private:
+  std::string& packed_;
+  const std::size_t at_;
+  std::uint32_t count_ = 0;
+};
+
+// Adds those of a JSON object. OUTBOX_BAD_DATA, with no header's value in the text: refused, and some may have been added.
+[[nodiscard]] Status AddHeaders(std::string_view json, HeaderWriter& to, HeaderValues values = HeaderValues::kAsText);
+
 // Appends to `packed`; an object without members appends nothing. OUTBOX_BAD_DATA, with no header's value in the
 // text: refused, and `packed` is as it was.
 [[nodiscard]] Status PackHeaders(std::string_view json, std::string& packed,

@@ -30,13 +30,55 @@ struct Prepared {
   bool doubtful = false;           // the broker has refused the like of it before, so it should go as a trial
 };
 
+// What a row has become where the configuration says how records are made (core/record): topic, key and value take the place of
+// the row's own, and `headers` those of all headers, the relay's included.
+struct Shaped {
+  outbox_bytes topic{}, key{}, value{};  // in the batch, or in PreparedBatch::shaped_bytes
+  std::uint32_t headers_at = 0;          // in PreparedBatch::packed_headers
+  std::uint32_t headers_size = 0;
+  std::int64_t timestamp_ms = 0;  // since 1970, 0 = when it is sent
+  std::int32_t partition = -1;    // < 0 = by the key
+  std::int32_t refusal = -1;      // index into PreparedBatch::refusals; < 0 = none
+};
+
+// One record as it is to be sent. Views into the batch.
+struct RecordContent {
+  Event event;                      // the key is its aggregate_id, the value its payload
+  std::string_view packed_headers;  // core/publisher/headers.hpp
+  bool relay_headers = true;        // event_id and event_type come before these
+  std::int64_t timestamp_ms = 0;    // since 1970, 0 = when it is sent
+};
+
 struct PreparedBatch {
   storage::Batch batch;
   std::vector<Prepared> events;  // one for each of batch
+  std::vector<Shaped> shaped;    // likewise; empty = rows are records as they are
+  std::string shaped_bytes;      // INVARIANT: does not change once `shaped` points into it
   std::string packed_headers;    // core/publisher/headers.hpp
   std::vector<Refusal> refusals;
   // Everything read before this batch must be resolved first: a topic's partition count has changed.
   bool drain_first = false;
+
+  [[nodiscard]] std::string_view Topic(std::size_t i) const {
+    return View(shaped.empty() ? batch[i].topic : shaped[i].topic);
+  }
+  // Without the row's own headers, which Prepare packs: see Outgoing::Content().
+  [[nodiscard]] RecordContent Content(std::size_t i) const {
+    RecordContent content{ToEvent(batch[i]), {}};
+    if (shaped.empty()) return content;
+    const Shaped& s = shaped[i];
+    content.event.topic = View(s.topic);
+    content.event.aggregate_id = Maybe(s.key);
+    content.event.payload = Maybe(s.value);
+    content.packed_headers = std::string_view(packed_headers).substr(s.headers_at, s.headers_size);
+    content.relay_headers = false;
+    content.timestamp_ms = s.timestamp_ms;
+    return content;
+  }
+  void Refuse(std::int32_t& refusal, Refusal why) {
+    refusal = static_cast<std::int32_t>(refusals.size());
+    refusals.push_back(std::move(why));
+  }
 };
 
 // One record to be sent. The batch must live until it is reported or reset.
@@ -46,9 +88,12 @@ struct Outgoing {
   std::uint32_t event;  // comes back in the report
   [[nodiscard]] const Prepared& prepared() const { return batch->events[index]; }
   [[nodiscard]] Lane lane() const { return prepared().lane; }
-  [[nodiscard]] Event Content() const { return ToEvent(batch->batch[index]); }
-  [[nodiscard]] std::string_view packed_headers() const {
-    return std::string_view(batch->packed_headers).substr(prepared().headers_at, prepared().headers_size);
+  [[nodiscard]] RecordContent Content() const {
+    RecordContent content = batch->Content(index);
+    if (content.relay_headers)
+      content.packed_headers =
+          std::string_view(batch->packed_headers).substr(prepared().headers_at, prepared().headers_size);
+    return content;
   }
 };
 

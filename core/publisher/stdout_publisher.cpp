@@ -54,15 +54,18 @@ class StdoutPublisher final : public Publisher {
   Status Prepare(PreparedBatch& batch, Millis) override {
     batch.events.assign(batch.batch.size(), Prepared{});
     for (std::size_t i = 0; i < batch.events.size(); ++i) {
+      Prepared& event = batch.events[i];
+      if (!batch.shaped.empty()) {
+        event.refusal = batch.shaped[i].refusal;
+        continue;
+      }
       const outbox_bytes headers = batch.batch[i].headers;
       if (headers.data == nullptr) continue;
-      Prepared& event = batch.events[i];
       event.headers_at = static_cast<std::uint32_t>(batch.packed_headers.size());
       const Status packed = PackHeaders(View(headers), batch.packed_headers, headers_);
       event.headers_size = static_cast<std::uint32_t>(batch.packed_headers.size()) - event.headers_at;
       if (packed.ok()) continue;
-      event.refusal = static_cast<std::int32_t>(batch.refusals.size());
-      batch.refusals.push_back({"bad_headers", packed.text()});
+      batch.Refuse(event.refusal, {"bad_headers", packed.text()});
     }
     return {};
   }
@@ -74,7 +77,7 @@ class StdoutPublisher final : public Publisher {
       const std::lock_guard lock(mutex_);
       for (const Outgoing& record : records) {
         Line& line = lines_.emplace_back(Line{{}, record.event, epoch});
-        AppendEventLine(record.Content(), record.packed_headers(), line.text);
+        AppendEventLine(record.Content(), line.text);
       }
     }
     Wake();

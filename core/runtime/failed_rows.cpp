@@ -4,11 +4,11 @@
 
 namespace outbox::runtime {
 
-void FailedRows::Add(engine::EventIndex e, const outbox_event& event, const publisher::Refusal* refusal) {
-  if (!topic_ || *topic_ != View(event.topic)) topic_ = std::make_shared<const std::string>(View(event.topic));
+void FailedRows::Add(engine::EventIndex e, const Event& event, const publisher::Refusal* refusal) {
+  if (!topic_ || *topic_ != event.topic) topic_ = std::make_shared<const std::string>(event.topic);
   const bool same = refusal && refusal_ && refusal->reason == refusal_->reason && refusal->text == refusal_->text;
   if (refusal && !same) refusal_ = std::make_shared<const publisher::Refusal>(*refusal);
-  rows_[e] = {std::string(View(event.row_id)), std::string(View(event.event_id)), event.attempts, topic_,
+  rows_[e] = {std::string(event.row_id), std::string(event.event_id), event.attempts, topic_,
               refusal ? refusal_ : nullptr};
 }
 

@@ -24,7 +24,7 @@ class FailedRows {
     std::shared_ptr<const publisher::Refusal> refusal;  // judged before sending; else null
   };
 
-  void Add(engine::EventIndex e, const outbox_event& event, const publisher::Refusal* refusal);
+  void Add(engine::EventIndex e, const Event& event, const publisher::Refusal* refusal);
   void Remove(engine::EventIndex e) { rows_.erase(e); }
   // The reference is good until Remove.
   [[nodiscard]] const Row& operator[](engine::EventIndex e) const { return rows_.at(e); }

@@ -9,7 +9,7 @@ void ShardRunner::Execute(const engine::command::Detach& command) {
   for (const engine::EventIndex e : command.events) {
     const publisher::PreparedBatch& batch = *batches_[engine_.BatchOf(e)];
     const std::int32_t refusal = batch.events[engine_.PositionOf(e)].refusal;
-    failed_.Add(e, Row(e), refusal >= 0 ? &batch.refusals[static_cast<std::size_t>(refusal)] : nullptr);
+    failed_.Add(e, Content(e), refusal >= 0 ? &batch.refusals[static_cast<std::size_t>(refusal)] : nullptr);
   }
 }
 

@@ -11,26 +11,26 @@ void ShardRunner::Confirmed(const Written& written) {
   const std::span<const engine::EventIndex> events = engine_.Confirming();
   if (written.code == OUTBOX_REFUSED && events.size() == 1) {
     refusals_[events.front()] = written.text;
-    NoteKept(Row(events.front()), events.front(), engine::Kept::kRefused);
+    NoteKept(Content(events.front()), events.front(), engine::Kept::kRefused);
   }
   if (written.code != OUTBOX_OK) return;
   bool first = true;
   const engine::Time now = Now();
   for (std::size_t i = 0; i < events.size(); ++i) {
     if (i < written.kept.size() && written.kept[i] != 0) {
-      NoteKept(Row(events[i]), events[i], engine::Kept::kStillThere);
+      NoteKept(Content(events[i]), events[i], engine::Kept::kStillThere);
       continue;
     }
     returned_.Removed(View(Row(events[i]).row_id), View(Row(events[i]).event_id), std::exchange(first, false), now);
   }
 }
 
-void ShardRunner::NoteKept(const outbox_event& row, engine::EventIndex e, engine::Kept why) {
-  kept_why_ = fmt::format("event {} for topic '{}' (row {}): {}", View(row.event_id), View(row.topic), View(row.row_id),
+void ShardRunner::NoteKept(const Event& row, engine::EventIndex e, engine::Kept why) {
+  kept_why_ = fmt::format("event {} for topic '{}' (row {}): {}", row.event_id, row.topic, row.row_id,
                           WhyKept({e, OUTBOX_DELIVERED, 0, static_cast<std::int32_t>(why)}).text);
 }
 
-void ShardRunner::NoteReturn(const outbox_event& row, bool elsewhere) {
+void ShardRunner::NoteReturn(const Event& row, bool elsewhere) {
   {
     const std::lock_guard lock(shown_mutex_);
     ++tally_.returned;
@@ -44,7 +44,7 @@ void ShardRunner::NoteReturn(const outbox_event& row, bool elsewhere) {
     return fmt::format(
         "event {} for topic '{}' (row {}) was removed from the outbox after its delivery, and is there again; it is "
         "sent once more; {}",
-        View(row.event_id), View(row.topic), View(row.row_id), meaning);
+        row.event_id, row.topic, row.row_id, meaning);
   });
 }
 

@@ -278,9 +278,9 @@ void ShardRunner::Execute(const engine::command::FreeBatch& command) {
 
 void ShardRunner::Arrived(Reading reading) {
   for (std::size_t i = 0; i < reading.events.size(); ++i) {
-    const outbox_event& row = reading.batch->batch[i];
-    reading.events[i].policy = policies_.Of(View(row.topic));
-    const ReturnedRows::Seen seen = returned_.Read(View(row.row_id), View(row.event_id), Now());
+    const Event row = reading.batch->Content(i).event;
+    reading.events[i].policy = policies_.Of(row.topic);
+    const ReturnedRows::Seen seen = returned_.Read(row.row_id, row.event_id, Now());
     if (seen == ReturnedRows::Seen::kNew) continue;
     reading.events[i].returned = seen == ReturnedRows::Seen::kBackAgain;
     if (seen == ReturnedRows::Seen::kBackAgain)
@@ -378,6 +378,10 @@ void ShardRunner::Answered(const Written& written) {
 
 const outbox_event& ShardRunner::Row(engine::EventIndex e) const {
   return batches_[engine_.BatchOf(e)]->batch[engine_.PositionOf(e)];
+}
+
+Event ShardRunner::Content(engine::EventIndex e) const {
+  return batches_[engine_.BatchOf(e)]->Content(engine_.PositionOf(e)).event;
 }
 
 Call ShardRunner::MakeCall(std::uint64_t token) const { return {shard_, token, parts_.config.storage_timeout}; }

@@ -87,12 +87,13 @@ class ShardRunner : private publisher::PublisherListener {
   void Answered(const Written& written);
   void Arrived(Reading reading);
   [[nodiscard]] const outbox_event& Row(engine::EventIndex e) const;
+  [[nodiscard]] Event Content(engine::EventIndex e) const;  // as it is sent
   [[nodiscard]] publisher::Refusal WhyFailed(const engine::FailedEvent& failed) const;
   void Confirmed(const Written& written);
   void Recorded();
-  void NoteReturn(const outbox_event& row, bool elsewhere);
+  void NoteReturn(const Event& row, bool elsewhere);
   // For the observation: the newest row that stays, and why. `e` matters for kRefused only.
-  void NoteKept(const outbox_event& row, engine::EventIndex e, engine::Kept why);
+  void NoteKept(const Event& row, engine::EventIndex e, engine::Kept why);
   [[nodiscard]] publisher::Refusal WhyKept(const engine::FailedEvent& failed) const;
   void LogFailure(const engine::FailedEvent& failed, const publisher::Refusal& why);
   void LogKept(const engine::FailedEvent& failed, const publisher::Refusal& why);

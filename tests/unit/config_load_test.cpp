@@ -168,7 +168,7 @@ TEST_CASE("each mistake is named with its place, its value and its fix", "[b14]"
       {"[]", "relay.json: the configuration must be an object { ... }"},
       {WithRelay(R"("batch_sise": 10)"), R"(relay.json:1: /relay/batch_sise: unknown key; did you mean "batch_size"?)"},
       {std::string("{ ") + kStorage + ", " + kPublisher + ",\n \"zzz\": 1 }",
-       "relay.json:2: /zzz: unknown key; valid here: storage, plugins, publisher, relay, http, log"},
+       "relay.json:2: /zzz: unknown key; valid here: storage, record, plugins, publisher, relay, http, log"},
       {std::string("{ ") + kPublisher + "}",
        "relay.json: /storage/plugin: missing; expected the name of a storage plugin, such as \"postgres\" or "
        "\"sqlite\"; `outbox-relay plugins` lists them"},

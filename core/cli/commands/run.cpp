@@ -14,11 +14,13 @@
 #include "cli/common/check_report.hpp"
 #include "cli/common/command.hpp"
 #include "cli/common/publishers.hpp"
+#include "cli/common/shaping.hpp"
 #include "cli/common/signals.hpp"
 #include "cli/common/stop_request.hpp"
 #include "config/secrets.hpp"
 #include "monitoring/endpoints.hpp"
 #include "monitoring/log.hpp"
+#include "record/shaping_publisher.hpp"
 #include "runtime/peer_health.hpp"
 #include "runtime/relay.hpp"
 #include "util/log.hpp"
@@ -97,7 +99,7 @@ class Daemon {
     const auto store = OpenStore(config_, logger_);
     if (!store.ok()) return End(store.status());
 
-    runtime::Relay relay(config_.relay, *store, MakePublishers(config_, logger_), logger_);
+    runtime::Relay relay(config_.relay, *store, record::Shaping(MakePublishers(config_, logger_), shaper_), logger_);
     std::unique_ptr<monitoring::Endpoints> endpoints;  // while the database is down, too
     if (!config_.http.listen.empty()) {
       auto listening = monitoring::Endpoints::Start(config_, relay, *store, ThisBuild(), logger_);
@@ -151,14 +153,21 @@ class Daemon {
     const auto session = store.Connect(call);
     if (!session.ok()) return session.status();
     const auto findings = (*session)->CheckSchema(call);
-    if (!findings.ok()) return findings.status().code() == OUTBOX_UNSUPPORTED ? Status() : findings.status();
+    if (!findings.ok())
+      return findings.status().code() == OUTBOX_UNSUPPORTED ? PrepareRecords(**session, call) : findings.status();
     for (const Finding& finding : *findings) {
       if (finding.error) continue;
       util::Log(*logger_, finding.note ? util::LogLevel::kInfo : util::LogLevel::kWarning, "{}{}{}", finding.what,
                 finding.fix.empty() ? "" : "; fix: ", finding.fix);
     }
-    const std::string errors = Errors(*findings);
-    return errors.empty() ? Status() : Status(OUTBOX_BAD_CONFIG, errors);
+    if (const std::string errors = Errors(*findings); !errors.empty()) return {OUTBOX_BAD_CONFIG, errors};
+    return PrepareRecords(**session, call);
+  }
+
+  Status PrepareRecords(storage::Session& session, const Call& call) {
+    auto shaper = MakeShaper(config_, session, call);
+    if (shaper.ok()) shaper_->Put(std::move(*shaper));
+    return shaper.status();
   }
 
   int WaitAndStop(runtime::Relay& relay) {
@@ -190,6 +199,7 @@ class Daemon {
   const config::Config config_;
   const std::shared_ptr<spdlog::logger> logger_;
   StopRequest& stop_;
+  const std::shared_ptr<record::ShaperPlace> shaper_ = std::make_shared<record::ShaperPlace>();
 };
 
 struct Options {

@@ -41,14 +41,20 @@ inline constexpr std::size_t kMaxHeadersText = 1'048'576;  // bytes of JSON in t
   return std::nullopt;
 }
 
-// Why no header of an event may have this name; nothing if one may.
-[[nodiscard]] inline std::optional<std::string> BadHeaderName(std::string_view name) {
+// Why no header of a record may have this name; nothing if one may.
+[[nodiscard]] inline std::optional<std::string> BadRecordHeaderName(std::string_view name) {
   if (name.empty()) return "a header has no name";
   if (name.size() > kMaxHeaderName)
     return "a header's name is longer than " + std::to_string(kMaxHeaderName) + " bytes";
   if (!IsUtf8(name)) return "a header's name is not UTF-8 text";
   const auto control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
   if (std::any_of(name.begin(), name.end(), control)) return "a header's name holds a control character";
+  return std::nullopt;
+}
+
+// The same of a header that an event brings itself.
+[[nodiscard]] inline std::optional<std::string> BadHeaderName(std::string_view name) {
+  if (auto bad = BadRecordHeaderName(name)) return bad;
   if (name == kEventIdHeader || name == kEventTypeHeader)
     return "the header \"" + std::string(name) +
            "\" is written by the relay, from the column of that name; leave it out";

@@ -1,0 +1,23 @@
+#include "cli/common/shaping.hpp"
+
+namespace outbox::cli {
+
+Result<std::shared_ptr<const record::Shaper>> MakeShaper(const config::Config& config, storage::Session& session,
+                                                         const Call& call) {
+  const auto columns = session.DescribeColumns(call);
+  if (!columns.ok()) return columns.status();
+  if (columns->empty() && config.record == config::Record{}) return std::shared_ptr<const record::Shaper>();
+  std::vector<record::Problem> problems;
+  record::Plan plan = record::Compile(config.record, *columns, problems);
+  if (!problems.empty()) {
+    std::string text;
+    for (const record::Problem& problem : problems)
+      text += (text.empty() ? "" : "\n") + problem.pointer + ": " + problem.text;
+    return Status(OUTBOX_BAD_CONFIG, text);
+  }
+  const auto headers =
+      config.publisher.strict_headers ? publisher::HeaderValues::kStrict : publisher::HeaderValues::kAsText;
+  return std::shared_ptr<const record::Shaper>(std::make_shared<record::Shaper>(std::move(plan), headers));
+}
+
+}  // namespace outbox::cli

@@ -1,0 +1,37 @@
+// The value of a column as text and as JSON.
+//
+// Values arrive as outbox/ext/columns.h writes them for their kind. Two styles write them: kPlain as a reader of JSON would expect,
+// kDebezium byte for byte as Debezium 3.6 does with its default modes, which is measured in tests/golden.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "outbox/ext/columns.h"
+
+namespace outbox::record {
+
+enum class Style : std::uint8_t { kPlain, kDebezium };
+
+struct ColumnType {
+  std::int32_t kind = OUTBOX_COLUMN_TEXT;  // OUTBOX_COLUMN_...
+  std::int32_t scale = -1;
+};
+
+// As a header, a key of text, or a part of a template. Appends to `to`.
+void AppendText(ColumnType type, Style style, std::string_view value, std::string& to);
+// Is AppendText() the value itself?
+[[nodiscard]] bool IsItsText(ColumnType type, Style style);
+
+// As a member of a JSON object, or as a JSON key. Appends to `to`.
+void AppendJson(ColumnType type, Style style, std::string_view value, std::string& to);
+
+// Milliseconds since 1970 of a TIMESTAMP or an INSTANT, rounded towards zero.
+[[nodiscard]] std::int64_t MillisOf(std::string_view value);
+
+// A JSON string of `text`, with the quotes, as Jackson and JSON.stringify escape it, but that characters beyond U+FFFF are written
+// as two escapes (as Jackson does). What is not UTF-8 is copied.
+void AppendJsonString(std::string_view text, std::string& to);
+
+}  // namespace outbox::record

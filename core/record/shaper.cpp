@@ -1,0 +1,331 @@
+#include "record/shaper.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <limits>
+
+#include "outbox/base64.hpp"
+#include "outbox/record_rules.hpp"
+#include "record/compact_json.hpp"
+#include "record/debezium_json.hpp"
+
+namespace outbox::record {
+namespace {
+
+using config::ValueEncoding;
+using publisher::PreparedBatch;
+using publisher::Refusal;
+using publisher::Shaped;
+
+constexpr std::size_t kNowhere = std::string::npos;
+constexpr std::size_t kShownValue = 100;  // bytes of a value in a message
+
+// A value of a row, nothing = NULL. `room` is for one that has to be printed.
+Bytes ValueOf(const outbox_event& row, const Source& source, std::string& room) {
+  using Field = Source::Field;
+  switch (source.field) {
+    case Field::kColumn:
+      return source.column < row.column_count ? Maybe(row.columns[source.column]) : std::nullopt;
+    case Field::kRowId:
+      return Maybe(row.row_id);
+    case Field::kEventId:
+      return Maybe(row.event_id);
+    case Field::kKey:
+      return Maybe(row.aggregate_id);
+    case Field::kEventType:
+      return Maybe(row.event_type);
+    case Field::kTopic:
+      return Maybe(row.topic);
+    case Field::kPayload:
+      return Maybe(row.payload);
+    case Field::kCreatedAt:
+      if (row.created_us == 0) return std::nullopt;
+      room = std::to_string(row.created_us);
+      return room;
+  }
+  return std::nullopt;
+}
+
+bool IsBlank(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) <= 0x20; });
+}
+
+void AppendHex(std::string_view bytes, std::string& to) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  for (const char c : bytes) {
+    to += kDigits[static_cast<unsigned char>(c) >> 4U];
+    to += kDigits[static_cast<unsigned char>(c) & 15U];
+  }
+}
+
+void AppendBase64Url(std::string_view bytes, std::string& to) {
+  const std::size_t at = to.size();
+  AppendBase64(bytes, to);
+  std::replace(to.begin() + static_cast<std::ptrdiff_t>(at), to.end(), '+', '-');
+  std::replace(to.begin() + static_cast<std::ptrdiff_t>(at), to.end(), '/', '_');
+}
+
+// One batch under way. What is made goes into shaped_bytes, which grows, so places in it become pointers at the end.
+class Work {
+ public:
+  Work(const Plan& plan, publisher::HeaderValues header_values, PreparedBatch& batch)
+      : plan_(plan), header_values_(header_values), batch_(batch), made_(batch.shaped_bytes) {}
+
+  void Run() {
+    const std::size_t count = batch_.batch.size();
+    batch_.shaped.assign(count, Shaped{});
+    places_.assign(count, Places{});
+    for (std::size_t i = 0; i < count; ++i) {
+      row_ = &batch_.batch[i];
+      shaped_ = &batch_.shaped[i];
+      at_ = &places_[i];
+      (void)One();
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+      Shaped& s = batch_.shaped[i];
+      for (const auto& [bytes, at] : {std::pair(&s.topic, places_[i].topic), std::pair(&s.key, places_[i].key),
+                                      std::pair(&s.value, places_[i].value)})
+        if (at != kNowhere) bytes->data = made_.data() + at;
+    }
+  }
+
+ private:
+  struct Places {
+    std::size_t topic = kNowhere, key = kNowhere, value = kNowhere;
+  };
+
+  bool One() { return Topic() && Partition() && Timestamp() && Key() && Value() && Headers(); }
+
+  bool Refuse(const char* reason, std::string text) {
+    batch_.Refuse(shaped_->refusal, Refusal{reason, std::move(text)});
+    return false;
+  }
+
+  // What was appended to made_ since `begin`.
+  void Made(outbox_bytes& bytes, std::size_t& at, std::size_t begin) const {
+    at = begin;
+    bytes.size = made_.size() - begin;
+  }
+
+  // Appends to `to`. False: a value is NULL where `needs_all`.
+  bool Append(const Text& text, bool needs_all, std::string& to) {
+    for (const Text::Piece& piece : text.pieces) {
+      to += piece.literal;
+      if (!piece.value) continue;
+      const Bytes value = ValueOf(*row_, *piece.value, room_);
+      if (!value && needs_all) return null_ = &piece.value->name, false;
+      if (value) AppendText(piece.value->type, plan_.style, *value, to);
+    }
+    return true;
+  }
+
+  bool Topic() {
+    const std::size_t begin = made_.size();
+    const Text* text = plan_.topic ? &*plan_.topic : nullptr;
+    if (plan_.topic_by) {
+      const Bytes by = ValueOf(*row_, *plan_.topic_by, room_);
+      const auto found = by ? plan_.topics.find(std::string(*by)) : plan_.topics.end();
+      if (found != plan_.topics.end()) {
+        made_ += found->second;
+      } else if (plan_.other_topic) {
+        text = &*plan_.other_topic;
+      } else {
+        return Refuse("bad_topic", "/record/topic has no topic for the value " +
+                                       (by ? '"' + std::string(by->substr(0, kShownValue)) + '"' : "NULL") +
+                                       " of the column \"" + plan_.topic_by->name + "\", and no \"else\"");
+      }
+    }
+    if (text != nullptr && !Append(*text, /*needs_all=*/true, made_)) {
+      made_.resize(begin);
+      return Refuse("bad_topic", "the column \"" + *null_ + "\" is NULL, and the topic is made of it");
+    }
+    const std::string_view name = std::string_view(made_).substr(begin);
+    if (last_topic_ != kNowhere && name == std::string_view(made_).substr(last_topic_, last_size_)) {
+      made_.resize(begin);
+      at_->topic = last_topic_;
+      shaped_->topic.size = last_size_;
+      return true;
+    }
+    Made(shaped_->topic, at_->topic, begin);
+    last_topic_ = begin;
+    last_size_ = shaped_->topic.size;
+    return true;
+  }
+
+  bool Key() {
+    if (!plan_.key) return true;
+    const Bytes key = ValueOf(*row_, *plan_.key, room_);
+    const std::size_t begin = made_.size();
+    if (plan_.key_encoding == config::KeyEncoding::kJson) {
+      if (!key && !plan_.json_null) return true;
+      made_ += plan_.key_prefix;
+      if (key)
+        AppendJson(plan_.key->type, plan_.style, *key, made_);
+      else
+        made_ += "null";
+      made_ += plan_.key_suffix;
+    } else if (!key) {
+      return true;
+    } else if (IsItsText(plan_.key->type, plan_.style) && key->data() != room_.data()) {
+      shaped_->key = Raw(*key);
+      return true;
+    } else {
+      AppendText(plan_.key->type, plan_.style, *key, made_);
+    }
+    Made(shaped_->key, at_->key, begin);
+    return true;
+  }
+
+  bool Value() {
+    const Bytes payload = plan_.payload ? ValueOf(*row_, *plan_.payload, room_) : std::nullopt;
+    const bool bytes = plan_.payload && plan_.payload->type.kind == OUTBOX_COLUMN_BYTES;
+    if (plan_.empty_is_tombstone && (!payload || (!bytes && IsBlank(*payload)))) return true;
+    const bool json = plan_.envelope || plan_.value_encoding == ValueEncoding::kJsonString ||
+                      plan_.value_encoding == ValueEncoding::kJson ||
+                      plan_.value_encoding == ValueEncoding::kJsonDebezium;
+    if (!payload && !plan_.envelope && !(json && plan_.json_null)) return true;
+    if (!json && plan_.value_encoding == ValueEncoding::kText) {
+      shaped_->value = Raw(*payload);
+      return true;
+    }
+    const std::size_t begin = made_.size();
+    made_ += plan_.value_prefix;
+    const bool good = plan_.envelope ? Envelope(payload) : AppendPayload(payload);
+    made_ += plan_.value_suffix;
+    Made(shaped_->value, at_->value, begin);
+    return good;
+  }
+
+  bool Envelope(const Bytes& payload) {
+    made_ += "{\"payload\":";
+    if (!AppendPayload(payload)) return false;
+    for (const NamedValue& member : *plan_.envelope) {
+      made_ += ',';
+      AppendJsonString(member.name, made_);
+      made_ += ':';
+      AppendMember(member.text);
+    }
+    made_ += '}';
+    return true;
+  }
+
+  void AppendMember(const Text& text) {
+    if (text.IsOnlyValue()) {
+      const Source& source = *text.pieces[0].value;
+      if (const Bytes value = ValueOf(*row_, source, room_))
+        AppendJson(source.type, plan_.style, *value, made_);
+      else
+        made_ += "null";
+      return;
+    }
+    text_.clear();
+    (void)Append(text, /*needs_all=*/false, text_);
+    AppendJsonString(text_, made_);
+  }
+
+  // Of a value that is not the payload's own bytes.
+  bool AppendPayload(const Bytes& payload) {
+    if (!payload) {
+      made_ += "null";
+      return true;
+    }
+    const auto quoted = [&](auto append) {
+      if (plan_.envelope) made_ += '"';
+      append(*payload, made_);
+      if (plan_.envelope) made_ += '"';
+      return true;
+    };
+    switch (plan_.value_encoding) {
+      case ValueEncoding::kJson:
+        if (const auto wrong = AppendCompact(*payload, made_))
+          return Refuse("bad_json", "the payload is not JSON: it goes wrong at byte " + std::to_string(*wrong + 1) +
+                                        " of " + std::to_string(payload->size()));
+        return true;
+      case ValueEncoding::kJsonDebezium:
+        AppendAsDebezium(*payload, plan_.keeps_null_members, made_);
+        return true;
+      case ValueEncoding::kBase64:
+        return quoted(AppendBase64);
+      case ValueEncoding::kBase64Url:
+        return quoted(AppendBase64Url);
+      case ValueEncoding::kHex:
+        return quoted(AppendHex);
+      case ValueEncoding::kText:
+      case ValueEncoding::kJsonString:
+        AppendJson(plan_.payload->type, plan_.style, *payload, made_);
+        return true;
+    }
+    return true;
+  }
+
+  bool Headers() {
+    publisher::HeaderWriter writer(batch_.packed_headers);
+    shaped_->headers_at = static_cast<std::uint32_t>(writer.at());
+    if (plan_.relay_headers) {
+      writer.Add(kEventIdHeader, View(row_->event_id));
+      writer.Add(kEventTypeHeader, View(row_->event_type));
+    }
+    for (const NamedValue& header : plan_.headers) AddHeader(header, writer);
+    if (plan_.row_headers && row_->headers.data != nullptr) {
+      if (const Status added = publisher::AddHeaders(View(row_->headers), writer, header_values_); !added.ok()) {
+        writer.Discard();
+        return Refuse("bad_headers", added.text());
+      }
+    }
+    writer.Finish();
+    shaped_->headers_size = static_cast<std::uint32_t>(batch_.packed_headers.size()) - shaped_->headers_at;
+    return true;
+  }
+
+  void AddHeader(const NamedValue& header, publisher::HeaderWriter& writer) {
+    if (header.text.IsOnlyValue()) {
+      const Source& source = *header.text.pieces[0].value;
+      const Bytes value = ValueOf(*row_, source, room_);
+      if (!value || IsItsText(source.type, plan_.style)) return writer.Add(header.name, value);
+    }
+    text_.clear();
+    (void)Append(header.text, /*needs_all=*/false, text_);
+    writer.Add(header.name, text_);
+  }
+
+  bool Partition() {
+    if (!plan_.partition) return true;
+    const Bytes value = ValueOf(*row_, *plan_.partition, room_);
+    if (!value) return true;
+    const auto [end, error] = std::from_chars(value->data(), value->data() + value->size(), shaped_->partition);
+    if (error == std::errc() && shaped_->partition >= 0) return true;
+    shaped_->partition = -1;
+    return Refuse("bad_partition", "the row asks for partition " + std::string(value->substr(0, kShownValue)) +
+                                       ", in the column \"" + plan_.partition->name + "\"");
+  }
+
+  bool Timestamp() {
+    if (!plan_.timestamp) return true;
+    const Bytes value = ValueOf(*row_, *plan_.timestamp, room_);
+    if (!value) return true;
+    const std::int64_t millis = MillisOf(*value);
+    if (millis < -1)
+      return Refuse("bad_timestamp",
+                    "the column \"" + plan_.timestamp->name + "\" holds a time before 1970, which Kafka cannot have");
+    shaped_->timestamp_ms = std::max<std::int64_t>(millis, 0);  // -1 is Kafka's word for none
+    return true;
+  }
+
+  const Plan& plan_;
+  const publisher::HeaderValues header_values_;
+  PreparedBatch& batch_;
+  std::string& made_;
+  std::vector<Places> places_;
+  const outbox_event* row_ = nullptr;
+  Shaped* shaped_ = nullptr;
+  Places* at_ = nullptr;
+  std::size_t last_topic_ = kNowhere, last_size_ = 0;
+  const std::string* null_ = nullptr;  // the column that was NULL
+  std::string room_, text_;
+};
+
+}  // namespace
+
+void Shaper::Shape(PreparedBatch& batch) const { Work(plan_, header_values_, batch).Run(); }
+
+}  // namespace outbox::record
