@@ -7,6 +7,8 @@
 #include "cli/common/check_report.hpp"
 #include "cli/common/command.hpp"
 #include "cli/common/kafka_admin.hpp"
+#include "cli/common/record_preview.hpp"
+#include "cli/common/shaping.hpp"
 #include "kafka/may_produce.hpp"
 #include "kafka/settings.hpp"
 #include "kafka/topic_cache.hpp"
@@ -23,6 +25,7 @@ struct Options {
   std::string config;
   std::vector<std::string> topics;
   bool create_topics = false;
+  PreviewRequest show;
 };
 
 constexpr auto kKafkaTimeout = 5s;
@@ -35,6 +38,7 @@ class Check {
     auto config = LoadConfig(options_.config);
     if (!config.ok()) return Report(config.status());
     config_ = std::move(*config);
+    if (!options_.show.row.empty()) return Show();
     PrintLine(Verdict::kOk, "configuration " + options_.config);
     for (const std::string& warning : config_.warnings) PrintLine(Verdict::kWarn, warning);
     CheckListening();
@@ -44,6 +48,16 @@ class Check {
   }
 
  private:
+  int Show() {
+    const auto store = OpenStore(config_, QuietLogger(config_.log));
+    if (!store.ok()) return Report(store.status());
+    const Call call{0, 0, config_.relay.storage_timeout};
+    const auto session = (*store)->Connect(call);
+    if (!session.ok()) return Report(session.status());
+    const Status shown = ShowRecords(options_.show, config_, *store, **session, call);
+    return shown.ok() ? kOk : Report(shown);
+  }
+
   void Wrong(int code, const std::string& text, const std::string& fix = {}) {
     PrintLine(Verdict::kError, text, fix);
     code_ = std::max(code_, code);
@@ -72,7 +86,16 @@ class Check {
       return Wrong(CodeOf(session.status()), "no connection to the database: " + session.status().text());
     PrintLine(Verdict::kOk, "connection to the database");
     CheckTables(**session, call);
+    if (code_ == kOk) CheckRecords(**session, call);
     if (config_.relay.wake_up && code_ == kOk) CheckWakeUps(**store);  // it would say the same once more
+  }
+
+  // Do the record section and the columns fit, and does something still bring the rows?
+  void CheckRecords(storage::Session& session, const Call& call) {
+    const auto shaper = MakeShaper(config_, session, call);
+    if (!shaper.ok()) return Wrong(CodeOf(shaper.status()), shaper.status().text());
+    if (*shaper != nullptr) PrintLine(Verdict::kOk, "records and the columns that they are made of");
+    if (const Status source = session.VerifySource(call); !source.ok()) Wrong(CodeOf(source), source.text());
   }
 
   void CheckWakeUps(storage::Store& store) {
@@ -172,6 +195,14 @@ void Declare(Command& command, Options& options) {
   command.Config(options.config);
   command.Add("--topic", options.topics, "A topic that events will name; may be repeated").Value("NAME");
   command.Flag("--create-topics", options.create_topics, "Create those of the --topic options that are missing");
+  command
+      .Add("--show", options.show.row,
+           "Instead: print the record that this row would go out as, by its row id or event id, or \"all\"")
+      .Value("ROW");
+  command.Add("--limit", options.show.limit, "With --show all: at most so many (default: 20)")
+      .Between(1, 100'000)
+      .Value("N");
+  command.Flag("--json", options.show.json, "With --show: a JSON object a line");
   command.Footer(
       "Looks at the configuration, the addresses to listen at, the plugin, the connection, tables and grants, "
       "Kafka, the permission to produce, and the topics that are named.\n"
@@ -180,7 +211,8 @@ void Declare(Command& command, Options& options) {
       "\n"
       "Examples:\n"
       "  outbox-relay check -c relay.json\n"
-      "  outbox-relay check -c relay.json --topic orders --topic payments --create-topics");
+      "  outbox-relay check -c relay.json --topic orders --topic payments --create-topics\n"
+      "  outbox-relay check -c relay.json --show all");
 }
 
 }  // namespace
