@@ -27,6 +27,10 @@ void WriteState(Exposition& out, const Observation& seen, Time now) {
   out.Family("outbox_relay_peer_up", "gauge", "1 = can be used, 0 = cannot, or has not been met yet.");
   for (const auto& [peer, state] : {std::pair{"database", &seen.database}, {"broker", &seen.broker}})
     out.Sample(std::uint64_t{state->met && !state->trouble}, {{"peer", peer}});
+  out.Single(
+      "outbox_relay_capture_in_place", "gauge",
+      "1 = what copies the rows of the application's table is in place. Absent = the application writes the outbox.",
+      seen.source_problem ? std::optional<std::uint64_t>(seen.source_problem->empty()) : std::nullopt);
   const auto held = std::count_if(seen.shards.begin(), seen.shards.end(),
                                   [now](const auto& s) { return s.active && now < s.lease_until; });
   out.Single("outbox_relay_active_shards", "gauge", "Shards on which this relay works.",

@@ -76,6 +76,7 @@ std::vector<Reason> WhyNotReady(const Observation& seen, Time now) {
   for (Reason& reason : WhyNotHealthy(seen)) reasons.push_back(std::move(reason));
   JudgePeer("database", "database_down", seen.database, reasons);
   JudgePeer("broker", "broker_down", seen.broker, reasons);
+  if (seen.source_problem && !seen.source_problem->empty()) reasons.push_back({"capture_broken", *seen.source_problem});
   JudgeShards(seen, now, reasons);
   const auto rank = [](const Reason& r) {
     return std::find_if(std::begin(kStates), std::end(kStates),

@@ -14,8 +14,8 @@ struct Reason {
 };
 
 // By rank: the first that applies is the state of the relay.
-inline constexpr const char* kStates[] = {"stopping", "stuck",       "database_down", "broker_down", "starting",
-                                          "standby",  "undeletable", "stalled",       "active"};
+inline constexpr const char* kStates[] = {"stopping",       "stuck",   "database_down", "broker_down", "starting",
+                                          "capture_broken", "standby", "undeletable",   "stalled",     "active"};
 
 // Without an answer for so long, an event counts as one that does not move. Also of a call that may take longer.
 inline constexpr engine::Time kPatience = 5 * engine::kSecond;

@@ -60,6 +60,8 @@ struct Observation {
   std::string relay_id, incarnation;
   bool stopping = false;
   PeerState database, broker;
+  std::optional<std::string>
+      source_problem;  // of what brings the rows, "" = none; nothing = the application itself does
   std::vector<CallUnderWay> calls;
   std::vector<ShardObservation> shards;
   Tally tally;

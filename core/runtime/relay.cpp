@@ -42,6 +42,7 @@ Relay::Relay(config::Relay config, std::shared_ptr<storage::Store> store, publis
 Relay::~Relay() {
   Stop(config::Duration(0));
   waker_.reset();
+  source_.reset();
   hints_.reset();
   if (lease_thread_.joinable()) lease_thread_.join();  // it uses the runners
   runners_.clear();
@@ -63,6 +64,10 @@ Status Relay::Start() {
     runners_[0] = std::move(*runner);
   }
   lease_thread_ = std::thread([this] { KeepLeases(); });
+  if (source_interval_) {
+    source_ = std::make_unique<SourceWatch>(store_, watchdog_->Watch("source watch", WatchdogHandle::Duty::kSpare),
+                                            *source_interval_, config_.storage_timeout, logger_);
+  }
   if (config_.wake_up) {
     waker_ = std::make_unique<Waker>(store_, watchdog_->Watch("waker", WatchdogHandle::Duty::kSpare), logger_,
                                      [this] { Wake(); });
@@ -108,6 +113,7 @@ Observation Relay::Observe() const {
   seen.database = database_->State();
   seen.broker = broker_->State();
   seen.calls = watchdog_->UnderWay(Now());
+  if (source_) seen.source_problem = source_->Problem();
   const std::lock_guard lock(mutex_);
   seen.stopping = stopping_;
   seen.tally = past_;
@@ -129,6 +135,7 @@ bool Relay::Stop(config::Duration timeout) {
   if (!stopping_) {
     stopping_ = true;
     if (waker_) waker_->Stop();
+    if (source_) source_->Stop();
     Decide([&] { coordinator_.Stop(deadline); });
     for (auto& [shard, runner] : runners_) runner->StopPreparing();
   }

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -19,6 +20,7 @@
 #include "runtime/observation.hpp"
 #include "runtime/relay_id.hpp"
 #include "runtime/shard_runner.hpp"
+#include "runtime/source_watch.hpp"
 #include "runtime/waker.hpp"
 
 namespace outbox::runtime {
@@ -30,6 +32,8 @@ class Relay {
   // Stops at once if Stop was not called: what is in flight may be sent again by the next relay.
   ~Relay();
 
+  // From Start() on look every `interval` whether what brings the rows is in place. REQUIRES: Start() was not called.
+  void WatchSource(config::Duration interval = std::chrono::minutes(1)) { source_interval_ = interval; }
   // Makes the publisher and begins; needs neither database nor broker to be up. OUTBOX_BAD_CONFIG: a publisher
   // property is wrong, or the plugin cannot keep what the config asks for.
   [[nodiscard]] Status Start();
@@ -109,6 +113,8 @@ class Relay {
   Status last_status_;  // of its last call
   std::thread lease_thread_;
   // If asked for.
+  std::optional<config::Duration> source_interval_;
+  std::unique_ptr<SourceWatch> source_;
   std::unique_ptr<Waker> waker_;
   std::unique_ptr<HintListener> hints_;
 };

@@ -92,7 +92,9 @@ class Check {
 
   // Do the record section and the columns fit, and does something still bring the rows?
   void CheckRecords(storage::Session& session, const Call& call) {
-    const auto shaper = MakeShaper(config_, session, call);
+    const auto columns = session.DescribeColumns(call);
+    if (!columns.ok()) return Wrong(CodeOf(columns.status()), columns.status().text());
+    const auto shaper = MakeShaper(config_, *columns);
     if (!shaper.ok()) return Wrong(CodeOf(shaper.status()), shaper.status().text());
     if (*shaper != nullptr) PrintLine(Verdict::kOk, "records and the columns that they are made of");
     if (const Status source = session.VerifySource(call); !source.ok()) Wrong(CodeOf(source), source.text());

@@ -110,6 +110,7 @@ class Daemon {
     if (!checked) return kOk;
     if (!checked->ok()) return End(*checked);
 
+    if (captured_) relay.WatchSource();
     if (Status started = relay.Start(); !started.ok()) return End(started);
     util::LogInfo(*logger_, "relay {} started (incarnation {})", relay.id(), relay.incarnation());
     if (endpoints) endpoints->BeginLooking();
@@ -165,7 +166,10 @@ class Daemon {
   }
 
   Status PrepareRecords(storage::Session& session, const Call& call) {
-    auto shaper = MakeShaper(config_, session, call);
+    const auto columns = session.DescribeColumns(call);
+    if (!columns.ok()) return columns.status();
+    captured_ = !columns->empty();
+    auto shaper = MakeShaper(config_, *columns);
     if (shaper.ok()) shaper_->Put(std::move(*shaper));
     return shaper.status();
   }
@@ -199,6 +203,7 @@ class Daemon {
   const config::Config config_;
   const std::shared_ptr<spdlog::logger> logger_;
   StopRequest& stop_;
+  bool captured_ = false;
   const std::shared_ptr<record::ShaperPlace> shaper_ = std::make_shared<record::ShaperPlace>();
 };
 

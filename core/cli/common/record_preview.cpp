@@ -118,7 +118,9 @@ std::string ParagraphOf(const PreparedBatch& batch, std::size_t i) {
 
 Status ShowRecords(const PreviewRequest& request, const config::Config& config,
                    const std::shared_ptr<storage::Store>& store, storage::Session& session, const Call& call) {
-  const auto shaper = MakeShaper(config, session, call, ShaperFor::kAnyRow);
+  const auto columns = session.DescribeColumns(call);
+  if (!columns.ok()) return columns.status();
+  const auto shaper = MakeShaper(config, *columns, ShaperFor::kAnyRow);
   if (!shaper.ok()) return shaper.status();
   auto rows = Collect(request, store, session, call);
   if (!rows.ok()) return rows.status();

@@ -2,14 +2,12 @@
 
 namespace outbox::cli {
 
-Result<std::shared_ptr<const record::Shaper>> MakeShaper(const config::Config& config, storage::Session& session,
-                                                         const Call& call, ShaperFor use) {
-  const auto columns = session.DescribeColumns(call);
-  if (!columns.ok()) return columns.status();
-  if (use == ShaperFor::kDelivery && columns->empty() && config.record == config::Record{})
+Result<std::shared_ptr<const record::Shaper>> MakeShaper(const config::Config& config,
+                                                         const std::vector<Column>& columns, ShaperFor use) {
+  if (use == ShaperFor::kDelivery && columns.empty() && config.record == config::Record{})
     return std::shared_ptr<const record::Shaper>();
   std::vector<record::Problem> problems;
-  record::Plan plan = record::Compile(config.record, *columns, problems);
+  record::Plan plan = record::Compile(config.record, columns, problems);
   if (!problems.empty()) {
     std::string text;
     for (const record::Problem& problem : problems)

@@ -2,10 +2,11 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "config/config.hpp"
+#include "outbox/adapter.hpp"
 #include "record/shaper.hpp"
-#include "storage/store.hpp"
 
 namespace outbox::cli {
 
@@ -14,10 +15,9 @@ enum class ShaperFor {
   kAnyRow     // one that makes the same record of it
 };
 
-// Errors: OUTBOX_BAD_CONFIG with all that does not fit the columns, each with its place; or
-// what the storage answers.
+// `columns` are those that rows bring. Errors: OUTBOX_BAD_CONFIG with all that does not fit them, each with its place.
 [[nodiscard]] Result<std::shared_ptr<const record::Shaper>> MakeShaper(const config::Config& config,
-                                                                       storage::Session& session, const Call& call,
+                                                                       const std::vector<Column>& columns,
                                                                        ShaperFor use = ShaperFor::kDelivery);
 
 }  // namespace outbox::cli
