@@ -89,6 +89,11 @@ bool Adapter::WasLost() { return poison_marks_.WasLost(Db(), call()); }
 std::uint32_t Adapter::Mark(Bytes row) { return poison_marks_.Mark(Db(), call(), row); }
 
 void Adapter::BeginEmit() {
+  if (tables_.captured)
+    throw Error(OUTBOX_BAD_CONFIG, "rows of " + tables_.event + " come from the trigger on " + tables_.source +
+                                       ", and an event of another origin has no columns to make a record from; insert"
+                                       " into " +
+                                       tables_.source + " instead");
   Session& db = Borrowed();
   EndTransaction(db);
   version_.Check(db, tables_);
@@ -113,6 +118,25 @@ void Adapter::EndEmit(bool commit) {
   }
   if (commit) return db.Script("commit");
   EndTransaction(db);
+}
+
+std::vector<outbox::Column> Adapter::DescribeColumns() {
+  std::vector<outbox::Column> columns;
+  if (!tables_.captured) return columns;
+  for (const MappedColumn& mapped : tables_.captured->columns) {
+    outbox::Column& column = columns.emplace_back();
+    column.name = mapped.name;
+    column.role = mapped.role;
+  }
+  (void)Borrowed();
+  Describe(columns);
+  return columns;
+}
+
+void Adapter::VerifySource() {
+  if (!tables_.captured) return;
+  (void)Borrowed();
+  VerifyCapture();
 }
 
 void Adapter::ApplySchema(const SchemaOptions& options) {

@@ -40,6 +40,7 @@ class Adapter : public StorageAdapter,
                 public outbox::Leases,
                 public Poison,
                 public Emit,
+                public outbox::Columns,
                 public Schema,
                 public Stats,
                 public Admin,
@@ -57,6 +58,10 @@ class Adapter : public StorageAdapter,
   void BeginEmit() override;
   void Insert(Events events) override;
   void EndEmit(bool commit) override;
+
+  // None where nothing is captured.
+  std::vector<outbox::Column> DescribeColumns() override;
+  void VerifySource() override;
 
   void ApplySchema(const SchemaOptions& options) override;
 
@@ -105,6 +110,11 @@ class Adapter : public StorageAdapter,
   // Before the transaction of emit, and in it. Their headers are JSON objects.
   virtual void PrepareInsert() {}
   virtual void InsertAll(Events events) = 0;
+  // The columns of the captured table, one for each of tables().captured->columns, in that order. Name and role come with
+  // them. Throws OUTBOX_BAD_CONFIG where one is not there.
+  virtual void Describe(std::vector<outbox::Column>& /*columns*/) {}
+  // As Columns::VerifySource. REQUIRES: there is a captured table.
+  virtual void VerifyCapture() {}
   // The numbers of ReadStats. A database may wrap it, to read all of them from one snapshot.
   virtual Statistics Count(Session& db);
   // ApplySchema, without the explanation of a refusal.

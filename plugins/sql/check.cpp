@@ -21,6 +21,7 @@ std::vector<Finding> Check::Run() {
   std::vector<Finding> views = Views();
   const bool tables = views.empty();
   Append(std::move(views));
+  if (t_.captured) Append(Captured());
   const bool complete = tables && Columns();
   if (has_ids_) Ids(found_.at(t_.event_name));
   if (tables) Grants();
@@ -51,6 +52,7 @@ bool Check::Columns() {
 }
 
 bool Check::Accepts(const Table& /*table*/, const Column& column, const std::string& type) const {
+  if (!column.quoted.empty()) return type == column.type;
   const auto good = accepted_.find(column.name);
   return good == accepted_.end() || std::find(good->second.begin(), good->second.end(), type) != good->second.end();
 }
@@ -68,10 +70,12 @@ bool Check::Columns(const Table& table, const FoundTable& found) {
     complete = false;
     const std::string name = "column " + t_.Shown(table.name) + "." + column.name;
     if (there == found.columns.end()) {
-      if (!fixed.contains(column.name)) Add(true, name + " is missing", FixMissingColumn(table, column));
+      const bool copy = !column.quoted.empty();
+      if (!fixed.contains(column.name))
+        Add(true, name + " is missing", copy ? kMigrate : FixMissingColumn(table, column));
       continue;
     }
-    const std::string& expected = accepted_.at(column.name).front();
+    const std::string& expected = column.quoted.empty() ? accepted_.at(column.name).front() : column.type;
     const std::string what = name + " is " + there->second + ", expected " + expected;
     if (is_id)
       Add(true, what + ": the relay needs ids that rise with the order of insertion", FixId(found, fixed));

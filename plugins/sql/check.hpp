@@ -35,6 +35,8 @@ class Check {
   [[nodiscard]] virtual bool Server() { return true; }
   // Views in the tables' place, of which columns and grants say nothing.
   [[nodiscard]] virtual std::vector<Finding> Views() { return {}; }
+  // The captured table, its columns, the trigger on it and whether that works. REQUIRES: there is one.
+  [[nodiscard]] virtual std::vector<Finding> Captured() { return {}; }
   // Is a table that the catalogue does not show really missing? Otherwise this user may not see it, as Grants() reports.
   [[nodiscard]] virtual bool IsMissing(const Table& /*table*/) { return true; }
   // `first` = no table before was missing.

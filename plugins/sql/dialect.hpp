@@ -61,12 +61,17 @@ struct Dialect {
   Of same_key;             // condition: the parameter :key is the column's
   std::string shard;       // of e
   std::string payload, payload_size;
+  // Of captured rows: an expression for each of Tables::captured->columns, "null" for that of the payload, with alias e,
+  // written like `bytes`, and without places. `written` makes of its value what outbox_event.columns holds; nullptr = it
+  // is that already.
+  std::vector<std::string> columns;
+  std::function<std::string(std::size_t column, const std::string& value)> written;
 
   // What an operator changes.
   Change requeue, discard, discard_blocked, retry_now;
 
   // The SQL with what stands above in its places: [text], [integer], [div], [lock], [dual], [now], [shown now], [later],
-  // [left], [stamp], [namesake], [same failure], [event id], [behind] and [estimate]; and with the names of the tables.
+  // [left], [stamp], [namesake], [same failure], [event id], [behind] and [estimate]; and with those of Tables::In.
   [[nodiscard]] std::string In(const Tables& tables, std::string_view sql) const;
 };
 

@@ -31,26 +31,27 @@ enum Column : std::size_t {
   kNextTry,
   kReason,
   kError,
+  kColumns,  // and those behind it: of captured rows
 };
 
 constexpr const char* kWaiting = R"(
 select cast(e.id as [text]), [event], [what], cast([created] as [text]), cast(coalesce(r.attempts, 0) as [text]),
   case when r.row_id is null then '1' when r.remove_at is not null then '5' when r.next_try is null then '3' else '2' end, cast([shard] as [text]),
-  cast([shown now] as [text]), cast([first] as [text]), cast([last] as [text]), cast([next] as [text]), r.reason, r.error
+  cast([shown now] as [text]), cast([first] as [text]), cast([last] as [text]), cast([next] as [text]), r.reason, r.error[columns]
 from {event} e cross join {meta} m left join {retry} r on r.row_id = e.id[same failure]
 where e.id > cast(:after as [integer]) and e.id < cast(:before as [integer])[only] order by e.id [limit])";
 
 constexpr const char* kFailed = R"(
 select cast(e.id as [text]), [event], [what], cast([created] as [text]), cast(r.attempts as [text]),
   case when r.remove_at is not null then '5' when r.next_try is null then '3' else '2' end, cast([shard] as [text]),
-  cast([shown now] as [text]), cast([first] as [text]), cast([last] as [text]), cast([next] as [text]), r.reason, r.error
+  cast([shown now] as [text]), cast([first] as [text]), cast([last] as [text]), cast([next] as [text]), r.reason, r.error[columns]
 from {retry} r cross join {meta} m join {event} e on e.id = r.row_id[same failure]
 where r.row_id > cast(:after as [integer]) and r.row_id < cast(:before as [integer]) and r.remove_at is [or not] null[only]
 order by r.row_id [limit])";
 
 constexpr const char* kDead = R"(
 select cast(e.row_id as [text]), [event], [what], cast([created] as [text]), cast(e.attempts as [text]),
-  '4', null, cast([shown now] as [text]), cast([first] as [text]), cast([last] as [text]), null, e.reason, e.error
+  '4', null, cast([shown now] as [text]), cast([first] as [text]), cast([last] as [text]), null, e.reason, e.error[columns]
 from {dead} e
 where e.row_id > cast(:after as [integer]) and e.row_id < cast(:before as [integer])[only]
 order by e.row_id [limit])";
@@ -69,6 +70,18 @@ Bytes View(const Value& value) { return value ? Bytes(*value) : std::nullopt; }
 void Decode(Row& row) {
   for (const std::size_t column : {kKey, kType, kTopic, kPayload, kHeaders})
     if (row[column]) row[column] = Unhex(*row[column]);
+  for (std::size_t column = kColumns; column < row.size(); ++column)
+    if (row[column]) row[column] = Unhex(*row[column]);
+}
+
+// Points into the row.
+std::vector<outbox_bytes> ColumnsOf(Row& row, const Dialect& d) {
+  std::vector<outbox_bytes> columns;
+  for (std::size_t column = kColumns; column < row.size(); ++column) {
+    if (d.written && row[column]) row[column] = d.written(column - kColumns, *row[column]);
+    columns.push_back(Raw(View(row[column])));
+  }
+  return columns;
 }
 
 Record ToRecord(const Row& row) {
@@ -151,9 +164,16 @@ void ListRecords(Statements& db, const Tables& tables, const Dialect& d, const Q
                                      {"[last]", d.time(dead ? "e.died_at" : "r.last_failed")},
                                      {"[next]", d.shown("coalesce(r.remove_at, r.next_try)")},
                                      {"[limit]", d.limit(std::to_string(query.max))}}));
+  std::string captured;
+  if (query.contents)
+    for (const std::string& column : d.columns) captured += ", " + column;
+  // Last: a name of a column may look like a place.
+  statement.sql = Fill(statement.sql, {{"[columns]", captured}});
   for (Row& row : db.Run(statement)) {
     if (d.hex) Decode(row);
     Record record = ToRecord(row);
+    const std::vector<outbox_bytes> columns = ColumnsOf(row, d);
+    record.event.columns = columns;
     if (!found(record)) return;
   }
 }

@@ -56,7 +56,7 @@ inline constexpr const char* kLowIdsSql =
 
 // For the fix, which inserts the rows again with new ids in their order. Whoever pastes it into a client that goes on behind
 // an error must lose none of them: each dialect does it as a whole or not at all.
-#define OUTBOX_COPIED "event_id, topic, aggregate_id, event_type, payload, headers, created_at"
+#define OUTBOX_COPIED "event_id, topic, aggregate_id, event_type, payload, headers, created_at{copies}"
 #define OUTBOX_LOW_AGAIN                                          \
   "insert into {event} (" OUTBOX_COPIED ") select " OUTBOX_COPIED \
   " from outbox_low where id not in (select id from {event} where id < 1) order by id; "

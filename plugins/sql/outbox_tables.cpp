@@ -55,6 +55,15 @@ std::vector<Table> OutboxTables(const Tables& t, const TypeDialect& dialect) {
   };
 }
 
+void AddCopies(std::vector<Table>& tables, const Tables& t,
+               const std::function<std::string(const std::string&)>& type) {
+  if (!t.captured) return;
+  for (const std::string& copy : t.captured->Copies())
+    if (const std::string is = type(copy); !is.empty())
+      for (const auto which : {kEvent, kDead})
+        tables[which].columns.push_back({copy, is, kSchemaVersion, t.Column(copy)});
+}
+
 std::vector<std::string> NamesOf(const Tables& t) {
   return {t.event_name,        t.prefix + "_retry", t.prefix + "_dead",
           t.prefix + "_relay", t.prefix + "_shard", t.prefix + "_meta"};

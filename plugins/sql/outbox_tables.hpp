@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -43,6 +44,9 @@ struct Column {
   // nullable, or with a constant default.
   std::string type;
   int since = 1;  // the version of the tables that brought it
+  // Not "": a copy of a column of the captured table, whose name may hold any character; this is the name in quotes.
+  std::string quoted = {};
+  [[nodiscard]] const std::string& sql_name() const { return quoted.empty() ? name : quoted; }
 };
 
 struct Index {
@@ -71,6 +75,10 @@ struct TypeDialect {
 };
 
 [[nodiscard]] std::vector<Table> OutboxTables(const Tables& t, const TypeDialect& dialect);
+
+// Adds the copies of the captured table's columns to the outbox and to the dead letters, where there are any. `type` is that of
+// a copy, by its name: one that holds whatever the source's column can hold, nullable, without constraints. "" leaves it out.
+void AddCopies(std::vector<Table>& tables, const Tables& t, const std::function<std::string(const std::string&)>& type);
 
 // The names of the six, the outbox first.
 [[nodiscard]] std::vector<std::string> NamesOf(const Tables& t);

@@ -13,16 +13,24 @@ std::string Filled(std::string_view text, const Tables& t, const Table& table, c
                    const std::string& column, const std::string& columns) {
   const std::string qualified = t.Quote(index);
   const auto dot = qualified.rfind('.');
+  // The column last: its name may hold what looks like a place.
   return Fill(text, {{"[table]", t.Quote(table.name)},
                      {"[index]", dot == std::string::npos ? qualified : qualified.substr(dot + 1)},
                      {"[qualified]", qualified},
-                     {"[column]", column},
-                     {"[columns]", columns}});
+                     {"[columns]", columns},
+                     {"[column]", column}});
 }
 
 // Within one table no two names differ in case only.
 bool Has(const FoundTable::Names& names, const std::string& name) {
   return std::any_of(names.begin(), names.end(), [&](const auto& one) { return SameName(one.first, name, true); });
+}
+
+// The table with those of its columns alone that are copies: the others of the outbox are not the relay's to add.
+Table CopiesIn(const Table& table) {
+  Table copies = table;
+  std::erase_if(copies.columns, [](const Column& column) { return column.quoted.empty(); });
+  return copies;
 }
 
 std::string Quoted(std::string_view name) { return "\"" + std::string(name) + "\""; }
@@ -52,7 +60,7 @@ std::string CreateTable(const Tables& t, const Table& table, const SchemaDialect
   std::string sql = std::string(dialect.create_table) + " " + t.Quote(table.name) + " (";
   const char* separator = "\n  ";
   for (const Column& column : table.columns) {
-    sql.append(separator).append(column.name).append(" ").append(column.type);
+    sql.append(separator).append(column.sql_name()).append(" ").append(column.type);
     separator = ",\n  ";
   }
   return sql + "\n)" + table.storage;
@@ -71,7 +79,7 @@ std::vector<Step> Upgrade(const Tables& t, const Table& table, const FoundTable&
   for (const Column& column : table.columns)
     if (!Has(found.columns, column.name))
       steps.push_back({"add column " + table.name + "." + column.name,
-                       {Filled(dialect.add_column, t, table, "", column.name + " " + column.type, "")},
+                       {Filled(dialect.add_column, t, table, "", column.sql_name() + " " + column.type, "")},
                        Kind::kAddColumn,
                        column.name});
   for (const Index& index : table.indexes)
@@ -105,8 +113,9 @@ std::vector<Step> TableSteps(const Tables& t, const std::vector<Table>& wanted, 
     if (there == found.end()) {
       steps.push_back({"create table " + table.name, {CreateTable(t, table, dialect)}});
       for (std::string& index : CreateIndexes(t, table, dialect)) steps.push_back({"", {std::move(index)}});
-    } else if (table.name != t.event_name) {
-      for (Step& step : Upgrade(t, table, there->second, dialect)) steps.push_back(std::move(step));
+    } else {
+      for (Step& step : Upgrade(t, table.name != t.event_name ? table : CopiesIn(table), there->second, dialect))
+        steps.push_back(std::move(step));
     }
   }
   return steps;
@@ -119,6 +128,7 @@ void RequireOutbox(const Tables& t, const Table& wanted, const FoundTables& foun
   std::string missing;
   const auto add = [&](const std::string& name) { missing += (missing.empty() ? "" : ", ") + name; };
   for (const Column& column : wanted.columns) {
+    if (!column.quoted.empty()) continue;  // will be added
     const auto there = outbox->second.columns.find(column.name);
     if (there == outbox->second.columns.end())
       add(column.name);

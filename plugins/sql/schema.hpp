@@ -2,7 +2,7 @@
 // one to the other.
 //
 // Only companion tables are altered. The outbox's own table is the application's: it is created where it is missing, and
-// otherwise `check` says what is wrong with it.
+// otherwise `check` says what is wrong with it. One that holds copies of captured rows gets the copies that it lacks.
 #pragma once
 
 #include <cstdint>

@@ -1,9 +1,10 @@
 #include "sql/tables.hpp"
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 #include "outbox/event.hpp"
-#include "sql/sql_template.hpp"
 
 namespace outbox::sql {
 namespace {
@@ -26,7 +27,9 @@ bool SameName(std::string_view a, std::string_view b, bool ignore_case) {
                     [&](char x, char y) { return ignore_case ? lower(x) == lower(y) : x == y; });
 }
 
-Tables::Tables(const std::string& table, char quote, bool ignore_case) : quote_(quote) {
+Tables::Tables(const std::string& table, char quote, bool ignore_case, std::shared_ptr<const Source> source_table,
+               QuoteColumn quote_column)
+    : captured(std::move(source_table)), quote_(quote), quote_column_(quote_column) {
   const auto dot = table.find('.');
   event_name = dot == std::string::npos ? table : table.substr(dot + 1);
   schema = dot == std::string::npos ? "" : table.substr(0, dot);
@@ -34,6 +37,16 @@ Tables::Tables(const std::string& table, char quote, bool ignore_case) : quote_(
     throw Error(OUTBOX_BAD_CONFIG,
                 "options: 'table' must be a name or schema.name of letters, digits and _, each at most " +
                     std::to_string(kMaxName) + " long");
+  if (captured) {
+    const std::size_t most = kMaxName - kCaptureSuffix.size();
+    if (event_name.size() > most)
+      throw Error(OUTBOX_BAD_CONFIG, "options: the name of 'table' is longer than " + std::to_string(most) +
+                                         " characters, and with 'capture' the relay's own tables are named " +
+                                         event_name + std::string(kCaptureSuffix) +
+                                         " and so on, which is too long; rename the table, or capture its rows in"
+                                         " another way");
+    event_name += kCaptureSuffix;
+  }
   const std::string suffix = "_event";
   const bool suffixed =
       event_name.size() > suffix.size() &&
@@ -57,20 +70,49 @@ void Tables::NameAll() {
   relay = Quote(prefix + "_relay");
   meta = Quote(prefix + "_meta");
   emit = Quote(prefix + "_emit");
+  source = captured ? Quote(captured->table) : "";
 }
 
 std::string Tables::In(std::string_view sql) const {
-  return Fill(sql, {{"{event}", event},
-                    {"{retry}", retry},
-                    {"{dead}", dead},
-                    {"{shard}", shard},
-                    {"{relay}", relay},
-                    {"{meta}", meta}});
+  const auto copies_of = [this](std::string_view alias) {
+    std::string list;
+    if (!captured) return list;
+    for (const std::string& copy : captured->Copies()) list.append(", ").append(alias).append(Column(copy));
+    return list;
+  };
+  const auto filled = [&](std::string_view place) -> std::optional<std::string> {
+    const std::pair<std::string_view, const std::string*> names[] = {
+        {"event", &event}, {"retry", &retry}, {"dead", &dead},    {"shard", &shard},
+        {"relay", &relay}, {"meta", &meta},   {"source", &source}};
+    for (const auto& [name, quoted] : names)
+      if (place == name) return *quoted;
+    constexpr std::string_view kCopies = "copies";
+    if (place == kCopies) return copies_of("");
+    const std::string_view alias = place.substr(0, place.size() - std::min(place.size(), kCopies.size()));
+    return alias.ends_with('.') && place.ends_with(kCopies) ? std::optional(copies_of(alias)) : std::nullopt;
+  };
+  std::string text;
+  for (std::size_t at = 0; at < sql.size();) {
+    const auto begin = std::min(sql.find('{', at), sql.size()), end = sql.find('}', begin);
+    text += sql.substr(at, begin - at);
+    if (begin == sql.size()) break;
+    const auto with = end == std::string_view::npos ? std::nullopt : filled(sql.substr(begin + 1, end - begin - 1));
+    text += with ? *with : "{";
+    at = with ? end + 1 : begin + 1;
+  }
+  return text;
 }
 
 std::string Tables::Quote(const std::string& name) const {
   const auto quoted = [this](const std::string& one) { return quote_ + one + quote_; };
   return (schema.empty() ? "" : quoted(schema) + '.') + quoted(name);
+}
+
+std::string Tables::Column(std::string_view name) const {
+  if (quote_column_ != nullptr) return quote_column_(name);
+  std::string quoted(1, quote_);
+  for (const char c : name) quoted.append(c == quote_ ? 2 : 1, c);
+  return quoted + quote_;
 }
 
 std::string Tables::Shown(const std::string& name) const { return (schema.empty() ? "" : schema + '.') + name; }

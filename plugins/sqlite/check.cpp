@@ -20,7 +20,8 @@ std::string Rebuild(const sql::Tables& t, const sql::Table& wanted, const sql::F
     into += (into.empty() ? "" : ", ") + target;
     from += (from.empty() ? "" : ", ") + source;
   };
-  for (const auto& [name, type, since] : wanted.columns) {
+  for (const sql::Column& column : wanted.columns) {
+    const std::string& name = column.name;
     if (has(name) && (name != "id" || numbers)) copy(name, name);
     if (name == "event_id" && !has(name) && !numbers) copy(name, "id");
   }

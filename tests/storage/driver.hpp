@@ -25,6 +25,7 @@ struct Taken {
   std::string type, topic;
   std::int64_t created_us = 0;
   std::uint32_t attempts = 0;
+  std::vector<std::optional<std::string>> columns = {};
 };
 
 inline std::vector<long long> IdsOf(const std::vector<Taken>& events) {
@@ -105,6 +106,7 @@ class Driver {
       taken.push_back({std::stoll(std::string(View(e.row_id))), std::string(View(e.event_id)), own(e.aggregate_id),
                        own(e.payload), own(e.headers), std::string(View(e.event_type)), std::string(View(e.topic)),
                        e.created_us, e.attempts});
+      for (std::size_t c = 0; c < e.column_count; ++c) taken.back().columns.push_back(own(e.columns[c]));
       outstanding.insert(taken.back().id);
       event_ids[taken.back().id] = taken.back().event_id;
     }
@@ -152,17 +154,7 @@ class Driver {
 
   void Emit(const std::vector<Event>& events, bool commit = true) {
     std::vector<outbox_event> raw;
-    for (const Event& e : events)
-      raw.push_back({{},
-                     Raw(e.event_id),
-                     Raw(e.aggregate_id),
-                     Raw(e.event_type),
-                     Raw(e.topic),
-                     Raw(e.payload),
-                     Raw(e.headers),
-                     0,
-                     0,
-                     0});
+    for (const Event& e : events) raw.push_back(ToRaw(e));
     writing().BeginEmit();
     writing().Insert({raw.data(), raw.size(), sizeof(outbox_event)});
     writing().EndEmit(commit);
