@@ -174,6 +174,7 @@ const struct Place* LAYOUT(void) {
       FIELD(outbox_schema_options, shards),
       FIELD(outbox_schema_options, payload),
       FIELD(outbox_schema_options, rewrite_events),
+      FIELD(outbox_schema_options, remove_capture),
       WHOLE(outbox_schema_options),
       FIELD(outbox_schema_v1, struct_size),
       FIELD(outbox_schema_v1, print),

@@ -44,6 +44,10 @@ int Apply(const Options& options) {
   for (const std::string& change : *changes) std::cout << "  " << monitoring::Escape(change) << "\n";
   std::cout << std::flush;
   if (Status applied = outbox->session->ApplySchema(schema, call); !applied.ok()) return Report(applied);
+  if (schema.remove_capture) {
+    std::cout << "Nothing copies rows any more. The tables stay, with the rows that were not delivered." << std::endl;
+    return kOk;
+  }
   const auto findings = outbox->session->CheckSchema(outbox->call());
   if (!findings.ok()) return Report(findings.status());
   std::cout << "The outbox is in place (" << outbox->store->name() << ")." << std::endl;
@@ -59,6 +63,8 @@ void Declare(Command& command, Options& options) {
       .OneOf({"text", "bytea", "jsonb"});
   command.Flag("--rewrite-events", options.schema.rewrite_events,
                "Let --payload convert waiting events and dead letters too; without it migrate refuses to touch them");
+  command.Flag("--remove-capture", options.schema.remove_capture,
+               "Instead: take away what copies the rows of the application's table; the relay's tables stay");
   command
       .Add("--shards", options.schema.shards,
            "Shares of the keys that relays divide among them, 1 to 256; changed only while no relay runs")

@@ -125,6 +125,8 @@ struct SchemaOptions {
   bool wake_up = false;      // what Wait() needs
   // May payloads of stored events be converted? Otherwise ApplySchema throws OUTBOX_BAD_CONFIG where it would have to.
   bool rewrite_events = false;
+  // Take away what copies the rows of the application's table, and do nothing else.
+  bool remove_capture = false;
 };
 struct Finding {
   bool error = true;

@@ -148,7 +148,8 @@ struct Trampolines {
 
   static SchemaOptions ToSchemaOptions(const outbox_schema_options* w) {
     return {w->shards, std::string(View(w->payload)), OUTBOX_HAS(outbox_schema_options, w, wake_up) && w->wake_up != 0,
-            OUTBOX_HAS(outbox_schema_options, w, rewrite_events) && w->rewrite_events != 0};
+            OUTBOX_HAS(outbox_schema_options, w, rewrite_events) && w->rewrite_events != 0,
+            OUTBOX_HAS(outbox_schema_options, w, remove_capture) && w->remove_capture != 0};
   }
   static outbox_code SchemaPrint(outbox_store* s, const outbox_schema_options* w, void* ctx,
                                  void (*text)(void*, outbox_bytes), outbox_error* e) noexcept {

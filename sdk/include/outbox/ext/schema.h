@@ -18,6 +18,9 @@ typedef struct {
   /* 1 = payloads of events that are stored already may be converted; 0 = a change that needs it is refused
    * with OUTBOX_BAD_CONFIG and changes nothing. */
   uint32_t rewrite_events;
+  /* 1 = what copies the rows of a table of the application's is taken away, and nothing else changes: the tables stay, with what
+   * is in them. OUTBOX_BAD_CONFIG where nothing is captured. */
+  uint32_t remove_capture;
 } outbox_schema_options;
 
 typedef struct {
