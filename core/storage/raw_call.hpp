@@ -17,8 +17,10 @@ struct RawCall {
 };
 
 inline outbox_schema_options ToRaw(const SchemaOptions& options) {
-  return {sizeof(outbox_schema_options), options.shards,
-          options.payload.empty() ? outbox_bytes{nullptr, 0} : Raw(options.payload), options.wake_up ? 1U : 0U,
+  return {sizeof(outbox_schema_options),
+          options.shards,
+          options.payload.empty() ? outbox_bytes{nullptr, 0} : Raw(options.payload),
+          options.wake_up ? 1U : 0U,
           options.rewrite_events ? 1U : 0U,
           options.remove_capture ? 1U : 0U};
 }

@@ -24,6 +24,11 @@ const char* BrokenRule(const outbox_lease& lease) {
   return nullptr;
 }
 
+void AddColumn(void* to, const outbox_column* column) {
+  static_cast<std::vector<Column>*>(to)->push_back({std::string(View(column->name)), std::string(View(column->type)),
+                                                    column->kind, column->role, column->nullable != 0, column->scale});
+}
+
 }  // namespace
 
 Result<Lease> Session::Heartbeat(std::string_view relay_id, Millis lease, const Call& call) {
@@ -102,14 +107,19 @@ Status Session::EndEmit(bool commit, const Call& call) {
 Result<std::vector<Column>> Session::DescribeColumns(const Call& call) {
   std::vector<Column> columns;
   if (store_->columns_ == nullptr) return columns;
-  const auto add = [](void* to, const outbox_column* column) {
-    static_cast<std::vector<Column>*>(to)->push_back({std::string(View(column->name)), std::string(View(column->type)),
-                                                      column->kind, column->role, column->nullable != 0,
-                                                      column->scale});
-  };
   RawCall asked(call);
-  const outbox_code code = store_->columns_->describe(raw_, &asked.call, &columns, add, &asked.error);
+  const outbox_code code = store_->columns_->describe(raw_, &asked.call, &columns, AddColumn, &asked.error);
   if (Status status = store_->Answer("columns.describe", code, asked.error); !status.ok()) return status;
+  return columns;
+}
+
+Result<std::vector<Column>> Session::ColumnsOf(std::string_view table, const Call& call) {
+  std::vector<Column> columns;
+  if (store_->columns_ == nullptr || store_->columns_->columns_of == nullptr) return store_->Lacks(OUTBOX_COLUMNS_V1);
+  RawCall asked(call);
+  const outbox_code code =
+      store_->columns_->columns_of(raw_, Raw(table), &asked.call, &columns, AddColumn, &asked.error);
+  if (Status status = store_->Answer("columns.columns_of", code, asked.error); !status.ok()) return status;
   return columns;
 }
 

@@ -98,6 +98,8 @@ class Session {
   [[nodiscard]] Status EndEmit(bool commit, const Call& call);
   // Of the values that events bring, in their order. Empty where the plugin lacks the extension.
   [[nodiscard]] Result<std::vector<Column>> DescribeColumns(const Call& call);
+  // Of any table; empty = there is none.
+  [[nodiscard]] Result<std::vector<Column>> ColumnsOf(std::string_view table, const Call& call);
   // OUTBOX_BAD_CONFIG: what brings the rows is not in place. OK also where nothing does but the application.
   [[nodiscard]] Status VerifySource(const Call& call);
   [[nodiscard]] Status ApplySchema(const SchemaOptions& options, const Call& call);

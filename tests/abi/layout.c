@@ -165,6 +165,7 @@ const struct Place* LAYOUT(void) {
       FIELD(outbox_columns_v1, struct_size),
       FIELD(outbox_columns_v1, describe),
       FIELD(outbox_columns_v1, verify),
+      FIELD(outbox_columns_v1, columns_of),
       WHOLE(outbox_columns_v1),
       FIELD(outbox_leases_v1, struct_size),
       FIELD(outbox_leases_v1, heartbeat),

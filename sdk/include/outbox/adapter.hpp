@@ -117,6 +117,10 @@ class Columns {  // outbox.columns/1
   virtual std::vector<Column> DescribeColumns() = 0;
   // Throws OUTBOX_BAD_CONFIG where what brings the rows is not in place any more, saying how to correct it.
   virtual void VerifySource() {}
+  // Of any table, "name" or "schema.name"; empty = there is none.
+  virtual std::vector<Column> ColumnsOf(std::string_view /*table*/) {
+    throw Error(OUTBOX_UNSUPPORTED, "this storage cannot be asked for the columns of a table");
+  }
 };
 
 struct SchemaOptions {

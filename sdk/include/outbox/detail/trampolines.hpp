@@ -182,17 +182,21 @@ struct Trampolines {
     });
   }
 
+  static void Give(const std::vector<outbox::Column>& columns, void* ctx, void (*column)(void*, const outbox_column*)) {
+    for (const outbox::Column& one : columns) {
+      const outbox_column raw{sizeof raw, one.kind, one.role,      one.nullable ? 1u : 0u,
+                              one.scale,  0,        Raw(one.name), Raw(one.type)};
+      column(ctx, &raw);
+    }
+  }
   static outbox_code ColumnsDescribe(outbox_session* s, const outbox_call* c, void* ctx,
                                      void (*column)(void*, const outbox_column*), outbox_error* e) noexcept {
-    return Guard(e, [&] {
-      for (const outbox::Column& one : Adapter(s, c).DescribeColumns()) {
-        const outbox_column raw{sizeof raw, one.kind, one.role,      one.nullable ? 1u : 0u,
-                                one.scale,  0,        Raw(one.name), Raw(one.type)};
-        column(ctx, &raw);
-      }
-    });
+    return Guard(e, [&] { Give(Adapter(s, c).DescribeColumns(), ctx, column); });
   }
-
+  static outbox_code ColumnsOf(outbox_session* s, outbox_bytes table, const outbox_call* c, void* ctx,
+                               void (*column)(void*, const outbox_column*), outbox_error* e) noexcept {
+    return Guard(e, [&] { Give(Adapter(s, c).ColumnsOf(View(table)), ctx, column); });
+  }
   static outbox_code ColumnsVerify(outbox_session* s, const outbox_call* c, outbox_error* e) noexcept {
     return Guard(e, [&] { Adapter(s, c).VerifySource(); });
   }
@@ -291,7 +295,7 @@ struct Trampolines {
       if (wanted == OUTBOX_EMIT_V1) return &kTable;
     }
     if constexpr (std::is_base_of_v<Columns, A>) {
-      static const outbox_columns_v1 kTable{sizeof kTable, ColumnsDescribe, ColumnsVerify};
+      static const outbox_columns_v1 kTable{sizeof kTable, ColumnsDescribe, ColumnsVerify, ColumnsOf};
       if (wanted == OUTBOX_COLUMNS_V1) return &kTable;
     }
     if constexpr (std::is_base_of_v<Schema, A>) {

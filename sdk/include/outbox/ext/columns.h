@@ -57,5 +57,9 @@ typedef struct {
    * start and every minute. OUTBOX_BAD_CONFIG = no: its text says what is wrong, and how to correct it; the relay is not ready
    * then, and goes on with the rows that are there. NULL = nothing brings rows but the application itself. */
   outbox_code (*verify)(outbox_session*, const outbox_call*, outbox_error*);
+  /* [session] The columns of any table, as describe gives them, all with OUTBOX_ROLE_NONE: for `check --suggest`. Needs no
+   * outbox. No callback = there is no such table. NULL = it cannot be asked. */
+  outbox_code (*columns_of)(outbox_session*, outbox_bytes table, const outbox_call*, void* ctx,
+                            void (*column)(void* ctx, const outbox_column*), outbox_error*);
 } outbox_columns_v1;
 #endif
