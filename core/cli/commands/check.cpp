@@ -1,6 +1,7 @@
 // `outbox-relay check`: is everything in place, and how to fix what is not. Changes nothing, except for topics with
 // --create-topics.
 #include <algorithm>
+#include <iostream>
 
 #include "cli/commands/commands.hpp"
 #include "cli/common/check_listeners.hpp"
@@ -9,12 +10,14 @@
 #include "cli/common/kafka_admin.hpp"
 #include "cli/common/record_preview.hpp"
 #include "cli/common/shaping.hpp"
+#include "cli/common/suggestion.hpp"
 #include "kafka/may_produce.hpp"
 #include "kafka/settings.hpp"
 #include "kafka/topic_cache.hpp"
 #include "outbox/record_rules.hpp"
 #include "runtime/missing_abilities.hpp"
 #include "util/format.hpp"
+#include "util/json.hpp"
 
 namespace outbox::cli {
 namespace {
@@ -26,9 +29,41 @@ struct Options {
   std::vector<std::string> topics;
   bool create_topics = false;
   PreviewRequest show;
+  std::string suggest;  // a table
 };
 
 constexpr auto kKafkaTimeout = 5s;
+
+int PrintSuggestion(const std::string& table, const std::vector<Column>& columns) {
+  const auto suggestion = SuggestFor(columns);
+  if (!suggestion) {
+    PrintLine(Verdict::kWarn, "no table that is known has the columns of " + table,
+              "name its columns by their roles in /storage/options/columns, and say in /record what a record is; "
+              "docs/guide/databases.md has an example under Capture");
+    std::string names;
+    for (const Column& column : columns)
+      names += fmt::format("{}{} {}", names.empty() ? "" : ", ", column.name, column.type);
+    PrintLine(Verdict::kNote, "its columns are " + names);
+    return kFailure;
+  }
+  if (!suggestion->why_not.empty()) {
+    PrintLine(Verdict::kError, table + " is " + suggestion->whose + ": " + suggestion->why_not);
+    return kFailure;
+  }
+  PrintLine(Verdict::kOk, table + " is " + suggestion->whose);
+  const std::string quoted = util::Json(table).Dump();
+  if (suggestion->is_own) {
+    std::cout << "In the configuration:\n\n"
+              << fmt::format("\"storage\": {{ ..., \"options\": {{ ..., \"table\": {} }} }}\n", quoted);
+  } else {
+    std::cout << "In the configuration, beside the connection and Kafka; then run `outbox-relay migrate`:\n\n"
+              << fmt::format(
+                     "\"storage\": {{ ..., \"options\": {{ ..., \"table\": {}, \"capture\": \"trigger\" }} }},\n"
+                     "\"record\": {{ \"like\": \"{}\" }}\n",
+                     table, suggestion->like);
+  }
+  return kOk;
+}
 
 class Check {
  public:
@@ -39,6 +74,7 @@ class Check {
     if (!config.ok()) return Report(config.status());
     config_ = std::move(*config);
     if (!options_.show.row.empty()) return Show();
+    if (!options_.suggest.empty()) return Suggest();
     PrintLine(Verdict::kOk, "configuration " + options_.config);
     for (const std::string& warning : config_.warnings) PrintLine(Verdict::kWarn, warning);
     CheckListening();
@@ -56,6 +92,19 @@ class Check {
     if (!session.ok()) return Report(session.status());
     const Status shown = ShowRecords(options_.show, config_, *store, **session, call);
     return shown.ok() ? kOk : Report(shown);
+  }
+
+  int Suggest() {
+    const auto store = OpenStore(config_, QuietLogger(config_.log));
+    if (!store.ok()) return Report(store.status());
+    const Call call{0, 0, config_.relay.storage_timeout};
+    const auto session = (*store)->Connect(call);
+    if (!session.ok()) return Report(session.status());
+    const auto columns = (*session)->ColumnsOf(options_.suggest, call);
+    if (!columns.ok()) return Report(columns.status());
+    if (columns->empty())
+      return Report({OUTBOX_BAD_CONFIG, "there is no table " + options_.suggest + ", or this user may not see it"});
+    return PrintSuggestion(options_.suggest, *columns);
   }
 
   void Wrong(int code, const std::string& text, const std::string& fix = {}) {
@@ -205,6 +254,10 @@ void Declare(Command& command, Options& options) {
       .Between(1, 100'000)
       .Value("N");
   command.Flag("--json", options.show.json, "With --show: a JSON object a line");
+  command
+      .Add("--suggest", options.suggest,
+           "Instead: say whose outbox this table is, and print the configuration that delivers it")
+      .Value("TABLE");
   command.Footer(
       "Looks at the configuration, the addresses to listen at, the plugin, the connection, tables and grants, "
       "Kafka, the permission to produce, and the topics that are named.\n"
