@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "postgres/capture.hpp"
 #include "postgres/check.hpp"
 #include "postgres/dialect.hpp"
 #include "postgres/errors.hpp"
@@ -43,12 +44,12 @@ with f as materialized (select cast(:failures as jsonb) as failures),
     where a.failure -> 'dead' = 'true' and exists (select 1 from fence)),
   moved as (delete from {event} e where e.id = any (cast((select ids from dying) as bigint[]))
       and e.event_id = cast((select f.failures -> cast(e.id as text) ->> 'event_id' from f) as uuid)
-    returning e.id, e.event_id, e.topic, e.aggregate_id, e.event_type, e.payload, e.headers, e.created_at),
+    returning e.id, e.event_id, e.topic, e.aggregate_id, e.event_type, e.payload, e.headers, e.created_at{e.copies}),
   buried as (insert into {dead} (row_id, event_id, topic, aggregate_id, event_type, payload, headers, created_at,
-      attempts, first_failed, died_at, reason, error)
+      attempts, first_failed, died_at, reason, error{copies})
     select m.id, m.event_id, m.topic, m.aggregate_id, m.event_type, m.payload, m.headers, m.created_at,
       coalesce(r.attempts, 0) + 1, coalesce(r.first_failed, clock_timestamp()), clock_timestamp(),
-      f.failures -> cast(m.id as text) ->> 'reason', f.failures -> cast(m.id as text) ->> 'error'
+      f.failures -> cast(m.id as text) ->> 'reason', f.failures -> cast(m.id as text) ->> 'error'{m.copies}
     from moved m cross join f
       left join lateral (select r.attempts, r.first_failed from {retry} r where r.row_id = m.id and r.event_id = m.event_id offset 0) r on true),
   settled as (delete from {retry} r where r.row_id = any (cast((select ids from dying) as bigint[]))
@@ -74,7 +75,7 @@ bool CanBeWritten(const std::string& schema) { return schema.find_first_of("'\":
 
 sql::Tables Resolved(const sql::Tables& given, sql::Statements& db) {
   if (!given.schema.empty()) return given;
-  const sql::Rows home = db.Run({kHome, {given.event_name}});
+  const sql::Rows home = db.Run({kHome, {given.captured ? given.captured->table : given.event_name}});
   if (home.empty() || !CanBeWritten(home[0][0].value_or(""))) return given;
   return given.Within(*home[0][0]);
 }
@@ -82,10 +83,14 @@ sql::Tables Resolved(const sql::Tables& given, sql::Statements& db) {
 }  // namespace
 
 Config::Config(const std::string& json, const outbox_host* host)
-    : Config(sql::ReadOptions(json, {{"connection", {}}, {"table", "outbox_event"}}), Secrets(host)) {}
+    : Config(sql::ReadOptions(json, {{"connection", {}}, {"table", "outbox_event"}}, sql::Capture::kMayCapture),
+             sql::ReadSource(json, /*ignore_case=*/false), Secrets(host)) {}
 
-Config::Config(std::map<std::string, std::string, std::less<>> options, const Secrets& secrets)
-    : tables(secrets.Fill(options["table"])), connection_(options["connection"]), secrets_(secrets) {
+Config::Config(std::map<std::string, std::string, std::less<>> options,
+               const std::shared_ptr<const sql::Source>& captured, const Secrets& secrets)
+    : tables(secrets.Fill(options["table"]), '"', /*ignore_case=*/false, captured, QuoteColumn),
+      connection_(options["connection"]),
+      secrets_(secrets) {
   (void)Connection();  // what is wrong with it is known before anything connects
 }
 
@@ -135,18 +140,18 @@ void Adapter::RequireAllRows() {
   RequireNoLowIds(*client_, tables());
 }
 
-const EventColumns& Adapter::Columns() {
+const EventColumns& Adapter::OwnColumns() {
   if (!columns_) columns_ = EventColumns::Read(*client_, tables());
   return *columns_;
 }
 
 const sql::Dialect& Adapter::Listing() {
-  if (!listing_) listing_ = DialectFor(Columns());
+  if (!listing_) listing_ = DialectFor(OwnColumns());
   return *listing_;
 }
 
 void Adapter::Read(const ReserveRequest& request, BatchBuilder& batch) {
-  if (!reader_) reader_ = std::make_unique<Reader>(*client_, tables(), Columns(), config_->places);
+  if (!reader_) reader_ = std::make_unique<Reader>(*client_, tables(), OwnColumns(), config_->places);
   try {
     reader_->Read(call(), request, batch);
   } catch (const Error& error) {
@@ -203,6 +208,21 @@ bool Adapter::Wait() {
 }
 
 void Adapter::Cancel() noexcept { client_->Cancel(); }
+
+void Adapter::Describe(std::vector<outbox::Column>& columns) {
+  const std::vector<MappedType> types = RequireTypes(*client_, tables());
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    columns[i].kind = types.at(i).kind;
+    columns[i].type = types[i].type;
+    columns[i].nullable = types[i].nullable;
+    columns[i].scale = types[i].scale;
+  }
+}
+
+void Adapter::VerifyCapture() {
+  sql::RequireCapture(sql::FindingsOf(tables(), LookAtCapture(*client_, tables()), /*ignore_case=*/false),
+                      "PostgreSQL");
+}
 
 std::string Adapter::PrintSchema(const Config& config, const SchemaOptions& options) {
   return postgres::PrintSchema(config.tables, options);

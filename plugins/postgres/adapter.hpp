@@ -18,7 +18,7 @@
 
 namespace outbox::postgres {
 
-// {"connection": "host=... dbname=...", "table": "outbox_event"}. What the sessions share.
+// {"connection": "host=... dbname=...", "table": "outbox_event"}, and the options of sql/source.hpp. What the sessions share.
 struct Config {
   Config(const std::string& json, const outbox_host* host);
   // With the secrets as they are now.
@@ -27,7 +27,8 @@ struct Config {
   RowPlaces places;  // of all sessions
 
  private:
-  Config(std::map<std::string, std::string, std::less<>> options, const Secrets& secrets);
+  Config(std::map<std::string, std::string, std::less<>> options, const std::shared_ptr<const sql::Source>& captured,
+         const Secrets& secrets);
   const std::string connection_;  // as the operator wrote it, with marks of secrets
   const Secrets secrets_;
 };
@@ -60,13 +61,15 @@ class Adapter : public sql::Adapter, public WakeUp {
   Client& Borrowed() override;
   [[nodiscard]] bool IgnoresCase() const override { return false; }
   void RequireAllRows() override;
-  const EventColumns& Columns();
+  const EventColumns& OwnColumns();
   void Read(const ReserveRequest& request, BatchBuilder& batch) override;
   Confirmation& Confirming() override;
   bool RecordFailures(std::span<const sql::FailedRow> rows) override;
   const sql::Dialect& Listing() override;
   void PrepareInsert() override;
   void InsertAll(Events events) override;
+  void Describe(std::vector<outbox::Column>& columns) override;
+  void VerifyCapture() override;
   void Migrate(const SchemaOptions& options) override;
   [[nodiscard]] bool IsDenied(const Error& error) const override;
 

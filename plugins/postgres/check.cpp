@@ -1,5 +1,6 @@
 #include "postgres/check.hpp"
 
+#include "postgres/capture.hpp"
 #include "postgres/ids.hpp"
 #include "postgres/others.hpp"
 #include "postgres/pooler.hpp"
@@ -13,10 +14,16 @@ namespace {
 
 constexpr int kOldestServer = 130'000;
 
+std::vector<sql::Table> WantedHere(Client& db, const sql::Tables& tables) {
+  std::vector<sql::Table> wanted = Wanted(tables, "text");
+  if (tables.captured) AddCopies(wanted, tables, FindTypes(db, tables));
+  return wanted;
+}
+
 class Check final : public sql::Check {
  public:
   Check(Client& db, const sql::Tables& tables, const std::string& connection, Millis timeout)
-      : sql::Check(db, tables, Wanted(tables, "text"), kCatalogue,
+      : sql::Check(db, tables, WantedHere(db, tables), kCatalogue,
                    {
                        {"id", {"bigint", "integer"}},
                        {"event_id", {"uuid"}},
@@ -70,6 +77,18 @@ class Check final : public sql::Check {
     return true;
   }
 
+  std::vector<Finding> Captured() override {
+    const sql::CaptureState state = LookAtCapture(db_, t_);
+    std::vector<Finding> findings = sql::FindingsOf(t_, state, /*ignore_case=*/false);
+    if (state.has_trigger)
+      findings.push_back({false,
+                          "trigger " + state.trigger + " copies rows that are inserted into " +
+                              t_.Shown(t_.captured->table) + " into " + t_.Shown(t_.event_name) +
+                              "; to end that, let the relay deliver what waits, and",
+                          EndCaptureSql(t_), true});
+    return findings;
+  }
+
   std::string FixMissingTable(bool first) override {
     const std::string fix = postgres::FixMissingTable(db_, db_.given());
     return first || fix == sql::kMigrate ? fix : "";
@@ -86,8 +105,9 @@ class Check final : public sql::Check {
   }
 
   std::string FixType(const sql::Table& table, const sql::Column& column, const std::string& expected) override {
-    return "alter table " + t_.Quote(table.name) + " alter column " + column.name + " type " + expected +
-           " using cast(" + column.name + " as " + expected + ");";
+    const std::string& name = column.sql_name();
+    return "alter table " + t_.Quote(table.name) + " alter column " + name + " type " + expected + " using cast(" +
+           (expected == "bytea" ? "convert_to(cast(" + name + " as text), 'UTF8')" : name) + " as " + expected + ");";
   }
 
   // What was id becomes the event_id where there is none.

@@ -7,8 +7,8 @@ namespace {
 constexpr const char* kRequeue = R"(
 with l as materialized (select row_id from {dead} where row_id = any(cast('{[ids]}' as bigint[])) order by row_id for update),
   d as (delete from {dead} d using l where d.row_id = l.row_id returning d.*),
-  i as (insert into {event} (event_id, topic, aggregate_id, event_type, payload, headers)
-    select event_id, topic, aggregate_id, event_type, payload, headers from d order by row_id returning 1)
+  i as (insert into {event} (event_id, topic, aggregate_id, event_type, payload, headers{copies})
+    select event_id, topic, aggregate_id, event_type, payload, headers{copies} from d order by row_id returning 1)
 select cast(count(*) as text) from i)";
 
 constexpr const char* kDiscard = R"(
@@ -58,6 +58,10 @@ sql::Dialect DialectFor(const EventColumns& columns) {
   d.shard = "mod(coalesce(hashtext(e.aggregate_id), hashint8(e.id)) & 2147483647, m.shards)";
   d.payload = columns.IsBytea() ? "encode(e.payload, 'hex')" : d.bytes("e.payload");
   d.payload_size = columns.IsJson() ? "octet_length(cast(e.payload as text))" : "octet_length(e.payload)";
+  for (const int copy : columns.mapped) d.columns.push_back(columns.Shown(copy));
+  d.written = [columns](std::size_t column, const std::string& value) {
+    return columns.Written(columns.mapped.at(column), value);
+  };
   d.requeue = {{kRequeue}};
   d.discard = {{kDiscard}};
   d.discard_blocked = {{kDiscardBlocked}};

@@ -41,7 +41,7 @@ void CheckEvent(const Event& e, const EventColumns& columns) {
 
 void Adapter::PrepareInsert() {
   if (inserts_) return;
-  const EventColumns& columns = Columns();
+  const EventColumns& columns = OwnColumns();
   const std::vector<Oid> types{kTextArray, kTextArray, kTextArray, columns.IsBytea() ? kByteaArray : kTextArray,
                                kTextArray, kTextArray};
   const auto prepare = [&](const char* name, const char* column, const char* value) {

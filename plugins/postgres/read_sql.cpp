@@ -55,9 +55,9 @@ const char* const kAttemptsOf = R"(case when (select s.troubled from s)
 // hide the others.
 const char* const kLateRows = R"(
 select 1, null::bigint, null::uuid, null::text, null::text, null::text, null::[payload], null::text, null::timestamptz, 0,
-  (select string_agg(int8send(e.id), '') from {event} e where e.id > $1 and e.id <= $2 and [plain])
+  (select string_agg(int8send(e.id), '') from {event} e where e.id > $1 and e.id <= $2 and [plain])[no copies]
 union all select 1, null, null, null, null, null, null, null, null, 0,
-  (select string_agg(int8send(e.id), '') from {event} e where e.id > $1 and e.id <= $2 and [mixed] and [unfailed])
+  (select string_agg(int8send(e.id), '') from {event} e where e.id > $1 and e.id <= $2 and [mixed] and [unfailed])[no copies]
 )";
 
 // In the order in which they fell due, so many at a time: the next read goes on behind them, and begins again at the end.
@@ -65,7 +65,7 @@ union all select 1, null, null, null, null, null, null, null, null, 0,
 // The time is that of the statement, as no index is looked into for one that changes while it runs.
 const char* const kDueRows = R"(
 union all (select 5, count(*), null, null, cast((array_agg(d.row_id))[count(*)] as text), null, null, null, max(d.next_try), 0,
-    string_agg(int8send(d.row_id), '') filter (where d.go)
+    string_agg(int8send(d.row_id), '') filter (where d.go)[no copies]
   from (select l.row_id, l.next_try, coalesce((select [ours] from {event} e
                                                where e.id = l.row_id and e.event_id = l.event_id and e.id <= $2), false) as go
         from (select r.row_id, r.event_id, r.next_try from {retry} r
@@ -75,12 +75,12 @@ union all (select 5, count(*), null, null, cast((array_agg(d.row_id))[count(*)] 
 
 // The first part is what a relay reads almost always, and each column of it that is not NULL costs.
 const char* const kNewRows = R"(
-union all (select case when [heavy] then 2 end, [light columns], null::integer, null
+union all (select case when [heavy] then 2 end, [light columns], null::integer, null[copies]
   from {event} e where e.id > $2 and [plain] order by e.id limit $3)
 union all (select case when not u.ours then 3 when u.weight <= $4 then 0 else 2 end, u.id, u.event_id, u.aggregate_id,
     u.event_type, u.topic, case when u.ours and u.weight <= $4 then u.payload end, case when u.ours then u.headers end,
-    u.created_at, u.attempts, null
-  from (select [columns], [weight] as weight, [attempts] as attempts, [ours] as ours
+    u.created_at, u.attempts, null[copies of u]
+  from (select [columns], [weight] as weight, [attempts] as attempts, [ours] as ours[named copies]
         from {event} e where e.id > $2 and [mixed] order by e.id limit $3) u
   order by u.id)
 )";
@@ -89,10 +89,10 @@ union all (select case when not u.ours then 3 when u.weight <= $4 then 0 else 2 
 const char* const kNewRowsWeighed = R"(
 union all (select case when not w.ours then 3 when w.upto <= $4 then 0 else 2 end, w.id, w.event_id, w.aggregate_id,
     w.event_type, w.topic, case when w.ours and w.upto <= $4 then w.payload end, case when w.ours then w.headers end,
-    w.created_at, w.attempts, null
+    w.created_at, w.attempts, null[copies of w]
   from (select v.*, sum(v.size) over (order by v.id rows unbounded preceding) as upto
         from (select u.*, case when u.ours then least(u.weight, $4) else 0 end as size
-              from (select [columns], [weight] as weight, [attempts] as attempts, [ours] as ours
+              from (select [columns], [weight] as weight, [attempts] as attempts, [ours] as ours[named copies]
                     from {event} e where e.id > $2[upto] and not (select s.ended from s) order by e.id limit $3) u) v) w
   where w.upto - w.size <= $4 order by w.id)
 )";
@@ -117,7 +117,7 @@ select coalesce((select case when q.seqcache = 1 and q.seqincrement > 0 and not 
 const char* const kTailRow = R"(
 union all (select 4, (select s.token from s), null, [lockers],
   nullif(current_setting('transaction_read_only'), 'off'), null, case when (select s.ended from s) then 'ended' end,
-  null, (select s.troubled::integer from s), null)
+  null, (select s.troubled::integer from s), null[no copies])
 )";
 
 // For a relay that is behind, with nothing to look for below: the rows alone, as far as that is all there is.
@@ -125,17 +125,17 @@ const char* const kAlone = R"(with s as materialized (
   select m.shards, exists (select 1 from {retry}) as troubled,
     (select token from {shard} where shard = $1 and owner is not null) as token
   from {meta} m)
-(select case when [heavy] then 2 end, [light columns], null::integer, [place]
+(select case when [heavy] then 2 end, [light columns], null::integer, [place][copies]
   from {event} e where e.id > $2 and [range] and (select not ([not alone]) from s) order by e.id limit $3)
 union all (select 4, (select s.token from s), null, null, null, nullif(current_setting('transaction_read_only'), 'off'),
-  null, (select case when s.troubled then 'troubled' when [not alone] then 'shared' end from s), null, null, null)
+  null, (select case when s.troubled then 'troubled' when [not alone] then 'shared' end from s), null, null, null[no copies])
 )";
 
 const char* const kByIds = R"(with s as materialized (select exists (select 1 from {retry}) as troubled)
 select case when w.upto <= $2 then 0 else 2 end, w.id, w.event_id, w.aggregate_id, w.event_type, w.topic,
-  case when w.upto <= $2 then w.payload end, w.headers, w.created_at, w.attempts
+  case when w.upto <= $2 then w.payload end, w.headers, w.created_at, w.attempts[copies that fit]
 from (select v.*, sum(v.size) over (order by v.id rows unbounded preceding) as upto
-      from (select [columns], [attempts] as attempts, least([weight], $2) as size
+      from (select [columns], [attempts] as attempts, least([weight], $2) as size[named copies]
             from {event} e where e.id = any($1) order by e.id) v) w
 where w.upto - w.size <= $2 order by w.id
 )";
@@ -155,6 +155,15 @@ std::string Complete(std::string text, const sql::Tables& tables, const EventCol
   text = Replaced(text, "[weight]", columns.Size());
   text = Replaced(text, "[payload]", columns.IsBytea() ? "bytea" : "text");
   text = Replaced(text, "[database]", columns.database);
+  // Copies of a captured row's columns come behind all others, kIds included.
+  text = Replaced(text, "[copies]", columns.Copies(", [copy]"));
+  text = Replaced(text, "[named copies]", columns.Copies(", [copy] as copy_[n]"));
+  text = Replaced(text, "[copies of u]", columns.Copies(", case when u.ours and u.weight <= $4 then u.copy_[n] end"));
+  text = Replaced(text, "[copies of w]", columns.Copies(", case when w.ours and w.upto <= $4 then w.copy_[n] end"));
+  text =
+      Replaced(text, "[copies that fit]",
+               columns.copies.empty() ? "" : ", null" + columns.Copies(", case when w.upto <= $2 then w.copy_[n] end"));
+  text = Replaced(text, "[no copies]", columns.Copies(", null::[type]"));
   text = Replaced(text, "[place]", columns.has_places ? "e.ctid" : "null::tid");
   return tables.In(text);
 }

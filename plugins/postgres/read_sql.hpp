@@ -20,6 +20,7 @@ enum Kind : int {
   kDue = 5
 };
 enum Column : int { kKind, kId, kEventId, kKey, kType, kTopic, kPayload, kHeaders, kCreated, kAttempts, kIds };
+constexpr int kCopies = kIds + 1;     // the first of EventColumns::copies, if there are any
 constexpr int kPlace = kIds;          // of rows alone: where the row lies, or NULL
 constexpr int kEnded = kHeaders;      // of the tail: not NULL = a watched transaction has ended, and nothing was read;
                                       // of rows alone: "shared" or "troubled", and nothing was read

@@ -81,7 +81,7 @@ std::vector<Locker> LockersIn(const Result& result) {
 }  // namespace
 
 Reader::Reader(Client& client, const sql::Tables& tables, const EventColumns& columns, RowPlaces& places)
-    : client_(client), places_(places) {
+    : client_(client), places_(places), values_(columns) {
   const std::vector<Oid> types{kInt8, kInt8, kInt8, kInt4, kInt8Array, kInt4, kTimestamptz, kInt8, kInt8};
   client_.Prepare("read", ReadSql(tables, columns, false), types);
   client_.Prepare("read_weighed", ReadSql(tables, columns, true), types);
@@ -364,9 +364,10 @@ void Reader::TakeStep(const Call& call, const ReserveRequest& request, Shard& sh
   rescan.end = 0;
 }
 
-bool Reader::AddRow(const Result& result, int row, BatchBuilder& batch) const {
+bool Reader::AddRow(const Result& result, int row, BatchBuilder& batch) {
   Room room;
   Event e = EventAt(result, row, kId, room);
+  e.columns = values_.At(result, row, kCopies);
   if (result.columns() > kAttempts) e.attempts = static_cast<std::uint32_t>(result.Number(row, kAttempts));
   return batch.Add(e);
 }

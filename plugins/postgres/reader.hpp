@@ -93,13 +93,14 @@ class Reader {
   bool AddByIds(std::vector<long long> ids, std::uint64_t bytes, const ReserveRequest& request, BatchBuilder& batch);
   void AddDue(const ReserveRequest& request, const Page& page, Due& due, BatchBuilder& batch);
   void Advance(const Page& page, Visibility& position, long long cursor, long long missing);
-  bool AddRow(const Result& result, int row, BatchBuilder& batch) const;
+  bool AddRow(const Result& result, int row, BatchBuilder& batch);
 
   // Where the first `count` new rows of a page lie.
   void NotePlaces(const Page& page, int count);
 
   Client& client_;
   RowPlaces& places_;
+  ColumnValues values_;
   std::map<std::uint32_t, Shard> shards_;
   bool settles_ = true;  // what the sequence has drawn can be known
 };

@@ -1,5 +1,6 @@
 #include "postgres/schema.hpp"
 
+#include "postgres/capture.hpp"
 #include "postgres/dialect.hpp"
 #include "sql/migration.hpp"
 #include "sql/sql_template.hpp"
@@ -52,20 +53,21 @@ end $outbox$)";
 // A payload type that is asked for is given to a column that exists, too. This rewrites the table under an exclusive lock, so
 // it is done to stored events only where that is asked for. The earlier function would make calls with a plain literal
 // ambiguous.
-constexpr const char* kChangePayload = R"(do $outbox$ declare kind text; begin
+constexpr const char* kChangePayload = R"(do $outbox$ declare kind text; becomes text; begin
   set local quote_all_identifiers = off;
+  becomes := [payload];
   kind := (select format_type(atttypid, null) from pg_attribute
            where attrelid = '{event}'::regclass and attname = 'payload');
-  if kind <> '[payload]' then
+  if kind <> becomes then
     lock table {event} in access exclusive mode;
     if not [rewrite] and exists (select 1 from {event}) then
-      raise exception 'a change of {event}.payload from % to [payload] would rewrite events that wait. Nothing was changed; let the relay deliver them first, or run migrate again with --rewrite-events', kind;
+      raise exception 'a change of {event}.payload from % to % would rewrite events that wait. Nothing was changed; let the relay deliver them first, or run migrate again with --rewrite-events', kind, becomes;
     end if;
     execute format('drop function if exists [emit] (text, text, text, %s, jsonb)', kind);
-    execute format('alter table {event} alter column payload type [payload] using %s',
-      case when '[payload]' = 'bytea' then 'convert_to(cast(payload as text), ''UTF8'')'
-           when kind = 'bytea' then 'cast(convert_from(payload, ''UTF8'') as [payload])'
-           else 'cast(cast(payload as text) as [payload])' end);
+    execute format('alter table {event} alter column payload type %s using %s', becomes,
+      case when becomes = 'bytea' then 'convert_to(cast(payload as text), ''UTF8'')'
+           when kind = 'bytea' then format('cast(convert_from(payload, ''UTF8'') as %s)', becomes)
+           else format('cast(cast(payload as text) as %s)', becomes) end);
   end if;
 end $outbox$)";
 
@@ -169,6 +171,11 @@ constexpr const char* kNoWakeUp = R"(do $outbox$ begin
   end if;
 end $outbox$)";
 
+// As SQL: what the payload is to be, where that is said.
+std::string PayloadType(const sql::Tables& t, const SchemaOptions& options) {
+  return t.captured ? PayloadTypeSql(t) : "'" + options.payload + "'";
+}
+
 std::string InFull(const sql::Tables& t, const SchemaOptions& options, std::string_view sql) {
   const std::string rival = t.event_name == t.prefix ? t.prefix + "_event" : t.prefix;
   return sql::Filled(t, options,
@@ -176,7 +183,7 @@ std::string InFull(const sql::Tables& t, const SchemaOptions& options, std::stri
                                      {"[rival]", t.Quote(rival)},
                                      {"[dot]", t.schema.empty() ? "" : '"' + t.schema + "\"."},
                                      {"[prefix]", t.prefix},
-                                     {"[payload]", options.payload},
+                                     {"[payload]", PayloadType(t, options)},
                                      {"[rewrite]", options.rewrite_events ? "true" : "false"},
                                      {"[emit]", t.emit},
                                      {"[trigger]", t.prefix + kWakeUpTrigger},
@@ -195,6 +202,13 @@ bool HasTrigger(sql::Statements& db, const sql::Tables& t) {
                   " cast(:name as text)",
                   {t.event, t.prefix + kWakeUpTrigger}})
               .empty();
+}
+
+void CheckOptions(const sql::Tables& t, const SchemaOptions& options) {
+  if (t.captured && !options.payload.empty())
+    throw Error(OUTBOX_BAD_CONFIG, "the payload has the type of column \"" + t.captured->Payload().name + "\" of " +
+                                       t.Shown(t.captured->table) + ", whose rows are captured; leave --payload out");
+  sql::CheckOptions(kMigration, options);
 }
 
 // How many rows a change of the payload would rewrite, and what it does to them.
@@ -229,8 +243,9 @@ constexpr std::pair<K, std::string_view> kTypes[] = {
 
 class Migration final : public sql::Migration {
  public:
-  Migration(Client& client, const sql::Tables& t, const SchemaOptions& options)
-      : sql::Migration(client, t, options, kCatalogue, Dialect(), kMigration) {}
+  // `types` are those of the captured table's columns, where there is one.
+  Migration(Client& client, const sql::Tables& t, const SchemaOptions& options, const std::vector<MappedType>& types)
+      : sql::Migration(client, t, options, kCatalogue, Dialect(), kMigration), types_(types) {}
   // What Apply() makes, to be run at once.
   [[nodiscard]] const std::string& script() const { return script_; }
 
@@ -239,7 +254,9 @@ class Migration final : public sql::Migration {
   std::vector<sql::Table> Wanted(const sql::FoundTables& found) override {
     const std::string is = PayloadIn(found, t_.event_name);
     const std::string& becomes = options_.payload.empty() ? is : options_.payload;
-    return postgres::Wanted(t_, becomes.empty() ? "text" : becomes);
+    std::vector<sql::Table> wanted = postgres::Wanted(t_, becomes.empty() ? "text" : becomes);
+    if (t_.captured) AddCopies(wanted, t_, types_);
+    return wanted;
   }
 
   std::vector<sql::Step> Before(Existing&) override { return {{"", {Fill(kSchema)}}}; }
@@ -247,7 +264,10 @@ class Migration final : public sql::Migration {
 
   std::vector<sql::Step> After(const Existing& now) override {
     std::vector<sql::Step> steps = PayloadSteps(now.found);
-    steps.push_back({"", {Fill(kEmit)}});
+    if (t_.captured)
+      steps.push_back({PlanTrigger(db_, t_), {TriggerSql(t_)}});
+    else
+      steps.push_back({"", {Fill(kEmit)}});
     const bool has_trigger = now.found.contains(t_.event_name) && HasTrigger(db_, t_);
     if (has_trigger != options_.wake_up)
       steps.push_back({std::string(options_.wake_up ? "create" : "drop") + " trigger " + t_.prefix + kWakeUpTrigger +
@@ -288,7 +308,21 @@ class Migration final : public sql::Migration {
   }
 
   std::string script_;
+  const std::vector<MappedType>& types_;
 };
+
+// A migration for these tables as the database has them. The payload of captured rows has its column's type.
+template <class Use>
+auto WithMigration(Client& client, const sql::Tables& t, SchemaOptions options, Use use) {
+  CheckOptions(t, options);
+  std::vector<MappedType> types;
+  if (t.captured) {
+    types = RequireTypes(client, t);
+    options.payload = types.at(static_cast<std::size_t>(t.captured->Find(OUTBOX_ROLE_PAYLOAD))).copy;
+  }
+  Migration migration(client, t, options, types);
+  return use(migration);
+}
 
 }  // namespace
 
@@ -327,7 +361,7 @@ std::vector<sql::Table> Wanted(const sql::Tables& t, const std::string& payload)
 }
 
 std::string PrintSchema(const sql::Tables& t, const SchemaOptions& options) {
-  sql::CheckOptions(kMigration, options);
+  CheckOptions(t, options);
   std::vector<std::string> script{t.schema.empty() ? kGuardNames : kSchema, kGuardOwner};
   for (const sql::Table& table : Wanted(t, options.payload.empty() ? "text" : options.payload)) {
     script.push_back(sql::CreateTable(t, table, kDialect));
@@ -336,8 +370,11 @@ std::string PrintSchema(const sql::Tables& t, const SchemaOptions& options) {
   }
   script.emplace_back(kMigration.first_meta);
   for (const std::string& sql : Shards(t, options)) script.push_back(sql);
-  if (!options.payload.empty()) script.emplace_back(kChangePayload);
-  for (const char* sql : {kFollowPayload, kEmit, options.wake_up ? kWakeUp : kNoWakeUp}) script.emplace_back(sql);
+  if (t.captured) script.push_back(AddCopiesSql(t));
+  if (!options.payload.empty() || t.captured) script.emplace_back(kChangePayload);
+  script.emplace_back(kFollowPayload);
+  script.emplace_back(t.captured ? TriggerSql(t) : kEmit);
+  script.emplace_back(options.wake_up ? kWakeUp : kNoWakeUp);
   script.push_back(sql::RecordVersion(kMigration));
   return InFull(t, options, sql::Script(script));
 }
@@ -354,7 +391,7 @@ std::string Blocker(Client& client, const sql::Tables& t) {
 }  // namespace
 
 std::vector<std::string> PlanSchema(Client& client, const sql::Tables& t, const SchemaOptions& options) {
-  return Migration(client, t, options).Plan();
+  return WithMigration(client, t, options, [](Migration& migration) { return migration.Plan(); });
 }
 
 void ApplySchema(Client& client, const sql::Tables& t, const SchemaOptions& options, Millis timeout) {
@@ -366,9 +403,10 @@ void ApplySchema(Client& client, const sql::Tables& t, const SchemaOptions& opti
       // The names are all qualified. Without a search path no function or operator is another one than the server's.
       if (!t.schema.empty()) client.Script("set local search_path = pg_catalog, pg_temp");
       client.Script("set local lock_timeout = " + std::to_string(sql::kLockWait.count()));
-      Migration migration(client, t, options);
-      migration.Apply();
-      client.Script(migration.script());
+      WithMigration(client, t, options, [&client](Migration& migration) {
+        migration.Apply();
+        client.Script(migration.script());
+      });
       client.Script("commit");
     } catch (const Error&) {
       client.RollBack();

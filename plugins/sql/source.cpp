@@ -143,12 +143,8 @@ std::shared_ptr<const Source> ReadSource(const std::string& text, bool ignore_ca
   }
   if (*capture != "trigger")
     Refuse("'capture' must be \"trigger\"; leave it out where the table is an outbox of the relay's own");
-  const auto table = options.find("table");
-  if (table == options.end() || !table->is_string())
-    Refuse("'capture' needs 'table', the table whose inserted rows are to be sent");
+  if (!options.contains("table")) Refuse("'capture' needs 'table', the table whose inserted rows are to be sent");
   auto source = std::make_shared<Source>();
-  source->table = table->get<std::string>();
-  source->table = source->table.substr(source->table.find('.') + 1);
   ReadColumns(options, ignore_case, source->columns);
   NameCopies(source->columns, ignore_case);
   return source;

@@ -26,7 +26,7 @@ struct MappedColumn {
 };
 
 struct Source {
-  std::string table;  // without the schema
+  std::string table = {};  // without the schema; Tables names it
   // In the order of outbox_event.columns. Columns of the same name, which have different roles, share one copy.
   std::vector<MappedColumn> columns;
 
@@ -40,13 +40,13 @@ struct Source {
   [[nodiscard]] std::string Mark() const;
 };
 
-// From the options "table", "capture", "columns" and "record_columns"; null where "capture" is absent. Names that differ in
+// From the options "capture", "columns" and "record_columns"; null where "capture" is absent. Names that differ in
 // case only count as one column if `ignore_case`.
 //
 // Errors: OUTBOX_BAD_CONFIG, with the name of the option.
 [[nodiscard]] std::shared_ptr<const Source> ReadSource(const std::string& json, bool ignore_case);
 
-// Is `key` one of those options, "table" aside? ReadSource checks them.
+// Is `key` one of those options? ReadSource checks them.
 [[nodiscard]] bool IsSourceOption(std::string_view key);
 
 }  // namespace outbox::sql

@@ -27,9 +27,9 @@ bool SameName(std::string_view a, std::string_view b, bool ignore_case) {
                     [&](char x, char y) { return ignore_case ? lower(x) == lower(y) : x == y; });
 }
 
-Tables::Tables(const std::string& table, char quote, bool ignore_case, std::shared_ptr<const Source> source_table,
-               QuoteColumn quote_column)
-    : captured(std::move(source_table)), quote_(quote), quote_column_(quote_column) {
+Tables::Tables(const std::string& table, char quote, bool ignore_case,
+               const std::shared_ptr<const Source>& source_table, QuoteColumn quote_column)
+    : quote_(quote), quote_column_(quote_column) {
   const auto dot = table.find('.');
   event_name = dot == std::string::npos ? table : table.substr(dot + 1);
   schema = dot == std::string::npos ? "" : table.substr(0, dot);
@@ -37,7 +37,7 @@ Tables::Tables(const std::string& table, char quote, bool ignore_case, std::shar
     throw Error(OUTBOX_BAD_CONFIG,
                 "options: 'table' must be a name or schema.name of letters, digits and _, each at most " +
                     std::to_string(kMaxName) + " long");
-  if (captured) {
+  if (source_table) {
     const std::size_t most = kMaxName - kCaptureSuffix.size();
     if (event_name.size() > most)
       throw Error(OUTBOX_BAD_CONFIG, "options: the name of 'table' is longer than " + std::to_string(most) +
@@ -45,6 +45,9 @@ Tables::Tables(const std::string& table, char quote, bool ignore_case, std::shar
                                          event_name + std::string(kCaptureSuffix) +
                                          " and so on, which is too long; rename the table, or capture its rows in"
                                          " another way");
+    auto named = std::make_shared<Source>(*source_table);
+    named->table = event_name;
+    captured = std::move(named);
     event_name += kCaptureSuffix;
   }
   const std::string suffix = "_event";

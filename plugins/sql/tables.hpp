@@ -23,7 +23,7 @@ struct Tables {
   // `ignore_case`: names of tables that differ in case only may be one table, so "_EVENT" is a suffix too.
   // `captured`: `table` is a table of the application's, and the outbox is the one that holds copies of its rows.
   explicit Tables(const std::string& table, char quote = '"', bool ignore_case = false,
-                  std::shared_ptr<const Source> captured = nullptr, QuoteColumn quote_column = nullptr);
+                  const std::shared_ptr<const Source>& captured = nullptr, QuoteColumn quote_column = nullptr);
   // The same tables in a schema whose name the database gave. Its name may have other characters.
   [[nodiscard]] Tables Within(const std::string& schema_name) const;
 

@@ -27,7 +27,6 @@ std::string CopyNames(const sql::Source& source) {
 TEST_CASE("columns come by role, then as the record names them") {
   const auto source = Read(R"("columns": {"created_at": "ts", "payload": "body", "key": "k", "id": "id"},
               "record_columns": ["type", "k", "type", "body", "Attempts", "source_id"])");
-  CHECK(source->table == "box");
   CHECK(CopyNames(*source) ==
         "id=source_id k=k body= ts=ts type=type Attempts=source_Attempts source_id=source_source_id ");
   CHECK(source->Payload().name == "body");
@@ -71,6 +70,7 @@ TEST_CASE("the outbox of a captured table, and names that look like places") {
   const auto source = Read(R"("columns": {"payload": "p"}, "record_columns": ["{event}", "{copies}\"", "[x]"])");
   const sql::Tables tables("shop.box", '"', false, source);
   CHECK(tables.event == R"("shop"."box_capture")");
+  CHECK(tables.captured->table == "box");
   CHECK(tables.dead == R"("shop"."box_capture_dead")");
   CHECK(tables.In("{source} {e.copies} {unknown} '{1}' {copies} {") ==
         R"("shop"."box" , e."{event}", e."{copies}""", e."[x]" {unknown} '{1}' , "{event}", "{copies}""", "[x]" {)");
