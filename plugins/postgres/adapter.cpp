@@ -219,6 +219,10 @@ void Adapter::Describe(std::vector<outbox::Column>& columns) {
   }
 }
 
+std::vector<outbox::Column> Adapter::ColumnsOf(std::string_view table) {
+  return sql::ColumnsOf(Borrowed(), std::string(table), '"', kCatalogue);
+}
+
 void Adapter::VerifyCapture() {
   sql::RequireCapture(sql::FindingsOf(tables(), LookAtCapture(*client_, tables()), /*ignore_case=*/false),
                       "PostgreSQL");

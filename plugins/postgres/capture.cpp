@@ -49,7 +49,7 @@ constexpr const char* kTypesSql = R"(with [look]
 select cast(present as text), type, case role when 'payload' then payload_type else copy_type end,
   cast(case when role = 'payload' and kind_of in (8, 9, 10) then 11 else kind_of end as text), cast(nullable as text),
   cast(case when kind_of = 7 and typmod >= 4 then greatest((((typmod - 4) & 2047) # 1024) - 1024, 0)
-    when kind_of in (8, 9) then coalesce(typmod, -1) else -1 end as text),
+    when kind_of = 8 then coalesce(typmod, -1) when kind_of = 9 then 6 else -1 end as text),
   cast(kind_of in (3, 4, 5, 6, 8, 9, 10) or base = 'uuid' or typtype = 'e'
     or kind_of = 7 and typmod >= 4 or base in ('varchar', 'bpchar') and typmod between 4 and 1028 as text)
 from look order by place)";
@@ -149,6 +149,12 @@ constexpr const char* kTrigger = R"(do $outbox$ declare wrong text; one record; 
 end $outbox$)";
 
 constexpr const char* kEnd = "drop trigger if exists \"[name]\" on {source}; drop function if exists [function] ();";
+// The lock that the drop takes is held until the commit: what is committed before this position is captured, and nothing behind it.
+constexpr const char* kNotePosition = R"(do $outbox$ begin
+  execute format('comment on table {event} is %L', '[ended] ' || pg_current_wal_insert_lsn());
+end $outbox$)";
+constexpr const char* kEnded = "outbox-relay capture ended at";
+constexpr const char* kWhereEnded = "select coalesce(obj_description([event], 'pg_class'), '')";
 
 // Of a partitioned table each partition has a trigger of its own, which may be disabled there.
 constexpr const char* kStateSql = R"(with [look],
@@ -311,6 +317,15 @@ std::string PayloadTypeSql(const sql::Tables& tables) { return In(tables, kPaylo
 std::string AddCopiesSql(const sql::Tables& tables) { return In(tables, kAddCopies); }
 std::string TriggerSql(const sql::Tables& tables) { return In(tables, kTrigger); }
 std::string EndCaptureSql(const sql::Tables& tables) { return In(tables, kEnd); }
+
+std::string NoteEndSql(const sql::Tables& tables) {
+  return In(tables, sql::Fill(kNotePosition, {{"[ended]", kEnded}}));
+}
+
+std::string WhereCaptureEnded(sql::Statements& db, const sql::Tables& tables) {
+  const std::string said = db.Run({In(tables, kWhereEnded), {}}).at(0)[0].value_or("");
+  return said.starts_with(kEnded) ? said.substr(said.rfind(' ') + 1) : "";
+}
 
 std::string PlanTrigger(sql::Statements& db, const sql::Tables& tables) {
   const sql::Rows rows = db.Run({In(tables, kPlanSql), {}});

@@ -46,6 +46,10 @@ void AddCopies(std::vector<sql::Table>& wanted, const sql::Tables& tables, const
 [[nodiscard]] std::string PlanTrigger(sql::Statements& db, const sql::Tables& tables);
 // The statements that end the capture. The relay's tables stay.
 [[nodiscard]] std::string EndCaptureSql(const sql::Tables& tables);
+// To be run behind it, in its transaction: notes the position in the write-ahead log.
+[[nodiscard]] std::string NoteEndSql(const sql::Tables& tables);
+// That position; "" = none was noted.
+[[nodiscard]] std::string WhereCaptureEnded(sql::Statements& db, const sql::Tables& tables);
 
 // In one statement.
 [[nodiscard]] sql::CaptureState LookAtCapture(sql::Statements& db, const sql::Tables& tables);

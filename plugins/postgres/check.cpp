@@ -86,6 +86,12 @@ class Check final : public sql::Check {
                               t_.Shown(t_.captured->table) + " into " + t_.Shown(t_.event_name) +
                               "; to end that, let the relay deliver what waits, and",
                           EndCaptureSql(t_), true});
+    else if (const std::string ended = WhereCaptureEnded(db_, t_); !ended.empty())
+      findings.push_back({false,
+                          "the trigger was taken away at position " + ended +
+                              " of the write-ahead log: what was committed before is in " + t_.Shown(t_.event_name) +
+                              " or delivered, what came later is not captured",
+                          "", true});
     return findings;
   }
 

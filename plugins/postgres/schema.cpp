@@ -362,6 +362,10 @@ std::vector<sql::Table> Wanted(const sql::Tables& t, const std::string& payload)
 
 std::string PrintSchema(const sql::Tables& t, const SchemaOptions& options) {
   CheckOptions(t, options);
+  if (options.remove_capture) {
+    sql::RequireCaptured(t);
+    return EndCaptureSql(t) + "\n";
+  }
   std::vector<std::string> script{t.schema.empty() ? kGuardNames : kSchema, kGuardOwner};
   for (const sql::Table& table : Wanted(t, options.payload.empty() ? "text" : options.payload)) {
     script.push_back(sql::CreateTable(t, table, kDialect));
@@ -391,6 +395,10 @@ std::string Blocker(Client& client, const sql::Tables& t) {
 }  // namespace
 
 std::vector<std::string> PlanSchema(Client& client, const sql::Tables& t, const SchemaOptions& options) {
+  if (options.remove_capture) {
+    sql::RequireCaptured(t);
+    return {"drop the trigger on " + t.Shown(t.captured->table) + " and its function"};
+  }
   return WithMigration(client, t, options, [](Migration& migration) { return migration.Plan(); });
 }
 
@@ -403,10 +411,16 @@ void ApplySchema(Client& client, const sql::Tables& t, const SchemaOptions& opti
       // The names are all qualified. Without a search path no function or operator is another one than the server's.
       if (!t.schema.empty()) client.Script("set local search_path = pg_catalog, pg_temp");
       client.Script("set local lock_timeout = " + std::to_string(sql::kLockWait.count()));
-      WithMigration(client, t, options, [&client](Migration& migration) {
-        migration.Apply();
-        client.Script(migration.script());
-      });
+      if (options.remove_capture) {
+        sql::RequireCaptured(t);
+        client.Script(EndCaptureSql(t));
+        client.Script(NoteEndSql(t));
+      } else {
+        WithMigration(client, t, options, [&client](Migration& migration) {
+          migration.Apply();
+          client.Script(migration.script());
+        });
+      }
       client.Script("commit");
     } catch (const Error&) {
       client.RollBack();

@@ -59,4 +59,11 @@ void RefuseColumn(const Tables& t, const MappedColumn& column, const std::vector
   throw Error(OUTBOX_BAD_CONFIG, finding.what + "; " + finding.fix);
 }
 
+void RequireCaptured(const Tables& t) {
+  if (!t.captured)
+    throw Error(OUTBOX_BAD_CONFIG,
+                "the options have no \"capture\", so there is nothing to remove: the application writes " +
+                    t.Shown(t.event_name) + " itself");
+}
+
 }  // namespace outbox::sql

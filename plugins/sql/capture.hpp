@@ -28,6 +28,9 @@ struct CaptureState {
 // Throws OUTBOX_BAD_CONFIG with the first error among them. `server` is the database's name, for messages.
 void RequireCapture(const std::vector<Finding>& findings, const std::string& server);
 
+// For `migrate --remove-capture`: throws OUTBOX_BAD_CONFIG where nothing is captured.
+void RequireCaptured(const Tables& t);
+
 // For DescribeColumns: throws OUTBOX_BAD_CONFIG for a column that the captured table has not. `columns` are those that it has.
 [[noreturn]] void RefuseColumn(const Tables& t, const MappedColumn& column, const std::vector<std::string>& columns);
 

@@ -165,4 +165,13 @@ bool LooksLikeOutbox(const FoundTable& table) {
   return std::all_of(kColumns.begin(), kColumns.end(), [&](const char* c) { return table.columns.contains(c); });
 }
 
+std::vector<outbox::Column> ColumnsOf(Statements& db, const std::string& table, char quote,
+                                      const Catalogue& catalogue) {
+  const Tables named(table, quote, catalogue.ignore_case);
+  std::vector<outbox::Column> columns;
+  for (const auto& [name, found] : Find(db, named, {named.event_name}, catalogue))
+    for (const auto& [column, type] : found.columns) columns.emplace_back(outbox::Column{column, type});
+  return columns;
+}
+
 }  // namespace outbox::sql

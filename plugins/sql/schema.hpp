@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "outbox/adapter.hpp"
 #include "sql/meta.hpp"
 #include "sql/outbox_tables.hpp"
 #include "sql/statements.hpp"
@@ -36,6 +37,11 @@ struct Catalogue {
 };
 [[nodiscard]] FoundTables Find(Statements& db, const Tables& t, const std::vector<std::string>& names,
                                const Catalogue& catalogue);
+
+// The columns of any table, "name" or "schema.name", as the catalogue knows them; empty = there is no such table. Throws
+// OUTBOX_BAD_CONFIG for a name that no table of ours can have.
+[[nodiscard]] std::vector<outbox::Column> ColumnsOf(Statements& db, const std::string& table, char quote,
+                                                    const Catalogue& catalogue);
 
 // Statements with the places [table], [index] (quoted), [qualified] (the index with its schema), [column] and [columns].
 struct SchemaDialect {

@@ -18,6 +18,12 @@ struct Options {
   SchemaOptions schema;
 };
 
+// Only what was found, not what is wrong: that nothing copies rows is what was asked for.
+std::vector<Finding> Notes(std::vector<Finding> findings) {
+  std::erase_if(findings, [](const Finding& finding) { return !finding.note; });
+  return findings;
+}
+
 int Print(const Options& options) {
   const auto config = LoadConfig(options.config);
   if (!config.ok()) return Report(config.status());
@@ -44,11 +50,12 @@ int Apply(const Options& options) {
   for (const std::string& change : *changes) std::cout << "  " << monitoring::Escape(change) << "\n";
   std::cout << std::flush;
   if (Status applied = outbox->session->ApplySchema(schema, call); !applied.ok()) return Report(applied);
+  const auto findings = outbox->session->CheckSchema(outbox->call());
   if (schema.remove_capture) {
     std::cout << "Nothing copies rows any more. The tables stay, with the rows that were not delivered." << std::endl;
+    if (findings.ok()) (void)PrintFindings(Notes(*findings));
     return kOk;
   }
-  const auto findings = outbox->session->CheckSchema(outbox->call());
   if (!findings.ok()) return Report(findings.status());
   std::cout << "The outbox is in place (" << outbox->store->name() << ")." << std::endl;
   return PrintFindings(*findings) ? kOk : kConfig;

@@ -10,10 +10,10 @@
 namespace outbox::cli {
 
 struct Suggestion {
-  std::string whose;    // "the table of Debezium's EventRouter"
-  std::string like;     // the profile that fits; "" = none
-  std::string why_not;  // why the relay does not deliver it; "" = it does
-  bool is_own = false;  // it is an outbox of the relay's own: nothing is to be captured
+  std::string whose = {};    // "the table of Debezium's EventRouter"
+  std::string like = {};     // the profile that fits; "" = none
+  std::string why_not = {};  // why the relay does not deliver it; "" = it does
+  bool is_own = false;       // it is an outbox of the relay's own: nothing is to be captured
 };
 
 // By the names of the columns. Nothing = no table that is known has them.
