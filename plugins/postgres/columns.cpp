@@ -88,7 +88,13 @@ void EventColumns::ReadCopies(sql::Statements& db, const sql::Tables& tables) {
     if (column.role == OUTBOX_ROLE_KEY) small_keys = sources.at(i).small;
     if (column.role == OUTBOX_ROLE_PARTITION) small_keys = small_keys && sources.at(i).small;
     if (column.copy.empty()) {
-      mapped.push_back(-1);
+      mapped.push_back(kPayload);
+      continue;
+    }
+    // Its copy is the same text, and each column that is fetched costs.
+    if (column.role == OUTBOX_ROLE_KEY && sources.at(i).copy == "text" &&
+        tables.captured->Find(OUTBOX_ROLE_PARTITION) < 0) {
+      mapped.push_back(kKey);
       continue;
     }
     const auto [place, is_new] = places.emplace(column.copy, static_cast<int>(copies.size()));
@@ -120,9 +126,10 @@ std::string EventColumns::Copies(std::string_view pattern, Large large) const {
   return all;
 }
 
-std::string EventColumns::Shown(int copy) const {
-  if (copy < 0) return "null";
-  const CopyColumn& of = copies.at(static_cast<std::size_t>(copy));
+std::string EventColumns::Shown(int place) const {
+  if (place == kPayload) return "null";
+  if (place == kKey) return "encode(convert_to(cast(e.aggregate_id as text), 'UTF8'), 'hex')";
+  const CopyColumn& of = copies.at(static_cast<std::size_t>(place));
   const std::string value = Value(of);
   if (of.type == "bytea") return "encode(" + value + ", 'hex')";
   if (of.form == CopyColumn::Form::kDate) return "encode(date_send(" + value + "), 'hex')";
@@ -132,8 +139,8 @@ std::string EventColumns::Shown(int copy) const {
   return "encode(convert_to(" + value + ", 'UTF8'), 'hex')";
 }
 
-std::string EventColumns::Written(int copy, const std::string& value) const {
-  const CopyColumn::Form form = copy < 0 ? CopyColumn::Form::kAsItIs : copies.at(static_cast<std::size_t>(copy)).form;
+std::string EventColumns::Written(int place, const std::string& value) const {
+  const CopyColumn::Form form = place < 0 ? CopyColumn::Form::kAsItIs : copies.at(static_cast<std::size_t>(place)).form;
   char digits[24];
   return form == CopyColumn::Form::kAsItIs ? value : std::string(Print(form, value, digits, std::end(digits)));
 }
@@ -145,7 +152,7 @@ ColumnValues::ColumnValues(const EventColumns& columns)
       values_(columns.mapped.size(), {nullptr, 0}),
       digits_(columns.copies.size()) {}
 
-std::span<const outbox_bytes> ColumnValues::At(const Result& result, int row, int first) {
+std::span<const outbox_bytes> ColumnValues::At(const Result& result, int row, int first, const Bytes& key) {
   for (std::size_t i = 0; i < copies_.size(); ++i) {
     const Bytes value = result.Maybe(row, first + static_cast<int>(i));
     const CopyColumn::Form form = copies_[i].form;
@@ -154,8 +161,10 @@ std::span<const outbox_bytes> ColumnValues::At(const Result& result, int row, in
     else
       of_copies_[i] = Raw(Print(form, *value, digits_[i].text, std::end(digits_[i].text)));
   }
-  for (std::size_t i = 0; i < mapped_.size(); ++i)
+  for (std::size_t i = 0; i < mapped_.size(); ++i) {
     if (mapped_[i] >= 0) values_[i] = of_copies_[static_cast<std::size_t>(mapped_[i])];
+    if (mapped_[i] == EventColumns::kKey) values_[i] = Raw(key);
+  }
   return values_;
 }
 

@@ -29,7 +29,8 @@ struct EventColumns {
   bool has_places = false;     // the table has no parts, so that a ctid alone is a row's place
 
   std::vector<CopyColumn> copies;  // none where nothing is captured
-  // For each of Tables::captured->columns the place of its copy in `copies`; -1 = the payload.
+  // For each of Tables::captured->columns the place of its copy in `copies`, or one of these.
+  static constexpr int kPayload = -1, kKey = -2;  // the outbox's own columns `payload` and `aggregate_id`
   std::vector<int> mapped;
   bool small_keys = false;  // of a captured table
 
@@ -49,9 +50,9 @@ struct EventColumns {
   // For each copy the pattern with [copy] as its column of alias e, [n] as its number and [type] as its type.
   enum class Large : std::uint8_t { kAlso, kOnly };  // kOnly: those whose values may be long
   [[nodiscard]] std::string Copies(std::string_view pattern, Large large = Large::kAlso) const;
-  // Of the copy: SQL of its binary value in hexadecimal digits, and what outbox_event.columns holds of such a value.
-  [[nodiscard]] std::string Shown(int copy) const;
-  [[nodiscard]] std::string Written(int copy, const std::string& value) const;
+  // Of one in `mapped`: SQL of its binary value in hexadecimal digits, and what outbox_event.columns holds of such a value.
+  [[nodiscard]] std::string Shown(int place) const;
+  [[nodiscard]] std::string Written(int place, const std::string& value) const;
 
  private:
   [[nodiscard]] std::string PayloadSize() const;
@@ -76,8 +77,9 @@ Event EventAt(const Result& result, int row, int first, Room& room);
 class ColumnValues {
  public:
   explicit ColumnValues(const EventColumns& columns);
-  // The copies of the row begin at column `first`. Valid until the next call, and as long as the result.
-  std::span<const outbox_bytes> At(const Result& result, int row, int first);
+  // The copies of the row begin at column `first`, and `key` is its aggregate_id. Valid until the next call, and as long as the
+  // result.
+  std::span<const outbox_bytes> At(const Result& result, int row, int first, const Bytes& key);
 
  private:
   struct Digits {

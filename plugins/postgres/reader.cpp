@@ -367,7 +367,7 @@ void Reader::TakeStep(const Call& call, const ReserveRequest& request, Shard& sh
 bool Reader::AddRow(const Result& result, int row, BatchBuilder& batch) {
   Room room;
   Event e = EventAt(result, row, kId, room);
-  e.columns = values_.At(result, row, kCopies);
+  e.columns = values_.At(result, row, kCopies, e.aggregate_id);
   if (result.columns() > kAttempts) e.attempts = static_cast<std::uint32_t>(result.Number(row, kAttempts));
   return batch.Add(e);
 }
