@@ -99,6 +99,7 @@ select case when t.oid is null then 'create' when t.prosrc is distinct from m.so
 from made m left join there t on true left join pg_trigger g on g.tgrelid = [source] and g.tgname = '[name]')";
 
 constexpr const char* kRequire = R"(
+  set local quote_all_identifiers = off;
   if [source] is null then
     raise exception 'table [shown source], whose inserted rows are to be sent, is missing; correct "table" in the options';
   end if;

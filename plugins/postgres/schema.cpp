@@ -386,7 +386,7 @@ std::string PrintSchema(const sql::Tables& t, const SchemaOptions& options) {
 namespace {
 
 std::string Blocker(Client& client, const sql::Tables& t) {
-  const sql::Rows rows = client.Run({kBlocker, {t.schema, t.prefix}});
+  const sql::Rows rows = client.Run({kBlocker, {t.schema, t.captured ? t.captured->table : t.prefix}});
   if (rows.empty()) return "";
   return "The oldest of them is of process " + rows[0][0].value_or("?") + " (" + rows[0][1].value_or("") + "), for " +
          rows[0][2].value_or("?") + " s already. ";

@@ -429,6 +429,22 @@ TEST_CASE("what cannot be copied refuses the insert", "[postgres][capture]") {
   CHECK(box.app("select count(*) from box") == "0");
 }
 
+TEST_CASE("the trigger waits for writers of the table for a moment only, and says who they are",
+          "[postgres][capture]") {
+  Fresh fresh;
+  fresh.app(kBox);
+  fresh.app("begin; insert into box values (1, 'a', 'before the trigger')");
+  const auto config = Capturing(kUsual);
+  const Error error = Caught([&] { Migrate<postgres::Adapter>(config, {}, Millis(6000)); });
+  CHECK(error.code == OUTBOX_TIMEOUT);
+  INFO(error.what());
+  CHECK(std::string(error.what()).find("is of process " + fresh.app("select pg_backend_pid()")) != std::string::npos);
+  fresh.app("commit");
+  CHECK(fresh.app("select count(*) from pg_tables where tablename like 'box\\_capture%'") == "0");
+  Migrate<postgres::Adapter>(config, {}, Millis(5000));
+  CHECK(fresh.app("select count(*) from box_capture") == "0");
+}
+
 TEST_CASE("columns that come to the mapping and leave it", "[postgres][capture]") {
   Captured box;
   box.app("insert into box values (1, 'a', 'one')");
@@ -516,6 +532,12 @@ TEST_CASE("what is wrong with the captured table or its trigger is found", "[pos
       {"alter table box_capture drop column kind", "column public.box_capture.kind is missing", false},
       {"drop role if exists nobody; create role nobody; alter function box_capture() owner to nobody",
        "may not insert into", true},
+      {"drop role if exists nobody; create role nobody; grant insert on box_capture to nobody; grant usage on schema "
+       "public to"
+       " nobody; alter function box_capture() owner to nobody; alter table box_capture enable row level security, "
+       "force row"
+       " level security",
+       "is forced on role nobody", true},
       {"drop table box; create view box as select 1 as id, '' as k, '' as body, '' as kind", "is a view", true},
       {"create table again (like box); create trigger box_capture after insert on again referencing new table as "
        "outbox_rows"
