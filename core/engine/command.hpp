@@ -25,6 +25,7 @@ struct Incoming {
   bool refused = false;      // judged before sending: it fails without being sent
   bool doubtful = false;     // the broker may refuse it: it is sent as a trial
   bool returned = false;     // delivered, and back more than once after its row was removed: it is not sent again
+  bool waits = false;        // its topic is not known yet: it is dropped, and read again after Engine::TopicsKnown
 };
 
 // What one reserve call returned, beside its events.

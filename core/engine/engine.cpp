@@ -86,6 +86,7 @@ BatchIndex Engine::Reserved(const Reservation& reservation, std::span<const Inco
                                .empty = events.empty(),
                                .crowded = reads_.SkipsRetries(),
                                .rescan = reservation.rescan};
+  std::uint32_t waiting = 0;
   for (std::uint32_t i = 0; i < events.size(); ++i) {
     const Incoming& in = events[i];
     answer.new_rows = answer.new_rows || in.attempts == 0;
@@ -93,11 +94,18 @@ BatchIndex Engine::Reserved(const Reservation& reservation, std::span<const Inco
     const bool held = stale || (events_[e].ordered && holds_.KeepsBack(in.key_hash, rescan_step));
     // A retry for which there is no room stays due, and is read again when others of its kind have had their turn. One that
     // would fail again at once has room while no more than a batch of failures waits for its record.
-    const bool no_room =
-        !in.returned && in.attempts > 0 && (in.refused ? records_.AtLeastABatch() : !trials_.RoomForRetries());
+    const bool no_room = !in.returned && !in.waits && in.attempts > 0 &&
+                         (in.refused ? records_.AtLeastABatch() : !trials_.RoomForRetries());
     answer.crowded = answer.crowded || no_room;
     if (held || no_room) {
       Drop(e);
+      continue;
+    }
+    if (in.waits && !in.returned && !OUTBOX_MUTANT(kTopicIsCharged)) {
+      // Where reads go on from a position, the next one brings new rows.
+      answer.waits = answer.waits || in.attempts > 0 || slow_start_.active() || reservation.until != kForever;
+      ++waiting;
+      AwaitTopic(e);
       continue;
     }
     answer.useful = true;
@@ -107,8 +115,10 @@ BatchIndex Engine::Reserved(const Reservation& reservation, std::span<const Inco
   if (!rescan_step) {
     // Nothing is left that the broker could owe an answer to: another relay had it, or it was deleted.
     if (Outstanding() == 0 && !window_.resetting() && !reservation.more) window_.OwesNothing();
-    if (slow_start_.active() && !stale && !(events.empty() && reservation.more))
-      slow_start_.StepBegins(events.empty(), Outstanding(), window_.queue().size());
+    // A step of which every event awaits its topic has not begun: it is read again.
+    const bool begins = events.empty() ? !reservation.more : waiting < events.size();
+    if (slow_start_.active() && !stale && begins)
+      slow_start_.StepBegins(events.empty(), Outstanding() - waiting, window_.queue().size());
   }
   reads_.Answered(now_, answer);
   return b;

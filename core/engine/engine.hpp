@@ -72,6 +72,8 @@ class Engine {
   void ProducerOutdated() { ResetStream(false); }
   // Rows may have been committed: poll soon, unless the next read waits because the last one failed.
   void Wake() { reads_.Wake(now_); }
+  // More is known of topics: events that waited for that (Incoming::waits) are read again.
+  void TopicsKnown() { reads_.TopicsKnown(now_); }
 
   // Decides what to do next and calls f(command) for each, oldest first.
   template <class F>
@@ -166,6 +168,7 @@ class Engine {
 
   // engine_failures.cpp: events that fail, are dropped, or are settled.
   void Admit(EventIndex e, const Incoming& event);
+  void AwaitTopic(EventIndex e);
   void Fail(EventIndex e, std::int32_t error);
   void RecordDelivered(EventIndex e, Kept why);
   void ConfirmAnswered(outbox_code code, std::span<const std::uint8_t> kept);

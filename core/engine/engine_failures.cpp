@@ -29,9 +29,20 @@ bool IsFinal(outbox_code code) {
 
 void Engine::Admit(EventIndex e, const Incoming& event) {
   if (event.returned) return RecordDelivered(e, Kept::kCameBack);
-  if (event.refused) return Fail(e, 0);
+  if (event.refused || (OUTBOX_MUTANT(kTopicIsCharged) && event.waits)) return Fail(e, 0);
   window_.Enqueue(e);
   if (event.attempts > 0) HoldKey(e, HoldState::kRetried);
+}
+
+// Nothing is charged and nothing kept, as there may be more events of the topic than the window holds. One that has failed
+// before is due again with the next read, and until then the storage keeps back what follows in its key.
+void Engine::AwaitTopic(EventIndex e) {
+  const Event& event = events_[e];
+  if (event.attempts == 0) {
+    if (event.ordered && !OUTBOX_MUTANT(kTopicHoldsNoKey)) holds_.HoldForTopic(event.key_hash);
+    reads_.NoteWaiting(now_);
+  }
+  Drop(e);
 }
 
 void Engine::Fail(EventIndex e, std::int32_t error) {

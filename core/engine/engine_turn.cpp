@@ -125,7 +125,8 @@ bool Engine::CanRead() const {
   const std::size_t in_window = Outstanding() - records_.BesideWindow();
   return lease_.IsOwner() && !window_.resetting() && !reads_.reading() && !records_.CannotRecord() &&
          releases_.empty() && in_window + settings_.batch_events <= settings_.window_events &&
-         events_.bytes() + settings_.batch_bytes() <= settings_.window_bytes;
+         events_.bytes() + settings_.batch_bytes() <= settings_.window_bytes &&
+         (holds_.AwaitTopics() < settings_.max_waiting_keys || reads_.RewindFollows());
 }
 
 void Engine::ReadIfThereIsRoom() {

@@ -10,7 +10,8 @@ void KeyHolds::Hold(std::uint64_t key, EventIndex head, HoldState why) {
 
 void KeyHolds::HoldUnlessHeld(std::uint64_t key, EventIndex head) {
   const auto hold = holds_.find(key);
-  if (hold == holds_.end() || hold->second.state == HoldState::kRescan) Hold(key, head, HoldState::kRetried);
+  if (hold == holds_.end() || hold->second.state == HoldState::kRescan || hold->second.state == HoldState::kTopic)
+    Hold(key, head, HoldState::kRetried);
 }
 
 void KeyHolds::HoldUntilRewound(std::uint64_t key) {
@@ -22,6 +23,21 @@ void KeyHolds::HoldUntilRewound(std::uint64_t key) {
   // The rescan under way began while the event was outstanding, so it has passed over it.
   if (hold.state == HoldState::kRescan) hold.since = rescan_;
   hold.dropped = true;
+}
+
+// From kRescan as well: then it is the rescan that has brought the event.
+void KeyHolds::HoldForTopic(std::uint64_t key) {
+  KeyHold& hold = holds_[key];
+  To(hold, HoldState::kTopic);
+  hold.head = kNobody;
+  hold.dropped = true;
+}
+
+void KeyHolds::FindThoseThatAwaitTopics() {
+  rescan_wanted_ = true;
+  if (await_topics_ == 0) return;
+  for (auto& [key, hold] : holds_)
+    if (hold.state == HoldState::kTopic) AwaitRescan(hold);
 }
 
 void KeyHolds::FreeHeld(std::uint64_t key, EventIndex head) {
@@ -98,11 +114,16 @@ void KeyHolds::RescanEnds(std::uint32_t reached) {
 
 void KeyHolds::Rewound() {
   rescan_wanted_ = false;
-  for (auto it = holds_.begin(); it != holds_.end();) it = it->second.state == HoldState::kRescan ? Erase(it) : ++it;
+  for (auto it = holds_.begin(); it != holds_.end();) {
+    const HoldState state = it->second.state;
+    it = state == HoldState::kRescan || state == HoldState::kTopic ? Erase(it) : ++it;
+  }
 }
 
 void KeyHolds::To(KeyHold& hold, HoldState state) {
   if (hold.state != state) counts_.Count(hold.state, state);
+  if (hold.state == HoldState::kTopic) --await_topics_;
+  if (state == HoldState::kTopic) ++await_topics_;
   hold.state = state;
 }
 
@@ -114,14 +135,18 @@ KeyHolds::Map::iterator KeyHolds::Erase(Map::iterator hold) {
 std::string KeyHolds::FindBrokenInvariant(bool reading, bool rescan_or_rewind) const {
   if (std::string unknown = counts_.FindUnknown(); !unknown.empty()) return unknown;
   if (!reading && !barriers_.empty()) return "key holds: a barrier outlives the read that it waits for";
+  std::size_t await_topics = 0;
   for (const auto& [key, hold] : holds_) {
+    if (hold.state == HoldState::kTopic) ++await_topics;
     if (hold.state == HoldState::kNone) return "key holds: a key is listed and not held";
     if (hold.state == HoldState::kRescan && !rescan_or_rewind)
       return "key holds: a key waits for a rescan, and none will begin";
     if (hold.state == HoldState::kRescan && hold.head != kNobody)
       return "key holds: a key waits for a rescan and an event";
+    if (hold.state == HoldState::kTopic && (hold.head != kNobody || !hold.dropped))
+      return "key holds: a key waits for a topic and an event, or for none";
   }
-  return {};
+  return await_topics == await_topics_ ? "" : "key holds: the keys that wait for a topic are miscounted";
 }
 
 }  // namespace outbox::engine

@@ -1,5 +1,5 @@
-// Keys none of whose events may be sent, because an earlier event of the key has failed or may fail, and the rescans that
-// find the events which were dropped meanwhile.
+// Keys none of whose events may be sent, because an earlier event of the key has failed or may fail, or nothing is known of
+// its topic yet, and the rescans that find the events which were dropped meanwhile.
 //
 // An event that is read while its key is held is dropped, not kept: a key may have more events than the window holds. When
 // the reason for the hold is over, the dropped events stand below the position, so the key stays held until a rescan that
@@ -8,6 +8,7 @@
 // INVARIANT: while a key is held no event of it is added to a stream, except the head that is tried again.
 // INVARIANT: a hold that awaits the end of a read (kBarrier) is listed in barriers_, and only while a read is under way.
 // INVARIANT: while a hold awaits a rescan (kRescan), one is wanted, or under way, or the reading is to be rewound.
+// INVARIANT: AwaitTopics() is the number of holds that await a topic (kTopic). Such a hold has dropped an event, and no head.
 #pragma once
 
 #include <cstdint>
@@ -25,10 +26,16 @@ class KeyHolds {
   // `head` has failed (kFailing) or is to be tried again (kRetried). Reads ascend, so what is outstanding of the key already
   // stands before the head and goes its way; what arrives later is dropped.
   void Hold(std::uint64_t key, EventIndex head, HoldState why);
-  // The same, unless the key is held for another reason than a rescan.
+  // The same, unless the key is held for another reason than a rescan or a topic.
   void HoldUnlessHeld(std::uint64_t key, EventIndex head);
   // An event without an answer was dropped and is read again by a rewind; until then its key is held.
   void HoldUntilRewound(std::uint64_t key);
+  // An event of the key is dropped because its topic is not known yet. What is outstanding of the key was read before it and
+  // goes its way.
+  void HoldForTopic(std::uint64_t key);
+  // More is known of topics: a rescan has to find what was dropped, also events without a key.
+  void FindThoseThatAwaitTopics();
+  [[nodiscard]] std::size_t AwaitTopics() const { return await_topics_; }
   // The head is out of the way without a failure that the storage knows: what was dropped meanwhile must be read first.
   void Free(std::uint64_t key, EventIndex head) {
     if (!holds_.empty()) FreeHeld(key, head);
@@ -37,7 +44,10 @@ class KeyHolds {
   // way may still bring some.
   void Recorded(std::uint64_t key, EventIndex head, bool reading);
   void ReadEnds();
-  void Clear() { holds_.clear(); }
+  void Clear() {
+    holds_.clear();
+    await_topics_ = 0;
+  }
 
   // Has to be dropped: an event of the key that was just read, in a rescan step or not. Remembers that one was.
   [[nodiscard]] bool KeepsBack(std::uint64_t key, bool rescan_step) {
@@ -80,6 +90,7 @@ class KeyHolds {
   std::vector<std::uint64_t> barriers_;  // keys whose hold was a kBarrier since the read under way began
   std::uint32_t rescan_ = 0;             // the number of the last rescan that has begun
   bool rescan_wanted_ = false;           // one that begins from now on
+  std::size_t await_topics_ = 0;         // holds that are kTopic
   TransitionCounts<HoldState> counts_;
 };
 

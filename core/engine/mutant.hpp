@@ -18,6 +18,9 @@ enum class Mutant : std::uint8_t {
   kEarlyTrial,
   kOvertakenTrial,
   kConfirmRefusalIsOutage,
+  kTopicHoldsNoKey,
+  kTopicIsNotFound,
+  kTopicIsCharged,
   // Of ShardCoordinator.
   kFirstStepsTogether,
   kRegainedIsRenewed,

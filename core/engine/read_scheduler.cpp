@@ -12,6 +12,8 @@ constexpr std::uint32_t kMaxSkipped = 9;
 // After a read that left rows the next one asks for this part more. After a time-out it asks for half, so where a batch is too
 // much, about one read in seven times out.
 constexpr std::uint32_t kMoreRows = 8;
+// What a rewind for topics is taken to cost at least: it passes over all that is outstanding or has failed.
+constexpr Time kMinTopicWait = 100 * kMillisecond;
 
 }  // namespace
 
@@ -28,6 +30,7 @@ command::Reserve ReadScheduler::Begin(Time now, const Need& need) {
     state_.To(ReadState::kReading);
     must_rewind_ = rescanning_ = false;
     holds_.Rewound();
+    waiting_since_ = kForever;
     next_rescan_ = now + settings_.rescan_interval;
     last_read_ = now;
     return {.mode = OUTBOX_REWIND, .rows = Rows(need)};
@@ -74,6 +77,7 @@ void ReadScheduler::Answered(Time now, const Answer& answer) {
     next_is_poll_ = true;
   }
   if (std::exchange(woken_, false)) Wake(now);
+  if (std::exchange(topics_known_, false)) FindWaiting(now);
 }
 
 void ReadScheduler::RescanStepEnds(Time now, std::uint32_t reached) {
@@ -91,12 +95,15 @@ void ReadScheduler::Failed(Time now, bool timed_out, Backoff& backoff) {
   if (timed_out) most_rows_ = std::max(1U, most_rows_ / 2);
   must_rewind_ = true;  // rows may have been read and not arrived
   PauseUntil(now + backoff.After(++failures_, settings_.min_backoff, settings_.max_backoff));
+  read_failed_ = true;
   woken_ = false;
+  if (std::exchange(topics_known_, false)) FindWaiting(now);
 }
 
 void ReadScheduler::LeaseBegins(Time now) {
   must_rewind_ = true;
   next_read_ = now;
+  read_failed_ = false;
 }
 
 void ReadScheduler::RewindNow(Time now) {
@@ -113,7 +120,7 @@ void ReadScheduler::PacePolls(Time now, const Answer& answer) {
     poll_gap_ = std::clamp(2 * poll_gap_, settings_.min_poll, settings_.poll_interval);
     // Where there are only retries that there is no room for, reading on at once would bring the same.
     if (answer.crowded) poll_gap_ = std::min(poll_gap_, 16 * settings_.min_poll);
-    next_read_ = answer.more && !answer.crowded ? now : now + poll_gap_;
+    next_read_ = answer.more && !answer.crowded && !answer.waits ? now : now + poll_gap_;
   }
 }
 
@@ -126,9 +133,27 @@ void ReadScheduler::Wake(Time now) {
   }
 }
 
+void ReadScheduler::TopicsKnown(Time now) {
+  topics_known_ = reading();
+  FindWaiting(now);
+}
+
+void ReadScheduler::FindWaiting(Time now) {
+  Wake(now);  // failed events that await their topic are due again: any read brings them
+  if (!reading() && std::exchange(read_failed_, false)) next_read_ = now;
+  if (waiting_since_ >= kForever || must_rewind_ || OUTBOX_MUTANT(kTopicIsNotFound)) return;
+  if (now >= next_topic_rewind_) {
+    next_topic_rewind_ = now + settings_.rescan_rest * std::max(now - waiting_since_, kMinTopicWait);
+    RewindNow(now);
+  } else {
+    holds_.FindThoseThatAwaitTopics();
+  }
+  waiting_since_ = kForever;
+}
+
 std::string ReadScheduler::FindBrokenInvariant() const {
   if (std::string unknown = state_.counts().FindUnknown(); !unknown.empty()) return unknown;
-  if (!reading() && (stale_ || woken_ || skips_retries_))
+  if (!reading() && (stale_ || woken_ || topics_known_ || skips_retries_))
     return "reading: something waits for a read that is not under way";
   if (most_rows_ == 0 || most_rows_ > settings_.batch_events) return "reading: no row, or more than a batch";
   if (InRescanStep() && !rescanning_ && !must_rewind_) return "reading: a step of no rescan";

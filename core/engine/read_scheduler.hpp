@@ -7,6 +7,10 @@
 // INVARIANT: a read asks for at least one row and at most a batch; for fewer after reads that timed out, so that rows arrive
 // also where the connection to the database is too slow for a batch.
 // INVARIANT: a wake-up brings a poll forward, and never a read that waits because the last one failed.
+//
+// Rows that were dropped because nothing is known of their topics yet stand below the position. Each time that more is known
+// they are read again, once: by a rewind, as most of what it brings again are those rows, or by a rescan where rewinds would
+// take more than a tenth of the time.
 #pragma once
 
 #include <algorithm>
@@ -44,6 +48,7 @@ class ReadScheduler {
     bool new_rows = false;  // it brought rows that never failed
     bool useful = false;    // some of what it brought was not dropped
     bool crowded = false;   // retries were dropped for want of room, or left out
+    bool waits = false;     // some await their topic, and the next read would bring them again
     std::uint32_t rescan = OUTBOX_RESCAN_DONE;
   };
   void Answered(Time now, const Answer& answer);
@@ -55,19 +60,27 @@ class ReadScheduler {
   // The next read begins at the oldest row, at its time, at once, or at `when`.
   void Rewind() { must_rewind_ = true; }
   void RewindNow(Time now);
-  void ResumeAt(Time when) { next_read_ = when; }
+  void ResumeAt(Time when) {
+    next_read_ = when;
+    read_failed_ = false;
+  }
   // The same, after an outage: a wake-up does not bring it forward.
   void PauseUntil(Time when) {
     next_read_ = when;
-    next_is_poll_ = false;
+    next_is_poll_ = read_failed_ = false;
   }
   // Rows may have been committed.
   void Wake(Time now);
+  // A row was dropped because its topic is not known yet.
+  void NoteWaiting(Time now) { waiting_since_ = std::min(waiting_since_, now); }
+  // More is known of topics than when a row was dropped, or a read failed because of them.
+  void TopicsKnown(Time now);
 
   // The last read left rows, and such that never failed.
   [[nodiscard]] bool more() const { return more_; }
   [[nodiscard]] bool NewRowsWait() const { return new_rows_wait_; }
   [[nodiscard]] bool rescanning() const { return rescanning_; }
+  [[nodiscard]] bool RewindFollows() const { return must_rewind_; }
   // A rescan or a rewind will follow, so that keys which wait for it do not wait for ever.
   [[nodiscard]] bool RescanOrRewindFollows() const { return must_rewind_ || rescanning_ || holds_.RescanWanted(); }
 
@@ -85,6 +98,7 @@ class ReadScheduler {
   [[nodiscard]] std::uint32_t Rows(const Need& need) const { return std::min(need.rows, most_rows_); }
   void RescanStepEnds(Time now, std::uint32_t reached);
   void PacePolls(Time now, const Answer& answer);
+  void FindWaiting(Time now);
 
   const Settings& settings_;
   KeyHolds& holds_;
@@ -100,8 +114,12 @@ class ReadScheduler {
   std::uint32_t skipped_ = 0;   // reads in a row that have left them out
   bool passed_over_ = false;    // the last read brought nothing: it had enough to do with rows that wait
 
-  bool next_is_poll_ = false;  // next_read_ is that of an idle relay, not of a failure
-  bool woken_ = false;         // during the read under way
+  bool next_is_poll_ = false;      // next_read_ is that of an idle relay, not of a failure
+  bool woken_ = false;             // during the read under way
+  bool read_failed_ = false;       // next_read_ is that of a read that failed
+  bool topics_known_ = false;      // during the read under way, whose rows may have been judged before
+  Time waiting_since_ = kForever;  // the first row that awaits its topic was dropped
+  Time next_topic_rewind_ = 0;
   Time next_read_ = 0, last_read_ = 0, poll_gap_ = 0;
   std::uint32_t failures_ = 0;  // in a row
 };

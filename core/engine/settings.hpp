@@ -31,6 +31,8 @@ struct Settings {
   std::uint64_t window_bytes = std::uint64_t{32} << 20;
   // So many failed events may wait for their record beside the window, without their payload.
   std::uint32_t max_awaiting_record = 0;
+  // While so many keys wait for what is not known of their topics, no more is read.
+  std::uint32_t max_waiting_keys = 200'000;
   bool order_keys = true;
   std::vector<FailurePolicy> policies{{}};  // at least one; Incoming names them by index
   Time min_poll = kMillisecond, poll_interval = 250 * kMillisecond;

@@ -31,6 +31,7 @@ enum class HoldState : std::uint8_t {
   kFailing,  // the failure of an event is not recorded yet
   kBarrier,  // it is recorded, but the read under way began before and may bring later events of the key
   kRescan,   // settled; later events were dropped, and a rescan that begins from now on has to find them
+  kTopic,  // an event was dropped because its topic is not known yet; nothing of the key is sent until it is read again
 };
 
 enum class LeaseState : std::uint8_t {
@@ -102,12 +103,14 @@ struct Chart<EventState> {
 template <>
 struct Chart<HoldState> {
   static constexpr std::string_view kTitle = "key hold";
-  static constexpr std::array<std::string_view, 5> kNames = {"none", "retried", "failing", "barrier", "rescan"};
+  static constexpr std::array<std::string_view, 6> kNames = {"none",    "retried", "failing",
+                                                             "barrier", "rescan",  "topic"};
   static constexpr HoldState kInitial = HoldState::kNone;
   static constexpr Transition<HoldState> kTransitions[] = {
       {HoldState::kNone, HoldState::kRetried, "a failed event is read again, or a trial is given up"},
       {HoldState::kNone, HoldState::kFailing, "an event fails"},
       {HoldState::kNone, HoldState::kRescan, "a trial without an answer is dropped"},
+      {HoldState::kNone, HoldState::kTopic, "the topic of an event is not known yet"},
       {HoldState::kRetried, HoldState::kFailing, "it fails again"},
       {HoldState::kRetried, HoldState::kRescan, "it is confirmed or dropped"},
       {HoldState::kFailing, HoldState::kBarrier, "recorded during a read"},
@@ -119,6 +122,11 @@ struct Chart<HoldState> {
       {HoldState::kRescan, HoldState::kRetried, "a failed event is read again"},
       {HoldState::kRescan, HoldState::kFailing, "an event fails"},
       {HoldState::kRescan, HoldState::kNone, "the rescan has ended, or the reading is rewound"},
+      {HoldState::kRescan, HoldState::kTopic, "the topic of an event is not known yet"},
+      {HoldState::kTopic, HoldState::kRetried, "a trial is given up"},
+      {HoldState::kTopic, HoldState::kFailing, "an event that was read before fails"},
+      {HoldState::kTopic, HoldState::kRescan, "more is known of topics"},
+      {HoldState::kTopic, HoldState::kNone, "the reading is rewound"},
   };
 };
 

@@ -60,6 +60,7 @@ enum class Chance : std::uint8_t {
   kVanish,          // the database forgets who owns the shards
   kMorePartitions,  // the topics have more partitions
   kLateReport,      // the client reports after a reset what it should have reported before
+  kTopicUnknown,    // nothing is known of a topic any more, for a while
   kCount,
 };
 

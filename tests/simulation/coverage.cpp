@@ -31,8 +31,9 @@ const std::set<std::string>& Rare() {
   using engine::HoldState;
   using engine::MarkState;
   static const std::set<std::string> rare = {
-      Name(HoldState::kNone, HoldState::kRescan),   // a trial is dropped whose key was freed during the reset
-      Name(MarkState::kWriting, MarkState::kNone),  // the lease is lost while an event is being marked
+      Name(HoldState::kTopic, HoldState::kRetried),  // a trial is given up, and behind it an event awaits its topic
+      Name(HoldState::kNone, HoldState::kRescan),    // a trial is dropped whose key was freed during the reset
+      Name(MarkState::kWriting, MarkState::kNone),   // the lease is lost while an event is being marked
   };
   return rare;
 }

@@ -18,6 +18,7 @@ engine::Settings MakeSettings(const Scenario& s, std::uint64_t seed, bool bytes_
   settings.delivery_timeout = kDeliveryTimeout;
   settings.lease_margin = kLease / 5;
   settings.rescan_interval = kForever;  // a safety net would hide what must not be needed
+  settings.max_waiting_keys = 1 + static_cast<std::uint32_t>(seed % 8);
   settings.lane_idle = s.mutant == Mutant::kNoFirstFlight ? 3 * kForever : kLaneIdle;
   settings.removal_interval = kSecond;
   settings.min_backoff = s.backoff_us;
@@ -34,6 +35,9 @@ engine::Settings MakeSettings(const Scenario& s, std::uint64_t seed, bool bytes_
                     : s.mutant == Mutant::kEarlyTrial             ? Wrong::kEarlyTrial
                     : s.mutant == Mutant::kOvertakenTrial         ? Wrong::kOvertakenTrial
                     : s.mutant == Mutant::kConfirmRefusalIsOutage ? Wrong::kConfirmRefusalIsOutage
+                    : s.mutant == Mutant::kTopicHoldsNoKey        ? Wrong::kTopicHoldsNoKey
+                    : s.mutant == Mutant::kTopicIsNotFound        ? Wrong::kTopicIsNotFound
+                    : s.mutant == Mutant::kTopicIsCharged         ? Wrong::kTopicIsCharged
                                                                   : Wrong::kNone;
 #endif
   return settings;

@@ -91,7 +91,8 @@ class Ledger {
                       0),
         only_refusals_(only_killers_ && scenario.relays == 1 &&
                        scenario.killer + scenario.wall_clock + scenario.ack_lost + scenario.implied + scenario.stall +
-                               scenario.stateless + scenario.fatal + scenario.more_partitions ==
+                               scenario.stateless + scenario.fatal + scenario.more_partitions +
+                               scenario.topic_unknown ==
                            0),
         broker_answers_(scenario.broker_answers_us),
         window_(scenario.window),

@@ -46,6 +46,9 @@ enum class Mutant : std::uint8_t {
   kReleasedWhenAsked,
   kLeavesUnresolved,
   kMarksRowsAlone,
+  kTopicHoldsNoKey,
+  kTopicIsNotFound,
+  kTopicIsCharged,
 };
 
 struct MutantInfo {
@@ -54,7 +57,7 @@ struct MutantInfo {
   std::string_view scenario;  // in which it is looked for
 };
 
-inline constexpr std::array<MutantInfo, 33> kMutants = {{
+inline constexpr std::array<MutantInfo, 36> kMutants = {{
     {Mutant::kConfirmBeforeAck, "confirm-before-ack", "engine", "a row is deleted when its event is sent", "quiet"},
     {Mutant::kConfirmOnImplied, "confirm-on-implied", "client", "a success without an offset counts", "broker"},
     {Mutant::kIdCursorOnly, "id-cursor-only", "storage", "reads look above the last id only", "late-commits"},
@@ -106,6 +109,12 @@ inline constexpr std::array<MutantInfo, 33> kMutants = {{
      "hand-over-in-trouble"},
     {Mutant::kMarksRowsAlone, "marks-rows-alone", "storage", "rows are read behind one that another relay has marked",
      "marked-rows"},
+    {Mutant::kTopicHoldsNoKey, "topic-holds-no-key", "engine", "a key goes on while the topic of an event is not known",
+     "unknown-topics"},
+    {Mutant::kTopicIsNotFound, "topic-is-not-found", "engine", "what waits for its topic is not read again",
+     "unknown-topics"},
+    {Mutant::kTopicIsCharged, "topic-is-charged", "engine", "an event fails because its topic is not known yet",
+     "unknown-topics"},
 }};
 
 }  // namespace outbox::simulation

@@ -43,7 +43,9 @@ ShardProcess::ShardProcess(Process& process, std::uint32_t shard, Position start
                 {[this](std::vector<publisher::Report> r) { Turn([this, r] { engine_.Reported(r); }); },
                  [this](std::uint32_t epoch) { Turn([this, epoch] { engine_.ResetDone(epoch); }); },
                  [this] { Turn([this] { engine_.ProducerFailed(); }); }, [this] { return process_.Awake(); }}),
-      position_(start) {}
+      position_(start) {
+  if (parts_.scenario.topic_unknown <= 0) topics_.fill(Topic::kKnown);
+}
 
 void ShardProcess::Hold(std::uint64_t token, Time until, bool slow_start) {
   Turn([this, token, until, slow_start] {
@@ -306,6 +308,7 @@ void ShardProcess::CheckFairness(const Snapshot& snapshot, const std::vector<Fou
   for (const EventNumber e : readable) {
     const Fate& fate = parts_.ledger.Of(e);
     if (outstanding_.contains(fate.id) || parts_.ledger.EverFailed(fate.key) || waits(fate.key)) continue;
+    if (waited_.contains(e) || waited_keys_.contains(fate.key)) continue;
     LeftOut& now = left_out[e];
     if (const auto before = left_out_.find(e); before != left_out_.end()) now = before->second;
     now.most = std::max(now.most, most * parts_.scenario.batch);
@@ -332,11 +335,22 @@ void ShardProcess::Arrived(const Snapshot& snapshot, std::uint32_t mode) {
 }
 
 void ShardProcess::Bring(const Reading& reading) {
+  const std::vector<bool> waits = AwaitTopics(reading.rows);
+  const auto waiting = std::ranges::count(waits, true);
+  // Where nobody answers what is asked about topics, the read fails, once nothing else of it can go.
+  if (waiting > 0 && waiting == std::ssize(waits) && parts_.world.now() < parts_.broker.down_until) {
+    std::vector<Row> rows;
+    for (const Found& found : reading.rows) rows.push_back(found.row);
+    if (parts_.scenario.marks_rows) (void)parts_.store.ReleaseMarked(reading.token, rows);
+    left_out_.clear();
+    return Turn([this] { engine_.ReserveFailed(OUTBOX_UNAVAILABLE); });
+  }
   // A relay hears of new partitions at some time. What it has sent to the old ones must be answered before.
   const bool drain_first = lanes_ != parts_.broker.lanes && lanes_ > 0 && parts_.world.Coin();
   if (drain_first || lanes_ == 0) lanes_ = parts_.broker.lanes;
   std::vector<engine::Incoming> incoming;
-  for (const Found& found : reading.rows) {
+  for (std::size_t i = 0; i < reading.rows.size(); ++i) {
+    const Found& found = reading.rows[i];
     outstanding_.insert(found.row.id);
     const Fate& fate = parts_.ledger.Of(found.row.event);
     const bool refused = fate.poison == Poison::kUnsendable || (fate.poison == Poison::kMending && found.attempts < 1);
@@ -344,14 +358,48 @@ void ShardProcess::Bring(const Reading& reading) {
                         .has_key = found.row.key != kNoKey,
                         .attempts = found.attempts,
                         .lane = LaneOf(found.row, lanes_),
-                        .refused = refused});
+                        .refused = refused && !waits[i],
+                        .waits = waits[i]});
   }
-  Turn([this, incoming, reading, drain_first, lanes = lanes_] {
+  const auto arrive = [this, incoming, reading, drain_first, lanes = lanes_] {
     const auto& [rows, more, reached, token, until, at] = reading;
     const engine::BatchIndex b =
         engine_.Reserved({rows.size() * kBytesOfRow, more, drain_first, until, reached, token}, incoming);
     if (b >= batches_.size()) batches_.resize(b + 1);
     batches_[b] = {rows, lanes, token, at, until};
+  };
+  if (waiting == 0) return Turn(arrive);
+  // What is asked for may be answered before the engine is given the batch.
+  parts_.world.After(parts_.world.Between(0, 200), [this, arrive] { Turn(arrive); });
+}
+
+// Which rows await their topic; asks for what nobody has asked for.
+std::vector<bool> ShardProcess::AwaitTopics(const std::vector<Found>& rows) {
+  for (Topic& topic : topics_)
+    if (topic == Topic::kKnown && parts_.chances.Happens(Chance::kTopicUnknown, parts_.scenario.topic_unknown))
+      topic = Topic::kUnknown;
+  std::vector<bool> waits;
+  for (const Found& found : rows) {
+    const std::size_t topic = parts_.ledger.Of(found.row.event).spread / 7 % kTopics;
+    if (topics_[topic] == Topic::kUnknown) AskForTopic(topic);
+    waits.push_back(topics_[topic] != Topic::kKnown);
+    if (!waits.back()) continue;
+    waited_.insert(found.row.event);
+    if (found.row.key != kNoKey) waited_keys_.insert(found.row.key);
+  }
+  return waits;
+}
+
+// The broker answers soon, mostly: some topics are being made.
+void ShardProcess::AskForTopic(std::size_t topic) {
+  topics_[topic] = Topic::kAskedFor;
+  const Time longest = parts_.world.Below(4) == 0 ? kSecond : 5 * kMillisecond;
+  const Time answer = parts_.world.now() + parts_.world.Between(10, longest);
+  parts_.world.At(std::max({answer, parts_.broker.down_until, process_.Awake()}), [this, topic] {
+    if (dead_ || process_.dead) return;
+    topics_[topic] = Topic::kKnown;
+    left_out_.clear();
+    parts_.world.After(parts_.world.Between(0, 200), [this] { Turn([this] { engine_.TopicsKnown(); }); });
   });
 }
 

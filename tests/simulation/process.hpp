@@ -2,9 +2,11 @@
 // relay at work in it. The world's queue is in place of the threads.
 #pragma once
 
+#include <array>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <unordered_set>
 #include <vector>
 
@@ -147,6 +149,9 @@ class ShardProcess {
     Time until = kForever, at = 0;
   };
   void Bring(const Reading& reading);
+  // What a relay knows of topics. An answer is known to who reads before the engine hears of it.
+  [[nodiscard]] std::vector<bool> AwaitTopics(const std::vector<Found>& rows);
+  void AskForTopic(std::size_t topic);
   [[nodiscard]] bool MaySend(const Row& row) const;
   void CheckWindow(std::uint32_t rows) const;
   void CheckFairness(const Snapshot& snapshot, const std::vector<Found>& rows);
@@ -172,6 +177,12 @@ class ShardProcess {
   std::vector<RowId> forgotten_;
   bool slow_read_ = false;   // the read under way is a step of a slow start
   std::uint32_t lanes_ = 0;  // as this relay knows the topics
+  static constexpr std::size_t kTopics = 3;
+  enum class Topic : std::uint8_t { kUnknown, kAskedFor, kKnown };
+  std::array<Topic, kTopics> topics_{};
+  // Those that have waited for what is known of their topics, and their keys: they are brought again, if not in turn.
+  std::set<EventNumber> waited_;
+  std::set<int> waited_keys_;
   struct Batch {
     std::vector<Found> rows;
     std::uint32_t lanes = 1;

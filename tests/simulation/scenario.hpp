@@ -36,6 +36,7 @@ struct Scenario {
   double refused_confirm = 0, ignored_confirm = 0, let_go = 0;
   double no_runner = 0, reshard = 0;
   double vanish = 0, more_partitions = 0, late_report = 0;
+  double topic_unknown = 0;  // of each topic in a read; where it is not 0, a relay begins without knowing any
 
   std::int32_t on_exhausted = OUTBOX_BLOCK;
   Mutant mutant = Mutant::kNone;

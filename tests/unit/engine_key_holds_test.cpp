@@ -30,6 +30,10 @@ struct HoldScript {
       holds.HoldUnlessHeld(held, head());
     } else if (words.Is("hold-until-rewound")) {
       holds.HoldUntilRewound(key());
+    } else if (words.Is("await-topic")) {
+      holds.HoldForTopic(key());
+    } else if (words.Is("topics-known")) {
+      holds.FindThoseThatAwaitTopics();
     } else if (words.Is("free")) {
       const std::uint64_t held = key();
       holds.Free(held, head());
@@ -63,7 +67,9 @@ struct HoldScript {
     } else if (words.Is("no-read")) {
       reading = false;
     }
-    return Taken() + (holds.RescanWanted() ? ", rescan wanted" : "");
+    const std::string waiting =
+        holds.AwaitTopics() > 0 ? ", " + std::to_string(holds.AwaitTopics()) + " await topics" : "";
+    return Taken() + waiting + (holds.RescanWanted() ? ", rescan wanted" : "");
   }
   // The transitions of this line.
   std::string Taken() {
@@ -257,6 +263,53 @@ TEST_CASE("a rewind ends the wait for a rescan, and no other hold") {
         {"rewound", "rescan-none"}}},
       {"a trial without an answer, and no event frees its key",
        {{"hold-until-rewound 1", "none-rescan"}, {"free 1 0", ""}, {"recorded 1 0", ""}, kKept}},
+  });
+}
+
+TEST_CASE("a key is held until more is known of the topic of an event, and a rescan or a rewind has brought it") {
+  const Line awaits{"await-topic 1", "none-topic, 1 await topics"};
+  const Line kept{"read 1", "kept back"};
+  const Line known{"topics-known", "topic-rescan, rescan wanted"};
+  Play<HoldScript>({
+      {"a rescan",
+       {awaits,
+        kept,
+        {"rescanned 1", "kept back"},
+        known,
+        kKept,
+        {"rescan-begins", ""},
+        {"rescanned 1", "goes on"},
+        {"rescan-done", "rescan-none"},
+        kGoesOn}},
+      {"nothing of the key was read since", {awaits, known, {"rescan-begins", ""}, {"rescan-ended", "rescan-none"}}},
+      {"the rescan under way is too old",
+       {{"rescan-begins", ""}, awaits, known, {"rescanned 1", "kept back"}, {"rescan-done", ", rescan wanted"}, kKept}},
+      {"the rescan brings the event, and its topic is still not known",
+       {awaits,
+        known,
+        {"rescan-begins", ""},
+        {"rescanned 1", "goes on"},
+        {"await-topic 1", "rescan-topic, 1 await topics"},
+        {"rescanned 1", "kept back"},
+        {"rescan-done", ", 1 await topics"},
+        kept,
+        known}},
+      {"a rewind", {awaits, {"rewound", "topic-none"}, kGoesOn}},
+      {"an event that was read before fails",
+       {awaits, {"hold 1 5 failing", "topic-failing"}, {"recorded 1 5", "failing-rescan, rescan wanted"}}},
+      {"a trial of an event that was read before is given up",
+       {awaits, {"hold-unless-held 1 5", "topic-retried"}, {"topics-known", ", rescan wanted"}, kFreed}},
+      {"an event that was read before is settled", {awaits, {"free 1 5", ", 1 await topics"}, kept}},
+      {"a trial without an answer: the rewind brings what awaits its topic",
+       {awaits, {"hold-until-rewound 1", ", 1 await topics"}, {"rewound", "topic-none"}}},
+      {"events without a key", {{"topics-known", ", rescan wanted"}}},
+      {"two keys, of which one is held for an event",
+       {awaits,
+        {"await-topic 2", "none-topic, 2 await topics"},
+        {"hold 3 7 failing", "none-failing, 2 await topics"},
+        {"topics-known", "topic-rescan topic-rescan, rescan wanted"},
+        {"read 3", "kept back"}}},
+      {"the lease is over", {awaits, {"clear", ""}, kGoesOn}},
   });
 }
 

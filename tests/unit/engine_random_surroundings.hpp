@@ -111,6 +111,9 @@ class RandomSurroundings {
         if (OneIn(8)) {
           Log("producer failed or outdated");
           OneIn(2) ? engine_.ProducerFailed() : engine_.ProducerOutdated();
+        } else if (OneIn(4)) {
+          Log("topics known");
+          engine_.TopicsKnown();
         }
         return;
       case 3:
@@ -137,6 +140,7 @@ class RandomSurroundings {
     settings.window_events = 12;
     settings.window_bytes = 1000;
     settings.max_awaiting_record = OneIn(2) ? 0 : 8;
+    settings.max_waiting_keys = OneIn(4) ? 1 : 4;
     settings.order_keys = !OneIn(8);
     settings.policies = {{.max_attempts = 3, .on_exhausted = OneIn(2) ? OUTBOX_BLOCK : OUTBOX_DEAD}};
     settings.min_poll = 10;
@@ -213,6 +217,7 @@ class RandomSurroundings {
       event.refused = OneIn(15);
       event.doubtful = OneIn(8);
       event.returned = OneIn(30);
+      event.waits = OneIn(12);
     }
     Log("read " + std::to_string(events.size()) + (reservation.more ? " more" : ""));
     seen_.reserved += events.size();

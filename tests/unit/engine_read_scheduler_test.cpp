@@ -34,7 +34,7 @@ struct ReadScript {
       answer = reserve.mode == OUTBOX_REWIND ? "rewind" : reserve.mode == OUTBOX_RESCAN ? "rescan" : "on";
       return answer + (reserve.rows != 7 ? " " + std::to_string(reserve.rows) : "") +
              (reserve.skip_retries ? " without retries, " : ", ") + State();
-    } else if (words.Is("answered")) {  // NOW [more] [empty] [new] [useful] [crowded] [goes-on | ended]
+    } else if (words.Is("answered")) {  // NOW [more] [empty] [new] [useful] [crowded] [waits] [goes-on | ended]
       const Time now = words.Number();
       ReadScheduler::Answer read;
       read.more = words.Is("more");
@@ -42,6 +42,7 @@ struct ReadScript {
       read.new_rows = words.Is("new");
       read.useful = words.Is("useful");
       read.crowded = words.Is("crowded");
+      read.waits = words.Is("waits");
       if (words.Is("goes-on")) read.rescan = OUTBOX_RESCAN_GOES_ON;
       if (words.Is("ended")) read.rescan = OUTBOX_RESCAN_ENDED;
       reads.Answered(now, read);
@@ -50,6 +51,11 @@ struct ReadScript {
       reads.Failed(now, words.Is("timed-out"), backoff);
     } else if (words.Is("wake")) {
       reads.Wake(words.Number());
+    } else if (words.Is("dropped")) {  // at NOW, as its topic is not known
+      reads.NoteWaiting(words.Number());
+      holds.HoldForTopic(1);
+    } else if (words.Is("topics-known")) {
+      reads.TopicsKnown(words.Number());
     } else if (words.Is("make-stale")) {
       reads.MakeStale();
     } else if (words.Is("rewind")) {
@@ -226,6 +232,92 @@ TEST_CASE("a wake-up brings a poll forward, and no read after a failure") {
         {"answered 1500 empty", "idle, next 1520"},
         {"wake 1511", "idle, next 1511"}}},
       {"a pause that ends a later poll", {kLease, kRewind, kUseful, {"resume-at 1012", "idle, next 1012"}}},
+  });
+}
+
+TEST_CASE(
+    "what was dropped because of its topic is read again once more is known, by rewinds for a tenth of the time") {
+  const Line dropped{"dropped 1010", "idle, next 1020"};
+  const Line known{"topics-known 1012", "idle, next 1012, follows"};
+  Play<ReadScript>({
+      {"nothing was dropped: a poll, as what has failed may be due",
+       {kLease, kRewind, kUseful, {"topics-known 1015", "idle, next 1015"}}},
+      {"a rewind",
+       {kLease,
+        kRewind,
+        kUseful,
+        dropped,
+        known,
+        {"holds", "yes"},
+        {"read 1012", "rewind, reading"},
+        {"holds", "no"},
+        {"answered 1013 useful", "idle, next 1023"},
+        {"topics-known 1024", "idle, next 1023"}}},
+      {"soon after it a rescan",
+       {kLease,
+        kRewind,
+        kUseful,
+        dropped,
+        known,
+        {"read 1012", "rewind, reading"},
+        {"answered 1013 useful", "idle, next 1023"},
+        {"dropped 1013", "idle, next 1023"},
+        {"topics-known 901000", "idle, next 0, slowly 1023, follows"},
+        {"read 901001", "rescan, rescan step, rescanning, follows"},
+        {"answered 901001", "idle, next 1023"},
+        {"holds", "no"}}},
+      {"and after nine times what the rows had waited a rewind",
+       {kLease,
+        kRewind,
+        kUseful,
+        dropped,
+        known,
+        {"read 1012", "rewind, reading"},
+        {"answered 1013 useful", "idle, next 1023"},
+        {"dropped 1013", "idle, next 1023"},
+        {"topics-known 901012", "idle, next 1023, follows"},
+        {"read 901013", "rewind, reading"},
+        {"answered 901013", "idle, next 901033"},
+        {"dropped 901020", "idle, next 901033"},
+        {"topics-known 9000000", "idle, next 0, slowly 901033, follows"}}},
+      {"during a read that began before: what that brings as well",
+       {kLease,
+        kRewind,
+        {"topics-known 1005", "reading"},
+        {"dropped 1006", "reading"},
+        {"answered 1006 more", "idle, next 1006, more, follows"},
+        {"read 1007", "rewind, reading, more"}}},
+      {"once",
+       {kLease,
+        kRewind,
+        kUseful,
+        dropped,
+        known,
+        {"read 1012", "rewind, reading"},
+        {"answered 1013", "idle, next 1033"},
+        {"topics-known 1014", "idle, next 1022"},
+        {"read 1022", "on, reading"}}},
+      {"after a read that failed because of it",
+       {kLease,
+        kRewind,
+        {"failed 1010", "idle, next 1011, follows"},
+        {"topics-known 1010", "idle, next 1010, follows"},
+        {"read 1010", "rewind, reading"},
+        {"topics-known 1015", "reading"},
+        {"failed 1020", "idle, next 1020, follows"}}},
+      {"no read that waits for something else",
+       {kLease,
+        kRewind,
+        {"failed 1010", "idle, next 1011, follows"},
+        {"pause-until 1500", "idle, next 1500, follows"},
+        {"topics-known 1010", "idle, next 1500, follows"}}},
+      {"rows that would come again at once: gaps as without rows",
+       {kLease,
+        kRewind,
+        {"answered 1000 more waits", "idle, next 1010, more"},
+        {"read 1010", "on, reading, more"},
+        {"answered 1010 more waits", "idle, next 1030, more"},
+        {"topics-known 1022", "idle, next 1022, more"}}},
   });
 }
 

@@ -10,10 +10,10 @@
 //   stored E…, unknown E…, refused E…     reports, of the stream in which the event was sent last; stale: of an earlier one
 //   reset, trials-reset                   the producer of the stream is replaced, as was asked last
 //   confirmed [CODE] [kept E…], recorded [CODE], released [CODE], marked OWNERS [CODE], removed ROWS [CODE]
-//   producer-failed, producer-outdated, wake
+//   producer-failed, producer-outdated, wake, topics-known
 //
 // An EVENT is a key, or - for none, and what is true of it: "a" is an event of key a; "a2" one that has failed twice; "a!" is
-// refused before sending, "a?" doubtful, "a<" has come back after its removal; "a-" has no key, and a's hash; "a/3" goes to
+// refused before sending, "a?" doubtful, "a~" awaits its topic, "a<" has come back after its removal; "a-" has no key, and a's hash; "a/3" goes to
 // lane 3; "a@1" has policy 1.
 // Events are named by their slots, "epoch" by its number, that of trials without its bit.
 #pragma once
@@ -97,12 +97,14 @@ class WholeEngine {
     if (words.Is("delivery-timeout")) set(settings_.delivery_timeout);
     if (words.Is("window")) set(settings_.window_events);
     if (words.Is("min-poll")) set(settings_.min_poll);
+    if (words.Is("waiting-keys")) set(settings_.max_waiting_keys);
   }
 
   // ---- inputs ----
 
   void Input(Words& words) {
     if (words.Is("wake")) return engine_->Wake();
+    if (words.Is("topics-known")) return engine_->TopicsKnown();
     if (words.Is("producer-failed")) return engine_->ProducerFailed();
     if (words.Is("producer-outdated")) return engine_->ProducerOutdated();
     if (words.Is("reset")) return engine_->ResetDone(reset_);
@@ -197,6 +199,8 @@ class WholeEngine {
         event.refused = true;
       } else if (word[i] == '?') {
         event.doubtful = true;
+      } else if (word[i] == '~') {
+        event.waits = true;
       } else if (word[i] == '<') {
         event.returned = true;
       } else if (word[i] == '-') {
