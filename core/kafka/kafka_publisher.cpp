@@ -59,7 +59,11 @@ class KafkaPublisher final : public publisher::Publisher {
         logger_(std::move(logger)),
         state_(listener),
         producer_(std::move(producer)),
-        topic_cache_([this] { return CurrentProducer(); }, settings_, logger_),
+        topic_cache_({.producer = [this] { return CurrentProducer(); },
+                      .asker = {.answered = [this] { listener_.OnTopicsKnown(); },
+                                .silent = [this](const std::string& why) { state_.Lacks(Need::kAnswers, why); }},
+                      .is_down = [this] { return state_.Is(Need::kAnswers) || state_.Is(Need::kBrokers); }},
+                     settings_, logger_),
         events_(util::StartThread("kafka-events", [this] { Run(); })) {}
 
   ~KafkaPublisher() override {
@@ -71,6 +75,7 @@ class KafkaPublisher final : public publisher::Publisher {
     }
     events_.join();
     trials_.Stop();
+    topic_cache_.Stop();
     producer_->StopSending();
     producer_->Purge();
     disposal_.Dispose(std::move(producer_));
@@ -171,7 +176,6 @@ Status KafkaPublisher::Prepare(publisher::PreparedBatch& batch, Millis timeout) 
   Status prepared = router_.Prepare(batch, Clock::now() + timeout);
   if (prepared.code() == OUTBOX_UNAVAILABLE) {
     const std::string trouble = state_.trouble();
-    state_.Lacks(Need::kAnswers, prepared.text());
     return trouble.empty() ? prepared : Status(OUTBOX_UNAVAILABLE, "Kafka does not answer: " + trouble);
   }
   if (const auto limit = static_cast<std::int64_t>(std::min<std::uint64_t>(topic_cache_.smallest_limit(), kBatchBytes));
@@ -283,6 +287,7 @@ void KafkaPublisher::TakeReports(Producer& producer, rd_kafka_event_t* event) {
   producer.outstanding.fetch_sub(static_cast<std::int64_t>(reports_.size()), std::memory_order_relaxed);
   if (stored) {
     state_.Stored();
+    topic_cache_.NoteStored();
     LoginWorked();
   }
   LearnFrom(too_large);

@@ -25,17 +25,20 @@ Status RecordRouter::Prepare(publisher::PreparedBatch& batch, Clock::time_point 
   std::vector<Topic*> topics;
   if (Status looked = topic_cache_.Look(names, deadline, topics, batch.drain_first); !looked.ok()) return looked;
   batch.events.assign(batch.batch.size(), publisher::Prepared{});
-  for (std::size_t i = 0; i < batch.events.size(); ++i) Judge(batch, i, *topics[topic_of[i]], deadline);
+  for (std::size_t i = 0; i < batch.events.size(); ++i) Judge(batch, i, topics[topic_of[i]]);
   return {};
 }
 
-void RecordRouter::Judge(publisher::PreparedBatch& batch, std::size_t i, Topic& topic, Clock::time_point deadline) {
+void RecordRouter::Judge(publisher::PreparedBatch& batch, std::size_t i, Topic* known) {
   publisher::Prepared& prepared = batch.events[i];
   const auto refuse = [&](publisher::Refusal refusal) { batch.Refuse(prepared.refusal, std::move(refusal)); };
   if (!batch.shaped.empty() && batch.shaped[i].refusal >= 0) {
     prepared.refusal = batch.shaped[i].refusal;
     return;
   }
+  prepared.waits = known == nullptr;
+  if (prepared.waits) return;
+  Topic& topic = *known;
   if (topic.refusal) return refuse(*topic.refusal);
 
   publisher::RecordContent record = batch.Content(i);
@@ -48,7 +51,11 @@ void RecordRouter::Judge(publisher::PreparedBatch& batch, std::size_t i, Topic& 
     record.packed_headers = std::string_view(batch.packed_headers).substr(prepared.headers_at, prepared.headers_size);
   }
   const std::uint64_t size = BatchBytes(record);
-  if (size > topic.max_bytes && size > topic_cache_.FreshLimit(event.topic, topic, deadline)) {
+  const std::optional<std::uint64_t> limit =
+      size > topic.max_bytes ? topic_cache_.FreshLimit(event.topic, topic) : topic.max_bytes;
+  prepared.waits = !limit;
+  if (prepared.waits) return;
+  if (size > *limit) {
     return refuse({"too_large", "the record has " + std::to_string(size) + " bytes (key, value and headers, before " +
                                     "compression), the topic \"" + std::string(event.topic) + "\" takes " +
                                     std::to_string(topic.max_bytes) + "; raise its max.message.bytes"});

@@ -15,11 +15,11 @@ class RecordRouter {
   RecordRouter(TopicCache& topic_cache, publisher::HeaderValues headers)
       : topic_cache_(topic_cache), headers_(headers), random_(std::random_device{}()) {}
 
-  // Fills all of the batch but the events themselves. OUTBOX_UNAVAILABLE, OUTBOX_CANCELLED: nothing is known.
+  // Fills all of the batch but the events themselves. OUTBOX_UNAVAILABLE, OUTBOX_CANCELLED: as TopicCache::Look.
   [[nodiscard]] Status Prepare(publisher::PreparedBatch& batch, Clock::time_point deadline);
 
  private:
-  void Judge(publisher::PreparedBatch& batch, std::size_t i, Topic& topic, Clock::time_point deadline);
+  void Judge(publisher::PreparedBatch& batch, std::size_t i, Topic* known);
   std::int32_t ChoosePartition(const Bytes& key, Topic& topic);
 
   TopicCache& topic_cache_;

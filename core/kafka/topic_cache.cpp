@@ -1,11 +1,8 @@
 #include "kafka/topic_cache.hpp"
 
 #include <algorithm>
-#include <charconv>
-#include <cstring>
+#include <utility>
 
-#include "kafka/errors.hpp"
-#include "kafka/topic_creator.hpp"
 #include "kafka/topic_limits.hpp"
 #include "outbox/record_rules.hpp"
 #include "util/log.hpp"
@@ -17,131 +14,136 @@ using std::chrono::milliseconds;
 
 namespace {
 
+// Since it was first used; until then for longer.
 constexpr auto kRefusalKept = 1s;
-// One question waits so long at most, so that Cancel ends a call soon.
-constexpr milliseconds kFirstSlice = 250ms;
-constexpr milliseconds kMaxSlice = 1s;
-constexpr const char* kUnknownTopic = "unknown_topic";
-// A topic that the broker creates by itself takes a moment to appear. One that was not there in all of these looks is looked
-// for once a second, without a pause: the events of other topics wait for that.
-constexpr int kLooksForNew = 3;
-constexpr milliseconds kBetweenLooks = 100ms;
+constexpr auto kUnusedKept = 10s;
+// Mostly the broker answers within milliseconds: then nothing has to be read again for its answer. Between two waits lies nine
+// times what the first of them took: the events of other topics wait for that.
+constexpr auto kMaxWait = 50ms;
+constexpr auto kWaitRest = 9;
 // Rows choose names, so names that lead nowhere must not pile up.
 constexpr std::size_t kManyTopics = 1000;
-// More names than this are looked for in the list of all topics: one question instead of one for each.
-constexpr std::size_t kManyNames = 20;
-constexpr auto kCreationAgain = 30s;
-constexpr auto kCreationTimeout = 2s;
-
-milliseconds Left(Clock::time_point deadline) {
-  return std::max(0ms, std::chrono::duration_cast<milliseconds>(deadline - Clock::now()));
-}
-
-const rd_kafka_metadata_topic_t* FindIn(const rd_kafka_metadata_t& answer, const std::string& name) {
-  const std::span topics(answer.topics, static_cast<std::size_t>(answer.topic_cnt));
-  const auto found = std::find_if(topics.begin(), topics.end(), [&](const auto& t) { return name == t.topic; });
-  return found == topics.end() ? nullptr : &*found;
-}
-
-const rd_kafka_metadata_topic_t* FindIn(const std::vector<MetadataPtr>& answers, const std::string& name) {
-  for (const MetadataPtr& answer : answers) {
-    if (const auto* said = FindIn(*answer, name)) return said;
-  }
-  return nullptr;
-}
-
-// A broker that records will go to anyway, else any.
-std::int32_t BrokerFor(const rd_kafka_metadata_t& answer) {
-  for (const rd_kafka_metadata_topic_t& topic : std::span(answer.topics, static_cast<std::size_t>(answer.topic_cnt))) {
-    if (topic.partition_cnt > 0 && topic.partitions[0].leader >= 0) return topic.partitions[0].leader;
-  }
-  return answer.broker_cnt > 0 ? answer.brokers[0].id : -1;
-}
 
 }  // namespace
 
-TopicCache::TopicCache(CurrentProducer producer, const Settings& settings, std::shared_ptr<spdlog::logger> logger)
-    : producer_(std::move(producer)),
-      settings_(settings),
+TopicCache::TopicCache(Surroundings surroundings, const Settings& settings, std::shared_ptr<spdlog::logger> logger)
+    : is_down_(std::move(surroundings.is_down)),
       user_limit_(MaxMessageBytes(settings)),
       refresh_interval_(TopicRefreshInterval(settings)),
-      logger_(std::move(logger)),
-      next_refresh_(Clock::now() + refresh_interval_) {}
+      logger_(logger),
+      next_refresh_(Clock::now() + refresh_interval_),
+      asker_(std::move(surroundings.producer), settings, std::move(surroundings.asker), std::move(logger)) {}
 
-Status TopicCache::Look(std::span<const std::string_view> names, Clock::time_point deadline, std::vector<Topic*>& found,
+Status TopicCache::Look(std::span<const std::string_view> names, Clock::time_point allowed, std::vector<Topic*>& found,
                         bool& moved) {
-  const auto now = Clock::now();
+  auto now = Clock::now();
+  TakeOver(std::exchange(later_, {}));
+  TakeOver(asker_.TakeAnswers(now));
   TakeInvalidated();
   if (now >= next_refresh_) RefreshAll(now);
-  Names wanted;
+  std::vector<std::string> wanted;
   for (const std::string_view name : names) {
     const auto known = topics_.find(name);
-    if (known == topics_.end() || known->second.until <= now) wanted.emplace_back(name);
+    if (known == topics_.end() || (!known->second.asked && known->second.until <= now)) wanted.emplace_back(name);
   }
   if (!wanted.empty()) {
     Forget(now);
-    if (Status learned = Learn(std::move(wanted), deadline); !learned.ok()) return learned;
+    AskFor(wanted, allowed);
+    Await([&] { return std::ranges::none_of(wanted, [&](const auto& name) { return topics_[name].asked; }); },
+          [this](std::vector<TopicAnswer> answers) { TakeOver(std::move(answers)); });
+    now = Clock::now();
   }
+
   found.clear();
+  std::size_t unknown = 0;
   for (const std::string_view name : names) {
-    found.push_back(&topics_.find(name)->second);
-    found.back()->used = now;
+    Topic& topic = topics_.find(name)->second;
+    topic.used = now;
+    if (!IsKnown(topic, now)) {
+      ++unknown;
+      found.push_back(nullptr);
+      continue;
+    }
+    if (std::exchange(topic.unused, false) && topic.refusal) topic.until = now + kRefusalKept;
+    found.push_back(&topic);
   }
+  if (unknown > 0 && asker_.cancelled()) return {OUTBOX_CANCELLED, "cancelled"};
+  // Else reading would go through the whole table, for as long as the broker is away.
+  if (unknown > 0 && unknown == names.size() && (is_down_() || asker_.Silent()))
+    return {OUTBOX_UNAVAILABLE, asker_.Trouble()};
   moved = std::exchange(moved_, false);
   return {};
 }
 
-Status TopicCache::Learn(Names names, Clock::time_point deadline) {
-  Names usable;
-  std::erase_if(names, [&](const std::string& name) {
-    const auto bad = BadTopicName(name);
-    if (bad) Refuse(name, {"bad_topic", *bad});
-    return bad.has_value();
-  });
-  milliseconds slice = kFirstSlice;
-  rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR__TIMED_OUT;
-  std::unordered_map<std::string, int> looks;
-  while (!names.empty()) {
-    if (!Pause(0ms)) return {OUTBOX_CANCELLED, "cancelled"};
-    const milliseconds left = Left(deadline);
-    if (left == 0ms) return {OUTBOX_UNAVAILABLE, "Kafka does not answer: " + ErrorText(error)};
-    Answers answers;
-    error = Ask(names, std::min(slice, left), answers);
-    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      slice = std::min(2 * slice, kMaxSlice);
-      if (!Pause(std::min(50ms, left))) return {OUTBOX_CANCELLED, "cancelled"};
+void TopicCache::AskFor(const std::vector<std::string>& names, Clock::time_point allowed) {
+  std::vector<TopicAsker::Question> questions;
+  for (const std::string& name : names) {
+    if (auto bad = BadTopicName(name)) {
+      Refuse(name, {"bad_topic", *std::move(bad)});
       continue;
     }
-    broker_ = BrokerFor(*answers.raw.back());
-    Names missing;
-    std::erase_if(names, [&](const std::string& name) {
-      const auto said = answers.said.find(name);
-      if (said == answers.said.end()) return false;
-      const bool settled = Take(said->second, name);
-      if (settled && !topics_[name].refusal) usable.push_back(name);
-      const bool last_look = ++looks[name] == (IsMissing(name) ? 1 : kLooksForNew);
-      if (!settled && last_look) {
-        Refuse(name, {kUnknownTopic, "the topic \"" + name + "\" is not there; create it"});
-      }
-      if (!settled && looks[name] == 1) missing.push_back(name);
-      return settled || last_look;
-    });
-    AskForCreations(missing, Left(deadline));
-    if (!names.empty() && !Pause(std::min(kBetweenLooks, Left(deadline)))) return {OUTBOX_CANCELLED, "cancelled"};
+    Topic& topic = topics_[name];
+    topic.asked = true;
+    questions.push_back({name, topic.refusal && topic.refusal->reason == kUnknownTopic});
   }
-  if (!usable.empty()) AskLimits(usable, std::min(kMaxSlice, Left(deadline)));
-  return {};
+  const auto left = std::chrono::duration_cast<milliseconds>(allowed - Clock::now());
+  if (!questions.empty()) asker_.Look(std::move(questions), left);
 }
 
-bool TopicCache::IsMissing(const std::string& name) const {
-  const auto known = topics_.find(name);
-  return known != topics_.end() && known->second.refusal && known->second.refusal->reason == kUnknownTopic;
+template <class Done, class Take>
+void TopicCache::Await(Done done, Take take) {
+  const auto begun = Clock::now();
+  if (begun < next_wait_) return;
+  const auto end = begun + kMaxWait;
+  auto now = begun;
+  for (; now < end && !done() && !asker_.cancelled(); now = Clock::now()) take(asker_.TakeAnswers(end));
+  next_wait_ = now + kWaitRest * (now - begun);
+}
+
+void TopicCache::TakeOver(std::vector<TopicAnswer> answers) {
+  using To = TopicAnswer::To;
+  const auto now = Clock::now();
+  for (TopicAnswer& answer : answers) {
+    if (answer.to == To::kRefreshFailed) {
+      next_refresh_ = now + refresh_interval_ / 30;
+      continue;
+    }
+    Topic& topic = topics_[answer.name];
+    if (answer.to == To::kLimit) {
+      topic.asked_limit = false;
+      topic.unused_limit = true;
+      TakeLimit(topic, answer);
+      topic.limit_until = now + kUnusedKept;
+      continue;
+    }
+    if (answer.to == To::kLook) topic.asked = false;
+    if (answer.refusal) {
+      Refuse(answer.name, *std::move(answer.refusal));
+      topic.unused = true;
+      topic.until = now + kUnusedKept;
+    } else if (answer.partitions > 0) {
+      SetPartitions(answer.name, answer.partitions);
+      TakeLimit(topic, answer);
+    } else {
+      topic.until = now;
+    }
+  }
+}
+
+void TopicCache::TakeLimit(Topic& topic, const TopicAnswer& answer) {
+  if (!answer.asked_limit) return;
+  topic.limit_until = Clock::now() + kRefusalKept;
+  if (!answer.limit && topic.max_bytes != 0) return;
+  std::uint64_t limit = answer.limit.value_or(kLimitWhereUnknown);
+  if (user_limit_ != 0) limit = std::min(limit, user_limit_);
+  topic.max_bytes = limit;
+  smallest_limit_ = std::min(smallest_limit_, limit);
 }
 
 void TopicCache::RefreshAll(Clock::time_point now) {
-  Names names;
+  std::vector<std::string> names;
   for (auto& [name, topic] : topics_) {
-    if (topic.refusal) continue;
+    if (topic.refusal || topic.lanes.empty()) continue;
     // Of a topic without events nobody is asked, until an event names it again.
     if (topic.used + refresh_interval_ < now)
       topic.until = now;
@@ -149,76 +151,7 @@ void TopicCache::RefreshAll(Clock::time_point now) {
       names.push_back(name);
   }
   next_refresh_ = now + refresh_interval_;
-  if (names.empty()) return;
-  Answers answers;
-  if (Ask(names, kMaxSlice, answers) != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    next_refresh_ = now + refresh_interval_ / 30;
-    return;
-  }
-  std::erase_if(names, [&](const std::string& name) {
-    const auto said = answers.said.find(name);
-    if (said != answers.said.end() && Take(said->second, name)) return topics_[name].refusal.has_value();
-    topics_[name].until = now;
-    return true;
-  });
-  broker_ = BrokerFor(*answers.raw.back());
-  AskLimits(names, kMaxSlice);
-}
-
-rd_kafka_resp_err_t TopicCache::Ask(const Names& names, milliseconds timeout, Answers& answers) {
-  const auto end = Clock::now() + timeout;
-  const std::shared_ptr<Producer> producer = producer_();
-  const bool all = names.size() > kManyNames;
-  std::vector<TopicPtr> topics;
-  rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR_NO_ERROR;
-  for (const std::string& name : names) {
-    topics.emplace_back(rd_kafka_topic_new(producer->handle(), name.c_str(), nullptr));
-    if (topics.back() == nullptr) return rd_kafka_last_error();
-    // Never a question about "the topics that this client knows": in that one librdkafka allows the broker to create topics,
-    // whatever allow.auto.create.topics says.
-    if (!all || topics.size() == 1) {
-      const rd_kafka_metadata_t* raw = nullptr;
-      error = rd_kafka_metadata(producer->handle(), all ? 1 : 0, all ? nullptr : topics.back().get(), &raw,
-                                static_cast<int>(Left(end).count()));
-      if (error != RD_KAFKA_RESP_ERR_NO_ERROR) break;
-      answers.raw.emplace_back(raw);
-    }
-    const rd_kafka_metadata_topic_t* const said = FindIn(answers.raw, name);
-    answers.said.emplace(name, said);
-    if (said != nullptr && said->partition_cnt > 0) producer->KeepTopic(name, std::move(topics.back()));
-  }
-  return answers.raw.empty() ? error : RD_KAFKA_RESP_ERR_NO_ERROR;
-}
-
-void TopicCache::AskForCreations(const Names& names, milliseconds timeout) {
-  if (!MayCreateTopics(settings_)) return;
-  const auto now = Clock::now();
-  Names due;
-  for (const std::string& name : names) {
-    Topic& topic = topics_[name];
-    if (topic.next_creation > now) continue;
-    topic.next_creation = now + kCreationAgain;
-    due.push_back(name);
-  }
-  if (!due.empty()) AskForCreation(settings_, due, std::min<milliseconds>(timeout, kCreationTimeout));
-}
-
-bool TopicCache::Take(const rd_kafka_metadata_topic_t* said, const std::string& name) {
-  if (said == nullptr) return false;
-  switch (said->err) {
-    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
-    case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION: {
-      publisher::Refusal refusal = ExplainError(said->err);
-      refusal.text = "\"" + name + "\": " + refusal.text;
-      Refuse(name, std::move(refusal));
-      return true;
-    }
-    default:
-      // A partition without a leader is there all the same; its records wait for the leader.
-      if (said->partition_cnt == 0) return false;
-      SetPartitions(name, static_cast<std::size_t>(said->partition_cnt));
-      return true;
-  }
+  if (!names.empty()) asker_.Refresh(std::move(names));
 }
 
 void TopicCache::SetPartitions(const std::string& name, std::size_t count) {
@@ -252,31 +185,23 @@ void TopicCache::Refuse(const std::string& name, publisher::Refusal refusal) {
   topic.until = Clock::now() + kRefusalKept;
 }
 
-void TopicCache::AskLimits(const Names& names, milliseconds timeout) {
-  const std::shared_ptr<Producer> producer = producer_();
-  const auto [limits, denied] = AskTopicLimits(producer->handle(), broker_, names, timeout);
-  if (!denied.empty() && !std::exchange(warned_of_limits_, true)) {
-    util::LogWarning(
-        *logger_,
-        "Kafka does not let the relay's user read max.message.bytes of topic {}, and perhaps of others: records and "
-        "requests above it are noticed only when the broker refuses them. Grant the user DescribeConfigs on its "
-        "topics",
-        denied.front());
+std::optional<std::uint64_t> TopicCache::FreshLimit(std::string_view name, Topic& topic) {
+  if (topic.limit_until <= Clock::now() && !topic.asked_limit) {
+    topic.asked_limit = true;
+    asker_.AskLimit(std::string(name));
+    // Partitions stay as they are for the whole of a batch.
+    Await([&topic] { return !topic.asked_limit; },
+          [this](std::vector<TopicAnswer> answers) {
+            for (TopicAnswer& answer : answers) {
+              if (answer.to == TopicAnswer::To::kLimit)
+                TakeOver({std::move(answer)});
+              else
+                later_.push_back(std::move(answer));
+            }
+          });
   }
-  for (const std::string& name : names) {
-    Topic& topic = topics_[name];
-    topic.limit_until = Clock::now() + kRefusalKept;
-    const auto said = limits.find(name);
-    if (said == limits.end() && topic.max_bytes != 0) continue;
-    std::uint64_t limit = said != limits.end() ? said->second : kLimitWhereUnknown;
-    if (user_limit_ != 0) limit = std::min(limit, user_limit_);
-    topic.max_bytes = limit;
-    smallest_limit_ = std::min(smallest_limit_, limit);
-  }
-}
-
-std::uint64_t TopicCache::FreshLimit(std::string_view name, Topic& topic, Clock::time_point deadline) {
-  if (topic.limit_until <= Clock::now()) AskLimits({std::string(name)}, std::min(kMaxSlice, Left(deadline)));
+  if (topic.asked_limit) return {};
+  if (std::exchange(topic.unused_limit, false)) topic.limit_until = Clock::now() + kRefusalKept;
   return topic.max_bytes;
 }
 
@@ -303,18 +228,9 @@ void TopicCache::TakeInvalidated() {
 
 void TopicCache::Forget(Clock::time_point now) {
   if (topics_.size() < kManyTopics) return;
-  std::erase_if(topics_, [now](const auto& topic) { return topic.second.lanes.empty() && topic.second.until <= now; });
-}
-
-void TopicCache::Cancel() {
-  const std::lock_guard lock(mutex_);
-  cancelled_ = true;
-  cancel_.notify_all();
-}
-
-bool TopicCache::Pause(milliseconds time) {
-  std::unique_lock lock(mutex_);
-  return !cancel_.wait_for(lock, time, [this] { return cancelled_; });
+  std::erase_if(topics_, [now](const auto& topic) {
+    return topic.second.lanes.empty() && !topic.second.asked && topic.second.until <= now;
+  });
 }
 
 void TopicCache::Invalidate(const std::string& name) {
@@ -323,6 +239,7 @@ void TopicCache::Invalidate(const std::string& name) {
 }
 
 void TopicCache::NoteSize(const std::string& name, std::uint64_t bytes, bool stored) {
+  if (stored) asker_.NoteStored();
   const std::lock_guard lock(mutex_);
   sizes_.push_back({name, bytes, stored});
 }

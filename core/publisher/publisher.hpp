@@ -28,6 +28,7 @@ struct Prepared {
   std::uint32_t headers_size = 0;  // 0 = the row has none of its own
   std::int32_t refusal = -1;       // index into PreparedBatch::refusals; < 0 = may be sent
   bool doubtful = false;           // the broker has refused the like of it before, so it should go as a trial
+  bool waits = false;              // its topic is not known yet: it cannot be judged before OnTopicsKnown
 };
 
 // What a row has become where the configuration says how records are made (core/record): topic, key and value take the place of
@@ -112,16 +113,19 @@ class PublisherListener {
   virtual void OnBrokerState(bool up, const std::string& why) = 0;
   // Some brokers cannot be reached while others can, and why: records for their partitions get no answer. Empty: all can.
   virtual void OnBrokersUnreachable(const std::string& /*why*/) {}
+  // More is known of topics than when an event was prepared that waits.
+  virtual void OnTopicsKnown() {}
 };
 
 class Publisher {
  public:
   virtual ~Publisher() = default;
 
-  // [reader] Finds the lane of each event and judges what can be judged before sending. May block for as long as
-  // `timeout` to learn about topics. OUTBOX_UNAVAILABLE: the broker does not answer; nothing is anybody's fault.
+  // [reader] Finds the lane of each event and judges what can be judged before sending. Asks nobody: an event of a topic that
+  // is not known yet waits, and OnTopicsKnown follows. OUTBOX_UNAVAILABLE: no event can go, as the broker does not answer;
+  // nothing is anybody's fault. `timeout`: a broker that does not answer for so long is reported as unavailable.
   [[nodiscard]] virtual Status Prepare(PreparedBatch& batch, Millis timeout) = 0;
-  // [any] Ends a blocked Prepare soon; it stays cancelled.
+  // [any] No event need wait for the broker any more: Prepare answers OUTBOX_CANCELLED where one would.
   virtual void Cancel() = 0;
 
   // [engine] Hands records over under `epoch`, those of one lane in their order; never blocks. Each gets exactly one report,

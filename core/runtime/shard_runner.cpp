@@ -17,6 +17,8 @@ constexpr Millis kRemovalAllowed{2'000};
 
 // At about 300 bytes each. The databases record 14 000 to 34 000 failures a second (docs/lab/performance.md).
 constexpr std::uint32_t kMaxAwaitingRecord = 200'000;
+// At about 80 bytes each.
+constexpr std::uint32_t kMaxWaitingKeys = 200'000;
 
 // Of one shard, when the relay may hold all of them: its memory has one limit.
 engine::Settings MakeSettings(const config::Relay& c, std::uint32_t shards) {
@@ -26,6 +28,7 @@ engine::Settings MakeSettings(const config::Relay& c, std::uint32_t shards) {
   s.window_bytes = std::max<std::uint64_t>(2, c.max_in_flight_bytes / shards);
   s.order_keys = c.ordering == config::Ordering::kKey;
   s.max_awaiting_record = kMaxAwaitingRecord / shards;
+  s.max_waiting_keys = std::max(1U, kMaxWaitingKeys / shards);
   s.policies = FailurePolicies(c).All();
   s.poll_interval = Micros(c.poll_interval);
   s.delivery_timeout = Micros(c.delivery_timeout);
@@ -170,6 +173,10 @@ void ShardRunner::OnBrokersUnreachable(const std::string& why) {
   const std::lock_guard lock(shown_mutex_);
   unreachable_brokers_ = why;
   observation_.unreachable_brokers = why;
+}
+
+void ShardRunner::OnTopicsKnown() {
+  mailbox_.Post([this] { engine_.TopicsKnown(); });
 }
 
 // ---- the engine's thread ----

@@ -50,7 +50,7 @@ class ShardRunner : private publisher::PublisherListener {
   void Release(engine::ReleaseReason reason, std::uint64_t token, engine::Time until);
   // Rows may have been committed.
   void Wake();
-  // The reader need not wait for a broker any more: nothing new is to be sent.
+  // No event need wait for a broker any more: nothing new is to be sent.
   void StopPreparing() { publisher_->Cancel(); }
   // Ends calls that hang, at the end of a stop.
   void CancelCalls();
@@ -66,6 +66,7 @@ class ShardRunner : private publisher::PublisherListener {
   void OnProducerOutdated(const std::string& why) override;
   void OnBrokerState(bool up, const std::string& why) override;
   void OnBrokersUnreachable(const std::string& why) override;
+  void OnTopicsKnown() override;
 
   void Run();
   void CheckInvariants() const;

@@ -129,6 +129,7 @@ engine::Incoming StorageReader::Describe(const outbox_event& event, const publis
   in.lane = prepared.lane;
   in.refused = prepared.refusal >= 0;
   in.doubtful = prepared.doubtful;
+  in.waits = prepared.waits;
   return in;
 }
 

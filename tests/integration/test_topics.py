@@ -2,7 +2,9 @@
 
 import collections
 import sqlite3
+import statistics
 import struct
+import time
 import unittest
 import uuid
 
@@ -86,6 +88,28 @@ class TopicsTest(unittest.TestCase):
         wait_until(lambda: self.reasons() == {"unknown_topic": 3, "bad_topic": 1}, 30, "four have failed")
         self.kafka.create_topic(missing)
         wait_until(lambda: len(read_topic(self.kafka.bootstrap, missing)) == 3, 30, "the topic was found")
+
+    @faults(71)
+    def test_topics_that_are_looked_for_stop_no_others(self):
+        """Each is looked for at the broker for 200 ms and longer before it is called missing, and here one comes each 100 ms."""
+        self.kafka.create_topic(self.topic)
+        self.relay.start()
+        self.insert(["first"])
+        self.wait_for(1)
+        missing = f"missing-{uuid.uuid4()}"
+        count = 200
+        for n in range(count):
+            if n % 5 == 0:
+                self.insert(["never"], f"{missing}-{n}", key=f"waiting-{n}")
+            self.insert([repr(time.time())], key=f"good-{n}")
+            time.sleep(0.02)
+        self.wait_for(1 + count)
+        waits = sorted(record.timestamp / 1000 - float(record.payload)
+                       for record in read_topic(self.kafka.bootstrap, self.topic) if record.payload != b"first")
+        print(f"  p50 {statistics.median(waits) * 1000:.0f} ms, p90 {waits[count * 9 // 10] * 1000:.0f} ms, "
+              f"longest {waits[-1] * 1000:.0f} ms")
+        self.assertLess(statistics.median(waits), 0.1)
+        wait_until(lambda: self.reasons()["unknown_topic"] > 0, 30, "the missing topics are noticed")
 
     @faults(80)
     def test_partitions_that_are_added_take_their_keys_in_order(self):

@@ -5,6 +5,8 @@
 #include <spdlog/logger.h>
 #include <spdlog/sinks/null_sink.h>
 
+#include <algorithm>
+
 #include "kafka/embedded_broker.hpp"
 #include "kafka/kafka_publisher.hpp"
 #include "tests/catch.hpp"
@@ -52,13 +54,26 @@ struct KafkaFixture {
     publisher = std::move(*made);
   }
 
+  // As soon as enough is known of the topics.
   publisher::PreparedBatch Prepare(std::vector<Row> rows) {
+    for (bool drain_first = false;;) {
+      const std::size_t known = listener.topics_known();
+      publisher::PreparedBatch batch = PrepareOnce(rows);
+      batch.drain_first = drain_first = batch.drain_first || drain_first;
+      if (!AnyWaits(batch)) return batch;
+      REQUIRE(listener.WaitForTopics(known + 1));
+    }
+  }
+  publisher::PreparedBatch PrepareOnce(std::vector<Row> rows) {
     publisher::PreparedBatch batch = MakeBatch(std::move(rows));
     const Status prepared = publisher->Prepare(batch, Millis(10'000));
     INFO(prepared.text());
     REQUIRE(prepared.ok());
     REQUIRE(batch.events.size() == batch.batch.size());
     return batch;
+  }
+  static bool AnyWaits(const publisher::PreparedBatch& batch) {
+    return std::ranges::any_of(batch.events, [](const publisher::Prepared& event) { return event.waits; });
   }
 
   // Rows of one key with payloads "first", "first+1", …

@@ -36,6 +36,12 @@ class RecordingListener final : public publisher::PublisherListener {
     changed_.notify_all();
   }
 
+  void OnTopicsKnown() override {
+    const std::lock_guard lock(mutex_);
+    ++topics_known_;
+    changed_.notify_all();
+  }
+
   // All false after 20 s.
   bool WaitForReports(std::size_t count) {
     return Wait([&] { return reports_.size() >= count; });
@@ -49,6 +55,11 @@ class RecordingListener final : public publisher::PublisherListener {
   bool WaitForStates(std::size_t count) {
     return Wait([&] { return states_.size() >= count; });
   }
+
+  bool WaitForTopics(std::size_t count) {
+    return Wait([&] { return topics_known_ >= count; });
+  }
+  std::size_t topics_known() const { return Copy(topics_known_); }
 
   std::vector<publisher::Report> reports() const { return Copy(reports_); }
   std::vector<std::string> failures() const { return Copy(failures_); }
@@ -79,6 +90,7 @@ class RecordingListener final : public publisher::PublisherListener {
   std::vector<std::pair<bool, std::string>> states_;
   std::uint32_t epoch_ = 0;
   std::size_t reported_before_reset_ = 0;
+  std::size_t topics_known_ = 0;
 };
 
 }  // namespace outbox::test
