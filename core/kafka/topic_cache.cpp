@@ -68,8 +68,9 @@ Status TopicCache::Look(std::span<const std::string_view> names, Clock::time_poi
     found.push_back(&topic);
   }
   if (unknown > 0 && asker_.cancelled()) return {OUTBOX_CANCELLED, "cancelled"};
-  // Else reading would go through the whole table, for as long as the broker is away.
-  if (unknown > 0 && unknown == names.size() && (is_down_() || asker_.Silent()))
+  // Else reading would go through the whole table, for as long as the broker is away. Until anything is known of any topic it
+  // would find nothing that can be sent.
+  if (unknown > 0 && unknown == names.size() && (lanes()->topics.empty() || is_down_() || asker_.Silent()))
     return {OUTBOX_UNAVAILABLE, asker_.Trouble()};
   moved = std::exchange(moved_, false);
   return {};

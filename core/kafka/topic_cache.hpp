@@ -58,7 +58,7 @@ class TopicCache {
   // topic yet, and it is asked for; the asker's listener hears of the answer. Waits for what is asked for the first time, but
   // shortly, and at most a tenth of the time. `moved`: a topic has another number of partitions than when it was last looked
   // at. `allowed`: a broker that does not answer for so long is silent. OUTBOX_UNAVAILABLE: nothing is known of any of them,
-  // and the broker does not answer. OUTBOX_CANCELLED.
+  // and the broker does not answer, or nothing is known of any topic yet. OUTBOX_CANCELLED.
   [[nodiscard]] Status Look(std::span<const std::string_view> names, Clock::time_point allowed,
                             std::vector<Topic*>& found, bool& moved);
   // [reader] The limit of a topic of the last Look, as it is now: for whom the known one, which may be minutes old, is too

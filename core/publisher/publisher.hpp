@@ -122,7 +122,7 @@ class Publisher {
   virtual ~Publisher() = default;
 
   // [reader] Finds the lane of each event and judges what can be judged before sending. Asks nobody: an event of a topic that
-  // is not known yet waits, and OnTopicsKnown follows. OUTBOX_UNAVAILABLE: no event can go, as the broker does not answer;
+  // is not known yet waits, and OnTopicsKnown follows. OUTBOX_UNAVAILABLE: no event can go until the broker answers;
   // nothing is anybody's fault. `timeout`: a broker that does not answer for so long is reported as unavailable.
   [[nodiscard]] virtual Status Prepare(PreparedBatch& batch, Millis timeout) = 0;
   // [any] No event need wait for the broker any more: Prepare answers OUTBOX_CANCELLED where one would.

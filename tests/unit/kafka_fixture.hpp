@@ -58,9 +58,13 @@ struct KafkaFixture {
   publisher::PreparedBatch Prepare(std::vector<Row> rows) {
     for (bool drain_first = false;;) {
       const std::size_t known = listener.topics_known();
-      publisher::PreparedBatch batch = PrepareOnce(rows);
-      batch.drain_first = drain_first = batch.drain_first || drain_first;
-      if (!AnyWaits(batch)) return batch;
+      publisher::PreparedBatch batch = MakeBatch(rows);
+      // Also that nothing is known of any topic yet.
+      if (publisher->Prepare(batch, Millis(10'000)).ok()) {
+        batch.drain_first = drain_first = batch.drain_first || drain_first;
+        REQUIRE(batch.events.size() == batch.batch.size());
+        if (!AnyWaits(batch)) return batch;
+      }
       REQUIRE(listener.WaitForTopics(known + 1));
     }
   }
