@@ -1,0 +1,208 @@
+"""A table that Debezium's EventRouter was made for, delivered through a trigger: the records, the change-over, a trigger that is lost."""
+
+import collections
+import json
+import re
+import subprocess
+import unittest
+import urllib.error
+import urllib.request
+import uuid
+
+import psycopg2
+
+from servers import Relay, outbox_relay, read_topic, relay_config, shared_kafka, shared_postgres, wait_until
+
+TABLE = """
+create table {table} (id uuid not null primary key, aggregatetype varchar(255), aggregateid varchar(255),
+  type varchar(255) not null, payload jsonb)
+"""
+EVENTS = 600
+KEYS = 7
+
+
+class CaptureTest(unittest.TestCase):
+    def setUp(self):
+        self.kafka = shared_kafka()
+        self.server = shared_postgres()
+        self.database = f"capture_{uuid.uuid4().hex}"
+        self.server.create_database(self.database)
+        self.connection = psycopg2.connect(self.server.dsn(self.database))
+        self.addCleanup(self.connection.close)
+        self.route = f"capture-{uuid.uuid4()}"
+        self.topic = f"outbox.event.{self.route}"
+        self.kafka.create_topic(self.topic, 3)
+        self.run_sql(TABLE.format(table="outboxevent"))
+        self.relay = self.relay_with()
+
+    def relay_with(self, options=None, record=None, **parts):
+        config = relay_config("postgres", {"connection": self.server.dsn(self.database), "table": "public.outboxevent",
+                                           "capture": "trigger", **(options or {})}, self.kafka.bootstrap)
+        relay = Relay({**config, "record": {"like": "debezium", **(record or {})}, **parts})
+        self.addCleanup(relay.close)
+        return relay
+
+    def run_sql(self, *statements):
+        with self.connection, self.connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+
+    def ask(self, question):
+        with self.connection, self.connection.cursor() as cursor:
+            cursor.execute(question)
+            return cursor.fetchall()
+
+    def migrate(self):
+        done = self.relay.command("migrate")
+        self.assertEqual(done.returncode, 0, done.stderr + done.stdout)
+
+    def insert(self, first, count, delete=True):
+        """Each event in a transaction of its own; every other row is deleted in it, every tenth is rolled back."""
+        committed = []
+        for n in range(first, first + count):
+            event = str(uuid.UUID(int=n))
+            with self.connection.cursor() as cursor:
+                cursor.execute("insert into outboxevent values (%s, %s, %s, 'Made', %s)",
+                               (event, self.route, f"key-{n % KEYS}", json.dumps({"n": n, "a": [1, "ż"]})))
+                if delete and n % 2:
+                    cursor.execute("delete from outboxevent where id = %s", (event,))
+            if n % 10 == 9:
+                self.connection.rollback()
+                continue
+            self.connection.commit()
+            committed.append(n)
+        return committed
+
+    def wait_until_empty(self):
+        self.relay.wait_while_running(lambda: self.ask("select count(*) from outboxevent_capture") == [(0,)], 60,
+                                      "all copies are delivered")
+
+    def assert_records(self, committed, records):
+        """What Debezium would have stored: key, value and headers byte for byte, once each, in order of each key."""
+        self.assertEqual(len(records), len(committed))
+        numbers = collections.defaultdict(list)
+        for record in sorted(records, key=lambda record: (record.partition, record.offset)):
+            n = json.loads(record.payload)["n"]
+            self.assertEqual(record.payload, f'{{"a": [1, "ż"], "n": {n}}}'.encode())
+            self.assertEqual(record.headers, [("id", str(uuid.UUID(int=n)).encode())])
+            numbers[record.key].append(n)
+        self.assertEqual(sorted(sum(numbers.values(), [])), committed)
+        for key, seen in numbers.items():
+            self.assertEqual(seen, sorted(seen), key)
+
+    def test_rows_become_debeziums_records(self):
+        self.run_sql("insert into outboxevent values ('00000000-0000-4000-8000-000000000000', 'early', 'k', 'Made', '{}')")
+        self.migrate()
+        committed = self.insert(0, EVENTS)
+        checked = self.relay.command("check")
+        self.assertEqual(checked.returncode, 0, checked.stdout + checked.stderr)
+        shown = json.loads(self.relay.command("check", "--show", "all", "--limit", "1", "--json").stdout)
+        self.assertEqual((shown["topic"], shown["key"], shown["value"]), (self.topic, "key-0", '{"a": [1, "ż"], "n": 0}'))
+        self.relay.start()
+        self.wait_until_empty()
+        committed += self.insert(EVENTS, 100)
+        self.wait_until_empty()
+        self.assertEqual(self.relay.stop(), 0)
+        self.assert_records(committed, read_topic(self.kafka.bootstrap, self.topic))
+        # The table itself is the application's: what it has kept is there, the row from before too.
+        kept = len([n for n in committed if not n % 2]) + 1
+        self.assertEqual(self.ask("select count(*) from outboxevent"), [(kept,)])
+
+    def test_a_row_that_cannot_become_a_record_fails_alone(self):
+        self.migrate()
+        self.run_sql("insert into outboxevent values ('00000000-0000-4000-8000-0000000000aa', null, 'other', 'Made', null)")
+        committed = self.insert(0, 20)
+        self.relay.start()
+        self.relay.wait_while_running(lambda: self.ask("select count(*) from outboxevent_capture") == [(1,)], 60,
+                                      "the good ones are delivered")
+        wait_until(lambda: self.ask("select reason from outboxevent_capture_retry") == [("bad_topic",)], 30, "the bad one has failed")
+        self.assertEqual(self.relay.stop(), 0)
+        self.assert_records(committed, read_topic(self.kafka.bootstrap, self.topic))
+
+    def as_a_connector(self, numbers, value=lambda n: f'{{"a": [1, "ż"], "n": {n}}}'):
+        """What Debezium has sent: the same records, with its own headers before them."""
+        for n in numbers:
+            subprocess.run(["kcat", "-P", "-b", self.kafka.bootstrap, "-t", self.topic, "-K", "|", "-X", "partitioner=murmur2_random",
+                            "-H", "__debezium.context.taskId=0", "-H", f"id={uuid.UUID(int=n)}"],
+                           input=f"key-{n % KEYS}|{value(n)}".encode(), check=True, timeout=30)
+
+    def verify(self, *options):
+        return outbox_relay("import", "--verify", "-c", self.relay.config, *options)
+
+    def test_the_change_over_loses_nothing_and_sends_nothing_twice(self):
+        self.migrate()
+        nothing = self.verify()
+        self.assertEqual(nothing.returncode, 1)
+        self.assertIn("nothing was compared", nothing.stderr)
+        committed = self.insert(0, 60)
+        self.as_a_connector(committed[:30])
+        same = self.verify()
+        self.assertEqual(same.returncode, 0, same.stdout + same.stderr)
+        self.assertIn("30 records compared with the connector's: 30 the same, 0 different", same.stdout)
+        self.assertIn(f"{len(committed) - 30} records not found", same.stdout)
+        # The connector is stopped, and has sent a part of what is copied.
+        removed = self.verify("--remove-delivered")
+        self.assertEqual(removed.returncode, 0, removed.stdout + removed.stderr)
+        self.assertIn("30 captured rows removed", removed.stdout)
+        self.relay.start()
+        self.wait_until_empty()
+        refused = self.verify("--remove-delivered")
+        self.assertEqual(refused.returncode, 78)
+        self.assertIn("a relay runs on this outbox", refused.stderr)
+        self.assertEqual(self.relay.stop(), 0)
+        records = [record for record in read_topic(self.kafka.bootstrap, self.topic)]
+        self.assertEqual(sorted(json.loads(record.payload)["n"] for record in records), committed)
+        for key in range(KEYS):
+            seen = [json.loads(record.payload)["n"] for record in sorted(records, key=lambda record: record.offset)
+                    if record.key == f"key-{key}".encode()]
+            self.assertEqual(seen, sorted(seen))
+
+    def test_a_difference_is_shown_byte_by_byte(self):
+        self.migrate()
+        committed = self.insert(0, 5)
+        self.as_a_connector(committed[:1])
+        self.as_a_connector(committed[1:2], lambda n: f'{{"n":{n}}}')
+        different = self.verify("--remove-delivered")
+        self.assertEqual(different.returncode, 1, different.stdout)
+        self.assertIn("1 the same, 1 different", different.stdout)
+        self.assertIn("the value differs from the record at", different.stdout)
+        self.assertRegex(different.stdout, r"00000000  7b 22 61 22 3a 20 5b 31 .*\{\"a\": \[1")
+        self.assertRegex(different.stdout, r"00000000  7b 22 6e 22 3a 31 7d +\{\"n\":1\}")
+        self.assertIn("were not removed", different.stdout)
+        self.assertEqual(self.ask("select count(*) from outboxevent_capture"), [(len(committed),)])
+
+    def test_the_way_back(self):
+        self.migrate()
+        committed = self.insert(0, 10)
+        removed = self.relay.command("migrate", "--remove-capture")
+        self.assertEqual(removed.returncode, 0, removed.stderr)
+        self.insert(10, 10)
+        self.assertEqual(self.ask("select count(*) from outboxevent_capture"), [(len(committed),)])
+        checked = self.relay.command("check")
+        self.assertEqual(checked.returncode, 78)
+        self.assertRegex(checked.stdout, "(?i)trigger")
+
+    def test_a_trigger_left_on_the_old_table_is_noticed(self):
+        """As online schema changes do it: the table is renamed, and one without the trigger takes its place."""
+        self.relay = self.relay_with(http={"listen": "127.0.0.1:0"})
+        self.migrate()
+        self.relay.start()
+        address = self.relay.wait_for_log(r'http: [^"]* at (127\.0\.0\.1:\d+)').group(1)
+        self.insert(0, 10)
+        self.wait_until_empty()
+        self.run_sql("alter table outboxevent rename to outboxevent_old", "create table outboxevent (like outboxevent_old including all)")
+
+        def ready():
+            try:
+                return urllib.request.urlopen(f"http://{address}/readyz", timeout=5).read().decode()
+            except urllib.error.HTTPError as error:
+                return error.read().decode()
+
+        wait_until(lambda: ready().startswith("capture_broken"), 90, "the relay is not ready")
+        metrics = urllib.request.urlopen(f"http://{address}/metrics", timeout=5).read().decode()
+        self.assertRegex(metrics, r"(?m)^outbox_relay_capture_in_place 0$")
+        self.assertEqual(len(re.findall("goes on with the rows that are there", self.relay.log())), 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
