@@ -347,9 +347,10 @@ TEST_CASE("every type comes as the database writes it, under any name, whatever 
   const auto again = relay.Reserve();
   REQUIRE(again.size() == 1);
   CheckColumns(again[0].columns, expected.at("7"));
-  for (const auto& [from, row] : {std::pair{OUTBOX_FROM_FAILED, "8"}, std::pair{OUTBOX_FROM_DEAD, "9"}}) {
+  for (const auto& [list, id] : {std::pair{OUTBOX_FROM_FAILED, "8"}, std::pair{OUTBOX_FROM_DEAD, "9"}}) {
+    const std::string row = id;
     Query query;
-    query.from = static_cast<std::uint32_t>(from);
+    query.from = static_cast<std::uint32_t>(list);
     query.contents = true;
     query.max = 10;
     std::size_t found = 0;
