@@ -15,15 +15,69 @@ using nlohmann::ordered_json;
 
 constexpr std::size_t kMaxNamed = 256;
 
-constexpr std::pair<std::string_view, ValueEncoding> kValues[] = {
-    {"text", ValueEncoding::kText},     {"json-string", ValueEncoding::kJsonString},
-    {"json", ValueEncoding::kJson},     {"json-debezium", ValueEncoding::kJsonDebezium},
-    {"base64", ValueEncoding::kBase64}, {"base64-url", ValueEncoding::kBase64Url},
-    {"hex", ValueEncoding::kHex}};
+// An encoding, and whether the schema of Kafka Connect's JsonConverter stands around it.
+template <class Encoding>
+struct Encoded {
+  Encoding encoding;
+  bool schema = false;
+  bool operator==(const Encoded&) const = default;
+};
+template <class T>
+using Choices = std::initializer_list<std::pair<std::string_view, T>>;
 
-std::string NameOf(ValueEncoding value) {
+const Choices<Encoded<KeyEncoding>> kKeys = {
+    {"text", {KeyEncoding::kText}}, {"json", {KeyEncoding::kJson}}, {"json-with-schema", {KeyEncoding::kJson, true}}};
+const Choices<Encoded<HeaderEncoding>> kHeaderForms = {{"text", {HeaderEncoding::kText}},
+                                                       {"string", {HeaderEncoding::kString}},
+                                                       {"json", {HeaderEncoding::kJson}},
+                                                       {"json-with-schema", {HeaderEncoding::kJson, true}}};
+const Choices<Encoded<ValueEncoding>> kValues = {{"text", {ValueEncoding::kText}},
+                                                 {"json-string", {ValueEncoding::kJsonString}},
+                                                 {"json", {ValueEncoding::kJson}},
+                                                 {"json-debezium", {ValueEncoding::kJsonDebezium}},
+                                                 {"json-string-with-schema", {ValueEncoding::kJsonString, true}},
+                                                 {"json-debezium-with-schema", {ValueEncoding::kJsonDebezium, true}},
+                                                 {"bytes", {ValueEncoding::kBytes}},
+                                                 {"bytes-or-json-string", {ValueEncoding::kBytesOrJsonString}},
+                                                 {"base64", {ValueEncoding::kBase64}},
+                                                 {"base64-url", {ValueEncoding::kBase64Url}},
+                                                 {"hex", {ValueEncoding::kHex}}};
+
+// Named as the values of Debezium's properties are.
+const Choices<Types::Binary> kBinaries = {{"bytes", Types::Binary::kBytes},
+                                          {"base64", Types::Binary::kBase64},
+                                          {"base64-url-safe", Types::Binary::kBase64Url},
+                                          {"hex", Types::Binary::kHex}};
+const Choices<Types::Decimal> kDecimals = {
+    {"precise", Types::Decimal::kPrecise}, {"string", Types::Decimal::kString}, {"double", Types::Decimal::kDouble}};
+const Choices<Types::Time> kTimes = {{"adaptive", Types::Time::kAdaptive},
+                                     {"adaptive_time_microseconds", Types::Time::kAdaptiveMicros},
+                                     {"connect", Types::Time::kConnect},
+                                     {"isostring", Types::Time::kIso}};
+const Choices<Types::Interval> kIntervals = {{"numeric", Types::Interval::kNumeric},
+                                             {"string", Types::Interval::kString}};
+
+template <class T>
+std::string NameIn(const Choices<T>& choices, const T& value) {
   return std::string(
-      std::find_if(std::begin(kValues), std::end(kValues), [&](const auto& v) { return v.second == value; })->first);
+      std::find_if(choices.begin(), choices.end(), [&](const auto& choice) { return choice.second == value; })->first);
+}
+
+template <class Encoding>
+void ReadEncoding(Section& section, std::string_view key, const Choices<Encoded<Encoding>>& choices, Encoding& encoding,
+                  bool& schema) {
+  Encoded<Encoding> read{encoding, schema};
+  section.ReadChoice<Encoded<Encoding>>(key, read, choices);
+  encoding = read.encoding;
+  schema = read.schema;
+}
+
+void ReadTypes(Section section, Types& out) {
+  section.ReadChoice<Types::Binary>("binary", out.binary, kBinaries);
+  section.ReadChoice<Types::Decimal>("decimal", out.decimal, kDecimals);
+  section.ReadChoice<Types::Time>("time", out.time, kTimes);
+  section.ReadChoice<Types::Interval>("interval", out.interval, kIntervals);
+  section.Finish();
 }
 
 // False: it is no template, and was complained about.
@@ -59,6 +113,21 @@ void ReadNamed(Section& record, const char* key, const std::vector<std::string>&
     IsTemplate(section, name, one.text);
   }
   section.Finish();
+}
+
+// Headers may also be a list of {"name": NAME, "value": TEMPLATE}, in which a name may come twice.
+void ReadHeaders(Section& record, const std::vector<std::string>& names, Record& out) {
+  const json* const headers = record.Raw("headers");
+  if (headers == nullptr || !headers->is_array()) return ReadNamed(record, "headers", names, out.headers);
+  out.headers.emplace();
+  for (Section& section : record.List("headers", kMaxNamed)) {
+    NamedText& one = out.headers->emplace_back();
+    section.Read("name", one.name);
+    section.Read("value", one.text);
+    if (const auto bad = BadRecordHeaderName(one.name)) section.Complain("name", *bad);
+    IsTemplate(section, "value", one.text);
+    section.Finish();
+  }
 }
 
 void ReadTopic(Section& record, Record& out) {
@@ -142,8 +211,11 @@ json RolesOf(const Profile& profile) {
 
 ordered_json Show(const std::optional<std::vector<NamedText>>& named) {
   ordered_json shown = ordered_json::object();
-  if (named)
-    for (const auto& [name, text] : *named) shown[name] = text;
+  if (!named) return shown;
+  for (const auto& [name, text] : *named) shown[name] = text;
+  if (shown.size() == named->size()) return shown;
+  shown = ordered_json::array();
+  for (const auto& [name, text] : *named) shown.push_back({{"name", name}, {"value", text}});
   return shown;
 }
 
@@ -163,14 +235,15 @@ void ReadRecord(Section section, std::string_view file, Record& out) {
     section.Wrong("like", "one of " + names + ", or \"\" for none");
   }
   ReadTopic(section, out);
-  section.ReadChoice<KeyEncoding>("key", out.key, {{"text", KeyEncoding::kText}, {"json", KeyEncoding::kJson}});
-  section.ReadChoice<ValueEncoding>(
-      "value", out.value, {kValues[0], kValues[1], kValues[2], kValues[3], kValues[4], kValues[5], kValues[6]});
+  ReadEncoding(section, "key", kKeys, out.key, out.key_schema);
+  ReadEncoding(section, "value", kValues, out.value, out.value_schema);
+  ReadEncoding(section, "header", kHeaderForms, out.header, out.header_schema);
+  ReadTypes(section.Sub("types"), out.types);
   section.ReadChoice<bool>("null", out.json_null, {{"tombstone", false}, {"json", true}});
   section.ReadChoice<bool>("null_members", out.keeps_null_members, {{"drop", false}, {"keep", true}});
   section.ReadChoice<bool>("empty", out.empty_is_tombstone, {{"value", false}, {"tombstone", true}});
   ReadNamed(section, "envelope", Names(ordered, "/record/envelope"), out.envelope);
-  ReadNamed(section, "headers", Names(ordered, "/record/headers"), out.headers);
+  ReadHeaders(section, Names(ordered, "/record/headers"), out);
   if (out.envelope && out.envelope->empty()) out.envelope.reset();
   section.Read("timestamp", out.timestamp);
   if (out.timestamp != "sent" && out.timestamp != "created_at") {
@@ -200,6 +273,8 @@ void CompleteRecord(Record& record, Storage& storage, Problems& problems) {
           "\"payload\": \"payload\"}, or \"like\" in /record");
     options["columns"] = RolesOf(*profile);
   }
+  // The binary log has no blanks in JSON, and so has nothing that Debezium makes of it.
+  if (profile != nullptr && profile->debezium && storage.plugin == "mysql") record.types.json_without_blanks = true;
   const json& columns = options["columns"];
   if (!columns.is_object()) return;  // the plugin says so
   if (profile != nullptr && !record.topic && !record.topics)
@@ -223,8 +298,14 @@ ordered_json ShowRecord(const Record& record) {
   }
   return {{"like", record.like},
           {"topic", topic},
-          {"key", record.key == KeyEncoding::kJson ? "json" : "text"},
-          {"value", NameOf(record.value)},
+          {"key", NameIn(kKeys, {record.key, record.key_schema})},
+          {"value", NameIn(kValues, {record.value, record.value_schema})},
+          {"header", NameIn(kHeaderForms, {record.header, record.header_schema})},
+          {"types",
+           {{"binary", NameIn(kBinaries, record.types.binary)},
+            {"decimal", NameIn(kDecimals, record.types.decimal)},
+            {"time", NameIn(kTimes, record.types.time)},
+            {"interval", NameIn(kIntervals, record.types.interval)}}},
           {"null", record.json_null ? "json" : "tombstone"},
           {"null_members", record.keeps_null_members ? "keep" : "drop"},
           {"empty", record.empty_is_tombstone ? "tombstone" : "value"},

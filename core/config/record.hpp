@@ -16,15 +16,40 @@ struct NamedText {
 // What a key becomes.
 enum class KeyEncoding { kText, kJson };
 
+// What a header's value becomes.
+enum class HeaderEncoding {
+  kText,    // text, also of what Kafka Connect's SimpleHeaderConverter writes as JSON
+  kString,  // the same, but columns that its StringConverter writes otherwise are refused
+  kJson
+};
+
 // What a payload becomes.
 enum class ValueEncoding {
-  kText,          // its bytes
-  kJsonString,    // a JSON string of its text
-  kJson,          // the same JSON without blanks
-  kJsonDebezium,  // as Debezium's expand.json.payload writes it
+  kText,               // its text
+  kBytes,              // the bytes of a column of bytes; others are refused
+  kBytesOrJsonString,  // the same, but others are a JSON string
+  kJsonString,         // a JSON string of its text
+  kJson,               // the same JSON without blanks
+  kJsonDebezium,       // as Debezium's expand.json.payload writes it
   kBase64,
   kBase64Url,
   kHex
+};
+
+// How Debezium was told to write types that it can write in several ways: its properties binary.handling.mode,
+// decimal.handling.mode, time.precision.mode and interval.handling.mode.
+struct Types {
+  enum class Binary { kBytes, kBase64, kBase64Url, kHex };
+  enum class Decimal { kPrecise, kString, kDouble };
+  enum class Time { kAdaptive, kAdaptiveMicros, kConnect, kIso };
+  enum class Interval { kNumeric, kString };
+  bool operator==(const Types&) const = default;
+
+  Binary binary = Binary::kBytes;
+  Decimal decimal = Decimal::kPrecise;
+  Time time = Time::kAdaptive;
+  Interval interval = Interval::kNumeric;
+  bool json_without_blanks = false;  // not configured: so it is in MySQL's binary log, which Debezium reads
 };
 
 // One topic for each value of a column.
@@ -44,8 +69,11 @@ struct Record {
   std::optional<TopicMap> topics;
   KeyEncoding key = KeyEncoding::kText;
   ValueEncoding value = ValueEncoding::kText;
+  HeaderEncoding header = HeaderEncoding::kText;
+  // JSON as Kafka Connect's JsonConverter writes it with its schema around it.
+  bool key_schema = false, value_schema = false, header_schema = false;
+  Types types;
   bool keeps_null_members = false;  // with kJsonDebezium: members that are null are sent
-  bool schemas = false;             // JSON as Kafka Connect's JsonConverter writes it with its schema around it
   bool json_null = false;           // an absent JSON key or value is the text null, not nothing
   bool empty_is_tombstone = false;  // a payload of blanks only is no value
   std::optional<std::vector<NamedText>>

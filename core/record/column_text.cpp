@@ -2,11 +2,12 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
 #include <vector>
 
 #include "outbox/base64.hpp"
 #include "outbox/text.hpp"
+#include "record/compact_json.hpp"
+#include "record/java_number.hpp"
 
 namespace outbox::record {
 namespace {
@@ -84,43 +85,6 @@ void AppendMoment(std::int64_t micros, std::int32_t digits, std::string& to) {
   to.resize(at + static_cast<std::size_t>(std::min(digits, 6)));
 }
 
-// The digits of a shortest decimal, as Java's toString arranges them.
-template <class Float>
-void AppendJavaNumber(std::string_view value, std::string& to) {
-  Float number = 0;
-  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-  if (error != std::errc() || end != value.data() + value.size() || !std::isfinite(number)) {
-    to += value;  // NaN, Infinity, -Infinity
-    return;
-  }
-  char text[40];
-  std::string_view digits(
-      text,
-      static_cast<std::size_t>(std::to_chars(text, std::end(text), number, std::chars_format::scientific).ptr - text));
-  if (digits.starts_with('-')) {
-    to += '-';
-    digits.remove_prefix(1);
-  }
-  const std::size_t e = digits.find('e');
-  int exponent = 0;
-  std::string_view power = digits.substr(e + 1);
-  if (power.starts_with('+')) power.remove_prefix(1);
-  std::from_chars(power.data(), power.data() + power.size(), exponent);
-  std::string mantissa(1, digits[0]);
-  if (e > 1) mantissa += digits.substr(2, e - 2);
-  if (number == 0) {
-    to += "0.0";
-  } else if (exponent >= -3 && exponent < 7) {
-    if (exponent < 0) mantissa.insert(0, static_cast<std::size_t>(-exponent), '0');
-    const std::size_t whole = exponent < 0 ? 1 : static_cast<std::size_t>(exponent) + 1;
-    if (mantissa.size() < whole + 1) mantissa.append(whole + 1 - mantissa.size(), '0');
-    to.append(mantissa, 0, whole).append(1, '.').append(mantissa, whole, std::string::npos);
-  } else {
-    to.append(mantissa, 0, 1).append(1, '.').append(mantissa.size() > 1 ? mantissa.substr(1) : "0").append(1, 'E');
-    AppendNumber(exponent, to);
-  }
-}
-
 // The digits without the point as a big-endian number in two's complement, as short as it can be.
 std::string UnscaledBytes(std::string_view decimal) {
   const bool negative = decimal.starts_with('-');
@@ -153,11 +117,14 @@ std::string UnscaledBytes(std::string_view decimal) {
   return {bytes.rbegin(), bytes.rend()};
 }
 
-// A decimal whose column does not say how many digits stand behind the point, as Debezium's structure of two members.
+// A decimal whose column does not say how many digits stand behind the point, as Debezium's structure of two members, without zeros
+// at the end of the fraction.
 void AppendVariableDecimal(std::string_view decimal, std::string& to) {
   const std::size_t point = decimal.find('.');
+  while (point != std::string_view::npos && decimal.ends_with('0')) decimal.remove_suffix(1);
+  if (decimal.ends_with('.')) decimal.remove_suffix(1);
   to += "{\"scale\":";
-  AppendNumber(point == std::string_view::npos ? 0 : static_cast<std::int64_t>(decimal.size() - point - 1), to);
+  AppendNumber(point >= decimal.size() ? 0 : static_cast<std::int64_t>(decimal.size() - point - 1), to);
   to += ",\"value\":\"";
   AppendBase64(UnscaledBytes(decimal), to);
   to += "\"}";
@@ -186,9 +153,94 @@ void AppendInstant(ColumnType type, std::string_view value, std::string& to) {
 
 bool IsFinite(std::string_view number) { return number.find_first_of("INi") == std::string_view::npos; }
 
+void AppendHex(std::string_view bytes, std::string& to) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  for (const char c : bytes) {
+    to += kDigits[static_cast<unsigned char>(c) >> 4U];
+    to += kDigits[static_cast<unsigned char>(c) & 15U];
+  }
+}
+
+void AppendBase64Url(std::string_view bytes, std::string& to) {
+  const std::size_t at = to.size();
+  AppendBase64(bytes, to);
+  std::replace(to.begin() + static_cast<std::ptrdiff_t>(at), to.end(), '+', '-');
+  std::replace(to.begin() + static_cast<std::ptrdiff_t>(at), to.end(), '/', '_');
+}
+
+// 64 bits without a sign, taken for 64 bits with one.
+void AppendSigned(std::string_view digits, std::string& to) {
+  std::uint64_t number = 0;
+  if (digits.starts_with('-') ||
+      std::from_chars(digits.data(), digits.data() + digits.size(), number).ec != std::errc())
+    to += digits;
+  else
+    AppendNumber(static_cast<std::int64_t>(number), to);
+}
+
+// A time or a date in a mode of its own.
+void AppendTimeInForm(ColumnType type, std::string_view value, std::string& to) {
+  if (value.ends_with("infinity")) {
+    to += value;
+    return;
+  }
+  if (type.kind == OUTBOX_COLUMN_DATE) {
+    AppendDate(NumberOf(value), to);
+    if (type.form == Form::kIsoTime) to += 'Z';
+    return;
+  }
+  AppendMoment(NumberOf(value), type.form == Form::kConnectTime ? 3 : 6, to);
+  if (type.form == Form::kIsoTime) {
+    while (to.back() == '0') to.pop_back();
+    if (to.back() == '.') to.pop_back();
+  }
+  to += 'Z';
+}
+
+void AppendTextInForm(ColumnType type, std::string_view value, std::string& to) {
+  switch (type.form) {
+    case Form::kBase64:
+    case Form::kBase64Url:
+    case Form::kHex:
+      return AppendBytes(type.form, value, to);
+    case Form::kCompactJson:
+      if (AppendCompact(value, to)) to += value;
+      return;
+    case Form::kSigned:
+      return AppendSigned(value, to);
+    case Form::kDecimalDouble:
+      return AppendJavaDouble(value, to);
+    case Form::kConnectTime:
+    case Form::kIsoTime:
+      return AppendTimeInForm(type, value, to);
+    case Form::kDatabaseText:
+      return AppendDatabaseText(type.text, value, to);
+    default:
+      to += value;
+  }
+}
+
+void AppendJsonInForm(ColumnType type, std::string_view value, std::string& to) {
+  const bool number = type.form == Form::kSigned || (type.form == Form::kDecimalDouble && IsFinite(value));
+  if (number) return AppendTextInForm(type, value, to);
+  if (type.form == Form::kDatabaseText) return AppendDatabaseJson(type.text, value, to);
+  if (type.form == Form::kConnectTime && !value.ends_with("infinity"))
+    return AppendNumber(type.kind == OUTBOX_COLUMN_DATE ? NumberOf(value) : Floor(NumberOf(value), 1000), to);
+  std::string text;
+  AppendTextInForm(type, value, text);
+  AppendJsonString(text, to);
+}
+
 }  // namespace
 
+void AppendBytes(Form form, std::string_view bytes, std::string& to) {
+  if (form == Form::kHex) return AppendHex(bytes, to);
+  if (form == Form::kBase64Url) return AppendBase64Url(bytes, to);
+  AppendBase64(bytes, to);
+}
+
 bool IsItsText(ColumnType type, Style style) {
+  if (type.form != Form::kOfKind) return type.form == Form::kDecimalText;
   switch (type.kind) {
     case OUTBOX_COLUMN_TEXT:
     case OUTBOX_COLUMN_JSON:
@@ -213,15 +265,16 @@ void AppendText(ColumnType type, Style style, std::string_view value, std::strin
     to += value;
     return;
   }
+  if (type.form != Form::kOfKind) return AppendTextInForm(type, value, to);
   switch (type.kind) {
     case OUTBOX_COLUMN_BYTES:
       return AppendBase64(value, to);
     case OUTBOX_COLUMN_DECIMAL:
       return AppendVariableDecimal(value, to);
     case OUTBOX_COLUMN_DOUBLE:
-      return AppendJavaNumber<double>(value, to);
+      return AppendJavaDouble(value, to);
     case OUTBOX_COLUMN_FLOAT:
-      return AppendJavaNumber<float>(value, to);
+      return AppendJavaFloat(value, to);
     case OUTBOX_COLUMN_TIMESTAMP:
       return AppendTimestamp(type, style, value, to);
     case OUTBOX_COLUMN_INSTANT:
@@ -239,6 +292,7 @@ void AppendJson(ColumnType type, Style style, std::string_view value, std::strin
     append();
     to += '"';
   };
+  if (type.form != Form::kOfKind) return AppendJsonInForm(type, value, to);
   switch (type.kind) {
     case OUTBOX_COLUMN_INTEGER:
     case OUTBOX_COLUMN_BOOLEAN:

@@ -9,14 +9,32 @@
 #include <string_view>
 
 #include "outbox/ext/columns.h"
+#include "record/database_text.hpp"
 
 namespace outbox::record {
 
 enum class Style : std::uint8_t { kPlain, kDebezium };
 
+// What Debezium makes of a column's kind, where that is not what its default modes make of it.
+enum class Form : std::uint8_t {
+  kOfKind,
+  kBase64,         // of BYTES: the text itself, where kOfKind is bytes that become text
+  kBase64Url,      // the same with - and _
+  kHex,            // the same in hexadecimal digits
+  kCompactJson,    // of JSON: without blanks, as in MySQL's binary log
+  kSigned,         // of INTEGER: 64 bits with a sign, whatever the column has
+  kDecimalText,    // of DECIMAL: decimal.handling.mode=string
+  kDecimalDouble,  // the same of double
+  kConnectTime,    // of TIMESTAMP and DATE: time.precision.mode=connect
+  kIsoTime,        // the same of isostring
+  kDatabaseText    // of OTHER: ColumnType::text
+};
+
 struct ColumnType {
   std::int32_t kind = OUTBOX_COLUMN_TEXT;  // OUTBOX_COLUMN_...
   std::int32_t scale = -1;
+  Form form = Form::kOfKind;
+  TextForm text = TextForm::kTimeMicros;  // with kDatabaseText
 };
 
 // As a header, a key of text, or a part of a template. Appends to `to`.
@@ -26,6 +44,9 @@ void AppendText(ColumnType type, Style style, std::string_view value, std::strin
 
 // As a member of a JSON object, or as a JSON key. Appends to `to`.
 void AppendJson(ColumnType type, Style style, std::string_view value, std::string& to);
+
+// Bytes as the form says: base64, base64 for URLs, or hexadecimal digits.
+void AppendBytes(Form form, std::string_view bytes, std::string& to);
 
 // Milliseconds since 1970 of a TIMESTAMP or an INSTANT, rounded towards zero.
 [[nodiscard]] std::int64_t MillisOf(std::string_view value);

@@ -5,21 +5,28 @@
 #include "config/profiles.hpp"
 #include "config/template.hpp"
 #include "outbox/record_rules.hpp"
+#include "record/debezium_types.hpp"
 
 namespace outbox::record {
 namespace {
 
 using Field = Source::Field;
 
+constexpr const char* kSchemaEnd = "}";
+
 struct Known {
   Source source;
-  std::string type;
-  std::int32_t role = OUTBOX_ROLE_NONE;
+  Column column;
+  bool measured = true;  // it is known what Debezium makes of it, where that is asked for
 };
 
 std::vector<Known> OwnColumns() {
   const auto known = [](const char* name, Field field, std::int32_t kind, std::int32_t role = OUTBOX_ROLE_NONE) {
-    return Known{{field, 0, {kind, -1}, name}, "", role};
+    Column column;
+    column.name = name;
+    column.kind = kind;
+    column.role = role;
+    return Known{{field, 0, {kind, -1, {}, {}}, name}, column};
   };
   return {known("event_id", Field::kEventId, OUTBOX_COLUMN_OTHER, OUTBOX_ROLE_ID),
           known("aggregate_id", Field::kKey, OUTBOX_COLUMN_TEXT, OUTBOX_ROLE_KEY),
@@ -29,12 +36,18 @@ std::vector<Known> OwnColumns() {
           known("created_at", Field::kCreatedAt, OUTBOX_COLUMN_INSTANT, OUTBOX_ROLE_CREATED)};
 }
 
-std::vector<Known> Described(const std::vector<Column>& columns) {
+std::vector<Known> Described(const std::vector<Column>& columns, const config::Record& record) {
+  const config::Profile* const profile = config::FindProfile(record.like);
   std::vector<Known> known;
   for (std::size_t i = 0; i < columns.size(); ++i) {
     const Column& c = columns[i];
     const bool payload = c.role == OUTBOX_ROLE_PAYLOAD;
-    known.push_back({{payload ? Field::kPayload : Field::kColumn, i, {c.kind, c.scale}, c.name}, c.type, c.role});
+    Known& added = known.emplace_back(
+        Known{{payload ? Field::kPayload : Field::kColumn, i, {c.kind, c.scale, {}, {}}, c.name}, c});
+    if (profile == nullptr || !profile->debezium) continue;
+    const auto type = DebeziumType(c, record.types);
+    added.measured = type.has_value();
+    if (type) added.source.type = *type;
   }
   return known;
 }
@@ -49,13 +62,14 @@ class Compiler {
   Compiler(const config::Record& record, const std::vector<Column>& columns, std::vector<Problem>& problems)
       : record_(record),
         is_own_(columns.empty()),
-        known_(is_own_ ? OwnColumns() : Described(columns)),
+        known_(is_own_ ? OwnColumns() : Described(columns, record)),
         problems_(problems) {
     const config::Profile* const profile = config::FindProfile(record.like);
     plan_.style = profile != nullptr && profile->debezium ? Style::kDebezium : Style::kPlain;
   }
 
   Plan Run() {
+    Modes();
     Topic();
     KeyAndValue();
     Headers();
@@ -68,7 +82,8 @@ class Compiler {
   void Wrong(const std::string& pointer, const std::string& text) { problems_.push_back({pointer, text}); }
 
   [[nodiscard]] const Known* WithRole(std::int32_t role) const {
-    const auto found = std::find_if(known_.begin(), known_.end(), [&](const Known& k) { return k.role == role; });
+    const auto found =
+        std::find_if(known_.begin(), known_.end(), [&](const Known& k) { return k.column.role == role; });
     return found == known_.end() ? nullptr : &*found;
   }
 
@@ -105,7 +120,9 @@ class Compiler {
     std::string literals;
     for (const Text::Piece& piece : compiled->pieces) {
       literals += piece.literal;
-      if (piece.value) TopicColumn(pointer, *piece.value);
+      if (!piece.value) continue;
+      TopicColumn(pointer, *piece.value);
+      plan_.has_topic_columns = true;
     }
     const bool constant = compiled->pieces.size() == 1;
     // A letter stands for what columns bring, so that the literal parts alone are judged.
@@ -123,7 +140,34 @@ class Compiler {
   [[nodiscard]] std::string TypeOf(const Source& column) const {
     const auto found =
         std::find_if(known_.begin(), known_.end(), [&](const Known& k) { return k.source.name == column.name; });
-    return found == known_.end() || found->type.empty() ? "of another type" : found->type;
+    return found == known_.end() || found->column.type.empty() ? "of another type" : found->column.type;
+  }
+
+  // What only Debezium's records have.
+  void Modes() {
+    if (plan_.style == Style::kDebezium) return;
+    if (record_.types != config::Types{})
+      Wrong("/record/types", "says how Debezium was told to write types; it needs \"like\": \"debezium\"");
+    for (const auto& [asked, place] :
+         {std::pair(record_.key_schema, "/record/key"), std::pair(record_.value_schema, "/record/value"),
+          std::pair(record_.header_schema, "/record/header")})
+      if (asked) Wrong(place, "the schema is that of Debezium's records; it needs \"like\": \"debezium\"");
+  }
+
+  // A column whose text or JSON is asked for.
+  void Measured(const std::string& pointer, const Known& known) {
+    if (!known.measured)
+      Wrong(pointer, "the column \"" + known.source.name + "\" is " + TypeOf(known.source) +
+                         ", and it is not known what Debezium makes of that; leave it out");
+  }
+
+  // What stands before the value of this column, a JSON document that ends with kSchemaEnd.
+  std::string SchemaOf(const std::string& pointer, const Known& known) {
+    const auto schema = ConnectSchema(known.column, record_.types);
+    if (!schema)
+      Wrong(pointer, "the column \"" + known.source.name + "\" is " + TypeOf(known.source) +
+                         ", and the schema that Kafka Connect writes for that is not known; expected no schema");
+    return "{\"schema\":" + schema.value_or("") + ",\"payload\":";
   }
 
   void Topic() {
@@ -154,30 +198,59 @@ class Compiler {
     plan_.empty_is_tombstone = record_.empty_is_tombstone;
     if (const Known* key = WithRole(OUTBOX_ROLE_KEY)) {
       plan_.key = key->source;
+      Measured("/storage/options/columns/key", *key);
       if (record_.key == config::KeyEncoding::kText) PlainKey(key->source);
+      if (record_.key_schema) {
+        plan_.key_prefix = SchemaOf("/record/key", *key);
+        plan_.key_suffix = kSchemaEnd;
+      }
     }
     const Known* const payload = WithRole(OUTBOX_ROLE_PAYLOAD);
     if (payload != nullptr) {
       plan_.payload = payload->source;
-      Payload(payload->source);
+      Payload(*payload);
     }
+    if (record_.value_schema && record_.envelope)
+      Wrong("/record/envelope",
+            "the schema of an envelope names the first route that Debezium met, which is not known; "
+            "expected a value without a schema");
     if (record_.envelope) plan_.envelope = Named("/record/envelope", *record_.envelope);
   }
 
   void PlainKey(const Source& key) {
-    const bool variable = key.type.kind == OUTBOX_COLUMN_DECIMAL && key.type.scale < 0;
-    if (key.type.kind == OUTBOX_COLUMN_BYTES || (variable && plan_.style == Style::kDebezium))
+    const bool debezium = plan_.style == Style::kDebezium;
+    if (debezium ? IsJavaObject(key.type) : key.type.kind == OUTBOX_COLUMN_BYTES)
       Wrong("/storage/options/columns/key",
             "the column \"" + key.name + "\" is " + TypeOf(key) +
-                (plan_.style == Style::kDebezium
-                     ? ", and Debezium's text of that is a Java object's, which nobody can make again"
-                     : ", which is no text") +
+                (debezium ? ", and Debezium's text of that is a Java object's, which nobody can make again"
+                          : ", which is no text") +
                 "; expected a column of text or of numbers, or \"key\": \"json\" in /record");
   }
 
-  void Payload(const Source& payload) {
+  void Payload(const Known& known) {
     using V = config::ValueEncoding;
+    const Source& payload = known.source;
     const bool bytes = payload.type.kind == OUTBOX_COLUMN_BYTES;
+    // With a mode that makes text of it, it is text for every converter.
+    const bool is_bytes = bytes && payload.type.form == Form::kOfKind;
+    Measured("/storage/options/columns/payload", known);
+    if (record_.value == V::kBytes || record_.value == V::kBytesOrJsonString) {
+      plan_.value_encoding = is_bytes || is_own_ || record_.value == V::kBytes ? V::kText : V::kJsonString;
+      if (record_.value == V::kBytes && !is_bytes && !is_own_)
+        Wrong("/record/value", "the payload's column \"" + payload.name + "\" is " + TypeOf(payload) +
+                                   "; expected a column of bytes, or another value here, such as \"text\"");
+    }
+    if (record_.value == V::kText && is_bytes && plan_.style == Style::kDebezium)
+      Wrong("/record/value",
+            "the payload's column \"" + payload.name + "\" is " + TypeOf(payload) +
+                ", and Debezium's text of that is a Java object's; expected \"bytes\" for the bytes as "
+                "they are");
+    plan_.value_is_payload = is_bytes || payload.type.form == Form::kOfKind || IsItsText(payload.type, plan_.style);
+    if (record_.value_schema) {
+      plan_.value_prefix = SchemaOf("/record/value", known);
+      plan_.value_suffix = kSchemaEnd;
+      plan_.value_schema = true;
+    }
     if ((record_.value == V::kBase64 || record_.value == V::kBase64Url || record_.value == V::kHex) && !bytes &&
         !is_own_)
       Wrong("/record/value", "the payload's column \"" + payload.name + "\" is " + TypeOf(payload) +
@@ -189,8 +262,14 @@ class Compiler {
 
   std::vector<NamedValue> Named(const std::string& place, const std::vector<config::NamedText>& texts) {
     std::vector<NamedValue> named;
-    for (const auto& [name, text] : texts)
-      if (auto compiled = Compiled(place + "/" + name, text)) named.push_back({name, std::move(*compiled)});
+    for (const auto& [name, text] : texts) {
+      const std::string pointer = place + "/" + name;
+      auto compiled = Compiled(pointer, text);
+      if (!compiled) continue;
+      for (const Text::Piece& piece : compiled->pieces)
+        if (piece.value) Measured(pointer, *Find(pointer, piece.value->name));
+      named.push_back({name, std::move(*compiled), ""});
+    }
     return named;
   }
 
@@ -199,13 +278,31 @@ class Compiler {
     if (!record_.headers) return;
     plan_.relay_headers = false;
     plan_.headers = Named("/record/headers", *record_.headers);
+    plan_.json_headers = record_.header == config::HeaderEncoding::kJson;
+    for (NamedValue& header : plan_.headers) {
+      const std::string pointer = "/record/headers/" + header.name;
+      if (record_.header_schema) HeaderSchema(pointer, header);
+      if (record_.header != config::HeaderEncoding::kString) continue;
+      for (const Text::Piece& piece : header.text.pieces)
+        if (piece.value && IsJavaObject(piece.value->type))
+          Wrong(pointer, "the column \"" + piece.value->name + "\" is " + TypeOf(*piece.value) +
+                             ", and StringConverter's text of that is a Java object's, which nobody can make again");
+    }
+  }
+
+  void HeaderSchema(const std::string& pointer, NamedValue& header) {
+    const Known* const known = header.text.IsOnlyValue() ? Find(pointer, header.text.pieces[0].value->name) : nullptr;
+    header.prefix =
+        known != nullptr ? SchemaOf(pointer, *known) : R"({"schema":{"type":"string","optional":false},"payload":)";
+    plan_.header_suffix = kSchemaEnd;
   }
 
   void Partition() {
     const Known* const column = WithRole(OUTBOX_ROLE_PARTITION);
     if (column == nullptr) return;
     const bool whole = column->source.type.kind == OUTBOX_COLUMN_INTEGER;
-    const bool as_debezium = column->type == "integer" || column->type == "int" || column->type.starts_with("int(");
+    const std::string& type = column->column.type;
+    const bool as_debezium = type == "integer" || type == "int" || (type.starts_with("int(") && type.ends_with(")"));
     if (!whole || (plan_.style == Style::kDebezium && !as_debezium))
       return Wrong("/storage/options/columns/partition",
                    "the column \"" + column->source.name + "\" is " + TypeOf(column->source) + "; expected " +
@@ -216,7 +313,7 @@ class Compiler {
   void Timestamp() {
     if (record_.timestamp == "sent") return;
     if (record_.timestamp == "created_at") {
-      plan_.timestamp = Source{Field::kCreatedAt, 0, {OUTBOX_COLUMN_INSTANT, -1}, "created_at"};
+      plan_.timestamp = Source{Field::kCreatedAt, 0, {OUTBOX_COLUMN_INSTANT, -1, {}, {}}, "created_at"};
       return;
     }
     const auto compiled = Compiled("/record/timestamp", record_.timestamp);
@@ -231,6 +328,10 @@ class Compiler {
                    "the column \"" + column.name + "\" is " + TypeOf(column) + "; expected " +
                        (plan_.style == Style::kDebezium ? "a timestamp without a time zone, as Debezium asks"
                                                         : "a column of a date and a time"));
+    if (record_.types.time == config::Types::Time::kConnect || record_.types.time == config::Types::Time::kIso)
+      return Wrong("/record/timestamp",
+                   "Debezium takes no time from a column with time.precision.mode connect or isostring; "
+                   "expected \"sent\"");
     plan_.timestamp = column;
   }
 

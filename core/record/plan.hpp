@@ -37,6 +37,7 @@ struct Text {
 struct NamedValue {
   std::string name;
   Text text;
+  std::string prefix;  // what stands before JSON, where schemas are asked for
 };
 
 struct Plan {
@@ -46,18 +47,22 @@ struct Plan {
   std::optional<Source> topic_by;
   std::unordered_map<std::string, std::string> topics;
   std::optional<Text> other_topic;
+  bool has_topic_columns = false;  // so that a row may make a name that no topic can have
 
   std::optional<Source> key;
   std::optional<Source> payload;
   config::KeyEncoding key_encoding = config::KeyEncoding::kText;
-  config::ValueEncoding value_encoding = config::ValueEncoding::kText;
+  config::ValueEncoding value_encoding = config::ValueEncoding::kText;  // neither kBytes nor kBytesOrJsonString
+  bool value_is_payload = true;                                         // with kText: the payload's own bytes
+  bool value_schema = false;  // with kJsonDebezium: that of the document stands before it
   bool keeps_null_members = false, json_null = false, empty_is_tombstone = false;
   // What stands around JSON where schemas are asked for.
-  std::string key_prefix, key_suffix, value_prefix, value_suffix;
+  std::string key_prefix, key_suffix, value_prefix, value_suffix, header_suffix;
   std::optional<std::vector<NamedValue>> envelope;
 
   bool relay_headers = true;  // event_id and event_type, as without a record section
   std::vector<NamedValue> headers;
+  bool json_headers = false;
   bool row_headers = false;  // those of the row's own column follow
 
   std::optional<Source> partition;

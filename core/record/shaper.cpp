@@ -50,21 +50,6 @@ bool IsBlank(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) <= 0x20; });
 }
 
-void AppendHex(std::string_view bytes, std::string& to) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  for (const char c : bytes) {
-    to += kDigits[static_cast<unsigned char>(c) >> 4U];
-    to += kDigits[static_cast<unsigned char>(c) & 15U];
-  }
-}
-
-void AppendBase64Url(std::string_view bytes, std::string& to) {
-  const std::size_t at = to.size();
-  AppendBase64(bytes, to);
-  std::replace(to.begin() + static_cast<std::ptrdiff_t>(at), to.end(), '+', '-');
-  std::replace(to.begin() + static_cast<std::ptrdiff_t>(at), to.end(), '/', '_');
-}
-
 // One batch under way. What is made goes into shaped_bytes, which grows, so places in it become pointers at the end.
 class Work {
  public:
@@ -146,6 +131,11 @@ class Work {
       shaped_->topic.size = last_size_;
       return true;
     }
+    if (const auto bad = plan_.has_topic_columns ? BadTopicName(name) : std::nullopt) {
+      const std::string shown(name.substr(0, kShownValue));
+      made_.resize(begin);
+      return Refuse("bad_topic", "no topic can be named \"" + shown + "\", which the row's columns make: " + *bad);
+    }
     Made(shaped_->topic, at_->topic, begin);
     last_topic_ = begin;
     last_size_ = shaped_->topic.size;
@@ -178,22 +168,27 @@ class Work {
 
   bool Value() {
     const Bytes payload = plan_.payload ? ValueOf(*row_, *plan_.payload, room_) : std::nullopt;
-    const bool bytes = plan_.payload && plan_.payload->type.kind == OUTBOX_COLUMN_BYTES;
-    if (plan_.empty_is_tombstone && (!payload || (!bytes && IsBlank(*payload)))) return true;
+    if (plan_.empty_is_tombstone && IsEmpty(payload)) return true;
     const bool json = plan_.envelope || plan_.value_encoding == ValueEncoding::kJsonString ||
                       plan_.value_encoding == ValueEncoding::kJson ||
                       plan_.value_encoding == ValueEncoding::kJsonDebezium;
     if (!payload && !plan_.envelope && !(json && plan_.json_null)) return true;
-    if (!json && plan_.value_encoding == ValueEncoding::kText) {
+    if (!json && plan_.value_encoding == ValueEncoding::kText && plan_.value_is_payload) {
       shaped_->value = Raw(*payload);
       return true;
     }
     const std::size_t begin = made_.size();
-    made_ += plan_.value_prefix;
     const bool good = plan_.envelope ? Envelope(payload) : AppendPayload(payload);
-    made_ += plan_.value_suffix;
     Made(shaped_->value, at_->value, begin);
     return good;
+  }
+
+  // Bytes are not empty for Debezium, even where there are none; text of bytes is, as all text of blanks.
+  [[nodiscard]] bool IsEmpty(const Bytes& payload) const {
+    if (!payload) return true;
+    const ColumnType& type = plan_.payload->type;
+    if (type.kind == OUTBOX_COLUMN_BYTES) return type.form != Form::kOfKind && payload->empty();
+    return IsBlank(*payload);
   }
 
   bool Envelope(const Bytes& payload) {
@@ -226,12 +221,14 @@ class Work {
   // Of a value that is not the payload's own bytes.
   bool AppendPayload(const Bytes& payload) {
     if (!payload) {
+      made_ += plan_.value_prefix;
       made_ += "null";
+      made_ += plan_.value_suffix;
       return true;
     }
-    const auto quoted = [&](auto append) {
+    const auto encoded = [&](Form form) {
       if (plan_.envelope) made_ += '"';
-      append(*payload, made_);
+      AppendBytes(form, *payload, made_);
       if (plan_.envelope) made_ += '"';
       return true;
     };
@@ -242,20 +239,34 @@ class Work {
                                         " of " + std::to_string(payload->size()));
         return true;
       case ValueEncoding::kJsonDebezium:
-        AppendAsDebezium(*payload, plan_.keeps_null_members, made_);
+        AppendExpanded(*payload);
         return true;
       case ValueEncoding::kBase64:
-        return quoted(AppendBase64);
+        return encoded(Form::kBase64);
       case ValueEncoding::kBase64Url:
-        return quoted(AppendBase64Url);
+        return encoded(Form::kBase64Url);
       case ValueEncoding::kHex:
-        return quoted(AppendHex);
+        return encoded(Form::kHex);
       case ValueEncoding::kText:
-      case ValueEncoding::kJsonString:
+        if (!plan_.envelope) {
+          AppendText(plan_.payload->type, plan_.style, *payload, made_);
+          return true;
+        }
+        [[fallthrough]];
+      default:
+        made_ += plan_.value_prefix;
         AppendJson(plan_.payload->type, plan_.style, *payload, made_);
+        made_ += plan_.value_suffix;
         return true;
     }
-    return true;
+  }
+
+  void AppendExpanded(std::string_view payload) {
+    const Expansion how{plan_.keeps_null_members, plan_.value_schema, plan_.value_prefix, plan_.value_suffix};
+    if (plan_.payload->type.form == Form::kOfKind) return AppendAsDebezium(payload, how, made_);
+    text_.clear();
+    AppendText(plan_.payload->type, plan_.style, payload, text_);
+    AppendAsDebezium(text_, how, made_);
   }
 
   bool Headers() {
@@ -277,7 +288,26 @@ class Work {
     return true;
   }
 
+  void AddJsonHeader(const NamedValue& header, publisher::HeaderWriter& writer) {
+    const bool only_value = header.text.IsOnlyValue();
+    const Bytes value = only_value ? ValueOf(*row_, *header.text.pieces[0].value, room_) : std::nullopt;
+    if (only_value && !value && !plan_.json_null) return writer.Add(header.name, std::nullopt);
+    json_ = header.prefix;
+    if (!only_value) {
+      text_.clear();
+      (void)Append(header.text, /*needs_all=*/false, text_);
+      AppendJsonString(text_, json_);
+    } else if (value) {
+      AppendJson(header.text.pieces[0].value->type, plan_.style, *value, json_);
+    } else {
+      json_ += "null";
+    }
+    json_ += plan_.header_suffix;
+    writer.Add(header.name, json_);
+  }
+
   void AddHeader(const NamedValue& header, publisher::HeaderWriter& writer) {
+    if (plan_.json_headers) return AddJsonHeader(header, writer);
     if (header.text.IsOnlyValue()) {
       const Source& source = *header.text.pieces[0].value;
       const Bytes value = ValueOf(*row_, source, room_);
@@ -321,7 +351,7 @@ class Work {
   Places* at_ = nullptr;
   std::size_t last_topic_ = kNowhere, last_size_ = 0;
   const std::string* null_ = nullptr;  // the column that was NULL
-  std::string room_, text_;
+  std::string room_, text_, json_;
 };
 
 }  // namespace

@@ -1,0 +1,91 @@
+// Payloads as Debezium expands them. What is measured is in tests/golden; here are the corners of the rules, and hostile payloads.
+#include <string>
+
+#include "record/debezium_json.hpp"
+#include "record/java_number.hpp"
+#include "tests/catch.hpp"
+
+namespace outbox::record {
+namespace {
+
+std::string Expanded(std::string_view json, const Expansion& how = {}) {
+  std::string to;
+  AppendAsDebezium(json, how, to);
+  return to;
+}
+
+TEST_CASE("members that are null and empty lists are left out, at every level") {
+  CHECK(Expanded(R"({"a":null,"b":[],"c":{"d":null,"e":[]},"f":1})") == R"({"c":{},"f":1})");
+  CHECK(Expanded(R"({"a":null,"b":[null]})", {.keep_nulls = true}) == R"({"a":null,"b":[null]})");
+}
+
+TEST_CASE("of two members of one name the last value is at the first place") {
+  CHECK(Expanded(R"({"a":1,"b":2,"\u0061":"x"})") == R"({"a":"x","b":2})");
+  std::string many = "{", expected = "{";
+  for (int i = 0; i < 100; ++i) many += "\"m" + std::to_string(i) + "\":0,";
+  for (int i = 0; i < 100; ++i) {
+    many += (i > 0 ? ",\"m" : "\"m") + std::to_string(99 - i) + "\":1";
+    expected += (i > 0 ? ",\"m" : "\"m") + std::to_string(i) + "\":1";
+  }
+  CHECK(Expanded(many + "}") == expected + "}");
+}
+
+TEST_CASE("a list of several kinds makes text of the whole payload, whatever else is wrong with it") {
+  CHECK(Expanded(R"({"a":[1,"x"]})") == R"("{\"a\":[1,\"x\"]}")");
+  // The first list alone would have stopped Debezium.
+  CHECK(Expanded(R"({"o":[{"a":1},{"a":"x"}],"l":[true,1]})").starts_with('"'));
+  CHECK(Expanded(R"({"l":[[],[1]]})").starts_with('"'));
+}
+
+TEST_CASE("nothing is lost where Debezium would stop or lose members") {
+  for (const char* json :
+       {R"({"n":12345678901234567890})", R"([1,2])", R"({"o":[[1],["x"]]})", R"({"o":[[{"a":1}],[{"b":2}]]})",
+        R"({"o":[{"a":{"b":1}},{"a":{"c":2}}]})", R"({"o":[{"a":1},{"b":2},null]})", R"({"s":"\ud800"})"})
+    CHECK(Expanded(json) == json);
+  CHECK(Expanded(R"([ 1, 2 ] and more)") == "[1,2]");
+}
+
+TEST_CASE("objects of several shapes in a list have the members of all of them") {
+  CHECK(Expanded(R"({"o":[{"a":1},{"a":2,"b":3}]})") == R"({"o":[{"a":1,"b":null},{"a":2,"b":3}]})");
+  CHECK(Expanded(R"({"o":[{"b":1},{"a":2,"b":3}]})") == R"({"o":[{"b":1,"a":null},{"b":3,"a":2}]})");
+}
+
+TEST_CASE("the schema of a document is the one that JsonConverter writes") {
+  CHECK(
+      Expanded(R"({"a":{"b":[1.5]},"o":[{"x":1},{"y":true}]})", {.with_schema = true}) ==
+      R"({"schema":{"type":"struct","fields":[{"type":"struct","fields":[{"type":"array","items":{"type":"double","optional":true},)"
+      R"("optional":true,"field":"b"}],"optional":true,"name":"payload.a","field":"a"},{"type":"array","items":{"type":"struct",)"
+      R"("fields":[{"type":"int32","optional":true,"field":"x"},{"type":"boolean","optional":true,"field":"y"}],"optional":false,)"
+      R"("name":"payload.o"},"optional":true,"field":"o"}],"optional":true,"name":"payload"},)"
+      R"("payload":{"a":{"b":[1.5]},"o":[{"x":1,"y":null},{"x":null,"y":true}]}})");
+  CHECK(Expanded("[1]", {.with_schema = true, .text_prefix = "<", .text_suffix = ">"}) == R"(<"[1]">)");
+}
+
+TEST_CASE("hostile payloads end soon") {
+  std::string deep(100'000, '[');
+  CHECK(Expanded(deep) == '"' + deep + '"');
+  std::string shapes = "{\"o\":[";
+  for (int i = 0; i < 20'000; ++i) shapes += (i > 0 ? ",{\"m" : "{\"m") + std::to_string(i) + "\":1}";
+  shapes += "]}";
+  CHECK(Expanded(shapes) == shapes);
+}
+
+TEST_CASE("numbers are written as Java writes them") {
+  const auto java = [](const char* number) {
+    std::string to;
+    AppendJavaJsonDouble(number, to);
+    return to;
+  };
+  CHECK(java("1.10") == "1.1");
+  CHECK(java("1e2") == "100.0");
+  CHECK(java("12345678.5") == "1.23456785E7");
+  CHECK(java("0.0001") == "1.0E-4");
+  CHECK(java("-0.0") == "-0.0");
+  CHECK(java("1E400") == "\"Infinity\"");
+  CHECK(java("-1E400") == "\"-Infinity\"");
+  CHECK(java("1E-400") == "0.0");
+  CHECK(java("0.0000001e99999999999999999999") == "\"Infinity\"");
+}
+
+}  // namespace
+}  // namespace outbox::record
