@@ -13,9 +13,9 @@ namespace outbox::cli {
 namespace {
 
 // In the order of the help text.
-constexpr std::array kCommands{&kRunCommand,  &kCheckCommand,   &kMigrateCommand, &kStatusCommand,
-                               &kDeadCommand, &kUnblockCommand, &kExplainCommand, &kFindCommand,
-                               &kEmitCommand, &kPluginsCommand, &kDemoCommand,    &kVersionCommand};
+constexpr std::array kCommands{&kRunCommand,     &kCheckCommand,   &kMigrateCommand, &kStatusCommand, &kDeadCommand,
+                               &kUnblockCommand, &kExplainCommand, &kFindCommand,    &kEmitCommand,   &kImportCommand,
+                               &kPluginsCommand, &kDemoCommand,    &kVersionCommand};
 
 constexpr const char* kAbout =
     "Moves committed rows of an outbox table to Kafka: none lost, none made up, in order per key.\n"

@@ -8,6 +8,7 @@ namespace outbox::cli {
 extern const CommandEntry kRunCommand;
 extern const CommandEntry kCheckCommand;
 extern const CommandEntry kMigrateCommand;
+extern const CommandEntry kImportCommand;
 extern const CommandEntry kStatusCommand;
 extern const CommandEntry kDeadCommand;
 extern const CommandEntry kUnblockCommand;

@@ -1,0 +1,184 @@
+#include "import/known_settings.hpp"
+
+#include <algorithm>
+
+namespace outbox::debezium {
+namespace {
+
+using M = Meaning;
+
+constexpr std::string_view kTypes = "it changes how columns are written, in a way that is not known here";
+constexpr std::string_view kOthers =
+    "it makes records that the outbox's router does not, in topics of their own; a relay does not";
+constexpr std::string_view kColumns = "it changes or leaves out columns before the router has them";
+
+// The longest name that fits counts, so that an exception can stand beside a rule.
+constexpr KnownSetting kSettings[] = {
+    {"name"},
+    {"tasks.max"},
+    {"tasks.max.enforce"},
+    {"config.action.reload"},
+    {"plugin.name"},
+    {"slot.*"},
+    {"publication.*"},
+    {"publish.via.partition.root"},
+    {"snapshot.*"},
+    {"snapshot.mode", M::kNote,
+     "rows from before `outbox-relay migrate` are not sent: a trigger copies what is inserted after it"},
+    {"incremental.snapshot.*"},
+    {"signal.*"},
+    {"notification.*"},
+    {"read.only"},
+    {"heartbeat.*"},
+    {"max.*"},
+    {"poll.interval.ms"},
+    {"query.fetch.size"},
+    {"retriable.*"},
+    {"errors.max.retries"},
+    {"errors.retry.*"},
+    {"errors.log.*"},
+    {"errors.tolerance", M::kNote,
+     "an event of which no record can be made is neither skipped nor does it stop the others: the events of its key "
+     "wait, and "
+     "`outbox-relay status` counts them"},
+    {"errors.deadletterqueue.*"},
+    {"event.processing.failure.handling.mode", M::kNote, "the same as errors.tolerance"},
+    {"event.deserialization.failure.handling.mode"},
+    {"inconsistent.schema.handling.mode"},
+    {"status.update.interval.ms"},
+    {"xmin.fetch.interval.ms"},
+    {"lsn.*"},
+    {"flush.*"},
+    {"schema.history.*"},
+    {"database.history.*"},
+    {"schema.refresh.mode"},
+    {"schema.include.list"},
+    {"schema.exclude.list"},
+    {"schema.whitelist"},
+    {"schema.blacklist"},
+    {"database.exclude.list"},
+    {"database.server.id"},
+    {"database.server.id.offset"},
+    {"database.server.name"},
+    {"database.tcpKeepAlive"},
+    {"database.initial.statements"},
+    {"database.query.timeout.ms"},
+    {"database.connectionTimeZone"},
+    {"database.jdbc.driver"},
+    {"database.protocol"},
+    {"connect.*"},
+    {"connection.*"},
+    {"min.row.count.to.stream.results"},
+    {"gtid.*"},
+    {"binlog.*"},
+    {"enable.time.adjuster"},
+    {"include.query"},
+    {"include.schema.comments"},
+    {"include.unknown.datatypes"},
+    {"include.schema.changes"},
+    {"provide.transaction.metadata", M::kNote, kOthers},
+    {"transaction.metadata.factory"},
+    {"topic.prefix"},
+    {"topic.heartbeat.prefix"},
+    {"topic.transaction"},
+    {"topic.delimiter"},
+    {"topic.cache.size"},
+    {"topic.naming.strategy"},
+    {"topic.creation.*", M::kNote, "a relay creates no topics unless `check --create-topics` is asked to"},
+    {"tombstones.on.delete"},
+    {"message.key.columns"},
+    {"message.prefix.include.list"},
+    {"message.prefix.exclude.list"},
+    {"skipped.operations"},
+    {"sourceinfo.struct.maker"},
+    {"provide.*", M::kRefused, kTypes},
+    {"custom.metric.tags"},
+    {"advanced.metrics.enable"},
+    {"unavailable.value.placeholder"},
+    {"toasted.value.placeholder"},
+    {"executor.shutdown.timeout.ms"},
+    {"guardrail.*"},
+    {"openlineage.*"},
+    {"use.nongraceful.disconnect"},
+    {"offset.*"},
+    {"offsets.*"},
+    {"exactly.once.support", M::kUnlessValue, "a relay delivers at least once", "requested"},
+    {"transaction.boundary"},
+    {"transaction.boundary.interval.ms"},
+    {"consumer.override.*"},
+    {"admin.override.*"},
+    {"table.exclude.list"},
+    {"table.blacklist"},
+    {"table.ignore.builtin"},
+    {"column.propagate.source.type"},
+    {"datatype.propagate.source.type"},
+    {"column.*", M::kRefused, kColumns},
+    {"converters", M::kRefused, "a converter of the connector's own may write columns in any way"},
+    {"bigint.unsigned.handling.mode", M::kUnlessValue, kTypes, "long"},
+    {"hstore.handling.mode"},
+    {"geometry.handling.mode"},
+    {"vector.handling.mode"},
+    {"money.fraction.digits", M::kUnlessValue, kTypes, "2"},
+    {"post.processors", M::kRefused, "a post processor may change any column"},
+};
+
+constexpr ProducerProperty kProducer[] = {
+    {"acks", ""},
+    {"batch.size", "batch.size"},
+    {"buffer.memory", ""},
+    {"client.dns.lookup", "client.dns.lookup"},
+    {"client.id", "client.id"},
+    {"compression.gzip.level", "compression.level"},
+    {"compression.lz4.level", "compression.level"},
+    {"compression.type", "compression.type"},
+    {"compression.zstd.level", "compression.level"},
+    {"connections.max.idle.ms", "connections.max.idle.ms"},
+    {"delivery.timeout.ms", ""},
+    {"enable.idempotence", ""},
+    {"linger.ms", "linger.ms"},
+    {"max.block.ms", ""},
+    {"max.in.flight.requests.per.connection", ""},
+    {"max.request.size", "message.max.bytes"},
+    {"metadata.max.age.ms", "metadata.max.age.ms"},
+    {"metadata.max.idle.ms", ""},
+    {"metrics.num.samples", ""},
+    {"metrics.recording.level", ""},
+    {"metrics.sample.window.ms", ""},
+    {"partitioner.adaptive.partitioning.enable", ""},
+    {"partitioner.availability.timeout.ms", ""},
+    {"receive.buffer.bytes", "socket.receive.buffer.bytes"},
+    {"reconnect.backoff.max.ms", "reconnect.backoff.max.ms"},
+    {"reconnect.backoff.ms", "reconnect.backoff.ms"},
+    {"request.timeout.ms", "request.timeout.ms"},
+    {"retries", ""},
+    {"retry.backoff.max.ms", "retry.backoff.max.ms"},
+    {"retry.backoff.ms", "retry.backoff.ms"},
+    {"sasl.kerberos.service.name", "sasl.kerberos.service.name"},
+    {"security.protocol", "security.protocol"},
+    {"send.buffer.bytes", "socket.send.buffer.bytes"},
+    {"socket.connection.setup.timeout.max.ms", ""},
+    {"socket.connection.setup.timeout.ms", "socket.connection.setup.timeout.ms"},
+    {"ssl.endpoint.identification.algorithm", "ssl.endpoint.identification.algorithm"},
+};
+
+bool Fits(const KnownSetting& known, std::string_view name) {
+  if (!known.name.ends_with('*')) return known.name == name;
+  return name.starts_with(known.name.substr(0, known.name.size() - 1));
+}
+
+}  // namespace
+
+const KnownSetting* FindSetting(std::string_view name) {
+  const KnownSetting* best = nullptr;
+  for (const KnownSetting& known : kSettings)
+    if (Fits(known, name) && (best == nullptr || known.name.size() > best->name.size())) best = &known;
+  return best;
+}
+
+const ProducerProperty* FindProducerProperty(std::string_view name) {
+  const auto found = std::find_if(std::begin(kProducer), std::end(kProducer),
+                                  [&](const ProducerProperty& property) { return property.java == name; });
+  return found == std::end(kProducer) ? nullptr : found;
+}
+
+}  // namespace outbox::debezium

@@ -1,0 +1,170 @@
+#include "import/route.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <vector>
+
+namespace outbox::debezium {
+namespace {
+
+constexpr std::string_view kSpecial = "\\^$.|?*+()[]{}";
+
+Status No(const std::string& why) { return {OUTBOX_UNSUPPORTED, why}; }
+
+// The expression matches every text without a line end. `group` is the name of its only group, "" = it has none, or none by name;
+// `numbered` = it has one.
+bool MatchesAll(std::string_view regex, std::string& group, bool& numbered) {
+  if (regex.starts_with('^')) regex.remove_prefix(1);
+  if (regex.ends_with('$')) regex.remove_suffix(1);
+  numbered = regex.starts_with('(') && regex.ends_with(')');
+  if (numbered) {
+    regex = regex.substr(1, regex.size() - 2);
+    if (regex.starts_with("?<")) {
+      const std::size_t end = regex.find('>');
+      if (end == std::string_view::npos) return false;
+      group = regex.substr(2, end - 2);
+      regex.remove_prefix(end + 1);
+    }
+  }
+  return regex == ".*" || regex == ".+";
+}
+
+std::string Literal(std::string_view text) {
+  std::string literal;
+  for (const char c : text) literal += c == '{' ? "{{" : std::string(1, c);
+  return literal;
+}
+
+// A part of a simple expression.
+struct Part {
+  enum class Kind { kLiteral, kAny, kAnyNumber } kind;
+  char literal = 0;
+};
+
+std::optional<std::vector<Part>> Parts(std::string_view regex) {
+  if (regex.starts_with('^')) regex.remove_prefix(1);
+  if (regex.ends_with('$') && !regex.ends_with("\\$")) regex.remove_suffix(1);
+  std::vector<Part> parts;
+  for (std::size_t i = 0; i < regex.size(); ++i) {
+    const char c = regex[i];
+    if (c == '\\') {
+      // A letter or digit behind a backslash is a class of characters.
+      if (++i == regex.size() || std::isalnum(static_cast<unsigned char>(regex[i])) != 0) return std::nullopt;
+      parts.push_back({Part::Kind::kLiteral, regex[i]});
+    } else if (c == '.') {
+      const bool star = i + 1 < regex.size() && regex[i + 1] == '*';
+      if (star) ++i;
+      parts.push_back({star ? Part::Kind::kAnyNumber : Part::Kind::kAny});
+    } else if (kSpecial.find(c) != std::string_view::npos) {
+      return std::nullopt;
+    } else {
+      parts.push_back({Part::Kind::kLiteral, c});
+    }
+    if (i + 1 < regex.size() && std::string_view("?*+{").find(regex[i + 1]) != std::string_view::npos)
+      return std::nullopt;
+  }
+  return parts;
+}
+
+// `replacement` as Java reads it, with `value` for the groups that hold the whole value.
+Result<std::string> Replace(std::string_view replacement, const std::string& value, const std::string& group,
+                            bool numbered) {
+  std::string to;
+  for (std::size_t i = 0; i < replacement.size(); ++i) {
+    const char c = replacement[i];
+    if (c == '\\') {
+      if (++i == replacement.size()) return No("route.topic.replacement ends with a backslash");
+      to += Literal(replacement.substr(i, 1));
+    } else if (c != '$') {
+      to += Literal(replacement.substr(i, 1));
+    } else if (replacement.substr(i).starts_with("${")) {
+      const std::size_t end = replacement.find('}', i);
+      const std::string_view name =
+          end == std::string_view::npos ? std::string_view() : replacement.substr(i + 2, end - i - 2);
+      if (name.empty() || name != group)
+        return No("route.topic.replacement names a group that route.topic.regex does not have");
+      to += value;
+      i = end;
+    } else {
+      const char digit = i + 1 < replacement.size() ? replacement[i + 1] : 'x';
+      if (digit != '0' && !(digit == '1' && numbered))
+        return No("route.topic.replacement has a $ that names no group of route.topic.regex");
+      to += value;
+      ++i;
+    }
+  }
+  return to;
+}
+
+}  // namespace
+
+Result<std::string> Place(std::string_view column) {
+  if (column.empty()) return No("a column without a name cannot be in a template");
+  if (column.find_first_of("{}") != std::string_view::npos)
+    return No("the column \"" + std::string(column) + "\" cannot be in a template, because of its braces");
+  return "{" + std::string(column) + "}";
+}
+
+Result<Route> ReadRoute(std::string_view regex, std::string_view replacement, const std::string& column) {
+  const auto place = Place(column);
+  if (!place.ok()) return place.status();
+  std::string group;
+  bool numbered = false;
+  if (MatchesAll(regex, group, numbered)) {
+    auto topic = Replace(replacement, *place, group, numbered);
+    if (!topic.ok()) return topic.status();
+    return Route{std::move(*topic), ""};
+  }
+  const auto only = OnlyMatch(regex);
+  if (!only || only->empty())
+    return No(
+        "route.topic.regex matches some values and not others; write \"topic\" in /record by hand, with \"by\", \"is\" "
+        "and \"else\"");
+  auto topic = Replace(replacement, Literal(*only), "", false);
+  if (!topic.ok()) return topic.status();
+  return Route{std::move(*topic), *only};
+}
+
+std::optional<std::string> OnlyMatch(std::string_view regex) {
+  const auto parts = Parts(regex);
+  if (!parts) return std::nullopt;
+  std::string text;
+  for (const Part& part : *parts) {
+    if (part.kind != Part::Kind::kLiteral) return std::nullopt;
+    text += part.literal;
+  }
+  return text;
+}
+
+std::optional<std::string> OnlyName(std::string_view regex) {
+  const auto parts = Parts(regex);
+  if (!parts) return std::nullopt;
+  std::string name;
+  for (const Part& part : *parts) {
+    if (part.kind == Part::Kind::kAnyNumber) return std::nullopt;
+    name += part.kind == Part::Kind::kAny ? '.' : part.literal;
+  }
+  return name;
+}
+
+std::optional<bool> Matches(std::string_view regex, std::string_view text) {
+  constexpr std::size_t kMaxRegex = 1000;
+  const auto parts = Parts(regex);
+  if (!parts || parts->size() > kMaxRegex || text.size() > kMaxRegex) return std::nullopt;
+  // reached[i]: the parts so far can match the first i characters.
+  std::vector<bool> reached(text.size() + 1);
+  reached[0] = true;
+  for (const Part& part : *parts) {
+    std::vector<bool> next(text.size() + 1);
+    for (std::size_t i = 0; i <= text.size(); ++i) {
+      if (part.kind == Part::Kind::kAnyNumber)
+        next[i] = reached[i] || (i > 0 && next[i - 1]);
+      else
+        next[i] = i > 0 && reached[i - 1] && (part.kind == Part::Kind::kAny || part.literal == text[i - 1]);
+    }
+    reached = std::move(next);
+  }
+  return reached[text.size()];
+}
+
+}  // namespace outbox::debezium
