@@ -46,6 +46,7 @@ class BatchBuilder {
     }
     if (arena_->events.empty()) arena_->events.reserve(std::min<std::size_t>(request_.limit(), 4096));
     billed_ += billed;
+    outbox_bytes* const columns = e.columns.empty() ? nullptr : TakeColumns(e.columns.size());
     char* at = Take(billed + e.row_id.size() + e.event_id.size() + e.event_type.size() + e.topic.size());
     const auto put = [&at](const Bytes& bytes) -> outbox_bytes {
       if (!bytes) return {nullptr, 0};
@@ -56,10 +57,7 @@ class BatchBuilder {
     };
     arena_->events.push_back({put(e.row_id), put(e.event_id), put(e.aggregate_id), put(e.event_type), put(e.topic),
                               put(e.payload), put(e.headers), e.created_us, e.attempts, 0, nullptr, e.columns.size()});
-    if (e.columns.empty()) return true;
-    arena_->columns.emplace_back(new outbox_bytes[e.columns.size()]);
-    arena_->bytes += e.columns.size() * sizeof(outbox_bytes);
-    outbox_bytes* const columns = arena_->columns.back().get();
+    if (columns == nullptr) return true;
     std::transform(e.columns.begin(), e.columns.end(), columns,
                    [&put](const outbox_bytes& column) { return put(Maybe(column)); });
     arena_->events.back().columns = columns;
@@ -120,12 +118,18 @@ class BatchBuilder {
   struct Arena {
     std::vector<outbox_event> events;
     std::vector<std::unique_ptr<char[]>> blocks;
-    std::vector<std::unique_ptr<outbox_bytes[]>> columns;
     std::size_t bytes = 0;
   };
   static constexpr std::size_t kBlock = std::size_t{64} << 10;
 
   static std::size_t Size(const Bytes& b) { return b ? b->size() : 0; }
+
+  // Of the same blocks, where an array may begin.
+  outbox_bytes* TakeColumns(std::size_t count) {
+    void* at = Take(count * sizeof(outbox_bytes) + alignof(outbox_bytes));
+    std::size_t room = count * sizeof(outbox_bytes) + alignof(outbox_bytes);
+    return static_cast<outbox_bytes*>(std::align(alignof(outbox_bytes), count * sizeof(outbox_bytes), at, room));
+  }
 
   // One byte more than needed, so that an empty value at the end still has an address of its own.
   char* Take(std::size_t size) {
