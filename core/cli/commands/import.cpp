@@ -1,4 +1,5 @@
-// `outbox-relay import`: a configuration from a connector of Debezium's. Connects to nothing and changes nothing.
+// `outbox-relay import`: a configuration from a connector of Debezium's, which connects to nothing; and, with --verify, a comparison
+// of the records.
 #include <cerrno>
 #include <fstream>
 #include <iostream>
@@ -6,6 +7,7 @@
 
 #include "cli/commands/commands.hpp"
 #include "cli/common/command.hpp"
+#include "cli/verify/verification.hpp"
 #include "config/config.hpp"
 #include "import/connector.hpp"
 #include "monitoring/log.hpp"
@@ -18,6 +20,8 @@ constexpr std::size_t kMaxFile = std::size_t{1} << 20;
 
 struct Options {
   std::string connector, worker;
+  bool verify = false;
+  VerifyRequest verification;
 };
 
 Status Unread(const std::string& name, int error) {
@@ -41,7 +45,7 @@ Result<std::string> ReadFile(const std::string& name) {
   return text;
 }
 
-int Run(const Options& options) {
+int Translate(const Options& options) {
   const auto connector = ReadFile(options.connector);
   if (!connector.ok()) return Report(connector.status());
   const auto worker = options.worker.empty() ? Result<std::string>(std::string()) : ReadFile(options.worker);
@@ -59,11 +63,30 @@ int Run(const Options& options) {
   return kOk;
 }
 
+int Run(const Options& options) {
+  if (options.verify == options.connector.empty())
+    return options.verify ? Verify(options.verification) : Translate(options);
+  std::cerr << "outbox-relay import: name the connector's file, or with --verify the relay's configuration by -c"
+            << std::endl;
+  return kUsage;
+}
+
 void Declare(Command& command, Options& options) {
-  command.Add("FILE", options.connector, "The connector as JSON, as Kafka Connect takes or gives it; - = stdin")
-      .Required();
+  command.Add("FILE", options.connector, "The connector as JSON, as Kafka Connect takes or gives it; - = stdin");
   command.Add("--worker", options.worker, "Properties of the Connect worker, or JSON: its converters and brokers")
       .Value("FILE");
+  command.Flag("--verify", options.verify,
+               "Instead: compare the records of captured rows with those that the connector has stored, byte for byte");
+  command.Config(options.verification.config);
+  command.Flag("--remove-delivered", options.verification.remove_delivered,
+               "With --verify: remove the captured rows whose records are stored, the same; no relay may run");
+  command
+      .Add("--prefix", options.verification.prefix,
+           "With --verify: the relay's topics begin with it, the connector's do not; what the relay has delivered is "
+           "compared too")
+      .Value("TEXT");
+  command.Add("--since", options.verification.since, "With --prefix: how far back its topics are read (default: 24h)")
+      .Value("DURATION");
   command.Footer(
       "Prints a configuration whose relay makes the same records as the connector with its EventRouter, byte for byte "
       "but for\n"
@@ -73,9 +96,15 @@ void Declare(Command& command, Options& options) {
       "instead.\n"
       "Exit code 78 = no configuration, and all reasons on stderr.\n"
       "\n"
+      "--verify finds the stored record of an event by the header that has its id. Exit code 0 = something was "
+      "compared, and all of\n"
+      "it is the same; 1 = something differs, or nothing was compared.\n"
+      "\n"
       "Examples:\n"
       "  outbox-relay import connector.json --worker worker.properties > relay.json\n"
-      "  curl -s http://connect:8083/connectors/outbox | outbox-relay import - > relay.json");
+      "  curl -s http://connect:8083/connectors/outbox | outbox-relay import - > relay.json\n"
+      "  outbox-relay import --verify -c relay.json\n"
+      "  outbox-relay import --verify -c relay.json --remove-delivered     the connector is stopped");
 }
 
 }  // namespace
