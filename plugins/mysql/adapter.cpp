@@ -31,9 +31,9 @@ on duplicate key update
 
 constexpr const char* kBury = R"(
 insert into {dead} (row_id, event_id, topic, aggregate_id, event_type, payload, headers, created_at, attempts,
-  first_failed, died_at, reason, error)
+  first_failed, died_at, reason, error{copies})
 [failures]select e.id, e.event_id, e.topic, e.aggregate_id, e.event_type, e.payload, e.headers, e.created_at,
-  coalesce(r.attempts, 0) + 1, coalesce(r.first_failed, sysdate(6)), sysdate(6), f.reason, f.error
+  coalesce(r.attempts, 0) + 1, coalesce(r.first_failed, sysdate(6)), sysdate(6), f.reason, f.error{e.copies}
 from f straight_join {event} e force index (primary) on e.id = f.row_id and [same event]
   left join {retry} r on r.row_id = e.id and r.event_id = e.event_id
 where @outbox_fence = 1)";
@@ -72,10 +72,10 @@ class FailureList {
 }  // namespace
 
 Config::Config(const std::string& json, const outbox_host* host)
-    : Config(json, Secrets(host), Options(json, Secrets(host)).table) {}
+    : Config(json, Secrets(host), Options(json, Secrets(host))) {}
 
-Config::Config(const std::string& json, const Secrets& secrets, const std::string& table)
-    : tables(table, '`', /*ignore_case=*/true), json_(json), secrets_(secrets) {}
+Config::Config(const std::string& json, const Secrets& secrets, const Options& options)
+    : tables(TablesOf(options)), json_(json), secrets_(secrets) {}
 
 Adapter::Adapter(std::shared_ptr<Config> config, const Call& call)
     : sql::Adapter(config->tables, Dialect()),
@@ -117,8 +117,52 @@ bool Adapter::RecordFailures(std::span<const sql::FailedRow> rows) {
 
 std::string Adapter::PayloadOfDead() { return PayloadFromBlob(client_, tables()); }
 
+const std::vector<MappedType>& Adapter::Types() {
+  if (!types_) {
+    types_ = TypesOf(tables(), LookAtSource(client_, tables()));
+    reader_.Capture(ReadColumns(tables(), *types_), *types_);
+  }
+  return *types_;
+}
+
+void Adapter::Read(const ReserveRequest& request, BatchBuilder& batch) {
+  if (tables().captured) (void)Types();
+  reader_.Read(call(), request, batch);
+}
+
+const sql::Dialect& Adapter::Listing() {
+  if (!tables().captured) return mysql::Dialect();
+  if (!listing_) {
+    listing_ = mysql::Dialect();
+    listing_->columns = ReadColumns(tables(), Types());
+    listing_->written = [types = Types()](std::size_t column, const std::string& value) {
+      return Written(types.at(column), value);
+    };
+  }
+  return *listing_;
+}
+
+void Adapter::Describe(std::vector<outbox::Column>& columns) {
+  const SourceLook look = LookAtSource(client_, tables());
+  const std::vector<MappedType> types = look.there ? RequireTypes(tables(), look) : TypesOf(tables(), look);
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    columns[i].kind = types.at(i).kind;
+    columns[i].type = types[i].type;
+    columns[i].nullable = types[i].nullable;
+    columns[i].scale = types[i].scale;
+  }
+}
+
+void Adapter::VerifyCapture() { sql::RequireCapture(FindCapture(client_, tables()), "MySQL"); }
+
+// The statements for a captured table depend on the types of its columns.
 std::string Adapter::PrintSchema(const Config& config, const SchemaOptions& options) {
-  return mysql::PrintSchema(config.tables, options);
+  const sql::Tables& t = config.tables;
+  if (!t.captured) return mysql::PrintSchema(t, options, {});
+  constexpr Millis kTimeout{10'000};
+  Client client(Connect(config.CurrentOptions(), kTimeout), t);
+  client.Begin(kTimeout);
+  return mysql::PrintSchema(t, options, LookAtSource(client, t));
 }
 
 void Adapter::Migrate(const SchemaOptions& options) { mysql::ApplySchema(Db(), tables(), options, call().timeout); }

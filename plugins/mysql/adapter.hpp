@@ -3,9 +3,11 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "mysql/capture.hpp"
 #include "mysql/client.hpp"
 #include "mysql/confirm.hpp"
 #include "mysql/options.hpp"
@@ -25,7 +27,7 @@ struct Config {
   std::atomic<bool> troubled = true;
 
  private:
-  Config(const std::string& json, const Secrets& secrets, const std::string& table);
+  Config(const std::string& json, const Secrets& secrets, const Options& options);
   const std::string json_;  // as the operator wrote it, with marks of secrets
   const Secrets secrets_;
 };
@@ -43,12 +45,16 @@ class Adapter : public sql::Adapter {
 
  private:
   Client& Db() override;
+  const std::vector<MappedType>& Types();
   [[nodiscard]] bool IgnoresCase() const override { return client_.server().ignores_case; }
   void RequireAllRows() override;
-  void Read(const ReserveRequest& request, BatchBuilder& batch) override { reader_.Read(call(), request, batch); }
+  void Read(const ReserveRequest& request, BatchBuilder& batch) override;
   Confirmation& Confirming() override { return confirmation_; }
   bool RecordFailures(std::span<const sql::FailedRow> rows) override;
   std::string PayloadOfDead() override;
+  const sql::Dialect& Listing() override;
+  void Describe(std::vector<outbox::Column>& columns) override;
+  void VerifyCapture() override;
   void InsertAll(Events events) override;
   void Migrate(const SchemaOptions& options) override;
   [[nodiscard]] bool IsDenied(const Error& error) const override;
@@ -57,6 +63,8 @@ class Adapter : public sql::Adapter {
   const Options options_;  // that this session was opened with
   Client client_;
   Reader reader_;
+  std::optional<std::vector<MappedType>> types_;  // of a captured table, once they were needed
+  std::optional<sql::Dialect> listing_;
   Confirmation confirmation_;
 };
 

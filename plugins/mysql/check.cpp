@@ -16,16 +16,26 @@ constexpr std::int32_t kNoSuchTable = 1146;
 
 bool IsDenied(std::int32_t number) { return number == 1044 || number == 1142 || number == 1143; }
 
+std::vector<sql::Table> WantedHere(Client& db, const sql::Tables& tables) {
+  std::vector<sql::Table> wanted = Wanted(tables);
+  if (tables.captured) try {
+      AddCaptured(wanted, tables, TypesOf(tables, LookAtSource(db, tables)));
+    } catch (const Error& error) {  // Captured() says why
+      if (error.code != OUTBOX_BAD_CONFIG) throw;
+    }
+  return wanted;
+}
+
 class Check final : public sql::Check {
  public:
   Check(Client& db, const sql::Tables& tables)
       : sql::Check(
-            db, tables, Wanted(tables), CatalogueOf(db),
+            db, tables, WantedHere(db, tables), CatalogueOf(db),
             {
                 {"id", {"bigint"}},
                 {"event_id", {"char", "varchar", "uuid"}},
                 {"topic", {"varchar", "char", "text"}},
-                {"aggregate_id", {"varchar", "char"}},
+                {"aggregate_id", tables.captured ? Types{"longtext"} : Types{"varchar", "char"}},
                 {"event_type", {"varchar", "char", "text"}},
                 {"payload",
                  {"longblob", "mediumblob", "blob", "varbinary", "longtext", "mediumtext", "text", "varchar", "json"}},
@@ -35,6 +45,7 @@ class Check final : public sql::Check {
         db_(db) {}
 
  private:
+  using Types = std::vector<std::string>;
   std::string Setting(const char* name) { return db_.Run({std::string("select ") + name, {}}).at(0)[0].value_or(""); }
 
   bool Server() override {
@@ -79,6 +90,17 @@ class Check final : public sql::Check {
 
   std::vector<Finding> Views() override { return FindViews(db_, t_); }
 
+  std::vector<Finding> Captured() override {
+    std::vector<Finding> findings = FindCapture(db_, t_);
+    if (std::none_of(findings.begin(), findings.end(), [](const Finding& finding) { return finding.error; }))
+      for (Finding& finding : FindOwnerRights(db_, t_)) findings.push_back(std::move(finding));
+    findings.push_back({false,
+                        "rows that are inserted into " + t_.Shown(t_.captured->table) +
+                            " are copied by a trigger; to end that, let the relay deliver what waits, and",
+                        EndCaptureSql(t_), true});
+    return findings;
+  }
+
   // One that may not be read is reported with the grants.
   bool IsMissing(const sql::Table& table) override {
     try {
@@ -93,11 +115,12 @@ class Check final : public sql::Check {
   // The companions' own longtext is wide enough for whatever it copies.
   bool Accepts(const sql::Table& table, const sql::Column& column, const std::string& type) const override {
     if (column.name == "id") return IsId(type);
+    if (!column.quoted.empty()) return true;  // Captured() looks at the types of copies
     return (type == "longtext" && table.kind != "event") || sql::Check::Accepts(table, column, type);
   }
 
   std::string FixMissingColumn(const sql::Table& table, const sql::Column& column) override {
-    return "alter table " + t_.Quote(table.name) + " add column " + column.name + " " + column.type + ";";
+    return "alter table " + t_.Quote(table.name) + " add column " + column.sql_name() + " " + column.type + ";";
   }
 
   std::string FixType(const sql::Table& table, const sql::Column& column, const std::string& /*expected*/) override {

@@ -118,8 +118,16 @@ std::string Client::Filled(const sql::Statement& statement) const {
   std::string text;
   auto value = statement.values.begin();
   for (std::size_t i = 0; i < statement.sql.size(); ++i) {
-    if (statement.sql[i] != ':') {
-      text += statement.sql[i];
+    const char c = statement.sql[i];
+    // Names and texts in quotes may hold colons.
+    if (c == '`' || c == '\'') {
+      const auto end = std::min(statement.sql.find(c, i + 1), statement.sql.size() - 1);
+      text.append(statement.sql, i, end - i + 1);
+      i = end;
+      continue;
+    }
+    if (c != ':') {
+      text += c;
       continue;
     }
     text += Literal(*value++);

@@ -42,6 +42,10 @@ int ParseVersion(const std::string& text) {
 
 }  // namespace
 
+sql::Tables TablesOf(const Options& options) {
+  return sql::Tables(options.table, '`', /*ignore_case=*/true, options.captured);
+}
+
 Connected::Connected() = default;
 Connected::Connected(Connected&&) noexcept = default;
 Connected::~Connected() = default;
@@ -63,8 +67,7 @@ Connected Connect(const Options& options, Millis timeout) {
     for (const char* sql : kSettings) *got.session << sql;
     // Asked for at the beginning of the connection, which the server or its init_connect may have ignored.
     if (mysql_set_character_set(got.native, "utf8mb4") != 0)
-      throw ExplainConnect(sql::Tables(options.table, '`', /*ignore_case=*/true), mysql_errno(got.native),
-                           mysql_error(got.native));
+      throw ExplainConnect(TablesOf(options), mysql_errno(got.native), mysql_error(got.native));
     if (got.server.is_mariadb) *got.session << kMariadbSettings;
     const std::string isolation = got.server.is_mariadb ? "tx_isolation" : "transaction_isolation";
     const sql::Row set = sql::RunBySoci(*got.session, {sql::Fill(kCheck, {{"[isolation]", isolation}}), {}}).at(0);
@@ -75,8 +78,7 @@ Connected Connect(const Options& options, Millis timeout) {
     got.server.max_packet = static_cast<std::size_t>(sql::ToNumber(set.at(1)));
     got.server.ignores_case = sql::ToNumber(set.at(2)) != 0;
   } catch (const soci::mysql_soci_error& error) {
-    throw ExplainConnect(sql::Tables(options.table, '`', /*ignore_case=*/true), static_cast<unsigned>(error.err_num_),
-                         error.get_error_message());
+    throw ExplainConnect(TablesOf(options), static_cast<unsigned>(error.err_num_), error.get_error_message());
   } catch (const soci::soci_error& error) {
     throw Error(OUTBOX_INTERNAL, "SOCI: " + error.get_error_message());
   }

@@ -6,6 +6,7 @@
 
 #include "mysql/options.hpp"
 #include "outbox/event.hpp"
+#include "sql/tables.hpp"
 
 struct st_mysql;
 namespace soci {
@@ -32,6 +33,8 @@ struct Connected {
   st_mysql* native = nullptr;  // the session's
   Server server;
 };
+
+[[nodiscard]] sql::Tables TablesOf(const Options& options);
 
 // Throws OUTBOX_BAD_CONFIG where only a person can fix it, else OUTBOX_UNAVAILABLE. `timeout` bounds each wait of the
 // connection for bytes, in whole seconds.

@@ -6,8 +6,8 @@ namespace {
 // Locked first: of two that take the same, the second finds nothing.
 constexpr const char* kLockDead = "select row_id from {dead} where row_id in ([ids]) order by row_id for update";
 constexpr const char* kRequeue = R"(
-insert into {event} (event_id, topic, aggregate_id, event_type, payload, headers)
-select event_id, topic, aggregate_id, event_type, [payload], headers from {dead} where row_id in ([ids]) order by row_id)";
+insert into {event} (event_id, topic, aggregate_id, event_type, payload, headers{copies})
+select event_id, topic, aggregate_id, event_type, [payload], headers{copies} from {dead} where row_id in ([ids]) order by row_id)";
 constexpr const char* kDropDead = "delete from {dead} where row_id in ([ids])";
 
 // From the failures to the outbox, row by row: see JoinedByRow.

@@ -72,7 +72,10 @@ std::string Grants(const sql::Tables& t, const std::string& user) {
   };
   return grant("select, delete", t.event) + " " + grant("select, insert, update, delete", t.retry) + " " +
          grant("select, insert, update, delete", t.relay) + " " + grant("select, insert, delete", t.dead) + " " +
-         grant("select, update", t.shard) + " " + grant("select, update", t.meta);
+         grant("select, update", t.shard) + " " + grant("select, update", t.meta) +
+         (t.captured ? " " + grant("execute", "procedure " + t.Quote(t.event_name + kShowSuffix)) + " " +
+                           grant("execute", "procedure " + t.Quote(t.event_name + kTrySuffix))
+                     : "");
 }
 
 Error Explain(const sql::Tables& tables, unsigned number, const std::string& sqlstate, const std::string& message) {
@@ -109,6 +112,11 @@ Error Explain(const sql::Tables& tables, unsigned number, const std::string& sql
       return error(OUTBOX_BAD_CONFIG, sql::kMigrate);
     case 1049:
       return error(OUTBOX_BAD_CONFIG, "correct 'database'");
+    case 1419:  // a trigger, while the server writes a binary log
+      return error(OUTBOX_BAD_CONFIG,
+                   "run migrate as a user with the right SUPER, or: set global log_bin_trust_function_creators = 1;");
+    case 1449:  // the user to whom a trigger or a procedure belongs is gone
+      return error(OUTBOX_BAD_CONFIG, sql::kMigrate);
     case 1665:
       return error(OUTBOX_BAD_CONFIG, "set global binlog_format = 'ROW';");
     case 1153:

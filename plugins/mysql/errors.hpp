@@ -31,6 +31,9 @@ inline constexpr std::int32_t kStatementTimeout = 1969;  // MariaDB's; MySQL has
 // key, a trigger)? It will refuse it again. `message` is its own.
 [[nodiscard]] bool IsRefusal(const sql::Tables& tables, unsigned number, const std::string& message);
 
+// Of a captured table's outbox, two procedures: see mysql/capture.hpp.
+inline constexpr const char *kShowSuffix = "_source", *kTrySuffix = "_right";
+
 // What the relay's user needs.
 [[nodiscard]] std::string Grants(const sql::Tables& tables, const std::string& user);
 

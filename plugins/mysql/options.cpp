@@ -41,23 +41,26 @@ std::string InBraces(const std::string& value) {
 }  // namespace
 
 Options::Options(const std::string& json, const Secrets& secrets) {
-  auto read = sql::ReadOptions(json, {{"host", "127.0.0.1"},
-                                      {"port", "3306", true},
-                                      {"socket", ""},
-                                      {"user", {}},
-                                      {"password", ""},
-                                      {"database", {}},
-                                      {"tls", ""},
-                                      {"tls_ca", ""},
-                                      {"tls_cert", ""},
-                                      {"tls_key", ""},
-                                      {"table", "outbox_event"}});
+  auto read = sql::ReadOptions(json,
+                               {{"host", "127.0.0.1"},
+                                {"port", "3306", true},
+                                {"socket", ""},
+                                {"user", {}},
+                                {"password", ""},
+                                {"database", {}},
+                                {"tls", ""},
+                                {"tls_ca", ""},
+                                {"tls_cert", ""},
+                                {"tls_key", ""},
+                                {"table", "outbox_event"}},
+                               sql::Capture::kMayCapture);
   for (auto& [key, value] : read) value = secrets.Fill(value);
   secrets.Hide(read["password"]);
   host = read["host"], port = read["port"], socket = read["socket"];
   user = read["user"], password = read["password"], database = read["database"];
   tls_ca = read["tls_ca"], tls_cert = read["tls_cert"], tls_key = read["tls_key"];
   table = read["table"];
+  captured = sql::ReadSource(json, /*ignore_case=*/true);
   for (const auto& [key, value] : read)
     if (value.find('\0') != std::string::npos) Refuse("'" + key + "' holds a NUL");
   for (const char* key : {"host", "user", "database"})

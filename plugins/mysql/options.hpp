@@ -1,9 +1,11 @@
 // The plugin's own options, and what SOCI is to be told of them.
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "outbox/secrets.hpp"
+#include "sql/source.hpp"
 
 namespace outbox::mysql {
 
@@ -21,6 +23,7 @@ struct Options {
   Tls tls = Tls::kOff;
   std::string tls_ca, tls_cert, tls_key;
   std::string table;
+  std::shared_ptr<const sql::Source> captured;  // null = `table` is an outbox of the relay's own
 
   // A connect string for SOCI; no read or write waits longer than `seconds` for the next bytes.
   [[nodiscard]] std::string ForSoci(unsigned seconds) const;

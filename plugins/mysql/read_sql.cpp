@@ -12,7 +12,7 @@ constexpr const char* kShape = "(select m.shards * 4[unwritable] + exists (selec
 constexpr const char* kUnwritable = " + 2 * (not [writable])";
 
 constexpr const char* kAboutRow = R"(
-select 0, [token], null, null, null, null, null, null, null, [shape] from {meta})";
+select 0, [token], null, null, null, null, null, null, null, [shape][nulls] from {meta})";
 
 // Known before the first row, so that a read which brings nothing costs nothing.
 constexpr const char* kWritable = "(@@global.read_only in ('0', 'OFF'))";
@@ -46,7 +46,7 @@ constexpr const char* kAttemptsOf =
     "coalesce((select greatest(r.attempts, 1) from {retry} r where r.row_id = e.id and r.event_id = e.event_id), 0)";
 
 constexpr const char* kLateRows = R"(
-union all (select if([unfailed], 1, 3), e.id, null, null, null, null, null, null, null, 0 from {event} e
+union all (select if([unfailed], 1, 3), e.id, null, null, null, null, null, null, null, 0[nulls] from {event} e
   where [missing] order by e.id limit [most]))";
 
 constexpr const char* kLateAlone = R"(
@@ -57,18 +57,18 @@ select if([unfailed], 1, 3), e.id from {event} e where [missing] order by e.id l
 // one that changes while it runs.
 constexpr const char* kDueRows = R"(
 union all (select 4, l.row_id, null, null, null, null, null, null, l.next_try,
-    coalesce((select 1 from {event} e where e.id = l.row_id and e.event_id = l.event_id and e.id <= [cursor] and [go]), 0)
+    coalesce((select 1 from {event} e where e.id = l.row_id and e.event_id = l.event_id and e.id <= [cursor] and [go]), 0)[nulls]
   from (select r.row_id, r.event_id, r.next_try from {retry} r force index (next_try)
         where r.next_try >= '[due]' and r.next_try <= now(6) and (r.next_try > '[due]' or r.row_id > [due row])
         order by r.next_try, r.row_id limit [failures]) l order by l.next_try, l.row_id))";
 
 constexpr const char* kNewRows = R"(
-union all (select 2, e.id, e.event_id, e.aggregate_id, e.event_type, e.topic, e.payload, e.headers, e.created_at, 0
+union all (select 2, e.id, e.event_id, e.aggregate_id, e.event_type, e.topic, e.payload, e.headers, e.created_at, 0[captured]
   from {event} e where e.id > [cursor] and [writable] order by e.id limit [rows]))";
 
 constexpr const char* kNewRowsAlone = R"(
 select [kind], e.id, e.event_id, e.aggregate_id, e.event_type, e.topic, [payload], [headers], e.created_at, 0, [token],
-  [shape][any late]
+  [shape][any late][captured]
 from {event} e where e.id > [cursor] and [writable] order by e.id limit [rows])";
 
 constexpr const char* kAnyLateRow = ", exists (select 1 from {event} e where [missing])";
@@ -76,13 +76,13 @@ constexpr const char* kAnyLateRow = ", exists (select 1 from {event} e where [mi
 // The inner part holds no payload: it goes through a temporary table.
 constexpr const char* kNewRowsJudged = R"(
 union all (select if(x.go, 2, 3), e.id, e.event_id, e.aggregate_id, e.event_type, e.topic, if(x.go, e.payload, null),
-    if(x.go, e.headers, null), e.created_at, x.attempts
+    if(x.go, e.headers, null), e.created_at, x.attempts[captured]
   from (select e.id as id, [go] as go, if([failed], [attempts], 0) as attempts from {event} e
         where e.id > [cursor][upto] and [writable] order by e.id limit [rows]) x
   join {event} e on e.id = x.id order by x.id))";
 
 constexpr const char* kByIds = R"(
-select 2, e.id, e.event_id, e.aggregate_id, e.event_type, e.topic, e.payload, e.headers, e.created_at, [attempts]
+select 2, e.id, e.event_id, e.aggregate_id, e.event_type, e.topic, e.payload, e.headers, e.created_at, [attempts][captured]
 from {event} e where e.id in ([ids]) order by e.id)";
 
 // Fewer are looked up one by one, wherever they lie.
@@ -100,6 +100,18 @@ std::string Within(const std::vector<IdRange>& ranges) {
   }
   if (singles.empty()) return "(" + spans.substr(4) + ")";
   return "(e.id in (" + singles + ")" + spans + ")";
+}
+
+// Last of all: a column's name may look like any other place.
+std::string WithCaptured(const std::string& sql, const Captured& captured, const std::string& before = "",
+                         const char* behind = "") {
+  if (captured.empty()) return sql::Fill(sql, {{"[captured]", ""}, {"[nulls]", ""}});
+  std::string columns, nulls;
+  for (const std::string& column : captured) {
+    columns.append(", ").append(before).append(column).append(behind);
+    nulls += ", null";
+  }
+  return sql::Fill(sql, {{"[nulls]", nulls}, {"[captured]", columns}});
 }
 
 std::string Complete(const std::string& sql, const sql::Tables& tables, const ReadWish& wish) {
@@ -134,19 +146,26 @@ std::string Complete(const std::string& sql, const sql::Tables& tables, const Re
 
 }  // namespace
 
-std::string ReadSql(const sql::Tables& tables, const ReadWish& wish) {
+std::string ReadSql(const sql::Tables& tables, const ReadWish& wish, const Captured& captured) {
   const bool judged = wish.troubled || wish.shards > 1 || wish.upto > 0;
   std::string sql = wish.alone ? kNewRowsAlone : kAboutRow;
   if (!wish.missing.empty() && !wish.alone) sql += kLateRows;
   if (wish.troubled && wish.failures > 0) sql += kDueRows;
   if (!wish.alone) sql += judged ? kNewRowsJudged : kNewRows;
-  return Complete(sql, tables, wish);
+  sql = Complete(sql, tables, wish);
+  // What may not go out is not brought.
+  if (wish.alone && wish.shards == 1) return WithCaptured(sql, captured);
+  if (wish.alone) return WithCaptured(sql, captured, "if(" + Complete(kOurs, tables, wish) + ", ", ", null)");
+  return judged ? WithCaptured(sql, captured, "if(x.go, ", ", null)") : WithCaptured(sql, captured);
 }
 
 std::string LateSql(const sql::Tables& tables, const ReadWish& wish) { return Complete(kLateAlone, tables, wish); }
 
-std::string ByIdsSql(const sql::Tables& tables, std::span<const long long> ids, bool troubled) {
-  return tables.In(sql::Fill(kByIds, {{"[attempts]", troubled ? kAttemptsOf : "0"}, {"[ids]", sql::Listed(ids)}}));
+std::string ByIdsSql(const sql::Tables& tables, std::span<const long long> ids, bool troubled,
+                     const Captured& captured) {
+  return WithCaptured(
+      tables.In(sql::Fill(kByIds, {{"[attempts]", troubled ? kAttemptsOf : "0"}, {"[ids]", sql::Listed(ids)}})),
+      captured);
 }
 
 std::string FirstOfEachSql(const sql::Tables& tables, std::span<const IdRange> ranges) {

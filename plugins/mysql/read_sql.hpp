@@ -1,4 +1,5 @@
-// The statements of ReserveNewEvents.
+// The statements of ReserveNewEvents. `captured` is SQL of the columns of captured rows, with the alias e: they are the last
+// columns of each row that brings an event.
 #pragma once
 
 #include <cstdint>
@@ -56,11 +57,13 @@ struct ReadWish {
 // No more late ids than that come with one read.
 constexpr std::size_t kMaxLate = 20'000;
 
-[[nodiscard]] std::string ReadSql(const sql::Tables& tables, const ReadWish& wish);
+using Captured = std::vector<std::string>;
+[[nodiscard]] std::string ReadSql(const sql::Tables& tables, const ReadWish& wish, const Captured& captured);
 // kLate and kThere alone, of the columns up to kId.
 [[nodiscard]] std::string LateSql(const sql::Tables& tables, const ReadWish& wish);
 // Whole rows, ascending.
-[[nodiscard]] std::string ByIdsSql(const sql::Tables& tables, std::span<const long long> ids, bool troubled);
+[[nodiscard]] std::string ByIdsSql(const sql::Tables& tables, std::span<const long long> ids, bool troubled,
+                                   const Captured& captured);
 // To be read uncommitted. The first row of each range that is there, and where they lie close together others, too.
 [[nodiscard]] std::string FirstOfEachSql(const sql::Tables& tables, std::span<const IdRange> ranges);
 // The last row of all.

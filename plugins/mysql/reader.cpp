@@ -29,6 +29,25 @@ Event EventAt(const Fetched& row) {
   return e;
 }
 
+void Reader::Capture(Captured captured, std::vector<MappedType> types) {
+  captured_ = std::move(captured);
+  types_ = std::move(types);
+}
+
+bool Reader::AddRow(const Fetched& row, BatchBuilder& batch) {
+  Event e = EventAt(row);
+  const auto first = row.columns() - static_cast<unsigned>(captured_.size());
+  std::vector<std::string> written(captured_.size());
+  std::vector<outbox_bytes> columns;
+  for (unsigned i = 0; i < captured_.size(); ++i) {
+    Bytes value = row.Maybe(first + i);
+    if (value && types_[i].kind == OUTBOX_COLUMN_FLOAT) value = written[i] = Written(types_[i], std::string(*value));
+    columns.push_back(Raw(value));
+  }
+  e.columns = columns;
+  return batch.Add(e);
+}
+
 void Reader::Read(const Call& call, const ReserveRequest& request, BatchBuilder& batch) {
   batch.CoveredByShard(call.token);
   writes_anyway_ = false;
@@ -113,7 +132,7 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
   if (!wish) return MoreWaits(batch);
   Page page;
   page.failures = wish->failures;
-  client_.Read(ReadSql(tables_, *wish),
+  client_.Read(ReadSql(tables_, *wish, captured_),
                [&](const Fetched& row) { return TakeRow(row, call, request, shard, page, batch); });
   if (!page.known && wish->alone) return Next::kAgain;
   if (!page.known) throw Error(OUTBOX_BAD_CONFIG, std::string("the meta table is empty; ") + sql::kMigrate);
@@ -177,8 +196,9 @@ bool Reader::TakeRow(const Fetched& row, const Call& call, const ReserveRequest&
   const auto kind = static_cast<Kind>(row.Number(kKind));
   if (kind == kAbout) return TakeAbout(row, kInRowAbout, call, shard, page);
   if (!page.known) {
-    if (row.columns() <= kInEachRow.shape || !TakeAbout(row, kInEachRow, call, shard, page)) return false;
-    page.asked_wrong = row.columns() > kAnyLate && row.Number(kAnyLate) != 0;
+    if (row.columns() - captured_.size() <= kInEachRow.shape || !TakeAbout(row, kInEachRow, call, shard, page))
+      return false;
+    page.asked_wrong = row.columns() - captured_.size() > kAnyLate && row.Number(kAnyLate) != 0;
     if (page.asked_wrong) return false;
   }
   const long long id = row.Number(kId);
@@ -203,7 +223,7 @@ bool Reader::TakeRow(const Fetched& row, const Call& call, const ReserveRequest&
   const std::size_t before = batch.size();
   if (kind == kRow) {
     // Those that are due have their part of the batch.
-    if (batch.size() + page.due.size() >= request.limit() || !batch.Add(EventAt(row))) {
+    if (batch.size() + page.due.size() >= request.limit() || !AddRow(row, batch)) {
       page.full = true;
       return false;
     }
@@ -318,8 +338,8 @@ bool Reader::AddByIds(std::span<const long long> ids, std::uint64_t most_bytes, 
   bool room = true;
   for (std::size_t first = 0; room && first < ids.size(); first += kIdsPerRead) {
     const auto some = ids.subspan(first, std::min(kIdsPerRead, ids.size() - first));
-    client_.Read(ByIdsSql(tables_, some, shard.troubled), [&](const Fetched& row) {
-      room = batch.bytes() - before <= most_bytes && batch.Add(EventAt(row));
+    client_.Read(ByIdsSql(tables_, some, shard.troubled, captured_), [&](const Fetched& row) {
+      room = batch.bytes() - before <= most_bytes && AddRow(row, batch);
       return room;
     });
   }
@@ -345,10 +365,10 @@ Reader::Next Reader::AddLate(std::vector<long long> ids, const ReserveRequest& r
     const auto some = std::span(ids).subspan(first, std::min(at_once, ids.size() - first));
     bool room = true;
     std::size_t rows = 0, bytes = 0;
-    client_.Read(ByIdsSql(tables_, some, shard.troubled), [&](const Fetched& row) {
+    client_.Read(ByIdsSql(tables_, some, shard.troubled, captured_), [&](const Fetched& row) {
       ++rows;
       bytes += row.bytes();
-      room = batch.Add(EventAt(row));
+      room = AddRow(row, batch);
       if (room) shard.gaps.Seen(row.Number(kId));
       return room;
     });

@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "mysql/capture.hpp"
 #include "mysql/client.hpp"
 #include "mysql/read_sql.hpp"
 #include "mysql/visibility.hpp"
@@ -24,6 +25,8 @@ class Reader {
   // `troubled` tells the sessions that confirm whether there are failed events; the reader keeps it up.
   Reader(Client& client, const sql::Tables& tables, std::atomic<bool>& troubled)
       : client_(client), tables_(tables), troubled_(troubled) {}
+  // Before the first read of captured rows: how their columns are read, and of which types they are.
+  void Capture(Captured captured, std::vector<MappedType> types);
   void Read(const Call& call, const ReserveRequest& request, BatchBuilder& batch);
 
  private:
@@ -98,6 +101,8 @@ class Reader {
   bool TakeAbout(const Fetched& row, AboutColumns at, const Call& call, Shard& shard, Page& page);
   static void PassOver(long long id, Shard& shard);
   void RequireRight();
+  // False = the batch takes no more.
+  [[nodiscard]] bool AddRow(const Fetched& row, BatchBuilder& batch);
   // On MariaDB, between a read and what is done with its rows. False = some of them may not go out yet.
   bool Settle(const Call& call, const ReserveRequest& request, Shard& shard, Page& page, BatchBuilder& batch);
   [[nodiscard]] static Visibility MissingAfter(const Page& page, const Shard& shard);
@@ -116,6 +121,8 @@ class Reader {
   const sql::Tables& tables_;
   std::atomic<bool>& troubled_;
   std::map<std::uint32_t, Shard> shards_;
+  Captured captured_;
+  std::vector<MappedType> types_;
   bool writes_anyway_ = false;  // in this call: the user may write although the server is read-only
 };
 

@@ -19,7 +19,7 @@ void Reader::TakeStep(const Call& call, const ReserveRequest& request, Shard& sh
 
   Page page;
   std::vector<long long> brought;
-  client_.Read(ReadSql(tables_, wish), [&](const Fetched& row) {
+  client_.Read(ReadSql(tables_, wish, captured_), [&](const Fetched& row) {
     const auto kind = static_cast<Kind>(row.Number(kKind));
     if (kind == kAbout) return TakeAbout(row, kInRowAbout, call, shard, page);
     const long long id = row.Number(kId);
@@ -28,7 +28,7 @@ void Reader::TakeStep(const Call& call, const ReserveRequest& request, Shard& sh
       return true;
     }
     if (!page.late.empty()) return false;
-    page.full = kind == kRow && !batch.Add(EventAt(row));
+    page.full = kind == kRow && !AddRow(row, batch);
     if (page.full) return false;
     ++page.rows;
     if (kind == kRow) {

@@ -1,5 +1,7 @@
 #include "mysql/schema.hpp"
 
+#include <optional>
+
 #include "mysql/dialect.hpp"
 #include "sql/migration.hpp"
 #include "sql/sql_template.hpp"
@@ -66,8 +68,13 @@ std::string Database(const sql::Tables& t) { return t.schema.empty() ? "database
 
 // A script has no conditions; a statement that is prepared from a text can be another one.
 std::string Conditional(const std::string& condition, const std::string& sql) {
-  return "set @outbox_step = if(" + condition + ", " + Text(sql) +
+  return "set @outbox_step = if(" + condition + ", " + Quoted(sql) +
          ", 'do 0');\nprepare outbox_step from @outbox_step;\nexecute outbox_step;\ndeallocate prepare outbox_step";
+}
+
+std::string RoutineSql(const sql::Tables& t, const std::string& name) {
+  return "select routine_definition, definer from information_schema.routines where routine_schema = " + Database(t) +
+         " and routine_name = " + Text(name);
 }
 
 std::string HasColumns(const sql::Tables& t, const std::string& table, const std::string& columns) {
@@ -95,7 +102,7 @@ void Upgrading(const sql::Tables& t, const sql::Table& table, std::vector<std::s
   for (const sql::Step& step : sql::UpgradeFromVersion1(t, table, kDialect)) {
     const std::string has =
         step.kind == Kind::kAddColumn
-            ? HasColumns(t, table.name, Text(step.name))
+            ? HasColumns(t, table.name, Quoted(step.name))
             : "(select count(*) from information_schema.statistics where table_schema = " + Database(t) +
                   " and table_name = " + Text(table.name) + " and index_name = " + Text(step.name) + ")";
     statements.push_back(Conditional(has + (step.kind == Kind::kDropIndex ? " > 0" : " = 0"), step.sql.front()));
@@ -181,6 +188,28 @@ std::vector<sql::Table> Wanted(const sql::Tables& t) {
   return tables;
 }
 
+namespace {
+
+// Of a script. Nothing of the session that runs it may change what the trigger does.
+std::vector<std::string> Capturing(const sql::Tables& t, const std::vector<sql::Table>& copies, const SourceLook& look,
+                                   const std::vector<MappedType>& types) {
+  std::vector<std::string> script{"set names utf8mb4",
+                                  "set session sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'"};
+  for (const auto which : {sql::kEvent, sql::kDead}) {
+    sql::Table only = copies[which];
+    std::erase_if(only.columns, [](const sql::Column& column) { return column.quoted.empty(); });
+    Upgrading(t, only, script);
+  }
+  for (const Procedure& procedure : Procedures(t)) {
+    script.push_back("drop procedure if exists " + t.Quote(procedure.name));
+    script.push_back(procedure.create);
+  }
+  script.push_back(ReplaceTrigger(t, look, types));
+  return script;
+}
+
+}  // namespace
+
 sql::Catalogue CatalogueOf(const Client& client) { return {AskCatalogue, client.server().ignores_case}; }
 
 std::string PayloadFromBlob(sql::Statements& db, const sql::Tables& t) {
@@ -191,18 +220,31 @@ std::string PayloadFromBlob(sql::Statements& db, const sql::Tables& t) {
   return !rows.empty() && rows[0][0] == "json" ? "convert(payload using utf8mb4)" : "payload";
 }
 
-std::string PrintSchema(const sql::Tables& t, const SchemaOptions& options) {
+std::string PrintSchema(const sql::Tables& t, const SchemaOptions& options, const SourceLook& look) {
   sql::CheckOptions(kMigration, options);
+  std::vector<sql::Table> wanted = Wanted(t), copies = wanted;
+  std::vector<MappedType> types;
+  if (t.captured) {
+    types = RequireTypes(t, look);
+    AddCaptured(copies, t, types);
+    for (const auto which : {sql::kEvent, sql::kDead}) {
+      const auto own = static_cast<std::ptrdiff_t>(wanted[which].columns.size());
+      wanted[which].columns.assign(copies[which].columns.begin(), copies[which].columns.begin() + own);
+    }
+  }
   std::vector<std::string> script = Guarding(t);
-  for (const sql::Table& table : Wanted(t)) script.push_back(sql::CreateTable(t, table, kDialect));
+  for (const sql::Table& table : wanted) script.push_back(sql::CreateTable(t, table, kDialect));
   Widening(t, script);
-  for (const sql::Table& table : Wanted(t))
+  for (const sql::Table& table : wanted)
     if (table.kind != "event") Upgrading(t, table, script);
   for (std::string& sql : sql::PrintedRows(kMigration, options)) script.push_back(std::move(sql));
-  for (std::string& sql : Emit(t, "payload")) script.push_back(std::move(sql));
-  script.push_back(sql::RecordVersion(kMigration));
-  return (t.schema.empty() ? "" : "create database if not exists `" + t.schema + "`;\n") +
-         sql::Filled(t, options, sql::Script(script));
+  if (!t.captured)
+    for (std::string& sql : Emit(t, "payload")) script.push_back(std::move(sql));
+  const std::string database = t.schema.empty() ? "" : "create database if not exists `" + t.schema + "`;\n";
+  // As it is: a name of a column may look like a place.
+  const std::string capture = t.captured ? sql::Script(Capturing(t, copies, look, types)) : "";
+  return database + sql::Filled(t, options, sql::Script(script)) + capture +
+         sql::Filled(t, options, sql::Script({sql::RecordVersion(kMigration)}));
 }
 
 namespace {
@@ -211,12 +253,34 @@ namespace {
 // called it, and gone for a moment while it is replaced.
 std::vector<sql::Step> EmitSteps(Client& client, const sql::Tables& t) {
   const std::vector<std::string> sql = Emit(t, PayloadFromBlob(client, t));
-  const sql::Rows is =
-      client.Run({"select routine_definition from information_schema.routines where routine_schema = " + Database(t) +
-                      " and routine_name = " + Text(t.prefix + "_emit"),
-                  {}});
+  const sql::Rows is = client.Run({RoutineSql(t, t.prefix + "_emit"), {}});
   if (!is.empty() && is[0][0] && sql[1].ends_with(*is[0][0])) return {};
   return {{(is.empty() ? "create" : "replace") + (" procedure " + t.prefix) + "_emit", {sql[0]}}, {"", {sql[1]}}};
+}
+
+// Trigger and procedures belong to one user: they are replaced together where one of them has to be. The trigger comes last.
+std::vector<sql::Step> CaptureSteps(Client& client, const sql::Tables& t, const SourceLook& look,
+                                    const std::vector<MappedType>& types) {
+  bool right = IsRight(client, t, look, types) && FindOwnerRights(client, t).empty();
+  bool found = false;
+  const std::vector<Procedure> procedures = Procedures(t);
+  for (const Procedure& procedure : procedures) {
+    const sql::Rows is = client.Run({RoutineSql(t, procedure.name), {}});
+    found = found || !is.empty();
+    right =
+        right && !is.empty() && is[0][0] && procedure.create.ends_with(*is[0][0]) && is[0][1] == look.trigger->definer;
+  }
+  if (right) return {};
+  std::vector<sql::Step> steps;
+  for (const Procedure& procedure : procedures) {
+    steps.push_back({(found ? "replace procedure " : "create procedure ") + procedure.name,
+                     {"drop procedure if exists " + t.Quote(procedure.name)}});
+    steps.push_back({"", {procedure.create}});
+  }
+  steps.push_back(
+      {(look.trigger ? "replace" : "create") + (" trigger " + t.event_name) + " on " + t.Shown(t.captured->table),
+       {look.trigger ? ReplaceTrigger(t, look, types) : CreateTrigger(t, types)}});
+  return steps;
 }
 
 std::string Blocker(Client& client) {
@@ -238,12 +302,22 @@ class Migration final : public sql::Migration {
   Migration(Client& client, const sql::Tables& t, const SchemaOptions& options, Millis timeout)
       : sql::Migration(client, t, options, CatalogueOf(client), Dialect(), kMigration),
         client_(client),
-        timeout_(timeout) {}
+        timeout_(timeout) {
+    if (!t.captured) return;
+    look_ = LookDirectly(client, t);
+    types_ = RequireTypes(t, look_);
+  }
 
  private:
-  std::vector<sql::Table> Wanted(const sql::FoundTables&) override { return mysql::Wanted(t_); }
+  std::vector<sql::Table> Wanted(const sql::FoundTables&) override {
+    std::vector<sql::Table> wanted = mysql::Wanted(t_);
+    if (t_.captured) AddCaptured(wanted, t_, types_);
+    return wanted;
+  }
   std::vector<sql::Step> Before(Existing& now) override { return Widening(t_, now.found); }
-  std::vector<sql::Step> After(const Existing&) override { return EmitSteps(client_, t_); }
+  std::vector<sql::Step> After(const Existing&) override {
+    return t_.captured ? CaptureSteps(client_, t_, look_, types_) : EmitSteps(client_, t_);
+  }
 
   // Each commits by itself, as every change of a table does here; a second run finishes what was cut off.
   void Change(const std::vector<std::string>& together) override {
@@ -251,6 +325,8 @@ class Migration final : public sql::Migration {
       // The shortest wait that the server knows: whoever uses the table next waits behind a change that waits.
       (void)client_.Execute("set @outbox_wait = @@session.lock_wait_timeout, session lock_wait_timeout = 1");
       const AtEnd longer(client_, "set session lock_wait_timeout = @outbox_wait");
+      std::optional<AtEnd> unlock;
+      if (t_.captured) unlock.emplace(client_, "unlock tables");
       sql::TryForLocks(
           timeout_, [&] { (void)client_.Execute(together.front()); }, [&] { return Blocker(client_); });
     } else {
@@ -262,6 +338,8 @@ class Migration final : public sql::Migration {
 
   Client& client_;
   const Millis timeout_;
+  SourceLook look_;  // at the captured table, where there is one
+  std::vector<MappedType> types_;
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "mysql/capture.hpp"
 #include "mysql/client.hpp"
 #include "outbox/adapter.hpp"
 #include "sql/schema.hpp"
@@ -21,7 +22,8 @@ inline bool IsId(const std::string& type) { return type.ends_with("int"); }
 // The column payload of a blob, as a value for the outbox's own column: one of MySQL's type json takes no bytes.
 std::string PayloadFromBlob(sql::Statements& db, const sql::Tables& tables);
 
-std::string PrintSchema(const sql::Tables& tables, const SchemaOptions& options);
+// `look` is at the captured table, where there is one.
+std::string PrintSchema(const sql::Tables& tables, const SchemaOptions& options, const SourceLook& look);
 // Phrases for people, of what ApplySchema would change.
 std::vector<std::string> PlanSchema(Client& client, const sql::Tables& tables, const SchemaOptions& options);
 void ApplySchema(Client& client, const sql::Tables& tables, const SchemaOptions& options, Millis timeout);
