@@ -153,6 +153,10 @@ void Adapter::Describe(std::vector<outbox::Column>& columns) {
   }
 }
 
+std::vector<outbox::Column> Adapter::ColumnsOf(std::string_view table) {
+  return sql::ColumnsOf(Db(), std::string(table), '`', CatalogueOf(client_));
+}
+
 void Adapter::VerifyCapture() { sql::RequireCapture(FindCapture(client_, tables()), "MySQL"); }
 
 // The statements for a captured table depend on the types of its columns.

@@ -221,6 +221,10 @@ std::string PayloadFromBlob(sql::Statements& db, const sql::Tables& t) {
 }
 
 std::string PrintSchema(const sql::Tables& t, const SchemaOptions& options, const SourceLook& look) {
+  if (options.remove_capture) {
+    sql::RequireCaptured(t);
+    return EndCaptureSql(t) + "\n";
+  }
   sql::CheckOptions(kMigration, options);
   std::vector<sql::Table> wanted = Wanted(t), copies = wanted;
   std::vector<MappedType> types;
@@ -345,6 +349,10 @@ class Migration final : public sql::Migration {
 }  // namespace
 
 std::vector<std::string> PlanSchema(Client& client, const sql::Tables& t, const SchemaOptions& options) {
+  if (options.remove_capture) {
+    sql::RequireCaptured(t);
+    return {"drop the trigger on " + t.Shown(t.captured->table) + " and its procedures"};
+  }
   return Migration(client, t, options, Millis(0)).Plan();
 }
 
@@ -353,7 +361,12 @@ void ApplySchema(Client& client, const sql::Tables& t, const SchemaOptions& opti
   if (client.Run({"select get_lock('outbox-relay migrate', 3)", {}}).at(0)[0] != "1")
     throw Error(OUTBOX_UNAVAILABLE, "another migrate is running; try again");
   const AtEnd unlock(client, "select release_lock('outbox-relay migrate')");
-  Migration(client, t, options, timeout).Apply();
+  if (!options.remove_capture) return Migration(client, t, options, timeout).Apply();
+  sql::RequireCaptured(t);
+  (void)client.Execute("set @outbox_wait = @@session.lock_wait_timeout, session lock_wait_timeout = 1");
+  const AtEnd longer(client, "set session lock_wait_timeout = @outbox_wait");
+  sql::TryForLocks(
+      timeout, [&] { (void)client.Execute(EndCaptureSql(t)); }, [&] { return Blocker(client); });
 }
 
 }  // namespace outbox::mysql
