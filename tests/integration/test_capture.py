@@ -157,6 +157,52 @@ class CaptureTest(unittest.TestCase):
                     if record.key == f"key-{key}".encode()]
             self.assertEqual(seen, sorted(seen))
 
+    def test_the_table_of_the_go_package(self):
+        topic = f"users-{uuid.uuid4()}"
+        self.kafka.create_topic(topic, 3)
+        self.run_sql("create table events (id uuid primary key default gen_random_uuid(), aggregate_id varchar(100) not null,"
+                     " event_topic varchar(100) not null, event_type varchar(100) not null, payload jsonb not null,"
+                     " status varchar(10) not null default 'new', created_at timestamp default now(), reserved_to timestamp)")
+        self.relay = self.relay_with({"table": "public.events"}, {"like": "go-package"})
+        suggested = self.relay.command("check", "--suggest", "public.events")
+        self.assertEqual(suggested.returncode, 0, suggested.stderr)
+        self.assertIn('"like": "go-package"', suggested.stdout)
+        self.migrate()
+        for n in range(6):
+            self.run_sql(f"insert into events values ('{uuid.UUID(int=n)}', 'user-{n % 2}', '{topic}', 'user.created', '{{\"n\": {n}}}')")
+        for n in range(3):  # what the package has sent
+            subprocess.run(["kcat", "-P", "-b", self.kafka.bootstrap, "-t", topic, "-K", "|", "-X", "partitioner=murmur2_random",
+                            "-H", f"event_id={uuid.UUID(int=n)}", "-H", "event_type=user.created"],
+                           input=f'user-{n % 2}|{{"n": {n}}}'.encode(), check=True, timeout=30)
+        self.run_sql("update events set status = 'done' where payload ->> 'n' in ('0', '1', '2')")
+        removed = self.verify("--remove-delivered")
+        self.assertEqual(removed.returncode, 0, removed.stdout + removed.stderr)
+        self.relay.start()
+        self.relay.wait_while_running(lambda: self.ask("select count(*) from events_capture") == [(0,)], 60, "all are delivered")
+        self.assertEqual(self.relay.stop(), 0)
+        records = read_topic(self.kafka.bootstrap, topic)
+        self.assertEqual(sorted(record.header("event_id").decode() for record in records), [str(uuid.UUID(int=n)) for n in range(6)])
+        self.assertEqual({tuple(name for name, _ in record.headers) for record in records}, {("event_id", "event_type")})
+
+    def test_suggestions(self):
+        for name, columns, said in (
+                ("event_publication", "id uuid, listener_id text, event_type text, serialized_event text, publication_date timestamptz",
+                 "Spring Modulith.*a row for each listener"),
+                ("txno_outbox", "id text, invocation text, nextattempttime timestamp, attempts int, blocked boolean", "calls of Java methods"),
+                ("domain_event_entry", "global_index bigint, event_identifier text, payload_type text, aggregate_identifier text,"
+                                       " sequence_number bigint", "event store of Axon"),
+                ("something", "a int, b text", "no table that is known")):
+            self.run_sql(f"create table {name} ({columns})")
+            refused = self.relay.command("check", "--suggest", name)
+            self.assertEqual(refused.returncode, 1, refused.stdout)
+            self.assertRegex(refused.stdout, said)
+        fits = self.relay.command("check", "--suggest", "public.outboxevent")
+        self.assertEqual(fits.returncode, 0, fits.stdout)
+        self.assertIn('"like": "debezium"', fits.stdout)
+        missing = self.relay.command("check", "--suggest", "nowhere")
+        self.assertEqual(missing.returncode, 78)
+        self.assertIn("there is no table nowhere", missing.stderr)
+
     def test_a_difference_is_shown_byte_by_byte(self):
         self.migrate()
         committed = self.insert(0, 5)
