@@ -5,6 +5,7 @@
 #include "cli/common/command.hpp"
 #include "cli/common/diagnosis.hpp"
 #include "cli/common/event_filter.hpp"
+#include "cli/common/event_list.hpp"
 #include "cli/common/record_view.hpp"
 #include "cli/common/time_format.hpp"
 #include "monitoring/log.hpp"
@@ -50,7 +51,7 @@ Result<bool> Collect(const Outbox& outbox, const Options& options, std::uint32_t
     use(record);
     return true;
   };
-  if (Status status = outbox.session->List(query, take, outbox.call()); !status.ok()) return status;
+  if (Status status = ListEvents(outbox, query, take); !status.ok()) return status;
   return seen > options.limit;
 }
 

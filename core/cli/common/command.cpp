@@ -2,6 +2,7 @@
 
 #include <iostream>
 
+#include "cli/common/shaping.hpp"
 #include "config/load.hpp"
 #include "config/secrets.hpp"
 #include "kafka/property_policy.hpp"
@@ -49,10 +50,12 @@ Result<Outbox> OpenOutbox(const std::string& config_file) {
   if (!config.ok()) return config.status();
   auto store = OpenStore(*config, QuietLogger(config->log));
   if (!store.ok()) return store.status();
-  Outbox outbox{std::move(*config), std::move(*store), nullptr};
+  Outbox outbox{std::move(*config), std::move(*store), nullptr, nullptr};
   auto session = outbox.store->Connect(outbox.call());
   if (!session.ok()) return session.status();
   outbox.session = std::move(*session);
+  if (const auto columns = outbox.session->DescribeColumns(outbox.call()); columns.ok())
+    if (auto shaper = MakeShaper(outbox.config, *columns); shaper.ok()) outbox.shaper = std::move(*shaper);
   return outbox;
 }
 

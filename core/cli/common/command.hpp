@@ -11,6 +11,10 @@
 #include "storage/store.hpp"
 #include "util/status.hpp"
 
+namespace outbox::record {
+class Shaper;
+}
+
 namespace outbox::cli {
 
 // "outbox-relay: <text>" on stderr, without passwords; returns the exit code of the status.
@@ -32,6 +36,8 @@ struct Outbox {
   config::Config config;
   std::shared_ptr<storage::Store> store;
   std::unique_ptr<storage::Session> session;
+  // Makes records of the rows; nullptr = a row is a record as it is, or the record section does not fit the columns.
+  std::shared_ptr<const record::Shaper> shaper = nullptr;
 
   [[nodiscard]] Call call() const { return {0, 0, config.relay.storage_timeout}; }
 };

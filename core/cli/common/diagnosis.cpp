@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "cli/common/bulk_action.hpp"
+#include "cli/common/event_list.hpp"
 #include "cli/common/record_view.hpp"
 #include "cli/common/time_format.hpp"
 #include "monitoring/log.hpp"
@@ -92,7 +93,7 @@ class Explainer {
       known = Keep(record);
       return false;
     };
-    if (Status status = outbox_.session->List(query, take, outbox_.call()); !status.ok()) return status;
+    if (Status status = ListEvents(outbox_, query, take); !status.ok()) return status;
     return known;
   }
 
@@ -252,7 +253,7 @@ class Explainer {
         last = record.event.row_id;
         return count <= kCounted;
       };
-      if (Status status = outbox_.session->List(query, take, outbox_.call()); !status.ok()) return status;
+      if (Status status = ListEvents(outbox_, query, take); !status.ok()) return status;
       if (seen < kPage || count > kCounted) return count;
       after = std::move(last);
       query.after = after;

@@ -6,6 +6,7 @@
 #include <iostream>
 #include <set>
 
+#include "cli/common/event_list.hpp"
 #include "config/units.hpp"
 #include "monitoring/log.hpp"
 #include "util/uuid.hpp"
@@ -14,6 +15,7 @@ namespace outbox::cli {
 namespace {
 
 constexpr std::uint32_t kPage = 500;
+constexpr std::uint32_t kShapedPage = 50;  // with the payloads, which come with the columns
 
 // As in the configuration, and whole days.
 std::optional<Millis> ParseAge(std::string text) {
@@ -89,7 +91,7 @@ class Walker {
       if (!after.empty()) query.after = after;
       if (event != nullptr) query.event_id = *event;
       if (filter_.topic) query.topic = topic;
-      query.max = walk_.contents ? 1 : kPage;
+      query.max = walk_.contents ? 1 : outbox_.shaper != nullptr ? kShapedPage : kPage;
       query.contents = walk_.contents;
       std::uint32_t seen = 0;
       std::string last;
@@ -102,7 +104,7 @@ class Walker {
         walk_.found(record);
         return !Enough() && std::cout.good();
       };
-      if (Status status = outbox_.session->List(query, take, outbox_.call()); !status.ok()) return status;
+      if (Status status = ListEvents(outbox_, query, take); !status.ok()) return status;
       if (Status status = walk_.page_done(); !status.ok()) return status;
       if (seen < query.max || Enough() || !std::cout) return {};  // what cannot be written ends the command
       after = std::move(last);
@@ -125,7 +127,7 @@ Result<std::optional<std::string>> FirstId(const Outbox& outbox, Query query) {
   query.max = 1;
   for (const std::uint32_t from : {OUTBOX_FROM_OUTBOX, OUTBOX_FROM_DEAD}) {
     query.from = from;
-    if (Status status = outbox.session->List(query, take, outbox.call()); !status.ok()) return status;
+    if (Status status = ListEvents(outbox, query, take); !status.ok()) return status;
     if (id) break;
   }
   return id;
