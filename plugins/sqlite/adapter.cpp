@@ -3,6 +3,7 @@
 #include "outbox/secrets.hpp"
 #include "sql/options.hpp"
 #include "sql/sql_template.hpp"
+#include "sqlite/capture.hpp"
 #include "sqlite/dialect.hpp"
 #include "sqlite/schema.hpp"
 #include "sqlite/time.hpp"
@@ -11,7 +12,7 @@ namespace outbox::sqlite {
 namespace {
 
 std::map<std::string, std::string, std::less<>> ReadConfig(const std::string& json, const Secrets& secrets) {
-  auto options = sql::ReadOptions(json, {{"path", {}}, {"table", "outbox_event"}});
+  auto options = sql::ReadOptions(json, {{"path", {}}, {"table", "outbox_event"}}, sql::Capture::kMayCapture);
   for (auto& [key, value] : options) value = secrets.Fill(value);
   if (options["path"].empty()) throw Error(OUTBOX_BAD_CONFIG, "options: 'path' is empty");
   const auto holds = [&options](char c) { return options["path"].find(c) != std::string::npos; };
@@ -40,9 +41,9 @@ on conflict (row_id) do update set
 // ?1 row  ?2 reason  ?3 error  ?4 event id
 constexpr const char* kBury = R"(
 insert into {dead} (row_id, event_id, topic, aggregate_id, event_type, payload, headers, created_at, attempts,
-  first_failed, died_at, reason, error)
+  first_failed, died_at, reason, error{copies})
 select e.id, e.event_id, e.topic, e.aggregate_id, e.event_type, e.payload, e.headers, e.created_at,
-  coalesce(r.attempts, 0) + 1, coalesce(r.first_failed, [people]), [people], ?2, ?3
+  coalesce(r.attempts, 0) + 1, coalesce(r.first_failed, [people]), [people], ?2, ?3{e.copies}
 from {event} e left join {retry} r on r.row_id = e.id and (r.event_id is null or r.event_id = [its event id])
 where e.id = ?1 and [its event id] = ?4)";
 
@@ -60,10 +61,12 @@ std::string Filled(const sql::Tables& t, const char* sql) {
 
 }  // namespace
 
-Config::Config(const std::string& json, const outbox_host* host) : Config(ReadConfig(json, Secrets(host))) {}
+Config::Config(const std::string& json, const outbox_host* host)
+    : Config(ReadConfig(json, Secrets(host)), sql::ReadSource(json, /*ignore_case=*/true)) {}
 
-Config::Config(std::map<std::string, std::string, std::less<>> options)
-    : path(std::move(options["path"])), tables(options["table"], '"', /*ignore_case=*/true) {}
+Config::Config(std::map<std::string, std::string, std::less<>> options,
+               const std::shared_ptr<const sql::Source>& captured)
+    : path(std::move(options["path"])), tables(options["table"], '"', /*ignore_case=*/true, captured) {}
 
 struct Adapter::Failing {
   Failing(Connection& db, const sql::Tables& t)
@@ -153,6 +156,21 @@ bool Adapter::Wait() {
   watch_ = std::make_unique<Watch>(db);
   return true;
 }
+
+const sql::Dialect& Adapter::Listing() {
+  if (!tables().captured) return Dialect();
+  if (!listing_) {
+    listing_ = Dialect();
+    ListColumns(*connection_, tables(), *listing_);
+  }
+  return *listing_;
+}
+
+void Adapter::Describe(std::vector<outbox::Column>& columns) {
+  sqlite::DescribeColumns(*connection_, tables(), columns);
+}
+
+void Adapter::VerifyCapture() { sql::RequireCapture(FindCapture(*connection_, tables()), "SQLite"); }
 
 void Adapter::PrepareInsert() {
   if (!inserting_) inserting_ = std::make_unique<Inserting>(*connection_, tables());

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,7 @@ struct Config {
   sql::Tables tables;
 
  private:
-  explicit Config(std::map<std::string, std::string, std::less<>> options);
+  Config(std::map<std::string, std::string, std::less<>> options, const std::shared_ptr<const sql::Source>& captured);
 };
 
 class Adapter : public sql::Adapter, public WakeUp {
@@ -50,6 +51,9 @@ class Adapter : public sql::Adapter, public WakeUp {
   void Read(const ReserveRequest& request, BatchBuilder& batch) override;
   Confirmation& Confirming() override;
   bool RecordFailures(std::span<const sql::FailedRow> rows) override;
+  const sql::Dialect& Listing() override;
+  void Describe(std::vector<outbox::Column>& columns) override;
+  void VerifyCapture() override;
   void PrepareInsert() override;
   void InsertAll(Events events) override;
   Statistics Count(sql::Session& db) override;
@@ -63,6 +67,7 @@ class Adapter : public sql::Adapter, public WakeUp {
   std::unique_ptr<Failing> failing_;
   std::unique_ptr<Inserting> inserting_;
   std::unique_ptr<Watch> watch_;
+  std::optional<sql::Dialect> listing_;  // of captured rows
 };
 
 }  // namespace outbox::sqlite

@@ -5,6 +5,7 @@
 #include "sql/check.hpp"
 #include "sql/questions.hpp"
 #include "sql/sql_template.hpp"
+#include "sqlite/capture.hpp"
 #include "sqlite/others.hpp"
 #include "sqlite/schema.hpp"
 
@@ -42,7 +43,9 @@ std::string Rebuild(const sql::Tables& t, const sql::Table& wanted, const sql::F
 class Check final : public sql::Check {
  public:
   Check(Connection& connection, const sql::Tables& t, const std::string& path)
-      : sql::Check(connection, t, Wanted(t), kCatalogue, {{"id", {"integer"}}}), connection_(connection), path_(path) {}
+      : sql::Check(connection, t, WantedWithCopies(t), kCatalogue, {{"id", {"integer"}}}),
+        connection_(connection),
+        path_(path) {}
 
  private:
   // SQLite stores whatever it is given, but for ids.
@@ -52,9 +55,18 @@ class Check final : public sql::Check {
 
   std::vector<Finding> Views() override { return FindViews(connection_, t_); }
 
+  std::vector<Finding> Captured() override {
+    std::vector<Finding> findings = FindCapture(connection_, t_);
+    findings.push_back({false,
+                        "rows that are inserted into " + t_.captured->table +
+                            " are copied by a trigger; to end that, let the relay deliver what waits, and",
+                        EndCaptureSql(t_), true});
+    return findings;
+  }
+
   // SQLite adds no column whose default is an expression, nor NOT NULL without a default.
   std::string FixMissingColumn(const sql::Table& table, const sql::Column& column) override {
-    return "alter table " + t_.Quote(table.name) + " add column " + column.name + " " +
+    return "alter table " + t_.Quote(table.name) + " add column " + column.sql_name() + " " +
            column.type.substr(0, column.type.find(' ')) + ";";
   }
 

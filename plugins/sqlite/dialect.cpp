@@ -6,8 +6,9 @@ namespace outbox::sqlite {
 namespace {
 
 constexpr const char* kRequeue = R"(
-insert into {event} (event_id, topic, aggregate_id, event_type, payload, headers)
-select event_id, topic, aggregate_id, event_type, payload, headers from {dead} where row_id in ([ids]) order by row_id)";
+insert into {event} (event_id, topic, aggregate_id, event_type, payload, headers{copies})
+select event_id, topic, aggregate_id, event_type, payload, headers{e.copies} from {dead} as e where row_id in ([ids])
+order by row_id)";
 constexpr const char* kDropDead = "delete from {dead} where row_id in ([ids])";
 constexpr const char* kDropBlocked = R"(
 delete from {event} as e where e.id in ([ids]) and exists (

@@ -12,8 +12,9 @@ namespace {
 constexpr unsigned kMaxRescanned = 20'000;  // rows, in one step
 constexpr unsigned kLookAtClock = 256;      // rows
 
-const char* const kColumns = "id, event_id, aggregate_id, event_type, topic, payload, headers, created_at";
-enum Column : int { kId, kEventId, kKey, kType, kTopic, kPayload, kHeaders, kCreated };
+// And those of captured rows.
+const char* const kColumns = "id, event_id, aggregate_id, event_type, topic, payload, headers, created_at{e.copies}";
+enum Column : int { kId, kEventId, kKey, kType, kTopic, kPayload, kHeaders, kCreated, kCopies };
 
 // FNV-1a.
 std::uint32_t Hash(std::string_view bytes) {
@@ -38,6 +39,13 @@ select 1 from {retry} r where r.aggregate_id = cast(?1 as text) and r.row_id < ?
   and exists (select 1 from {event} e where e.id = r.row_id
               and (r.event_id is null or r.event_id = ifnull(cast(e.event_id as text), ''))) limit 1)";
 
+// A name in double quotes that is no column would be a text, unless it has the table in front.
+std::string Rows(const sql::Tables& tables, const char* where) {
+  return tables.In(sql::Fill("select [columns] from {event}[alias] where ",
+                             {{"[columns]", kColumns}, {"[alias]", tables.captured ? " e" : ""}}) +
+                   where);
+}
+
 }  // namespace
 
 std::uint32_t ShardOf(std::string_view row_id, const Bytes& key, std::uint32_t shards) {
@@ -50,14 +58,13 @@ Reader::Reader(Connection& connection, const sql::Tables& tables)
       due_(connection,
            tables.In("select row_id, next_try from {retry} where next_try <= ?1 and (next_try, row_id) > (?2, ?3)"
                      " order by next_try, row_id limit ?4")),
-      by_id_(connection,
-             tables.In(sql::Fill("select [columns] from {event} where id = ?1", {{"[columns]", kColumns}}))),
-      after_(connection, tables.In(sql::Fill("select [columns] from {event} where id > ?1 order by id",
-                                             {{"[columns]", kColumns}}))),
+      by_id_(connection, Rows(tables, "id = ?1")),
+      after_(connection, Rows(tables, "id > ?1 order by id")),
       failed_(connection,
               tables.In(
                   "select attempts, next_try from {retry} where row_id = ?1 and (event_id is null or event_id = ?2)")),
-      earlier_(connection, tables.In(kEarlier)) {}
+      earlier_(connection, tables.In(kEarlier)),
+      values_(tables) {}
 
 void Reader::Read(const Call& call, const ReserveRequest& request, BatchBuilder& batch) {
   Transaction snapshot(connection_, "begin");
@@ -155,8 +162,11 @@ bool Reader::Add(const Prepared& row, BatchBuilder& batch) {
   std::uint32_t attempts = 0;
   if (!Ours(id, key) || (troubled_ && Waits(id, row.Text(kEventId), key, attempts))) return true;
   char room[24];
-  return batch.Add({Print(id, room), row.Text(kEventId), key, row.Text(kType), row.Text(kTopic), row.Maybe(kPayload),
-                    row.Maybe(kHeaders), ToMicros(row, kCreated), attempts});
+  Event event{Print(id, room),     row.Text(kEventId),      key,
+              row.Text(kType),     row.Text(kTopic),        row.Maybe(kPayload),
+              row.Maybe(kHeaders), ToMicros(row, kCreated), attempts};
+  event.columns = values_.At(row, kCopies);
+  return batch.Add(event);
 }
 
 bool Reader::Ours(long long id, const Bytes& key) const {

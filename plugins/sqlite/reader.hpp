@@ -11,6 +11,7 @@
 #include "outbox/adapter.hpp"
 #include "outbox/shares.hpp"
 #include "sql/tables.hpp"
+#include "sqlite/capture.hpp"
 #include "sqlite/connection.hpp"
 
 namespace outbox::sqlite {
@@ -42,6 +43,7 @@ class Reader {
 
   Connection& connection_;
   Prepared now_, due_, by_id_, after_, failed_, earlier_;
+  ColumnValues values_;
   std::map<std::uint32_t, Position> positions_;  // by shard
 
   // Of the read under way.

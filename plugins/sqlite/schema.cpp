@@ -3,6 +3,7 @@
 #include "sql/migration.hpp"
 #include "sql/questions.hpp"
 #include "sql/sql_template.hpp"
+#include "sqlite/capture.hpp"
 #include "sqlite/dialect.hpp"
 
 namespace outbox::sqlite {
@@ -70,13 +71,21 @@ std::vector<sql::Table> Wanted(const sql::Tables& t) {
   return tables;
 }
 
+std::vector<sql::Table> WantedWithCopies(const sql::Tables& t) {
+  std::vector<sql::Table> tables = Wanted(t);
+  // The name of this type is what keeps a value from being converted.
+  sql::AddCopies(tables, t, [](const std::string&) { return "blob"; });
+  return tables;
+}
+
 namespace {
 
-// What an upgrade adds to the tables of an earlier version. SQLite's SQL has no way to ask first.
+// What an upgrade adds to the tables of an earlier version, or to those of another list of captured columns. SQLite's SQL has
+// no way to ask first.
 std::string UpgradeScript(const sql::Tables& t) {
   std::string sql;
-  for (const sql::Table& table : Wanted(t))
-    if (table.kind != "event")
+  for (const sql::Table& table : WantedWithCopies(t))
+    if (table.kind != "event" || t.captured)
       for (const sql::Step& step : sql::UpgradeFromVersion1(t, table, kDialect))
         if (step.kind == sql::Step::Kind::kAddColumn) sql += "--   " + sql::Script(step.sql);
   return sql;
@@ -86,16 +95,20 @@ std::string UpgradeScript(const sql::Tables& t) {
 
 std::string PrintSchema(const sql::Tables& t, const SchemaOptions& options) {
   sql::CheckOptions(kMigration, options);
-  std::vector<std::string> script{"pragma journal_mode = wal", "begin immediate"};
-  for (const sql::Table& table : Wanted(t)) {
-    script.push_back(sql::CreateTable(t, table, kIfNeeded));
-    for (std::string& index : sql::CreateIndexes(t, table, kIfNeeded)) script.push_back(std::move(index));
+  // As they are: a name of a column may look like a place.
+  std::vector<std::string> tables{"pragma journal_mode = wal", "begin immediate"};
+  for (const sql::Table& table : WantedWithCopies(t)) {
+    tables.push_back(sql::CreateTable(t, table, kIfNeeded));
+    for (std::string& index : sql::CreateIndexes(t, table, kIfNeeded)) tables.push_back(std::move(index));
   }
-  for (std::string& sql : sql::PrintedRows(kMigration, options)) script.push_back(std::move(sql));
-  script.push_back(sql::RecordVersion(kMigration));
-  script.emplace_back("commit");
-  return "-- To upgrade tables of version 1, which this script cannot ask for, first run:\n" + UpgradeScript(t) +
-         sql::Filled(t, options, sql::Script(script));
+  std::vector<std::string> rows = sql::PrintedRows(kMigration, options);
+  rows.push_back(sql::RecordVersion(kMigration));
+  std::vector<std::string> end = t.captured ? TriggerSql(t) : std::vector<std::string>();
+  end.emplace_back("commit");
+  return std::string("-- To upgrade tables of version 1") +
+         (t.captured ? ", and to add columns that have come to the list" : "") +
+         ", which this script cannot ask for, first run:\n" + UpgradeScript(t) + sql::Script(tables) +
+         sql::Filled(t, options, sql::Script(rows)) + sql::Script(end);
 }
 
 namespace {
@@ -106,7 +119,12 @@ class Migration final : public sql::Migration {
       : sql::Migration(connection, t, options, kCatalogue, Dialect(), kMigration), connection_(connection) {}
 
  private:
-  std::vector<sql::Table> Wanted(const sql::FoundTables&) override { return sqlite::Wanted(t_); }
+  std::vector<sql::Table> Wanted(const sql::FoundTables&) override { return WantedWithCopies(t_); }
+  std::vector<sql::Step> After(const Existing&) override {
+    if (!t_.captured) return {};
+    const std::string plan = PlanTrigger(connection_, t_);
+    return plan.empty() ? std::vector<sql::Step>() : std::vector<sql::Step>{{plan, TriggerSql(t_)}};
+  }
   void Change(const std::vector<std::string>& together) override { connection_.Script(sql::Script(together)); }
 
   Connection& connection_;
@@ -115,11 +133,13 @@ class Migration final : public sql::Migration {
 }  // namespace
 
 std::vector<std::string> PlanSchema(Connection& connection, const sql::Tables& t, const SchemaOptions& options) {
+  if (t.captured) RequireColumns(connection, t);
   return Migration(connection, t, options).Plan();
 }
 
 // The call waits for the one write lock without a queue, so that nobody waits behind it.
 void ApplySchema(Connection& connection, const sql::Tables& t, const SchemaOptions& options) {
+  if (t.captured) RequireColumns(connection, t);
   connection.Script("pragma journal_mode = wal");
   Transaction transaction(connection);
   Migration(connection, t, options).Apply();

@@ -13,6 +13,8 @@ namespace outbox::sqlite {
 
 // As this version wants them. The first is the outbox itself.
 std::vector<sql::Table> Wanted(const sql::Tables& tables);
+// With the copies of a captured table's columns, where there is one.
+std::vector<sql::Table> WantedWithCopies(const sql::Tables& tables);
 
 sql::Statement AskCatalogue(const sql::Tables& tables, const std::vector<std::string>& names);
 inline constexpr sql::Catalogue kCatalogue{AskCatalogue, /*ignore_case=*/true};

@@ -9,6 +9,7 @@
 #include "schema_checks.hpp"
 #include "sql/time.hpp"
 #include "sqlite/adapter.hpp"
+#include "sqlite_file.hpp"
 #include "tests/catch.hpp"
 #include "version_1.hpp"
 
@@ -19,23 +20,6 @@ using outbox::Disposition;
 using outbox::Error;
 using outbox::Millis;
 using Relay = Driver<outbox::sqlite::Adapter, outbox::sqlite::Config>;
-
-class File {
- public:
-  File() {
-    std::string name = (std::filesystem::temp_directory_path() / "outbox test=XXXXXX").string();
-    folder_ = mkdtemp(name.data());
-    path = folder_ / "orders of today.db";
-  }
-  ~File() { std::filesystem::remove_all(folder_); }
-  [[nodiscard]] std::shared_ptr<outbox::sqlite::Config> Config(const std::string& more = "") const {
-    return std::make_shared<outbox::sqlite::Config>(R"({"path": ")" + path.string() + "\"" + more + "}", nullptr);
-  }
-  std::filesystem::path path;
-
- private:
-  std::filesystem::path folder_;
-};
 
 // The application: a connection of its own.
 class Application {
