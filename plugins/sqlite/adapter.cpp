@@ -196,6 +196,10 @@ std::vector<std::string> Adapter::PlanSchema(const SchemaOptions& options) {
   return sqlite::PlanSchema(Db(true), tables(), options);
 }
 
+std::vector<outbox::Column> Adapter::ColumnsOf(std::string_view table) {
+  return sql::ColumnsOf(Db(false), std::string(table), '"', kCatalogue);
+}
+
 std::vector<Finding> Adapter::CheckSchema() { return sqlite::CheckSchema(Db(false), tables(), config_->path); }
 
 Statistics Adapter::Count(sql::Session& db) {

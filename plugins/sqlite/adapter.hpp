@@ -37,6 +37,7 @@ class Adapter : public sql::Adapter, public WakeUp {
   static std::string PrintSchema(const Config& config, const SchemaOptions& options);
   std::vector<std::string> PlanSchema(const SchemaOptions& options) override;
   std::vector<Finding> CheckSchema() override;
+  std::vector<outbox::Column> ColumnsOf(std::string_view table) override;
 
   void List(const Query& query, const Found& found) override;
 

@@ -94,6 +94,10 @@ std::string UpgradeScript(const sql::Tables& t) {
 }  // namespace
 
 std::string PrintSchema(const sql::Tables& t, const SchemaOptions& options) {
+  if (options.remove_capture) {
+    sql::RequireCaptured(t);
+    return EndCaptureSql(t) + "\n";
+  }
   sql::CheckOptions(kMigration, options);
   // As they are: a name of a column may look like a place.
   std::vector<std::string> tables{"pragma journal_mode = wal", "begin immediate"};
@@ -133,12 +137,20 @@ class Migration final : public sql::Migration {
 }  // namespace
 
 std::vector<std::string> PlanSchema(Connection& connection, const sql::Tables& t, const SchemaOptions& options) {
+  if (options.remove_capture) {
+    sql::RequireCaptured(t);
+    return {"drop the trigger on " + t.captured->table};
+  }
   if (t.captured) RequireColumns(connection, t);
   return Migration(connection, t, options).Plan();
 }
 
 // The call waits for the one write lock without a queue, so that nobody waits behind it.
 void ApplySchema(Connection& connection, const sql::Tables& t, const SchemaOptions& options) {
+  if (options.remove_capture) {
+    sql::RequireCaptured(t);
+    return connection.Script(EndCaptureSql(t));
+  }
   if (t.captured) RequireColumns(connection, t);
   connection.Script("pragma journal_mode = wal");
   Transaction transaction(connection);
