@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "config/pattern.hpp"
 #include "config/profiles.hpp"
 #include "config/template.hpp"
 #include "outbox/record_rules.hpp"
@@ -130,6 +131,16 @@ void ReadHeaders(Section& record, const std::vector<std::string>& names, Record&
   }
 }
 
+void ReadPattern(Section& section, TopicMap& out) {
+  section.Read("matches", out.matches);
+  section.Read("to", out.to);
+  if (section.Raw("matches") == nullptr && section.Raw("to") == nullptr) return;
+  const auto pattern = Pattern::Parse(out.matches);
+  if (!pattern.ok()) return section.Complain("matches", pattern.status().text());
+  if (out.to.empty()) return section.Wrong("to", "the topic, with $1 for what the first group of \"matches\" holds");
+  if (const auto to = Replacement::Parse(out.to, *pattern); !to.ok()) section.Complain("to", to.status().text());
+}
+
 void ReadTopic(Section& record, Record& out) {
   const json* topic = record.Find("topic");
   if (topic == nullptr) return;
@@ -149,6 +160,7 @@ void ReadTopic(Section& record, Record& out) {
   Section is = section.Sub("is");
   for (const auto& [value, unused] : is.object().items())
     is.Read(value, map.is.emplace_back(NamedText{value, ""}).text);
+  ReadPattern(section, map);
   if (section.Find("else") != nullptr) {
     section.Read("else", map.otherwise.emplace());
     IsTemplate(section, "else", *map.otherwise);
@@ -294,6 +306,10 @@ ordered_json ShowRecord(const Record& record) {
   if (record.topics) {
     topic = {{"by", record.topics->by}, {"is", ordered_json::object()}};
     for (const auto& [value, name] : record.topics->is) topic["is"][value] = name;
+    if (!record.topics->matches.empty()) {
+      topic["matches"] = record.topics->matches;
+      topic["to"] = record.topics->to;
+    }
     if (record.topics->otherwise) topic["else"] = *record.topics->otherwise;
   }
   return {{"like", record.like},

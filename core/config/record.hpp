@@ -52,10 +52,11 @@ struct Types {
   bool json_without_blanks = false;  // not configured: so it is in MySQL's binary log, which Debezium reads
 };
 
-// One topic for each value of a column.
+// One topic for each value of a column, or one for all values that a regular expression matches.
 struct TopicMap {
   std::string by;  // the column
   std::vector<NamedText> is;
+  std::string matches = {}, to = {};     // config/pattern.hpp; "" = none
   std::optional<std::string> otherwise;  // template; nothing = an event with any other value fails
   bool operator==(const TopicMap&) const = default;
 };

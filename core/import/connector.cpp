@@ -418,7 +418,12 @@ class Translator {
     const std::string regex = Get(place, "(?<routedByValue>.*)");
     const auto route = ReadRoute(regex, Router("route.topic.replacement", "outbox.event.${routedByValue}"), by);
     if (!route.ok()) return Refuse(place, route.status().text());
-    if (route->only.empty())
+    if (!route->pattern.empty())
+      topic_ = {{"by", by},
+                {"matches", Plain(route->pattern)},
+                {"to", Plain(route->topic)},
+                {"else", Template(router_ + "route.by.field", by)}};
+    else if (route->only.empty())
       topic_ = route->topic;
     else
       topic_ = {{"by", by}, {"is", {{route->only, route->topic}}}, {"else", Template(router_ + "route.by.field", by)}};

@@ -4,6 +4,8 @@
 #include <cctype>
 #include <vector>
 
+#include "config/pattern.hpp"
+
 namespace outbox::debezium {
 namespace {
 
@@ -96,6 +98,35 @@ Result<std::string> Replace(std::string_view replacement, const std::string& val
   return to;
 }
 
+// `replacement` as Java reads it, with numbers for the names of groups.
+Result<std::string> Numbered(std::string_view replacement, const config::Pattern& pattern) {
+  std::string to;
+  for (std::size_t i = 0; i < replacement.size(); ++i) {
+    const char next = i + 1 < replacement.size() ? replacement[i + 1] : '\0';
+    if (replacement[i] == '\\' && next != '\0') {
+      to += replacement.substr(i++, 2);
+    } else if (replacement[i] == '$' && next == '{') {
+      const std::size_t end = std::min(replacement.find('}', i), replacement.size());
+      const std::string name(replacement.substr(i + 2, end - std::min(end, i + 2)));
+      const auto found = std::find(pattern.names().begin() + 1, pattern.names().end(), name);
+      if (name.empty() || found == pattern.names().end() || found - pattern.names().begin() > 9)
+        return No("route.topic.replacement names a group that route.topic.regex does not have");
+      to += '$' + std::to_string(found - pattern.names().begin());
+      i = end;
+    } else if (replacement[i] == '$') {
+      const bool number = std::isdigit(static_cast<unsigned char>(next)) != 0;
+      const bool two = i + 2 < replacement.size() && std::isdigit(static_cast<unsigned char>(replacement[i + 2])) != 0;
+      if (!number || two || static_cast<std::size_t>(next - '0') >= pattern.names().size())
+        return No("route.topic.replacement has a $ that names no group of route.topic.regex");
+      to += replacement.substr(i++, 2);
+    } else {
+      to += replacement[i];
+    }
+  }
+  if (to.empty()) return No("route.topic.replacement is empty");
+  return to;
+}
+
 }  // namespace
 
 Result<std::string> Place(std::string_view column) {
@@ -113,16 +144,19 @@ Result<Route> ReadRoute(std::string_view regex, std::string_view replacement, co
   if (MatchesAll(regex, group, numbered)) {
     auto topic = Replace(replacement, *place, group, numbered);
     if (!topic.ok()) return topic.status();
-    return Route{std::move(*topic), ""};
+    return Route{std::move(*topic), "", ""};
   }
   const auto only = OnlyMatch(regex);
-  if (!only || only->empty())
-    return No(
-        "route.topic.regex matches some values and not others; write \"topic\" in /record by hand, with \"by\", \"is\" "
-        "and \"else\"");
+  if (!only || only->empty()) {
+    const auto pattern = config::Pattern::Parse(regex);
+    if (!pattern.ok()) return No(pattern.status().text());
+    auto to = Numbered(replacement, *pattern);
+    if (!to.ok()) return to.status();
+    return Route{std::move(*to), "", std::string(regex)};
+  }
   auto topic = Replace(replacement, Literal(*only), "", false);
   if (!topic.ok()) return topic.status();
-  return Route{std::move(*topic), *only};
+  return Route{std::move(*topic), *only, ""};
 }
 
 std::optional<std::string> OnlyMatch(std::string_view regex) {

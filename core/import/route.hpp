@@ -12,8 +12,9 @@ namespace outbox::debezium {
 struct Route {
   // Template of the topic for values that the expression matches, with `{column}` for the value.
   std::string topic;
-  // Only this value is matched; others are topics themselves. "" = all values are.
+  // Only this value is matched; others are topics themselves. "" = all values are, or those that match `pattern`.
   std::string only;
+  std::string pattern;  // config/pattern.hpp; then `topic` is its replacement, and other values are topics themselves
 };
 
 // Errors: OUTBOX_UNSUPPORTED, with why it cannot be a topic here.

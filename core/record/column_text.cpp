@@ -178,6 +178,14 @@ void AppendSigned(std::string_view digits, std::string& to) {
     AppendNumber(static_cast<std::int64_t>(number), to);
 }
 
+void AppendBits(std::string_view digits, std::int32_t bits, std::string& to) {
+  std::uint64_t number = 0;
+  std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  std::string bytes;
+  for (std::int32_t bit = 0; bit < bits; bit += 8) bytes += static_cast<char>(number >> bit & 0xFF);
+  AppendBase64(bytes, to);
+}
+
 // A time or a date in a mode of its own.
 void AppendTimeInForm(ColumnType type, std::string_view value, std::string& to) {
   if (value.ends_with("infinity")) {
@@ -206,6 +214,8 @@ void AppendTextInForm(ColumnType type, std::string_view value, std::string& to) 
     case Form::kCompactJson:
       if (AppendCompact(value, to)) to += value;
       return;
+    case Form::kBits:
+      return AppendBits(value, type.scale, to);
     case Form::kSigned:
       return AppendSigned(value, to);
     case Form::kDecimalDouble:

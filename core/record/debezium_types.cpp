@@ -90,6 +90,7 @@ Form FormOf(const Column& column, const Types& types) {
     case OUTBOX_COLUMN_JSON:
       return types.json_without_blanks ? Form::kCompactJson : Form::kOfKind;
     case OUTBOX_COLUMN_INTEGER:
+      if (NameOf(column) == "bit") return Form::kBits;
       return NameOf(column) == "bigint unsigned" ? Form::kSigned : Form::kOfKind;
     case OUTBOX_COLUMN_DECIMAL:
       if (types.decimal == Types::Decimal::kPrecise) return Form::kOfKind;
@@ -181,6 +182,7 @@ std::optional<Shape> ShapeOf(const Column& column, const Types& types) {
 
 std::optional<ColumnType> DebeziumType(const Column& column, const config::Types& types) {
   ColumnType type{column.kind, column.scale, FormOf(column, types), {}};
+  if (type.form == Form::kBits) type.scale = std::min(Argument(column).value_or(1), 64);
   if (column.kind != OUTBOX_COLUMN_OTHER || IsItsOwnText(NameOf(column))) return type;
   const auto text = TextFormOf(column, types);
   if (!text) return std::nullopt;
@@ -199,7 +201,7 @@ std::optional<std::string> ConnectSchema(const Column& column, const config::Typ
 }
 
 bool IsJavaObject(const ColumnType& type) {
-  if (type.form == Form::kConnectTime) return true;
+  if (type.form == Form::kConnectTime || type.form == Form::kBits) return true;
   if (type.form == Form::kDatabaseText)
     return type.text == TextForm::kTimeOfMillis || type.text == TextForm::kBits || type.text == TextForm::kPoint ||
            type.text == TextForm::kTexts || type.text == TextForm::kNumbers;

@@ -170,14 +170,28 @@ class Compiler {
     return "{\"schema\":" + schema.value_or("") + ",\"payload\":";
   }
 
+  void TopicPattern(const std::string& place) {
+    auto pattern = config::Pattern::Parse(record_.topics->matches);
+    if (!pattern.ok()) return Wrong(place + "/matches", pattern.status().text());
+    auto to = config::Replacement::Parse(record_.topics->to, *pattern);
+    if (!to.ok()) return Wrong(place + "/to", to.status().text());
+    plan_.topic_pattern = std::move(*pattern);
+    plan_.matched_topic = std::move(*to);
+    plan_.has_topic_columns = true;
+  }
+
   void Topic() {
     if (record_.topics) {
       const std::string place = "/record/topic";
-      if (const Known* by = Find(place + "/by", record_.topics->by)) plan_.topic_by = by->source;
+      if (const Known* by = Find(place + "/by", record_.topics->by)) {
+        plan_.topic_by = by->source;
+        TopicColumn(place + "/by", by->source);
+      }
       for (const auto& [value, topic] : record_.topics->is) {
         if (const auto bad = BadTopicName(topic)) Wrong(place + "/is/" + value, "no topic can be named so: " + *bad);
         plan_.topics[value] = topic;
       }
+      if (!record_.topics->matches.empty()) TopicPattern(place);
       if (record_.topics->otherwise) plan_.other_topic = TopicText(place + "/else", *record_.topics->otherwise);
     } else if (record_.topic) {
       plan_.topic = TopicText("/record/topic", *record_.topic);

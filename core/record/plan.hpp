@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "config/pattern.hpp"
 #include "config/record.hpp"
 #include "outbox/adapter.hpp"
 #include "record/column_text.hpp"
@@ -46,6 +47,8 @@ struct Plan {
   std::optional<Text> topic;  // nothing = by `topic_by`
   std::optional<Source> topic_by;
   std::unordered_map<std::string, std::string> topics;
+  std::optional<config::Pattern> topic_pattern;  // for values that are not in `topics`
+  config::Replacement matched_topic;
   std::optional<Text> other_topic;
   bool has_topic_columns = false;  // so that a row may make a name that no topic can have
 

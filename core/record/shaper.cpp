@@ -104,14 +104,31 @@ class Work {
     return true;
   }
 
+  config::Pattern::Outcome AppendMatch(std::string_view value) {
+    const auto outcome = plan_.topic_pattern->Match(value, groups_);
+    if (outcome != config::Pattern::Outcome::kMatches) return outcome;
+    for (const config::Replacement::Piece& piece : plan_.matched_topic.pieces) {
+      made_ += piece.literal;
+      if (!piece.is_end) made_ += groups_[piece.group];
+    }
+    return outcome;
+  }
+
   bool Topic() {
     const std::size_t begin = made_.size();
     const Text* text = plan_.topic ? &*plan_.topic : nullptr;
     if (plan_.topic_by) {
       const Bytes by = ValueOf(*row_, *plan_.topic_by, room_);
       const auto found = by ? plan_.topics.find(std::string(*by)) : plan_.topics.end();
+      auto matched = config::Pattern::Outcome::kDiffers;
+      if (found == plan_.topics.end() && by && plan_.topic_pattern) matched = AppendMatch(*by);
+      if (matched == config::Pattern::Outcome::kTooLong)
+        return Refuse("bad_topic", "whether /record/topic/matches fits the value \"" +
+                                       std::string(by->substr(0, kShownValue)) + "\" takes too many tries to find out");
       if (found != plan_.topics.end()) {
         made_ += found->second;
+      } else if (matched == config::Pattern::Outcome::kMatches) {
+        // It is there.
       } else if (plan_.other_topic) {
         text = &*plan_.other_topic;
       } else {
@@ -352,6 +369,7 @@ class Work {
   std::size_t last_topic_ = kNowhere, last_size_ = 0;
   const std::string* null_ = nullptr;  // the column that was NULL
   std::string room_, text_, json_;
+  std::vector<std::string_view> groups_;
 };
 
 }  // namespace

@@ -44,8 +44,10 @@ Column Describe(const std::string& name, const std::string& type, bool mysql, bo
     column.kind = kind;
     column.scale = scale;
   };
-  if (type.ends_with("[]") || StartsWithAny(type, {"interval", "money", "bit", "point"}) ||
-      (type.starts_with("time") && !type.starts_with("timestamp")))
+  if (mysql && type.starts_with("bit"))
+    is(type == "bit(1)" ? OUTBOX_COLUMN_BOOLEAN : OUTBOX_COLUMN_INTEGER);
+  else if (type.ends_with("[]") || StartsWithAny(type, {"interval", "money", "bit", "point"}) ||
+           (type.starts_with("time") && !type.starts_with("timestamp")))
     is(OUTBOX_COLUMN_OTHER);
   else if (StartsWithAny(type, {"smallint", "int4range"}) && type != "smallint")
     is(OUTBOX_COLUMN_TEXT);
@@ -117,12 +119,7 @@ std::string ValueOf(const std::string& text, const Column& column, bool mysql) {
     padded.resize(std::max<std::size_t>(text.size(), static_cast<std::size_t>(NumberIn(column.type, 1))), ' ');
     return padded;
   }
-  if (mysql && column.type.starts_with("bit(")) {
-    std::string bits;
-    for (int number = std::stoi(text); number > 0 || bits.empty(); number /= 2)
-      bits.insert(bits.begin(), static_cast<char>('0' + number % 2));
-    return bits;
-  }
+  if (mysql && column.type == "bit(1)") return text == "1" ? "true" : "false";
   return text;
 }
 

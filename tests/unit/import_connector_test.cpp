@@ -150,7 +150,7 @@ TEST_CASE("a header that is dropped behind the router is not made") {
 TEST_CASE("a route is a template where the expression matches everything, and a map where it matches one value") {
   const auto topic = [](const char* regex, const char* replacement) {
     const auto route = ReadRoute(regex, replacement, "t");
-    return route.ok() ? route->only + "|" + route->topic : route.status().text();
+    return route.ok() ? route->only + route->pattern + "|" + route->topic : route.status().text();
   };
   CHECK(topic("(?<routedByValue>.*)", "outbox.event.${routedByValue}") == "|outbox.event.{t}");
   CHECK(topic("(.*)", "a.$1.b") == "|a.{t}.b");
@@ -159,8 +159,10 @@ TEST_CASE("a route is a template where the expression matches everything, and a 
   CHECK(topic("(?<x>.*)", "{${x}") == "|{{{t}");
   CHECK(topic("(.*)", "${routedByValue}").find("group") != std::string::npos);
   CHECK(topic("(.*)", "$2").find("group") != std::string::npos);
-  for (const char* other : {"(?i)order", "(.*)order(.*)", "a|b", "\\d+", "a+", "[a]", "("})
-    CHECK(topic(other, "x").find("by hand") != std::string::npos);
+  CHECK(topic("shop\\.(?<what>[a-z]+)", "${what}.\\$1") == "shop\\.(?<what>[a-z]+)|$1.\\$1");
+  CHECK(topic("(?i)order", "x") == "(?i)order|x");
+  for (const char* other : {"a|b", "(a)+", "a{2}", "a*?", "\\bx", "(?=a)b", "[a&&b]", "(", ")", "(a)\\1"})
+    CHECK(topic(other, "x").find("cannot be used here") != std::string::npos);
   CHECK(Matches("app\\.public\\..*", "app.public.outboxevent") == true);
   CHECK(Matches("app\\.public\\.other", "app.public.outboxevent") == false);
   CHECK(Matches("(a|b)", "a") == std::nullopt);

@@ -1,6 +1,7 @@
 // Payloads as Debezium expands them. What is measured is in tests/golden; here are the corners of the rules, and hostile payloads.
 #include <string>
 
+#include "config/pattern.hpp"
 #include "record/debezium_json.hpp"
 #include "record/java_number.hpp"
 #include "tests/catch.hpp"
@@ -85,6 +86,33 @@ TEST_CASE("numbers are written as Java writes them") {
   CHECK(java("-1E400") == "\"-Infinity\"");
   CHECK(java("1E-400") == "0.0");
   CHECK(java("0.0000001e99999999999999999999") == "\"Infinity\"");
+}
+
+// What the groups hold, with | between.
+std::string Matched(std::string_view regex, std::string_view text) {
+  const auto pattern = config::Pattern::Parse(regex);
+  if (!pattern.ok()) return pattern.status().text();
+  std::vector<std::string_view> groups;
+  const auto outcome = pattern->Match(text, groups);
+  if (outcome == config::Pattern::Outcome::kTooLong) return "too long";
+  if (outcome == config::Pattern::Outcome::kDiffers) return "no";
+  std::string all;
+  for (std::size_t i = 1; i < groups.size(); ++i) (all += groups[i]) += '|';
+  return all;
+}
+
+TEST_CASE("regular expressions of routes match as Java's do") {
+  CHECK(Matched("(.*)order(.*)", "shop.order.order.v1") == "shop.order.|.v1|");
+  CHECK(Matched("([a-z]+)\\.(?<x>\\w*)", "shop.Or_1") == "shop|Or_1|");
+  CHECK(Matched("(?i)ORDER", "oRdEr").empty());
+  CHECK(Matched("order", "orders") == "no");
+  CHECK(Matched("^a(b?)(c*)$", "acc") == "|cc|");
+  CHECK(Matched("(.)(.*)", "\xc5\xbcx") == "\xc5\xbc|x|");
+  CHECK(Matched(".*", "a\nb") == "no");
+  CHECK(Matched("[^.]*", "a\nb").empty());
+  CHECK(Matched("[^.]*", "a.b") == "no");
+  CHECK(Matched(".*", "a\xe2\x80\xa8") == "no");
+  CHECK(Matched("(.*)(.*)(.*)(.*)(.*)(.*)x", std::string(5000, 'a')) == "too long");
 }
 
 }  // namespace
