@@ -285,8 +285,8 @@ void CompleteRecord(Record& record, Storage& storage, Problems& problems) {
           "\"payload\": \"payload\"}, or \"like\" in /record");
     options["columns"] = RolesOf(*profile);
   }
-  // The binary log has no blanks in JSON, and so has nothing that Debezium makes of it.
-  if (profile != nullptr && profile->debezium && storage.plugin == "mysql") record.types.json_without_blanks = true;
+  // Debezium reads the binary log, whose JSON is written in another way than the one that the server shows.
+  if (profile != nullptr && profile->debezium && storage.plugin == "mysql") record.types.json_of_binlog = true;
   const json& columns = options["columns"];
   if (!columns.is_object()) return;  // the plugin says so
   if (profile != nullptr && !record.topic && !record.topics)

@@ -49,7 +49,7 @@ struct Types {
   Decimal decimal = Decimal::kPrecise;
   Time time = Time::kAdaptive;
   Interval interval = Interval::kNumeric;
-  bool json_without_blanks = false;  // not configured: so it is in MySQL's binary log, which Debezium reads
+  bool json_of_binlog = false;  // not configured: record/binlog_json.hpp
 };
 
 // One topic for each value of a column, or one for all values that a regular expression matches.

@@ -6,7 +6,7 @@
 
 #include "outbox/base64.hpp"
 #include "outbox/text.hpp"
-#include "record/compact_json.hpp"
+#include "record/binlog_json.hpp"
 #include "record/java_number.hpp"
 
 namespace outbox::record {
@@ -211,9 +211,8 @@ void AppendTextInForm(ColumnType type, std::string_view value, std::string& to) 
     case Form::kBase64Url:
     case Form::kHex:
       return AppendBytes(type.form, value, to);
-    case Form::kCompactJson:
-      if (AppendCompact(value, to)) to += value;
-      return;
+    case Form::kBinlogJson:
+      return AppendBinlogJson(value, to);
     case Form::kBits:
       return AppendBits(value, type.scale, to);
     case Form::kSigned:

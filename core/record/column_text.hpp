@@ -21,7 +21,7 @@ enum class Form : std::uint8_t {
   kBase64,         // of BYTES: the text itself, where kOfKind is bytes that become text
   kBase64Url,      // the same with - and _
   kHex,            // the same in hexadecimal digits
-  kCompactJson,    // of JSON: without blanks, as in MySQL's binary log
+  kBinlogJson,     // of JSON: as in MySQL's binary log
   kBits,           // of INTEGER: bytes of ColumnType::scale bits, the lowest first
   kSigned,         // of INTEGER: 64 bits with a sign, whatever the column has
   kDecimalText,    // of DECIMAL: decimal.handling.mode=string

@@ -88,7 +88,7 @@ Form FormOf(const Column& column, const Types& types) {
     case OUTBOX_COLUMN_BYTES:
       return BinaryForm(types.binary);
     case OUTBOX_COLUMN_JSON:
-      return types.json_without_blanks ? Form::kCompactJson : Form::kOfKind;
+      return types.json_of_binlog ? Form::kBinlogJson : Form::kOfKind;
     case OUTBOX_COLUMN_INTEGER:
       if (NameOf(column) == "bit") return Form::kBits;
       return NameOf(column) == "bigint unsigned" ? Form::kSigned : Form::kOfKind;

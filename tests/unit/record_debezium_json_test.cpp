@@ -2,6 +2,7 @@
 #include <string>
 
 #include "config/pattern.hpp"
+#include "record/binlog_json.hpp"
 #include "record/debezium_json.hpp"
 #include "record/java_number.hpp"
 #include "tests/catch.hpp"
@@ -99,6 +100,21 @@ std::string Matched(std::string_view regex, std::string_view text) {
   std::string all;
   for (std::size_t i = 1; i < groups.size(); ++i) (all += groups[i]) += '|';
   return all;
+}
+
+TEST_CASE("JSON of MySQL is that of its binary log") {
+  const auto written = [](std::string_view json) {
+    std::string to;
+    AppendBinlogJson(json, to);
+    return to;
+  };
+  CHECK(written(R"({"id": 1, "total": 39.98, "e": 100.0, "s": "1.0E7 \"x\\"})") ==
+        R"({"id":1,"total":39.98,"e":100.0,"s":"1.0E7 \"x\\"})");
+  CHECK(written("[1e-7, -10000000.0, 12345678.5]") ==
+        "[0.0000000999999999999999954748111825886258685613938723690807819366455078125,-10000000,12345678.5]");
+  CHECK(written("1e300").size() == 301);
+  CHECK(written("18446744073709551615") == "18446744073709551615");
+  CHECK(written("no json") == "no json");
 }
 
 TEST_CASE("regular expressions of routes match as Java's do") {
