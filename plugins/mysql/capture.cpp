@@ -16,14 +16,18 @@ namespace {
 // is an error. Zero dates and dates that do not exist are copied as text.
 constexpr std::string_view kMode = "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION";
 
+// Names that differ in case are compared as one by some catalogues whose tables differ by it.
+constexpr const char* kExact =
+    " and (@@global.lower_case_table_names > 0 or cast(table_name as binary) in (cast([source] as binary),"
+    " cast([event] as binary)))";
 // One statement, as clients know no body of several without a change of their delimiter.
 constexpr const char* kShow = R"(
 select 'table' as what, table_type as name, engine as a, null as b, null as c, null as d, 0 as e, 0 as place,
   current_user() as f
-from information_schema.tables where table_schema = [schema] and table_name = [source]
+from information_schema.tables where table_schema = [schema] and table_name = [source][exact]
 union all select case when table_name = [source] then 'column' else 'copy' end, column_name, data_type, column_type,
   character_set_name, is_nullable, coalesce(datetime_precision, numeric_scale, -1), ordinal_position, column_comment
-from information_schema.columns where table_schema = [schema] and table_name in ([source], [event])
+from information_schema.columns where table_schema = [schema] and table_name in ([source], [event])[exact]
 union all select 'trigger', event_object_table, action_statement, sql_mode, definer,
   concat(action_timing, ' ', event_manipulation), 0, 0, current_user()
 from information_schema.triggers where trigger_schema = [schema] and trigger_name = [event])";
@@ -32,7 +36,8 @@ constexpr const char* kTry = "insert into {event} (topic, event_type) select '',
 constexpr unsigned kNoProcedure = 1305, kNoRight = 1370, kNoDefiner = 1449;
 
 std::string In(const sql::Tables& t, std::string_view sql) {
-  return t.In(sql::Fill(sql, {{"[schema]", t.schema.empty() ? "database()" : "'" + t.schema + "'"},
+  return t.In(sql::Fill(sql, {{"[exact]", kExact},
+                              {"[schema]", t.schema.empty() ? "database()" : "'" + t.schema + "'"},
                               {"[source]", "'" + t.captured->table + "'"},
                               {"[event]", "'" + t.event_name + "'"},
                               {"[show]", t.Quote(t.event_name + kShowSuffix)},

@@ -558,6 +558,51 @@ TEST_CASE("what cannot be copied refuses the insert, and the capture ends as che
   CHECK(box.app("select count(*) from box_capture") == "0");
 }
 
+TEST_CASE("a trigger is replaced while nobody inserts, and stays while somebody does", "[mysql][capture]") {
+  Captured box;
+  const auto other = Capturing(kUsual, json::array());
+  Application writer;
+  writer("use `" + std::string(Server().at("database")) + "`; begin; insert into box (id, k) values (1, 'a')");
+  CHECK(Caught([&] { Migrate<mysql::Adapter>(other, {}, Millis(2000)); }).code == OUTBOX_TIMEOUT);
+  CHECK(box.Verified() == kFine);
+  box.app("insert into box (id, k) values (2, 'b')");
+  writer("commit");
+  Migrate<mysql::Adapter>(other, {}, Millis(5000));
+  CHECK(box.Verified() != kFine);
+  writer("insert into box (id, k) values (3, 'c')");
+  CHECK(box.app("select group_concat(aggregate_id order by id) from box_capture") == "a,b,c");
+}
+
+TEST_CASE("rows whose table is gone are read as before", "[mysql][capture]") {
+  Captured box(
+      "create table box (id integer not null, k text, body text character set greek, d date not null,"
+      " ts timestamp(3) null, f float, e enum('it''s', 'x') character set latin1); create table Box (id text)",
+      kUsual, {"d", "ts", "f", "e"});
+  box.app(
+      "set time_zone = '+00:00', sql_mode = ''; insert into box values (1, 'a', 'α', '0000-00-00',"
+      " '2026-01-02 03:04:05.678', 0.1, 'it''s')");
+  const Cells expected{"1", "a", std::nullopt, "0", "1767323045678000", "0.1", "it's"};
+  const auto kinds = [&] {
+    std::vector<std::int32_t> all;
+    for (const Column& column : box.relay.writing().DescribeColumns()) {
+      all.push_back(column.kind);
+      all.push_back(column.scale);
+    }
+    return all;
+  };
+  const auto described = kinds();
+  CHECK(box.relay.Reserve().at(0).columns == expected);
+  box.app("drop table box");
+  box.relay.Reconnect();
+  box.relay.outstanding.clear();
+  const auto taken = box.relay.Reserve();
+  REQUIRE(taken.size() == 1);
+  CHECK(taken[0].columns == expected);
+  CHECK(taken[0].payload == "α");
+  CHECK(kinds() == described);
+  CHECK(box.Verified().find("is missing") != std::string::npos);
+}
+
 TEST_CASE("an event from elsewhere is refused; the same column may have several roles", "[mysql][capture]") {
   Captured box(kBox, {{"id", "K"}, {"key", "k"}, {"payload", "k"}}, {"Kind"});
   CHECK(Caught([&] { box.relay.Emit({Simple("k")}); }).code == OUTBOX_BAD_CONFIG);
