@@ -107,7 +107,7 @@ TEST_CASE("the relay reads every header back, byte for byte, and finds the size 
     row.event_type = type;
     row.aggregate_id = event.aggregate_id;
     row.payload = event.payload;
-    const std::size_t size = outbox::kafka::BatchBytes(row, packed);
+    const std::size_t size = outbox::kafka::BatchBytes({row, packed});
     CHECK(emit::detail::RecordBytes(event) == size);
     event.aggregate_id = std::nullopt;  // which may hold a NUL
     const std::size_t exactly = emit::detail::RecordBytes(event);

@@ -31,7 +31,7 @@ TEST_CASE_METHOD(KafkaFixture, "what the topic cannot take is refused before it 
   Row fits{topic, "k", ""};
   const auto size = [](const Row& row) {
     const PreparedBatch batch = MakeBatch({row});
-    return kafka::BatchBytes(ToEvent(batch.batch[0]), {});
+    return kafka::BatchBytes({ToEvent(batch.batch[0]), {}});
   };
   while (size(fits) < 2000) *fits.payload += 'x';
   REQUIRE(size(fits) == 2000);

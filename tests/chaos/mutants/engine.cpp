@@ -20,6 +20,9 @@ bool IsChosen(Mutant mutant) {
     case Mutant::kLeaseFromAnswer:
     case Mutant::kReleasedWhenAsked:
     case Mutant::kLeavesUnresolved:
+    case Mutant::kTopicHoldsNoKey:  // those of topics need a broker that is slow to tell of them
+    case Mutant::kTopicIsNotFound:
+    case Mutant::kTopicIsCharged:
       return false;
     case Mutant::kOptimisticDeadLetter:
       return chaos::Is("optimistic-dead-letter");
