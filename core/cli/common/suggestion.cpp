@@ -8,40 +8,39 @@ namespace outbox::cli {
 namespace {
 
 struct KnownTable {
-  std::vector<const char*> columns;  // without underscores, in small letters: all of them are there
+  std::string_view columns;  // without underscores, in small letters, between blanks: all of them are there
   Suggestion suggestion;
 };
 
 // The first one that fits counts, so tables with more columns stand before those with fewer.
 const std::vector<KnownTable>& KnownTables() {
   static const std::vector<KnownTable> kTables = {
-      {{"id", "eventid", "topic", "aggregateid", "eventtype", "payload", "headers", "createdat"},
+      {"id eventid topic aggregateid eventtype payload headers createdat",
        {.whose = "an outbox of the relay's own", .is_own = true}},
-      {{"id", "aggregatetype", "aggregateid", "type", "timestamp", "payload"},
+      {"id aggregatetype aggregateid type timestamp payload",
        {.whose = "the table of Debezium's extension for Quarkus", .like = "debezium-quarkus"}},
-      {{"id", "aggregatetype", "aggregateid", "payload"},
-       {.whose = "the table of Debezium's EventRouter", .like = "debezium"}},
-      {{"id", "aggregateid", "eventtopic", "eventtype", "payload", "status", "reservedto"},
+      {"id aggregatetype aggregateid payload", {.whose = "the table of Debezium's EventRouter", .like = "debezium"}},
+      {"id aggregateid eventtopic eventtype payload status reservedto",
        {.whose = "the table of the Go package github.com/fedotovmax/outbox", .like = "go-package"}},
-      {{"listenerid", "eventtype", "serializedevent", "publicationdate"},
+      {"listenerid eventtype serializedevent publicationdate",
        {.whose = "the event publication registry of Spring Modulith",
         .why_not =
             "it has a row for each listener inside the application, no topic and no key, and the application completes "
             "the rows itself; let a listener write into an outbox"}},
-      {{"sequencenumber", "messageid", "enqueuetime", "senttime", "body"},
+      {"sequencenumber messageid enqueuetime senttime body",
        {.whose = "the outbox of MassTransit",
         .why_not =
             "its messages are for the addresses of a bus, in envelopes of its own; let MassTransit deliver them"}},
-      {{"id", "invocation", "nextattempttime", "attempts", "blocked"},
+      {"id invocation nextattempttime attempts blocked",
        {.whose = "the outbox of gruelbox transaction-outbox",
         .why_not = "its rows are calls of Java methods, which only the application can make"}},
-      {{"messageid", "dispatched", "dispatchedat", "operations"},
+      {"messageid dispatched dispatchedat operations",
        {.whose = "the outbox of NServiceBus",
         .why_not = "a row holds all messages of one handler in a form of its own, for its own transport"}},
-      {{"id", "ownerid", "destination", "deliverby", "body", "attempts", "messagetype"},
+      {"id ownerid destination deliverby body attempts messagetype",
        {.whose = "the outgoing envelopes of Wolverine",
         .why_not = "its envelopes are for its own nodes and destinations; let Wolverine deliver them"}},
-      {{"globalindex", "eventidentifier", "payloadtype", "aggregateidentifier", "sequencenumber"},
+      {"globalindex eventidentifier payloadtype aggregateidentifier sequencenumber",
        {.whose = "the event store of Axon",
         .why_not =
             "it is no outbox: events stay for ever and processors keep positions in it; publish with Axon's Kafka "
@@ -63,8 +62,12 @@ std::optional<Suggestion> SuggestFor(const std::vector<Column>& columns) {
   std::set<std::string> names;
   for (const Column& column : columns) names.insert(Plain(column.name));
   const auto fits = [&](const KnownTable& table) {
-    return std::all_of(table.columns.begin(), table.columns.end(),
-                       [&](const char* name) { return names.contains(name); });
+    for (std::string_view rest = table.columns; !rest.empty();) {
+      const std::size_t end = std::min(rest.find(' '), rest.size());
+      if (!names.contains(std::string(rest.substr(0, end)))) return false;
+      rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+    return true;
   };
   const auto found = std::find_if(KnownTables().begin(), KnownTables().end(), fits);
   return found == KnownTables().end() ? std::nullopt : std::optional(found->suggestion);
