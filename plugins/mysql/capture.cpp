@@ -404,7 +404,7 @@ void AddCaptured(std::vector<sql::Table>& wanted, const sql::Tables& t, const st
 }
 
 std::string Quoted(const std::string& text) {
-  if (text.find_first_of("'\\") == std::string::npos) return "'" + text + "'";
+  if (text.find('\\') == std::string::npos) return "'" + sql::Fill(text, {{"'", "''"}}) + "'";
   constexpr char kDigits[] = "0123456789abcdef";
   std::string literal = "_utf8mb4 x'";
   for (const char c : text) {

@@ -92,11 +92,13 @@ class Check final : public sql::Check {
 
   std::vector<Finding> Captured() override {
     std::vector<Finding> findings = FindCapture(db_, t_);
-    if (std::none_of(findings.begin(), findings.end(), [](const Finding& finding) { return finding.error; }))
-      for (Finding& finding : FindOwnerRights(db_, t_)) findings.push_back(std::move(finding));
+    if (std::any_of(findings.begin(), findings.end(), [](const Finding& finding) { return finding.error; }))
+      return findings;
+    for (Finding& finding : FindOwnerRights(db_, t_)) findings.push_back(std::move(finding));
     findings.push_back({false,
-                        "rows that are inserted into " + t_.Shown(t_.captured->table) +
-                            " are copied by a trigger; to end that, let the relay deliver what waits, and",
+                        "trigger " + t_.event_name + " copies rows that are inserted into " +
+                            t_.Shown(t_.captured->table) +
+                            "; to end the capture, let the relay deliver what waits, then run these statements",
                         EndCaptureSql(t_), true});
     return findings;
   }

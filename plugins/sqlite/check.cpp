@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "sql/check.hpp"
@@ -57,9 +58,11 @@ class Check final : public sql::Check {
 
   std::vector<Finding> Captured() override {
     std::vector<Finding> findings = FindCapture(connection_, t_);
+    if (std::any_of(findings.begin(), findings.end(), [](const Finding& finding) { return finding.error; }))
+      return findings;
     findings.push_back({false,
-                        "rows that are inserted into " + t_.captured->table +
-                            " are copied by a trigger; to end that, let the relay deliver what waits, and",
+                        "trigger " + t_.event_name + " copies rows that are inserted into " + t_.captured->table +
+                            "; to end the capture, let the relay deliver what waits, then run these statements",
                         EndCaptureSql(t_), true});
     return findings;
   }
