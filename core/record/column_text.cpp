@@ -248,6 +248,15 @@ void AppendBytes(Form form, std::string_view bytes, std::string& to) {
   AppendBase64(bytes, to);
 }
 
+namespace {
+
+bool IsWhole(std::string_view number) {
+  if (number.starts_with('-')) number.remove_prefix(1);
+  return !number.empty() && number.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+}  // namespace
+
 bool IsItsText(ColumnType type, Style style) {
   if (type.form != Form::kOfKind) return type.form == Form::kDecimalText;
   switch (type.kind) {
@@ -303,7 +312,10 @@ void AppendJson(ColumnType type, Style style, std::string_view value, std::strin
   };
   if (type.form != Form::kOfKind) return AppendJsonInForm(type, value, to);
   switch (type.kind) {
-    case OUTBOX_COLUMN_INTEGER:
+    case OUTBOX_COLUMN_INTEGER:  // a column of SQLite's may hold a text all the same
+      if (!IsWhole(value)) return AppendJsonString(value, to);
+      to += value;
+      return;
     case OUTBOX_COLUMN_BOOLEAN:
       to += value;
       return;

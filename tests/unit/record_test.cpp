@@ -259,6 +259,8 @@ TEST_CASE("values of columns as Debezium writes them") {
     CAPTURE(from);
     CHECK(TextOf({OUTBOX_COLUMN_DOUBLE, -1}, d, from) == to);
   }
+  CHECK(JsonOf({OUTBOX_COLUMN_INTEGER, -1}, d, "-12") == "-12");
+  CHECK(JsonOf({OUTBOX_COLUMN_INTEGER, -1}, d, "1 \"x") == R"("1 \"x")");
   CHECK(JsonOf({OUTBOX_COLUMN_DECIMAL, 2}, d, "12.50") == "\"BOI=\"");
   CHECK(JsonOf({OUTBOX_COLUMN_DECIMAL, 2}, d, "-1.28") == "\"gA==\"");
   CHECK(JsonOf({OUTBOX_COLUMN_DECIMAL, 2}, d, "1.28") == "\"AIA=\"");
