@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """on_a_server.py postgres|mysql [-v] [NAME...]: recorded runs of Debezium's on a real server, from its connector to the records.
 
 For each run: `outbox-relay import` of the connector, its tables, `migrate`, its statements, and then `check --show`, whose records are

@@ -151,7 +151,7 @@ const std::vector<Typed>& AllTypes() {
        OUTBOX_COLUMN_DECIMAL},
       {"timestamp", kAnyTime, kMicros, OUTBOX_COLUMN_TIMESTAMP},
       {"timestamp(3)", "timestamp '2026-01-01' + random() * interval '1000 days'", kMicros, OUTBOX_COLUMN_TIMESTAMP, 3},
-      {"timestamptz", kAnyTime, kInstant, OUTBOX_COLUMN_INSTANT},
+      {"timestamptz", kAnyTime, kInstant, OUTBOX_COLUMN_INSTANT, 6},
       {"date", kAnyTime, "case when isfinite(c) then cast(c - date '1970-01-01' as text) else format('%s', c) end",
        OUTBOX_COLUMN_DATE},
       {"bytea", "decode(md5(cast(random() as text)), 'hex')", "encode(c, 'hex')", OUTBOX_COLUMN_BYTES},
