@@ -56,6 +56,13 @@ json ShowKafka(const json& raw, const PropertyPolicy& policy) {
   return shown;
 }
 
+// Roles of columns are no secrets, whatever they are called.
+json ShowOptions(const json& options) {
+  json shown = RedactValue("", options);
+  if (options.is_object() && options.contains("columns")) shown["columns"] = options["columns"];
+  return shown;
+}
+
 ordered_json ShowFailures(const FailurePolicy& policy) {
   return {{"max_attempts", policy.max_attempts},
           {"on_exhausted", policy.on_exhausted == OnExhausted::kBlock ? "block" : "dead_letter"},
@@ -82,7 +89,7 @@ std::string EffectiveJson(const Config& config, const json& raw, const PropertyP
   ordered_json shown;
   shown["storage"] = {{"plugin", config.storage.plugin},
                       {"plugin_path", Written(raw, "/storage/plugin_path", config.storage.plugin_path)},
-                      {"options", options == nullptr ? json::object() : RedactValue("", *options)}};
+                      {"options", options == nullptr ? json::object() : ShowOptions(*options)}};
   shown["record"] = ShowRecord(config.record);
   const json* owners = Find(raw, "/plugins/trusted_owners");
   shown["plugins"] = {{"trusted_owners", owners == nullptr ? json::array() : *owners}};
@@ -117,7 +124,7 @@ std::string EffectiveJson(const Config& config, const json& raw, const PropertyP
 std::vector<std::string> LiteralSecrets(const json& raw, const PropertyPolicy& policy) {
   std::vector<std::string> found;
   if (const json* options = Find(raw, "/storage/options")) {
-    Collect(*options, RedactValue("", *options), "/storage/options", found);
+    Collect(*options, ShowOptions(*options), "/storage/options", found);
   }
   if (const json* kafka = Find(raw, "/publisher/kafka")) {
     Collect(*kafka, ShowKafka(raw, policy), "/publisher/kafka", found);

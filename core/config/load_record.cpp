@@ -297,7 +297,12 @@ void CompleteRecord(Record& record, Storage& storage, Problems& problems) {
     if (const auto id = columns.find("id"); id != columns.end() && id->is_string())
       record.headers->push_back({"event_id", '{' + id->get<std::string>() + '}'});
   }
-  options["record_columns"] = ColumnsOf(record);
+  // Those that the file names itself come first; what is wrong with them the plugin says.
+  json& named = options["record_columns"];
+  if (named.is_null()) named = json::array();
+  if (named.is_array())
+    for (const std::string& column : ColumnsOf(record))
+      if (std::find(named.begin(), named.end(), column) == named.end()) named.push_back(column);
   storage.options = options.dump();
 }
 

@@ -208,6 +208,13 @@ class Translator {
       Refuse(place + "pattern", "the router is not for the records of the table, whose topic is " + Quoted(topic));
   }
 
+  // What plugins/sql takes, with _capture behind it.
+  static bool IsTableName(std::string_view name) {
+    const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
+    return !name.empty() && name.size() <= 40 && letter(name[0]) &&
+           std::all_of(name.begin(), name.end(), [&](char c) { return letter(c) || (c >= '0' && c <= '9'); });
+  }
+
   std::string TableName() {
     std::string list = Get("table.include.list", Get("table.whitelist", ""));
     return OnlyName(list).value_or("");
@@ -230,6 +237,10 @@ class Translator {
     if (!has_two || dot + 1 == table->size())
       return Refuse("table.include.list", Quoted(list) + " is not valid; expected " +
                                               (plugin_ == "mysql" ? "DATABASE.TABLE" : "SCHEMA.TABLE"));
+    if (!IsTableName(table->substr(0, dot)) || !IsTableName(table->substr(dot + 1)))
+      return Refuse("table.include.list", Quoted(list) +
+                                              " has a name that the relay's own tables beside it cannot have; expected "
+                                              "letters, digits and _, at most 40 of them");
     if (plugin_ == "mysql") {
       table_ = table->substr(dot + 1);
       database_ = table->substr(0, dot);

@@ -20,7 +20,8 @@ std::int64_t NumberOf(std::string_view digits) {
   if (digits == "infinity") return kInfinity;
   if (digits == "-infinity") return kMinusInfinity;
   std::int64_t number = 0;
-  std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (error == std::errc::result_out_of_range) return digits.starts_with('-') ? kMinusInfinity : kInfinity;
   return number;
 }
 

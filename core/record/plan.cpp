@@ -326,6 +326,9 @@ class Compiler {
 
   void Timestamp() {
     if (record_.timestamp == "sent") return;
+    const Known* const created = is_own_ ? nullptr : WithRole(OUTBOX_ROLE_CREATED);
+    if (record_.timestamp == "created_at" && created != nullptr)
+      return TimeOf("/storage/options/columns/created_at", created->source);
     if (record_.timestamp == "created_at") {
       plan_.timestamp = Source{Field::kCreatedAt, 0, {OUTBOX_COLUMN_INSTANT, -1, {}, {}}, "created_at"};
       return;
@@ -335,13 +338,15 @@ class Compiler {
     if (!compiled->IsOnlyValue())
       return Wrong("/record/timestamp",
                    "expected \"sent\", \"created_at\", or one column in braces, such as \"{occurred_at}\"");
-    const Source& column = *compiled->pieces[0].value;
+    TimeOf("/record/timestamp", *compiled->pieces[0].value);
+  }
+
+  void TimeOf(const std::string& pointer, const Source& column) {
     const bool instant = column.type.kind == OUTBOX_COLUMN_INSTANT, face = column.type.kind == OUTBOX_COLUMN_TIMESTAMP;
     if (!face && (!instant || plan_.style == Style::kDebezium))
-      return Wrong("/record/timestamp",
-                   "the column \"" + column.name + "\" is " + TypeOf(column) + "; expected " +
-                       (plan_.style == Style::kDebezium ? "a timestamp without a time zone, as Debezium asks"
-                                                        : "a column of a date and a time"));
+      return Wrong(pointer, "the column \"" + column.name + "\" is " + TypeOf(column) + "; expected " +
+                                (plan_.style == Style::kDebezium ? "a timestamp without a time zone, as Debezium asks"
+                                                                 : "a column of a date and a time"));
     if (record_.types.time == config::Types::Time::kConnect || record_.types.time == config::Types::Time::kIso)
       return Wrong("/record/timestamp",
                    "Debezium takes no time from a column with time.precision.mode connect or isostring; "

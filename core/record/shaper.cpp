@@ -150,7 +150,7 @@ class Work {
     }
     if (const auto bad = plan_.has_topic_columns ? BadTopicName(name) : std::nullopt) {
       const std::string shown(name.substr(0, kShownValue));
-      made_.resize(begin);
+      Made(shaped_->topic, at_->topic, begin);  // by which its policy is found
       return Refuse("bad_topic", "no topic can be named \"" + shown + "\", which the row's columns make: " + *bad);
     }
     Made(shaped_->topic, at_->topic, begin);

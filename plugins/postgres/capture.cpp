@@ -131,13 +131,13 @@ constexpr const char* kTrigger = R"(do $outbox$ declare wrong text; one record; 
       ', ' order by l.place) from look l join pg_attribute a on a.attrelid = [event] and cast(a.attname as text) = l.copy
     where l.first and format_type(a.atttypid, null) <> l.copy_type);
   if wrong is not null then
-    raise exception 'columns of [name] are not of the type that copies of [shown source] need: %; outbox-relay check prints the SQL that changes them', wrong;
+    raise exception 'columns of [name] are not of the type that copies of [shown source] need: %; drop these copies from {event} and {dead} once the rows that wait are delivered, and run migrate again', wrong;
   end if;
   with [made] select * into one from made;
   execute format('create or replace function [function] () returns trigger language plpgsql security definer'
     ' set search_path = pg_catalog, pg_temp %s as %L',
     case when one.pinned then 'set datestyle = ''ISO, YMD'' set intervalstyle = ''postgres'' set timezone = ''UTC'''
-      ' set extra_float_digits = 1 set bytea_output = ''hex''' else '' end, one.source);
+      ' set extra_float_digits = 1 set bytea_output = ''hex'' set lc_monetary = ''C''' else '' end, one.source);
   revoke all on function [function] () from public;
   if exists (select 1 from pg_trigger g where g.tgrelid = [source] and g.tgname = '[name]'
       and ((g.tgtype & 1 = 1) <> one.each_row or g.tgfoid <> [function oid])) then
@@ -151,8 +151,12 @@ end $outbox$)";
 
 constexpr const char* kEnd = "drop trigger if exists \"[name]\" on {source}; drop function if exists [function] ();";
 // The lock that the drop takes is held until the commit: what is committed before this position is captured, and nothing behind it.
-constexpr const char* kNotePosition = R"(do $outbox$ begin
-  execute format('comment on table {event} is %L', '[ended] ' || pg_current_wal_insert_lsn());
+// A second time nothing is noted: rows that came in between are not captured.
+constexpr const char* kNotedEnd = R"(do $outbox$ begin
+  if exists (select 1 from pg_trigger where tgrelid = [source] and tgname = '[name]') then
+    drop trigger "[name]" on {source};
+    execute format('comment on table {event} is %L', '[ended] ' || pg_current_wal_insert_lsn());
+  end if;
 end $outbox$)";
 constexpr const char* kEnded = "outbox-relay capture ended at";
 constexpr const char* kWhereEnded = "select coalesce(obj_description([event], 'pg_class'), '')";
@@ -319,9 +323,7 @@ std::string AddCopiesSql(const sql::Tables& tables) { return In(tables, kAddCopi
 std::string TriggerSql(const sql::Tables& tables) { return In(tables, kTrigger); }
 std::string EndCaptureSql(const sql::Tables& tables) { return In(tables, kEnd); }
 
-std::string NoteEndSql(const sql::Tables& tables) {
-  return In(tables, sql::Fill(kNotePosition, {{"[ended]", kEnded}}));
-}
+std::string NotedEndSql(const sql::Tables& tables) { return In(tables, sql::Fill(kNotedEnd, {{"[ended]", kEnded}})); }
 
 std::string WhereCaptureEnded(sql::Statements& db, const sql::Tables& tables) {
   const std::string said = db.Run({In(tables, kWhereEnded), {}}).at(0)[0].value_or("");
@@ -370,8 +372,10 @@ sql::CaptureState LookAtCapture(sql::Statements& db, const sql::Tables& tables) 
     add(true,
         "table " + tables.event + ": " + *row[8] + ": a column of " + source +
             " is of another type than when its copies were made",
-        "let the relay deliver the rows that wait, change the type of the copy as `outbox-relay check` prints, then " +
-            std::string(sql::kMigrate));
+        "for the payload run: outbox-relay migrate, where rows wait with --rewrite-events; for another column let the "
+        "relay "
+        "deliver the rows that wait, drop its copy from " +
+            tables.event + " and " + tables.dead + ", and run: outbox-relay migrate");
   if (row[9])
     add(true,
         "table " + source + ": " + *row[9] + " is generated when it is read (VIRTUAL), and no trigger sees its value",

@@ -46,8 +46,8 @@ void AddCopies(std::vector<sql::Table>& wanted, const sql::Tables& tables, const
 [[nodiscard]] std::string PlanTrigger(sql::Statements& db, const sql::Tables& tables);
 // The statements that end the capture. The relay's tables stay.
 [[nodiscard]] std::string EndCaptureSql(const sql::Tables& tables);
-// To be run behind it, in its transaction: notes the position in the write-ahead log.
-[[nodiscard]] std::string NoteEndSql(const sql::Tables& tables);
+// To be run before it, in its transaction: takes the trigger away, and notes the position in the write-ahead log.
+[[nodiscard]] std::string NotedEndSql(const sql::Tables& tables);
 // That position; "" = none was noted.
 [[nodiscard]] std::string WhereCaptureEnded(sql::Statements& db, const sql::Tables& tables);
 

@@ -397,6 +397,7 @@ std::string Blocker(Client& client, const sql::Tables& t) {
 std::vector<std::string> PlanSchema(Client& client, const sql::Tables& t, const SchemaOptions& options) {
   if (options.remove_capture) {
     sql::RequireCaptured(t);
+    if (!LookAtCapture(client, t).has_trigger) return {};
     return {"drop the trigger on " + t.Shown(t.captured->table) + " and its function"};
   }
   return WithMigration(client, t, options, [](Migration& migration) { return migration.Plan(); });
@@ -413,8 +414,8 @@ void ApplySchema(Client& client, const sql::Tables& t, const SchemaOptions& opti
       client.Script("set local lock_timeout = " + std::to_string(sql::kLockWait.count()));
       if (options.remove_capture) {
         sql::RequireCaptured(t);
+        client.Script(NotedEndSql(t));
         client.Script(EndCaptureSql(t));
-        client.Script(NoteEndSql(t));
       } else {
         WithMigration(client, t, options, [&client](Migration& migration) {
           migration.Apply();

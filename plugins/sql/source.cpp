@@ -64,7 +64,7 @@ void ReadColumns(const json& options, bool ignore_case, std::vector<MappedColumn
     const auto same = [&](const MappedColumn& other) { return SameName(other.name, name, ignore_case); };
     if (std::none_of(columns.begin(), columns.end(), same))
       columns.push_back(
-          {std::move(name), OUTBOX_ROLE_NONE, "", "/storage/options/record_columns/" + std::to_string(i)});
+          {std::move(name), OUTBOX_ROLE_NONE, "", "/record, or /storage/options/record_columns"});
   }
 }
 

@@ -60,7 +60,7 @@ int PrintSuggestion(const std::string& table, const std::vector<Column>& columns
               << fmt::format(
                      "\"storage\": {{ ..., \"options\": {{ ..., \"table\": {}, \"capture\": \"trigger\" }} }},\n"
                      "\"record\": {{ \"like\": \"{}\" }}\n",
-                     table, suggestion->like);
+                     quoted, suggestion->like);
   }
   return kOk;
 }

@@ -5,6 +5,7 @@
 #include "cli/commands/commands.hpp"
 #include "cli/common/check_report.hpp"
 #include "cli/common/command.hpp"
+#include "cli/common/shaping.hpp"
 #include "monitoring/log.hpp"
 
 namespace outbox::cli {
@@ -37,6 +38,13 @@ int Print(const Options& options) {
   return kOk;
 }
 
+// Before a trigger copies rows: can records be made of them? What is wrong with the table itself the plan says.
+Status RecordsFit(Outbox& outbox, const Call& call) {
+  const auto columns = outbox.session->DescribeColumns(call);
+  if (!columns.ok() || columns->empty()) return {};
+  return MakeShaper(outbox.config, *columns).status();
+}
+
 int Apply(const Options& options) {
   auto outbox = OpenOutbox(options.config);
   if (!outbox.ok()) return Report(outbox.status());
@@ -45,6 +53,8 @@ int Apply(const Options& options) {
   // Building an index or converting payloads takes longer than a call of a relay may.
   Call call = outbox->call();
   call.timeout = std::max<Millis>(call.timeout, kShortest);
+  if (!schema.remove_capture)
+    if (Status fits = RecordsFit(*outbox, call); !fits.ok()) return Report(fits);
   const auto changes = outbox->session->PlanSchema(schema, call);
   if (!changes.ok()) return Report(changes.status());
   for (const std::string& change : *changes) std::cout << "  " << monitoring::Escape(change) << "\n";

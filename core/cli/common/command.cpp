@@ -50,12 +50,15 @@ Result<Outbox> OpenOutbox(const std::string& config_file) {
   if (!config.ok()) return config.status();
   auto store = OpenStore(*config, QuietLogger(config->log));
   if (!store.ok()) return store.status();
-  Outbox outbox{std::move(*config), std::move(*store), nullptr, nullptr};
+  Outbox outbox{std::move(*config), std::move(*store), nullptr, nullptr, std::nullopt};
   auto session = outbox.store->Connect(outbox.call());
   if (!session.ok()) return session.status();
   outbox.session = std::move(*session);
-  if (const auto columns = outbox.session->DescribeColumns(outbox.call()); columns.ok())
+  if (const auto columns = outbox.session->DescribeColumns(outbox.call()); columns.ok()) {
     if (auto shaper = MakeShaper(outbox.config, *columns); shaper.ok()) outbox.shaper = std::move(*shaper);
+    for (std::size_t i = 0; i < columns->size(); ++i)
+      if ((*columns)[i].role == OUTBOX_ROLE_ID) outbox.id_column = i;
+  }
   return outbox;
 }
 

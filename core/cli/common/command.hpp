@@ -4,6 +4,7 @@
 #include <spdlog/fwd.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "cli/common/exit_code.hpp"
@@ -38,6 +39,8 @@ struct Outbox {
   std::unique_ptr<storage::Session> session;
   // Makes records of the rows; nullptr = a row is a record as it is, or the record section does not fit the columns.
   std::shared_ptr<const record::Shaper> shaper = nullptr;
+  // Of captured rows: the place of the column that consumers know as the event's id; nothing = there is none.
+  std::optional<std::size_t> id_column = std::nullopt;
 
   [[nodiscard]] Call call() const { return {0, 0, config.relay.storage_timeout}; }
 };

@@ -138,7 +138,10 @@ Result<std::optional<std::string>> FirstId(const Outbox& outbox, Query query) {
 int ResolveEventIds(const Outbox& outbox, const char* command, std::vector<std::string>& ids) {
   for (std::string& id : ids) {
     const std::optional<std::string> canonical = util::CanonicalUuid(id);
-    if (canonical == id) continue;
+    const auto captured = FindCaptured(outbox, canonical ? *canonical : id);
+    if (!captured.ok()) return Report(captured.status());
+    if (*captured) id = **captured;
+    if (*captured || canonical == id) continue;
     const auto known = FirstId(outbox, {.event_id = id});
     if (!known.ok()) return Report(known.status());
     if (*known || canonical) {

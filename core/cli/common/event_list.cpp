@@ -40,4 +40,30 @@ Status ListEvents(const Outbox& outbox, const Query& query, const std::function<
   return outbox.session->List(whole, take, outbox.call());
 }
 
+Result<std::optional<std::string>> FindCaptured(const Outbox& outbox, std::string_view id) {
+  constexpr std::uint32_t kPage = 200;
+  std::optional<std::string> found;
+  if (!outbox.id_column) return found;
+  for (const std::uint32_t from : {OUTBOX_FROM_FAILED, OUTBOX_FROM_DEAD, OUTBOX_FROM_OUTBOX}) {
+    std::string after;
+    for (std::size_t seen = 0, before = kPage; before == kPage && seen < kMostLookedAt && !found;) {
+      before = 0;
+      Query query{.from = from, .max = kPage, .contents = true};
+      const std::string start = after;
+      if (!start.empty()) query.after = start;
+      const auto take = [&](const Record& record) {
+        ++seen;
+        ++before;
+        after = record.event.row_id;
+        if (*outbox.id_column >= record.event.columns.size()) return true;
+        const Bytes value = Maybe(record.event.columns[*outbox.id_column]);
+        if (value && *value == id) found = record.event.event_id;
+        return !found;
+      };
+      if (Status listed = outbox.session->List(query, take, outbox.call()); !listed.ok()) return listed;
+    }
+  }
+  return found;
+}
+
 }  // namespace outbox::cli

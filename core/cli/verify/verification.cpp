@@ -6,6 +6,7 @@
 #include <limits>
 #include <set>
 #include <unordered_map>
+#include <utility>
 
 #include "cli/common/kafka_admin.hpp"
 #include "cli/common/shaping.hpp"
@@ -24,6 +25,7 @@ using namespace std::chrono_literals;
 constexpr std::size_t kPassBytes = std::size_t{128} << 20;  // of records that wait for their like
 constexpr std::uint32_t kPage = 1000;
 constexpr auto kPatience = 30s;
+constexpr std::uint64_t kMostShown = 5;
 // A record was stored at most so long before its row was captured, by clocks that differ.
 constexpr std::int64_t kClocksDifferMs = 3'600'000;
 
@@ -36,7 +38,7 @@ struct Expected {
 
 struct Totals {
   std::uint64_t rows = 0, refused = 0, same = 0, different = 0, missing = 0, copies = 0, removed = 0;
-  std::string first_refusal, first_difference;
+  std::string first_refusal, differences;  // the first few of these
 };
 
 StoredRecord ToStored(const publisher::PreparedBatch& batch, std::size_t i) {
@@ -89,6 +91,9 @@ class Verification {
     if (!shaper.ok()) return shaper.status();
     shaper_ = std::move(*shaper);
     if (Status found = FindIdHeader(*columns); !found.ok()) return found;
+    if (!request_.prefix.empty() && !outbox_->config.record.topic.value_or("").starts_with(request_.prefix))
+      return {OUTBOX_BAD_CONFIG, "/record/topic does not begin with the prefix \"" + request_.prefix +
+                                     "\": in a rehearsal the relay's topics are the connector's with it before them"};
     if (request_.remove_delivered)
       if (Status alone = RequireNoRelay(); !alone.ok()) return alone;
     const kafka::Settings settings = kafka::ToSettings(outbox_->config);
@@ -227,9 +232,8 @@ class Verification {
         ++expected.found;
         continue;
       }
-      expected.differs = true;
-      if (totals_.first_difference.empty())
-        totals_.first_difference =
+      if (!std::exchange(expected.differs, true) && shown_++ < kMostShown)
+        totals_.differences +=
             fmt::format("event {}: the {} differs from the record at {} [{}] offset {}\n{}", monitoring::Escape(id),
                         difference->part, stored.topic, stored.partition, stored.offset, Dump(*difference));
     }
@@ -287,7 +291,8 @@ class Verification {
     if (t.refused > 0)
       std::cout << fmt::format("{} row{} cannot become records; the first one is {}\n", t.refused,
                                t.refused == 1 ? "" : "s", monitoring::Escape(t.first_refusal));
-    if (!t.first_difference.empty()) std::cout << t.first_difference;
+    std::cout << t.differences;
+    if (t.different > kMostShown) std::cout << fmt::format("and {} more that differ\n", t.different - kMostShown);
     if (request_.remove_delivered && t.different == 0)
       std::cout << fmt::format("{} captured row{} removed, whose records are in the topics\n", t.removed,
                                t.removed == 1 ? "" : "s");
@@ -313,6 +318,7 @@ class Verification {
   std::map<std::string, int> partitions_;                    // of every topic
   std::unordered_multimap<std::string, Expected> expected_;  // of this pass, by the event's id
   std::int64_t oldest_ms_ = 0;
+  std::uint64_t shown_ = 0;
   Totals totals_;
 };
 
