@@ -117,7 +117,31 @@ class CaptureTest(unittest.TestCase):
                                       "the good ones are delivered")
         wait_until(lambda: self.ask("select reason from outboxevent_capture_retry") == [("bad_topic",)], 30, "the bad one has failed")
         self.assertEqual(self.relay.stop(), 0)
+        # By the id that consumers and the application know.
+        why = self.relay.command("explain", "00000000-0000-4000-8000-0000000000aa")
+        self.assertIn("the column \"aggregatetype\" is NULL", why.stdout)
+        found = self.relay.command("find", "--key", "key-3", "--json")
+        self.assertEqual(found.stdout, "")
         self.assert_records(committed, read_topic(self.kafka.bootstrap, self.topic))
+
+    def test_operators_see_the_topic_of_the_record(self):
+        self.migrate()
+        self.insert(0, 5)
+        found = self.relay.command("find", "--topic", f"{self.topic[:-3]}*", "--json").stdout.splitlines()
+        self.assertEqual({json.loads(line)["topic"] for line in found}, {self.topic})
+        self.assertEqual(len(found), 5)
+
+    def test_nothing_is_made_where_no_record_could_be(self):
+        for record, said in (({"topic": "a/b c"}, "/record/topic: no topic can be named so"),
+                             ({"timestamp": "{type}"}, "/record/timestamp: the column \"type\""),
+                             ({"headers": {"x": "{nowhere}"}}, "has no column \"nowhere\"")):
+            relay = self.relay_with(record=record)
+            refused = relay.command("migrate")
+            self.assertEqual(refused.returncode, 78, refused.stdout)
+            self.assertIn(said, refused.stderr)
+        self.assertEqual(self.ask("select count(*) from pg_trigger where not tgisinternal"), [(0,)])
+        quiet = self.relay.command("check")
+        self.assertNotIn("holds secrets in plain text", quiet.stdout)
 
     def as_a_connector(self, numbers, value=lambda n: f'{{"a": [1, "ż"], "n": {n}}}'):
         """What Debezium has sent: the same records, with its own headers before them."""
@@ -222,8 +246,12 @@ class CaptureTest(unittest.TestCase):
         committed = self.insert(0, 10)
         removed = self.relay.command("migrate", "--remove-capture")
         self.assertEqual(removed.returncode, 0, removed.stderr)
+        position = re.search("at position ([0-9A-F]+/[0-9A-F]+) of the write-ahead log", removed.stdout).group(1)
         self.insert(10, 10)
         self.assertEqual(self.ask("select count(*) from outboxevent_capture"), [(len(committed),)])
+        again = self.relay.command("migrate", "--remove-capture")  # what came meanwhile is Debezium's: the position stays
+        self.assertEqual(again.returncode, 0, again.stderr)
+        self.assertIn(f"at position {position} of the write-ahead log", again.stdout)
         checked = self.relay.command("check")
         self.assertEqual(checked.returncode, 78)
         self.assertRegex(checked.stdout, "(?i)trigger")
