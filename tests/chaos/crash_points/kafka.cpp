@@ -25,6 +25,7 @@ struct Record {
   int partition = RD_KAFKA_PARTITION_UA;
   void *key = nullptr, *value = nullptr, *opaque = nullptr;
   std::size_t key_size = 0, value_size = 0;
+  std::int64_t timestamp = 0;
   rd_kafka_headers_t* headers = nullptr;
 };
 
@@ -47,6 +48,9 @@ bool Take(va_list arguments, Record& record) {
       case RD_KAFKA_VTYPE_VALUE:
         record.value = va_arg(arguments, void*);
         record.value_size = va_arg(arguments, std::size_t);
+        break;
+      case RD_KAFKA_VTYPE_TIMESTAMP:
+        record.timestamp = va_arg(arguments, std::int64_t);
         break;
       case RD_KAFKA_VTYPE_HEADERS:
         record.headers = va_arg(arguments, rd_kafka_headers_t*);
@@ -75,7 +79,7 @@ rd_kafka_resp_err_t rd_kafka_producev(rd_kafka_t* handle, ...) {
   Pass("produce.before");
   const auto error = real(handle, RD_KAFKA_V_RKT(r.topic), RD_KAFKA_V_PARTITION(r.partition),
                           RD_KAFKA_V_KEY(r.key, r.key_size), RD_KAFKA_V_VALUE(r.value, r.value_size),
-                          RD_KAFKA_V_HEADERS(r.headers), RD_KAFKA_V_OPAQUE(r.opaque), RD_KAFKA_V_END);
+                          RD_KAFKA_V_TIMESTAMP(r.timestamp), RD_KAFKA_V_HEADERS(r.headers), RD_KAFKA_V_OPAQUE(r.opaque), RD_KAFKA_V_END);
   Pass("produce.queued");
   return error;
 }
