@@ -211,6 +211,7 @@ std::string Renamed(const std::string& text, const Profile& profile, const json&
 
 std::vector<NamedText> Renamed(const std::vector<NamedText>& texts, const Profile& profile, const json& columns) {
   std::vector<NamedText> renamed;
+  renamed.reserve(texts.size());
   for (const auto& [name, text] : texts) renamed.push_back({name, Renamed(text, profile, columns)});
   return renamed;
 }

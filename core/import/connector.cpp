@@ -131,7 +131,7 @@ class Translator {
 
   // One of these, in lower case.
   std::string OneOf(const std::string& name, const std::string& otherwise, std::initializer_list<const char*> choices) {
-    const std::string value = Lower(Get(name, otherwise));
+    std::string value = Lower(Get(name, otherwise));
     std::string expected;
     for (const char* choice : choices) {
       if (value == choice) return value;

@@ -166,7 +166,7 @@ void TopicAsker::Run() {
       AddLimits(answers);
       Post(std::move(answers));
     }
-    if (!refresh.empty()) RefreshAll(std::move(refresh));
+    if (!refresh.empty()) RefreshAll(refresh);
   }
 }
 
@@ -207,7 +207,7 @@ void TopicAsker::LookAtOpen() {
   AskForCreations(missing);
 }
 
-void TopicAsker::RefreshAll(Names names) {
+void TopicAsker::RefreshAll(const Names& names) {
   std::vector<TopicAnswer> answers;
   Replies replies;
   if (Ask(names, kMaxSlice, replies) != RD_KAFKA_RESP_ERR_NO_ERROR) {

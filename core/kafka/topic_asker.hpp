@@ -98,7 +98,7 @@ class TopicAsker {
   void Begin();
   void Run();
   void LookAtOpen();
-  void RefreshAll(Names names);
+  void RefreshAll(const Names& names);
   // Asks for as many of the names as there is time for; an error if for none.
   [[nodiscard]] rd_kafka_resp_err_t Ask(const Names& names, std::chrono::milliseconds timeout, Replies& replies);
   void AddLimits(std::vector<TopicAnswer>& answers);

@@ -192,14 +192,17 @@ class Verification {
 
   void Add(Expected expected, std::size_t& bytes) {
     StoredRecord& record = expected.record;
-    if (record.topic.starts_with(request_.prefix)) record.topic.erase(0, request_.prefix.size());
+    if (record.topic.starts_with(request_.prefix)) record.topic = record.topic.substr(request_.prefix.size());
     const auto partitions = partitions_.find(record.topic);
-    if (record.partition < 0 && record.key && partitions != partitions_.end())
-      record.partition = rd_kafka_msg_partitioner_murmur2(nullptr, record.key->data(), record.key->size(),
-                                                          partitions->second, nullptr, nullptr);
+    if (record.partition < 0 && record.key && partitions != partitions_.end()) {
+      const std::string& key = *record.key;
+      record.partition =
+          rd_kafka_msg_partitioner_murmur2(nullptr, key.data(), key.size(), partitions->second, nullptr, nullptr);
+    }
     bytes += SizeOf(record);
-    const std::string* const id = HeaderOf(record, id_header_);
-    expected_.emplace(id == nullptr ? "" : *id, std::move(expected));
+    const std::string* const found = HeaderOf(record, id_header_);
+    std::string id = found == nullptr ? std::string() : *found;
+    expected_.emplace(std::move(id), std::move(expected));
   }
 
   // Looks for the like of each record that is expected.
