@@ -63,8 +63,7 @@ void ReadColumns(const json& options, bool ignore_case, std::vector<MappedColumn
     std::string name = NameIn((*record)[i], "'record_columns'");
     const auto same = [&](const MappedColumn& other) { return SameName(other.name, name, ignore_case); };
     if (std::none_of(columns.begin(), columns.end(), same))
-      columns.push_back(
-          {std::move(name), OUTBOX_ROLE_NONE, "", "/record, or /storage/options/record_columns"});
+      columns.push_back({std::move(name), OUTBOX_ROLE_NONE, "", "/record, or /storage/options/record_columns"});
   }
 }
 
