@@ -165,8 +165,7 @@ void ListRecords(Statements& db, const Tables& tables, const Dialect& d, const Q
                                      {"[next]", d.shown("coalesce(r.remove_at, r.next_try)")},
                                      {"[limit]", d.limit(std::to_string(query.max))}}));
   std::string captured;
-  if (query.contents)
-    for (const std::string& column : d.columns) captured += ", " + column;
+  for (const std::string& column : d.columns) captured += ", " + column;
   // Last: a name of a column may look like a place.
   statement.sql = Fill(statement.sql, {{"[columns]", captured}});
   for (Row& row : db.Run(statement)) {

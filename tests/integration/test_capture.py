@@ -227,6 +227,29 @@ class CaptureTest(unittest.TestCase):
         self.assertEqual(missing.returncode, 78)
         self.assertIn("there is no table nowhere", missing.stderr)
 
+    def test_the_rehearsal(self):
+        """Both deliver, the relay into topics of its own, and what it has delivered is compared too."""
+        prefix = f"rehearsal-{uuid.uuid4()}."
+        self.kafka.create_topic(prefix + self.topic, 3)
+        wrong = self.relay_with(record={"topic": "outbox.event.{aggregatetype}"})
+        self.assertEqual(wrong.command("migrate").returncode, 0)
+        refused = outbox_relay("import", "--verify", "-c", wrong.config, "--prefix", prefix)
+        self.assertEqual(refused.returncode, 78)
+        self.assertIn("/record/topic does not begin with the prefix", refused.stderr)
+        self.relay = self.relay_with(record={"topic": prefix + "outbox.event.{aggregatetype}"})
+        committed = self.insert(0, 12)
+        self.relay.start()
+        self.wait_until_empty()
+        self.assertEqual(self.relay.stop(), 0)
+        committed += self.insert(12, 3)  # captured, and not delivered
+        self.as_a_connector(committed[:-1])
+        same = self.verify("--prefix", prefix)
+        self.assertEqual(same.returncode, 0, same.stdout + same.stderr)
+        self.assertIn(f"{len(committed) - 1} records compared with the connector's: {len(committed) - 1} the same", same.stdout)
+        self.assertIn("1 record not found", same.stdout)
+        self.as_a_connector(committed[:1], lambda n: "{}")
+        self.assertEqual(self.verify("--prefix", prefix).returncode, 1)
+
     def test_a_difference_is_shown_byte_by_byte(self):
         self.migrate()
         committed = self.insert(0, 5)

@@ -70,11 +70,15 @@ class Check {
   explicit Check(const Options& options) : options_(options) {}
 
   int Run() {
+    if (!options_.show.row.empty()) return Show();
+    if (options_.show.json) {
+      std::cerr << "outbox-relay check: --json is for --show" << std::endl;
+      return kUsage;
+    }
+    if (!options_.suggest.empty()) return Suggest();
     auto config = LoadConfig(options_.config);
     if (!config.ok()) return Report(config.status());
     config_ = std::move(*config);
-    if (!options_.show.row.empty()) return Show();
-    if (!options_.suggest.empty()) return Suggest();
     PrintLine(Verdict::kOk, "configuration " + options_.config);
     for (const std::string& warning : config_.warnings) PrintLine(Verdict::kWarn, warning);
     CheckListening();
@@ -85,22 +89,16 @@ class Check {
 
  private:
   int Show() {
-    const auto store = OpenStore(config_, QuietLogger(config_.log));
-    if (!store.ok()) return Report(store.status());
-    const Call call{0, 0, config_.relay.storage_timeout};
-    const auto session = (*store)->Connect(call);
-    if (!session.ok()) return Report(session.status());
-    const Status shown = ShowRecords(options_.show, config_, *store, **session, call);
+    const auto outbox = OpenOutbox(options_.config);
+    if (!outbox.ok()) return Report(outbox.status());
+    const Status shown = ShowRecords(options_.show, *outbox);
     return shown.ok() ? kOk : Report(shown);
   }
 
   int Suggest() {
-    const auto store = OpenStore(config_, QuietLogger(config_.log));
-    if (!store.ok()) return Report(store.status());
-    const Call call{0, 0, config_.relay.storage_timeout};
-    const auto session = (*store)->Connect(call);
-    if (!session.ok()) return Report(session.status());
-    const auto columns = (*session)->ColumnsOf(options_.suggest, call);
+    const auto outbox = OpenOutbox(options_.config);
+    if (!outbox.ok()) return Report(outbox.status());
+    const auto columns = outbox->session->ColumnsOf(options_.suggest, outbox->call());
     if (!columns.ok()) return Report(columns.status());
     if (columns->empty())
       return Report({OUTBOX_BAD_CONFIG, "there is no table " + options_.suggest + ", or this user may not see it"});

@@ -15,7 +15,6 @@ namespace outbox::cli {
 namespace {
 
 constexpr std::uint32_t kPage = 500;
-constexpr std::uint32_t kShapedPage = 50;  // with the payloads, which come with the columns
 
 // As in the configuration, and whole days.
 std::optional<Millis> ParseAge(std::string text) {
@@ -91,7 +90,7 @@ class Walker {
       if (!after.empty()) query.after = after;
       if (event != nullptr) query.event_id = *event;
       if (filter_.topic) query.topic = topic;
-      query.max = walk_.contents ? 1 : outbox_.shaper != nullptr ? kShapedPage : kPage;
+      query.max = walk_.contents ? 1 : kPage;
       query.contents = walk_.contents;
       std::uint32_t seen = 0;
       std::string last;
@@ -138,11 +137,9 @@ Result<std::optional<std::string>> FirstId(const Outbox& outbox, Query query) {
 int ResolveEventIds(const Outbox& outbox, const char* command, std::vector<std::string>& ids) {
   for (std::string& id : ids) {
     const std::optional<std::string> canonical = util::CanonicalUuid(id);
-    const auto captured = FindCaptured(outbox, canonical ? *canonical : id);
-    if (!captured.ok()) return Report(captured.status());
-    if (*captured) id = **captured;
-    if (*captured || canonical == id) continue;
-    const auto known = FirstId(outbox, {.event_id = id});
+    if (canonical == id && !outbox.id_column) continue;
+    auto known = FirstId(outbox, {.event_id = id});
+    if (known.ok() && !*known) known = FindCaptured(outbox, canonical ? *canonical : id);
     if (!known.ok()) return Report(known.status());
     if (*known || canonical) {
       id = *known ? **known : *canonical;

@@ -4,12 +4,13 @@
 #include <iostream>
 #include <optional>
 
+#include "cli/common/event_list.hpp"
+#include "cli/common/record_view.hpp"
 #include "cli/common/shaping.hpp"
 #include "cli/common/time_format.hpp"
 #include "monitoring/log.hpp"
 #include "outbox/base64.hpp"
 #include "outbox/text.hpp"
-#include "publisher/event_line.hpp"
 #include "publisher/headers.hpp"
 #include "util/format.hpp"
 #include "util/json.hpp"
@@ -19,12 +20,6 @@ namespace {
 
 using publisher::PreparedBatch;
 using util::Json;
-
-Json ToJson(const Bytes& bytes) {
-  std::string text;
-  publisher::AppendJson(bytes, text);
-  return Json::Parse(text);
-}
 
 std::string Shown(const Bytes& bytes) {
   if (!bytes) return "(none)";
@@ -38,34 +33,6 @@ std::optional<std::int64_t> NumberIn(const std::string& text) {
   std::int64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   return error == std::errc() && end == text.data() + text.size() ? std::optional(number) : std::nullopt;
-}
-
-// The rows that are meant, copied.
-Result<storage::Batch> Collect(const PreviewRequest& request, const std::shared_ptr<storage::Store>& store,
-                               storage::Session& session, const Call& call) {
-  outbox_reserve raw{};
-  raw.struct_size = sizeof raw;
-  raw.max_events = std::max<std::uint32_t>(request.limit, 1);
-  raw.max_bytes = UINT64_MAX;
-  const outbox::ReserveRequest limits{raw};
-  BatchBuilder rows(limits);
-  std::string after, before;
-  Query query{.from = OUTBOX_FROM_OUTBOX, .max = raw.max_events, .contents = true};
-  const auto number = NumberIn(request.row);
-  if (number) {
-    after = std::to_string(*number - 1);
-    before = std::to_string(*number + 1);
-    query.after = after;
-    query.before = before;
-  } else if (request.row != kAllRows) {
-    query.event_id = request.row;
-  }
-  const auto take = [&rows](const Record& found) { return rows.Add(found.event); };
-  if (Status listed = session.List(query, take, call); !listed.ok()) return listed;
-  outbox_batch batch{};
-  batch.struct_size = sizeof batch;
-  rows.Finish(&batch);
-  return storage::Batch(store, batch);
 }
 
 Json LineOf(const PreparedBatch& batch, std::size_t i) {
@@ -116,23 +83,38 @@ std::string ParagraphOf(const PreparedBatch& batch, std::size_t i) {
 
 }  // namespace
 
-Status ShowRecords(const PreviewRequest& request, const config::Config& config,
-                   const std::shared_ptr<storage::Store>& store, storage::Session& session, const Call& call) {
-  const auto columns = session.DescribeColumns(call);
+Status ShowRecords(const PreviewRequest& request, const Outbox& outbox) {
+  const auto columns = outbox.session->DescribeColumns(outbox.call());
   if (!columns.ok()) return columns.status();
-  const auto shaper = MakeShaper(config, *columns, ShaperFor::kAnyRow);
+  const auto shaper = MakeShaper(outbox.config, *columns, ShaperFor::kAnyRow);
   if (!shaper.ok()) return shaper.status();
-  auto rows = Collect(request, store, session, call);
-  if (!rows.ok()) return rows.status();
-  if (rows->empty() && request.row != kAllRows)
-    return {OUTBOX_BAD_DATA, "no row of the outbox has the id " + request.row + "; a delivered one is gone"};
-  PreparedBatch batch;
-  batch.batch = std::move(*rows);
-  (*shaper)->Shape(batch);
-  for (std::size_t i = 0; i < batch.batch.size(); ++i)
-    std::cout << (request.json ? LineOf(batch, i).Dump() : ParagraphOf(batch, i)) << '\n';
-  std::cout << std::flush;
-  return {};
+  std::string after, before;
+  Query query{.from = OUTBOX_FROM_OUTBOX};
+  if (const auto number = NumberIn(request.row)) {
+    after = std::to_string(*number - 1);
+    before = std::to_string(*number + 1);
+    query.after = after;
+    query.before = before;
+  } else if (request.row != kAllRows) {
+    query.event_id = request.row;
+  }
+  for (std::uint32_t left = request.row == kAllRows ? request.limit : 1; left > 0;) {
+    query.max = left;
+    auto rows = ReadRows(outbox, query);
+    if (!rows.ok()) return rows.status();
+    if (rows->empty()) break;
+    PreparedBatch batch;
+    batch.batch = std::move(*rows);
+    (*shaper)->Shape(batch);
+    for (std::size_t i = 0; i < batch.batch.size(); ++i)
+      std::cout << (request.json ? LineOf(batch, i).Dump() : ParagraphOf(batch, i)) << '\n';
+    left -= static_cast<std::uint32_t>(batch.batch.size());
+    if (left == 0) return {};
+    after = View(batch.batch[batch.batch.size() - 1].row_id);
+    query.after = after;
+  }
+  if (request.row == kAllRows) return {};
+  return {OUTBOX_BAD_DATA, "no row of the outbox has the id " + request.row + "; a delivered one is gone"};
 }
 
 }  // namespace outbox::cli

@@ -5,8 +5,6 @@
 #include <string>
 
 #include "cli/common/command.hpp"
-#include "config/config.hpp"
-#include "storage/store.hpp"
 
 namespace outbox::cli {
 
@@ -20,8 +18,6 @@ inline constexpr const char* kAllRows = "all";
 
 // Prints them, a paragraph or with `json` a line each. Nothing is sent or changed. Errors: OUTBOX_BAD_CONFIG where the record
 // section does not fit the columns; OUTBOX_BAD_DATA where no row is meant.
-[[nodiscard]] Status ShowRecords(const PreviewRequest& request, const config::Config& config,
-                                 const std::shared_ptr<storage::Store>& store, storage::Session& session,
-                                 const Call& call);
+[[nodiscard]] Status ShowRecords(const PreviewRequest& request, const Outbox& outbox);
 
 }  // namespace outbox::cli

@@ -12,12 +12,6 @@ namespace {
 using monitoring::Escape;
 using util::Json;
 
-Json ToJson(const Bytes& bytes) {
-  std::string text;
-  publisher::AppendJson(bytes, text);
-  return Json::Parse(text);
-}
-
 Json Time(std::int64_t micros) { return micros == 0 ? Json() : Json(Moment(micros)); }
 
 std::string Shown(const Bytes& bytes, const char* absent) { return bytes ? Escape(*bytes) : absent; }
@@ -26,6 +20,12 @@ std::string Shown(const Bytes& bytes, const char* absent) { return bytes ? Escap
 const char* LastWord(const Record& record) { return record.state == OUTBOX_STATE_DEAD ? "died" : "last failed"; }
 
 }  // namespace
+
+Json ToJson(const Bytes& bytes) {
+  std::string text;
+  publisher::AppendJson(bytes, text);
+  return Json::Parse(text);
+}
 
 const char* StateWord(std::int32_t state) {
   switch (state) {

@@ -14,6 +14,8 @@ namespace outbox::cli {
 // `outbox-relay unblock` removes it.
 [[nodiscard]] bool IsLeftToOperator(const Record& record);
 
+// A JSON string, {"base64": "..."} for what is not text, null for what is absent.
+[[nodiscard]] util::Json ToJson(const Bytes& bytes);
 // Members are never renamed. What is not text is {"base64": "..."}. With `contents` also payload and headers.
 [[nodiscard]] util::Json ToJson(const Record& record, bool contents);
 

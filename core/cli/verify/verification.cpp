@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "cli/common/event_list.hpp"
 #include "cli/common/kafka_admin.hpp"
 #include "cli/common/shaping.hpp"
 #include "cli/verify/record_comparison.hpp"
@@ -155,22 +156,14 @@ class Verification {
 
   // True = there was one.
   Result<bool> Page(std::string& after, std::size_t& bytes) {
-    outbox_reserve raw{};
-    raw.struct_size = sizeof raw;
-    raw.max_events = kPage;
-    raw.max_bytes = UINT64_MAX;
-    const outbox::ReserveRequest limits{raw};
-    BatchBuilder rows(limits);
-    Query query{.from = OUTBOX_FROM_OUTBOX, .max = kPage, .contents = true};
-    if (!after.empty()) query.after = after;
-    const auto take = [&rows](const Record& found) { return rows.Add(found.event); };
-    if (Status listed = outbox_->session->List(query, take, outbox_->call()); !listed.ok()) return listed;
-    outbox_batch filled{};
-    filled.struct_size = sizeof filled;
-    rows.Finish(&filled);
+    Query query{.from = OUTBOX_FROM_OUTBOX, .max = kPage};
+    const std::string start = after;
+    if (!start.empty()) query.after = start;
+    auto rows = ReadRows(*outbox_, query);
+    if (!rows.ok()) return rows.status();
+    if (rows->empty()) return false;
     publisher::PreparedBatch batch;
-    batch.batch = storage::Batch(outbox_->store, filled);
-    if (batch.batch.empty()) return false;
+    batch.batch = std::move(*rows);
     after = View(batch.batch[batch.batch.size() - 1].row_id);
     shaper_->Shape(batch);
     for (std::size_t i = 0; i < batch.batch.size(); ++i) Expect(batch, i, bytes);
