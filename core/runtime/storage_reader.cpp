@@ -80,6 +80,8 @@ void StorageReader::Execute(ReadRequest& order) {
   reading.batch->batch = std::move(*batch);
   if (const Status prepared = Prepare(*reading.batch, order.call); !prepared.ok()) return failed_(prepared.code());
   reading.reservation.drain_first = reading.batch->drain_first;
+  reading.reservation.arena_bytes +=
+      reading.batch->shaped_bytes.capacity();  // what was made of the rows stays with them
   const storage::Batch& rows = reading.batch->batch;
   reading.events.reserve(rows.size());
   for (std::size_t i = 0; i < rows.size(); ++i) {
