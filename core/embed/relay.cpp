@@ -123,6 +123,12 @@ class Relay::Impl {
  private:
   std::shared_ptr<storage::Store> Open(const Storage& storage) {
     if (storage.table_ != nullptr) return Require(storage::Store::Adopt(storage.table_, storage.make_, logger_));
+    // Records of captured rows are made as the section "record" says, which only the daemon has.
+    if (const auto options = nlohmann::json::parse(storage.options_, nullptr, /*allow_exceptions=*/false);
+        options.is_object() && options.contains("capture"))
+      throw std::invalid_argument(
+          "the storage's options have \"capture\": rows of another table are delivered by the program outbox-relay "
+          "only");
     const auto table = Require(storage::Load(storage.name_, storage::DefaultSearchPath(storage.file_)));
     return Require(storage::Store::Open(table, storage.options_, logger_));
   }

@@ -304,6 +304,8 @@ TEST_CASE("what cannot be is refused by the constructor or the start") {
   const auto rows = std::make_shared<Rows>();
   const auto own = [&] { return embed::Storage::FromAdapter<RowsAdapter>(rows, "rows", OUTBOX_CAN_ORDER_KEYS); };
   const auto sender = [] { return embed::Publisher::FromSender(std::make_shared<TestSender>()); };
+  CHECK(make("{}", embed::Storage::Plugin("postgres", R"({"capture": "trigger"})"), sender()).find("\"capture\"") !=
+        std::string::npos);
   CHECK(make("no json", own(), sender()).find("JSON") != std::string::npos);
   CHECK(make(R"({"batch_sise": 3})", own(), sender()).find("batch_size") != std::string::npos);
   CHECK(make("{}", embed::Storage::Plugin("not-there"), sender()).find("not-there") != std::string::npos);
