@@ -14,9 +14,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-using MessagePtr = std::unique_ptr<rd_kafka_message_t, kafka::FreeWith<rd_kafka_message_destroy>>;
-using PartitionsPtr =
-    std::unique_ptr<rd_kafka_topic_partition_list_t, kafka::FreeWith<rd_kafka_topic_partition_list_destroy>>;
+using kafka::MessagePtr;
+using kafka::PartitionsPtr;
 
 constexpr std::string_view kEventId = "event_id";
 constexpr std::string_view kEventType = "event_type";

@@ -6,9 +6,8 @@ namespace outbox::cli {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-using MessagePtr = std::unique_ptr<rd_kafka_message_t, kafka::FreeWith<rd_kafka_message_destroy>>;
-using PartitionsPtr =
-    std::unique_ptr<rd_kafka_topic_partition_list_t, kafka::FreeWith<rd_kafka_topic_partition_list_destroy>>;
+using kafka::MessagePtr;
+using kafka::PartitionsPtr;
 
 constexpr int kPollMs = 100;
 
