@@ -12,7 +12,7 @@ const std::vector<Profile>& Profiles() {
        .headers = {{"id", "{id}"}},
        .debezium = true},
       // The tables of Debezium's extension for Quarkus, and the records of the router behind it. The extension adds a column for
-      // the trace, which the router makes a header only where it is told to.
+      // the trace, which the router makes a header only where it is configured to.
       {.name = "debezium-quarkus",
        .columns = {{"id", "id"}, {"key", "aggregateid"}, {"payload", "payload"}},
        .topic = "outbox.event.{aggregatetype}",

@@ -36,7 +36,7 @@ enum class ValueEncoding {
   kHex
 };
 
-// How Debezium was told to write types that it can write in several ways: its properties binary.handling.mode,
+// How Debezium was configured to write types that it can write in several ways: its properties binary.handling.mode,
 // decimal.handling.mode, time.precision.mode and interval.handling.mode.
 struct Types {
   enum class Binary { kBytes, kBase64, kBase64Url, kHex };

@@ -202,7 +202,7 @@ class Translator {
                              : std::nullopt;
     if (!matches)
       Refuse(place + "type",
-             "whether the router is for the table's records cannot be told; expected TopicNameMatches with a "
+             "it is not clear whether the router is for the table's records; expected TopicNameMatches with a "
              "pattern of letters, \\. and .*");
     else if (*matches == negate)
       Refuse(place + "pattern", "the router is not for the records of the table, whose topic is " + Quoted(topic));

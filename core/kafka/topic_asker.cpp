@@ -298,10 +298,10 @@ void TopicAsker::Unanswered(rd_kafka_resp_err_t error, Clock::time_point asked) 
     if (!unanswered_since_ || stored_.load() != stored_then_) {
       unanswered_since_ = asked;
       stored_then_ = stored_.load();
-      told_silent_ = asked;
+      reported_silent_ = asked;
     }
-    if (now - told_silent_ < allowed_) return;
-    told_silent_ = now;
+    if (now - reported_silent_ < allowed_) return;
+    reported_silent_ = now;
     why = trouble_;
   }
   listener_.silent(why);

@@ -118,7 +118,7 @@ class TopicAsker {
   std::chrono::milliseconds slice_;
   std::int32_t broker_ = -1;  // whom to ask for limits
   bool warned_of_limits_ = false;
-  Clock::time_point told_silent_;
+  Clock::time_point reported_silent_;
 
   std::atomic<std::uint64_t> stored_{0};
   mutable std::mutex mutex_;

@@ -147,7 +147,7 @@ class Compiler {
   void Modes() {
     if (plan_.style == Style::kDebezium) return;
     if (record_.types != config::Types{})
-      Wrong("/record/types", "says how Debezium was told to write types; it needs \"like\": \"debezium\"");
+      Wrong("/record/types", "says how Debezium was configured to write types; it needs \"like\": \"debezium\"");
     for (const auto& [asked, place] :
          {std::pair(record_.key_schema, "/record/key"), std::pair(record_.value_schema, "/record/value"),
           std::pair(record_.header_schema, "/record/header")})

@@ -44,9 +44,9 @@ class Check final : public sql::Check {
     if (pooling == Pooling::kNone) return;
     const bool kept = pooling == Pooling::kSession;
     Append({{!kept,
-             Describe(pooling) +
-                 (kept ? ": a relay takes 3 of them, 2 more for each further shard, 1 more with http and 1 with wake_up"
-                       : ""),
+             Describe(pooling) + (kept ? ": a relay takes 3 of them, 2 more for each further shard, 1 more with http, "
+                                         "1 with wake_up and 1 with capture"
+                                       : ""),
              kept ? "" : kNeedsSession, kept}});
   }
 

@@ -122,9 +122,9 @@ std::string Source::Mark() const {
   json mapping = json::array({table});
   for (const MappedColumn& column : columns) {
     // What else a column is for is the relay's matter: only these roles make a difference in the trigger.
-    const bool told =
+    const bool matters =
         column.role == OUTBOX_ROLE_KEY || column.role == OUTBOX_ROLE_PAYLOAD || column.role == OUTBOX_ROLE_PARTITION;
-    mapping.push_back({column.name, column.copy, told ? column.role : OUTBOX_ROLE_NONE});
+    mapping.push_back({column.name, column.copy, matters ? column.role : OUTBOX_ROLE_NONE});
   }
   return "outbox-relay capture " + std::to_string(kCaptureVersion) + " " + Hashed(mapping.dump());
 }
