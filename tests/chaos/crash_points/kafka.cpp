@@ -77,9 +77,10 @@ rd_kafka_resp_err_t rd_kafka_producev(rd_kafka_t* handle, ...) {
   va_end(arguments);
   if (!known) return RD_KAFKA_RESP_ERR__INVALID_ARG;
   Pass("produce.before");
-  const auto error = real(handle, RD_KAFKA_V_RKT(r.topic), RD_KAFKA_V_PARTITION(r.partition),
-                          RD_KAFKA_V_KEY(r.key, r.key_size), RD_KAFKA_V_VALUE(r.value, r.value_size),
-                          RD_KAFKA_V_TIMESTAMP(r.timestamp), RD_KAFKA_V_HEADERS(r.headers), RD_KAFKA_V_OPAQUE(r.opaque), RD_KAFKA_V_END);
+  const auto error =
+      real(handle, RD_KAFKA_V_RKT(r.topic), RD_KAFKA_V_PARTITION(r.partition), RD_KAFKA_V_KEY(r.key, r.key_size),
+           RD_KAFKA_V_VALUE(r.value, r.value_size), RD_KAFKA_V_TIMESTAMP(r.timestamp), RD_KAFKA_V_HEADERS(r.headers),
+           RD_KAFKA_V_OPAQUE(r.opaque), RD_KAFKA_V_END);
   Pass("produce.queued");
   return error;
 }
