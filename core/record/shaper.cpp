@@ -27,7 +27,8 @@ Bytes ValueOf(const outbox_event& row, const Source& source, std::string& room) 
     case Field::kColumn:
       return source.column < row.column_count ? Maybe(row.columns[source.column]) : std::nullopt;
     case Field::kRowId:
-      return Maybe(row.row_id);
+      room = ToRowId(row.row_id).ToText();
+      return room;
     case Field::kEventId:
       return Maybe(row.event_id);
     case Field::kKey:

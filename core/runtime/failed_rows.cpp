@@ -8,8 +8,7 @@ void FailedRows::Add(engine::EventIndex e, const Event& event, const publisher::
   if (!topic_ || *topic_ != event.topic) topic_ = std::make_shared<const std::string>(event.topic);
   const bool same = refusal && refusal_ && refusal->reason == refusal_->reason && refusal->text == refusal_->text;
   if (refusal && !same) refusal_ = std::make_shared<const publisher::Refusal>(*refusal);
-  rows_[e] = {std::string(event.row_id), std::string(event.event_id), event.attempts, topic_,
-              refusal ? refusal_ : nullptr};
+  rows_[e] = {event.row_id, std::string(event.event_id), event.attempts, topic_, refusal ? refusal_ : nullptr};
 }
 
 const FailedRows::Row* FailedRows::Find(engine::EventIndex e) const {

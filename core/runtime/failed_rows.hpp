@@ -11,13 +11,15 @@
 #include "engine/engine.hpp"
 #include "outbox/plugin.h"
 #include "publisher/publisher.hpp"
+#include "storage/owned_row_id.hpp"
 
 namespace outbox::runtime {
 
 class FailedRows {
  public:
   struct Row {
-    std::string row_id, event_id;
+    storage::OwnedRowId row_id;
+    std::string event_id;
     std::uint32_t attempts = 0;
     // Where many fail it is mostly for one reason, so neighbours share what is equal.
     std::shared_ptr<const std::string> topic;

@@ -12,6 +12,7 @@
 #include <unordered_map>
 
 #include "engine/settings.hpp"
+#include "storage/owned_row_id.hpp"
 
 namespace outbox::runtime {
 
@@ -20,11 +21,11 @@ class ReturnedRows {
   enum class Seen : std::uint8_t { kNew, kBack, kBackElsewhere, kBackAgain };
 
   // A confirm has removed it. `first` of that confirm.
-  void Removed(std::string_view row_id, std::string_view event_id, bool first, engine::Time now) {
+  void Removed(const RowId& row_id, std::string_view event_id, bool first, engine::Time now) {
     const bool alert = now < alert_until_;
     const auto known = events_.find(event_id);
     if (known != events_.end()) {
-      known->second = {std::string(row_id), true, alert};
+      known->second = {row_id, true, alert};
       return;
     }
     if (!first && !alert) return;
@@ -32,12 +33,12 @@ class ReturnedRows {
       events_.erase(order_.front());
       order_.pop_front();
     }
-    events_.emplace(order_.emplace_back(event_id), Event{std::string(row_id), true, alert});
+    events_.emplace(order_.emplace_back(event_id), Event{row_id, true, alert});
   }
 
   // It was read. Asked for each row, so nothing is allocated. kBackAgain: it was removed after others had come back, so no
   // restored backup explains it.
-  Seen Read(std::string_view row_id, std::string_view event_id, engine::Time now) {
+  Seen Read(const RowId& row_id, std::string_view event_id, engine::Time now) {
     if (events_.empty()) return Seen::kNew;
     const auto known = events_.find(event_id);
     if (known == events_.end() || !known->second.removed) return Seen::kNew;
@@ -53,7 +54,7 @@ class ReturnedRows {
   static constexpr engine::Time kAlert =
       180 * engine::kSecond;  // a few times as long as the reading may take to begin again
   struct Event {
-    std::string row_id;
+    storage::OwnedRowId row_id;
     bool removed = false;
     bool alert = false;  // when it was removed
   };

@@ -21,12 +21,12 @@ void ShardRunner::Confirmed(const Written& written) {
       NoteKept(Content(events[i]), events[i], engine::Kept::kStillThere);
       continue;
     }
-    returned_.Removed(View(Row(events[i]).row_id), View(Row(events[i]).event_id), std::exchange(first, false), now);
+    returned_.Removed(ToRowId(Row(events[i]).row_id), View(Row(events[i]).event_id), std::exchange(first, false), now);
   }
 }
 
 void ShardRunner::NoteKept(const Event& row, engine::EventIndex e, engine::Kept why) {
-  kept_why_ = fmt::format("event {} for topic '{}' (row {}): {}", row.event_id, row.topic, row.row_id,
+  kept_why_ = fmt::format("event {} for topic '{}' (row {}): {}", row.event_id, row.topic, row.row_id.ToText(),
                           WhyKept({e, OUTBOX_DELIVERED, 0, static_cast<std::int32_t>(why)}).text);
 }
 
@@ -44,7 +44,7 @@ void ShardRunner::NoteReturn(const Event& row, bool elsewhere) {
     return fmt::format(
         "event {} for topic '{}' (row {}) was removed from the outbox after its delivery, and is there again; it is "
         "sent once more; {}",
-        row.event_id, row.topic, row.row_id, meaning);
+        row.event_id, row.topic, row.row_id.ToText(), meaning);
   });
 }
 
@@ -75,7 +75,7 @@ void ShardRunner::LogKept(const engine::FailedEvent& failed, const publisher::Re
         "event {} for topic '{}' (row {}) is delivered and cannot be removed from the outbox: {}: {}; it is recorded "
         "as "
         "delivered, is not sent again, and its key goes on; {}",
-        row.event_id, *row.topic, row.row_id, why.reason, why.text, next);
+        row.event_id, *row.topic, row.row_id.ToText(), why.reason, why.text, next);
   });
 }
 

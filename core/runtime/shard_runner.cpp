@@ -307,7 +307,7 @@ void ShardRunner::Arrived(Reading reading) {
 void ShardRunner::Execute(const engine::command::Forget& command) {
   for (const engine::EventIndex e : command.events) {
     const FailedRows::Row* const failed = failed_.Find(e);
-    forgotten_.emplace_back(failed ? std::string_view(failed->row_id) : View(Row(e).row_id));
+    forgotten_.emplace_back(failed ? failed->row_id.View() : ToRowId(Row(e).row_id));
     if (failed) failed_.Remove(e);
   }
 }
@@ -338,13 +338,12 @@ void ShardRunner::Execute(const engine::command::Remove&) {
   writer_->Do(std::move(order));
 }
 
-// The batch may be given up while the mark is being written: unlike the others, this order owns its row id.
+// The batch may be given up while the mark is being written: unlike the others, this request owns its row id.
 void ShardRunner::Execute(const engine::command::Mark& command) {
   WriteRequest order;
   order.what = engine::Write::kMark;
   order.call = MakeCall(engine_.token());
-  for (const engine::EventIndex e : command.events)
-    order.rows.push_back(Raw(order.texts.emplace_back(View(Row(e).row_id))));
+  for (const engine::EventIndex e : command.events) order.marked = ToRowId(Row(e).row_id);
   writer_->Do(std::move(order));
 }
 

@@ -115,7 +115,7 @@ class ShardRunner : private publisher::PublisherListener {
   engine::Engine engine_;
   std::vector<std::unique_ptr<publisher::PreparedBatch>> batches_;  // by BatchIndex
   std::vector<std::int64_t> created_;                               // of the first event of each, 0 = not known
-  std::vector<std::string> forgotten_;
+  std::vector<storage::OwnedRowId> forgotten_;
   std::vector<publisher::Outgoing> outgoing_;
   FailedRows failed_;
   std::vector<engine::FailedEvent> failing_;  // being recorded

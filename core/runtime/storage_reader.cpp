@@ -14,7 +14,7 @@ namespace {
 engine::Time SendableFor(Millis left) { return Micros(left) * 4 / 5; }
 
 Status GiveBack(storage::Session& session, const storage::Batch& batch, Call call) {
-  std::vector<outbox_bytes> rows;
+  std::vector<outbox_row_id> rows;
   for (std::size_t i = 0; i < batch.size(); ++i) rows.push_back(batch[i].row_id);
   call.token = batch.token();
   return session.Release(rows, call);
@@ -53,9 +53,9 @@ void StorageReader::Run() {
 }
 
 void StorageReader::Execute(ReadRequest& order) {
-  for (const std::string& id : order.forgotten) outstanding_.Remove(id);
+  for (const storage::OwnedRowId& id : order.forgotten) outstanding_.Remove(id);
   order.reserve.relay_id = relay_id_;
-  order.reserve.is_outstanding = [this](std::string_view row_id) { return outstanding_.Has(row_id); };
+  order.reserve.outstanding = &outstanding_;
 
   engine::Time asked = 0;
   auto batch = connection_.Use("reserve", order.call, [&, again = false](storage::Session& session) mutable {
@@ -78,17 +78,21 @@ void StorageReader::Execute(ReadRequest& order) {
   }
   reading.batch = std::make_unique<publisher::PreparedBatch>();
   reading.batch->batch = std::move(*batch);
-  if (const Status prepared = Prepare(*reading.batch, order.call); !prepared.ok()) return failed_(prepared.code());
+  if (const Status prepared = Prepare(*reading.batch, order.call); !prepared.ok()) {
+    Forget(reading.batch->batch);
+    return failed_(prepared.code());
+  }
   reading.reservation.drain_first = reading.batch->drain_first;
   reading.reservation.arena_bytes +=
       reading.batch->shaped_bytes.capacity();  // what was made of the rows stays with them
   const storage::Batch& rows = reading.batch->batch;
   reading.events.reserve(rows.size());
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    outstanding_.Add(View(rows[i].row_id));
-    reading.events.push_back(Describe(rows[i], reading.batch->events[i]));
-  }
+  for (std::size_t i = 0; i < rows.size(); ++i) reading.events.push_back(Describe(rows[i], reading.batch->events[i]));
   arrived_(std::move(reading));
+}
+
+void StorageReader::Forget(const storage::Batch& batch) {
+  for (std::size_t i = 0; i < batch.size(); ++i) outstanding_.Remove(ToRowId(batch[i].row_id));
 }
 
 Result<storage::Batch> StorageReader::Reserve(storage::Session& session, const ReadRequest& order, engine::Time asked) {
@@ -100,6 +104,7 @@ Result<storage::Batch> StorageReader::Reserve(storage::Session& session, const R
   const engine::Time took = Now() - asked;
   if (took < SendableFor(read->lease_left())) return read;
   (void)GiveBack(session, *read, order.call);
+  Forget(*read);
   const auto ms = [](std::int64_t count) { return std::to_string(count) + " ms"; };
   return Status(OUTBOX_TIMEOUT, "the storage marked " + std::to_string(read->size()) + " rows for " +
                                     ms(read->lease_left().count()) + ", and reading them took " +

@@ -12,14 +12,15 @@
 #include "publisher/publisher.hpp"
 #include "runtime/connection.hpp"
 #include "runtime/mailbox.hpp"
-#include "runtime/outstanding_rows.hpp"
+#include "storage/outstanding_rows.hpp"
+#include "storage/owned_row_id.hpp"
 
 namespace outbox::runtime {
 
 struct ReadRequest {
-  storage::ReserveRequest reserve;  // but for is_outstanding and relay_id
+  storage::ReserveRequest reserve;  // but for outstanding and relay_id
   Call call;
-  std::vector<std::string> forgotten;  // rows that the relay holds no longer
+  std::vector<storage::OwnedRowId> forgotten;  // rows that the relay holds no longer
 };
 
 struct Reading {
@@ -44,8 +45,9 @@ class StorageReader {
   void Run();
   void Execute(ReadRequest& order);
   // `asked`: since when.
-  [[nodiscard]] static Result<storage::Batch> Reserve(storage::Session& session, const ReadRequest& order,
-                                                      engine::Time asked);
+  [[nodiscard]] Result<storage::Batch> Reserve(storage::Session& session, const ReadRequest& order, engine::Time asked);
+  // Rows of a batch that goes no further.
+  void Forget(const storage::Batch& batch);
   [[nodiscard]] Status Prepare(publisher::PreparedBatch& batch, const Call& call);
   static engine::Incoming Describe(const outbox_event& event, const publisher::Prepared& prepared);
 
@@ -55,9 +57,10 @@ class StorageReader {
   const std::string relay_id_;
   const std::function<void(Reading)> arrived_;
   const std::function<void(outbox_code)> failed_;
-  // Rows that the relay holds. Too large for a moment, never too small: a row leaves it only with the order after
-  // the storage has answered the call that ended it, and reads follow each other.
-  OutstandingRows outstanding_;
+  // Rows that the relay holds. INVARIANT: never too few. A row leaves only with the first request after the storage has
+  // answered the call that ended it: a read that began before may still bring the row, from an older snapshot. Removing it
+  // in the moment of that answer, beside a running read, would send it twice.
+  storage::OutstandingRows outstanding_;
   Mailbox mailbox_;
   std::atomic<bool> stop_ = false;
   std::thread thread_;

@@ -70,8 +70,7 @@ Status StorageWriter::Execute(const WriteRequest& order, Written& written) {
       case engine::Write::kRelease:
         return session.Release(order.rows, order.call);
       case engine::Write::kMark: {
-        const auto owners =
-            session.Mark(order.rows.empty() ? std::nullopt : Bytes(View(order.rows.front())), order.call);
+        const auto owners = session.Mark(order.marked ? std::optional(order.marked->View()) : std::nullopt, order.call);
         if (owners.ok()) written.owners = *owners;
         return owners.ok() ? Status() : owners.status();
       }

@@ -5,6 +5,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "engine/engine.hpp"
 #include "runtime/connection.hpp"
 #include "runtime/mailbox.hpp"
+#include "storage/owned_row_id.hpp"
 
 namespace outbox::runtime {
 
@@ -19,11 +21,12 @@ namespace outbox::runtime {
 struct WriteRequest {
   engine::Write what = engine::Write::kConfirm;
   Call call;
-  std::vector<outbox_row> confirmed;     // kConfirm
-  std::vector<outbox_bytes> rows;        // kRelease; kMark: at most one
-  std::vector<outbox_failure> failures;  // kFail
-  std::deque<std::string> texts;         // what failures and a marked row point to
-  Millis again{0};                       // kRemove: what stays is tried again after so long
+  std::vector<outbox_row> confirmed;          // kConfirm
+  std::vector<outbox_row_id> rows;            // kRelease
+  std::vector<outbox_failure> failures;       // kFail
+  std::deque<std::string> texts;              // what failures point to
+  std::optional<storage::OwnedRowId> marked;  // kMark: absent = forget the mark
+  Millis again{0};                            // kRemove: what stays is tried again after so long
 };
 
 struct Written {

@@ -1,63 +1,46 @@
 #include "storage/batch_check.hpp"
 
 #include <cstdint>
-#include <unordered_set>
 
 namespace outbox::storage {
-namespace {
 
-// As numbers in decimal ascend: the shorter id is the smaller one.
-bool Ascends(std::string_view before, std::string_view after) {
-  return before.size() != after.size() ? before.size() < after.size() : before < after;
+const char* BrokenRowId(const outbox_row_id& id, bool numbers_rows) {
+  if (numbers_rows) {
+    return id.bytes.data != nullptr || id.bytes.size != 0
+               ? "row_id is bytes, and the plugin declares numbers (OUTBOX_ROW_IDS_ARE_NUMBERS)"
+               : nullptr;
+  }
+  if (id.bytes.data == nullptr) return "row_id is NULL (of numbers a plugin declares OUTBOX_ROW_IDS_ARE_NUMBERS)";
+  return id.bytes.size == 0 ? "row_id is empty" : nullptr;
 }
 
-std::optional<std::string> BrokenRuleOfEvent(const outbox_event& event, const ReserveRequest& order) {
+namespace {
+
+std::optional<std::string> BrokenRuleOfEvent(const outbox_event& event, bool numbers_rows) {
+  if (const char* const broken = BrokenRowId(event.row_id, numbers_rows)) return broken;
   const struct {
     const char* name;
     const outbox_bytes& value;
     bool required;
   } fields[] = {
-      {"row_id", event.row_id, true},
-      {"event_id", event.event_id, true},
-      {"event_type", event.event_type, true},
-      {"topic", event.topic, true},
-      {"aggregate_id", event.aggregate_id, false},
-      {"payload", event.payload, false},
-      {"headers", event.headers, false},
+      {"event_id", event.event_id, true}, {"event_type", event.event_type, true},
+      {"topic", event.topic, true},       {"aggregate_id", event.aggregate_id, false},
+      {"payload", event.payload, false},  {"headers", event.headers, false},
   };
   for (const auto& field : fields) {
     if (field.value.data != nullptr) continue;
     if (field.required) return std::string(field.name) + " is NULL";
     if (field.value.size != 0) return std::string(field.name) + " is NULL but has a size";
   }
-  if (event.row_id.size == 0) return "row_id is empty";
   if (event.columns == nullptr && event.column_count != 0) return "columns is NULL but has a count";
   for (std::size_t i = 0; i < event.column_count; ++i)
     if (event.columns[i].data == nullptr && event.columns[i].size != 0) return "a column is NULL but has a size";
-  if (order.is_outstanding && order.is_outstanding(View(event.row_id)))
-    return "the relay holds that row already (is_outstanding said so)";
   return std::nullopt;
-}
-
-bool HasDuplicates(const outbox_batch& batch) {
-  const auto id = [&batch](std::size_t i) {
-    const char* const at = reinterpret_cast<const char*>(batch.events) + i * batch.event_size;
-    return View(reinterpret_cast<const outbox_event*>(at)->row_id);
-  };
-  std::size_t i = 1;
-  while (i < batch.count && Ascends(id(i - 1), id(i))) ++i;
-  if (i >= batch.count) return false;  // the usual case: rising ids, nothing to remember
-
-  std::unordered_set<std::string_view> seen;
-  seen.reserve(batch.count);
-  for (i = 0; i < batch.count; ++i)
-    if (!seen.insert(id(i)).second) return true;
-  return false;
 }
 
 }  // namespace
 
-std::optional<std::string> BrokenRule(const outbox_batch& batch, const ReserveRequest& order) {
+std::optional<std::string> BrokenRule(const outbox_batch& batch, const ReserveRequest& order, bool numbers_rows) {
   if (batch.release == nullptr) return "release is NULL";
   if (batch.count == 0) return std::nullopt;
   if (batch.count > order.max_events)
@@ -72,15 +55,30 @@ std::optional<std::string> BrokenRule(const outbox_batch& batch, const ReserveRe
   for (std::size_t i = 0; i < batch.count; ++i) {
     const auto& event =
         *reinterpret_cast<const outbox_event*>(reinterpret_cast<const char*>(batch.events) + i * batch.event_size);
-    if (auto rule = BrokenRuleOfEvent(event, order)) return "event " + std::to_string(i) + ": " + *rule;
+    if (auto rule = BrokenRuleOfEvent(event, numbers_rows)) return "event " + std::to_string(i) + ": " + *rule;
     bytes += event.aggregate_id.size + event.headers.size + event.payload.size;
     for (std::size_t c = 0; c < event.column_count; ++c) bytes += event.columns[c].size;
   }
   if (batch.count > 1 && bytes > order.max_bytes)
     return "its events are " + std::to_string(bytes) + " bytes, more than the " + std::to_string(order.max_bytes) +
            " asked for";
-  if (HasDuplicates(batch)) return "two events have the same row_id";
   return std::nullopt;
+}
+
+std::optional<std::string> Claim(const Batch& batch, OutstandingRows& outstanding) {
+  std::size_t i = 0;
+  while (i < batch.size() && outstanding.Add(ToRowId(batch[i].row_id))) ++i;
+  if (i == batch.size()) return std::nullopt;
+  const RowId again = ToRowId(batch[i].row_id);
+  bool twice = false;
+  for (std::size_t j = 0; j < i; ++j) {
+    const RowId row = ToRowId(batch[j].row_id);
+    twice = twice || row == again;
+    outstanding.Remove(row);
+  }
+  return "event " + std::to_string(i) + ": " +
+         (twice ? "another event of the batch has the same row_id"
+                : "the relay holds that row already (is_outstanding said so)");
 }
 
 }  // namespace outbox::storage

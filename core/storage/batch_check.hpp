@@ -1,4 +1,4 @@
-// What the relay looks at in each batch before it believes it.
+// What the relay checks in each batch that a plugin returns.
 #pragma once
 
 #include <optional>
@@ -8,7 +8,16 @@
 
 namespace outbox::storage {
 
-// The first rule of outbox/plugin.h that the batch breaks, in words; nothing where it keeps them all.
-[[nodiscard]] std::optional<std::string> BrokenRule(const outbox_batch& batch, const ReserveRequest& order);
+// The first rule of outbox/plugin.h that the batch breaks, in words; nothing where it keeps them all. Which rows it may
+// bring is checked by Claim.
+[[nodiscard]] std::optional<std::string> BrokenRule(const outbox_batch& batch, const ReserveRequest& order,
+                                                    bool numbers_rows);
+
+// The same for a row id alone; NULL where it keeps the rules.
+[[nodiscard]] const char* BrokenRowId(const outbox_row_id& id, bool numbers_rows);
+
+// Adds the rows of the batch to those that are outstanding. Where one is there already, none is added, and the answer says
+// which event it was.
+[[nodiscard]] std::optional<std::string> Claim(const Batch& batch, OutstandingRows& outstanding);
 
 }  // namespace outbox::storage

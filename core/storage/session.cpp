@@ -5,9 +5,9 @@
 namespace outbox::storage {
 namespace {
 
-std::int32_t IsOutstanding(void* ctx, outbox_bytes row_id) noexcept {
-  const auto& is_outstanding = static_cast<const ReserveRequest*>(ctx)->is_outstanding;
-  return is_outstanding && is_outstanding(View(row_id)) ? 1 : 0;
+std::int32_t IsOutstanding(void* ctx, const outbox_row_id* row_id) noexcept {
+  const auto* const outstanding = static_cast<const OutstandingRows*>(ctx);
+  return outstanding->Has(ToRowId(*row_id)) ? 1 : 0;
 }
 
 }  // namespace
@@ -15,6 +15,8 @@ std::int32_t IsOutstanding(void* ctx, outbox_bytes row_id) noexcept {
 Session::~Session() { store_->table_->disconnect(raw_); }
 
 Result<Batch> Session::ReserveNewEvents(const ReserveRequest& order, const Call& call) {
+  OutstandingRows none;
+  OutstandingRows& outstanding = order.outstanding != nullptr ? *order.outstanding : none;
   outbox_reserve ask{};
   ask.struct_size = sizeof ask;
   ask.max_events = order.max_events;
@@ -22,7 +24,7 @@ Result<Batch> Session::ReserveNewEvents(const ReserveRequest& order, const Call&
   ask.reserve_ms = order.reserve_duration.count();
   ask.relay_id = Raw(order.relay_id);
   ask.is_outstanding = IsOutstanding;
-  ask.ctx = const_cast<ReserveRequest*>(&order);
+  ask.ctx = &outstanding;
   ask.mode = order.mode;
   ask.skip_retries = order.skip_retries ? 1 : 0;
 
@@ -33,7 +35,9 @@ Result<Batch> Session::ReserveNewEvents(const ReserveRequest& order, const Call&
   if (Status status = store_->Answer("reserve_new_events", code, asked.error); !status.ok()) return status;
 
   Batch batch(store_, raw);  // released also when it is refused
-  if (const auto rule = BrokenRule(raw, order)) return store_->Blame("reserve_new_events", *rule);
+  if (const auto rule = BrokenRule(raw, order, store_->NumbersRows()))
+    return store_->Blame("reserve_new_events", *rule);
+  if (const auto rule = Claim(batch, outstanding)) return store_->Blame("reserve_new_events", *rule);
   return batch;
 }
 
@@ -52,7 +56,7 @@ Status Session::ConfirmFailed(std::span<const outbox_failure> failures, const Ca
   return store_->Answer("confirm_failed", code, asked.error);
 }
 
-Status Session::Release(std::span<const outbox_bytes> row_ids, const Call& call) {
+Status Session::Release(std::span<const outbox_row_id> row_ids, const Call& call) {
   if (!store_->MarksRows()) return {};
   RawCall asked(call);
   const outbox_code code =

@@ -1,7 +1,7 @@
 // The methods of a session that stand on outbox.admin/1.
 #include <exception>
-#include <unordered_set>
 
+#include "storage/batch_check.hpp"
 #include "storage/raw_call.hpp"
 #include "storage/store.hpp"
 
@@ -12,7 +12,9 @@ namespace {
 struct Listing {
   const Query& query;
   const std::function<bool(const Record&)>& found;
-  std::unordered_set<std::string> rows;
+  const bool numbers_rows;
+  OutstandingRows rows;  // that were found
+  std::uint32_t count = 0;
   const char* broken_rule = nullptr;
   std::exception_ptr thrown;
 };
@@ -31,13 +33,13 @@ const char* BrokenRule(Listing& listing, const outbox_record& raw) {
   if (raw.struct_size < sizeof raw || raw.event == nullptr || raw.event_size < sizeof(outbox_event))
     return "a record is shorter than outbox.admin/1's";
   const outbox_event& event = *raw.event;
-  for (const outbox_bytes& required : {event.row_id, event.event_id, event.event_type, event.topic})
+  for (const outbox_bytes& required : {event.event_id, event.event_type, event.topic})
     if (required.data == nullptr) return "a required field of an event is absent";
-  if (event.row_id.size == 0) return "an event has an empty row_id";
+  if (const char* const broken = BrokenRowId(event.row_id, listing.numbers_rows)) return broken;
   if (!Fits(raw.state, listing.query.from)) return "an event is in a state that was not asked for";
   if (listing.query.key && Maybe(event.aggregate_id) != listing.query.key) return "an event has another key";
-  if (!listing.rows.emplace(View(event.row_id)).second) return "a row_id is there twice";
-  if (listing.rows.size() > listing.query.max) return "more events than asked for";
+  if (!listing.rows.Add(ToRowId(event.row_id))) return "a row_id is there twice";
+  if (++listing.count > listing.query.max) return "more events than asked for";
   return nullptr;
 }
 
@@ -69,9 +71,17 @@ std::int32_t Found(void* ctx, const outbox_record* raw) noexcept {
 
 Status Session::List(const Query& query, const std::function<bool(const Record&)>& found, const Call& call) {
   if (store_->admin_ == nullptr) return store_->Lacks(OUTBOX_ADMIN_V1);
-  const outbox_query raw{sizeof raw,          query.from, Raw(query.after),         Raw(query.before), Raw(query.key),
-                         Raw(query.event_id), query.max,  query.contents ? 1u : 0u, Raw(query.topic)};
-  Listing listing{query, found, {}, nullptr, nullptr};
+  const outbox_row_id after = Raw(query.after.value_or(RowId())), before = Raw(query.before.value_or(RowId()));
+  const outbox_query raw{sizeof raw,
+                         query.from,
+                         query.after ? &after : nullptr,
+                         query.before ? &before : nullptr,
+                         Raw(query.key),
+                         Raw(query.event_id),
+                         query.max,
+                         query.contents ? 1u : 0u,
+                         Raw(query.topic)};
+  Listing listing{query, found, store_->NumbersRows(), {}, 0, nullptr, nullptr};
   RawCall asked(call);
   const outbox_code code = store_->admin_->list(raw_, &raw, &asked.call, &listing, Found, &asked.error);
   if (listing.thrown) std::rethrow_exception(listing.thrown);
@@ -79,7 +89,7 @@ Status Session::List(const Query& query, const std::function<bool(const Record&)
   return store_->Answer("admin.list", code, asked.error);
 }
 
-Result<std::uint64_t> Session::Apply(Change change, std::span<const outbox_bytes> row_ids, const Call& call) {
+Result<std::uint64_t> Session::Apply(Change change, std::span<const outbox_row_id> row_ids, const Call& call) {
   if (store_->admin_ == nullptr) return store_->Lacks(OUTBOX_ADMIN_V1);
   if (change == Change::kRemoveDelivered) return RemoveDelivered(row_ids, kRemovedAgain, call);
   const outbox_admin_v1& dead = *store_->admin_;
@@ -96,7 +106,7 @@ Result<std::uint64_t> Session::Apply(Change change, std::span<const outbox_bytes
   return changed;
 }
 
-Result<std::uint64_t> Session::RemoveDelivered(std::span<const outbox_bytes> row_ids, Millis again, const Call& call) {
+Result<std::uint64_t> Session::RemoveDelivered(std::span<const outbox_row_id> row_ids, Millis again, const Call& call) {
   if (store_->admin_ == nullptr) return store_->Lacks(OUTBOX_ADMIN_V1);
   RawCall asked(call);
   std::uint64_t changed = 0;

@@ -73,12 +73,12 @@ Result<bool> Session::WasLost(const Call& call) {
   return lost != 0;
 }
 
-Result<std::uint32_t> Session::Mark(Bytes row_id, const Call& call) {
+Result<std::uint32_t> Session::Mark(const std::optional<RowId>& row_id, const Call& call) {
   if (store_->poison_ == nullptr) return store_->Lacks(OUTBOX_POISON_V1);
   RawCall asked(call);
   std::uint32_t owners = 0;
-  const outbox_code code =
-      store_->poison_->mark(raw_, row_id ? Raw(*row_id) : outbox_bytes{nullptr, 0}, &asked.call, &owners, &asked.error);
+  const outbox_row_id raw = Raw(row_id.value_or(RowId()));
+  const outbox_code code = store_->poison_->mark(raw_, row_id ? &raw : nullptr, &asked.call, &owners, &asked.error);
   if (Status status = store_->Answer("poison.mark", code, asked.error); !status.ok()) return status;
   return owners;
 }

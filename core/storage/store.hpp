@@ -13,6 +13,8 @@
 
 #include "config/secret_values.hpp"
 #include "outbox/adapter.hpp"
+#include "storage/outstanding_rows.hpp"
+#include "storage/owned_row_id.hpp"
 #include "util/status.hpp"
 
 namespace outbox::storage {
@@ -65,7 +67,8 @@ struct ReserveRequest {
   std::string_view relay_id;
   std::uint32_t mode = OUTBOX_READ_ON;  // or OUTBOX_REWIND, OUTBOX_RESCAN
   bool skip_retries = false;
-  std::function<bool(std::string_view row_id)> is_outstanding;
+  // Rows that the plugin must not bring. A batch that is accepted has been added to them. NULL = the caller holds none.
+  OutstandingRows* outstanding = nullptr;
 };
 
 enum class Change { kRequeue, kDiscard, kDiscardBlocked, kRetryNow, kRemoveDelivered };  // of outbox.admin/1
@@ -83,7 +86,7 @@ class Session {
   [[nodiscard]] Status ConfirmEvent(std::span<const outbox_row> rows, std::vector<std::uint8_t>& kept,
                                     const Call& call);
   [[nodiscard]] Status ConfirmFailed(std::span<const outbox_failure> failures, const Call& call);
-  [[nodiscard]] Status Release(std::span<const outbox_bytes> row_ids, const Call& call);
+  [[nodiscard]] Status Release(std::span<const outbox_row_id> row_ids, const Call& call);
   void Cancel();
 
   // OUTBOX_UNSUPPORTED where the plugin lacks the extension.
@@ -92,7 +95,7 @@ class Session {
                                      bool deregister, const Call& call);
   [[nodiscard]] Result<bool> WasLost(const Call& call);
   // For how many owners in a row; absent = forget the mark.
-  [[nodiscard]] Result<std::uint32_t> Mark(Bytes row_id, const Call& call);
+  [[nodiscard]] Result<std::uint32_t> Mark(const std::optional<RowId>& row_id, const Call& call);
   [[nodiscard]] Status BeginEmit(const Call& call);
   [[nodiscard]] Status Insert(std::span<const outbox_event> events, const Call& call);
   [[nodiscard]] Status EndEmit(bool commit, const Call& call);
@@ -112,9 +115,9 @@ class Session {
   // What `found` is given lives until it returns; it answers false = enough.
   [[nodiscard]] Status List(const Query& query, const std::function<bool(const Record&)>& found, const Call& call);
   // How many events were changed.
-  [[nodiscard]] Result<std::uint64_t> Apply(Change change, std::span<const outbox_bytes> row_ids, const Call& call);
+  [[nodiscard]] Result<std::uint64_t> Apply(Change change, std::span<const outbox_row_id> row_ids, const Call& call);
   // Tries to remove those that were recorded as delivered; no ids = some of those that are due. How many are gone.
-  [[nodiscard]] Result<std::uint64_t> RemoveDelivered(std::span<const outbox_bytes> row_ids, Millis again,
+  [[nodiscard]] Result<std::uint64_t> RemoveDelivered(std::span<const outbox_row_id> row_ids, Millis again,
                                                       const Call& call);
 
   // For what has no method here: the contract tests reach outbox.testing/1 through it.
@@ -147,6 +150,8 @@ class Store : public std::enable_shared_from_this<Store> {
   [[nodiscard]] std::string_view name() const { return table_->name; }
   [[nodiscard]] std::string_view version() const { return table_->version; }
   [[nodiscard]] bool Can(std::uint64_t capability) const { return (table_->capabilities & capability) != 0; }
+  // The form of its row ids; else they are bytes.
+  [[nodiscard]] bool NumbersRows() const { return Can(OUTBOX_ROW_IDS_ARE_NUMBERS); }
   [[nodiscard]] bool HasLeases() const { return leases_ != nullptr; }
   [[nodiscard]] bool HasPoison() const { return poison_ != nullptr; }
   [[nodiscard]] bool HasRecords() const { return admin_ != nullptr; }

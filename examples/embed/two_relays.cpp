@@ -21,7 +21,8 @@ class List {
     const std::scoped_lock lock(mutex_);
     for (const Row& row : rows_) {
       Event event{};
-      event.row_id = event.event_id = row.id;
+      event.row_id = row.id;
+      event.event_id = row.id;
       event.aggregate_id = row.key;
       event.event_type = "Noted";
       event.topic = "notes";
@@ -54,7 +55,7 @@ class ListAdapter : public StorageAdapter {
     list_->ForEach([&](const Event& event) { return request.is_outstanding(event.row_id) || batch.Add(event); });
   }
   void ConfirmEvent(ConfirmedRows rows, KeptRows&) override {
-    for (const ConfirmedRow row : rows) list_->Remove(row.row_id);
+    for (const ConfirmedRow row : rows) list_->Remove(row.row_id.bytes());
   }
   void ConfirmFailed(Failures) override {}  // this sender refuses nothing
 

@@ -75,21 +75,22 @@ class SpoolAdapter : public StorageAdapter {
   // A file's name is its event id, and comes once.
   void ConfirmEvent(ConfirmedRows rows, KeptRows&) override {
     for (const ConfirmedRow row : rows) {
-      if (row.row_id != row.event_id) continue;
-      fs::remove(spool_->fresh / row.row_id);
-      fs::remove(spool_->failed / row.row_id);
+      const std::string_view name = row.row_id.bytes();
+      if (name != row.event_id) continue;
+      fs::remove(spool_->fresh / name);
+      fs::remove(spool_->failed / name);
     }
   }
 
   // A crash in the middle leaves the rest of them unfailed: they are tried once more than counted, and not lost.
   void ConfirmFailed(Failures failures) override {
     for (const Failure& failure : failures) {
-      if (failure.row_id != failure.event_id) continue;
+      if (failure.row_id.bytes() != failure.event_id) continue;
       if (failure.disposition == Disposition::kDelivered)
         throw Error(OUTBOX_UNSUPPORTED, "the folder is the only record: make it writable, and the file can go");
       const bool retry = failure.disposition == Disposition::kRetry;
       const Millis wait = retry ? failure.retry_after : std::chrono::hours(24 * 365 * 100);
-      const fs::path file = spool_->failed / failure.row_id;
+      const fs::path file = spool_->failed / failure.row_id.bytes();
       std::ofstream(file, std::ios::app) << failure.reason << '\n';  // a line an attempt
       fs::last_write_time(file, fs::file_time_type::clock::now() + wait);
     }

@@ -6,7 +6,7 @@
 
 namespace outbox::memory {
 
-std::uint32_t Shard::MarkSuspect(std::optional<RowId> id) {
+std::uint32_t Shard::MarkSuspect(std::optional<RowNumber> id) {
   if (!id || id != suspect)
     suspect_owners = id ? 1 : 0;
   else if (suspect_token != token)

@@ -43,20 +43,20 @@ class Adapter : public StorageAdapter,
   void ConfirmEvent(ConfirmedRows rows, KeptRows&) override {
     const std::lock_guard lock(outbox_->mutex);
     for (const ConfirmedRow row : rows)
-      if (const auto id = ParseId(row.row_id); id && outbox_->Has(*id, row.event_id)) outbox_->Forget(*id);
+      if (const RowNumber id = row.row_id.number(); outbox_->Has(id, row.event_id)) outbox_->Forget(id);
   }
 
   void ConfirmFailed(Failures failures) override {
     const std::lock_guard lock(outbox_->mutex);
-    std::vector<RowId> there;
+    std::vector<RowNumber> there;
     for (const Failure& failure : failures)
-      if (const auto id = ParseId(failure.row_id); id && outbox_->Has(*id, failure.event_id)) there.push_back(*id);
+      if (const RowNumber id = failure.row_id.number(); outbox_->Has(id, failure.event_id)) there.push_back(id);
     Unmark(there);
     for (const Failure& failure : failures) {
-      const auto id = ParseId(failure.row_id);
-      if (!id || !outbox_->Has(*id, failure.event_id)) continue;
-      const auto row = outbox_->rows.find(*id);
-      Failed& failed = outbox_->failed[*id];
+      const RowNumber id = failure.row_id.number();
+      if (!outbox_->Has(id, failure.event_id)) continue;
+      const auto row = outbox_->rows.find(id);
+      Failed& failed = outbox_->failed[id];
       ++failed.attempts;
       failed.blocked = failure.disposition == Disposition::kBlock;
       failed.delivered = failure.disposition == Disposition::kDelivered;
@@ -66,16 +66,16 @@ class Adapter : public StorageAdapter,
       failed.reason = failure.reason;
       failed.error = failure.text;
       if (failure.disposition != Disposition::kDead) continue;
-      outbox_->dead.emplace(*id, Dead{std::move(row->second), std::move(failed)});
-      outbox_->Forget(*id);
+      outbox_->dead.emplace(id, Dead{std::move(row->second), std::move(failed)});
+      outbox_->Forget(id);
     }
   }
 
   void Release(RowIds ids) override {
     const std::lock_guard lock(outbox_->mutex);
-    std::vector<RowId> there;
-    for (const std::string_view text : ids)
-      if (const auto id = ParseId(text); id && outbox_->rows.contains(*id)) there.push_back(*id);
+    std::vector<RowNumber> there;
+    for (const RowId& id : ids)
+      if (outbox_->rows.contains(id.number())) there.push_back(id.number());
     Unmark(there);
   }
 
@@ -107,9 +107,9 @@ class Adapter : public StorageAdapter,
     return outbox_->Leased(call()).lost;
   }
 
-  std::uint32_t Mark(Bytes row) override {
+  std::uint32_t Mark(std::optional<RowId> row) override {
     const std::lock_guard lock(outbox_->mutex);
-    return outbox_->Leased(call()).MarkSuspect(row ? ParseId(*row) : std::nullopt);
+    return outbox_->Leased(call()).MarkSuspect(row ? std::optional(row->number()) : std::nullopt);
   }
 
   // outbox.wakeup/1
@@ -196,11 +196,10 @@ class Adapter : public StorageAdapter,
 
   void List(const Query& query, const Found& found) override {
     const std::lock_guard lock(outbox_->mutex);
-    const auto show = [&](RowId id, const Row& row, const Failed* failed, bool dead) {
+    const auto show = [&](RowNumber id, const Row& row, const Failed* failed, bool dead) {
       if (query.event_id && row.event_id != *query.event_id) return true;
       Record record;
-      const std::string row_id = std::to_string(id);
-      record.event = ToEvent(row_id, row, failed != nullptr ? failed->attempts : 0);
+      record.event = ToEvent(id, row, failed != nullptr ? failed->attempts : 0);
       record.payload_size = row.payload ? static_cast<std::int64_t>(row.payload->size()) : -1;
       if (!query.contents) record.event.payload = record.event.headers = std::nullopt;
       record.shard = dead ? 0 : outbox_->ShardOf(id, row);
@@ -218,27 +217,27 @@ class Adapter : public StorageAdapter,
       return found(record);
     };
     const auto each = [&](const auto& table, auto use) {
-      const RowId stop = query.before ? ParseId(*query.before).value_or(0) : std::numeric_limits<RowId>::max();
-      auto at = table.upper_bound(query.after ? ParseId(*query.after).value_or(0) : 0);
+      const RowNumber stop = query.before ? query.before->number() : std::numeric_limits<RowNumber>::max();
+      auto at = table.upper_bound(query.after ? query.after->number() : 0);
       for (; at != table.end() && at->first < stop && use(at->first, at->second); ++at) {
       }
     };
     if (query.from == OUTBOX_FROM_DEAD)
-      each(outbox_->dead, [&](RowId id, const Dead& dead) { return show(id, dead.row, &dead.failed, true); });
+      each(outbox_->dead, [&](RowNumber id, const Dead& dead) { return show(id, dead.row, &dead.failed, true); });
     else if (query.from != OUTBOX_FROM_OUTBOX)
-      each(outbox_->failed, [&](RowId id, const Failed& failed) {
+      each(outbox_->failed, [&](RowNumber id, const Failed& failed) {
         return failed.delivered != (query.from == OUTBOX_FROM_DELIVERED) ||
                show(id, outbox_->rows.at(id), &failed, false);
       });
     else
-      each(outbox_->rows, [&](RowId id, const Row& row) {
+      each(outbox_->rows, [&](RowNumber id, const Row& row) {
         const auto failed = outbox_->failed.find(id);
         return show(id, row, failed == outbox_->failed.end() ? nullptr : &failed->second, false);
       });
   }
 
   std::uint64_t Requeue(RowIds ids) override {
-    return Take(outbox_->dead, ids, [this](RowId id, Dead& dead) {
+    return Take(outbox_->dead, ids, [this](RowNumber id, Dead& dead) {
       outbox_->Add(std::move(dead.row));
       outbox_->dead.erase(id);
       return true;
@@ -246,11 +245,11 @@ class Adapter : public StorageAdapter,
   }
 
   std::uint64_t Discard(RowIds ids) override {
-    return Take(outbox_->dead, ids, [this](RowId id, const Dead&) { return outbox_->dead.erase(id) == 1; });
+    return Take(outbox_->dead, ids, [this](RowNumber id, const Dead&) { return outbox_->dead.erase(id) == 1; });
   }
 
   std::uint64_t DiscardBlocked(RowIds ids) override {
-    return Take(outbox_->failed, ids, [this](RowId id, const Failed& failed) {
+    return Take(outbox_->failed, ids, [this](RowNumber id, const Failed& failed) {
       if (!failed.blocked) return false;
       outbox_->Forget(id);
       return true;
@@ -258,7 +257,7 @@ class Adapter : public StorageAdapter,
   }
 
   std::uint64_t RetryNow(RowIds ids) override {
-    return Take(outbox_->failed, ids, [](RowId, Failed& failed) {
+    return Take(outbox_->failed, ids, [](RowNumber, Failed& failed) {
       if (failed.delivered) return false;
       failed.blocked = false;
       failed.due = Clock::now();
@@ -268,7 +267,7 @@ class Adapter : public StorageAdapter,
   }
 
   std::uint64_t RemoveDelivered(RowIds ids, Millis) override {
-    const auto remove = [this](RowId id, const Failed& failed) {
+    const auto remove = [this](RowNumber id, const Failed& failed) {
       if (!failed.delivered) return false;
       outbox_->Forget(id);
       return true;
@@ -321,13 +320,13 @@ class Adapter : public StorageAdapter,
   // Before a write about rows that the relay was given, and that are free afterwards. LEASE_LOST, and nothing has changed,
   // where one of them is not its own any more.
   // REQUIRES: outbox_->mutex is held.
-  void Unmark(const std::vector<RowId>& ids) {
+  void Unmark(const std::vector<RowNumber>& ids) {
     if (outbox_->reserve == Reserve::kShard) return (void)outbox_->Leased(call());
-    for (const RowId id : ids)
+    for (const RowNumber id : ids)
       if (const auto mark = outbox_->marks.find(id); mark == outbox_->marks.end() || mark->second.token != call().token)
         throw Error(OUTBOX_LEASE_LOST, "row " + std::to_string(id) + " is not marked under this token");
     // The token stays: the same write may come again where its answer was lost.
-    for (const RowId id : ids) outbox_->marks.at(id).relay.clear();
+    for (const RowNumber id : ids) outbox_->marks.at(id).relay.clear();
   }
   static std::int32_t StateOf(const Failed& failed) {
     if (failed.delivered) return OUTBOX_STATE_DELIVERED;
@@ -350,9 +349,8 @@ class Adapter : public StorageAdapter,
   std::uint64_t Take(Table& table, RowIds ids, F use) {
     const std::lock_guard lock(outbox_->mutex);
     std::uint64_t taken = 0;
-    for (const std::string_view text : ids) {
-      const auto id = ParseId(text);
-      const auto row = id ? table.find(*id) : table.end();
+    for (const RowId& id : ids) {
+      const auto row = table.find(id.number());
       if (row != table.end() && use(row->first, row->second)) ++taken;
     }
     return taken;
@@ -370,4 +368,5 @@ class Adapter : public StorageAdapter,
 }  // namespace outbox::memory
 
 OUTBOX_REGISTER_SHARED_ADAPTER(outbox::memory::Adapter, outbox::memory::Outbox, "memory", OUTBOX_VERSION,
-                               OUTBOX_CAN_SHARE | OUTBOX_CAN_ORDER_KEYS | OUTBOX_CAN_FENCE | OUTBOX_CAN_DEAD_LETTER)
+                               OUTBOX_CAN_SHARE | OUTBOX_CAN_ORDER_KEYS | OUTBOX_CAN_FENCE | OUTBOX_CAN_DEAD_LETTER |
+                                   OUTBOX_ROW_IDS_ARE_NUMBERS)

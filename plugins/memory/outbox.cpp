@@ -1,7 +1,6 @@
 #include "outbox.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <cinttypes>
 #include <cstdio>
 #include <functional>
@@ -21,31 +20,24 @@ Outbox::Outbox(const std::string& options, const outbox_host*) : random_(std::ra
   }
 }
 
-std::optional<RowId> ParseId(std::string_view text) {
-  RowId id = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return id;
-}
-
 std::int64_t ToMicros(std::chrono::system_clock::time_point time) {
   return std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count();
 }
 
-Event ToEvent(std::string_view id, const Row& row, std::uint32_t attempts) {
+Event ToEvent(RowNumber id, const Row& row, std::uint32_t attempts) {
   return {id,          row.event_id,          row.key, row.event_type, row.topic, row.payload,
           row.headers, ToMicros(row.created), attempts};
 }
 
-std::map<std::string_view, RowId> Outbox::FirstFailed() const {
-  std::map<std::string_view, RowId> first;
+std::map<std::string_view, RowNumber> Outbox::FirstFailed() const {
+  std::map<std::string_view, RowNumber> first;
   for (const auto& [id, f] : failed)
     if (const Row& row = rows.at(id); row.key && !f.delivered) first.try_emplace(*row.key, id);
   return first;
 }
 
-std::uint32_t Outbox::ShardOf(RowId id, const Row& row) const {
-  const std::size_t hash = row.key ? std::hash<std::string>{}(*row.key) : std::hash<RowId>{}(id);
+std::uint32_t Outbox::ShardOf(RowNumber id, const Row& row) const {
+  const std::size_t hash = row.key ? std::hash<std::string>{}(*row.key) : std::hash<RowNumber>{}(id);
   return static_cast<std::uint32_t>(hash % shards.size());
 }
 

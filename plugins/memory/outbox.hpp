@@ -18,7 +18,7 @@
 namespace outbox::memory {
 
 using Clock = std::chrono::steady_clock;
-using RowId = std::uint64_t;
+using RowNumber = std::int64_t;
 
 struct Row {
   std::string event_id;
@@ -47,11 +47,11 @@ struct Shard {
   std::uint64_t token = 0;
   bool leaving = false;  // its owner is to give it back
   bool lost = false;     // by its last owner
-  std::optional<RowId> suspect = {};
+  std::optional<RowNumber> suspect = {};
   std::uint64_t suspect_token = 0;
   std::uint32_t suspect_owners = 0;
   // outbox.poison/1. Returns how many owners in a row have marked that event.
-  std::uint32_t MarkSuspect(std::optional<RowId> id);
+  std::uint32_t MarkSuspect(std::optional<RowNumber> id);
 };
 
 // How an outbox is shared by several relays, as its options say.
@@ -78,14 +78,14 @@ class Outbox {
 
   // Rows get their id when they are committed, not when they are inserted. A database does it the other way round, so
   // that its rows may turn up below one that was read already; here a reading position can be trusted.
-  std::map<RowId, Row> rows;
-  std::map<RowId, Failed> failed;  // of rows that are still in the outbox
-  std::map<RowId, Dead> dead;
-  RowId last_id = 0;  // never goes back: a repeated confirm must not meet a new row
+  std::map<RowNumber, Row> rows;
+  std::map<RowNumber, Failed> failed;  // of rows that are still in the outbox
+  std::map<RowNumber, Dead> dead;
+  RowNumber last_id = 0;  // never goes back: a repeated confirm must not meet a new row
   std::uint64_t commits = 0;
 
   Reserve reserve = Reserve::kShard;
-  std::map<RowId, RowMark> marks;  // of rows that are still in the outbox
+  std::map<RowNumber, RowMark> marks;  // of rows that are still in the outbox
   std::uint64_t last_mark = 0;
 
   std::map<std::string, Clock::time_point, std::less<>> relays;  // when each one's lease ends
@@ -93,26 +93,26 @@ class Outbox {
 
   void Add(Row row) { rows.emplace(++last_id, std::move(row)); }
   // Under the id there may stand another event: only this one is meant.
-  [[nodiscard]] bool Has(RowId id, std::string_view event_id) const {
+  [[nodiscard]] bool Has(RowNumber id, std::string_view event_id) const {
     const auto row = rows.find(id);
     return row != rows.end() && row->second.event_id == event_id;
   }
-  void Forget(RowId id) {
+  void Forget(RowNumber id) {
     rows.erase(id);
     failed.erase(id);
     marks.erase(id);
   }
-  [[nodiscard]] std::uint32_t ShardOf(RowId id, const Row& row) const;
+  [[nodiscard]] std::uint32_t ShardOf(RowNumber id, const Row& row) const;
   [[nodiscard]] static bool IsDue(const Failed& f, Clock::time_point now) {
     return !f.blocked && !f.delivered && f.due <= now;
   }
   // As a relay is given them: 0 only for an event that has never failed, whatever an operator did since.
-  [[nodiscard]] std::uint32_t Attempts(RowId id) const {
+  [[nodiscard]] std::uint32_t Attempts(RowNumber id) const {
     const auto f = failed.find(id);
     return f == failed.end() ? 0 : std::max(1U, f->second.attempts);
   }
   // By key, its first event that has failed: later ones wait behind it.
-  [[nodiscard]] std::map<std::string_view, RowId> FirstFailed() const;
+  [[nodiscard]] std::map<std::string_view, RowNumber> FirstFailed() const;
   // LEASE_LOST unless the shard is leased under this very token.
   [[nodiscard]] Shard& Leased(const Call& call);
   // outbox.leases/1, as the adapter has it.
@@ -129,9 +129,7 @@ class Outbox {
   std::mt19937_64 random_;
 };
 
-[[nodiscard]] std::optional<RowId> ParseId(std::string_view text);
-// The event's id is text of the caller: the views in an Event own nothing.
-[[nodiscard]] Event ToEvent(std::string_view id, const Row& row, std::uint32_t attempts);
+[[nodiscard]] Event ToEvent(RowNumber id, const Row& row, std::uint32_t attempts);
 [[nodiscard]] std::int64_t ToMicros(std::chrono::system_clock::time_point time);
 
 }  // namespace outbox::memory

@@ -19,7 +19,7 @@ RowReader::Free RowReader::Look(const ReserveRequest& request, Clock::time_point
     }
     const auto first = row.key ? first_failed.find(*row.key) : first_failed.end();
     if (first != first_failed.end() && first->second < id) continue;
-    if ((row.key && of_others.contains(*row.key)) || request.is_outstanding(std::to_string(id))) continue;
+    if ((row.key && of_others.contains(*row.key)) || request.is_outstanding(id)) continue;
     const auto failed = outbox_.failed.find(id);
     if (failed == outbox_.failed.end()) {
       free.fresh.push_back(id);
@@ -39,15 +39,15 @@ void RowReader::Read(const ReserveRequest& request, BatchBuilder& batch) {
   const Free free = Look(request, now);
   batch.Reserved(token, request.reserve_duration());
   outbox_.relays[std::string(request.relay_id())] = now + request.reserve_duration();
-  const auto add = [&](RowId id) {
-    if (!batch.Add(ToEvent(std::to_string(id), outbox_.rows.at(id), outbox_.Attempts(id)))) return false;
+  const auto add = [&](RowNumber id) {
+    if (!batch.Add(ToEvent(id, outbox_.rows.at(id), outbox_.Attempts(id)))) return false;
     outbox_.marks[id] = {std::string(request.relay_id()), token, now + request.reserve_duration()};
     return true;
   };
   const std::size_t share = std::min(shares_.ForRetries(request), free.due.size());
   for (std::size_t i = 0; i < share; ++i)
     if (!add(free.due[i].second)) return;
-  for (const RowId id : free.fresh)
+  for (const RowNumber id : free.fresh)
     if (!add(id)) return;
   for (std::size_t i = share; i < free.due.size(); ++i)
     if (!add(free.due[i].second)) return;

@@ -23,8 +23,8 @@ class RowReader {
 
  private:
   struct Free {
-    std::vector<RowId> fresh;                              // ascending
-    std::vector<std::pair<Clock::time_point, RowId>> due;  // the longest due first
+    std::vector<RowNumber> fresh;                              // ascending
+    std::vector<std::pair<Clock::time_point, RowNumber>> due;  // the longest due first
   };
   [[nodiscard]] Free Look(const ReserveRequest& request, Clock::time_point now) const;
 

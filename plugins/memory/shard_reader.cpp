@@ -17,7 +17,7 @@ void ShardReader::Read(const Call& call, const ReserveRequest& request, BatchBui
   // A shard that is gained again is read from its oldest row: another relay may have left rows behind this position.
   Position& position = positions_[call.shard];
   if ((request.from_oldest() && !request.rescan()) || position.token != call.token) position = {call.token};
-  const auto mine = [&, first_failed = outbox_.FirstFailed()](RowId id, const Row& row) {
+  const auto mine = [&, first_failed = outbox_.FirstFailed()](RowNumber id, const Row& row) {
     const auto first = row.key ? first_failed.find(*row.key) : first_failed.end();
     return outbox_.ShardOf(id, row) == call.shard && (first == first_failed.end() || first->second >= id);
   };
@@ -31,15 +31,12 @@ template <class Mine>
 void ShardReader::ReadOn(Position& position, Mine mine, const ReserveRequest& request, BatchBuilder& batch) {
   const auto now = Clock::now();
   // Below the position only failed events can have become due since it passed them: the longest due first.
-  std::vector<std::pair<Clock::time_point, RowId>> due;
+  std::vector<std::pair<Clock::time_point, RowNumber>> due;
   for (const auto& [id, failed] : outbox_.failed)
-    if (id <= position.id && Outbox::IsDue(failed, now) && mine(id, outbox_.rows.at(id)) &&
-        !request.is_outstanding(std::to_string(id)))
+    if (id <= position.id && Outbox::IsDue(failed, now) && mine(id, outbox_.rows.at(id)) && !request.is_outstanding(id))
       due.emplace_back(failed.due, id);
   std::sort(due.begin(), due.end());
-  const auto add = [&](RowId id) {
-    return batch.Add(ToEvent(std::to_string(id), outbox_.rows.at(id), outbox_.Attempts(id)));
-  };
+  const auto add = [&](RowNumber id) { return batch.Add(ToEvent(id, outbox_.rows.at(id), outbox_.Attempts(id))); };
   const auto retry = [&](std::size_t from, std::size_t to) {
     for (std::size_t i = from; i < std::min(to, due.size()); ++i)
       if (!add(due[i].second)) return false;
@@ -63,14 +60,14 @@ template <class Mine>
 void ShardReader::Rescan(Position& position, Mine mine, BatchBuilder& batch) {
   if (position.rescan_end == 0) {
     position.rescanned = 0;
-    position.rescan_end = std::max<RowId>(position.id, 1);
+    position.rescan_end = std::max<RowNumber>(position.id, 1);
   }
   std::size_t looked = 0;
   auto at = outbox_.rows.upper_bound(position.rescanned);
   for (; at != outbox_.rows.end() && at->first <= position.id; ++at) {
     const auto& [id, row] = *at;
     const bool goes = mine(id, row) && !outbox_.failed.contains(id);
-    if (++looked > kMaxRescanned || (goes && !batch.Add(ToEvent(std::to_string(id), row, 0)))) break;
+    if (++looked > kMaxRescanned || (goes && !batch.Add(ToEvent(id, row, 0)))) break;
     position.rescanned = id;
   }
   if (at == outbox_.rows.end() || at->first > position.id)

@@ -19,9 +19,9 @@ class ShardReader {
  private:
   struct Position {
     std::uint64_t token = 0;
-    RowId id = 0;  // the last row read; a hint, lost with the session
+    RowNumber id = 0;  // the last row read; a hint, lost with the session
     Shares shares = {};
-    RowId rescanned = 0, rescan_end = 0;  // end 0 = no rescan is under way
+    RowNumber rescanned = 0, rescan_end = 0;  // end 0 = no rescan is under way
   };
   template <class Mine>
   void ReadOn(Position& position, Mine mine, const ReserveRequest& request, BatchBuilder& batch);

@@ -17,7 +17,7 @@ constexpr std::size_t kIdsPerRead = 1000;  // beyond, both servers plan worse an
 
 Event EventAt(const Fetched& row) {
   Event e;
-  e.row_id = row.Text(kId);
+  e.row_id = row.Number(kId);
   e.event_id = row.Text(kEventId);
   e.aggregate_id = row.Maybe(kKey);
   e.event_type = row.Text(kType);
@@ -205,12 +205,12 @@ bool Reader::TakeRow(const Fetched& row, const Call& call, const ReserveRequest&
   if (kind == kDue) {
     ++page.failures_seen;
     shard.due.at = {std::string(row.Text(kCreated)), id};
-    if (row.Number(kAttempts) != 0 && !request.is_outstanding(row.Text(kId))) page.due.push_back(id);
+    if (row.Number(kAttempts) != 0 && !request.is_outstanding(id)) page.due.push_back(id);
     return true;
   }
   if (kind == kLate || (kind == kThere && id <= shard.cursor)) {
     ++page.late_seen;
-    if (kind == kLate && !request.is_outstanding(row.Text(kId)))
+    if (kind == kLate && !request.is_outstanding(id))
       page.late.push_back(id);
     else
       shard.gaps.Seen(id);
@@ -298,8 +298,7 @@ long long Reader::LowestThatTurnedUp(const Call& call, const ReserveRequest& req
   client_.Read(LateSql(tables_, wish), [&](const Fetched& row) {
     ++seen;
     const long long id = row.Number(kId);
-    if (row.Number(kKind) == kLate && !request.is_outstanding(row.Text(kId)) &&
-        !std::binary_search(read.begin(), read.end(), id))
+    if (row.Number(kKind) == kLate && !request.is_outstanding(id) && !std::binary_search(read.begin(), read.end(), id))
       lowest = std::min(lowest, id);
     return true;
   });

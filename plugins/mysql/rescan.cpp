@@ -24,7 +24,7 @@ void Reader::TakeStep(const Call& call, const ReserveRequest& request, Shard& sh
     if (kind == kAbout) return TakeAbout(row, kInRowAbout, call, shard, page);
     const long long id = row.Number(kId);
     if (id <= rescan.cursor) {
-      if (kind == kLate && !request.is_outstanding(row.Text(kId)) && !rescan.seen.contains(id)) page.late.push_back(id);
+      if (kind == kLate && !request.is_outstanding(id) && !rescan.seen.contains(id)) page.late.push_back(id);
       return true;
     }
     if (!page.late.empty()) return false;
@@ -77,7 +77,7 @@ bool Reader::TurnedUp(const ReserveRequest& request, const Shard& shard, ReadWis
                                      [](const Unsure& read, long long wanted) { return read.id < wanted; });
     const bool read = at != page.unsure.end() && at->id == id;
     turned_up = turned_up || (row.Number(kKind) == kLate && !read && shard.rescan.missing.Has(id) &&
-                              !shard.rescan.seen.contains(id) && !request.is_outstanding(row.Text(kId)));
+                              !shard.rescan.seen.contains(id) && !request.is_outstanding(id));
     return true;
   });
   return turned_up;

@@ -197,9 +197,8 @@ std::string EventColumns::Exceeds(const std::string& limit) const {
 }
 
 Event EventAt(const Result& result, int row, int first, Room& room) {
-  const auto end = std::to_chars(room.id, std::end(room.id), result.Number(row, first)).ptr;
   Event e;
-  e.row_id = {room.id, static_cast<std::size_t>(end - room.id)};
+  e.row_id = result.Number(row, first);
   e.event_id = PrintUuid(result.Text(row, first + 1), room.event_id);
   e.aggregate_id = result.Maybe(row, first + 2);
   e.event_type = result.Text(row, first + 3);

@@ -66,7 +66,6 @@ struct EventColumns {
 
 // For what an event has printed.
 struct Room {
-  char id[24];
   char event_id[36];
 };
 

@@ -2,4 +2,4 @@
 
 OUTBOX_REGISTER_SHARED_ADAPTER(outbox::postgres::Adapter, outbox::postgres::Config, "postgres", OUTBOX_VERSION,
                                OUTBOX_CAN_SHARE | OUTBOX_CAN_ORDER_KEYS | OUTBOX_CAN_FENCE | OUTBOX_CAN_DEAD_LETTER |
-                                   OUTBOX_CAN_FILL_SECRETS)
+                                   OUTBOX_CAN_FILL_SECRETS | OUTBOX_ROW_IDS_ARE_NUMBERS)

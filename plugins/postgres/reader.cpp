@@ -57,11 +57,7 @@ std::vector<long long> IdsIn(std::string_view bytes) {
 
 // The others, ascending.
 void LeaveOutOutstanding(std::vector<long long>& ids, const ReserveRequest& request) {
-  std::erase_if(ids, [&request](long long id) {
-    char room[24];
-    const auto end = std::to_chars(room, room + sizeof room, id).ptr;
-    return request.is_outstanding({room, static_cast<std::size_t>(end - room)});
-  });
+  std::erase_if(ids, [&request](long long id) { return request.is_outstanding(id); });
   std::sort(ids.begin(), ids.end());
 }
 

@@ -65,9 +65,8 @@ void Adapter::ConfirmFailed(Failures failures) {
   Db();
   std::vector<FailedRow> rows;
   for (const Failure& f : failures)
-    if (const auto id = ParseId(f.row_id))
-      rows.push_back({*id, f.event_id, ToText(f.reason, dialect_.max_reason), ToText(f.text, kMaxError), f.disposition,
-                      f.retry_after});
+    rows.push_back({f.row_id.number(), f.event_id, ToText(f.reason, dialect_.max_reason), ToText(f.text, kMaxError),
+                    f.disposition, f.retry_after});
   if (!RecordFailures(rows)) throw NotLeased(call());
 }
 
@@ -86,7 +85,7 @@ void Adapter::ReleaseShards(std::string_view relay_id, std::span<const outbox_ow
 
 bool Adapter::WasLost() { return poison_marks_.WasLost(Db(), call()); }
 
-std::uint32_t Adapter::Mark(Bytes row) { return poison_marks_.Mark(Db(), call(), row); }
+std::uint32_t Adapter::Mark(std::optional<RowId> row) { return poison_marks_.Mark(Db(), call(), row); }
 
 void Adapter::BeginEmit() {
   if (tables_.captured)

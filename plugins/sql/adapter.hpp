@@ -53,7 +53,7 @@ class Adapter : public StorageAdapter,
   Lease Heartbeat(std::string_view relay_id, Millis lease) override;
   void ReleaseShards(std::string_view relay_id, std::span<const outbox_owned_shard> shards, bool deregister) override;
   bool WasLost() override;
-  std::uint32_t Mark(Bytes row) override;
+  std::uint32_t Mark(std::optional<RowId> row) override;
 
   void BeginEmit() override;
   void Insert(Events events) override;

@@ -36,8 +36,7 @@ void Confirmation::Confirm(ConfirmedRows rows, KeptRows& kept) {
   };
   std::vector<Placed> placed;
   placed.reserve(rows.size());
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    if (const auto id = ParseId(rows[i].row_id)) placed.push_back({{*id, rows[i].event_id}, i});
+  for (std::size_t i = 0; i < rows.size(); ++i) placed.push_back({{rows[i].row_id.number(), rows[i].event_id}, i});
   std::sort(placed.begin(), placed.end(), [](const Placed& a, const Placed& b) { return Below(a.row, b.row); });
   std::vector<OutboxRow> sorted;
   sorted.reserve(placed.size());

@@ -86,7 +86,7 @@ std::vector<outbox_bytes> ColumnsOf(Row& row, const Dialect& d) {
 
 Record ToRecord(const Row& row) {
   Record r;
-  r.event = {*row[kId],
+  r.event = {ToNumber(row[kId]),
              *row[kEventId],
              View(row[kKey]),
              *row[kType],
@@ -117,8 +117,8 @@ std::string ToLike(std::string_view pattern) {
   return like;
 }
 
-std::string Id(const Bytes& row_id, long long otherwise) {
-  return std::to_string(row_id ? ParseId(*row_id).value_or(otherwise) : otherwise);
+std::string Id(const std::optional<RowId>& row_id, long long otherwise) {
+  return std::to_string(row_id ? row_id->number() : otherwise);
 }
 
 }  // namespace

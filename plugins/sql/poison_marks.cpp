@@ -26,10 +26,10 @@ bool PoisonMarks::WasLost(Statements& db, const Call& call) const {
   return ToNumber(rows[0][0]) != 0;
 }
 
-std::uint32_t PoisonMarks::Mark(Statements& db, const Call& call, Bytes row) const {
+std::uint32_t PoisonMarks::Mark(Statements& db, const Call& call, const std::optional<RowId>& row) const {
   const std::string shard = std::to_string(call.shard), token = std::to_string(call.token);
-  const Statement change = row ? Statement{In(kMark), {std::string(*row), std::string(*row), shard, token}}
-                               : Statement{In(kForget), {shard, token}};
+  const Statement change =
+      row ? Statement{In(kMark), {row->ToText(), row->ToText(), shard, token}} : Statement{In(kForget), {shard, token}};
   const Rows owners = db.RunTogether({change, {In(kOwners), {shard, token}}}).back();
   if (owners.empty()) throw NotLeased(call);
   return static_cast<std::uint32_t>(ToNumber(owners[0][0]));

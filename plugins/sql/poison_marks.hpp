@@ -21,7 +21,7 @@ class PoisonMarks {
   PoisonMarks(const Tables& tables, const Dialect& dialect) : tables_(tables), dialect_(dialect) {}
 
   [[nodiscard]] bool WasLost(Statements& db, const Call& call) const;
-  [[nodiscard]] std::uint32_t Mark(Statements& db, const Call& call, Bytes row) const;
+  [[nodiscard]] std::uint32_t Mark(Statements& db, const Call& call, const std::optional<RowId>& row) const;
 
  private:
   // Of the shard and the token of the call.

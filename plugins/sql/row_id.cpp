@@ -15,8 +15,7 @@ std::optional<long long> ParseId(std::string_view text) {
 std::vector<long long> SortedIds(RowIds rows) {
   std::vector<long long> ids;
   ids.reserve(rows.size());
-  for (const std::string_view row : rows)
-    if (const auto id = ParseId(row)) ids.push_back(*id);
+  for (const RowId& row : rows) ids.push_back(row.number());
   std::sort(ids.begin(), ids.end());
   return ids;
 }

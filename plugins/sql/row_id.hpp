@@ -1,4 +1,4 @@
-// Row ids as they cross the plugin boundary: decimal numbers.
+// The ids of rows: numbers of 64 bits.
 #pragma once
 
 #include <optional>
@@ -17,10 +17,10 @@ struct OutboxRow {
   std::string_view event_id;
 };
 
-// Nothing if `text` is not the id of a row: it is not a number, or does not fit into 64 bits.
+// Nothing if `text` is not a decimal number, or one that does not fit into 64 bits.
 [[nodiscard]] std::optional<long long> ParseId(std::string_view text);
 
-// Those of `rows` that are ids, ascending.
+// Ascending.
 [[nodiscard]] std::vector<long long> SortedIds(RowIds rows);
 
 // For SQL: with commas between them.

@@ -209,7 +209,7 @@ Statistics Adapter::Count(sql::Session& db) {
 
 void Adapter::List(const Query& query, const Found& found) {
   sql::Adapter::List(query, [&found](Record record) {
-    if (record.shard > 0) record.shard = ShardOf(record.event.row_id, record.event.aggregate_id, record.shard);
+    if (record.shard > 0) record.shard = ShardOf(record.event.row_id.number(), record.event.aggregate_id, record.shard);
     return found(record);
   });
 }

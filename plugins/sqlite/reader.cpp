@@ -48,8 +48,9 @@ std::string Rows(const sql::Tables& tables, const char* where) {
 
 }  // namespace
 
-std::uint32_t ShardOf(std::string_view row_id, const Bytes& key, std::uint32_t shards) {
-  return Hash(key ? *key : row_id) % shards;
+std::uint32_t ShardOf(long long id, const Bytes& key, std::uint32_t shards) {
+  char room[24];
+  return Hash(key ? *key : Print(id, room)) % shards;
 }
 
 Reader::Reader(Connection& connection, const sql::Tables& tables)
@@ -161,19 +162,20 @@ bool Reader::Add(const Prepared& row, BatchBuilder& batch) {
   const Bytes key = row.Maybe(kKey);
   std::uint32_t attempts = 0;
   if (!Ours(id, key) || (troubled_ && Waits(id, row.Text(kEventId), key, attempts))) return true;
-  char room[24];
-  Event event{Print(id, room),     row.Text(kEventId),      key,
-              row.Text(kType),     row.Text(kTopic),        row.Maybe(kPayload),
-              row.Maybe(kHeaders), ToMicros(row, kCreated), attempts};
+  Event event{id,
+              row.Text(kEventId),
+              key,
+              row.Text(kType),
+              row.Text(kTopic),
+              row.Maybe(kPayload),
+              row.Maybe(kHeaders),
+              ToMicros(row, kCreated),
+              attempts};
   event.columns = values_.At(row, kCopies);
   return batch.Add(event);
 }
 
-bool Reader::Ours(long long id, const Bytes& key) const {
-  if (shards_ == 1) return true;
-  char room_for_id[24];
-  return ShardOf(Print(id, room_for_id), key, shards_) == shard_;
-}
+bool Reader::Ours(long long id, const Bytes& key) const { return shards_ == 1 || ShardOf(id, key, shards_) == shard_; }
 
 // Does the row wait: for its own next try, or for an earlier one of its key?
 bool Reader::Waits(long long id, std::string_view event_id, const Bytes& key, std::uint32_t& attempts) {

@@ -54,6 +54,6 @@ class Reader {
 };
 
 // Which rows are whose must be the same for every relay of one outbox, and must never change.
-[[nodiscard]] std::uint32_t ShardOf(std::string_view row_id, const Bytes& key, std::uint32_t shards);
+[[nodiscard]] std::uint32_t ShardOf(long long id, const Bytes& key, std::uint32_t shards);
 
 }  // namespace outbox::sqlite

@@ -39,8 +39,9 @@ class MyAdapter : public StorageAdapter, public Emit {  // one object is one con
         {Now()}, [&](sqlite3_stmt* row) {
           const auto at = [row](int column) { return Database::Column(row, column); };
           const auto attempts = static_cast<std::uint32_t>(sqlite3_column_int(row, 7));
-          if (attempts > 0 && EarlierComes(*at(0), at(2), request)) return true;
-          return batch.Add({*at(0), *at(1), at(2), *at(3), *at(4), at(5), at(6), 0, attempts});
+          const std::int64_t id = sqlite3_column_int64(row, 0);
+          if (attempts > 0 && EarlierComes(id, at(2), request)) return true;
+          return batch.Add({id, *at(1), at(2), *at(3), *at(4), at(5), at(6), 0, attempts});
         });
   }
 
@@ -49,10 +50,10 @@ class MyAdapter : public StorageAdapter, public Emit {  // one object is one con
   void ConfirmEvent(ConfirmedRows rows, KeptRows& kept) override {
     Ready().Transaction([&] {
       for (const ConfirmedRow row : rows)
-        db_.Run("DELETE FROM outbox_event WHERE id = ?1 AND event_id = ?2", {row.row_id, row.event_id});
+        db_.Run("DELETE FROM outbox_event WHERE id = ?1 AND event_id = ?2", {row.row_id.number(), row.event_id});
     });
     for (std::size_t i = 0; i < rows.size(); ++i)
-      db_.Run("SELECT 1 FROM outbox_event WHERE id = ?1 AND event_id = ?2", {rows[i].row_id, rows[i].event_id},
+      db_.Run("SELECT 1 FROM outbox_event WHERE id = ?1 AND event_id = ?2", {rows[i].row_id.number(), rows[i].event_id},
               [&](sqlite3_stmt*) {
                 kept.Add(i);
                 return true;
@@ -66,8 +67,9 @@ class MyAdapter : public StorageAdapter, public Emit {  // one object is one con
         db_.Run(
             "UPDATE outbox_event SET attempts = attempts + 1, retry_at = ?3, error = ?4, delivered = ?5"
             " WHERE id = ?1 AND event_id = ?2",
-            {f.row_id, f.event_id, f.disposition == Disposition::kRetry ? Now() + f.retry_after.count() : kNever,
-             f.text, std::int64_t{f.disposition == Disposition::kDelivered}});
+            {f.row_id.number(), f.event_id,
+             f.disposition == Disposition::kRetry ? Now() + f.retry_after.count() : kNever, f.text,
+             std::int64_t{f.disposition == Disposition::kDelivered}});
     });
   }
 
@@ -84,11 +86,11 @@ class MyAdapter : public StorageAdapter, public Emit {  // one object is one con
 
  private:
   // Will an earlier row of the key be read, which the relay does not have yet? A retry that took its turn now would pass it.
-  bool EarlierComes(std::string_view id, const Bytes& key, const ReserveRequest& request) {
+  bool EarlierComes(std::int64_t id, const Bytes& key, const ReserveRequest& request) {
     bool comes = false;
     db_.Run("SELECT id FROM outbox_event WHERE aggregate_id = ?1 AND id < ?2 AND NOT delivered", {key, id},
             [&](sqlite3_stmt* row) {
-              comes = !request.is_outstanding(*Database::Column(row, 0));
+              comes = !request.is_outstanding(sqlite3_column_int64(row, 0));
               return !comes;
             });
     return comes;
@@ -102,4 +104,4 @@ class MyAdapter : public StorageAdapter, public Emit {  // one object is one con
 
 }  // namespace
 
-OUTBOX_REGISTER_SHARED_ADAPTER(MyAdapter, Settings, "mine", "0.1.0", OUTBOX_CAN_ORDER_KEYS)
+OUTBOX_REGISTER_SHARED_ADAPTER(MyAdapter, Settings, "mine", "0.1.0", OUTBOX_CAN_ORDER_KEYS | OUTBOX_ROW_IDS_ARE_NUMBERS)

@@ -63,18 +63,20 @@ TEST_CASE("today's relay works with a plugin in C, built then", "[b12]") {
   ReserveRequest order;
   order.max_events = 10;
   order.max_bytes = 1000;
-  order.is_outstanding = [](std::string_view row) { return row == "2"; };
+  storage::OutstandingRows held;
+  CHECK(held.Add("2"));
+  order.outstanding = &held;
   {
     const auto batch = session->ReserveNewEvents(order, kCall);
     REQUIRE(batch.ok());
     REQUIRE(batch->size() == 2);
-    CHECK(View((*batch)[1].row_id) == "3");
+    CHECK(ToRowId((*batch)[1].row_id) == RowId("3"));
     CHECK(View((*batch)[1].payload) == "frozen");
     CHECK((*batch)[1].headers.data == nullptr);
     CHECK((*batch)[1].attempts == 7);
     CHECK(batch->token() == 5);
   }
-  const outbox_row rows[] = {{Raw("1"), Raw("a")}, {Raw("2"), Raw("b")}, {Raw("3"), Raw("c")}};
+  const outbox_row rows[] = {{Raw(RowId("1")), Raw("a")}, {Raw(RowId("2")), Raw("b")}, {Raw(RowId("3")), Raw("c")}};
   std::vector<std::uint8_t> kept;
   CHECK(session->ConfirmEvent(rows, kept, kCall).ok());  // the plugin counts the rows, and the batch that was released
   CHECK(kept == std::vector<std::uint8_t>{0, 1, 0});

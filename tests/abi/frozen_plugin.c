@@ -34,6 +34,12 @@ static outbox_bytes Bytes(const char* text) {
   bytes.size = strlen(text);
   return bytes;
 }
+static outbox_row_id RowId(const char* text) {
+  outbox_row_id id;
+  id.bytes = Bytes(text);
+  id.number = 0;
+  return id;
+}
 static outbox_code Reserve(outbox_session* session, const outbox_reserve* ask, const outbox_call* call,
                            outbox_batch* batch, outbox_error* error) {
   static const char* const ids[] = {"1", "2", "3"};
@@ -45,9 +51,11 @@ static outbox_code Reserve(outbox_session* session, const outbox_reserve* ask, c
   batch->count = 0;
   for (i = 0; i < 3 && batch->count < ask->max_events; ++i) {
     outbox_event* e = &events[batch->count];
-    if (ask->is_outstanding(ask->ctx, Bytes(ids[i]))) continue;
+    const outbox_row_id id = RowId(ids[i]);
+    if (ask->is_outstanding(ask->ctx, &id)) continue;
     memset(e, 0, sizeof *e);
-    e->row_id = e->event_id = e->aggregate_id = Bytes(ids[i]);
+    e->row_id = id;
+    e->event_id = e->aggregate_id = Bytes(ids[i]);
     e->event_type = e->topic = e->payload = Bytes("frozen");
     e->attempts = 7;
     ++batch->count;

@@ -34,7 +34,7 @@ struct Hanging : Good {
     HangAt("was_lost");
     return Asked("lost") || Good::WasLost();
   }
-  std::uint32_t Mark(Bytes row) override {
+  std::uint32_t Mark(std::optional<RowId> row) override {
     HangAt("mark");
     return Good::Mark(row);
   }

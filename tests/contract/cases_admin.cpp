@@ -57,10 +57,9 @@ void ListsInPages(const Subject& subject) {
   rig.Emit(7, std::nullopt);
   relay.Fail(relay.Await(7), OUTBOX_DEAD);
   std::vector<Seen> all;
-  std::string after;
+  std::optional<storage::OwnedRowId> after;
   for (int pages = 0; pages < 10; ++pages) {
-    const auto page = rig.List(
-        {.from = OUTBOX_FROM_DEAD, .after = after.empty() ? std::nullopt : Bytes(after), .max = 3, .contents = false});
+    const auto page = rig.List({.from = OUTBOX_FROM_DEAD, .after = after, .max = 3, .contents = false});
     if (page.empty()) break;
     all.insert(all.end(), page.begin(), page.end());
     after = all.back().row_id;

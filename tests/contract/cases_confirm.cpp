@@ -44,7 +44,8 @@ void IdsNeverComeBack(const Subject& subject) {
   relay.Confirm(before);  // as after a lost reply
   const auto after = relay.Await(2);
   for (const Row& row : after)
-    Expect(row.row_id != before[0].row_id && row.row_id != before[1].row_id, "row_id {} was given twice", row.row_id);
+    Expect(row.row_id != before[0].row_id && row.row_id != before[1].row_id, "row_id {} was given twice",
+           row.row_id.ToText());
 }
 
 // As after a restore or a failover, which may give an id a second time.

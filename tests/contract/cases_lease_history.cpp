@@ -145,7 +145,6 @@ class LeaseHistory {
       order.max_bytes = 1;
       order.reserve_duration = kLong;
       order.relay_id = relay.id;
-      order.is_outstanding = [](std::string_view) { return false; };
       const Call call{s.shard, Token(s), kTimeout};
       const auto read = relay.session->ReserveNewEvents(order, call);
       const bool holds = model_.Holds(s.shard, s.token);
@@ -155,9 +154,11 @@ class LeaseHistory {
               holds ? "valid" : "stale", status.code());
       };
       expect("a read", read.status());
-      std::vector<std::string>& rows = rows_[s.shard];
-      if (read.ok() && read->size() > 0 && rows.size() < 2 && std::ranges::count(rows, View((*read)[0].row_id)) == 0)
-        rows.emplace_back(View((*read)[0].row_id));
+      std::vector<storage::OwnedRowId>& rows = rows_[s.shard];
+      if (read.ok() && read->size() > 0 && rows.size() < 2) {
+        const RowId id = ToRowId((*read)[0].row_id);
+        if (std::ranges::count(rows, id, &storage::OwnedRowId::View) == 0) rows.emplace_back(id);
+      }
       if (rig_.store().HasPoison()) Suspect(*relay.session, s, call, rows, expect);
     }
   }
@@ -165,7 +166,7 @@ class LeaseHistory {
   // outbox.poison/1
   template <class Expect>
   void Suspect(storage::Session& session, const outbox_owned_shard& s, const Call& call,
-               const std::vector<std::string>& rows, const Expect& expect) {
+               const std::vector<storage::OwnedRowId>& rows, const Expect& expect) {
     const auto lost = session.WasLost(call);
     expect("was_lost", lost.status());
     if (lost.ok())
@@ -173,8 +174,8 @@ class LeaseHistory {
             *lost ? "lost" : "given back");
     const std::size_t which = Below(rows.size() + 1);
     const bool none = which == rows.size();
-    Did(fmt::format("and marks {}", none ? "none" : "row " + rows[which]));
-    const auto owners = session.Mark(none ? std::nullopt : Bytes(rows[which]), call);
+    Did(fmt::format("and marks {}", none ? "none" : "row " + rows[which].ToText()));
+    const auto owners = session.Mark(none ? std::nullopt : std::optional(rows[which].View()), call);
     expect("mark", owners.status());
     if (!owners.ok()) return;
     const std::uint32_t expected = model_.Mark(s.shard, none ? std::nullopt : std::optional<std::uint64_t>(which));
@@ -216,7 +217,7 @@ class LeaseHistory {
   engine::Time now_ = 1;
   std::vector<Player> relays_;
   std::map<std::uint32_t, std::uint64_t> first_token_;
-  std::map<std::uint32_t, std::vector<std::string>> rows_;  // by shard, as read
+  std::map<std::uint32_t, std::vector<storage::OwnedRowId>> rows_;  // by shard, as read
   std::vector<std::string> did_;
 };
 

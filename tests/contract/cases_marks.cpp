@@ -164,10 +164,10 @@ void ReadingAndMarkingAreOneStep(const Subject& subject) {
   };
   auto beside = std::async(std::launch::async, read, two.second.get());
   const auto mine = read(two.first.get()), others = beside.get();
-  std::set<std::string> seen;
+  storage::OutstandingRows seen;
   for (const auto* rows : {&mine, &others})
     for (const Row& row : *rows)
-      Expect(seen.insert(row.row_id).second, "two relays that asked at the same time were both given event {}",
+      Expect(seen.Add(row.row_id), "two relays that asked at the same time were both given event {}",
              Numbers(std::vector{row}));
 }
 

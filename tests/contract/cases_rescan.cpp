@@ -167,7 +167,7 @@ void WhatWasPassedOverComes(const Subject& subject) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
   for (int read = 0;; ++read) {
     Expect(std::chrono::steady_clock::now() < deadline, "event {} is due and was not returned by {} reads",
-           held.front().row_id, read);
+           held.front().row_id.ToText(), read);
     const auto rows = relay.Reserve(kFew);
     if (read == 10) relay.Forget(held.front());
     if (std::any_of(rows.begin(), rows.end(), [&](const Row& row) { return row.row_id == held.front().row_id; })) break;

@@ -116,7 +116,8 @@ void RewindReturnsWhatIsNotOutstanding(const Subject& subject) {
   const auto again = relay.ReadAll(/*rewind=*/true);
   Expect(Numbers(again) == "4 5 6", "the rewind returned '{}', expected: 4 5 6, which the relay had forgotten",
          Numbers(again));
-  Expect(again[0].row_id == rows[3].row_id, "event 4 was row {} and is row {} now", rows[3].row_id, again[0].row_id);
+  Expect(again[0].row_id == rows[3].row_id, "event 4 was row {} and is row {} now", rows[3].row_id.ToText(),
+         again[0].row_id.ToText());
 }
 
 void NewSessionBeginsAtTheOldestRow(const Subject& subject) {

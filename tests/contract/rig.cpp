@@ -15,9 +15,9 @@ namespace {
 
 constexpr Millis kTimeout{10'000};
 
-std::vector<outbox_bytes> Ids(const std::vector<Row>& rows) {
-  std::vector<outbox_bytes> ids;
-  for (const Row& row : rows) ids.push_back(Raw(row.row_id));
+std::vector<outbox_row_id> Ids(const std::vector<Row>& rows) {
+  std::vector<outbox_row_id> ids;
+  for (const Row& row : rows) ids.push_back(outbox::Raw(row.row_id));
   return ids;
 }
 
@@ -29,7 +29,7 @@ Text Own(outbox_bytes bytes) {
 outbox_bytes Raw(const Text& text) { return text ? outbox::Raw(*text) : outbox_bytes{nullptr, 0}; }
 
 Row Copy(const outbox_event& e, std::uint64_t token) {
-  return {std::string(View(e.row_id)),
+  return {ToRowId(e.row_id),
           std::string(View(e.event_id)),
           Own(e.aggregate_id),
           std::string(View(e.event_type)),
@@ -204,7 +204,7 @@ std::vector<Seen> Rig::List(const Query& query) {
   const auto add = [&all](const Record& r) {
     const auto own = [](const Bytes& bytes) { return bytes ? Text(*bytes) : std::nullopt; };
     Seen& seen = all.emplace_back();
-    static_cast<Row&>(seen) = {std::string(r.event.row_id),
+    static_cast<Row&>(seen) = {r.event.row_id,
                                std::string(r.event.event_id),
                                own(r.event.aggregate_id),
                                std::string(r.event.event_type),
@@ -258,7 +258,8 @@ Result<storage::Batch> Relay::TryReserve(Ask ask, Millis reserve) {
   order.relay_id = id_;
   order.mode = ask.mode;
   order.skip_retries = ask.skip_retries;
-  order.is_outstanding = [this](std::string_view row) { return outstanding_.contains(row); };
+  storage::OutstandingRows outstanding = outstanding_;  // what is brought counts when it is taken
+  order.outstanding = &outstanding;
   return session_->ReserveNewEvents(order, Within(kTimeout, token_));
 }
 
@@ -266,7 +267,7 @@ std::vector<Row> Relay::Take(const storage::Batch& batch) {
   std::vector<Row> rows;
   for (std::size_t i = 0; i < batch.size(); ++i) {
     rows.push_back(Copy(batch[i], batch.token()));
-    outstanding_.insert(rows.back().row_id);
+    (void)outstanding_.Add(rows.back().row_id);
   }
   return rows;
 }
@@ -336,7 +337,7 @@ Status Relay::TryConfirm(const std::vector<Row>& rows) {
   Expect(!status.ok() || std::count(kept.begin(), kept.end(), 0) == static_cast<std::ptrdiff_t>(rows.size()),
          "a row is said to be still there, and nothing keeps it");
   if (status.ok())
-    for (const Row& row : rows) outstanding_.erase(row.row_id);
+    for (const Row& row : rows) outstanding_.Remove(row.row_id);
   return status;
 }
 void Relay::Confirm(const std::vector<Row>& rows) { Ok(TryConfirm(rows)); }
@@ -352,7 +353,7 @@ Status Relay::TryFail(const std::vector<Row>& rows, std::int32_t disposition, Mi
                         outbox::Raw("the record is too large"), retry_after.count(), disposition, 0});
   const Status status = session_->ConfirmFailed(failures, FencedCall(rows));
   if (status.ok())
-    for (const Row& row : rows) outstanding_.erase(row.row_id);
+    for (const Row& row : rows) outstanding_.Remove(row.row_id);
   return status;
 }
 // Rows by the token under which they were given: a write about rows that are marked carries one.
@@ -372,7 +373,7 @@ void Relay::Fail(const std::vector<Row>& rows, std::int32_t disposition, Millis 
 Status Relay::TryRelease(const std::vector<Row>& rows) {
   const Status status = session_->Release(Ids(rows), FencedCall(rows));
   if (status.ok())
-    for (const Row& row : rows) outstanding_.erase(row.row_id);
+    for (const Row& row : rows) outstanding_.Remove(row.row_id);
   return status;
 }
 

@@ -5,6 +5,7 @@
 
 #include "case.hpp"
 #include "outbox/ext/testing.h"
+#include "storage/owned_row_id.hpp"
 #include "storage/store.hpp"
 
 namespace outbox::contract {
@@ -23,7 +24,8 @@ struct Note {
 
 // An event as it came back, copied out of its batch.
 struct Row {
-  std::string row_id, event_id;
+  storage::OwnedRowId row_id;
+  std::string event_id;
   Text key;
   std::string event_type, topic;
   Text payload, headers;
@@ -88,7 +90,7 @@ class Rig {
   }
   template <class Rows>
   static std::uint64_t Apply(storage::Session& session, storage::Change change, const Rows& rows) {
-    std::vector<outbox_bytes> ids;
+    std::vector<outbox_row_id> ids;
     for (const Row& row : rows) ids.push_back(Raw(row.row_id));
     return Ok(session.Apply(change, ids, Within(Millis(10'000))));
   }
@@ -146,8 +148,8 @@ class Relay {
   void Fail(const std::vector<Row>& rows, std::int32_t disposition = OUTBOX_RETRY,
             Millis retry_after = std::chrono::hours(1));
   [[nodiscard]] Status TryRelease(const std::vector<Row>& rows);
-  void Forget() { outstanding_.clear(); }
-  void Forget(const Row& row) { outstanding_.erase(row.row_id); }
+  void Forget() { outstanding_ = {}; }
+  void Forget(const Row& row) { outstanding_.Remove(row.row_id); }
   void Reconnect();
 
   [[nodiscard]] storage::Session& session() { return *session_; }
@@ -163,7 +165,7 @@ class Relay {
   std::unique_ptr<storage::Session> session_;
   Lease lease_;
   std::uint64_t token_ = 0;
-  std::set<std::string, std::less<>> outstanding_;
+  storage::OutstandingRows outstanding_;
 };
 
 }  // namespace outbox::contract

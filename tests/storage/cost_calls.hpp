@@ -34,7 +34,7 @@ void MeasureCalls(Relay& relay, std::uint32_t batch, Measured& measured) {
     measured("fail" + of + ", " + std::to_string(static_cast<int>(disposition)),
              [&] { relay.FailAll(taken, disposition); });
   }
-  measured("mark" + of, [&] { (void)relay.writing().Mark(Bytes("7000")); });
+  measured("mark" + of, [&] { (void)relay.writing().Mark(RowId(7000)); });
   measured("heartbeat" + of, [&] { (void)relay.Heartbeat(); });
 }
 

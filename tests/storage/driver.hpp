@@ -88,8 +88,8 @@ class Driver {
     raw.max_bytes = bytes;
     raw.reserve_ms = 60'000;
     raw.relay_id = Raw(std::string_view(relay_));
-    raw.is_outstanding = [](void* self, outbox_bytes row) -> std::int32_t {
-      return static_cast<Driver*>(self)->outstanding.contains(std::stoll(std::string(View(row)))) ? 1 : 0;
+    raw.is_outstanding = [](void* self, const outbox_row_id* row) -> std::int32_t {
+      return static_cast<Driver*>(self)->outstanding.contains(row->number) ? 1 : 0;
     };
     raw.ctx = this;
     raw.mode = mode;
@@ -103,9 +103,9 @@ class Driver {
     const auto own = [](outbox_bytes b) { return b.data ? std::optional<std::string>(View(b)) : std::nullopt; };
     for (std::size_t i = 0; i < out.count; ++i) {
       const outbox_event& e = out.events[i];
-      taken.push_back({std::stoll(std::string(View(e.row_id))), std::string(View(e.event_id)), own(e.aggregate_id),
-                       own(e.payload), own(e.headers), std::string(View(e.event_type)), std::string(View(e.topic)),
-                       e.created_us, e.attempts});
+      taken.push_back({e.row_id.number, std::string(View(e.event_id)), own(e.aggregate_id), own(e.payload),
+                       own(e.headers), std::string(View(e.event_type)), std::string(View(e.topic)), e.created_us,
+                       e.attempts});
       for (std::size_t c = 0; c < e.column_count; ++c) taken.back().columns.push_back(own(e.columns[c]));
       outstanding.insert(taken.back().id);
       event_ids[taken.back().id] = taken.back().event_id;
@@ -117,10 +117,8 @@ class Driver {
   void Confirm(const std::vector<long long>& ids) { (void)ConfirmAndLook(ids); }
   // Those that are still there.
   std::vector<long long> ConfirmAndLook(const std::vector<long long>& ids) {
-    std::vector<std::string> texts;
-    for (const long long id : ids) texts.push_back(std::to_string(id));
     std::vector<outbox_row> raw;
-    for (std::size_t i = 0; i < ids.size(); ++i) raw.push_back({Raw(texts[i]), Raw(event_ids[ids[i]])});
+    for (const long long id : ids) raw.push_back({Raw(RowId(id)), Raw(event_ids[id])});
     std::vector<std::uint8_t> flags(ids.size());
     KeptRows kept(flags.data(), flags.size());
     writing().ConfirmEvent({raw.data(), raw.size()}, kept);
@@ -133,20 +131,21 @@ class Driver {
   }
 
   void Fail(long long id, Disposition disposition, Millis after = Millis(0), std::string_view text = "no") {
-    const std::string row = std::to_string(id);
-    const outbox_failure raw{Raw(row),  Raw(event_ids[id]), Raw(std::string_view("test")),
-                             Raw(text), after.count(),      static_cast<std::int32_t>(disposition),
+    const outbox_failure raw{Raw(RowId(id)),
+                             Raw(event_ids[id]),
+                             Raw(std::string_view("test")),
+                             Raw(text),
+                             after.count(),
+                             static_cast<std::int32_t>(disposition),
                              0};
     writing().ConfirmFailed({&raw, 1});
     outstanding.erase(id);
   }
 
   void FailAll(const std::vector<long long>& ids, Disposition disposition, Millis after = Millis(3'600'000)) {
-    std::vector<std::string> rows;
-    for (const long long id : ids) rows.push_back(std::to_string(id));
     std::vector<outbox_failure> raw;
-    for (std::size_t i = 0; i < rows.size(); ++i)
-      raw.push_back({Raw(rows[i]), Raw(event_ids[ids[i]]), Raw(std::string_view("test")), Raw(std::string_view("no")),
+    for (const long long id : ids)
+      raw.push_back({Raw(RowId(id)), Raw(event_ids[id]), Raw(std::string_view("test")), Raw(std::string_view("no")),
                      after.count(), static_cast<std::int32_t>(disposition), 0});
     writing().ConfirmFailed({raw.data(), raw.size()});
     for (const long long id : ids) outstanding.erase(id);

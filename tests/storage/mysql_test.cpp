@@ -111,8 +111,7 @@ TEST_CASE("what is confirmed waits for no row that others are inserting", "[mysq
   ready.relay.Confirm(all);
   ready.relay.Fail(second, Disposition::kRetry, Millis(60'000));
   ready.relay.Fail(third, Disposition::kDead);
-  const std::string row = std::to_string(second);
-  const outbox_bytes raw = Raw(row);
+  const outbox_row_id raw = Raw(RowId(second));
   CHECK(ready.relay.writing().RetryNow({&raw, 1}) == 1);
   ready.relay.Fail(second, Disposition::kBlock);
   CHECK(ready.relay.writing().DiscardBlocked({&raw, 1}) == 1);

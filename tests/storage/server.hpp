@@ -34,7 +34,7 @@ struct OneRead : Ready {
   OneRead() : id(app.Insert("a")), text(std::to_string(id)) {
     CHECK(relay.Reserve().size() == 1);
     event = relay.event_ids.at(id);
-    row = {Raw(text), Raw(event)};
+    row = {Raw(RowId(id)), Raw(event)};
   }
   Error Confirmed(Millis timeout) {
     auto& adapter = relay.writing();
@@ -54,8 +54,7 @@ struct OneRead : Ready {
 
 // Returns how many dead letters were put back.
 inline std::uint64_t Requeue(Relay& relay, long long id) {
-  const std::string row = std::to_string(id);
-  const outbox_bytes raw = Raw(row);
+  const outbox_row_id raw = Raw(RowId(id));
   return relay.writing().Requeue({&raw, 1});
 }
 

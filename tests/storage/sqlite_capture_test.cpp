@@ -256,7 +256,7 @@ TEST_CASE("any value in any column, under any name", "[sqlite][capture]") {
     query.max = 10;
     std::size_t found = 0;
     relay.writing().List(query, [&](const Record& one) {
-      if (one.event.row_id != listed.second) return true;
+      if (one.event.row_id.ToText() != listed.second) return true;
       ++found;
       Cells cells;
       for (const outbox_bytes& column : one.event.columns)
@@ -266,8 +266,7 @@ TEST_CASE("any value in any column, under any name", "[sqlite][capture]") {
     });
     CHECK(found == 1);
   }
-  const std::string dead = "9";
-  const outbox_bytes raw = Raw(dead);
+  const outbox_row_id raw = Raw(RowId(9));
   CHECK(relay.writing().Requeue({&raw, 1}) == 1);
   app("delete from every_capture where id <= 200; delete from every_capture_retry");
   relay.outstanding.clear();

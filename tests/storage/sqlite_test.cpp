@@ -173,9 +173,8 @@ TEST_CASE("a writer that keeps the lock costs a timeout, not an error that lasts
   const auto id = IdsOf(ready.relay.Reserve()).at(0);
   app("begin immediate");
   ready.relay.writing().Begin({0, ready.relay.token, Millis(50)});
-  const std::string text = std::to_string(id);
   const std::string event = ready.relay.event_ids.at(id);
-  const outbox_row raw{outbox::Raw(text), outbox::Raw(event)};
+  const outbox_row raw{outbox::Raw(outbox::RowId(id)), outbox::Raw(event)};
   outbox::KeptRows kept(nullptr, 0);
   auto& adapter = ready.relay.writing();
   adapter.Begin({0, ready.relay.token, Millis(50)});
@@ -195,7 +194,7 @@ TEST_CASE("cancel ends a wait for the lock, and the session goes on", "[sqlite]"
   auto& adapter = ready.relay.writing();
   std::uint8_t flag = 0;
   outbox::KeptRows kept(&flag, 1);
-  const outbox_row raw{outbox::Raw(std::string_view("1")), outbox::Raw(std::string_view("nobody"))};
+  const outbox_row raw{outbox::Raw(outbox::RowId(1)), outbox::Raw(std::string_view("nobody"))};
   adapter.Begin({0, ready.relay.token, Millis(60'000)});
   auto waiting = std::async(std::launch::async, [&] {
     return Caught([&] { adapter.ConfirmEvent({&raw, 1}, kept); }).code;
@@ -291,7 +290,7 @@ TEST_CASE("a blocked event is discarded or tried again only under its own event 
   relay.Fail(1, Disposition::kBlock);
   const bool another = GENERATE(false, true);
   if (another) Application{ready.file}("update outbox_event set event_id = 'another'");
-  const outbox_bytes row = outbox::Raw(std::string_view("1"));
+  const outbox_row_id row = outbox::Raw(outbox::RowId(1));
   const std::uint64_t changed = another ? 0 : 1;
   CHECK(relay.writing().RetryNow({&row, 1}) == changed);
   Application{ready.file}("update outbox_retry set next_try = null");

@@ -27,7 +27,8 @@ class Rows {
     for (const auto& [id, row] : rows_) {
       if (request.is_outstanding(row.id)) continue;
       Event event{};
-      event.row_id = event.event_id = row.id;
+      event.row_id = row.id;
+      event.event_id = row.id;
       event.aggregate_id = row.key;
       event.event_type = "t";
       event.topic = "topic";
@@ -66,12 +67,12 @@ class RowsAdapter : public StorageAdapter {
   explicit RowsAdapter(std::shared_ptr<Rows> rows) : rows_(std::move(rows)) {}
   void ReserveNewEvents(const ReserveRequest& request, BatchBuilder& batch) override { rows_->Reserve(request, batch); }
   void ConfirmEvent(ConfirmedRows rows, KeptRows&) override {
-    for (const ConfirmedRow row : rows) rows_->Remove(row.row_id);
+    for (const ConfirmedRow row : rows) rows_->Remove(row.row_id.bytes());
   }
   void ConfirmFailed(Failures failures) override {
     for (const Failure& failure : failures) {
       rows_->failed.emplace_back(failure.reason);
-      rows_->Remove(failure.row_id);
+      rows_->Remove(failure.row_id.bytes());
     }
   }
 

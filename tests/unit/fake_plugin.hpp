@@ -30,7 +30,7 @@ struct FakePlugin {
   // `event` with every required field filled.
   static outbox_event Event(std::string_view row_id) {
     outbox_event event{};
-    event.row_id = Raw(row_id);
+    event.row_id = Raw(RowId(row_id));
     event.event_id = event.event_type = event.topic = Raw("x");
     return event;
   }

@@ -33,7 +33,7 @@ inline publisher::PreparedBatch MakeBatch(std::vector<Row> rows) {
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const Row& row = rows[i];
     outbox_event event{};
-    event.row_id = arena->Keep(std::to_string(i));
+    event.row_id.number = static_cast<std::int64_t>(i);
     event.event_id = arena->Keep(row.event_id);
     event.aggregate_id = arena->Keep(row.key);
     event.event_type = arena->Keep(row.event_type);

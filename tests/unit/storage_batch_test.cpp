@@ -46,7 +46,7 @@ TEST_CASE("a good batch is readable, and released once, after its session") {
     auto batch = rig.Reserve();
     REQUIRE(batch.ok());
     CHECK(batch->size() == 2);
-    CHECK(View((*batch)[1].row_id) == "2");
+    CHECK(ToRowId((*batch)[1].row_id) == RowId("2"));
     CHECK(batch->token() == 7);
     CHECK(batch->more());
     rig.session.reset();
@@ -74,7 +74,7 @@ TEST_CASE("events of a newer plugin are walked by its stride") {
   };
   auto batch = rig.Reserve();
   REQUIRE(batch.ok());
-  CHECK(View((*batch)[1].row_id) == "2");
+  CHECK(ToRowId((*batch)[1].row_id) == RowId("2"));
 }
 
 TEST_CASE("a batch that breaks a rule is refused and released", "[b91]") {
@@ -98,23 +98,36 @@ TEST_CASE("a batch that breaks a rule is refused and released", "[b91]") {
   }
   SECTION("the same row twice, next to each other") {
     events = {FakePlugin::Event("7"), FakePlugin::Event("7")};
-    RequireRefused(rig, "two events have the same row_id");
+    RequireRefused(rig, "event 1: another event of the batch has the same row_id");
   }
   SECTION("the same row twice, in ids that do not ascend") {
     events = {FakePlugin::Event("b"), FakePlugin::Event("a"), FakePlugin::Event("b")};
-    RequireRefused(rig, "two events have the same row_id");
+    RequireRefused(rig, "event 2: another event of the batch has the same row_id");
   }
   SECTION("a row that the relay holds") {
-    rig.order.is_outstanding = [](std::string_view row) { return row == "2"; };
+    OutstandingRows held;
+    CHECK(held.Add("2"));
+    rig.order.outstanding = &held;
     RequireRefused(rig, "event 1: the relay holds that row already (is_outstanding said so)");
+    CHECK_FALSE(held.Has("1"));
+    CHECK(held.Has("2"));
   }
   SECTION("row_id NULL") {
     events[1].row_id = {};
-    RequireRefused(rig, "event 1: row_id is NULL");
+    RequireRefused(rig, "event 1: row_id is NULL (of numbers a plugin declares OUTBOX_ROW_IDS_ARE_NUMBERS)");
   }
   SECTION("row_id empty") {
-    events[1].row_id.size = 0;
+    events[1].row_id.bytes.size = 0;
     RequireRefused(rig, "event 1: row_id is empty");
+  }
+  SECTION("a number where bytes are declared") {
+    events[1].row_id = Raw(RowId(7));
+    RequireRefused(rig, "event 1: row_id is NULL (of numbers a plugin declares OUTBOX_ROW_IDS_ARE_NUMBERS)");
+  }
+  SECTION("bytes where numbers are declared") {
+    rig.fake.table.capabilities = OUTBOX_ROW_IDS_ARE_NUMBERS;
+    events[0].row_id = Raw(RowId(7));
+    RequireRefused(rig, "event 1: row_id is bytes, and the plugin declares numbers (OUTBOX_ROW_IDS_ARE_NUMBERS)");
   }
   SECTION("event_id NULL") {
     events[0].event_id = {};

@@ -27,7 +27,7 @@ const std::map<std::string, std::int32_t>& States() {
 // Where a page ends: in the outbox or, behind it, among the dead letters.
 struct Place {
   bool dead = false;
-  std::string row_id;
+  std::string row_id;  // as text
   [[nodiscard]] std::string Text() const { return (dead ? "dead:" : "outbox:") + row_id; }
 };
 
@@ -66,6 +66,12 @@ int Find(Options options) {
   if (!outbox.ok()) return Report(outbox.status());
   if (const int wrong = ResolveEventIds(*outbox, "find", options.filter.events); wrong != kOk) return wrong;
   const std::optional<Place> after = options.after.empty() ? std::nullopt : ParsePlace(options.after);
+  if (after && !outbox->ParseRowId(after->row_id)) {
+    std::cerr << "outbox-relay find: --after " << monitoring::Escape(options.after)
+              << ": no row of this outbox has such an id; expected the place at which a page of it has ended"
+              << std::endl;
+    return kUsage;
+  }
   std::optional<std::int32_t> state;
   if (!options.state.empty()) state = States().at(options.state);
 
@@ -88,7 +94,7 @@ int Find(Options options) {
     walk.state = state;
     walk.contents = options.contents;
     walk.by_creation = true;
-    if (after && after->dead == dead) walk.after = after->row_id;
+    if (after && after->dead == dead) walk.after = outbox->ParseRowId(after->row_id);
     walk.found = [&](const Record& record) {
       more = shown == options.limit;
       if (more) return;
@@ -103,7 +109,7 @@ int Find(Options options) {
       }
       ++shown;
       if (!options.filter.events.empty()) seen.emplace(record.event.event_id);
-      last = {dead, std::string(record.event.row_id)};
+      last = {dead, record.event.row_id.ToText()};
     };
     if (Status status = WalkThrough(*outbox, filter, walk); !status.ok()) return Report(status);
     if (more) break;

@@ -14,7 +14,7 @@ int Refuse(const char* command, const std::string& text) {
 }
 
 struct Chosen {
-  std::string row_id;
+  storage::OwnedRowId row_id;
   std::int64_t payload_size = 0;
 };
 
@@ -91,14 +91,12 @@ Result<std::uint64_t> ChangeAll(const Outbox& outbox, const Bulk& bulk, const Bu
   Walk changing;
   changing.from = action.from;
   changing.state = action.State();
-  changing.found = [&](const Record& record) {
-    rows.push_back({std::string(record.event.row_id), record.payload_size});
-  };
+  changing.found = [&](const Record& record) { rows.push_back({record.event.row_id, record.payload_size}); };
   changing.page_done = [&]() -> Status {
     for (std::span<const Chosen> left(rows); !left.empty();) {
       const auto some = left.first(FewEnough(left));
       left = left.subspan(some.size());
-      std::vector<outbox_bytes> ids;
+      std::vector<outbox_row_id> ids;
       for (const Chosen& one : some) ids.push_back(Raw(one.row_id));
       const auto done = outbox.session->Apply(action.change, ids, outbox.call());
       if (!done.ok()) {

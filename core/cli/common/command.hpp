@@ -43,6 +43,10 @@ struct Outbox {
   std::optional<std::size_t> id_column = std::nullopt;
 
   [[nodiscard]] Call call() const { return {0, 0, config.relay.storage_timeout}; }
+  // A row id that a person or a script gives; nothing if no row of this outbox can have it.
+  [[nodiscard]] std::optional<storage::OwnedRowId> ParseRowId(std::string_view text) const {
+    return storage::OwnedRowId::Parse(text, store->NumbersRows());
+  }
 };
 [[nodiscard]] Result<Outbox> OpenOutbox(const std::string& config_file);
 

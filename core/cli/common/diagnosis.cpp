@@ -21,7 +21,8 @@ constexpr std::uint64_t kCounted = 10'000;  // rows; beyond, "more than" says en
 
 // What is needed of a record after the call that brought it.
 struct Known {
-  std::string event_id, row_id, topic, reason, error;
+  storage::OwnedRowId row_id;
+  std::string event_id, topic, reason, error;
   std::optional<std::string> key;
   std::int32_t state = OUTBOX_STATE_ABSENT;
   std::uint32_t shard = 0, attempts = 0;
@@ -127,7 +128,7 @@ class Explainer {
   Status Undeletable(const Known& event) {
     Why("undeletable");
     Say(fmt::format("{} is delivered, and the database does not let its row {} go: {}: {}", Name(event),
-                    Escape(event.row_id), Escape(event.reason), Escape(event.error)));
+                    Escape(event.row_id.ToText()), Escape(event.reason), Escape(event.error)));
     const std::string unblock = "outbox-relay unblock " + Escape(event.event_id);
     if (event.left_to_operator) {
       Say("it is not sent again, and its key goes on; its removal is not retried by itself");
@@ -144,7 +145,7 @@ class Explainer {
     Why("blocked");
     Say(fmt::format("{} is blocked {}", Name(event), Failure(event)));
     if (event.key) {
-      const auto behind = Count({.after = event.row_id, .key = *event.key}, std::nullopt);
+      const auto behind = Count({.after = event.row_id.View(), .key = *event.key}, std::nullopt);
       if (!behind.ok()) return behind.status();
       out_.json.Set("queued_behind", *behind);
       Say(*behind > kCounted
@@ -169,7 +170,7 @@ class Explainer {
       Say(Name(event) + " waits");
     }
     if (event.key) {
-      const Query before{.from = OUTBOX_FROM_FAILED, .before = event.row_id, .key = *event.key, .max = 1};
+      const Query before{.from = OUTBOX_FROM_FAILED, .before = event.row_id.View(), .key = *event.key, .max = 1};
       const auto head = First(before);
       if (!head.ok()) return head.status();
       if (*head) return Behind(**head);
@@ -227,7 +228,7 @@ class Explainer {
   }
 
   Status Position(const Known& event) {
-    const auto before = Count({.before = event.row_id}, event.shard);
+    const auto before = Count({.before = event.row_id.View()}, event.shard);
     if (!before.ok()) return before.status();
     const bool exact = *before <= kCounted;
     out_.json.Set("rows_before", std::min(*before, kCounted));
@@ -242,11 +243,11 @@ class Explainer {
   // Up to one more than kCounted; of one shard, or of all.
   Result<std::uint64_t> Count(Query query, std::optional<std::uint32_t> shard) {
     std::uint64_t count = 0;
-    std::string after;
+    storage::OwnedRowId after;
     query.max = kPage;
     for (;;) {
       std::uint32_t seen = 0;
-      std::string last;
+      storage::OwnedRowId last;
       const auto take = [&](const Record& record) {
         ++seen;
         count += !shard || record.shard == *shard ? 1 : 0;
@@ -256,7 +257,7 @@ class Explainer {
       if (Status status = ListEvents(outbox_, query, take); !status.ok()) return status;
       if (seen < kPage || count > kCounted) return count;
       after = std::move(last);
-      query.after = after;
+      query.after = after.View();
     }
   }
 

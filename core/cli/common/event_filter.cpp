@@ -83,17 +83,17 @@ class Walker {
 
   Status Through(const std::string* event) {
     const auto view = [](const auto& text) { return text ? Bytes(*text) : std::nullopt; };
-    std::string after = walk_.after;
+    std::optional<storage::OwnedRowId> after = walk_.after;
     const std::string topic = filter_.topic ? WidenPattern(*filter_.topic) : "";
     for (;;) {
       Query query{.from = walk_.from, .key = view(filter_.key)};
-      if (!after.empty()) query.after = after;
+      if (after) query.after = after->View();
       if (event != nullptr) query.event_id = *event;
       if (filter_.topic) query.topic = topic;
       query.max = walk_.contents ? 1 : kPage;
       query.contents = walk_.contents;
       std::uint32_t seen = 0;
-      std::string last;
+      std::optional<storage::OwnedRowId> last;
       const auto take = [&](const Record& record) {
         ++seen;
         last = record.event.row_id;

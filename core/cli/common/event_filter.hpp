@@ -47,8 +47,8 @@ struct Walk {
   std::uint32_t from = OUTBOX_FROM_DEAD;
   std::optional<std::int32_t> state;  // only these
   bool contents = false;
-  std::string after;         // row id; "" = from the first
-  bool by_creation = false;  // ages are since an event was made, not since it failed last
+  std::optional<storage::OwnedRowId> after;  // absent = from the first
+  bool by_creation = false;                  // ages are since an event was made, not since it failed last
   std::function<void(const Record&)> found;
   std::function<Status()> page_done = [] { return Status(); };
 };

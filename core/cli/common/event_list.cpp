@@ -61,12 +61,12 @@ Result<std::optional<std::string>> FindCaptured(const Outbox& outbox, std::strin
   std::optional<std::string> found;
   if (!outbox.id_column) return found;
   for (const std::uint32_t from : {OUTBOX_FROM_FAILED, OUTBOX_FROM_DEAD, OUTBOX_FROM_OUTBOX}) {
-    std::string last;
+    std::optional<storage::OwnedRowId> last;
     for (std::size_t seen = 0, of_page = kPage; of_page == kPage && seen < kMostLookedAt && !found; seen += of_page) {
       of_page = 0;
-      const std::string after = last;
+      const std::optional<storage::OwnedRowId> after = last;
       Query query{.from = from, .max = kPage};
-      if (!after.empty()) query.after = after;
+      if (after) query.after = after->View();
       const auto take = [&](const Record& record) {
         ++of_page;
         last = record.event.row_id;

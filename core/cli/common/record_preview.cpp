@@ -37,7 +37,7 @@ std::optional<std::int64_t> NumberIn(const std::string& text) {
 
 Json LineOf(const PreparedBatch& batch, std::size_t i) {
   const publisher::Shaped& shaped = batch.shaped[i];
-  Json line = Json::Object({{"row_id", ToJson(Maybe(batch.batch[i].row_id))}});
+  Json line = Json::Object({{"row_id", ToRowId(batch.batch[i].row_id).ToText()}});
   if (shaped.refusal >= 0) {
     const publisher::Refusal& why = batch.refusals[static_cast<std::size_t>(shaped.refusal)];
     line.Set("refused", Json::Object({{"reason", why.reason}, {"error", why.text}}));
@@ -63,7 +63,7 @@ std::string ParagraphOf(const PreparedBatch& batch, std::size_t i) {
   const auto add = [&text](const char* name, const std::string& value) {
     text += fmt::format("{:<13} {}\n", name, value);
   };
-  add("row", monitoring::Escape(View(batch.batch[i].row_id)));
+  add("row", monitoring::Escape(ToRowId(batch.batch[i].row_id).ToText()));
   if (shaped.refusal >= 0) {
     const publisher::Refusal& why = batch.refusals[static_cast<std::size_t>(shaped.refusal)];
     add("refused", fmt::format("{}: {}", why.reason, monitoring::Escape(why.text)));
@@ -88,13 +88,11 @@ Status ShowRecords(const PreviewRequest& request, const Outbox& outbox) {
   if (!columns.ok()) return columns.status();
   const auto shaper = MakeShaper(outbox.config, *columns, ShaperFor::kAnyRow);
   if (!shaper.ok()) return shaper.status();
-  std::string after, before;
+  storage::OwnedRowId after;
   Query query{.from = OUTBOX_FROM_OUTBOX};
-  if (const auto number = NumberIn(request.row)) {
-    after = std::to_string(*number - 1);
-    before = std::to_string(*number + 1);
-    query.after = after;
-    query.before = before;
+  if (const auto number = NumberIn(request.row); number && outbox.store->NumbersRows()) {
+    if (*number != INT64_MIN) query.after = *number - 1;
+    if (*number != INT64_MAX) query.before = *number + 1;
   } else if (request.row != kAllRows) {
     query.event_id = request.row;
   }
@@ -110,8 +108,8 @@ Status ShowRecords(const PreviewRequest& request, const Outbox& outbox) {
       std::cout << (request.json ? LineOf(batch, i).Dump() : ParagraphOf(batch, i)) << '\n';
     left -= static_cast<std::uint32_t>(batch.batch.size());
     if (left == 0) return {};
-    after = View(batch.batch[batch.batch.size() - 1].row_id);
-    query.after = after;
+    after = ToRowId(batch.batch[batch.batch.size() - 1].row_id);
+    query.after = after.View();
   }
   if (request.row == kAllRows) return {};
   return {OUTBOX_BAD_DATA, "no row of the outbox has the id " + request.row + "; a delivered one is gone"};

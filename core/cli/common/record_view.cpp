@@ -54,7 +54,7 @@ Json ToJson(const Record& record, bool contents) {
   Json json =
       Json::Object({{"state", StateWord(record.state)},
                     {"event_id", ToJson(e.event_id)},
-                    {"row_id", ToJson(e.row_id)},
+                    {"row_id", ToJson(e.row_id.ToText())},
                     {"topic", ToJson(e.topic)},
                     {"key", ToJson(e.aggregate_id)},
                     {"type", ToJson(e.event_type)},
@@ -92,7 +92,7 @@ std::string Paragraph(const Record& record, bool contents) {
   };
   add("event", Escape(e.event_id));
   add("state", StateWord(record.state));
-  add("row", Escape(e.row_id));
+  add("row", Escape(e.row_id.ToText()));
   add("topic", Escape(e.topic));
   add("key", Shown(e.aggregate_id, "(none)"));
   add("type", Escape(e.event_type));

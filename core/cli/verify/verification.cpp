@@ -32,8 +32,9 @@ constexpr std::int64_t kClocksDifferMs = 3'600'000;
 
 struct Expected {
   StoredRecord record;
-  std::string row_id, event_id;  // of the captured row; "" = the relay has delivered it
-  std::uint32_t found = 0;       // how often, the same
+  storage::OwnedRowId row_id;  // of the captured row
+  std::string event_id;        // "" = the relay has delivered it
+  std::uint32_t found = 0;     // how often, the same
   bool differs = false;
 };
 
@@ -135,7 +136,7 @@ class Verification {
 
   // A pass at a time: as many rows as memory is for, and then the topics once.
   Status CapturedRows() {
-    std::string after;
+    std::optional<storage::OwnedRowId> after;
     for (bool more = true; more;) {
       std::size_t bytes = 0;
       expected_.clear();
@@ -155,16 +156,15 @@ class Verification {
   }
 
   // True = there was one.
-  Result<bool> Page(std::string& after, std::size_t& bytes) {
+  Result<bool> Page(std::optional<storage::OwnedRowId>& after, std::size_t& bytes) {
     Query query{.from = OUTBOX_FROM_OUTBOX, .max = kPage};
-    const std::string start = after;
-    if (!start.empty()) query.after = start;
+    if (after) query.after = after->View();
     auto rows = ReadRows(*outbox_, query);
     if (!rows.ok()) return rows.status();
     if (rows->empty()) return false;
     publisher::PreparedBatch batch;
     batch.batch = std::move(*rows);
-    after = View(batch.batch[batch.batch.size() - 1].row_id);
+    after = ToRowId(batch.batch[batch.batch.size() - 1].row_id);
     shaper_->Shape(batch);
     for (std::size_t i = 0; i < batch.batch.size(); ++i) Expect(batch, i, bytes);
     return true;
@@ -176,11 +176,11 @@ class Verification {
     if (const std::int32_t refusal = batch.shaped[i].refusal; refusal >= 0) {
       const publisher::Refusal& why = batch.refusals[static_cast<std::size_t>(refusal)];
       if (totals_.refused++ == 0)
-        totals_.first_refusal = fmt::format("row {}: {}: {}", View(row.row_id), why.reason, why.text);
+        totals_.first_refusal = fmt::format("row {}: {}: {}", ToRowId(row.row_id).ToText(), why.reason, why.text);
       return;
     }
     if (row.created_us != 0) oldest_ms_ = std::min(oldest_ms_, row.created_us / 1000);
-    Add({ToStored(batch, i), std::string(View(row.row_id)), std::string(View(row.event_id))}, bytes);
+    Add({ToStored(batch, i), ToRowId(row.row_id), std::string(View(row.event_id))}, bytes);
   }
 
   void Add(Expected expected, std::size_t& bytes) {
@@ -268,7 +268,7 @@ class Verification {
       // The time is the relay's own unless a column gives it, and then the captured rows have shown it.
       stored.timestamp_ms = 0;
       stored.offset = -1;
-      Add({std::move(stored), "", ""}, bytes);
+      Add({std::move(stored), {}, ""}, bytes);
       return bytes < kPassBytes;
     };
     if (Status read = reader_->Read(rehearsed, now_ms - since->count(), kPatience, take); !read.ok()) return read;

@@ -87,7 +87,7 @@ class Poison {  // outbox.poison/1
  public:
   virtual ~Poison() = default;
   virtual bool WasLost() = 0;
-  virtual std::uint32_t Mark(Bytes row) = 0;  // absent = forget the mark, and that it was lost
+  virtual std::uint32_t Mark(std::optional<RowId> row) = 0;  // absent = forget the mark, and that it was lost
 };
 
 class WakeUp {  // outbox.wakeup/1
@@ -174,7 +174,7 @@ class Stats {  // outbox.stats/1
 
 struct Query {
   std::uint32_t from = OUTBOX_FROM_OUTBOX;
-  Bytes after = {}, before = {};  // row ids, both excluded
+  std::optional<RowId> after = {}, before = {};  // both excluded
   Bytes key = {}, event_id = {};
   std::uint32_t max = 1;
   bool contents = false;  // with payload and headers

@@ -24,8 +24,9 @@ struct ReserveRequest {
   // No retry is wanted now, and one that is brought is brought in vain.
   [[nodiscard]] bool skips_retries() const { return raw.skip_retries != 0; }
   // Does the relay hold this row already? BatchBuilder::Add asks by itself; ask first where fetching a row costs.
-  [[nodiscard]] bool is_outstanding(std::string_view row_id) const {
-    return raw.is_outstanding != nullptr && raw.is_outstanding(raw.ctx, Raw(row_id)) != 0;
+  [[nodiscard]] bool is_outstanding(const RowId& row_id) const {
+    const outbox_row_id id = Raw(row_id);
+    return raw.is_outstanding != nullptr && raw.is_outstanding(raw.ctx, &id) != 0;
   }
 };
 
@@ -47,7 +48,7 @@ class BatchBuilder {
     if (arena_->events.empty()) arena_->events.reserve(std::min<std::size_t>(request_.limit(), 4096));
     billed_ += billed;
     outbox_bytes* const columns = e.columns.empty() ? nullptr : TakeColumns(e.columns.size());
-    char* at = Take(billed + e.row_id.size() + e.event_id.size() + e.event_type.size() + e.topic.size());
+    char* at = Take(billed + e.row_id.bytes().size() + e.event_id.size() + e.event_type.size() + e.topic.size());
     const auto put = [&at](const Bytes& bytes) -> outbox_bytes {
       if (!bytes) return {nullptr, 0};
       if (!bytes->empty()) std::memcpy(at, bytes->data(), bytes->size());
@@ -55,7 +56,8 @@ class BatchBuilder {
       at += bytes->size();
       return stored;
     };
-    arena_->events.push_back({put(e.row_id), put(e.event_id), put(e.aggregate_id), put(e.event_type), put(e.topic),
+    const outbox_row_id row_id = e.row_id.IsNumber() ? Raw(e.row_id) : outbox_row_id{put(e.row_id.bytes()), 0};
+    arena_->events.push_back({row_id, put(e.event_id), put(e.aggregate_id), put(e.event_type), put(e.topic),
                               put(e.payload), put(e.headers), e.created_us, e.attempts, 0, nullptr, e.columns.size()});
     if (columns == nullptr) return true;
     std::transform(e.columns.begin(), e.columns.end(), columns,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <concepts>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -29,6 +30,39 @@ inline outbox_bytes Raw(const char* v) { return Raw(std::string_view(v)); }
 inline outbox_bytes Raw(const std::string& v) { return {v.data(), v.size()}; }
 inline outbox_bytes Raw(const Bytes& v) { return v ? Raw(*v) : outbox_bytes{nullptr, 0}; }
 
+// Identifies a row of an outbox. An adapter uses one form for all its rows: numbers, declared as OUTBOX_ROW_IDS_ARE_NUMBERS,
+// or bytes, which are never empty. A view: bytes live as long as what they were taken from.
+class RowId {
+ public:
+  constexpr RowId() = default;
+  template <std::integral T>
+  constexpr RowId(T number) : number_(static_cast<std::int64_t>(number)) {}
+  constexpr RowId(std::string_view bytes) : bytes_(bytes.data() != nullptr ? bytes : std::string_view("")) {}
+  RowId(const std::string& bytes) : bytes_(bytes) {}
+  constexpr RowId(const char* bytes) : bytes_(bytes) {}
+
+  [[nodiscard]] constexpr bool IsNumber() const { return bytes_.data() == nullptr; }
+  [[nodiscard]] constexpr std::int64_t number() const { return number_; }    // 0 if this is bytes
+  [[nodiscard]] constexpr std::string_view bytes() const { return bytes_; }  // empty if this is a number
+  // As people meet it, in logs, JSON and commands.
+  [[nodiscard]] std::string ToText() const { return IsNumber() ? std::to_string(number_) : std::string(bytes_); }
+
+  friend constexpr bool operator==(const RowId& a, const RowId& b) {
+    return a.IsNumber() == b.IsNumber() && a.number_ == b.number_ && a.bytes_ == b.bytes_;
+  }
+
+ private:
+  std::string_view bytes_;
+  std::int64_t number_ = 0;
+};
+
+inline RowId ToRowId(const outbox_row_id& id) {
+  return id.bytes.data != nullptr ? RowId(View(id.bytes)) : RowId(id.number);
+}
+inline outbox_row_id Raw(const RowId& id) {
+  return id.IsNumber() ? outbox_row_id{{nullptr, 0}, id.number()} : outbox_row_id{Raw(id.bytes()), 0};
+}
+
 // Thrown by an adapter to choose the class of a failure, and with it what the relay does. The text is logged
 // and stored: no payload, no password. Any other exception becomes OUTBOX_INTERNAL with its what().
 struct Error : std::runtime_error {
@@ -40,7 +74,8 @@ struct Error : std::runtime_error {
 };
 
 struct Event {
-  std::string_view row_id, event_id;
+  RowId row_id;
+  std::string_view event_id;
   Bytes aggregate_id;
   std::string_view event_type, topic;
   Bytes payload;
@@ -51,8 +86,8 @@ struct Event {
 };
 
 inline Event ToEvent(const outbox_event& e) {
-  return {View(e.row_id),   View(e.event_id), Maybe(e.aggregate_id), View(e.event_type), View(e.topic),
-          Maybe(e.payload), Maybe(e.headers), e.created_us,          e.attempts,         {e.columns, e.column_count}};
+  return {ToRowId(e.row_id), View(e.event_id), Maybe(e.aggregate_id), View(e.event_type), View(e.topic),
+          Maybe(e.payload),  Maybe(e.headers), e.created_us,          e.attempts,         {e.columns, e.column_count}};
 }
 
 // The same across the boundary; points to what the event points to.
@@ -81,10 +116,11 @@ enum class Disposition : std::int32_t {
 
 // A row that Kafka has. Another row may stand under the same id: meant is only the one with this event id.
 struct ConfirmedRow {
-  std::string_view row_id, event_id;
+  RowId row_id;
+  std::string_view event_id;
 };
 
-inline ConfirmedRow ToConfirmedRow(const outbox_row& r) { return {View(r.row_id), View(r.event_id)}; }
+inline ConfirmedRow ToConfirmedRow(const outbox_row& r) { return {ToRowId(r.row_id), View(r.event_id)}; }
 
 // Of the rows of a confirm, those that are still there after their removal was committed.
 class KeptRows {
@@ -100,7 +136,8 @@ class KeptRows {
 };
 
 struct Failure {
-  std::string_view row_id, event_id;
+  RowId row_id;
+  std::string_view event_id;
   std::string_view reason;  // "too_large", "bad_headers", "unknown_topic", ...
   std::string_view text;    // for people
   Disposition disposition = Disposition::kRetry;
@@ -109,7 +146,7 @@ struct Failure {
 
 inline Failure ToFailure(const outbox_failure& f) {
   return {
-      View(f.row_id),          View(f.event_id), View(f.reason), View(f.text), static_cast<Disposition>(f.disposition),
+      ToRowId(f.row_id),       View(f.event_id), View(f.reason), View(f.text), static_cast<Disposition>(f.disposition),
       Millis(f.retry_after_ms)};
 }
 
@@ -145,11 +182,7 @@ class Range {
   std::size_t count_, stride_;
 };
 
-namespace detail {
-inline std::string_view ToView(const outbox_bytes& b) { return View(b); }
-}  // namespace detail
-
-using RowIds = Range<outbox_bytes, std::string_view, detail::ToView>;
+using RowIds = Range<outbox_row_id, RowId, ToRowId>;
 using ConfirmedRows = Range<outbox_row, ConfirmedRow, ToConfirmedRow>;
 using Failures = Range<outbox_failure, Failure, ToFailure>;
 using Events = Range<outbox_event, Event, ToEvent>;

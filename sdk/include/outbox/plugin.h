@@ -49,6 +49,14 @@ typedef struct {
   size_t size;
 } outbox_bytes;
 
+/* Identifies a row. A plugin declares one form for all its rows, for ever: numbers (OUTBOX_ROW_IDS_ARE_NUMBERS), and then
+ * bytes.data is NULL; or bytes, which are never absent or empty, and then number is 0. Row ids are opaque to the relay and
+ * unique among live rows. People meet a number as its decimal digits. */
+typedef struct { /* frozen */
+  outbox_bytes bytes;
+  int64_t number;
+} outbox_row_id;
+
 /* The caller's, zeroed by the caller but for struct_size. message is NUL-terminated UTF-8, cut if it
  * must be, and holds no payload and no secret: it is logged and stored. */
 typedef struct {
@@ -60,7 +68,7 @@ typedef struct {
 
 /* Grows at the end only: arrays of it are walked by the batch's event_size. */
 typedef struct {
-  outbox_bytes row_id;       /* never absent or empty; opaque to the relay, unique among live rows */
+  outbox_row_id row_id;      /* in the form that the plugin declares; a batch that mixes forms is refused */
   outbox_bytes event_id;     /* never absent; the identity that consumers see */
   outbox_bytes aggregate_id; /* the key; absent = no key and no order, empty is a key */
   outbox_bytes event_type;   /* never absent */
@@ -132,7 +140,7 @@ typedef struct {
   outbox_bytes relay_id;
   /* During the call, on its thread: 1 = the relay holds this row, skip it. Must be asked for every
    * row; BatchBuilder::Add does. */
-  int32_t (*is_outstanding)(void* ctx, outbox_bytes row_id);
+  int32_t (*is_outstanding)(void* ctx, const outbox_row_id* row_id);
   void* ctx;
   uint32_t mode; /* one of the three above */
   /* 1 = the relay has no room for retries: a plugin may leave them out, and be quicker. Those that it brings are given up,
@@ -151,11 +159,13 @@ enum {
 
 /* An id may be given twice (a restore, a failover to a server that lagged behind); a row is meant only where both fit. */
 typedef struct { /* frozen */
-  outbox_bytes row_id, event_id;
+  outbox_row_id row_id;
+  outbox_bytes event_id;
 } outbox_row;
 
 typedef struct { /* frozen */
-  outbox_bytes row_id, event_id;
+  outbox_row_id row_id;
+  outbox_bytes event_id;
   outbox_bytes reason; /* short machine word: "too_large", "bad_headers", "unknown_topic", ... */
   outbox_bytes text;   /* for people; no payload */
   int64_t retry_after_ms;
@@ -203,7 +213,10 @@ enum {
   OUTBOX_CAN_DEAD_LETTER = 8,
   /* The options may hold marks of secrets (OUTBOX_SECRET_MARK), which the plugin fills in by itself. Without this the
    * relay fills in values that are one reference and nothing else, once, and refuses references inside longer texts. */
-  OUTBOX_CAN_FILL_SECRETS = 16
+  OUTBOX_CAN_FILL_SECRETS = 16,
+  /* The form of the plugin's row ids is `number`: no digits are printed and parsed on the way of an event. Without this
+   * bit it is `bytes`. */
+  OUTBOX_ROW_IDS_ARE_NUMBERS = 32
 };
 
 /* Const, in the plugin, for ever. Frozen with the major version: later abilities are extensions. */
@@ -237,7 +250,7 @@ typedef struct {
                                 outbox_error*);
   /* [session] Not sent and not failed: due for anybody at once, counts nothing. Asked for where a batch has said that its
    * reservation ends by itself (lease_left_ms > 0). NULL = reserving leaves no mark on rows, so there is nothing to undo. */
-  outbox_code (*release_events)(outbox_session*, const outbox_bytes* row_ids, size_t count, const outbox_call*,
+  outbox_code (*release_events)(outbox_session*, const outbox_row_id* row_ids, size_t count, const outbox_call*,
                                 outbox_error*);
   void (*cancel)(outbox_session*); /* [any] ends a running call soon; NULL = timeout_ms is the only brake */
 

@@ -6,7 +6,7 @@ struct Sinner : Good {
   using Good::Good;
   void ConfirmEvent(ConfirmedRows rows, KeptRows& kept) override {
     for (const ConfirmedRow row : rows)
-      if (!outbox->rows.contains(std::stoull(std::string(row.row_id)))) throw Error(OUTBOX_BAD_DATA, "no such row");
+      if (!outbox->rows.contains(row.row_id.number())) throw Error(OUTBOX_BAD_DATA, "no such row");
     Good::ConfirmEvent(rows, kept);
   }
 };

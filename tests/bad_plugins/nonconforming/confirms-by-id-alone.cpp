@@ -6,7 +6,7 @@ struct Sinner : Good {
   using Good::Good;
   void ConfirmEvent(ConfirmedRows rows, KeptRows&) override {
     const std::lock_guard lock(outbox->mutex);
-    for (const ConfirmedRow row : rows) outbox->Forget(std::stoull(std::string(row.row_id)));
+    for (const ConfirmedRow row : rows) outbox->Forget(row.row_id.number());
   }
 };
 

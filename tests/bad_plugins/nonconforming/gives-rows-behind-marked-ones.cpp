@@ -5,7 +5,7 @@ namespace {
 struct Sinner : Good {
   using Good::Good;
   void ReserveNewEvents(const ReserveRequest& request, BatchBuilder& batch) override {
-    std::map<memory::RowId, std::optional<std::string>> keys;  // of marked rows, hidden while reading
+    std::map<memory::RowNumber, std::optional<std::string>> keys;  // of marked rows, hidden while reading
     for (const auto& [id, mark] : outbox->marks) keys[id] = std::exchange(outbox->rows.at(id).key, std::nullopt);
     Good::ReserveNewEvents(request, batch);
     for (auto& [id, key] : keys) outbox->rows.at(id).key = key;

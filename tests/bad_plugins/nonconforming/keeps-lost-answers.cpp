@@ -5,11 +5,11 @@ namespace {
 struct Sinner : Good {
   using Good::Good;
   void ReserveNewEvents(const ReserveRequest& request, BatchBuilder& batch) override {
-    std::vector<memory::RowId> own;  // as if another relay had them, while reading
+    std::vector<memory::RowNumber> own;  // as if another relay had them, while reading
     for (auto& [id, mark] : outbox->marks)
       if (mark.relay == request.relay_id()) own.push_back((mark.relay = "another", id));
     Good::ReserveNewEvents(request, batch);
-    for (const memory::RowId id : own) outbox->marks.at(id).relay = request.relay_id();
+    for (const memory::RowNumber id : own) outbox->marks.at(id).relay = request.relay_id();
   }
 };
 

@@ -12,8 +12,7 @@ struct KeepsMarks : Good {
     const auto before = outbox->marks;
     Good::ConfirmFailed(failures);
     for (const Failure& failure : failures)
-      if (const auto id = memory::ParseId(failure.row_id); failure.disposition == kOf)
-        outbox->marks.at(*id) = before.at(*id);
+      if (const auto id = failure.row_id.number(); failure.disposition == kOf) outbox->marks.at(id) = before.at(id);
   }
 };
 

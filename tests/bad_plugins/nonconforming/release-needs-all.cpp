@@ -5,8 +5,8 @@ namespace {
 struct Sinner : Good {
   using Good::Good;
   void Release(RowIds ids) override {
-    for (const std::string_view text : ids)
-      if (!outbox->rows.contains(std::stoull(std::string(text)))) throw Error(OUTBOX_LEASE_LOST, "no such row");
+    for (const RowId& id : ids)
+      if (!outbox->rows.contains(id.number())) throw Error(OUTBOX_LEASE_LOST, "no such row");
     Good::Release(ids);
   }
 };

@@ -2,7 +2,7 @@
 
 namespace {
 
-outbox_code OneByOne(outbox_session* s, const outbox_bytes* rows, std::size_t count, const outbox_call* call,
+outbox_code OneByOne(outbox_session* s, const outbox_row_id* rows, std::size_t count, const outbox_call* call,
                      outbox_error* error) {
   for (std::size_t i = 0; i < count; ++i)
     if (const outbox_code code = TableOf<Good>("").release_events(s, rows + i, 1, call, error); code != OUTBOX_OK)

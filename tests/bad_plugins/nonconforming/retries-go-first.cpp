@@ -5,7 +5,7 @@ namespace {
 struct Sinner : Good {
   using Good::Good;
   void ReserveNewEvents(const ReserveRequest& request, BatchBuilder& batch) override {
-    std::map<memory::RowId, std::optional<std::string>> keys;  // of rows that never failed, hidden while reading
+    std::map<memory::RowNumber, std::optional<std::string>> keys;  // of rows that never failed, hidden while reading
     for (auto& [id, row] : outbox->rows)
       if (!outbox->failed.contains(id)) keys[id] = std::exchange(row.key, std::nullopt);
     Good::ReserveNewEvents(request, batch);

@@ -5,8 +5,8 @@ namespace {
 struct Sinner : Good {
   using Good::Good;
   void Release(RowIds ids) override {
-    for (const std::string_view text : ids)
-      if (const auto id = memory::ParseId(text); id && outbox->marks.contains(*id)) outbox->marks.at(*id).relay.clear();
+    for (const RowId& id : ids)
+      if (const auto mark = outbox->marks.find(id.number()); mark != outbox->marks.end()) mark->second.relay.clear();
   }
 };
 

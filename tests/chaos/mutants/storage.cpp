@@ -28,7 +28,7 @@ void DropLateRows(std::vector<outbox_event>& events, const outbox_reserve& ask, 
   if (ask.mode == OUTBOX_RESCAN) return;
   if (ask.mode == OUTBOX_REWIND) top = 0;
   std::erase_if(events, [&top](const outbox_event& event) {
-    const long long id = std::stoll(std::string(View(event.row_id)));
+    const long long id = event.row_id.number;
     if (id <= top) return true;
     top = id;
     return false;
@@ -37,8 +37,8 @@ void DropLateRows(std::vector<outbox_event>& events, const outbox_reserve& ask, 
 
 struct Copy {
   explicit Copy(const outbox_event& original) : event(original) {
-    for (outbox_bytes* const bytes : {&event.row_id, &event.event_id, &event.aggregate_id, &event.event_type,
-                                      &event.topic, &event.payload, &event.headers}) {
+    for (outbox_bytes* const bytes :
+         {&event.event_id, &event.aggregate_id, &event.event_type, &event.topic, &event.payload, &event.headers}) {
       if (bytes->data == nullptr) continue;
       texts.emplace_back(View(*bytes));
       bytes->data = texts.back().data();
@@ -55,7 +55,7 @@ void RepeatOldRow(std::vector<outbox_event>& events, const outbox_reserve& ask) 
   static bool due = false;
   const std::lock_guard lock(mutex);
   if (events.empty()) return;
-  if (due && events.size() < ask.max_events && ask.is_outstanding(ask.ctx, copies.back().event.row_id) == 0) {
+  if (due && events.size() < ask.max_events && ask.is_outstanding(ask.ctx, &copies.back().event.row_id) == 0) {
     events.insert(events.begin(), copies.back().event);
     due = false;
   } else if (++reads % 20 == 0) {
@@ -98,7 +98,7 @@ outbox_code Reserve(outbox_session* session, const outbox_reserve* ask, const ou
 outbox_code Failed(outbox_session* session, const outbox_failure* failures, std::size_t count, const outbox_call* call,
                    outbox_error* error) {
   std::vector<outbox_failure> changed(failures, failures + count);
-  std::vector<outbox_bytes> rows;
+  std::vector<outbox_row_id> rows;
   std::vector<outbox_row> all;
   for (outbox_failure& failure : changed) {
     all.push_back({failure.row_id, failure.event_id});

@@ -95,7 +95,7 @@ struct Trampolines {
                             outbox_error* e) noexcept {
     return Guard(e, [&] { Adapter(s, c).ConfirmFailed({f, n}); });
   }
-  static outbox_code Release(outbox_session* s, const outbox_bytes* ids, std::size_t n, const outbox_call* c,
+  static outbox_code Release(outbox_session* s, const outbox_row_id* ids, std::size_t n, const outbox_call* c,
                              outbox_error* e) noexcept {
     return Guard(e, [&] { Adapter(s, c).Release({ids, n}); });
   }
@@ -121,12 +121,15 @@ struct Trampolines {
     return Guard(e, [&] { Adapter(s, c).ReleaseShards(View(relay), {shards, n}, deregister != 0); });
   }
 
+  static std::optional<RowId> MaybeRow(const outbox_row_id* id) {
+    return id != nullptr ? std::optional(ToRowId(*id)) : std::nullopt;
+  }
   static outbox_code WasLost(outbox_session* s, const outbox_call* c, std::uint32_t* lost, outbox_error* e) noexcept {
     return Guard(e, [&] { *lost = Adapter(s, c).WasLost() ? 1 : 0; });
   }
-  static outbox_code Mark(outbox_session* s, outbox_bytes row, const outbox_call* c, std::uint32_t* owners,
+  static outbox_code Mark(outbox_session* s, const outbox_row_id* row, const outbox_call* c, std::uint32_t* owners,
                           outbox_error* e) noexcept {
-    return Guard(e, [&] { *owners = Adapter(s, c).Mark(Maybe(row)); });
+    return Guard(e, [&] { *owners = Adapter(s, c).Mark(MaybeRow(row)); });
   }
 
   static outbox_code Wait(outbox_session* s, const outbox_call* c, outbox_error* e) noexcept {
@@ -232,7 +235,7 @@ struct Trampolines {
   static outbox_code DeadList(outbox_session* s, const outbox_query* q, const outbox_call* c, void* ctx,
                               std::int32_t (*found)(void*, const outbox_record*), outbox_error* e) noexcept {
     return Guard(e, [&] {
-      Query query{q->from, Maybe(q->after), Maybe(q->before), Maybe(q->key), Maybe(q->event_id),
+      Query query{q->from, MaybeRow(q->after), MaybeRow(q->before), Maybe(q->key), Maybe(q->event_id),
                   q->max,  q->contents != 0};
       if (OUTBOX_HAS(outbox_query, q, topic)) query.topic = Maybe(q->topic);
       std::uint32_t count = 0;
@@ -249,11 +252,11 @@ struct Trampolines {
   }
   static std::int64_t Size(std::string_view bytes) { return static_cast<std::int64_t>(bytes.size()); }
   template <std::uint64_t (Admin::*Change)(RowIds)>
-  static outbox_code DeadChange(outbox_session* s, const outbox_bytes* ids, std::size_t n, const outbox_call* c,
+  static outbox_code DeadChange(outbox_session* s, const outbox_row_id* ids, std::size_t n, const outbox_call* c,
                                 std::uint64_t* changed, outbox_error* e) noexcept {
     return Guard(e, [&] { *changed = (Adapter(s, c).*Change)({ids, n}); });
   }
-  static outbox_code DeadRemove(outbox_session* s, const outbox_bytes* ids, std::size_t n, std::int64_t again_ms,
+  static outbox_code DeadRemove(outbox_session* s, const outbox_row_id* ids, std::size_t n, std::int64_t again_ms,
                                 const outbox_call* c, std::uint64_t* changed, outbox_error* e) noexcept {
     return Guard(e, [&] { *changed = Adapter(s, c).RemoveDelivered({ids, n}, Millis(again_ms)); });
   }

@@ -24,11 +24,12 @@ enum {
 typedef struct { /* the caller's; grows at the end only */
   uint32_t struct_size;
   uint32_t from;
-  outbox_bytes after, before; /* row ids, both excluded; absent = from the first, to the last */
-  outbox_bytes key;           /* absent = any and none; equal by every byte */
-  outbox_bytes event_id;      /* absent = any */
-  uint32_t max;               /* >= 1 */
-  uint32_t contents;          /* 1 = with payload and headers, 0 = without */
+  const outbox_row_id* after;  /* excluded; NULL = from the first row */
+  const outbox_row_id* before; /* excluded; NULL = to the last row */
+  outbox_bytes key;            /* absent = any and none; equal by every byte */
+  outbox_bytes event_id;       /* absent = any */
+  uint32_t max;                /* >= 1 */
+  uint32_t contents;           /* 1 = with payload and headers, 0 = without */
   /* A pattern in which * stands for any bytes, each other byte for itself; absent = any topic. Events whose topic does
    * not match may be left out, so that a rare topic is found without reading all others; the relay compares again. */
   outbox_bytes topic;
@@ -56,21 +57,21 @@ typedef struct {
   outbox_code (*list)(outbox_session*, const outbox_query*, const outbox_call*, void* ctx,
                       int32_t (*found)(void* ctx, const outbox_record*), outbox_error*);
   /* Dead: a new row with the same event id, at the end of its key; the dead one goes. */
-  outbox_code (*requeue)(outbox_session*, const outbox_bytes* row_ids, size_t count, const outbox_call*,
+  outbox_code (*requeue)(outbox_session*, const outbox_row_id* row_ids, size_t count, const outbox_call*,
                          uint64_t* changed, outbox_error*);
   /* Dead: gone for good. */
-  outbox_code (*discard)(outbox_session*, const outbox_bytes* row_ids, size_t count, const outbox_call*,
+  outbox_code (*discard)(outbox_session*, const outbox_row_id* row_ids, size_t count, const outbox_call*,
                          uint64_t* changed, outbox_error*);
   /* Blocked: gone for good, and its key goes on without it. */
-  outbox_code (*discard_blocked)(outbox_session*, const outbox_bytes* row_ids, size_t count, const outbox_call*,
+  outbox_code (*discard_blocked)(outbox_session*, const outbox_row_id* row_ids, size_t count, const outbox_call*,
                                  uint64_t* changed, outbox_error*);
   /* Blocked or retrying, not delivered: due now, with one attempt. Not with none: the relay must know that its key may wait. */
-  outbox_code (*retry_now)(outbox_session*, const outbox_bytes* row_ids, size_t count, const outbox_call*,
+  outbox_code (*retry_now)(outbox_session*, const outbox_row_id* row_ids, size_t count, const outbox_call*,
                            uint64_t* changed, outbox_error*);
   /* Delivered and not removable (OUTBOX_DELIVERED): tries to remove them once more, each for itself, and forgets those
    * whose row is gone. count 0 = some of those that are due, of all shards, for at most half of the call's time. What stays
    * is due again after again_ms. changed tells how many are gone. Not one transaction. */
-  outbox_code (*remove_delivered)(outbox_session*, const outbox_bytes* row_ids, size_t count, int64_t again_ms,
+  outbox_code (*remove_delivered)(outbox_session*, const outbox_row_id* row_ids, size_t count, int64_t again_ms,
                                   const outbox_call*, uint64_t* changed, outbox_error*);
 } outbox_admin_v1;
 #endif

@@ -15,8 +15,9 @@ typedef struct {
    * NULL. Returning a shard does not change it: its next owner is asked to be as careful. */
   outbox_code (*was_lost)(outbox_session*, const outbox_call*, uint32_t* lost, outbox_error*);
   /* [session] Durably: the relay is about to send row_id alone. *owners: how many owners of the shard in a row, this one
-   * among them, have marked this row and no other; the same owner counts once. row_id.data NULL: what was marked is not
+   * among them, have marked this row and no other; the same owner counts once. row_id NULL: what was marked is not
    * to blame, the shard counts as not lost. */
-  outbox_code (*mark)(outbox_session*, outbox_bytes row_id, const outbox_call*, uint32_t* owners, outbox_error*);
+  outbox_code (*mark)(outbox_session*, const outbox_row_id* row_id, const outbox_call*, uint32_t* owners,
+                      outbox_error*);
 } outbox_poison_v1;
 #endif

@@ -1,0 +1,47 @@
+// A row id that owns its bytes, for what outlives the batch or the call that brought it.
+#pragma once
+
+#include <charconv>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "outbox/event.hpp"
+
+namespace outbox::storage {
+
+class OwnedRowId {
+ public:
+  OwnedRowId() = default;
+  OwnedRowId(const RowId& id) {
+    if (id.IsNumber())
+      id_ = id.number();
+    else
+      id_.emplace<std::string>(id.bytes());
+  }
+
+  // The view lives as long as this does.
+  [[nodiscard]] RowId View() const {
+    if (const auto* number = std::get_if<std::int64_t>(&id_)) return *number;
+    return std::get<std::string>(id_);
+  }
+  operator RowId() const { return View(); }
+  [[nodiscard]] std::string ToText() const { return View().ToText(); }
+
+  // From what RowId::ToText has printed, in the form that a store declares. Nothing if no row has such an id.
+  [[nodiscard]] static std::optional<OwnedRowId> Parse(std::string_view text, bool is_number) {
+    if (!is_number) return text.empty() ? std::nullopt : std::optional<OwnedRowId>(RowId(text));
+    std::int64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+    return OwnedRowId(RowId(number));
+  }
+
+  friend bool operator==(const OwnedRowId& a, const RowId& b) { return a.View() == b; }
+
+ private:
+  std::variant<std::int64_t, std::string> id_;
+};
+
+}  // namespace outbox::storage
