@@ -1,4 +1,5 @@
-// Two relays in one process, each with an outbox of its own in memory and a place of its own to send to.
+// Two relays in one process. Each has its own outbox, which is a list in memory, and its own publisher, which prints
+// events.
 #include <atomic>
 #include <deque>
 #include <iostream>
@@ -10,7 +11,7 @@ namespace {
 
 using namespace outbox;
 
-// An outbox that is a list. Its sessions share it.
+// An outbox in the form of a list, which all sessions of one storage share. Thread: any.
 class List {
  public:
   void Add(std::string key, std::string payload) {
@@ -48,6 +49,7 @@ class List {
   std::uint64_t last_ = 0;
 };
 
+// One session of the storage. Reading always begins at the oldest event, and events that are outstanding are skipped.
 class ListAdapter : public StorageAdapter {
  public:
   explicit ListAdapter(std::shared_ptr<List> list) : list_(std::move(list)) {}
@@ -57,12 +59,13 @@ class ListAdapter : public StorageAdapter {
   void ConfirmEvent(ConfirmedRows rows, KeptRows&) override {
     for (const ConfirmedRow row : rows) list_->Remove(row.row_id.bytes());
   }
-  void ConfirmFailed(Failures) override {}  // this sender refuses nothing
+  void ConfirmFailed(Failures) override {}  // never called: Printer does not refuse events
 
  private:
   const std::shared_ptr<List> list_;
 };
 
+// A publisher that prints each event. An event counts as stored once it is printed.
 class Printer : public embed::Sender {
  public:
   explicit Printer(std::string name) : name_(std::move(name)) {}
@@ -76,6 +79,7 @@ class Printer : public embed::Sender {
   const std::string name_;
 };
 
+// An outbox and the relay that delivers it.
 struct Shop {
   explicit Shop(const std::string& name)
       : relay(R"({"poll_interval": "20ms"})",

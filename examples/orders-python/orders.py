@@ -1,7 +1,8 @@
 #!/usr/bin/python3
-"""An order service on PostgreSQL: orders.py DSN < orders.txt, a line "CUSTOMER CENTS" each.
+"""An order service on PostgreSQL that emits an event for each order. Usage: orders.py DSN < orders.txt
 
-An order that the customer cannot pay is rolled back, and its event with it.
+Each line of orders.txt is "CUSTOMER CENTS". An order that exceeds the customer's credit is rolled back together with
+its event.
 """
 
 import json
@@ -14,8 +15,8 @@ EMIT = """insert into outbox_event (topic, aggregate_id, event_type, payload, he
 
 
 def place_order(connection, number, customer, cents):
-    with connection, connection.cursor() as cursor:  # commits at the end, rolls back what raises
-        # This locks the customer's row, so the events of one customer are in the order of the commits. It comes first.
+    with connection, connection.cursor() as cursor:  # commits at the end; an exception rolls back
+        # The update comes first because it locks the customer's row: so the events of a customer are in commit order.
         cursor.execute("update customers set credit = credit - %s where id = %s", (cents, customer))
         cursor.execute("insert into orders (number, customer, cents) values (%s, %s, %s)", (number, customer, cents))
         payload = json.dumps({"order": number, "cents": cents})
@@ -25,7 +26,7 @@ def place_order(connection, number, customer, cents):
         cursor.execute("select credit from customers where id = %s", (customer,))
         (credit,) = cursor.fetchone()
         if credit < 0:
-            raise ValueError(f"customer {customer} has {credit + cents}")
+            raise ValueError(f"customer {customer} has a credit of only {credit + cents} cents")
     return event_id
 
 
@@ -38,9 +39,9 @@ def main():
     for number, line in enumerate(sys.stdin, start=1):
         customer, cents = line.split()
         try:
-            print(f"order {number} is placed, event {place_order(connection, number, int(customer), int(cents))}")
+            print(f"order {number} was placed as event {place_order(connection, number, int(customer), int(cents))}")
         except ValueError as error:
-            print(f"order {number} is not placed: {error}")
+            print(f"order {number} was not placed: {error}")
 
 
 main()

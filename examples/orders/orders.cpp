@@ -1,5 +1,6 @@
-// An order service on SQLite: orders FILE < orders.txt, a line "CUSTOMER CENTS" each. An order that the customer cannot pay
-// is rolled back, and its event with it.
+// An order service on SQLite that emits an event for each order. Usage: orders FILE < orders.txt, where FILE is the
+// database and each line of orders.txt is "CUSTOMER CENTS". An order that exceeds the customer's credit is rolled back
+// together with its event.
 #include <outbox/emit/sqlite3.hpp>
 
 #include <iostream>
@@ -25,7 +26,7 @@ class Database {
   sqlite3* db_ = nullptr;
 };
 
-// Rolls back unless it was committed.
+// A transaction that is rolled back at the end of its scope unless Commit() was called.
 class Transaction {
  public:
   explicit Transaction(Database& database) : database_(database) { database_.Run("begin immediate"); }
@@ -52,7 +53,8 @@ void PlaceOrder(Database& database, int number, int customer, int cents) {
   outbox::emit::Emit(database.native(),
                      {.topic = "orders", .event_type = "OrderPlaced", .aggregate_id = key, .payload = payload});
 
-  database.Run("update customers set credit = credit - " + sum + " where id = " + who);  // fails below 0
+  // The check constraint makes this fail if the credit would fall below 0.
+  database.Run("update customers set credit = credit - " + sum + " where id = " + who);
   transaction.Commit();
 }
 
@@ -68,7 +70,7 @@ int main(int, char** arguments) {
     try {
       PlaceOrder(database, ++number, customer, cents);
     } catch (const std::exception& error) {
-      std::cerr << "order " << number << " is not placed: " << error.what() << '\n';
+      std::cerr << "order " << number << " was not placed: " << error.what() << '\n';
     }
   }
 }

@@ -1,5 +1,6 @@
-// The billing service: billing BROKERS DSN TOPIC [PROPERTY=VALUE...] writes an invoice in its own database for each order,
-// once, however often the event comes. The properties are librdkafka's. Ends by SIGTERM or Ctrl-C.
+// The billing service. Usage: billing BROKERS DSN TOPIC [PROPERTY=VALUE...]. For each order it writes exactly one
+// invoice in its own database, even if the event is delivered several times. The properties are those of librdkafka.
+// SIGTERM and Ctrl-C stop the service.
 #include <chrono>
 #include <csignal>
 #include <ctime>
@@ -19,6 +20,7 @@ using outbox::consumer::Record;
 
 constexpr const char* kGroup = "billing";
 
+// Writes the invoices. It has one database connection for each handler that may run at the same time.
 class Billing {
  public:
   Billing(std::string dsn, std::size_t parallel) : dsn_(std::move(dsn)), databases_(parallel) {
@@ -36,9 +38,9 @@ class Billing {
       if (!database) database = std::make_unique<shop::Database>(dsn_);
       return BillWith(*database, records);
     } catch (const nlohmann::json::exception&) {
-      return Outcome::Reject("the payload is not what an order looks like");
+      return Outcome::Reject("the payload is not the JSON of an order");
     } catch (...) {
-      database.reset();  // a new one for the next attempt
+      database.reset();  // the next attempt opens a new connection
       throw;
     }
   }
@@ -64,6 +66,8 @@ on conflict (customer) do update set owed = accounts.owed + excluded.owed)",
     return Outcome::Ok();
   }
 
+  // Removes old ids from the inbox: with each batch while there are any, then once an hour. Only the handler in slot 0
+  // calls it, so `next` needs no lock.
   static void Forget(shop::Database& database) {
     static auto next = std::chrono::steady_clock::now();
     if (std::chrono::steady_clock::now() < next) return;
@@ -72,7 +76,7 @@ on conflict (customer) do update set owed = accounts.owed + excluded.owed)",
   }
 
   const std::string dsn_;
-  std::vector<std::unique_ptr<shop::Database>> databases_;  // by slot
+  std::vector<std::unique_ptr<shop::Database>> databases_;  // indexed by Record::slot
 };
 
 }  // namespace
@@ -85,7 +89,7 @@ int main(int count, char** arguments) {
   sigset_t ends;
   sigemptyset(&ends);
   for (const int signal : {SIGTERM, SIGINT}) sigaddset(&ends, signal);
-  pthread_sigmask(SIG_BLOCK, &ends, nullptr);  // before any other thread
+  pthread_sigmask(SIG_BLOCK, &ends, nullptr);  // before any other thread is started, because threads inherit the mask
   try {
     outbox::consumer::Settings settings;
     settings.kafka = {{"bootstrap.servers", arguments[1]}, {"group.id", kGroup}};

@@ -1,4 +1,4 @@
-// A connection to PostgreSQL, as little as the shop needs.
+// A minimal wrapper for a connection to PostgreSQL, with only the functions that the shop needs.
 #pragma once
 
 #include <libpq-fe.h>
@@ -11,11 +11,12 @@
 
 namespace shop {
 
-// Lost connections and whatever else the server refuses. The transaction is to be rolled back.
+// Thrown if the connection is lost or the server reports an error. The caller has to roll the transaction back.
 struct DatabaseError : std::runtime_error {
   using runtime_error::runtime_error;
 };
 
+// One connection. Thread: one at a time.
 class Database {
  public:
   explicit Database(const std::string& dsn) : connection_(PQconnectdb(dsn.c_str())) {
@@ -24,7 +25,7 @@ class Database {
     if (PQstatus(connection_.get()) != CONNECTION_OK) throw DatabaseError(PQerrorMessage(connection_.get()));
   }
 
-  // The first column of the first row, or nothing.
+  // Runs a statement and returns the first column of its first row, or an empty string if there is no row.
   std::string Run(const char* sql, std::initializer_list<std::string> values = {}) {
     std::vector<const char*> raw;
     for (const std::string& value : values) raw.push_back(value.c_str());
@@ -48,7 +49,7 @@ class Database {
   std::unique_ptr<PGconn, Finish> connection_;
 };
 
-// Rolls back unless it was committed.
+// A transaction that is rolled back at the end of its scope unless Commit() was called.
 class Transaction {
  public:
   explicit Transaction(Database& database) : database_(database) { database_.Run("begin"); }

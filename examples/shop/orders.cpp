@@ -1,6 +1,6 @@
-// The order service: orders DSN TOPIC COUNT places orders in its own database until COUNT are there, and writes an event
-// for each in the same transaction. Some customers change their mind, and both are rolled back. Killed and started again
-// it goes on.
+// The order service. Usage: orders DSN TOPIC COUNT. It places orders in its own database until there are COUNT orders,
+// and emits an event for each order in the same transaction. One transaction in ten is rolled back, as if the customer
+// had changed their mind, and the event with it. If the service is killed and started again, it continues.
 #include <iostream>
 #include <outbox/emit/libpq.hpp>
 #include <random>
@@ -14,7 +14,7 @@ constexpr int kCustomers = 50;
 bool PlaceOrder(shop::Database& database, const std::string& topic, std::mt19937& dice) {
   const std::string customer = std::to_string(1 + dice() % kCustomers), cents = std::to_string(100 + dice() % 10'000);
   shop::Transaction transaction(database);
-  // The customer's row first: what follows is in the order of the commits.
+  // Updating the customer's row first locks it, so the events of one customer are in commit order.
   const std::string count =
       database.Run("update customers set orders = orders + 1 where id = $1 returning orders", {customer});
   const std::string number =

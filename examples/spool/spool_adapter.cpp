@@ -1,6 +1,7 @@
-// An outbox without a database: a folder. A program commits an event by renaming a file into <folder>/new/, named
-//   <order>,<topic>,<type>[,<key>]      as in 000042,orders,order.created,customer-7
-// with the payload as its content. The relay removes it once Kafka has it. One relay at a time.
+// A storage plugin that uses a folder as the outbox instead of a database. A program commits an event by renaming a
+// file into <folder>/new/. The file contains the payload, and its name has the form
+//   <order>,<topic>,<type>[,<key>]      for example 000042,orders,order.created,customer-7
+// The relay removes the file once Kafka has acknowledged the event. Only one relay may run at a time.
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -11,6 +12,7 @@ namespace {
 namespace fs = std::filesystem;
 using namespace outbox;
 
+// The options of the plugin, shared by all of its adapters.
 struct Spool {
   Spool(const std::string& json, const outbox_host*) {
     const auto options = nlohmann::json::parse(json, nullptr, /*allow_exceptions=*/false);
@@ -25,7 +27,7 @@ struct Spool {
   fs::path fresh, failed;
 };
 
-// The parts of a file's name.
+// The parts of a file's name. They refer to the string that was passed to the constructor.
 struct Name {
   explicit Name(std::string_view rest) {
     std::string_view* const parts[] = {&order, &topic, &type};
@@ -40,7 +42,8 @@ struct Name {
   Bytes key;
 };
 
-// Kept in <folder>/failed/<name>: how often it was tried; the file's time says when it is due.
+// The failures of an event. They are stored in the file <folder>/failed/<name>, which has one line per failed attempt;
+// its modification time is the time at which the next attempt is due.
 struct Trouble {
   std::uint32_t attempts = 0;
   fs::file_time_type due = fs::file_time_type::min();
@@ -56,9 +59,10 @@ class SpoolAdapter : public StorageAdapter {
   }
 
   void ReserveNewEvents(const ReserveRequest& request, BatchBuilder& batch) override {
-    std::map<std::string, Trouble> names;  // ascending, as the order of a key asks
+    // Sorted, because the events of a key must be returned in ascending order.
+    std::map<std::string, Trouble> names;
     for (const auto& file : fs::directory_iterator(spool_->fresh)) names[file.path().filename().string()];
-    std::map<std::string_view, bool> waiting;  // keys with an event that has failed and is not settled
+    std::map<std::string_view, bool> waiting;  // keys whose later events wait for a failed one
     for (auto& [text, trouble] : names) {
       const Name name(text);
       trouble = Look(text);
@@ -67,12 +71,12 @@ class SpoolAdapter : public StorageAdapter {
       if (trouble.due > fs::file_time_type::clock::now() || request.is_outstanding(text)) continue;
       std::ifstream file(spool_->fresh / text, std::ios::binary);
       const std::string payload{std::istreambuf_iterator<char>(file), {}};
-      if (!file) continue;  // confirmed in the meantime
+      if (!file) continue;  // the event was confirmed in the meantime
       if (!batch.Add({text, text, name.key, name.type, name.topic, payload, {}, 0, trouble.attempts})) return;
     }
   }
 
-  // A file's name is its event id, and comes once.
+  // The name of a file is both its row id and its event id. A name is never used for two events.
   void ConfirmEvent(ConfirmedRows rows, KeptRows&) override {
     for (const ConfirmedRow row : rows) {
       const std::string_view name = row.row_id.bytes();
@@ -82,16 +86,18 @@ class SpoolAdapter : public StorageAdapter {
     }
   }
 
-  // A crash in the middle leaves the rest of them unfailed: they are tried once more than counted, and not lost.
+  // A crash in the middle of this function leaves some failures unrecorded. Those events are tried once more than is
+  // counted, but they are not lost.
   void ConfirmFailed(Failures failures) override {
     for (const Failure& failure : failures) {
       if (failure.row_id.bytes() != failure.event_id) continue;
       if (failure.disposition == Disposition::kDelivered)
-        throw Error(OUTBOX_UNSUPPORTED, "the folder is the only record: make it writable, and the file can go");
+        throw Error(OUTBOX_UNSUPPORTED,
+                    "cannot record an event as delivered; make the folder writable, so that its file can be removed");
       const bool retry = failure.disposition == Disposition::kRetry;
       const Millis wait = retry ? failure.retry_after : std::chrono::hours(24 * 365 * 100);
       const fs::path file = spool_->failed / failure.row_id.bytes();
-      std::ofstream(file, std::ios::app) << failure.reason << '\n';  // a line an attempt
+      std::ofstream(file, std::ios::app) << failure.reason << '\n';  // one line per attempt
       fs::last_write_time(file, fs::file_time_type::clock::now() + wait);
     }
   }
