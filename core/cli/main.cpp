@@ -12,24 +12,24 @@
 namespace outbox::cli {
 namespace {
 
-// In the order of the help text.
+// The help text lists the commands in this order.
 constexpr std::array kCommands{&kRunCommand,     &kCheckCommand,   &kMigrateCommand, &kStatusCommand, &kDeadCommand,
                                &kUnblockCommand, &kExplainCommand, &kFindCommand,    &kEmitCommand,   &kImportCommand,
                                &kPluginsCommand, &kDemoCommand,    &kVersionCommand};
 
 constexpr const char* kAbout =
-    "Moves committed rows of an outbox table to Kafka: none lost, none made up, in order per key.\n"
+    "Delivers committed rows of an outbox table to Kafka, at least once and in order per key.\n"
     "\n"
     "Start with:\n"
-    "  outbox-relay migrate -c relay.json    make the tables\n"
-    "  outbox-relay check -c relay.json      is everything in place?\n"
-    "  outbox-relay run -c relay.json        move events until SIGTERM";
+    "  outbox-relay migrate -c relay.json    create the tables\n"
+    "  outbox-relay check -c relay.json      check that everything is in place\n"
+    "  outbox-relay run -c relay.json        deliver events until SIGTERM";
 
 constexpr const char* kFooter =
-    "OUTBOX_RELAY_CONFIG names the configuration where --config does not, OUTBOX_PLUGIN_PATH more plugin folders.\n"
-    "Exit codes: 0 = done, 1 = failed, 2 = wrong command line, 75 = a shortage of this machine, try again,\n"
-    "78 = wrong configuration, plugin or schema, 141 = the reader of the output has gone (`| head`).\n"
-    "`outbox-relay COMMAND --help` shows a command's options and examples.";
+    "OUTBOX_RELAY_CONFIG names the configuration file if --config is not given, OUTBOX_PLUGIN_PATH further plugin\n"
+    "folders. Exit codes: 0 = done, 1 = failed, 2 = wrong command line, 75 = temporary shortage on this machine (try\n"
+    "again), 78 = wrong configuration, plugin or schema, 141 = the reader of the output closed it (`| head`).\n"
+    "Run `outbox-relay COMMAND --help` for a command's options and examples.";
 
 int Run(int argc, char** argv, const sigset_t& mask_at_start) {
   try {

@@ -13,8 +13,8 @@ namespace {
 
 constexpr std::array<std::string_view, 4> kProtocols = {"plaintext", "ssl", "sasl_plaintext", "sasl_ssl"};
 constexpr std::string_view kExpected =
-    "expected host:port, or several with commas, such as \"kafka1:9092,kafka2:9092\" or \"[::1]:9092\", with a port "
-    "from 1 to 65535";
+    "expected host:port, or several separated by commas, such as \"kafka1:9092,kafka2:9092\" or \"[::1]:9092\", with a "
+    "port from 1 to 65535";
 
 bool IsV6(std::string_view text) {
   in6_addr address{};
@@ -44,7 +44,8 @@ bool IsAddress(std::string_view text) {
   return IsHost(text.substr(0, colon)) && IsPort(text.substr(colon + 1));
 }
 
-// Without it there is none.
+// Removes the protocol from the front of `broker` and returns it in lower case. Returns an empty string if there is
+// none.
 std::string TakeProtocol(std::string_view& broker) {
   const auto end = broker.find("://");
   if (end == std::string_view::npos) return {};
@@ -59,11 +60,11 @@ std::string Problem(std::string_view broker, std::string_view protocol) {
   const bool prefixed = broker.find("://") != std::string_view::npos;
   const std::string own = TakeProtocol(broker);
   if (prefixed && std::find(kProtocols.begin(), kProtocols.end(), own) == kProtocols.end())
-    return "begins with a protocol that Kafka does not have; " + std::string(kExpected);
+    return "begins with a protocol that is unknown to Kafka; " + std::string(kExpected);
   if (prefixed && !protocol.empty() && own != protocol)
-    return "begins with another protocol than security.protocol, which is \"" + std::string(protocol) +
-           "\"; leave the protocol out here, or set security.protocol to it";
-  if (prefixed) broker = broker.substr(0, broker.find('/'));  // the library ignores a path
+    return "begins with a protocol that differs from security.protocol, which is \"" + std::string(protocol) +
+           "\"; remove the protocol here, or set security.protocol to it";
+  if (prefixed) broker = broker.substr(0, broker.find('/'));  // The library ignores a path.
   return IsAddress(broker) ? std::string() : "is not valid; " + std::string(kExpected);
 }
 
@@ -80,7 +81,7 @@ std::string BrokerListProblem(std::string_view list, std::string_view protocol, 
     std::string_view broker = list.substr(at, comma - at);
     at = comma + 1;
     broker.remove_prefix(std::min(broker.find_first_not_of(' '), broker.size()));
-    if (broker.empty()) continue;  // the library leaves it out
+    if (broker.empty()) continue;  // The library skips an empty entry.
     any = true;
     if (const std::string problem = Problem(broker, protocol); !problem.empty())
       return (show_value ? Quoted(broker) : "a part of the value") + " " + problem;

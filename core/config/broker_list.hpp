@@ -1,5 +1,5 @@
-// The syntax of bootstrap.servers, of which the client library itself says nothing: it takes another port for one that is
-// too large, and leaves out what it cannot read.
+// Checks the syntax of bootstrap.servers. The client library reports no errors in it: it replaces a port that is too
+// large by another one, and skips entries that it cannot parse.
 #pragma once
 
 #include <string>
@@ -7,9 +7,9 @@
 
 namespace outbox::config {
 
-// Empty = a list of host[:port] with commas, each perhaps with the protocol in front ("ssl://host:9093"), which must be
-// `protocol` unless that is empty. Else what is wrong and what was expected; it holds a part of the list only where
-// `show_value` allows it.
+// Returns an empty string if `list` is a list of host[:port], separated by commas. An entry may begin with a protocol
+// ("ssl://host:9093"), which must then be `protocol`, unless `protocol` is empty. Otherwise the function returns what
+// is wrong and what was expected, and quotes the wrong entry only if `show_value` is true.
 [[nodiscard]] std::string BrokerListProblem(std::string_view list, std::string_view protocol, bool show_value);
 
 }  // namespace outbox::config

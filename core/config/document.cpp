@@ -11,9 +11,9 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t kMaxDepth = 32;  // writing JSON recurses
+constexpr std::size_t kMaxDepth = 32;  // Limited because writing JSON recurses.
 
-// Feeds the parser and tells how far it has read, which its events do not.
+// An iterator that feeds the parser and records how far it has read, which the parser's events do not report.
 struct Reader {
   using iterator_category = std::input_iterator_tag;
   using value_type = char;
@@ -38,9 +38,10 @@ struct Reader {
   bool operator!=(const Reader& other) const { return at != other.at; }
 };
 
-// "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error while parsing value - invalid
-// literal; last read: 'x'; expected ..." without the parts that repeat what we say, and without the text that was
-// read where it is a string: that may be a password.
+// Returns the reason from a text of the parser such as "[json.exception.parse_error.101] parse error at line 1, column
+// 2: syntax error while parsing value - invalid literal; last read: 'x'; expected ...". The part before the reason is
+// left out, because our message gives the position itself. So is the text that was read last if it is a string, because
+// it may be a password.
 std::string Reason(std::string what) {
   if (const auto at = what.find(": "); at != std::string::npos) what.erase(0, at + 2);
   if (const auto at = what.find("; last read: '"); at != std::string::npos) {
@@ -70,8 +71,8 @@ class Builder : public nlohmann::json_sax<json> {
     const auto [first, fresh] = lines_.emplace(place, line);
     if (!fresh) {
       problems_.SetLines(lines_);
-      problems_.Add(place, "the key \"" + key_ + "\" is there twice, also on line " + std::to_string(line) +
-                               "; keep one of the two");
+      problems_.Add(place,
+                    "duplicate key \"" + key_ + "\", again on line " + std::to_string(line) + "; keep one of the two");
     }
     return true;
   }
@@ -87,7 +88,7 @@ class Builder : public nlohmann::json_sax<json> {
     const auto before = text_.substr(0, at).find_last_not_of(" \t\r\n");
     if (at < text_.size() && (text_[at] == '}' || text_[at] == ']') && before != std::string_view::npos &&
         text_[before] == ',') {
-      reason += " (the comma before it is one too many)";
+      reason += " (remove the comma before it)";
     } else if (reason.find("unexpected string literal; expected '}'") != std::string::npos) {
       reason += " (a comma may be missing before it)";
     }
@@ -113,7 +114,7 @@ class Builder : public nlohmann::json_sax<json> {
                    std::count(text_.begin(), text_.begin() + static_cast<std::ptrdiff_t>(offset), '\n'));
   }
 
-  // Where the value that begins now belongs.
+  // Returns the place in the document for the value that begins now.
   Level Place() {
     if (open_.empty()) return {&root_, ""};
     Level& top = open_.back();
@@ -160,7 +161,7 @@ class Builder : public nlohmann::json_sax<json> {
 
 void Problems::Add(const std::string& pointer, const std::string& text) {
   if (!places_.insert(pointer).second) return;
-  // A key that is missing has no line: that of the object which should have it.
+  // A missing key has no line: use that of the object that should have it.
   std::string holder = pointer;
   auto line = lines_.find(holder);
   while (line == lines_.end() && !holder.empty()) {
@@ -187,7 +188,7 @@ std::string Problems::Text() const {
 
 json ParseDocument(std::string_view text, Problems& problems) {
   if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) {
-    problems.AddSyntax(1, 1, "the file is empty; it must hold an object { ... }");
+    problems.AddSyntax(1, 1, "the file is empty; expected an object { ... }");
     return nullptr;
   }
   Builder builder(text, problems);
@@ -225,7 +226,7 @@ std::string Nearest(std::string_view word, const std::vector<std::string>& candi
         row[j + 1] = std::min({substituted, row[j] + 1, row[j + 1] + 1});
       }
     }
-    // Half a word counts as one mistake: "linger" for "linger.ms".
+    // The beginning of a candidate counts as one mistake: "linger" for "linger.ms".
     const bool begun = word.size() >= 4 && candidate.compare(0, word.size(), word) == 0;
     const std::size_t distance = begun ? 1 : row.back();
     if (distance < best_distance) {

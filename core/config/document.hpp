@@ -1,4 +1,4 @@
-// The text of a configuration as JSON that still knows its lines, and the list of what is wrong with it.
+// Parses the text of a configuration as JSON, keeps the line of each key, and collects everything that is wrong.
 #pragma once
 
 #include <map>
@@ -10,14 +10,14 @@
 
 namespace outbox::config {
 
-// Everything that is wrong, in the order of the file where it is known. One mistake a place: later findings about
-// the same pointer are consequences of the first.
+// Collects everything that is wrong with a configuration, and lists it in the order of the lines where these are known.
+// Keeps one mistake for each JSON pointer: later findings about the same pointer are consequences of the first.
 class Problems {
  public:
   explicit Problems(std::string origin) : origin_(std::move(origin)) {}
 
   void SetLines(std::map<std::string, std::size_t> lines) { lines_ = std::move(lines); }
-  // `pointer` is a JSON pointer; "" = the whole file.
+  // Adds a mistake at `pointer`, a JSON pointer; "" = the whole file.
   void Add(const std::string& pointer, const std::string& text);
   void AddSyntax(std::size_t line, std::size_t column, const std::string& text);
 
@@ -31,19 +31,19 @@ class Problems {
     std::string text;
   };
   std::string origin_;
-  std::map<std::string, std::size_t> lines_;  // of the keys, by pointer
+  std::map<std::string, std::size_t> lines_;  // Line of each key, by its JSON pointer.
   std::set<std::string> places_;
   std::vector<Problem> found_;
 };
 
-// JSON with // and /* */ comments. Duplicate keys and absurd nesting are problems. The result is meaningless where
-// there are problems.
+// Parses JSON with // and /* */ comments. Duplicate keys and nesting beyond 32 levels are problems too. The result is
+// meaningless if any problem was added.
 [[nodiscard]] nlohmann::json ParseDocument(std::string_view text, Problems& problems);
 
-// pointer + "/" + key, escaped as RFC 6901 asks.
+// Returns pointer + "/" + key, with the key escaped as RFC 6901 requires.
 [[nodiscard]] std::string Join(const std::string& pointer, std::string_view key);
 
-// The candidate that was probably meant; "" = none is near.
+// Returns the candidate that `word` was probably meant to be; "" = none is similar.
 [[nodiscard]] std::string Nearest(std::string_view word, const std::vector<std::string>& candidates);
 
 }  // namespace outbox::config

@@ -21,13 +21,14 @@ const json* Find(const json& raw, const char* pointer) {
   return raw.contains(place) ? &raw.at(place) : nullptr;
 }
 
-// A text of ours: as it was written, so that a reference stays one.
+// Returns the value of a key that is a string, as it was written, so that a reference stays a reference.
 std::string Written(const json& raw, const char* pointer, const std::string& value) {
   const json* written = Find(raw, pointer);
   return Redact(written == nullptr ? value : written->get<std::string>());
 }
 
-// "principal=${env:NAME} scope=${env:OTHER}" says where its secrets are, not what they are.
+// Returns true for a text such as "principal=${env:NAME} scope=${env:OTHER}", which shows where its secrets are, not
+// what they are.
 bool HoldsReferencesOnly(std::string_view text) {
   bool any = false;
   while (!text.empty()) {
@@ -56,7 +57,7 @@ json ShowKafka(const json& raw, const PropertyPolicy& policy) {
   return shown;
 }
 
-// Roles of columns are no secrets, whatever they are called.
+// "columns" is shown as it is: roles such as "key" are not secrets, though their names suggest it.
 json ShowOptions(const json& options) {
   json shown = RedactValue("", options);
   if (options.is_object() && options.contains("columns")) shown["columns"] = options["columns"];

@@ -1,4 +1,4 @@
-// The configuration as it is in force, for a log: every key with its value, secrets hidden.
+// The effective configuration, for a log: every key with its value, secrets hidden.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -10,10 +10,11 @@
 
 namespace outbox::config {
 
-// `raw` is the document with its references not filled in: they are shown instead of what they stand for.
+// Returns the effective configuration as JSON. `raw` is the document before references were replaced by their values:
+// the references are shown, not the secrets.
 [[nodiscard]] std::string EffectiveJson(const Config& config, const nlohmann::json& raw, const PropertyPolicy& policy);
 
-// The JSON pointers of values that hold a secret itself, not a reference to it.
+// Returns the JSON pointers of values that hold a secret itself, not a reference to it.
 [[nodiscard]] std::vector<std::string> LiteralSecrets(const nlohmann::json& raw, const PropertyPolicy& policy);
 
 }  // namespace outbox::config

@@ -39,7 +39,8 @@ bool IsPrintable(const std::string& text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });
 }
 
-// What no topic's name can have would never fit; as a regular expression it may look as if it did.
+// Returns false for a pattern with characters that no topic name can contain. It would never match, and is probably
+// meant as a regular expression.
 bool IsTopicPattern(const std::string& text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
     return std::isalnum(c) != 0 || std::string_view("._-*?").find(static_cast<char>(c)) != std::string_view::npos;
@@ -84,7 +85,8 @@ void ReadPlugins(Section section, Plugins& out) {
   section.Finish();
 }
 
-// What is wrong with a secret inside a longer text: such a property is a list, and has no way to quote.
+// Returns what is wrong with a secret inside a longer value, or an empty string. A property with separators is a list
+// and has no quoting, so a secret in it must not contain a separator.
 std::string EmbeddingProblem(const PropertyPolicy& policy, const std::string& name, const std::string& marked,
                              const Secrets& secrets, const Secrets::Values& values) {
   const std::string_view separators = policy.Separators(name);
@@ -92,14 +94,16 @@ std::string EmbeddingProblem(const PropertyPolicy& policy, const std::string& na
   if (separators.empty() || (found.size() == 1 && marked.size() == OUTBOX_SECRET_MARK_SIZE)) return {};
   for (const auto& [reference, value] : found) {
     if (value.find_first_of(separators) == std::string::npos) continue;
-    return "what " + reference + " holds has a character in it that separates the parts of this property; make the " +
+    return "the value of " + reference + " contains a character that separates the parts of this property; make the " +
            "reference the whole value";
   }
   return {};
 }
 
-// Keeps what no message may show of a property's value out of all of them. The client library quotes a part of some lists,
-// which Clean would not know for a part of what the reference holds; the name of a file is of use as it is written.
+// Makes `secrets` hide what messages must not show of a property's value. The client library quotes single entries of
+// some lists; Clean() would not recognise an entry as a part of the secret, so the whole value and its parts are
+// hidden. A path is shown as the configuration has it, with the reference in place of the value, so that a message
+// still names the file.
 void KeepOut(const PropertyPolicy& policy, const std::string& name, const std::string& marked, const std::string& value,
              Secrets& secrets, const Secrets::Values& values) {
   const bool quoted = name == "ssl.curves.list" || name == "ssl.cipher.suites" || name == "ssl.sigalgs.list";
@@ -107,7 +111,8 @@ void KeepOut(const PropertyPolicy& policy, const std::string& name, const std::s
   if (name.ends_with(".location")) secrets.ShowAsWritten(marked, values);
 }
 
-// The properties with the secrets as they are now, or as they were before where that is not allowed.
+// Fills the current values of the secrets into Kafka's properties, and falls back to the last valid properties if a new
+// value is not allowed. Thread: any.
 class CurrentKafka {
  public:
   CurrentKafka(const PropertyPolicy& policy, std::map<std::string, std::string> marked,
@@ -139,7 +144,7 @@ class CurrentKafka {
   std::mutex mutex_;
   const std::map<std::string, std::string> marked_;
   std::map<std::string, std::string> last_;
-  std::string problem_;  // of the newest values
+  std::string problem_;  // The newest problem; reported once until it changes.
   const std::shared_ptr<Secrets> secrets_;
 };
 
@@ -161,7 +166,7 @@ void ReadKafka(const PropertyPolicy& policy, Section section, const json& marked
     const json* value = section.Find(name);
     if (value == nullptr) continue;
     if (value->is_structured() || value->is_null()) {
-      section.Wrong(name, "a text, a number, true or false");
+      section.Wrong(name, "a string, a number, true or false");
       continue;
     }
     const auto text_of = [](const json& j) { return j.is_string() ? j.get<std::string>() : j.dump(); };
@@ -194,7 +199,7 @@ void ReadPublisher(const PropertyPolicy& policy, Section section, const json& ma
   section.Finish();
 }
 
-// What is right by itself but not together.
+// Checks values that are valid alone but not together.
 void CheckRelations(Section& section, const Relay& relay) {
   if (relay.batch_size > relay.max_in_flight_events / 2) {
     section.Complain("batch_size", std::to_string(relay.batch_size) + " is more than half of max_in_flight_events (" +
@@ -205,11 +210,11 @@ void CheckRelations(Section& section, const Relay& relay) {
     section.Complain("poll_interval", "\"" + Write(relay.poll_interval) +
                                           "\" is more than half of reserve_duration (\"" +
                                           Write(relay.reserve_duration) +
-                                          "\"); an idle relay would lose its reservation between two looks");
+                                          "\"); an idle relay would lose its reservation between two polls");
   }
 }
 
-// What is absent stays as it is in `out`.
+// Reads the failure policy of a section. A key that is absent leaves its value in `out` unchanged.
 void ReadFailures(Section& section, FailurePolicy& out) {
   section.Read("max_attempts", out.max_attempts, 1, 1'000'000);
   section.ReadChoice<OnExhausted>("on_exhausted", out.on_exhausted,
@@ -228,8 +233,8 @@ void ReadTopics(Section& relay, Relay& out) {
     TopicPolicy policy{"", out.failures};
     section.Read("topic", policy.pattern);
     if (!IsTopicPattern(policy.pattern)) {
-      section.Wrong("topic",
-                    "the name of a topic (letters, digits, . _ -); * in it stands for any characters, ? for one");
+      section.Wrong(
+          "topic", "the name of a topic (letters, digits, . _ -), in which * matches any characters and ? matches one");
     }
     ReadFailures(section, policy.failures);
     section.Finish();
@@ -255,14 +260,14 @@ void ReadListenAddress(Section& section, const char* key, std::string& out, cons
                        const std::string& none) {
   section.Read(key, out);
   if (out.empty() || IsListenAddress(out)) return;
-  section.Wrong(key, "an address of this machine in numbers and a port, such as \"127.0.0.1:" + example +
-                         "\" or \"[::1]:" + example + "\", where port 0 is any that is free, or \"\" for " + none);
+  section.Wrong(key, "a numeric address of this machine and a port, such as \"127.0.0.1:" + example +
+                         "\" or \"[::1]:" + example + "\", where port 0 is any free port, or \"\" for " + none);
 }
 
 void ReadRelay(Section section, Relay& out) {
   section.Read("id", out.id);
   if (out.id.size() > kMaxId || !IsPrintable(out.id))
-    section.Wrong("id", "up to 128 printable ASCII characters without blanks");
+    section.Wrong("id", "up to 128 printable ASCII characters without spaces");
   section.Read("batch_size", out.batch_size, 1, 100'000);
   section.Read("reserve_duration", out.reserve_duration, 2s, 1h);
   section.Read("poll_interval", out.poll_interval, 1ms, 30min);
@@ -297,7 +302,7 @@ void ReadLog(Section section, Log& out) {
 
 Status Bad(const std::string& text) { return {OUTBOX_BAD_CONFIG, text}; }
 
-// A file that cannot be read, with the reason in its text.
+// Returns the status for a file that cannot be read, by the errno value.
 Status Unread(const std::string& text, int error) {
   return {IsShortage(error) ? kShortage : outbox_code{OUTBOX_BAD_CONFIG}, text};
 }
@@ -314,7 +319,8 @@ Result<Config> Parse(std::string_view text, const std::filesystem::path& origin,
   }
 
   Config config;
-  // Each peer has its own: what is hidden in messages about the database is not hidden in those about Kafka.
+  // The database and Kafka have separate Secrets: what is hidden in messages about one is not hidden in those about the
+  // other.
   json marked = raw, filled = raw;
   for (const auto& [key, value] : raw.items()) {
     Secrets& secrets = key == "storage" ? *config.storage.secrets : *config.publisher.secrets;
@@ -337,7 +343,7 @@ Result<Config> Parse(std::string_view text, const std::filesystem::path& origin,
   ReadLog(root.Sub("log"), config.log);
   root.Finish();
   if (!problems.empty()) {
-    // A secret's file that could not be opened for want of descriptors is no mistake in the configuration.
+    // A secret's file that could not be opened because no descriptor was free is not a mistake in the configuration.
     const std::string wrong = problems.Text();
     return Status(MentionsShortage(wrong) ? kShortage : outbox_code{OUTBOX_BAD_CONFIG}, wrong);
   }
@@ -345,8 +351,8 @@ Result<Config> Parse(std::string_view text, const std::filesystem::path& origin,
   if (!config.http.listen.empty() && util::IsPublic(config.http.listen))
     config.warnings.push_back("/http/listen: anybody who reaches this machine can read /metrics and /status at " +
                               config.http.listen +
-                              ", without a password; name an address of a private network or 127.0.0.1,"
-                              " or let a firewall decide who gets there");
+                              " without a password; set an address of a private network or 127.0.0.1, or restrict "
+                              "access with a firewall");
   config.effective_json = EffectiveJson(config, raw, policy);
   config.literal_secrets = LiteralSecrets(raw, policy);
   return config;
@@ -358,10 +364,10 @@ Result<Config> Load(const std::filesystem::path& file, const PropertyPolicy& pol
   if (stat(file.c_str(), &info) != 0) {
     const std::error_code reason(errno, std::generic_category());
     return Unread(name + ": cannot read the configuration: " + reason.message() +
-                      "; name the file with --config FILE or OUTBOX_RELAY_CONFIG",
+                      "; set the path with --config FILE or OUTBOX_RELAY_CONFIG",
                   reason.value());
   }
-  if (S_ISDIR(info.st_mode)) return Bad(name + ": is a directory; name the file in it");
+  if (S_ISDIR(info.st_mode)) return Bad(name + ": is a directory; expected a configuration file");
   errno = 0;
   std::ifstream stream(file, std::ios::binary);
   if (!stream) {
@@ -371,7 +377,7 @@ Result<Config> Load(const std::filesystem::path& file, const PropertyPolicy& pol
   std::string text(kMaxFile + 1, '\0');
   stream.read(text.data(), static_cast<std::streamsize>(text.size()));
   text.resize(static_cast<std::size_t>(stream.gcount()));
-  if (text.size() > kMaxFile) return Bad(name + ": is larger than 1 MiB; is it the configuration?");
+  if (text.size() > kMaxFile) return Bad(name + ": is larger than 1 MiB; expected a configuration file");
 
   Result<Config> config = Parse(text, file, policy);
   if (!config.ok()) return config;

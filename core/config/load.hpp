@@ -1,4 +1,4 @@
-// From a file to a Config that holds together, or to everything that is wrong with it.
+// Loads a configuration file: returns a consistent Config, or everything that is wrong with the file.
 #pragma once
 
 #include <filesystem>
@@ -10,12 +10,14 @@
 
 namespace outbox::config {
 
-// `policy` judges /publisher/kafka and lives as long as the Config.
+// Reads and checks `file`. `policy` judges the properties under /publisher/kafka. REQUIRES: it lives as long as the
+// Config.
 //
-// OUTBOX_BAD_CONFIG: one line for each mistake, "file:line: /json/pointer: what is wrong; what was expected".
+// Errors: OUTBOX_BAD_CONFIG, with one line for each mistake, "file:line: /json/pointer: what is wrong; what was
+// expected"; kShortage if a file could not be read because a resource has run out.
 [[nodiscard]] Result<Config> Load(const std::filesystem::path& file, const PropertyPolicy& policy);
 
-// `origin` is the file's name in messages; references to files are relative to its folder.
+// Does the same for `text`. `origin` is the file's name in messages; references to files are relative to its folder.
 [[nodiscard]] Result<Config> Parse(std::string_view text, const std::filesystem::path& origin,
                                    const PropertyPolicy& policy);
 

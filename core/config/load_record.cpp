@@ -16,7 +16,7 @@ using nlohmann::ordered_json;
 
 constexpr std::size_t kMaxNamed = 256;
 
-// An encoding, and whether the schema of Kafka Connect's JsonConverter stands around it.
+// An encoding, and whether the value is wrapped in the schema that Kafka Connect's JsonConverter writes.
 template <class Encoding>
 struct Encoded {
   Encoding encoding;
@@ -44,7 +44,7 @@ const Choices<Encoded<ValueEncoding>> kValues = {{"text", {ValueEncoding::kText}
                                                  {"base64-url", {ValueEncoding::kBase64Url}},
                                                  {"hex", {ValueEncoding::kHex}}};
 
-// Named as the values of Debezium's properties are.
+// The names are the values of Debezium's properties.
 const Choices<Types::Binary> kBinaries = {{"bytes", Types::Binary::kBytes},
                                           {"base64", Types::Binary::kBase64},
                                           {"base64-url-safe", Types::Binary::kBase64Url},
@@ -81,14 +81,14 @@ void ReadTypes(Section section, Types& out) {
   section.Finish();
 }
 
-// False: it is no template, and was complained about.
+// Returns false if `text` is not a template; the problem has then been added.
 bool IsTemplate(Section& section, std::string_view key, const std::string& text) {
   const auto parsed = Template::Parse(text);
   if (!parsed.ok()) section.Complain(key, parsed.status().text());
   return parsed.ok();
 }
 
-// The names of the object's members in the order of the file.
+// Returns the names of the object's members in the order in which the file has them.
 std::vector<std::string> Names(const ordered_json& file, const char* pointer) {
   std::vector<std::string> names;
   const ordered_json::json_pointer place(pointer);
@@ -116,7 +116,7 @@ void ReadNamed(Section& record, const char* key, const std::vector<std::string>&
   section.Finish();
 }
 
-// Headers may also be a list of {"name": NAME, "value": TEMPLATE}, in which a name may come twice.
+// Headers may also be a list of {"name": NAME, "value": TEMPLATE}, in which the same name may occur several times.
 void ReadHeaders(Section& record, const std::vector<std::string>& names, Record& out) {
   const json* const headers = record.Raw("headers");
   if (headers == nullptr || !headers->is_array()) return ReadNamed(record, "headers", names, out.headers);
@@ -137,7 +137,7 @@ void ReadPattern(Section& section, TopicMap& out) {
   if (section.Raw("matches") == nullptr && section.Raw("to") == nullptr) return;
   const auto pattern = Pattern::Parse(out.matches);
   if (!pattern.ok()) return section.Complain("matches", pattern.status().text());
-  if (out.to.empty()) return section.Wrong("to", "the topic, with $1 for what the first group of \"matches\" holds");
+  if (out.to.empty()) return section.Wrong("to", "the topic, with $1 for the text of the first group of \"matches\"");
   if (const auto to = Replacement::Parse(out.to, *pattern); !to.ok()) section.Complain("to", to.status().text());
 }
 
@@ -169,7 +169,7 @@ void ReadTopic(Section& record, Record& out) {
   section.Finish();
 }
 
-// All columns that the section names, each once, in the order of their first mention.
+// Returns all columns that the section names, each once, in the order in which they first occur.
 std::vector<std::string> ColumnsOf(const Record& record) {
   std::vector<std::string> columns;
   const auto add = [&](const std::string& name) {
@@ -193,7 +193,8 @@ std::vector<std::string> ColumnsOf(const Record& record) {
   return columns;
 }
 
-// A profile names the columns of its own table; where others have the roles, these.
+// Returns a template of the profile with its columns renamed. A profile uses the column names of its own table; where
+// `columns` gives another column the same role, that column is used.
 std::string Renamed(const std::string& text, const Profile& profile, const json& columns) {
   const auto parsed = Template::Parse(text);
   if (!parsed.ok()) return text;
@@ -286,10 +287,10 @@ void CompleteRecord(Record& record, Storage& storage, Problems& problems) {
           "\"payload\": \"payload\"}, or \"like\" in /record");
     options["columns"] = RolesOf(*profile);
   }
-  // Debezium reads the binary log, whose JSON is written in another way than the one that the server shows.
+  // Debezium reads JSON from the binary log, where it is written differently from the text that a query returns.
   if (profile != nullptr && profile->debezium && storage.plugin == "mysql") record.types.json_of_binlog = true;
   const json& columns = options["columns"];
-  if (!columns.is_object()) return;  // the plugin says so
+  if (!columns.is_object()) return;  // The plugin reports the mistake.
   if (profile != nullptr && !record.topic && !record.topics)
     record.topic = Renamed(std::string(profile->topic), *profile, columns);
   if (profile != nullptr && !record.headers) record.headers = Renamed(profile->headers, *profile, columns);
@@ -298,7 +299,7 @@ void CompleteRecord(Record& record, Storage& storage, Problems& problems) {
     if (const auto id = columns.find("id"); id != columns.end() && id->is_string())
       record.headers->push_back({"event_id", '{' + id->get<std::string>() + '}'});
   }
-  // Those that the file names itself come first; what is wrong with them the plugin says.
+  // Columns that the configuration names come first; the plugin reports what is wrong with them.
   json& named = options["record_columns"];
   if (named.is_null()) named = json::array();
   if (named.is_array())

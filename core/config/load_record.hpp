@@ -1,4 +1,4 @@
-// The "record" section, and what it asks of the storage plugin.
+// Reads the "record" section of the configuration, and derives from it what the storage plugin has to provide.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -9,14 +9,15 @@
 
 namespace outbox::config {
 
-// `file` is the text of the whole configuration, from which the order of headers and members is taken.
+// Reads the section into `out`. `file` is the text of the whole configuration; the order of headers and of members of
+// the envelope is taken from it.
 void ReadRecord(Section section, std::string_view file, Record& out);
 
-// What the profile gives where the section says nothing. Where rows are captured the plugin's options get the columns that are
-// copied: "columns" by their roles, unless they are given, and "record_columns".
+// Fills in from the profile what the section does not set. If rows are captured, also adds the columns to copy to the
+// plugin's options: "columns", by their roles, unless the configuration has it, and "record_columns".
 void CompleteRecord(Record& record, Storage& storage, Problems& problems);
 
-// Every key with its value, for the log.
+// Returns every key of the section with its value, for the log.
 [[nodiscard]] nlohmann::ordered_json ShowRecord(const Record& record);
 
 }  // namespace outbox::config

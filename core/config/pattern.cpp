@@ -14,7 +14,7 @@ constexpr std::size_t kMaxTries = 100'000;
 
 bool IsAscii(char c) { return static_cast<unsigned char>(c) < 0x80; }
 
-// Beyond ASCII, as Java has them.
+// Returns true for the characters beyond ASCII that Java treats as line ends.
 bool EndsLine(std::string_view character) {
   return character == "\xc2\x85" || character == "\xe2\x80\xa8" || character == "\xe2\x80\xa9";
 }
@@ -36,7 +36,7 @@ class PatternParser {
       if (Take("(")) {
         Open(open);
       } else if (Take(")")) {
-        if (open.empty()) return No("a ) has no (");
+        if (open.empty()) return No("a ) without a (");
         Add(Step::Kind::kClose, open.back());
         open.pop_back();
         if (IsRepeated()) return No("a group is repeated");
@@ -45,7 +45,7 @@ class PatternParser {
       }
     }
     if (!problem_.empty()) return No(problem_);
-    if (!open.empty()) return No("a ( has no )");
+    if (!open.empty()) return No("a ( without a )");
     return std::move(pattern_);
   }
 
@@ -53,7 +53,7 @@ class PatternParser {
   using Step = Pattern::Step;
 
   static Status No(const std::string& why) {
-    return {OUTBOX_BAD_CONFIG, "the regular expression cannot be used here: " + why};
+    return {OUTBOX_BAD_CONFIG, "the regular expression is not supported: " + why};
   }
 
   bool Take(std::string_view text) {
@@ -82,13 +82,13 @@ class PatternParser {
     if (Take("?<")) {
       const std::size_t end = rest_.find('>');
       if (end == std::string_view::npos || end == 0 || std::isalpha(static_cast<unsigned char>(rest_[0])) == 0) {
-        problem_ = "a group begins with something that is not known here";
+        problem_ = "an unexpected beginning of a group";
         return;
       }
       name = rest_.substr(0, end);
       rest_.remove_prefix(end + 1);
     } else if (rest_.starts_with('?')) {
-      problem_ = "a group begins with something that is not known here";
+      problem_ = "an unexpected beginning of a group";
       return;
     }
     pattern_.names_.push_back(name);
@@ -106,7 +106,7 @@ class PatternParser {
     } else if (Take("\\")) {
       Escaped(step);
     } else if (std::string_view("*+?{}]|$^").find(rest_[0]) != std::string_view::npos) {
-      problem_ = std::string("a ") + rest_[0] + " stands where it is not known here";
+      problem_ = std::string("unexpected ") + rest_[0];
     } else {
       Literal(step);
     }
@@ -119,7 +119,7 @@ class PatternParser {
       step.many = true;
     else if (Take("?"))
       step.min = 0;
-    if (IsRepeated()) problem_ = "a character is repeated in a way that is not known here";
+    if (IsRepeated()) problem_ = "this kind of repetition";
   }
 
   void Literal(Step& step) {
@@ -128,21 +128,21 @@ class PatternParser {
       step.bytes.set(static_cast<unsigned char>(rest_[0]));
     else
       step.literal = rest_.substr(0, size);
-    if (size > 1 && ignore_case_) problem_ = "(?i) is for characters of ASCII only";
+    if (size > 1 && ignore_case_) problem_ = "(?i) with a character beyond ASCII";
     rest_.remove_prefix(size);
   }
 
-  // \d, \w, \s, or a character that is meant itself.
+  // Parses \d, \w, \s, or an escaped character that stands for itself.
   void Escaped(Step& step) {
     if (rest_.empty() || !IsAscii(rest_[0])) {
-      problem_ = "a \\ stands before nothing that is known here";
+      problem_ = "a \\ without a known character after it";
       return;
     }
     const char c = rest_[0];
     rest_.remove_prefix(1);
     if (std::isalnum(static_cast<unsigned char>(c)) == 0)
       return static_cast<void>(step.bytes.set(static_cast<unsigned char>(c)));
-    if (c != 'd' && c != 'w' && c != 's') problem_ = std::string("\\") + c + " is not known here";
+    if (c != 'd' && c != 'w' && c != 's') problem_ = std::string("unknown escape \\") + c;
     for (int one = 0; one < 128; ++one) {
       const bool word = std::isalnum(one) != 0 || one == '_';
       if ((c == 'd' && std::isdigit(one) != 0) || (c == 'w' && word) || (c == 's' && std::isspace(one) != 0))
@@ -150,7 +150,7 @@ class PatternParser {
     }
   }
 
-  // "[a-z_]" or "[^.]", of ASCII.
+  // Parses a class such as "[a-z_]" or "[^.]". Only ASCII characters may stand in it.
   void Class(Step& step) {
     const bool negated = Take("^");
     bool first = true;
@@ -162,24 +162,23 @@ class PatternParser {
       }
       const auto low = static_cast<unsigned char>(rest_[0]);
       if (low >= 0x80 || low == '[' || low == ']' || low == '&' || low == '^') {
-        problem_ = "a class of characters holds something that is not known here";
+        problem_ = "an unexpected character in a class";
         return;
       }
       rest_.remove_prefix(1);
       unsigned char high = low;
       if (rest_.size() > 1 && rest_[0] == '-' && rest_[1] != ']') {
         high = static_cast<unsigned char>(rest_[1]);
-        if (high >= 0x80 || high == '\\' || high < low)
-          problem_ = "a class of characters has a range that is not known here";
+        if (high >= 0x80 || high == '\\' || high < low) problem_ = "an invalid range in a class of characters";
         rest_.remove_prefix(2);
       }
       for (unsigned c = low; c <= high; ++c) step.bytes.set(c);
     }
-    if (!Take("]") && problem_.empty()) problem_ = "a [ has no ]";
+    if (!Take("]") && problem_.empty()) problem_ = "a [ without a ]";
     if (!negated) return;
     for (std::size_t c = 0; c < 128; ++c) step.bytes.flip(c);
     step.others = step.line_ends = true;
-    if (ignore_case_) problem_ = "(?i) beside [^ is not known here";
+    if (ignore_case_) problem_ = "(?i) together with a negated class [^";
   }
 
   std::string_view rest_;
@@ -203,7 +202,8 @@ class PatternMatcher {
  private:
   using Step = Pattern::Step;
 
-  // Do the steps from here on match the rest of the text? Recursion is as deep as there are steps.
+  // Returns true if the steps from `index` on match the rest of the text from `at` on. The depth of the recursion is
+  // limited by the number of steps.
   bool From(std::size_t index, std::size_t at) {
     if (++tries_ > kMaxTries) return false;
     if (index == pattern_.steps_.size()) return at == text_.size();
@@ -221,7 +221,7 @@ class PatternMatcher {
     return Repeat(step, index, at);
   }
 
-  // As often as it can be first.
+  // Tries the greatest number of repetitions first.
   bool Repeat(const Step& step, std::size_t index, std::size_t at) {
     std::vector<std::size_t> ends{at};
     while (step.many || ends.size() < 2) {
@@ -234,7 +234,7 @@ class PatternMatcher {
     return false;
   }
 
-  // Of the character, if the step is for it.
+  // Returns the size of the character at `at` in bytes if the step matches it, otherwise 0.
   [[nodiscard]] std::size_t Size(const Step& step, std::size_t at) const {
     if (at == text_.size()) return 0;
     const std::string_view rest = text_.substr(at);
@@ -267,10 +267,11 @@ Result<Replacement> Replacement::Parse(std::string_view text, const Pattern& pat
       piece.literal += text[++i];
     } else if (text[i] == '$') {
       if (std::isdigit(static_cast<unsigned char>(next)) == 0)
-        return Status(OUTBOX_BAD_CONFIG, "a $ stands before no number of a group; write \\$ for the character");
+        return Status(OUTBOX_BAD_CONFIG, "a $ without the number of a group after it; write \\$ for a literal $");
       piece.group = static_cast<std::size_t>(next - '0');
       if (piece.group >= pattern.names().size())
-        return Status(OUTBOX_BAD_CONFIG, std::string("$") + next + " is there, and the expression has no such group");
+        return Status(OUTBOX_BAD_CONFIG,
+                      std::string("$") + next + " refers to a group that the expression does not have");
       replacement.pieces.push_back(std::move(piece));
       piece = {};
       ++i;

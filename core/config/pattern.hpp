@@ -1,5 +1,6 @@
-// Regular expressions as Java's, as far as routes need them: characters, ".", classes, groups, and * + ? behind one character. There
-// are no alternatives, no repeated groups and no back references, so that a match is found in few steps.
+// Regular expressions with Java's syntax and meaning, limited to what routes need: characters, ".", classes, groups,
+// and * + ? after a single character. There are no alternatives, repeated groups or back references, so that matching
+// takes few steps.
 #pragma once
 
 #include <bitset>
@@ -14,26 +15,29 @@ namespace outbox::config {
 
 class Pattern {
  public:
-  // Errors: OUTBOX_BAD_CONFIG, with what in it is not known here.
+  // Compiles `regex`. Errors: OUTBOX_BAD_CONFIG, with the part of the expression that is not supported.
   [[nodiscard]] static Result<Pattern> Parse(std::string_view regex);
 
+  // Result of a match; kTooLong = given up after too many steps.
   enum class Outcome : std::uint8_t { kMatches, kDiffers, kTooLong };
-  // Does it match the whole text? `groups` gets what its groups hold, the whole text first.
+  // Matches the expression against the whole text. Sets `groups` to the texts of the groups; the first is the whole
+  // text.
   [[nodiscard]] Outcome Match(std::string_view text, std::vector<std::string_view>& groups) const;
 
-  // Of its groups, the whole text first; "" = it has no name.
+  // Returns the names of the groups; the first stands for the whole text. "" = the group has no name.
   [[nodiscard]] const std::vector<std::string>& names() const { return names_; }
 
  private:
   struct Step {
     enum class Kind : std::uint8_t { kCharacter, kOpen, kClose } kind;
-    std::bitset<256> bytes = {};  // of kCharacter: those of ASCII
-    bool others = false;          // and any character beyond ASCII
-    bool line_ends = false;       // also those of them that end a line
-    std::string literal = {};     // of kCharacter: this one beyond ASCII, nothing else
-    std::size_t min = 1;
-    bool many = false;
-    std::size_t group = 0;
+    // All members but `group` are used with kCharacter.
+    std::bitset<256> bytes = {};  // The ASCII characters that match.
+    bool others = false;          // Any character beyond ASCII matches too.
+    bool line_ends = false;       // With `others`: characters beyond ASCII that end a line match too.
+    std::string literal = {};     // Not empty: only this character beyond ASCII matches.
+    std::size_t min = 1;          // Minimum number of characters, 0 or 1.
+    bool many = false;            // More than one character may match.
+    std::size_t group = 0;        // With kOpen and kClose: number of the group; 0 = not captured.
   };
   friend class PatternParser;
   friend class PatternMatcher;
@@ -42,16 +46,17 @@ class Pattern {
   std::vector<std::string> names_;
 };
 
-// What a match becomes: text with $1 for a group, $0 for the whole, and \ before a character that is meant itself.
+// The text that replaces a match: $1 stands for the first group, $0 for the whole match; a \ makes the next character
+// literal.
 struct Replacement {
   struct Piece {
-    std::string literal;  // before the group
+    std::string literal;  // Text before the group.
     std::size_t group = 0;
-    bool is_end = false;
+    bool is_end = false;  // The last piece has no group.
   };
   std::vector<Piece> pieces;
 
-  // Errors: OUTBOX_BAD_CONFIG, where a group is named that the pattern does not have.
+  // Errors: OUTBOX_BAD_CONFIG if `text` refers to a group that the pattern does not have.
   [[nodiscard]] static Result<Replacement> Parse(std::string_view text, const Pattern& pattern);
 };
 

@@ -11,8 +11,8 @@ const std::vector<Profile>& Profiles() {
        .topic = "outbox.event.{aggregatetype}",
        .headers = {{"id", "{id}"}},
        .debezium = true},
-      // The tables of Debezium's extension for Quarkus, and the records of the router behind it. The extension adds a column for
-      // the trace, which the router makes a header only where it is configured to.
+      // The tables of Debezium's extension for Quarkus, and the records that the router makes from them. The extension
+      // adds a column for the trace; the router makes a header of it only if it is configured to.
       {.name = "debezium-quarkus",
        .columns = {{"id", "id"}, {"key", "aggregateid"}, {"payload", "payload"}},
        .topic = "outbox.event.{aggregatetype}",

@@ -1,4 +1,5 @@
-// Shapes of tables that others write, by name: what "like" in the record section stands for.
+// Profiles: defaults for outbox tables of other programs, by name. The name is the value of "like" in the record
+// section.
 #pragma once
 
 #include <string>
@@ -12,15 +13,15 @@ namespace outbox::config {
 
 struct Profile {
   std::string_view name;
-  // Role to column, as in "columns" of the storage options.
+  // Pairs of role and column, as in "columns" of the storage options.
   std::vector<std::pair<std::string_view, std::string_view>> columns;
   std::string_view topic;
   std::vector<NamedText> headers;
-  bool debezium = false;  // values of columns are written as Debezium does (record/column_text.hpp)
+  bool debezium = false;  // Write values of columns as Debezium does (record/column_text.hpp).
 };
 
 [[nodiscard]] const std::vector<Profile>& Profiles();
-// nullptr = there is none of this name.
+// Returns nullptr if there is no profile of this name.
 [[nodiscard]] const Profile* FindProfile(std::string_view name);
 
 }  // namespace outbox::config

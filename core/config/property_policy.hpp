@@ -1,5 +1,6 @@
-// What the configuration has to know of the publisher's client library. The library itself stays outside of this folder:
-// whoever loads a configuration brings the policy, kafka::GetPropertyPolicy() for librdkafka.
+// What the configuration needs to know about the properties of the publisher's client library. This folder does not
+// depend on the library itself: the caller that loads a configuration passes a policy, such as
+// kafka::GetPropertyPolicy() for librdkafka.
 #pragma once
 
 #include <string>
@@ -8,18 +9,20 @@
 
 namespace outbox::config {
 
-// Thread: any. Lifetime: a loaded Config refers to it.
+// Thread: any. REQUIRES: it outlives every Config that was loaded with it.
 class PropertyPolicy {
  public:
   virtual ~PropertyPolicy() = default;
 
-  // Empty = the property may be set, and the library of this build takes the value; else one sentence why not. It shows the
-  // value only if `show_value` and the property is not secret.
+  // Returns an empty string if the property may be set and the library of this build accepts the value, otherwise one
+  // sentence that says why not. The sentence shows the value only if `show_value` is true and the property is not
+  // secret.
   [[nodiscard]] virtual std::string Problem(std::string_view name, const std::string& value, bool show_value) const = 0;
-  // The value as the library understands it: "ssl" for " SSL". REQUIRES: the property may be set.
+  // Returns the value in the form that the library makes of it, such as "ssl" for " SSL". REQUIRES: the property may be
+  // set.
   [[nodiscard]] virtual std::string AsUnderstood(const std::string& name, const std::string& value) const = 0;
   [[nodiscard]] virtual bool IsSecret(std::string_view name) const = 0;
-  // The characters that separate the parts of the property's value; empty: it is one value, whatever is in it.
+  // Returns the characters that separate the parts of the property's value; empty = the whole value is one part.
   [[nodiscard]] virtual std::string_view Separators(std::string_view name) const = 0;
 };
 

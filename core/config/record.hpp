@@ -1,5 +1,5 @@
-// The "record" section: how a row becomes a record of Kafka's. Texts are templates: `{column}` stands for the value of a column,
-// `{{` for a brace, all else for itself.
+// The "record" section of the configuration: how a row becomes a Kafka record. Texts are templates: `{column}` stands
+// for the value of a column, `{{` for a brace, and everything else for itself.
 #pragma once
 
 #include <optional>
@@ -13,30 +13,30 @@ struct NamedText {
   bool operator==(const NamedText&) const = default;
 };
 
-// What a key becomes.
+// How the key of a record is written.
 enum class KeyEncoding { kText, kJson };
 
-// What a header's value becomes.
+// How the value of a header is written.
 enum class HeaderEncoding {
-  kText,    // text, also of what Kafka Connect's SimpleHeaderConverter writes as JSON
-  kString,  // the same, but columns that its StringConverter writes otherwise are refused
-  kJson
+  kText,    // As text, including values that Kafka Connect's SimpleHeaderConverter writes as JSON.
+  kString,  // As text, but columns that Kafka Connect's StringConverter writes as a Java object are refused.
+  kJson     // As JSON.
 };
 
-// What a payload becomes.
+// How the payload is written as the value of a record.
 enum class ValueEncoding {
-  kText,               // its text
-  kBytes,              // the bytes of a column of bytes; others are refused
-  kBytesOrJsonString,  // the same, but others are a JSON string
-  kJsonString,         // a JSON string of its text
-  kJson,               // the same JSON without blanks
-  kJsonDebezium,       // as Debezium's expand.json.payload writes it
+  kText,               // As its text.
+  kBytes,              // As the bytes of a binary column; other columns are refused.
+  kBytesOrJsonString,  // As the bytes of a binary column; other columns are written as a JSON string.
+  kJsonString,         // As a JSON string that contains its text.
+  kJson,               // As the same JSON without whitespace.
+  kJsonDebezium,       // As Debezium writes it with table.expand.json.payload.
   kBase64,
   kBase64Url,
   kHex
 };
 
-// How Debezium was configured to write types that it can write in several ways: its properties binary.handling.mode,
+// How Debezium was configured to write types for which it has several forms: its properties binary.handling.mode,
 // decimal.handling.mode, time.precision.mode and interval.handling.mode.
 struct Types {
   enum class Binary { kBytes, kBase64, kBase64Url, kHex };
@@ -49,39 +49,40 @@ struct Types {
   Decimal decimal = Decimal::kPrecise;
   Time time = Time::kAdaptive;
   Interval interval = Interval::kNumeric;
-  bool json_of_binlog = false;  // not configured: record/binlog_json.hpp
+  bool json_of_binlog = false;  // Derived from profile and plugin, not a key; see record/binlog_json.hpp.
 };
 
-// One topic for each value of a column, or one for all values that a regular expression matches.
+// Chooses the topic by the value of a column: a topic for each value, and one for values that a regular expression
+// matches.
 struct TopicMap {
-  std::string by;  // the column
-  std::vector<NamedText> is;
-  std::string matches = {}, to = {};     // config/pattern.hpp; "" = none
-  std::optional<std::string> otherwise;  // template; nothing = an event with any other value fails
+  std::string by;                        // The name of the column.
+  std::vector<NamedText> is;             // Pairs of value and topic.
+  std::string matches = {}, to = {};     // Expression and replacement (config/pattern.hpp); "" = none.
+  std::optional<std::string> otherwise;  // A template for any other value; nothing = an event with another value fails.
   bool operator==(const TopicMap&) const = default;
 };
 
-// As it is written by default, a row of the relay's own outbox is a record by itself.
+// The section with its defaults, with which a row of the relay's own outbox becomes a record without any change.
 struct Record {
   bool operator==(const Record&) const = default;
 
-  std::string like;                  // the profile that the defaults come from, "" = none
-  std::optional<std::string> topic;  // template; nothing = `topics`, or the row's own topic
+  std::string like;                  // The profile from which the defaults come; "" = none.
+  std::optional<std::string> topic;  // A template; nothing = by `topics`, or the row's own topic.
   std::optional<TopicMap> topics;
   KeyEncoding key = KeyEncoding::kText;
   ValueEncoding value = ValueEncoding::kText;
   HeaderEncoding header = HeaderEncoding::kText;
-  // JSON as Kafka Connect's JsonConverter writes it with its schema around it.
+  // JSON is wrapped in its schema, as Kafka Connect's JsonConverter writes it.
   bool key_schema = false, value_schema = false, header_schema = false;
   Types types;
-  bool keeps_null_members = false;  // with kJsonDebezium: members that are null are sent
-  bool json_null = false;           // an absent JSON key or value is the text null, not nothing
-  bool empty_is_tombstone = false;  // a payload of blanks only is no value
-  std::optional<std::vector<NamedText>>
-      envelope;  // members beside the payload, in this order; the values are templates
-  std::optional<std::vector<NamedText>>
-      headers;                     // in this order; the values are templates; nothing = the relay's own two
-  std::string timestamp = "sent";  // or "created_at", or a template of one column
+  bool keeps_null_members = false;  // With kJsonDebezium: members that are null are kept.
+  bool json_null = false;           // An absent JSON key, value or header is written as the text null.
+  bool empty_is_tombstone = false;  // A payload of whitespace only becomes a tombstone.
+  // Members beside the payload, in this order; their values are templates. Nothing = the value has no envelope.
+  std::optional<std::vector<NamedText>> envelope;
+  // All headers, in this order; their values are templates. Nothing = the relay's own two headers.
+  std::optional<std::vector<NamedText>> headers;
+  std::string timestamp = "sent";  // Or "created_at", or a template of one column.
 };
 
 }  // namespace outbox::config

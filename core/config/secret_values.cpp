@@ -23,11 +23,11 @@ constexpr std::size_t kMaxFile = std::size_t{1} << 20;
 constexpr std::string_view kMark = OUTBOX_SECRET_MARK;
 constexpr std::size_t kMarkSize = OUTBOX_SECRET_MARK_SIZE;
 constexpr std::size_t kIndexSize = 8;
-// Shorter texts occur by chance: they are hidden only where they stand alone.
+// Shorter texts occur by chance, so they are hidden only where they stand as whole words.
 constexpr std::size_t kLongEnough = 4;
-// Characters at which a parser of addresses, lists or command lines may cut.
+// Characters at which a parser of addresses, lists or command lines may split a text.
 constexpr std::string_view kCuts = " \t\r\n/@:?#&=%'\"\\,;{}";
-// A text of this length may have been cut in the middle of a secret.
+// A message of at least this many bytes may have been truncated in the middle of a secret.
 constexpr std::size_t kMayBeCut = 250;
 
 struct Value {
@@ -42,7 +42,7 @@ std::string Hex(std::uint64_t number, std::size_t digits) {
 }
 
 Value FromEnvironment(const std::string& name) {
-  // At start, before any thread that could change the environment.
+  // Runs at start, before there is any thread that could change the environment.
   const char* value = std::getenv(name.c_str());  // NOLINT(concurrency-mt-unsafe)
   if (value == nullptr) {
     return {std::nullopt, "the environment variable " + name + " is not set; set it for the relay"};
@@ -70,8 +70,8 @@ Value FromFile(const std::filesystem::path& path) {
 
 Value Checked(Value value, const std::string& reference) {
   if (!value.text) return value;
-  if (!IsUtf8(*value.text)) return {std::nullopt, "what " + reference + " holds is not UTF-8 text"};
-  if (value.text->find('\0') != std::string::npos) return {std::nullopt, "a NUL character inside the text"};
+  if (!IsUtf8(*value.text)) return {std::nullopt, "the value of " + reference + " is not UTF-8 text"};
+  if (value.text->find('\0') != std::string::npos) return {std::nullopt, "the text contains a NUL character"};
   return value;
 }
 
@@ -123,7 +123,7 @@ Secrets::Added Secrets::Add(const std::string& reference, const std::filesystem:
     file = folder / name;
     value = FromFile(file);
   } else {
-    return {{}, written + " is no reference; expected ${env:NAME} or ${file:PATH}, or $${ where a literal ${ is meant"};
+    return {{}, written + " is not a reference; expected ${env:NAME} or ${file:PATH}, or $${ for a literal ${"};
   }
   value = Checked(std::move(value), written);
   if (!value.text) return {{}, value.problem};
@@ -149,7 +149,7 @@ Secrets::Values Secrets::Reread() {
     Reference& reference = references_[i];
     struct stat info {};
     if (reference.file.empty()) continue;
-    // A pipe gives its text once, and would be waited for.
+    // A pipe can be read only once, and a second read would block.
     if (stat(reference.file.c_str(), &info) == 0 && !S_ISREG(info.st_mode)) continue;
     Value value = Checked(FromFile(reference.file), reference.text);
     if (value.text && value.text->empty() && !(*values)[i].empty())

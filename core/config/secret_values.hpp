@@ -1,8 +1,8 @@
-// The secrets that a configuration refers to: where their values are, what they are now, and how they are kept out of
-// texts.
+// The secrets to which a configuration refers: where their values come from, what they are now, and how they are
+// removed from messages.
 //
-// A text of the configuration holds a mark for each reference. Whoever uses the text parses it first and fills the
-// secrets in afterwards, so a secret is never read as syntax.
+// A text of the configuration contains a secret mark for each reference. Users of the text parse it first and replace
+// the marks by the secrets afterwards, so a secret is never parsed as syntax.
 #pragma once
 
 #include <cstdint>
@@ -19,62 +19,71 @@ namespace outbox::config {
 
 inline constexpr std::string_view kHidden = "<hidden>";
 
-class Secrets {  // Thread: any
+// The references to secrets of one part of the configuration, and their values. Shared by the Config and the users of
+// the values. Thread: any.
+class Secrets {
  public:
-  // The values of all references at one moment.
+  // The values of all references at one moment, by their index.
   using Values = std::shared_ptr<const std::vector<std::string>>;
 
-  // Which values Clean replaces: those of all references, or only what Hide was given.
+  // Which secrets Clean() replaces: the values of all references, or only what was passed to Hide().
   enum class Hides : std::uint8_t { kReferences, kGivenOnly };
   explicit Secrets(Hides hides = Hides::kReferences);
 
   struct Added {
-    std::string mark;     // stands for the reference in a text; ends up as its value
-    std::string problem;  // not empty: there is no such secret
+    std::string mark;     // Stands for the reference in a text until Fill() replaces it by the value.
+    std::string problem;  // Says why there is no such secret; empty = none.
   };
-  // `reference` is what stands between "${" and "}"; a relative path is looked up in `folder`.
+  // Adds a reference and reads its value. `reference` is the text between "${" and "}"; a relative path starts at
+  // `folder`.
   [[nodiscard]] Added Add(const std::string& reference, const std::filesystem::path& folder);
 
   [[nodiscard]] Values Current() const;
-  // Reads files again. A value that cannot be read stays as it is, and TakeProblems() has the reason once. So does one
-  // whose file has become empty, as it is for a moment while somebody writes it.
+  // Reads the files again and returns the values. A value that cannot be read keeps its previous value, and
+  // TakeProblems() returns the reason once. The same applies to a file that has become empty, as a file is briefly
+  // while it is rewritten.
   [[nodiscard]] Values Reread();
   [[nodiscard]] std::vector<std::string> TakeProblems();
-  // Adds a reason that a user of the values has found.
+  // Adds a problem that a user of the values has found.
   void Complain(std::string problem);
 
-  // `text` with the value of each mark in its place.
+  // Returns `text` with each mark replaced by its value.
   [[nodiscard]] std::string Fill(std::string_view text, const Values& values) const;
-  // The values of the marks in `text`, each with its reference.
+  // Returns a pair of reference and value for each mark in `text`.
   [[nodiscard]] std::vector<std::pair<std::string, std::string>> In(std::string_view text, const Values& values) const;
 
-  // From now on Clean replaces `secret`, and the parts of it that a parser would split it into.
+  // Makes Clean() replace `secret` from now on, and also the parts into which a parser would split it.
   void Hide(std::string_view secret);
-  // From now on Clean replaces what `text` is with the values of its marks by what it is with their references.
+  // Makes Clean() show `text` as the configuration has it from now on: where it finds `text` with the values of the
+  // marks, it writes `text` with their references.
   void ShowAsWritten(std::string_view text, const Values& values);
-  // `text` without any secret: a reference stands for its value, "<hidden>" for what Hide was given.
+  // Returns `text` without any secret. The value of a reference is replaced by the reference, and what was passed to
+  // Hide() by "<hidden>".
   [[nodiscard]] std::string Clean(std::string_view text) const;
 
  private:
   struct Reference {
-    std::string text;            // as in the configuration, "${file:password}"
-    std::filesystem::path file;  // empty: the value cannot change
-    bool failing = false;        // the last attempt to read the file failed
+    std::string text;            // As in the configuration, such as "${file:password}".
+    std::filesystem::path file;  // Empty if the value cannot change.
+    bool failing = false;        // The last attempt to read the file failed.
   };
+  // A text that Clean() searches for, and its replacement.
   struct Needle {
     std::string text, instead;
     bool whole_word = false;
   };
+  // Adds the needles for `secret` and, if `parts` is true, for its parts. REQUIRES: the caller holds mutex_.
   void Learn(std::string_view secret, const std::string& instead, bool parts);
+  // Returns the index of the reference whose mark begins at `at`; nothing = no mark begins there.
   [[nodiscard]] std::optional<std::size_t> IndexAt(std::string_view text, std::size_t at) const;
 
   const Hides hides_;
-  const std::string prefix_;  // of every mark
+  const std::string prefix_;  // The beginning of every mark.
   mutable std::mutex mutex_;
   std::vector<Reference> references_;
   Values values_ = std::make_shared<std::vector<std::string>>();
   std::vector<std::string> problems_;
-  std::vector<Needle> needles_;  // the longest first
+  std::vector<Needle> needles_;  // Sorted by length, the longest first.
 };
 
 }  // namespace outbox::config

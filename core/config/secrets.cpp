@@ -18,7 +18,7 @@ std::string Lower(std::string_view text) {
   return lower;
 }
 
-// The text, or what is wrong.
+// A text with its marks, or what is wrong with it.
 struct Marked {
   std::optional<std::string> value;
   std::string problem;
@@ -32,7 +32,7 @@ Marked MarkText(const std::string& text, const std::filesystem::path& folder, Se
       at += 3;
     } else if (text.compare(at, 2, "${") == 0) {
       const auto end = text.find('}', at);
-      if (end == std::string::npos) return {std::nullopt, "a ${ without its }"};
+      if (end == std::string::npos) return {std::nullopt, "a ${ without a closing }"};
       const Secrets::Added added = secrets.Add(text.substr(at + 2, end - at - 2), folder);
       if (!added.problem.empty()) return {std::nullopt, added.problem};
       marked += added.mark;
@@ -41,7 +41,7 @@ Marked MarkText(const std::string& text, const std::filesystem::path& folder, Se
       marked += text[at++];
     }
   }
-  if (marked.find('\0') != std::string::npos) return {std::nullopt, "a NUL character inside the text"};
+  if (marked.find('\0') != std::string::npos) return {std::nullopt, "the text contains a NUL character"};
   return {std::move(marked), {}};
 }
 
@@ -65,7 +65,8 @@ void MarkValue(json& value, const std::string& pointer, const std::filesystem::p
 
 bool IsNamePart(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '.' || c == '-'; }
 
-// The end of a value of "name=value": quoted as libpq and SOCI do, or up to a blank, & or ;.
+// Returns the end of the value in "name=value". The value is quoted as libpq and SOCI quote, or ends at whitespace, &
+// or ;.
 std::size_t EndOfValue(std::string_view text, std::size_t at) {
   const char quote = at < text.size() && (text[at] == '\'' || text[at] == '"') ? text[at] : '\0';
   for (std::size_t i = quote != '\0' ? at + 1 : at; i < text.size(); ++i) {
@@ -110,7 +111,7 @@ std::string HideUserInfo(std::string_view text) {
     const std::size_t begin = scheme + 3;
     if (begin < copied) continue;
     const std::size_t word_end = std::min(text.find_first_of(" \t\r\n\"'", begin), text.size());
-    // The last @: a password may hold one that nobody escaped.
+    // Take the last @, because a password may contain an unescaped one.
     const std::size_t at = text.substr(0, word_end).rfind('@');
     const std::size_t colon = text.find(':', begin);
     if (at == std::string_view::npos || at < begin || colon >= at) continue;

@@ -1,4 +1,4 @@
-// References to secrets, and what may be shown of values that hold one.
+// References to secrets in the configuration, and what may be shown of values that hold a secret.
 #pragma once
 
 #include <filesystem>
@@ -11,26 +11,27 @@
 
 namespace outbox::config {
 
-// A part of the document, at `pointer`, with a mark of `secrets` for each ${env:NAME} and ${file:PATH}, in every string.
-// A relative PATH is looked up in `folder`. "$${" stands for "${".
+// Returns a part of the document, found at `pointer`, in which every ${env:NAME} and ${file:PATH} in a string is
+// replaced by a mark of `secrets`. A relative PATH starts at `folder`. "$${" becomes "${".
 [[nodiscard]] nlohmann::json MarkIn(const nlohmann::json& raw, const std::string& pointer,
                                     const std::filesystem::path& folder, Secrets& secrets, Problems& problems);
 
-// The same with the values in place of the marks.
+// Returns the document with the marks replaced by the values.
 [[nodiscard]] nlohmann::json FillIn(const nlohmann::json& marked, const Secrets& secrets,
                                     const Secrets::Values& values);
 
-// Does this key name something that nobody should read in a log?
+// Returns true if the name of this key suggests that its value is a secret.
 [[nodiscard]] bool NamesSecret(std::string_view key);
 
-// Is it one reference and nothing else? Then it tells where the secret is, not what it is.
+// Returns true if `text` is one reference and nothing else. It may be shown, because it says where the secret is, not
+// what it is.
 [[nodiscard]] bool IsReference(std::string_view text);
 
-// Passwords in "password=... host=..." and "scheme://user:password@host" hidden; also for texts of others, such as a
-// database client's message.
+// Returns `text` with the passwords in "password=... host=..." and "scheme://user:password@host" hidden. It may be the
+// text of another program, such as the message of a database client.
 [[nodiscard]] std::string Redact(std::string_view text);
 
-// What may be shown of a value with this key, references left as they are written.
+// Returns what may be shown of a value with this key. References are left as they are written.
 [[nodiscard]] nlohmann::json RedactValue(std::string_view key, const nlohmann::json& raw);
 
 }  // namespace outbox::config

@@ -70,7 +70,7 @@ void Section::Read(std::string_view key, std::string& out) {
   if (value->is_string()) {
     out = value->get<std::string>();
   } else {
-    Wrong(key, "a text in quotes");
+    Wrong(key, "a string in quotes");
   }
 }
 
@@ -101,7 +101,8 @@ void Section::Read(std::string_view key, Duration& out, Duration min, Duration m
   if (duration && *duration >= min && *duration <= max) {
     out = *duration;
   } else {
-    Wrong(key, "a duration from \"" + Write(min) + "\" to \"" + Write(max) + "\", a whole number with ms, s, m or h");
+    Wrong(key, "a duration from \"" + Write(min) + "\" to \"" + Write(max) +
+                   "\", a whole number with the unit ms, s, m or h");
   }
 }
 

@@ -1,4 +1,5 @@
-// One object of the configuration, read key by key. What is absent keeps its default; what is wrong goes to Problems.
+// Reads one object of the configuration, key by key. A key that is absent leaves its default unchanged; mistakes are
+// added to Problems.
 #pragma once
 
 #include <cstdint>
@@ -16,24 +17,29 @@ namespace outbox::config {
 
 class Section {
  public:
-  // `raw` is the same object before references were filled in: what messages may show. Both may be null = absent.
+  // `raw` is the same object before references were replaced by their values; messages show only `raw`. Both are
+  // nullptr if the object is absent.
   Section(const nlohmann::json* object, const nlohmann::json* raw, std::string pointer, Problems& problems);
 
   // Reads the object under `key`.
   [[nodiscard]] Section Sub(std::string_view key);
   // Reads the list of objects under `key`.
   [[nodiscard]] std::vector<Section> List(std::string_view key, std::size_t max);
-  // The value, nullptr = absent or already complained about.
+  // Returns the value; nullptr = the key is absent, or a problem with it was added before. The key counts as known from
+  // now on.
   [[nodiscard]] const nlohmann::json* Find(std::string_view key);
+  // Returns the value from `raw`; nullptr = the key is absent.
   [[nodiscard]] const nlohmann::json* Raw(std::string_view key) const;
 
+  // Each of these sets `out` to the value of the key. It adds a problem if the value has another type, or is not
+  // between `min` and `max`.
   void Read(std::string_view key, std::string& out);
   void Read(std::string_view key, bool& out);
   void Read(std::string_view key, std::uint32_t& out, std::uint32_t min, std::uint32_t max);
   void Read(std::string_view key, Duration& out, Duration min, Duration max);
   void ReadSize(std::string_view key, std::uint64_t& out, std::uint64_t min, std::uint64_t max);
 
-  // False = absent or wrong.
+  // Sets `out` to the choice with the name that the key has. Returns false if the key is absent or its value is wrong.
   template <class T>
   bool ReadChoice(std::string_view key, T& out, std::initializer_list<std::pair<std::string_view, T>> choices) {
     const nlohmann::json* value = Find(key);
@@ -50,16 +56,18 @@ class Section {
     return false;
   }
 
-  // "<value> is not valid; expected <expected>"
+  // Adds the problem "<value> is not valid; expected <expected>".
   void Wrong(std::string_view key, const std::string& expected);
-  // The same of one element of a list.
+  // Adds the same problem for one element of a list.
   void WrongAt(std::string_view key, std::size_t index, const std::string& expected);
+  // Adds a problem with the text `text`.
   void Complain(std::string_view key, const std::string& text);
 
-  // Last: keys that nobody has asked for are unknown.
+  // Adds a problem for each key that was not read. REQUIRES: all keys have been read.
   void Finish();
 
   [[nodiscard]] const nlohmann::json& object() const { return *object_; }
+  // Returns the JSON pointer of the key.
   [[nodiscard]] std::string Place(std::string_view key) const { return Join(pointer_, key); }
 
  private:

@@ -14,10 +14,11 @@ Result<Template> Template::Parse(std::string_view text) {
       const std::size_t end = text.find('}', i);
       const std::string place = " at character " + std::to_string(i + 1);
       if (end == std::string_view::npos)
-        return Status(OUTBOX_BAD_CONFIG, "the brace" + place + " is not closed; write {column}, or {{ for a brace");
+        return Status(OUTBOX_BAD_CONFIG,
+                      "the brace" + place + " is not closed; write {column}, or {{ for a literal brace");
       if (end == i + 1)
         return Status(OUTBOX_BAD_CONFIG,
-                      "no column is named in the braces" + place + "; write {column}, or {{ for a brace");
+                      "the braces" + place + " name no column; write {column}, or {{ for a literal brace");
       piece.column = text.substr(i + 1, end - i - 1);
       parsed.pieces_.push_back(std::move(piece));
       piece = {};

@@ -1,4 +1,4 @@
-// A text with the values of columns in it: "outbox.event.{aggregatetype}".
+// A text into which the values of columns are inserted, such as "outbox.event.{aggregatetype}".
 #pragma once
 
 #include <optional>
@@ -13,21 +13,21 @@ namespace outbox::config {
 class Template {
  public:
   struct Piece {
-    std::string literal;                // before the column
-    std::optional<std::string> column;  // nothing = the end of the text
+    std::string literal;                // The text before the column.
+    std::optional<std::string> column;  // Nothing in the last piece, which ends the text.
   };
 
-  // Errors: OUTBOX_BAD_CONFIG for a brace that is not closed, or `{}`, with the place in the text.
+  // Errors: OUTBOX_BAD_CONFIG for a brace that is not closed and for `{}`, with the position in the text.
   [[nodiscard]] static Result<Template> Parse(std::string_view text);
 
   [[nodiscard]] const std::vector<Piece>& pieces() const { return pieces_; }
-  // The column, where the text is nothing but one.
+  // Returns the column if the template consists of a single column, otherwise nullptr.
   [[nodiscard]] const std::string* OnlyColumn() const;
-  // The text, where no column is in it.
+  // Returns the text if the template has no column, otherwise nullptr.
   [[nodiscard]] const std::string* OnlyText() const;
 
  private:
-  std::vector<Piece> pieces_;  // the last one has no column
+  std::vector<Piece> pieces_;  // INVARIANT: only the last piece has no column.
 };
 
 }  // namespace outbox::config

@@ -1,4 +1,4 @@
-// Durations and sizes as people write them.
+// Reads and writes durations and sizes in the form in which people write them.
 #pragma once
 
 #include <cstdint>
@@ -10,12 +10,13 @@
 
 namespace outbox::config {
 
-// A whole number and one of ms, s, m, h.
+// Reads a whole number followed by ms, s, m or h. Returns nothing if `text` is anything else.
 [[nodiscard]] std::optional<Duration> ParseDuration(std::string_view text);
-// A whole number and one of B, KB, MB, GB (powers of 1000), KiB, MiB, GiB (powers of 1024).
+// Reads a whole number followed by B, KB, MB, GB (powers of 1000), KiB, MiB or GiB (powers of 1024). Returns the size
+// in bytes, or nothing if `text` is anything else.
 [[nodiscard]] std::optional<std::uint64_t> ParseSize(std::string_view text);
 
-// With the largest unit that needs no fraction.
+// Each of these writes the value with the largest unit that needs no fraction.
 [[nodiscard]] std::string Write(Duration duration);
 [[nodiscard]] std::string WriteSize(std::uint64_t bytes);
 

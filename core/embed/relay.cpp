@@ -53,10 +53,10 @@ T Require(Result<T> result) {
   return std::move(*result);
 }
 
-// The parts of a configuration file that the caller does not have are made up, so that the one reader judges.
+// Builds a whole configuration around the caller's parts, so that the parser of configuration files checks them.
 config::Config Read(std::string_view relay, const std::map<std::string, std::string>& kafka) {
   const auto section = nlohmann::json::parse(relay, nullptr, /*allow_exceptions=*/false);
-  if (!section.is_object()) throw std::invalid_argument("the relay's configuration is not a JSON object");
+  if (!section.is_object()) throw std::invalid_argument("the configuration of the relay is not a JSON object");
   nlohmann::json whole{{"storage", {{"plugin", "own"}}}, {"relay", section}};
   if (kafka.empty()) {
     whole["publisher"] = {{"type", "stdout"}};
@@ -93,14 +93,14 @@ class Relay::Impl {
   Impl(std::string_view config, const Storage& storage, const Publisher& publisher, Logger log)
       : logger_(MakeLogger(std::move(log))), config_(Read(config, publisher.kafka_)) {
     if (!publisher.sender_ && publisher.kafka_.empty())
-      throw std::invalid_argument("the publisher has neither a sender nor Kafka's properties");
+      throw std::invalid_argument("the publisher has neither a sender nor properties for Kafka");
     for (const std::string& warning : config_.warnings) logger_->warn("{}", warning);
     relay_ = std::make_unique<runtime::Relay>(config_.relay, Open(storage), Publishers(publisher), logger_);
   }
 
   void Start() {
     const std::scoped_lock lock(mutex_);
-    if (started_) throw std::logic_error("the relay was started before; make another");
+    if (started_) throw std::logic_error("the relay was already started; create another one");
     if (const Status status = relay_->Start(); !status.ok()) {
       if (status.code() == kShortage) throw std::runtime_error(status.text());
       throw std::invalid_argument(status.text());
@@ -123,12 +123,11 @@ class Relay::Impl {
  private:
   std::shared_ptr<storage::Store> Open(const Storage& storage) {
     if (storage.table_ != nullptr) return Require(storage::Store::Adopt(storage.table_, storage.make_, logger_));
-    // Records of captured rows are made as the section "record" says, which only the daemon has.
+    // The section "record" says how captured rows become records, and only the daemon reads it.
     if (const auto options = nlohmann::json::parse(storage.options_, nullptr, /*allow_exceptions=*/false);
         options.is_object() && options.contains("capture"))
       throw std::invalid_argument(
-          "the storage's options have \"capture\": rows of another table are delivered by the program outbox-relay "
-          "only");
+          "the storage options contain \"capture\": only the program outbox-relay can deliver rows of another table");
     const auto table = Require(storage::Load(storage.name_, storage::DefaultSearchPath(storage.file_)));
     return Require(storage::Store::Open(table, storage.options_, logger_));
   }

@@ -66,10 +66,10 @@ class SenderPublisher final : public publisher::Publisher {
     changed_.notify_all();
   }
 
-  publisher::Refusal Explain(std::int32_t) const override { return {"refused", "the sender does not refuse"}; }
+  publisher::Refusal Explain(std::int32_t) const override { return {"refused", "the sender refused the event"}; }
 
  private:
-  // The views live until the report: the batch does.
+  // The views are valid until the report, because the batch lives until then.
   struct Item {
     Event event;
     std::uint32_t number;
@@ -90,11 +90,11 @@ class SenderPublisher final : public publisher::Publisher {
         coming_.clear();
       }
       if (!resets.empty()) {
-        Tell(items, items.size(), Outcome::kUnknown);
+        ReportFront(items, items.size(), Outcome::kUnknown);
         failed_ = false;
         for (const std::uint32_t epoch : resets) listener_.OnReset(epoch);
       } else if (failed_) {
-        Tell(items, items.size(), Outcome::kUnknown);
+        ReportFront(items, items.size(), Outcome::kUnknown);
       } else {
         SendSome(items);
       }
@@ -103,27 +103,27 @@ class SenderPublisher final : public publisher::Publisher {
 
   void SendSome(std::deque<Item>& items) {
     std::vector<Event> events;
-    const std::size_t wanted = std::min(items.size(), kMost);
+    const std::size_t wanted = std::min(items.size(), kMaxEvents);
     for (std::size_t i = 0; i < wanted; ++i) events.push_back(items[i].event);
     std::size_t stored = 0;
-    std::string why = "the sender has not taken all";
+    std::string why = "the sender did not store all events";
     try {
       stored = std::min(sender_->Send(events), wanted);
     } catch (const std::exception& error) {
       why = std::string("the sender: ") + error.what();
     } catch (...) {
-      why = "the sender has thrown";
+      why = "the sender threw an unknown exception";
     }
-    Tell(items, stored, Outcome::kAcknowledged);
+    ReportFront(items, stored, Outcome::kAcknowledged);
     const bool up = stored == wanted;
-    if (up != up_) listener_.OnBrokerState(up, up ? "the sender takes events again" : why);
+    if (up != up_) listener_.OnBrokerState(up, up ? "the sender stores events again" : why);
     up_ = up;
     if (up) return;
-    failed_ = true;  // until Reset: nothing passes what was not taken
-    Tell(items, items.size(), Outcome::kUnknown);
+    failed_ = true;  // Until Reset(), nothing is sent: no event may overtake one that was not stored.
+    ReportFront(items, items.size(), Outcome::kUnknown);
   }
 
-  void Tell(std::deque<Item>& items, std::size_t count, Outcome outcome) {
+  void ReportFront(std::deque<Item>& items, std::size_t count, Outcome outcome) {
     if (count == 0) return;
     std::vector<Report> reports;
     reports.reserve(count);
@@ -132,7 +132,7 @@ class SenderPublisher final : public publisher::Publisher {
     listener_.OnReports(reports);
   }
 
-  static constexpr std::size_t kMost = 1000;  // of one Send
+  static constexpr std::size_t kMaxEvents = 1000;  // In one call of Send().
 
   publisher::PublisherListener& listener_;
   const std::shared_ptr<Sender> sender_;
@@ -143,7 +143,7 @@ class SenderPublisher final : public publisher::Publisher {
   std::vector<std::uint32_t> resets_;
   bool stop_ = false;
 
-  // The thread's own.
+  // Used only by the thread that calls the sender.
   bool failed_ = false;
   bool up_ = true;
 

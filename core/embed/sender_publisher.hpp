@@ -1,4 +1,4 @@
-// A Sender of somebody else's as a publisher of the engine's.
+// Adapts a Sender of the embedding program to the publisher interface.
 #pragma once
 
 #include <memory>
@@ -8,7 +8,8 @@
 
 namespace outbox::embed {
 
-// The sender is called on a thread of the publisher's own, which destroying waits for.
+// Returns a publisher that calls `sender` on a thread of its own. The destructor waits for that thread, so for a call
+// of Send() that is running.
 [[nodiscard]] std::unique_ptr<publisher::Publisher> MakeSenderPublisher(publisher::PublisherListener& listener,
                                                                         std::shared_ptr<Sender> sender);
 

@@ -1,4 +1,5 @@
-// The pause after a failure: of an event (retry_backoff, max_retry_backoff) and of a peer (min_backoff, max_backoff).
+// Computes the pause after a failure of an event (retry_backoff, max_retry_backoff) or of a peer (min_backoff,
+// max_backoff).
 #pragma once
 
 #include <algorithm>
@@ -8,13 +9,15 @@
 
 namespace outbox::engine {
 
-// Thread: one. The pauses are a function of the seed, so that a simulated run can be repeated.
+// The pauses depend only on the seed, so that a simulated run can be repeated.
+// Owned by Engine. Thread: engine
 class Backoff {
  public:
   explicit Backoff(std::uint64_t seed) : random_(seed) {}
 
-  // The pause after `failures` failures in a row (>= 1): `base`, doubled with each failure, up to `cap`; then shortened at
-  // random by up to a quarter, so that several relays do not come back in step.
+  // Returns the pause after `failures` consecutive failures, in microseconds: `base`, doubled with each failure after
+  // the first, up to `cap`. The result is then shortened at random by up to a quarter, so that several relays do not
+  // retry at the same moments. REQUIRES: failures >= 1.
   [[nodiscard]] Time After(std::uint32_t failures, Time base, Time cap) {
     Time wait = base;
     for (std::uint32_t i = 1; i < failures && wait < cap; ++i) wait *= 2;

@@ -1,4 +1,5 @@
-// What the engine is given, and what it asks its surroundings to do, as values.
+// The values that pass between the engine and its shell: what the shell reports, and the commands that it carries out.
+// The shell is the runner of the shard (runtime::ShardRunner) or the simulator.
 #pragma once
 
 #include <cstdint>
@@ -12,65 +13,70 @@
 
 namespace outbox::engine {
 
-using EventIndex = std::uint32_t;  // a slot of the event table, used again after Forget
-using BatchIndex = std::uint32_t;  // likewise, after FreeBatch
+// A slot of the event table. It is reused after command::Forget.
+using EventIndex = std::uint32_t;
+// The number of a batch. It is reused after command::FreeBatch.
+using BatchIndex = std::uint32_t;
 
-// What the engine knows of an event that was read.
+// An event that was read, as far as the engine needs to know it.
 struct Incoming {
   std::uint64_t key_hash = 0;
   bool has_key = false;
-  std::uint32_t attempts = 0;  // failures that are recorded
+  std::uint32_t attempts = 0;  // number of failures that are recorded in the storage
   publisher::Lane lane = 0;
   std::uint16_t policy = 0;  // index in Settings::policies
-  bool refused = false;      // judged before sending: it fails without being sent
-  bool doubtful = false;     // the broker may refuse it: it is sent as a trial
-  bool returned = false;     // delivered, and back more than once after its row was removed: it is not sent again
+  bool refused = false;      // it was found unacceptable before sending, so it fails without being sent
+  bool doubtful = false;     // the broker may refuse it, so it is sent as a trial
+  bool returned = false;     // its row was removed after delivery and came back more than once: it is not sent again
   bool waits = false;        // its topic is not known yet: it is dropped, and read again after Engine::TopicsKnown
 };
 
-// What one reserve call returned, beside its events.
+// What one reserve call returned besides its events.
 struct Reservation {
   std::uint64_t arena_bytes = 0;
-  bool more = false;         // rows were left for the next read
-  bool drain_first = false;  // all that was sent before must be answered first
-  // The rows are marked as reserved until then, and what is dropped has to be released. kForever = they are not marked: the
-  // lease of the shard covers them.
+  bool more = false;         // the read left rows for the next read
+  bool drain_first = false;  // everything that was sent before must be answered before these events are sent
+  // The time until which the rows are marked as reserved; the reservations of dropped events must be released.
+  // kForever means that the rows are not marked, because the lease of the shard covers them.
   Time until = kForever;
-  std::uint32_t rescan = OUTBOX_RESCAN_DONE;  // progress of a rescan, OUTBOX_RESCAN_…
-  std::uint64_t token = 0;                    // fenced writes about these events carry it
+  std::uint32_t rescan = OUTBOX_RESCAN_DONE;  // progress of a rescan: one of OUTBOX_RESCAN_…
+  std::uint64_t token = 0;                    // fenced writes about these events carry this token
 };
 
 // Why the row of a delivered event is still in the outbox.
 enum class Kept : std::int32_t {
   kRefused,     // the database refuses to remove it
-  kStillThere,  // the removal was carried out, and has removed nothing
-  kCameBack,    // it was removed, and read again, more than once
+  kStillThere,  // the removal was carried out without an error, but removed nothing
+  kCameBack,    // it was removed and read again more than once
 };
 
+// A failure that has to be recorded in the storage.
 struct FailedEvent {
   EventIndex event;
   std::int32_t disposition;  // OUTBOX_RETRY, OUTBOX_BLOCK, OUTBOX_DEAD, OUTBOX_DELIVERED
-  Time retry_after;
-  // Of the broker's report, or publisher::kEndsRelays; 0 = refused before sending. With OUTBOX_DELIVERED: a Kept.
+  Time retry_after;          // pause before the next attempt or, with OUTBOX_DELIVERED, before the next removal
+  // The error of the broker's report, or publisher::kEndsRelays; 0 = refused before sending. With OUTBOX_DELIVERED it
+  // is a Kept.
   std::int32_t error;
-  std::uint64_t token = 0;  // of its reservation
+  std::uint64_t token = 0;  // the token of the event's reservation
 };
 
-// The kinds of writes to the storage. Of each kind one is under way at a time.
+// The kinds of writes to the storage. At most one write of each kind is under way at a time.
 enum class Write : std::uint8_t { kConfirm, kFail, kRelease, kMark, kRemove };
 
-// The commands, in the order in which an event meets them. Spans are valid while the command is carried out.
+// The commands, in the order in which they occur in the life of an event. The span in a command is valid only while
+// Engine::TakeCommands passes the command on.
 namespace command {
 
 // Read at most `rows` rows. Answer: Engine::Reserved or ReserveFailed.
 struct Reserve {
   std::uint32_t mode = OUTBOX_READ_ON;  // or OUTBOX_REWIND, OUTBOX_RESCAN
   std::uint32_t rows = 0;
-  bool skip_retries = false;  // they would be dropped
+  bool skip_retries = false;  // do not return retries, because most of them would be dropped
 };
-// Send the events in this order. Answers: Engine::Reported, one report for each event, until a reset.
+// Send the events in this order. Answer: one report for each event by Engine::Reported, unless a reset comes first.
 struct Publish {
-  std::uint32_t epoch = 0;  // says the stream, too: publisher::IsTrial
+  std::uint32_t epoch = 0;  // also identifies the stream: see publisher::IsTrial
   std::span<const EventIndex> events = {};
 };
 // Replace the producer of the stream to which the epoch belongs. Answer: Engine::ResetDone.
@@ -89,25 +95,27 @@ struct Fail {
 struct Release {
   std::span<const EventIndex> events = {};
 };
-// Write the poison mark of the one event that is about to be sent alone; none = remove it. Answer: Engine::Marked.
+// Write the poison mark of the one event that is about to be sent alone; no event = remove the mark. Answer:
+// Engine::Marked.
 struct Mark {
   std::span<const EventIndex> events = {};
 };
-// Remove rows that were recorded as delivered, of any relay. Answer: Engine::Removed.
+// Remove the rows that were recorded as delivered, whichever relay recorded them. Answer: Engine::Removed.
 struct Remove {};
-// The events have failed: copy what their record needs, because their batch may be freed before it is written.
+// The events have failed: copy what is needed to record that, because their batch may be freed before it is recorded.
 struct Detach {
   std::span<const EventIndex> events = {};
 };
-// The events are not outstanding any more: the next read may return their rows.
+// The events are no longer outstanding: the next read may return their rows.
 struct Forget {
   std::span<const EventIndex> events = {};
 };
-// No event needs the payload of this batch any more.
+// Free this batch: no event needs its payload any more.
 struct FreeBatch {
   BatchIndex batch = 0;
 };
-// Nothing is outstanding under `token` any more. kHandOver: the shard is to be released in the storage. kStop: for good.
+// Nothing is outstanding under `token` any more. With kHandOver the shard must now be released in the storage; with
+// kStop the shard stays released for good.
 struct Released {
   std::uint64_t token = 0;
   ReleaseReason reason = ReleaseReason::kLost;
@@ -119,7 +127,8 @@ using Command = std::variant<command::Reserve, command::Publish, command::Reset,
                              command::Release, command::Mark, command::Remove, command::Detach, command::Forget,
                              command::FreeBatch, command::Released>;
 
-// A visitor of commands, of one function for each kind: std::visit(Overloaded{[](const command::Publish& publish) {…}, …}).
+// Makes a visitor of commands from one function for each kind of command:
+// std::visit(Overloaded{[](const command::Publish& publish) {…}, …}, command).
 template <class... F>
 struct Overloaded : F... {
   using F::operator()...;

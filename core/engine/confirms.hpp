@@ -1,6 +1,7 @@
-// Delivered events, until their rows are removed from the outbox. A confirm that the database refuses is narrowed down by
-// halves to the rows that it refuses to remove; each of these is recorded as delivered instead, and the others are removed
-// (docs/design/decisions/0006).
+// Holds acknowledged events until their rows are removed from the outbox. A confirm that the database refuses is split
+// in halves again and again until the rows that it refuses to remove are found. Each of these is recorded as delivered
+// instead, and the others are removed (docs/design/decisions/0006).
+// Owned by Engine. Thread: engine
 //
 // INVARIANT: every acknowledged event is in exactly one place: waiting, being confirmed, or in a narrowed group.
 #pragma once
@@ -24,34 +25,36 @@ class Confirms {
     if (waiting_.empty()) first_waits_since_ = now;
     waiting_.push_back(e);
   }
-  // `gather`: reports are still to come. Each confirm costs the database a transaction, so events that are acknowledged
-  // closely one after the other are confirmed together: until there is a batch of them, or the first one has waited.
-  // True: confirming() is to be confirmed.
+  // Returns true if the events of confirming() are to be confirmed now. `gather` = more reports are expected. Each
+  // confirm costs the database a transaction, so while `gather` holds, events that are acknowledged shortly after one
+  // another are confirmed together: once there is a batch of them, or once the first one has waited for confirm_gather.
   [[nodiscard]] bool Take(Time now, bool gather);
   [[nodiscard]] std::span<const EventIndex> confirming() const { return confirming_; }
   [[nodiscard]] WriteSlot& slot() { return slot_; }
-  // A confirm is under way.
+  // True while a confirm is under way.
   [[nodiscard]] bool busy() const { return slot_.busy(); }
   [[nodiscard]] Time NextCall(bool gather) const;
 
-  // The confirm was refused. The event if it was the only one; else half of the events are asked for alone next.
+  // Called when the database has refused the confirm. Returns its event if it was the only one; otherwise half of the
+  // events are confirmed next, without the others.
   [[nodiscard]] std::optional<EventIndex> Narrow();
-  // The confirm was carried out.
+  // Called when the confirm was carried out.
   void Done() { confirming_.clear(); }
 
-  // Rows stay although their removal was asked for: `NoteKept` for one that stays, `NoteRemoved` for one that goes.
+  // Count the rows that stay although their removal was requested: NoteKept for each row that stays, NoteRemoved for
+  // each row that is removed.
   void NoteKept(Time now) {
     if (kept_in_a_row_++ == 0) kept_since_ = now;
   }
   void NoteRemoved() { kept_in_a_row_ = 0; }
-  // Since when nothing was removed though there was something to remove; kForever = rows are removed. One row among others
-  // is no trouble of all, and one that is alone does not show that nothing can be removed.
+  // The time since which nothing was removed although there were rows to remove; kForever = rows are being removed. A
+  // single row that stays does not count: it may be the only one that cannot be removed.
   [[nodiscard]] Time RemovesNothingSince() const { return kept_in_a_row_ >= kEnoughKept ? kept_since_ : kForever; }
 
   [[nodiscard]] std::string FindBrokenInvariant(const EventTable& events) const;
 
  private:
-  friend struct PartProbe;  // of the tests
+  friend struct PartProbe;  // for the tests
 
   static constexpr std::uint32_t kEnoughKept = 2;
   [[nodiscard]] Time GatheredAt(bool gather) const;
@@ -59,8 +62,8 @@ class Confirms {
   const Settings& settings_;
   WriteSlot slot_;
   std::vector<EventIndex> waiting_, confirming_;
-  std::vector<std::vector<EventIndex>>
-      narrowed_;  // the rest of a refused confirm, in groups; the last one is asked next
+  // The events of a refused confirm that are still to be confirmed, in groups; the last group is next.
+  std::vector<std::vector<EventIndex>> narrowed_;
   Time first_waits_since_ = 0;
   std::uint32_t kept_in_a_row_ = 0;
   Time kept_since_ = 0;

@@ -1,4 +1,4 @@
-// What an engine has done since it was made, as numbers that only grow.
+// Counts what an engine has done since it was created. The numbers only grow.
 #pragma once
 
 #include <cstdint>
@@ -7,11 +7,11 @@ namespace outbox::engine {
 
 struct Counters {
   std::uint64_t reserved = 0, sent = 0, acknowledged = 0, confirmed = 0;
-  std::uint64_t failed = 0, dead = 0, blocked = 0;  // `failed` counts the other two as well
+  std::uint64_t failed = 0, dead = 0, blocked = 0;  // `failed` includes the other two
   std::uint64_t resets = 0, rescans = 0;
   std::uint64_t sent_again = 0;  // upper bound on the duplicates that this engine has caused
   std::uint64_t leases_lost = 0;
-  std::uint64_t undeletable = 0;  // recorded as delivered
+  std::uint64_t undeletable = 0;  // events that were recorded as delivered because their rows stay
 
   Counters& operator+=(const Counters& other) {
     reserved += other.reserved;

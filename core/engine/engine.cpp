@@ -1,4 +1,4 @@
-// What follows from each input.
+// How the engine reacts to each input.
 #include "engine/engine.hpp"
 
 #include <algorithm>
@@ -54,7 +54,7 @@ void Engine::Follow(ShardLease::Effect effect) {
       ++counters_.leases_lost;
       window_.Owes(OwedSince());
       StopSending();
-      // Whoever has the lease now reads these rows himself; writing about them would be refused.
+      // The new owner of the shard reads these rows itself, and writes about them would be refused.
       records_.GiveUpAll([this](EventIndex e) { events_.Settle(e); });
       for (const EventIndex e : releases_.waiting) events_.Settle(e);
       releases_.waiting.clear();
@@ -92,8 +92,8 @@ BatchIndex Engine::Reserved(const Reservation& reservation, std::span<const Inco
     answer.new_rows = answer.new_rows || in.attempts == 0;
     const EventIndex e = events_.Add(b, i, in, settings_.order_keys);
     const bool held = stale || (events_[e].ordered && holds_.KeepsBack(in.key_hash, rescan_step));
-    // A retry for which there is no room stays due, and is read again when others of its kind have had their turn. One that
-    // would fail again at once has room while no more than a batch of failures waits for its record.
+    // A retry for which there is no room is dropped. It stays due, and is read again when other retries are settled. A
+    // retry that would fail again at once has room while less than a batch of failures waits to be recorded.
     const bool no_room = !in.returned && !in.waits && in.attempts > 0 &&
                          (in.refused ? records_.AtLeastABatch() : !trials_.RoomForRetries());
     answer.crowded = answer.crowded || no_room;
@@ -102,7 +102,8 @@ BatchIndex Engine::Reserved(const Reservation& reservation, std::span<const Inco
       continue;
     }
     if (in.waits && !in.returned && !OUTBOX_MUTANT(kTopicIsCharged)) {
-      // Where reads go on from a position, the next one brings new rows.
+      // The next read brings this event again if it is a retry, if a slow start reads from the oldest row, or if the
+      // rows are marked as reserved. Otherwise the next read goes on from the position and brings new rows.
       answer.waits = answer.waits || in.attempts > 0 || slow_start_.active() || reservation.until != kForever;
       ++waiting;
       AwaitTopic(e);
@@ -113,9 +114,10 @@ BatchIndex Engine::Reserved(const Reservation& reservation, std::span<const Inco
   }
   holds_.ReadEnds();
   if (!rescan_step) {
-    // Nothing is left that the broker could owe an answer to: another relay had it, or it was deleted.
+    // The outbox has no event left for which the broker could owe an answer: another relay delivered it, or it was
+    // deleted.
     if (Outstanding() == 0 && !window_.resetting() && !reservation.more) window_.OwesNothing();
-    // A step of which every event awaits its topic has not begun: it is read again.
+    // A step of a slow start in which every event waits for its topic has not begun: it is read again.
     const bool begins = events.empty() ? !reservation.more : waiting < events.size();
     if (slow_start_.active() && !stale && begins)
       slow_start_.StepBegins(events.empty(), Outstanding() - waiting, window_.queue().size());
@@ -152,8 +154,8 @@ void Engine::Reported(std::span<const publisher::Report> reports) {
         window_.Owes(sent);
         break;
       case Outcome::kRefused:
-        // Which one the broker meant is not known: its neighbours in the request are refused with it. So no event is
-        // charged, and the lane's events are tried one by one.
+        // It is not known which event the broker meant, because all records of a request are refused together. So no
+        // event is charged an attempt, and the events of the lane are sent as trials.
         events_.Move(event, EventState::kUnknown);
         window_.Refused();
         trials_.Suspect(event.lane, window_.epoch(), now_);
@@ -198,7 +200,7 @@ void Engine::TrialReported(const publisher::Report& report) {
   const EventIndex e = report.event;
   if (report.outcome == Outcome::kUnknown) {
     window_.Owes(trials_.SentAt(e));
-    return ResetTrials();  // which settles it
+    return ResetTrials();  // the end of the reset drops the event
   }
   trials_.Answered(e);
   if (window_.FlightsOver() && trials_.InFlight() == 0) window_.OwesNothing();
@@ -216,14 +218,14 @@ void Engine::ResetTrials() {
   ++counters_.resets;
   slow_start_.Break(true);
   for (const EventIndex e : trials_.Tried()) {
-    // Where a later event of the key is just failing, the key is held already.
+    // If a later event of the key is failing, the key is already held.
     if (events_[e].ordered) holds_.HoldUnlessHeld(events_[e].key_hash, e);
     DropBehind(e);
   }
   Emit(command::Reset{epoch});
 }
 
-// What was acknowledged or refused meanwhile is not among the events whose answer is unknown.
+// Events that were acknowledged or refused during the reset are not in `unknown`.
 void Engine::TrialResetDone(std::uint32_t epoch) {
   std::vector<EventIndex> unknown;
   if (!trials_.EndReset(epoch, now_, backoff_, unknown)) return;
@@ -232,7 +234,7 @@ void Engine::TrialResetDone(std::uint32_t epoch) {
     ++counters_.sent_again;
     DropBehind(e);
     Drop(e);
-    // What the read under way brings of the key may stand behind the event that is about to be read again.
+    // The read under way may bring events of the key that come after the event that is about to be read again.
     if (events_[e].ordered) holds_.HoldUntilRewound(events_[e].key_hash);
   }
 }
@@ -252,7 +254,7 @@ void Engine::Written(Write what, outbox_code code, std::span<const std::uint8_t>
       break;
     case Write::kMark:
     case Write::kRemove:
-      assert(false);  // they have answers of their own
+      assert(false);  // these are answered by Marked and Removed
       break;
   }
 }

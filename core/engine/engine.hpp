@@ -1,14 +1,16 @@
-// The relay of one shard as a state machine. It has no thread, clock, I/O or random source of its own: methods report what
-// has happened, TakeCommands returns what to do next. The daemon and the simulator run the same code.
+// The state machine that delivers the events of one shard. It has no thread, clock, I/O or random source of its own:
+// methods report what has happened, TakeCommands returns what to do next. The daemon and the simulator run the same
+// code.
 //
-// Each part owns its fields and states its invariants in its header; the engine connects them. Two rules carry the order:
+// The parts are the members of Engine and are used on its thread. Each part owns its fields and states its invariants
+// in its header; the engine connects them. Two rules preserve the order of events:
 //
 // 1. The stream of a shard has no gaps and begins at or below its oldest event that is not in the topic yet. So every
-//    trouble at the broker has one remedy, a reset (send_window.hpp, ResetStream).
+//    problem at the broker has the same remedy, a reset (send_window.hpp, ResetStream).
 // 2. An event is passed over only after its failure is recorded under a valid lease. Until then its key is held
 //    (key_holds.hpp, Fail and FailureAnswered).
 //
-// Thread: one. Nothing here blocks or throws.
+// Thread: engine, which is one thread for each shard. Nothing here blocks or throws.
 #pragma once
 
 #include <cstdint>
@@ -41,48 +43,50 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  // REQUIRES: called first in every turn. Time that goes back is ignored.
+  // Sets the current time. A time that goes backwards is ignored. REQUIRES: this is the first call of every turn.
   void Advance(Time now) { now_ = std::max(now_, now); }
 
   // ---- the lease ----
-  // See ShardLease::Hold; also called to renew it.
+  // Begins a lease or renews it; see ShardLease::Hold.
   void Hold(std::uint64_t token, Time until, bool slow_start);
-  // `until`: of kHandOver the end of the lease, of kStop the deadline. Answered by command::Released, once for each.
+  // Releases the shard. `until` is the end of the lease for kHandOver and the deadline for kStop. Each of these two
+  // reasons is answered once, by command::Released.
   void Release(ReleaseReason reason, std::uint64_t token, Time until);
 
   // ---- answers to commands ----
-  // The batch is known by the index that is returned, until FreeBatch names it.
+  // The answer to Reserve. The returned index identifies the batch until FreeBatch names it.
   BatchIndex Reserved(const Reservation& reservation, std::span<const Incoming> events);
   void ReserveFailed(outbox_code code);
-  // Of kConfirm, kFail and kRelease. `kept`, of a confirm: one place for each event, 1 = its row is still there; none = all
-  // rows are removed.
+  // The answer to a write of kind kConfirm, kFail or kRelease. For a confirm, `kept` has one element for each event,
+  // which is 1 if the event's row is still in the outbox; if `kept` is empty, all rows are removed.
   void Written(Write what, outbox_code code, std::span<const std::uint8_t> kept = {});
-  // `rows` that were recorded as delivered are removed.
+  // The answer to Remove. `rows` is the number of rows that were removed.
   void Removed(outbox_code code, std::uint64_t rows);
-  // `owners`: that many in a row, with this one, have marked the event.
+  // The answer to Mark. `owners` is the number of consecutive owners that have marked the event, including this one.
   void Marked(outbox_code code, std::uint32_t owners);
   void Reported(std::span<const publisher::Report> reports);
   void ResetDone(std::uint32_t epoch);
 
   // ---- events ----
-  // The producer can send nothing more. That is an outage, unless a refusal is among the reports up to ResetDone: the
-  // client library announces its end before it reports the refusal that caused it.
+  // The producer of the main stream cannot send any more. That is an outage, unless a refusal is among the reports up
+  // to ResetDone: the client library announces the end of its producer before it reports the refusal that caused it.
   void ProducerFailed() { ResetStream(true); }
   // The producer must be replaced before it sends more; nothing is wrong with the broker.
   void ProducerOutdated() { ResetStream(false); }
   // Rows may have been committed: poll soon, unless the next read waits because the last one failed.
   void Wake() { reads_.Wake(now_); }
-  // More is known of topics: events that waited for that (Incoming::waits) are read again.
+  // More is known about topics: events that waited for that (Incoming::waits) are read again.
   void TopicsKnown() { reads_.TopicsKnown(now_); }
 
-  // Decides what to do next and calls f(command) for each, oldest first.
+  // Decides what to do next and calls f(command) for each command, oldest first.
   template <class F>
   void TakeCommands(F f);
-  // TakeCommands must be called again by then, even if nothing happens.
+  // The time at which TakeCommands must be called again at the latest, even if nothing happens.
   [[nodiscard]] Time NextDeadline() const;
 
   // ---- state ----
-  // REQUIRES: Detach did not name e, or does in this turn.
+  // The batch in which the event was read, and its position there. REQUIRES: no Detach command of an earlier turn named
+  // the event.
   [[nodiscard]] BatchIndex BatchOf(EventIndex e) const { return events_[e].batch; }
   [[nodiscard]] std::uint32_t PositionOf(EventIndex e) const { return events_[e].position; }
   [[nodiscard]] std::uint32_t Outstanding() const { return events_.Outstanding(); }
@@ -93,21 +97,22 @@ class Engine {
   [[nodiscard]] bool IsOwner() const { return lease_.IsOwner(); }
   [[nodiscard]] Time LeaseUntil() const { return lease_.until(); }
   [[nodiscard]] std::uint64_t token() const { return lease_.token(); }
-  // One shard of a relay at a time, so that a crash identifies the marked event. A lease that ends by the clock does not end
-  // the first steps: it may be renewed, and they go on.
+  // True during the first steps of a slow start. At most one shard of a relay is in them at a time, so that a crash
+  // identifies the marked event. A lease that expires by the clock does not end the first steps, because it may be
+  // renewed, and then they continue.
   [[nodiscard]] bool InFirstSteps() const { return slow_start_.InFirstSteps(); }
-  // The steps of a slow start are not over.
+  // True while a slow start is under way.
   [[nodiscard]] bool StartsSlowly() const { return slow_start_.active(); }
-  // Since when the broker owes an answer; kForever = it owes none. See SendWindow::OwedSince.
+  // The time since which the broker has owed an answer; kForever = it owes none. See SendWindow::OwedSince.
   [[nodiscard]] Time OwedSince() const { return std::min(window_.OwedSince(), trials_.OldestSentAt()); }
   [[nodiscard]] Time RemovesNothingSince() const { return confirms_.RemovesNothingSince(); }
   [[nodiscard]] bool CannotRecord() const { return records_.CannotRecord(); }
   [[nodiscard]] bool FailuresUnrecorded() const { return records_.Unrecorded(); }
-  // A poison mark is to be written or removed.
+  // True if a poison mark has to be written or removed.
   [[nodiscard]] bool WantsToMark() const { return slow_start_.WantsToMark(); }
   // The events of the confirm under way.
   [[nodiscard]] std::span<const EventIndex> Confirming() const { return confirms_.confirming(); }
-  // The report is the first answer to an event in flight.
+  // True if the report is the first answer to an event in flight.
   [[nodiscard]] bool Awaits(const publisher::Report& report) const {
     if (report.event >= events_.slots()) return false;
     const EventState state = events_[report.event].state();
@@ -115,10 +120,11 @@ class Engine {
            (state == EventState::kTried && report.epoch == trials_.epoch());
   }
 
-  // What of the parts' invariants does not hold between two turns, as text; empty if all hold. Takes time in proportion to
-  // the window, so it is for simulation and debug builds.
+  // Returns a text that names a broken invariant of a part; empty if all invariants hold. The time that it takes is
+  // proportional to the window, so it is meant for the simulator and debug builds. REQUIRES: it is called between two
+  // turns.
   [[nodiscard]] std::string CheckInvariants() const;
-  // f(counts) of each part that has states: which transitions it has taken.
+  // Calls f(counts) for each part that has states, with the number of times that each transition was taken.
   template <class F>
   void EachTransitionCounts(F f) const {
     f(lease_.state().counts());
@@ -129,9 +135,9 @@ class Engine {
   }
 
  private:
-  friend struct PartProbe;  // of the tests
+  friend struct PartProbe;  // for the tests
 
-  // A command, and the place of its events in arguments_.
+  // A command, and the range of its events in arguments_.
   struct Pending {
     Command command;
     std::uint32_t first, count;
@@ -152,7 +158,7 @@ class Engine {
   [[nodiscard]] bool CanRead() const;
   void Emit(Command command, std::span<const EventIndex> events = {});
 
-  // engine.cpp: what follows from an input.
+  // engine.cpp: how the engine reacts to each input.
   void Follow(ShardLease::Effect effect);
   void LoseLease(bool by_storage) { Follow(lease_.Lose(by_storage)); }
   void StopSending();

@@ -1,4 +1,5 @@
-// Events that are admitted, fail, are dropped or are settled, and what the storage answers to the writes about them.
+// How events are admitted, fail, are dropped and are settled, and how the engine reacts when the storage answers the
+// writes about them.
 #include <algorithm>
 
 #include "engine/engine.hpp"
@@ -6,12 +7,14 @@
 namespace outbox::engine {
 namespace {
 
-// After a write that the storage did not take because the marks on its rows have ended. Only where rows are marked: an adapter
-// that refuses such writes by mistake is not to be asked as fast as it can answer.
+// The pause before the next read when the storage has refused a write because the reservation marks on its rows have
+// expired. It applies only where rows are marked. Without it, an adapter that refuses such writes by mistake would be
+// called again as fast as it can answer.
 constexpr Time kMarksLostPause = kSecond;
-constexpr Time kFirstRemoval = 10 * kSecond;  // the obstacle may have been a passing lock
+// The pause before the second attempt to remove a row: the obstacle may have been a temporary lock.
+constexpr Time kFirstRemoval = 10 * kSecond;
 
-// Answers that will not become others by asking again.
+// True for answers that would be the same if the call were repeated.
 bool IsFinal(outbox_code code) {
   switch (code) {
     case OUTBOX_UNSUPPORTED:
@@ -34,8 +37,9 @@ void Engine::Admit(EventIndex e, const Incoming& event) {
   if (event.attempts > 0) HoldKey(e, HoldState::kRetried);
 }
 
-// Nothing is charged and nothing kept, as there may be more events of the topic than the window holds. One that has failed
-// before is due again with the next read, and until then the storage keeps back what follows in its key.
+// Drops an event whose topic is not known yet. It is not charged an attempt, and it is not kept in memory, because the
+// topic may have more events than the window holds. An event that has failed before is due again with the next read,
+// and until then the storage holds back the later events of its key.
 void Engine::AwaitTopic(EventIndex e) {
   const Event& event = events_[e];
   if (event.attempts == 0) {
@@ -62,9 +66,10 @@ void Engine::Fail(EventIndex e, std::int32_t error) {
 
 void Engine::RecordDelivered(EventIndex e, Kept why) {
   confirms_.NoteKept(now_);
-  // Whoever has the lease now sends it once more, and finds the same.
+  // The new owner of the shard sends the event once more and meets the same obstacle.
   if (lease_.IsLost()) return events_.Settle(e);
-  // Removing what comes back anyway would only have it sent once more: that is for an operator.
+  // If a row that comes back after each removal were removed again, its event would only be sent once more. So it is
+  // left to an operator.
   const Time most = settings_.policies[events_[e].policy].max_retry_backoff;
   const Time again = why == Kept::kCameBack ? kNotByItself : std::min(kFirstRemoval, most);
   records_.Add({e, OUTBOX_DELIVERED, again, static_cast<std::int32_t>(why), events_.Token(e)});
@@ -100,8 +105,8 @@ void Engine::FailureAnswered(outbox_code code) {
   WriteSlot& slot = records_.slot();
   slot.End();
   const bool refused = IsFinal(code);
-  // Whoever has the shard next meets the same: a drain does not wait for a record that the storage refuses. It says nothing
-  // of the next lease, under which there may be nothing to record.
+  // A drain does not wait for a record that the storage refuses: the next owner of the shard meets the same refusal.
+  // During a drain the refusal is not remembered, because under the next lease there may be nothing to record.
   records_.Answered(refused && lease_.IsOwner());
   const bool given_up = (refused && lease_.IsDraining()) || code == OUTBOX_LEASE_LOST || lease_.IsLost();
   if (code != OUTBOX_OK && !given_up) return slot.Fails(now_, backoff_, settings_);
@@ -137,11 +142,12 @@ void Engine::ReleaseAnswered(outbox_code code) {
   if (code == OUTBOX_LEASE_LOST) LeaseOfRowsLost();
 }
 
-// The storage says so of the rows of a write. Without a lease of the shard, their marks have ended.
+// Called when the storage answers OUTBOX_LEASE_LOST to a write. Without a lease of the shard, this means that the
+// reservation marks on the rows have expired.
 void Engine::LeaseOfRowsLost() {
   reads_.Rewind();
   if (lease_.CanEnd()) return LoseLease(false);
-  reads_.MakeStale();  // its answer would end the pause
+  reads_.MakeStale();  // otherwise the answer of the read under way would end the pause
   reads_.PauseUntil(now_ + kMarksLostPause);
 }
 
@@ -152,7 +158,7 @@ void Engine::Drop(EventIndex e) {
   releases_.waiting.push_back(e);
 }
 
-// What follows in the head's key waits until the head is out of the way, and is then read again.
+// Drops the later events of the head's key. They are read again when the hold on the key ends.
 void Engine::DropBehind(EventIndex head) {
   if (!events_[head].ordered) return;
   const std::uint64_t key = events_[head].key_hash;

@@ -1,4 +1,4 @@
-// What to do next, given all that has happened.
+// Decides what the engine does next, given everything that has happened.
 #include <algorithm>
 #include <utility>
 
@@ -12,12 +12,13 @@ void Engine::Decide() {
   SendQueued();
   SendTrials();
   if (!events_.detached().empty()) {
-    // Many failures may wait for their record, so they keep nothing of their payload.
+    // Many failures may wait to be recorded, so they do not keep their payload in memory.
     Emit(command::Detach{}, events_.detached());
     events_.FreeDetached([this](BatchIndex b) { Emit(command::FreeBatch{b}); });
   }
   FreeWhatIsDone();
-  // Before the next step is read, which in a backlog is in the turn in which the last one is settled.
+  // This has to come before ReadIfThereIsRoom: in a backlog, the next step is read in the same turn in which the last
+  // step is settled.
   if (Outstanding() == 0) slow_start_.StepEnds(lease_.IsOwner());
   WriteWhatIsDue();
   ReadIfThereIsRoom();
@@ -71,9 +72,10 @@ void Engine::SendTrials() {
   commands_.push_back({command::Publish{trials_.epoch()}, first, count});
 }
 
-// In a backlog, while the broker or the database still works on earlier events and more rows are on their way: a larger burst
-// has more records for each partition, so requests are fewer and larger, and the broker pays for each request. No time is lost,
-// as whoever is behind has work to do meanwhile.
+// True if queued events wait so that more of them are sent together. This is so in a backlog, while the broker or the
+// database is still busy with earlier events and more rows are about to be read. A larger burst has more records for
+// each partition, so there are fewer and larger requests, and each request costs the broker time. No time is lost,
+// because the slower of the two is busy meanwhile.
 bool Engine::GathersRecords() const {
   return reads_.more() && (window_.in_flight() > 0 || confirms_.busy()) &&
          window_.queue().size() < settings_.events_at_once() && (reads_.reading() || CanRead());
@@ -118,8 +120,9 @@ void Engine::FreeWhatIsDone() {
   events_.FreeSettled(free);
 }
 
-// Events that wait for their record count only where they are more than may wait: else a topic that is missing, with its
-// events in front, would keep all others waiting for as long as its failures take to record.
+// Failed events that wait to be recorded count against the window only as far as they exceed max_awaiting_record.
+// Otherwise, if a topic is missing and its events come first, all other events would wait for as long as it takes to
+// record these failures.
 bool Engine::CanRead() const {
   if (slow_start_.HoldsReading(Outstanding())) return false;
   const std::size_t in_window = Outstanding() - records_.BesideWindow();
@@ -172,7 +175,7 @@ Time Engine::NextDeadline() const {
   by(releases_.NextCall());
   if (lease_.IsOwner()) by(removals_.NextCall());
   by(slow_start_.NextCall(!window_.queue().empty()));
-  return next < kForever / 2 ? next : kForever;  // no lease, no margin before its end
+  return next < kForever / 2 ? next : kForever;  // kForever less a margin is still kForever
 }
 
 }  // namespace outbox::engine

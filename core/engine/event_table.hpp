@@ -1,10 +1,12 @@
-// The outstanding events of a shard, in slots that are used again, and the batches in which they were read.
+// The outstanding events of a shard, in slots that are reused, and the batches in which they were read.
+// Owned by Engine. Thread: engine
 //
 // INVARIANT: states change only along the transitions of Chart<EventState>.
 // INVARIANT: a batch is in use until each of its events is settled or detached; until then its payload is kept.
-// INVARIANT: bytes() is the sum of the payload of the batches in use, and at most what was read.
-// INVARIANT: batches read before and after a change of the routes, as when a topic has more partitions, differ in `routes`: the
-// same key may go to another lane then, so events of both are never in flight together.
+// INVARIANT: bytes() is the sum of arena_bytes of the batches in use, so it never exceeds what was read.
+// INVARIANT: a batch that was read before a change of the routes and one that was read after it differ in `routes`.
+// After such a change (for example when a topic gets more partitions) the same key may go to another lane, so events of
+// both batches are never in flight together.
 // INVARIANT: a settled event stays in its slot until FreeSettled, so that its row can still be named.
 #pragma once
 
@@ -18,12 +20,14 @@
 
 namespace outbox::engine {
 
+// An event that is outstanding.
 struct Event {
   std::uint64_t key_hash = 0;
   BatchIndex batch = 0;
-  std::uint32_t position = 0;  // in its batch
+  std::uint32_t position = 0;  // its position in the batch
   publisher::Lane lane = 0;
-  std::uint32_t flight = 0;  // the flight in which it was sent; of a trial, the flight before which all must be over
+  // The number of the flight in which it was sent. For a trial: all flights before this one must be answered first.
+  std::uint32_t flight = 0;
   std::uint32_t attempts = 0;
   std::uint16_t policy = 0;
   bool ordered : 1 = false;   // it has a key, and the events of a key are kept in order
@@ -33,7 +37,7 @@ struct Event {
   [[nodiscard]] EventState state() const { return state_; }
 
  private:
-  friend class EventTable;  // which counts the transitions
+  friend class EventTable;  // changes the state and counts the transitions
   EventState state_ = EventState::kFree;
 };
 static_assert(sizeof(Event) == 32, "a power of two, so that the place of an event is found quickly");
@@ -45,12 +49,12 @@ class EventTable {
     Time until = kForever;
     std::uint64_t token = 0;
     std::uint32_t left = 0;    // events that are neither settled nor detached
-    std::uint16_t routes = 0;  // how often keys had been routed to other lanes when it was read; may wrap around
+    std::uint16_t routes = 0;  // number of changes of the routes up to this batch; may wrap around
     bool in_use = false;
   };
 
   BatchIndex AddBatch(const Reservation& reservation, std::size_t events);
-  // REQUIRES: AddBatch has made room for it.
+  // Adds an event of the batch. REQUIRES: AddBatch has made room for it.
   EventIndex Add(BatchIndex batch, std::uint32_t position, const Incoming& event, bool order_keys) {
     const EventIndex e = free_.back();
     free_.pop_back();
@@ -69,8 +73,8 @@ class EventTable {
     return e;
   }
 
-  // REQUIRES: e < slots(). Not checked again: the engine checks an index that comes from outside (Engine::Awaits), and each
-  // event is looked up about ten times.
+  // REQUIRES: e < slots(). This is not checked here, because each event is looked up about ten times; the engine checks
+  // an index that comes from outside (Engine::Awaits).
   [[nodiscard]] const Event& operator[](EventIndex e) const { return *(events_.data() + e); }
   [[nodiscard]] Event& operator[](EventIndex e) { return *(events_.data() + e); }
   [[nodiscard]] EventIndex slots() const { return static_cast<EventIndex>(events_.size()); }
@@ -82,7 +86,8 @@ class EventTable {
     Move((*this)[e], EventState::kSettled);
     settled_.push_back(e);
   }
-  // Its failure waits to be recorded, for which its payload is not needed.
+  // Called when the event has failed. Recording the failure does not need the payload, so the batch need not be kept
+  // for it.
   void Detach(EventIndex e) {
     Move(events_[e], EventState::kFailing);
     detached_.push_back(e);
@@ -96,7 +101,8 @@ class EventTable {
   [[nodiscard]] Time Until(EventIndex e) const { return batches_[events_[e].batch].until; }
   [[nodiscard]] std::uint64_t Token(EventIndex e) const { return batches_[events_[e].batch].token; }
 
-  // What the end of a turn hands over: the events, and then the batches that are free because of it.
+  // Called at the end of a turn: detached() and settled() are the events that were detached or settled during the turn.
+  // The functions below then give up their slots or batches, and call on_free_batch for each batch that became free.
   [[nodiscard]] std::span<const EventIndex> detached() const { return detached_; }
   template <class F>
   void FreeDetached(F on_free_batch);
@@ -110,7 +116,7 @@ class EventTable {
   [[nodiscard]] std::string FindBrokenInvariant() const;
 
  private:
-  friend struct PartProbe;  // of the tests
+  friend struct PartProbe;  // for the tests
 
   template <class F>
   void Leave(BatchIndex batch, F on_free_batch) {

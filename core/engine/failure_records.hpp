@@ -1,4 +1,5 @@
-// Failed events, until their failure is recorded in the storage.
+// Holds failed events until their failures are recorded in the storage.
+// Owned by Engine. Thread: engine
 //
 // INVARIANT: every failing event is in exactly one place: waiting, or being recorded.
 // INVARIANT: failures are recorded in the order in which they occurred, and one call carries one token.
@@ -20,38 +21,43 @@ class FailureRecords {
 
   void Add(const FailedEvent& failed) { queue_.waiting.push_back(failed); }
   [[nodiscard]] std::size_t size() const { return queue_.size(); }
-  // Those that may be outstanding beside the window.
+  // The number of failed events that do not count against the window.
   [[nodiscard]] std::size_t BesideWindow() const {
     return std::min<std::size_t>(size(), settings_.max_awaiting_record);
   }
   [[nodiscard]] bool AtLeastABatch() const { return size() >= settings_.batch_events; }
 
-  // True: recording() is to be recorded.
+  // Returns true if recording() is to be recorded now.
   [[nodiscard]] bool Take(Time now);
   [[nodiscard]] std::span<const FailedEvent> recording() const { return queue_.writing; }
   [[nodiscard]] WriteSlot& slot() { return queue_.slot; }
   [[nodiscard]] Time NextCall() const { return queue_.NextCall(); }
 
-  // The storage has answered; `refused`: asking again would bring the same answer.
+  // Takes the storage's answer. `refused` = the answer would be the same if the call were repeated.
   void Answered(bool refused);
-  // The events of recording() have been dealt with. `new_rows_wait`: rows that never failed wait to be read. Recording
-  // leaves half of the time to those who insert, or most of it to the reading: others may wait behind many that fail.
+  // Called when the call that records recording() has succeeded or is given up. If `rest`, the next call waits for as
+  // long as this one took, so that half of the time is left to the applications that insert. If `new_rows_wait` (rows
+  // that never failed wait to be read) and there is room for more failures, it waits record_rest times as long, because
+  // good events may wait behind many that fail. The wait is at most max_record_rest.
   void Done(Time now, bool rest, bool new_rows_wait);
 
-  // The storage refuses to record failures: the events stay outstanding, and their keys wait.
+  // True while the storage refuses to record failures: the events stay outstanding, and their keys wait.
   [[nodiscard]] bool Unrecorded() const { return unrecorded_; }
-  // The same for a delivered event whose row stays: it would be sent again with each restart.
+  // True while the storage refuses to record a delivered event whose row stays: it would be sent again with each
+  // restart.
   [[nodiscard]] bool CannotRecord() const { return cannot_record_; }
 
-  // The lease is lost: each event that waits is handed to f. What is being recorded is answered later.
+  // Called when the lease is lost: gives up all waiting events and calls f(event) for each. The call under way is
+  // answered later.
   template <class F>
   void GiveUpAll(F f) {
     for (const FailedEvent& failed : queue_.waiting) f(failed.event);
     queue_.waiting.clear();
     unrecorded_ = cannot_record_ = false;
   }
-  // The relay stops, and waits for no more than a batch of failures: the rest fails again where it is read next. What is
-  // delivered is kept, because it would be sent again there.
+  // Called when the shard is drained: at most one batch of waiting failures is still recorded. Gives up the others,
+  // which fail again under the next owner, and calls f(event) for each. Delivered events are kept, because the next
+  // owner would send them again.
   template <class F>
   void GiveUpBeyondABatch(F f) {
     const auto kept = std::min<std::ptrdiff_t>(std::ssize(queue_.waiting), settings_.batch_events);
@@ -67,11 +73,11 @@ class FailureRecords {
   [[nodiscard]] std::string FindBrokenInvariant(const EventTable& events) const;
 
  private:
-  friend struct PartProbe;  // of the tests
+  friend struct PartProbe;  // for the tests
 
   const Settings& settings_;
   WriteQueue<FailedEvent> queue_;
-  Time began_ = 0;  // the call under way
+  Time began_ = 0;  // when the call under way began
   bool unrecorded_ = false, cannot_record_ = false;
 };
 

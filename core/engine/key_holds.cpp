@@ -20,12 +20,12 @@ void KeyHolds::HoldUntilRewound(std::uint64_t key) {
     To(hold, HoldState::kRescan);
     hold.head = kNobody;
   }
-  // The rescan under way began while the event was outstanding, so it has passed over it.
+  // A rescan that is under way began while the event was outstanding, so it may have passed over the event.
   if (hold.state == HoldState::kRescan) hold.since = rescan_;
   hold.dropped = true;
 }
 
-// From kRescan as well: then it is the rescan that has brought the event.
+// The hold may be in kRescan before this: then it is the rescan that has brought the event.
 void KeyHolds::HoldForTopic(std::uint64_t key) {
   KeyHold& hold = holds_[key];
   To(hold, HoldState::kTopic);
@@ -61,8 +61,8 @@ void KeyHolds::ReadEnds() {
   barriers_.clear();
 }
 
-// The storage keeps the key's later events back from here on. Any that was dropped meanwhile may stand *before* the
-// failed one, so it must be read before the failed one comes back.
+// From now on the storage holds back the later events of the key. But an event that was dropped meanwhile may come
+// *before* the failed one, so it must be read before the failed one is retried.
 void KeyHolds::Lift(Map::iterator hold) {
   if (hold->second.dropped)
     AwaitRescan(hold->second);
@@ -80,7 +80,7 @@ void KeyHolds::AwaitRescan(KeyHold& hold) {
 bool KeyHolds::KeepsBackHeld(std::uint64_t key, bool rescan_step) {
   const auto hold = holds_.find(key);
   if (hold == holds_.end()) return false;
-  // A rescan that began after the key's trouble was over meets all of its events, from the first one on.
+  // A rescan that began after the reason for the hold was over brings all events of the key, from the first one on.
   if (rescan_step && hold->second.state == HoldState::kRescan && hold->second.since != rescan_) return false;
   hold->second.dropped = true;
   hold->second.missed = rescan_;
@@ -96,8 +96,8 @@ void KeyHolds::RescanBegins() {
   ++rescan_;
 }
 
-// What the reading dropped during the rescan stands above where the rescan ends, unless that is where the reading is now:
-// then the rescan has found it.
+// Events that other reads have dropped during the rescan are above the row at which the rescan ends, so they need
+// another rescan. But if this rescan has reached the current position (OUTBOX_RESCAN_DONE), it has found them as well.
 void KeyHolds::RescanEnds(std::uint32_t reached) {
   for (auto it = holds_.begin(); it != holds_.end();) {
     KeyHold& hold = it->second;

@@ -1,6 +1,6 @@
-// Engines that are wrong on purpose, so that tests can be seen to notice. OUTBOX_MUTANTS is defined for one library of the
-// simulator, OUTBOX_MUTANTS_BY_NAME for one relay of the chaos tests, and neither anywhere else: there OUTBOX_MUTANT is the
-// word `false`, and nothing of this is left.
+// Mutants: engines that are wrong on purpose, to show that the tests detect the fault. OUTBOX_MUTANTS is defined only
+// for one library of the simulator, and OUTBOX_MUTANTS_BY_NAME only for one relay of the chaos tests. In all other
+// builds OUTBOX_MUTANT expands to `false`, so that no code of the mutants is left.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,7 @@ enum class Mutant : std::uint8_t {
   kTopicHoldsNoKey,
   kTopicIsNotFound,
   kTopicIsCharged,
-  // Of ShardCoordinator.
+  // The following are mutants of ShardCoordinator.
   kFirstStepsTogether,
   kRegainedIsRenewed,
   kLeaseFromAnswer,

@@ -7,17 +7,18 @@
 namespace outbox::engine {
 namespace {
 
-// Of the reads of a backlog in a row, those that bring no retries.
+// Maximum number of consecutive reads of a backlog that request no retries.
 constexpr std::uint32_t kMaxSkipped = 9;
-// After a read that left rows the next one asks for this part more. After a time-out it asks for half, so where a batch is too
-// much, about one read in seven times out.
+// After a read that left rows, the next read requests 1/kMoreRows more rows than the last. After a timeout it requests
+// half as many, so if a batch is too large, about one read in seven times out.
 constexpr std::uint32_t kMoreRows = 8;
-// What a rewind for topics is taken to cost at least: it passes over all that is outstanding or has failed.
+// The minimum time that a rewind because of topics is assumed to cost: it passes over all rows that are outstanding or
+// have failed.
 constexpr Time kMinTopicWait = 100 * kMillisecond;
 
 }  // namespace
 
-// Of the reading, or of a rescan's next step, which waits for no row to come.
+// The time of the next read from the position, or of the next step of a rescan, which does not wait for new rows.
 Time ReadScheduler::NextRead(bool slow_start) const {
   if (slow_start || must_rewind_) return next_read_;
   const Time wanted = rescanning_ || holds_.RescanWanted() ? 0 : next_rescan_;
@@ -50,8 +51,9 @@ command::Reserve ReadScheduler::Begin(Time now, const Need& need) {
   return {.mode = OUTBOX_READ_ON, .rows = Rows(need), .skip_retries = skips_retries_};
 }
 
-// In a backlog, while so many failures wait for their record that most retries would be dropped: looking for them takes
-// time from the rows behind. Some reads bring them all the same: among them may be others than those.
+// True if the next read requests no retries. This is so in a backlog while so many failures wait to be recorded that
+// most retries would be dropped: searching for them would delay the rows behind them. At least one read in ten still
+// requests retries, because some of them may not be dropped.
 bool ReadScheduler::LeavesRetriesOut(const Need& need) {
   const bool skips = more_ && !need.slow_start && need.many_failures && skipped_ < kMaxSkipped;
   skipped_ = skips ? skipped_ + 1 : 0;
@@ -69,7 +71,7 @@ void ReadScheduler::Answered(Time now, const Answer& answer) {
   if (was_step) {
     // After a reset the next read rewinds, and that ends the rescan.
     if (!stale) RescanStepEnds(now, answer.rescan);
-  } else if (!stale) {  // else whatever made it so has set the time of the next read, perhaps after a pause
+  } else if (!stale) {  // if it is stale, the time of the next read was set when it became so, perhaps after a pause
     more_ = answer.more;
     new_rows_wait_ = answer.more && answer.new_rows;
     passed_over_ = answer.empty && answer.more;
@@ -93,7 +95,7 @@ void ReadScheduler::Failed(Time now, bool timed_out, Backoff& backoff) {
   state_.To(ReadState::kIdle);
   more_ = skips_retries_ = stale_ = false;
   if (timed_out) most_rows_ = std::max(1U, most_rows_ / 2);
-  must_rewind_ = true;  // rows may have been read and not arrived
+  must_rewind_ = true;  // the storage may have read rows that did not arrive here
   PauseUntil(now + backoff.After(++failures_, settings_.min_backoff, settings_.max_backoff));
   read_failed_ = true;
   woken_ = false;
@@ -111,14 +113,15 @@ void ReadScheduler::RewindNow(Time now) {
   next_read_ = std::min(next_read_, now);
 }
 
-// Poll at once while there is more, after the shortest gap while rows come, and else after gaps that double.
+// Reads again at once while rows are left, after the shortest gap while rows come, and otherwise after gaps that
+// double.
 void ReadScheduler::PacePolls(Time now, const Answer& answer) {
   if (answer.useful) {
     poll_gap_ = settings_.min_poll;
     next_read_ = answer.more ? now : now + poll_gap_;
   } else {
     poll_gap_ = std::clamp(2 * poll_gap_, settings_.min_poll, settings_.poll_interval);
-    // Where there are only retries that there is no room for, reading on at once would bring the same.
+    // If there are only retries for which there is no room, reading again at once would return the same rows.
     if (answer.crowded) poll_gap_ = std::min(poll_gap_, 16 * settings_.min_poll);
     next_read_ = answer.more && !answer.crowded && !answer.waits ? now : now + poll_gap_;
   }
@@ -139,7 +142,7 @@ void ReadScheduler::TopicsKnown(Time now) {
 }
 
 void ReadScheduler::FindWaiting(Time now) {
-  Wake(now);  // failed events that await their topic are due again: any read brings them
+  Wake(now);  // failed events that wait for their topics are due again, so any read returns them
   if (!reading() && std::exchange(read_failed_, false)) next_read_ = now;
   if (waiting_since_ >= kForever || must_rewind_ || OUTBOX_MUTANT(kTopicIsNotFound)) return;
   if (now >= next_topic_rewind_) {

@@ -1,11 +1,13 @@
 // The main stream of a shard: what waits to be sent, what is in flight, and the resets of its producer.
 //
-// The stream has no gaps and begins at or below the oldest event that is not in the topic yet. So every trouble at the
-// broker has one remedy: reset the producer, which cuts off a tail and never tears a hole; confirm what was acknowledged,
-// drop the rest, and read again from the oldest row (docs/design/decisions/0005).
+// The stream has no gaps and begins at or below the oldest event that is not in the topic yet. So every problem at the
+// broker has the same remedy: reset the producer, which cuts off the end of the stream and never leaves a gap in it;
+// confirm the acknowledged events, drop the others, and read again from the oldest row (docs/design/decisions/0005).
+// Owned by Engine. Thread: engine
 //
 // INVARIANT: queue() is in the order of reading, and flights are in the order of sending.
-// INVARIANT: in_flight() is the number of sent events without an answer, in the window, in the flights and in the lanes.
+// INVARIANT: in_flight() is the number of sent events without an answer. The flights, and likewise the lanes, add up to
+// it.
 // INVARIANT: nothing is sent while a reset is under way.
 // INVARIANT: while a lane is not proven under the epoch, at most one of its events is in flight.
 #pragma once
@@ -25,9 +27,9 @@ class SendWindow {
  public:
   SendWindow(const Settings& settings, EventTable& events) : settings_(settings), events_(events) {}
 
-  // ---- the queue: read, and not sent yet ----
+  // ---- the queue: events that were read and not sent yet ----
   void Enqueue(EventIndex e) { queue_.push_back(e); }
-  // Only a relay that is wrong on purpose does this (mutant.hpp).
+  // Used only by a mutant (mutant.hpp).
   void EnqueueFirst(EventIndex e) { queue_.push_front(e); }
   [[nodiscard]] const std::deque<EventIndex>& queue() const { return queue_; }
   EventIndex TakeFirst() {
@@ -35,7 +37,7 @@ class SendWindow {
     queue_.pop_front();
     return e;
   }
-  // Drops with f the events of the queue for which `chosen` holds.
+  // Removes the events for which chosen(event) holds from the queue, and calls f(index) for each.
   template <class Chosen, class F>
   void DropQueued(Chosen chosen, F f) {
     std::erase_if(queue_, [&](EventIndex e) {
@@ -46,10 +48,11 @@ class SendWindow {
   }
 
   // ---- sending ----
-  // A lane is proven under an epoch once a record of it came back with a real offset: a broker that holds no state for a
-  // producer accepts any first sequence, so until then one record goes alone (docs/design/decisions/0007).
-  // True: the first event of the queue is added to the flight that is being made up. False: its lane is not open.
-  // REQUIRES: `event` is that event, and `until` the end of its reservation.
+  // Adds the first event of the queue to the flight that is being assembled. Returns false if the lane of the event is
+  // not open. A lane is proven under an epoch once one of its records was acknowledged with a real offset. Until then a
+  // record of the lane is sent alone, because a broker that holds no state for a producer accepts any first sequence
+  // number (docs/design/decisions/0007). REQUIRES: `event` is the first event of the queue, and `until` the end of its
+  // reservation.
   [[nodiscard]] bool SendFirst(Event& event, Time until, Time now) {
     LaneState& lane = LaneOf(event.lane);
     if (lane.in_flight > 0 && now - lane.proven > settings_.lane_idle) return false;
@@ -62,23 +65,24 @@ class SendWindow {
     events_.Move(event, EventState::kSent);
     return true;
   }
-  // The flight is complete; returns the number of its events.
+  // Completes the flight that is being assembled; returns the number of its events.
   std::uint32_t CloseFlight(Time now);
-  // The number of the flight that is made up after all that was sent so far.
+  // The number of the flight that will follow everything sent so far, including the flight that is being assembled.
   [[nodiscard]] std::uint32_t NextFlight() const { return next_flight_ + (making_.open > 0 ? 1 : 0); }
-  // Every event of the flights before this one is answered. Numbers may wrap around.
+  // True if every event of the flights before `flight` is answered. The numbers of flights may wrap around.
   [[nodiscard]] bool AllOverBefore(std::uint32_t flight) const {
     return static_cast<std::int32_t>(flight - first_flight_) <= 0;
   }
 
-  // Of the events in flight; see EventTable::Batch. REQUIRES of SetRoutes: nothing is in flight, trials included.
+  // The routes of the events in flight; see EventTable::Batch. REQUIRES, for SetRoutes: nothing is in flight, not even
+  // a trial.
   [[nodiscard]] std::uint16_t routes() const { return routes_; }
   void SetRoutes(std::uint16_t routes) { routes_ = routes; }
 
   [[nodiscard]] std::uint32_t epoch() const { return epoch_; }
   [[nodiscard]] std::uint32_t in_flight() const { return in_flight_; }
 
-  // The first answer to a sent event; returns when it was sent.
+  // Takes the first answer to a sent event; returns the time at which the event was sent.
   Time Answered(const Event& event, bool acknowledged, Time now) {
     --in_flight_;
     LaneState& lane = LaneOf(event.lane);
@@ -93,14 +97,16 @@ class SendWindow {
     if (--flight.open == 0) EndFlights();
     return sent;
   }
-  // A report says that the broker refuses something: it answers.
+  // Notes that the broker has refused a record: it answers, so the next reset is no outage.
   void Refused() { refused_ = true; }
 
   // ---- resets ----
   [[nodiscard]] bool resetting() const { return resetting_; }
-  // REQUIRES: no reset is under way. `outage`: the broker does not answer. Returns the epoch that begins with it.
+  // Begins a reset and returns the epoch to which it leads. `outage` = the broker does not answer. REQUIRES: no reset
+  // is under way.
   std::uint32_t BeginReset(bool outage);
-  // True: the reset to that epoch is over. Then `pause` is how long to wait before the next read, 0 after no outage.
+  // Returns true if the reset under way leads to `epoch`; it is then over. `pause` receives the time to wait before the
+  // next read, in microseconds; 0 if there was no outage.
   [[nodiscard]] bool EndReset(std::uint32_t epoch, Backoff& backoff, Time& pause);
   [[nodiscard]] bool DeliveryOverdue(Time now) const {
     return in_flight_ > 0 && now >= flights_.front().at + settings_.delivery_timeout;
@@ -108,20 +114,22 @@ class SendWindow {
   [[nodiscard]] bool ReservationOfFlightEnds(Time now) const {
     return in_flight_ > 0 && now >= flights_.front().until - settings_.lease_margin;
   }
-  // When the first reservation of a queued event ends, less the margin; kForever = nothing is queued.
+  // The time at which the first reservation of a queued event ends, less lease_margin; kForever = nothing is queued.
   [[nodiscard]] Time QueueUntil() const {
     return queue_.empty() ? kForever : events_.Until(queue_.front()) - settings_.lease_margin;
   }
-  // When one of the three is the case.
+  // The time at which DeliveryOverdue or ReservationOfFlightEnds becomes true, or QueueUntil is reached, whichever is
+  // first.
   [[nodiscard]] Time NextDeadline() const;
 
-  // ---- what the broker owes ----
-  // Since when the broker owes the next answer for what was sent first: a slow broker that is sent much at once answers
-  // each event late. kForever = it owes none.
+  // ---- answers that the broker owes ----
+  // The time since which the broker has owed its next answer about the oldest flight; kForever = it owes none. Each
+  // answer starts the time again, because a slow broker to which much is sent at once answers each event late.
   [[nodiscard]] Time OwedSince() const {
     return std::min(owed_since_, flights_.empty() ? kForever : std::max(flights_.front().at, answered_at_));
   }
-  // It owes an answer since then, even where the same events are sent again meanwhile, or the lease is lost and comes back.
+  // Notes that the broker has owed an answer since then. This stays so if the same events are sent again meanwhile, or
+  // if the lease is lost and regained.
   void Owes(Time since) { owed_since_ = std::min(owed_since_, since); }
   void OwesNothing() { owed_since_ = kForever; }
   [[nodiscard]] bool FlightsOver() const { return flights_.empty(); }
@@ -129,14 +137,15 @@ class SendWindow {
   [[nodiscard]] std::string FindBrokenInvariant() const;
 
  private:
-  friend struct PartProbe;  // of the tests
+  friend struct PartProbe;  // for the tests
 
-  // One Publish command, for the deadline of its oldest record without an answer.
+  // The events of one Publish command. They share the deadline for their answers.
   struct Flight {
-    Time at;
+    Time at;                 // when they were sent
     Time until = kForever;   // the end of the reservation that ends first
-    std::uint32_t open = 0;  // events without an answer
+    std::uint32_t open = 0;  // number of events without an answer
   };
+  // `proven` is the time of the last acknowledgement under `epoch`; -kForever = there was none, the lane is not proven.
   struct LaneState {
     std::uint32_t epoch, in_flight;
     Time proven;
@@ -153,18 +162,18 @@ class SendWindow {
   EventTable& events_;
   std::deque<EventIndex> queue_;
   std::deque<Flight> flights_;
-  Flight making_{};                                   // the flight that is being made up
-  std::uint32_t first_flight_ = 0, next_flight_ = 0;  // numbers of flights_.front() and of the next one to be made up
+  Flight making_{};                                   // the flight that is being assembled
+  std::uint32_t first_flight_ = 0, next_flight_ = 0;  // the numbers of flights_.front() and of making_
   std::uint32_t in_flight_ = 0;
   std::vector<LaneState> lanes_;
   std::uint16_t routes_ = 0;
   std::uint32_t epoch_ = 1;
   bool resetting_ = false;
-  bool outage_ = false;         // the reset under way began as one
+  bool outage_ = false;         // the reset under way began because of an outage
   bool refused_ = false;        // a report since the last reset was a refusal
-  std::uint32_t failures_ = 0;  // outages in a row
-  Time answered_at_ = 0;        // when the oldest flight was answered last, in part or whole
-  Time owed_since_ = kForever;  // of flights that an outage has ended
+  std::uint32_t failures_ = 0;  // number of consecutive outages
+  Time answered_at_ = 0;        // when an event of the oldest flight was last answered
+  Time owed_since_ = kForever;  // the earliest time passed to Owes: flights that a reset has ended still count
 };
 
 }  // namespace outbox::engine

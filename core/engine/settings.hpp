@@ -1,4 +1,4 @@
-// The engine's limits, as plain numbers.
+// The limits and times of the engine, as plain numbers.
 #pragma once
 
 #include <algorithm>
@@ -15,8 +15,8 @@ using Time = std::int64_t;  // microseconds on the caller's clock
 inline constexpr Time kForever = std::numeric_limits<Time>::max() / 4;
 inline constexpr Time kMillisecond = 1'000;
 inline constexpr Time kSecond = 1'000'000;
-// The pause before the removal of a delivered row that something puts back: only an operator retries it. Much longer
-// than max_retry_backoff can be, so that the two cannot be confused.
+// The pause before the removal of a delivered row that something puts back: in effect, only an operator retries that
+// removal. It is much longer than max_retry_backoff can be, so that the two cannot be confused.
 inline constexpr Time kNotByItself = 365 * 24 * 3600 * kSecond;
 
 struct FailurePolicy {
@@ -27,55 +27,58 @@ struct FailurePolicy {
 
 struct Settings {
   std::uint32_t batch_events = 1000;
-  std::uint32_t window_events = 20'000;  // >= 2 * batch_events, else reading never overlaps sending
+  std::uint32_t window_events = 20'000;  // must be >= 2 * batch_events, otherwise reading never overlaps sending
   std::uint64_t window_bytes = std::uint64_t{32} << 20;
-  // So many failed events may wait for their record beside the window, without their payload.
+  // Maximum number of failed events that may wait to be recorded beside the window, without their payload.
   std::uint32_t max_awaiting_record = 0;
-  // While so many keys wait for what is not known of their topics, no more is read.
+  // Nothing more is read while this many keys wait for a topic that is not known yet.
   std::uint32_t max_waiting_keys = 200'000;
   bool order_keys = true;
   std::vector<FailurePolicy> policies{{}};  // at least one; Incoming names them by index
   Time min_poll = kMillisecond, poll_interval = 250 * kMillisecond;
   Time delivery_timeout = 30 * kSecond;
-  // Publishing stops so long before the lease ends.
+  // Sending stops this long before the lease ends.
   Time lease_margin = 2 * kSecond;
-  // So long an acknowledged event waits for others to be confirmed with.
+  // How long an acknowledged event waits for others, so that they are confirmed together.
   Time confirm_gather = 5 * kMillisecond;
-  // A lane without traffic for so long is proven anew; brokers forget idle producers.
+  // A lane without an acknowledgement for this long has to be proven again, because brokers forget idle producers.
   Time lane_idle = 3600 * kSecond;
-  // Between two steps of a rescan lies this many times what the first of them took.
+  // The pause after a step of a rescan is this many times the time that the step took.
   Time rescan_rest = 9;
-  // But no more than this: a step takes long where the machine slept or the database was out of reach.
+  // Upper limit of that pause: a step takes long if the machine was suspended or the database was unreachable.
   Time max_rescan_rest = 5 * kSecond;
-  // Between two records of failures lies what the first of them took, or this many times that while new rows wait to be
-  // read; but no more than the second number.
+  // The pause after a write that records failures is the time that the write took. While new rows wait to be read it is
+  // record_rest times as long. max_record_rest is its upper limit.
   Time record_rest = 3, max_record_rest = kSecond;
-  // Even undisturbed, a rescan begins so often: an operator may have settled a blocked event.
+  // A rescan begins this often even if nothing requires one: an operator may have settled a blocked event.
   Time rescan_interval = 60 * kSecond;
-  // So often the rows that the database did not let go are tried again; kForever = never.
+  // How often the removal of rows that could not be removed is retried; kForever = never.
   Time removal_interval = kForever;
-  // After a failed call to the database or a failed connection to the broker.
+  // The first and the longest pause after a failed call to the database or a failed connection to the broker.
   Time min_backoff = 100 * kMillisecond, max_backoff = 5 * kSecond;
-  // The events of a lane in which a record was refused go as trials for at least this time; doubled if it happens again.
+  // The events of a lane in which a record was refused are sent as trials for min_suspicion. The time is doubled each
+  // time that it happens again, up to max_suspicion.
   Time min_suspicion = kSecond, max_suspicion = 60 * kSecond;
-  // Trials without an answer at a time: of events that have never failed, and of those that have. The second number is a
-  // tenth of the first, so that events which keep failing take no more than that share of the broker's time.
+  // Maximum number of trials in flight: of events that have never failed, and of those that have. The second number is
+  // a tenth of the first, so that events which keep failing take no more than that share of the broker's time.
   std::uint32_t max_trials = 50, max_retrials = 5;
-  // Of a slow start. Until they are over no other shard of the relay begins; see SlowStart.
+  // Number of first steps of a slow start. Until they are over, no other shard of the relay begins a slow start; see
+  // SlowStart.
   std::uint32_t first_steps = 4;
-  // An event that so many owners in a row were about to send alone, and ended, is given up by the next.
+  // If this many consecutive owners have marked an event and then crashed, the next owner gives the event up.
   std::uint32_t most_owners = 3;
   std::uint64_t seed = 1;
 #ifdef OUTBOX_MUTANTS
   Mutant mutant = Mutant::kNone;
 #endif
 
-  // In a backlog so many events are handed over together, and at most so many are confirmed together: half of the window, so
-  // that the broker has one half to work on while the database removes the other. Both pay for each request.
+  // In a backlog this many events are sent together, and at most this many are confirmed together. It is half of the
+  // window, so that the broker stores one half while the database removes the other. Each request costs either of them
+  // time.
   [[nodiscard]] std::uint32_t events_at_once() const { return std::max(1U, window_events / 2); }
-  // Events that have failed before take at most this part of the window.
+  // Maximum number of events in the window that have failed before.
   [[nodiscard]] std::uint32_t max_retried() const { return std::max(1U, window_events / 10); }
-  // Two batches always fit.
+  // Maximum size of a batch, in bytes: two batches always fit into the window.
   [[nodiscard]] std::uint64_t batch_bytes() const { return window_bytes / 2; }
 };
 

@@ -1,4 +1,4 @@
-// The commands of ShardCoordinator: what its shell has to do, and what the shell has to log.
+// The commands of ShardCoordinator: what its shell has to carry out, and what the shell has to log.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 
 namespace outbox::engine::shards {
 
-// ---- calls: the coordinator awaits the answer of one before it asks for another ----
+// ---- calls: the coordinator waits for the answer to a call before it requests another ----
 
 // Send a heartbeat. Answer: HeartbeatAnswered.
 struct Heartbeat {};
@@ -20,28 +20,30 @@ struct AskWasLost {
   std::uint32_t shard;
   std::uint64_t token;
 };
-// Make the runner of a shard, one of `shards_total`. Answer: RunnerMade.
+// Make the runner of a shard; the outbox has `shards_total` shards. Answer: RunnerMade.
 struct MakeRunner {
   std::uint32_t shard, shards_total;
 };
-// Release these shards in the database and, if `deregister`, remove this relay from its list. Answer: ShardsReleased.
+// Release these shards in the database and, if `deregister`, remove this relay from the list of relays there. Answer:
+// ShardsReleased.
 struct ReleaseShards {
   std::vector<outbox_owned_shard> shards;
   bool deregister;
-  Time timeout;  // kForever: that of any call
+  Time timeout;  // kForever = the timeout of every other call
 };
 
 // ---- runners ----
 
-// The lease of the shard under `token` lasts until `until`. A token that the runner does not know begins a new lease;
-// `slow_start` is said only then.
+// Pass the lease on to the runner: under `token` it lasts until `until`. A token that the runner does not know begins a
+// new lease; only then may `slow_start` be true.
 struct Hold {
   std::uint32_t shard;
   std::uint64_t token;
   Time until;
   bool slow_start;
 };
-// `until`: end of the lease for kHandOver, deadline for kStop. The runner answers both with Released.
+// Have the runner release the shard. `until` is the end of the lease for kHandOver and the deadline for kStop. The
+// runner answers both with Released.
 struct Release {
   std::uint32_t shard;
   ReleaseReason reason;
@@ -55,15 +57,17 @@ struct RemoveAllRunners {};
 
 // ---- the relay ----
 
-// The first contact has shown that the database or the configuration is wrong: waiting does not help.
+// The answer to the first heartbeat has shown that the database or the configuration is wrong, so waiting does not
+// help.
 struct CannotStart {};
-// The last command. `complete`: nothing was left unresolved.
+// The relay has left the outbox. This is the last command. `complete` = nothing was left unresolved.
 struct Left {
   bool complete;
 };
 
 // ---- facts to log ----
 
+// The relay delivers the shard from now on.
 struct Delivering {
   std::uint32_t shard, shards_total;
   std::uint64_t token;
@@ -75,13 +79,13 @@ struct HandingOver {
 struct LeaseLost {
   std::uint32_t shard;
 };
-// No shard is held; `namesakes` relays with the same configured id are registered.
+// The relay holds no shard. `namesakes` other relays with the same configured id are registered.
 struct Standby {
   std::uint32_t namesakes;
 };
-// A namesake has been running for longer than a lease lasts, so it is no predecessor that was killed.
+// A namesake has been running for longer than a lease lasts, so it is not a killed predecessor of this relay.
 struct NamesakeRuns {};
-// The last ReleaseShards of a stop has failed: the shards are free when the lease ends.
+// The last ReleaseShards of a stop has failed: the shards become free when their leases expire.
 struct LeftToLease {};
 
 using Command =

@@ -68,7 +68,8 @@ void ShardCoordinator::HeartbeatAnswered(outbox_code code, const Lease& lease) {
   BeginNext();
 }
 
-// A relay that waits for a shard polls often. One that shares the shards notices within a second that another is gone.
+// A relay that waits for a shard sends heartbeats often. A relay that shares the shards with others sends them often
+// enough to notice within a second that another relay is gone.
 Time ShardCoordinator::NextBeat() const {
   const Time renew = settings_.lease / 5;
   if (stopping_) return renew;
@@ -115,7 +116,7 @@ void ShardCoordinator::Renew(const Lease& lease) {
   const Time until = from + std::chrono::microseconds(lease.left).count();
   std::map<std::uint32_t, std::uint64_t> owned;
   for (const outbox_owned_shard& s : lease.owned) owned[s.shard] = s.token;
-  // A lease that was regained under another token has been lost as well.
+  // A lease that was regained under another token was lost in between.
   std::erase_if(held_, [&](const auto& one) {
     const auto now = owned.find(one.first);
     if (now != owned.end() && (now->second == one.second.token || OUTBOX_MUTANT(kRegainedIsRenewed))) return false;
@@ -157,8 +158,8 @@ void ShardCoordinator::Lose(std::uint32_t shard, const Held& held) {
   if (runners_.contains(shard)) commands_.emplace_back(Release{shard, ReleaseReason::kLost, held.token, 0});
 }
 
-// Their number changes only while no relay runs, or after the lease of one that was out of reach has ended: nothing is
-// sent under the old one any more.
+// The number of shards changes only while no relay runs, or after the lease of a relay that could not be reached has
+// expired. So nothing is sent under the old number any more.
 void ShardCoordinator::Resize(std::uint32_t shards) {
   if (stopping_) {
     for (const auto& [shard, held] : held_) Lose(shard, held);
@@ -181,13 +182,14 @@ void ShardCoordinator::BeginNext() {
   commands_.emplace_back(AskWasLost{shard, held_.at(shard).token});
 }
 
-// In doubt the previous owner let its lease expire, so that an event of the shard may have been the reason.
+// If the answer is not known, the previous owner is assumed to have let its lease expire: an event of the shard may
+// have been the reason.
 void ShardCoordinator::WasLostAnswered(outbox_code code, bool lost) {
   if (to_begin_.empty()) return Rest(NextBeat());
   const std::uint32_t shard = to_begin_.front();
   const bool slow_start = code == OUTBOX_OK ? lost : code != OUTBOX_UNSUPPORTED;
   if (slow_start && first_steps_ && !OUTBOX_MUTANT(kFirstStepsTogether)) {
-    to_begin_.pop_front();  // until the next answer
+    to_begin_.pop_front();  // the answer to the next heartbeat adds it again
     return BeginNext();
   }
   if (slow_start) first_steps_ = {shard, held_.at(shard).token};
@@ -276,11 +278,13 @@ void ShardCoordinator::TryLeave() {
   AskLeave();
 }
 
-// The connection may have failed silently since the last heartbeat: a second try, on a new one, needs its time as well.
+// The connection may have failed silently since the last heartbeat. So some time is left for a second attempt on a new
+// connection.
 void ShardCoordinator::AskLeave() {
   call_ = Call::kLeave;
   ReleaseShards release{{}, complete_, std::max(100 * kMillisecond, (stop_by_ - now_) / tries_left_)};
-  // A shard with something unresolved is left to its lease: nobody may begin before that ends.
+  // If events are unresolved, the shards are left to their leases: no other relay may begin them before the leases
+  // expire.
   if (complete_) {
     for (const auto& [shard, held] : held_) release.shards.push_back({shard, OUTBOX_SHARD_OWNED, held.token});
   }

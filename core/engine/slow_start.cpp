@@ -35,7 +35,7 @@ void SlowStart::StepEnds(bool owner) {
 
 void SlowStart::Break(bool clears) {
   if (active_) Begin();
-  first_steps_ = false;  // else a broker that does not answer for one shard would keep back the others
+  first_steps_ = false;  // otherwise a broker that does not answer for one shard would hold up the others
   if (mark_.Is(MarkState::kSet)) mark_.To(clears ? MarkState::kClearing : MarkState::kNone);
   if (mark_.Is(MarkState::kWanted)) mark_.To(MarkState::kNone);
 }
@@ -63,7 +63,8 @@ bool SlowStart::Marked(const MarkAnswer& answer, Time now, Backoff& backoff) {
     return false;
   }
   const bool give_up = answer.queued && answer.owners > settings_.most_owners;
-  // Whoever tries a given-up event again has fixed it, and one that was dropped is marked again when it is read.
+  // In two cases the mark is removed: an operator who retries an event that was given up has fixed its cause, and an
+  // event that was dropped is marked again when it is read again.
   mark_.To(answer.queued && !give_up ? MarkState::kSet : MarkState::kClearing);
   return give_up;
 }

@@ -1,15 +1,18 @@
-// The slow start after a lease that its owner let end: perhaps an event ends every relay that sends it (a poison event). One
-// event is read, sent and settled, then two, four and so on, until as many are through as the last owner can have held. The
-// event that stands alone in the first step is marked in the storage before it is sent, so that an end of the process
-// names it, and the next owner counts the owners that it has ended (docs/design/decisions/0013).
+// The slow start after a lease that its owner let expire: perhaps an event crashes every relay that sends it (a poison
+// event). One event is read, sent and settled, then two, four and so on, until as many events are settled as the last
+// owner can have had outstanding. The event that is sent alone in the first step is marked in the storage before it is
+// sent. If the process crashes, the mark identifies the event, and the next owner can count how many owners it has
+// crashed (docs/design/decisions/0013).
+// Owned by Engine. Thread: engine
 //
-// INVARIANT: no event is sent while the one in the first step is not marked (HoldsSending).
-// INVARIANT: during a slow start a step is read only when nothing of the last one is outstanding.
-// INVARIANT: a mark is written about the first event of the queue, and only in a slow start.
-// The relay's other shards wait until the first few steps are over (InFirstSteps). If they waited for the first one alone,
-// their marked events would be blamed for an event that ends the relay in the second step of this shard. What the first steps
-// have delivered is not in the way of the next owner, so the event gets into the first steps of its own shard.
+// No other shard of the relay begins a slow start until the first few steps of this one are over (InFirstSteps). If the
+// others waited only for the first step, their marked events would be blamed for an event that crashes the relay in the
+// second step of this shard. Events that the first steps have delivered do not come before the poison event any more,
+// so under one of the next owners it is among the first steps of its own shard.
 //
+// INVARIANT: no event is sent while the event of the first step is not marked (HoldsSending).
+// INVARIANT: during a slow start a step is read only when nothing of the last step is outstanding.
+// INVARIANT: a mark is written only for the first event of the queue, and only in a slow start.
 // INVARIANT: the first steps are over when nothing of the last of them is outstanding.
 #pragma once
 
@@ -22,21 +25,24 @@
 
 namespace outbox::engine {
 
+// The answer to a write of the poison mark, and the state of the shard when it comes.
 struct MarkAnswer {
   outbox_code code = OUTBOX_OK;
-  std::uint32_t owners = 0;
-  bool queued = false;      // the event is still there
-  bool lease_ends = false;  // it is lost or drained: the mark stays for the next owner, who begins slowly as well
+  std::uint32_t owners = 0;  // number of consecutive owners that have marked the event, including this one
+  bool queued = false;       // the event is still in the queue
+  // The lease is lost or is being drained: the mark stays for the next owner, which starts slowly as well.
+  bool lease_ends = false;
 };
 
 class SlowStart {
  public:
   explicit SlowStart(const Settings& settings) : settings_(settings) {}
 
-  // A lease begins. `slow`: the owner before let it end. `renewed`: this slow start had begun under the same token, before
-  // the lease ended by the clock; other shards may have begun since then, so it keeps them back no more than before.
+  // A lease begins. `slow` = the previous owner let its lease expire. `renewed` = this slow start had already begun
+  // under the same token, before the lease expired by the clock. Other shards may have begun since then, so in that
+  // case the first steps do not begin again, and do not hold up other shards, if they were over.
   void LeaseBegins(bool slow, bool renewed);
-  // One shard of a relay at a time.
+  // True during the first steps. At most one shard of a relay is in them at a time.
   [[nodiscard]] bool InFirstSteps() const { return first_steps_; }
   [[nodiscard]] bool LastFirstStepHasBegun() const { return steps_ >= settings_.first_steps; }
   [[nodiscard]] bool active() const { return active_; }
@@ -46,26 +52,28 @@ class SlowStart {
     return active_ && (outstanding > 0 || mark_.Is(MarkState::kWriting) || mark_.Is(MarkState::kClearing));
   }
 
-  // A step was read. `nothing_waits`: the read brought no rows at all.
+  // A step was read, and brought `outstanding` events. `nothing_waits` = the read returned no rows at all. `queued` is
+  // the number of events that wait to be sent in the main stream.
   void StepBegins(bool nothing_waits, std::uint32_t outstanding, std::size_t queued);
-  // Nothing is outstanding or being read any more. `owner`: the shard is owned and worked on.
+  // Called when nothing is outstanding. `owner` = the relay owns the shard and delivers it.
   void StepEnds(bool owner);
-  // A stream is reset: the steps begin again. `clears`: the broker does not answer, and if the process ends now the event is
-  // not to blame, so the mark is removed.
+  // A stream is reset, so the steps begin again. `clears` = the broker does not answer: if the process ends now, the
+  // event is not to blame, so its mark is removed.
   void Break(bool clears);
-  // The mark stays in the storage, for the next owner. One that is being written is answered yet.
+  // The lease is lost. The mark stays in the storage for the next owner; if it is being written, the answer is still to
+  // come.
   void LeaseIsLost() {
     if (!slot_.busy()) mark_.To(MarkState::kNone);
   }
   void Released() { mark_.To(MarkState::kNone); }
 
   // ---- the mark ----
-  // True: the mark is to be written or, if Clears(), removed. `queued`: the event is still there.
+  // Returns true if the mark is to be written or, if Clears(), removed now. `queued` = the event is still in the queue.
   [[nodiscard]] bool TakeMark(Time now, bool queued);
   [[nodiscard]] bool Clears() const { return mark_.Is(MarkState::kClearing); }
   void MarkBegins();
-  // The storage has answered; OUTBOX_LEASE_LOST counts as an answer. `owners`: that many in a row, with this one, have
-  // marked the event. True: they are too many, and the event fails.
+  // Takes the answer of the storage; OUTBOX_LEASE_LOST counts as an answer. Returns true if too many consecutive owners
+  // have marked the event, so that it fails.
   [[nodiscard]] bool Marked(const MarkAnswer& answer, Time now, Backoff& backoff);
   [[nodiscard]] WriteSlot& slot() { return slot_; }
   [[nodiscard]] bool WantsToMark() const { return !mark_.Is(MarkState::kNone) && !mark_.Is(MarkState::kSet); }
@@ -78,15 +86,15 @@ class SlowStart {
   [[nodiscard]] std::string FindBrokenInvariant(std::uint32_t outstanding) const;
 
  private:
-  friend struct PartProbe;  // of the tests
+  friend struct PartProbe;  // for the tests
 
   void Begin();
 
   const Settings& settings_;
   bool active_ = false;
-  std::uint32_t left_ = 0;   // events to go until the slow start is over
-  std::uint32_t step_ = 1;   // the events of the next step
-  std::uint32_t steps_ = 0;  // that have begun
+  std::uint32_t left_ = 0;   // number of events that remain until the slow start is over
+  std::uint32_t step_ = 1;   // number of events in the next step
+  std::uint32_t steps_ = 0;  // number of steps that have begun
   bool first_steps_ = false;
   StateMachine<MarkState> mark_;
   WriteSlot slot_;

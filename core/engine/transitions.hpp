@@ -1,6 +1,6 @@
-// The states of the engine's parts, and the transitions between them. Each table is the only list of its kind: the parts
-// are checked against it (CheckInvariants), the simulator reports which transitions no run has taken, and the state charts
-// in docs/design/engine.md are generated from it.
+// The states of the engine's parts, and the transitions between them. Each table is the only list of its kind: the
+// parts are checked against it (CheckInvariants), the simulator reports which transitions no run has taken, and the
+// state charts in docs/design/engine.md are generated from it.
 #pragma once
 
 #include <array>
@@ -14,13 +14,13 @@ namespace outbox::engine {
 
 enum class EventState : std::uint8_t {
   kFree,          // the slot holds no event
-  kQueued,        // read, and not sent yet
+  kQueued,        // read and not sent yet
   kSent,          // handed to the publisher in the main stream
   kTried,         // handed to the publisher as a trial
-  kUnknown,       // reported without success: read again after the reset that follows
-  kAcknowledged,  // stored by the broker; its row has to be removed
+  kUnknown,       // reported without success; it is read again after the reset that follows
+  kAcknowledged,  // acknowledged by the broker; its row has to be removed
   kFailing,       // its failure has to be recorded
-  kReleasing,     // dropped; its reservation has to be released, in a storage that marks rows
+  kReleasing,     // dropped; its reservation has to be released, because the storage marks rows
   kSettled,       // nothing remains to be done; the slot is free at the end of the turn
 };
 
@@ -29,25 +29,25 @@ enum class HoldState : std::uint8_t {
   kNone,     // the key is not held
   kRetried,  // a failed event came back and is outstanding, or its trial was given up
   kFailing,  // the failure of an event is not recorded yet
-  kBarrier,  // it is recorded, but the read under way began before and may bring later events of the key
-  kRescan,   // settled; later events were dropped, and a rescan that begins from now on has to find them
+  kBarrier,  // the failure is recorded, but a read that began before that may bring later events of the key
+  kRescan,   // the head is settled, but later events were dropped; a rescan that begins from now on has to find them
   kTopic,  // an event was dropped because its topic is not known yet; nothing of the key is sent until it is read again
 };
 
 enum class LeaseState : std::uint8_t {
   kStandby,      // no lease and nothing outstanding
-  kHolding,      // the relay owns the shard and works
-  kHandingOver,  // draining under the lease, for another relay
-  kStopping,     // draining under the lease, for good
-  kLost,         // the lease is gone; what is outstanding is given up
-  kLostAtStop,   // the same, for good
-  kStopped,      // released for good
+  kHolding,      // the relay owns the shard and delivers it
+  kHandingOver,  // draining under the lease, so that another relay can own the shard
+  kStopping,     // draining under the lease, because the relay stops
+  kLost,         // the lease is lost; what is outstanding is given up
+  kLostAtStop,   // the lease is lost and the relay stops; what is outstanding is given up
+  kStopped,      // the relay has stopped and never holds the shard again
 };
 
 // The poison mark on the event that is sent alone in the first step of a slow start.
 enum class MarkState : std::uint8_t {
   kNone,
-  kWanted,    // the event waits to be marked, and is not sent before
+  kWanted,    // the event waits to be marked, and is not sent before that
   kWriting,   // the storage is writing the mark
   kSet,       // the event is marked, and may be sent
   kClearing,  // the mark has to be removed
@@ -55,17 +55,18 @@ enum class MarkState : std::uint8_t {
 
 enum class ReadState : std::uint8_t {
   kIdle,
-  kReading,     // a read that goes on from the position, or rewinds
-  kRescanStep,  // a step of a rescan
+  kReading,     // a read is under way that goes on from the position, or rewinds
+  kRescanStep,  // a step of a rescan is under way
 };
 
 template <class State>
 struct Transition {
   State from, to;
-  std::string_view when;  // for the chart
+  std::string_view when;  // the label of the transition in the chart
 };
 
-// Specialised for each of the states above: kTitle, kNames (in the order of the enumerators), kInitial, kTransitions.
+// Specialised for each enumeration of states above, with kTitle, kNames (in the order of the enumerators), kInitial and
+// kTransitions.
 template <class State>
 struct Chart;
 
@@ -186,21 +187,21 @@ struct Chart<ReadState> {
   };
 };
 
-// How often each transition was taken. Counting costs an instruction or two, so it is always done; FindUnknown compares
-// with the table.
+// Counts how often each transition was taken. Counting costs an instruction or two, so it is always done; FindUnknown
+// compares the counts with the table of transitions.
 template <class State>
 class TransitionCounts {
  public:
   void Count(State from, State to) { ++taken_[static_cast<std::size_t>(from)][static_cast<std::size_t>(to)]; }
 
-  // f(from, to, times) of each transition that was taken.
+  // Calls f(from, to, times) for each transition that was taken.
   template <class F>
   void Each(F f) const {
     for (std::size_t from = 0; from < kStates; ++from)
       for (std::size_t to = 0; to < kStates; ++to)
         if (taken_[from][to] > 0) f(static_cast<State>(from), static_cast<State>(to), taken_[from][to]);
   }
-  // A transition that was taken and is not in the table, as text; empty if there is none.
+  // Returns a text that names a transition which was taken and is not in the table; empty if there is none.
   [[nodiscard]] std::string FindUnknown() const {
     std::string unknown;
     Each([&](State from, State to, std::uint64_t) {
@@ -220,13 +221,13 @@ class TransitionCounts {
   std::uint64_t taken_[kStates][16] = {};  // the second dimension is a power of two, so that counting is cheap
 };
 
-// A part that is in one state at a time.
+// The state of a part that is in one state at a time. It counts the transitions.
 template <class State>
 class StateMachine {
  public:
   [[nodiscard]] State state() const { return state_; }
   [[nodiscard]] bool Is(State state) const { return state_ == state; }
-  // Staying in a state is no transition.
+  // Does nothing if the part is already in that state.
   void To(State to) {
     if (to == state_) return;
     counts_.Count(state_, to);

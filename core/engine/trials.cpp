@@ -48,7 +48,8 @@ std::uint32_t Trials::Begin(Time now, std::vector<EventIndex>& sent) {
 
 std::uint32_t Trials::BeginSome(std::deque<EventIndex>& waiting, std::size_t free, Time now,
                                 std::vector<EventIndex>& sent) {
-  // Of a key with many events only the first may be tried, and is looked for among so many.
+  // Only the first event of a key may be tried. If a key has many events here, only this many events are examined in
+  // search of others.
   const std::size_t examined = std::min<std::size_t>(waiting.size(), std::size_t{8} * settings_.max_trials);
   std::size_t kept = 0, i = 0;
   std::uint32_t begun = 0;

@@ -1,10 +1,13 @@
-// Trials: events that the broker may refuse are sent one to a request, beside the main stream, so that a refusal names its
-// event and stops nothing else. Only a trial that is refused counts as a failure of its event
-// (docs/design/decisions/0016).
+// The stream of trials. Events that the broker may refuse are sent beside the main stream, each in a request of its
+// own, so that a refusal identifies its event and stops nothing else. A refusal is charged to an event only if the
+// event was sent as a trial (docs/design/decisions/0016).
+// Owned by Engine. Thread: engine
 //
-// INVARIANT: when a trial is sent, every event of its key that was read before it is in the topic or recorded as failed.
-// INVARIANT: while an event of a key waits for its trial or is tried, no later event of the key is sent in the main stream.
-// INVARIANT: at most one event of a key is tried at a time, and of all keys at most max_trials + max_retrials.
+// INVARIANT: when a trial is sent, every event of its key that was read before it is in the topic or recorded as
+// failed.
+// INVARIANT: while an event of a key waits for its trial or is tried, no later event of the key is sent in the main
+// stream.
+// INVARIANT: at most one event of a key is tried at a time, and at most max_trials + max_retrials events of all keys.
 #pragma once
 
 #include <cstdint>
@@ -22,33 +25,35 @@ class Trials {
   Trials(const Settings& settings, EventTable& events, const SendWindow& window)
       : settings_(settings), events_(events), window_(window) {}
 
-  // The event may not be sent in the main stream.
+  // True if the event must be sent as a trial and not in the main stream.
   [[nodiscard]] bool GoesAlone(const Event& event, Time now) const {
     if (event.attempts > 0 || event.doubtful) return true;
     return !(keys_.empty() && suspicions_.empty()) && IsKeptApart(event, now);
   }
-  // The main stream was refused something in this lane under this epoch. The first refusal of an epoch counts: the others
-  // are its neighbours in the request. For some time the lane's events are tried alone.
+  // Called when the broker has refused a record of this lane in the main stream under this epoch: the events of the
+  // lane are sent as trials for some time. Only the first refusal of an epoch counts, because the others are of the
+  // same request.
   void Suspect(publisher::Lane lane, std::uint32_t epoch, Time now);
   // An event of the lane was refused as a trial, so the others are suspected for longer.
   void ProlongSuspicion(publisher::Lane lane, Time now);
   void ForgetSuspicions() { suspicions_.clear(); }
 
-  // Waits for its trial until all flights before `flight` are over.
+  // Adds an event. Its trial is not sent before all events of the flights before `flight` are answered.
   void Enqueue(EventIndex e, std::uint32_t flight);
-  // Appends to `sent` the events whose trial begins now; returns how many.
+  // Appends to `sent` the events whose trials begin now; returns their number.
   std::uint32_t Begin(Time now, std::vector<EventIndex>& sent);
-  // The first answer to a tried event. REQUIRES: it is tried, and the answer is a success or a refusal.
+  // Takes the first answer to a trial. REQUIRES: the event is in kTried, and the answer is an acknowledgement or a
+  // refusal.
   void Answered(EventIndex e);
   [[nodiscard]] Time SentAt(EventIndex e) const;
 
   [[nodiscard]] bool Idle() const { return waiting_new_.empty() && waiting_failed_.empty() && tried_.empty(); }
   [[nodiscard]] std::size_t InFlight() const { return tried_.size(); }
-  // Events that have failed before may take only part of the window.
+  // True if one more event that has failed before may wait here. Such events may take only part of the window.
   [[nodiscard]] bool RoomForRetries() const { return waiting_failed_.size() < settings_.max_retried(); }
   [[nodiscard]] Time OldestSentAt() const;
 
-  // Drops with f what waits of the key, or all that waits.
+  // Remove the waiting events of the key, or all waiting events, and call f(index) for each.
   template <class F>
   void DropWaitingOfKey(std::uint64_t key, F f) {
     if (!keys_.contains(key)) return;
@@ -66,33 +71,35 @@ class Trials {
     resetting_ = true;
     return epoch_ + 1;
   }
-  // True: the reset to that epoch is over. `dropped`: the events whose answer is not known, in the order of sending.
+  // Returns true if the reset under way leads to `epoch`; it is then over. `dropped` receives the events whose answers
+  // are not known.
   [[nodiscard]] bool EndReset(std::uint32_t epoch, Time now, Backoff& backoff, std::vector<EventIndex>& dropped);
   [[nodiscard]] std::vector<EventIndex> Tried() const;
-  // An answer is overdue, or the reservation of a tried event ends.
+  // True if an answer is overdue, or if the reservation of a tried event is about to end.
   [[nodiscard]] bool ResetDue(Time now) const;
-  // When the first reservation of a waiting event ends, less the margin.
+  // The time at which the first reservation of a waiting event ends, less lease_margin; kForever = no event waits.
   [[nodiscard]] Time WaitingUntil() const;
   [[nodiscard]] Time NextDeadline(Time now) const;
 
   [[nodiscard]] std::string FindBrokenInvariant() const;
 
  private:
-  friend struct PartProbe;  // of the tests
+  friend struct PartProbe;  // for the tests
 
-  // Its key has a trial, or its lane is suspected.
+  // True if an event of the same key waits here or is tried, or if the lane of the event is suspected.
   [[nodiscard]] bool IsKeptApart(const Event& event, Time now) const;
-  // In this lane the main stream was refused something: until then its events are tried. A new one is all 0.
+  // A lane in which the broker has refused a record of the main stream. Its events are sent as trials until `until`. A
+  // new entry is all zeros.
   struct Suspicion {
     Time until, period;
-    std::uint32_t epoch;  // that the last refusal has ended
+    std::uint32_t epoch;  // the epoch that the last refusal has ended
   };
   struct Trial {
     EventIndex event;
-    Time at;
-    Time until;  // of its reservation
+    Time at;     // when it was sent
+    Time until;  // the end of its reservation
   };
-  // The events of a key that wait for their trial or are tried.
+  // The number of events of a key that wait for their trials or are tried.
   struct Key {
     std::uint32_t events = 0;
     bool tried = false;
@@ -118,12 +125,12 @@ class Trials {
   EventTable& events_;
   const SendWindow& window_;
   std::unordered_map<publisher::Lane, Suspicion> suspicions_;
-  std::deque<EventIndex> waiting_new_, waiting_failed_;  // those that have never failed, and those that have
+  std::deque<EventIndex> waiting_new_, waiting_failed_;  // events that have never failed, and events that have
   std::unordered_map<std::uint64_t, Key> keys_;
   std::vector<Trial> tried_;
-  std::uint32_t retrials_ = 0;  // of tried_, those of events that have failed before
+  std::uint32_t retrials_ = 0;  // number of trials in tried_ whose events have failed before
   std::uint32_t epoch_ = publisher::kTrialEpochs | 1;
-  std::uint32_t failures_ = 0;  // resets in a row
+  std::uint32_t failures_ = 0;  // number of consecutive resets
   bool resetting_ = false;
   Time not_before_ = 0;
 };

@@ -1,5 +1,6 @@
-// The writes of one kind: what waits, what the call under way is about, and when the next call may be made. A call that
-// failed is repeated with the same elements.
+// The writes of one kind: the elements that wait, the elements that the call under way writes, and the time at which
+// the next call may be made. A call that failed is repeated with the same elements.
+// Owned by a part of Engine. Thread: engine
 //
 // INVARIANT: an element is in one place: it waits, or it is being written.
 // INVARIANT: a call is under way only about something that is being written.
@@ -16,7 +17,7 @@
 
 namespace outbox::engine {
 
-// The calls of one kind. One is under way at a time.
+// Paces the calls of one kind. At most one is under way at a time.
 class WriteSlot {
  public:
   [[nodiscard]] bool Ready(Time now) const { return !busy_ && now >= not_before_; }
@@ -32,7 +33,7 @@ class WriteSlot {
     not_before_ = now + backoff.After(++failures_, settings.min_backoff, settings.max_backoff);
   }
   void Succeeds() { failures_ = 0; }
-  // The next call is made after a pause, though nothing failed.
+  // Delays the next call although no call failed.
   void RestUntil(Time when) { not_before_ = when; }
 
  private:
@@ -49,7 +50,8 @@ struct WriteQueue {
 
   [[nodiscard]] bool empty() const { return waiting.empty() && writing.empty(); }
   [[nodiscard]] std::size_t size() const { return waiting.size() + writing.size(); }
-  // REQUIRES: writing is empty. Takes at most `most` elements that share the token of the first: a fenced write carries one.
+  // Moves at most `most` elements from `waiting` to `writing`, all with the token of the first, because a fenced write
+  // carries one token. REQUIRES: `writing` is empty.
   template <class TokenOf>
   void TakeUnderOneToken(std::size_t most, TokenOf token_of) {
     std::size_t n = 0;
@@ -62,7 +64,7 @@ struct WriteQueue {
     writing.assign(waiting.begin(), end);
     waiting.erase(waiting.begin(), end);
   }
-  // kForever = nothing is to be written, or a call is under way.
+  // The time at which the next call may be made; kForever = nothing is to be written, or a call is under way.
   [[nodiscard]] Time NextCall() const { return empty() || slot.busy() ? kForever : slot.not_before(); }
 };
 

@@ -42,15 +42,15 @@ std::vector<std::string> Split(std::string_view text, char by) {
   }
 }
 
-// As it may be shown in a message.
+// Returns the value in quotes, truncated for a message.
 std::string Quoted(std::string_view value) {
   return '"' + std::string(value.substr(0, kMaxShown)) + (value.size() > kMaxShown ? "...\"" : "\"");
 }
 
-// Kafka Connect fills such values in from a provider, which only its worker has.
+// Returns true for a value that Kafka Connect reads from a config provider, which only its worker has.
 bool IsProvided(std::string_view value) { return value.find("${") != std::string_view::npos; }
 
-// A text that the relay's configuration takes as it is.
+// Returns the value as a text in which the relay's configuration sees no reference: ${ is written as $${.
 std::string Plain(std::string_view value) {
   std::string plain;
   for (std::size_t i = 0; i < value.size(); ++i) {
@@ -60,7 +60,7 @@ std::string Plain(std::string_view value) {
   return plain;
 }
 
-// A value of libpq's connection string.
+// Returns the value with the quotes that a connection string of libpq requires.
 std::string ForLibpq(std::string_view value) {
   const bool plain = !value.empty() && std::all_of(value.begin(), value.end(), [](unsigned char c) {
     return std::isalnum(c) != 0 || std::string_view("._-/:${}").find(static_cast<char>(c)) != std::string_view::npos;
@@ -74,10 +74,12 @@ std::string ForLibpq(std::string_view value) {
   return quoted + "'";
 }
 
+// A header or a member of the envelope: its name and the template of its column.
 struct Placed {
   std::string name, column;
 };
 
+// Translates one connector. All problems are collected, so that they are shown at once.
 class Translator {
  public:
   Translator(const Settings& connector, const Settings& worker) : connector_(connector.values), worker_(worker.values) {
@@ -113,7 +115,7 @@ class Translator {
   }
   void Refuse(const std::string& name, const std::string& why) { refusals_.push_back(name + ": " + why); }
 
-  // The value, which is then known. Debezium and Connect ignore blanks around it.
+  // Returns the value and marks the setting as known. Debezium and Kafka Connect ignore whitespace around a value.
   std::optional<std::string> Find(const std::string& name) {
     known_.insert(name);
     const auto found = connector_.find(name);
@@ -129,7 +131,7 @@ class Translator {
   }
   std::string Router(const char* name, const std::string& otherwise) { return Get(router_ + name, otherwise); }
 
-  // One of these, in lower case.
+  // Returns the value in lower case; refuses it if it is not one of `choices`.
   std::string OneOf(const std::string& name, const std::string& otherwise, std::initializer_list<const char*> choices) {
     std::string value = Lower(Get(name, otherwise));
     std::string expected;
@@ -137,14 +139,14 @@ class Translator {
       if (value == choice) return value;
       expected += (expected.empty() ? "" : ", ") + std::string(choice);
     }
-    Refuse(name, Quoted(value) + " is not known; expected one of " + expected);
+    Refuse(name, Quoted(value) + " is unknown; expected one of " + expected);
     return otherwise;
   }
 
   void Plugin() {
     const std::string name = Get("connector.class", "");
     const std::string short_name = name.substr(name.rfind('.') + 1);
-    if (name.empty()) return Refuse("connector.class", "missing; is this file a connector's configuration?");
+    if (name.empty()) return Refuse("connector.class", "missing; expected the configuration of a connector");
     if (name == "io.debezium.connector.postgresql.PostgresConnector" || name == "PostgresConnector")
       plugin_ = "postgres";
     else if (name == "io.debezium.connector.mysql.MySqlConnector" || short_name == "MySqlConnector" ||
@@ -152,11 +154,11 @@ class Translator {
       plugin_ = "mysql";
     else
       Refuse("connector.class", Quoted(name) +
-                                    " has no plugin here; expected Debezium's connector for PostgreSQL, MySQL or "
+                                    " is not supported; expected Debezium's connector for PostgreSQL, MySQL or "
                                     "MariaDB");
   }
 
-  // The router, what stands behind it, and predicates.
+  // Reads the router, the transforms after it, and the router's predicate.
   void Transforms() {
     for (const std::string& one : Split(Get("transforms", ""), ',')) {
       if (one.empty()) continue;
@@ -170,23 +172,23 @@ class Translator {
       } else if (type == std::string(kConnect) + "transforms.DropHeaders" && !router_.empty()) {
         for (const std::string& header : Split(Get(prefix + "headers", ""), ',')) dropped_.insert(header);
         if (Find(prefix + "predicate"))
-          Refuse(prefix + "predicate", "what it does depends on each record; expected none here");
+          Refuse(prefix + "predicate", "its effect depends on each record; expected no predicate here");
       } else {
         Refuse(prefix + "type", Quoted(type) +
-                                    " changes records in a way that is not known here; expected the EventRouter alone, "
-                                    "or with DropHeaders behind it");
-        // Its settings are of no interest then.
+                                    " changes records in an unknown way; expected the EventRouter alone, or with "
+                                    "DropHeaders after it");
+        // The transform is refused, so its settings need no messages of their own.
         for (const auto& [name, unused] : connector_)
           if (name.starts_with(prefix)) known_.insert(name);
       }
     }
     if (router_.empty()) {
-      Refuse("transforms", "no " + std::string(kRouter) + " in it; only its records can be made here");
+      Refuse("transforms", "no " + std::string(kRouter) + " in it; the relay makes only the records of this transform");
       router_ = "transforms.outbox.";
     }
   }
 
-  // Which records the router is for: those of the table have to be among them.
+  // Checks that the router's predicate selects the records of the table.
   void Predicate(const std::string& prefix) {
     const auto name = Find(prefix + "predicate");
     const bool negate = IsTrue(prefix + "negate", false);
@@ -202,13 +204,14 @@ class Translator {
                              : std::nullopt;
     if (!matches)
       Refuse(place + "type",
-             "it is not clear whether the router is for the table's records; expected TopicNameMatches with a "
+             "cannot determine whether this predicate selects the table's records; expected TopicNameMatches with a "
              "pattern of letters, \\. and .*");
     else if (*matches == negate)
-      Refuse(place + "pattern", "the router is not for the records of the table, whose topic is " + Quoted(topic));
+      Refuse(place + "pattern",
+             "the predicate does not select the records of the table, whose topic is " + Quoted(topic));
   }
 
-  // What plugins/sql takes, with _capture behind it.
+  // Returns true for a name that plugins/sql accepts, even with _capture appended.
   static bool IsTableName(std::string_view name) {
     const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
     return !name.empty() && name.size() <= 40 && letter(name[0]) &&
@@ -227,20 +230,21 @@ class Translator {
       return Refuse("table.include.list", "missing; expected the name of the outbox table, such as public.outboxevent");
     if (names.size() > 1)
       return Refuse("table.include.list", Quoted(list) +
-                                              " are several tables; a relay is for one, so remove the others here and "
-                                              "make a configuration for each that is an outbox");
+                                              " names several tables; a relay reads one, so remove the others here and "
+                                              "make a configuration for each outbox table");
     const auto table = OnlyName(names[0]);
     if (!table)
-      return Refuse("table.include.list", Quoted(list) + " may mean several tables; expected the name of one");
+      return Refuse("table.include.list", Quoted(list) + " may match several tables; expected the name of one table");
     const std::size_t dot = table->find('.');
     const bool has_two = dot != std::string::npos && table->find('.', dot + 1) == std::string::npos && dot > 0;
     if (!has_two || dot + 1 == table->size())
       return Refuse("table.include.list", Quoted(list) + " is not valid; expected " +
                                               (plugin_ == "mysql" ? "DATABASE.TABLE" : "SCHEMA.TABLE"));
     if (!IsTableName(table->substr(0, dot)) || !IsTableName(table->substr(dot + 1)))
-      return Refuse("table.include.list", Quoted(list) +
-                                              " has a name that the relay's own tables beside it cannot have; expected "
-                                              "letters, digits and _, at most 40 of them");
+      return Refuse("table.include.list",
+                    Quoted(list) +
+                        " has a name from which the names of the relay's own tables cannot be made; expected letters, "
+                        "digits and _, at most 40 of them");
     if (plugin_ == "mysql") {
       table_ = table->substr(dot + 1);
       database_ = table->substr(0, dot);
@@ -249,19 +253,20 @@ class Translator {
     }
   }
 
-  // A value of the connection, or a reference in its place where Kafka Connect has it from a provider.
+  // Returns a value for the connection, or a reference to `variable` if Kafka Connect reads the value from a config
+  // provider.
   std::string Value(const std::string& name, const std::string& variable, const std::string& otherwise) {
     const auto value = Find(name);
     if (!value) return otherwise;
     if (!IsProvided(*value)) return Plain(*value);
-    Note(name + ": Kafka Connect fills it in from a provider; set " + variable +
-         " in the relay's environment to the value");
+    Note(name + ": Kafka Connect reads it from a config provider; set " + variable +
+         " in the relay's environment to its value");
     return "${env:" + variable + "}";
   }
-  // The place of a secret, which is not carried over.
+  // Returns a reference to `variable` in place of a secret, which is not carried over.
   std::string Secret(const std::string& name, const std::string& variable) {
     if (!Find(name)) return "";
-    Note(name + ": not carried over; set " + variable + " in the relay's environment to it");
+    Note(name + ": not carried over; set " + variable + " in the relay's environment to its value");
     return "${env:" + variable + "}";
   }
 
@@ -284,9 +289,8 @@ class Translator {
       if (host.empty()) {
         connection = "${env:OUTBOX_DATABASE}";
         Note(
-            "database.hostname is not there; set OUTBOX_DATABASE in the relay's environment to a connection string of "
-            "libpq, such as "
-            "\"host=db dbname=shop user=outbox\"");
+            "database.hostname is missing; set OUTBOX_DATABASE in the relay's environment to a connection string of "
+            "libpq, such as \"host=db dbname=shop user=outbox\"");
       }
       options_["connection"] = connection;
     } else {
@@ -294,7 +298,7 @@ class Translator {
       Port(port);
       options_["user"] = user.empty() ? "${env:OUTBOX_DATABASE_USER}" : user;
       if (user.empty())
-        Note("database.user is not there; set OUTBOX_DATABASE_USER in the relay's environment to the user");
+        Note("database.user is missing; set OUTBOX_DATABASE_USER in the relay's environment to the user");
       if (!password.empty()) options_["password"] = password;
       options_["database"] = database_;
       if (included && OnlyName(*included) != database_ && !database_.empty() &&
@@ -304,9 +308,8 @@ class Translator {
       MysqlTls();
     }
     Note(
-        "the relay's user needs rights on the tables that `outbox-relay migrate` makes, not on the outbox table; see "
-        "the guide "
-        "to databases");
+        "the relay's user needs privileges on the tables that `outbox-relay migrate` creates, not on the outbox table; "
+        "see the guide to databases");
     options_["table"] = table_;
     options_["capture"] = "trigger";
   }
@@ -332,7 +335,8 @@ class Translator {
       if (const auto value = Find(name)) connection += " " + std::string(key) + "=" + ForLibpq(Plain(*value));
     if (const std::string password = Secret("database.sslpassword", "OUTBOX_DATABASE_KEY_PASSWORD"); !password.empty())
       connection += " sslpassword=" + ForLibpq(password);
-    if (Find("database.sslfactory")) Note("database.sslfactory: a class of Java; see that sslmode says what you want");
+    if (Find("database.sslfactory"))
+      Note("database.sslfactory: a Java class, not carried over; check that sslmode is what you want");
   }
 
   void MysqlTls() {
@@ -341,8 +345,7 @@ class Translator {
       if (name.starts_with("database.ssl.")) known_.insert(name);
     if (mode != "preferred" && mode != "preferred_" && mode != "disabled")
       Note("database.ssl.mode is " + Quoted(mode) +
-           "; set \"tls\" and \"tls_ca\" in the options, whose files are PEM and no key "
-           "stores of Java");
+           "; set \"tls\" and \"tls_ca\" in the options; their files are PEM, not Java key stores");
   }
 
   void Types() {
@@ -358,7 +361,7 @@ class Translator {
     add("interval", OneOf("interval.handling.mode", "numeric", {"numeric", "string"}), "numeric");
   }
 
-  // A column by its name, which a template can hold.
+  // Returns a template of one column; refuses a name that a template cannot contain.
   std::string Template(const std::string& name, const std::string& column) {
     auto place = Place(column);
     if (!place.ok()) {
@@ -374,13 +377,13 @@ class Translator {
     columns_["id"] = id;
     columns_["key"] = Router("table.field.event.key", "aggregateid");
     columns_["payload"] = Router("table.field.event.payload", "payload");
-    (void)Find(router_ + "table.field.event.type");  // Debezium reads it nowhere
+    (void)Find(router_ + "table.field.event.type");  // Debezium does not use it.
     AddHeader(router_ + "table.field.event.id", "id", id);
     if (const auto timestamp = Find(router_ + "table.field.event.timestamp"); timestamp && !timestamp->empty()) {
       timestamp_ = Template(router_ + "table.field.event.timestamp", *timestamp);
       if (time_ == "connect" || time_ == "isostring")
         Refuse(router_ + "table.field.event.timestamp",
-               "Debezium stops with time.precision.mode=" + time_ + "; expected another mode");
+               "Debezium fails on this setting with time.precision.mode=" + time_ + "; expected another mode");
     }
     const std::string place = router_ + "table.fields.additional.placement";
     const std::string placement = Get(place, "");
@@ -389,9 +392,8 @@ class Translator {
     if (Lower(Router("table.field.additional.missing", "error")) == "ignore" ||
         !IsTrue(router_ + "table.fields.additional.error.on.missing", true))
       Note(
-          "a column of table.fields.additional.placement that the table lacks is left out by Debezium; here `check` "
-          "lists it, and "
-          "it has to be removed from /record");
+          "Debezium leaves out a column of table.fields.additional.placement that the table lacks; `outbox-relay "
+          "check` reports such a column, and you have to remove it from /record");
   }
 
   void Placement(const std::string& place, const std::string& text) {
@@ -407,13 +409,13 @@ class Translator {
       const bool taken = name == "payload" || std::any_of(envelope_.begin(), envelope_.end(),
                                                           [&](const Placed& placed) { return placed.name == name; });
       if (taken)
-        return Refuse(place, "the envelope has " + Quoted(name) + " twice, on which Debezium stops; expected it once");
+        return Refuse(place, "the envelope has " + Quoted(name) + " twice, on which Debezium fails; expected it once");
       envelope_.push_back({name, Template(place, column)});
     } else if (where == "partition") {
       if (columns_.contains("partition")) return Refuse(place, "the partition is placed twice; expected it once");
       columns_["partition"] = column;
     } else {
-      Refuse(place, Quoted(parts[1]) + " is not known; expected header, envelope or partition");
+      Refuse(place, Quoted(parts[1]) + " is unknown; expected header, envelope or partition");
     }
   }
 
@@ -441,13 +443,14 @@ class Translator {
   }
 
   struct Converter {
-    std::string type;     // without its package; "" where it is not known
-    bool schemas = true;  // of JsonConverter
-    std::string prefix;   // of its settings
-    const Values* from = nullptr;
+    std::string type;              // Name of the Java class; "" = unknown.
+    bool schemas = true;           // With JsonConverter: schemas.enable.
+    std::string prefix;            // Prefix of its settings.
+    const Values* from = nullptr;  // The settings of the connector or of the worker.
   };
 
-  // The connector's own, with its settings; else the worker's, with the worker's settings: Kafka Connect never mixes them.
+  // Returns the connector's converter with the connector's settings or, if it names none, the worker's converter with
+  // the worker's settings. Kafka Connect never combines the two.
   Converter FindConverter(const std::string& name, const char* otherwise) {
     Converter found;
     found.prefix = name + ".";
@@ -458,18 +461,17 @@ class Translator {
     if (!type) {
       if (std::any_of(connector_.begin(), connector_.end(),
                       [&](const auto& one) { return one.first.starts_with(found.prefix); }))
-        Note(found.prefix + "*: without " + name +
-             " in the connector the worker's converter counts, with the worker's settings");
+        Note(found.prefix + "*: not used, because the connector does not set " + name +
+             "; the worker's converter applies, with the worker's settings");
       found.from = &worker_;
       if (const auto at = worker_.find(name); at != worker_.end()) type = Trimmed(at->second);
     }
     if (!type && otherwise == nullptr) {
-      Refuse(name, "not named, so the worker decides; name it with --worker FILE, the worker's properties");
+      Refuse(name, "missing, so the worker's converter applies; pass the worker's properties with --worker FILE");
       return found;
     }
     if (!type) {
-      Note(name +
-           ": not named; SimpleHeaderConverter is assumed, which is what a worker uses that does not name one either");
+      Note(name + ": missing; SimpleHeaderConverter is assumed, the default of a worker that does not set it either");
       type = otherwise;
     }
     found.type = *type;
@@ -482,7 +484,7 @@ class Translator {
     return at == converter.from->end() ? otherwise : Trimmed(at->second);
   }
 
-  // The settings of a converter that change what it writes; others are refused by their names.
+  // Refuses the settings of a converter that may change what it writes.
   void CheckSettings(const Converter& converter) {
     const bool json = converter.type == std::string(kConnect) + "json.JsonConverter";
     for (const auto& [key, value] : *converter.from) {
@@ -494,14 +496,14 @@ class Translator {
       const std::string word = Lower(Trimmed(value));
       if (json && name == "decimal.format" && word == "base64") continue;
       if (json && name == "replace.null.with.default") {
-        if (word == "false") Note(key + ": the relay does not write defaults of columns either way");
+        if (word == "false") Note(key + ": the relay does not write default values of columns in either case");
         continue;
       }
       if (!json && (name == "converter.encoding" || name == "encoding") && (word == "utf-8" || word == "utf8"))
         continue;
       if (converter.from == &worker_ && name != "decimal.format" && name.find("encoding") == std::string::npos)
         continue;
-      Refuse(key, "it changes what the converter writes, in a way that is not known here");
+      Refuse(key, "it changes what the converter writes in an unknown way");
     }
   }
 
@@ -525,17 +527,16 @@ class Translator {
     if (expands) {
       keeps_null_members_ = nulls == "optional_bytes";
       Note(
-          "table.expand.json.payload: the order of members in lists of objects that differ is not fixed in Debezium, "
-          "and it loses "
-          "some; \"value\": \"json\" sends every payload as it is, without blanks");
+          "table.expand.json.payload: in lists of objects with different members, Debezium has no fixed order of "
+          "members and loses some; \"value\": \"json\" sends every payload unchanged, without whitespace");
     }
     empty_is_tombstone_ = IsTrue(router_ + "route.tombstone.on.empty.payload", false);
     if (key_.ends_with("schema") || value_.ends_with("schema") || header_.ends_with("schema")) {
-      Note("schemas: a column with a DEFAULT has it in Debezium's schema, and not in the relay's; compare a record");
+      Note("schemas: Debezium's schema contains the DEFAULT of a column, the relay's does not; compare a record");
       for (const char* name : {"column.propagate.source.type", "datatype.propagate.source.type"})
-        if (Find(name)) Refuse(name, "it adds to the schemas, in a way that is not known here");
+        if (Find(name)) Refuse(name, "it adds unknown parts to the schemas");
       if (Lower(Get("schema.name.adjustment.mode", "none")) != "none")
-        Refuse("schema.name.adjustment.mode", "it changes schemas, in a way that is not known here; expected none");
+        Refuse("schema.name.adjustment.mode", "it changes schemas in an unknown way; expected none");
     }
     (void)Find("schema.name.adjustment.mode");
     if (const auto version = Find(router_ + "table.field.event.schema.version"); version && value_.ends_with("schema"))
@@ -551,8 +552,8 @@ class Translator {
     const bool registry = converter.type.find("Avro") != std::string::npos ||
                           converter.type.find("Protobuf") != std::string::npos ||
                           converter.type.find("JsonSchema") != std::string::npos;
-    Refuse(name, Quoted(converter.type) + (registry ? " needs a schema registry, which a relay does not have"
-                                                    : " is not known here, or has no records that a relay can make"));
+    Refuse(name, Quoted(converter.type) + (registry ? " requires a schema registry, which the relay does not support"
+                                                    : " is unknown, or makes records that a relay cannot make"));
   }
 
   void Key(const Converter& converter) {
@@ -575,16 +576,17 @@ class Translator {
       if (is_structure)
         return Refuse(
             structure,
-            "with StringConverter the value is the text of a Java object, such as Struct{a=1}; nobody can mean that");
+            "with StringConverter the value is the text of a Java object, such as Struct{a=1}; expected JsonConverter");
       value_ = "text";
     } else if (IsJson(converter.type)) {
       if (converter.schemas && !envelope_.empty())
         return Refuse("value.converter.schemas.enable",
-                      "the schema of an envelope is named after the first event since the connector "
-                      "started, which no relay can know; expected false");
+                      "the schema of an envelope is named after the first event since the connector started, which is "
+                      "unknown to the relay; expected false");
       value_ = std::string(expands ? "json-debezium" : "json-string") + (converter.schemas ? "-with-schema" : "");
     } else if (is_bytes) {
-      if (is_structure) return Refuse(structure, "a converter of bytes has none for a structure: Debezium stops on it");
+      if (is_structure)
+        return Refuse(structure, "Debezium fails on a structure with a converter of bytes; expected JsonConverter");
       const std::string delegate = Setting(converter, "delegate.converter.type", "");
       const bool schemas = Lower(Setting(converter, "delegate.converter.type.schemas.enable", "true")) == "true";
       if (delegate.empty())
@@ -593,7 +595,7 @@ class Translator {
         value_ = "bytes-or-json-string";
       else
         Refuse("value.converter.delegate.converter.type", Quoted(delegate) +
-                                                              " is not known here; expected JsonConverter with "
+                                                              " is not supported; expected JsonConverter with "
                                                               "schemas.enable=false");
     } else {
       Unknown("value.converter", converter);
@@ -621,11 +623,10 @@ class Translator {
     if (!kafka_.contains("bootstrap.servers") || IsProvided(kafka_["bootstrap.servers"].get<std::string>())) {
       kafka_["bootstrap.servers"] = "${env:KAFKA_BOOTSTRAP_SERVERS}";
       Note(
-          "bootstrap.servers: only the worker knows them; set KAFKA_BOOTSTRAP_SERVERS in the relay's environment, or "
-          "name the worker's "
-          "properties with --worker FILE");
+          "bootstrap.servers: only the worker's properties contain it; set KAFKA_BOOTSTRAP_SERVERS in the relay's "
+          "environment, or pass the worker's properties with --worker FILE");
     }
-    // The connector's win.
+    // The connector's properties override those of the worker.
     Values producer;
     for (const auto& [prefix, values] :
          {std::pair("producer.", &worker_), std::pair("producer.override.", &connector_)})
@@ -636,7 +637,7 @@ class Translator {
         }
     for (const auto& [name, value] : producer) Producer(name, Trimmed(value));
     if (!kafka_.contains("security.protocol") && worker_.count("security.protocol") != 0)
-      Note("security.protocol: the worker has one for itself and none for its producers, so none is carried over");
+      Note("security.protocol: the worker sets it for itself and not for its producers, so it is not carried over");
   }
 
   void Producer(const std::string& name, const std::string& value) {
@@ -648,29 +649,29 @@ class Translator {
       Login(place, value);
     } else if (name.starts_with("ssl.") && name != "ssl.endpoint.identification.algorithm") {
       Note(place +
-           ": not carried over, as stores and factories of Java are of no use here; set ssl.ca.location and the like, "
-           "whose "
-           "files are PEM");
+           ": not carried over, because the relay cannot use Java's key stores and factories; set ssl.ca.location and "
+           "related properties, whose files are PEM");
     } else if (name.starts_with("sasl.")) {
       const ProducerProperty* const known = FindProducerProperty(name);
       if (known == nullptr)
         Note(place +
-             ": a class or a setting of Java's login, not carried over; see sasl.* in the guide to the configuration");
+             ": a class or setting of the Java login, not carried over; see sasl.* in the guide to the configuration");
       else
         kafka_[std::string(known->relay)] = Plain(value);
     } else if (const ProducerProperty* const known = FindProducerProperty(name)) {
       if (known->relay == "compression.level")
-        Note(place + ": not carried over; \"compression.level\" is for the type that is used");
+        Note(place + ": not carried over; set \"compression.level\" for the compression type in use");
       else if (!known->relay.empty())
         kafka_[std::string(known->relay)] = Plain(value);
     } else {
       Refuse(place,
-             "a setting of Kafka's client that is not known here; partitioners, serializers and interceptors change "
-             "records");
+             "an unknown setting of the Kafka client; it may change records, as partitioners, serializers and "
+             "interceptors do");
     }
   }
 
-  // "org.apache.kafka.common.security.plain.PlainLoginModule required username="u" password="p";"
+  // Reads the user name from "org.apache.kafka.common.security.plain.PlainLoginModule required username="u"
+  // password="p";".
   void Login(const std::string& place, const std::string& value) {
     const std::size_t at = value.find("username=\"");
     const std::size_t end = at == std::string::npos ? at : value.find('"', at + 10);
@@ -680,41 +681,38 @@ class Translator {
       kafka_["sasl.username"] = "${env:KAFKA_USERNAME}";
     kafka_["sasl.password"] = "${env:KAFKA_PASSWORD}";
     Note(place +
-         ": not carried over but for a user's name; set KAFKA_PASSWORD in the relay's environment, and see that "
-         "sasl.username is "
-         "right");
+         ": only the user name is carried over; set KAFKA_PASSWORD in the relay's environment, and check "
+         "sasl.username");
   }
 
-  // What nobody has asked for yet.
+  // Checks the settings that were not read yet.
   void Rest() {
     if (Lower(Get("extended.headers.enabled", "true")) != "false")
       Note(
-          "extended.headers.enabled: the four headers __debezium.context.* are not sent; the last of them is another "
-          "one after each "
-          "start of Debezium");
+          "extended.headers.enabled: the four headers __debezium.context.* are not sent; the last of them changes with "
+          "each start of Debezium");
     if (plugin_ == "mysql" && Lower(Get("include.schema.changes", "true")) != "false")
-      Note("include.schema.changes: records of changed tables, in a topic of their own, are not sent");
+      Note("include.schema.changes: the records about schema changes, which have a topic of their own, are not sent");
     const std::string operations = Get("skipped.operations", "t");
     for (const std::string& one : Split(operations, ','))
-      if (Lower(one) == "c") Refuse("skipped.operations", "inserts are skipped, so that no event is sent");
+      if (Lower(one) == "c") Refuse("skipped.operations", "inserts are skipped, so no event is sent; remove c");
     for (const char* name : {"tracing.span.context.field", "tracing.operation.name", "tracing.with.context.field.only"})
       if (Find(router_ + name))
-        Note(router_ + name +
-             ": Debezium writes a header of its own only where the worker has OpenTelemetry; the relay never does");
+        Note(router_ + name + ": Debezium adds a header only if the worker has OpenTelemetry; the relay never adds it");
     if (const auto behavior = Find(router_ + "table.op.invalid.behavior"))
-      Note(router_ + "table.op.invalid.behavior: updates and deletes of rows are not seen, whatever it says");
+      Note(router_ +
+           "table.op.invalid.behavior: ignored, because the relay does not capture updates and deletes of rows");
     if (Find("snapshot.mode") == std::nullopt)
       Note(std::string("snapshot.mode: ") + std::string(FindSetting("snapshot.mode")->text));
     Note(
-        "the order is that in which rows are inserted, for each key; Debezium's is that of commits. They are the same "
-        "where writers of "
-        "a key lock it first");
+        "for each key, the relay sends events in the order of inserts, Debezium in the order of commits; the orders "
+        "are the same if writers lock a key before they insert");
     for (const auto& [name, value] : connector_) {
       if (known_.count(name) != 0) continue;
       const KnownSetting* const known = FindSetting(name);
       if (known == nullptr) {
-        Refuse(name, name.starts_with(router_) ? "the router's setting is not known here, so it may change records"
-                                               : "not known here, so it may change records; remove it if it does not");
+        Refuse(name, name.starts_with(router_) ? "unknown setting of the router, so it may change records"
+                                               : "unknown setting, so it may change records; remove it if it does not");
         continue;
       }
       if (known->meaning == Meaning::kNote) Note(name + ": " + std::string(known->text));
@@ -729,7 +727,7 @@ class Translator {
     return members;
   }
 
-  // A list where a name comes twice.
+  // Returns the headers as an object, or as a list if the same name occurs several times.
   [[nodiscard]] ordered_json Headers() const {
     ordered_json members = Members(headers_);
     if (members.size() == headers_.size()) return members;
@@ -755,15 +753,15 @@ class Translator {
     const ordered_json document = {{"storage", {{"plugin", plugin_}, {"options", options}}},
                                    {"record", record},
                                    {"publisher", {{"kafka", kafka_}}}};
-    return "// From a connector of Debezium's, by `outbox-relay import`. Next: `outbox-relay migrate`, then "
+    return "// Made from a Debezium connector by `outbox-relay import`. Next: `outbox-relay migrate`, then "
            "`outbox-relay check`.\n" +
            document.dump(2) + "\n";
   }
 
   const Values &connector_, &worker_;
   std::vector<std::string> notes_, refusals_;
-  std::set<std::string> known_;  // settings that were asked for
-  std::set<std::string> dropped_;
+  std::set<std::string> known_;    // Names of settings that were read.
+  std::set<std::string> dropped_;  // Names of headers that DropHeaders removes.
   std::string plugin_, router_, table_, database_, time_, key_, value_, header_ = "text", timestamp_;
   ordered_json options_, types_, columns_, topic_, kafka_;
   std::vector<Placed> headers_, envelope_;

@@ -7,12 +7,12 @@ namespace {
 
 using M = Meaning;
 
-constexpr std::string_view kTypes = "it changes how columns are written, in a way that is not known here";
+constexpr std::string_view kTypes = "it changes how columns are written in an unknown way";
 constexpr std::string_view kOthers =
-    "it makes records that the outbox's router does not, in topics of their own; a relay does not";
-constexpr std::string_view kColumns = "it changes or leaves out columns before the router has them";
+    "it adds records beside those of the EventRouter, in topics of their own; a relay does not send them";
+constexpr std::string_view kColumns = "it changes or leaves out columns before the router reads them";
 
-// The longest name that fits counts, so that an exception can stand beside a rule.
+// The longest name that matches applies, so that the table can contain exceptions to a rule.
 constexpr KnownSetting kSettings[] = {
     {"name"},
     {"tasks.max"},
@@ -24,7 +24,7 @@ constexpr KnownSetting kSettings[] = {
     {"publish.via.partition.root"},
     {"snapshot.*"},
     {"snapshot.mode", M::kNote,
-     "rows from before `outbox-relay migrate` are not sent: a trigger copies what is inserted after it"},
+     "rows inserted before `outbox-relay migrate` are not sent, because a trigger copies only rows inserted after it"},
     {"incremental.snapshot.*"},
     {"signal.*"},
     {"notification.*"},
@@ -38,11 +38,11 @@ constexpr KnownSetting kSettings[] = {
     {"errors.retry.*"},
     {"errors.log.*"},
     {"errors.tolerance", M::kNote,
-     "an event of which no record can be made is neither skipped nor does it stop the others: the events of its key "
-     "wait, and "
-     "`outbox-relay status` counts them"},
+     "an event from which no record can be made is not skipped and does not stop other keys: the events of its key "
+     "wait, and `outbox-relay status` counts them"},
     {"errors.deadletterqueue.*"},
-    {"event.processing.failure.handling.mode", M::kNote, "the same as errors.tolerance"},
+    {"event.processing.failure.handling.mode", M::kNote,
+     "an event from which no record can be made is not skipped: the events of its key wait"},
     {"event.deserialization.failure.handling.mode"},
     {"inconsistent.schema.handling.mode"},
     {"status.update.interval.ms"},
@@ -84,7 +84,7 @@ constexpr KnownSetting kSettings[] = {
     {"topic.delimiter"},
     {"topic.cache.size"},
     {"topic.naming.strategy"},
-    {"topic.creation.*", M::kNote, "a relay creates no topics unless `check --create-topics` is asked to"},
+    {"topic.creation.*", M::kNote, "the relay itself creates no topics; `outbox-relay check --create-topics` does"},
     {"tombstones.on.delete"},
     {"message.key.columns"},
     {"message.prefix.include.list"},
@@ -113,7 +113,7 @@ constexpr KnownSetting kSettings[] = {
     {"column.propagate.source.type"},
     {"datatype.propagate.source.type"},
     {"column.*", M::kRefused, kColumns},
-    {"converters", M::kRefused, "a converter of the connector's own may write columns in any way"},
+    {"converters", M::kRefused, "a custom converter may write columns in any form"},
     {"bigint.unsigned.handling.mode", M::kUnlessValue, kTypes, "long"},
     {"hstore.handling.mode"},
     {"geometry.handling.mode"},

@@ -1,4 +1,4 @@
-// What the settings of Debezium's connectors and of Kafka Connect mean for a relay, as far as that needs no look at other settings.
+// What settings of Debezium connectors and Kafka Connect mean for a relay, if that does not depend on other settings.
 #pragma once
 
 #include <optional>
@@ -7,26 +7,28 @@
 
 namespace outbox::debezium {
 
+// The effect of a setting on the records of the outbox.
 enum class Meaning {
-  kNothing,      // changes no record of the outbox
-  kNote,         // likewise, but whoever changes over should know `text`
-  kRefused,      // `text` says why no relay can do the same
-  kUnlessValue,  // kNothing with the value `value`, else kRefused
+  kNothing,      // No record of the outbox changes.
+  kNote,         // No record changes, but `text` says what users who change over to the relay should know.
+  kRefused,      // A relay cannot do the same; `text` says why.
+  kUnlessValue,  // Like kNothing if the setting has the value `value`, otherwise like kRefused.
 };
 
 struct KnownSetting {
-  std::string_view name;  // ends with * where all that begin so are meant
+  std::string_view name;  // A name, or the beginning of names followed by *.
   Meaning meaning = Meaning::kNothing;
   std::string_view text = {}, value = {};
 };
 
-// Of the connector, without the transforms and converters. nullptr = nobody knows this setting here.
+// Returns a setting of the connector other than those of transforms and converters; nullptr = the setting is unknown.
 [[nodiscard]] const KnownSetting* FindSetting(std::string_view name);
 
-// The property of the relay's Kafka client for one of the connector's producer.
+// A property of the connector's producer, and the property of the relay's Kafka client that does the same.
 struct ProducerProperty {
-  std::string_view java, relay;  // "" = the relay needs none
+  std::string_view java, relay;  // `relay` is "" if the relay needs no such property.
 };
+// Returns nullptr if the property is unknown.
 [[nodiscard]] const ProducerProperty* FindProducerProperty(std::string_view name);
 
 }  // namespace outbox::debezium

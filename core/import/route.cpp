@@ -13,8 +13,8 @@ constexpr std::string_view kSpecial = "\\^$.|?*+()[]{}";
 
 Status No(const std::string& why) { return {OUTBOX_UNSUPPORTED, why}; }
 
-// The expression matches every text without a line end. `group` is the name of its only group, "" = it has none, or none by name;
-// `numbered` = it has one.
+// Returns true if the expression matches every text without a line end. Sets `numbered` to true if it has a group, and
+// `group` to the name of that group; "" = it has no name.
 bool MatchesAll(std::string_view regex, std::string& group, bool& numbered) {
   if (regex.starts_with('^')) regex.remove_prefix(1);
   if (regex.ends_with('$')) regex.remove_suffix(1);
@@ -37,7 +37,7 @@ std::string Literal(std::string_view text) {
   return literal;
 }
 
-// A part of a simple expression.
+// A part of an expression that consists only of characters, "." and ".*".
 struct Part {
   enum class Kind { kLiteral, kAny, kAnyNumber } kind;
   char literal = 0;
@@ -50,7 +50,7 @@ std::optional<std::vector<Part>> Parts(std::string_view regex) {
   for (std::size_t i = 0; i < regex.size(); ++i) {
     const char c = regex[i];
     if (c == '\\') {
-      // A letter or digit behind a backslash is a class of characters.
+      // A letter or digit after a backslash stands for a class of characters or the like.
       if (++i == regex.size() || std::isalnum(static_cast<unsigned char>(regex[i])) != 0) return std::nullopt;
       parts.push_back({Part::Kind::kLiteral, regex[i]});
     } else if (c == '.') {
@@ -68,7 +68,7 @@ std::optional<std::vector<Part>> Parts(std::string_view regex) {
   return parts;
 }
 
-// `replacement` as Java reads it, with `value` for the groups that hold the whole value.
+// Returns `replacement`, which has Java's syntax, with `value` in place of the groups that contain the whole value.
 Result<std::string> Replace(std::string_view replacement, const std::string& value, const std::string& group,
                             bool numbered) {
   std::string to;
@@ -84,13 +84,13 @@ Result<std::string> Replace(std::string_view replacement, const std::string& val
       const std::string_view name =
           end == std::string_view::npos ? std::string_view() : replacement.substr(i + 2, end - i - 2);
       if (name.empty() || name != group)
-        return No("route.topic.replacement names a group that route.topic.regex does not have");
+        return No("route.topic.replacement refers to a group that route.topic.regex does not have");
       to += value;
       i = end;
     } else {
       const char digit = i + 1 < replacement.size() ? replacement[i + 1] : 'x';
       if (digit != '0' && !(digit == '1' && numbered))
-        return No("route.topic.replacement has a $ that names no group of route.topic.regex");
+        return No("route.topic.replacement has a $ that refers to no group of route.topic.regex");
       to += value;
       ++i;
     }
@@ -98,7 +98,7 @@ Result<std::string> Replace(std::string_view replacement, const std::string& val
   return to;
 }
 
-// `replacement` as Java reads it, with numbers for the names of groups.
+// Returns `replacement`, which has Java's syntax, with the names of groups replaced by their numbers.
 Result<std::string> Numbered(std::string_view replacement, const config::Pattern& pattern) {
   std::string to;
   for (std::size_t i = 0; i < replacement.size(); ++i) {
@@ -110,14 +110,14 @@ Result<std::string> Numbered(std::string_view replacement, const config::Pattern
       const std::string name(replacement.substr(i + 2, end - std::min(end, i + 2)));
       const auto found = std::find(pattern.names().begin() + 1, pattern.names().end(), name);
       if (name.empty() || found == pattern.names().end() || found - pattern.names().begin() > 9)
-        return No("route.topic.replacement names a group that route.topic.regex does not have");
+        return No("route.topic.replacement refers to a group that route.topic.regex does not have");
       to += '$' + std::to_string(found - pattern.names().begin());
       i = end;
     } else if (replacement[i] == '$') {
       const bool number = std::isdigit(static_cast<unsigned char>(next)) != 0;
       const bool two = i + 2 < replacement.size() && std::isdigit(static_cast<unsigned char>(replacement[i + 2])) != 0;
       if (!number || two || static_cast<std::size_t>(next - '0') >= pattern.names().size())
-        return No("route.topic.replacement has a $ that names no group of route.topic.regex");
+        return No("route.topic.replacement has a $ that refers to no group of route.topic.regex");
       to += replacement.substr(i++, 2);
     } else {
       to += replacement[i];
@@ -130,9 +130,9 @@ Result<std::string> Numbered(std::string_view replacement, const config::Pattern
 }  // namespace
 
 Result<std::string> Place(std::string_view column) {
-  if (column.empty()) return No("a column without a name cannot be in a template");
+  if (column.empty()) return No("a template cannot contain a column without a name");
   if (column.find_first_of("{}") != std::string_view::npos)
-    return No("the column \"" + std::string(column) + "\" cannot be in a template, because of its braces");
+    return No("a template cannot contain the column \"" + std::string(column) + "\", because its name has braces");
   return "{" + std::string(column) + "}";
 }
 
@@ -185,7 +185,7 @@ std::optional<bool> Matches(std::string_view regex, std::string_view text) {
   constexpr std::size_t kMaxRegex = 1000;
   const auto parts = Parts(regex);
   if (!parts || parts->size() > kMaxRegex || text.size() > kMaxRegex) return std::nullopt;
-  // reached[i]: the parts so far can match the first i characters.
+  // INVARIANT: reached[i] is true if the parts so far can match the first i characters.
   std::vector<bool> reached(text.size() + 1);
   reached[0] = true;
   for (const Part& part : *parts) {

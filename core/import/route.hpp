@@ -1,4 +1,4 @@
-// The router's regular expression and replacement as a topic of the relay's.
+// Translates the router's regular expression and replacement to a topic of the relay's configuration.
 #pragma once
 
 #include <optional>
@@ -9,27 +9,32 @@
 
 namespace outbox::debezium {
 
+// How the topic follows from the value of the column by which the router routes.
 struct Route {
-  // Template of the topic for values that the expression matches, with `{column}` for the value.
+  // The topic for values that match: a template with `{column}` for the value or, if `pattern` is not empty, its
+  // replacement.
   std::string topic;
-  // Only this value is matched; others are topics themselves. "" = all values are, or those that match `pattern`.
+  // If not empty, only this value matches; any other value is the topic itself.
   std::string only;
-  std::string pattern;  // config/pattern.hpp; then `topic` is its replacement, and other values are topics themselves
+  // If not empty, the values that match this expression (config/pattern.hpp) match; any other value is the topic
+  // itself. If `only` and `pattern` are both empty, all values match.
+  std::string pattern;
 };
 
-// Errors: OUTBOX_UNSUPPORTED, with why it cannot be a topic here.
+// Translates route.topic.regex and route.topic.replacement; `column` is route.by.field. Errors: OUTBOX_UNSUPPORTED,
+// with the reason why the relay cannot choose topics in this way.
 [[nodiscard]] Result<Route> ReadRoute(std::string_view regex, std::string_view replacement, const std::string& column);
 
-// `{column}`. Errors: OUTBOX_UNSUPPORTED where the name cannot be in a template.
+// Returns the template `{column}`. Errors: OUTBOX_UNSUPPORTED if a template cannot contain the name.
 [[nodiscard]] Result<std::string> Place(std::string_view column);
 
-// The text that a regular expression matches, if it is only one. Nothing = it matches several.
+// Returns the text that a regular expression matches. Nothing = it may match several.
 [[nodiscard]] std::optional<std::string> OnlyMatch(std::string_view regex);
 
-// The same of a list of names, in which an unescaped dot is meant to be one.
+// Does the same for a list of names, in which an unescaped dot stands for a dot.
 [[nodiscard]] std::optional<std::string> OnlyName(std::string_view regex);
 
-// Does the regular expression match the whole text? Nothing = it is one that only Java could tell.
+// Returns whether the regular expression matches the whole text. Nothing = the expression is not supported here.
 [[nodiscard]] std::optional<bool> Matches(std::string_view regex, std::string_view text);
 
 }  // namespace outbox::debezium

@@ -15,16 +15,16 @@ constexpr std::size_t kMaxSettings = 10'000;
 
 bool IsBlank(char c) { return c == ' ' || c == '\t' || c == '\f' || c == '\r'; }
 
-// The value as text: Kafka Connect takes numbers, true and false for the text of them.
+// Adds the settings of the object as text. Kafka Connect treats numbers, true and false like their text.
 void Take(const json& object, const std::string& pointer, Settings& out, config::Problems& problems) {
-  if (object.size() > kMaxSettings) return problems.Add(pointer, "more than 10000 settings; is it a connector?");
+  if (object.size() > kMaxSettings) return problems.Add(pointer, "more than 10000 settings; expected a connector");
   for (const auto& [name, value] : object.items()) {
     if (value.is_string())
       out.values[name] = value.get<std::string>();
     else if (value.is_number() || value.is_boolean())
       out.values[name] = value.dump();
     else
-      problems.Add(config::Join(pointer, name), "is not valid; expected a text, a number, true or false");
+      problems.Add(config::Join(pointer, name), "is not valid; expected a string, a number, true or false");
   }
 }
 
@@ -40,7 +40,7 @@ void Finish(const config::Problems& problems, Settings& out) {
   if (!problems.empty()) out.problems.push_back(problems.Text());
 }
 
-// A Java properties file, line by line.
+// Parses a Java properties file, line by line.
 class Properties {
  public:
   Properties(std::string_view text, const std::string& origin, Settings& out)
@@ -59,7 +59,8 @@ class Properties {
       if (at < line.size() && (line[at] == '=' || line[at] == ':')) ++at;
       while (at < line.size() && IsBlank(line[at])) ++at;
       for (; at < line.size(); ++at) Unescape(line, at, value);
-      if (out_.values.size() == kMaxSettings) return Wrong("more than 10000 settings; is it a worker's file?");
+      if (out_.values.size() == kMaxSettings)
+        return Wrong("more than 10000 settings; expected the properties of a worker");
       out_.values[name] = value;
     }
   }
@@ -70,7 +71,7 @@ class Properties {
     rest_ = {};
   }
 
-  // With the lines that it goes on in.
+  // Returns the next line, joined with its continuation lines.
   std::string Line() {
     std::string line;
     for (;;) {
@@ -93,7 +94,7 @@ class Properties {
     }
   }
 
-  // Appends the character at `at`, which moves on to its last one.
+  // Appends the character or escape at `at`, and moves `at` to its last byte.
   void Unescape(const std::string& line, std::size_t& at, std::string& to) {
     if (line[at] != '\\') {
       to += line[at];
@@ -110,7 +111,7 @@ class Properties {
     const char* const begin = line.data() + at + 1;
     const char* const end = line.data() + std::min(at + 5, line.size());
     if (std::from_chars(begin, end, code, 16).ptr != begin + 4 || (code >= 0xD800 && code <= 0xDFFF))
-      return Wrong("\\u is not followed by the four digits of a character");
+      return Wrong("\\u without the four hexadecimal digits of a character after it");
     at += 4;
     if (code < 0x80) {
       to += static_cast<char>(code);
@@ -145,10 +146,10 @@ Settings ReadConnector(std::string_view text, const std::string& origin) {
   }
   const auto config = document.find("config");
   if (config != document.end() && config->is_object()) {
-    // What Kafka Connect puts beside it.
+    // The other members are those that Kafka Connect puts beside "config".
     for (const auto& [name, unused] : document.items())
       if (name != "config" && name != "name" && name != "tasks" && name != "type" && name != "initial_state")
-        problems.Add(config::Join("", name), "unknown beside \"config\"; expected \"name\"");
+        problems.Add(config::Join("", name), "unknown key beside \"config\"; expected only \"name\"");
     Take(*config, "/config", settings, problems);
   } else {
     Take(document, "", settings, problems);

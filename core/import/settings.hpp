@@ -1,4 +1,4 @@
-// The files that `outbox-relay import` reads: names and values.
+// Reads the files of `outbox-relay import`, which contain names and values.
 #pragma once
 
 #include <map>
@@ -8,15 +8,17 @@
 
 namespace outbox::debezium {
 
+// The settings of a file. If there are problems, the values are incomplete.
 struct Settings {
   std::map<std::string, std::string> values;
-  std::vector<std::string> problems;  // what is wrong with the file, each with its place
+  std::vector<std::string> problems;  // What is wrong with the file, with the places.
 };
 
-// A connector as Kafka Connect takes it: a JSON object of names and values, or one that has it as "config".
+// Reads a connector in the form that Kafka Connect accepts: a JSON object of names and values, or an object that
+// contains it as "config". `origin` is the file's name in messages.
 [[nodiscard]] Settings ReadConnector(std::string_view text, const std::string& origin);
 
-// The worker's properties: the same JSON, or a Java properties file.
+// Reads the worker's properties: JSON of the same form, or a Java properties file.
 [[nodiscard]] Settings ReadWorker(std::string_view text, const std::string& origin);
 
 }  // namespace outbox::debezium

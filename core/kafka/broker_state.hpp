@@ -1,4 +1,5 @@
-// Can the cluster be used? librdkafka reports when it cannot, but never when it can again.
+// Tracks whether the Kafka cluster is available. librdkafka reports when it becomes unavailable, but never when it is
+// available again.
 #pragma once
 
 #include <mutex>
@@ -10,40 +11,43 @@
 
 namespace outbox::kafka {
 
-// What may stop a producer. Each is over only when the same question is answered well: a broker that answers a question
-// about metadata may still refuse every record.
+// The conditions that a producer needs. A condition that has failed is met again only when the same request succeeds: a
+// broker that answers a metadata request may still refuse every record.
 enum class Need : std::uint8_t {
-  kAnswers,  // any broker answers
-  kBrokers,  // a broker that keeps partitions can be reached where it advertises that it is
-  kWrites,   // this user may produce
+  kAnswers,  // at least one broker answers
+  kBrokers,  // at least one broker that holds partitions can be reached at the address that it advertises
+  kWrites,   // the user has permission to produce
 };
 
-// Reports to the listener once per change, and begins as neither. Thread: any
+// Reports each change to the listener once. At first the cluster is neither available nor unavailable.
+// Owned by KafkaPublisher. Thread: any
 class BrokerState {
  public:
   explicit BrokerState(publisher::PublisherListener& listener) : listener_(listener) {}
 
-  // The newest trouble with a connection: the reason that Lacks will give for kAnswers.
+  // Stores the latest problem with a connection. Lacks reports it as the reason for kAnswers.
   void Note(std::string trouble) {
     const std::lock_guard lock(mutex_);
     trouble_ = std::move(trouble);
   }
+  // The condition is not met.
   void Lacks(Need need, const std::string& why) {
     const std::lock_guard lock(mutex_);
     lacking_.insert(need);
     const std::string& reason = need == Need::kAnswers && !trouble_.empty() ? trouble_ : why;
-    if (up_ == false && (reason == told_ || need == Need::kAnswers)) return;
+    if (up_ == false && (reason == reported_ || need == Need::kAnswers)) return;
     up_ = false;
-    told_ = reason;
+    reported_ = reason;
     listener_.OnBrokerState(false, reason);
   }
-  // A better reason for what was reported, such as a refused login after a connection that was closed.
+  // Replaces the reported reason by a better one, for example a refused login after a closed connection.
   void Correct(const std::string& why) {
     const std::lock_guard lock(mutex_);
-    if (up_ != false || told_ == why) return;
-    told_ = why;
+    if (up_ != false || reported_ == why) return;
+    reported_ = why;
     listener_.OnBrokerState(false, why);
   }
+  // The condition is met.
   void Has(Need need) {
     const std::lock_guard lock(mutex_);
     if (need == Need::kAnswers) trouble_.clear();
@@ -52,7 +56,7 @@ class BrokerState {
     up_ = true;
     listener_.OnBrokerState(true, "Kafka answers");
   }
-  // A record was stored, so nothing is lacking.
+  // A record was acknowledged, so all conditions are met.
   void Stored() {
     const std::lock_guard lock(mutex_);
     trouble_.clear();
@@ -76,7 +80,7 @@ class BrokerState {
   }
   [[nodiscard]] std::string reason() const {
     const std::lock_guard lock(mutex_);
-    return told_;
+    return reported_;
   }
 
  private:
@@ -84,7 +88,7 @@ class BrokerState {
   mutable std::mutex mutex_;
   std::optional<bool> up_;
   std::set<Need> lacking_;
-  std::string trouble_, told_;
+  std::string trouble_, reported_;
 };
 
 }  // namespace outbox::kafka

@@ -10,10 +10,12 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// A broker that is restarted is back by then, or is no longer part of the metadata.
+// A problem that is this old counts as lasting: a broker that is being restarted is available again by then, or is no
+// longer part of the metadata.
 constexpr auto kLasting = 3s;
 constexpr auto kBetweenChecks = 1s;
-// Of those that are logged: a question to a broker that does not answer holds up the reports of the others.
+// Once all problems are logged, checks are rarer: a request to a broker that does not answer delays the reports of the
+// others.
 constexpr auto kBetweenLaterChecks = 5s;
 constexpr auto kTimeout = 300ms;
 
@@ -30,7 +32,7 @@ void BrokerTroubles::Answered(std::int32_t broker) {
 
 void BrokerTroubles::End(std::map<std::int32_t, Trouble>::iterator trouble) {
   if (trouble->second.logged)
-    util::LogInfo(*logger_, "broker {} at {} can be used again", trouble->first, trouble->second.error.address);
+    util::LogInfo(*logger_, "broker {} at {} is available again", trouble->first, trouble->second.error.address);
   troubles_.erase(trouble);
 }
 
@@ -58,7 +60,7 @@ std::optional<std::string> BrokerTroubles::Check(const Producer& producer) {
   const bool all_logged =
       std::all_of(troubles_.begin(), troubles_.end(), [](const auto& t) { return t.second.logged; });
   next_check_ = now + (all_logged ? kBetweenLaterChecks : kBetweenChecks);
-  // Where nobody answers, nothing is known of single brokers.
+  // If no broker answers, nothing is known about single brokers.
   if (!Compare(producer)) return all_;
   all_.reset();
   std::vector<std::int32_t> ids;
@@ -71,7 +73,7 @@ std::optional<std::string> BrokerTroubles::Check(const Producer& producer) {
     ++lasting;
     if (lasting == brokers_) all_ = Describe(trouble.error);
     if (!std::exchange(trouble.logged, true))
-      util::LogWarning(*logger_, "{}; events for its partitions wait, and those behind them in the shard",
+      util::LogWarning(*logger_, "{}; events for its partitions wait, and so do later events of the shard",
                        Describe(trouble.error));
   }
   return all_;

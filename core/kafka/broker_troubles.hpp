@@ -1,4 +1,4 @@
-// Single brokers that cannot be reached where they advertise that they are, or that refuse our certificate or password.
+// Tracks single brokers that cannot be reached at the addresses that they advertise, or with which a login fails.
 #pragma once
 
 #include <spdlog/fwd.h>
@@ -14,19 +14,20 @@
 
 namespace outbox::kafka {
 
-// Logs each once when it has lasted, and once when it is over. Thread: events
+// Logs the problem of each broker once when it has lasted for some seconds, and once when it is over.
+// Owned by KafkaPublisher. Thread: events
 class BrokerTroubles {
  public:
   explicit BrokerTroubles(std::shared_ptr<spdlog::logger> logger) : logger_(std::move(logger)) {}
 
   // REQUIRES: error.broker >= 0.
   void Take(const ConnectionError& error);
-  // The broker has stored a record.
+  // The broker has answered, for example by acknowledging a record.
   void Answered(std::int32_t broker);
-  // Asks those that have trouble, now and then. The reason, where no broker is without trouble that lasts.
-  // Blocks for two short questions.
+  // Queries the brokers that have problems, at intervals. Returns the reason if every broker has a problem that lasts.
+  // Blocks for the time of two short requests.
   [[nodiscard]] std::optional<std::string> Check(const Producer& producer);
-  // What was logged and is not over, in one text.
+  // The problems that were logged and are not over, in one text.
   [[nodiscard]] std::string Lasting() const;
   [[nodiscard]] bool empty() const { return troubles_.empty(); }
 
@@ -38,7 +39,7 @@ class BrokerTroubles {
     bool logged = false;
   };
   void End(std::map<std::int32_t, Trouble>::iterator trouble);
-  // Forgets brokers that are gone or advertise another address. False: no answer.
+  // Forgets brokers that are gone or advertise another address. Returns false if no broker answers.
   bool Compare(const Producer& producer);
 
   const std::shared_ptr<spdlog::logger> logger_;

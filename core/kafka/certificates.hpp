@@ -1,5 +1,5 @@
-// Why a broker's certificate is refused. librdkafka's own error reads the same for a wrong authority, a wrong name and
-// a certificate that has expired; its verification callback knows which it was.
+// Finds out why a broker's certificate is refused. librdkafka's own error reads the same for a wrong authority, a wrong
+// name and a certificate that has expired; only its verification callback shows which it was.
 #pragma once
 
 #include <map>
@@ -10,12 +10,14 @@
 
 namespace outbox::kafka {
 
-// "the certificate has expired; ...", for a number of OpenSSL's X509_V_ERR_*.
+// Returns a text with the fix, such as "its certificate was revoked; ...". `x509_error` is one of OpenSSL's
+// X509_V_ERR_*.
 [[nodiscard]] std::string ExplainCertificate(int x509_error);
 
-class CertificateTroubles {  // Thread: any
+// The latest problem with the certificate of each broker, for one client. Thread: any
+class CertificateTroubles {
  public:
-  // The newest trouble with the certificate of the broker at this address, "host:port"; "" = none.
+  // The latest problem with the certificate of the broker at this address, "host:port"; "" = none.
   [[nodiscard]] std::string Of(const std::string& address) const;
   void Take(const std::string& address, const std::string& trouble);
 
@@ -24,8 +26,10 @@ class CertificateTroubles {  // Thread: any
   std::map<std::string, std::string> troubles_;
 };
 
-// `find` gives the troubles that belong to a client's opaque pointer. Does nothing where librdkafka has no TLS.
+// Returns the CertificateTroubles that belong to a client's opaque pointer.
 using FindTroubles = CertificateTroubles& (*)(void* opaque);
+// Has the client store why a certificate is refused, in the CertificateTroubles that `find` returns. Does nothing if
+// librdkafka was built without TLS.
 template <FindTroubles find>
 void WatchCertificates(rd_kafka_conf_t* conf) {
   (void)rd_kafka_conf_set_ssl_cert_verify_cb(

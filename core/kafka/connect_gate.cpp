@@ -12,8 +12,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Longer than the first gap between producers (kafka/logins.hpp), each of which tries once at its beginning: one client does
-// not log in beside those that follow it, but goes on where none follows.
+// The first gap between logins at an address. It is longer than the first gap between producers (kafka/logins.hpp),
+// each of which tries to log in once when it begins. So a client makes no more logins while others follow it, but
+// continues if none follows.
 constexpr auto kFirstLogin = 2s;
 constexpr auto kMaxLogin = 60s;
 
@@ -31,7 +32,7 @@ bool ConnectGate::Admits(const std::string& address, Clock::time_point now) {
     return true;
   }
   if (!door.attempts.Due(now)) return std::exchange(door.spare, false);
-  // A connection has worked in between.
+  // The long pause shows that a connection has worked in between.
   if (now - door.attempted > 2 * longest_gap_) {
     door.attempts.Begin();
     door.spare = true;
@@ -44,7 +45,7 @@ bool ConnectGate::Admits(const std::string& address, Clock::time_point now) {
 void ConnectGate::Refused(const std::string& address, Clock::time_point now) {
   const std::lock_guard lock(mutex_);
   Door& door = DoorOf(address);
-  // It has worked in between, without anybody noticing.
+  // The long pause shows that a login has worked in between, although LoginsWork was not called.
   if (now - door.refused > 3 * door.logins.gap()) door.logins.Begin();
   door.refused = now;
   door.logins.Tried(now);

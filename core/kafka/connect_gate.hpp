@@ -1,7 +1,7 @@
 // Limits how often Kafka clients connect to a broker.
 //
-// librdkafka's own back-off does not hold where its caller, or its idempotent producer, asks for a broker again and again:
-// a broker that ended each TLS handshake was connected to seven times a second.
+// librdkafka's own backoff has no effect when its caller, or its idempotent producer, requests a broker again and
+// again: it connected seven times a second to a broker that ended each TLS handshake.
 #pragma once
 
 #include <chrono>
@@ -16,7 +16,7 @@
 
 namespace outbox::kafka {
 
-// Shared by the clients that follow one another, so that the gaps go on growing. Thread: any
+// Shared by successive clients, so that the gaps between attempts continue to grow. Thread: any
 class ConnectGate {
  public:
   using Clock = TryGap::Clock;
@@ -24,27 +24,31 @@ class ConnectGate {
   // The gap between attempts grows from reconnect.backoff.ms to reconnect.backoff.max.ms.
   explicit ConnectGate(const Settings& settings);
 
-  // True if a connection to this address, "host:port", may be attempted now. That counts as an attempt.
+  // Returns true if a connection to this address, "host:port", may be attempted now. That counts as an attempt.
   [[nodiscard]] bool Admits(const std::string& address, Clock::time_point now);
-  // The broker's certificate was refused there, or the client's credentials: the gap grows up to a minute.
+  // The login at this address has failed (the broker's certificate or the client's credentials were refused): the gap
+  // there grows up to a minute.
   void Refused(const std::string& address, Clock::time_point now);
-  // Logins work everywhere: what was refused before no longer counts.
+  // Logins succeed at all addresses: earlier refusals no longer count.
   void LoginsWork();
-  // A new client may connect at once to each address.
+  // There is a new client: it may connect to each address at once.
   void Open();
 
-  // For librdkafka's connect_cb: an errno, or 0 when the connection is under way.
+  // The function for librdkafka's connect_cb. Returns 0 if the connection is under way, otherwise an errno.
   [[nodiscard]] int Connect(int socket, const sockaddr* where, int size, const char* address);
   // True if librdkafka's error text is about an attempt that Connect did not admit.
   [[nodiscard]] static bool Prevented(std::string_view text);
 
  private:
+  // The state of one address.
   struct Door {
     TryGap attempts, logins;
-    Clock::time_point attempted, refused;  // last
-    // Of an attempt after a refusal it is not known for a moment that it is refused as well.
+    Clock::time_point attempted, refused;  // when that happened last
+    // No attempt is admitted before this time: it takes a moment until it is known that an attempt that follows a
+    // refusal is refused as well.
     Clock::time_point not_before;
-    // One attempt beside the first: librdkafka may know an address both from bootstrap.servers and from its broker.
+    // One more attempt may be made at once: librdkafka may know an address both from bootstrap.servers and from its
+    // broker.
     bool spare = true;
   };
   // REQUIRES: the caller holds mutex_.

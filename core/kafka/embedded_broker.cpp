@@ -19,7 +19,7 @@ Result<std::unique_ptr<EmbeddedBroker>> EmbeddedBroker::Start(const std::vector<
     const auto error = rd_kafka_mock_topic_create(broker->mock(), topic.name.c_str(), topic.partitions, 1);
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
       return Status(OUTBOX_INTERNAL,
-                    "the embedded broker cannot make the topic " + topic.name + ": " + ErrorText(error));
+                    "the embedded broker cannot create the topic " + topic.name + ": " + ErrorText(error));
     }
   }
   return broker;

@@ -1,7 +1,8 @@
-// A broker inside the process that speaks Kafka's protocol: librdkafka's mock cluster. For the demo and the tests.
+// A broker inside the process that speaks Kafka's protocol: librdkafka's mock cluster. It is for the demo and the
+// tests.
 //
-// It serves producers and consumers of this and of other processes on the loopback interface. It keeps what fits in
-// 5 MB per partition, in memory, until it is destroyed; it checks no sequence numbers, sizes or rights.
+// It serves producers and consumers of this and of other processes on the loopback interface. It keeps up to 5 MB of
+// records per partition in memory until it is destroyed. It does not check sequence numbers, sizes or permissions.
 #pragma once
 
 #include <librdkafka/rdkafka.h>
@@ -24,14 +25,14 @@ class EmbeddedBroker {
   };
   [[nodiscard]] static Result<std::unique_ptr<EmbeddedBroker>> Start(const std::vector<Topic>& topics);
 
-  // "127.0.0.1:34567", a free port.
+  // The address, such as "127.0.0.1:34567"; it has a free port.
   [[nodiscard]] std::string bootstrap() const { return rd_kafka_mock_cluster_bootstraps(cluster_.get()); }
-  // To make trouble with.
+  // The mock cluster itself, so that tests can inject faults.
   [[nodiscard]] rd_kafka_mock_cluster_t* mock() const { return cluster_.get(); }
 
  private:
   EmbeddedBroker() = default;
-  HandlePtr handle_;  // the cluster lives in the threads of a client
+  HandlePtr handle_;  // the client whose threads run the cluster
   std::unique_ptr<rd_kafka_mock_cluster_t, FreeWith<rd_kafka_mock_cluster_destroy>> cluster_;
 };
 

@@ -14,9 +14,9 @@ struct Known {
   bool about_topic;
 };
 
-constexpr const char* kTooLarge = "larger than the broker or the topic takes; raise the topic's max.message.bytes";
-constexpr const char* kUnknownTopic = "the topic, or its partition, is not there; create it";
-constexpr const char* kInvalid = "the broker says that the record is not valid for this topic";
+constexpr const char* kTooLarge = "larger than the broker or the topic accepts; raise the topic's max.message.bytes";
+constexpr const char* kUnknownTopic = "the topic, or its partition, does not exist; create it";
+constexpr const char* kInvalid = "the broker rejects the record as invalid for this topic";
 
 constexpr std::array kRefusals = {
     Known{RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, "too_large", kTooLarge, true},
@@ -26,17 +26,17 @@ constexpr std::array kRefusals = {
     Known{RD_KAFKA_RESP_ERR_INVALID_MSG, "invalid_record", "the broker found the record corrupt", false},
     Known{RD_KAFKA_RESP_ERR_INVALID_RECORD, "invalid_record", kInvalid, false},
     Known{RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP, "invalid_record",
-          "the broker refuses the record's time; compare the clocks of broker and relay", false},
+          "the broker refuses the record's timestamp; compare the clocks of broker and relay", false},
     Known{RD_KAFKA_RESP_ERR_UNSUPPORTED_FOR_MESSAGE_FORMAT, "invalid_record",
-          "the topic keeps an old message format that knows no headers", false},
+          "the topic uses an old message format without headers", false},
     Known{RD_KAFKA_RESP_ERR_INVALID_REQUEST, "invalid_record",
-          "the broker says that the request is not valid for this topic; its log may say why", false},
-    Known{RD_KAFKA_RESP_ERR_UNSUPPORTED_COMPRESSION_TYPE, "invalid_record", "the broker does not know this compression",
-          false},
+          "the broker rejects the request as invalid for this topic; see the broker's log", false},
+    Known{RD_KAFKA_RESP_ERR_UNSUPPORTED_COMPRESSION_TYPE, "invalid_record",
+          "the broker does not support this compression", false},
     Known{RD_KAFKA_RESP_ERR_POLICY_VIOLATION, "policy_violation", "a policy of the broker forbids it", false},
     Known{RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, "forbidden_topic",
           "the relay's user may not write to the topic; grant it Write and Describe", true},
-    Known{RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION, "bad_topic", "Kafka cannot have a topic of this name", true},
+    Known{RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION, "bad_topic", "Kafka does not allow a topic of this name", true},
     Known{RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, "unknown_topic", kUnknownTopic, true},
     Known{RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, "unknown_topic", kUnknownTopic, true},
     Known{RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, "unknown_topic", kUnknownTopic, true},

@@ -1,4 +1,4 @@
-// What librdkafka's error codes mean to the relay.
+// Interprets librdkafka's error codes.
 #pragma once
 
 #include "kafka/rdkafka.hpp"
@@ -6,20 +6,23 @@
 
 namespace outbox::kafka {
 
-// kRefused only for what no state of the broker will fix: the event, its topic or the request it travelled in.
-// Everything else, also what is not known here, is an outage: nothing is counted against the event.
+// Returns kRefused only for errors that would be the same whatever state the broker is in: they concern the event, its
+// topic or the request that contained it. All other errors, including unknown ones, are an outage: no attempt is
+// charged to the event.
 [[nodiscard]] publisher::Outcome OutcomeOf(rd_kafka_resp_err_t error);
 
-// For a code that is kRefused: a short word for outbox_retry, and a sentence.
+// Returns the reason for outbox_retry, which is a short word, and a text with the fix. It is meant for errors for which
+// OutcomeOf returns kRefused.
 [[nodiscard]] publisher::Refusal ExplainError(rd_kafka_resp_err_t error);
 
-// Is what the relay believes about the topic (there, allowed, its limit) in doubt after this?
+// True if the error casts doubt on what the relay knows about the topic: that it exists, that the user may write to it,
+// and its size limit.
 [[nodiscard]] bool IsAboutTopic(rd_kafka_resp_err_t error);
 
-// The record, or the request that it travelled in, has more bytes than the topic takes.
+// True if the record, or the request that contained it, has more bytes than the topic accepts.
 [[nodiscard]] bool IsTooLarge(rd_kafka_resp_err_t error);
 
-// "Broker: Message size too large (MSG_SIZE_TOO_LARGE)"
+// Returns librdkafka's text and name, such as "Broker: Message size too large (MSG_SIZE_TOO_LARGE)".
 [[nodiscard]] std::string ErrorText(rd_kafka_resp_err_t error);
 
 }  // namespace outbox::kafka

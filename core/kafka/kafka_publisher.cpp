@@ -25,21 +25,22 @@ using namespace std::chrono_literals;
 using publisher::Outcome;
 using publisher::Report;
 
-// How long a reset waits for answers to what is on the wire: each one that comes is an event that is not sent twice.
+// How long a reset waits for answers to requests on the wire: each answer means an event that is not sent twice.
 constexpr auto kGrace = 500ms;
-// And then, after the purge, for the reports of all the rest.
+// How long a reset then waits, after a purge, for the reports of all other records.
 constexpr auto kCollect = 2s;
 constexpr auto kPurgeAgain = 100ms;
 constexpr auto kIdleWait = 1s;
 constexpr auto kProbeInterval = 500ms;
 constexpr auto kProbeTimeout = 200ms;
 constexpr auto kDestroyTimeout = 2s;
-// A broker that closed a connection, as it does when its login is too old, takes another within this time.
+// A broker that has closed a connection, for example because its login is too old, accepts a new one within this time.
 constexpr auto kReconnects = 1s;
 
+// LearnFrom never lowers the size of requests below this number of bytes.
 constexpr std::int64_t kSmallestBatch = 1000;
 
-// librdkafka carries one pointer per record.
+// librdkafka carries one pointer per record. Here it holds the event and the epoch.
 void* Pack(std::uint32_t event, std::uint32_t epoch) {
   static_assert(sizeof(void*) == 8);
   return reinterpret_cast<void*>(std::uint64_t{epoch} << 32 | event);
@@ -80,7 +81,7 @@ class KafkaPublisher final : public publisher::Publisher {
     producer_->Purge();
     disposal_.Dispose(std::move(producer_));
     if (!disposal_.Wait(kDestroyTimeout)) {
-      util::LogWarning(*logger_, "librdkafka has not ended its threads within {} s; leaving them",
+      util::LogWarning(*logger_, "librdkafka has not ended its threads within {} s; not waiting any longer",
                        kDestroyTimeout / 1s);
     }
   }
@@ -118,14 +119,14 @@ class KafkaPublisher final : public publisher::Publisher {
   void TakeError(const Producer& producer, rd_kafka_event_t* event);
   void CarryOutReset(std::uint32_t epoch);
   void Collect(Producer& producer);
-  [[nodiscard]] std::shared_ptr<Producer> MakeAnew();
+  [[nodiscard]] std::shared_ptr<Producer> MakeReplacement();
   void Probe(const Producer& producer);
   void TakeRefusal(const Producer& producer, rd_kafka_resp_err_t error, const std::string& text);
   void TakeConnectionError(const Producer& producer, rd_kafka_resp_err_t error, const std::string& text);
   void LoginWorked();
-  // What has become of secrets that are read again.
+  // Logs what has become of secrets that were read again.
   void ReportSecrets();
-  // Asks again what was answered badly, and for another producer where that may help.
+  // Repeats requests that have failed, and requests another producer if that may help.
   void AskAgain(const Producer& producer);
   [[nodiscard]] bool Stopping() const {
     const std::lock_guard lock(mutex_);
@@ -149,9 +150,9 @@ class KafkaPublisher final : public publisher::Publisher {
   std::optional<std::uint32_t> reset_;
   bool stop_ = false;
 
-  // Something did not get through: what came after it would leave a hole. Until Reset.
+  // True from when a record did not get through until Reset: a record that is sent after it would leave a gap.
   std::atomic<bool> broken_{false};
-  // The largest request that every topic takes.
+  // The size of the largest request that every topic accepts, in bytes.
   std::atomic<std::int64_t> max_batch_bytes_{kBatchBytes};
 
   TopicCache topic_cache_;
@@ -160,12 +161,12 @@ class KafkaPublisher final : public publisher::Publisher {
   LaneOrder lane_order_;                                  // [engine]
   BrokerTroubles troubles_{logger_};                      // [events]
   Logins logins_{settings_};                              // [events]
-  TryGap write_gap_;                                      // [events] between producers while none may write
-  bool only_lost_ = false;                                // [events] the newest trouble is a connection that was closed
-  std::optional<Clock::time_point> doubted_;  // [events] since then no broker is connected, and nothing else is known
-  std::string unreachable_;                   // [events] as last reported
-  std::string all_down_;                      // [events] what librdkafka said of that
-  bool asked_again_ = false;                  // [events] for another producer
+  TryGap write_gap_;                                      // [events] between producers while the user may not produce
+  bool only_lost_ = false;                                // [events] the latest problem is a closed connection
+  std::optional<Clock::time_point> doubted_;  // [events] since when no broker is connected, without a further problem
+  std::string unreachable_;                   // [events] the unreachable brokers, as last reported
+  std::string all_down_;                      // [events] librdkafka's text when all brokers were down
+  bool asked_again_ = false;                  // [events] another producer has been requested
   std::vector<Report> reports_;               // [events]
   Clock::time_point next_probe_{};            // [events]
   std::thread events_;
@@ -180,11 +181,11 @@ Status KafkaPublisher::Prepare(publisher::PreparedBatch& batch, Millis timeout) 
   }
   if (const auto limit = static_cast<std::int64_t>(std::min<std::uint64_t>(topic_cache_.smallest_limit(), kBatchBytes));
       limit < max_batch_bytes_.load()) {
-    // A request that is larger than its topic takes is refused as a whole, however small the events in it.
+    // A request that is larger than its topic accepts is refused as a whole, however small its events are.
     max_batch_bytes_.store(limit);
     broken_.store(true);
-    listener_.OnProducerOutdated("a topic takes " + std::to_string(limit) +
-                                 " bytes at once: making a producer that sends no more than that");
+    listener_.OnProducerOutdated("a topic accepts at most " + std::to_string(limit) +
+                                 " bytes per request; making a producer that sends no more than that");
   }
   return prepared;
 }
@@ -210,7 +211,7 @@ void KafkaPublisher::Publish(std::span<const publisher::Outgoing> given, std::ui
   }
   if (done == records.size()) return;
   producer->outstanding.fetch_sub(static_cast<std::int64_t>(records.size() - done), std::memory_order_relaxed);
-  // The one that failed, as what it is; those behind it as not sent.
+  // The record that failed is reported with its error, the records after it as not sent.
   std::vector<Report> reports;
   Outcome outcome = error == RD_KAFKA_RESP_ERR_NO_ERROR ? Outcome::kUnknown : OutcomeOf(error);
   for (const publisher::Outgoing& record : records.subspan(done)) {
@@ -251,7 +252,7 @@ void KafkaPublisher::Serve(Producer& producer, std::chrono::milliseconds timeout
       TakeError(producer, event.get());
       break;
     case RD_KAFKA_EVENT_STATS:
-      // Only then is the question answered that was refused: may this user produce?
+      // Only a producer id shows that the user may produce now, after that was refused.
       if (HasProducerId(rd_kafka_event_stats(event.get()))) state_.Has(Need::kWrites);
       break;
     default:
@@ -272,7 +273,7 @@ void KafkaPublisher::TakeReports(Producer& producer, rd_kafka_event_t* event) {
         if (IsAboutTopic(message->err)) topic_cache_.Invalidate(rd_kafka_topic_name(message->rkt));
         if (IsTooLarge(message->err)) too_large.Add(*message);
       } else if (message->offset >= 0) {
-        // Without an offset the library has only concluded that the record must be there.
+        // An acknowledgement without an offset means only that the library has concluded that the record must be there.
         outcome = Outcome::kAcknowledged;
       }
       if (outcome == Outcome::kAcknowledged) {
@@ -294,8 +295,9 @@ void KafkaPublisher::TakeReports(Producer& producer, rd_kafka_event_t* event) {
   if (!reports_.empty()) listener_.OnReports(reports_);
 }
 
-// The broker does not say what it takes, and may not be asked (DescribeConfigs): what it has refused is too much, so the
-// next producer tries half of that. A record that is too large by itself is found by its trial.
+// The broker does not report which size it accepts, and the user may lack the permission to query it (DescribeConfigs).
+// The size that was refused is too large, so the next producer tries half of it. A record that is too large by itself
+// is found by its trial.
 void KafkaPublisher::LearnFrom(const TooLarge& refused) {
   if (refused.records < 2) return;
   const std::int64_t half = std::max(refused.bytes / 2, kSmallestBatch);
@@ -312,7 +314,7 @@ void KafkaPublisher::TakeError(const Producer& producer, rd_kafka_event_t* event
   const rd_kafka_resp_err_t error = rd_kafka_event_error(event);
   const std::string text = settings_.Clean(rd_kafka_event_error_string(event));
   if (rd_kafka_event_error_is_fatal(event) != 0) {
-    if (producer.stopped()) return;  // its own doing
+    if (producer.stopped()) return;  // StopSending has caused this error
     broken_.store(true);
     TakeRefusal(producer, error, text);
     listener_.OnProducerFailed(text);
@@ -328,7 +330,7 @@ void KafkaPublisher::TakeError(const Producer& producer, rd_kafka_event_t* event
       break;
     case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN: {
       const std::string_view servers = settings_.Servers();
-      all_down_ = text + (servers.empty() ? std::string() : ", looked at " + std::string(servers));
+      all_down_ = text + (servers.empty() ? std::string() : "; tried " + std::string(servers));
       if (only_lost_ && state_.up()) {
         if (!doubted_) doubted_ = Clock::now();
       } else {
@@ -341,8 +343,8 @@ void KafkaPublisher::TakeError(const Producer& producer, rd_kafka_event_t* event
   }
 }
 
-// A producer that was refused before it was given any record is refused for itself, not for a record, and so would be the
-// next one.
+// If a producer was refused before it was given any record, the cause is not a record, and the next producer would be
+// refused as well.
 void KafkaPublisher::TakeRefusal(const Producer& producer, rd_kafka_resp_err_t error, const std::string& text) {
   const bool forbidden = error == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED;
   if (!forbidden && producer.used.load(std::memory_order_relaxed)) return;
@@ -372,7 +374,8 @@ void KafkaPublisher::TakeConnectionError(const Producer& producer, rd_kafka_resp
 }
 
 void KafkaPublisher::LoginWorked() {
-  // While one broker of several refuses the login, records that others store say nothing of it.
+  // While one of several brokers refuses the login, records that the others store do not show that it accepts the
+  // login.
   if (logins_.refused() && troubles_.empty()) gate_->LoginsWork();
   if (logins_.Worked()) util::LogInfo(*logger_, "Kafka: logged in with a secret that has changed");
 }
@@ -414,13 +417,14 @@ void KafkaPublisher::CarryOutReset(std::uint32_t epoch) {
   Collect(*old);
   const bool all_in = old->outstanding.load() == 0;
   if (all_in && state_.Is(Need::kWrites) && !write_gap_.Due(Clock::now())) {
-    // Another producer would be refused as well. Until it is due nothing can be sent, and broken_ stays set.
+    // Another producer would be refused as well. Until the next attempt is due nothing can be sent, so broken_ stays
+    // set.
     listener_.OnReset(epoch);
     return;
   }
 
   asked_again_ = false;
-  std::shared_ptr<Producer> fresh = MakeAnew();
+  std::shared_ptr<Producer> fresh = MakeReplacement();
   if (fresh == nullptr) return;
   {
     const std::lock_guard lock(mutex_);
@@ -428,12 +432,13 @@ void KafkaPublisher::CarryOutReset(std::uint32_t epoch) {
   }
   disposal_.Dispose(std::move(old));
   if (!all_in) {
-    // What got no report may still be read by a broker's thread: the payloads must stay until it has ended.
+    // A record without a report may still be read by one of librdkafka's broker threads, so the payloads must stay
+    // until that thread has ended.
     while (!disposal_.Wait(kPurgeAgain)) {
       if (Stopping()) return;
     }
   }
-  // A metadata answer makes librdkafka ask for its producer id at once, instead of after half a second.
+  // A metadata answer makes librdkafka request its producer id at once instead of after half a second.
   Probe(*fresh);
   broken_.store(false);
   listener_.OnReset(epoch);
@@ -447,13 +452,13 @@ void KafkaPublisher::Collect(Producer& producer) {
   serve_until(Clock::now() + kGrace);
   for (const auto end = Clock::now() + kCollect;
        producer.outstanding.load() > 0 && Clock::now() < end && !Stopping();) {
-    // Again and again: a record may be on its way from one of the library's queues to another.
+    // The purge is repeated because a record may be moving from one of the library's queues to another.
     producer.Purge();
     serve_until(Clock::now() + kPurgeAgain);
   }
 }
 
-std::shared_ptr<Producer> KafkaPublisher::MakeAnew() {
+std::shared_ptr<Producer> KafkaPublisher::MakeReplacement() {
   const bool watched = state_.Is(Need::kWrites);
   if (watched) write_gap_.Tried(Clock::now());
   for (;;) {
@@ -462,8 +467,8 @@ std::shared_ptr<Producer> KafkaPublisher::MakeAnew() {
     ReportSecrets();
     auto made = Producer::Make(settings, max_batch_bytes_.load(), logger_, gate_, watched);
     if (made.ok()) return *made;
-    // One could be made before, so this is the machine's trouble (descriptors, memory) or that of a certificate or secret
-    // that is being replaced.
+    // A producer could be made before, so the cause is a shortage of the machine (descriptors, memory), or a
+    // certificate or secret that is being replaced.
     logins_.Refused();
     state_.Note(made.status().text());
     state_.Lacks(Need::kAnswers, made.status().text());
@@ -476,7 +481,8 @@ std::shared_ptr<Producer> KafkaPublisher::MakeAnew() {
 
 void KafkaPublisher::Probe(const Producer& producer) {
   const rd_kafka_metadata_t* raw = nullptr;
-  // About one topic, if it knows any: a question about all that it knows allows the broker to create them.
+  // The request names one topic, if the producer knows any: a request for all topics that it knows would allow the
+  // broker to create them.
   const auto error = rd_kafka_metadata(producer.handle(), 0, producer.AnyTopic(), &raw, kProbeTimeout / 1ms);
   const MetadataPtr answer(raw);
   if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {

@@ -1,11 +1,13 @@
-// The publisher on librdkafka.
+// The publisher that sends events to Kafka with librdkafka.
 //
-// Record: key = aggregate_id, value = payload as it is, headers event_id, event_type, then the row's own. The
-// partition is chosen here, as Java clients choose it (murmur2 of the key), so that the engine knows which records
-// share one and may let the first of each fly alone (docs/design/decisions/0007).
+// A record has the aggregate_id as its key, the unchanged payload as its value, and as headers event_id, event_type and
+// then the row's own. The publisher chooses the partition itself, in the same way as Java clients (murmur2 of the key).
+// So the engine knows which records share a partition, and can send the first record to each partition alone
+// (docs/design/decisions/0007).
 //
-// Threads: the engine's hands records over, the reader's prepares them, and one of its own serves librdkafka's event
-// queue: reports, errors, resets. librdkafka has threads of its own besides.
+// Thread: the engine thread hands records over, and the reader thread prepares them. A thread of the publisher
+// ("events") serves librdkafka's event queue (reports and errors) and carries out resets. librdkafka has threads of its
+// own in addition.
 #pragma once
 
 #include <memory>
@@ -15,13 +17,13 @@
 
 namespace outbox::kafka {
 
-// Does no waiting: whether a broker answers is told through the listener, which must outlive the publisher.
-// OUTBOX_BAD_CONFIG for properties that librdkafka refuses, in its words.
+// Makes a publisher without waiting for a broker: whether one answers is reported to the listener, which must outlive
+// the publisher. Errors: OUTBOX_BAD_CONFIG, with librdkafka's text, if librdkafka refuses a property.
 [[nodiscard]] Result<std::unique_ptr<publisher::Publisher>> MakeKafkaPublisher(Settings settings,
                                                                                publisher::PublisherListener& listener,
                                                                                std::shared_ptr<spdlog::logger> logger);
 
-// Makes publishers from /publisher and what belongs to it in /relay.
+// Returns a factory of publishers that are configured by /publisher and by the options of /relay that concern sending.
 [[nodiscard]] publisher::PublisherFactory MakeKafkaPublishers(const config::Config& config,
                                                               std::shared_ptr<spdlog::logger> logger);
 

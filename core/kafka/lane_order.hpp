@@ -1,4 +1,4 @@
-// Records that are handed over together, one lane after the other.
+// Sorts records that are handed over together by their lanes.
 #pragma once
 
 #include <cstddef>
@@ -10,13 +10,14 @@
 
 namespace outbox::kafka {
 
-// librdkafka sends the records of a partition a moment after the first of them was handed over (linger.ms). Of a burst that
-// alternates between partitions each request would hold what came in that moment, not what the partition has in the burst, and
-// requests are most of what records cost the broker.
+// librdkafka sends the records of a partition a moment (linger.ms) after the first of them was handed over. If a burst
+// alternated between partitions, each request would contain only the records of that moment, not all records that the
+// burst has for the partition. Sorting saves requests, which are most of what records cost the broker.
+// Owned by KafkaPublisher. Thread: engine
 class LaneOrder {
  public:
-  // The same records, those of each lane in the order of before. REQUIRES: their lanes are below `lanes`. Good until the next
-  // call.
+  // Returns the same records sorted by lane; the records of a lane keep their order. The result is valid until the next
+  // call. REQUIRES: their lanes are below `lanes`.
   [[nodiscard]] std::span<const publisher::Outgoing> Of(std::span<const publisher::Outgoing> records,
                                                         std::size_t lanes) {
     ends_.assign(lanes + 1, 0);
@@ -29,7 +30,7 @@ class LaneOrder {
 
  private:
   std::vector<publisher::Outgoing> sorted_;
-  std::vector<std::size_t> ends_;  // by lane: of what is in sorted_ already
+  std::vector<std::size_t> ends_;  // by lane: the end of its records in sorted_ so far
 };
 
 }  // namespace outbox::kafka

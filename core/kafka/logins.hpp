@@ -1,4 +1,4 @@
-// Which secrets a producer logs in with, and when another producer may do better after a login was refused.
+// Decides which secrets a producer logs in with, and when another producer is worth a try after a login was refused.
 #pragma once
 
 #include <chrono>
@@ -10,28 +10,29 @@
 
 namespace outbox::kafka {
 
-// Thread: events
+// Owned by KafkaPublisher, and another one by TrialSender. Thread: that of the owner
 class Logins {
  public:
   explicit Logins(const Settings& settings) : settings_(settings), in_use_(settings.properties) { files_ = Files(); }
 
-  // For the next producer: the properties as they are now. Those that were refused give way to the ones that worked before,
-  // until these are refused as well, as they are when the broker has followed.
+  // Returns the properties for the next producer, with the secrets as they are now. If these were refused, it returns
+  // the properties that worked before, until those are refused as well; that happens once the broker has the new
+  // secrets, too.
   [[nodiscard]] Properties Choose();
   // The login of the producer in use was refused.
   void Refused();
-  // It worked. True if others had worked before.
+  // The login of the producer in use has worked. Returns true if other properties had worked before.
   bool Worked();
   [[nodiscard]] bool refused() const { return refused_; }
-  // True if the producer in use logs in with properties that have been replaced, because the new ones were refused. Once
-  // for each that was refused.
+  // Returns true if the producer in use logs in with properties that have been replaced, because the new ones were
+  // refused: once for each time that new ones were refused.
   [[nodiscard]] bool TakeFallBack();
-  // True if another producer may be able to log in: a secret or a file has changed, or, unless `only_news`, the last try
-  // was long enough ago.
+  // Returns true if another producer may be able to log in: a secret or a file has changed, or, unless `only_news`, the
+  // last attempt was long enough ago.
   [[nodiscard]] bool WorthATry(bool only_news);
 
  private:
-  // What identifies the content of the files that the properties name.
+  // Returns a text that changes whenever a file that the properties name is changed or replaced.
   [[nodiscard]] std::string Files() const;
 
   const Settings& settings_;

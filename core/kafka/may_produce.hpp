@@ -1,4 +1,4 @@
-// May this user produce? Asked with the producer that the relay makes.
+// Finds out whether the user may produce, with a producer like those of the relay.
 #pragma once
 
 #include <spdlog/fwd.h>
@@ -16,11 +16,12 @@ inline constexpr std::string_view kMayNotProduce = "the relay's user lacks permi
 inline constexpr std::string_view kGrantToProduce =
     "grant it IdempotentWrite on the cluster, and Write and Describe on its topics";
 
-// librdkafka's statistics: has the broker given it a producer id?
+// True if librdkafka's statistics show that a broker has assigned a producer id.
 [[nodiscard]] bool HasProducerId(std::string_view statistics);
 
-// Waits until a broker has given a producer id. OUTBOX_BAD_CONFIG: librdkafka makes no producer of the settings;
-// OUTBOX_REFUSED: the user lacks the permission, see kGrantToProduce; OUTBOX_UNAVAILABLE: another refusal, or none in time.
+// Waits until a broker has assigned a producer id. Errors: OUTBOX_BAD_CONFIG if librdkafka makes no producer from the
+// settings; OUTBOX_REFUSED if the user lacks the permission, see kGrantToProduce; OUTBOX_UNAVAILABLE for another
+// refusal, or if no id is assigned within `timeout`.
 [[nodiscard]] Status TryToProduce(const Settings& settings, const std::shared_ptr<spdlog::logger>& logger,
                                   std::chrono::milliseconds timeout);
 

@@ -67,13 +67,14 @@ EventPtr Producer::NextEvent(std::chrono::milliseconds timeout) {
 
 void Producer::StopSending() {
   stopped_.store(true, std::memory_order_relaxed);
-  // Every broker thread asks for a fatal error before it makes a request, and nothing else in the library stops
-  // sending without giving up the answers to what was sent. Meant for tests, public and stable since 1.0.
+  // Every broker thread checks for a fatal error before it makes a request, and nothing else in the library stops
+  // sending without giving up the answers to what was sent. The function is meant for tests, but it is public and has
+  // been stable since 1.0.
   rd_kafka_test_fatal_error(handle(), RD_KAFKA_RESP_ERR__STATE, "reset by the relay");
 }
 
 void Producer::Purge() {
-  // Blocking, it would wait for broker threads, one of which may be asking a name server that is gone.
+  // A blocking purge would wait for broker threads, one of which may be waiting for a name server that does not answer.
   rd_kafka_purge(handle(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
 }
 

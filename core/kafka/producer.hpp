@@ -1,4 +1,5 @@
-// One life of librdkafka's producer, from making to destroying. A fatal error or a reset of the engine ends it.
+// One producer of librdkafka, from its creation to its destruction. A fatal error or a reset by the engine ends its
+// use.
 #pragma once
 
 #include <atomic>
@@ -17,55 +18,59 @@
 
 namespace outbox::kafka {
 
+// Owned by KafkaPublisher or TrialSender, and shared with threads that are just using it. The tags below name the
+// threads; for a producer of trials, the thread of TrialSender takes the place of [engine] and [events].
 class Producer {
  public:
-  // `gate` admits its connections; nullptr = all. `watched`: its statistics come as events, twice a second.
+  // Makes a producer for the main stream. `gate` admits its connections; nullptr = all are admitted. `watched` = its
+  // statistics arrive as events, twice a second.
   [[nodiscard]] static Result<std::shared_ptr<Producer>> Make(const Settings& settings, std::int64_t max_batch_bytes,
                                                               std::shared_ptr<spdlog::logger> logger,
                                                               std::shared_ptr<ConnectGate> gate, bool watched = false);
-  // One that sends each record in a request of its own, and none of whose failures stops another (kafka/trial_sender.hpp).
+  // Makes a producer that sends each record in a request of its own, and in which a record that fails does not stop the
+  // others (kafka/trial_sender.hpp).
   [[nodiscard]] static Result<std::shared_ptr<Producer>> MakeForTrials(const Settings& settings,
                                                                        std::shared_ptr<spdlog::logger> logger,
                                                                        std::shared_ptr<ConnectGate> gate);
-  // Blocks until librdkafka's threads have ended; after that nothing reads payloads any more.
+  // Blocks until librdkafka's threads have ended. After that no thread reads payloads any more.
   ~Producer() = default;
   Producer(const Producer&) = delete;
 
   [[nodiscard]] rd_kafka_t* handle() const { return handle_.get(); }
   [[nodiscard]] std::int64_t max_batch_bytes() const { return max_batch_bytes_; }
 
-  // [engine] The topic's handle, made at first use. `index` is the topic's number in the topic_cache.
+  // [engine] The handle of a topic, made at first use. `index` is the number of the topic in TopicCache.
   [[nodiscard]] rd_kafka_topic_t* TopicOf(std::size_t index, const std::string& name);
 
-  // [any] One of the topics that it has a handle of, or nullptr.
+  // [any] The handle of one of the topics, or nullptr if there is none yet.
   [[nodiscard]] rd_kafka_topic_t* AnyTopic() const { return any_topic_.load(); }
 
-  // [any] Keeps a topic's handle, so that librdkafka keeps what it knows of the topic.
+  // [any] Keeps the handle of a topic, so that librdkafka keeps what it knows about the topic.
   void KeepTopic(const std::string& name, TopicPtr topic);
 
-  // [events] The next event, or nothing.
+  // [events] Waits for the next event; nullptr = there was none within `timeout`.
   [[nodiscard]] EventPtr NextEvent(std::chrono::milliseconds timeout);
-  // [any] Ends a waiting NextEvent.
+  // [any] Ends a NextEvent that is waiting.
   void Wake() { rd_kafka_queue_yield(queue_.get()); }
 
-  // [events] From now on no request is begun, what was not sent comes back as unknown, and requests on the wire go
-  // on being answered. A purge alone would not do: a request that is refused retriably after the queue was purged
-  // would be sent again, behind a hole.
+  // [events] From now on no request is begun, records that were not sent are reported as unknown, and requests on the
+  // wire are still answered. A purge alone is not enough: a request that is refused with a retriable error after the
+  // queue was purged would be sent again, after a gap.
   void StopSending();
   [[nodiscard]] bool stopped() const { return stopped_.load(std::memory_order_relaxed); }
 
-  // Gives up everything, also what is on the wire. The reports come as events.
+  // Gives up all records, including those on the wire. Their reports arrive as events.
   void Purge();
 
   [[nodiscard]] const CertificateTroubles& certificates() const { return voice_.certificates; }
 
-  // Records handed over and not reported yet.
+  // The number of records that were handed over and not reported yet.
   std::atomic<std::int64_t> outstanding{0};
-  // A record was handed over.
+  // True once a record was handed over.
   std::atomic<bool> used{false};
 
  private:
-  // What librdkafka's callbacks are given.
+  // The objects that librdkafka's callbacks use.
   struct Voice {
     const std::shared_ptr<spdlog::logger> logger;
     const std::function<std::string(std::string_view)> clean;
@@ -83,12 +88,12 @@ class Producer {
       : max_batch_bytes_(max_batch_bytes), voice_{std::move(logger), std::move(clean), std::move(gate), {}} {}
 
   const std::int64_t max_batch_bytes_;
-  Voice voice_;  // librdkafka logs until its last thread has ended
+  Voice voice_;  // it must outlive handle_, because librdkafka logs until its last thread has ended
   std::atomic<bool> stopped_{false};
   HandlePtr handle_;
   QueuePtr queue_;
   std::vector<TopicPtr> topics_;
-  std::atomic<rd_kafka_topic_t*> any_topic_{nullptr};  // its handle lives as long as this producer
+  std::atomic<rd_kafka_topic_t*> any_topic_{nullptr};  // one of topics_, which live as long as this producer
   std::mutex kept_mutex_;
   std::unordered_map<std::string, TopicPtr> kept_;
 };

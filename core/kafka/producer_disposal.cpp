@@ -15,7 +15,8 @@ void ProducerDisposal::Dispose(std::shared_ptr<Producer> producer) {
     ++state_->open;
   }
   auto dispose = [state = state_, producer = std::move(producer)]() mutable {
-    // Prepare may be asking the broker through it for some moments more; it must not be left to destroy it.
+    // Another thread may still be querying the broker through this producer for some moments. That thread must not
+    // become the one that destroys the producer.
     while (producer.use_count() > 1) std::this_thread::sleep_for(5ms);
     producer.reset();
     const std::lock_guard lock(state->mutex);
@@ -25,7 +26,7 @@ void ProducerDisposal::Dispose(std::shared_ptr<Producer> producer) {
   try {
     util::StartThread("kafka-disposal", dispose).detach();
   } catch (const std::system_error&) {
-    dispose();  // no thread can be had: it is waited for here
+    dispose();  // no thread could be started, so the caller has to wait
   }
 }
 

@@ -1,4 +1,4 @@
-// Destroys producers away from the threads that have work to do.
+// Destroys producers on threads of their own, so that no other thread has to wait for that.
 #pragma once
 
 #include <chrono>
@@ -10,14 +10,17 @@
 
 namespace outbox::kafka {
 
-// rd_kafka_destroy joins broker threads. That takes milliseconds, or as long as a name server does not answer: too
-// long for a stop within shutdown_timeout, so the threads that wait for it are detached and may outlive this.
+// rd_kafka_destroy joins librdkafka's broker threads. That takes milliseconds, or as long as a name server does not
+// answer, which is too long for a stop within shutdown_timeout. So the threads that wait for it are detached and may
+// outlive this object.
+// Owned by KafkaPublisher. Thread: any
 class ProducerDisposal {
  public:
-  // [any] The producer is destroyed on a thread of its own, once nobody else uses it any more.
+  // Destroys the producer on a thread of its own, once no other thread uses it any more.
   void Dispose(std::shared_ptr<Producer> producer);
 
-  // True when all that was buried is destroyed.
+  // Waits until all producers that were given to Dispose are destroyed. Returns false if that takes longer than
+  // `timeout`.
   [[nodiscard]] bool Wait(std::chrono::milliseconds timeout);
 
  private:

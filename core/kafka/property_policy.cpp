@@ -94,22 +94,22 @@ struct Refused {
   std::string_view why;
 };
 
-constexpr std::string_view kIdempotence = "the relay sets it: order and deduplication at the broker rest on it";
+constexpr std::string_view kIdempotence = "the relay sets it: order and deduplication at the broker depend on it";
 constexpr std::string_view kDeadline =
-    "the relay keeps the deadline itself, see relay.delivery_timeout: a record that "
-    "expires inside the client would let later ones of its key pass";
+    "the relay enforces the deadline itself, see relay.delivery_timeout: later records "
+    "of the same key would overtake a record that expires inside the client";
 constexpr std::string_view kInFlight =
     "the relay sets it; \"publisher\": { \"strict\": true } means one request at a time";
 constexpr std::string_view kRetries =
-    "the relay sets it: a client that gives up by itself would leave a hole in the order";
+    "the relay sets it: a client that gives up by itself would leave a gap in the order";
 constexpr std::string_view kPartitioner =
     "the relay chooses the partition itself, as Java clients do (murmur2 of the "
     "key), because order at the broker needs it";
 constexpr std::string_view kWindow = "the relay sizes it by relay.max_in_flight_events and relay.max_in_flight_bytes";
-constexpr std::string_view kReports = "the relay sets it: an event is confirmed by nothing but its delivery report";
+constexpr std::string_view kReports = "the relay sets it: only its delivery report confirms an event";
 constexpr std::string_view kTransactions = "the relay does not use Kafka transactions";
 constexpr std::string_view kOldBrokers =
-    "brokers that do not tell their version cannot deduplicate either, which the "
+    "brokers that do not report their version cannot deduplicate either, which the "
     "relay needs";
 constexpr std::string_view kCallback = "it is a pointer inside a program and cannot be set from text";
 constexpr std::string_view kEvents = "the relay sets it, to receive events, logs and statistics in its own way";
@@ -159,11 +159,12 @@ constexpr Refused kRefused[] = {
     {"ssl_certificate", kCallback},
     {"ssl_ca", kCallback},
     {"ssl_engine_callback_data", kCallback},
-    {"builtin.features", "it only tells what the client library can do"},
+    {"builtin.features", "it only reports what the client library supports"},
 };
 
-// Of allowed properties, the values that would make the connection unsafe, each as the client library understands it:
-// letter case, blanks and the order of a list do not count.
+// Returns why this value of an allowed property would make the connection unsafe; empty if it would not. REQUIRES:
+// `value` is as the client library understands it (AsUnderstood), because letter case, blanks and the order of a list
+// do not matter.
 std::string UnsafeValue(std::string_view name, const std::string& value) {
   if (name == "enable.ssl.certificate.verification" && value != "true") {
     return "anybody could pose as the broker; name the authority in ssl.ca.location instead";
@@ -172,7 +173,7 @@ std::string UnsafeValue(std::string_view name, const std::string& value) {
     return "any holder of a certificate could pose as the broker; only \"https\" is allowed";
   }
   if (name == "enable.sasl.oauthbearer.unsecure.jwt" && value != "false") {
-    return "it makes tokens that nobody has signed";
+    return "it makes tokens without a signature";
   }
   if (name == "debug" && (value.find("security") != std::string::npos || value.find("all") != std::string::npos)) {
     return "\"security\" and \"all\" write credentials to the log; name other contexts";
@@ -182,7 +183,7 @@ std::string UnsafeValue(std::string_view name, const std::string& value) {
 
 using Conf = std::unique_ptr<rd_kafka_conf_t, decltype(&rd_kafka_conf_destroy)>;
 
-// The client library judges names and values; nothing is connected or created.
+// Has the client library check the name and the value; nothing is connected or created.
 std::string LibraryProblem(const std::string& name, const std::string& value, bool show_value) {
   const Conf conf(rd_kafka_conf_new(), rd_kafka_conf_destroy);
   char text[512] = "";
@@ -190,9 +191,9 @@ std::string LibraryProblem(const std::string& name, const std::string& value, bo
     case RD_KAFKA_CONF_OK:
       return {};
     case RD_KAFKA_CONF_UNKNOWN:
-      return "librdkafka " + std::string(rd_kafka_version_str()) + " does not know this property";
+      return "librdkafka " + std::string(rd_kafka_version_str()) + " has no such property";
     default:
-      return show_value ? text : "librdkafka does not take this value";
+      return show_value ? text : "librdkafka does not accept this value";
   }
 }
 

@@ -1,7 +1,7 @@
-// Which librdkafka properties a configuration may set, and which are refused with a reason.
+// Decides which librdkafka properties a configuration may set, and which are refused with a reason.
 //
-// An allow-list, because among the others are properties that load libraries, run commands or switch TLS checks off,
-// and those on which the relay's promises rest.
+// This is an allow-list, because some of the other properties load libraries, run commands or switch TLS checks off,
+// and the relay's guarantees depend on others.
 #pragma once
 
 #include <optional>
@@ -13,10 +13,10 @@
 
 namespace outbox::kafka {
 
-// Lives as long as the process.
+// Returns the policy. It lives as long as the process.
 [[nodiscard]] const config::PropertyPolicy& GetPropertyPolicy();
 
-// Why the relay refuses the property whatever its value; nothing for one that may be set or that nobody knows.
+// Returns why the relay refuses the property whatever its value; nothing if the property may be set or is unknown.
 [[nodiscard]] std::optional<std::string> WhyRefused(std::string_view name);
 
 [[nodiscard]] std::vector<std::string> AllowedProperties();

@@ -1,4 +1,4 @@
-// librdkafka's objects as owners.
+// Owning pointers to librdkafka's objects.
 #pragma once
 
 #include <librdkafka/rdkafka.h>
@@ -12,7 +12,8 @@ namespace outbox::kafka {
 using outbox::detail::FreeWith;
 
 using ConfPtr = std::unique_ptr<rd_kafka_conf_t, FreeWith<rd_kafka_conf_destroy>>;
-using HandlePtr = std::unique_ptr<rd_kafka_t, FreeWith<rd_kafka_destroy>>;  // blocks until its threads have ended
+// Destroying a handle blocks until the threads of the client have ended.
+using HandlePtr = std::unique_ptr<rd_kafka_t, FreeWith<rd_kafka_destroy>>;
 using TopicPtr = std::unique_ptr<rd_kafka_topic_t, FreeWith<rd_kafka_topic_destroy>>;
 using QueuePtr = std::unique_ptr<rd_kafka_queue_t, FreeWith<rd_kafka_queue_destroy>>;
 using EventPtr = std::unique_ptr<rd_kafka_event_t, FreeWith<rd_kafka_event_destroy>>;

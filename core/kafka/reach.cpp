@@ -14,11 +14,13 @@ using Clock = std::chrono::steady_clock;
 
 bool Has(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
 
-// The states of a connection that has not worked yet. A wrong password comes as an error of its own.
+// Parts of librdkafka's error texts about a connection that has not worked yet. A wrong password is reported by an
+// error of its own.
 constexpr std::array kBeforeUse = {"in state CONNECT", "in state SSL_HANDSHAKE", "in state APIVERSION_QUERY",
                                    "in state AUTH_", "Connection setup timed out"};
 
-// "Connect to ipv4#127.0.0.1:9 failed: Connection refused (after 0ms in state CONNECT, 1 identical error(s) suppressed)"
+// Cuts off the end of texts such as "Connect to ipv4#127.0.0.1:9 failed: Connection refused (after 0ms in state
+// CONNECT, 1 identical error(s) suppressed)".
 std::string WithoutTimes(std::string text) {
   text.erase(std::min(text.find(" (after "), text.size()));
   while (!text.empty() && (text.back() == ':' || text.back() == ' ')) text.pop_back();
@@ -40,7 +42,7 @@ std::string ExplainAddress(rd_kafka_resp_err_t error, const std::string& said, b
   if (error == RD_KAFKA_RESP_ERR__RESOLVE) return "the name does not resolve: " + said;
   if (Has(said, "refused"))
     return (configured ? "nothing listens there: " : "the address refuses connections: ") + said;
-  // librdkafka guesses at a very old broker.
+  // librdkafka adds the guess that the broker is very old, which would mislead.
   if (Has(said, "ApiVersionRequest failed: Local: Timed out")) return "the address does not answer: no answer in time";
   if (Has(said, "onnect to ") || Has(said, "imed out")) return "the address does not answer: " + said;
   return "the address closes connections before they can be used: " + said;
@@ -66,7 +68,7 @@ bool NamesAddress(std::string_view servers, std::string_view address) {
     while (server.starts_with(' ')) server.remove_prefix(1);
     while (server.ends_with(' ')) server.remove_suffix(1);
     const std::string named = ToLower(server);
-    // The port may be left out.
+    // The port may be omitted; it is 9092 then.
     if (!named.empty() && (named == wanted || named + ":9092" == wanted)) return true;
   }
   return false;
@@ -76,7 +78,7 @@ ConnectionError ExplainConnection(rd_kafka_resp_err_t error, const std::string& 
                                   const CertificateTroubles& certificates, std::string_view servers) {
   ConnectionError explained;
   std::string said = text;
-  // "ssl://kafka:9093/1: ..."; also "kafka:9093/bootstrap: ..."
+  // The text begins as in "ssl://kafka:9093/1: ..." or "kafka:9093/bootstrap: ...".
   if (const auto end = text.find(": "); end != std::string::npos) {
     explained.name = text.substr(0, end);
     const auto slash = explained.name.rfind('/');
@@ -116,7 +118,7 @@ std::string Describe(const ConnectionError& error) {
   if (error.configured)
     return "broker " + std::to_string(error.broker) + " at " + error.address +
            ", which bootstrap.servers names, cannot be " + (login ? "used: " : "reached: ") + error.why +
-           (login ? "" : "; see that it runs, and that this machine can reach it");
+           (login ? "" : "; check that it runs and that this machine can reach it");
   return "broker " + std::to_string(error.broker) + " advertises " + error.address +
          (login ? " and cannot be used there: " : ", and cannot be reached there: ") + error.why +
          (login ? ""
@@ -135,7 +137,7 @@ std::set<std::int32_t> Reach(rd_kafka_t* handle, const std::vector<std::int32_t>
                                                   text.size()) != RD_KAFKA_RESP_ERR_NO_ERROR)
       continue;
     rd_kafka_AdminOptions_set_opaque(options.get(), reinterpret_cast<void*>(static_cast<std::intptr_t>(broker)));
-    // A question that only this broker answers, whatever it answers.
+    // Only this broker itself answers such a request. It does not matter what it answers.
     const ResourcePtr resource(rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_BROKER, std::to_string(broker).c_str()));
     rd_kafka_ConfigResource_t* raw = resource.get();
     rd_kafka_DescribeConfigs(handle, &raw, 1, options.get(), queue.get());

@@ -1,5 +1,6 @@
-// One event as a record of Kafka's: key = aggregate_id, value = payload, headers event_id, event_type, then the row's own; or
-// what the configuration has made of the row.
+// Sends one event as a Kafka record. Its key is the aggregate_id, its value the payload, and its headers are event_id,
+// event_type and then the row's own. If the configuration says how records are made from rows, the record is made that
+// way.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +11,8 @@
 
 namespace outbox::kafka {
 
-// Hands the record to librdkafka, which does not copy the payload: it must stay where it is until the report.
+// Hands the record to librdkafka, which does not copy the payload. REQUIRES: the payload stays in its place until the
+// report.
 [[nodiscard]] rd_kafka_resp_err_t Produce(rd_kafka_t* handle, rd_kafka_topic_t* topic, std::int32_t partition,
                                           const publisher::RecordContent& record, void* opaque);
 

@@ -57,7 +57,7 @@ void RecordRouter::Judge(publisher::PreparedBatch& batch, std::size_t i, Topic* 
   if (prepared.waits) return;
   if (size > *limit) {
     return refuse({"too_large", "the record has " + std::to_string(size) + " bytes (key, value and headers, before " +
-                                    "compression), the topic \"" + std::string(event.topic) + "\" takes " +
+                                    "compression), the topic \"" + std::string(event.topic) + "\" accepts at most " +
                                     std::to_string(topic.max_bytes) + "; raise its max.message.bytes"});
   }
   prepared.doubtful = topic.refused_bytes > 0 && size >= topic.refused_bytes;
@@ -72,12 +72,13 @@ void RecordRouter::Judge(publisher::PreparedBatch& batch, std::size_t i, Topic* 
 std::int32_t RecordRouter::ChoosePartition(const Bytes& key, Topic& topic) {
   const std::size_t count = topic.lanes.size();
   if (key) {
-    // With a key the function looks at nothing else, and an empty key is a key.
+    // With a key the function uses no other argument. An empty key counts as a key.
     const outbox_bytes raw = Raw(key);
     return rd_kafka_msg_partitioner_murmur2_random(nullptr, raw.data, raw.size, static_cast<std::int32_t>(count),
                                                    nullptr, nullptr);
   }
-  // In turn, from anywhere: several relays must not begin at the same partition.
+  // The partitions are used in turn, beginning at a random one, so that several relays do not begin at the same
+  // partition.
   if (topic.next_partition == 0) topic.next_partition = 1 + random_() % count;
   return static_cast<std::int32_t>(topic.next_partition++ % count);
 }

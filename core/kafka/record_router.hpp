@@ -1,5 +1,5 @@
-// Decides where each event of a batch goes, and refuses what Kafka would refuse, before anything is sent: a refusal by
-// the broker stops the whole line.
+// Decides where each event of a batch goes, and refuses the events that Kafka would refuse. That happens before
+// anything is sent, because a refusal by the broker stops the whole stream.
 #pragma once
 
 #include <random>
@@ -9,13 +9,13 @@
 
 namespace outbox::kafka {
 
-// [reader]
+// Owned by KafkaPublisher. Thread: reader
 class RecordRouter {
  public:
   RecordRouter(TopicCache& topic_cache, publisher::HeaderValues headers)
       : topic_cache_(topic_cache), headers_(headers), random_(std::random_device{}()) {}
 
-  // Fills all of the batch but the events themselves. OUTBOX_UNAVAILABLE, OUTBOX_CANCELLED: as TopicCache::Look.
+  // Fills in everything in the batch except the events themselves. Errors: those of TopicCache::Look.
   [[nodiscard]] Status Prepare(publisher::PreparedBatch& batch, Clock::time_point deadline);
 
  private:

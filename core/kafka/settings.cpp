@@ -13,7 +13,7 @@
 namespace outbox::kafka {
 namespace {
 
-// Longest message that librdkafka can be set to take; the topic's own limit is what counts.
+// The largest message.max.bytes that librdkafka allows, because the limit of the topic is the one that counts.
 constexpr std::int64_t kNoMessageLimit = 1'000'000'000;
 
 constexpr std::int64_t kFirstReconnect = 100;  // ms; librdkafka's own default
@@ -51,11 +51,13 @@ Result<ConfPtr> MakeConf(const Settings& settings, const std::map<std::string, s
   const std::map<std::string, std::string> defaults = {
       {"client.id", "outbox-relay"},
       {"linger.ms", "1"},
-      // A broker that is back is not to be waited for; the relay has few connections.
+      // A short time, so that the relay does not wait for a broker that is available again. It has only few
+      // connections.
       {"reconnect.backoff.max.ms", std::to_string(LongestReconnect(settings).count())},
-      // A connection in which the peer has vanished ends by this alone, if nothing that was sent waits for an answer.
+      // If no record waits for an answer, this timeout alone ends a connection whose peer has vanished.
       {"socket.timeout.ms", std::to_string(std::min<std::int64_t>(settings.delivery_timeout.count() + 1000, 300'000))},
-      // An address that swallows what it is sent is reported no later than a silent peer (api.version.request.timeout.ms).
+      // An address that drops all packets is reported no later than a peer without an answer
+      // (api.version.request.timeout.ms).
       {"socket.connection.setup.timeout.ms", "10000"},
       {"socket.keepalive.enable", "true"},
       {"socket.nagle.disable", "true"},
@@ -68,8 +70,8 @@ Result<ConfPtr> MakeConf(const Settings& settings, const std::map<std::string, s
   const std::map<std::string, std::string> promises = {
       {"acks", "all"},
       {"message.timeout.ms", "0"},
-      // The library asks for every topic that it knows from time to time, also for those that were deleted: what it asks
-      // must create nothing. A topic that an event needs is asked for by kafka/topic_creator.hpp.
+      // From time to time the library queries every topic that it knows, including topics that were deleted. These
+      // requests must not create topics. kafka/topic_creator.hpp requests a topic that an event needs.
       {"allow.auto.create.topics", "false"},
       {"queue.buffering.max.messages", std::to_string(2 * std::int64_t{settings.window_events} + 10'000)},
       {"queue.buffering.max.kbytes", std::to_string(std::min<std::int64_t>(queue_kbytes, 2'147'483'647))},
@@ -161,14 +163,13 @@ Result<HandlePtr> MakeHandle(rd_kafka_type_t type, ConfPtr conf) {
 
 void Log(spdlog::logger& logger, int level, const char* facility, const char* text) {
   const std::string_view about(facility);
-  // SSLCERTVRFY is part of the state of the broker; GETPID is tried again by the library, as it is on a cluster that is
-  // still loading its coordinators, and what is final comes as an error.
-  const bool told_elsewhere = about == "FAIL" || about == "ERROR" || about == "FATAL" || about == "CONFWARN" ||
-                              about == "TERMINATE" || about == "REQTMOUT" || about == "SSLCERTVRFY" ||
-                              about == "GETPID";
+  // SSLCERTVRFY is part of the state of the broker. The library retries a request for a producer id that has failed
+  // (GETPID), for example while a cluster loads its coordinators; a final failure is reported as an error.
+  const bool is_reported = about == "FAIL" || about == "ERROR" || about == "FATAL" || about == "CONFWARN" ||
+                           about == "TERMINATE" || about == "REQTMOUT" || about == "SSLCERTVRFY" || about == "GETPID";
   auto as = util::LogLevel::kDebug;
-  if (!told_elsewhere && level <= 3) as = util::LogLevel::kError;
-  if (!told_elsewhere && level == 4) as = util::LogLevel::kWarning;
+  if (!is_reported && level <= 3) as = util::LogLevel::kError;
+  if (!is_reported && level == 4) as = util::LogLevel::kWarning;
   util::Log(logger, as, "librdkafka {}: {}", facility, text);
 }
 

@@ -1,4 +1,4 @@
-// What a Kafka client is made from.
+// The settings from which Kafka clients are made.
 #pragma once
 
 #include <spdlog/fwd.h>
@@ -22,24 +22,25 @@ namespace outbox::kafka {
 using Properties = std::map<std::string, std::string>;
 
 struct Settings {
-  // librdkafka's own, as the user wrote them. kafka/property_policy.hpp has judged them.
+  // The librdkafka properties as the user wrote them, after the checks of kafka/property_policy.hpp.
   Properties properties;
-  // One request in flight per connection.
+  // True = at most one request is in flight per connection.
   bool strict = false;
-  // The engine's window. The library's queue is made larger, so that a full queue is never the limit.
+  // The limits of the engine's window. librdkafka's queue is made larger, so that a full queue is never the limit.
   std::uint32_t window_events = 20'000;
   std::uint64_t window_bytes = std::uint64_t{32} << 20;
-  // When the engine gives up what was sent. Whatever else is asked of a broker is given up soon after.
+  // How long the engine waits for the answer to a sent event. Other requests to a broker are given up soon after that
+  // time.
   std::chrono::milliseconds delivery_timeout{30'000};
   publisher::HeaderValues headers = publisher::HeaderValues::kAsText;
-  // The properties with the secrets as they are now. Empty: they cannot change.
+  // Returns the properties with the secrets as they are now. Empty = the secrets cannot change.
   std::function<Properties()> properties_now;
-  // Why secrets could not be read again; each reason once. Empty: they cannot change.
+  // Returns why secrets could not be read again, each reason once. Empty = the secrets cannot change.
   std::function<std::vector<std::string>()> secret_problems;
-  // A text of librdkafka's without secrets in it. Empty: there are none.
+  // Removes secrets from a text of librdkafka. Empty = there are no secrets.
   std::function<std::string(std::string_view)> clean;
 
-  // "" if there is none.
+  // The value of bootstrap.servers; "" = it is not set.
   [[nodiscard]] std::string_view Servers() const {
     const auto servers = properties.find("bootstrap.servers");
     return servers == properties.end() ? std::string_view() : servers->second;
@@ -51,26 +52,30 @@ struct Settings {
   [[nodiscard]] std::string Clean(std::string_view text) const { return clean ? clean(text) : std::string(text); }
 };
 
-// What the configuration says, with the secrets as they are at each reading.
+// Takes the settings from the configuration. The secrets are read again each time that they are needed.
 [[nodiscard]] Settings ToSettings(const config::Config& config);
 
-// A batch of this size goes into one request, unless the user or a topic's own limit says less.
+// Maximum size of a batch of records, which is sent in one request, in bytes. The user or the limit of a topic may
+// lower it.
 inline constexpr std::int64_t kBatchBytes = 1'000'000;
 
-// Defaults, then the user's properties, then what the relay's promises rest on. OUTBOX_BAD_CONFIG, with the
-// property's name and librdkafka's own words, where a property is unknown, has no such value, or is the relay's.
+// Makes the configuration of a producer: defaults, then the user's properties, then the properties on which the relay's
+// guarantees depend. Errors: OUTBOX_BAD_CONFIG, with the name of the property and librdkafka's text, if a property is
+// unknown, cannot have this value, or may be set only by the relay.
 [[nodiscard]] Result<ConfPtr> MakeProducerConf(const Settings& settings, std::int64_t max_batch_bytes);
 
-// The same for trials: one record to a request, no idempotence, no order.
+// Makes the configuration of a producer for trials: one record per request, without idempotence and without order.
+// Errors: as MakeProducerConf.
 [[nodiscard]] Result<ConfPtr> MakeTrialConf(const Settings& settings);
 
-// May the broker be asked to create a topic that an event names: allow.auto.create.topics, by default yes.
+// True if the broker may be asked to create a topic that an event names: allow.auto.create.topics, by default true.
 [[nodiscard]] bool MayCreateTopics(const Settings& settings);
 
-// For looking at the cluster: the user's properties only. Ignores those that are only for producing.
+// Makes a configuration for querying the cluster, from the user's properties only. Properties that are only for
+// producing have no effect.
 [[nodiscard]] Result<ConfPtr> MakePlainConf(const std::map<std::string, std::string>& properties);
 
-// The user's message.max.bytes, or 0.
+// The user's message.max.bytes; 0 = it is not set.
 [[nodiscard]] std::uint64_t MaxMessageBytes(const Settings& settings);
 
 // The time that a client waits before it connects to a broker again, at first and at most: reconnect.backoff.ms and
@@ -78,14 +83,14 @@ inline constexpr std::int64_t kBatchBytes = 1'000'000;
 [[nodiscard]] std::chrono::milliseconds FirstReconnect(const Settings& settings);
 [[nodiscard]] std::chrono::milliseconds LongestReconnect(const Settings& settings);
 
-// How often what is known of topics is looked at again: topic.metadata.refresh.interval.ms, by default 5 minutes.
+// How often known topics are queried again: topic.metadata.refresh.interval.ms, by default 5 minutes.
 [[nodiscard]] std::chrono::milliseconds TopicRefreshInterval(const Settings& settings);
 
-// Takes the configuration.
+// Makes a client, which takes over the configuration. Errors: OUTBOX_BAD_CONFIG or kShortage, with librdkafka's text.
 [[nodiscard]] Result<HandlePtr> MakeHandle(rd_kafka_type_t type, ConfPtr conf);
 
-// librdkafka's log line to ours. What is about connections is for debugging only: the state of the broker is told
-// once per change, in OnBrokerState.
+// Writes a line of librdkafka's log to the relay's log. Lines about connections have the level debug, because changes
+// of the broker's state are reported once, by OnBrokerState.
 void Log(spdlog::logger& logger, int level, const char* facility, const char* text);
 
 }  // namespace outbox::kafka

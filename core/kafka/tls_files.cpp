@@ -17,8 +17,8 @@ namespace {
 
 struct FileProperty {
   const char* name;
-  const char* what;      // it should hold
-  std::string_view pem;  // what stands in it before "-----"; empty = another format
+  const char* what;      // what the file should hold
+  std::string_view pem;  // the end of the PEM header before "-----"; empty = another format than PEM
   bool may_be_folder = false;
 };
 
@@ -63,7 +63,7 @@ Status Trouble(const FileProperty& property, const std::string& file) {
   struct stat info {};
   if (stat(file.c_str(), &info) != 0) return CannotBeRead(property, file, errno);
   if (S_ISDIR(info.st_mode)) return property.may_be_folder ? Status() : Unusable(property, file, "is a folder");
-  if (!S_ISREG(info.st_mode)) return {};  // what a pipe holds can be read but once
+  if (!S_ISREG(info.st_mode)) return {};  // a pipe can be read only once
   errno = 0;
   std::ifstream stream(file, std::ios::binary);
   if (!stream) return CannotBeRead(property, file, errno);
@@ -79,7 +79,7 @@ Status Trouble(const FileProperty& property, const std::string& file) {
 Status TlsFileTrouble(const rd_kafka_conf_t* conf) {
   for (const FileProperty& property : kFileProperties) {
     const std::string file = ValueOf(conf, property.name);
-    if (file.empty() || (property.may_be_folder && file == "probe")) continue;  // librdkafka's word for: look for one
+    if (file.empty() || (property.may_be_folder && file == "probe")) continue;  // "probe": librdkafka searches for one
     if (Status trouble = Trouble(property, file); !trouble.ok()) return trouble;
   }
   return {};

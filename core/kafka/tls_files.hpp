@@ -1,4 +1,4 @@
-// Which of the files that ssl.* properties name cannot be used, and why: OpenSSL says neither.
+// Finds out which of the files that ssl.* properties name is unusable, and why. OpenSSL reports neither.
 #pragma once
 
 #include "kafka/rdkafka.hpp"
@@ -6,8 +6,8 @@
 
 namespace outbox::kafka {
 
-// To be asked after librdkafka has refused `conf`. OUTBOX_BAD_CONFIG or kShortage, with the property and the file; ok: there
-// is nothing wrong with the files.
+// Checks the files after librdkafka has refused `conf`. The status is ok if nothing is wrong with them. Errors:
+// OUTBOX_BAD_CONFIG or kShortage, with the property and the file.
 [[nodiscard]] Status TlsFileTrouble(const rd_kafka_conf_t* conf);
 
 }  // namespace outbox::kafka

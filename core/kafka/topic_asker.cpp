@@ -17,20 +17,21 @@ using std::chrono::milliseconds;
 
 namespace {
 
-// One question waits so long at most, so that Cancel ends a call soon.
+// How long one query waits for its reply, at first and at most. The time is short so that Cancel soon ends a query.
 constexpr milliseconds kFirstSlice = 250ms;
 constexpr milliseconds kMaxSlice = 1s;
-constexpr milliseconds kAskAgain = 50ms;  // after a question without an answer
-// A topic that the broker creates by itself takes a moment to appear. One that was not there in all of these looks is looked
-// for once where it is asked for again.
+constexpr milliseconds kAskAgain = 50ms;  // the pause after a query without a reply
+// How often a topic is queried before it counts as missing: a topic that the broker creates by itself takes a moment to
+// appear. A topic that is known to be missing is queried once when it is asked for again.
 constexpr int kLooksForNew = 3;
 constexpr milliseconds kBetweenLooks = 100ms;
 constexpr auto kSilentAfter = 1s;
-// More names than this are looked for in the list of all topics: one question instead of one for each.
+// If there are more names than this, the list of all topics is queried: one query instead of one for each name.
 constexpr std::size_t kManyNames = 20;
 constexpr auto kCreationAgain = 30s;
 constexpr auto kCreationTimeout = 2s;
-// Rows choose names, so names that lead nowhere must not pile up.
+// At this number of names old ones are forgotten: rows choose the names, so names of missing topics must not
+// accumulate.
 constexpr std::size_t kManyCreations = 1000;
 
 milliseconds Left(Clock::time_point deadline) {
@@ -50,7 +51,7 @@ const rd_kafka_metadata_topic_t* FindIn(const std::vector<MetadataPtr>& answers,
   return nullptr;
 }
 
-// A broker that records will go to anyway, else any.
+// Returns a broker to which records will be sent anyway; if there is none, any broker.
 std::int32_t BrokerFor(const rd_kafka_metadata_t& answer) {
   for (const rd_kafka_metadata_topic_t& topic : std::span(answer.topics, static_cast<std::size_t>(answer.topic_cnt))) {
     if (topic.partition_cnt > 0 && topic.partitions[0].leader >= 0) return topic.partitions[0].leader;
@@ -58,7 +59,8 @@ std::int32_t BrokerFor(const rd_kafka_metadata_t& answer) {
   return answer.broker_cnt > 0 ? answer.brokers[0].id : -1;
 }
 
-// What the broker says of the topic; nothing: it may be being created at this moment.
+// Interprets the broker's reply about the topic. Returns nothing if the topic may just be in the process of being
+// created.
 std::optional<TopicAnswer> Understand(const rd_kafka_metadata_topic_t* said, const std::string& name) {
   if (said == nullptr) return {};
   TopicAnswer answer{.name = name};
@@ -69,7 +71,7 @@ std::optional<TopicAnswer> Understand(const rd_kafka_metadata_topic_t* said, con
       answer.refusal->text = "\"" + name + "\": " + answer.refusal->text;
       return answer;
     default:
-      // A partition without a leader is there all the same; its records wait for the leader.
+      // A partition without a leader exists all the same; its records wait for the leader.
       if (said->partition_cnt == 0) return {};
       answer.partitions = static_cast<std::size_t>(said->partition_cnt);
       return answer;
@@ -78,7 +80,7 @@ std::optional<TopicAnswer> Understand(const rd_kafka_metadata_topic_t* said, con
 
 }  // namespace
 
-// ---- whoever asks ----
+// ---- called by other threads ----
 
 void TopicAsker::Look(std::vector<Question> questions, milliseconds allowed) {
   const std::lock_guard lock(mutex_);
@@ -196,7 +198,7 @@ void TopicAsker::LookAtOpen() {
     if (!answer && last_look)
       answer = TopicAnswer{
           .name = name,
-          .refusal = publisher::Refusal{kUnknownTopic, "the topic \"" + name + "\" is not there; create it"}};
+          .refusal = publisher::Refusal{kUnknownTopic, "the topic \"" + name + "\" does not exist; create it"}};
     open.next_look = Clock::now() + kBetweenLooks;
     if (!answer) continue;
     open_.erase(name);
@@ -235,8 +237,8 @@ rd_kafka_resp_err_t TopicAsker::Ask(const Names& names, milliseconds timeout, Re
   for (const std::string& name : names) {
     topics.emplace_back(rd_kafka_topic_new(producer->handle(), name.c_str(), nullptr));
     if (topics.back() == nullptr) return rd_kafka_last_error();
-    // Never a question about "the topics that this client knows": in that one librdkafka allows the broker to create topics,
-    // whatever allow.auto.create.topics says.
+    // The query is never about "the topics that this client knows": in such a query librdkafka allows the broker to
+    // create topics, whatever allow.auto.create.topics says.
     if (!all || topics.size() == 1) {
       const rd_kafka_metadata_t* raw = nullptr;
       error = rd_kafka_metadata(producer->handle(), all ? 1 : 0, all ? nullptr : topics.back().get(), &raw,
@@ -251,7 +253,7 @@ rd_kafka_resp_err_t TopicAsker::Ask(const Names& names, milliseconds timeout, Re
   return replies.raw.empty() ? error : RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
-// Of those to which something may be sent.
+// Adds the limits of the topics to which records may be sent.
 void TopicAsker::AddLimits(std::vector<TopicAnswer>& answers) {
   Names names;
   for (const TopicAnswer& answer : answers)
@@ -294,7 +296,7 @@ void TopicAsker::Unanswered(rd_kafka_resp_err_t error, Clock::time_point asked) 
   {
     const std::lock_guard lock(mutex_);
     trouble_ = "Kafka does not answer: " + ErrorText(error);
-    // Whoever stores records is there, if slow.
+    // A broker that stores records is available, even if it is slow.
     if (!unanswered_since_ || stored_.load() != stored_then_) {
       unanswered_since_ = asked;
       stored_then_ = stored_.load();

@@ -1,7 +1,7 @@
-// Asks the broker about topics, on a thread of its own: whoever reads events waits for no answer.
+// Queries brokers about topics on a thread of its own, so that the reader thread need not wait for an answer.
 //
-// It asks through the producer that is current: no connection of its own, and what the answer tells librdkafka is there when
-// the first record of the topic is handed over.
+// It uses the current producer. So it needs no connection of its own, and librdkafka already has the metadata of the
+// topic when the first record of the topic is handed over.
 #pragma once
 
 #include <atomic>
@@ -25,30 +25,32 @@ using Clock = std::chrono::steady_clock;
 
 inline constexpr const char* kUnknownTopic = "unknown_topic";
 
-// What is known of a topic from now on.
+// The answer about one topic.
 struct TopicAnswer {
   enum class To : std::uint8_t {
-    kLook,     // what Look has asked: partitions, or a refusal
-    kLimit,    // what AskLimit has asked
-    kRefresh,  // of Refresh; neither partitions nor a refusal: it has to be looked for when an event names it again
-    kRefreshFailed,  // of Refresh: nobody answers; without a name
+    kLook,   // answers Look: partitions, or a refusal
+    kLimit,  // answers AskLimit
+    // Answers Refresh. If it has neither partitions nor a refusal, the topic is queried when an event names it again.
+    kRefresh,
+    kRefreshFailed,  // answers Refresh when no broker answers; `name` is empty
   };
   To to = To::kLook;
   std::string name = {};
   std::size_t partitions = 0;
   std::optional<publisher::Refusal> refusal = {};
   bool asked_limit = false;
-  std::optional<std::uint64_t> limit = {};  // max.message.bytes, if the broker says it
+  std::optional<std::uint64_t> limit = {};  // max.message.bytes, if the broker reports it
 };
 
+// Owned by TopicCache. Thread: reader, except where a comment says otherwise.
 class TopicAsker {
  public:
   using CurrentProducer = std::function<std::shared_ptr<Producer>()>;
   struct Listener {
-    std::function<void()> answered;                      // there are answers of Look or AskLimit
-    std::function<void(const std::string& why)> silent;  // nobody has answered for as long as that may take
+    std::function<void()> answered;                      // answers to Look or AskLimit have arrived
+    std::function<void(const std::string& why)> silent;  // no broker has answered for the allowed time
   };
-  // The thread begins with the first question.
+  // The first question starts the thread.
   TopicAsker(CurrentProducer producer, const Settings& settings, Listener listener,
              std::shared_ptr<spdlog::logger> logger)
       : producer_(std::move(producer)),
@@ -61,35 +63,37 @@ class TopicAsker {
 
   struct Question {
     std::string name;
-    bool known_missing = false;  // it was not there when it was last looked for
+    bool known_missing = false;  // the topic did not exist when it was last queried
   };
-  // Each question gets one answer, however long that takes. `allowed`: who does not answer for so long is silent.
+  // Each question gets one answer, however long that takes. If no broker answers for the time `allowed`, the listener's
+  // silent() is called.
   void Look(std::vector<Question> questions, std::chrono::milliseconds allowed);
   void AskLimit(std::string name);
   void Refresh(std::vector<std::string> names);
 
-  // The answers since the last call. Waits for some until `end`, or until Cancel.
+  // Returns the answers that have arrived since the last call. If there are none, waits for some until `end` or Cancel.
   [[nodiscard]] std::vector<TopicAnswer> TakeAnswers(Clock::time_point end);
-  // For a second nobody has answered a question, nor stored a record.
+  // True if for a second no broker has answered a question or stored a record.
   [[nodiscard]] bool Silent() const;
-  [[nodiscard]] std::string Trouble() const;  // why a question got no answer
+  [[nodiscard]] std::string Trouble() const;  // [any] why the last question without an answer got none
+  // [any] A record was stored, so a broker is available.
   void NoteStored() { stored_.fetch_add(1, std::memory_order_relaxed); }
 
-  // Nothing is asked any more; a question that is under way ends within a second or two.
+  // [any] No further question is sent; a question that is under way ends within a second or two.
   void Cancel();
   [[nodiscard]] bool cancelled() const;
-  // Cancel, and the thread has ended. No questions may be asked at the same time.
+  // [any] Cancels, and waits until the thread has ended. REQUIRES: no question is asked at the same time.
   void Stop();
 
  private:
   using Names = std::vector<std::string>;
-  // A topic that is looked for.
+  // A topic that is being queried. `looks` is the number of replies so far.
   struct Open {
     int looks = 0;
     bool known_missing = false;
     Clock::time_point next_look;
   };
-  // What brokers have said of topics by name; nullptr = the answer has nothing of it.
+  // What brokers have replied about topics, by name; nullptr = the reply does not contain the topic.
   struct Replies {
     std::vector<MetadataPtr> raw;
     std::unordered_map<std::string, const rd_kafka_metadata_topic_t*> said;
@@ -99,7 +103,7 @@ class TopicAsker {
   void Run();
   void LookAtOpen();
   void RefreshAll(const Names& names);
-  // Asks for as many of the names as there is time for; an error if for none.
+  // Queries as many of the topics as there is time for; returns an error if no reply came.
   [[nodiscard]] rd_kafka_resp_err_t Ask(const Names& names, std::chrono::milliseconds timeout, Replies& replies);
   void AddLimits(std::vector<TopicAnswer>& answers);
   void AskForCreations(const Names& names);
@@ -112,11 +116,11 @@ class TopicAsker {
   const Listener listener_;
   const std::shared_ptr<spdlog::logger> logger_;
 
-  // Of the thread.
+  // Used only by the thread.
   std::unordered_map<std::string, Open> open_;
   std::unordered_map<std::string, Clock::time_point> next_creation_;
   std::chrono::milliseconds slice_;
-  std::int32_t broker_ = -1;  // whom to ask for limits
+  std::int32_t broker_ = -1;  // the broker that is queried for limits
   bool warned_of_limits_ = false;
   Clock::time_point reported_silent_;
 

@@ -14,14 +14,16 @@ using std::chrono::milliseconds;
 
 namespace {
 
-// Since it was first used; until then for longer.
+// How long a refusal or a limit is kept after its first use, and how long an answer is kept that was not used yet.
 constexpr auto kRefusalKept = 1s;
 constexpr auto kUnusedKept = 10s;
-// Mostly the broker answers within milliseconds: then nothing has to be read again for its answer. Between two waits lies nine
-// times what the first of them took: the events of other topics wait for that.
+// How long the reader waits for answers. Usually the broker answers within milliseconds, and then no event has to be
+// read again because of its answer. After a wait no further one begins for nine times its duration, because the events
+// of other topics are delayed by it.
 constexpr auto kMaxWait = 50ms;
 constexpr auto kWaitRest = 9;
-// Rows choose names, so names that lead nowhere must not pile up.
+// At this number of topics useless ones are forgotten: rows choose the names, so names of missing topics must not
+// accumulate.
 constexpr std::size_t kManyTopics = 1000;
 
 }  // namespace
@@ -68,8 +70,8 @@ Status TopicCache::Look(std::span<const std::string_view> names, Clock::time_poi
     found.push_back(&topic);
   }
   if (unknown > 0 && asker_.cancelled()) return {OUTBOX_CANCELLED, "cancelled"};
-  // Else reading would go through the whole table, for as long as the broker is away. Until anything is known of any topic it
-  // would find nothing that can be sent.
+  // Without this error the relay would read the whole table while the broker is unavailable. While no topic is known,
+  // it would find no event that can be sent.
   if (unknown > 0 && unknown == names.size() && (lanes()->topics.empty() || is_down_() || asker_.Silent()))
     return {OUTBOX_UNAVAILABLE, asker_.Trouble()};
   moved = std::exchange(moved_, false);
@@ -145,7 +147,7 @@ void TopicCache::RefreshAll(Clock::time_point now) {
   std::vector<std::string> names;
   for (auto& [name, topic] : topics_) {
     if (topic.refusal || topic.lanes.empty()) continue;
-    // Of a topic without events nobody is asked, until an event names it again.
+    // A topic without events is not queried until an event names it again.
     if (topic.used + refresh_interval_ < now)
       topic.until = now;
     else
@@ -169,7 +171,7 @@ void TopicCache::SetPartitions(const std::string& name, std::size_t count) {
   const auto known = std::find(lanes->topics.begin(), lanes->topics.end(), name);
   const auto index = static_cast<std::uint32_t>(known - lanes->topics.begin());
   if (known == lanes->topics.end()) lanes->topics.push_back(name);
-  // Lanes of partitions that are gone stay numbered; if the partition comes back it gets a new one.
+  // The lanes of partitions that are gone keep their numbers. If such a partition comes back, it gets a new lane.
   topic.lanes.resize(std::min(count, topic.lanes.size()));
   while (topic.lanes.size() < count) {
     const auto partition = static_cast<std::int32_t>(topic.lanes.size());
@@ -190,7 +192,7 @@ std::optional<std::uint64_t> TopicCache::FreshLimit(std::string_view name, Topic
   if (topic.limit_until <= Clock::now() && !topic.asked_limit) {
     topic.asked_limit = true;
     asker_.AskLimit(std::string(name));
-    // Partitions stay as they are for the whole of a batch.
+    // The number of partitions must not change within a batch, so other answers are taken over later.
     Await([&topic] { return !topic.asked_limit; },
           [this](std::vector<TopicAnswer> answers) {
             for (TopicAnswer& answer : answers) {

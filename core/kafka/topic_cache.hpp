@@ -1,7 +1,8 @@
-// What is known of the topics that rows name: is it there, may we write, how many partitions, how large a record.
+// What is known about the topics that rows name: whether a topic exists, whether the user may write to it, its number
+// of partitions, and how large a record may be.
 //
-// Whoever reads events asks nobody: what is not known is asked for by TopicAsker, on its own thread, and taken over here when
-// events are next looked at. It lives longer than any producer.
+// The reader thread sends no queries itself. What is not known is queried by TopicAsker on its own thread, and the
+// cache takes over the answers when events are next prepared. The cache outlives each producer.
 #pragma once
 
 #include <chrono>
@@ -20,22 +21,24 @@
 
 namespace outbox::kafka {
 
-// INVARIANT: one whose `until` lies ahead has a refusal or lanes. A new one has neither, and is asked for.
+// What is known about one topic. INVARIANT: a topic whose `until` is in the future has a refusal or lanes. A new topic
+// has neither, and is queried.
 struct Topic {
-  std::optional<publisher::Refusal> refusal;  // nothing may be sent to it
+  std::optional<publisher::Refusal> refusal;  // why nothing may be sent to it
   std::vector<publisher::Lane> lanes;         // by partition
-  std::uint64_t max_bytes = 0;                // of a record batch with one record in it
-  std::uint64_t refused_bytes = 0;            // such a batch was refused as too large; 0 = none was
-  Clock::time_point limit_until;              // do not refuse by that limit later without asking again
-  std::size_t next_partition = 0;             // for records without a key
-  Clock::time_point until;                    // ask again from then on
+  std::uint64_t max_bytes = 0;                // maximum size of a record batch with one record in it, in bytes
+  std::uint64_t refused_bytes = 0;            // the smallest such batch that was refused as too large; 0 = none was
+  Clock::time_point limit_until;              // after this time no record is refused by max_bytes without a new query
+  std::size_t next_partition = 0;             // counts on for each record without a key; 0 = there was none yet
+  Clock::time_point until;                    // the topic is queried again after this time
   Clock::time_point used;                     // when an event last named it
-  bool asked = false, asked_limit = false;    // and not answered
-  // The answer has not been used: it is kept for longer, as the events that it is for have to be read again.
+  bool asked = false, asked_limit = false;    // a question about the topic or its limit is not answered yet
+  // The answer has not been used yet. It is kept longer, because the events that need it have to be read again first.
   bool unused = false, unused_limit = false;
 };
 
-// Where lanes lead to. Grows only; a copy of the pointers is a consistent view for the engine's thread.
+// The partitions to which lanes lead. Lanes are only added, and each change makes a new object, so that the engine
+// thread has a consistent view while it holds a pointer to one.
 struct Lanes {
   struct Target {
     std::uint32_t topic;
@@ -45,41 +48,44 @@ struct Lanes {
   std::vector<std::string> topics;
 };
 
+// Owned by KafkaPublisher. The tags name the threads.
 class TopicCache {
  public:
   struct Surroundings {
     TopicAsker::CurrentProducer producer;
-    TopicAsker::Listener asker;     // on its thread
-    std::function<bool()> is_down;  // the broker is known not to answer. [reader]
+    TopicAsker::Listener asker;     // called on the thread of the asker
+    std::function<bool()> is_down;  // [reader] true if the broker is known not to answer
   };
   TopicCache(Surroundings surroundings, const Settings& settings, std::shared_ptr<spdlog::logger> logger);
 
-  // [reader] Finds each of the names, in their order; pointers stay good until the next call. nullptr: nothing is known of the
-  // topic yet, and it is asked for; the asker's listener hears of the answer. Waits for what is asked for the first time, but
-  // shortly, and at most a tenth of the time. `moved`: a topic has another number of partitions than when it was last looked
-  // at. `allowed`: a broker that does not answer for so long is silent. OUTBOX_UNAVAILABLE: nothing is known of any of them,
-  // and the broker does not answer, or nothing is known of any topic yet. OUTBOX_CANCELLED.
+  // [reader] Finds the topics with these names, in this order. The pointers are valid until the next call. nullptr =
+  // the topic is not known yet and is being queried; the asker's listener is called when the answer arrives. The call
+  // waits briefly for the answers to new queries, for at most a tenth of the time. `moved` = the number of partitions
+  // of a topic has changed since the last call. If no broker answers until `allowed`, the listener's silent() is
+  // called. Errors: OUTBOX_UNAVAILABLE if none of these topics is known, and the broker does not answer or no topic at
+  // all is known yet; OUTBOX_CANCELLED.
   [[nodiscard]] Status Look(std::span<const std::string_view> names, Clock::time_point allowed,
                             std::vector<Topic*>& found, bool& moved);
-  // [reader] The limit of a topic of the last Look, as it is now: for whom the known one, which may be minutes old, is too
-  // small. Nothing: it is asked for, as by Look.
+  // [reader] Returns the limit of a topic of the last Look as it is now. To be called if the known limit, which may be
+  // minutes old, is too small for a record. Nothing = the limit is being queried, as by Look.
   [[nodiscard]] std::optional<std::uint64_t> FreshLimit(std::string_view name, Topic& topic);
-  // [any]
+  // [any] Ends all waiting: from now on Look returns OUTBOX_CANCELLED instead of nullptr for a topic that is not known.
   void Cancel() { asker_.Cancel(); }
-  // [any] The same, and nobody uses the producer any more. REQUIRES: nobody reads.
+  // [any] Cancels, and waits until the asker no longer uses the producer. REQUIRES: no thread is in Look or FreshLimit.
   void Stop() { asker_.Stop(); }
-  // [any] The broker has said something that does not fit what is known of the topic: ask again.
+  // [any] The broker's answer contradicts what is known about the topic, so the topic is queried again.
   void Invalidate(const std::string& name);
 
-  // [any] A record batch of this size, with one record in it, was refused by the topic as too large, or was stored.
+  // [any] A record batch of `bytes` bytes with one record in it was stored by the topic or, if not `stored`, refused as
+  // too large.
   void NoteSize(const std::string& name, std::uint64_t bytes, bool stored);
-  // [any] A record was stored, so the broker is there, however slowly it answers questions.
+  // [any] A record was stored, so the broker is available, however slowly it answers queries.
   void NoteStored() { asker_.NoteStored(); }
-  // [any] Why a question has got no answer.
+  // [any] Returns why the last query without an answer got none.
   [[nodiscard]] std::string Trouble() const { return asker_.Trouble(); }
 
   [[nodiscard]] std::shared_ptr<const Lanes> lanes() const;  // [any]
-  // [reader] Of all topics seen.
+  // [reader] The smallest max_bytes of all topics that were used so far.
   [[nodiscard]] std::uint64_t smallest_limit() const { return smallest_limit_; }
 
  private:
@@ -89,7 +95,7 @@ class TopicCache {
   };
 
   void AskFor(const std::vector<std::string>& names, Clock::time_point allowed);
-  // Gives answers to `take` until done() holds, for as long as may be waited.
+  // Passes answers to take(answers) until done() holds or the time for waiting is over.
   template <class Done, class Take>
   void Await(Done done, Take take);
   void TakeOver(std::vector<TopicAnswer> answers);
@@ -117,9 +123,10 @@ class TopicCache {
   std::unordered_map<std::string, Topic, Hash, std::equal_to<>> topics_;
   std::uint64_t smallest_limit_ = ~std::uint64_t{0};
   Clock::time_point next_refresh_;
-  Clock::time_point next_wait_;     // for answers
-  std::vector<TopicAnswer> later_;  // they came in the middle of a batch
-  // [reader] Partitions were added, and no call has said so yet: one that fails for another topic must not lose it.
+  Clock::time_point next_wait_;     // answers are not waited for before this time
+  std::vector<TopicAnswer> later_;  // answers that came in the middle of a batch; the next Look takes them over
+  // [reader] A number of partitions has changed, and no call has reported it yet. A call that fails because of another
+  // topic must not lose the change.
   bool moved_ = false;
 
   mutable std::mutex mutex_;

@@ -1,6 +1,7 @@
-// Brokers that are set to create topics by themselves (auto.create.topics.enable) do so for a client that asks for a topic by
-// name and allows it. The relay's producers never allow it: they ask again and again for all topics that they know, and would
-// bring a deleted one back. An event that needs a topic asks once, through a client that ends with the answer.
+// Brokers that may create topics by themselves (auto.create.topics.enable) do so for a client that requests a topic by
+// name and allows it. The relay's producers never allow it: they query all topics that they know again and again, and
+// would recreate a deleted topic. If an event needs a topic, it is requested once, through a client that is destroyed
+// after the answer.
 #pragma once
 
 #include <chrono>
@@ -11,7 +12,7 @@
 
 namespace outbox::kafka {
 
-// Best effort: whether the topics are there is to be seen afterwards.
+// Requests the topics, best effort: the caller has to query afterwards whether they exist.
 void AskForCreation(const Settings& settings, const std::vector<std::string>& topics,
                     std::chrono::milliseconds timeout);
 

@@ -1,4 +1,4 @@
-// How large a record may be.
+// Finds out how large a record may be.
 #pragma once
 
 #include <chrono>
@@ -13,17 +13,17 @@
 
 namespace outbox::kafka {
 
-// Where a topic's limit cannot be had (no right to DescribeConfigs, an old broker) the broker judges, but not above
-// this: past its socket.request.max.bytes, 100 MiB unless changed, it closes the connection without a word, and the
-// event would be tried for ever.
+// The limit, in bytes, that is used for a topic whose limit cannot be queried (the user lacks DescribeConfigs, or the
+// broker is old). Up to this size the broker decides. Above its socket.request.max.bytes, by default 100 MiB, it closes
+// the connection without an answer, and the event would be retried forever.
 inline constexpr std::uint64_t kLimitWhereUnknown = (std::uint64_t{100} << 20) - 64 * 1024;
 
 struct TopicLimits {
   std::map<std::string, std::uint64_t> known;  // max.message.bytes by topic
-  std::vector<std::string> denied;             // the user may not read their configuration
+  std::vector<std::string> denied;             // topics whose configuration the user may not read
 };
 
-// Any broker knows. A topic may be in neither list.
+// Queries the limits from `broker`; any broker knows them. A topic may be missing in both members of the result.
 [[nodiscard]] TopicLimits AskTopicLimits(rd_kafka_t* handle, std::int32_t broker,
                                          const std::vector<std::string>& topics, std::chrono::milliseconds timeout);
 

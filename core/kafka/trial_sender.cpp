@@ -15,14 +15,16 @@ using namespace std::chrono_literals;
 using publisher::Outcome;
 
 namespace {
-// How long a reset waits for answers to what is on the wire, and then for the reports of what it has purged.
+// How long a reset waits for answers to requests on the wire, and then for the reports of the records that it has
+// purged.
 constexpr auto kGrace = 500ms;
 constexpr auto kCollect = 2s;
 constexpr auto kPurgeAgain = 100ms;
-// The producer costs connections, so it goes when there have been no trials for this long.
+// The producer costs connections, so it is destroyed when there have been no trials for this long.
 constexpr auto kIdle = 60s;
 constexpr auto kMetadataTimeout = 1s;
-// While no broker answers, most trials go without that wait: it would add up, and a stop waits for it.
+// The pause after a query for metadata without an answer. While no broker answers, most trials are handed over without
+// such a query: the waiting times would add up, and a stop has to wait for them.
 constexpr auto kMetadataAgain = 5s;
 }  // namespace
 
@@ -116,7 +118,8 @@ bool TrialSender::HasProducer() {
   settings.properties = logins_.Choose();
   auto made = Producer::MakeForTrials(settings, logger_, gate_);
   if (!made.ok()) {
-    // As for the producer of the stream: a certificate or a secret that is being replaced, or a shortage of the machine.
+    // As for the producer of the main stream, the cause is a certificate or secret that is being replaced, or a
+    // shortage of the machine.
     logins_.Refused();
     util::LogDebug(*logger_, "no producer for trials: {}", made.status().text());
     return false;
@@ -135,7 +138,7 @@ rd_kafka_resp_err_t TrialSender::HandOver(const Item& item) {
                  reinterpret_cast<void*>(std::uintptr_t{item.record.event}));
 }
 
-// Without metadata the record would wait for the library's own next look, which takes up to a second.
+// Without metadata the record would wait for the library's own next query, which takes up to a second.
 void TrialSender::AskForMetadata(std::uint32_t topic, rd_kafka_topic_t* handle) {
   const rd_kafka_metadata_t* raw = nullptr;
   const auto error = rd_kafka_metadata(producer_->handle(), 0, handle, &raw, kMetadataTimeout / 1ms);
@@ -158,8 +161,8 @@ void TrialSender::Serve(std::chrono::milliseconds timeout) {
   }
 }
 
-// Whether brokers can be used at all is for the stream's producer to say. It may still have the connections of an earlier
-// login while this one is refused, so that is logged here.
+// The producer of the main stream reports whether brokers are available at all. But it may still have connections of an
+// earlier login while the login of this producer is refused. So that refusal is logged here.
 void TrialSender::TakeError(rd_kafka_event_t* event) {
   const rd_kafka_resp_err_t error = rd_kafka_event_error(event);
   const std::string text = settings_.Clean(rd_kafka_event_error_string(event));
@@ -171,9 +174,9 @@ void TrialSender::TakeError(rd_kafka_event_t* event) {
   logins_.Refused();
   gate_->Refused(explained.address, Clock::now());
   if (!std::exchange(login_logged_, true))
-    util::LogWarning(
-        *logger_, "events that Kafka may refuse cannot be tried: {}; they wait, and the relay logs in again and again",
-        Describe(explained));
+    util::LogWarning(*logger_,
+                     "events that Kafka may refuse cannot be tried: {}; they wait while the relay retries the login",
+                     Describe(explained));
 }
 
 void TrialSender::LoginWorked() {
@@ -185,7 +188,7 @@ void TrialSender::LoginWorked() {
 void TrialSender::LogInAgain() {
   if (!logins_.WorthATry(false)) return;
   next_metadata_ = {};
-  // What is in flight comes back as unknown, and then the engine resets this stream.
+  // The events in flight are reported as unknown, and then the engine resets this stream.
   if (in_flight_.empty())
     Retire();
   else
@@ -198,13 +201,13 @@ void TrialSender::TakeReport(const rd_kafka_message_t& message) {
   if (found == in_flight_.end()) return;
   const Item item = found->second;
   in_flight_.erase(found);
-  if (message.err >= RD_KAFKA_RESP_ERR_NO_ERROR) LoginWorked();  // the broker's own answer
+  if (message.err >= RD_KAFKA_RESP_ERR_NO_ERROR) LoginWorked();  // the answer is the broker's, not the library's
   if (message.err == RD_KAFKA_RESP_ERR_NO_ERROR)
     return Report(item, message.offset >= 0 ? Outcome::kAcknowledged : Outcome::kUnknown, message.err);
   Report(item, OutcomeOf(message.err), message.err);
 }
 
-// What the answer says of the topic goes to the directory first: the event may be read again at once.
+// The topic cache is updated before the report, because the event may be read again at once.
 void TrialSender::Report(const Item& item, Outcome outcome, rd_kafka_resp_err_t error) {
   const std::shared_ptr<const Lanes> lanes = topic_cache_.lanes();
   const std::uint32_t topic = lanes->targets[item.record.lane()].topic;
@@ -232,7 +235,8 @@ void TrialSender::CarryOutReset(std::uint32_t epoch) {
     }
     const bool all_in = producer_->outstanding.load() == 0;
     Retire();
-    // What got no report may still be read by a broker's thread: the payloads must stay until it has ended.
+    // A record without a report may still be read by one of librdkafka's broker threads, so the payloads must stay
+    // until that thread has ended.
     while (!all_in && !disposal_.Wait(kPurgeAgain)) {
       if (Stopping()) return;
     }

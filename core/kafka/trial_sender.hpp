@@ -1,8 +1,8 @@
 // The stream of trials: records that the broker may refuse, each in a request of its own.
 //
-// Its producer is not idempotent, so that a refusal concerns one record and nothing has to be reset: of each key the engine
-// hands over one record at a time, so there is no order that a repeated request could break. It exists while there are
-// trials, and has a thread of its own.
+// Its producer is not idempotent, so that a refusal concerns only one record and needs no reset. The engine hands over
+// one record of each key at a time, so a repeated request cannot break an order. The producer exists only while there
+// are trials.
 #pragma once
 
 #include <condition_variable>
@@ -20,6 +20,7 @@
 
 namespace outbox::kafka {
 
+// Owned by KafkaPublisher. It has a thread of its own, which the first trial starts.
 class TrialSender {
  public:
   TrialSender(const Settings& settings, TopicCache& topic_cache, ProducerDisposal& disposal,
@@ -30,7 +31,7 @@ class TrialSender {
   // [engine] As Publisher::Publish and Publisher::Reset.
   void Send(std::span<const publisher::Outgoing> records, std::uint32_t epoch);
   void Reset(std::uint32_t epoch);
-  // Ends the thread and gives up what is in flight. The last call.
+  // Ends the thread and gives up what is in flight. This must be the last call.
   void Stop();
 
  private:
@@ -48,7 +49,7 @@ class TrialSender {
   void Serve(std::chrono::milliseconds timeout);
   void TakeError(rd_kafka_event_t* event);
   void LoginWorked();
-  // Makes room for another producer where that may be able to log in.
+  // Gives up the producer if another one may be able to log in.
   void LogInAgain();
   void TakeReport(const rd_kafka_message_t& message);
   void Report(const Item& item, publisher::Outcome outcome, rd_kafka_resp_err_t error);
@@ -67,18 +68,18 @@ class TrialSender {
   std::vector<Item> coming_;
   std::optional<std::uint32_t> reset_;
   bool stop_ = false;
-  std::shared_ptr<Producer> producer_;  // written by the thread alone
+  std::shared_ptr<Producer> producer_;  // written only by the thread
 
-  // The thread's own.
+  // Used only by the thread.
   std::unordered_map<std::uint32_t, Item> in_flight_;  // by event
   std::unordered_set<std::uint32_t> known_;            // topics of which this producer has metadata
   Clock::time_point last_used_{};
-  Clock::time_point next_metadata_{};  // no broker answers; do not ask before
+  Clock::time_point next_metadata_{};  // no broker has answered, and none is queried before this time
   Logins logins_;
   const std::shared_ptr<ConnectGate> gate_;
-  bool login_logged_ = false;  // that it is refused
+  bool login_logged_ = false;  // a refused login was logged, and none has worked since
 
-  std::thread thread_;  // begins with the first trial
+  std::thread thread_;
 };
 
 }  // namespace outbox::kafka

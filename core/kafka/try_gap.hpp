@@ -1,4 +1,4 @@
-// The time between attempts at something that fails: it doubles from attempt to attempt, up to a limit.
+// The gap between attempts at something that fails. It doubles from attempt to attempt, up to a limit.
 #pragma once
 
 #include <algorithm>
@@ -6,6 +6,7 @@
 
 namespace outbox::kafka {
 
+// Thread: one at a time; the owner serialises the calls.
 class TryGap {
  public:
   using Clock = std::chrono::steady_clock;
@@ -15,14 +16,15 @@ class TryGap {
       : first_(first), longest_(longest) {}
 
   [[nodiscard]] bool Due(Clock::time_point now) const { return now >= next_; }
-  // From the next attempt to the one after it.
+  // The gap between the next attempt and the one after it.
   [[nodiscard]] Gap gap() const { return gap_; }
   void Tried(Clock::time_point now) {
     next_ = now + gap_;
     gap_ = std::min(2 * gap_, longest_);
   }
-  // The next attempt is due at once; the gap behind it is as long as it would have been.
+  // Makes the next attempt due at once; the gap after it does not change.
   void Hasten() { next_ = {}; }
+  // Makes the next attempt due at once; the gap after it is the first one again.
   void Begin() {
     gap_ = first_;
     next_ = {};

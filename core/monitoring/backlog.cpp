@@ -26,7 +26,7 @@ Backlog ShowBacklog(const runtime::BacklogObservation& looked, const runtime::Ob
     outstanding += shard.outstanding;
     if (shard.oldest_created_us > 0) oldest = std::max(oldest, wall - shard.oldest_created_us);
   }
-  // Failed since: no longer in hand, and still a row.
+  // An event that has failed since the query is no longer outstanding, but its row is still in the outbox.
   const std::uint64_t at_least = std::max<std::uint64_t>(outstanding, seen.LeftBehind() > looked.left_then ? 1 : 0);
   const std::uint64_t events = std::max(looked.stats->backlog, at_least);
   const bool blind = looked.last_failed || seen.database.trouble.has_value() || !seen.database.met;
@@ -37,10 +37,11 @@ Backlog ShowBacklog(const runtime::BacklogObservation& looked, const runtime::Ob
     const Time then = runtime::Micros(looked.stats->oldest_age);
     oldest = std::max(oldest, blind ? then + age : then);
   }
-  // All that waits is blocked, or queued behind that: no age is that of an event that could go.
+  // All waiting events are blocked or queued behind a blocked one, so there is no age of an event that could be
+  // delivered.
   if (oldest == 0 && outstanding == 0 && looked.stats->backlog > 0 && looked.stats->oldest_age.count() < 0)
     return shown;
-  // A clock that is behind the database's makes nothing new.
+  // If this machine's clock is behind the database's, the age must not become 0.
   shown.oldest_age = events == 0 ? 0 : std::max(kLeastAge, Seconds(oldest));
   return shown;
 }

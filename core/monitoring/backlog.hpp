@@ -1,5 +1,5 @@
-// What waits, as far as it is known: the last look at the tables, and what the relay has in hand by now. Never zero while
-// rows wait: where that cannot be told, nothing is told.
+// The backlog as far as it is known, from the last query of the tables and from the events that this relay has
+// outstanding now. It is never reported as zero while rows wait: if that cannot be ruled out, no number is reported.
 #pragma once
 
 #include <cstdint>
@@ -11,18 +11,19 @@ namespace outbox::monitoring {
 
 struct Backlog {
   std::optional<std::uint64_t> events;
-  std::optional<double> oldest_age;  // seconds; 0 = nothing waits, absent also if all that waits is blocked
-  std::optional<Statistics> stats;   // the last look, unless it is too old
-  std::optional<double> read_age;    // seconds, however old
+  std::optional<double> oldest_age;  // seconds; 0 = no event waits; absent also if all waiting events are blocked
+  std::optional<Statistics> stats;   // the result of the last query, unless it is too old
+  std::optional<double> read_age;    // seconds since the last query, however old it is
 };
 
-// The age, in seconds, that is shown while rows wait and none of them has one that is known: 0 would say that none waits.
+// The age, in seconds, that is reported while rows wait and the age of none is known: 0 would mean that none waits.
 inline constexpr double kLeastAge = 0.001;
 
-// After so many intervals without a look, the last one tells nothing any more.
+// After this many intervals without a query, the result of the last query is not used any more.
 inline constexpr int kStaleIntervals = 3;
 
-// `now` is of the shell's clock, `wall` since 1970.
+// Computes the backlog. `now` is a time of runtime::Now(), `wall` one of runtime::WallTime(), in microseconds since
+// 1970.
 [[nodiscard]] Backlog ShowBacklog(const runtime::BacklogObservation& looked, const runtime::Observation& seen,
                                   engine::Time now, engine::Time wall);
 

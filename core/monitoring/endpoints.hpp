@@ -1,5 +1,5 @@
-// What `outbox-relay run` tells over HTTP: /healthz, /readyz, /metrics, /status. A request is answered from memory; it
-// never waits for the database or the broker.
+// The HTTP endpoints of `outbox-relay run`: /healthz, /readyz, /metrics, /status. Requests are answered from memory and
+// never wait for the database or the broker.
 #pragma once
 
 #include <memory>
@@ -14,15 +14,15 @@ namespace outbox::monitoring {
 
 class Endpoints {
  public:
-  // Answers from now on. `relay` must outlive it, and need not be started.
+  // Begins to answer requests. `relay` must outlive the endpoints, and need not be started yet.
   [[nodiscard]] static Result<std::unique_ptr<Endpoints>> Start(const config::Config& config,
                                                                 const runtime::Relay& relay,
                                                                 std::shared_ptr<storage::Store> store, Build build,
                                                                 std::shared_ptr<spdlog::logger> logger);
 
-  // From now on the tables are looked at.
+  // Begins to query the tables for the backlog, once an interval.
   void BeginLooking();
-  // False: a look hangs, and destroying would wait for it.
+  // Ends these queries. Returns false if a query hangs; the destructor would wait for it.
   [[nodiscard]] bool Stop(std::chrono::milliseconds timeout) { return !backlog_ || backlog_->Stop(timeout); }
 
  private:
@@ -37,7 +37,7 @@ class Endpoints {
   const std::shared_ptr<storage::Store> store_;
   const Build build_;
   const std::shared_ptr<spdlog::logger> logger_;
-  std::atomic<runtime::BacklogReader*> looks_ = nullptr;  // backlog_, for the server's threads
+  std::atomic<runtime::BacklogReader*> looks_ = nullptr;  // points to backlog_, for the server's thread
   std::unique_ptr<runtime::BacklogReader> backlog_;
   std::unique_ptr<HttpServer> server_;
 };

@@ -1,4 +1,4 @@
-// The head of an HTTP request, as far as the relay needs it: method and path.
+// Parses the head of an HTTP request as far as the relay needs it: method and path.
 #pragma once
 
 #include <string>
@@ -6,7 +6,7 @@
 
 namespace outbox::monitoring {
 
-inline constexpr std::size_t kMaxHead = 4096;
+inline constexpr std::size_t kMaxHead = 4096;  // bytes
 
 struct HttpRequest {
   int status = 0;            // 0 = incomplete, 200 = well formed, else the status of the refusal

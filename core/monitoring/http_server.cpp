@@ -24,33 +24,33 @@ namespace {
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-// For the whole of a request and for the whole of its answer: nothing that the relay is asked needs more.
+// The time for the whole of a request and the time for the whole of its answer. No request to the relay needs more.
 constexpr auto kRequestTime = 1s, kAnswerTime = 1s;
-// A connection that is closed while the client still sends would lose the answer.
+// How long a connection stays open after its answer: if it is closed while the client still sends, the answer is lost.
 constexpr auto kLingerTime = 200ms;
-// When accept() fails for want of something, as long as no connection of ours can give way.
+// The pause when accept() fails because of a shortage and the server has no connection that it could close.
 constexpr auto kAcceptPause = 100ms;
 constexpr std::size_t kMaxConnections = 256;
-constexpr int kMaxAccepted = 64;  // in a row
+constexpr int kMaxAccepted = 64;  // maximum number of connections that are accepted in a row
 
 const char* Phrase(int status) {
   switch (status) {
     case 200:
       return "OK";
     case 400:
-      return "Bad HttpRequest";
+      return "Bad Request";
     case 404:
       return "Not Found";
     case 405:
       return "Method Not Allowed";
     case 431:
-      return "HttpRequest Header Fields Too Large";
+      return "Request Header Fields Too Large";
     case 503:
       return "Service Unavailable";
     case 505:
       return "HTTP Version Not Supported";
     default:
-      return "Internal HttpServer Error";
+      return "Internal Server Error";
   }
 }
 
@@ -67,9 +67,9 @@ constexpr const char* kPlain = "text/plain; charset=utf-8";
 
 HttpReply AnswerOf(const HttpRoutes& routes, const HttpRequest& request) {
   if (request.status != 200) return {request.status, kPlain, std::string(Phrase(request.status)) + "\n"};
-  if (request.method != "GET" && request.method != "HEAD") return {405, kPlain, "only GET and HEAD\n"};
+  if (request.method != "GET" && request.method != "HEAD") return {405, kPlain, "only GET and HEAD are allowed\n"};
   if (const auto route = routes.find(request.path); route != routes.end()) return route->second();
-  HttpReply missing{404, kPlain, "not here; there are"};
+  HttpReply missing{404, kPlain, "not found; the paths are:"};
   for (const auto& [path, unused] : routes) missing.body += " " + path;
   missing.body += "\n";
   return missing;
@@ -86,7 +86,7 @@ struct Connection {
 
 bool WouldBlock() { return errno == EAGAIN || errno == EINTR; }
 
-// A quarter of what this process may open: the database and Kafka need the rest.
+// A quarter of the file descriptors that this process may open: the database and Kafka need the rest.
 std::size_t MaxConnections() {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return kMaxConnections;
@@ -95,12 +95,13 @@ std::size_t MaxConnections() {
 
 }  // namespace
 
-// In order of their arrival. INVARIANT: at most MaxConnections().
+// The open connections, in the order of their arrival. INVARIANT: there are at most MaxConnections().
 class HttpServer::Connections {
  public:
   explicit Connections(const HttpRoutes& routes) : routes_(routes) {}
 
-  // False: accept() lacks something that only time gives.
+  // Returns false if accept() fails because of a shortage and there is no connection to close, so that a pause is
+  // needed.
   bool Accept(int listener) {
     for (int i = 0; i < kMaxAccepted; ++i) {
       const int socket = accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -113,7 +114,7 @@ class HttpServer::Connections {
       util::Descriptor owned(socket);
       if (all_.size() >= max_) GiveWay();
       all_.push_back({std::move(owned), Clock::now() + kRequestTime, Connection::Phase::kReading, {}});
-      if (!Serve(all_.back())) all_.pop_back();  // mostly the request is there already
+      if (!Serve(all_.back())) all_.pop_back();  // usually the request has already arrived
     }
     return true;
   }
@@ -124,7 +125,7 @@ class HttpServer::Connections {
           {one.socket.get(), static_cast<short>(one.phase == Connection::Phase::kWriting ? POLLOUT : POLLIN), 0});
   }
 
-  // `seen` is what AddTo wrote, after poll().
+  // `seen` points to the entries that AddTo wrote, after poll().
   void ServeAll(const pollfd* seen) {
     for (auto one = all_.begin(); one != all_.end(); ++seen) {
       const bool stays = seen->revents == 0 || Serve(*one);
@@ -141,14 +142,15 @@ class HttpServer::Connections {
   }
 
  private:
-  // An unfinished request of long ago makes room for a new one.
+  // Closes a connection to make room for a new one: the oldest that only lingers after its answer, else the oldest of
+  // all.
   void GiveWay() {
     const auto done = std::find_if(all_.begin(), all_.end(),
                                    [](const Connection& one) { return one.phase == Connection::Phase::kLingering; });
     all_.erase(done != all_.end() ? done : all_.begin());
   }
 
-  // False: the connection is over.
+  // Returns false if the connection is to be closed.
   bool Serve(Connection& one) {
     try {
       if (one.phase == Connection::Phase::kReading && !Read(one)) return false;

@@ -1,7 +1,9 @@
-// A small HTTP server for monitoring: GET and HEAD of some fixed paths. Of a request it looks at nothing but method and path.
+// A small HTTP server for monitoring: GET and HEAD of some fixed paths. It uses only the method and the path of a
+// request.
 //
-// One thread serves all connections and waits for none of them, so that a client that sends nothing, or reads nothing, delays
-// nobody. All that a client can send or hold is limited; docs/guide/operations.md has the numbers.
+// One thread serves all connections and waits for none of them, so that a client which sends nothing or reads nothing
+// delays no other client. Everything that a client can send or occupy is limited; docs/guide/operations.md has the
+// numbers.
 #pragma once
 
 #include <spdlog/fwd.h>
@@ -23,9 +25,10 @@ struct HttpReply {
   std::string body;
 };
 
-// By path. Called on the server's thread; must not block.
+// The functions that answer requests, by path. They are called on the server's thread and must not block.
 using HttpRoutes = std::map<std::string, std::function<HttpReply()>, std::less<>>;
 
+// Owned by Endpoints. It serves all requests on a thread of its own.
 class HttpServer {
  public:
   // `listen` is ADDRESS:PORT, as util::Bind takes it. Errors: those of util::Bind, and kShortage.

@@ -30,7 +30,7 @@ std::string_view View(const spdlog::string_view_t& text) { return {text.data(), 
 
 void Append(spdlog::memory_buf_t& to, std::string_view text) { to.append(text.data(), text.data() + text.size()); }
 
-// With milliseconds; `pattern` is strftime's.
+// Formats a time, with milliseconds. `pattern` is one of strftime.
 std::string TimeText(spdlog::log_clock::time_point at, bool utc, const char* pattern) {
   const auto since = std::chrono::duration_cast<std::chrono::milliseconds>(at.time_since_epoch()).count();
   const auto seconds = static_cast<std::time_t>(since / 1000);
@@ -73,7 +73,7 @@ class JsonFormatter : public spdlog::formatter {
     line["level"] = LevelName(entry.level);
     if (entry.logger_name.size() != 0) line["source"] = View(entry.logger_name);
     line["msg"] = View(entry.payload);
-    // Valid JSON may still hold what a terminal obeys.
+    // Valid JSON may still contain characters that control a terminal.
     std::string shown;
     util::AppendEscaped(line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace),
                         util::Layout::kKeep, shown);
@@ -94,7 +94,7 @@ std::shared_ptr<spdlog::logger> MakeLogger(const config::Log& config, std::FILE*
   sink->set_formatter(text ? MakeTextFormatter() : MakeJsonFormatter());
   auto logger = std::make_shared<spdlog::logger>("", std::move(sink));
   logger->set_level(spdlog::level::from_str(config.level));
-  // Without one spdlog writes its own text to stderr.
+  // Without an error handler spdlog writes a text of its own to stderr.
   logger->set_error_handler([](const std::string&) {});
   return logger;
 }

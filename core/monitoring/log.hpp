@@ -1,10 +1,10 @@
-// The relay's log: one line an entry on stderr, for people on a terminal, as JSON for machines otherwise.
+// The relay's log on stderr, one line for each entry: text for people if stderr is a terminal, otherwise JSON.
 //
 //   2026-11-23 13:20:26.123 info  [shard 0] reading
 //   {"time":"2026-11-23T13:20:26.123Z","level":"info","source":"shard 0","msg":"reading"}
 //
-// "source" is the logger's name, where it has one: logger->clone("shard 0") shares the sink. What comes from rows or
-// from others may hold anything, so that control characters are escaped: a line stays one line.
+// "source" is the name of the logger, if it has one; logger->clone("shard 0") shares the sink. Texts that come from
+// rows or from other programs may contain anything, so control characters are escaped and an entry stays one line.
 #pragma once
 
 #include <spdlog/fwd.h>
@@ -19,7 +19,8 @@
 
 namespace outbox::monitoring {
 
-// Writing never fails and never throws: what cannot be written is lost. Not registered anywhere.
+// Makes a logger. Logging never fails and never throws: lines that cannot be written are lost. The logger is not
+// registered with spdlog.
 [[nodiscard]] std::shared_ptr<spdlog::logger> MakeLogger(const config::Log& config, std::FILE* to = stderr);
 
 [[nodiscard]] std::unique_ptr<spdlog::formatter> MakeTextFormatter();

@@ -1,4 +1,4 @@
-// /metrics: everything that was observed, for Prometheus. docs/guide/operations.md says what each means.
+// The text of /metrics: everything that was observed, for Prometheus. docs/guide/operations.md explains each metric.
 #pragma once
 
 #include <string>

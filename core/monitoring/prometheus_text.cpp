@@ -8,7 +8,8 @@
 namespace outbox::monitoring {
 namespace {
 
-// A label's value may hold anything, such as a broker's word for what it refuses; of what is no text, the escape.
+// A label value may contain anything, such as the reason word of a broker's refusal. Bytes that are not text are
+// escaped.
 std::string LabelValue(std::string_view value) {
   std::string escaped;
   for (const char c : Escape(value)) {

@@ -10,17 +10,18 @@
 
 namespace outbox::monitoring {
 
+// Thread: one. An object is used for one answer.
 class Exposition {
  public:
   using Labels = std::initializer_list<std::pair<std::string_view, std::string_view>>;
 
   // Begins a family; samples follow. `type`: counter, gauge or histogram.
   void Family(std::string_view name, std::string_view type, std::string_view help);
-  // Of the family begun last. `suffix` as in _bucket.
+  // Adds a sample to the family that was begun last. `suffix` is appended to the name, as in _bucket.
   void Sample(double value, Labels labels = {}, std::string_view suffix = "");
   void Sample(std::uint64_t value, Labels labels = {}, std::string_view suffix = "");
 
-  // A family of one sample. Nothing = it is not known: HELP and TYPE alone.
+  // Writes a family with one sample. If the value is not known, it has only HELP and TYPE.
   template <class T>
   void Single(std::string_view name, std::string_view type, std::string_view help, std::optional<T> value) {
     Family(name, type, help);

@@ -12,7 +12,8 @@ namespace {
 using engine::Time;
 using runtime::Observation;
 
-// Refused rows are found one by one, between others that go.
+// For this long it is tolerated that no row is removed: refused rows are found one by one, between others that are
+// removed.
 constexpr Time kMomentOfNarrowing = engine::kSecond;
 
 std::string Seconds(Time t) { return fmt::format("{:.1f} s", static_cast<double>(t) / engine::kSecond); }
@@ -20,7 +21,7 @@ std::string Seconds(Time t) { return fmt::format("{:.1f} s", static_cast<double>
 void JudgePeer(const char* name, const char* state, const runtime::PeerState& peer, std::vector<Reason>& reasons) {
   if (peer.trouble) {
     const auto lasts = std::chrono::duration_cast<std::chrono::microseconds>(peer.trouble->lasts).count();
-    reasons.push_back({state, fmt::format("{} cannot be used for {}: {}", name, Seconds(lasts), peer.trouble->why)});
+    reasons.push_back({state, fmt::format("{} unavailable for {}: {}", name, Seconds(lasts), peer.trouble->why)});
   } else if (!peer.met) {
     reasons.push_back({"starting", fmt::format("{} has not answered yet", name)});
   }
@@ -30,8 +31,8 @@ void JudgeShards(const Observation& seen, Time now, std::vector<Reason>& reasons
   const auto works = [now](const runtime::ShardObservation& s) { return s.active && now < s.lease_until; };
   if (std::none_of(seen.shards.begin(), seen.shards.end(), works)) {
     reasons.push_back({"standby", seen.database.trouble
-                                      ? "no shard is held, and while the database cannot be used none is given"
-                                      : "no shard is held: another relay has the lease, or none was given yet"});
+                                      ? "no shard is held, and none can be leased while the database is unavailable"
+                                      : "no shard is held: another relay has the lease, or none was granted yet"});
     return;
   }
   for (const runtime::ShardObservation& s : seen.shards) {
@@ -39,19 +40,19 @@ void JudgeShards(const Observation& seen, Time now, std::vector<Reason>& reasons
     if (s.cannot_record)
       reasons.push_back(
           {"undeletable",
-           fmt::format("shard {} sends nothing more: {}; and that it is delivered cannot be recorded, so it "
-                       "would be sent again with each restart: {}",
+           fmt::format("shard {} has stopped sending: {}; it cannot be recorded as delivered, so each restart would "
+                       "send it again: {}",
                        s.shard, s.kept_why, s.record_why)});
     else if (s.removes_nothing_since < now - kMomentOfNarrowing)
-      reasons.push_back({"undeletable", fmt::format("shard {}: for {} no delivered event could be removed from the "
-                                                    "outbox, the last one was {}",
+      reasons.push_back({"undeletable", fmt::format("shard {}: no delivered event could be removed from the outbox "
+                                                    "for {}; the last one was {}",
                                                     s.shard, Seconds(now - s.removes_nothing_since), s.kept_why)});
     if (s.failures_unrecorded && !s.cannot_record)
-      reasons.push_back({"stalled", fmt::format("shard {}: failures of events cannot be recorded, so that their keys "
-                                                "wait and nobody is shown them; correct what refuses it: {}",
+      reasons.push_back({"stalled", fmt::format("shard {}: failures of events cannot be recorded, so their keys wait "
+                                                "and no command lists them; fix what refuses the record: {}",
                                                 s.shard, s.record_why)});
     if (s.owed_since > now - kPatience) continue;
-    reasons.push_back({"stalled", fmt::format("shard {}: the broker has not answered for {}, {} events are sent{}{}",
+    reasons.push_back({"stalled", fmt::format("shard {}: the broker has not answered for {}; {} events in flight{}{}",
                                               s.shard, Seconds(now - s.owed_since), s.in_flight,
                                               s.unreachable_brokers.empty() ? "" : "; ", s.unreachable_brokers)});
   }

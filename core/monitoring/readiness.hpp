@@ -1,4 +1,4 @@
-// Is the relay well, and can events move now? From what was observed, with the reasons for the answer.
+// Decides from what was observed whether the relay is healthy and whether events can move now, and gives the reasons.
 #pragma once
 
 #include <string>
@@ -9,23 +9,24 @@
 namespace outbox::monitoring {
 
 struct Reason {
-  const char* state;  // a word for machines; never renamed: one of kStates
+  const char* state;  // one of kStates; programs read it, so it is never renamed
   std::string text;
 };
 
-// By rank: the first that applies is the state of the relay.
+// The states by rank: the first one that applies is the state of the relay.
 inline constexpr const char* kStates[] = {"stopping",       "stuck",   "database_down", "broker_down", "starting",
                                           "capture_broken", "standby", "undeletable",   "stalled",     "active"};
 
-// Without an answer for so long, an event counts as one that does not move. Also of a call that may take longer.
+// A relay is stalled if an event has had no answer for this long, or if a call has taken this long, even if its timeout
+// is longer.
 inline constexpr engine::Time kPatience = 5 * engine::kSecond;
 
-// Calls that should have returned long ago. Empty = healthy.
+// Returns the calls that have not returned long after their timeout. Empty = the relay is healthy.
 [[nodiscard]] std::vector<Reason> WhyNotHealthy(const runtime::Observation& seen);
-// Empty = ready.
+// Returns why events cannot move now. Empty = the relay is ready.
 [[nodiscard]] std::vector<Reason> WhyNotReady(const runtime::Observation& seen, engine::Time now);
 
-// One reason a line, passwords hidden, for a body; `good` where there is none.
+// Returns the body of an HTTP answer: one reason per line, with passwords hidden; `good` if there is no reason.
 [[nodiscard]] std::string Lines(const std::vector<Reason>& reasons, const std::string& good);
 
 }  // namespace outbox::monitoring

@@ -69,20 +69,20 @@ Json OutboxJson(const Statistics& stats, bool has_leases) {
   return shown;
 }
 
-// A relay's id is whatever its configuration says.
+// The id of a relay comes from its configuration and may contain any bytes, so bytes that are not UTF-8 are replaced.
 std::string Text(const Json& shown) { return shown.Dump(Json::NotUtf8::kReplace, 2) + "\n"; }
 
 }  // namespace
 
 OutboxState StateOf(const Statistics& stats, bool has_leases) {
-  if (stats.backlog == 0) return {"empty", "nothing waits"};
+  if (stats.backlog == 0) return {"empty", "no event waits"};
   if (stats.backlog_precision == Precision::kExact && stats.backlog == stats.undeletable)
-    return {"undeletable", "nothing waits; what is left is delivered, and the database does not let it go"};
-  if (!has_leases) return {"waiting", "events wait; this storage does not tell whether a relay runs"};
-  if (stats.shards_owned == 0) return {"no_relay", "events wait and no relay works on them"};
-  if (stats.shards_owned < stats.shards_total) return {"degraded", "some shards have no relay"};
-  if (stats.blocked > 0) return {"blocked", "a relay is at work, and events that were given up wait for an operator"};
-  return {"active", "a relay is at work"};
+    return {"undeletable", "no event waits; all rows that are left are delivered and cannot be removed"};
+  if (!has_leases) return {"waiting", "events wait; without leases it is unknown whether a relay is running"};
+  if (stats.shards_owned == 0) return {"no_relay", "events wait and no shard has an owner"};
+  if (stats.shards_owned < stats.shards_total) return {"degraded", "some shards have no owner"};
+  if (stats.blocked > 0) return {"blocked", "every shard has an owner, and blocked events wait for an operator"};
+  return {"active", "every shard has an owner"};
 }
 
 std::string StatusJson(const Statistics& stats, bool has_leases) { return Text(OutboxJson(stats, has_leases)); }

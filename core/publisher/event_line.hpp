@@ -1,4 +1,4 @@
-// An event as one line of JSON.
+// Writes an event as one line of JSON.
 #pragma once
 
 #include <string>
@@ -7,10 +7,10 @@
 
 namespace outbox::publisher {
 
-// Appends the line with its newline.
+// Appends the line, with the newline at its end.
 void AppendEventLine(const RecordContent& record, std::string& to);
 
-// Appends a JSON string, or {"base64":"…"} for what is not UTF-8, or null for what is absent.
+// Appends a JSON string; {"base64":"…"} if the bytes are not UTF-8; null if they are absent.
 void AppendJson(const Bytes& bytes, std::string& to);
 
 }  // namespace outbox::publisher

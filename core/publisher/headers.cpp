@@ -10,8 +10,8 @@
 namespace outbox::publisher {
 namespace {
 
-// Packed: u32 count, then per header u32 name size, i32 value size (-1 = null), name, value; in the machine's order,
-// since it never leaves the process.
+// Packed headers are a u32 count, then for each header u32 size of the name, i32 size of the value (-1 = null), name,
+// value. The numbers have the machine's byte order, because packed headers never leave the process.
 constexpr std::int32_t kNull = -1;
 
 template <class T>
@@ -27,7 +27,8 @@ T Take(std::string_view& from) {
   return value;
 }
 
-// SAX, not a document: duplicates are seen, nesting is refused at its first brace, nothing is built to be thrown away.
+// A SAX handler, not a document: so duplicates are detected, nesting is refused at its first bracket, and no document
+// is built only to be discarded.
 class Decoder final : public nlohmann::json_sax<nlohmann::json> {
  public:
   Decoder(HeaderWriter& to, HeaderValues values) : to_(to), values_(values) {}
@@ -44,7 +45,7 @@ class Decoder final : public nlohmann::json_sax<nlohmann::json> {
     if (where_ == Where::kBinary) return name == "base64" && !decoded_ ? true : WrongValue();
     if (const auto bad = BadHeaderName(name)) return Fail(*bad);
     if (std::find(names_.begin(), names_.end(), name) != names_.end()) {
-      return Fail("the header \"" + name + "\" is there twice");
+      return Fail("duplicate header \"" + name + "\"");
     }
     if (names_.size() == kMaxHeaders) return Fail("more than " + std::to_string(kMaxHeaders) + " headers");
     names_.push_back(name);
@@ -76,13 +77,14 @@ class Decoder final : public nlohmann::json_sax<nlohmann::json> {
   bool boolean(bool value) override { return AddText(value ? "true" : "false"); }
   bool number_integer(number_integer_t value) override { return AddText(std::to_string(value)); }
   bool number_unsigned(number_unsigned_t value) override { return AddText(std::to_string(value)); }
-  // Also whole numbers that no integer holds; as it was written, so that nothing is rounded.
+  // Also called for whole numbers too large for an integer. Adds the text as it was written, so that nothing is
+  // rounded.
   bool number_float(number_float_t, const string_t& written) override { return AddText(written); }
   bool binary(binary_t&) override { return NotHere(); }
   bool start_array(std::size_t) override { return NotHere(); }
   bool end_array() override { return NotHere(); }
 
-  // The parser's own text quotes what it has read, which may be anybody's secret.
+  // Does not use the parser's text, which quotes what was read: that may be a secret.
   bool parse_error(std::size_t position, const std::string&, const nlohmann::json::exception&) override {
     return Fail("not valid JSON in UTF-8 at byte " + std::to_string(position));
   }
@@ -111,7 +113,7 @@ class Decoder final : public nlohmann::json_sax<nlohmann::json> {
   std::string error_;
   Where where_ = Where::kOutside;
   bool decoded_ = false;
-  std::vector<std::string> names_;  // few: looking through them beats hashing
+  std::vector<std::string> names_;  // So few that a linear search is faster than hashing.
 };
 
 }  // namespace
@@ -136,8 +138,8 @@ void HeaderWriter::Discard() { packed_.resize(at_); }
 Status AddHeaders(std::string_view json, HeaderWriter& to, HeaderValues values) {
   if (json == "{}") return {};
   if (json.size() > kMaxHeadersText) {
-    return {OUTBOX_BAD_DATA, "headers: " + std::to_string(json.size()) + " bytes of JSON, more than the " +
-                                 std::to_string(kMaxHeadersText) + " that are read"};
+    return {OUTBOX_BAD_DATA, "headers: " + std::to_string(json.size()) + " bytes of JSON; the limit is " +
+                                 std::to_string(kMaxHeadersText)};
   }
   Decoder decoder(to, values);
   if (!nlohmann::json::sax_parse(json, &decoder)) return {OUTBOX_BAD_DATA, "headers: " + decoder.error()};

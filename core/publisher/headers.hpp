@@ -1,11 +1,12 @@
-// A row's headers: from the JSON object of the table to a packed form that a publisher can walk without parsing.
+// Converts the headers of a row from the JSON object in the table to a packed form, which a publisher iterates without
+// parsing.
 //
 // {"traceparent": "00-…", "tombstone": null, "signature": {"base64": "3q2+7w=="}}
 //
-// The decoder is strict, because what it lets through wrongly is sent for good: an event whose headers it cannot
-// read is refused as "bad_headers", never sent without them. Refused are: anything that is not an object; values
-// that are objects or arrays other than {"base64": "…"}; a
-// name that comes twice, is empty or holds a control character; event_id and event_type, which the relay writes.
+// The decoder is strict, because a record with wrong headers cannot be taken back: an event whose headers the decoder
+// cannot read is refused as "bad_headers", never sent without them. Refused are: anything that is not an object; values
+// that are arrays, or objects other than {"base64": "…"}; a name that occurs twice, is empty or contains a control
+// character; the names event_id and event_type, which the relay writes.
 #pragma once
 
 #include <cstdint>
@@ -18,10 +19,10 @@
 
 namespace outbox::publisher {
 
-// What becomes of a value that is a number, true or false.
+// How a header value that is a number, true or false is handled.
 enum class HeaderValues {
-  kAsText,  // the text that JSON has for it, as other relays write it
-  kStrict,  // refused, so that no writer relies on a form that he has not chosen
+  kAsText,  // The value becomes its JSON text, as other relays write it.
+  kStrict,  // The event is refused, so that no application relies on a text form that it has not chosen.
 };
 
 // Packs headers one by one into `packed`. REQUIRES: nothing else is appended to it before Finish().
@@ -29,10 +30,11 @@ class HeaderWriter {
  public:
   explicit HeaderWriter(std::string& packed);
   void Add(std::string_view name, const Bytes& value);
-  // Without headers `packed` is as it was.
+  // Completes the packed headers. If none were added, `packed` is restored to what it was.
   void Finish();
+  // Returns the position in `packed` at which the headers begin.
   [[nodiscard]] std::size_t at() const { return at_; }
-  // Undoes all that was added.
+  // Removes all headers that were added.
   void Discard();
 
  private:
@@ -41,11 +43,12 @@ class HeaderWriter {
   std::uint32_t count_ = 0;
 };
 
-// Adds those of a JSON object. OUTBOX_BAD_DATA, with no header's value in the text: refused, and some may have been added.
+// Adds the headers of a JSON object to `to`. Errors: OUTBOX_BAD_DATA if the object is refused; some headers may have
+// been added. The error text contains no value of a header.
 [[nodiscard]] Status AddHeaders(std::string_view json, HeaderWriter& to, HeaderValues values = HeaderValues::kAsText);
 
-// Appends to `packed`; an object without members appends nothing. OUTBOX_BAD_DATA, with no header's value in the
-// text: refused, and `packed` is as it was.
+// Appends the headers of a JSON object to `packed`; an object without members appends nothing. Errors: OUTBOX_BAD_DATA
+// if the object is refused; `packed` is then unchanged. The error text contains no value of a header.
 [[nodiscard]] Status PackHeaders(std::string_view json, std::string& packed,
                                  HeaderValues values = HeaderValues::kAsText);
 
@@ -54,11 +57,12 @@ struct Header {
   Bytes value;
 };
 
-// Walks what one PackHeaders appended.
+// Iterates over the headers that one call of PackHeaders() appended.
 class HeaderReader {
  public:
   explicit HeaderReader(std::string_view packed);
   [[nodiscard]] std::size_t count() const { return count_; }
+  // Sets `header` to the next header. Returns false if there is none.
   [[nodiscard]] bool Next(Header& header);
 
  private:

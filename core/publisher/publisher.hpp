@@ -1,4 +1,5 @@
-// Where events go. The engine's shell drives one publisher per shard; kafka and stdout implement it.
+// The interface of publishers, which send events. Each shard runner owns one; core/kafka, core/publisher (stdout) and
+// core/embed implement it.
 #pragma once
 
 #include <cstdint>
@@ -15,55 +16,58 @@
 
 namespace outbox::publisher {
 
-// Why an event cannot be sent whatever state the broker is in.
+// Why an event cannot be sent, whatever state the broker is in.
 struct Refusal {
-  std::string reason;  // short machine word, stored in outbox_retry: "too_large", "bad_headers", "unknown_topic"
-  std::string text;    // for people; no payload
+  std::string reason;  // Short word for programs, stored in outbox_retry: "too_large", "bad_headers", "unknown_topic".
+  std::string text;    // Explanation for people. Contains no payload.
 };
 
-// One event made ready on the reader's thread.
+// What Prepare() has found out about one event. Written by the reader thread.
 struct Prepared {
   Lane lane = 0;
-  std::uint32_t headers_at = 0;    // in PreparedBatch::packed_headers
-  std::uint32_t headers_size = 0;  // 0 = the row has none of its own
-  std::int32_t refusal = -1;       // index into PreparedBatch::refusals; < 0 = may be sent
-  bool doubtful = false;           // the broker has refused the like of it before, so it should go as a trial
-  bool waits = false;              // its topic is not known yet: it cannot be judged before OnTopicsKnown
+  std::uint32_t headers_at = 0;    // Offset in PreparedBatch::packed_headers, in bytes.
+  std::uint32_t headers_size = 0;  // Size of the packed headers in bytes; 0 = the row has no headers of its own.
+  std::int32_t refusal = -1;       // Index into PreparedBatch::refusals; < 0 = the event may be sent.
+  bool doubtful = false;           // The broker has refused a similar event before; send this one as a trial.
+  bool waits = false;              // The topic is not known yet. The event cannot be judged before OnTopicsKnown().
 };
 
-// What a row has become where the configuration says how records are made (core/record): topic, key and value take the place of
-// the row's own, and `headers` those of all headers, the relay's included.
+// A row as a record, if the configuration says how records are made (core/record). Topic, key and value replace those
+// of the row; the headers are all headers of the record, including those that the relay adds.
 struct Shaped {
-  outbox_bytes topic{}, key{}, value{};  // in the batch, or in PreparedBatch::shaped_bytes
-  std::uint32_t headers_at = 0;          // in PreparedBatch::packed_headers
-  std::uint32_t headers_size = 0;
-  std::int64_t timestamp_ms = 0;  // since 1970, 0 = when it is sent
-  std::int32_t partition = -1;    // < 0 = by the key
-  std::int32_t refusal = -1;      // index into PreparedBatch::refusals; < 0 = none
+  outbox_bytes topic{}, key{}, value{};  // Views into the batch or PreparedBatch::shaped_bytes.
+  std::uint32_t headers_at = 0;          // Offset in PreparedBatch::packed_headers, in bytes.
+  std::uint32_t headers_size = 0;        // Size of the packed headers in bytes.
+  std::int64_t timestamp_ms = 0;         // Milliseconds since 1970; 0 = the time of sending.
+  std::int32_t partition = -1;           // < 0 = chosen by the key.
+  std::int32_t refusal = -1;             // Index into PreparedBatch::refusals; < 0 = not refused.
 };
 
-// One record as it is to be sent. Views into the batch.
+// The content of one record as it is sent. Its members are views into the batch.
 struct RecordContent {
-  Event event;                      // the key is its aggregate_id, the value its payload
-  std::string_view packed_headers;  // core/publisher/headers.hpp
-  bool relay_headers = true;        // event_id and event_type come before these
-  std::int64_t timestamp_ms = 0;    // since 1970, 0 = when it is sent
+  Event event;                      // The record's key is aggregate_id, its value is payload.
+  std::string_view packed_headers;  // See core/publisher/headers.hpp.
+  bool relay_headers = true;        // The record has event_id and event_type before the packed headers.
+  std::int64_t timestamp_ms = 0;    // Milliseconds since 1970; 0 = the time of sending.
 };
 
+// A batch of events and what is needed to send them. The reader thread fills it; afterwards it does not change. It
+// lives until its last event is settled, because payloads are not copied.
 struct PreparedBatch {
   storage::Batch batch;
-  std::vector<Prepared> events;  // one for each of batch
-  std::vector<Shaped> shaped;    // likewise; empty = rows are records as they are
-  std::string shaped_bytes;      // INVARIANT: does not change once `shaped` points into it
-  std::string packed_headers;    // core/publisher/headers.hpp
+  std::vector<Prepared> events;  // One for each event of `batch`.
+  std::vector<Shaped> shaped;    // One for each event of `batch`; empty = rows become records unchanged.
+  std::string shaped_bytes;      // INVARIANT: does not change once `shaped` points into it.
+  std::string packed_headers;    // See core/publisher/headers.hpp.
   std::vector<Refusal> refusals;
-  // Everything read before this batch must be resolved first: a topic's partition count has changed.
+  // Every event that was read before this batch must be settled first, because the number of partitions of a topic has
+  // changed.
   bool drain_first = false;
 
   [[nodiscard]] std::string_view Topic(std::size_t i) const {
     return View(shaped.empty() ? batch[i].topic : shaped[i].topic);
   }
-  // Without the row's own headers, which Prepare packs: see Outgoing::Content().
+  // Returns the content without the headers of the row, which Prepare() packs; Outgoing::Content() includes them.
   [[nodiscard]] RecordContent Content(std::size_t i) const {
     RecordContent content{ToEvent(batch[i]), {}};
     if (shaped.empty()) return content;
@@ -76,17 +80,18 @@ struct PreparedBatch {
     content.timestamp_ms = s.timestamp_ms;
     return content;
   }
+  // Adds a refusal and sets `refusal`, a member of Prepared or Shaped, to its index.
   void Refuse(std::int32_t& refusal, Refusal why) {
     refusal = static_cast<std::int32_t>(refusals.size());
     refusals.push_back(std::move(why));
   }
 };
 
-// One record to be sent. The batch must live until it is reported or reset.
+// One record to be sent. REQUIRES: the batch lives until the record was reported or covered by OnReset().
 struct Outgoing {
   const PreparedBatch* batch;
-  std::uint32_t index;  // into the batch
-  std::uint32_t event;  // comes back in the report
+  std::uint32_t index;  // Index of the event in the batch.
+  std::uint32_t event;  // The engine's number for the event. Publish() gets it and the report returns it.
   [[nodiscard]] const Prepared& prepared() const { return batch->events[index]; }
   [[nodiscard]] Lane lane() const { return prepared().lane; }
   [[nodiscard]] RecordContent Content() const {
@@ -98,53 +103,66 @@ struct Outgoing {
   }
 };
 
-// Called on any thread, also from inside the publisher's own methods; must not block and not call back.
+// Receives what a publisher reports. Thread: any; also called from within the publisher's own methods. REQUIRES: an
+// implementation neither blocks nor calls the publisher.
 class PublisherListener {
  public:
   virtual ~PublisherListener() = default;
+  // Reports the outcome of records that were passed to Publish().
   virtual void OnReports(std::span<const Report> reports) = 0;
-  // Every record handed over to the stream of `epoch` under an earlier epoch has been reported, or never will be.
+  // Reset(epoch) is complete: every record that was passed to the same stream under an earlier epoch has been reported,
+  // or will never be.
   virtual void OnReset(std::uint32_t epoch) = 0;
-  // The producer of the main stream can send nothing more until Reset (a fatal error of the client library). Comes before
-  // the report of a refusal that is its cause.
+  // The producer of the main stream cannot send anything until Reset(), because of a fatal error of the client library.
+  // If a refusal is the cause, this call comes before the report of the refusal.
   virtual void OnProducerFailed(const std::string& why) = 0;
-  // The producer of the main stream must be replaced by Reset; nothing is wrong with the broker.
+  // The producer of the main stream must be replaced by Reset(), although nothing is wrong with the broker.
   virtual void OnProducerOutdated(const std::string& why) { OnProducerFailed(why); }
+  // The broker has become available (`up`) or unavailable, and why.
   virtual void OnBrokerState(bool up, const std::string& why) = 0;
-  // Some brokers cannot be reached while others can, and why: records for their partitions get no answer. Empty: all can.
+  // Some brokers cannot be reached while others can, so records for their partitions get no answer. The text says why;
+  // it is empty once all brokers can be reached.
   virtual void OnBrokersUnreachable(const std::string& /*why*/) {}
-  // More is known of topics than when an event was prepared that waits.
+  // More is known about topics than before: events with Prepared::waits can now be read and prepared again.
   virtual void OnTopicsKnown() {}
 };
 
+// Sends the events of one shard. The shard runner owns it. It has two streams of records, which report.hpp describes.
 class Publisher {
  public:
   virtual ~Publisher() = default;
 
-  // [reader] Finds the lane of each event and judges what can be judged before sending. Asks nobody: an event of a topic that
-  // is not known yet waits, and OnTopicsKnown follows. OUTBOX_UNAVAILABLE: no event can go until the broker answers;
-  // nothing is anybody's fault. `timeout`: a broker that does not answer for so long is reported as unavailable.
+  // Finds the lane of each event, and refuses what can be refused before sending. Does not ask the broker: an event
+  // whose topic is not known yet gets Prepared::waits, and OnTopicsKnown() follows. A broker that has not answered for
+  // `timeout` counts as unavailable. Thread: reader.
+  //
+  // Errors: OUTBOX_UNAVAILABLE if no event can be sent until the broker answers, which is charged to no event;
+  // OUTBOX_CANCELLED after Cancel().
   [[nodiscard]] virtual Status Prepare(PreparedBatch& batch, Millis timeout) = 0;
-  // [any] No event need wait for the broker any more: Prepare answers OUTBOX_CANCELLED where one would.
+  // Cancels Prepare(): from now on no event waits for the broker; Prepare() returns OUTBOX_CANCELLED if it would have
+  // to wait. Thread: any.
   virtual void Cancel() = 0;
 
-  // [engine] Hands records over under `epoch`, those of one lane in their order; never blocks. Each gets exactly one report,
-  // or falls under OnReset. When one cannot be handed over, it and those that are not handed over yet are reported kUnknown: a
-  // hole must not arise. The payloads stay where they are.
+  // Sends the records under `epoch`, and keeps the order of the records of each lane. Never blocks. Each record gets
+  // exactly one report, or is covered by OnReset(). If a record cannot be handed to the client library, it and all
+  // records after it are reported as kUnknown, because a stream must have no gaps. Payloads are not copied. Thread:
+  // engine.
   //
-  // Where IsTrial(epoch), each record is a request of its own: its refusal is its own fault, and concerns no other record.
-  // The engine hands over no two records of one key there, and none whose key is under way in the main stream.
+  // If IsTrial(epoch), each record is sent in a request of its own, so that a refusal concerns only this record.
+  // REQUIRES: no two trials in flight have the same key, and no trial has a key with a record in flight in the main
+  // stream.
   virtual void Publish(std::span<const Outgoing> records, std::uint32_t epoch) = 0;
 
-  // [engine] Drops what the stream of `epoch` has not sent, gives up what it has in flight, begins again under `epoch`;
-  // answers by OnReset. The engine may reset both streams at the same time.
+  // Restarts the stream to which `epoch` belongs: drops records that are not sent, gives up those in flight, and begins
+  // again under `epoch`. OnReset() reports when this is done. The engine may reset both streams at the same time.
+  // Thread: engine.
   virtual void Reset(std::uint32_t epoch) = 0;
 
-  // [any] For reports with kRefused.
+  // Explains the error of a report with kRefused. Thread: any.
   [[nodiscard]] virtual Refusal Explain(std::int32_t error) const = 0;
 };
 
-// One publisher for each shard. The listener outlives the publisher.
+// Makes the publisher of one shard. REQUIRES: the listener outlives the publisher.
 using PublisherFactory = std::function<Result<std::unique_ptr<Publisher>>(PublisherListener& listener)>;
 
 }  // namespace outbox::publisher

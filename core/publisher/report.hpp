@@ -1,4 +1,5 @@
-// What the engine and a publisher tell each other about one record. No dependencies: the simulator uses them too.
+// What a publisher reports to the engine about one record. This header has no dependencies, because the simulator uses
+// it too.
 #pragma once
 
 #include <cstdint>
@@ -6,31 +7,35 @@
 
 namespace outbox::publisher {
 
-// One (topic, partition): the unit of order at the broker. Numbered by the publisher from 0, densely, for as long as
-// the publisher lives.
+// Number of a partition of a topic, which is the unit of order at the broker. The publisher numbers lanes from 0
+// without gaps; a number is valid for the life of the publisher.
 using Lane = std::uint32_t;
 
+// What is known about a record that was passed to the publisher.
 enum class Outcome : std::uint8_t {
-  kAcknowledged,  // acknowledged by the broker with an offset
-  kUnknown,       // no answer, purged, never sent, or acknowledged without an offset: may or may not be in the topic
-  kRefused,       // the broker refuses this event or, in the main stream, another one of the same request
+  // The broker has acknowledged the record with an offset.
+  kAcknowledged,
+  // No answer, purged, never sent, or acknowledged without an offset: the record may or may not be in the topic.
+  kUnknown,
+  // The broker has refused this event or, in the main stream, another event of the same request.
+  kRefused,
 };
 
-// Each shard has two streams of records. In the main one, records follow each other closely, and one that is refused ends
-// the stream until a reset. In the stream of trials each record is a request of its own, and a refusal concerns nothing
-// else (docs/design/decisions/0016). A record belongs to the trials if its epoch has this bit; each stream counts its own
-// epochs.
+// Each shard has two streams of records. In the main stream many records share a request, and a refused record stops
+// the stream until a reset. In the stream of trials each record is sent in a request of its own, and a refusal concerns
+// only that record (docs/design/decisions/0016). A record is a trial if its epoch has this bit. Each stream counts its
+// own epochs.
 inline constexpr std::uint32_t kTrialEpochs = std::uint32_t{1} << 31;
 [[nodiscard]] constexpr bool IsTrial(std::uint32_t epoch) { return (epoch & kTrialEpochs) != 0; }
 
-// For the event that ends every relay which sends it; no error of a broker's.
+// The error of a poison event, which crashes every relay that sends it. The broker never reports it.
 inline constexpr std::int32_t kEndsRelays = std::numeric_limits<std::int32_t>::min();
 
 struct Report {
-  std::uint32_t event;  // as given to Publish
+  std::uint32_t event;  // Outgoing::event of the record.
   std::uint32_t epoch;
   Outcome outcome;
-  std::int32_t error = 0;  // for Publisher::Explain
+  std::int32_t error = 0;  // With kRefused: the argument for Publisher::Explain().
 };
 
 }  // namespace outbox::publisher

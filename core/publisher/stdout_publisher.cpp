@@ -27,8 +27,9 @@ struct Line {
   std::uint32_t epoch;
 };
 
-// A pipe whose reader has stopped would hold write() for ever, so lines are formatted at once and written by a thread
-// of their own, which waits for room in poll(), where it can be woken. How much waits here is the engine's window.
+// A pipe whose reader has stopped would block write() for an unlimited time. Publish() therefore only formats lines; a
+// separate thread writes them and waits in poll() for room, where it can be woken. The engine's window limits how many
+// lines wait here.
 class StdoutPublisher final : public Publisher {
  public:
   StdoutPublisher(PublisherListener& listener, int fd, HeaderValues headers)
@@ -95,7 +96,7 @@ class StdoutPublisher final : public Publisher {
 
  private:
   void Run() {
-    listener_.OnBrokerState(true, "stdout takes lines");
+    listener_.OnBrokerState(true, "stdout accepts lines");
     std::deque<Line> lines;
     for (;;) {
       std::vector<std::uint32_t> resets;
@@ -119,7 +120,7 @@ class StdoutPublisher final : public Publisher {
     }
   }
 
-  // As many lines as make a good write. Ends early when stop or reset has come.
+  // Writes lines of about kGoodWrite bytes. Returns early if the publisher is being stopped or reset.
   void WriteSome(std::deque<Line>& lines) {
     std::string text = rest_;
     std::size_t line_end = text.size();
@@ -145,14 +146,15 @@ class StdoutPublisher final : public Publisher {
     rest_.clear();
   }
 
-  // Of `text`, which begins with the rest of before, so many bytes were written.
+  // Remembers the rest of a line that was written in part. `done` is the number of bytes written of `text`, which
+  // begins with rest_.
   void KeepRest(const std::string& text, std::size_t done) {
     const bool inside = done > 0 ? text[done - 1] != '\n' : !rest_.empty();
     rest_ = inside ? text.substr(done, text.find('\n', done) + 1 - done) : "";
   }
 
   void Stored(std::deque<Line>& lines, std::size_t count) {
-    if (!up_) listener_.OnBrokerState(true, "stdout takes lines again");
+    if (!up_) listener_.OnBrokerState(true, "stdout accepts lines again");
     up_ = true;
     ReportFront(lines, count, Outcome::kAcknowledged);
   }
@@ -164,7 +166,7 @@ class StdoutPublisher final : public Publisher {
     GiveUp(lines);
   }
 
-  // Takes the wake-up; true = only more lines have come.
+  // Clears the wake-up. Returns true if its only reason was that more lines are there.
   bool Drained() {
     ClearWake();
     const std::lock_guard lock(mutex_);
@@ -194,9 +196,10 @@ class StdoutPublisher final : public Publisher {
     listener_.OnReports(reports);
   }
 
-  static constexpr std::size_t kGoodWrite = 64 * 1024;
+  static constexpr std::size_t kGoodWrite = 64 * 1024;  // Bytes that are worth one write().
 
-  // A pipe that polls writable takes PIPE_BUF bytes without blocking, and maybe not one more. Files never block so.
+  // Returns the greatest size of one write() in bytes. A pipe that poll() reports as writable accepts PIPE_BUF bytes
+  // without blocking, and possibly not one more. A file does not block in this way.
   static std::size_t MaxWrite(int fd) {
     struct stat what {};
     return fstat(fd, &what) == 0 && S_ISREG(what.st_mode) ? kGoodWrite : PIPE_BUF;
@@ -213,10 +216,12 @@ class StdoutPublisher final : public Publisher {
   std::vector<std::uint32_t> resets_;
   bool stop_ = false;
 
-  // The writer's own.
-  // Of a line that was begun: what is written next. Its event is given up and sent again; only the end of the process cuts a line.
+  // The members below are used only by the writer thread.
+
+  // The rest of a line that was written in part; it is written next, although the line's event is given up and sent
+  // again. So a line is truncated only if the process ends.
   std::string rest_;
-  bool failed_ = false;  // until Reset: lines after the lost ones must not go out
+  bool failed_ = false;  // Until Reset(), no line is written: lines must not follow lost ones.
   bool up_ = true;
 
   std::thread writer_;

@@ -1,10 +1,10 @@
-// One line of JSON for each event, to stdout or another descriptor: to try the relay without Kafka, or to feed
-// another program through a pipe.
+// A publisher that writes one line of JSON for each event to stdout or another descriptor: to try the relay without
+// Kafka, or to feed another program through a pipe.
 //
 //   {"topic":"orders","key":"o-1","headers":{"trace":"7"},"payload":"{\"total\":3}","event_id":"…","event_type":"…"}
 //
-// An absent key is null and a tombstone's payload is null, the empty ones are "". What is not UTF-8 is written as
-// {"base64":"…"}. An event counts as stored when the kernel has taken its line.
+// An absent key or payload is null, an empty one is "". Bytes that are not UTF-8 are written as {"base64":"…"}. An
+// event counts as acknowledged when the kernel has accepted its whole line.
 #pragma once
 
 #include <unistd.h>
@@ -16,7 +16,8 @@
 
 namespace outbox::publisher {
 
-// The descriptor stays the caller's. Destroying ends the writing at once, between two lines if the reader keeps up.
+// The caller keeps ownership of `fd`. The destructor stops writing at once: between two lines if the reader of the
+// descriptor keeps up, otherwise possibly inside a line.
 [[nodiscard]] std::unique_ptr<Publisher> MakeStdoutPublisher(PublisherListener& listener, int fd = STDOUT_FILENO,
                                                              HeaderValues headers = HeaderValues::kAsText);
 

@@ -10,7 +10,7 @@
 namespace outbox::record {
 namespace {
 
-constexpr int kMaxFraction = 1074;  // digits of the smallest double
+constexpr int kMaxFraction = 1074;  // Digits after the point of the smallest double.
 constexpr std::string_view kOfNumbers = "+-.0123456789eE";
 
 void AppendNumber(std::string_view number, std::string& to) {

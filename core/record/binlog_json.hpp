@@ -1,4 +1,4 @@
-// JSON of MySQL as Debezium takes it from the binary log.
+// Writes JSON columns of MySQL in the form that Debezium reads from the binary log.
 #pragma once
 
 #include <string>
@@ -6,8 +6,9 @@
 
 namespace outbox::record {
 
-// Appends the JSON that `select` shows as Debezium writes it: without blanks, and numbers for which Java would write an exponent with all
-// digits of the double. What is no JSON is appended as it is.
+// Appends `json`, the text that `select` returns, in the form that Debezium writes: without whitespace, and with all
+// digits of the double for numbers that Java would write with an exponent. A text that is not JSON is appended
+// unchanged.
 void AppendBinlogJson(std::string_view json, std::string& to);
 
 }  // namespace outbox::record

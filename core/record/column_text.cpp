@@ -13,7 +13,7 @@ namespace outbox::record {
 namespace {
 
 constexpr std::int64_t kMicrosPerSecond = 1'000'000, kSecondsPerDay = 86'400;
-// What PostgreSQL's driver makes of infinity, in microseconds since 1970.
+// The values that PostgreSQL's JDBC driver uses for infinity, in microseconds since 1970.
 constexpr std::int64_t kInfinity = 9'223'372'036'825'200'000, kMinusInfinity = -9'223'372'036'832'400'000;
 
 std::int64_t NumberOf(std::string_view digits) {
@@ -30,7 +30,7 @@ void AppendNumber(std::int64_t number, std::string& to) {
   to.append(digits, std::to_chars(digits, std::end(digits), number).ptr);
 }
 
-// With leading zeros.
+// Appends the number with leading zeros, so that it has at least `width` characters.
 void AppendPadded(std::int64_t number, std::size_t width, std::string& to) {
   char digits[24];
   const char* const end = std::to_chars(digits, std::end(digits), number).ptr;
@@ -44,7 +44,8 @@ struct CivilDate {
   std::int64_t month, day;
 };
 
-// Days since 1970-01-01 in the Gregorian calendar, also before it was made, by eras of 400 years that begin on 1 March.
+// Converts days since 1970-01-01 to a date of the Gregorian calendar, which is extended to the time before its
+// introduction. The calculation uses eras of 400 years that begin on 1 March.
 CivilDate DateOf(std::int64_t days) {
   days += 719'468;
   const std::int64_t era = (days >= 0 ? days : days - 146'096) / 146'097;
@@ -69,7 +70,7 @@ void AppendDate(std::int64_t days, std::string& to) {
 
 std::int64_t Floor(std::int64_t number, std::int64_t by) { return number / by - (number % by < 0 ? 1 : 0); }
 
-// ISO 8601 with `digits` of the second's fraction.
+// Appends a time in ISO 8601 with `digits` digits of the fraction of a second.
 void AppendMoment(std::int64_t micros, std::int32_t digits, std::string& to) {
   const std::int64_t seconds = Floor(micros, kMicrosPerSecond), days = Floor(seconds, kSecondsPerDay);
   const std::int64_t fraction = micros - seconds * kMicrosPerSecond, second = seconds - days * kSecondsPerDay;
@@ -86,10 +87,10 @@ void AppendMoment(std::int64_t micros, std::int32_t digits, std::string& to) {
   to.resize(at + static_cast<std::size_t>(std::min(digits, 6)));
 }
 
-// The digits without the point as a big-endian number in two's complement, as short as it can be.
+// Returns the digits without the point as a number in two's complement, big-endian, in as few bytes as possible.
 std::string UnscaledBytes(std::string_view decimal) {
   const bool negative = decimal.starts_with('-');
-  std::vector<std::uint8_t> bytes{0};  // the lowest first
+  std::vector<std::uint8_t> bytes{0};  // The lowest byte first.
   for (const char c : decimal) {
     if (c < '0' || c > '9') continue;
     std::uint32_t carry = static_cast<std::uint32_t>(c - '0');
@@ -118,8 +119,8 @@ std::string UnscaledBytes(std::string_view decimal) {
   return {bytes.rbegin(), bytes.rend()};
 }
 
-// A decimal whose column does not say how many digits stand behind the point, as Debezium's structure of two members, without zeros
-// at the end of the fraction.
+// Appends a decimal of a column that does not fix the number of digits after the point. Debezium writes it as a
+// structure of two members, without trailing zeros of the fraction.
 void AppendVariableDecimal(std::string_view decimal, std::string& to) {
   const std::size_t point = decimal.find('.');
   while (point != std::string_view::npos && decimal.ends_with('0')) decimal.remove_suffix(1);
@@ -169,7 +170,7 @@ void AppendBase64Url(std::string_view bytes, std::string& to) {
   std::replace(to.begin() + static_cast<std::ptrdiff_t>(at), to.end(), '/', '_');
 }
 
-// 64 bits without a sign, taken for 64 bits with one.
+// Appends an unsigned number of 64 bits, reinterpreted as a signed one.
 void AppendSigned(std::string_view digits, std::string& to) {
   std::uint64_t number = 0;
   if (digits.starts_with('-') ||
@@ -187,7 +188,7 @@ void AppendBits(std::string_view digits, std::int32_t bits, std::string& to) {
   AppendBase64(bytes, to);
 }
 
-// A time or a date in a mode of its own.
+// Appends a time or a date in the form kConnectTime or kIsoTime.
 void AppendTimeInForm(ColumnType type, std::string_view value, std::string& to) {
   if (value.ends_with("infinity")) {
     to += value;
@@ -313,7 +314,7 @@ void AppendJson(ColumnType type, Style style, std::string_view value, std::strin
   };
   if (type.form != Form::kOfKind) return AppendJsonInForm(type, value, to);
   switch (type.kind) {
-    case OUTBOX_COLUMN_INTEGER:  // a column of SQLite's may hold a text all the same
+    case OUTBOX_COLUMN_INTEGER:  // In SQLite such a column may hold text too.
       if (!IsWhole(value)) return AppendJsonString(value, to);
       to += value;
       return;

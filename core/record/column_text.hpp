@@ -1,7 +1,8 @@
-// The value of a column as text and as JSON.
+// Writes the value of a column as text or as JSON.
 //
-// Values arrive as outbox/ext/columns.h writes them for their kind. Two styles write them: kPlain as a reader of JSON would expect,
-// kDebezium byte for byte as Debezium 3.6 does with its default modes, which is measured in tests/golden.
+// outbox/ext/columns.h defines the form in which values arrive, by their kind. There are two styles of writing them:
+// kPlain is what a reader of JSON expects; kDebezium is byte for byte what Debezium 3.6 writes with its default modes,
+// as measured in tests/golden.
 #pragma once
 
 #include <cstdint>
@@ -15,45 +16,47 @@ namespace outbox::record {
 
 enum class Style : std::uint8_t { kPlain, kDebezium };
 
-// What Debezium makes of a column's kind, where that is not what its default modes make of it.
+// How Debezium writes a column, if its modes or the column's type make it differ from the default for the column's
+// kind.
 enum class Form : std::uint8_t {
-  kOfKind,
-  kBase64,         // of BYTES: the text itself, where kOfKind is bytes that become text
-  kBase64Url,      // the same with - and _
-  kHex,            // the same in hexadecimal digits
-  kBinlogJson,     // of JSON: as in MySQL's binary log
-  kBits,           // of INTEGER: bytes of ColumnType::scale bits, the lowest first
-  kSigned,         // of INTEGER: 64 bits with a sign, whatever the column has
-  kDecimalText,    // of DECIMAL: decimal.handling.mode=string
-  kDecimalDouble,  // the same of double
-  kConnectTime,    // of TIMESTAMP and DATE: time.precision.mode=connect
-  kIsoTime,        // the same of isostring
-  kDatabaseText    // of OTHER: ColumnType::text
+  kOfKind,         // As the column's kind is written with Debezium's default modes.
+  kBase64,         // For BYTES: text in base64. With kOfKind they are bytes, and only become text where text is needed.
+  kBase64Url,      // For BYTES: text in base64 with - and _.
+  kHex,            // For BYTES: text of hexadecimal digits.
+  kBinlogJson,     // For JSON: as in MySQL's binary log.
+  kBits,           // For INTEGER: ColumnType::scale bits as bytes, the lowest byte first.
+  kSigned,         // For INTEGER: as a signed number of 64 bits, even if the column is unsigned.
+  kDecimalText,    // For DECIMAL: decimal.handling.mode=string.
+  kDecimalDouble,  // For DECIMAL: decimal.handling.mode=double.
+  kConnectTime,    // For TIMESTAMP and DATE: time.precision.mode=connect.
+  kIsoTime,        // For TIMESTAMP and DATE: time.precision.mode=isostring.
+  kDatabaseText    // For OTHER: as ColumnType::text says.
 };
 
+// What determines how the values of a column are written.
 struct ColumnType {
-  std::int32_t kind = OUTBOX_COLUMN_TEXT;  // OUTBOX_COLUMN_...
-  std::int32_t scale = -1;
+  std::int32_t kind = OUTBOX_COLUMN_TEXT;  // One of OUTBOX_COLUMN_...
+  std::int32_t scale = -1;                 // As in outbox_column; with kBits the number of bits.
   Form form = Form::kOfKind;
-  TextForm text = TextForm::kTimeMicros;  // with kDatabaseText
+  TextForm text = TextForm::kTimeMicros;  // Used only with kDatabaseText.
 };
 
-// As a header, a key of text, or a part of a template. Appends to `to`.
+// Appends the value as text: for a header, a text key, or a part of a template.
 void AppendText(ColumnType type, Style style, std::string_view value, std::string& to);
-// Is AppendText() the value itself?
+// Returns true if AppendText() appends every value of this type unchanged.
 [[nodiscard]] bool IsItsText(ColumnType type, Style style);
 
-// As a member of a JSON object, or as a JSON key. Appends to `to`.
+// Appends the value as JSON: for a member of an object, or a JSON key.
 void AppendJson(ColumnType type, Style style, std::string_view value, std::string& to);
 
-// Bytes as the form says: base64, base64 for URLs, or hexadecimal digits.
+// Appends bytes in the given form: base64, base64 for URLs, or hexadecimal digits.
 void AppendBytes(Form form, std::string_view bytes, std::string& to);
 
-// Milliseconds since 1970 of a TIMESTAMP or an INSTANT, rounded towards zero.
+// Returns the milliseconds since 1970 for a value of a TIMESTAMP or INSTANT column, rounded towards zero.
 [[nodiscard]] std::int64_t MillisOf(std::string_view value);
 
-// A JSON string of `text`, with the quotes, as Jackson and JSON.stringify escape it, but that characters beyond U+FFFF are written
-// as two escapes (as Jackson does). What is not UTF-8 is copied.
+// Appends `text` as a JSON string with its quotes. It is escaped as by Jackson and JSON.stringify, except that
+// characters above U+FFFF are written as two escapes, as by Jackson only. Bytes that are not UTF-8 are copied.
 void AppendJsonString(std::string_view text, std::string& to);
 
 }  // namespace outbox::record

@@ -7,14 +7,14 @@
 namespace outbox::record {
 namespace {
 
-// What may come next.
+// What the syntax allows next.
 enum class Next : std::uint8_t { kValue, kValueOrEnd, kNameOrEnd, kName, kColon, kCommaOrEnd };
 
 bool IsBlank(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 bool IsHex(char c) { return IsDigit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 
-// By byte: does a string go on behind it as it is?
+// For each byte, whether it stands for itself in a string: it neither ends the string nor begins an escape.
 constexpr auto kPlain = [] {
   std::array<bool, 256> plain{};
   for (std::size_t i = 0x20; i < plain.size(); ++i) plain[i] = i != '"' && i != '\\';
@@ -25,7 +25,7 @@ class Compactor {
  public:
   Compactor(std::string_view json, std::string& to) : at_(json.data()), end_(at_ + json.size()), to_(to) {}
 
-  // False: at() is where it went wrong.
+  // Returns false if the text is not JSON; at() is then the first wrong byte.
   bool Run() {
     copied_ = at_;
     if (!Value()) return false;
@@ -177,9 +177,9 @@ class Compactor {
 
   const char* at_;
   const char* const end_;
-  const char* copied_ = nullptr;  // what stands before is in to_, or blank
+  const char* copied_ = nullptr;  // Everything before this is in to_ or is whitespace.
   std::string& to_;
-  std::vector<char> open_;  // the brackets
+  std::vector<char> open_;  // The brackets that are open.
   Next next_ = Next::kValue;
 };
 

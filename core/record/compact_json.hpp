@@ -1,4 +1,5 @@
-// JSON without the blanks between its parts. Nothing else changes: numbers, escapes, members that come twice and their order.
+// Removes the whitespace between the parts of a JSON text. Everything else stays: numbers, escapes, duplicate members
+// and the order of members.
 #pragma once
 
 #include <cstddef>
@@ -8,11 +9,12 @@
 
 namespace outbox::record {
 
-// Deeper nesting is taken for a mistake.
+// The greatest depth of nesting; a text that nests deeper is treated as not being JSON.
 inline constexpr std::size_t kMaxJsonDepth = 1000;
 
-// Appends to `to`. The answer is the place of the first byte at which `json` is no JSON (RFC 8259) or nests too deeply, its size
-// where it ends too early; nothing if it is JSON. Then `to` is as it was.
+// Appends `json` without whitespace to `to`. Returns nothing on success. If `json` is not JSON (RFC 8259) or nests too
+// deeply, returns the position of the first wrong byte, or the size of `json` if it ends too early; `to` is then
+// unchanged.
 [[nodiscard]] std::optional<std::size_t> AppendCompact(std::string_view json, std::string& to);
 
 }  // namespace outbox::record

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::int64_t kSecond = 1'000'000, kHour = 3600 * kSecond, kDay = 24 * kHour;
 
-// Takes a whole number off the front.
+// Removes a whole number from the front of `text` and returns it.
 std::optional<std::int64_t> TakeNumber(std::string_view& text) {
   std::int64_t number = 0;
   const bool plus = text.starts_with('+');
@@ -33,7 +33,7 @@ bool Take(std::string_view& text, char c) {
   return true;
 }
 
-// "[-]HH:MM:SS[.ffffff]" off the front, in microseconds.
+// Removes "[-]HH:MM:SS[.ffffff]" from the front of `text` and returns it in microseconds.
 std::optional<std::int64_t> TakeClock(std::string_view& text) {
   const bool negative = text.starts_with('-');
   const auto hours = TakeNumber(text);
@@ -61,7 +61,7 @@ void AppendPadded(std::int64_t number, std::size_t width, std::string& to) {
   to += digits;
 }
 
-// `digits` of the fraction; < 0 = as many as it needs.
+// Appends a time of day with `digits` digits of the fraction; < 0 = as many as it needs.
 void AppendClock(std::int64_t micros, int digits, std::string& to) {
   AppendPadded(micros / kHour, 2, to);
   to += ':';
@@ -113,7 +113,7 @@ bool AppendInterval(std::string_view value, bool iso, std::string& to) {
   if (!interval) return false;
   const auto& [years, months, days, micros] = *interval;
   if (!iso) {
-    // A month has the average length, as Debezium counts.
+    // Debezium counts a month with its average length.
     const double whole = static_cast<double>(years * 12 + months) * (365.25 / 12.0) + static_cast<double>(days);
     to += std::to_string(static_cast<std::int64_t>(whole * static_cast<double>(kDay)) + micros);
     return true;
@@ -184,7 +184,7 @@ bool AppendPoint(std::string_view value, std::string& to) {
   const std::size_t comma = value.find(',');
   if (!value.starts_with('(') || !value.ends_with(')') || comma == std::string_view::npos) return false;
   const std::string_view texts[] = {value.substr(1, comma - 1), value.substr(comma + 1, value.size() - comma - 2)};
-  std::string bytes("\x01\x01\0\0\0", 5);  // a point of WKB, the lowest byte first
+  std::string bytes("\x01\x01\0\0\0", 5);  // Header of a little-endian WKB point.
   std::string numbers[2];
   for (std::size_t i = 0; i < 2; ++i) {
     double number = 0;
@@ -200,7 +200,8 @@ bool AppendPoint(std::string_view value, std::string& to) {
   return true;
 }
 
-// The elements of "{a,\"b c\",NULL}", nothing = NULL. Lists of lists have no form here.
+// Returns the elements of "{a,\"b c\",NULL}"; nothing stands for a NULL element. Returns nothing for a list of lists,
+// which is not supported, and for other texts that are not a list.
 std::optional<std::vector<std::optional<std::string>>> Elements(std::string_view list) {
   if (list.size() < 2 || !list.starts_with('{') || !list.ends_with('}')) return std::nullopt;
   list = list.substr(1, list.size() - 2);

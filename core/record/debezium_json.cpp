@@ -16,25 +16,27 @@ namespace outbox::record {
 namespace {
 
 constexpr std::uint32_t kNone = UINT32_MAX;
-constexpr std::size_t kMaxDigits = 1000;  // of a number, as Jackson has it
-constexpr std::size_t kFewMembers = 16;   // up to so many are searched one by one
-constexpr std::size_t kMaxComparisons =
-    1'000'000;                                 // of names and shapes in a document, beyond which it is as if it stopped
-constexpr std::string_view kRoot = "payload";  // what the derived schema is named
+constexpr std::size_t kMaxDigits = 1000;  // Digits of a number; the limit of Jackson.
+constexpr std::size_t kFewMembers = 16;   // Up to this number, members of an object are searched linearly.
+// Comparisons of names and shapes in a document. A document that needs more is written as one that stops the connector.
+constexpr std::size_t kMaxComparisons = 1'000'000;
+constexpr std::string_view kRoot = "payload";  // Name of the derived schema.
 
 enum class Kind : std::uint8_t { kNull, kTrue, kFalse, kInt32, kInt64, kBigInteger, kDouble, kString, kArray, kObject };
 
 bool IsNumber(Kind kind) { return kind >= Kind::kInt32 && kind <= Kind::kDouble; }
 
+// A value of the document.
 struct Node {
   Kind kind = Kind::kNull;
-  bool escaped = false;                       // a string that holds backslashes
-  std::string_view text;                      // of a number; of a string what stands between the quotes
-  std::string_view name;                      // of a member, decoded
-  std::uint32_t first = kNone, next = kNone;  // child, and sibling
+  bool escaped = false;                       // For a string: it contains escapes.
+  std::string_view text;                      // Text of a number, or of a string between its quotes.
+  std::string_view name;                      // For a member of an object: its name, decoded.
+  std::uint32_t first = kNone, next = kNone;  // Index of the first child, and of the next sibling.
 };
 
-// Appends what the inside of a JSON string stands for. False: a surrogate is alone, which is no text.
+// Decodes the text between the quotes of a JSON string and appends it. Returns false if it contains an unpaired
+// surrogate, which has no UTF-8.
 bool Decode(std::string_view inside, std::string& to) {
   const auto unit = [&inside](std::size_t i) {
     unsigned value = 0;
@@ -86,10 +88,11 @@ bool Decode(std::string_view inside, std::string& to) {
   return true;
 }
 
-// The first document of a text, as Jackson reads it into a tree: of two members of one name the last value at the first place.
+// The first JSON document of a text, in the form of the tree that Jackson makes of it: of two members with the same
+// name, the last value is kept in the place of the first.
 class Document {
  public:
-  // False: it is no JSON. What follows the document is not looked at.
+  // Returns false if the text does not begin with a JSON document. Text after the document is ignored.
   bool Parse(std::string_view text) {
     at_ = text.data();
     end_ = at_ + text.size();
@@ -99,8 +102,8 @@ class Document {
   }
   [[nodiscard]] const Node& operator[](std::uint32_t i) const { return nodes_[i]; }
   [[nodiscard]] const Node& root() const { return nodes_[root_]; }
-  [[nodiscard]] std::size_t size() const { return size_; }  // of its text
-  // A string that stands for no text was met in a name.
+  [[nodiscard]] std::size_t size() const { return size_; }  // Size of the document's text in bytes.
+  // Returns true if the name of a member contains an unpaired surrogate.
   [[nodiscard]] bool odd_name() const { return odd_name_; }
 
  private:
@@ -119,7 +122,7 @@ class Document {
     return true;
   }
 
-  // The node's place. `depth` counts the brackets around it.
+  // Parses a value and returns the index of its node. `depth` is the number of brackets around it.
   std::optional<std::uint32_t> Value(std::size_t depth) {
     SkipBlanks();
     if (at_ == end_) return std::nullopt;
@@ -243,7 +246,7 @@ class Document {
     if (depth == 0) root_ = place;
     if (Take('}')) return place;
     std::vector<std::uint32_t> members;
-    std::unordered_map<std::string_view, std::size_t> by_name;  // where there are many
+    std::unordered_map<std::string_view, std::size_t> by_name;  // Used if there are many members.
     do {
       SkipBlanks();
       if (at_ == end_ || *at_ != '"') return std::nullopt;
@@ -297,6 +300,7 @@ class Document {
   bool odd_name_ = false;
 };
 
+// A schema of Kafka Connect.
 struct Schema {
   enum class Type : std::uint8_t { kString, kBoolean, kInt32, kInt64, kDouble, kBytes, kArray, kStruct };
   struct Field {
@@ -305,18 +309,19 @@ struct Schema {
   };
   Type type;
   bool optional = true;
-  std::uint32_t items = kNone;  // of an array
+  std::uint32_t items = kNone;  // For an array: the schema of its elements.
   std::vector<Field> fields;
-  std::optional<std::string> name;  // of a structure, where it has one
+  std::optional<std::string> name;  // For a structure that has a name.
 };
 
-// What becomes of a document.
+// What Debezium does with a document.
 enum class Outcome : std::uint8_t {
-  kSame,  // as Debezium writes it
-  kText,  // has no schema, so Debezium takes the payload for text
-  kStops  // stops the connector, or loses something
+  kSame,  // Debezium writes it, and what was written here is the same.
+  kText,  // No schema can be derived, so Debezium treats the payload as text.
+  kStops  // It stops the connector, or Debezium loses a part of it.
 };
 
+// Derives the schema of a document and writes the document by it.
 class Expander {
  public:
   Expander(const Document& document, const Expansion& how) : document_(document), how_(how) {}
@@ -348,12 +353,12 @@ class Expander {
     schema.type = type;
     return Add(std::move(schema));
   }
-  // Ends the derivation: there is no schema.
+  // Ends the derivation, because no schema can be derived.
   std::optional<std::uint32_t> IsText() {
     is_text_ = true;
     return std::nullopt;
   }
-  // False: enough was compared.
+  // Counts a comparison. Returns false once there were more than kMaxComparisons.
   bool Compare() { return ++comparisons_ <= kMaxComparisons; }
 
   static Schema::Type TypeOf(Kind number) {
@@ -361,7 +366,7 @@ class Expander {
     return number == Kind::kInt64 ? Schema::Type::kInt64 : Schema::Type::kDouble;
   }
 
-  // Nothing = it has none, which leaves a member out.
+  // Derives the schema of a value. Returns nothing if it has none; a member without a schema is left out.
   std::optional<std::uint32_t> Derive(const Node& node, const Path& path) {
     switch (node.kind) {
       case Kind::kNull:
@@ -398,7 +403,7 @@ class Expander {
   }
 
   std::optional<std::uint32_t> DeriveArray(const Node& node, const Path& path) {
-    // All elements that are not null are of one kind.
+    // All elements that are not null must be of the same kind.
     const Node* sample = nullptr;
     for (std::uint32_t e = node.first; e != kNone; e = document_[e].next) {
       const Node& element = document_[e];
@@ -425,8 +430,9 @@ class Expander {
     return plain(a.kind) == plain(b.kind);
   }
 
-  // One schema for objects of several shapes, with the members of all of them. Debezium merges in an order that depends on the
-  // Java process; here the order is that of the elements. The two are the same where each shape begins like the next longer one.
+  // Derives one schema for the objects in a list, which has the members of all their shapes. Debezium merges the shapes
+  // in an order that depends on the Java process; here they are merged in the order of the elements. The results are
+  // the same if each shape is the beginning of the next longer one.
   std::optional<std::uint32_t> DeriveElements(const Node& node, const Path& path) {
     std::vector<std::uint32_t> shapes;
     bool has_null = false;
@@ -441,7 +447,7 @@ class Expander {
         shapes.push_back(*shape);
     }
     if (shapes.size() == 1) return shapes.front();
-    stops_ = stops_ || has_null;  // merged schemas are not optional
+    stops_ = stops_ || has_null;  // Merged schemas are not optional, so null is not allowed.
     Schema merged;
     merged.type = Schema::Type::kStruct;
     merged.optional = false;
@@ -452,7 +458,7 @@ class Expander {
     return Add(std::move(merged));
   }
 
-  // False: it is there with another type.
+  // Adds the field. Returns false if a field with this name and another type exists, or after too many comparisons.
   bool Merge(std::vector<Schema::Field>& fields, const Schema::Field& field) {
     const auto old = std::find_if(fields.begin(), fields.end(),
                                   [&](const Schema::Field& f) { return !Compare() || f.name == field.name; });
@@ -481,7 +487,7 @@ class Expander {
     return true;
   }
 
-  // As JsonConverter writes it; `field` is the member's name.
+  // Writes a schema as JsonConverter does. `field` is the name of the member that has the schema.
   void Describe(std::uint32_t place, std::optional<std::string_view> field, std::string& to) {
     static constexpr const char* kTypes[] = {"string", "boolean", "int32", "int64",
                                              "double", "bytes",   "array", "struct"};
@@ -511,7 +517,8 @@ class Expander {
     to += '}';
   }
 
-  // False: the value does not fit its schema, which was derived from another one, or something would be lost.
+  // Writes a value by its schema. Returns false if the value does not fit the schema, which may have been derived from
+  // another value, or if a part of the value would be lost.
   bool Write(const Node& node, std::uint32_t place, std::string& to) {
     using Type = Schema::Type;
     const Type type = schemas_[place].type;
@@ -566,7 +573,7 @@ class Expander {
     return true;
   }
 
-  // By the schema, whose order that of the members mostly is.
+  // Writes an object in the order of the schema, which usually is the order of the members.
   bool WriteObject(const Node& node, const Schema& schema, std::string& to) {
     to += '{';
     std::uint32_t m = node.first;
@@ -598,7 +605,8 @@ class Expander {
     return in_order ? KeepsRest(m) : KeepsAll(node, schema);
   }
 
-  // Has no schema of its own, so that it is in none but another one's.
+  // Returns true for a member without a schema of its own, so that it is in a schema only if another object has this
+  // member too.
   [[nodiscard]] static bool IsLeftOut(const Node& member) {
     return member.kind == Kind::kNull || (member.kind == Kind::kArray && member.first == kNone);
   }
@@ -644,7 +652,7 @@ void AppendAsDebezium(std::string_view json, const Expansion& how, std::string& 
       return as_text();
     case Outcome::kStops:
       to.resize(before);
-      // With a schema it would be no document that a consumer can read.
+      // If a schema is asked for, consumers cannot read a document without one, so it is written as text.
       if (how.with_schema || AppendCompact(json.substr(0, document.size()), to)) as_text();
   }
 }

@@ -9,7 +9,8 @@ namespace {
 
 using config::Types;
 
-// The type in lower case without what stands in parentheses: "time without time zone" of "time(3) without time zone".
+// Returns the type in lower case without the part in parentheses: "time without time zone" for "time(3) without time
+// zone".
 std::string NameOf(const Column& column) {
   std::string name;
   bool inside = false;
@@ -22,7 +23,7 @@ std::string NameOf(const Column& column) {
   return name;
 }
 
-// The numbers in parentheses.
+// Returns the first number in parentheses, such as 3 for "time(3)".
 std::optional<int> Argument(const Column& column) {
   const std::size_t open = column.type.find('(');
   if (open == std::string::npos) return std::nullopt;
@@ -36,7 +37,7 @@ bool IsOneOf(const std::string& name, std::initializer_list<const char*> names) 
   return std::any_of(names.begin(), names.end(), [&](const char* one) { return name == one; });
 }
 
-// Debezium writes what the database does.
+// Returns true for types that Debezium writes with the same text as the database.
 bool IsItsOwnText(const std::string& name) {
   return IsOneOf(name, {"uuid", "inet", "cidr", "macaddr", "macaddr8", "xml", "citext", "year", "enum", "set"});
 }
@@ -44,7 +45,7 @@ bool IsItsOwnText(const std::string& name) {
 TextForm TimeForm(const Column& column, const std::string& name, Types::Time mode) {
   if (mode == Types::Time::kConnect) return TextForm::kTimeOfMillis;
   if (mode == Types::Time::kIso) return TextForm::kTimeIso;
-  // Debezium's connector for MySQL knows microseconds only.
+  // Debezium's connector for MySQL writes only microseconds.
   const bool short_fraction = name == "time without time zone" && Argument(column).value_or(6) <= 3;
   return short_fraction && mode == Types::Time::kAdaptive ? TextForm::kTimeMillis : TextForm::kTimeMicros;
 }
@@ -104,9 +105,9 @@ Form FormOf(const Column& column, const Types& types) {
   }
 }
 
-// A schema without whether it is optional.
+// A schema, except for whether it is optional.
 struct Shape {
-  std::string type, name, parameters;  // the latter as JSON
+  std::string type, name, parameters;  // `parameters` is JSON.
 };
 
 std::optional<Shape> TextShape(const std::string& name) {

@@ -1,4 +1,4 @@
-// What Debezium makes of the types of columns.
+// How Debezium writes columns, by their types in the database.
 #pragma once
 
 #include <optional>
@@ -10,14 +10,15 @@
 
 namespace outbox::record {
 
-// Nothing = nobody has measured what becomes of such a column.
+// Returns how the column is written, or nothing if what Debezium writes for such a column was not measured.
 [[nodiscard]] std::optional<ColumnType> DebeziumType(const Column& column, const config::Types& types);
 
-// The schema of such a column as Kafka Connect's JsonConverter writes it, if no DEFAULT is declared for the column, which would be
-// in it too. Nothing = it is not known.
+// Returns the schema of the column as Kafka Connect's JsonConverter writes it, or nothing if that is not known. Assumes
+// that the column has no DEFAULT, which would be in the schema too.
 [[nodiscard]] std::optional<std::string> ConnectSchema(const Column& column, const config::Types& types);
 
-// Is the column's text, as a key or with header.converter StringConverter, that of a Java object, which nobody can make again?
+// Returns true if the column's text, as a key or with StringConverter as header.converter, is that of a Java object,
+// which cannot be reproduced.
 [[nodiscard]] bool IsJavaObject(const ColumnType& type);
 
 }  // namespace outbox::record

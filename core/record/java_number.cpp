@@ -8,7 +8,7 @@
 namespace outbox::record {
 namespace {
 
-// A finite number, from the digits of the shortest decimal.
+// Appends a finite number, from the digits of the shortest decimal that reads back as the same number.
 template <class Float>
 void Append(Float number, std::string& to) {
   char text[40];
@@ -48,7 +48,7 @@ void AppendDecimal(std::string_view decimal, std::string& to) {
   to += decimal;  // NaN, Infinity, -Infinity
 }
 
-// Is a number that no double holds too large, and not too small?
+// Returns true if a number outside the range of a double is too large, false if it is too small.
 bool IsLarge(std::string_view number) {
   const std::size_t e = number.find_first_of("eE");
   long long exponent = 0;
@@ -59,7 +59,7 @@ bool IsLarge(std::string_view number) {
     if (std::from_chars(power.data(), power.data() + power.size(), exponent).ec == std::errc::result_out_of_range)
       return !negative;
   }
-  // The exponent of the first digit that counts.
+  // Find the power of ten of the first significant digit.
   std::string_view mantissa = number.substr(0, e);
   if (mantissa.starts_with('-')) mantissa.remove_prefix(1);
   const std::size_t point = std::min(mantissa.find('.'), mantissa.size());

@@ -1,4 +1,4 @@
-// Floating-point numbers as Java writes them.
+// Writes floating-point numbers as Java does.
 #pragma once
 
 #include <string>
@@ -6,13 +6,13 @@
 
 namespace outbox::record {
 
-// Appends what Java's toString() makes of the number: the digits of the shortest decimal that reads back as the same number, as
-// "0.1", "100.0" or "1.0E21". What is no finite decimal number is appended as it is.
+// Each of these appends the number as Java's toString() writes it: the shortest decimal that reads back as the same
+// number, such as "0.1", "100.0" or "1.0E21". A text that is not a finite decimal number is appended unchanged.
 void AppendJavaDouble(std::string_view decimal, std::string& to);
 void AppendJavaFloat(std::string_view decimal, std::string& to);
 
-// The same of a number of JSON's, which may be too large or too small for a double: "Infinity" and "-Infinity" in quotes, as
-// Jackson writes them, or zero. REQUIRES: `number` is a number as JSON writes it.
+// Does the same for a JSON number. A number that is too large for a double becomes "Infinity" or "-Infinity" in quotes,
+// as Jackson writes it; one that is too small becomes zero. REQUIRES: `number` has the syntax of a JSON number.
 void AppendJavaJsonDouble(std::string_view number, std::string& to);
 
 }  // namespace outbox::record

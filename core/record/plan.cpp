@@ -14,10 +14,11 @@ using Field = Source::Field;
 
 constexpr const char* kSchemaEnd = "}";
 
+// A column that the section may use.
 struct Known {
   Source source;
   Column column;
-  bool measured = true;  // it is known what Debezium makes of it, where that is asked for
+  bool measured = true;  // False if Debezium's form is asked for and was not measured for this column.
 };
 
 std::vector<Known> OwnColumns() {
@@ -125,16 +126,17 @@ class Compiler {
       plan_.has_topic_columns = true;
     }
     const bool constant = compiled->pieces.size() == 1;
-    // A letter stands for what columns bring, so that the literal parts alone are judged.
+    // A letter takes the place of the values of columns, so that only the literal parts are checked here.
     if (const auto bad = BadTopicName(constant ? literals : literals + "x"))
-      Wrong(pointer, "no topic can be named so: " + *bad);
+      Wrong(pointer, "not a valid topic name: " + *bad);
     return compiled;
   }
 
   void TopicColumn(const std::string& pointer, const Source& column) {
     const bool good =
         plan_.style == Style::kDebezium ? IsText(column) : IsText(column) || column.type.kind == OUTBOX_COLUMN_INTEGER;
-    if (!good) Wrong(pointer, "the column \"" + column.name + "\" is " + TypeOf(column) + "; a topic is made of text");
+    if (!good)
+      Wrong(pointer, "the column \"" + column.name + "\" is " + TypeOf(column) + "; expected a column of text");
   }
 
   [[nodiscard]] std::string TypeOf(const Source& column) const {
@@ -143,30 +145,31 @@ class Compiler {
     return found == known_.end() || found->column.type.empty() ? "of another type" : found->column.type;
   }
 
-  // What only Debezium's records have.
+  // Refuses settings that are only for Debezium's records.
   void Modes() {
     if (plan_.style == Style::kDebezium) return;
     if (record_.types != config::Types{})
-      Wrong("/record/types", "says how Debezium was configured to write types; it needs \"like\": \"debezium\"");
+      Wrong("/record/types",
+            "describes how Debezium was configured to write types; it requires \"like\": \"debezium\"");
     for (const auto& [asked, place] :
          {std::pair(record_.key_schema, "/record/key"), std::pair(record_.value_schema, "/record/value"),
           std::pair(record_.header_schema, "/record/header")})
-      if (asked) Wrong(place, "the schema is that of Debezium's records; it needs \"like\": \"debezium\"");
+      if (asked) Wrong(place, "a schema requires \"like\": \"debezium\"");
   }
 
-  // A column whose text or JSON is asked for.
+  // Adds a problem if it was not measured how Debezium writes this column, whose text or JSON is needed.
   void Measured(const std::string& pointer, const Known& known) {
     if (!known.measured)
       Wrong(pointer, "the column \"" + known.source.name + "\" is " + TypeOf(known.source) +
-                         ", and it is not known what Debezium makes of that; leave it out");
+                         ", and what Debezium writes for that type was not measured; leave the column out");
   }
 
-  // What stands before the value of this column, a JSON document that ends with kSchemaEnd.
+  // Returns the beginning of a JSON document with the schema of this column. The value and kSchemaEnd follow it.
   std::string SchemaOf(const std::string& pointer, const Known& known) {
     const auto schema = ConnectSchema(known.column, record_.types);
     if (!schema)
       Wrong(pointer, "the column \"" + known.source.name + "\" is " + TypeOf(known.source) +
-                         ", and the schema that Kafka Connect writes for that is not known; expected no schema");
+                         ", for which the schema that Kafka Connect writes is unknown; expected no schema");
     return "{\"schema\":" + schema.value_or("") + ",\"payload\":";
   }
 
@@ -188,7 +191,7 @@ class Compiler {
         TopicColumn(place + "/by", by->source);
       }
       for (const auto& [value, topic] : record_.topics->is) {
-        if (const auto bad = BadTopicName(topic)) Wrong(place + "/is/" + value, "no topic can be named so: " + *bad);
+        if (const auto bad = BadTopicName(topic)) Wrong(place + "/is/" + value, "not a valid topic name: " + *bad);
         plan_.topics[value] = topic;
       }
       if (!record_.topics->matches.empty()) TopicPattern(place);
@@ -199,8 +202,8 @@ class Compiler {
       plan_.topic = Compiled("/record/topic", "{topic}");
     } else {
       Wrong("/record/topic",
-            "missing; expected a topic, a template such as \"outbox.event.{aggregatetype}\", or {\"by\": "
-            "COLUMN, \"is\": {VALUE: TOPIC}, \"else\": TOPIC}");
+            "missing; expected a topic, a template such as \"outbox.event.{aggregatetype}\", or {\"by\": COLUMN, "
+            "\"is\": {VALUE: TOPIC}, \"else\": TOPIC}");
     }
   }
 
@@ -226,8 +229,8 @@ class Compiler {
     }
     if (record_.value_schema && record_.envelope)
       Wrong("/record/envelope",
-            "the schema of an envelope names the first route that Debezium met, which is not known; "
-            "expected a value without a schema");
+            "the schema of an envelope contains the first route that Debezium met, which is unknown; expected a value "
+            "without a schema");
     if (record_.envelope) plan_.envelope = Named("/record/envelope", *record_.envelope);
   }
 
@@ -236,8 +239,8 @@ class Compiler {
     if (debezium ? IsJavaObject(key.type) : key.type.kind == OUTBOX_COLUMN_BYTES)
       Wrong("/storage/options/columns/key",
             "the column \"" + key.name + "\" is " + TypeOf(key) +
-                (debezium ? ", and Debezium's text of that is a Java object's, which nobody can make again"
-                          : ", which is no text") +
+                (debezium ? ", which Debezium writes as the text of a Java object, which cannot be reproduced"
+                          : ", which is not text") +
                 "; expected a column of text or of numbers, or \"key\": \"json\" in /record");
   }
 
@@ -245,7 +248,7 @@ class Compiler {
     using V = config::ValueEncoding;
     const Source& payload = known.source;
     const bool bytes = payload.type.kind == OUTBOX_COLUMN_BYTES;
-    // With a mode that makes text of it, it is text for every converter.
+    // With a mode that turns bytes into text, the payload is text for every converter.
     const bool is_bytes = bytes && payload.type.form == Form::kOfKind;
     Measured("/storage/options/columns/payload", known);
     if (record_.value == V::kBytes || record_.value == V::kBytesOrJsonString) {
@@ -257,8 +260,7 @@ class Compiler {
     if (record_.value == V::kText && is_bytes && plan_.style == Style::kDebezium)
       Wrong("/record/value",
             "the payload's column \"" + payload.name + "\" is " + TypeOf(payload) +
-                ", and Debezium's text of that is a Java object's; expected \"bytes\" for the bytes as "
-                "they are");
+                ", which Debezium writes as the text of a Java object; expected \"bytes\" for the unchanged bytes");
     plan_.value_is_payload = is_bytes || payload.type.form == Form::kOfKind || IsItsText(payload.type, plan_.style);
     if (record_.value_schema) {
       plan_.value_prefix = SchemaOf("/record/value", known);
@@ -300,7 +302,7 @@ class Compiler {
       for (const Text::Piece& piece : header.text.pieces)
         if (piece.value && IsJavaObject(piece.value->type))
           Wrong(pointer, "the column \"" + piece.value->name + "\" is " + TypeOf(*piece.value) +
-                             ", and StringConverter's text of that is a Java object's, which nobody can make again");
+                             ", which StringConverter writes as the text of a Java object, which cannot be reproduced");
     }
   }
 
@@ -320,7 +322,7 @@ class Compiler {
     if (!whole || (plan_.style == Style::kDebezium && !as_debezium))
       return Wrong("/storage/options/columns/partition",
                    "the column \"" + column->source.name + "\" is " + TypeOf(column->source) + "; expected " +
-                       (plan_.style == Style::kDebezium ? "int, as Debezium asks" : "a whole number"));
+                       (plan_.style == Style::kDebezium ? "int, which Debezium requires" : "a whole number"));
     plan_.partition = column->source;
   }
 
@@ -344,12 +346,13 @@ class Compiler {
   void TimeOf(const std::string& pointer, const Source& column) {
     const bool instant = column.type.kind == OUTBOX_COLUMN_INSTANT, face = column.type.kind == OUTBOX_COLUMN_TIMESTAMP;
     if (!face && (!instant || plan_.style == Style::kDebezium))
-      return Wrong(pointer, "the column \"" + column.name + "\" is " + TypeOf(column) + "; expected " +
-                                (plan_.style == Style::kDebezium ? "a timestamp without a time zone, as Debezium asks"
-                                                                 : "a column of a date and a time"));
+      return Wrong(pointer,
+                   "the column \"" + column.name + "\" is " + TypeOf(column) + "; expected " +
+                       (plan_.style == Style::kDebezium ? "a timestamp without a time zone, which Debezium requires"
+                                                        : "a column of a date and a time"));
     if (record_.types.time == config::Types::Time::kConnect || record_.types.time == config::Types::Time::kIso)
       return Wrong("/record/timestamp",
-                   "Debezium takes no time from a column with time.precision.mode connect or isostring; "
+                   "Debezium does not read the time from a column with time.precision.mode connect or isostring; "
                    "expected \"sent\"");
     plan_.timestamp = column;
   }

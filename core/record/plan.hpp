@@ -1,4 +1,4 @@
-// The record section of the configuration, compiled against the columns that rows bring. Done once, at start.
+// The record section of the configuration, compiled against the columns that rows bring. This is done once, at start.
 #pragma once
 
 #include <optional>
@@ -17,68 +17,71 @@ namespace outbox::record {
 struct Source {
   enum class Field : std::uint8_t { kColumn, kRowId, kEventId, kKey, kEventType, kTopic, kPayload, kCreatedAt };
   Field field = Field::kColumn;
-  std::size_t column = 0;  // with kColumn: the place in outbox_event.columns
+  std::size_t column = 0;  // With kColumn: the index in outbox_event.columns.
   ColumnType type = {};
-  std::string name;  // for messages
+  std::string name;  // Name of the column, for messages.
 };
 
-// A template with its columns found.
+// A template whose columns have been resolved.
 struct Text {
   struct Piece {
-    std::string literal;          // before the value
-    std::optional<Source> value;  // nothing = the end
+    std::string literal;          // The text before the value.
+    std::optional<Source> value;  // Nothing in the last piece, which ends the text.
   };
   std::vector<Piece> pieces;
-  // Nothing but one value: an absent one is absent then, not empty.
+  // Returns true if the template is a single value. If that value is absent, the result is absent too, not empty.
   [[nodiscard]] bool IsOnlyValue() const {
     return pieces.size() == 2 && pieces[0].literal.empty() && pieces[1].literal.empty();
   }
 };
 
+// A header, or a member of the envelope.
 struct NamedValue {
   std::string name;
   Text text;
-  std::string prefix;  // what stands before JSON, where schemas are asked for
+  std::string prefix;  // Written before the JSON value, if schemas are asked for.
 };
 
+// How records are made from rows. Immutable once it is compiled; the Shaper owns it.
 struct Plan {
   Style style = Style::kPlain;
 
-  std::optional<Text> topic;  // nothing = by `topic_by`
-  std::optional<Source> topic_by;
-  std::unordered_map<std::string, std::string> topics;
-  std::optional<config::Pattern> topic_pattern;  // for values that are not in `topics`
-  config::Replacement matched_topic;
-  std::optional<Text> other_topic;
-  bool has_topic_columns = false;  // so that a row may make a name that no topic can have
+  std::optional<Text> topic;                            // Nothing = the topic is chosen by `topic_by`.
+  std::optional<Source> topic_by;                       // The column whose value chooses the topic.
+  std::unordered_map<std::string, std::string> topics;  // Topics by value of that column.
+  std::optional<config::Pattern> topic_pattern;         // Matched against values that are not in `topics`.
+  config::Replacement matched_topic;                    // The topic if `topic_pattern` matches.
+  std::optional<Text> other_topic;  // The topic for all other values; nothing = such a row is refused.
+  bool has_topic_columns = false;   // Topics contain values of rows, so each name must be checked.
 
   std::optional<Source> key;
   std::optional<Source> payload;
   config::KeyEncoding key_encoding = config::KeyEncoding::kText;
-  config::ValueEncoding value_encoding = config::ValueEncoding::kText;  // neither kBytes nor kBytesOrJsonString
-  bool value_is_payload = true;                                         // with kText: the payload's own bytes
-  bool value_schema = false;  // with kJsonDebezium: that of the document stands before it
+  config::ValueEncoding value_encoding = config::ValueEncoding::kText;  // Neither kBytes nor kBytesOrJsonString.
+  bool value_is_payload = true;  // With kText: the value is the payload's bytes, unchanged.
+  bool value_schema = false;     // With kJsonDebezium: the schema of the document is written before it.
   bool keeps_null_members = false, json_null = false, empty_is_tombstone = false;
-  // What stands around JSON where schemas are asked for.
+  // Written before and after JSON, if schemas are asked for.
   std::string key_prefix, key_suffix, value_prefix, value_suffix, header_suffix;
   std::optional<std::vector<NamedValue>> envelope;
 
-  bool relay_headers = true;  // event_id and event_type, as without a record section
+  bool relay_headers = true;  // Add event_id and event_type, as without a record section.
   std::vector<NamedValue> headers;
   bool json_headers = false;
-  bool row_headers = false;  // those of the row's own column follow
+  bool row_headers = false;  // Add the headers of the row's column `headers` after these.
 
   std::optional<Source> partition;
-  std::optional<Source> timestamp;  // nothing = when it is sent
+  std::optional<Source> timestamp;  // Nothing = the time of sending.
 };
 
-// What is wrong, and the JSON pointer of the place in the configuration.
+// A mistake, with the JSON pointer of its place in the configuration.
 struct Problem {
   std::string pointer, text;
 };
 
-// `columns` are those that the storage describes; none = rows of the relay's own outbox, whose columns have the names event_id,
-// aggregate_id, event_type, topic, payload and created_at. `problems` gets all that is wrong; the plan is then of no use.
+// Compiles the section. `columns` are the columns that the storage describes; none = the rows are those of the relay's
+// own outbox, whose columns are event_id, aggregate_id, event_type, topic, payload and created_at. Adds all mistakes to
+// `problems`; if there are any, the plan must not be used.
 [[nodiscard]] Plan Compile(const config::Record& record, const std::vector<Column>& columns,
                            std::vector<Problem>& problems);
 

@@ -18,9 +18,9 @@ using publisher::Refusal;
 using publisher::Shaped;
 
 constexpr std::size_t kNowhere = std::string::npos;
-constexpr std::size_t kShownValue = 100;  // bytes of a value in a message
+constexpr std::size_t kShownValue = 100;  // Greatest number of bytes of a value in a message.
 
-// A value of a row, nothing = NULL. `room` is for one that has to be printed.
+// Returns a value of a row; nothing = NULL. A value that has to be formatted is stored in `room`.
 Bytes ValueOf(const outbox_event& row, const Source& source, std::string& room) {
   using Field = Source::Field;
   switch (source.field) {
@@ -51,7 +51,8 @@ bool IsBlank(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) <= 0x20; });
 }
 
-// One batch under way. What is made goes into shaped_bytes, which grows, so places in it become pointers at the end.
+// Shapes one batch. New bytes are appended to shaped_bytes, which may move as it grows, so positions in it are
+// converted to pointers at the end.
 class Work {
  public:
   Work(const Plan& plan, publisher::HeaderValues header_values, PreparedBatch& batch)
@@ -87,13 +88,14 @@ class Work {
     return false;
   }
 
-  // What was appended to made_ since `begin`.
+  // Sets the bytes to what was appended to made_ since `begin`.
   void Made(outbox_bytes& bytes, std::size_t& at, std::size_t begin) const {
     at = begin;
     bytes.size = made_.size() - begin;
   }
 
-  // Appends to `to`. False: a value is NULL where `needs_all`.
+  // Appends the text to `to`. Returns false if `needs_all` is true and a value is NULL; null_ is then the name of its
+  // column.
   bool Append(const Text& text, bool needs_all, std::string& to) {
     for (const Text::Piece& piece : text.pieces) {
       to += piece.literal;
@@ -124,12 +126,12 @@ class Work {
       auto matched = config::Pattern::Outcome::kDiffers;
       if (found == plan_.topics.end() && by && plan_.topic_pattern) matched = AppendMatch(*by);
       if (matched == config::Pattern::Outcome::kTooLong)
-        return Refuse("bad_topic", "whether /record/topic/matches fits the value \"" +
-                                       std::string(by->substr(0, kShownValue)) + "\" takes too many tries to find out");
+        return Refuse("bad_topic", "matching /record/topic/matches against the value \"" +
+                                       std::string(by->substr(0, kShownValue)) + "\" takes too many steps");
       if (found != plan_.topics.end()) {
         made_ += found->second;
       } else if (matched == config::Pattern::Outcome::kMatches) {
-        // It is there.
+        // AppendMatch() has appended the topic.
       } else if (plan_.other_topic) {
         text = &*plan_.other_topic;
       } else {
@@ -140,7 +142,7 @@ class Work {
     }
     if (text != nullptr && !Append(*text, /*needs_all=*/true, made_)) {
       made_.resize(begin);
-      return Refuse("bad_topic", "the column \"" + *null_ + "\" is NULL, and the topic is made of it");
+      return Refuse("bad_topic", "the column \"" + *null_ + "\" is NULL, but the topic needs its value");
     }
     const std::string_view name = std::string_view(made_).substr(begin);
     if (last_topic_ != kNowhere && name == std::string_view(made_).substr(last_topic_, last_size_)) {
@@ -151,8 +153,8 @@ class Work {
     }
     if (const auto bad = plan_.has_topic_columns ? BadTopicName(name) : std::nullopt) {
       const std::string shown(name.substr(0, kShownValue));
-      Made(shaped_->topic, at_->topic, begin);  // by which its policy is found
-      return Refuse("bad_topic", "no topic can be named \"" + shown + "\", which the row's columns make: " + *bad);
+      Made(shaped_->topic, at_->topic, begin);  // The failure policy is chosen by the topic.
+      return Refuse("bad_topic", "the row's columns make \"" + shown + "\", which is not a valid topic name: " + *bad);
     }
     Made(shaped_->topic, at_->topic, begin);
     last_topic_ = begin;
@@ -201,7 +203,8 @@ class Work {
     return good;
   }
 
-  // Bytes are not empty for Debezium, even where there are none; text of bytes is, as all text of blanks.
+  // Returns true for a payload that Debezium treats as empty: NULL, and text of whitespace only. A binary value is
+  // never empty for Debezium, even with zero bytes, unless a mode turns it into text.
   [[nodiscard]] bool IsEmpty(const Bytes& payload) const {
     if (!payload) return true;
     const ColumnType& type = plan_.payload->type;
@@ -236,7 +239,7 @@ class Work {
     AppendJsonString(text_, made_);
   }
 
-  // Of a value that is not the payload's own bytes.
+  // Appends the payload as a value that is not just the payload's bytes.
   bool AppendPayload(const Bytes& payload) {
     if (!payload) {
       made_ += plan_.value_prefix;
@@ -253,8 +256,8 @@ class Work {
     switch (plan_.value_encoding) {
       case ValueEncoding::kJson:
         if (const auto wrong = AppendCompact(*payload, made_))
-          return Refuse("bad_json", "the payload is not JSON: it goes wrong at byte " + std::to_string(*wrong + 1) +
-                                        " of " + std::to_string(payload->size()));
+          return Refuse("bad_json", "the payload is not JSON: error at byte " + std::to_string(*wrong + 1) + " of " +
+                                        std::to_string(payload->size()));
         return true;
       case ValueEncoding::kJsonDebezium:
         AppendExpanded(*payload);
@@ -353,9 +356,9 @@ class Work {
     if (!value) return true;
     const std::int64_t millis = MillisOf(*value);
     if (millis < -1)
-      return Refuse("bad_timestamp",
-                    "the column \"" + plan_.timestamp->name + "\" holds a time before 1970, which Kafka cannot have");
-    shaped_->timestamp_ms = std::max<std::int64_t>(millis, 0);  // -1 is Kafka's word for none
+      return Refuse("bad_timestamp", "the column \"" + plan_.timestamp->name +
+                                         "\" contains a time before 1970, which Kafka does not support");
+    shaped_->timestamp_ms = std::max<std::int64_t>(millis, 0);  // -1 means no timestamp in Kafka.
     return true;
   }
 
@@ -368,7 +371,7 @@ class Work {
   Shaped* shaped_ = nullptr;
   Places* at_ = nullptr;
   std::size_t last_topic_ = kNowhere, last_size_ = 0;
-  const std::string* null_ = nullptr;  // the column that was NULL
+  const std::string* null_ = nullptr;  // Name of the column that was NULL.
   std::string room_, text_, json_;
   std::vector<std::string_view> groups_;
 };

@@ -1,4 +1,4 @@
-// Makes records of rows, as a plan says.
+// Makes records from rows, according to a plan.
 #pragma once
 
 #include <cstdint>
@@ -10,13 +10,13 @@
 
 namespace outbox::record {
 
-// Thread: any; Shape is const, and the batch is the caller's.
+// Shared by all publishers of a relay. Thread: any; Shape() is const and uses only the caller's batch.
 class Shaper {
  public:
   Shaper(Plan plan, publisher::HeaderValues header_values) : plan_(std::move(plan)), header_values_(header_values) {}
 
-  // Fills batch.shaped, one for each row. What cannot become a record is refused, by itself: reason "bad_topic", "bad_headers",
-  // "bad_json", "bad_partition" or "bad_timestamp".
+  // Fills batch.shaped with one entry for each row. A row that cannot become a record is refused without affecting
+  // others; the reason is "bad_topic", "bad_headers", "bad_json", "bad_partition" or "bad_timestamp".
   void Shape(publisher::PreparedBatch& batch) const;
 
  private:

@@ -1,4 +1,4 @@
-// A publisher that makes records of rows before another one prepares them.
+// A publisher that makes records from rows before another publisher prepares them.
 #pragma once
 
 #include <memory>
@@ -8,10 +8,11 @@
 
 namespace outbox::record {
 
-// What the publishers of a relay shape with: known once the database has said which columns there are.
+// The place of the Shaper that all publishers of a relay share. It is empty until the database has described the
+// columns of rows.
 class ShaperPlace {
  public:
-  // REQUIRES: no publisher of the factory works yet.
+  // REQUIRES: no publisher that was made with this place prepares batches yet.
   void Put(std::shared_ptr<const Shaper> shaper) { shaper_ = std::move(shaper); }
   [[nodiscard]] const Shaper* get() const { return shaper_.get(); }
 
@@ -19,7 +20,8 @@ class ShaperPlace {
   std::shared_ptr<const Shaper> shaper_;
 };
 
-// The publishers of `inner`, which get batches whose rows are shaped as soon as there is a shaper.
+// Returns a factory that wraps the publishers of `inner`. Rows of a batch are shaped before `inner` prepares it, if
+// there is a shaper.
 [[nodiscard]] publisher::PublisherFactory Shaping(publisher::PublisherFactory inner,
                                                   std::shared_ptr<const ShaperPlace> place);
 

@@ -19,12 +19,12 @@ constexpr std::array kHidden{
     Range{0x061C, 0x061C},                                                    // Arabic letter mark
     Range{0x115F, 0x1160},   Range{0x17B4, 0x17B5},                           // fillers
     Range{0x180B, 0x180F},                                                    // Mongolian selectors and vowel separator
-    Range{0x200B, 0x200F},                                                    // zero width; marks of direction
-    Range{0x2028, 0x202E},                             // separators of lines; embeddings and overrides of direction
-    Range{0x2060, 0x206F},                             // invisible operators; isolates of direction
+    Range{0x200B, 0x200F},                                                    // zero width; directional marks
+    Range{0x2028, 0x202E},                             // separators; directional embeddings and overrides
+    Range{0x2060, 0x206F},                             // invisible operators; directional isolates
     Range{0x3164, 0x3164},   Range{0xFEFF, 0xFEFF},    // filler; byte order mark
     Range{0xFFA0, 0xFFA0},   Range{0xFFF9, 0xFFFB},    // filler; annotations
-    Range{0x1BCA0, 0x1BCA3}, Range{0x1D173, 0x1D17A},  // controls of shorthand and of music
+    Range{0x1BCA0, 0x1BCA3}, Range{0x1D173, 0x1D17A},  // shorthand and musical controls
     Range{0xE0000, 0xE0FFF},                           // tags and variation selectors
 };
 

@@ -1,8 +1,9 @@
-// Text of others on its way to a terminal, a log or a page: it may hold anything, and a terminal obeys some of that.
+// Escapes text from other sources before it is written to a terminal, a log or a page. Such text may hold anything, and
+// a terminal executes some control sequences.
 //
-// Escaped are control characters (U+0000 to U+001F, U+007F to U+009F), marks that turn the direction of what follows, and
-// other characters that show nothing: zero-width ones, line and paragraph separators, tags. So two texts that look alike are
-// alike, and a line stays one line.
+// Escaped are control characters (U+0000 to U+001F, U+007F to U+009F), marks that change the direction of the text
+// after them, and other invisible characters: zero-width characters, line and paragraph separators, tags. As a result,
+// two texts that look alike are alike, and a line stays one line.
 #pragma once
 
 #include <string>
@@ -10,22 +11,26 @@
 
 namespace outbox::util {
 
+// How line feeds and tabs are written.
 enum class Layout {
-  kEscape,  // line feed and tab as \n and \t
-  kKeep,    // line feed and tab as they are
+  kEscape,  // As \n and \t.
+  kKeep,    // Unchanged.
 };
 
-// True for a character that is escaped, control characters included.
+// Returns true for a character that is escaped, control characters included.
 [[nodiscard]] bool IsHidden(char32_t character);
 
-// As JSON has it: \u202e, or a pair of surrogates above U+FFFF.
+// Appends the character as a JSON escape such as \u202e; above U+FFFF it is a pair of surrogates.
 void AppendUnicodeEscape(char32_t character, std::string& to);
 
-// Control characters below U+0080 become \n, \t or \x1b, the others \u202e as in JSON, and bytes that are not UTF-8 \xff. With
-// kKeep U+007F is \u007f, so that a JSON text keeps its meaning; it holds no other control character below U+0080.
+// Appends `text` with its hidden characters escaped: control characters below U+0080 as \n, \t or, for example, \x1b;
+// the other hidden characters as in JSON, such as \u202e; bytes that are not UTF-8 as, for example, \xff.
+//
+// With kKeep, U+007F becomes \u007f, so that a JSON text keeps its meaning: this is the only control character below
+// U+0080 that a JSON string may hold unescaped.
 void AppendEscaped(std::string_view text, Layout layout, std::string& to);
 
-// One line.
+// Returns `text` with line feeds and tabs escaped too, so that it is one line.
 [[nodiscard]] std::string Escape(std::string_view text);
 
 }  // namespace outbox::util

@@ -1,4 +1,4 @@
-// fmt::format() for texts and numbers, from the part of fmt that a compiler reads fast. <spdlog/fmt/fmt.h> has the
+// Provides fmt::format() for text and numbers, from the part of fmt that compiles fast. <spdlog/fmt/fmt.h> has the
 // rest, such as fmt::join.
 #pragma once
 

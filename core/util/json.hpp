@@ -1,7 +1,7 @@
 // A JSON value that is built to be printed. Members keep the order in which they were set.
 //
-// nlohmann::ordered_json does the work, in json.cpp: its header takes a compiler several seconds, and who only prints
-// does not need it.
+// It is a wrapper around nlohmann::ordered_json, which only json.cpp includes: that header takes several seconds to
+// compile, and code that only prints JSON does not need it.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +19,7 @@ class Json {
  public:
   using Member = std::pair<std::string_view, Json>;
 
-  // Values convert implicitly, so that Set("dead", true) reads as JSON does. A Json without an argument is null.
+  // Values convert implicitly, so that Set("dead", true) reads like JSON. The default constructor makes null.
   Json();
   Json(std::nullptr_t) : Json() {}              // NOLINT(google-explicit-constructor)
   Json(bool value);                             // NOLINT(google-explicit-constructor)
@@ -37,34 +37,36 @@ class Json {
 
   [[nodiscard]] static Json Object(std::initializer_list<Member> members = {});
   [[nodiscard]] static Json Array();
-  // Errors: throws std::exception if `text` is not JSON.
+  // Parses a JSON text. Errors: throws std::exception if `text` is not JSON.
   [[nodiscard]] static Json Parse(std::string_view text);
 
   // Adds a member at the end, or replaces the value of the member of this name in its place.
-  // REQUIRES: an object, or null, which becomes one.
+  // REQUIRES: the value is an object, or null, which becomes an object.
   Json& Set(std::string_view name, Json value);
-  // Replaces the value of every member by null. REQUIRES: an object.
+  // Replaces the value of every member by null. REQUIRES: the value is an object.
   Json& SetAllToNull();
-  // REQUIRES: an array, or null, which becomes one.
+  // Adds an element at the end. REQUIRES: the value is an array, or null, which becomes an array.
   Json& Append(Json value);
-  // Number of elements of an array, or of members of an object.
+  // Returns the number of elements of an array, or of members of an object.
   [[nodiscard]] std::size_t size() const;
 
+  // What Dump() does with text that is not UTF-8.
   enum class NotUtf8 {
-    kThrow,    // std::exception
-    kReplace,  // U+FFFD stands for what is not UTF-8
+    kThrow,    // Throws std::exception.
+    kReplace,  // Writes U+FFFD in place of bytes that are not UTF-8.
   };
-  // One line without blanks, or with `indent` spaces a level one line for each member and element.
+  // Returns the value as JSON text. If `indent` is negative, the text is one line without spaces; otherwise each member
+  // and element has a line of its own, indented by `indent` spaces per level.
   [[nodiscard]] std::string Dump(NotUtf8 not_utf8 = NotUtf8::kThrow, int indent = -1) const;
 
  private:
   struct Value;
   explicit Json(std::unique_ptr<Value> value);
 
-  std::unique_ptr<Value> value_;  // nullptr only after a move
+  std::unique_ptr<Value> value_;  // Is nullptr only after a move.
 };
 
-// The version of nlohmann/json that this was compiled with, such as "3.11.2".
+// Returns the version of nlohmann/json that the relay was compiled with, such as "3.11.2".
 [[nodiscard]] std::string JsonLibraryVersion();
 
 }  // namespace outbox::util

@@ -31,17 +31,17 @@ Addresses Parse(const std::string& address, int type, int& error) {
 const char* Advice(int error) {
   switch (error) {
     case EADDRINUSE:
-      return "another program listens there, perhaps a relay that has not ended yet; stop it, or name another port, or "
-             "port 0 for any that is free";
+      return "another program listens there, perhaps a relay that has not exited yet; stop it, or set another port, or "
+             "port 0 for any free port";
     case EADDRNOTAVAIL:
-      return "no interface of this machine has this address now; correct it if it is not one that comes later";
+      return "no interface of this machine has this address now; correct it, unless the address is assigned later";
     case EACCES:
     case EPERM:
-      return "this user may not use this port; name one from 1024 on";
+      return "this user lacks permission to use this port; set a port of 1024 or above";
     case EAFNOSUPPORT:
-      return "this machine has no IPv6; name an IPv4 address such as 127.0.0.1";
+      return "this machine has no IPv6; set an IPv4 address such as 127.0.0.1";
     default:
-      return "name an address of this machine at which no other program or relay listens, or \"\" to do without";
+      return "set an address of this machine on which no other program or relay listens, or \"\" not to listen";
   }
 }
 
@@ -70,14 +70,14 @@ Result<Descriptor> Bind(const std::string& key, const std::string& address, int 
   if (wrong == EAI_SYSTEM || wrong == EAI_MEMORY) return Unusable(key, address, wrong == EAI_MEMORY ? ENOMEM : errno);
   if (wrong != 0)
     return Status(OUTBOX_BAD_CONFIG, key + ": cannot listen on " + address + ": " + gai_strerror(wrong) +
-                                         "; expected an address in numbers and a port, such as 127.0.0.1:9464");
+                                         "; expected a numeric address and a port, such as 127.0.0.1:9464");
   Descriptor bound(socket(found->ai_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (bound.get() < 0) return Unusable(key, address, errno);
-  // The connections of a relay that has ended linger for a minute, and do not stand in the way of its successor.
+  // Connections of a relay that has exited linger for a minute. They must not keep its successor from binding.
   const int yes = 1;
   if (type == SOCK_STREAM) setsockopt(bound.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
   if (bind(bound.get(), found->ai_addr, found->ai_addrlen) != 0) return Unusable(key, address, errno);
-  // A second socket may be bound beside one that listens not yet, but only one may listen.
+  // Before one of them listens, two sockets can be bound to the same address, but only one can listen.
   if (type == SOCK_STREAM && listen(bound.get(), SOMAXCONN) != 0) return Unusable(key, address, errno);
   return bound;
 }
@@ -95,7 +95,7 @@ Result<Descriptor> Connect(const std::string& address) {
   const Addresses found = Parse(address, SOCK_STREAM, wrong);
   if (wrong != 0) return Status(OUTBOX_BAD_CONFIG, gai_strerror(wrong));
   Descriptor link(socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  // Linux takes a connection to the unspecified address for one to itself.
+  // Linux treats a connection to the unspecified address as one to the machine itself.
   if (link.get() < 0 || (connect(link.get(), found->ai_addr, found->ai_addrlen) != 0 && errno != EINPROGRESS))
     return Status(OUTBOX_UNAVAILABLE, std::generic_category().message(errno));
   return link;

@@ -1,4 +1,5 @@
-// Addresses that the relay listens at: ADDRESS:PORT in numbers, an IPv6 address in brackets; port 0 = any that is free.
+// Sockets on which the relay listens. An address has the form ADDRESS:PORT and is numeric, with an IPv6 address in
+// brackets. Port 0 means any free port.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +10,7 @@
 
 namespace outbox::util {
 
-// Owns a descriptor.
+// Owns a file descriptor and closes it; -1 = none.
 class Descriptor {
  public:
   explicit Descriptor(int fd = -1) : fd_(fd) {}
@@ -25,21 +26,22 @@ class Descriptor {
   int fd_;
 };
 
-// A non-blocking socket of `type` that is bound to `address`: SOCK_DGRAM, or SOCK_STREAM, which then listens. `key` is the JSON pointer of the
-// address in the configuration.
+// Returns a non-blocking socket that is bound to `address`. `type` is SOCK_DGRAM, or SOCK_STREAM for a socket that
+// listens. `key` is the JSON pointer of the address in the configuration, for messages.
 //
-// Errors: kShortage if the address may be had later, because somebody else has it now or a resource has run out;
-// OUTBOX_BAD_CONFIG if it can never be had.
+// Errors: kShortage if the address may become available, because another program uses it now or a resource has run out;
+// OUTBOX_BAD_CONFIG if it never will.
 [[nodiscard]] Result<Descriptor> Bind(const std::string& key, const std::string& address, int type);
 
-// A non-blocking connection that is being made to what listens at `address`; the unspecified address stands for this machine.
+// Begins a non-blocking connection to `address` and returns its socket. The unspecified address means this machine.
 [[nodiscard]] Result<Descriptor> Connect(const std::string& address);
 
-// The port that a bound socket has; 0 = unknown.
+// Returns the port of a bound socket; 0 = unknown.
 [[nodiscard]] std::uint16_t PortOf(int socket);
 
-// True for an address that anybody may be able to reach: every address of this machine, or one that is neither for this machine
-// nor for private networks alone.
+// Returns true if other networks may be able to reach a listener on this address: if it is the unspecified address,
+// which stands for all addresses of this machine, or one that is neither a loopback address nor reserved for private
+// networks.
 [[nodiscard]] bool IsPublic(const std::string& address);
 
 }  // namespace outbox::util

@@ -1,5 +1,5 @@
-// Entries of the log, without spdlog's header, which costs a compiler seconds for each format that a file logs. The logger
-// itself is made by monitoring/log.hpp, and is only a name here.
+// Functions that write log entries without including spdlog's header, which costs seconds of compile time for each
+// format string in a file. monitoring/log.hpp makes the logger; here its type is only declared.
 #pragma once
 
 #include <spdlog/fwd.h>
@@ -14,7 +14,7 @@ namespace outbox::util {
 
 enum class LogLevel { kDebug, kInfo, kWarning, kError };
 
-// Formats the entry if the logger takes its level. Thread: any.
+// Formats and writes the entry, if the logger's level admits it. Thread: any.
 void WriteLog(spdlog::logger& logger, LogLevel level, fmt::string_view format, fmt::format_args arguments);
 
 template <class... T>
@@ -42,7 +42,7 @@ void LogError(spdlog::logger& logger, fmt::format_string<T...> format, T&&... ar
   WriteLog(logger, LogLevel::kError, format, fmt::make_format_args(arguments...));
 }
 
-// Writes out what the logger holds back.
+// Writes out the entries that the logger has buffered.
 void FlushLog(spdlog::logger& logger);
 
 // Returns a logger that drops every entry.

@@ -1,4 +1,4 @@
-// The names of storage plugins: the configuration, the loader and a plugin's own table are held to one rule.
+// The rule for the names of storage plugins. The configuration, the loader and a plugin's own table all follow it.
 #pragma once
 
 #include <algorithm>
@@ -6,7 +6,7 @@
 
 namespace outbox::util {
 
-// True for 1 to 128 characters of a-z, 0-9, _ and -, which are harmless in a file name.
+// Returns true if `name` has 1 to 128 characters of a-z, 0-9, _ and -, which are harmless in a file name.
 [[nodiscard]] inline bool IsPluginName(std::string_view name) {
   return !name.empty() && name.size() <= 128 && std::all_of(name.begin(), name.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';

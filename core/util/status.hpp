@@ -1,4 +1,4 @@
-// How expected failure is told inside the core: a value that must be looked at.
+// Status and Result report expected failures inside the core. The caller must check them.
 #pragma once
 
 #include <cassert>
@@ -10,7 +10,8 @@
 
 namespace outbox {
 
-// The classes are those of the plugin boundary, because they decide what the relay does (outbox/plugin.h).
+// The outcome of an operation, with a text for people. The codes are those of the plugin ABI (outbox/plugin.h), because
+// they decide what the relay does.
 class [[nodiscard]] Status {
  public:
   Status() = default;
@@ -25,6 +26,7 @@ class [[nodiscard]] Status {
   std::string text_;
 };
 
+// A value, or the Status that says why there is none. REQUIRES: ok() is true wherever the value is accessed.
 template <class T>
 class [[nodiscard]] Result {
  public:

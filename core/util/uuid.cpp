@@ -5,7 +5,7 @@ namespace {
 
 constexpr std::size_t kDigits = 32;
 
-// The digit in lower case, or NUL.
+// Returns a hexadecimal digit in lower case, or NUL for any other character.
 char Hexadecimal(char c) {
   if (c >= 'A' && c <= 'F') return static_cast<char>(c - 'A' + 'a');
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') ? c : '\0';
@@ -17,7 +17,7 @@ std::optional<std::string> CanonicalUuid(std::string_view text) {
   if (text.starts_with('{') && text.ends_with('}')) text = text.substr(1, text.size() - 2);
   std::string canonical;
   std::size_t digits = 0;
-  bool hyphen = true;  // the last character, or the beginning
+  bool hyphen = true;  // True after a hyphen and at the beginning, where no hyphen may follow.
   for (const char c : text) {
     if (c == '-') {
       if (hyphen || digits % 4 != 0 || digits == kDigits) return std::nullopt;

@@ -1,4 +1,4 @@
-// UUIDs as people write them.
+// Reads UUIDs in the forms in which people write them.
 #pragma once
 
 #include <optional>
@@ -7,9 +7,9 @@
 
 namespace outbox::util {
 
-// The UUID in lower case with four hyphens, which is how the databases return it. Takes every form that PostgreSQL
-// takes: upper case, braces around it, and a hyphen, or none, after each group of four digits. Nothing if `text` is not
-// a UUID.
+// Returns the UUID in lower case with four hyphens, which is how the databases return it; nothing if `text` is not a
+// UUID. Accepts every form that PostgreSQL accepts: upper case, braces around the UUID, and an optional hyphen after
+// each group of four digits.
 [[nodiscard]] std::optional<std::string> CanonicalUuid(std::string_view text);
 
 }  // namespace outbox::util

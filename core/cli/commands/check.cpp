@@ -1,5 +1,5 @@
-// `outbox-relay check`: is everything in place, and how to fix what is not. Changes nothing, except for topics with
-// --create-topics.
+// `outbox-relay check`: reports whether everything is in place, and how to fix what is not. Changes nothing, except
+// that --create-topics creates topics.
 #include <algorithm>
 #include <iostream>
 
@@ -29,7 +29,7 @@ struct Options {
   std::vector<std::string> topics;
   bool create_topics = false;
   PreviewRequest show;
-  std::string suggest;  // a table
+  std::string suggest;  // The name of a table.
 };
 
 constexpr auto kKafkaTimeout = 5s;
@@ -37,8 +37,8 @@ constexpr auto kKafkaTimeout = 5s;
 int PrintSuggestion(const std::string& table, const std::vector<Column>& columns) {
   const auto suggestion = SuggestFor(columns);
   if (!suggestion) {
-    PrintLine(Verdict::kWarn, "no table that is known has the columns of " + table,
-              "name its columns by their roles in /storage/options/columns, and say in /record what a record is; "
+    PrintLine(Verdict::kWarn, "the columns of " + table + " are not those of a known outbox table",
+              "give its columns their roles in /storage/options/columns, and define the record in /record; "
               "docs/guide/databases.md has an example under Capture");
     std::string names;
     for (const Column& column : columns)
@@ -53,10 +53,10 @@ int PrintSuggestion(const std::string& table, const std::vector<Column>& columns
   PrintLine(Verdict::kOk, table + " is " + suggestion->whose);
   const std::string quoted = util::Json(table).Dump();
   if (suggestion->is_own) {
-    std::cout << "In the configuration:\n\n"
+    std::cout << "Write in the configuration:\n\n"
               << fmt::format("\"storage\": {{ ..., \"options\": {{ ..., \"table\": {} }} }}\n", quoted);
   } else {
-    std::cout << "In the configuration, beside the connection and Kafka; then run `outbox-relay migrate`:\n\n"
+    std::cout << "Write in the configuration, beside the connection and Kafka, and run `outbox-relay migrate`:\n\n"
               << fmt::format(
                      "\"storage\": {{ ..., \"options\": {{ ..., \"table\": {}, \"capture\": \"trigger\" }} }},\n"
                      "\"record\": {{ \"like\": \"{}\" }}\n",
@@ -72,7 +72,7 @@ class Check {
   int Run() {
     if (!options_.show.row.empty()) return Show();
     if (options_.show.json) {
-      std::cerr << "outbox-relay check: --json is for --show" << std::endl;
+      std::cerr << "outbox-relay check: --json requires --show" << std::endl;
       return kUsage;
     }
     if (!options_.suggest.empty()) return Suggest();
@@ -101,7 +101,8 @@ class Check {
     const auto columns = outbox->session->ColumnsOf(options_.suggest, outbox->call());
     if (!columns.ok()) return Report(columns.status());
     if (columns->empty())
-      return Report({OUTBOX_BAD_CONFIG, "there is no table " + options_.suggest + ", or this user may not see it"});
+      return Report(
+          {OUTBOX_BAD_CONFIG, "there is no table " + options_.suggest + ", or this user lacks permission to see it"});
     return PrintSuggestion(options_.suggest, *columns);
   }
 
@@ -115,7 +116,7 @@ class Check {
       if (found.status.ok())
         PrintLine(Verdict::kOk, found.text);
       else if (found.in_use)
-        PrintLine(Verdict::kWarn, found.status.text() + "; it is a relay that runs now");
+        PrintLine(Verdict::kWarn, found.status.text() + "; a running relay listens there");
       else
         Wrong(CodeOf(found.status), found.status.text());
     }
@@ -134,10 +135,10 @@ class Check {
     PrintLine(Verdict::kOk, "connection to the database");
     CheckTables(**session, call);
     if (code_ == kOk) CheckRecords(**session, call);
-    if (config_.relay.wake_up && code_ == kOk) CheckWakeUps(**store);  // it would say the same once more
+    if (config_.relay.wake_up && code_ == kOk) CheckWakeUps(**store);  // It would repeat an earlier error.
   }
 
-  // Do the record section and the columns fit, and does something still bring the rows?
+  // Checks that the record section fits the columns, and that captured rows still arrive.
   void CheckRecords(storage::Session& session, const Call& call) {
     const auto columns = session.DescribeColumns(call);
     if (!columns.ok()) return Wrong(CodeOf(columns.status()), columns.status().text());
@@ -150,7 +151,8 @@ class Check {
   void CheckWakeUps(storage::Store& store) {
     const Call call{0, 0, config_.relay.storage_timeout};
     const auto session = store.Connect(call);
-    if (!session.ok()) return Wrong(CodeOf(session.status()), "no second connection: " + session.status().text());
+    if (!session.ok())
+      return Wrong(CodeOf(session.status()), "no second connection to the database: " + session.status().text());
     if (const auto seen = (*session)->WaitForRows(call); !seen.ok())
       return Wrong(CodeOf(seen.status()), "wake-ups: " + seen.status().text());
     PrintLine(Verdict::kOk, "wake-ups");
@@ -167,7 +169,7 @@ class Check {
   void CheckTables(storage::Session& session, const Call& call) {
     const auto findings = session.CheckSchema(call);
     if (!findings.ok() && findings.status().code() == OUTBOX_UNSUPPORTED) {
-      return PrintLine(Verdict::kWarn, "tables not looked at: " + findings.status().text());
+      return PrintLine(Verdict::kWarn, "tables not checked: " + findings.status().text());
     }
     if (!findings.ok()) return Wrong(CodeOf(findings.status()), "tables: " + findings.status().text());
     if (PrintFindings(*findings)) {
@@ -184,16 +186,16 @@ class Check {
     const auto seen = (*cluster)->Look(kKafkaTimeout);
     if (!seen) {
       const Cluster::Trouble& trouble = (*cluster)->trouble();
-      if (trouble.login) return Wrong(kFailure, "Kafka at " + servers + " cannot be used: " + trouble.text);
+      if (trouble.login) return Wrong(kFailure, "Kafka at " + servers + " is unavailable: " + trouble.text);
       return Wrong(kFailure, "no answer from Kafka at " + servers + ": " + trouble.text,
-                   "see that it runs there and that /publisher/kafka is right; `outbox-relay demo --broker-only` is a "
-                   "broker to try with");
+                   "check that it runs there and that /publisher/kafka is right; `outbox-relay demo --broker-only` "
+                   "starts a test broker");
     }
     const std::size_t brokers = seen->brokers.size();
     PrintLine(Verdict::kOk, fmt::format("Kafka at {}, {} broker{}", servers, brokers, brokers == 1 ? "" : "s"));
     const auto unreachable = (*cluster)->Unreachable(*seen, kKafkaTimeout);
     for (const std::string& text : unreachable) Wrong(kFailure, text);
-    if (unreachable.empty()) CheckProducing();  // it would say the same once more
+    if (unreachable.empty()) CheckProducing();  // It would repeat the errors above.
     for (const std::string& topic : options_.topics) CheckTopic(**cluster, *seen, topic);
   }
 
@@ -203,8 +205,8 @@ class Check {
     if (tried.code() == OUTBOX_REFUSED)
       return Wrong(kFailure, fmt::format("{}: {}", kafka::kMayNotProduce, tried.text()),
                    std::string(kafka::kGrantToProduce));
-    Wrong(CodeOf(tried), "Kafka does not let the relay produce: " + tried.text(),
-          "the brokers' logs may say why; try again if the cluster is only starting");
+    Wrong(CodeOf(tried), "cannot produce to Kafka: " + tried.text(),
+          "if the cluster is only starting, try again; otherwise look in the brokers' logs for the reason");
   }
 
   void CheckTopic(Cluster& cluster, const Cluster::Seen& seen, const std::string& topic) {
@@ -215,14 +217,14 @@ class Check {
       if (!cluster.MayReadLimit(seen, topic, kKafkaTimeout)) {
         PrintLine(Verdict::kWarn,
                   "topic " + topic +
-                      ": its max.message.bytes cannot be read, so what is too large is noticed only when the "
-                      "broker refuses it; grant the relay's user DescribeConfigs on the topic");
+                      ": its max.message.bytes cannot be read, so a record that is too large is noticed only when "
+                      "the broker refuses it; grant the relay's user DescribeConfigs on the topic");
       }
       return;
     }
     if (!options_.create_topics) {
       return Wrong(
-          kFailure, "topic " + topic + " does not exist, or this user may not see it",
+          kFailure, "topic " + topic + " does not exist, or this user lacks permission to see it",
           fmt::format("outbox-relay check -c {} --topic {} --create-topics\nor, if it exists: grant the relay's "
                       "user Describe and Write on the topic",
                       options_.config, topic));
@@ -230,7 +232,7 @@ class Check {
     if (Status created = cluster.Create(topic, kKafkaTimeout); !created.ok()) {
       return Wrong(kFailure, "topic " + topic + " cannot be created: " + created.text());
     }
-    PrintLine(Verdict::kOk, "topic " + topic + " created, with the broker's own number of partitions");
+    PrintLine(Verdict::kOk, "topic " + topic + " created, with the broker's default number of partitions");
   }
 
   const Options& options_;
@@ -242,25 +244,25 @@ int Run(const Options& options) { return Check(options).Run(); }
 
 void Declare(Command& command, Options& options) {
   command.Config(options.config);
-  command.Add("--topic", options.topics, "A topic that events will name; may be repeated").Value("NAME");
-  command.Flag("--create-topics", options.create_topics, "Create those of the --topic options that are missing");
+  command.Add("--topic", options.topics, "Check this topic; may be repeated").Value("NAME");
+  command.Flag("--create-topics", options.create_topics, "Create the topics given with --topic that are missing");
   command
       .Add("--show", options.show.row,
-           "Instead: print the record that this row would go out as, by its row id or event id, or \"all\"")
+           "Instead: print the record that would be sent for ROW, a row id or event id, or for \"all\" rows")
       .Value("ROW");
-  command.Add("--limit", options.show.limit, "With --show all: at most so many (default: 20)")
+  command.Add("--limit", options.show.limit, "With --show all: print at most N records (default: 20)")
       .Between(1, 100'000)
       .Value("N");
-  command.Flag("--json", options.show.json, "With --show: a JSON object a line");
+  command.Flag("--json", options.show.json, "With --show: print one JSON object per line");
   command
       .Add("--suggest", options.suggest,
-           "Instead: say whose outbox this table is, and print the configuration that delivers it")
+           "Instead: recognise the outbox table TABLE, and print the configuration that delivers it")
       .Value("TABLE");
   command.Footer(
-      "Looks at the configuration, the addresses to listen at, the plugin, the connection, tables and grants, "
-      "Kafka, the permission to produce, and the topics that are named.\n"
-      "Changes nothing without --create-topics. Exit code 0 = a relay can run; warnings do not count.\n"
-      "78 = the configuration, the plugin or the tables have to be corrected, 1 = Kafka refuses something.\n"
+      "Checks the configuration, the addresses at which to listen, the plugin, the connection, tables and grants,\n"
+      "Kafka, the permission to produce, and the topics given with --topic. Changes nothing without --create-topics.\n"
+      "Exit code 0 = a relay can run; warnings do not count. 78 = the configuration, the plugin or the tables must be\n"
+      "corrected. 1 = Kafka refuses something.\n"
       "\n"
       "Examples:\n"
       "  outbox-relay check -c relay.json\n"
@@ -270,7 +272,8 @@ void Declare(Command& command, Options& options) {
 
 }  // namespace
 
-constinit const CommandEntry kCheckCommand{"check", "Is everything in place? Says what is wrong and how to fix it",
+constinit const CommandEntry kCheckCommand{"check",
+                                           "Check that everything is in place, and report how to fix what is not",
                                            [](Command& command) { return Bind(command, Declare, Run); }};
 
 }  // namespace outbox::cli

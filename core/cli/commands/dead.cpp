@@ -1,4 +1,4 @@
-// `outbox-relay dead`: shows the events that were given up, sends them after all, or drops them.
+// `outbox-relay dead`: lists, shows, requeues or discards the events that were given up.
 #include <iostream>
 
 #include "cli/commands/commands.hpp"
@@ -16,7 +16,8 @@ struct ListOptions {
   bool blocked = false, undeletable = false, json = false;
 };
 
-// Who looks for events that were given up may not know that blocked ones are not dead. On stderr: a script reads the list.
+// Prints the number of blocked events, because an operator who looks for events that were given up may not know that
+// blocked events are not dead letters. It goes to stderr, because a script may read the list from stdout.
 void NameBlocked(const Outbox& outbox) {
   const auto stats = outbox.session->ReadStats(outbox.call());
   if (!stats.ok() || stats->blocked == 0) return;
@@ -76,12 +77,12 @@ int Show(const ShowOptions& options) {
   std::cout << std::flush;
   if (shown) return kOk;
   return Report({OUTBOX_BAD_DATA,
-                 fmt::format("no event {0} is dead, blocked, retrying or undeletable; `outbox-relay explain {0}` "
-                             "says what is known of it",
+                 fmt::format("no event {0} is dead, blocked, retrying or undeletable; run `outbox-relay explain {0}` "
+                             "to see its state",
                              monitoring::Escape(filter.events.front()))});
 }
 
-// The named ones that `from` does not have, as far as a person reads.
+// Returns the event ids of the command line that are not in `from`, as a list for people.
 Result<std::string> Missing(const Outbox& outbox, const EventFilter& filter, std::uint32_t from) {
   std::string missing;
   for (const std::string& event : filter.events) {
@@ -97,17 +98,18 @@ Result<std::string> Missing(const Outbox& outbox, const EventFilter& filter, std
   return missing;
 }
 
-int Tell(const Bulk& bulk, const BulkAction& action, std::uint64_t changed) {
+int PrintResult(const Bulk& bulk, const BulkAction& action, std::uint64_t changed) {
   if (bulk.dry_run) {
     const bool guarded = bulk.filter.events.empty() && changed > 0;
     std::cout << fmt::format("{} would be {}{}", Events(changed, action.of), action.done,
-                             guarded ? fmt::format("; --count {}{} does it", changed, action.also_needed) : "")
+                             guarded ? fmt::format("; repeat with --count {}{}", changed, action.also_needed) : "")
               << std::endl;
     return kOk;
   }
   std::cout << fmt::format("{} {}", Events(changed, action.of), action.done);
-  // Between the look and the change somebody else was quicker.
-  if (bulk.count && changed < *bulk.count) std::cout << fmt::format(" of {}; the others are gone", *bulk.count);
+  // Between the count and the change another command may have changed some of the events.
+  if (bulk.count && changed < *bulk.count)
+    std::cout << fmt::format(", of {}; the others have been changed meanwhile", *bulk.count);
   std::cout << std::endl;
   return kOk;
 }
@@ -122,17 +124,16 @@ int Requeue(Bulk bulk) {
   const BulkAction action{OUTBOX_FROM_DEAD, storage::Change::kRequeue, "dead", "requeued"};
   const auto changed = ChangeAll(*outbox, bulk, action);
   if (!changed.ok()) return Report(changed.status());
-  const int code = Tell(bulk, action, *changed);
+  const int code = PrintResult(bulk, action, *changed);
   if (missing->empty()) return code;
-  return Report(
-      {OUTBOX_BAD_DATA, "not dead: " + *missing + "; a blocked event is tried again by `outbox-relay unblock`"});
+  return Report({OUTBOX_BAD_DATA, "not dead: " + *missing + "; to retry a blocked event, run `outbox-relay unblock`"});
 }
 
 struct DiscardOptions : Bulk {
   bool blocked = false, break_order = false;
 };
 
-// Why the named events may not go; "" = they may.
+// Returns the reason why the named events may not be discarded, or "" if they may.
 Result<std::string> Objection(const Outbox& outbox, const DiscardOptions& options) {
   std::string objection;
   Walk walk;
@@ -143,8 +144,8 @@ Result<std::string> Objection(const Outbox& outbox, const DiscardOptions& option
       objection = fmt::format("event {} is being retried; only dead and blocked events can be discarded", event);
     else if (record.event.aggregate_id && !options.break_order)
       objection = fmt::format(
-          "event {} is blocked, and the later events of its key \"{}\" wait for it; without it they "
-          "go out as if it had never been: --break-order says that this is meant",
+          "event {} is blocked, and later events of its key \"{}\" are queued behind it; once it is discarded they are "
+          "delivered without it: confirm this with --break-order",
           event, monitoring::Escape(*record.event.aggregate_id));
   };
   if (Status status = WalkThrough(outbox, options.filter, walk); !status.ok()) return status;
@@ -171,7 +172,7 @@ int DiscardNamed(const Outbox& outbox, const DiscardOptions& options) {
     changed += here;
     if (here == 0) missing += (missing.empty() ? "" : ", ") + monitoring::Escape(event);
   }
-  (void)Tell(options, {0, storage::Change::kDiscard, "", "discarded"}, changed);
+  (void)PrintResult(options, {0, storage::Change::kDiscard, "", "discarded"}, changed);
   if (missing.empty()) return kOk;
   return Report({OUTBOX_BAD_DATA, "neither dead nor blocked: " + missing});
 }
@@ -179,9 +180,10 @@ int DiscardNamed(const Outbox& outbox, const DiscardOptions& options) {
 int Discard(DiscardOptions options) {
   if (const int wrong = CheckBulk(options, "dead discard", true); wrong != kOk) return wrong;
   if (options.blocked && options.filter.events.empty() && !options.dry_run && !options.break_order) {
-    std::cerr << "outbox-relay dead discard: the later events of their keys wait for blocked events, and go out as if "
-                 "these had never been; --break-order says that this is meant"
-              << std::endl;
+    std::cerr
+        << "outbox-relay dead discard: later events of the same keys are queued behind blocked events; once these "
+           "are discarded they are delivered without them: confirm this with --break-order"
+        << std::endl;
     return kUsage;
   }
   auto outbox = OpenOutbox(options.config);
@@ -193,22 +195,22 @@ int Discard(DiscardOptions options) {
                                              "discarded", options.break_order ? "" : " --break-order"}
                                 : BulkAction{OUTBOX_FROM_DEAD, storage::Change::kDiscard, "dead", "discarded"};
   const auto changed = ChangeAll(*outbox, options, action);
-  return changed.ok() ? Tell(options, action, *changed) : Report(changed.status());
+  return changed.ok() ? PrintResult(options, action, *changed) : Report(changed.status());
 }
 
 void DeclareList(Command& command, ListOptions& options) {
   command.Config(options.config);
   AddFilters(command, options.filter);
-  command.Add("--limit", options.filter.limit, "At most so many, the oldest rows first")
+  command.Add("--limit", options.filter.limit, "List at most N events, oldest rows first")
       .Between(1, 1'000'000'000)
       .Value("N");
-  const Option blocked =
-      command.Flag("--blocked", options.blocked, "Those that wait, with their keys, for an operator");
+  const Option blocked = command.Flag("--blocked", options.blocked,
+                                      "Instead: list blocked events, which wait for an operator with their keys");
   command
       .Flag("--undeletable", options.undeletable,
-            "Those that are delivered, and whose rows the database does not let go")
+            "Instead: list undeletable events, which are delivered but whose rows cannot be removed")
       .Excludes(blocked);
-  command.Flag("--json", options.json, "A JSON object a line, with everything but payload and headers");
+  command.Flag("--json", options.json, "Print one JSON object per line, without payload and headers");
   command.Footer(
       "Examples:\n"
       "  outbox-relay dead list -c relay.json\n"
@@ -217,14 +219,14 @@ void DeclareList(Command& command, ListOptions& options) {
       "  outbox-relay dead list -c relay.json --topic 'orders*' --reason too_large --newer-than 1d --json");
 }
 
-constinit const CommandEntry kListCommand{"list", "A line for each",
+constinit const CommandEntry kListCommand{"list", "List dead letters, one per line",
                                           [](Command& command) { return Bind(command, DeclareList, List); }};
 
 void DeclareShow(Command& command, ShowOptions& options) {
   command.Config(options.config);
-  command.Add("EVENT", options.event, "Its event id").Required().Value("");
-  command.Flag("--payload", options.payload, "With payload and headers");
-  command.Flag("--json", options.json, "As a JSON object");
+  command.Add("EVENT", options.event, "Event id").Required().Value("");
+  command.Flag("--payload", options.payload, "Include payload and headers");
+  command.Flag("--json", options.json, "Print a JSON object");
   command.Footer(
       std::string(kEventIdForms) +
       "\n"
@@ -234,16 +236,16 @@ void DeclareShow(Command& command, ShowOptions& options) {
 }
 
 constinit const CommandEntry kShowCommand{"show",
-                                          "Everything about one, also where it is blocked, retrying or undeletable",
+                                          "Show everything about a dead, blocked, retrying or undeletable event",
                                           [](Command& command) { return Bind(command, DeclareShow, Show); }};
 
 void DeclareRequeue(Command& command, Bulk& options) {
   command.Config(options.config);
-  AddEvents(command, options.filter, "Their event ids; or filters");
+  AddEvents(command, options.filter, "Event ids; or give filters or --all");
   AddBulkOptions(command, options);
   AddCountOption(command, options);
   command.Footer(
-      "A requeued event keeps its event id and starts with no attempt. A running relay takes it up by itself.\n" +
+      "A requeued event keeps its event id and starts without failed attempts. A running relay finds and sends it.\n" +
       std::string(kEventIdForms) +
       "\n"
       "Examples:\n"
@@ -252,19 +254,21 @@ void DeclareRequeue(Command& command, Bulk& options) {
       "  outbox-relay dead requeue -c relay.json --topic orders --reason too_large --count 12");
 }
 
-constinit const CommandEntry kRequeueCommand{"requeue", "Send them after all, at the end of their keys",
-                                             [](Command& command) { return Bind(command, DeclareRequeue, Requeue); }};
+constinit const CommandEntry kRequeueCommand{
+    "requeue", "Put dead letters back into the outbox, behind the events already queued for their key",
+    [](Command& command) { return Bind(command, DeclareRequeue, Requeue); }};
 
 void DeclareDiscard(Command& command, DiscardOptions& options) {
   command.Config(options.config);
-  AddEvents(command, options.filter, "Their event ids, dead or blocked; or filters");
+  AddEvents(command, options.filter, "Ids of dead or blocked events; or give filters or --all");
   AddBulkOptions(command, options);
   AddCountOption(command, options);
-  command.Flag("--blocked", options.blocked, "Of the blocked events instead of the dead ones");
-  command.Flag("--break-order", options.break_order, "Also blocked events that others of their key wait for");
+  command.Flag("--blocked", options.blocked, "Select among the blocked events instead of the dead letters");
+  command.Flag("--break-order", options.break_order,
+               "Allow discarding blocked events, although later events of their keys are then delivered without them");
   command.Footer(
-      "A key goes on without a dead event. For a blocked one it waits, and goes on within a minute after the "
-      "discard.\n" +
+      "The key of a dead letter has gone on without it. The key of a blocked event waits for it, and goes on within a\n"
+      "minute after the discard.\n" +
       std::string(kEventIdForms) +
       "\n"
       "Examples:\n"
@@ -274,7 +278,8 @@ void DeclareDiscard(Command& command, DiscardOptions& options) {
       "  outbox-relay dead discard -c relay.json 7c9e6679-7425-40de-944b-e07fc1f90ae7 --break-order");
 }
 
-constinit const CommandEntry kDiscardCommand{"discard", "Drop them for good; they are never sent",
+constinit const CommandEntry kDiscardCommand{"discard",
+                                             "Remove dead letters or blocked events for good; they are never sent",
                                              [](Command& command) { return Bind(command, DeclareDiscard, Discard); }};
 
 Action DeclareSubcommands(Command& command) {
@@ -283,13 +288,13 @@ Action DeclareSubcommands(Command& command) {
       "Examples:\n"
       "  outbox-relay dead list -c relay.json\n"
       "  outbox-relay dead requeue -c relay.json --topic orders --dry-run\n"
-      "`outbox-relay dead COMMAND --help` shows the options of each.");
+      "Run `outbox-relay dead COMMAND --help` for the options of each.");
   return {};
 }
 
 }  // namespace
 
-constinit const CommandEntry kDeadCommand{"dead", "Show, requeue or discard events that were given up; needs no relay",
-                                          DeclareSubcommands};
+constinit const CommandEntry kDeadCommand{
+    "dead", "List, show, requeue or discard events that were given up; needs no running relay", DeclareSubcommands};
 
 }  // namespace outbox::cli

@@ -1,5 +1,5 @@
-// `outbox-relay emit`: events from stdin into the outbox, for trying things out and for scripts. An application
-// writes its events in its own transaction instead.
+// `outbox-relay emit`: inserts events from stdin into the outbox, for experiments and scripts. An application writes
+// its events in its own transaction instead.
 #include <cerrno>
 #include <cstdio>
 #include <iostream>
@@ -21,12 +21,12 @@ struct Options {
   std::uint32_t batch = 1;
 };
 
-// Rolls back unless it was committed.
+// A transaction that inserts events. It is rolled back unless it was committed.
 class Transaction {
  public:
   explicit Transaction(const Outbox& outbox) : outbox_(outbox) {}
   ~Transaction() {
-    // The database undoes it in any case, at the latest when the connection ends.
+    // The database rolls it back in any case, at the latest when the connection ends.
     if (open_) (void)outbox_.session->EndEmit(false, outbox_.call());
   }
   Transaction(const Transaction&) = delete;
@@ -43,7 +43,7 @@ class Transaction {
     open_ = false;
     status = outbox_.session->EndEmit(true, outbox_.call());
     if (status.code() == OUTBOX_TIMEOUT || status.code() == OUTBOX_UNAVAILABLE) {
-      return {status.code(), status.text() + "; whether these lines are committed is not known"};
+      return {status.code(), status.text() + "; it is unknown whether these lines are committed"};
     }
     return status;
   }
@@ -83,7 +83,7 @@ int Emit(const Options& options) {
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
     auto event = ParseEventLine(line, headers);
     if (!event.ok()) return stop(OUTBOX_BAD_DATA, fmt::format("line {}: {}", line_number, event.status().text()));
-    // The relay would refuse it with the same words, and hold up its key.
+    // The relay would refuse the event with the same words, and its key would wait.
     const auto bad = to_kafka ? BadTopicName(event->topic) : std::nullopt;
     if (bad) return stop(OUTBOX_BAD_DATA, fmt::format("line {}: \"topic\": {}", line_number, *bad));
     batch.push_back(std::move(*event));
@@ -104,13 +104,12 @@ int Emit(const Options& options) {
 
 void Declare(Command& command, Options& options) {
   command.Config(options.config);
-  command.Add("--batch", options.batch, "Lines a transaction (default: 1)").Between(1, 100'000);
+  command.Add("--batch", options.batch, "Number of lines per transaction (default: 1)").Between(1, 100'000);
   command.Footer(
       "A line: {\"topic\": ..., \"type\": ..., \"key\": ..., \"payload\": ..., \"headers\": {...}, \"event_id\": ...}\n"
-      "key, headers and event_id may be left out. payload: a text as it is, {\"base64\": \"...\"} as the bytes that "
-      "it\n"
-      "encodes, null as a tombstone, any other JSON as its text without blanks. A bad line ends the command with its\n"
-      "number, and nothing of its transaction is committed.\n"
+      "key, headers and event_id are optional. payload: a string as its bytes, {\"base64\": \"...\"} as the bytes\n"
+      "that it encodes, null as a tombstone, any other JSON as its text without white space. At a bad line the\n"
+      "command prints its number and ends, and nothing of its transaction is committed.\n"
       "\n"
       "Examples:\n"
       "  echo '{\"topic\":\"orders\",\"type\":\"created\",\"key\":\"o-1\",\"payload\":{\"total\":3}}' | outbox-relay "
@@ -121,7 +120,7 @@ void Declare(Command& command, Options& options) {
 
 }  // namespace
 
-constinit const CommandEntry kEmitCommand{"emit", "Insert events, one JSON object a line from stdin",
+constinit const CommandEntry kEmitCommand{"emit", "Insert events from stdin, one JSON object per line",
                                           [](Command& command) { return Bind(command, Declare, Emit); }};
 
 }  // namespace outbox::cli

@@ -1,4 +1,4 @@
-// `outbox-relay explain`: why has this event, or this key, not gone out?
+// `outbox-relay explain`: explains why an event or the events of a key have not been delivered.
 #include <iostream>
 
 #include "cli/commands/commands.hpp"
@@ -41,7 +41,7 @@ int ExplainEvent(const Outbox& outbox, const Options& options) {
   return kOk;
 }
 
-// The first ones of the key, and whether there are more.
+// Calls `use` for the first events of the key in `from`, at most options.limit. Returns true if there are more.
 Result<bool> Collect(const Outbox& outbox, const Options& options, std::uint32_t from,
                      const std::function<void(const Record&)>& use) {
   std::uint32_t seen = 0;
@@ -93,7 +93,7 @@ int ExplainKey(const Outbox& outbox, const Options& options) {
 
 int ExplainWhat(const Options& options) {
   if (options.event.empty() == !options.key.has_value()) {
-    std::cerr << "outbox-relay explain: name one event by its event id, or a key with --key" << std::endl;
+    std::cerr << "outbox-relay explain: give one event id, or a key with --key KEY" << std::endl;
     return kUsage;
   }
   const auto outbox = OpenOutbox(options.config);
@@ -103,11 +103,14 @@ int ExplainWhat(const Options& options) {
 
 void Declare(Command& command, Options& options) {
   command.Config(options.config);
-  command.Add("EVENT", options.event, "Its event id").Value("");
-  command.Add("--key", options.key, "All events of this key instead").Value("KEY");
-  command.Add("--limit", options.limit, "With --key: list at most so many (default: 20)").Between(1, 10'000).Value("N");
-  command.Flag("--json", options.json, "As a JSON object");
-  command.Footer("It asks the database: what a relay has in its hands, it cannot see.\n" + std::string(kEventIdForms) +
+  command.Add("EVENT", options.event, "Event id").Value("");
+  command.Add("--key", options.key, "Explain the events of this key instead").Value("KEY");
+  command.Add("--limit", options.limit, "With --key: list at most N events (default: 20)")
+      .Between(1, 10'000)
+      .Value("N");
+  command.Flag("--json", options.json, "Print a JSON object");
+  command.Footer("Reads the database only, so it cannot tell whether a relay has already read a waiting event.\n" +
+                 std::string(kEventIdForms) +
                  "\n"
                  "Examples:\n"
                  "  outbox-relay explain -c relay.json 0d5f3c52-9a0e-4c3b-8f57-3f1f0f6d0c11\n"
@@ -117,7 +120,8 @@ void Declare(Command& command, Options& options) {
 
 }  // namespace
 
-constinit const CommandEntry kExplainCommand{"explain", "Why has an event or a key not gone out? Needs no relay",
-                                             [](Command& command) { return Bind(command, Declare, ExplainWhat); }};
+constinit const CommandEntry kExplainCommand{
+    "explain", "Explain why an event or a key has not been delivered; needs no running relay",
+    [](Command& command) { return Bind(command, Declare, ExplainWhat); }};
 
 }  // namespace outbox::cli

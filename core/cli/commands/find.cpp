@@ -1,4 +1,4 @@
-// `outbox-relay find`: the events that are in the outbox and among the dead letters, page by page.
+// `outbox-relay find`: lists the events in the outbox and then the dead letters, page by page.
 #include <iostream>
 #include <map>
 #include <set>
@@ -24,7 +24,7 @@ const std::map<std::string, std::int32_t>& States() {
   return kStates;
 }
 
-// Where a page ends: in the outbox or, behind it, among the dead letters.
+// The last row of a page: in the outbox or, on later pages, among the dead letters.
 struct Place {
   bool dead = false;
   std::string row_id;  // as text
@@ -53,7 +53,7 @@ std::string FoundLine(const Record& record) {
                      record.event.aggregate_id ? monitoring::Escape(*record.event.aggregate_id) : "(no key)");
 }
 
-// The named ones of which nothing was shown, as far as a person reads.
+// Returns the event ids of the command line that are not in `seen`, as a list for people.
 std::string Missing(const Options& options, const std::set<std::string>& seen) {
   std::string missing;
   for (const std::string& event : options.filter.events)
@@ -82,7 +82,7 @@ int Find(Options options) {
   for (const bool dead : {false, true}) {
     if ((after && after->dead && !dead) || (state && dead != (*state == OUTBOX_STATE_DEAD))) continue;
     EventFilter filter = options.filter;
-    filter.limit = options.limit - shown + 1;  // one more tells that there is more
+    filter.limit = options.limit - shown + 1;  // One more than is shown, to learn whether there are more.
     Walk walk;
     const std::int32_t wanted = state.value_or(OUTBOX_STATE_ABSENT);
     const bool failed = wanted == OUTBOX_STATE_RETRYING || wanted == OUTBOX_STATE_BLOCKED;
@@ -115,36 +115,38 @@ int Find(Options options) {
     if (more) break;
   }
   std::cout << std::flush;
-  if (!std::cout) return kOk;  // not everything was looked at, and Output::Finish reports it
+  if (!std::cout) return kOk;  // The search ended at the failed write, which Output::Finish reports.
   if (!options.json) std::cout << Events(shown) << std::endl;
   const bool whole = !more && options.after.empty() && options.state.empty() && !options.filter.HasFilter();
   if (const std::string missing = Missing(options, seen); whole && !missing.empty())
     return Report(
         {OUTBOX_BAD_DATA, "not in the outbox and not dead: " + missing +
-                              "; `outbox-relay explain EVENT` says what that may mean, and --key KEY finds the "
-                              "events of a key"});
-  if (more) std::cerr << "there are more: --after " << monitoring::Escape(last.Text()) << std::endl;
+                              "; run `outbox-relay explain EVENT` for the possible reasons, or give --key KEY to find "
+                              "the events of a key"});
+  if (more) std::cerr << "there are more; continue with --after " << monitoring::Escape(last.Text()) << std::endl;
   return kOk;
 }
 
 void Declare(Command& command, Options& options) {
   command.Config(options.config);
-  AddEvents(command, options.filter, "Their event ids; or filters; or nothing, for all");
-  AddCommonFilters(command, options.filter, "Made");
+  AddEvents(command, options.filter, "Event ids; or give filters, or nothing for all events");
+  AddCommonFilters(command, options.filter, "creation");
   std::vector<std::string> words;
   for (const auto& [word, state] : States()) words.push_back(word);
-  command.Add("--state", options.state, "waiting, retrying, blocked or dead").OneOf(words).Value("STATE");
-  command.Add("--limit", options.limit, "At most so many, the oldest rows first (default: 100)")
+  command.Add("--state", options.state, "Only events that are waiting, retrying, blocked, dead or undeletable")
+      .OneOf(words)
+      .Value("STATE");
+  command.Add("--limit", options.limit, "List at most N events, oldest rows first (default: 100)")
       .Between(1, 1'000'000'000)
       .Value("N");
-  command.Add("--after", options.after, "The next page: what the page before has said at its end")
+  command.Add("--after", options.after, "List the next page: PLACE is what the previous page printed at its end")
       .Check([](const std::string& text) {
-        return ParsePlace(text) ? std::string() : "expected outbox:ROW or dead:ROW, as a page says it at its end";
+        return ParsePlace(text) ? std::string() : "expected outbox:ROW or dead:ROW, as printed at the end of a page";
       })
       .Value("PLACE");
-  command.Flag("--payload", options.contents, "With payload and headers");
-  command.Flag("--json", options.json, "A JSON object a line");
-  command.Footer("Delivered events are gone from the outbox: look for them in Kafka.\n" + std::string(kEventIdForms) +
+  command.Flag("--payload", options.contents, "Include payload and headers");
+  command.Flag("--json", options.json, "Print one JSON object per line");
+  command.Footer("Delivered events are not in the outbox: look for them in Kafka.\n" + std::string(kEventIdForms) +
                  "\n"
                  "Examples:\n"
                  "  outbox-relay find -c relay.json --topic 'orders*' --older-than 10m\n"
@@ -154,7 +156,7 @@ void Declare(Command& command, Options& options) {
 
 }  // namespace
 
-constinit const CommandEntry kFindCommand{"find", "Events in the outbox and among the dead letters; needs no relay",
+constinit const CommandEntry kFindCommand{"find", "List events in the outbox and dead letters; needs no running relay",
                                           [](Command& command) { return Bind(command, Declare, Find); }};
 
 }  // namespace outbox::cli

@@ -1,5 +1,5 @@
-// `outbox-relay import`: a configuration from a connector of Debezium's, which connects to nothing; and, with --verify, a comparison
-// of the records.
+// `outbox-relay import`: writes a configuration from that of a Debezium connector, without connecting to anything. With
+// --verify it compares the relay's records with the connector's instead.
 #include <cerrno>
 #include <fstream>
 #include <iostream>
@@ -30,7 +30,7 @@ Status Unread(const std::string& name, int error) {
           name + ": cannot be read: " + reason.message()};
 }
 
-// "-" = stdin.
+// Reads a file of at most kMaxFile bytes, or stdin if the name is "-".
 Result<std::string> ReadFile(const std::string& name) {
   std::ifstream file;
   errno = 0;
@@ -57,8 +57,8 @@ int Translate(const Options& options) {
   std::cerr << std::flush;
   if (!translation.refusals.empty())
     return Report(Status(OUTBOX_BAD_CONFIG, options.connector +
-                                                ": no configuration was written: with what is above, records would "
-                                                "not be those of Debezium, or it is not known whether they would"));
+                                                ": no configuration was written, because the settings above would make "
+                                                "records differ from Debezium's, or might do so"));
   std::cout << translation.configuration << std::flush;
   return kOk;
 }
@@ -66,50 +66,51 @@ int Translate(const Options& options) {
 int Run(const Options& options) {
   if (options.verify == options.connector.empty())
     return options.verify ? Verify(options.verification) : Translate(options);
-  std::cerr << "outbox-relay import: name the connector's file, or with --verify the relay's configuration by -c"
-            << std::endl;
+  std::cerr
+      << "outbox-relay import: give either the connector's FILE, or --verify and -c with the relay's configuration"
+      << std::endl;
   return kUsage;
 }
 
 void Declare(Command& command, Options& options) {
-  command.Add("FILE", options.connector, "The connector as JSON, as Kafka Connect takes or gives it; - = stdin");
-  command.Add("--worker", options.worker, "Properties of the Connect worker, or JSON: its converters and brokers")
+  command.Add("FILE", options.connector,
+              "The connector's configuration in JSON, as Kafka Connect accepts or returns it; - = stdin");
+  command
+      .Add("--worker", options.worker,
+           "Configuration of the Connect worker, as properties or JSON, for its converters and brokers")
       .Value("FILE");
   command.Flag("--verify", options.verify,
                "Instead: compare the records of captured rows with those that the connector has stored, byte for byte");
   command.Config(options.verification.config);
   command.Flag("--remove-delivered", options.verification.remove_delivered,
-               "With --verify: remove the captured rows whose records are stored, the same; no relay may run");
+               "With --verify: remove the captured rows whose records are stored identically; no relay may run");
   command
       .Add("--prefix", options.verification.prefix,
-           "With --verify: the relay's topics begin with it, the connector's do not; what the relay has delivered is "
-           "compared too")
+           "With --verify: the prefix that the relay's topics have and the connector's do not; also compare the "
+           "records that the relay has delivered")
       .Value("TEXT");
   command.Add("--since", options.verification.since, "With --prefix: how far back its topics are read (default: 24h)")
       .Value("DURATION");
   command.Footer(
-      "Prints a configuration whose relay makes the same records as the connector with its EventRouter, byte for byte "
-      "but for\n"
-      "the headers __debezium.context.*. What to know about it goes to stderr. Settings that are not known are "
-      "refused,\n"
-      "as they may change records. Passwords are not carried over; the configuration refers to the environment "
+      "Prints a configuration with which the relay makes the same records as the connector with its EventRouter, byte\n"
+      "for byte except for the headers __debezium.context.*. Notes about it go to stderr. Refuses unknown settings,\n"
+      "as they may change records. Passwords are not copied; the configuration refers to environment variables\n"
       "instead.\n"
-      "Exit code 78 = no configuration, and all reasons on stderr.\n"
+      "Exit code 78 = no configuration was written, and all reasons are on stderr.\n"
       "\n"
-      "--verify finds the stored record of an event by the header that has its id. Exit code 0 = something was "
-      "compared, and all of\n"
-      "it is the same; 1 = something differs, or nothing was compared.\n"
+      "--verify finds the stored record of an event by the header that has its id. Exit code 0 = something was\n"
+      "compared, and all of it is the same; 1 = something differs, or nothing was compared.\n"
       "\n"
       "Examples:\n"
       "  outbox-relay import connector.json --worker worker.properties > relay.json\n"
       "  curl -s http://connect:8083/connectors/outbox | outbox-relay import - > relay.json\n"
       "  outbox-relay import --verify -c relay.json\n"
-      "  outbox-relay import --verify -c relay.json --remove-delivered     the connector is stopped");
+      "  outbox-relay import --verify -c relay.json --remove-delivered     after the connector has stopped");
 }
 
 }  // namespace
 
-constinit const CommandEntry kImportCommand{"import", "Write a configuration from a connector of Debezium's",
+constinit const CommandEntry kImportCommand{"import", "Write a configuration from that of a Debezium connector",
                                             [](Command& command) { return Bind(command, Declare, Run); }};
 
 }  // namespace outbox::cli

@@ -1,4 +1,4 @@
-// `outbox-relay migrate`: makes the tables, or prints the SQL that would.
+// `outbox-relay migrate`: creates or upgrades the tables, or prints the SQL for it.
 #include <algorithm>
 #include <iostream>
 
@@ -19,7 +19,8 @@ struct Options {
   SchemaOptions schema;
 };
 
-// Only what was found, not what is wrong: that nothing copies rows is what was asked for.
+// Returns only the notes. The other findings are left out, because after a removal of the capture the check reports
+// that nothing copies rows, which is what was asked for.
 std::vector<Finding> Notes(std::vector<Finding> findings) {
   std::erase_if(findings, [](const Finding& finding) { return !finding.note; });
   return findings;
@@ -38,7 +39,8 @@ int Print(const Options& options) {
   return kOk;
 }
 
-// Before a trigger copies rows: can records be made of them? What is wrong with the table itself the plan says.
+// Checks, before a trigger copies rows, that records can be made of them. PlanSchema reports what is wrong with the
+// table.
 Status RecordsFit(Outbox& outbox, const Call& call) {
   const auto columns = outbox.session->DescribeColumns(call);
   if (!columns.ok() || columns->empty()) return {};
@@ -50,7 +52,7 @@ int Apply(const Options& options) {
   if (!outbox.ok()) return Report(outbox.status());
   SchemaOptions schema = options.schema;
   schema.wake_up = outbox->config.relay.wake_up;
-  // Building an index or converting payloads takes longer than a call of a relay may.
+  // Building an index or converting payloads may take longer than a relay's calls are allowed to.
   Call call = outbox->call();
   call.timeout = std::max<Millis>(call.timeout, kShortest);
   if (!schema.remove_capture)
@@ -62,7 +64,7 @@ int Apply(const Options& options) {
   if (Status applied = outbox->session->ApplySchema(schema, call); !applied.ok()) return Report(applied);
   const auto findings = outbox->session->CheckSchema(outbox->call());
   if (schema.remove_capture) {
-    std::cout << "Nothing copies rows any more. The tables stay, with the rows that were not delivered." << std::endl;
+    std::cout << "Rows are no longer copied. The tables are kept, with the rows that were not delivered." << std::endl;
     if (findings.ok()) (void)PrintFindings(Notes(*findings));
     return kOk;
   }
@@ -76,31 +78,31 @@ int Migrate(const Options& options) { return options.print ? Print(options) : Ap
 void Declare(Command& command, Options& options) {
   command.Config(options.config);
   command.Flag("--print", options.print, "Print the SQL and change nothing; needs no connection");
-  command.Add("--payload", options.schema.payload, "Column type of the payload, where the database has a choice")
+  command.Add("--payload", options.schema.payload, "Column type of the payload, if the database offers a choice")
       .OneOf({"text", "bytea", "jsonb"});
   command.Flag("--rewrite-events", options.schema.rewrite_events,
                "Let --payload convert waiting events and dead letters too; without it migrate refuses to touch them");
   command.Flag("--remove-capture", options.schema.remove_capture,
-               "Instead: take away what copies the rows of the application's table; the relay's tables stay");
+               "Instead: remove the triggers that copy rows of the application's table; keep the relay's tables");
   command
       .Add("--shards", options.schema.shards,
-           "Shares of the keys that relays divide among them, 1 to 256; changed only while no relay runs")
+           "Number of shards that relays divide among themselves, 1 to 256; can change only while no relay runs")
       .Between(1, 256);
   command.Footer(
-      "Lists each change, then makes it. What is there is kept; a second run changes nothing. Locks on tables that "
-      "others\n"
-      "use are held for moments and tried again. `run` needs no right to change tables, `migrate` does.\n"
+      "Lists all changes, then makes them. It keeps what exists; a second run changes nothing. It waits only briefly\n"
+      "for locks on tables that are in use, and retries. Only `migrate` needs permission to change tables, `run` does\n"
+      "not.\n"
       "\n"
       "Examples:\n"
       "  outbox-relay migrate -c relay.json\n"
-      "  outbox-relay migrate -c relay.json --print | psql shop     review first, apply by yourself\n"
-      "  outbox-relay migrate -c relay.json --payload bytea         payloads that are not text\n"
-      "  outbox-relay migrate -c relay.json --shards 4              work for up to four relays at once");
+      "  outbox-relay migrate -c relay.json --print | psql shop     review and apply the SQL yourself\n"
+      "  outbox-relay migrate -c relay.json --payload bytea         for payloads that are not text\n"
+      "  outbox-relay migrate -c relay.json --shards 4              up to four relays deliver at the same time");
 }
 
 }  // namespace
 
-constinit const CommandEntry kMigrateCommand{"migrate", "Make or upgrade the tables of the outbox",
+constinit const CommandEntry kMigrateCommand{"migrate", "Create or upgrade the tables of the outbox",
                                              [](Command& command) { return Bind(command, Declare, Migrate); }};
 
 }  // namespace outbox::cli

@@ -1,4 +1,4 @@
-// `outbox-relay plugins`: what was found, where, and why a file was refused.
+// `outbox-relay plugins`: lists the plugins that were found, where they are, and why a file was refused.
 #include "storage/loader.hpp"
 
 #include <iostream>
@@ -64,7 +64,7 @@ void PrintText(const storage::SearchPath& where, const std::vector<storage::Foun
       std::cout << "             refused: " << *found.refused << "\n";
       continue;
     }
-    std::cout << fmt::format("             version {}; can: {}\n             has: {}\n", found.version,
+    std::cout << fmt::format("             version {}; capabilities: {}\n             extensions: {}\n", found.version,
                              Joined(Names(found.capabilities)), Joined(found.extensions));
     if (found.shadowed) std::cout << "             not used: an earlier folder has a plugin of this name\n";
   }
@@ -85,11 +85,10 @@ int ListPlugins(const Options& options) {
 }
 
 void Declare(Command& command, Options& options) {
-  command.Flag("--json", options.json, "As JSON");
+  command.Flag("--json", options.json, "Print JSON");
   command.Footer(
-      "Looks in each folder of OUTBOX_PLUGIN_PATH (colon separated), then in the installed folder. A file that others "
-      "than\n"
-      "root, this user and those of OUTBOX_TRUSTED_OWNERS (colon separated) could replace is refused.\n"
+      "Searches each folder of OUTBOX_PLUGIN_PATH (colon-separated), then the installed folder. Refuses a file that\n"
+      "anybody but root, this user and the users in OUTBOX_TRUSTED_OWNERS (colon-separated) could replace.\n"
       "\n"
       "Examples:\n"
       "  outbox-relay plugins\n"
@@ -98,7 +97,7 @@ void Declare(Command& command, Options& options) {
 
 }  // namespace
 
-constinit const CommandEntry kPluginsCommand{"plugins", "List the storage plugins that are installed",
+constinit const CommandEntry kPluginsCommand{"plugins", "List the installed storage plugins",
                                              [](Command& command) { return Bind(command, Declare, ListPlugins); }};
 
 }  // namespace outbox::cli

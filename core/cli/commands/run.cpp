@@ -31,7 +31,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Payloads and passwords stay inside: no core dump, no debugger of another process, no file for others.
+// Keeps payloads and passwords inside the process: no core dump, no debugger from another process, no file that other
+// users can read.
 void CloseProcess() {
   umask(027);
   const rlimit none{0, 0};
@@ -39,11 +40,11 @@ void CloseProcess() {
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
-// What signals do before and after the relay has a log. Thread: any.
+// The effect of signals, before and after the relay has a log. Thread: any.
 class SignalLog {
  public:
-  // From here on there is something to finish, and a stop is logged. Before, a signal ends the process at once: what it
-  // does until then, such as reading the configuration from a pipe, may last.
+  // From this call on there is something to finish, and a stop is logged. Before it, a signal ends the process at once,
+  // because what the process does until then, such as reading the configuration from a pipe, may take long.
   void Begin(std::shared_ptr<spdlog::logger> logger) {
     const std::lock_guard lock(mutex_);
     logger_ = std::move(logger);
@@ -100,7 +101,7 @@ class Daemon {
     if (!store.ok()) return End(store.status());
 
     runtime::Relay relay(config_.relay, *store, record::Shaping(MakePublishers(config_, logger_), shaper_), logger_);
-    std::unique_ptr<monitoring::Endpoints> endpoints;  // while the database is down, too
+    std::unique_ptr<monitoring::Endpoints> endpoints;  // They answer while the database is down, too.
     if (!config_.http.listen.empty()) {
       auto listening = monitoring::Endpoints::Start(config_, relay, *store, ThisBuild(), logger_);
       if (!listening.ok()) return End(listening.status());
@@ -123,13 +124,14 @@ class Daemon {
   }
 
   int End(const Status& status) {
-    // An entry is one line, and a fix may be several: SQL to copy.
+    // An entry of the log is one line, but a fix may have several, such as SQL to copy.
     std::istringstream lines(config::Redact(status.text()));
     for (std::string line; std::getline(lines, line);) util::LogError(*logger_, "{}", line);
     return CodeOf(status);
   }
 
-  // As long as the database is down: again and again. Nothing = asked to stop before it answered.
+  // Checks the tables, and tries again as long as the database is down. Returns nothing if a stop was requested before
+  // the database answered.
   std::optional<Status> CheckTables(storage::Store& store, runtime::Relay& relay) {
     const Call call{0, 0, config_.relay.storage_timeout};
     std::minstd_rand random(std::random_device{}());
@@ -183,8 +185,8 @@ class Daemon {
           "{}: stopping, within {} ms; a second signal, one second from now or later, ends the process at once",
           SignalName(signal), config_.relay.shutdown_timeout.count());
       if (relay.Stop(config_.relay.shutdown_timeout)) return;
-      // A call hangs, and destroying would wait for it. The lease runs out by itself, and the next relay repeats
-      // what was not confirmed.
+      // A call hangs, and destroying the relay would wait for it. The lease expires without a release, and the next
+      // relay sends again what was not confirmed.
       util::LogWarning(*logger_,
                        "not everything could be confirmed in time: the next relay will send some events again");
       util::FlushLog(*logger_);
@@ -223,11 +225,10 @@ int Run(const Options& options) {
 void Declare(Command& command, Options& options) {
   command.Config(options.config);
   command.Footer(
-      "Several relays may run on one outbox: one works, the others stand by. The log goes to stderr. While the "
-      "database\n"
-      "or Kafka is down it keeps trying. SIGTERM and SIGINT finish what is in flight; a second one,\n"
-      "a second or more after the first, ends it at once.\n"
-      "With /http/listen in the configuration it answers /healthz, /readyz, /metrics and /status.\n"
+      "Several relays may run on one outbox: each shard has one owner, and a relay without a shard stands by. The log\n"
+      "goes to stderr. The relay keeps retrying while the database or Kafka is down. SIGTERM or SIGINT makes it\n"
+      "finish what is in flight and stop; a second signal, a second or more after the first, ends it at once.\n"
+      "With /http/listen in the configuration it serves /healthz, /readyz, /metrics and /status.\n"
       "\n"
       "Examples:\n"
       "  outbox-relay run -c relay.json\n"
@@ -236,7 +237,7 @@ void Declare(Command& command, Options& options) {
 
 }  // namespace
 
-constinit const CommandEntry kRunCommand{"run", "Move events until SIGTERM or SIGINT",
+constinit const CommandEntry kRunCommand{"run", "Deliver events until SIGTERM or SIGINT",
                                          [](Command& command) { return Bind(command, Declare, Run); }, true};
 
 }  // namespace outbox::cli

@@ -1,4 +1,4 @@
-// `outbox-relay status`: what waits, what is stuck and who works on it, as the database tells.
+// `outbox-relay status`: shows the backlog, the failed events and the owners of shards, as recorded in the database.
 #include <iostream>
 
 #include "cli/commands/commands.hpp"
@@ -31,7 +31,7 @@ void PrintText(const Statistics& stats, bool has_leases) {
             << fmt::format("oldest     {}\n", stats.oldest_age.count() < 0 ? "-" : Age(stats.oldest_age))
             << fmt::format("retrying   {}\n", stats.retrying) << fmt::format("blocked    {}\n", stats.blocked)
             << fmt::format("dead       {}\n", stats.dead) << fmt::format("undeletable {}\n", stats.undeletable)
-            << fmt::format("relays     {} live, {} of {} shards held\n", stats.live_relays, stats.shards_owned,
+            << fmt::format("relays     {} live, {} of {} shards owned\n", stats.live_relays, stats.shards_owned,
                            stats.shards_total);
   for (const ShardHolder& holder : stats.holders) {
     std::string who = "free";
@@ -39,7 +39,7 @@ void PrintText(const Statistics& stats, bool has_leases) {
       who = holder.expires_in.count() < 0
                 ? fmt::format("{}, expired {} ago", monitoring::Escape(runtime::ShowLeaseId(*holder.relay_id)),
                               Age(-holder.expires_in))
-                : fmt::format("{}, for {} more unless renewed",
+                : fmt::format("{}, for another {} unless renewed",
                               monitoring::Escape(runtime::ShowLeaseId(*holder.relay_id)), Age(holder.expires_in));
     }
     std::cout << fmt::format("shard {:<4} {}\n", holder.shard, who);
@@ -67,12 +67,12 @@ int ShowStatus(const Options& options) {
 
 void Declare(Command& command, Options& options) {
   command.Config(options.config);
-  command.Flag("--json", options.json, "As JSON");
+  command.Flag("--json", options.json, "Print JSON");
   command.Footer(
-      "state: empty, active, degraded (some shards have no relay), no_relay, blocked (every shard has a relay, and at\n"
-      "least one event was given up and waits for an operator), undeletable (only delivered events are left, whose\n"
-      "rows the database does not let go; see `outbox-relay dead list --undeletable`), waiting (the storage cannot\n"
-      "tell).\n"
+      "state: empty, active, degraded (some shards have no owner), no_relay, blocked (every shard has an owner, and\n"
+      "at least one event was given up and waits for an operator), undeletable (only delivered events are left,\n"
+      "whose rows cannot be removed; see `outbox-relay dead list --undeletable`), waiting (events wait, and this\n"
+      "storage does not record which relays run).\n"
       "blocked counts the events that were given up and wait for an operator. The later events of their keys wait\n"
       "too; they are in the backlog and not in this count.\n"
       "\n"
@@ -83,7 +83,8 @@ void Declare(Command& command, Options& options) {
 
 }  // namespace
 
-constinit const CommandEntry kStatusCommand{"status", "Show backlog, age, failed events and who works; needs no relay",
-                                            [](Command& command) { return Bind(command, Declare, ShowStatus); }};
+constinit const CommandEntry kStatusCommand{
+    "status", "Show backlog, age, failed events and owners of shards; needs no running relay",
+    [](Command& command) { return Bind(command, Declare, ShowStatus); }};
 
 }  // namespace outbox::cli

@@ -1,4 +1,4 @@
-// `outbox-relay unblock`: events that failed are tried again now, and rows that could not be removed are removed.
+// `outbox-relay unblock`: retries failed events now, and the removal of rows that could not be removed.
 #include <algorithm>
 #include <iostream>
 
@@ -10,16 +10,17 @@
 namespace outbox::cli {
 namespace {
 
-constexpr BulkAction kRetry{OUTBOX_FROM_FAILED, storage::Change::kRetryNow, "failed", "made due"};
+constexpr BulkAction kRetry{OUTBOX_FROM_FAILED, storage::Change::kRetryNow, "failed", "unblocked"};
 constexpr BulkAction kRemove{OUTBOX_FROM_DELIVERED, storage::Change::kRemoveDelivered, "undeletable", "removed"};
 
-// Of the undeletable events that are meant: how many there are.
+// Returns how many undeletable events `bulk` selects.
 Result<std::uint64_t> CountUndeletable(const Outbox& outbox, Bulk bulk) {
   bulk.dry_run = true;
   return ChangeAll(outbox, bulk, kRemove);
 }
 
-// How many of that many are gone, whoever has removed them: a relay at work does so as well.
+// Tries to remove the undeletable events that `bulk` selects, which were `count`. Returns how many of them are gone,
+// including those that a running relay has removed meanwhile.
 Result<std::uint64_t> RemoveUndeletable(const Outbox& outbox, const Bulk& bulk, std::uint64_t count) {
   auto removed = ChangeAll(outbox, bulk, kRemove);
   if (!removed.ok() || *removed == count) return removed;
@@ -58,37 +59,30 @@ int Unblock(Bulk bulk) {
     one.filter.events = {event};
     if (const Status status = change(one); !status.ok()) return Report(status);
   }
-  std::cout << fmt::format("{} {} tried again now", Events(changed),
-                           bulk.dry_run   ? "would be"
-                           : changed == 1 ? "is"
-                                          : "are")
-            << std::endl;
+  std::cout << fmt::format("{} {} be retried now", Events(changed), bulk.dry_run ? "would" : "will") << std::endl;
   if (undeletable > 0 && bulk.dry_run)
-    std::cout << Events(undeletable, "undeletable") << " would be removed, as far as the database lets them go"
-              << std::endl;
+    std::cout << Events(undeletable, "undeletable") << " would be removed, if the database allows it" << std::endl;
   else if (undeletable > 0)
     std::cout << fmt::format("{} of {} removed", removed, Events(undeletable, "undeletable")) << std::endl;
   if (!bulk.dry_run && removed < undeletable)
     return Report({OUTBOX_BAD_DATA,
-                   "the database still does not let the others go; `outbox-relay dead list "
-                   "--undeletable` says why"});
+                   "the rows of the others still cannot be removed; run `outbox-relay dead list --undeletable` for the "
+                   "reasons"});
   if (others.empty()) return kOk;
-  return Report(
-      {OUTBOX_BAD_DATA, fmt::format("neither blocked, retrying nor undeletable: {}; `outbox-relay explain EVENT` says "
-                                    "what is known of it",
-                                    others)});
+  return Report({OUTBOX_BAD_DATA,
+                 fmt::format("neither blocked, retrying nor undeletable: {}; run `outbox-relay explain EVENT` to "
+                             "see the state of an event",
+                             others)});
 }
 
 void Declare(Command& command, Bulk& options) {
   command.Config(options.config);
-  AddEvents(command, options.filter, "Their event ids; or filters");
+  AddEvents(command, options.filter, "Event ids; or give filters or --all");
   AddBulkOptions(command, options);
   command.Footer(
-      "Fix the cause first. The attempts are counted from one again: with max_attempts 10 such an event has nine "
-      "more\n"
-      "tries before it is given up anew. A running relay takes it up within poll_interval, and its key goes on once "
-      "it\n"
-      "is delivered. Of an undeletable event, which is delivered, the removal from the outbox is tried again.\n" +
+      "Fix the cause first. The attempts are counted from one again: with max_attempts 10 such an event has nine\n"
+      "more attempts before it is given up again. A running relay reads it within poll_interval, and its key goes on\n"
+      "once it is delivered. An undeletable event is delivered already; only the removal of its row is retried.\n" +
       std::string(kEventIdForms) +
       "\n"
       "Examples:\n"
@@ -99,8 +93,7 @@ void Declare(Command& command, Bulk& options) {
 
 }  // namespace
 
-constinit const CommandEntry kUnblockCommand{
-    "unblock", "Try events again now that are blocked, wait for a retry, or could not be removed",
-    [](Command& command) { return Bind(command, Declare, Unblock); }};
+constinit const CommandEntry kUnblockCommand{"unblock", "Retry blocked, retrying and undeletable events now",
+                                             [](Command& command) { return Bind(command, Declare, Unblock); }};
 
 }  // namespace outbox::cli

@@ -43,6 +43,6 @@ Action Declare(Command& command) {
 
 }  // namespace
 
-constinit const CommandEntry kVersionCommand{"version", "Tell the version and those of the libraries", Declare};
+constinit const CommandEntry kVersionCommand{"version", "Print the versions of the program and its libraries", Declare};
 
 }  // namespace outbox::cli

@@ -3,9 +3,9 @@
 #ifdef OUTBOX_JEMALLOC
 #include <jemalloc/jemalloc.h>
 
-// Read by jemalloc before main. What is freed goes back to the system within a second or so, by a thread of its own, as an
-// idle relay would not do it. Each arena keeps memory for itself, so there are two: threads meet there seldom, as each has
-// a cache before it.
+// Options that jemalloc reads before main. Freed memory returns to the system within about a second. A background
+// thread returns it, because an idle relay makes no calls that would. Each arena keeps memory of its own, so there are
+// only two; threads rarely contend for them, because each thread has a cache in front of its arena.
 const char* malloc_conf = "narenas:2,background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0";
 #else
 #include <gnu/libc-version.h>

@@ -4,7 +4,7 @@
 
 namespace outbox::cli {
 
-// What gives the program its memory, with its version.
+// Returns the name and version of the program's memory allocator, such as "jemalloc 5.3.0" or "glibc 2.41".
 std::string Allocator();
 
 }  // namespace outbox::cli

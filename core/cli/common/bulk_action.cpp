@@ -36,11 +36,11 @@ std::string Events(std::uint64_t count, const std::string& of) {
 
 void AddBulkOptions(Command& command, Bulk& bulk) {
   AddFilters(command, bulk.filter);
-  command.Flag("--all", bulk.all, "All of them");
-  command.Add("--limit", bulk.filter.limit, "At most so many, the oldest rows first")
+  command.Flag("--all", bulk.all, "Select all events, without ids or filters");
+  command.Add("--limit", bulk.filter.limit, "Select at most N events, oldest rows first")
       .Between(1, 1'000'000'000)
       .Value("N");
-  command.Flag("--dry-run", bulk.dry_run, "Only tell how many, change nothing");
+  command.Flag("--dry-run", bulk.dry_run, "Print the number of selected events and change nothing");
 }
 
 void AddCountOption(Command& command, Bulk& bulk) {
@@ -53,14 +53,14 @@ void AddCountOption(Command& command, Bulk& bulk) {
 int CheckBulk(const Bulk& bulk, const char* command, bool guarded) {
   const bool named = !bulk.filter.events.empty(), filtered = bulk.filter.HasFilter();
   if (named && (filtered || bulk.all || bulk.count))
-    return Refuse(command, "name events, or say which by filters or --all; both at once is not clear");
-  if (filtered && bulk.all) return Refuse(command, "--all and a filter contradict each other; leave one out");
+    return Refuse(command, "event ids cannot be combined with filters, --all or --count; give one or the other");
+  if (filtered && bulk.all) return Refuse(command, "--all cannot be combined with a filter; leave one out");
   if (!named && !filtered && !bulk.all)
     return Refuse(command,
-                  "which events? Name them by their event ids, or by --topic, --type, --key, --reason, --older-than "
-                  "or --newer-than, or give --all");
+                  "no events selected; give event ids, or --topic, --type, --key, --reason, --older-than or "
+                  "--newer-than, or --all");
   if (guarded && !named && !bulk.dry_run && !bulk.count)
-    return Refuse(command, "how many are they? --dry-run tells the number N, --count N does it");
+    return Refuse(command, "refusing an unbounded change: run with --dry-run first, then repeat with --count N");
   return kOk;
 }
 
@@ -72,15 +72,15 @@ Result<std::uint64_t> ChangeAll(const Outbox& outbox, const Bulk& bulk, const Bu
     counting.from = action.from;
     counting.state = action.State();
     counting.found = [&](const Record& record) {
-      // Both walks leave out what fails from now on.
+      // Both walks, the count and the change, exclude events that fail from now on.
       if (filter.until_us == 0) filter.until_us = record.now_us;
       ++found;
     };
     if (Status status = WalkThrough(outbox, filter, counting); !status.ok()) return status;
     if (bulk.dry_run) return found;
     if (found != *bulk.count)
-      return Status(OUTBOX_BAD_DATA, fmt::format("{} are found, not {}; nothing was changed. Look at them again, then "
-                                                 "give --count {}",
+      return Status(OUTBOX_BAD_DATA, fmt::format("found {}, expected {}; nothing was changed. Review them, then repeat "
+                                                 "with --count {}",
                                                  Events(found, action.of), *bulk.count, found));
     if (found == 0) return found;
     filter.limit = found;
@@ -102,8 +102,8 @@ Result<std::uint64_t> ChangeAll(const Outbox& outbox, const Bulk& bulk, const Bu
       if (!done.ok()) {
         const auto code = done.status().code();
         const bool unknown = code == OUTBOX_TIMEOUT || code == OUTBOX_UNAVAILABLE;
-        return {code, fmt::format("{}; {} {} before that{}", done.status().text(), Events(changed), action.done,
-                                  unknown ? ", and whether the next ones were is not known" : "")};
+        return {code, fmt::format("{}; {} {} before this error{}", done.status().text(), Events(changed), action.done,
+                                  unknown ? ", and it is unknown whether the next ones were" : "")};
       }
       changed += *done;
     }

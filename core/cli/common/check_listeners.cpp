@@ -12,7 +12,7 @@ namespace {
 
 constexpr int kAnswerMs = 2000;
 
-// True if what listens at `address` answers as a relay does.
+// Returns true if whatever listens at `address` serves the metrics of a relay.
 bool IsRelay(const std::string& address) {
   const auto link = util::Connect(address);
   if (!link.ok()) return false;
@@ -37,7 +37,7 @@ ListenerFinding Try(const char* key, const std::string& address, int type) {
   ListenerFinding finding;
   const auto bound = util::Bind(key, address, type);
   finding.status = bound.status();
-  finding.text = std::string(key) + ": " + address + " can be had";
+  finding.text = std::string(key) + ": " + address + " is available";
   finding.in_use = !bound.ok() && type == SOCK_STREAM && IsRelay(address);
   return finding;
 }
@@ -49,7 +49,7 @@ std::vector<ListenerFinding> CheckListeners(const config::Config& config) {
   if (!config.http.listen.empty()) findings.push_back(Try("/http/listen", config.http.listen, SOCK_STREAM));
   if (!config.relay.hints.empty()) {
     findings.push_back(Try("/relay/hints", config.relay.hints, SOCK_DGRAM));
-    // Datagrams are not answered; a relay that answers over HTTP explains who has the other address.
+    // Datagrams get no answer. If a relay answers at the HTTP address, it is taken to have this address as well.
     if (findings.size() == 2) findings.back().in_use = findings.front().in_use && !findings.back().status.ok();
   }
   return findings;

@@ -1,4 +1,4 @@
-// Whether the relay could listen where its configuration says, for `outbox-relay check`.
+// Checks whether a relay could listen at the addresses in its configuration, for `outbox-relay check`.
 #pragma once
 
 #include <string>
@@ -10,12 +10,13 @@
 namespace outbox::cli {
 
 struct ListenerFinding {
-  Status status;        // OK, or why a relay that starts now could not listen
-  std::string text;     // for OK
-  bool in_use = false;  // by a relay that runs, probably the one of this configuration
+  Status status;        // OK, or the reason why a relay that starts now could not listen.
+  std::string text;     // The line to print if the status is OK.
+  bool in_use = false;  // True if a running relay has the address, probably the one with this configuration.
 };
 
-// Binds each address of the configuration and lets it go again.
+// Binds each address of the configuration and releases it again. If a TCP address cannot be bound, an HTTP request to
+// it finds out whether a relay listens there.
 [[nodiscard]] std::vector<ListenerFinding> CheckListeners(const config::Config& config);
 
 }  // namespace outbox::cli

@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::string_view kIndent = "\n       ";
 
-// Keeps what is longer than a line under the first one.
+// Indents all lines but the first, so that they stand below the text of the first.
 std::string Indented(std::string_view text) {
   std::string indented;
   while (!text.empty() && text.back() == '\n') text.remove_suffix(1);

@@ -1,4 +1,5 @@
-// How commands print what they found: a line with ok, note, warn or error, and how to fix it.
+// Output of commands that check something: each result is a line that begins with ok, note, warn or error. The fix
+// follows on the next line.
 #pragma once
 
 #include <string>
@@ -11,14 +12,15 @@ namespace outbox::cli {
 
 enum class Verdict { kOk, kNote, kWarn, kError };
 
+// Prints one result and its fix on stdout:
 //   error  the table outbox_event does not exist
 //          fix: outbox-relay migrate -c relay.json
 void PrintLine(Verdict verdict, std::string_view text, std::string_view fix = {});
 
-// False = at least one is an error.
+// Prints all findings. Returns false if at least one of them is an error.
 bool PrintFindings(const std::vector<Finding>& findings);
 
-// The errors among them as one text, fixes included; "" = none.
+// Returns the errors among `findings` as one text, with their fixes, or "" if there are none.
 [[nodiscard]] std::string Errors(const std::vector<Finding>& findings);
 
 }  // namespace outbox::cli

@@ -1,4 +1,4 @@
-// What the commands share: from the configuration to the open outbox, and how a status is reported.
+// What the commands share: loading the configuration, opening the outbox, and reporting a status.
 #pragma once
 
 #include <spdlog/fwd.h>
@@ -18,36 +18,42 @@ class Shaper;
 
 namespace outbox::cli {
 
-// "outbox-relay: <text>" on stderr, without passwords; returns the exit code of the status.
+// Prints "outbox-relay: <text>" on stderr, without passwords, unless the status is OK. Returns CodeOf(status).
 int Report(const Status& status);
+// Returns the exit code for a status.
 [[nodiscard]] int CodeOf(const Status& status);
 
-// OUTBOX_BAD_CONFIG where the file is not named, not there or wrong.
+// Loads and checks a configuration file. Errors: OUTBOX_BAD_CONFIG if `file` is empty, or the file is missing or wrong.
 [[nodiscard]] Result<config::Config> LoadConfig(const std::string& file);
 
-// Loads the plugin and hands it its options; nothing is connected yet.
+// Loads the plugin and opens a store with the configured options. Opens no connection yet.
 [[nodiscard]] Result<std::shared_ptr<storage::Store>> OpenStore(const config::Config& config,
                                                                 std::shared_ptr<spdlog::logger> logger);
 
-// For commands that talk to the operator by their output: the log is for what goes wrong.
+// Makes a logger for commands that report to the operator by their output: it logs warnings and errors, or less if the
+// configuration says so.
 [[nodiscard]] std::shared_ptr<spdlog::logger> QuietLogger(const config::Log& log);
 
-// Everything from the file to the open connection; keeps it together, in the order in which it must go.
+// An open outbox, from its configuration to one connection. Members are destroyed in reverse order, so the connection
+// is closed before its store. Each command makes its own. Thread: one at a time.
 struct Outbox {
   config::Config config;
   std::shared_ptr<storage::Store> store;
   std::unique_ptr<storage::Session> session;
-  // Makes records of the rows; nullptr = a row is a record as it is, or the record section does not fit the columns.
+  // Makes records of rows. It is nullptr if a row is a record as it is, or if the record section does not fit the
+  // columns.
   std::shared_ptr<const record::Shaper> shaper = nullptr;
-  // Of captured rows: the place of the column that consumers know as the event's id; nothing = there is none.
+  // The index of the captured column whose value consumers know as the event id, or nothing if there is no such column.
   std::optional<std::size_t> id_column = std::nullopt;
 
+  // Limits of a call to the session: the configured timeout.
   [[nodiscard]] Call call() const { return {0, 0, config.relay.storage_timeout}; }
   // A row id that a person or a script gives; nothing if no row of this outbox can have it.
   [[nodiscard]] std::optional<storage::OwnedRowId> ParseRowId(std::string_view text) const {
     return storage::OwnedRowId::Parse(text, store->NumbersRows());
   }
 };
+// Loads a configuration and connects to its outbox.
 [[nodiscard]] Result<Outbox> OpenOutbox(const std::string& config_file);
 
 }  // namespace outbox::cli

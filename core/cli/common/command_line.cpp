@@ -12,8 +12,8 @@ namespace outbox::cli {
 struct Command::State {
   CLI::App& app;
   ParsedCommandLine& parsed;
-  std::shared_ptr<std::string> parent_config;  // the file that was named before the subcommand
-  std::string* config = nullptr;               // where this command wants it
+  std::shared_ptr<std::string> parent_config;  // The configuration file that was given before the subcommand.
+  std::string* config = nullptr;               // The variable that receives this command's configuration file.
 };
 
 namespace {
@@ -43,16 +43,17 @@ std::vector<std::string> Subcommands(const CLI::App& app) {
   return names;
 }
 
-// What CLI11 would only call an extra argument.
+// Returns false if `word` is a command. Otherwise reports it on stderr, because CLI11 would only call it an extra
+// argument.
 bool IsUnknownCommand(const CLI::App& app, const std::string& word) {
   const std::vector<std::string> commands = Subcommands(app);
   if (std::find(commands.begin(), commands.end(), word) != commands.end()) return false;
-  std::cerr << "outbox-relay: no command \"" << word << "\"" << DidYouMean(word, commands)
+  std::cerr << "outbox-relay: unknown command \"" << word << "\"" << DidYouMean(word, commands)
             << "\nRun with --help for the commands." << std::endl;
   return true;
 }
 
-// CLI11 says what is wrong with a command line, but not what to type instead.
+// Returns the error message for a wrong command line. CLI11's own messages do not say what to type instead.
 std::string Explain(const CLI::App* app, const CLI::Error& error) {
   const CLI::App* deepest = app;
   std::string name;
@@ -70,19 +71,20 @@ std::string Explain(const CLI::App* app, const CLI::Error& error) {
   const std::vector<std::string> extra = app->remaining(/*recurse=*/true);
   const auto is = [&](CLI::ExitCodes code) { return error.get_exit_code() == static_cast<int>(code); };
   if (!below.empty() && deepest != app && (is(CLI::ExitCodes::ExtrasError) || is(CLI::ExitCodes::RequiredError))) {
-    text = extra.empty() ? "say what to do:" : "no command \"" + extra.front() + "\" here; there are";
+    text =
+        (extra.empty() ? "missing subcommand" : "unknown subcommand \"" + extra.front() + "\"") + "; expected one of";
     for (const std::string& one : below) text += (one == below.front() ? " " : ", ") + one;
   } else if (is(CLI::ExitCodes::ExtrasError) && !extra.empty()) {
     const auto option =
         std::find_if(extra.begin(), extra.end(), [](const auto& word) { return word.starts_with("-"); });
     if (option != extra.end()) {
-      text = "no option " + *option + DidYouMean(*option, options);
+      text = "unknown option " + *option + DidYouMean(*option, options);
     } else {
-      text = "\"" + extra.front() + "\" is one word too many";
-      if (takes_config) text += "; a configuration is named with -c " + extra.front();
+      text = "unexpected argument \"" + extra.front() + "\"";
+      if (takes_config) text += "; to name a configuration file, give -c " + extra.front();
     }
   } else if (is(CLI::ExitCodes::ArgumentMismatch) && takes_config && command.count("--config") > 1) {
-    text = "--config is there " + std::to_string(command.count("--config")) + " times; a relay has one configuration";
+    text = "--config may be given only once";
   }
   return "outbox-relay" + name + ": " + text + "\nRun with --help for more.\n";
 }
@@ -154,7 +156,7 @@ Option Command::Flag(const std::string& names, bool& value, const std::string& a
 
 void Command::Config(std::string& file) {
   state_.config = &file;
-  Add("-c,--config", file, "The configuration (docs/guide/outbox-relay.reference.jsonc has every key)")
+  Add("-c,--config", file, "Configuration file (docs/guide/outbox-relay.reference.jsonc has every key)")
       .Environment("OUTBOX_RELAY_CONFIG")
       .Value("FILE");
 }
@@ -162,7 +164,7 @@ void Command::Config(std::string& file) {
 void Command::Subcommands(std::initializer_list<const CommandEntry*> entries) {
   const auto config = std::make_shared<std::string>();
   state_.app.require_subcommand(1);
-  Add("-c,--config", *config, "As with each command below").Value("FILE");
+  Add("-c,--config", *config, "Configuration file, the same as -c after one of the subcommands below").Value("FILE");
   for (const CommandEntry* entry : entries) AddCommand(state_.app, *entry, state_.parsed, config);
 }
 
@@ -188,7 +190,7 @@ ParsedCommandLine Parse(const Program& program, int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    parsed.action = nullptr;  // a subcommand before the error may have set one
+    parsed.action = nullptr;  // A subcommand before the error may have set it.
     parsed.code = app.exit(error) == 0 ? kOk : kUsage;
   }
   return parsed;

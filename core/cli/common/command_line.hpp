@@ -1,6 +1,6 @@
-// The command line of the program: its commands, their options, and what is wrong with what was typed.
+// The program's command line: declares commands and options, parses, and reports what is wrong with a command line.
 //
-// Hides CLI11, whose header takes a compiler more than ten seconds: only command_line.cpp includes it.
+// It hides CLI11, whose header takes a compiler more than ten seconds: only command_line.cpp includes that header.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@ class Option;
 
 namespace outbox::cli {
 
-// What a parsed command line asks for; returns the exit code.
+// Does what a parsed command line asks for, and returns the exit code.
 using Action = std::function<int()>;
 
 // An option of a command, or an argument without a name. The methods return the option, so that they can be chained.
@@ -31,13 +31,13 @@ class Option {
   Option& Value(const std::string& name);
   Option& Required();
   Option& Excludes(const Option& other);
-  // Takes the value from this variable of the environment if the command line does not have the option.
+  // Takes the value from this environment variable if the command line does not have the option.
   Option& Environment(const std::string& variable);
-  // Refuses other numbers.
+  // Accepts only numbers from `min` to `max`.
   Option& Between(int min, int max);
-  // Refuses other words.
+  // Accepts only these words.
   Option& OneOf(const std::vector<std::string>& words);
-  // `check` returns why it refuses a value, or an empty text.
+  // Accepts only values for which `check` returns "". Any other text is the reason for the refusal.
   Option& Check(std::function<std::string(const std::string&)> check);
 
  private:
@@ -46,14 +46,16 @@ class Option {
 
 struct CommandEntry;
 
-// A command while it is declared. What options are bound to must live as long as the action of the command.
+// A command while it is being declared. REQUIRES: the variables that receive values of options live as long as the
+// command's action.
 class Command {
  public:
   struct State;
   explicit Command(State& state) : state_(state) {}
   Command(const Command&) = delete;
 
-  // `names` is "-c,--config", "--topic", or "EVENT" for an argument without a name. A vector takes many values.
+  // Adds an option. `names` is "-c,--config", "--topic", or "EVENT" for an argument without a name. An option whose
+  // value is a vector may be repeated.
   Option Add(const std::string& names, std::string& value, const std::string& about);
   Option Add(const std::string& names, std::optional<std::string>& value, const std::string& about);
   Option Add(const std::string& names, std::vector<std::string>& values, const std::string& about);
@@ -62,27 +64,28 @@ class Command {
   Option Add(const std::string& names, std::optional<std::uint64_t>& value, const std::string& about);
   Option Flag(const std::string& names, bool& value, const std::string& about);
 
-  // --config FILE, -c FILE or OUTBOX_RELAY_CONFIG. A subcommand also takes what its parent was given.
+  // Adds --config FILE (-c FILE), which may also be given as OUTBOX_RELAY_CONFIG. If a subcommand's parent is given a
+  // file, the subcommand uses that one.
   void Config(std::string& file);
-  // Requires one of these after the command, which takes -c for each of them.
+  // Adds subcommands, one of which must follow the command, and to the command the option -c, which each of them uses.
   void Subcommands(std::initializer_list<const CommandEntry*> entries);
-  // The text below the options in --help.
+  // Sets the text below the options in --help.
   void Footer(const std::string& text);
 
  private:
   State& state_;
 };
 
-// A command as its file defines it.
+// The definition of a command.
 struct CommandEntry {
   const char* name;
   const char* about;
-  // Declares the options and returns the action, or none for a command that has subcommands.
+  // Declares the options and returns the action, or an empty one for a command that has subcommands.
   Action (*declare)(Command& command);
-  bool stops_cleanly = false;  // true if it handles the signals that ask for a stop itself (signals.hpp)
+  bool stops_cleanly = false;  // True if the command itself handles the signals that ask for a stop (signals.hpp).
 };
 
-// For CommandEntry::declare: `declare` binds the options, and `run` gets them once they are parsed.
+// Implements CommandEntry::declare: `declare` adds the options, and the action calls `run` with the parsed values.
 template <class Options, class Run>
 [[nodiscard]] Action Bind(Command& command, void (*declare)(Command&, Options&), Run run) {
   auto options = std::make_shared<Options>();
@@ -90,21 +93,22 @@ template <class Options, class Run>
   return [options, run] { return static_cast<int>(run(*options)); };
 }
 
+// The commands of the program, and its texts for --help and --version.
 struct Program {
   std::string name, about, footer, version;
   std::span<const CommandEntry* const> commands;
 };
 
 struct ParsedCommandLine {
-  Action action;  // none if the command line was refused, or answered by a help text; `code` is the exit code then
+  Action action;  // Empty if the command line was refused or answered by a help text; `code` is the exit code then.
   bool stops_cleanly = false;
   int code = 0;
 };
 
-// Prints help texts, and on stderr what is wrong with a command line.
+// Parses the command line. Prints help texts, and on stderr what is wrong with the command line.
 [[nodiscard]] ParsedCommandLine Parse(const Program& program, int argc, char** argv);
 
-// The version of CLI11 that this was compiled with, such as "2.1.2".
+// Returns the version of CLI11 that the program was compiled with, such as "2.1.2".
 [[nodiscard]] std::string CommandLineLibraryVersion();
 
 }  // namespace outbox::cli

@@ -17,9 +17,9 @@ using monitoring::Escape;
 using util::Json;
 
 constexpr std::uint32_t kPage = 1000;
-constexpr std::uint64_t kCounted = 10'000;  // rows; beyond, "more than" says enough
+constexpr std::uint64_t kCounted = 10'000;  // Rows are counted up to this number; more are reported as "more than" it.
 
-// What is needed of a record after the call that brought it.
+// A copy of what is needed of a record after the List call that returned it.
 struct Known {
   storage::OwnedRowId row_id;
   std::string event_id, topic, reason, error;
@@ -66,12 +66,12 @@ class Explainer {
     }
     out_.json = Json::Object({{"event_id", event_id}, {"state", StateWord(OUTBOX_STATE_ABSENT)}, {"why", "no_trace"}});
     Say(fmt::format("event {} is not in the outbox and not dead: {}", Escape(event_id), kNoTrace));
-    // The likeliest slip: a key where an event id belongs.
+    // The likeliest mistake is a key in place of an event id.
     for (const std::uint32_t from : {OUTBOX_FROM_OUTBOX, OUTBOX_FROM_DEAD}) {
       const auto of_key = First({.from = from, .key = event_id, .max = 1});
       if (!of_key.ok()) return of_key.status();
       if (!*of_key) continue;
-      out_.fixes = {"there are events of a key of this name: outbox-relay explain --key " + Escape(event_id)};
+      out_.fixes = {"there are events with this key: outbox-relay explain --key " + Escape(event_id)};
       break;
     }
     return Done();
@@ -110,7 +110,7 @@ class Explainer {
                        event.key ? "key \"" + Escape(*event.key) + "\"" : "no key");
   }
   static std::string Failure(const Known& event) {
-    return fmt::format("after {} failed {}, at {} ({} ago): {}: {}", event.attempts,
+    return fmt::format("after {} failed {}, most recently at {} ({} ago): {}: {}", event.attempts,
                        event.attempts == 1 ? "attempt" : "attempts", Moment(event.last_failed_us),
                        Age(Millis((event.now_us - event.last_failed_us) / 1000)), Escape(event.reason),
                        Escape(event.error));
@@ -127,17 +127,17 @@ class Explainer {
 
   Status Undeletable(const Known& event) {
     Why("undeletable");
-    Say(fmt::format("{} is delivered, and the database does not let its row {} go: {}: {}", Name(event),
-                    Escape(event.row_id.ToText()), Escape(event.reason), Escape(event.error)));
+    Say(fmt::format("{} is delivered, but its row {} cannot be removed: {}: {}", Name(event), Escape(event.row_id.ToText()),
+                    Escape(event.reason), Escape(event.error)));
     const std::string unblock = "outbox-relay unblock " + Escape(event.event_id);
     if (event.left_to_operator) {
-      Say("it is not sent again, and its key goes on; its removal is not retried by itself");
+      Say("it is not sent again, and its key goes on; relays do not retry the removal of its row");
       out_.fixes = {"remove what puts the row back, then: " + unblock};
       return {};
     }
-    Say(fmt::format("it is not sent again, and its key goes on; its removal is tried again at {}",
+    Say(fmt::format("it is not sent again, and its key goes on; the removal of its row is retried at {}",
                     Moment(event.next_try_us)));
-    out_.fixes = {"remove what keeps the row, then wait, or: " + unblock};
+    out_.fixes = {"remove what keeps the row, then wait for the retry, or retry now: " + unblock};
     return {};
   }
 
@@ -162,12 +162,12 @@ class Explainer {
     const bool retrying = event.state == OUTBOX_STATE_RETRYING;
     if (retrying) {
       const auto left = Millis((event.next_try_us - event.now_us) / 1000);
-      Say(fmt::format("{} is retried: it waits {}", Name(event), Failure(event)));
+      Say(fmt::format("{} waits for a retry {}", Name(event), Failure(event)));
       Say(left.count() > 0
               ? fmt::format("attempt {} is due at {}, in {}", event.attempts + 1, Moment(event.next_try_us), Age(left))
-              : fmt::format("attempt {} is due since {}", event.attempts + 1, Moment(event.next_try_us)));
+              : fmt::format("attempt {} has been due since {}", event.attempts + 1, Moment(event.next_try_us)));
     } else {
-      Say(Name(event) + " waits");
+      Say(Name(event) + " waits in the outbox");
     }
     if (event.key) {
       const Query before{.from = OUTBOX_FROM_FAILED, .before = event.row_id.View(), .key = *event.key, .max = 1};
@@ -180,7 +180,7 @@ class Explainer {
     const bool due = !retrying || event.next_try_us <= event.now_us;
     Why(!due ? "retry" : *shard == Holder::kNobody ? "no_relay" : "not_taken");
     if (retrying) {
-      out_.fixes = {"once the cause is fixed, now instead of then: outbox-relay unblock " + Escape(event.event_id)};
+      out_.fixes = {"to retry now, once the cause is fixed: outbox-relay unblock " + Escape(event.event_id)};
       return {};
     }
     return Position(event);
@@ -190,12 +190,12 @@ class Explainer {
     Why("queued_behind");
     out_.json.Set("head", head.json);
     const bool blocked = head.state == OUTBOX_STATE_BLOCKED;
-    Say(fmt::format("it stands behind event {} of its key, which is {} {}", Escape(head.event_id),
-                    blocked ? "blocked" : "retried: it waits", Failure(head)));
-    if (!blocked) Say("that one is due at " + Moment(head.next_try_us));
+    Say(fmt::format("it is queued behind event {} of its key, which {} {}", Escape(head.event_id),
+                    blocked ? "is blocked" : "waits for a retry", Failure(head)));
+    if (!blocked) Say("that event is due at " + Moment(head.next_try_us));
     out_.fixes = {"fix the cause, then: outbox-relay unblock " + Escape(head.event_id)};
     if (blocked)
-      out_.fixes.push_back("or give that one up: outbox-relay dead discard " + Escape(head.event_id) +
+      out_.fixes.push_back("or give that event up: outbox-relay dead discard " + Escape(head.event_id) +
                            " --break-order");
     return {};
   }
@@ -214,7 +214,7 @@ class Explainer {
     if (holder->relay_id && holder->expires_in.count() > 0) {
       out_.json.Set("relay", runtime::SplitLeaseId(*holder->relay_id).name);
       out_.json.Set("lease_left_ms", holder->expires_in.count());
-      Say(fmt::format("shard {} is held by relay {}, for {} more unless renewed; what goes wrong there, its log tells",
+      Say(fmt::format("shard {} is leased to relay {} for another {} unless renewed; check that relay's log for errors",
                       number, Escape(runtime::ShowLeaseId(*holder->relay_id)), Age(holder->expires_in)));
       return Holder::kRelay;
     }
@@ -222,8 +222,10 @@ class Explainer {
         holder->relay_id ? fmt::format("; the lease of {} ended {} ago",
                                        Escape(runtime::ShowLeaseId(*holder->relay_id)), Age(-holder->expires_in))
                          : "";
-    Say(fmt::format("shard {} is held by nobody: no relay works on it{}", number, last));
-    out_.fixes = {"outbox-relay run, or see why the relays that run do not get the lease: outbox-relay status"};
+    Say(fmt::format("shard {} has no owner: no relay delivers its events{}", number, last));
+    out_.fixes = {
+        "start a relay: outbox-relay run",
+        "or, if relays are running, see their logs for the reason why none owns this shard: outbox-relay status"};
     return Holder::kNobody;
   }
 
@@ -233,14 +235,13 @@ class Explainer {
     const bool exact = *before <= kCounted;
     out_.json.Set("rows_before", std::min(*before, kCounted));
     out_.json.Set("rows_before_exact", exact);
-    Say(fmt::format(
-        "{}{} of its shard {} before it in the outbox; it is not taken yet, or in the relay's hands, which the "
-        "database does not tell",
-        exact ? "" : "more than ", Events(std::min(*before, kCounted)), *before == 1 ? "stands" : "stand"));
+    Say(fmt::format("{}{} of its shard {} it in the outbox; the database does not show whether a relay has read it",
+                    exact ? "" : "more than ", Events(std::min(*before, kCounted)),
+                    *before == 1 ? "precedes" : "precede"));
     return {};
   }
 
-  // Up to one more than kCounted; of one shard, or of all.
+  // Counts the events that `query` finds in `shard`, or in all shards if none is given. Stops at kCounted + 1.
   Result<std::uint64_t> Count(Query query, std::optional<std::uint32_t> shard) {
     std::uint64_t count = 0;
     storage::OwnedRowId after;

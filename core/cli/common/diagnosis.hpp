@@ -1,4 +1,4 @@
-// Why an event has not gone out, as far as the database tells.
+// Explains why an event has not been delivered, as far as the database shows.
 #pragma once
 
 #include <string>
@@ -9,17 +9,18 @@
 
 namespace outbox::cli {
 
-// What cannot be told apart, because the outbox keeps nothing of it.
+// What may have become of an event that the outbox does not contain. The outbox cannot distinguish these cases.
 inline constexpr const char* kNoTrace =
-    "delivered and removed, discarded, rolled back, not committed yet or never inserted; the outbox keeps no trace by "
-    "which to tell these apart";
+    "delivered and removed, discarded, rolled back, not committed yet or never inserted; the outbox keeps no trace "
+    "that would distinguish these cases";
 
 struct Diagnosis {
-  util::Json json;                 // "why" is one of the words of diagnosis.cpp, never renamed
-  std::vector<std::string> lines;  // for people
-  std::vector<std::string> fixes;  // commands
+  util::Json json;                 // For programs. Its "why" is one of the words in diagnosis.cpp, which never change.
+  std::vector<std::string> lines;  // For people.
+  std::vector<std::string> fixes;  // The commands that may help, for people.
 };
 
+// Explains one event. An event that is not found is no error: its "why" is "no_trace".
 [[nodiscard]] Result<Diagnosis> Explain(const Outbox& outbox, const std::string& event_id);
 
 }  // namespace outbox::cli

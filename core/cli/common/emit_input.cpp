@@ -20,8 +20,8 @@ constexpr std::string_view kBase64 = "{\"base64\":\"";
 
 Status Bad(std::string text) { return {OUTBOX_BAD_DATA, std::move(text)}; }
 
-// Writes the members of the outermost object as compact text, each by itself. Not by way of a json value: that would
-// round numbers, sort members and drop one of two with the same name.
+// Collects the members of the outermost object, each as compact JSON text. It does not parse into json values, which
+// would round numbers, sort members, and drop one of two members with the same name.
 class Members : public nlohmann::json_sax<json> {
  public:
   std::map<std::string, std::string> found;
@@ -44,11 +44,11 @@ class Members : public nlohmann::json_sax<json> {
     if (depth_ > 1) {
       Separate();
       text_ += json(name).dump() + ":";
-      fresh_ = true;  // no comma between a name and its value
+      fresh_ = true;  // No comma comes between a name and its value.
       return true;
     }
     if (found.count(name) != 0) {
-      problem = "\"" + name + "\" is there twice";
+      problem = "\"" + name + "\" is given twice";
       return false;
     }
     name_ = std::move(name);
@@ -60,9 +60,9 @@ class Members : public nlohmann::json_sax<json> {
   bool parse_error(std::size_t position, const std::string&, const json::exception& error) override {
     constexpr int kNumberOverflow = 406;
     if (error.id == kNumberOverflow)
-      problem = "the number before character " + std::to_string(position) + " is out of range; write it as a text";
+      problem = "the number before character " + std::to_string(position) + " is out of range; write it as a string";
     else
-      problem = "not JSON from character " + std::to_string(position) + " on";
+      problem = "invalid JSON at character " + std::to_string(position);
     return false;
   }
 
@@ -105,12 +105,12 @@ class Members : public nlohmann::json_sax<json> {
   std::string name_, text_;
 };
 
-// Of a member that must be a text.
+// Reads an optional member that must be a string. A member that is null counts as absent.
 Status TakeText(const Members& members, const std::string& name, std::optional<std::string>& out) {
   const auto member = members.found.find(name);
   if (member == members.found.end() || member->second == "null") return {};
   const json value = json::parse(member->second);
-  if (!value.is_string()) return Bad("\"" + name + "\" must be a text in quotes");
+  if (!value.is_string()) return Bad("\"" + name + "\" must be a string in quotes");
   out = value.get<std::string>();
   return {};
 }
@@ -136,7 +136,7 @@ Status TakePayload(const Members& members, std::optional<std::string>& out) {
     const json value = json::parse(text);
     if (value.size() == 1) {
       out = DecodeBase64(value["base64"].get<std::string>());
-      return out ? Status() : Bad("\"payload\": what \"base64\" holds is not base64");
+      return out ? Status() : Bad("\"payload\": the value of \"base64\" is not valid base64");
     }
   }
   out = text;
@@ -154,7 +154,8 @@ Status TakeHeaders(const Members& members, publisher::HeaderValues values, std::
   return {};
 }
 
-// As the databases write it: "8-4-4-4-12" hexadecimal digits.
+// Returns true for a UUID as databases write it: groups of 8, 4, 4, 4 and 12 hexadecimal digits with hyphens between
+// them.
 bool IsUuid(std::string_view text) {
   constexpr std::string_view kForm = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
   return std::equal(text.begin(), text.end(), kForm.begin(), kForm.end(), [](char c, char form) {
@@ -166,7 +167,7 @@ Status TakeEventId(const Members& members, std::optional<std::string>& out) {
   if (Status taken = TakeText(members, "event_id", out); !taken.ok()) return taken;
   if (!out || IsUuid(*out)) return {};
   return Bad(
-      "\"event_id\" must be a UUID, such as \"0190163d-8694-739b-aea5-966c26f8ad91\"; leave it out to have one made");
+      "\"event_id\" must be a UUID, such as \"0190163d-8694-739b-aea5-966c26f8ad91\"; omit it to have one generated");
 }
 
 }  // namespace
@@ -190,7 +191,7 @@ Result<EventLine> ParseEventLine(std::string_view line, publisher::HeaderValues 
   if (!json::sax_parse(line.begin(), line.end(), &members)) return Bad(members.problem);
   for (const auto& [name, text] : members.found) {
     if (std::find(kMembers.begin(), kMembers.end(), name) == kMembers.end()) {
-      return Bad("unknown member \"" + name + "\"; known are topic, type, key, payload, headers, event_id");
+      return Bad("unknown member \"" + name + "\"; expected topic, type, key, payload, headers or event_id");
     }
   }
   EventLine event;

@@ -15,13 +15,15 @@ struct EventLine {
   std::string topic, type;
   std::optional<std::string> key, payload, headers, event_id;
 
-  // Views into this object.
+  // Returns the event as the plugin ABI represents it. It points into this object, which must outlive it.
   [[nodiscard]] outbox_event Raw() const;
 };
 
-// {"topic", "type", "key"?, "payload", "headers"?, "event_id"?}. A payload that is a text is taken as its bytes,
-// {"base64": "..."} as what it encodes, null as a tombstone; any other JSON as its text without blanks, numbers and
-// the order of members as they are written. OUTBOX_BAD_DATA: what is wrong, without the payload.
+// Parses an object with the members topic, type and payload, and optionally key, headers and event_id. A payload that
+// is a JSON string becomes its bytes, {"base64": "..."} the bytes that it encodes, and null a tombstone. Any other JSON
+// becomes its own text without white space, with numbers and the order of members as written.
+//
+// Errors: OUTBOX_BAD_DATA; the text says what is wrong and does not contain the payload.
 [[nodiscard]] Result<EventLine> ParseEventLine(std::string_view line,
                                                publisher::HeaderValues headers = publisher::HeaderValues::kAsText);
 

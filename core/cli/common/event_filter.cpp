@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::uint32_t kPage = 500;
 
-// As in the configuration, and whole days.
+// Parses a duration as in the configuration. Whole days, such as 7d, are accepted as well.
 std::optional<Millis> ParseAge(std::string text) {
   std::int64_t factor = 1;
   if (!text.empty() && text.back() == 'd') {
@@ -32,8 +32,9 @@ std::int64_t Micros(const std::string& age) {
   return std::chrono::duration_cast<std::chrono::microseconds>(ParseAge(age).value_or(Millis(0))).count();
 }
 
-// A pattern for Query::topic that matches at least what fnmatch matches. There is no way to write a star itself, a
-// question mark may stand for a part of a character, and a bracket expression is longer than what it matches.
+// Returns a pattern for Query::topic that matches at least what fnmatch matches with `pattern`. In Query::topic a star
+// is the only wildcard and cannot be escaped, so an escaped star and a question mark, which may match a part of a UTF-8
+// character, become stars. The pattern ends with a star in place of the first bracket expression.
 std::string WidenPattern(const std::string& pattern) {
   std::string wide;
   for (std::size_t i = 0; i < pattern.size(); ++i) {
@@ -49,7 +50,7 @@ std::string WidenPattern(const std::string& pattern) {
   return wide;
 }
 
-// An age that is not known is neither old nor young.
+// An event of unknown age is neither older nor newer than any age.
 bool HasAge(const EventFilter& s, std::int64_t now_us, std::int64_t since_us) {
   if (s.older_than.empty() && s.newer_than.empty()) return true;
   if (since_us == 0) return false;
@@ -105,7 +106,7 @@ class Walker {
       };
       if (Status status = ListEvents(outbox_, query, take); !status.ok()) return status;
       if (Status status = walk_.page_done(); !status.ok()) return status;
-      if (seen < query.max || Enough() || !std::cout) return {};  // what cannot be written ends the command
+      if (seen < query.max || Enough() || !std::cout) return {};  // A failed write ends the command.
       after = std::move(last);
     }
   }
@@ -116,7 +117,7 @@ class Walker {
   std::uint64_t found_ = 0;
 };
 
-// The id of the first event that `query` finds, in the outbox or among the dead letters.
+// Returns the id of the first event that `query` finds in the outbox or among the dead letters, or nothing.
 Result<std::optional<std::string>> FirstId(const Outbox& outbox, Query query) {
   std::optional<std::string> id;
   const auto take = [&](const Record& record) {
@@ -151,7 +152,7 @@ int ResolveEventIds(const Outbox& outbox, const char* command, std::vector<std::
     std::cerr << "outbox-relay " << command << ": \"" << shown
               << "\" is not a UUID, and no event has it as its event id; give an event id such as "
                  "0d5f3c52-9a0e-4c3b-8f57-3f1f0f6d0c11. "
-              << (*of_key ? "There are events of a key of this name: outbox-relay explain --key " + shown
+              << (*of_key ? "There are events with this key: outbox-relay explain --key " + shown
                           : "`outbox-relay find --key KEY` lists the event ids of a key")
               << std::endl;
     return kUsage;
@@ -166,19 +167,25 @@ void AddEvents(Command& command, EventFilter& filter, const char* about) {
 }
 
 void AddFilters(Command& command, EventFilter& filter) {
-  AddCommonFilters(command, filter, "Failed last");
-  command.Add("--reason", filter.reason, "With this in the reason or the error").Value("TEXT");
+  AddCommonFilters(command, filter, "last failure");
+  command.Add("--reason", filter.reason, "Only events whose reason or error contains TEXT").Value("TEXT");
 }
 
-void AddCommonFilters(Command& command, EventFilter& filter, const std::string& verb) {
+void AddCommonFilters(Command& command, EventFilter& filter, const std::string& moment) {
   const auto age = [](const std::string& text) {
     return ParseAge(text) ? std::string() : "expected a whole number with ms, s, m, h or d, such as 90m or 7d";
   };
-  command.Add("--topic", filter.topic, "Of these topics; * and ? stand for any characters").Value("PATTERN");
-  command.Add("--type", filter.type, "Of this event type").Value("TYPE");
-  command.Add("--key", filter.key, "Of this key").Value("KEY");
-  command.Add("--older-than", filter.older_than, verb + " before so long, as 7d").Value("DURATION").Check(age);
-  command.Add("--newer-than", filter.newer_than, verb + " within so long, as 90m").Value("DURATION").Check(age);
+  command.Add("--topic", filter.topic, "Only events whose topic matches PATTERN, with the wildcards * and ?")
+      .Value("PATTERN");
+  command.Add("--type", filter.type, "Only events of this event type").Value("TYPE");
+  command.Add("--key", filter.key, "Only events of this key").Value("KEY");
+  const std::string start = "Only events whose " + moment + " is ";
+  command.Add("--older-than", filter.older_than, start + "at least DURATION ago, such as 7d")
+      .Value("DURATION")
+      .Check(age);
+  command.Add("--newer-than", filter.newer_than, start + "at most DURATION ago, such as 90m")
+      .Value("DURATION")
+      .Check(age);
 }
 
 Status WalkThrough(const Outbox& outbox, const EventFilter& filter, const Walk& walk) {

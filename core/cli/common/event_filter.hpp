@@ -1,4 +1,4 @@
-// Which events a command is about, as the operator says it.
+// Selects the events that a command is about, by ids and by filters of the command line.
 #pragma once
 
 #include <cstdint>
@@ -13,11 +13,12 @@
 namespace outbox::cli {
 
 struct EventFilter {
-  std::vector<std::string> events;  // ids
+  std::vector<std::string> events;  // Event ids.
   std::optional<std::string> key, topic, type, reason;
   std::string older_than, newer_than;
-  std::uint64_t limit = 0;  // 0 = none
-  // Later failures are not meant: of what was counted first, no more is changed than was counted.
+  std::uint64_t limit = 0;  // The maximum number of events; 0 = no limit.
+  // Excludes events that failed after this time, in microseconds since 1970; 0 = includes all. It is set between a
+  // count and the change that follows, so that no event is changed that was not counted.
   std::int64_t until_us = 0;
 
   [[nodiscard]] bool HasFilter() const {
@@ -25,30 +26,35 @@ struct EventFilter {
   }
 };
 
+// Adds the argument EVENT, which takes any number of event ids.
 void AddEvents(Command& command, EventFilter& filter, const char* about);
 
-// For the help text of each command that takes event ids.
+// Part of the help text of each command that takes event ids.
 inline constexpr const char* kEventIdForms =
     "An event id is a UUID, also in upper case, in braces or without hyphens. Where ids are stored as text (MySQL,\n"
-    "MariaDB, SQLite), any other text that is the id of an event is taken as well.\n";
+    "MariaDB, SQLite), any other text that is the id of an event is accepted as well.\n";
 
-// Replaces each event id of the command line by the id as the outbox has it, so that it does not matter in which form
-// a UUID was written, and drops repetitions. Returns kUsage with a message on stderr if one is neither a UUID nor the
-// id of an event. The outbox is asked only about ids that are not in the canonical form.
+// Replaces each event id of the command line by the id as stored in the outbox, so that a UUID may be written in any
+// form, and drops repetitions. Returns kOk, or another exit code after a message on stderr: kUsage if an id is neither
+// a UUID nor the id of an event. Queries the outbox only for ids that are not in canonical form, unless rows are
+// captured.
 [[nodiscard]] int ResolveEventIds(const Outbox& outbox, const char* command, std::vector<std::string>& ids);
 
+// Adds the filters for failed events. Ages count from an event's last failure.
 void AddFilters(Command& command, EventFilter& filter);
-// Those of any event; `verb` is what an age counts from.
-void AddCommonFilters(Command& command, EventFilter& filter, const std::string& verb);
+// Adds the filters for any event. `moment` says in the help text from when ages count, such as "creation".
+void AddCommonFilters(Command& command, EventFilter& filter, const std::string& moment);
 
-// Calls `found` for each one, a page at a time, oldest row first; `page_done` after each page, outside of the call
-// to the plugin, and stops where it answers an error. Memory is bounded by a page.
+// How WalkThrough reads events. It reads page by page, oldest row first, and calls `found` for each event that matches.
+// After each page, outside of the call to the plugin, it calls `page_done`, and stops if that returns an error. Memory
+// is bounded by one page.
 struct Walk {
   std::uint32_t from = OUTBOX_FROM_DEAD;
-  std::optional<std::int32_t> state;  // only these
-  bool contents = false;
-  std::optional<storage::OwnedRowId> after;  // absent = from the first
-  bool by_creation = false;                  // ages are since an event was made, not since it failed last
+  std::optional<std::int32_t> state;  // Only events in this state; nothing = in any state.
+  bool contents = false;              // Read payload and headers, too, one event at a time.
+  // The row id after which to begin; nothing = at the first row.
+  std::optional<storage::OwnedRowId> after;
+  bool by_creation = false;           // Ages count from an event's creation, not from its last failure.
   std::function<void(const Record&)> found;
   std::function<Status()> page_done = [] { return Status(); };
 };

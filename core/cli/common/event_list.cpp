@@ -8,7 +8,7 @@
 namespace outbox::cli {
 namespace {
 
-// Rows as a batch, which is what records are made of.
+// Copies rows into a batch, the form from which records are made.
 class Copies {
  public:
   void Add(const Event& event) { (void)rows_.Add(event); }

@@ -1,5 +1,5 @@
-// The rows of an outbox as commands read them: with the topic that the configuration makes of a row, by the id that the application
-// knows, or whole.
+// Reads rows of an outbox for commands: with the topics that the configuration gives them, by the id that the
+// application knows, or with all their contents.
 #pragma once
 
 #include <functional>
@@ -11,17 +11,19 @@
 
 namespace outbox::cli {
 
-// As storage::Session::List. Where topics are made by the record section, events of all topics come, whatever query.topic is.
+// Lists events like storage::Session::List. If the record section makes the topics, each event has the topic that is
+// made for it; query.topic is ignored then, and events of all topics are listed.
 [[nodiscard]] Status ListEvents(const Outbox& outbox, const Query& query,
                                 const std::function<bool(const Record&)>& found);
 
-// Of captured rows: the outbox's own id of the event that consumers know by `id`. It looks at failed events and dead letters, and
-// then at the first kMostLookedAt rows of the outbox, as no index has these ids. Nothing = none was found.
+// Finds a captured event by the id that consumers know. Returns the id by which the outbox knows it, or nothing. No
+// index contains the former, so the search reads the failed events, then the dead letters, then the outbox, and no more
+// than about kMostLookedAt rows of each.
 inline constexpr std::size_t kMostLookedAt = 100'000;
 [[nodiscard]] Result<std::optional<std::string>> FindCaptured(const Outbox& outbox, std::string_view id);
 
-// The rows that `query` finds in the outbox, with everything that is in them, copied: at most query.max, and no more of them than
-// about kMostBytes of payload, but at least one.
+// Returns copies of the rows that `query` finds, with all their contents: at most query.max rows, and only as many as
+// have about kMostBytes bytes of payload together, but at least one.
 inline constexpr std::int64_t kMostBytes = std::int64_t{16} << 20;
 [[nodiscard]] Result<storage::Batch> ReadRows(const Outbox& outbox, Query query);
 

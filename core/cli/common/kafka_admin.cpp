@@ -23,7 +23,7 @@ Result<std::unique_ptr<Cluster>> Cluster::Open(kafka::Settings settings) {
   };
   auto conf = kafka::MakePlainConf(cluster->settings_.properties);
   if (!conf.ok()) return cleaned(conf.status());
-  // What the library would log comes out in trouble() instead.
+  // The library's log is dropped; trouble() reports failures instead.
   rd_kafka_conf_set_log_cb(conf->get(), [](const rd_kafka_t*, int, const char*, const char*) {});
   rd_kafka_conf_set_opaque(conf->get(), cluster.get());
   kafka::WatchCertificates<Troubles>(conf->get());
@@ -40,7 +40,7 @@ std::optional<Cluster::Seen> Cluster::Look(std::chrono::milliseconds timeout) {
   const kafka::MetadataPtr metadata(raw);
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
     trouble_ = {rd_kafka_err2str(error), false};
-    // A refused login says more than that somebody else did not answer.
+    // A refused login takes precedence, because it says more than another broker's missing answer.
     for (const auto& [name, why] : TakeErrors()) {
       if (!trouble_.login) trouble_ = {kafka::Describe(why), why.kind == kafka::ConnectionError::Kind::kLogin};
     }
@@ -100,16 +100,16 @@ bool Cluster::MayReadLimit(const Seen& seen, const std::string& topic, std::chro
 
 Status Cluster::Create(const std::string& topic, std::chrono::milliseconds timeout) {
   std::array<char, 256> text{};
-  const NewTopicPtr wish(rd_kafka_NewTopic_new(topic.c_str(), -1, -1, text.data(), text.size()));
-  if (wish == nullptr) return {OUTBOX_BAD_DATA, text.data()};
+  const NewTopicPtr new_topic(rd_kafka_NewTopic_new(topic.c_str(), -1, -1, text.data(), text.size()));
+  if (new_topic == nullptr) return {OUTBOX_BAD_DATA, text.data()};
   const kafka::OptionsPtr options(rd_kafka_AdminOptions_new(handle_.get(), RD_KAFKA_ADMIN_OP_CREATETOPICS));
   for (const auto set : {rd_kafka_AdminOptions_set_request_timeout, rd_kafka_AdminOptions_set_operation_timeout}) {
     const auto error = set(options.get(), Millis(timeout), text.data(), text.size());
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return {OUTBOX_INTERNAL, text.data()};
   }
   const kafka::QueuePtr queue(rd_kafka_queue_new(handle_.get()));
-  auto* wishes = wish.get();
-  rd_kafka_CreateTopics(handle_.get(), &wishes, 1, options.get(), queue.get());
+  auto* new_topics = new_topic.get();
+  rd_kafka_CreateTopics(handle_.get(), &new_topics, 1, options.get(), queue.get());
   const kafka::EventPtr event(rd_kafka_queue_poll(queue.get(), 2 * Millis(timeout)));
   if (event == nullptr) return {OUTBOX_TIMEOUT, "no answer"};
   if (rd_kafka_event_error(event.get()) != RD_KAFKA_RESP_ERR_NO_ERROR) {

@@ -1,4 +1,4 @@
-// A look at the brokers and at topics, for `outbox-relay check`.
+// Queries brokers and topics, and creates topics, for `outbox-relay check` and `outbox-relay import --verify`.
 #pragma once
 
 #include <chrono>
@@ -16,41 +16,45 @@
 
 namespace outbox::cli {
 
+// A client of the configured Kafka cluster. A command owns it. Thread: one at a time.
 class Cluster {
  public:
-  // Does not connect yet. OUTBOX_BAD_CONFIG: librdkafka's reason.
+  // Makes a client, which does not connect yet. Errors: OUTBOX_BAD_CONFIG with librdkafka's reason.
   [[nodiscard]] static Result<std::unique_ptr<Cluster>> Open(kafka::Settings settings);
 
   struct Seen {
-    std::map<std::int32_t, std::string> brokers;  // the address that each advertises
-    std::map<std::string, int> partitions;        // by topic
+    std::map<std::int32_t, std::string> brokers;  // The address that each broker advertises, by broker id.
+    std::map<std::string, int> partitions;        // The number of partitions, by topic.
   };
   struct Trouble {
     std::string text;
-    bool login = false;  // a broker answered, and refused certificate or credentials; `text` says what to do
+    bool login = false;  // A broker was reached, and the certificate or the login was refused; `text` says what to do.
   };
-  // Makes no topic, whatever the broker is set to. Otherwise trouble() has the reason of the last failed connection.
+  // Asks for all brokers and topics. Creates no topic, whatever the broker's auto.create.topics.enable is. If it
+  // returns nothing, trouble() has the reason.
   [[nodiscard]] std::optional<Seen> Look(std::chrono::milliseconds timeout);
   [[nodiscard]] const Trouble& trouble() const { return trouble_; }
-  // Connects to each broker where it advertises that it is; one sentence for each that this fails for.
+  // Connects to each broker at the address that it advertises. Returns a sentence for each broker that does not answer.
   [[nodiscard]] std::vector<std::string> Unreachable(const Seen& seen, std::chrono::milliseconds timeout);
 
-  // May this user read the topic's max.message.bytes (DescribeConfigs)? True where nobody says no.
+  // Returns false if the broker denies this user max.message.bytes of the topic (DescribeConfigs), and true otherwise,
+  // also without an answer.
   [[nodiscard]] bool MayReadLimit(const Seen& seen, const std::string& topic, std::chrono::milliseconds timeout);
 
-  // With the broker's own number of partitions and replicas.
+  // Creates a topic with the broker's default numbers of partitions and replicas. A topic that exists is no error.
   [[nodiscard]] Status Create(const std::string& topic, std::chrono::milliseconds timeout);
 
  private:
   explicit Cluster(kafka::Settings settings) : settings_(std::move(settings)) {}
   static kafka::CertificateTroubles& Troubles(void* cluster) { return static_cast<Cluster*>(cluster)->certificates_; }
-  // The newest failure of each connection, by librdkafka's name of the broker.
+  // Takes the pending error events, and returns the newest failure of each connection by librdkafka's name of the
+  // broker.
   [[nodiscard]] std::map<std::string, kafka::ConnectionError> TakeErrors();
 
   const kafka::Settings settings_;
   kafka::CertificateTroubles certificates_;
   Trouble trouble_;
-  kafka::HandlePtr handle_;  // last: its threads use the others
+  kafka::HandlePtr handle_;  // The last member, because its threads use the others.
 };
 
 }  // namespace outbox::cli

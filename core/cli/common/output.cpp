@@ -18,7 +18,7 @@ constexpr std::size_t kGoodWrite = std::size_t{64} << 10;
 
 bool pass_controls = false;
 
-// Bytes at the end of `text` that may be the beginning of a character.
+// Returns the number of bytes at the end of `text` that may be the beginning of a UTF-8 character.
 std::size_t Unfinished(const std::string& text) {
   for (std::size_t back = 1; back <= 3 && back <= text.size(); ++back) {
     const auto byte = static_cast<unsigned char>(text[text.size() - back]);
@@ -69,7 +69,7 @@ void OutputBuffer::Write(const std::string& text) {
     const ssize_t count = write(descriptor_, text.data() + done, text.size() - done);
     if (count >= 0) {
       done += static_cast<std::size_t>(count);
-    } else if (errno == EAGAIN) {  // a pipe that somebody else has made non-blocking
+    } else if (errno == EAGAIN) {  // Another process has made the pipe non-blocking.
       pollfd wait{descriptor_, POLLOUT, 0};
       poll(&wait, 1, -1);
     } else if (errno != EINTR) {
@@ -94,12 +94,12 @@ Output::~Output() {
 int Output::Finish(int code) {
   std::cout.flush();
   int error = out_.error();
-  // A file system over a network may say only at the close that it has no room.
+  // A network file system may report only on close that it has no space left.
   if (const int copy = error == 0 ? dup(STDOUT_FILENO) : -1; copy >= 0 && close(copy) != 0) error = errno;
   if (error == 0) return code;
   if (error == EPIPE) return code == kOk ? kReaderGone : code;
   std::cerr << "outbox-relay: the output could not be written: " << std::generic_category().message(error)
-            << "; what the command has changed is not undone" << std::endl;
+            << "; changes that the command has made are not undone" << std::endl;
   return code == kOk ? kFailure : code;
 }
 

@@ -1,4 +1,5 @@
-// stdout and stderr of the commands: what cannot be written is an error, and no control character of others gets through.
+// stdout and stderr of the commands. A failed write is an error, and control characters in data are escaped, so that
+// the data of an event cannot control the operator's terminal.
 #pragma once
 
 #include <memory>
@@ -7,12 +8,12 @@
 
 namespace outbox::cli {
 
-// Writes to a descriptor. The text is escaped as in util/escape.hpp, line feeds and tabs excepted.
+// Writes to a descriptor. The text is escaped as in util/escape.hpp, except for line feeds and tabs.
 class OutputBuffer : public std::streambuf {
  public:
   explicit OutputBuffer(int descriptor);
 
-  // The errno of the first write that failed, after which nothing more is written; 0 = none did.
+  // Returns the errno of the first failed write, or 0. After a failed write nothing more is written.
   [[nodiscard]] int error() const { return error_; }
 
  protected:
@@ -24,23 +25,25 @@ class OutputBuffer : public std::streambuf {
   void Write(const std::string& text);
 
   const int descriptor_;
-  const bool by_line_;  // a terminal
+  const bool by_line_;  // The descriptor is a terminal, so each line is written at once.
   std::string pending_;
   int error_ = 0;
 };
 
-// From now on nothing is escaped: for the demo's screen, which draws on the terminal and shows no text of others.
+// Ends the escaping. Only the demo calls it: its screen draws on the terminal, and shows nothing but the demo's own
+// text.
 void PassControls();
 
-// Puts itself behind std::cout and std::cerr for as long as it lives.
+// Replaces the buffers of std::cout and std::cerr as long as it lives. main owns the only one.
 class Output {
  public:
   Output();
   ~Output();
   Output(const Output&) = delete;
 
-  // Writes what is left. Returns `code` if all was written or the command has failed. Otherwise kFailure with a
-  // message, or kReaderGone without one if the other end of a pipe is closed: whoever closes it wants no more output.
+  // Writes what is still buffered. Returns `code` if everything was written, or if `code` is a failure already.
+  // Otherwise it returns kFailure after a message, or kReaderGone without one if the reader has closed the pipe,
+  // because it wants no more output.
   [[nodiscard]] int Finish(int code);
 
  private:

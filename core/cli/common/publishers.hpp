@@ -1,4 +1,4 @@
-// From the configuration to the publisher that it asks for.
+// Makes the publishers that the configuration asks for.
 #pragma once
 
 #include <spdlog/fwd.h>
@@ -10,6 +10,7 @@
 
 namespace outbox::cli {
 
+// Returns a factory of publishers for Kafka or stdout, by /publisher/type.
 [[nodiscard]] publisher::PublisherFactory MakePublishers(const config::Config& config,
                                                          std::shared_ptr<spdlog::logger> logger);
 

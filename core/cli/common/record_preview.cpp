@@ -112,7 +112,7 @@ Status ShowRecords(const PreviewRequest& request, const Outbox& outbox) {
     query.after = after.View();
   }
   if (request.row == kAllRows) return {};
-  return {OUTBOX_BAD_DATA, "no row of the outbox has the id " + request.row + "; a delivered one is gone"};
+  return {OUTBOX_BAD_DATA, "no row of the outbox has the id " + request.row + "; rows of delivered events are removed"};
 }
 
 }  // namespace outbox::cli

@@ -1,4 +1,4 @@
-// The records that rows of the outbox would go out as, for `check --show`.
+// Shows the records that would be sent for rows of the outbox, for `check --show`.
 #pragma once
 
 #include <cstdint>
@@ -9,15 +9,15 @@
 namespace outbox::cli {
 
 struct PreviewRequest {
-  std::string row;           // a row id, an event id, or kAllRows
-  std::uint32_t limit = 20;  // rows, with kAllRows
-  bool json = false;
+  std::string row;           // A row id, an event id, or kAllRows.
+  std::uint32_t limit = 20;  // The maximum number of rows, with kAllRows.
+  bool json = false;         // One JSON object per line.
 };
 
 inline constexpr const char* kAllRows = "all";
 
-// Prints them, a paragraph or with `json` a line each. Nothing is sent or changed. Errors: OUTBOX_BAD_CONFIG where the record
-// section does not fit the columns; OUTBOX_BAD_DATA where no row is meant.
+// Prints the record of each requested row: a paragraph, or a line with `json`. Sends and changes nothing.
+// Errors: OUTBOX_BAD_CONFIG if the record section does not fit the columns, OUTBOX_BAD_DATA if the row does not exist.
 [[nodiscard]] Status ShowRecords(const PreviewRequest& request, const Outbox& outbox);
 
 }  // namespace outbox::cli

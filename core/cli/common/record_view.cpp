@@ -16,7 +16,7 @@ Json Time(std::int64_t micros) { return micros == 0 ? Json() : Json(Moment(micro
 
 std::string Shown(const Bytes& bytes, const char* absent) { return bytes ? Escape(*bytes) : absent; }
 
-// What died has failed last when it died.
+// Returns the label for the time of the last failure, at which a dead event was given up.
 const char* LastWord(const Record& record) { return record.state == OUTBOX_STATE_DEAD ? "died" : "last failed"; }
 
 }  // namespace
@@ -102,7 +102,7 @@ std::string Paragraph(const Record& record, bool contents) {
     add("first failed", Moment(record.first_failed_us));
     add(LastWord(record), Moment(record.last_failed_us));
     if (IsLeftToOperator(record))
-      add("next try", "none by itself; `outbox-relay unblock` retries the removal");
+      add("next try", "not automatic; `outbox-relay unblock` retries the removal");
     else if (record.state == OUTBOX_STATE_RETRYING || record.state == OUTBOX_STATE_DELIVERED)
       add("next try", Moment(record.next_try_us));
     add("reason", Escape(*record.reason));

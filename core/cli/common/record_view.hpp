@@ -1,4 +1,5 @@
-// An event and what became of it, as commands print it. What comes from rows may hold anything: a line stays one line.
+// Formats an event and its state for the output of commands. Values from rows are escaped, so that a line stays one
+// line whatever they contain.
 #pragma once
 
 #include <string>
@@ -8,19 +9,25 @@
 
 namespace outbox::cli {
 
-[[nodiscard]] const char* StateWord(std::int32_t state);  // of the JSON; never renamed
+// Returns the name of an OUTBOX_STATE_... value, such as "waiting". JSON output contains these names, so they never
+// change.
+[[nodiscard]] const char* StateWord(std::int32_t state);
 
-// True if no relay retries the removal of this delivered row by itself: something puts the row back, and only
-// `outbox-relay unblock` removes it.
+// Returns true if relays do not retry the removal of this delivered row, because something puts the row back. Only
+// `outbox-relay unblock` removes it then.
 [[nodiscard]] bool IsLeftToOperator(const Record& record);
 
-// A JSON string, {"base64": "..."} for what is not text, null for what is absent.
+// Returns a JSON string, {"base64": "..."} if the bytes are not UTF-8, or null if they are absent.
 [[nodiscard]] util::Json ToJson(const Bytes& bytes);
-// Members are never renamed. What is not text is {"base64": "..."}. With `contents` also payload and headers.
+// Returns the event as a JSON object, whose members never change their names. Bytes that are not UTF-8 become
+// {"base64": "..."}. With `contents` it includes payload and headers.
 [[nodiscard]] util::Json ToJson(const Record& record, bool contents);
 
-[[nodiscard]] std::string HeadLine();  // above lines
+// Returns the headings of the columns in Line().
+[[nodiscard]] std::string HeadLine();
+// Formats a failed event as a line.
 [[nodiscard]] std::string Line(const Record& record);
-[[nodiscard]] std::string Paragraph(const Record& record, bool contents);  // a line for each of its properties
+// Formats an event as a paragraph, with a line for each property. With `contents` it includes payload and headers.
+[[nodiscard]] std::string Paragraph(const Record& record, bool contents);
 
 }  // namespace outbox::cli

@@ -1,4 +1,4 @@
-// From the record section of the configuration to what makes records of this outbox's rows.
+// Makes the shaper, which makes records of an outbox's rows, from the record section of the configuration.
 #pragma once
 
 #include <memory>
@@ -10,12 +10,14 @@
 
 namespace outbox::cli {
 
+// What the shaper is used for. The uses differ only if the configuration leaves rows as they are.
 enum class ShaperFor {
-  kDelivery,  // nullptr = a row is a record as it is
-  kAnyRow     // one that makes the same record of it
+  kDelivery,  // Delivery needs no shaper then, and MakeShaper returns nullptr.
+  kAnyRow     // MakeShaper always returns a shaper, which then makes records that are the same as the rows.
 };
 
-// `columns` are those that rows bring. Errors: OUTBOX_BAD_CONFIG with all that does not fit them, each with its place.
+// Makes a shaper for rows that bring the values of `columns`. Errors: OUTBOX_BAD_CONFIG with everything in the record
+// section that does not fit the columns, each with its location in the configuration.
 [[nodiscard]] Result<std::shared_ptr<const record::Shaper>> MakeShaper(const config::Config& config,
                                                                        const std::vector<Column>& columns,
                                                                        ShaperFor use = ShaperFor::kDelivery);

@@ -1,4 +1,5 @@
-// What each signal does to the program. docs/guide/operations.md has the table for operators; both are tested together.
+// What each signal does to the program. docs/guide/operations.md has the table for operators, and
+// tests/integration/test_process.py tests it.
 #pragma once
 
 #include <csignal>
@@ -7,30 +8,34 @@
 
 namespace outbox::cli {
 
-// For every command, before anything else: signals that mean nothing to this program and would end it are ignored, and
-// descriptors 0 to 2 that are closed are opened on /dev/null, so that no file or connection takes their numbers.
+// Prepares the process for every command. Ignores signals that mean nothing to this program and would end it. Opens
+// those of the descriptors 0 to 2 that are closed on /dev/null, so that no file or connection gets their numbers.
 //
-// SIGPIPE and SIGXFSZ are among the ignored ones: a write that fails is reported as an error, and a log that nobody reads
-// is no reason to end.
+// SIGPIPE and SIGXFSZ are among the ignored signals: a write that fails is reported as an error, and a log that nobody
+// reads is no reason to end.
 //
-// The signals that ask for a stop are held back from here on, so that one that arrives while a command starts is not
-// lost and does not end it half-way: StopSignals or AllowStopSignals() takes it. Returns the signal mask as it was.
+// Blocks the signals that ask for a stop, so that one that arrives while a command starts is not lost and does not end
+// the command half-way: the signal stays pending until StopSignals or AllowStopSignals() accepts it. Returns the
+// previous signal mask.
+//
+// REQUIRES: called before anything else in main.
 [[nodiscard]] sigset_t PrepareProcess();
 
-// For commands that do not stop cleanly: the signals that PrepareProcess() holds back have their usual effect again,
-// also those that have arrived. Those that whoever started the program had blocked stay blocked.
+// For commands that do not stop cleanly: restores the signal mask, so that the signals that PrepareProcess() has
+// blocked have their usual effect again, including those that are pending. Signals that the parent process had blocked
+// stay blocked.
 void AllowStopSignals(const sigset_t& mask_at_start);
 
-// For commands that stop cleanly. SIGTERM and SIGINT ask for a stop, and so do SIGPWR and SIGXCPU; SIGHUP does where the
-// program was started from a terminal, whose end it then reports, and is logged and ignored otherwise. A second one ends the
-// process at once, if it is sent a second or more after the first: `timeout`, `tini -g` and a forwarded Ctrl-C send two
-// within a millisecond.
+// For commands that stop cleanly. SIGTERM, SIGINT, SIGPWR and SIGXCPU ask for a stop. SIGHUP does so only if the
+// program was started from a terminal, whose end it then reports; otherwise it is logged and ignored. A second signal
+// ends the process at once, but only if it is sent a second or more after the first, because `timeout`, `tini -g` and a
+// forwarded Ctrl-C send two within a millisecond.
 //
-// REQUIRES: made before any other thread, so that every thread blocks these signals.
+// REQUIRES: constructed before any other thread is started, so that every thread blocks these signals.
 class StopSignals {
  public:
-  // `stop` gets the number of the first signal, once, and `ignored` that of each SIGHUP that is ignored; both run on a thread
-  // of this object and must not block.
+  // `stop` is called once, with the number of the first signal. `ignored` is called for each SIGHUP that is ignored.
+  // Both run on this object's thread and must not block.
   explicit StopSignals(std::function<void(int)> stop, std::function<void(int)> ignored = {});
   ~StopSignals();
   StopSignals(const StopSignals&) = delete;
@@ -38,17 +43,17 @@ class StopSignals {
 
  private:
   void Watch();
-  // The next signal that asks for a stop, or 0 at the end of this object.
+  // Waits for the next signal that asks for a stop and returns it, or 0 once the destructor runs.
   int Next();
 
   const std::function<void(int)> stop_, ignored_;
   const bool hangup_stops_;
-  const int signals_;  // a signalfd
-  const int leave_;    // an eventfd: the destructor's message to its own thread, which nobody else can send
+  const int signals_;  // A signalfd.
+  const int leave_;    // An eventfd by which the destructor ends the thread. Nothing else can write to it.
   std::thread thread_;
 };
 
-// "SIGTERM"
+// Returns the name of a signal that asks for a stop, such as "SIGTERM".
 [[nodiscard]] const char* SignalName(int signal);
 
 }  // namespace outbox::cli

@@ -1,4 +1,4 @@
-// A request to stop, which a signal makes once and which threads can wait for.
+// A request to stop, which the first signal sets and which threads can wait for.
 #pragma once
 
 #include <chrono>
@@ -10,31 +10,31 @@
 
 namespace outbox::cli {
 
-// Both get the number of the signal, run on a thread of StopRequest, and must not block.
+// Functions that StopRequest calls with the number of a signal. They run on a thread of StopRequest and must not block.
 struct StopHooks {
-  std::function<void(int)> stopping;  // before the request is set
-  std::function<void(int)> ignored;   // for each SIGHUP that does not ask for a stop
+  std::function<void(int)> stopping;  // Called before a signal sets the request.
+  std::function<void(int)> ignored;   // Called for each SIGHUP that does not ask for a stop.
 };
 
 // Watches for signals from its construction on. Thread: any.
 //
-// REQUIRES: made before any other thread, so that every thread blocks these signals.
+// REQUIRES: constructed before any other thread is started, so that every thread blocks these signals.
 class StopRequest {
  public:
   explicit StopRequest(StopHooks hooks = {});
 
-  // Sets the request without a signal; `reason` takes the place of its number and is not 0.
+  // Sets the request without a signal. REQUIRES: `reason`, which takes the place of the signal's number, is not 0.
   void Set(int reason);
-  // True if the request was set within `time`.
+  // Waits for the request at most `time`. Returns true if it is set.
   [[nodiscard]] bool WaitFor(std::chrono::milliseconds time);
-  // Returns the number of the signal, or what Set() was given.
+  // Waits for the request. Returns the number of the signal, or the reason that Set() was given.
   [[nodiscard]] int Wait();
 
  private:
   std::mutex mutex_;
   std::condition_variable changed_;
   int reason_ = 0;
-  StopSignals signals_;  // last: its thread uses the others
+  StopSignals signals_;  // The last member, because its thread uses the others.
 };
 
 }  // namespace outbox::cli

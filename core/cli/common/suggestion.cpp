@@ -8,11 +8,11 @@ namespace outbox::cli {
 namespace {
 
 struct KnownTable {
-  std::string_view columns;  // without underscores, in small letters, between blanks: all of them are there
+  std::string_view columns;  // Names that must all be there, in lower case without underscores, separated by blanks.
   Suggestion suggestion;
 };
 
-// The first one that fits counts, so tables with more columns stand before those with fewer.
+// The first table that fits is the suggestion, so tables with more columns come before those with fewer.
 const std::vector<KnownTable>& KnownTables() {
   static const std::vector<KnownTable> kTables = {
       {"id eventid topic aggregateid eventtype payload headers createdat",
@@ -30,21 +30,22 @@ const std::vector<KnownTable>& KnownTables() {
       {"sequencenumber messageid enqueuetime senttime body",
        {.whose = "the outbox of MassTransit",
         .why_not =
-            "its messages are for the addresses of a bus, in envelopes of its own; let MassTransit deliver them"}},
+            "its messages are addressed to endpoints of a bus, in MassTransit's envelopes; let MassTransit deliver "
+            "them"}},
       {"id invocation nextattempttime attempts blocked",
        {.whose = "the outbox of gruelbox transaction-outbox",
         .why_not = "its rows are calls of Java methods, which only the application can make"}},
       {"messageid dispatched dispatchedat operations",
        {.whose = "the outbox of NServiceBus",
-        .why_not = "a row holds all messages of one handler in a form of its own, for its own transport"}},
+        .why_not = "a row holds all messages of one handler, in a format and for a transport of NServiceBus"}},
       {"id ownerid destination deliverby body attempts messagetype",
        {.whose = "the outgoing envelopes of Wolverine",
-        .why_not = "its envelopes are for its own nodes and destinations; let Wolverine deliver them"}},
+        .why_not = "its envelopes are for nodes and destinations of Wolverine; let Wolverine deliver them"}},
       {"globalindex eventidentifier payloadtype aggregateidentifier sequencenumber",
        {.whose = "the event store of Axon",
         .why_not =
-            "it is no outbox: events stay for ever and processors keep positions in it; publish with Axon's Kafka "
-            "extension, or let a handler write into an outbox"}},
+            "it is not an outbox: events are kept forever and processors keep positions in it; publish with Axon's "
+            "Kafka extension, or let a handler write into an outbox"}},
   };
   return kTables;
 }

@@ -1,4 +1,4 @@
-// Whose outbox is this table, and can the relay deliver it? For `check --suggest`.
+// Recognises the outbox tables of other software and says whether the relay can deliver them, for `check --suggest`.
 #pragma once
 
 #include <optional>
@@ -10,13 +10,13 @@
 namespace outbox::cli {
 
 struct Suggestion {
-  std::string whose = {};    // "the table of Debezium's EventRouter"
-  std::string like = {};     // the profile that fits; "" = none
-  std::string why_not = {};  // why the relay does not deliver it; "" = it does
-  bool is_own = false;       // it is an outbox of the relay's own: nothing is to be captured
+  std::string whose = {};    // Whose table it is, such as "the table of Debezium's EventRouter".
+  std::string like = {};     // The profile that fits; "" = none.
+  std::string why_not = {};  // The reason why the relay cannot deliver it; "" = it can.
+  bool is_own = false;       // It is an outbox of the relay's own, so nothing has to be captured.
 };
 
-// By the names of the columns. Nothing = no table that is known has them.
+// Recognises a table by the names of its columns. Returns nothing if they are not those of a known table.
 [[nodiscard]] std::optional<Suggestion> SuggestFor(const std::vector<Column>& columns);
 
 }  // namespace outbox::cli

@@ -18,7 +18,7 @@ std::string Age(Millis age) {
 std::string Moment(std::int64_t micros) {
   if (micros == 0) return "-";
   constexpr std::int64_t kYear1 = -62'135'596'800'000'000, kYear10000 = 253'402'300'800'000'000;
-  if (micros < kYear1 || micros >= kYear10000) return "-";  // no calendar of ours reaches there
+  if (micros < kYear1 || micros >= kYear10000) return "-";  // The format has four digits for a year.
   const std::chrono::sys_time<std::chrono::microseconds> at{std::chrono::microseconds(micros)};
   const auto day = std::chrono::floor<std::chrono::days>(at);
   const std::chrono::year_month_day date(day);

@@ -18,29 +18,30 @@ namespace outbox::cli {
 inline constexpr std::string_view kOrdersTopic = "orders";
 inline constexpr std::string_view kPaymentsTopic = "payments";
 
-// An event that the application has written, in the order of writing.
+// An event that the application has written.
 struct DemoEvent {
   std::string id;
   std::string key;
   std::string_view topic, type;
   std::string payload, headers;
-  std::string trace_parent;  // the only one of the headers
+  std::string trace_parent;  // The value of traceparent, the only header.
   bool committed = false;
 };
 
+// Writes the demo's events with a session of its own. The demo owns it. Thread: the one that calls Run.
 class DemoApplication {
  public:
-  // `pause` is called between transactions, and may wait; false = stop writing.
+  // `pause` is called between transactions and may wait. If it returns false, the application stops writing.
   DemoApplication(std::unique_ptr<storage::Session> session, std::uint64_t events, std::function<bool()> pause)
       : session_(std::move(session)), wanted_(events), pause_(std::move(pause)) {}
 
-  // Until so many events are committed.
+  // Writes until the wanted number of events is committed, or `pause` returns false.
   [[nodiscard]] Status Run();
 
-  // Any thread.
+  // The numbers of events that were committed and rolled back so far. Thread: any.
   [[nodiscard]] std::uint64_t committed() const { return committed_.load(); }
   [[nodiscard]] std::uint64_t rolled_back() const { return rolled_back_.load(); }
-  // After Run.
+  // Returns all events in the order of writing. REQUIRES: Run has returned.
   [[nodiscard]] const std::vector<DemoEvent>& journal() const { return journal_; }
 
  private:

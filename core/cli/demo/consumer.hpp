@@ -1,4 +1,4 @@
-// The consumer of the demo: reads the topics back from their beginning and judges what it has found.
+// The consumer of the demo: reads the topics from their beginning and compares the records with what was written.
 #pragma once
 
 #include <atomic>
@@ -15,7 +15,7 @@
 
 namespace outbox::cli {
 
-// A record as a consumer sees it.
+// A record as a consumer receives it.
 struct DemoRecord {
   std::string topic;
   std::int32_t partition = 0;
@@ -24,19 +24,21 @@ struct DemoRecord {
   std::vector<std::pair<std::string, std::string>> headers;
 };
 
+// The result of the comparison.
 struct DemoVerdict {
-  std::uint64_t delivered = 0;  // committed events that are in the topics
-  std::uint64_t lost = 0;       // committed events that are not
-  std::uint64_t twice = 0;      // records more than one per event
-  std::uint64_t ghosts = 0;     // records of events that were rolled back
-  std::uint64_t strangers = 0;  // records of events that the application never wrote
-  std::uint64_t altered = 0;    // with another topic, key, payload or headers than was written
+  std::uint64_t delivered = 0;  // Committed events that are in the topics.
+  std::uint64_t lost = 0;       // Committed events that are not in the topics.
+  std::uint64_t twice = 0;      // Records of events that already had one.
+  std::uint64_t ghosts = 0;     // Records of events that were rolled back.
+  std::uint64_t strangers = 0;  // Records of events that the application never wrote.
+  std::uint64_t altered = 0;    // Records with another topic, key, payload or headers than was written.
   std::uint64_t keys = 0;
   std::uint64_t keys_out_of_order = 0;
 
   [[nodiscard]] bool Holds() const { return lost + ghosts + strangers + altered + keys_out_of_order == 0; }
 };
 
+// Reads all partitions on a thread of its own, without a group. The demo owns it.
 class DemoConsumer {
  public:
   struct Topic {
@@ -47,14 +49,15 @@ class DemoConsumer {
                                                                    std::vector<Topic> topics);
   ~DemoConsumer();
 
-  [[nodiscard]] std::uint64_t read() const { return read_.load(); }  // any thread
+  // Returns the number of records read so far. Thread: any.
+  [[nodiscard]] std::uint64_t read() const { return read_.load(); }
 
-  // Reads what is in the topics by now, and ends. False: it did not come in time.
+  // Reads to the current ends of the topics and stops the thread. Returns false if that took longer than `timeout`.
   [[nodiscard]] bool Finish(std::chrono::milliseconds timeout);
 
-  // After Finish.
+  // Compares the records with the events in `journal`. REQUIRES: Finish has returned.
   [[nodiscard]] DemoVerdict Judge(const std::vector<DemoEvent>& journal) const;
-  // All records of one order, if there is one that has seen every step; else what there is of any.
+  // Returns the records of the order that has the most of them, by topic. REQUIRES: Finish has returned.
   [[nodiscard]] std::vector<DemoRecord> OneOrder() const;
 
  private:
@@ -64,7 +67,7 @@ class DemoConsumer {
 
   const std::vector<Topic> topics_;
   kafka::HandlePtr consumer_;
-  std::vector<DemoRecord> records_;  // of the thread, until it has ended
+  std::vector<DemoRecord> records_;  // Only the thread uses them until it has ended.
   std::atomic<std::uint64_t> read_{0};
   std::atomic<bool> stop_{false};
   std::thread thread_;

@@ -1,5 +1,5 @@
-// `outbox-relay demo`: the whole way in one process, with nothing to install: an application, its SQLite outbox, the
-// relay as `run` runs it, a broker, and a consumer that counts.
+// `outbox-relay demo`: the whole path of events in one process, with nothing to install. It has an application with an
+// SQLite outbox, the same relay as `outbox-relay run`, a broker, and a consumer that counts what arrives.
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -32,14 +32,15 @@ using util::Json;
 constexpr int kOrdersPartitions = 6;
 constexpr int kPaymentsPartitions = 3;
 constexpr auto kRedraw = 100ms;
-// Without any progress for so long, something is wrong.
+// After this time without any progress the demo stops waiting.
 constexpr auto kPatience = 60s;
-// The broker keeps 5 MB per partition: the application waits when the consumer is so far behind.
+// The application pauses while the consumer is this many events behind, because the broker keeps only 5 MB per
+// partition.
 constexpr std::uint64_t kUnread = 20'000;
 
 struct DemoOptions {
-  std::uint64_t events = 2000;  // to commit
-  bool broker_only = false;     // the broker, until SIGINT or SIGTERM
+  std::uint64_t events = 2000;  // The number of events to commit.
+  bool broker_only = false;     // Only the broker runs, until SIGINT or SIGTERM.
 };
 
 class TemporaryFolder {
@@ -65,7 +66,8 @@ Result<std::unique_ptr<kafka::EmbeddedBroker>> StartBroker() {
       {{std::string(kOrdersTopic), kOrdersPartitions}, {std::string(kPaymentsTopic), kPaymentsPartitions}});
 }
 
-// Also the build folder's own plugin, beside a program that was not installed.
+// Returns the usual search path and, for a program that was not installed, the folder of the SQLite plugin in its build
+// folder.
 storage::SearchPath PluginPath() {
   storage::SearchPath where = storage::DefaultSearchPath();
   std::error_code none;
@@ -75,6 +77,7 @@ storage::SearchPath PluginPath() {
   return where;
 }
 
+// One run of the demo, from its set-up to the verdict.
 class Stage {
  public:
   explicit Stage(const DemoOptions& options) : options_(options) {}
@@ -148,7 +151,7 @@ class Stage {
     return written_;
   }
 
-  // Until everything that was committed has come back, or nothing moves any more.
+  // Shows the progress until everything that was committed has been read back, or there is no progress for kPatience.
   Status Watch() {
     auto moved = Clock::now();
     for (std::uint64_t before = 0;;) {
@@ -163,7 +166,7 @@ class Stage {
       if (done) return {};
       const std::uint64_t now = consumer_->read() + committed;
       if (std::exchange(before, now) != now) moved = Clock::now();
-      // What is missing shows in the verdict.
+      // The verdict shows what is missing.
       if (Clock::now() - moved > kPatience) return {};
     }
   }
@@ -181,7 +184,7 @@ class Stage {
     relay_.reset();
     const auto stats = session_->ReadStats(call_);
     if (!stats.ok()) return stats.status();
-    if (!consumer_->Finish(10s)) return {OUTBOX_TIMEOUT, "the consumer did not get all that is in the topics"};
+    if (!consumer_->Finish(10s)) return {OUTBOX_TIMEOUT, "the consumer did not receive all records in time"};
 
     const DemoVerdict verdict = consumer_->Judge(application_->journal());
     screen_.ShowOrder(consumer_->OneOrder());
@@ -197,7 +200,7 @@ class Stage {
 
   const DemoOptions options_;
   const Call call_{0, 0, Millis(30'000)};
-  StopRequest interrupt_;  // before any other thread
+  StopRequest interrupt_;  // Constructed before any other thread is started, as it requires.
   TemporaryFolder folder_;
   DemoScreen screen_;
   const Clock::time_point began_ = Clock::now();
@@ -225,12 +228,12 @@ int BrokerOnly() {
   const auto broker = StartBroker();
   if (!broker.ok()) return Report(broker.status());
   DemoScreen().ShowBroker((*broker)->bootstrap());
-  if (!std::cout) return kOk;  // nobody will ever know the address, and Output::Finish reports it
+  if (!std::cout) return kOk;  // The address could not be printed, so the broker is useless. Output::Finish reports it.
   (void)interrupt.Wait();
   return kOk;
 }
 
-// Returns kFailure where an event was lost, made up or out of order.
+// Returns kFailure if an event was lost, made up or delivered out of order.
 int Demo(const DemoOptions& options) {
   if (options.broker_only) return BrokerOnly();
   Stage stage(options);
@@ -241,11 +244,11 @@ int Demo(const DemoOptions& options) {
 void Declare(Command& command, DemoOptions& options) {
   const Option events =
       command.Add("--events", options.events, "Events to commit (default: 2000)").Between(1, 10'000'000);
-  command.Flag("--broker-only", options.broker_only, "Only the broker, for a relay of your own; it stores nothing")
+  command.Flag("--broker-only", options.broker_only, "Run only the test broker, for a relay of your own")
       .Excludes(events);
   command.Footer(
-      "Needs neither a database nor Kafka. What it writes is in a temporary folder and goes away. Exit code 1 = an\n"
-      "event was lost, made up or out of order.\n"
+      "Needs neither a database nor Kafka. Its files are in a temporary folder and are removed at the end. Exit code\n"
+      "1 = an event was lost, made up or delivered out of order.\n"
       "\n"
       "Examples:\n"
       "  outbox-relay demo\n"
@@ -255,7 +258,7 @@ void Declare(Command& command, DemoOptions& options) {
 
 }  // namespace
 
-constinit const CommandEntry kDemoCommand{"demo", "See it work: application, relay, broker and consumer in one process",
+constinit const CommandEntry kDemoCommand{"demo", "Run an application, relay, broker and consumer in one process",
                                           [](Command& command) { return Bind(command, Declare, Demo); }, true};
 
 }  // namespace outbox::cli

@@ -13,7 +13,7 @@
 namespace outbox::cli {
 namespace {
 
-// 1234567 as 1,234,567.
+// Formats 1234567 as 1,234,567.
 std::string Number(std::uint64_t n) {
   std::string digits = std::to_string(n);
   for (std::ptrdiff_t at = std::ssize(digits) - 3; at > 0; at -= 3) digits.insert(static_cast<std::size_t>(at), ",");
@@ -22,7 +22,7 @@ std::string Number(std::uint64_t n) {
 
 bool Utf8Locale() {
   for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
-    const char* const value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nobody sets it
+    const char* const value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nothing sets it
     if (value == nullptr || *value == '\0') continue;
     const std::string_view locale(value);
     return locale.find("UTF-8") != std::string_view::npos || locale.find("utf8") != std::string_view::npos;
@@ -36,7 +36,7 @@ std::string Events(std::uint64_t count) { return Number(count) + (count == 1 ? "
 
 DemoScreen::DemoScreen()
     : terminal_(isatty(STDOUT_FILENO) != 0),
-      colours_(terminal_ && std::getenv("NO_COLOR") == nullptr),  // NOLINT(concurrency-mt-unsafe): nobody sets it
+      colours_(terminal_ && std::getenv("NO_COLOR") == nullptr),  // NOLINT(concurrency-mt-unsafe): nothing sets it
       utf8_(Utf8Locale()) {
   if (terminal_) PassControls();
 }
@@ -58,11 +58,11 @@ void DemoScreen::Introduce(const std::string& outbox, const std::string& broker)
       "  {}  A shop commits orders, and with each change its events, to the table outbox_event.\n"
       "               Some transactions fail at the last moment and are rolled back.\n"
       "               {}\n"
-      "  {}        Moves committed events to Kafka and deletes them when Kafka has them,\n"
+      "  {}        Delivers committed events to Kafka and deletes them once Kafka has acknowledged them,\n"
       "               with the same engine, plugin and publisher as `outbox-relay run`.\n"
-      "  {}       Speaks Kafka's protocol, inside this process, on the topics orders and payments.\n"
+      "  {}       A test broker inside this process that speaks Kafka's protocol. Its topics are orders and payments.\n"
       "               {}\n"
-      "  {}     Reads the topics back, and compares them with what was committed.\n"
+      "  {}     Reads the topics and compares them with what was committed.\n"
       "\n",
       Bold("outbox-relay demo"), Bold("application"), Dim(outbox), Bold("relay"), Bold("broker"), Dim(broker),
       Bold("consumer"));
@@ -72,7 +72,7 @@ void DemoScreen::Introduce(const std::string& outbox, const std::string& broker)
 void DemoScreen::Show(const DemoProgress& p, bool last) {
   const std::uint64_t wanted = std::max<std::uint64_t>(1, p.wanted);
   const auto tenths = static_cast<int>(std::min<std::uint64_t>(10, 10 * p.read / wanted));
-  // Within 80 columns, so that a terminal can overwrite it.
+  // The line has at most 80 columns, so that a terminal can overwrite it.
   const std::string counts =
       fmt::format("committed {:>{w}}  rolled back {:>{w}}  delivered {:>{w}}  read {:>{w}}", Number(p.committed),
                   Number(p.rolled_back), Number(p.delivered), Number(p.read), fmt::arg("w", Number(wanted).size()));
@@ -88,7 +88,7 @@ void DemoScreen::Show(const DemoProgress& p, bool last) {
 }
 
 void DemoScreen::ShowOrder(const std::vector<DemoRecord>& records) {
-  std::cout << "\n" << Bold("One order, as a consumer sees it") << "\n";
+  std::cout << "\n" << Bold("One order, as a consumer receives it") << "\n";
   for (const DemoRecord& record : records) {
     std::cout << fmt::format("\n  {}  partition {}, offset {}\n    key      {}\n", Style("36;1", record.topic),
                              record.partition, record.offset, record.key);
@@ -111,23 +111,23 @@ void DemoScreen::ShowVerdict(const DemoVerdict& v, const DemoProgress& p, std::u
   std::cout << "\n" << Bold("Result") << "\n\n";
   Row("committed", p.committed, left_in_table == 0,
       left_in_table == 0 ? "none left in the outbox" : Events(left_in_table) + " still in the outbox");
-  std::string delivered = v.lost > 0 ? Events(v.lost) + " lost" : v.twice > 0 ? "every one" : "every one, each once";
-  if (v.twice > 0) delivered += ", " + Number(v.twice) + " of them again";
+  std::string delivered = v.lost > 0 ? Events(v.lost) + " lost" : v.twice > 0 ? "all" : "all, each once";
+  if (v.twice > 0) delivered += ", " + Number(v.twice) + (v.twice == 1 ? " duplicate" : " duplicates");
   if (v.altered > 0) delivered += ", " + Number(v.altered) + " altered";
-  if (v.strangers > 0) delivered += ", and " + Number(v.strangers) + " that nobody wrote";
+  if (v.strangers > 0) delivered += ", and " + Number(v.strangers) + " that the application never wrote";
   Row("delivered", v.delivered, v.lost + v.altered + v.strangers == 0, delivered);
   Row("rolled back", p.rolled_back, v.ghosts == 0, v.ghosts == 0 ? "none delivered" : Events(v.ghosts) + " delivered");
   Row("keys (orders)", v.keys, v.keys_out_of_order == 0,
-      v.keys_out_of_order == 0 ? "order per key kept" : "order broken in " + Number(v.keys_out_of_order));
+      v.keys_out_of_order == 0 ? "order per key kept" : Number(v.keys_out_of_order) + " out of order");
 
   const bool holds = v.Holds() && left_in_table == 0;
   std::cout << fmt::format(
       "\n  {} {}.{:03} s.\n\n",
-      holds ? "Nothing lost, nothing made up, nothing out of order, in" : "The promise does not hold; it took",
+      holds ? "Nothing lost, nothing made up, nothing out of order, in" : "The guarantees do not hold; the run took",
       took.count() / 1000, took.count() % 1000);
   if (holds) {
     std::cout << Dim("  Next: your own PostgreSQL and Kafka, in eight commands (README.md). No Kafka at hand?\n"
-                     "  `outbox-relay demo --broker-only` is one to try with.")
+                     "  `outbox-relay demo --broker-only` starts a test broker.")
               << "\n\n";
   }
   std::cout << std::flush;
@@ -138,14 +138,14 @@ void DemoScreen::ShowBroker(const std::string& bootstrap) {
       "\n"
       "A broker that speaks Kafka's protocol listens on {}\n"
       "\n"
-      "It is one to try things out with, and stores nothing: it keeps up to 5 MB per partition in memory, and\n"
-      "all is gone when it ends. Only programs on this machine reach it. The topics orders and payments are\n"
-      "there; others appear, with 4 partitions, when a producer names them.\n"
+      "It is a test broker and stores nothing on disk: it keeps up to 5 MB per partition in memory until it ends.\n"
+      "Only programs on this machine can reach it. It has the topics orders and payments; others are created, with\n"
+      "4 partitions, when a producer names them.\n"
       "\n"
       "  for the relay      \"publisher\": {{ \"kafka\": {{ \"bootstrap.servers\": \"{}\" }} }}\n"
       "  read a topic       kcat -C -b {} -t orders -f 'key=%k headers=%h payload=%s\\n'\n"
       "\n"
-      "Ctrl-C ends it.\n",
+      "Press Ctrl-C to stop it.\n",
       Bold(bootstrap), bootstrap, bootstrap);
   std::cout << std::flush;
 }

@@ -1,4 +1,4 @@
-// What the demo shows. Colours and a moving line on a terminal, plain lines elsewhere.
+// The output of the demo: colours and a progress line that is redrawn on a terminal, plain lines elsewhere.
 #pragma once
 
 #include <chrono>

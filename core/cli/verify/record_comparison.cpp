@@ -27,7 +27,7 @@ std::string Names(const Headers& headers) {
 std::optional<Difference> InHeaders(const Headers& expected, const Headers& stored) {
   const bool same_names = std::equal(expected.begin(), expected.end(), stored.begin(), stored.end(),
                                      [](const auto& a, const auto& b) { return a.first == b.first; });
-  if (!same_names) return Difference{"the names of the headers", Names(expected), Names(stored)};
+  if (!same_names) return Difference{"list of header names", Names(expected), Names(stored)};
   for (std::size_t i = 0; i < expected.size(); ++i)
     if (expected[i].second != stored[i].second)
       return Difference{"header \"" + expected[i].first + '"', expected[i].second, stored[i].second};
@@ -76,7 +76,8 @@ std::string Dump(const Difference& difference) {
                                       difference.stored->begin(), difference.stored->end());
     from = static_cast<std::size_t>(a - difference.expected->begin()) / kPerLine * kPerLine;
   }
-  return "  the relay's:\n" + Lines(difference.expected, from) + "  the stored one:\n" + Lines(difference.stored, from);
+  return "  the relay's record:\n" + Lines(difference.expected, from) + "  the stored record:\n" +
+         Lines(difference.stored, from);
 }
 
 const std::string* HeaderOf(const StoredRecord& record, const std::string& name) {

@@ -1,4 +1,4 @@
-// Two records of one event: are they the same, byte for byte?
+// Compares two records of one event, byte for byte.
 #pragma once
 
 #include <optional>
@@ -8,22 +8,24 @@
 
 namespace outbox::cli {
 
-// Headers that Debezium adds by itself, one of them a random id for each start: nobody can make them again.
+// The prefix of headers that Debezium adds to every record. They cannot be reproduced: one of them is a random id of
+// each start of the connector.
 inline constexpr std::string_view kContextHeaders = "__debezium.context.";
 
 struct Difference {
-  std::string part;                             // "value", "key", "header \"id\"", "partition", ...
-  std::optional<std::string> expected, stored;  // nothing = absent
+  std::string part;                             // Such as "value", "key", "header \"id\"" or "partition".
+  std::optional<std::string> expected, stored;  // The two values of this part; nothing = it is absent.
 };
 
-// The first difference between the record that the relay makes and the one that a connector has stored; nothing = they are the
-// same. Left out are the context headers of the stored one, its offset, and partition or time where `expected` does not know them.
+// Returns the first difference between the record that the relay makes and the one that a connector has stored, or
+// nothing if they are the same. It does not compare the offset and the context headers of the stored record, nor the
+// partition and the timestamp if they are unknown in `expected`.
 [[nodiscard]] std::optional<Difference> FindDifference(const StoredRecord& expected, const StoredRecord& stored);
 
-// Both sides as hexadecimal digits beside their text, from the line of the first byte that differs.
+// Formats both values as hexadecimal digits beside their text, a few lines from that of the first byte that differs.
 [[nodiscard]] std::string Dump(const Difference& difference);
 
-// The value of the first header of this name; nothing = there is none, or it has no value.
+// Returns the value of the first header of this name, or nullptr if there is no such header or it has no value.
 [[nodiscard]] const std::string* HeaderOf(const StoredRecord& record, const std::string& name);
 
 }  // namespace outbox::cli

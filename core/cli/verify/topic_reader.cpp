@@ -43,7 +43,7 @@ Result<std::unique_ptr<TopicReader>> TopicReader::Open(kafka::Settings settings)
   settings.properties["enable.auto.commit"] = "false";
   settings.properties["enable.partition.eof"] = "true";
   settings.properties["isolation.level"] = "read_committed";
-  // No group is joined; librdkafka asks for a name all the same.
+  // The reader joins no group, but librdkafka requires the name of one.
   settings.properties["group.id"] = "outbox-relay-verify-" + std::to_string(std::random_device{}());
   std::unique_ptr<TopicReader> reader(new TopicReader(std::move(settings)));
   auto conf = kafka::MakePlainConf(reader->settings_.properties);
@@ -56,7 +56,7 @@ Result<std::unique_ptr<TopicReader>> TopicReader::Open(kafka::Settings settings)
   return reader;
 }
 
-// From the first record that is not older than `since_ms`.
+// Assigns all partitions, each from its first record that is not older than `since_ms`.
 Status TopicReader::Assign(const std::map<std::string, int>& topics, std::int64_t since_ms,
                            std::chrono::milliseconds patience) {
   const PartitionsPtr all(rd_kafka_topic_partition_list_new(16));
@@ -66,7 +66,7 @@ Status TopicReader::Assign(const std::map<std::string, int>& topics, std::int64_
   const auto error = rd_kafka_offsets_for_times(handle_.get(), all.get(), static_cast<int>(patience.count()));
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
     return {OUTBOX_UNAVAILABLE,
-            std::string("Kafka does not say where to begin in the topics: ") + rd_kafka_err2str(error)};
+            std::string("cannot look up the offsets of the time at which to begin: ") + rd_kafka_err2str(error)};
   rd_kafka_assign(handle_.get(), all.get());
   return {};
 }
@@ -82,7 +82,7 @@ Status TopicReader::Read(const std::map<std::string, int>& topics, std::int64_t 
     const MessagePtr message(rd_kafka_consumer_poll(handle_.get(), kPollMs));
     if (message == nullptr) {
       if (Clock::now() - last < patience) continue;
-      return {OUTBOX_UNAVAILABLE, "Kafka sends nothing of the topics any more, and their ends were not reached"};
+      return {OUTBOX_UNAVAILABLE, "Kafka stopped sending records before the ends of the topics were reached"};
     }
     last = Clock::now();
     if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)

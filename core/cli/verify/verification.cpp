@@ -23,24 +23,25 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t kPassBytes = std::size_t{128} << 20;  // of records that wait for their like
+// Rows are compared in passes, so that no more than about this many bytes of their records are in memory at once.
+constexpr std::size_t kPassBytes = std::size_t{128} << 20;
 constexpr std::uint32_t kPage = 1000;
 constexpr auto kPatience = 30s;
 constexpr std::uint64_t kMostShown = 5;
-// A record was stored at most so long before its row was captured, by clocks that differ.
+// A record's timestamp may be this much earlier than the time at which its row was made, because clocks differ.
 constexpr std::int64_t kClocksDifferMs = 3'600'000;
 
 struct Expected {
   StoredRecord record;
-  storage::OwnedRowId row_id;  // of the captured row
-  std::string event_id;        // "" = the relay has delivered it
-  std::uint32_t found = 0;     // how often, the same
+  storage::OwnedRowId row_id;  // The row id of the captured row.
+  std::string event_id;        // The event id of the captured row; "" if the relay has delivered it.
+  std::uint32_t found = 0;       // The number of stored records that are the same.
   bool differs = false;
 };
 
 struct Totals {
   std::uint64_t rows = 0, refused = 0, same = 0, different = 0, missing = 0, copies = 0, removed = 0;
-  std::string first_refusal, differences;  // the first few of these
+  std::string first_refusal, differences;  // Texts for the output. Only the first few differences are included.
 };
 
 StoredRecord ToStored(const publisher::PreparedBatch& batch, std::size_t i) {
@@ -81,21 +82,20 @@ class Verification {
     if (!outbox.ok()) return outbox.status();
     outbox_ = std::make_unique<Outbox>(std::move(*outbox));
     if (outbox_->config.publisher.type != "kafka")
-      return {OUTBOX_BAD_CONFIG, "/publisher/type must be \"kafka\": the connector's records are read from there"};
+      return {OUTBOX_BAD_CONFIG, "/publisher/type must be \"kafka\": the connector's records are read from Kafka"};
     const auto columns = outbox_->session->DescribeColumns(outbox_->call());
     if (!columns.ok()) return columns.status();
     if (columns->empty())
-      return {
-          OUTBOX_BAD_CONFIG,
-          "/storage/options has no \"capture\": what is compared are the captured copies of rows, so set \"capture\": "
-          "\"trigger\" and run: outbox-relay migrate"};
+      return {OUTBOX_BAD_CONFIG,
+              "/storage/options has no \"capture\": --verify compares the captured copies of rows, so set \"capture\": "
+              "\"trigger\" and run: outbox-relay migrate"};
     auto shaper = MakeShaper(outbox_->config, *columns, ShaperFor::kAnyRow);
     if (!shaper.ok()) return shaper.status();
     shaper_ = std::move(*shaper);
     if (Status found = FindIdHeader(*columns); !found.ok()) return found;
     if (!request_.prefix.empty() && !outbox_->config.record.topic.value_or("").starts_with(request_.prefix))
       return {OUTBOX_BAD_CONFIG, "/record/topic does not begin with the prefix \"" + request_.prefix +
-                                     "\": in a rehearsal the relay's topics are the connector's with it before them"};
+                                     "\": in a rehearsal the relay's topics are the connector's with this prefix"};
     if (request_.remove_delivered)
       if (Status alone = RequireNoRelay(); !alone.ok()) return alone;
     const kafka::Settings settings = kafka::ToSettings(outbox_->config);
@@ -121,8 +121,8 @@ class Verification {
       }
     if (!id_header_.empty()) return {};
     return {OUTBOX_BAD_CONFIG,
-            "/record/headers has no header that is the column of the event's id alone, such as \"id\": "
-            "\"{id}\": by it a stored record is found"};
+            "/record/headers has no header whose value is only the column of the event's id, such as \"id\": \"{id}\"; "
+            "stored records are found by this header"};
   }
 
   Status RequireNoRelay() {
@@ -134,7 +134,7 @@ class Verification {
             "not send what the connector has sent"};
   }
 
-  // A pass at a time: as many rows as memory is for, and then the topics once.
+  // Compares the captured rows in passes: each reads rows up to kPassBytes, and then the topics once.
   Status CapturedRows() {
     std::optional<storage::OwnedRowId> after;
     for (bool more = true; more;) {
@@ -155,7 +155,7 @@ class Verification {
     return {};
   }
 
-  // True = there was one.
+  // Reads the next page of captured rows. Returns false if there is none.
   Result<bool> Page(std::optional<storage::OwnedRowId>& after, std::size_t& bytes) {
     Query query{.from = OUTBOX_FROM_OUTBOX, .max = kPage};
     if (after) query.after = after->View();
@@ -198,7 +198,7 @@ class Verification {
     expected_.emplace(std::move(id), std::move(expected));
   }
 
-  // Looks for the like of each record that is expected.
+  // Looks in the topics for the stored record of each expected one.
   Status Compare(std::int64_t since_ms) {
     std::map<std::string, int> topics;
     for (const auto& [id, expected] : expected_)
@@ -235,7 +235,7 @@ class Verification {
     }
   }
 
-  // Of this pass, what Kafka has.
+  // Removes the captured rows of this pass whose records are in Kafka.
   Status Remove() {
     std::vector<outbox_row> rows;
     for (const auto& [id, expected] : expected_)
@@ -249,7 +249,7 @@ class Verification {
     return {};
   }
 
-  // What the relay has delivered into topics of its own.
+  // Compares the records that the relay has delivered to topics of its own.
   Status DeliveredRecords() {
     const auto since = config::ParseDuration(request_.since);
     const std::int64_t now_ms =
@@ -265,7 +265,8 @@ class Verification {
     const auto take = [&](StoredRecord stored) {
       oldest_ms_ = std::min(oldest_ms_, stored.timestamp_ms);
       ++totals_.rows;
-      // The time is the relay's own unless a column gives it, and then the captured rows have shown it.
+      // The timestamp is not compared here. It is the relay's own unless a column gives it, and then it was compared
+      // with the captured rows.
       stored.timestamp_ms = 0;
       stored.offset = -1;
       Add({std::move(stored), {}, ""}, bytes);
@@ -283,24 +284,25 @@ class Verification {
                              t.different);
     if (t.missing > 0) std::cout << fmt::format("{} not found in the connector's topics (yet)\n", records(t.missing));
     if (t.copies > 0)
-      std::cout << fmt::format("{} there more than once: the connector has sent them again\n", records(t.copies));
+      std::cout << fmt::format("{} stored more than once: the connector has sent them again\n", records(t.copies));
     if (t.refused > 0)
-      std::cout << fmt::format("{} row{} cannot become records; the first one is {}\n", t.refused,
+      std::cout << fmt::format("{} row{} cannot be made into records; the first one is {}\n", t.refused,
                                t.refused == 1 ? "" : "s", monitoring::Escape(t.first_refusal));
     std::cout << t.differences;
     if (t.different > kMostShown) std::cout << fmt::format("and {} more that differ\n", t.different - kMostShown);
     if (request_.remove_delivered && t.different == 0)
-      std::cout << fmt::format("{} captured row{} removed, whose records are in the topics\n", t.removed,
+      std::cout << fmt::format("{} captured row{} removed: the records are in the topics\n", t.removed,
                                t.removed == 1 ? "" : "s");
     if (request_.remove_delivered && t.different > 0)
-      std::cout << "rows of a pass with a difference were not removed; correct /record first\n";
+      std::cout << "because records differ, the remaining captured rows were not removed; correct /record first\n";
     std::cout << std::flush;
     if (compared == 0) {
       std::cerr
           << "outbox-relay import: nothing was compared: "
           << (t.rows == 0
-                  ? "no row is captured; the trigger copies what is inserted from `migrate` on"
-                  : "none of the records was found in the topics; is it the same Kafka, and does the connector run?")
+                  ? "no row is captured; the trigger copies rows that are inserted after `migrate`"
+                  : "none of the records was found in the topics; check that this is the connector's Kafka, and that "
+                    "the connector runs")
           << std::endl;
     }
     return compared > 0 && t.different == 0 ? kOk : kFailure;
@@ -311,8 +313,8 @@ class Verification {
   std::shared_ptr<const record::Shaper> shaper_;
   std::unique_ptr<TopicReader> reader_;
   std::string id_header_;
-  std::map<std::string, int> partitions_;                    // of every topic
-  std::unordered_multimap<std::string, Expected> expected_;  // of this pass, by the event's id
+  std::map<std::string, int> partitions_;                    // The number of partitions of every topic.
+  std::unordered_multimap<std::string, Expected> expected_;  // The expected records of this pass, by event id.
   std::int64_t oldest_ms_ = 0;
   std::uint64_t shown_ = 0;
   Totals totals_;

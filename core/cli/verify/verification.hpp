@@ -1,4 +1,5 @@
-// Compares the records that the relay makes with those that a connector has stored in its topics: `outbox-relay import --verify`.
+// Compares the records that the relay makes with those that a connector has stored in its topics, for
+// `outbox-relay import --verify`.
 #pragma once
 
 #include <string>
@@ -9,15 +10,15 @@ namespace outbox::cli {
 
 struct VerifyRequest {
   std::string config;
-  // The relay's topics begin with it, and the connector's do not: a rehearsal. What the relay has delivered to its topics is compared
-  // too then.
+  // The prefix that distinguishes the relay's topics from the connector's in a rehearsal, in which both deliver. If it
+  // is set, the records that the relay has delivered are compared as well as those of captured rows.
   std::string prefix;
-  std::string since = "24h";      // with `prefix`: how far back the relay's topics are read
-  bool remove_delivered = false;  // captured rows whose records are stored, the same, leave the outbox
+  std::string since = "24h";      // With `prefix`: how far back the relay's topics are read.
+  bool remove_delivered = false;  // Remove captured rows whose records the connector has stored identically.
 };
 
-// Prints what was found. kOk: something was compared, and all of it is the same. kFailure: something differs, or nothing was
-// compared.
+// Compares and prints the result. Returns kOk if something was compared and all of it is the same, kFailure if
+// something differs or nothing was compared, and the code of Report() after an error.
 int Verify(const VerifyRequest& request);
 
 }  // namespace outbox::cli

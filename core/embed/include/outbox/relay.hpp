@@ -1,4 +1,4 @@
-// The relay inside your own process.
+// The relay as a library: runs it inside your own process.
 //
 //   embed::Relay relay(R"({"poll_interval": "50ms"})", embed::Storage::Plugin("postgres", options),
 //                      embed::Publisher::Kafka({{"bootstrap.servers", "127.0.0.1:9092"}}), log);
@@ -6,8 +6,9 @@
 //   ...
 //   relay.Stop(std::chrono::seconds(10));
 //
-// It does what `outbox-relay run` does, but looks neither at the tables' schema (that is `outbox-relay check`) nor at
-// signals. Nothing is global: a process may have several, on one outbox or on many. It has threads of its own.
+// It does the same as `outbox-relay run`, but it does not check the schema of the tables (use `outbox-relay check`) and
+// does not handle signals. It uses no global state: a process may have several relays, on one outbox or on many. It
+// starts threads of its own.
 //
 // Link with outbox-embed (pkg-config).
 #pragma once
@@ -25,16 +26,17 @@
 namespace outbox::embed {
 
 enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarning, kError };
-// [any thread, also at once] Must not throw. Lines hold no payload and no password.
+// Receives the relay's log, line by line. Lines contain no payload and no password. Thread: any, several at the same
+// time. REQUIRES: it does not throw.
 using Logger = std::function<void(LogLevel, std::string_view)>;
 
 namespace detail {
 
-// An object that is there already, where a plugin makes one from its options.
+// Holds an object of the embedding program in the place where a plugin would construct one from its options.
 template <class Shared>
 struct Handed {
   explicit Handed(std::shared_ptr<Shared> shared) : object(std::move(shared)) {}
-  Handed(const std::string&, const outbox_host*) { throw Error(OUTBOX_INTERNAL, "this storage is no plugin"); }
+  Handed(const std::string&, const outbox_host*) { throw Error(OUTBOX_INTERNAL, "this storage is not a plugin"); }
   std::shared_ptr<Shared> object;
 };
 
@@ -49,23 +51,24 @@ struct OwnAdapter : A {
 
 }  // namespace detail
 
-// Where the events are.
+// The storage from which the relay reads events.
 class Storage {
  public:
-  // A plugin, found as outbox-relay finds it: `file`, or by its name in OUTBOX_PLUGIN_PATH and the installed folder.
-  // `options` is the JSON object that the configuration has under storage.options.
+  // Uses a plugin, which is found in the same way as by outbox-relay: `file`, or by its name in OUTBOX_PLUGIN_PATH and
+  // the installed folder. `options` is the JSON object that a configuration file has under storage.options.
   static Storage Plugin(std::string name, std::string options = "{}", std::string file = {});
 
-  // An adapter of yours, written as for a plugin. `shared` is your object, which its sessions have in common: A is
-  // constructed with it for each, and it must be safe for several threads. The capabilities are those of the plugin
-  // macro, such as OUTBOX_CAN_ORDER_KEYS. `name` is what messages call it, and must live as long as the process.
+  // Uses an adapter of your own, written as for a plugin. `shared` is an object of yours that all sessions use: for
+  // each session an A is constructed with it, and several threads use it at the same time. `capabilities` are those of
+  // the plugin macro, such as OUTBOX_CAN_ORDER_KEYS. `name` is the name in messages. REQUIRES: the text of `name` lives
+  // as long as the process.
   template <class A, class Shared>
   static Storage FromAdapter(std::shared_ptr<Shared> shared, const char* name, std::uint64_t capabilities) {
     using Handed = detail::Handed<Shared>;
     const auto store = std::make_shared<Handed>(std::move(shared));
     return Storage(outbox::detail::PluginTable<detail::OwnAdapter<A, Shared>, Handed>(name, "1", capabilities),
                    [store] {
-                     // What the table's own functions take for a store.
+                     // The functions of the plugin table expect this pointer as their outbox_store.
                      return reinterpret_cast<outbox_store*>(new std::shared_ptr<Handed>(store));
                    });
   }
@@ -80,20 +83,24 @@ class Storage {
   std::function<outbox_store*()> make_;
 };
 
-// Where events go, if not to Kafka. One call at a time for each shard; with several shards several at once.
+// Receives the events instead of Kafka. The relay makes one call at a time for each shard; with several shards there
+// may be several calls at the same time. Thread: one thread of the relay per shard.
 class Sender {
  public:
   virtual ~Sender() = default;
-  // Stores the events in this order, and returns how many of them, from the first on, are stored for good: those leave
-  // the outbox. If that is not all, or it throws, the rest comes again after a pause, and in between nothing of the
-  // shard. An event may come twice. The views are good until it returns; headers are the row's JSON.
+  // Stores the events in this order. Returns how many of them, counted from the first, are stored durably; the relay
+  // removes these from the outbox. If that is not all of them, or if it throws, the relay passes the others again after
+  // a pause, and until then passes nothing else of the shard. An event may be passed more than once. The views in
+  // `events` are valid until the function returns; headers are the JSON of the row.
   virtual std::size_t Send(std::span<const Event> events) = 0;
 };
 
+// Where the relay sends events: Kafka or a Sender.
 class Publisher {
  public:
-  // librdkafka's properties, as the configuration has them under publisher.kafka.
+  // Sends to Kafka. `properties` are librdkafka's properties, as a configuration file has them under publisher.kafka.
   static Publisher Kafka(std::map<std::string, std::string> properties);
+  // Sends to an object of the embedding program, which the relay then shares.
   static Publisher FromSender(std::shared_ptr<Sender> sender);
 
  private:
@@ -102,27 +109,31 @@ class Publisher {
   std::shared_ptr<Sender> sender_;
 };
 
+// A relay. The embedding program owns it.
 class Relay {
  public:
-  // `config` is the JSON object that the configuration has under "relay"; "{}" = all defaults. Does no I/O but loading a
-  // plugin. Throws std::invalid_argument, which says what is wrong.
+  // `config` is the JSON object that a configuration file has under "relay"; "{}" = all defaults. Does no I/O except to
+  // load a plugin. Errors: throws std::invalid_argument, whose text says what is wrong.
   Relay(std::string_view config, const Storage& storage, const Publisher& publisher, Logger logger);
-  // Stops at once if it was not stopped; then what is in flight may be sent again by the next relay. Waits for a call to
-  // the database or a Sender that hangs.
+  // Stops the relay at once if Stop() was not called; the next relay may then send again what was in flight. Waits
+  // until calls to the database or to a Sender return, even if one hangs.
   ~Relay();
   Relay(const Relay&) = delete;
   Relay& operator=(const Relay&) = delete;
 
-  // Once. Needs neither the database nor Kafka to be up. Throws std::invalid_argument where the storage or Kafka's
-  // properties cannot do what the configuration asks for, std::runtime_error where this machine lacks threads, memory or the
-  // like now, std::logic_error for a second start.
+  // Starts the relay; may be called once. The database and Kafka need not be available.
+  //
+  // Errors: throws std::invalid_argument if the storage or the properties for Kafka do not support what the
+  // configuration requires, std::runtime_error if this machine lacks threads, memory or other resources now,
+  // std::logic_error for a second start.
   void Start();
 
-  // [any] Finishes what is in flight, confirms it, gives the leases back. False: `timeout` came first, and what is not
-  // confirmed will be sent again. A second call does nothing and answers the same.
+  // Stops the relay: waits for the events in flight, confirms them and releases the leases. Returns false if `timeout`
+  // expired first; events that are not confirmed will be sent again. A second call does nothing and returns the same.
+  // Thread: any.
   bool Stop(Millis timeout);
 
-  // [any] Until it has stopped. Why, if it was not asked to.
+  // Waits until the relay has stopped. Returns the reason if it stopped without a call of Stop(). Thread: any.
   std::optional<std::string> Wait();
 
  private:
