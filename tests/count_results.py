@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Counts test cases in meson's testlog.json: count_results.py FILE prints "N passed, N failed, N skipped". The exit code is
-1 if any failed or none passed.
+"""Count the test cases in meson's testlog.json: count_results.py FILE prints "N passed, N failed, N skipped". The exit code
+is 1 if a case failed or none passed.
 
-One meson test is one program with many cases. Where a program reports how many it ran, that counts: lines of TAP, the words
-of Catch2, or a line like the one that is printed here. Any other program counts as one case.
+One meson test is one program with many cases. If the output of a program says how many cases it ran, those are counted:
+TAP, the summary of Catch2, or a line like the one that this program prints. Any other program counts as one case.
 """
 
 import collections
@@ -33,7 +33,7 @@ def count(test):
             counts[word] = int(number)
     bad = test["result"] not in MESON_PASSED + MESON_SKIPPED
     if bad and not counts["failed"]:
-        counts["failed"] = 1  # it crashed, hung or failed without a word
+        counts["failed"] = 1  # it crashed, was stopped after its timeout, or failed without saying which case
     elif not counts:
         counts["skipped" if test["result"] in MESON_SKIPPED else "passed"] = 1
     return counts

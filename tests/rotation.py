@@ -1,14 +1,14 @@
 #!/usr/bin/python3
-"""Slow tests run by turns: rotation.txt assigns them to slices, and `scripts/test` runs one slice beside all tests that are
-not listed there.
+"""Select the slow tests of a run. rotation.txt assigns slow tests to slices, and `scripts/test` runs one slice in addition
+to all tests that are not listed there.
 
-usage: rotation.py slice              print the slice that is the last commit's turn: commits are counted modulo the slices
-       rotation.py tests SLICE BUILD  list the meson tests that run with a slice, one per line; BUILD is meson's folder
-       rotation.py left-out SLICE     list what a slice leaves out, one line per other slice
+usage: rotation.py slice              print the slice of the last commit: the number of commits modulo the number of slices
+       rotation.py tests SLICE BUILD  list the meson tests that run with a slice, one per line; BUILD is meson's build folder
+       rotation.py left-out SLICE     list the tests that do not run with a slice, one line per other slice
        rotation.py check BUILD        check rotation.txt
 
-A line of rotation.txt is SLICE SECONDS NAME. NAME is a meson test, or a class or test of tests/integration. SECONDS is what
-it took where it was measured; the integration tests start with the longest.
+A line of rotation.txt is SLICE SECONDS NAME. NAME is a meson test, or a class or test of tests/integration. SECONDS is its
+measured duration; the integration tests start with the longest.
 """
 
 import ast
@@ -29,7 +29,7 @@ class Entry:
     name: str
 
     def covers(self, name):
-        """Whether it is the test or class of this name, or one that this name is a part of."""
+        """True if the entry is the test or class with this name, or the class that contains it."""
         return name == self.name or name.startswith(f"{self.name}.")
 
 
@@ -44,13 +44,13 @@ def slices(entries):
 
 
 def runs(entries, name, number):
-    """Whether a test runs with a slice: in it or in none."""
+    """True if a test runs with a slice, because it is listed in that slice or not at all."""
     return all(entry.slice == number for entry in entries if entry.covers(name))
 
 
 def turn(entries):
-    """The slice of the last commit. A shallow clone does not know how many commits there are, so the commit's id decides; of
-    an archive without history it is the first slice's turn."""
+    """The slice of the last commit. A shallow clone does not have all commits, so there the id of the commit decides.
+    Without any history, as in an archive, it is the first slice."""
     def git(*words):
         return subprocess.run(["git", "-C", TESTS, *words], check=True, capture_output=True, text=True).stdout.strip()
 
@@ -66,7 +66,7 @@ def left_out(entries, number):
     for other in slices(entries):
         if other != number:
             names = " ".join(entry.name for entry in entries if entry.slice == other)
-            yield f"slice {other} was left out: {names}"
+            yield f"slice {other} did not run: {names}"
 
 
 def meson_tests(build):
@@ -75,8 +75,8 @@ def meson_tests(build):
 
 
 def integration_tests():
-    """The classes, and the names of all methods: what a class inherits only its loading would show. The integration tests
-    themselves refuse an entry that no test belongs to."""
+    """Returns the test classes, and the names of all methods of all classes, because inherited methods would be known only
+    after loading a class. integration/run.py refuses an entry that has no test."""
     classes, methods = [], set()
     for file in sorted((TESTS / "integration").glob("*.py")):
         tree = ast.parse(file.read_text(encoding="utf-8"))
@@ -87,23 +87,23 @@ def integration_tests():
 
 
 def check(entries, programs, classes, methods):
-    """What is wrong with the entries; None if nothing."""
+    """Returns an error in the entries, or None."""
     def exists(name):
         owner, _, method = name.rpartition(".")
         return name in programs or name in classes or (owner in classes and method in methods)
 
     if not entries or slices(entries) != list(range(1, len(slices(entries)) + 1)):
-        return f"the slices are not numbered from 1 on: {slices(entries)}"
+        return f"the slices must be numbered 1, 2, 3, ...; found {slices(entries)}"
     for entry in entries:
         if not exists(entry.name):
             return f"{entry.name} is neither a meson test nor a class or test of tests/integration"
         if others := [other.name for other in entries if other is not entry and entry.covers(other.name)]:
-            return f"{others[0]} is listed more than once, as itself or as a part of {entry.name}"
+            return f"{others[0]} is listed more than once, by its own name or as a part of {entry.name}"
     for name in [*programs, *classes, *(entry.name for entry in entries)]:
         turns = [number for number in slices(entries) if runs(entries, name, number)]
         listed = [entry for entry in entries if entry.covers(name)]
         if turns != ([listed[0].slice] if listed else slices(entries)):
-            return f"{name} runs with the slices {turns}, and is listed in {[entry.slice for entry in listed]}"
+            return f"{name} runs with the slices {turns}, but is listed in {[entry.slice for entry in listed]}"
     return None
 
 
@@ -117,7 +117,7 @@ def main():
         case ["left-out", number] if int(number) in slices(entries):
             print(*left_out(entries, int(number)), sep="\n")
         case ["left-out", number]:
-            sys.exit(f"there is no slice {number}: choose one of {', '.join(map(str, slices(entries)))}")
+            sys.exit(f"there is no slice {number}; expected one of {', '.join(map(str, slices(entries)))}")
         case ["check", build]:
             sys.exit(check(entries, meson_tests(pathlib.Path(build)), *integration_tests()))
         case _:

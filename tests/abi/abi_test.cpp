@@ -1,4 +1,4 @@
-// A plugin that was built against version 1.0 of the contract must work for ever.
+// A plugin that was built against version 1.0 of the contract must work with every later relay.
 #include <spdlog/logger.h>
 #include <spdlog/sinks/ostream_sink.h>
 
@@ -22,7 +22,7 @@ std::map<std::string, std::pair<std::size_t, std::size_t>> Places(const Place* a
   return places;
 }
 
-// What may grow at its end.
+// The structs that may get new fields at their end.
 const std::set<std::string> kGrowing{"outbox_event",   "outbox_error", "outbox_batch", "outbox_call",
                                      "outbox_reserve", "outbox_host",  "outbox_lease", "outbox_schema_options",
                                      "outbox_stats",   "outbox_query", "outbox_record"};
@@ -78,7 +78,8 @@ TEST_CASE("today's relay works with a plugin in C, built then", "[b12]") {
   }
   const outbox_row rows[] = {{Raw(RowId("1")), Raw("a")}, {Raw(RowId("2")), Raw("b")}, {Raw(RowId("3")), Raw("c")}};
   std::vector<std::uint8_t> kept;
-  CHECK(session->ConfirmEvent(rows, kept, kCall).ok());  // the plugin counts the rows, and the batch that was released
+  // The plugin counts the rows, and checks that the batch was released.
+  CHECK(session->ConfirmEvent(rows, kept, kCall).ok());
   CHECK(kept == std::vector<std::uint8_t>{0, 1, 0});
   CHECK(session->ConfirmFailed({}, kCall).ok());
   const Status stale = session->ConfirmFailed({}, {0, 4, Millis(1000)});

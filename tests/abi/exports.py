@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""exports.py PLUGIN: exactly one symbol may leave a plugin of ours."""
+"""exports.py PLUGIN: check that one of this project's plugins exports exactly one symbol."""
 
 import subprocess
 import sys

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Copies the headers of the plugin ABI to frozen_v1/, which the test `abi` builds a plugin against.
+"""Copy the headers of the plugin ABI to frozen_v1/, against which the test `abi` builds a plugin.
 
 usage: freeze.py
 
-Until the first release the ABI may still change. From then on frozen_v1/ is the contract of that release: a plugin that was
-built against it must work with every later relay, so this program refuses to write it.
+Until the first release the ABI may still change. From then on frozen_v1/ is the contract of that release: a plugin that
+was built against it must work with every later relay, so this program refuses to overwrite it.
 """
 
 import pathlib

@@ -1,4 +1,4 @@
-/* A plugin of the first days: plain C against the frozen headers. Hands out three events whose memory is its own. */
+/* A plugin as of version 1.0: plain C against the frozen headers. It returns three events whose memory it owns. */
 #include <string.h>
 
 #include "outbox/ext/leases.h"

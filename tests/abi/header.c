@@ -1,4 +1,4 @@
-/* Compiled as every C that the contract promises; each header must stand alone. */
+/* Compiled as every C standard that the contract promises. Each header must compile without any other. */
 #include "outbox/ext/admin.h"
 #include "outbox/ext/columns.h"
 #include "outbox/ext/emit.h"

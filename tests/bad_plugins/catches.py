@@ -1,12 +1,12 @@
 #!/usr/bin/python3
-"""catches.py CHECK PLUGIN CASE OPTIONS: the contract's case must fail on a plugin that breaks that promise."""
+"""catches.py CHECK PLUGIN CASE OPTIONS: check that the contract's case fails on a plugin that breaks its promise."""
 
 import subprocess
 import sys
 
 check, plugin, case, options = sys.argv[1:]
-# Each case begins with an empty outbox in its own process, so --before has nothing to do.
-# no time limit above what a sound plugin needs, because one of them hangs
+# Each case starts with an empty outbox in its own process, so --before has nothing to do.
+# The time limit is only as long as a conforming plugin needs, because one of these plugins hangs.
 run = subprocess.run([check, plugin, "--options", options, "--only", f"^{case}$", "--time-limit", "5", "--seed", "1",
                       "--before", "true"],
                      capture_output=True, text=True, timeout=50, check=False)

@@ -1,6 +1,6 @@
-// The memory plugin, which does not return from a call while the folder in OUTBOX_HANG holds a file of the call's name:
-// reserve, confirm, mark, heartbeat, was_lost or stats. While it holds "emit", an event is committed with each heartbeat;
-// while it holds "lost", the owner before let its lease end.
+// The memory plugin, with calls that can be made to hang: a call does not return while the folder in OUTBOX_HANG holds
+// a file of its name: reserve, confirm, mark, heartbeat, was_lost or stats. While the folder holds "emit", each
+// heartbeat commits an event. While it holds "lost", was_lost reports that the previous owner let its lease expire.
 #include <cstdlib>
 #include <filesystem>
 #include <thread>

@@ -1,3 +1,3 @@
-/* A plugin for an ABI to come. */
+/* A plugin for a future major version of the ABI. */
 const void* outbox_plugin_v2(void);
 __attribute__((visibility("default"))) const void* outbox_plugin_v2(void) { return 0; }

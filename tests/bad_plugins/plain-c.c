@@ -1,4 +1,4 @@
-/* Not a sin: the C plugin that the others vary, which must load and work. */
+/* Conforming: the C plugin of plain.h, unchanged, which must load and work. */
 #include "plain.h"
 
 static const outbox_plugin table = PLAIN_TABLE("plain-c");

@@ -1,4 +1,4 @@
-/* The least that a plugin can be: an outbox that is always empty, in plain C. The sins are variations of it. */
+/* The smallest possible plugin: an outbox that is always empty, in plain C. The bad C plugins are variations of it. */
 #include <string.h>
 
 #include "outbox/plugin.h"

@@ -1,4 +1,4 @@
-/* Loads; the store must refuse it. */
+/* The plugin loads, but the store must refuse its extension table, which is too short. */
 #include "plain.h"
 
 static const void* ShortExtension(const char* id) {

@@ -1,4 +1,4 @@
-// Throws what is not even a std::exception; the SDK's trampolines must stop it.
+// Throws an object that is not a std::exception. The SDK's trampolines must catch it.
 #include "outbox/adapter.hpp"
 
 namespace {

@@ -1,4 +1,4 @@
-/* Needs what nobody has, as a plugin does whose client library is missing. */
+/* Needs a symbol that no library defines, as a plugin does whose client library is missing. */
 #include "outbox/plugin.h"
 
 const outbox_plugin* nobody_has_this(void);

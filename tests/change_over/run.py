@@ -1,12 +1,13 @@
 #!/usr/bin/python3
-"""A change-over from a real Debezium to the relay and back, under load, as docs/guide/instead-of-debezium.md has it.
+"""Test a change-over from a real Debezium to the relay and back under load, as in docs/guide/instead-of-debezium.md.
 
-    tests/change_over/run.py            # some minutes; Kafka Connect and Debezium are those of bench/compare (--fetch there)
+    tests/change_over/run.py    # takes some minutes; needs what bench/compare/run --fetch downloads
 
-Writers lock a key, insert the next version of it, and delete every other row in its own transaction; some transactions roll back.
-Meanwhile: Debezium delivers; `import`, `migrate`, `import --verify`; the connector is stopped, what it has sent is removed, the relay
-delivers; then the way back. At the end the topic is read: each event is there once, with the bytes that Debezium makes of it, and the
-versions of each key rise.
+Writers lock a key and insert an event with its next version; half of the rows are deleted in the transaction that inserts
+them, and some transactions roll back. Meanwhile Debezium delivers; `import`, `migrate` and `import --verify` run; the
+connector is stopped, the events that it has sent are removed, and the relay delivers. Then everything is changed back. At
+the end the topic is read: each event must be there once, with the bytes that Debezium produces for it, and the versions of
+each key must ascend.
 """
 
 import collections
@@ -50,7 +51,7 @@ CONNECTOR = {
 
 
 class Writers:
-    """Each committed event, as (id, key, version)."""
+    """The threads of the application. `committed` lists the committed events as (id, key, version)."""
 
     def __init__(self, server):
         self._server = server
@@ -83,9 +84,9 @@ class Writers:
         link.close()
 
     def more(self, count):
-        """Returns when so many more are committed."""
+        """Waits until `count` more events are committed."""
         target = len(self.committed) + count
-        wait_until(lambda: len(self.committed) >= target, 120, "the writers go on")
+        wait_until(lambda: len(self.committed) >= target, 120, f"{count} more events are committed")
 
     def stop(self):
         self._stop.set()
@@ -129,7 +130,7 @@ class Connect:
     def stop_connector(self):
         self.ask("PUT", "/stop")
         wait_until(lambda: self.ask("GET", "/status")["connector"]["state"] == "STOPPED" and not self.ask("GET", "/status")["tasks"],
-                   60, "the connector is stopped")
+                   60, "the connector has stopped")
 
 
 def run(*arguments, **options):
@@ -156,14 +157,14 @@ def judge(committed, records):
     lost = [event for event in expected if not found[event]]
     twice = [event for event, times in found.items() if times > 1]
     back = [key for key, seen in versions.items() if seen != sorted(seen)]
-    print(f"{len(expected)} events, {len(records)} records: {len(lost)} lost, {len(twice)} twice, {len(back)} keys out of order")
+    print(f"{len(expected)} events, {len(records)} records: {len(lost)} lost, {len(twice)} duplicated, {len(back)} keys out of order")
     return not lost and not twice and not back
 
 
 def main():
     missing = debezium.Debezium.missing()
     if missing:
-        sys.exit(f"Debezium: {missing} (bench/compare/run --fetch)")
+        sys.exit(f"Debezium: {missing}")
     folder = TemporaryFolder("change-over")
     kafka, server = own_kafka(), own_postgres(settings={"wal_level": "logical"})
     connect = writers = relay = None
@@ -195,12 +196,12 @@ def main():
         relay = Process([binary, "run", "-c", config], folder.path / "relay.log", {**environment(binary), **env})
         writers.more(600)
 
-        print("--- the way back")
+        print("--- the change back")
         server.psql(f"select pg_create_logical_replication_slot('{SLOT}', 'pgoutput')")
         writers.more(200)
         removed = run("migrate", "-c", config, "--remove-capture", env=env)
         position = removed.stdout.partition("at position ")[2].split()[0]
-        wait_until(lambda: server.psql("select count(*) from outboxevent_capture").strip() == "0", 60, "the relay has delivered all")
+        wait_until(lambda: server.psql("select count(*) from outboxevent_capture").strip() == "0", 60, "all events are delivered")
         if relay.stop() != 0:
             raise RuntimeError(relay.log_text())
         server.psql(f"select pg_replication_slot_advance('{SLOT}', '{position}')")

@@ -1,6 +1,7 @@
-"""Judges a round by what its writers have logged, what the topics hold, and the tables at the end. It asks no relay.
+"""Judges a round from the writers' log, the records in the topics, and the tables at the end. It asks no relay.
 
-`judge(history)` returns {"broken": {promise: [what]}, "counts": {...}, "recovery": [...]}; a sound relay breaks nothing.
+`judge(history)` returns {"broken": {promise: [finding]}, "counts": {...}, "recovery": [...]}. For a correct relay "broken"
+is empty.
 """
 
 import bisect
@@ -9,28 +10,30 @@ import dataclasses
 import itertools
 from typing import Dict, List
 
-SHOWN = 5      # findings of a kind that are written down
-GRACE = 12.0   # seconds after its end in which a fault explains a second copy: lease, delivery timeout, reconnect
-BLIND = 8.5    # seconds that a relay may take to notice that it can move nothing: a call's time and the wait for answers
-SLOW = 1.0     # seconds for an answer of the database to the monitor: a third of a lease, in which none can be renewed
-OLD = 3.0      # seconds after which a row that waits must be in every backlog
-SILENT = 10.0    # seconds in which a row waits and nothing moves, after which no relay may call itself ready
-RECOVERY = 30.0  # seconds from the end of a lone fault until all that waited has arrived
+# All times are in seconds.
+SHOWN = 5        # number of findings of each kind that are reported in full
+GRACE = 12.0     # time after the end of a fault in which it explains a duplicate: lease, delivery timeout and reconnect
+BLIND = 8.5      # time in which a relay must notice that it can move no events: a call's timeout and the wait for answers
+SLOW = 1.0       # a query of the monitor that takes longer counts as a fault: during a third of a lease none can be renewed
+OLD = 3.0        # time after which every relay's backlog must include a waiting row
+SILENT = 10.0    # if rows wait and nothing moves for this time, no relay may report that it is ready
+RECOVERY = 30.0  # time after the end of a fault that was alone in which all delayed events must arrive
 
 
 @dataclasses.dataclass
 class History:
-    transactions: List[dict]   # of the writers: tx, began, ended, outcome, events
+    transactions: List[dict]   # from the writers: tx, began, ended, outcome, events
     faults: List[dict]         # number, fault, to, strikes, stops, begin, mending, end
     records: List[dict]        # topic, life, partition, offset, time, event_id, key, mark, intact
     tables: Dict[str, list]    # written, outbox, retry, dead
-    samples: List[dict]        # of the monitor
-    complaints: List[str]      # of the nemesis: relays that ended by themselves, stops that failed
-    window: int = 300          # events in flight of one relay
+    samples: List[dict]        # from the monitor
+    complaints: List[str]      # reported by the nemesis: relays that ended by themselves, stops that failed
+    window: int = 300          # events that one relay may have in flight
     relays: int = 3
 
-    def slow_looks(self):
-        """When the database had no time for its clients, be it for a fault or because the machine is busy."""
+    def slow_queries(self):
+        """The monitor's queries of the database that took longer than SLOW, because of a fault or because the machine was
+        busy."""
         return [look for look in self.samples if "rows" in look and look["answered"] - look["asked"] > SLOW]
 
 
@@ -48,7 +51,7 @@ class Sent:
 
 
 class _Broken(collections.defaultdict):
-    """promise -> findings, of which only the first are kept in full."""
+    """Promise -> findings. Only the first SHOWN findings of a promise are kept; `counts` has the number of all."""
 
     def __init__(self):
         super().__init__(list)
@@ -63,7 +66,7 @@ class _Broken(collections.defaultdict):
 def judge(history: History):
     broken = _Broken()
     committed = _committed(history, broken)
-    copies = collections.defaultdict(list)  # event -> its records, in the order of time
+    copies = collections.defaultdict(list)  # event -> its records, ordered by time
     for record in sorted(history.records, key=lambda record: record["time"]):
         copies[record["event_id"]].append(record)
 
@@ -82,22 +85,22 @@ def judge(history: History):
         "counts": {"transactions": len(history.transactions), "committed": len(committed),
                    "unknown": sum(line["outcome"] == "unknown" for line in history.transactions),
                    "dead": len(history.tables["dead"]), "records": len(history.records), "duplicates": duplicates,
-                   "faults": len(strikes), "slow looks": len(history.slow_looks()), "samples": len(history.samples)},
+                   "faults": len(strikes), "slow queries": len(history.slow_queries()), "samples": len(history.samples)},
         "faults": dict(collections.Counter(fault["fault"] for fault in strikes)),
         "recovery": recovery,
     }
 
 
 def _committed(history, broken):
-    """{event_id: Sent}. The database says what became of a commit that got no answer."""
+    """Returns {event_id: Sent}. For a commit without an answer, the table `written` shows whether it was committed."""
     written = set(history.tables["written"])
     committed = {}
     for line in history.transactions:
         there = line["tx"] in written
         if line["outcome"] == "committed" and not there:
-            broken.add("database", f"{line['tx']} was committed and is not there")
+            broken.add("database", f"{line['tx']} was committed, but the database does not have it")
         if line["outcome"] == "rolled back" and there:
-            broken.add("database", f"{line['tx']} was rolled back and is there")
+            broken.add("database", f"{line['tx']} was rolled back, but the database has it")
         if there:
             for event_id, topic, key, number, mark, dies in line["events"]:
                 committed[event_id] = Sent(line["tx"], topic, key, number, mark, dies, line["ended"])
@@ -105,13 +108,14 @@ def _committed(history, broken):
 
 
 def _judge_events(history, committed, copies, broken):
-    """Nothing lost, no ghosts, nothing altered, no transaction in part."""
+    """No committed event is lost, no record belongs to an uncommitted event, no event is altered, and no transaction
+    arrives in part."""
     missing = collections.defaultdict(list)
     sizes = collections.Counter()
     for event_id, event in committed.items():
         if event.dies:
             if event_id in copies:
-                broken.add("dead", f"{_named(event_id, event)} is in a topic that cannot take it")
+                broken.add("dead", f"{_named(event_id, event)} is in a topic, although it cannot be delivered")
             continue
         sizes[event.tx] += 1
         if event_id not in copies:
@@ -119,11 +123,11 @@ def _judge_events(history, committed, copies, broken):
             broken.add("lost", _named(event_id, event))
     for name, events in missing.items():
         if len(events) < sizes[name]:
-            broken.add("torn", f"of {name}, {len(events)} of {sizes[name]} events are missing")
+            broken.add("torn", f"{len(events)} of the {sizes[name]} events of {name} are missing")
     dead = set(history.tables["dead"])
     for event_id, event in committed.items():
         if event.dies != (event_id in dead):
-            broken.add("dead", f"{_named(event_id, event)} {'is not' if event.dies else 'is'} among the dead")
+            broken.add("dead", f"{_named(event_id, event)} {'is not' if event.dies else 'is'} a dead letter")
     for event_id, records in copies.items():
         event = committed.get(event_id)
         if event is None:
@@ -135,8 +139,8 @@ def _judge_events(history, committed, copies, broken):
 
 
 def _judge_order(history, committed, broken):
-    """The first copies of a key's events are in one partition, with rising numbers."""
-    lines = collections.defaultdict(list)  # (topic, key) -> records as they lie in the topic
+    """The first copies of the events of a key are in one partition, in the order of their numbers."""
+    lines = collections.defaultdict(list)  # (topic, key) -> records in the order of the topic
     for record in sorted(history.records, key=lambda record: (record["life"], record["offset"])):
         if record["key"] is not None and record["event_id"] in committed:
             lines[record["topic"], record["key"]].append(record)
@@ -157,9 +161,10 @@ def _judge_order(history, committed, broken):
 
 
 def _judge_duplicates(history, copies, broken):
-    """Each needs a fault between its copies, and no fault explains more than its windows."""
+    """Two copies of an event need a fault between them, and all faults together explain at most the events of their
+    windows."""
     causes = [fault for fault in history.faults if fault.get("strikes")]
-    causes += [{"begin": look["asked"], "end": look["answered"], "strikes": history.relays} for look in history.slow_looks()]
+    causes += [{"begin": look["asked"], "end": look["answered"], "strikes": history.relays} for look in history.slow_queries()]
     duplicates = 0
     for event_id, records in copies.items():
         for earlier, later in zip(records, records[1:]):
@@ -168,23 +173,24 @@ def _judge_duplicates(history, copies, broken):
                 broken.add("duplicate", f"{event_id} at {earlier['time']:.3f} and {later['time']:.3f} without a fault")
     allowed = history.window * sum(cause["strikes"] for cause in causes)
     if duplicates > allowed:
-        broken.add("duplicate", f"{duplicates} where the faults explain {allowed}")
+        broken.add("duplicate", f"{duplicates} duplicates, but the faults explain at most {allowed}")
     return duplicates
 
 
 def _judge_rest(history, committed, broken):
     for name in ("outbox", "retry"):
         for row in history.tables[name][:SHOWN]:
-            broken.add("stuck", f"row {row} is left in the {name} table")
+            broken.add("stuck", f"row {row} is still in the {name} table")
     for event_id in set(history.tables["dead"]) - committed.keys():
-        broken.add("ghost", f"{event_id} is among the dead")
+        broken.add("ghost", f"{event_id} is a dead letter, but was never committed")
 
 
 def _judge_honesty(history, broken):
-    """Not ready while nothing can move; no backlog of 0 while rows wait."""
+    """A relay that can move no events must not report that it is ready, and must not report a backlog of 0 while rows
+    wait."""
     stops = [fault for fault in history.faults if fault.get("stops") and fault["mending"] - fault["begin"] > BLIND]
     asked = [sample for sample in history.samples if "relay" in sample]
-    could_not_try = collections.defaultdict(float)  # relay -> when it last had nothing to find out by
+    could_not_try = collections.defaultdict(float)  # relay -> when it last sent nothing and so could not notice a fault
     for sample in asked:
         if sample["said"].startswith(("database_down", "standby", "starting")):
             could_not_try[sample["relay"]] = sample["asked"]
@@ -202,12 +208,12 @@ def _judge_honesty(history, broken):
         for when, relay in zeros[first:]:
             if when > sample["asked"]:
                 break
-            broken.add("honest", f"{relay} says that nothing waits at {when:.3f}, where a row has waited for "
+            broken.add("honest", f"{relay} reports a backlog of 0 at {when:.3f}, when a row has waited for "
                                  f"{sample['oldest'] - (sample['asked'] - when):.1f} s")
 
 
 def _judge_silence(history, broken):
-    """Nothing moves while rows wait, and a relay has been ready all the while."""
+    """A relay must not be ready all the time while rows wait and nothing moves."""
     asked = collections.defaultdict(list)  # relay -> its samples
     for sample in history.samples:
         if "relay" in sample:
@@ -227,13 +233,14 @@ def _judge_silence(history, broken):
             times = [sample["asked"] for sample in samples]
             meanwhile = samples[bisect.bisect_left(times, begin):bisect.bisect_right(times, end)]
             if len(meanwhile) >= SILENT / 2 and all(sample["ready"] for sample in meanwhile):
-                broken.add("honest", f"{relay} is ready at {end:.3f}, where a row has waited for {look['oldest']:.1f} s and "
+                broken.add("honest", f"{relay} is ready at {end:.3f}, when a row has waited for {look['oldest']:.1f} s and "
                                      f"nothing has moved for {SILENT} s")
 
 
 def _recoveries(history, committed, copies, broken):
-    """For each fault that was alone: how long it lasted, how long what it held up still took after its end,
-    and how long the longest wait of an event was, from its commit or, if that was before, from when the fault was there."""
+    """Returns for each fault that did not overlap with another one its name and three times in seconds: how long it lasted,
+    how long after its end the last delayed event arrived, and the longest wait of an event. The wait counts from the commit
+    of the event, or from the start of the fault if the commit was before it."""
     arrivals = sorted((event.committed, copies[event_id][0]["time"]) for event_id, event in committed.items()
                       if event_id in copies)
     times = [when for when, _ in arrivals]

@@ -1,4 +1,5 @@
-"""Three relays between one database and one broker, each edge behind proxies of its own."""
+"""Three relays between one database and one broker. Each connection between a relay and a server goes through its own
+proxies."""
 
 import contextlib
 import dataclasses
@@ -23,7 +24,7 @@ SETTINGS = {
     "reserve_duration": f"{LEASE:.0f}s", "poll_interval": "100ms", "batch_size": 100, "max_in_flight_events": WINDOW,
     "storage_timeout": f"{STORAGE_TIMEOUT:.0f}s", "delivery_timeout": f"{DELIVERY_TIMEOUT:.0f}s",
     "shutdown_timeout": f"{SHUTDOWN_TIMEOUT:.0f}s",
-    # An event that is refused for as long as a fault lasts must not be given up.
+    # max_attempts is so high that an event that is refused during a whole fault is not given up.
     "max_attempts": 1000, "retry_backoff": "200ms", "max_retry_backoff": "2s",
     "topics": [{"topic": "small-*", "on_exhausted": "dead_letter", "max_attempts": 3},
                {"topic": "poison-*", "on_exhausted": "dead_letter", "max_attempts": 3}],
@@ -31,7 +32,7 @@ SETTINGS = {
 
 
 class Member:
-    """One relay and its edges. `frames` sees whole Kafka requests, `kafka` and `database` bytes."""
+    """One relay and its proxies. `frames` parses Kafka requests and answers; `kafka` and `database` handle only bytes."""
 
     def __init__(self, number, cluster, own_port):
         self.name = f"relay-{number}"
@@ -39,7 +40,7 @@ class Member:
         self.frames = KafkaProxy(free_port(), own_port)
         self.kafka = TcpProxy(self.frames.port, cluster.kafka_ports[own_port])
         self.database = TcpProxy(cluster.database.port) if cluster.database.networked else None
-        self.wanted = False  # up, as far as the nemesis leaves it alone
+        self.wanted = False  # it should be running: it was started and not killed or stopped since
         options = cluster.database.options(**({"port": self.database.port} if self.database else {}))
         config = relay_config(cluster.database.plugin, options, f"127.0.0.1:{self.kafka.port}", {**SETTINGS, "id": self.name})
         config["http"] = {"listen": f"127.0.0.1:{self.http}", "refresh_interval": "500ms"}
@@ -78,14 +79,14 @@ class Member:
 
 @dataclasses.dataclass
 class Sound:
-    """The relay as it is; see mutants.py for others."""
+    """The real relay. It has the same attributes as the mutants of mutants.py."""
 
     binary = None
     env: dict = dataclasses.field(default_factory=dict)
 
 
 class Cluster:
-    """Use as a context manager."""
+    """The servers and the relays of a chaos run. Use it as a context manager, which stops all of them."""
 
     def __init__(self, kind, mutant=None):
         self.mutant = mutant or Sound()
@@ -99,7 +100,7 @@ class Cluster:
     def _build(self, kind):
         self.database = DATABASES[kind](own=True)
         self._closing.callback(self.database.close)
-        # A port of the broker for each relay, and in front of it the relay's proxy.
+        # The broker has a port for each relay, and the relay's proxy is in front of that port.
         self.kafka_ports = {free_port(): free_port() for _ in range(RELAYS)}
         self.broker = own_kafka(properties=GUARDED, behind=self.kafka_ports)
         self._closing.callback(self.broker.stop)
@@ -124,11 +125,11 @@ class Cluster:
             member.start()
 
     def fallen(self):
-        """Relays that have ended by themselves."""
+        """The relays that ended by themselves."""
         return [member for member in self.members if member.wanted and member.relay.returncode is not None]
 
     def wait_until_drained(self, seconds):
-        """Returns what is still in the outbox, and how long it took to get there."""
+        """Waits until the outbox is empty. Returns how many rows are still in it, and how many seconds this took."""
         began = time.monotonic()
 
         def rest():

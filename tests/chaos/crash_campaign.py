@@ -1,8 +1,8 @@
 #!/usr/bin/python3
-"""Kills relays at every crash point, many times each, while applications commit, and judges what arrived.
+"""Kill relays many times at each crash point while applications commit events, and judge what arrived.
 
-One database server, one broker, one relay at a time. Each point has an outbox of its own: its relays die one after the
-other, the last one lives and drains it.
+There is one database server, one broker, and one relay at a time. Each point has an outbox of its own: its relays are
+killed one after the other, and the last one is not killed and drains the outbox.
 """
 
 import argparse
@@ -24,23 +24,23 @@ from servers import shared_kafka
 
 TAKEN, CONFIRMED = (next(point for point in crash_points.POINTS if point.name == name)
                     for name in ("lease-taken.after", "confirm.after"))
-SUCCESSIONS = 0.2  # of the relays that go on where a relay of another name died
+SUCCESSIONS = 0.2  # share of relays whose name differs from that of the relay that was killed before
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--db", choices=DATABASES, default="postgres")
-    parser.add_argument("--kills", type=int, default=100, help="at each point (%(default)s)")
-    parser.add_argument("--rate", type=int, default=400, help="events a second that are committed (%(default)s)")
+    parser.add_argument("--kills", type=int, default=100, help="number of kills at each point (default: %(default)s)")
+    parser.add_argument("--rate", type=int, default=400, help="events per second that are committed (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--point", action="append", default=[], metavar="NAME",
-                        help="only those with this in their name; may be given again")
-    parser.add_argument("--together", action="store_true", help="at all points in one outbox, instead of one for each")
+                        help="only the points whose name contains NAME; may be repeated")
+    parser.add_argument("--together", action="store_true", help="use one outbox for all points instead of one for each")
     return parser.parse_args()
 
 
 def kill_at(point, scene, dice, kills):
-    """Returns how often a relay did not die at the point."""
+    """Runs relays that are to be killed at the point. Returns how many of them did not reach it."""
     if point.needs == crash_points.TAKEOVER:
         scene.live(TAKEN)
     missed = 0
@@ -49,13 +49,14 @@ def kill_at(point, scene, dice, kills):
             scene.succeed()
         missed += not scene.live(point, dice.randint(1, point.passes))
         if point.name.startswith("mark."):
-            # Else the same event stands alone in the next life, and the third that ends there would have it given up.
+            # One relay confirms the marked event. Otherwise the next relays would send the same event alone, and the event
+            # would be given up as a poison event after the third kill.
             missed += not scene.live(CONFIRMED)
     return missed
 
 
 def run(kind, points, asked):
-    """One outbox. Returns whether anything is wrong, and how many relays have died."""
+    """Kills relays at these points in one outbox. Returns whether anything is wrong, and how many relays were killed."""
     began = time.monotonic()
     with contextlib.closing(kind(own=False)) as database:
         with CrashScene(database, shared_kafka(), asked.seed, asked.rate) as scene:
@@ -66,13 +67,13 @@ def run(kind, points, asked):
             broken = scene.finish()
     counts = scene.verdict["counts"]
     name = points[0].name if len(points) == 1 else f"{len(points)} points"
-    print(f"{name:24}{'BROKEN' if broken else 'ok':7}{scene.deaths:5} deaths  {lives:5.2f} s a life  "
+    print(f"{name:24}{'BROKEN' if broken else 'ok':7}{scene.deaths:5} killed  {lives:5.2f} s per relay  "
           f"{counts['committed']:6} events {counts['duplicates']:6} twice {counts['dead']:4} dead  "
           f"{time.monotonic() - began:6.1f} s", flush=True)
     for what in missed:
-        print(f"  not died at {what}", flush=True)
+        print(f"  did not reach {what}", flush=True)
     for promise, findings in broken.items():
-        print(f"  {promise}: {scene.verdict['broken_counts'][promise]} times, as {findings[0]}", flush=True)
+        print(f"  {promise}: {scene.verdict['broken_counts'][promise]} times, for example {findings[0]}", flush=True)
     return bool(missed or broken), scene.deaths
 
 
@@ -82,12 +83,12 @@ def main():
     points = [point for point in crash_points.points_of(kind.plugin)
               if not asked.point or any(part in point.name for part in asked.point)]
     if not points:
-        sys.exit(f"no point has {' or '.join(asked.point)} in its name")
+        sys.exit(f"--point: no point has {' or '.join(asked.point)} in its name")
     began = time.monotonic()
     runs = [run(kind, some, asked) for some in ([points] if asked.together else [[point] for point in points])]
     wrong = sum(is_wrong for is_wrong, _ in runs)
     deaths = sum(deaths for _, deaths in runs)
-    print(f"{len(points)} points, {deaths} deaths, {wrong} wrong, {time.monotonic() - began:.0f} s")
+    print(f"{len(points)} points, {deaths} relays killed, {wrong} outboxes wrong, {time.monotonic() - began:.0f} s")
     return int(wrong > 0)
 
 

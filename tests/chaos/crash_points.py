@@ -1,4 +1,4 @@
-"""The points where a relay can be made to die, and what it takes to bring it there."""
+"""The points at which a relay can be killed, and what has to happen so that it reaches them."""
 
 import dataclasses
 
@@ -7,12 +7,12 @@ from servers.relay import find_binary
 EVERY = ("sqlite", "postgres", "mysql")
 SERVERS = ("postgres", "mysql")
 
-# What has to happen beside ordinary work; CrashScene.live() sees to it.
+# What has to happen in addition to normal delivery. CrashScene.live() makes it happen.
 NOTHING = ""
-TAKEOVER = "the lease of another relay ended and was not given back"
+TAKEOVER = "the lease of another relay expired without a release"
 REFUSAL = "an event that is too large for its topic"
-DEATH = "an event that dies at its first failure"
-RESET = "an event for a topic that takes smaller requests than the producer makes"
+DEATH = "an event that becomes a dead letter at its first failure"
+RESET = "an event for a topic that accepts only smaller requests than the producer makes"
 STOP = "SIGTERM"
 
 
@@ -20,17 +20,19 @@ STOP = "SIGTERM"
 class CrashPoint:
     name: str
     needs: str = NOTHING
-    passes: int = 1  # by a life of a second, at least
+    passes: int = 1  # how often a relay passes the point in its first second, at least
     databases: tuple = EVERY
 
 
 def _statement(name, *more):
-    """`unanswered` is sent and not answered; on SQLite, run and not committed."""
+    """The three points of a statement. `unanswered`: it was sent and not answered; on SQLite it was executed and not
+    committed."""
     return [CrashPoint(f"{name}.{step}", *more) for step in ("before", "unanswered", "after")]
 
 
 POINTS = [
-    # In an order in which one scene can go through all of them: events that fail again and again are in the way of others.
+    # The order allows one scene to use all points: those that leave events behind that fail repeatedly, and so delay other
+    # events, come last.
     *_statement("lease-taken", TAKEOVER),
     *_statement("mark", TAKEOVER),
     *_statement("unmark", TAKEOVER),
@@ -64,7 +66,7 @@ def points_of(plugin):
 
 
 def library():
-    """Built beside the relay that the tests run."""
+    """Path of the preloaded library, which is in the build folder of the relay."""
     for folder in find_binary().parents:
         found = folder / "tests" / "chaos" / "outbox-crash-points.so"
         if found.is_file():
@@ -73,6 +75,7 @@ def library():
 
 
 def environment(name, n, log):
-    """For Relay(env=...): it dies when it passes the point for the n-th time, and `log` gets a line with the name."""
+    """Environment for Relay(env=...): the relay is killed when it passes the point for the n-th time, and a line with the
+    name of the point is appended to `log` before."""
     return {"LD_PRELOAD": str(library()), "OUTBOX_CRASH_POINT": name, "OUTBOX_CRASH_AT": str(n),
             "OUTBOX_CRASH_LOG": str(log)}

@@ -1,4 +1,4 @@
-"""One outbox whose relays die where they are told to, and what must be true of it afterwards."""
+"""One outbox whose relays are killed at chosen points, and the check of what must be true afterwards."""
 
 import contextlib
 import signal
@@ -13,13 +13,13 @@ from round import seen
 from servers import Relay, TemporaryFolder, read_topic, relay_config, wait_until
 from writers import COLUMNS, SMALL_LIMIT, Event, Topics, Transaction, Writers
 
-LEASE = "2s"  # the shortest
+LEASE = "2s"  # the shortest lease that the relay accepts
 WINDOW = 400
 BEFORE_NOW = {"postgres": "'2000-01-01'", "mysql": "'2000-01-01'", "sqlite": "0"}
 
 
 class CrashScene:
-    """`database` is one of databases.py. Use as a context manager."""
+    """`database` is an object of databases.py. Use it as a context manager."""
 
     def __init__(self, database, kafka, seed=1, rate=400):
         self._database, self._kafka = database, kafka
@@ -41,7 +41,7 @@ class CrashScene:
         self._journal = Journal(self._folder.path / "writers.jsonl.gz")
         self._writers = Writers(database, self._topics, self._journal, seed, rate)
         self._writers.prepare_tables(held=())
-        # Their events come when a point needs them.
+        # Events for these topics are inserted only when a point needs them.
         self._writers.withhold(self._topics.small)
         self._writers.withhold(self._topics.poison)
 
@@ -62,18 +62,19 @@ class CrashScene:
         }), env, name="crashing")
 
     def succeed(self):
-        """The next relay has another name."""
+        """Gives the next relay another name."""
         self._relay_number += 1
 
     def _end_lease(self):
-        """The dead relay's: under its name, too, the next one would wait it out."""
+        """Ends the lease of the killed relay. Even a relay with the same name would wait until it expires."""
         self._database.run(f"update outbox_relay set expires = {BEFORE_NOW[self._database.plugin]}")
 
     def live(self, point, n=1, timeout=20):
-        """One life of a relay. False: it did not die at the point in this time, and was killed."""
+        """Runs one relay, which is to be killed at the n-th pass of the point. Returns False if it did not reach the point
+        within `timeout` seconds and was killed then."""
         if point.needs == crash_points.TAKEOVER:
             self.succeed()
-            wait_until(lambda: self._column("select id from outbox_event"), 60, "something waits")
+            wait_until(lambda: self._column("select id from outbox_event"), 60, "a row is in the outbox")
         self._end_lease()
         with self._relay(crash_points.environment(point.name, n, self._death)) as relay:
             relay.start()
@@ -81,7 +82,7 @@ class CrashScene:
                 if point.needs not in (crash_points.NOTHING, crash_points.TAKEOVER):
                     relay.wait_for_log("delivering shard")
                     self._provoke(point.needs, relay)
-                wait_until(lambda: relay.returncode is not None, timeout, f"the relay dies at {point.name}", 0.005)
+                wait_until(lambda: relay.returncode is not None, timeout, f"the relay is killed at {point.name}", 0.005)
             died = relay.returncode == -signal.SIGKILL and self._death.read_text().split() == [point.name]
         self._death.write_text("")
         self.deaths += died
@@ -107,21 +108,21 @@ class CrashScene:
             cursor.execute(f"insert into outbox_event {COLUMNS} values ({', '.join([place] * 6)})",
                            (event.event_id, topic, event.event_type, None, event.payload, event.headers()))
             link.commit()
-        self._writers.tell(transaction, "committed")
+        self._writers.log_outcome(transaction, "committed")
 
     def finish(self):
-        """A relay that lives drains all. Returns what is broken then."""
+        """Drains the outbox with a relay that is not killed. Returns the broken promises."""
         self._writers.stop()
         self._journal.close()
         self.succeed()
         self._end_lease()
         complaints = []
         with self._relay() as relay:
-            # An event that stood alone while relays of different names died has been given up.
+            # An event that was sent alone while relays of different names were killed has been given up as a poison event.
             relay.command("unblock", "--all")
             relay.start()
             with contextlib.suppress(TimeoutError):
-                relay.wait_while_running(lambda: not self._column("select id from outbox_event"), 120, "all has gone")
+                relay.wait_while_running(lambda: not self._column("select id from outbox_event"), 120, "the outbox is empty")
             code = relay.stop()
             if code:
                 complaints = [f"the last relay ended with {code}"]

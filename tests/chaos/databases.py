@@ -1,4 +1,4 @@
-"""The databases of a chaos run: those of tests/integration/fault_drivers, and what only a nemesis asks of them."""
+"""The databases of a chaos run. They extend those of tests/integration/fault_drivers by what only the nemesis needs."""
 
 import contextlib
 import sqlite3
@@ -15,7 +15,7 @@ TABLES = """
 
 
 class _Server:
-    """A database behind a port, which a proxy can stand before."""
+    """A database server with a TCP port, so that a proxy can be put in front of it."""
 
     networked = True
     LOOK = ("begin", "rollback")
@@ -30,7 +30,7 @@ class _Server:
                 link.cursor().execute(statement)
         except self.error as error:
             link.close()
-            raise TimeoutError(f"others are in the way: {error}") from error
+            raise TimeoutError(f"other transactions hold the locks: {error}") from error
         return link
 
     def begin_of(self, _name):
@@ -44,7 +44,7 @@ class Postgres(_Server, PostgresDatabase):
     SNAPSHOT = ("begin isolation level repeatable read", "select count(*) from outbox_event")
 
     def connect_for_writing(self):
-        """Transactions are begun and ended by hand; so everywhere."""
+        """Returns a connection on which transactions are begun and ended explicitly. This is so for all databases."""
         link = self.connect()
         link.autocommit = True
         return link
@@ -56,7 +56,8 @@ class Postgres(_Server, PostgresDatabase):
         self._server.halt(mode)
 
     def hold(self, sql):
-        """An open transaction may be in the way."""
+        """Executes the statement in a new session, which keeps its locks until it is closed. Raises TimeoutError if an open
+        transaction holds those locks."""
         return self._hold(sql, f"set lock_timeout = '{PATIENCE}s'")
 
     def prepare(self, link, name):
@@ -84,12 +85,13 @@ class _Mysql(_Server):
         self._server.halt(mode)
 
     def hold(self, sql):
-        """As for PostgreSQL; at the servers' own REPEATABLE READ the gaps between the rows would be locked as well."""
+        """As for PostgreSQL. READ COMMITTED, because the servers' default REPEATABLE READ would lock the gaps between the
+        rows too."""
         return self._hold(sql, f"set session lock_wait_timeout = {PATIENCE}, innodb_lock_wait_timeout = {PATIENCE}",
                           "set session transaction isolation level read committed")
 
     def read_only(self, on):
-        """Waits for everybody who writes."""
+        """Sets or resets the server's read_only. The server waits for all writers before it is read-only."""
         self._hold(f"set global read_only = {int(on)}", f"set session lock_wait_timeout = {PATIENCE if on else 60}").close()
 
     def begin_of(self, name):
@@ -102,7 +104,8 @@ class _Mysql(_Server):
             cursor.execute(f"xa prepare '{name}'")
 
     def settle(self, name, commit):
-        """The server may still be busy with the end of the session that has prepared it, or with its own recovery."""
+        """Retries for some time: the server may still be ending the session that prepared the transaction, or be in
+        recovery."""
         def settled():
             with contextlib.suppress(self.error), contextlib.closing(self.connect_for_writing()) as link:
                 link.cursor().execute(f"xa {'commit' if commit else 'rollback'} '{name}'")
@@ -125,15 +128,16 @@ class Sqlite(SqliteDatabase):
     MIGRATE = ()
     LOCKS = (SqliteDatabase.LOCK_TABLE,)
     SNAPSHOT = ("begin", "select count(*) from outbox_event")
-    DISK = 256  # MiB: while a snapshot is held, the journal only grows
-    LOOK = ("begin immediate", "rollback")  # in turn with the writers: who holds their lock for long, holds up the relays
+    DISK = 256  # MiB; large, because the journal only grows while a snapshot is held
+    LOOK = ("begin immediate", "rollback")  # takes the write lock, so a slow query shows that a writer delays the relays
 
     def __init__(self, own):
         super().__init__(own)
         self.small_disk(self.DISK)
 
     def connect_for_writing(self):
-        """Begun by hand, transactions wait for their turn instead of failing half way."""
+        """Transactions are begun explicitly and immediately, so that they wait for the write lock instead of failing
+        later."""
         return sqlite3.connect(self.path, timeout=60, check_same_thread=False, isolation_level=None)
 
     def hold(self, sql):
@@ -142,7 +146,7 @@ class Sqlite(SqliteDatabase):
             link.execute(sql)
         except self.error as error:
             link.close()
-            raise TimeoutError(f"others are in the way: {error}") from error
+            raise TimeoutError(f"other transactions hold the locks: {error}") from error
         return link
 
     @staticmethod

@@ -1,7 +1,7 @@
-"""What can go wrong. A fault is a function that does the harm, yields, and mends it.
+"""The faults that the nemesis injects. A fault is a generator function that causes the fault, yields, and then undoes it.
 
-It yields a Harm: what it was done to, which relays could move nothing while it lasted, and how many windows of events it may
-have made arrive twice.
+It yields a Harm: what the fault affects, which relays can move no events while it lasts, and how many windows of events may
+be duplicated by it.
 """
 
 import contextlib
@@ -17,19 +17,19 @@ from cluster import LEASE, RELAYS
 @dataclasses.dataclass
 class Harm:
     to: str
-    strikes: int  # in windows of one relay
-    stops: List[str] = dataclasses.field(default_factory=list)  # names of relays
+    strikes: int  # how many events may be duplicated, in windows of one relay
+    stops: List[str] = dataclasses.field(default_factory=list)  # names of the relays that can move no events
 
 
 @dataclasses.dataclass
 class Fault:
     name: str
     inflict: object
-    touches: str  # no two faults at once touch the same
+    touches: str  # what it affects; two faults with the same value do not overlap
     weight: int
     seconds: Tuple[float, float]
     databases: Tuple[str, ...] = ("postgres", "mariadb", "mysql", "sqlite")
-    asks: bool = False  # does harm, and mends it, through a database that must be well
+    asks: bool = False  # it needs a working database, both to begin and to end
 
 
 FAULTS = []
@@ -45,7 +45,7 @@ def fault(touches, weight=2, seconds=(0.5, 6), **more):
     return register
 
 
-# A relay. `scene.victim` is the one that the nemesis has chosen.
+# Faults of a relay. `scene.victim` is the relay that the nemesis has chosen.
 
 @fault("relay", weight=5)
 def relay_killed(scene):
@@ -57,7 +57,7 @@ def relay_killed(scene):
 @fault("relay", weight=3, seconds=(0.1, 4))
 def relay_stopped(scene):
     if scene.victim.stop() != 0:
-        scene.complain(f"{scene.victim.name} ended its stop with {scene.victim.relay.returncode}")
+        scene.complain(f"{scene.victim.name} was stopped and ended with {scene.victim.relay.returncode}")
     yield Harm(scene.victim.name, 0 if scene.alone else 1)
     scene.victim.start()
 
@@ -83,10 +83,11 @@ def relays_all_killed(scene):
         member.start()
 
 
-# The network, between one relay and one peer, or all of them.
+# Faults of the network between one relay, or all of them, and one peer.
 
 def _edges(scene):
-    """[(relay, its proxy)]: one or all, to the database or the broker."""
+    """Chooses a peer (database or broker) and the relays (one or all) for a fault. Returns the peer and [(relay, its
+    proxy)]."""
     peer = "kafka" if not scene.database.networked or scene.dice.random() < 0.5 else "database"
     members = scene.members if scene.dice.random() < 0.3 else [scene.victim]
     return peer, [(member, getattr(member, peer)) for member in members]
@@ -125,7 +126,7 @@ def reset_after_some_bytes(scene):
     bytes_passed = scene.dice.choice((50, 500, 3000, 20_000))
     for _, proxy in edges:
         proxy.reset_after(bytes_passed)
-    yield _harm(peer, edges, strikes=int(5 * 10))  # a reconnect takes 100 ms and more
+    yield _harm(peer, edges, strikes=int(5 * 10))  # a reconnect takes at least 100 ms
     _heal(edges)
     for _, proxy in edges:
         proxy.cut()
@@ -194,7 +195,7 @@ def flapping_link(scene):
 
 @fault("edge", weight=4, seconds=(1, 3))
 def answer_to_produce_lost(scene):
-    """The broker has stored the records; the connection breaks before the relay hears of it."""
+    """The broker has stored the records, and the connection breaks before its answer reaches the relay."""
     victim, chosen = scene.victim, scene.dice.randint(1, 6)
     lost = []
 
@@ -211,14 +212,14 @@ def answer_to_produce_lost(scene):
 
 @fault("edge", weight=2, seconds=(1, 3))
 def request_refused(scene):
-    """As a broker does that has too few replicas for a moment."""
+    """Refuses one request, as a broker does that has too few replicas for a moment."""
     victim, chosen = scene.victim, scene.dice.randint(0, 6)
     victim.frames.reset(refuse=lambda number, request: 19 if number == chosen else None)
     yield Harm(f"kafka of {victim.name}", 1)
     victim.frames.reset()
 
 
-# The database.
+# Faults of the database.
 
 @fault("database", weight=3, seconds=(0.1, 12), databases=SERVERS)
 def database_restarted(scene):
@@ -244,7 +245,7 @@ def database_read_only(scene):
 
 @fault("database", weight=3, seconds=(0.5, 9))
 def locks_held(scene):
-    """By somebody who may be ended together with the server."""
+    """Another session holds locks. That session may end together with the server."""
     sql = scene.dice.choice(scene.database.LOCKS)
     link = scene.database.hold(sql)
     yield Harm(sql, RELAYS)
@@ -283,7 +284,7 @@ def prepared_transaction_stays_open(scene):
     yield Harm("a prepared transaction", 0)
     commit = scene.dice.random() < 0.7
     scene.database.settle(name, commit)
-    scene.writers.tell(transaction, "committed" if commit else "rolled back")
+    scene.writers.log_outcome(transaction, "committed" if commit else "rolled back")
 
 
 @fault("database", weight=3, seconds=(1, 8), databases=("sqlite",))
@@ -293,7 +294,7 @@ def disk_full(scene):
     scene.database.empty_disk()
 
 
-# The broker.
+# Faults of the broker.
 
 @fault("broker", weight=2, seconds=(0.1, 8))
 def broker_killed(scene):
@@ -329,11 +330,11 @@ def limit_of_a_topic_lowered(scene):
 
 @fault("broker", weight=2, seconds=(1, 5), asks=True)
 def topic_deleted(scene):
-    """What it held is read first, so that nothing is lost with it that was acknowledged."""
+    """The records of the topic are read before it is deleted, so that acknowledged records do not count as lost."""
     topic = scene.topics.payments
     scene.writers.withhold(topic)
     try:
-        wait_until(lambda: not scene.writers.busy_with(topic) and not scene.waiting_for(topic), 10, "nothing waits for it")
+        wait_until(lambda: not scene.writers.busy_with(topic) and not scene.waiting_for(topic), 10, f"no event for {topic} waits")
     except TimeoutError:
         scene.writers.resume(topic)
         raise

@@ -1,4 +1,4 @@
-"""What happened in a round, one JSON object a line: what a checker reads, and nothing else."""
+"""The log of a round for the checker, which reads nothing else. It has one JSON object per line."""
 
 import gzip
 import json
@@ -6,7 +6,7 @@ import threading
 
 
 class Journal:
-    """Lines may come from several threads."""
+    """Writes a log. Thread: any."""
 
     def __init__(self, path):
         self._file = gzip.open(path, "wt", compresslevel=1, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Asks each relay twice a second how it is, and the database what waits."""
+"""Twice a second, queries /readyz and /metrics of each relay and the waiting rows of the database."""
 
 import contextlib
 import http.client
@@ -12,7 +12,7 @@ PAUSE = 0.5  # seconds
 
 
 def get(member, path):
-    """(status, body)"""
+    """Returns (status, body) of a relay's answer."""
     link = http.client.HTTPConnection("127.0.0.1", member.http, timeout=2)
     with contextlib.closing(link):
         link.request("GET", path)
@@ -20,8 +20,8 @@ def get(member, path):
         return answer.status, answer.read().decode()
 
 
-def unwell(cluster, seconds):
-    """What relays still complain of when all has been well for so long; nothing as soon as none does."""
+def not_ready(cluster, seconds):
+    """Waits until all relays are ready, `seconds` at most. Returns what those report that are still not ready then."""
     said = {}
 
     def look():
@@ -70,7 +70,7 @@ class Monitor:
                                 confirmed=metrics.get("outbox_relay_events_confirmed_total"))
 
     def _count(self):
-        """How long the row of the lowest id has been seen to wait; what the database cannot answer now is left out."""
+        """Logs how many rows wait, and how long the oldest one has been seen to wait. Queries that fail are left out."""
         seen, link = {}, None
         database = self._cluster.database
         while not self._ended.wait(PAUSE):

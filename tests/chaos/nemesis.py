@@ -1,4 +1,5 @@
-"""Does harm by a plan that a seed has made: some faults alone, others while another one lasts."""
+"""Injects faults according to a plan that is derived from a seed. Some faults are alone, others overlap with another
+one."""
 
 import collections
 import contextlib
@@ -12,8 +13,8 @@ from servers import read_topic, wait_until
 from servers.kafka_wire import KafkaError
 from writers import SMALL_LIMIT
 
-CALM_BEFORE, CALM_AFTER = 3.0, 4.0  # seconds of a round without faults
-TOGETHER = 0.35  # of the faults begin while the one before lasts
+CALM_BEFORE, CALM_AFTER = 3.0, 4.0  # seconds without faults at the start and at the end of a round
+TOGETHER = 0.35  # share of faults that begin while the one before lasts
 
 
 @dataclasses.dataclass
@@ -26,7 +27,8 @@ class Strike:
 
 @dataclasses.dataclass
 class Underway:
-    """A strike that has begun; times of the wall clock but for `until`, which counts from the round's begin."""
+    """A fault that is active. Times are in seconds of the wall clock, except `until`, which counts from the start of the
+    round."""
 
     number: int
     strike: Strike
@@ -50,14 +52,14 @@ def plan(dice, seconds, database, only=()):
 
 
 class Scene:
-    """What a fault may lay hands on."""
+    """What a fault can act on."""
 
     def __init__(self, cluster, writers, topics, dice, tag):
         self.database, self.broker, self.members = cluster.database, cluster.broker, cluster.members
         self.writers, self.topics, self.dice = writers, topics, dice
         self.victim, self.alone = None, True
         self.complaints = []
-        self.kept = []  # the records of each topic that is no more
+        self.kept = []  # the records of each topic that was deleted
         self._names = (f"{tag}-held-{i}" for i in itertools.count())
 
     HELD = ("held/0", "held/1")
@@ -81,7 +83,7 @@ class Scene:
         self.kept.append(read_topic(self.broker.bootstrap, topic))
 
     def make_topic(self, topic):
-        """A topic that is being deleted is still there for a moment."""
+        """Creates the topic. Retries, because a topic that is being deleted still exists for a moment."""
         configs = {"message.timestamp.type": "LogAppendTime"}
         if topic == self.topics.small:
             configs["max.message.bytes"] = SMALL_LIMIT
@@ -91,20 +93,21 @@ class Scene:
                 self.broker.create_topic(topic, self.topics.partitions()[topic], configs)
                 return True
 
-        wait_until(make, 30, f"{topic} is made")
+        wait_until(make, 30, f"{topic} has been created")
 
 
 class Nemesis:
-    """Runs on the main thread: what it starts ends with the thread that started it."""
+    """Runs the plan. Thread: main, because the processes that it starts end with the thread that started them."""
 
     def __init__(self, scene, strikes, journal):
         self._scene = scene
         self._todo = collections.deque(enumerate(strikes))
-        self._active = {}  # what is touched -> Underway
+        self._active = {}  # Fault.touches -> Underway
         self._journal = journal
 
     def run(self, until, every):
-        """`every` is called all the while, some twenty times a second."""
+        """Runs until `until` seconds have passed and no fault is active. Meanwhile it calls `every` about twenty times a
+        second."""
         began = time.monotonic()
         while True:
             now = time.monotonic() - began
@@ -131,7 +134,7 @@ class Nemesis:
         try:
             harm = inflicting.__enter__()
         except (TimeoutError, subprocess.CalledProcessError) as error:
-            # Its harm was not done: somebody is in the way, or a server has no connection to give.
+            # The fault could not be caused: others hold the locks, or the server accepts no more connections.
             self._journal.write(fault=fault.name, skipped=str(error), begin=since)
             return
         until = time.monotonic() - began + strike.until - strike.at
@@ -147,7 +150,7 @@ class Nemesis:
                             begin=one.begin, struck=one.struck, mending=mending, end=time.time())
 
     def abandon(self):
-        """After a failure of the run itself: mends what can be mended."""
+        """Undoes as many active faults as possible after a failure of the run itself."""
         for one in self._active.values():
             with contextlib.suppress(Exception):
                 one.inflicting.__exit__(None, None, None)

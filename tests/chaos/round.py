@@ -1,4 +1,5 @@
-"""One round: trouble for a while, then everything heals, drains and is judged. Its history stays in a folder."""
+"""One round: faults for some time, then everything recovers, the outbox drains, and the round is judged. Its history stays
+in a folder."""
 
 import json
 import pathlib
@@ -10,11 +11,11 @@ from journal import Journal, read
 from nemesis import Nemesis, Scene, plan
 from servers import read_topic
 from cluster import WINDOW
-from monitor import Monitor, unwell
+from monitor import Monitor, not_ready
 from writers import Topics, Writers, checksum
 
-DRAIN = 90  # seconds
-READY = 20  # seconds
+DRAIN = 90  # seconds in which the outbox must drain after the last fault
+READY = 20  # seconds in which all relays must be ready after the last fault
 
 
 class Round:
@@ -49,7 +50,7 @@ class Round:
         writers.stop()
         left, drained = cluster.wait_until_drained(DRAIN)
         self._raise_the_fallen(scene)
-        for complaint in unwell(cluster, READY):
+        for complaint in not_ready(cluster, READY):
             scene.complain(complaint)
         monitor.stop()
         for journal in self._journals.values():
@@ -71,7 +72,7 @@ class Round:
             member.start()
 
     def _keep_state(self):
-        """What an operator would look at."""
+        """Stores what an operator would read: the logs of the relays and the output of `status`."""
         for member in self._cluster.members:
             (self._folder / f"{member.name}.log").write_text(member.relay.log(), encoding="utf-8")
         status = self._cluster.members[0].relay.command("status")
@@ -79,7 +80,7 @@ class Round:
 
     def _collect(self, scene, topics):
         records = Journal(self._folder / "records.jsonl.gz")
-        # A topic that was made again has another life, and its offsets begin anew.
+        # A topic that was deleted and created again starts at offset 0, so its records get another `life`.
         for life, found in enumerate([*scene.kept, *(read_topic(self._cluster.broker.bootstrap, topic)
                                                      for topic in topics.partitions())]):
             for record in found:
@@ -111,7 +112,7 @@ def seen(record):
 
 
 def judge_folder(folder):
-    """The verdict on a history, which is left in verdict.json too."""
+    """Judges a history. Returns the verdict and writes it to verdict.json."""
     about, tables = (json.loads((folder / name).read_text(encoding="utf-8")) for name in ("about.json", "tables.json"))
     lines = {name: read(folder / f"{name}.jsonl.gz") for name in ("writers", "faults", "records", "monitor")}
     verdict = {**about, **judge(History(lines["writers"], lines["faults"], lines["records"], tables, lines["monitor"],

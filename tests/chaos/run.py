@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Three relays, real servers, and everything that can go wrong, by a seed: see README.md."""
+"""Run three relays between real servers while faults are injected according to a seed; see tests/chaos/README.md."""
 
 import argparse
 import collections
@@ -29,7 +29,7 @@ SKIPPED = 77
 def duration(text):
     match = re.fullmatch(r"(\d+)(s|m|h)", text)
     if not match:
-        raise argparse.ArgumentTypeError(f"{text!r} is no duration: a whole number with s, m or h, such as 90s or 2h")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a duration; expected a whole number and s, m or h, such as 90s or 2h")
     return int(match.group(1)) * {"s": 1, "m": 60, "h": 3600}[match.group(2)]
 
 
@@ -37,24 +37,24 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--db", choices=DATABASES, default="postgres")
     parser.add_argument("--duration", type=duration, default=ROUND, metavar="TIME",
-                        help="such as 90s, 3m or 2h; it is divided into rounds of 3 minutes, each judged for itself")
+                        help="such as 90s, 3m or 2h; divided into rounds of 3 minutes, which are judged separately")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--rate", type=int, default=400, help="events a second that the writers commit (%(default)s)")
+    parser.add_argument("--rate", type=int, default=400, help="events per second of all writers (default: %(default)s)")
     parser.add_argument("--results", type=pathlib.Path, metavar="FOLDER",
-                        help="keep the histories there; a run with the same seed and database goes on behind them")
-    parser.add_argument("--replace", action="store_true", help="remove what an earlier run left in --results")
+                        help="keep the histories in FOLDER; a run with the same seed and database continues their numbering")
+    parser.add_argument("--replace", action="store_true", help="remove the histories of earlier runs from --results first")
     parser.add_argument("--only", action="append", default=[], metavar="FAULT", choices=[fault.name for fault in FAULTS],
-                        help="of the faults only this one; may be given again")
-    parser.add_argument("--calm", action="store_true", help="no faults: nothing may arrive twice")
+                        help="inject only this fault; may be repeated")
+    parser.add_argument("--calm", action="store_true", help="inject no faults; then no event may arrive twice")
     parser.add_argument("--mutant", choices=MUTANTS, metavar="NAME",
-                        help="with relays that are wrong on purpose, see mutants.py, until they are caught")
-    parser.add_argument("--list", action="store_true", help="show the faults and end")
-    parser.add_argument("--judge", action="store_true", help="judge the histories in --results once more and end")
+                        help="run relays that are wrong on purpose (see mutants.py) until they are caught")
+    parser.add_argument("--list", action="store_true", help="list the faults and exit")
+    parser.add_argument("--judge", action="store_true", help="judge the histories in --results again and exit")
     asked = parser.parse_args()
     if asked.judge and not asked.results:
-        parser.error("--judge needs --results FOLDER: which histories?")
+        parser.error("--judge needs --results FOLDER, the histories to judge")
     if asked.replace and not asked.results:
-        parser.error("--replace needs --results FOLDER: which histories?")
+        parser.error("--replace needs --results FOLDER, the histories to remove")
     return asked
 
 
@@ -107,8 +107,8 @@ def round_up(whole, part):
 def show(name, verdict):
     counts = verdict["counts"]
     print(f"{name}: {'BROKEN' if verdict['broken'] else 'ok'}: {counts['committed']} events committed, "
-          f"{counts['records']} records, {counts['duplicates']} twice, {counts['dead']} dead, {counts['faults']} faults, "
-          f"{counts['unknown']} commits without answer, drained {verdict['drained_after']} s after the end", flush=True)
+          f"{counts['records']} records, {counts['duplicates']} duplicates, {counts['dead']} dead, {counts['faults']} faults, "
+          f"{counts['unknown']} commits without an answer, drained {verdict['drained_after']} s after the end", flush=True)
     for promise, findings in verdict["broken"].items():
         print(f"  {promise}: {verdict['broken_counts'][promise]} times")
         for finding in findings:
@@ -116,11 +116,11 @@ def show(name, verdict):
 
 
 def middle_and_most(numbers):
-    return f"{numbers[len(numbers) // 2]:.1f}, most {numbers[-1]:.1f}"
+    return f"{numbers[len(numbers) // 2]:.1f}, max {numbers[-1]:.1f}"
 
 
 def show_sum(results):
-    """Adds up all verdicts in a folder."""
+    """Prints the sums of all verdicts in a folder."""
     totals, recovery = collections.Counter(), collections.defaultdict(list)  # fault -> (after, wait)
     for path in sorted(results.glob("*/verdict.json")):
         verdict = json.loads(path.read_text(encoding="utf-8"))
@@ -131,7 +131,7 @@ def show_sum(results):
         for fault, _, *seconds in verdict["recovery"]:
             recovery[fault].append(seconds)
     print(", ".join(f"{value} {name}" for name, value in sorted(totals.items())))
-    print(f"{'alone, in seconds':40}{'times':>6}{'until all had arrived':>26}{'longest wait of an event':>26}")
+    print(f"{'fault without overlap':40}{'times':>6}{'recovery, s':>26}{'longest wait, s':>26}")
     for fault, times in sorted(recovery.items()):
         after, wait = (sorted(column) for column in zip(*times))
         print(f"{fault:40}{len(times):6}{middle_and_most(after):>26}{middle_and_most(wait):>26}")

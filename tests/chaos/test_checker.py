@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The checker finds each kind of broken promise, and nothing where all is well."""
+"""The checker finds each kind of broken promise, and finds nothing in a correct history."""
 
 import copy
 import unittest
@@ -10,7 +10,8 @@ TOPIC, KEYS, WINDOW = "orders-1", ("a", "b"), 300
 
 
 def sound():
-    """Two keys of ten events each, two in a transaction; a fault from second 100 to 104; everything arrives at once."""
+    """A correct history: two keys with ten events each, two events per transaction, and a fault from second 100 to 104.
+    Every event arrives immediately."""
     transactions, records = [], []
     for number in range(1, 11):
         events = []
@@ -113,7 +114,7 @@ class CheckerTest(unittest.TestCase):
         self.find("dead")
         event = self.history.transactions[4]["events"][0]
         event[-1] = True
-        self.find("dead")  # and in the topic
+        self.find("dead")  # it is also in the topic
         self.history.records.remove(self.record("a-5"))
         self.find()
 
@@ -149,7 +150,7 @@ class CheckerTest(unittest.TestCase):
         self.history.samples[-3]["ready"] = False
         self.find()
         self.history.samples[-3]["ready"] = True
-        self.again("a-10", 126.0)  # something moves, if only once more
+        self.again("a-10", 126.0)  # one duplicate counts as movement
         self.history.faults[0]["end"] = 126.0
         self.find()
 

@@ -1,8 +1,9 @@
-"""Applications that commit aggregates and their events, and log what they know of it: committed, rolled back or unknown.
+"""Applications that commit aggregates and their events, and log the outcome that they know: committed, rolled back or
+unknown.
 
-Events of a key are numbered by the row of its aggregate, which every transaction locks first: what is committed of a key is
-1, 2, 3 … without a gap, in the order of the events' ids. `written` has a row for each committed transaction, by which the
-database tells what became of one whose COMMIT got no answer.
+The events of a key are numbered by the row of its aggregate, which every transaction locks first. The committed events of a
+key therefore have the numbers 1, 2, 3 … without a gap, in the order of their row ids. The table `written` has a row for
+each committed transaction, which shows whether a transaction was committed whose COMMIT got no answer.
 """
 
 import base64
@@ -16,25 +17,25 @@ import uuid
 import zlib
 
 WRITERS = 8
-SIZES = (1, 2, 3, 8, 300), (400, 300, 260, 39, 1)  # of transactions, and how often
-LATE = 0.02  # of the transactions stay open for a while
-ROLLED_BACK = 0.08
-KEYLESS = 0.03
-POISON = 0.004  # an event that can never be delivered
-OVERSIZE = 0.02  # of those for the small topic
-SMALL_LIMIT = 3000  # bytes that the small topic takes
+SIZES = (1, 2, 3, 8, 300), (400, 300, 260, 39, 1)  # events of a transaction, and how frequent these sizes are
+LATE = 0.02  # share of transactions that stay open for a while
+ROLLED_BACK = 0.08  # share of transactions
+KEYLESS = 0.03  # share of events
+POISON = 0.004  # share of events that can never be delivered
+OVERSIZE = 0.02  # share of events for the small topic that are too large
+SMALL_LIMIT = 3000  # largest record of the small topic, in bytes
 
 COLUMNS = "(event_id, topic, event_type, aggregate_id, payload, headers)"
 
 
 @dataclasses.dataclass
 class Topics:
-    """Names of one round. The relay treats them by their first word: see cluster.py."""
+    """The names of the topics of one round. The relay's settings depend on their first word: see cluster.py."""
 
-    orders: str    # keys wait for failed events
-    payments: str  # is deleted and made again
-    small: str     # dead letters; takes SMALL_LIMIT bytes
-    poison: str    # dead letters; there is no such topic
+    orders: str    # a failed event is retried, and its key waits
+    payments: str  # the topic is deleted and created again
+    small: str     # the topic accepts SMALL_LIMIT bytes; events that fail become dead letters
+    poison: str    # the topic does not exist; its events become dead letters
 
     @staticmethod
     def of(tag):
@@ -49,7 +50,7 @@ class Event:
     event_id: str
     topic: str
     key: object
-    number: int  # of its key; 0 = keyless
+    number: int  # number within its key; 0 without a key
     dies: bool
     payload: bytes = dataclasses.field(repr=False)
     event_type: str = "changed"
@@ -59,7 +60,7 @@ class Event:
         return checksum(self.topic, self.key, self.event_type, self.payload)
 
     def headers(self):
-        """The checksum as four bytes of any value, zero among them."""
+        """The checksum as four bytes, which can have any value including zero."""
         return json.dumps({"checksum": {"base64": base64.b64encode(self.mark.to_bytes(4, "big")).decode()}})
 
     def logged(self):
@@ -78,7 +79,7 @@ class Transaction:
 
 
 class Writers:
-    """`rate`: events a second of all writers together."""
+    """The threads that write. `rate` is the number of events per second of all writers together."""
 
     def __init__(self, database, topics, journal, seed, rate):
         self.database = database
@@ -88,7 +89,7 @@ class Writers:
         self._pause = WRITERS * 2.4 / rate  # a transaction has 2.4 events on average
         self._stopping = threading.Event()
         self._withheld = set()
-        self._busy = {}  # what is open: name -> topics
+        self._busy = {}  # open transactions: name -> topics
         self._threads = [threading.Thread(target=self._work, args=(number,), daemon=True) for number in range(WRITERS)]
 
     def start(self):
@@ -100,17 +101,17 @@ class Writers:
         for thread in self._threads:
             thread.join(90)
             if thread.is_alive():
-                raise TimeoutError("a writer hangs in a call to its database")
+                raise TimeoutError("a writer has not returned from a database call for 90 s")
 
     def withhold(self, topic):
-        """From transactions that begin from now on."""
+        """Transactions that begin from now on have no events for this topic."""
         self._withheld.add(topic)
 
     def resume(self, topic):
         self._withheld.discard(topic)
 
     def busy_with(self, topic):
-        """Whether a transaction is open that has events for it."""
+        """True if an open transaction has events for the topic."""
         return any(topic in topics for topics in list(self._busy.values()))
 
     def _work(self, number):
@@ -126,7 +127,7 @@ class Writers:
         self._close(link)
 
     def _transaction(self, link, dice, name):
-        """Returns the connection, or None where it is of no more use."""
+        """Runs one transaction. Returns the connection, or None if it is broken."""
         try:
             link = link or self.database.connect_for_writing()
             transaction = self.open(link, dice, name, dice.choices(*SIZES)[0])
@@ -139,10 +140,12 @@ class Writers:
         return self.end(link, transaction, commit=dice.random() >= ROLLED_BACK)
 
     def open(self, link, dice, name, size, keys=None, prepared=None):
-        """Begins a transaction and inserts; raises the database's errors, of one that is not committed then."""
+        """Begins a transaction and inserts its events. Raises the database's error if that fails; then it is not
+        committed."""
         place = self.database.place
         transaction = Transaction(name, time.time(), [])
-        self._busy[name] = set(self._topics.partitions())  # before it looks what is withheld
+        # All topics count as busy until _draw() has read what is withheld, so that busy_with() misses no transaction.
+        self._busy[name] = set(self._topics.partitions())
         wanted = sorted(keys or (self._draw(dice) for _ in range(size)), key=lambda drawn: drawn[1] or "")
         self._busy[name] = {topic for topic, _ in wanted}
         cursor = link.cursor()
@@ -157,23 +160,23 @@ class Writers:
         return transaction
 
     def end(self, link, transaction, commit):
-        """Returns the connection, or None where it is of no more use."""
+        """Ends the transaction and logs its outcome. Returns the connection, or None if it is broken."""
         try:
             link.cursor().execute("commit" if commit else "rollback")
-            self.tell(transaction, "committed" if commit else "rolled back")
+            self.log_outcome(transaction, "committed" if commit else "rolled back")
             return link
         except self.database.error:
             self._close(link)
-            self.tell(transaction, "unknown" if commit else "rolled back")
+            self.log_outcome(transaction, "unknown" if commit else "rolled back")
             return None
 
-    def tell(self, transaction, outcome):
+    def log_outcome(self, transaction, outcome):
         self._busy.pop(transaction.name, None)
         self._journal.write(tx=transaction.name, began=transaction.began, ended=time.time(), outcome=outcome,
                             events=[event.logged() for event in transaction.events])
 
     def _draw(self, dice):
-        """(topic, key). Each key has one topic; some keys are busy."""
+        """Returns a random (topic, key). Each key has one topic, and some keys are more frequent than others."""
         topics = self._topics
         if dice.random() < POISON and topics.poison not in self._withheld:
             return topics.poison, f"poison/{dice.randrange(3)}"
@@ -206,7 +209,7 @@ class Writers:
         return cursor.fetchone()[0]
 
     def prepare_tables(self, held):
-        """The aggregates of this round; `held`: more keys of the orders topic."""
+        """Creates the aggregates of this round. `held` are additional keys of the orders topic."""
         topics = self._topics
         names = [f"{topic}/{word}/{number}"
                  for topic, word, count in ((topics.orders, "orders", 60), (topics.payments, "payments", 30),

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Estimates the processor time that compiling the product takes, and fails if it exceeds the limit in cost.txt.
+"""Estimate the processor time that compiling the product takes, and fail if it exceeds the limit in cost.txt.
 
-usage: cost.py BUILD_FOLDER            compares, and lists the dearest files
+usage: cost.py BUILD_FOLDER            compares, and lists the files that cost most
        cost.py BUILD_FOLDER --files    lists the estimate of each file
 
-The estimate does not depend on the machine or its load. It is made of what a finished build left: the bytes of the files
-that each source includes (they have to be parsed) and the bytes of machine code in its object (they had to be generated
-and optimised). The two factors were fitted to the time of each file in a release build by GCC 12, without ccache, on one
-processor; they explain 94 % of the variance between files, and the total is within 3 % of what was measured. Tests,
-benchmarks and examples do not count.
+The estimate does not depend on the machine or its load. It is computed from the results of a finished build: the size
+of the files that each source includes, in bytes, because they have to be parsed; and the size of the machine code in its
+object, in bytes, because it had to be generated and optimised. The two factors were fitted to the time of each file in
+a release build by GCC 12, without ccache, on one processor. They explain 94 % of the variance between files, and the
+total is within 3 % of the measured one. Tests, benchmarks and examples do not count.
 
 Exit code 77 (skipped): the build is not complete.
 """
@@ -31,7 +31,7 @@ SKIPPED = 77
 
 
 def product_objects(build):
-    """Objects of the product that come from a source of the product; tests compile some of them again."""
+    """Yield the objects of the product that come from its sources; tests compile some of them again."""
     for command in json.loads((build / "compile_commands.json").read_text(encoding="utf-8")):
         source = (build / command["file"]).resolve()
         if source.is_relative_to(ROOT) and source.relative_to(ROOT).as_posix().startswith(PRODUCT):
@@ -40,7 +40,7 @@ def product_objects(build):
 
 
 def included_files(build, objects):
-    """{object: files that its compiler has read}, from ninja's log of dependencies."""
+    """Return {object: files that its compiler has read}, from ninja's log of dependencies."""
     text = subprocess.run(["ninja", "-C", build, "-t", "deps", *objects], check=True, text=True,
                           stdout=subprocess.PIPE).stdout
     return {block.split(":")[0]: [build / line.strip() for line in block.splitlines()[1:]]
@@ -48,13 +48,13 @@ def included_files(build, objects):
 
 
 def code_size(file):
-    """Bytes in the executable sections of a 64-bit ELF object."""
+    """Return the size of the executable sections of a 64-bit ELF object, in bytes."""
     data = file.read_bytes()
     if data[:5] != b"\x7fELF\x02":
         raise ValueError(f"{file}: not a 64-bit ELF object")
     start, = struct.unpack_from("<Q", data, 0x28)
     entry, count = struct.unpack_from("<HH", data, 0x3A)
-    if count == 0:  # more than fit into the header
+    if count == 0:  # There are more sections than fit into the header.
         count, = struct.unpack_from("<Q", data, start + 32)
     executable, size = 0x4, 0
     for section in range(count):
@@ -65,7 +65,7 @@ def code_size(file):
 
 
 def estimate(build):
-    """{object: seconds}, or None if the build is not complete."""
+    """Return {object: seconds}, or None if the build is not complete."""
     objects = sorted(product_objects(build))
     included = included_files(build, objects)
     sizes = {}

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Fails if a file includes a heavy header and is not listed for it in heavy_headers.txt, or is listed and does not.
+"""Fail if a file includes a heavy header without being listed in heavy_headers.txt, or if a listed file does not.
 
 usage: heavy_headers.py            checks the files below core/, plugins/ and sdk/
-       heavy_headers.py --list     prints the list as it would have to be
+       heavy_headers.py --list     prints the list as it has to be
 """
 
 import fnmatch
@@ -16,7 +16,7 @@ FOLDERS = ("core", "plugins", "sdk")
 
 
 def read_list():
-    """{pattern of a header: files that may include it}; "!" begins a pattern of headers that are light."""
+    """Return {pattern of a header: files that may include it}; "!" begins a pattern of headers that are light."""
     allowed, light = {}, []
     pattern = None
     for line in LIST.read_text(encoding="utf-8").splitlines():

@@ -8,7 +8,7 @@
 
 using namespace outbox::testing;
 
-TEST_CASE("settings that cannot be are refused") {
+TEST_CASE("impossible settings are refused") {
   const auto refuses = [](auto change) {
     Settings settings;
     settings.kafka = {{"bootstrap.servers", "127.0.0.1:1"}, {"group.id", "g"}};
@@ -37,7 +37,7 @@ TEST_CASE("settings that cannot be are refused") {
   CHECK_FALSE(consumer.running());
 }
 
-TEST_CASE("each type has its handler, and a record is there as it was sent") {
+TEST_CASE("each event type has its handler, and a record arrives as it was sent") {
   Rig rig;
   rig.Send({{"one", 1, "Placed", "key", {{"source", "test"}}}, {"two", 1, "Paid", ""}});
   Consumer consumer(rig.settings);
@@ -61,7 +61,7 @@ TEST_CASE("each type has its handler, and a record is there as it was sent") {
                                                       rig.topic + " 1 1 '' two id-2 Paid - 1 0"});
 }
 
-TEST_CASE("stopping commits what was handled, and a start goes on behind it") {
+TEST_CASE("a stop commits what was handled, and a start continues behind it") {
   Rig rig;
   rig.Send(Numbered(10));
   Consumer consumer(rig.settings);
@@ -108,7 +108,7 @@ TEST_CASE("Stop inside a handler is an error, RequestStop is not") {
   CHECK(refused);
 }
 
-TEST_CASE("partitions go in parallel, each in its order, and no slot is used twice at once") {
+TEST_CASE("partitions are handled in parallel, each in its order, and no slot is used twice at once") {
   Rig rig;
   constexpr int kEach = 200;
   for (std::int32_t partition = 0; partition < 4; ++partition) rig.Send(Numbered(kEach, partition));
@@ -123,7 +123,7 @@ TEST_CASE("partitions go in parallel, each in its order, and no slot is used twi
     const int running = ++now;
     for (int seen = most; running > seen && !most.compare_exchange_weak(seen, running);) {
     }
-    // Until others are there as well: parallel is what is to be seen.
+    // Waits until other handlers run as well, because the test has to observe that they run in parallel.
     for (int i = 0; i < 50 && most < 3; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     {
       const std::scoped_lock lock(mutex);
@@ -145,11 +145,11 @@ TEST_CASE("partitions go in parallel, each in its order, and no slot is used twi
   }
 }
 
-TEST_CASE("partitions are set up before their first record and cleaned up behind their last") {
+TEST_CASE("partitions are set up before their first record and cleaned up after their last") {
   Rig rig;
   for (std::int32_t partition = 0; partition < 4; ++partition) rig.Send(Numbered(50, partition));
   std::mutex mutex;
-  std::map<std::int32_t, std::set<int>> owners;  // by partition
+  std::map<std::int32_t, std::set<int>> owners;  // Keyed by partition.
   int wrong = 0;
   Notes handled;
   std::vector<std::unique_ptr<Consumer>> consumers;
@@ -210,7 +210,7 @@ TEST_CASE("a setup that throws stops the consumer") {
   CHECK(rig.handled.size() == 0);
 }
 
-TEST_CASE("batches are of one partition, in order, and no larger than asked for") {
+TEST_CASE("a batch comes from one partition, in order, and is no larger than requested") {
   Rig rig;
   for (std::int32_t partition = 0; partition < 4; ++partition) rig.Send(Numbered(100, partition));
   rig.settings.batch_size = 30;

@@ -1,5 +1,5 @@
-// A consumer in front of a broker. OUTBOX_TEST_KAFKA names one that makes topics of 4 partitions by itself; each test has a
-// topic and a group of its own.
+// A consumer connected to a broker. OUTBOX_TEST_KAFKA names a broker that creates topics with 4 partitions by itself.
+// Each test has a topic and a group of its own.
 #pragma once
 
 #include <librdkafka/rdkafka.h>
@@ -41,7 +41,7 @@ void Eventually(Condition condition, const char* what) {
   }
 }
 
-// As the relay writes: event_id, event_type, then the application's headers.
+// A record as the relay writes it: event_id, event_type, and then the application's headers.
 struct Sent {
   std::string payload;
   std::int32_t partition = 0;
@@ -88,7 +88,7 @@ class Producer {
   int ids_ = 0;
 };
 
-// What was handled and what was logged, by several threads.
+// Lines that several threads add: the handled records, or the log.
 class Notes {
  public:
   void Add(const std::string& line) {
@@ -125,7 +125,7 @@ struct Rig {
     settings.log = [this](consumer::LogLevel, std::string_view line) { log.Add(std::string(line)); };
   }
   void Send(const std::vector<Sent>& records) { producer.Send(topic, records); }
-  // A handler that notes payloads.
+  // Returns a handler that records payloads.
   consumer::Handler Noting() {
     return [this](const Record& record) {
       handled.Add(std::string(record.payload.value_or("")));

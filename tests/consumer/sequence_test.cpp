@@ -1,4 +1,4 @@
-// Which numbers of a key are missing, late, or repeated.
+// Which numbers of a key are missing, late or repeated.
 #include "sequence.hpp"
 
 #include <deque>
@@ -20,7 +20,7 @@ std::string Seen(Sequence& sequence, const std::string& key, std::int64_t number
 
 }  // namespace
 
-TEST_CASE("numbers in a row are nothing to tell, whatever the first is") {
+TEST_CASE("consecutive numbers are not reported, whatever the first one is") {
   Sequence sequence;
   CHECK(Seen(sequence, "a", 17) == "");
   CHECK(Seen(sequence, "a", 18) == "");
@@ -28,7 +28,7 @@ TEST_CASE("numbers in a row are nothing to tell, whatever the first is") {
   CHECK(Seen(sequence, "a", 19) == "");
 }
 
-TEST_CASE("a number that was passed over is late when it comes, and repeated the second time") {
+TEST_CASE("a skipped number is late when it arrives, and repeated the second time") {
   Sequence sequence;
   CHECK(Seen(sequence, "a", 1) == "");
   CHECK(Seen(sequence, "a", 4) == "missing 2");
@@ -38,14 +38,14 @@ TEST_CASE("a number that was passed over is late when it comes, and repeated the
   CHECK(Seen(sequence, "a", 2) == "late");
 }
 
-TEST_CASE("a stretch that comes again is repeated and breaks nothing") {
+TEST_CASE("a range that arrives again is repeated and does no harm") {
   Sequence sequence;
   for (const int number : {1, 2, 3}) CHECK(Seen(sequence, "a", number) == "");
   for (const int number : {2, 3}) CHECK(Seen(sequence, "a", number) == "repeated");
   CHECK(Seen(sequence, "a", 4) == "");
 }
 
-TEST_CASE("any distance is counted, and the last of it is kept") {
+TEST_CASE("a gap of any length is counted, and its last numbers are remembered") {
   Sequence sequence;
   constexpr std::int64_t kLast = std::numeric_limits<std::int64_t>::max();
   CHECK(Seen(sequence, "a", std::numeric_limits<std::int64_t>::min()) == "");
@@ -54,10 +54,10 @@ TEST_CASE("any distance is counted, and the last of it is kept") {
   CHECK(Seen(sequence, "a", kLast - 17) == "repeated");
 }
 
-TEST_CASE("each number of random streams is what the numbers of its key before it make it") {
+TEST_CASE("in random streams, each number is judged by the earlier numbers of its key") {
   struct Stream {
     std::int64_t last = 0;
-    std::deque<std::int64_t> passed_over;  // and not come after all; ascending
+    std::deque<std::int64_t> passed_over;  // Skipped, and not arrived since; ascending.
   };
   for (unsigned seed = 0; seed < 200; ++seed) {
     INFO("seed " << seed);
@@ -86,7 +86,7 @@ TEST_CASE("each number of random streams is what the numbers of its key before i
   }
 }
 
-TEST_CASE("the last fifty thousand keys are known, and never twice as many") {
+TEST_CASE("the last fifty thousand keys are remembered, and never more than twice as many") {
   constexpr int kKeys = 50'000;
   Sequence sequence;
   const auto see = [&sequence](int key) { return Seen(sequence, std::to_string(key), 7); };
@@ -97,7 +97,7 @@ TEST_CASE("the last fifty thousand keys are known, and never twice as many") {
   for (int key = 0; key < kKeys; ++key) REQUIRE(see(key) == "");
 }
 
-TEST_CASE("memory is bounded: the keys that were longest unseen begin anew") {
+TEST_CASE("memory is bounded: keys that were not seen for longest are forgotten") {
   Sequence sequence;
   CHECK(Seen(sequence, "forgotten", 1) == "");
   CHECK(Seen(sequence, "seen again", 1) == "");

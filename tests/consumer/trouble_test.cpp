@@ -57,7 +57,7 @@ TEST_CASE("a record that is retried holds up its partition and no other") {
   CHECK(consumer.counters().handled == 80);
 }
 
-TEST_CASE("a stop during the pause of a retry is quick, and the record comes again") {
+TEST_CASE("a stop during the backoff of a retry is quick, and the record is read again") {
   Rig rig;
   rig.Send(Numbered(3));
   std::atomic<int> calls = 0;
@@ -101,7 +101,7 @@ TEST_CASE("a handler that throws is called again, and nothing is skipped") {
   CHECK_FALSE(rig.log.Has("secret"));
 }
 
-TEST_CASE("in doubt the consumer stops in front of the record, and says where it is") {
+TEST_CASE("in doubt the consumer stops before the record, and reports where it is") {
   struct Case {
     Sent bad;
     std::string why;
@@ -145,7 +145,7 @@ TEST_CASE("records may be skipped, and are counted") {
   CHECK(rig.log.Has(rig.topic + " [0] at 3: skipped, rejected: not JSON"));
 }
 
-TEST_CASE("records may go to the dead letters, as they are and with their place") {
+TEST_CASE("records may go to a dead-letter topic, unchanged and with their position") {
   Rig rig;
   const std::string dead = rig.topic + "-dead";
   rig.Send({{"1", 2}, {"two", 2, "Unknown", "key", {{"source", "test"}}}, {"3", 2}});
@@ -161,7 +161,7 @@ TEST_CASE("records may go to the dead letters, as they are and with their place"
         std::vector<std::string>{"key two test " + rig.topic + " 2 1 no handler for its event_type"});
 }
 
-TEST_CASE("attempts may have an end") {
+TEST_CASE("the number of attempts may be limited") {
   Rig rig;
   rig.Send(Numbered(3));
   rig.settings.max_attempts = 3;
@@ -182,7 +182,7 @@ TEST_CASE("attempts may have an end") {
   CHECK(rig.log.Has("at 0: skipped, not handled in 3 attempts"));
 }
 
-TEST_CASE("a batch is taken apart where one of its records is bad") {
+TEST_CASE("a batch with a bad record is split") {
   Rig rig;
   const bool throws = GENERATE(false, true);
   rig.Send(Numbered(50));
@@ -231,7 +231,7 @@ TEST_CASE("a whole batch is retried with the same records") {
   }
 }
 
-TEST_CASE("with a number per key, what is missing, late and repeated is counted") {
+TEST_CASE("with a number per key, missing, late and repeated records are counted") {
   Rig rig;
   const auto sent = [](const char* key, const char* number) {
     return Sent{number, 0, "Placed", key, {{"version", number}}};

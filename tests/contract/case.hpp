@@ -1,4 +1,5 @@
-// One case of the contract: a promise of outbox/plugin.h or outbox/ext/, and the code that holds a plugin to it.
+// One case of the contract: a promise of outbox/plugin.h or outbox/ext/, and the code that checks whether a plugin
+// keeps it.
 #pragma once
 
 #include <fmt/format.h>
@@ -13,23 +14,24 @@
 
 namespace outbox::contract {
 
-// What is under test, and with what.
+// The plugin under test, and the settings of the test.
 struct Subject {
   std::filesystem::path file;
-  std::string name;     // of the plugin, as in its file's name
-  std::string options;  // JSON object text: a database that the cases may empty
-  std::string payload;  // type of the payload column, "" = the plugin's default
-  std::string before;   // a shell command that empties the database, "" = the plugin does (outbox.testing/1)
+  std::string name;     // The name of the plugin, as in its file's name.
+  std::string options;  // A JSON object; it names a database that the cases may empty.
+  std::string payload;  // The type of the payload column; "" = the plugin's default.
+  // A shell command that empties the database; "" = the plugin empties it itself (outbox.testing/1).
+  std::string before;
   std::uint64_t seed = 0;
 };
 
 struct Case {
-  std::string group, name;  // kebab-case
-  std::string promise;      // one sentence
+  std::string group, name;  // Both in kebab-case.
+  std::string promise;      // One sentence.
   void (*run)(const Subject&);
 };
 
-// How a case ends early. Returning is ok.
+// Exceptions that end a case early. A case that returns has passed.
 struct Broken : std::runtime_error {
   using runtime_error::runtime_error;
 };
@@ -40,7 +42,7 @@ struct Warned : std::runtime_error {
   using runtime_error::runtime_error;
 };
 
-// The text says what was seen, for somebody who reads it without this source.
+// Throws Broken unless `kept`. The text says what was observed, for a reader who does not know this source.
 template <class... Args>
 void Expect(bool kept, fmt::format_string<Args...> seen, Args&&... args) {
   if (!kept) throw Broken(fmt::format(seen, std::forward<Args>(args)...));

@@ -1,4 +1,4 @@
-// Failed events as an operator meets them: shown, tried again, brought back, given up.
+// Failed events as an operator sees them: they are listed, retried, requeued and discarded.
 #include <thread>
 
 #include "rig.hpp"
@@ -8,7 +8,7 @@ namespace {
 
 using storage::Change;
 
-// 1 2 3 of key "k", 1 dead, the relay holds nothing.
+// Emits 1 2 3 of key "k". 1 is then dead, and no row is outstanding.
 void KillTheHead(Rig& rig, Relay& relay) {
   rig.Emit(3, "k");
   relay.Fail({relay.Await(3)[0]}, OUTBOX_DEAD);
@@ -73,13 +73,13 @@ void RequeueKeepsTheEventId(const Subject& subject) {
   Relay relay(rig);
   KillTheHead(rig, relay);
   const auto dead = rig.ListDead();
-  Expect(rig.Apply(Change::kRequeue, dead) == 1, "requeue did not tell that one event moved");
+  Expect(rig.Apply(Change::kRequeue, dead) == 1, "requeue did not report that one event was moved");
   rig.ExpectState(EventId(1), OUTBOX_STATE_WAITING, 0);
   Expect(rig.ListDead().empty(), "the event is still among the dead");
   const auto rows = relay.ReadAll(/*rewind=*/true);
   Expect(Numbers(rows) == "2 3 1", "'{}' was returned, expected: 2 3 1, the requeued one at the end of its key",
          Numbers(rows));
-  Expect(rows[2].attempts == 0, "the requeued event says {} attempts", rows[2].attempts);
+  Expect(rows[2].attempts == 0, "the requeued event has {} attempts", rows[2].attempts);
 }
 
 void RequeueIsFoundWithoutARewind(const Subject& subject) {
@@ -91,7 +91,7 @@ void RequeueIsFoundWithoutARewind(const Subject& subject) {
   relay.Fail({rows[0]}, OUTBOX_DEAD);
   relay.Confirm({rows[1]});
   relay.ExpectNothing("one event is dead and one delivered");
-  Expect(rig.Apply(Change::kRequeue, rig.ListDead()) == 1, "requeue did not tell that one event moved");
+  Expect(rig.Apply(Change::kRequeue, rig.ListDead()) == 1, "requeue did not report that one event was moved");
   Expect(Numbers(relay.Await(1)) == "1", "the requeued event was not returned");
 }
 
@@ -101,8 +101,8 @@ void RequeueTwiceMovesOnce(const Subject& subject) {
   Relay relay(rig);
   KillTheHead(rig, relay);
   const auto dead = rig.ListDead();
-  Expect(rig.Apply(Change::kRequeue, dead) == 1, "the first requeue did not tell that one event moved");
-  Expect(rig.Apply(Change::kRequeue, dead) == 0, "the second requeue says that something moved");
+  Expect(rig.Apply(Change::kRequeue, dead) == 1, "the first requeue did not report that one event was moved");
+  Expect(rig.Apply(Change::kRequeue, dead) == 0, "the second requeue reports that an event was moved");
   const auto rows = relay.ReadAll(/*rewind=*/true);
   Expect(Numbers(rows) == "2 3 1", "'{}' was returned, expected: 2 3 1", Numbers(rows));
 }
@@ -113,8 +113,8 @@ void DiscardRemoves(const Subject& subject) {
   Relay relay(rig);
   KillTheHead(rig, relay);
   const auto dead = rig.ListDead();
-  Expect(rig.Apply(Change::kDiscard, dead) == 1, "discard did not tell that one event went");
-  Expect(rig.Apply(Change::kDiscard, dead) == 0, "the second discard says that something went");
+  Expect(rig.Apply(Change::kDiscard, dead) == 1, "discard did not report that one event was removed");
+  Expect(rig.Apply(Change::kDiscard, dead) == 0, "the second discard reports that an event was removed");
   rig.ExpectState(EventId(1), OUTBOX_STATE_ABSENT, 0);
 }
 
@@ -129,7 +129,7 @@ void RepeatedDeathKillsOnce(const Subject& subject) {
   Expect(rig.ListDead().size() == 1, "{} dead events are listed, expected: 1", rig.ListDead().size());
 }
 
-// Those of the outbox with this key.
+// Lists the events of the outbox with this key.
 std::vector<Seen> OfKey(Rig& rig, std::uint32_t from, std::string_view key) {
   return rig.List({.from = from, .key = key, .max = 1000});
 }
@@ -198,7 +198,7 @@ void ListFinds(const Subject& subject) {
   expect(numbers({.key = "k ", .max = 9}), "3", "the key k with a blank");
   expect(numbers({.key = "", .max = 9}), "4", "the empty key");
   expect(numbers({.event_id = EventId(5), .max = 9}), "5", "one event id");
-  expect(numbers({.event_id = "no such id", .max = 9}), "", "an id that is none");
+  expect(numbers({.event_id = "no such id", .max = 9}), "", "an id that does not exist");
   expect(numbers({.key = "k", .max = 2}), "1 6", "two of the key k");
   const auto all = rig.List({.max = 9});
   expect(numbers({.after = all[1].row_id, .before = all[4].row_id, .max = 9}), "3 4", "what lies between 2 and 5");
@@ -236,10 +236,10 @@ void RetryNowIsFoundWithoutARewind(const Subject& subject) {
   relay.Forget();
   relay.ExpectNothing("the key is blocked");
   const auto failed = OfKey(rig, OUTBOX_FROM_FAILED, "k");
-  Expect(rig.Apply(Change::kRetryNow, failed) == 1, "retry_now did not tell that one event was changed");
+  Expect(rig.Apply(Change::kRetryNow, failed) == 1, "retry_now did not report that one event was changed");
   const auto again = relay.Await(1);
   Expect(Numbers(again) == "1", "'{}' was returned, expected: 1, its followers wait", Numbers(again));
-  Expect(again[0].attempts == 1, "the event says {} attempts, expected: 1", again[0].attempts);
+  Expect(again[0].attempts == 1, "the event has {} attempts, expected: 1", again[0].attempts);
   relay.Confirm(again);
   const auto rest = relay.ReadAll(/*rewind=*/true);
   Expect(Numbers(rest) == "2 3", "'{}' was returned, expected: 2 3", Numbers(rest));
@@ -254,7 +254,7 @@ void RetryNowIsForFailedOnes(const Subject& subject) {
   Expect(rig.Apply(Change::kRetryNow, rows) == 0, "events that have not failed were changed");
   relay.Fail({rows[0]}, OUTBOX_RETRY, std::chrono::hours(1));
   relay.Forget(rows[0]);
-  Expect(rig.Apply(Change::kRetryNow, rows) == 1, "the retrying event alone was to be changed");
+  Expect(rig.Apply(Change::kRetryNow, rows) == 1, "not exactly the retrying event was changed");
   Expect(Numbers(relay.Await(1)) == "1", "the retrying event was not returned at once");
   relay.Confirm(rows);
   Expect(rig.Apply(Change::kRetryNow, rows) == 0, "events that are gone were changed");
@@ -268,8 +268,8 @@ void DiscardBlockedFreesTheKey(const Subject& subject) {
   const auto rows = relay.Await(3);
   relay.Fail({rows[0]}, OUTBOX_BLOCK);
   relay.Forget();
-  Expect(rig.Apply(Change::kDiscardBlocked, rows) == 1, "the blocked event alone was to go");
-  Expect(rig.Apply(Change::kDiscardBlocked, rows) == 0, "the second call says that something went");
+  Expect(rig.Apply(Change::kDiscardBlocked, rows) == 1, "not exactly the blocked event was removed");
+  Expect(rig.Apply(Change::kDiscardBlocked, rows) == 0, "the second call reports that an event was removed");
   rig.ExpectState(EventId(1), OUTBOX_STATE_ABSENT, 0);
   const auto rest = relay.ReadAll(/*rewind=*/true);
   Expect(Numbers(rest) == "2 3", "'{}' was returned, expected: 2 3", Numbers(rest));
@@ -283,7 +283,7 @@ void DiscardBlockedLeavesOthers(const Subject& subject) {
   const auto rows = relay.Await(2);
   relay.Fail({rows[0]}, OUTBOX_RETRY, std::chrono::hours(1));
   relay.Fail({rows[1]}, OUTBOX_BLOCK);
-  Expect(rig.Apply(Change::kRetryNow, std::vector{rows[1]}) == 1, "the blocked event was to be tried again");
+  Expect(rig.Apply(Change::kRetryNow, std::vector{rows[1]}) == 1, "the blocked event was not made due");
   Expect(rig.Apply(Change::kDiscardBlocked, rows) == 0, "an event that is not blocked was discarded");
   Expect(rig.Apply(Change::kDiscard, rows) == 0, "an event that is not dead was discarded");
   Expect(rig.Apply(Change::kRequeue, rows) == 0, "an event that is not dead was requeued");
@@ -314,8 +314,8 @@ void RequeueByTwoMovesOnce(const Subject& subject) {
     });
   for (std::thread& one : people) one.join();
   Expect((broken[0] + broken[1]).empty(), "one of them was refused: {}{}", broken[0], broken[1]);
-  Expect(moved[0] + moved[1] == kEvents, "two people were told of {} and {} events, expected: {} in all", moved[0],
-         moved[1], kEvents);
+  Expect(moved[0] + moved[1] == kEvents, "two concurrent requeues reported {} and {} events, expected: {} in all",
+         moved[0], moved[1], kEvents);
   const auto rows = relay.Await(kEvents);
   Expect(rows.size() == kEvents, "{} events were returned, expected: {}", rows.size(), kEvents);
 }
@@ -325,29 +325,34 @@ void RequeueByTwoMovesOnce(const Subject& subject) {
 std::vector<Case> AdminCases() {
   return {
       {"admin", "dead-leaves-the-line", "A dead event is not returned and lets its key go on.", DeadLeavesTheLine},
-      {"admin", "dead-keeps-everything", "It keeps key, payload, headers, times and attempts.", DeadKeepsEverything},
-      {"admin", "lists-in-pages", "list goes on after the last row of the page before.", ListsInPages},
+      {"admin", "dead-keeps-everything", "A dead event keeps its key, payload, headers, times and attempts.",
+       DeadKeepsEverything},
+      {"admin", "lists-in-pages", "list continues after the last row of the previous page.", ListsInPages},
       {"admin", "requeue-keeps-the-event-id", "A requeued event goes to the end of its key under its own event_id.",
        RequeueKeepsTheEventId},
-      {"admin", "requeue-is-found-without-a-rewind", "A relay that runs finds it by itself.",
+      {"admin", "requeue-is-found-without-a-rewind", "A running relay reads a requeued event without a rewind.",
        RequeueIsFoundWithoutARewind},
-      {"admin", "requeue-twice-moves-once", "What is not dead any more is passed over.", RequeueTwiceMovesOnce},
+      {"admin", "requeue-twice-moves-once", "requeue ignores events that are not dead any more.",
+       RequeueTwiceMovesOnce},
       {"admin", "discard-removes", "A discarded event is gone.", DiscardRemoves},
       {"admin", "requeue-by-two-moves-once",
-       "Two who requeue the same at once move each event once, and know their part.", RequeueByTwoMovesOnce},
-      {"admin", "dead-says-why", "It keeps reason, text and times of its failures.", DeadSaysWhy},
+       "Two concurrent requeues of the same events move each event once, and report how many each moved.",
+       RequeueByTwoMovesOnce},
+      {"admin", "dead-says-why", "A dead event keeps the reason, text and times of its failures.", DeadSaysWhy},
       {"admin", "list-says-why", "Failed events are listed with state, attempts, times, reason and text.", ListSaysWhy},
       {"admin", "list-finds", "list finds by key, byte for byte, by event id and between rows.", ListFinds},
-      {"admin", "list-without-contents", "Payload and headers only come where they are asked for; the size always.",
-       ListWithoutContents},
-      {"admin", "retry-now-is-found-without-a-rewind", "A blocked event is tried again, before its followers.",
-       RetryNowIsFoundWithoutARewind},
-      {"admin", "retry-now-is-for-failed-ones", "Others are passed over.", RetryNowIsForFailedOnes},
-      {"admin", "discard-blocked-frees-the-key", "A blocked event goes, and its key goes on.",
+      {"admin", "list-without-contents",
+       "list returns payload and headers only on request, and the payload's size always.", ListWithoutContents},
+      {"admin", "retry-now-is-found-without-a-rewind",
+       "retry_now makes a blocked event due, before the later events of its key.", RetryNowIsFoundWithoutARewind},
+      {"admin", "retry-now-is-for-failed-ones", "retry_now ignores events that have not failed.",
+       RetryNowIsForFailedOnes},
+      {"admin", "discard-blocked-frees-the-key", "A discarded blocked event is gone, and its key goes on.",
        DiscardBlockedFreesTheKey},
-      {"admin", "discard-blocked-leaves-others", "Events that are not blocked stay.", DiscardBlockedLeavesOthers},
-      {"admin", "repeated-death-kills-once", "The same failure again, after a lost reply, makes no second one.",
-       RepeatedDeathKillsOnce},
+      {"admin", "discard-blocked-leaves-others", "discard_blocked keeps events that are not blocked.",
+       DiscardBlockedLeavesOthers},
+      {"admin", "repeated-death-kills-once",
+       "A failure that is recorded again after a lost answer makes no second dead letter.", RepeatedDeathKillsOnce},
   };
 }
 

@@ -66,11 +66,12 @@ std::vector<Case> ConfigCases() {
   return {
       {"config", "bad-json-is-bad-config", "Options that are no JSON object are refused as BAD_CONFIG.",
        BadJsonIsBadConfig},
-      {"config", "unknown-key-is-named", "A misspelt option is refused by its name.", UnknownKeyIsNamed},
+      {"config", "unknown-key-is-named", "A misspelt option is refused, and the error names it.", UnknownKeyIsNamed},
       {"config", "schema-is-printed-without-a-database", "schema.print needs no connection.",
        SchemaIsPrintedWithoutADatabase},
-      {"config", "second-apply-changes-nothing", "schema.apply keeps what is there.", SecondApplyChangesNothing},
-      {"config", "check-finds-no-error-after-apply", "What schema.apply makes, schema.check accepts.",
+      {"config", "second-apply-changes-nothing", "schema.apply keeps the events that are there.",
+       SecondApplyChangesNothing},
+      {"config", "check-finds-no-error-after-apply", "schema.check accepts what schema.apply creates.",
        CheckFindsNoErrorAfterApply},
   };
 }

@@ -1,4 +1,4 @@
-// ConfirmEvent: gone for good.
+// ConfirmEvent: a confirmed row is removed for good.
 #include "rig.hpp"
 
 namespace outbox::contract {
@@ -41,14 +41,14 @@ void IdsNeverComeBack(const Subject& subject) {
   const auto before = relay.Await(2);
   relay.Confirm(before);
   rig.Emit(2, "k");
-  relay.Confirm(before);  // as after a lost reply
+  relay.Confirm(before);  // The call is repeated, as after a lost answer.
   const auto after = relay.Await(2);
   for (const Row& row : after)
     Expect(row.row_id != before[0].row_id && row.row_id != before[1].row_id, "row_id {} was given twice",
            row.row_id.ToText());
 }
 
-// As after a restore or a failover, which may give an id a second time.
+// A restore or a failover may give an id a second time.
 void AnotherEventUnderTheIdStays(const Subject& subject) {
   Rig rig(subject);
   rig.Emit(2, "k");
@@ -65,7 +65,7 @@ void AnotherEventUnderTheIdStays(const Subject& subject) {
     relay.Fail({others[0]}, OUTBOX_DEAD);
     rig.ExpectState(EventId(1), OUTBOX_STATE_WAITING, 0);
   }
-  // Nor does what is recorded of the one go with the other.
+  // A confirm of the other event must not remove the failure that is recorded for this one.
   relay.Fail({rows[0]}, OUTBOX_BLOCK);
   relay.Confirm({others[0]});
   rig.ExpectState(EventId(1), OUTBOX_STATE_BLOCKED, 1);
@@ -117,18 +117,19 @@ void NothingAtOnce(const Subject& subject) {
 std::vector<Case> ConfirmCases() {
   return {
       {"confirm", "confirmed-is-gone", "A confirmed event is never returned again.", ConfirmedIsGone},
-      {"confirm", "is-idempotent", "The same confirm twice does what it does once.", IsIdempotent},
+      {"confirm", "is-idempotent", "A repeated confirm changes nothing.", IsIdempotent},
       {"confirm", "unknown-id-is-ignored", "Ids that are not there do not keep the others from being confirmed.",
        UnknownIdIsIgnored},
       {"confirm", "ids-never-come-back", "A row_id is not given again, or a repeated confirm would lose an event.",
        IdsNeverComeBack},
-      {"confirm", "another-event-under-the-id-stays", "A row is meant only where its event id fits, too.",
+      {"confirm", "another-event-under-the-id-stays", "confirm removes a row only if its event id matches, too.",
        AnotherEventUnderTheIdStays},
-      {"confirm", "confirm-of-a-part-leaves-the-rest", "Only the named events go.", ConfirmOfAPartLeavesTheRest},
+      {"confirm", "confirm-of-a-part-leaves-the-rest", "confirm removes only the events that it names.",
+       ConfirmOfAPartLeavesTheRest},
       {"confirm", "another-session-may-confirm", "Reading and confirming are done on two sessions.",
        AnotherSessionMayConfirm},
       {"confirm", "ten-thousand-at-once", "One call may name ten thousand events.", TenThousandAtOnce},
-      {"confirm", "nothing-at-once", "A call that names no event is fine.", NothingAtOnce},
+      {"confirm", "nothing-at-once", "confirm accepts a call that names no event.", NothingAtOnce},
   };
 }
 

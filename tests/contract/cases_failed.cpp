@@ -1,4 +1,4 @@
-// ConfirmFailed and Release: attempts, waiting, and the key behind a failed event.
+// ConfirmFailed and Release: attempts, backoffs, and the events queued behind a failed one.
 #include <thread>
 
 #include "rig.hpp"
@@ -6,7 +6,7 @@
 namespace outbox::contract {
 namespace {
 
-// 1 2 3 of key "k" and 4 of another key; 1 has failed, the relay holds nothing.
+// Emits 1 2 3 of key "k" and 4 of another key. 1 has then failed, and no row is outstanding.
 void FailTheHead(Rig& rig, Relay& relay, std::int32_t disposition) {
   rig.Emit({{"k"}, {"k"}, {"k"}, {"other"}});
   relay.Fail({relay.Await(4)[0]}, disposition);
@@ -19,7 +19,7 @@ void CountsAttempts(const Subject& subject) {
   Relay relay(rig);
   for (std::uint32_t attempt = 0; attempt < 3; ++attempt) {
     const auto rows = relay.Await(1);
-    Expect(rows[0].attempts == attempt, "the event says {} attempts, expected: {}", rows[0].attempts, attempt);
+    Expect(rows[0].attempts == attempt, "the event has {} attempts, expected: {}", rows[0].attempts, attempt);
     relay.Fail(rows);
     rig.ExpectState(EventId(1), OUTBOX_STATE_RETRYING, attempt + 1);
     rig.MakeRetriesDue();
@@ -68,7 +68,7 @@ void RetryIsReturnedBeforeItsFollowers(const Subject& subject) {
   rig.MakeRetriesDue();
   const auto head = relay.Await(1);
   Expect(Numbers(head) == "1", "'{}' was returned, expected: 1, alone, without a rewind", Numbers(head));
-  relay.ExpectNothing("the failed event is in hand and not settled");
+  relay.ExpectNothing("the failed event is outstanding");
   relay.Confirm(head);
   Expect(Numbers(relay.ReadAll(/*rewind=*/true)) == "2 3", "its followers were not returned after it was confirmed");
 }
@@ -98,12 +98,12 @@ void DueRetryDoesNotOvertake(const Subject& subject) {
   rig.Emit(3, "k");
   const auto rows = relay.Await(3);
   relay.Fail({rows[1]}, OUTBOX_RETRY, Millis(0));
-  // Where the batch is shared between retries and new rows it may be the retry's turn now or with the next call.
+  // If retries and new rows share the batch, the retry may be returned now or with the next call.
   for (const std::uint32_t limit : {10U, 1U, 1U}) {
     relay.Forget();
     const auto first = relay.Reserve({.max_events = limit, .mode = OUTBOX_REWIND});
     Expect(Numbers(first) == "1" || (limit > 1 && Numbers(first) == "1 2"),
-           "'{}' was returned first to a limit of {}, expected: 1, which stands before the retry", Numbers(first),
+           "'{}' was returned first with a limit of {}, expected: 1, which is older than the retry", Numbers(first),
            limit);
   }
   const auto second = relay.Reserve({.max_events = 1});
@@ -146,7 +146,7 @@ void ConfirmSettlesAFailedEvent(const Subject& subject) {
   Expect(Numbers(relay.ReadAll(/*rewind=*/true)) == "2", "its follower was not returned");
 }
 
-// Kafka has it, and the database does not let it go.
+// The event is in Kafka, and the database does not let its row be removed.
 void DeliveredIsNeverReturned(const Subject& subject) {
   Rig rig(subject);
   Relay relay(rig);
@@ -168,7 +168,7 @@ void DeliveredIsNeverReturned(const Subject& subject) {
   relay.Confirm(others);
   rig.Emit(1, "k");
   Expect(Numbers(relay.Await(1)) == "4", "the key does not go on");
-  // Whoever sent it all the same may say so.
+  // A relay that sent it all the same may confirm it.
   relay.Confirm({rows[0]});
   rig.ExpectState(EventId(1), OUTBOX_STATE_ABSENT, 0);
 }
@@ -226,32 +226,35 @@ void ReleasedIsDueAtOnceAndCountsNothing(const Subject& subject) {
 
 std::vector<Case> FailedCases() {
   return {
-      {"failed", "counts-attempts", "Each failure counts one attempt, which comes with the event.", CountsAttempts},
+      {"failed", "counts-attempts", "Each failure counts one attempt, and the event is returned with their number.",
+       CountsAttempts},
       {"failed", "not-due-is-not-returned", "A failed event waits for retry_after_ms.", NotDueIsNotReturned},
       {"failed", "is-due-by-itself-in-time", "After retry_after_ms it is returned, not earlier, without a rewind.",
        IsDueByItselfInTime},
-      {"failed", "followers-of-a-failed-key-wait", "Later events of its key wait; those of others do not.",
-       FollowersWait},
-      {"failed", "retry-due-is-returned-before-its-followers", "The key goes on only when its event is settled.",
+      {"failed", "followers-of-a-failed-key-wait",
+       "Later events of a failed event's key wait; events of other keys do not.", FollowersWait},
+      {"failed", "retry-due-is-returned-before-its-followers",
+       "A due retry is returned first; its key goes on only after the retry is settled.",
        RetryIsReturnedBeforeItsFollowers},
       {"failed", "earlier-failure-comes-first", "Two failed events of a key come back one after the other.",
        EarlierFailureComesFirst},
-      {"failed", "due-retry-does-not-overtake", "A rewind returns what stands before a due event first.",
+      {"failed", "due-retry-does-not-overtake", "A rewind returns older events of a key before a due retry of it.",
        DueRetryDoesNotOvertake},
       {"failed", "due-outstanding-retries-do-not-hide-others", "Many due events are all returned in small batches.",
        DueOutstandingRetriesDoNotHideOthers},
       {"failed", "blocked-key-waits-others-flow", "A blocked event is never due by itself; its key waits.",
        BlockedKeyWaitsOthersFlow},
-      {"failed", "confirm-settles-a-failed-event", "What was delivered after all leaves nothing behind.",
+      {"failed", "confirm-settles-a-failed-event", "After a confirm nothing is left of an event that had failed.",
        ConfirmSettlesAFailedEvent},
-      {"failed", "delivered-is-never-returned", "What is delivered and could not be removed is never sent again.",
-       DeliveredIsNeverReturned},
-      {"failed", "delivered-is-removed-later", "Its removal is tried again when it is due, and when an operator asks.",
+      {"failed", "delivered-is-never-returned",
+       "An event that was delivered and could not be removed is never returned again.", DeliveredIsNeverReturned},
+      {"failed", "delivered-is-removed-later",
+       "The removal of a delivered event is retried when it is due, and when an operator asks.",
        DeliveredIsRemovedLater},
       {"failed", "failing-a-gone-event-changes-nothing", "An event that is gone cannot come back as failed.",
        FailingAGoneEventChangesNothing},
-      {"failed", "released-is-due-at-once-and-counts-nothing", "An event given back was never tried.",
-       ReleasedIsDueAtOnceAndCountsNothing},
+      {"failed", "released-is-due-at-once-and-counts-nothing",
+       "A released event is due at once, and no attempt is counted.", ReleasedIsDueAtOnceAndCountsNothing},
   };
 }
 

@@ -1,4 +1,4 @@
-// Random histories against a model that fits on a page: whatever the order of calls, what a read returns is what the
+// Random histories against a model that fits on a page. Whatever the order of calls, a read has to return what the
 // contract says.
 #include <algorithm>
 #include <random>
@@ -15,11 +15,11 @@ enum class State { kWaiting, kRetrying, kBlocked, kDead, kGone };
 struct Entry {
   Note note;
   State state = State::kWaiting;
-  bool due = false;  // of kRetrying
+  bool due = false;  // Only of kRetrying.
   bool outstanding = false;
   std::uint32_t attempts = 0;
-  Row row = {};  // as it was last returned
-  int call = 0;  // that returned it
+  Row row = {};  // The row as it was last returned.
+  int call = 0;  // The call that returned it.
 
   [[nodiscard]] bool InTrouble() const { return state == State::kRetrying || state == State::kBlocked; }
 };
@@ -71,7 +71,7 @@ class History {
   }
 
  private:
-  // Independent of the standard library's distributions, so that a seed means the same everywhere.
+  // Does not use the standard library's distributions, so that a seed gives the same history everywhere.
   std::size_t Below(std::size_t n) { return static_cast<std::size_t>(random_() % n); }
 
   void Did(std::string what) {
@@ -91,7 +91,7 @@ class History {
     do {
       const std::size_t which = Below(6);
       note.key = which == 0 ? std::nullopt : Text("key-" + std::to_string(which));
-    } while (note.key && note.key == late_key_);  // its writer waits for the open transaction
+    } while (note.key && note.key == late_key_);  // The writer of that key waits for the open transaction.
     note.payload = Below(8) == 0 ? std::nullopt : Text(std::string(Below(300), 'x'));
     return note;
   }
@@ -150,7 +150,8 @@ class History {
     return !e.outstanding && (e.state == State::kWaiting || (e.state == State::kRetrying && e.due)) && !Waits(at);
   }
 
-  // A plugin may withhold a due retry while an earlier row of its key is in the same batch. The next read must bring it.
+  // True if the plugin may have withheld a due retry because an earlier row of its key is in the same batch. The next
+  // read must return it.
   [[nodiscard]] bool Withheld() const {
     for (std::size_t i = 0; i < line_.size(); ++i) {
       if (!line_[i].note.key || line_[i].state != State::kRetrying || !Due(i)) continue;
@@ -169,7 +170,7 @@ class History {
       for (Row& row : relay_.Rescan(static_cast<std::uint32_t>(1 + Below(20)))) Returned(std::move(row));
     bool more = true;
     for (int calls = 0; more || Withheld(); ++calls) {
-      Check(calls < 2000, "the plugin says for ever that there is more");
+      Check(calls < 2000, "the plugin reports without end that there is more");
       ++call_;
       for (Row& row : relay_.Reserve({.max_events = static_cast<std::uint32_t>(1 + Below(20)),
                       .max_bytes = 1 + Below(2000),
@@ -189,7 +190,7 @@ class History {
     Check(found != line_.end(), "event {} was returned, which is not in the outbox", row.event_id);
     Entry& entry = *found;
     const auto at = static_cast<std::size_t>(found - line_.begin());
-    Check(!entry.outstanding, "event {} was returned though it is in hand", row.event_id);
+    Check(!entry.outstanding, "event {} was returned though it is outstanding", row.event_id);
     Check(Due(at), "event {} of key {} was returned though it is not due or waits for an earlier one", row.event_id,
           Key(entry));
     for (std::size_t i = 0; i < at && entry.note.key; ++i)
@@ -221,7 +222,7 @@ class History {
     Did("confirm " + Numbers(Rows(some)));
     relay_.Confirm(Rows(some));
     for (Entry* e : some) {
-      must_rewind_ = must_rewind_ || e->InTrouble();  // its followers may be behind the reading position
+      must_rewind_ = must_rewind_ || e->InTrouble();  // The later events of its key may be behind the reading position.
       e->state = State::kGone;
       e->outstanding = false;
     }
@@ -230,7 +231,7 @@ class History {
   void Fail() {
     const std::vector<Entry*> some = SomeOutstanding();
     const bool can_die = rig_.store().Can(OUTBOX_CAN_DEAD_LETTER);
-    const auto disposition = static_cast<std::int32_t>(Below(8));  // mostly retries
+    const auto disposition = static_cast<std::int32_t>(Below(8));  // Most values are retries.
     const std::int32_t chosen = disposition == 0              ? OUTBOX_BLOCK
                                 : disposition == 1 && can_die ? OUTBOX_DEAD
                                                               : OUTBOX_RETRY;
@@ -252,7 +253,7 @@ class History {
   }
 
   void Forget() {
-    Did("forget what is in hand");
+    Did("forget what is outstanding");
     relay_.Forget();
     for (Entry& e : line_) e.outstanding = false;
     must_rewind_ = true;
@@ -325,14 +326,14 @@ class History {
   Relay relay_;
   std::uint64_t seed_;
   std::mt19937_64 random_;
-  std::vector<Entry> line_;  // in the order in which the rows became visible
+  std::vector<Entry> line_;  // Sorted by the order in which the rows became visible.
   bool must_rewind_ = false;
   int step_ = 0, call_ = 0;
   std::size_t emitted_ = 0;
   std::vector<std::string> did_;
 
   bool late_commits_ = false;
-  std::unique_ptr<storage::Session> late_;  // an open transaction
+  std::unique_ptr<storage::Session> late_;  // An open transaction, or null.
   std::vector<Note> late_notes_;
   Text late_key_;
 };

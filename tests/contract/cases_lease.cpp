@@ -1,4 +1,4 @@
-// outbox.leases/1: one owner at a time, by the database's clock.
+// outbox.leases/1: a shard has one owner at a time, by the database's clock.
 #include <thread>
 
 #include "rig.hpp"
@@ -188,7 +188,7 @@ void ShardGainedAgainIsReadFromItsOldestRow(const Subject& subject) {
          Numbers(rows));
 }
 
-// The longest id that the relay makes, of a name that two relays were given by mistake.
+// The longest id that the relay makes, for a name that was given to two relays by mistake.
 void EachIncarnationIsARelayOfItsOwn(const Subject& subject) {
   Rig rig(subject);
   rig.NeedLeases();
@@ -220,25 +220,30 @@ void EachIncarnationIsARelayOfItsOwn(const Subject& subject) {
 std::vector<Case> LeaseCases() {
   return {
       {"lease", "heartbeat-takes-the-shard", "The first relay owns the shard at once.", HeartbeatTakesTheShard},
-      {"lease", "renewal-keeps-the-token", "A token changes only with the owner.", RenewalKeepsTheToken},
-      {"lease", "heartbeat-standby-owns-nothing", "A second relay waits while the first lives.", StandbyOwnsNothing},
-      {"lease", "expired-lease-is-taken-by-another", "When a lease ends, whoever lives takes the shard.",
+      {"lease", "renewal-keeps-the-token", "A token changes only with the owner of the shard.", RenewalKeepsTheToken},
+      {"lease", "heartbeat-standby-owns-nothing", "A second relay gets no shard while the lease of the first lives.",
+       StandbyOwnsNothing},
+      {"lease", "expired-lease-is-taken-by-another", "When a lease ends, a live relay takes the shard.",
        ExpiredLeaseIsTakenByAnother},
-      {"lease", "lease-ends-by-itself", "A lease lasts as long as was asked, by the database's clock.",
+      {"lease", "lease-ends-by-itself", "A lease lasts for the requested time, by the database's clock.",
        LeaseEndsByItself},
-      {"lease", "returned-shard-is-free-at-once", "After a clean stop nobody waits for an expiry.",
-       ReturnedShardIsFreeAtOnce},
-      {"lease", "token-grows", "Every owner's token is above all earlier ones.", TokenGrows},
-      {"lease", "stale-return-changes-nothing", "Who has lost a shard cannot give it back.", StaleReturnChangesNothing},
+      {"lease", "returned-shard-is-free-at-once",
+       "A released shard can be taken at once, without waiting for an expiry.", ReturnedShardIsFreeAtOnce},
+      {"lease", "token-grows", "Every new owner's token is greater than all earlier ones.", TokenGrows},
+      {"lease", "stale-return-changes-nothing", "A relay that has lost a shard cannot release it.",
+       StaleReturnChangesNothing},
       {"lease", "stale-token-changes-nothing", "Fail and release under a stale token answer LEASE_LOST.",
        StaleTokenChangesNothing},
-      {"lease", "returned-token-is-stale", "A token ends when its shard is returned.", ReturnedTokenIsStale},
+      {"lease", "returned-token-is-stale", "A token becomes stale when its shard is released.", ReturnedTokenIsStale},
       {"lease", "each-incarnation-is-a-relay-of-its-own",
-       "Ids that differ behind the last # only are two relays; the second one waits.", EachIncarnationIsARelayOfItsOwn},
-      {"lease", "confirm-is-never-fenced", "Deleting what Kafka has is right whoever does it.", ConfirmIsNeverFenced},
-      {"lease", "new-owner-is-given-what-the-old-one-held", "Events in a lost relay's hands are returned again.",
-       NewOwnerIsGivenWhatTheOldOneHeld},
-      {"lease", "shard-gained-again-is-read-from-its-oldest-row", "Nothing of another owner's time is skipped.",
+       "Two ids that differ only behind the last # are two relays, and the second gets no shard.",
+       EachIncarnationIsARelayOfItsOwn},
+      {"lease", "confirm-is-never-fenced",
+       "confirm accepts a stale token, because the events are in Kafka in any case.", ConfirmIsNeverFenced},
+      {"lease", "new-owner-is-given-what-the-old-one-held",
+       "Events that were outstanding at a lost relay are returned to the new owner.", NewOwnerIsGivenWhatTheOldOneHeld},
+      {"lease", "shard-gained-again-is-read-from-its-oldest-row",
+       "A shard that is owned again is read from its oldest row, so that nothing is skipped.",
        ShardGainedAgainIsReadFromItsOldestRow},
   };
 }

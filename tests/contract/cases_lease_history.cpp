@@ -1,4 +1,4 @@
-// Random histories of leases, against the model that the simulator's runs rest on: the same steps, the same answers.
+// Random histories of leases, compared step by step with the model that the simulator uses.
 #include <algorithm>
 #include <map>
 #include <random>
@@ -12,11 +12,11 @@ namespace {
 
 constexpr Millis kTimeout{10'000}, kLong{600'000}, kShort{1};
 constexpr std::uint32_t kShards = 5;
-constexpr int kRelays = 7;  // more than shards
+constexpr int kRelays = 7;  // More than shards.
 
 engine::Time Micros(Millis t) { return std::chrono::microseconds(t).count(); }
 
-// Other cases count on one shard.
+// Sets the number of shards for one case. The other cases rely on one shard.
 class Shards {
  public:
   Shards(Rig& rig, const std::string& payload) : rig_(rig), payload_(payload) {
@@ -71,7 +71,8 @@ class LeaseHistory {
   struct Player {
     std::string id;
     std::unique_ptr<storage::Session> session;
-    std::vector<outbox_owned_shard> told;  // with the model's tokens; stale after a while
+    // The shards of its last heartbeat, with the model's tokens, which become stale after a while.
+    std::vector<outbox_owned_shard> known;
   };
 
   std::size_t Below(std::size_t n) { return static_cast<std::size_t>(random_() % n); }
@@ -86,7 +87,7 @@ class LeaseHistory {
                                fmt::join(did_, "; ")));
   }
 
-  // A database need not begin with token 0.
+  // The token in the database that corresponds to the model's token. A database need not begin with token 0.
   [[nodiscard]] std::uint64_t Token(const outbox_owned_shard& s) const { return s.token + first_token_.at(s.shard); }
   [[nodiscard]] static std::string Print(const Lease& lease) {
     std::string shards;
@@ -105,17 +106,17 @@ class LeaseHistory {
       if (first_token_.contains(s.shard)) s.token -= first_token_[s.shard];
     }
     Did(fmt::format("{} beats: {}", relay.id, Print(expected)));
-    Check(Print(got) == Print(expected), "the answer is '{}', expected: '{}' (-n: to be given back, #: token)",
+    Check(Print(got) == Print(expected), "the answer is '{}', expected: '{}' (-n: to be released, #: token)",
           Print(got), Print(expected));
-    relay.told = expected.owned;
+    relay.known = expected.owned;
   }
 
-  // Its last lease is too short to live through.
+  // The relay dies: its last lease ends before it can be renewed.
   void Die(int which) {
     Beat(which, kShort);
     std::this_thread::sleep_for(5 * kShort);
     now_ += Micros(5 * kShort);
-    Did("and is heard of no more");
+    Did("and sends no more heartbeats");
   }
 
   void ExpireAll() {
@@ -124,11 +125,11 @@ class LeaseHistory {
     model_.ExpireAll(now_);
   }
 
-  // Of what its last answer said, which may be long ago.
+  // Releases shards according to its last heartbeat, which may be long ago.
   void Return(int which, bool deregister) {
     Player& relay = relays_[static_cast<std::size_t>(which)];
     std::vector<outbox_owned_shard> some, real;
-    for (const outbox_owned_shard& s : relay.told)
+    for (const outbox_owned_shard& s : relay.known)
       if (Below(2) == 0) some.push_back(s);
     real = some;
     for (outbox_owned_shard& s : real) s.token = Token(s);
@@ -139,7 +140,7 @@ class LeaseHistory {
 
   void Use(int which) {
     Player& relay = relays_[static_cast<std::size_t>(which)];
-    for (const outbox_owned_shard& s : relay.told) {
+    for (const outbox_owned_shard& s : relay.known) {
       storage::ReserveRequest order;
       order.max_events = 1;
       order.max_bytes = 1;
@@ -163,15 +164,15 @@ class LeaseHistory {
     }
   }
 
-  // outbox.poison/1
+  // Compares outbox.poison/1 with the model.
   template <class Expect>
   void Suspect(storage::Session& session, const outbox_owned_shard& s, const Call& call,
                const std::vector<storage::OwnedRowId>& rows, const Expect& expect) {
     const auto lost = session.WasLost(call);
     expect("was_lost", lost.status());
     if (lost.ok())
-      Check(*lost == model_.WasLost(s.shard), "shard {} was {} by its last owner, says was_lost", s.shard,
-            *lost ? "lost" : "given back");
+      Check(*lost == model_.WasLost(s.shard), "was_lost reports that shard {} was {} by its last owner", s.shard,
+            *lost ? "lost" : "released");
     const std::size_t which = Below(rows.size() + 1);
     const bool none = which == rows.size();
     Did(fmt::format("and marks {}", none ? "none" : "row " + rows[which].ToText()));
@@ -182,7 +183,8 @@ class LeaseHistory {
     Check(none || *owners == expected, "{} owners in a row have marked the row, expected: {}", *owners, expected);
   }
 
-  // Whoever beats now gives back what he is to give back: soon all have a fair share, and no shard is without owner.
+  // Each live relay releases what its heartbeat asks it to release. Soon all have a fair share, and every shard has an
+  // owner.
   void Settle() {
     ExpireAll();
     const int live = 1 + static_cast<int>(Below(kShards));
@@ -191,7 +193,7 @@ class LeaseHistory {
         Beat(i, kLong);
         Player& relay = relays_[static_cast<std::size_t>(i)];
         std::vector<outbox_owned_shard> leaving, real;
-        for (const outbox_owned_shard& s : relay.told)
+        for (const outbox_owned_shard& s : relay.known)
           if (s.state == OUTBOX_SHARD_RELEASE) leaving.push_back(s);
         real = leaving;
         for (outbox_owned_shard& s : real) s.token = Token(s);
@@ -202,7 +204,7 @@ class LeaseHistory {
     std::size_t owned = 0;
     for (int i = 0; i < live; ++i) {
       Beat(i, kLong);
-      const std::size_t has = relays_[static_cast<std::size_t>(i)].told.size();
+      const std::size_t has = relays_[static_cast<std::size_t>(i)].known.size();
       Check(has <= (kShards + static_cast<std::size_t>(live) - 1) / static_cast<std::size_t>(live),
             "{} of {} relays has {} of {} shards", i, live, has, kShards);
       owned += has;
@@ -217,7 +219,7 @@ class LeaseHistory {
   engine::Time now_ = 1;
   std::vector<Player> relays_;
   std::map<std::uint32_t, std::uint64_t> first_token_;
-  std::map<std::uint32_t, std::vector<storage::OwnedRowId>> rows_;  // by shard, as read
+  std::map<std::uint32_t, std::vector<storage::OwnedRowId>> rows_;  // Row ids by shard, as they were read.
   std::vector<std::string> did_;
 };
 
@@ -232,7 +234,8 @@ void RandomLeases(const Subject& subject) {
 
 std::vector<Case> LeaseHistoryCases() {
   return {{"lease", "random-history",
-           "Shards are taken, shared, given back, lost and suspected as the model of the lease protocol says (--seed).",
+           "Shards are taken, shared, released and lost, and events marked, as in the model of the lease protocol "
+           "(--seed).",
            RandomLeases}};
 }
 

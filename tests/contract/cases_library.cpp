@@ -1,4 +1,4 @@
-// The file itself, before it touches any database.
+// The plugin's file itself, before it uses any database.
 #include <dlfcn.h>
 
 #include <algorithm>
@@ -84,16 +84,16 @@ void DisconnectsAtAnyTime(const Subject& subject) {
 
 std::vector<Case> LibraryCases() {
   return {
-      {"library", "exports-only-the-entry", "Nothing but outbox_plugin_v1 leaves the file.", ExportsOnlyTheEntry},
-      {"library", "loads-with-rtld-now-local", "All symbols resolve at once, none is lent to others, and it stays.",
+      {"library", "exports-only-the-entry", "The file exports no symbol but outbox_plugin_v1.", ExportsOnlyTheEntry},
+      {"library", "loads-with-rtld-now-local", "The file loads with RTLD_NOW | RTLD_LOCAL, and stays loaded.",
        LoadsWithRtldNowLocal},
-      {"library", "entry-always-returns-the-same-table", "The table is const and lives for ever.",
+      {"library", "entry-always-returns-the-same-table", "The table is constant and lives as long as the process.",
        EntryAlwaysReturnsTheSameTable},
-      {"library", "unknown-extension-gives-null", "What the plugin does not know, it does not claim.",
+      {"library", "unknown-extension-gives-null", "get_extension returns NULL for an id that the plugin does not know.",
        UnknownExtensionGivesNull},
       {"library", "extension-tables-are-whole", "Extension tables have their full size and no NULL function.",
        ExtensionTablesAreWhole},
-      {"library", "second-open-is-independent", "A store that is closed takes nothing from another one.",
+      {"library", "second-open-is-independent", "Closing one store does not affect another one.",
        SecondOpenIsIndependent},
       {"library", "disconnects-at-any-time", "A session that is closed in a transaction rolls it back.",
        DisconnectsAtAnyTime},

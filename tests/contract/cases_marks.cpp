@@ -1,4 +1,4 @@
-// Where relays share rows, not shards: what one is given is marked, and nobody else's until the mark ends.
+// Relays that share rows instead of shards: a returned row is marked, and belongs to one relay until the mark ends.
 #include <future>
 
 #include "two_relays.hpp"
@@ -31,7 +31,7 @@ void KeyWaitsForTheOtherRelay(const Subject& subject) {
   const auto beside = two.second->ReadAll();
   Expect(Numbers(beside) == "3", "the second relay was given '{}', expected: 3 alone, as 2 and 4 stand behind 1",
          Numbers(beside));
-  // What the first relay reads on is behind its own event.
+  // The first relay reads on, and gets the events behind its own one.
   Expect(Numbers(two.first->ReadAll()) == "2 4", "the relay that has 1 was not given 2 and 4");
   two.first->Confirm(head);
   two.second->ExpectNothing("2 and 4 are the first relay's");
@@ -95,7 +95,7 @@ void ReleasedIsForAnyRelay(const Subject& subject) {
   Expect(taken[0].attempts == 0, "the release counted an attempt");
 }
 
-// As where the answer was lost: the store has marked the rows, and the relay does not know of them.
+// The situation after a lost answer: the store has marked the rows, and the relay does not know of them.
 void OwnMarkedRowsComeAgain(const Subject& subject) {
   TwoRelays two(subject);
   two.rig.Emit(3, "k");
@@ -105,10 +105,10 @@ void OwnMarkedRowsComeAgain(const Subject& subject) {
   Expect(Numbers(rows) == "1 2 3", "'{}' were returned, expected: 1 2, whose answer was lost, and then 3",
          Numbers(rows));
   two.first->Fail({rows[0]});
-  two.second->ExpectNothing("1 has failed, and the others stand behind it");
+  two.second->ExpectNothing("1 has failed, and the others are queued behind it");
 }
 
-// The first relay asked for two rows at `asked`. The second one must not be given them before the end that was promised.
+// The first relay reserved two rows at `asked`. The second relay must not get them before the promised end.
 void ExpectMarked(TwoRelays& two, Millis wanted, const storage::Batch& batch, SteadyClock::time_point asked) {
   const Millis left = batch.lease_left();
   Expect(left.count() > 0 && left < wanted + kCoarsest,
@@ -129,8 +129,8 @@ void MarksEndByThemselves(const Subject& subject) {
   ExpectMarked(two, Millis(300), Ok(two.first->TryReserve({}, Millis(300))), asked);
 }
 
-// A relay sends a row as long as the last answer says.
-void GivenAgainLastsAnew(const Subject& subject) {
+// A relay may send a row until the end that the last answer promised.
+void MarkIsRenewedByAnotherRead(const Subject& subject) {
   TwoRelays two(subject);
   two.rig.Emit(2, "k");
   (void)Ok(two.first->TryReserve({}, Millis(100)));
@@ -148,7 +148,7 @@ void EachIncarnationIsARelayOfItsOwn(const Subject& subject) {
   two.second->ExpectNothing("a relay of the same name and another incarnation has the events");
 }
 
-// Each relay reads in a thread of its own. The deadline bounds the case where the store is slow.
+// Each relay reads in a thread of its own. The deadline limits the time on a slow store.
 void ReadingAndMarkingAreOneStep(const Subject& subject) {
   TwoRelays two(subject);
   two.rig.Emit(400, std::nullopt);
@@ -171,7 +171,7 @@ void ReadingAndMarkingAreOneStep(const Subject& subject) {
              Numbers(std::vector{row}));
 }
 
-// A store that neither leases shards nor marks rows gives all relays the same rows.
+// A store that neither leases shards nor marks rows would return the same rows to all relays.
 void SharingNeedsLeasesOrMarks(const Subject& subject) {
   Rig rig(subject);
   rig.Need(OUTBOX_CAN_SHARE);
@@ -187,27 +187,31 @@ std::vector<Case> MarksCases() {
   return {
       {"marks", "sharing-needs-leases-or-marks", "OUTBOX_CAN_SHARE needs leases of shards or marks on rows.",
        SharingNeedsLeasesOrMarks},
-      {"marks", "is-given-to-one-relay", "What one relay has reserved no other is given.", IsGivenToOneRelay},
-      {"marks", "key-waits-for-the-other-relay", "A row waits while another relay has an earlier one of its key.",
-       KeyWaitsForTheOtherRelay},
-      {"marks", "key-goes-on-elsewhere-when-confirmed", "When the earlier row is gone, any relay is given the next.",
-       KeyGoesOnElsewhereWhenConfirmed},
-      {"marks", "failed-is-for-any-relay", "A failure ends the mark: any relay may retry.", FailedIsForAnyRelay},
-      {"marks", "delivered-is-in-nobodys-way", "A delivered row that could not be removed is marked no more.",
+      {"marks", "is-given-to-one-relay", "A row that one relay has reserved is returned to no other.",
+       IsGivenToOneRelay},
+      {"marks", "key-waits-for-the-other-relay",
+       "A row waits while another relay has reserved an earlier row of its key.", KeyWaitsForTheOtherRelay},
+      {"marks", "key-goes-on-elsewhere-when-confirmed",
+       "When the earlier row of a key is gone, any relay may reserve the next one.", KeyGoesOnElsewhereWhenConfirmed},
+      {"marks", "failed-is-for-any-relay", "A failure ends the mark, and any relay may retry the row.",
+       FailedIsForAnyRelay},
+      {"marks", "delivered-is-in-nobodys-way", "A delivered row that could not be removed has no mark any more.",
        DeliveredIsInNobodysWay},
-      {"marks", "blocked-is-for-any-relay", "A blocked row is marked no more: when it is due, any relay is given it.",
-       BlockedIsForAnyRelay},
-      {"marks", "released-is-for-any-relay", "A row given back is free at once, behind what its key still waits for.",
-       ReleasedIsForAnyRelay},
-      {"marks", "own-marked-rows-come-again", "What a relay was given and does not have comes first in its key.",
+      {"marks", "blocked-is-for-any-relay",
+       "A blocked row has no mark any more; when it is made due, any relay may reserve it.", BlockedIsForAnyRelay},
+      {"marks", "released-is-for-any-relay",
+       "A released row is free at once, but still waits for earlier rows of its key.", ReleasedIsForAnyRelay},
+      {"marks", "own-marked-rows-come-again",
+       "Rows that a relay has reserved and that are not outstanding are returned to it again, first in their key.",
        OwnMarkedRowsComeAgain},
-      {"marks", "marks-end-by-themselves", "A mark lasts as long as was asked, by the database's clock.",
+      {"marks", "marks-end-by-themselves", "A mark lasts for the requested time, by the database's clock.",
        MarksEndByThemselves},
-      {"marks", "given-again-lasts-anew", "Rows given again are marked as long as the new answer says.",
-       GivenAgainLastsAnew},
-      {"marks", "each-incarnation-is-a-relay-of-its-own", "A relay is its whole id, not the name before '#'.",
+      {"marks", "given-again-lasts-anew",
+       "Rows that are returned again stay marked until the end that the new answer promises.",
+       MarkIsRenewedByAnotherRead},
+      {"marks", "each-incarnation-is-a-relay-of-its-own", "Two ids that differ only behind the last # are two relays.",
        EachIncarnationIsARelayOfItsOwn},
-      {"marks", "reading-and-marking-are-one-step", "Relays that ask at the same time are given different rows.",
+      {"marks", "reading-and-marking-are-one-step", "Relays that read at the same time get different rows.",
        ReadingAndMarkingAreOneStep},
   };
 }

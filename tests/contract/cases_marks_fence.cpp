@@ -1,4 +1,4 @@
-// Where rows are marked: whose failures and releases count, by the token that each row bears.
+// The fence of marked rows: failures and releases count only with the token that each row carries.
 #include "two_relays.hpp"
 
 namespace outbox::contract {
@@ -19,7 +19,8 @@ struct Fenced : TwoRelays {
     Expect(status.code() == OUTBOX_LEASE_LOST, "{}, and release_events answered code {}, expected: LEASE_LOST. {}", why,
            status.code(), status.text());
   }
-  // Reads again what `relay` has marked: a row that was failed in between counts an attempt, or does not come.
+  // Reads again what `relay` has marked. If a refused failure had changed a row, the row would have an attempt or would
+  // not be returned.
   std::vector<Row> ExpectUntouched(Relay& relay, const char* numbers) {
     relay.Forget();
     auto rows = relay.ReadAll();
@@ -94,7 +95,7 @@ void RepeatedWriteCounts(const Subject& subject) {
   Expect(released.ok(), seen, "release_events", released.code(), released.text());
 }
 
-// The refused calls name the stale row last: what came before it must not have been carried out.
+// The stale row is the last one of the refused call. The rows before it must not have been changed.
 void RefusedWritesChangeNoRow(const Subject& subject) {
   Fenced two(subject);
   two.rig.Emit(3, std::nullopt);
@@ -142,17 +143,19 @@ void ReleasePassesOverWhatIsGone(const Subject& subject) {
 
 std::vector<Case> MarksFenceCases() {
   return {
-      {"marks", "stale-mark-changes-nothing", "Fail and release under a stale token answer LEASE_LOST; confirm works.",
+      {"marks", "stale-mark-changes-nothing",
+       "confirm_failed and release_events with a stale token return LEASE_LOST; confirm works.",
        StaleMarkChangesNothing},
-      {"marks", "stale-mark-stays-stale", "A token is stale for ever, also when the mark that replaced it has ended.",
+      {"marks", "stale-mark-stays-stale", "A token stays stale, also after the mark that replaced it has ended.",
        StaleMarkStaysStale},
-      {"marks", "ended-mark-still-counts", "The end of a mark alone makes no token stale.", EndedMarkStillCounts},
-      {"marks", "repeated-write-counts", "Fail and release keep the token, so that the same call may come again.",
-       RepeatedWriteCounts},
-      {"marks", "refused-writes-change-no-row", "One stale row refuses the whole call.", RefusedWritesChangeNoRow},
-      {"marks", "each-reserve-has-its-token", "A token is of one reserve; rows given again bear the new one.",
-       EachReserveHasItsToken},
-      {"marks", "release-passes-over-what-is-gone", "A row that is gone needs no release, and stops no other.",
+      {"marks", "ended-mark-still-counts", "A token does not become stale when its mark ends.", EndedMarkStillCounts},
+      {"marks", "repeated-write-counts",
+       "confirm_failed and release_events keep the token, so that the call can be repeated.", RepeatedWriteCounts},
+      {"marks", "refused-writes-change-no-row",
+       "If one row's token is stale, the whole call is refused and changes nothing.", RefusedWritesChangeNoRow},
+      {"marks", "each-reserve-has-its-token",
+       "Each reserve has a token of its own, and rows returned again get the new one.", EachReserveHasItsToken},
+      {"marks", "release-passes-over-what-is-gone", "release_events ignores rows that are gone.",
        ReleasePassesOverWhatIsGone},
   };
 }

@@ -1,4 +1,4 @@
-// The rescan beside the reading, and how due retries share a batch with new rows.
+// The rescan beside normal reading, and how due retries share a batch with new rows.
 #include <algorithm>
 #include <thread>
 
@@ -7,7 +7,7 @@
 namespace outbox::contract {
 namespace {
 
-// Calls until one answers that nothing more is there to look at.
+// The maximum number of calls until one reports that there is nothing more to read.
 constexpr int kMaxSteps = 200;
 
 void FindsWhatIsNotOutstanding(const Subject& subject) {
@@ -36,7 +36,7 @@ void GoesInStepsAndEnds(const Subject& subject) {
     const auto rows = relay.RescanStep(reached, 3);
     Expect(rows.size() <= 3, "a step returned {} events though 3 were asked for", rows.size());
     for (const Row& row : rows) found.push_back(row);
-    // A plugin that rewinds instead goes on by reading.
+    // A plugin that rewinds instead continues by normal reading.
     if (reached == OUTBOX_RESCAN_DONE)
       for (Row& row : relay.ReadAll()) found.push_back(std::move(row));
   }
@@ -118,7 +118,8 @@ void DueRetriesLeaveRoomForNewRows(const Subject& subject) {
   Expect(mixed.size() + 2 + rest == 50, "{} of 50 events were returned", mixed.size() + 2 + rest);
 }
 
-// With them or without, new rows come and what waits still waits; reads that want retries again bring them.
+// With skip_retries a plugin may return retries or not, but new rows come, and waiting rows still wait. Reads that want
+// retries again return them.
 void RetriesMayBeLeftOut(const Subject& subject) {
   Rig rig(subject);
   rig.Need(OUTBOX_CAN_ORDER_KEYS);
@@ -155,7 +156,7 @@ void LongestDueFirst(const Subject& subject) {
   Expect(Numbers(due) == "3 1 2", "due events came as '{}', expected: 3 1 2, as they fell due", Numbers(due));
 }
 
-// As many fall due again as are read, all the time.
+// All the time, as many events become due again as are read.
 void WhatWasPassedOverComes(const Subject& subject) {
   constexpr Relay::Ask kFew{.max_events = 4};
   Rig rig(subject);
@@ -179,11 +180,11 @@ void WhatWasPassedOverComes(const Subject& subject) {
 
 std::vector<Case> RescanCases() {
   return {
-      {"rescan", "rescan-finds-what-is-not-outstanding", "A rescan returns what lies below the reading position.",
-       FindsWhatIsNotOutstanding},
-      {"rescan", "rescan-goes-in-steps-and-ends", "A step holds max_events at most, and the steps come to an end.",
+      {"rescan", "rescan-finds-what-is-not-outstanding",
+       "A rescan returns the rows below the reading position that are not outstanding.", FindsWhatIsNotOutstanding},
+      {"rescan", "rescan-goes-in-steps-and-ends", "A step returns at most max_events, and the rescan ends.",
        GoesInStepsAndEnds},
-      {"rescan", "rescan-ends-while-rows-keep-coming", "New rows do not make a rescan longer without end.",
+      {"rescan", "rescan-ends-while-rows-keep-coming", "A rescan ends although new rows keep coming.",
        EndsWhileRowsKeepComing},
       {"rescan", "reading-goes-on-beside-a-rescan", "A rescan leaves the reading position where it is.",
        ReadingGoesOnBesideIt},
@@ -191,11 +192,12 @@ std::vector<Case> RescanCases() {
        PassesOverFailedKeys},
       {"rescan", "due-retries-leave-room-for-new-rows", "Due retries and new rows share a batch.",
        DueRetriesLeaveRoomForNewRows},
-      {"rescan", "retries-may-be-left-out", "Reads that skip retries bring new rows and lose no retry.",
+      {"rescan", "retries-may-be-left-out", "Reads that skip retries return new rows and lose no retry.",
        RetriesMayBeLeftOut},
-      {"rescan", "due-retries-that-were-passed-over-come", "Due events wait for no endless row of others.",
-       WhatWasPassedOverComes},
-      {"rescan", "longest-due-first", "Due events come in the order in which they fell due.", LongestDueFirst},
+      {"rescan", "due-retries-that-were-passed-over-come",
+       "Due events are returned although others become due all the time.", WhatWasPassedOverComes},
+      {"rescan", "longest-due-first", "Due events are returned in the order in which they became due.",
+       LongestDueFirst},
   };
 }
 

@@ -1,4 +1,4 @@
-// ReserveNewEvents: limits, order, and the rows that the relay holds already.
+// ReserveNewEvents: limits, order, and outstanding rows.
 #include <map>
 
 #include "rig.hpp"
@@ -85,9 +85,9 @@ void OutstandingRowsAreSkipped(const Subject& subject) {
   rig.Emit(4, "k");
   Relay relay(rig);
   relay.Await(4);
-  relay.ExpectNothing("everything is in hand");
+  relay.ExpectNothing("everything is outstanding");
   relay.Reconnect();
-  relay.ExpectNothing("everything is in hand, and the session is a new one");
+  relay.ExpectNothing("everything is outstanding, and the session is a new one");
   rig.Emit(1, "k");
   Expect(Numbers(relay.Await(1)) == "5", "the new event was not returned alone");
 }
@@ -103,7 +103,7 @@ void OutstandingRowsDoNotUseUpTheLimit(const Subject& subject) {
   for (int calls = 0; more && calls < 100; ++calls)
     for (Row& row : relay.Reserve({.max_events = 5, .mode = calls == 0 ? OUTBOX_REWIND : OUTBOX_READ_ON}, &more))
       rows.push_back(std::move(row));
-  Expect(Numbers(rows) == "11 12 13 14 15 16 17 18 19 20", "behind 10 rows in hand came '{}', expected: 11 to 20",
+  Expect(Numbers(rows) == "11 12 13 14 15 16 17 18 19 20", "behind 10 outstanding rows came '{}', expected: 11 to 20",
          Numbers(rows));
 }
 
@@ -142,8 +142,8 @@ void ReadingGoesOnBehindConfirmedRows(const Subject& subject) {
   relay.ExpectNothing("everything is confirmed");
 }
 
-// A plugin that looks for late rows in what is missing meets here more holes than it can name one by one, and rows that it
-// has only just added.
+// Here a plugin that finds late rows by their missing ids meets more holes than it can list one by one, and ids that it
+// has just added to its list.
 void ManyHolesInOneRead(const Subject& subject) {
   Rig rig(subject);
   for (int i = 0; i < 3; ++i) rig.Emit(1000, "k");
@@ -166,25 +166,25 @@ void ManyHolesInOneRead(const Subject& subject) {
 std::vector<Case> ReserveCases() {
   return {
       {"reserve", "empty-is-not-an-error", "An empty outbox gives an empty batch.", EmptyIsNotAnError},
-      {"reserve", "never-more-than-asked", "A batch holds max_events at most.", NeverMoreThanAsked},
-      {"reserve", "more-tells-that-a-limit-cut-the-batch", "more is 1 exactly while a limit holds events back.",
+      {"reserve", "never-more-than-asked", "A batch holds at most max_events.", NeverMoreThanAsked},
+      {"reserve", "more-tells-that-a-limit-cut-the-batch", "more is 1 exactly if a limit left events out of the batch.",
        MoreTellsThatALimitCutTheBatch},
       {"reserve", "ascending-per-key", "The events of a key come in the order of their insertion.", AscendingPerKey},
       {"reserve", "at-least-one-event-beyond-the-byte-limit", "An event larger than max_bytes comes alone.",
        AtLeastOneEventBeyondTheByteLimit},
-      {"reserve", "byte-limit-cuts-the-batch", "A batch of several events holds max_bytes at most.",
+      {"reserve", "byte-limit-cuts-the-batch", "A batch of several events holds at most max_bytes.",
        ByteLimitCutsTheBatch},
       {"reserve", "outstanding-rows-are-skipped",
-       "A row that is_outstanding knows is not returned, by whatever session.", OutstandingRowsAreSkipped},
-      {"reserve", "outstanding-rows-do-not-use-up-the-limit", "Rows in hand do not hide those behind them.",
+       "A row for which is_outstanding returns 1 is not returned, whatever the session.", OutstandingRowsAreSkipped},
+      {"reserve", "outstanding-rows-do-not-use-up-the-limit", "Outstanding rows do not hide those behind them.",
        OutstandingRowsDoNotUseUpTheLimit},
       {"reserve", "rewind-returns-rows-not-outstanding-again", "A rewind begins at the oldest row.",
        RewindReturnsWhatIsNotOutstanding},
-      {"reserve", "new-session-begins-at-the-oldest-row", "A reading position is a hint of one session.",
+      {"reserve", "new-session-begins-at-the-oldest-row", "A new session reads from the oldest row.",
        NewSessionBeginsAtTheOldestRow},
-      {"reserve", "many-holes-in-one-read", "Rows that are gone do not change what comes of the others.",
+      {"reserve", "many-holes-in-one-read", "Many missing ids do not change which of the other rows are returned.",
        ManyHolesInOneRead},
-      {"reserve", "reading-goes-on-behind-confirmed-rows", "New events are found when the older ones are gone.",
+      {"reserve", "reading-goes-on-behind-confirmed-rows", "New events are returned although the older ones are gone.",
        ReadingGoesOnBehindConfirmedRows},
   };
 }

@@ -46,7 +46,7 @@ void NamesTheHolder(const Subject& subject) {
   Relay standby(rig, "relay-b", Relay::Standby{});
   standby.Heartbeat();
   stats = Read(rig);
-  // A standby that has nothing to take leaves no trace, so it may or may not be counted.
+  // A standby leaves no trace, because it cannot take a shard, so it may or may not be counted.
   Expect(stats.shards_owned == 1 && stats.live_relays >= 1, "{} shards owned, {} relays, expected: 1, 1 or 2",
          stats.shards_owned, stats.live_relays);
   Expect(stats.holders.size() == 1, "{} holders were named, expected: 1", stats.holders.size());
@@ -65,9 +65,10 @@ void NamesTheHolder(const Subject& subject) {
 
 std::vector<Case> StatsCases() {
   return {
-      {"stats", "counts-what-is-there", "Backlog, retrying, blocked, dead and the oldest age are true.",
+      {"stats", "counts-what-is-there", "Backlog, retrying, blocked, dead and the oldest age are correct.",
        CountsWhatIsThere},
-      {"stats", "names-the-holder", "Who holds the shard, under which token and how long.", NamesTheHolder},
+      {"stats", "names-the-holder",
+       "The statistics name the owner of the shard, its token and the time until the lease expires.", NamesTheHolder},
   };
 }
 

@@ -1,4 +1,4 @@
-// Threads: batches, cancel, wake-up, and sessions side by side.
+// Threads: batches, cancel, wake-up, and several sessions at once.
 #include <atomic>
 #include <future>
 #include <mutex>
@@ -40,7 +40,7 @@ void SessionMovesBetweenThreads(const Subject& subject) {
   relay.ExpectNothing("twenty threads have confirmed one event each");
 }
 
-// A writer, a reader and a confirmer, each with a session; the reader reconnects now and then.
+// A writer, a reader and a confirmer, each with a session of its own. The reader reconnects now and then.
 void SessionsWorkSideBySide(const Subject& subject) {
   constexpr int kTransactions = 100, kPerTransaction = 20, kEvents = kTransactions * kPerTransaction;
   Rig rig(subject);
@@ -104,7 +104,7 @@ void CancelUnblocks(const Subject& subject) {
   rig.Emit(1, "k");
   Relay relay(rig);
   const auto rows = relay.Await(1);
-  const auto writer = rig.Connect();  // its open transaction makes others wait, where the store has one writer
+  const auto writer = rig.Connect();  // Its open transaction makes others wait in a store with one writer at a time.
   Ok(writer->BeginEmit(Within(Millis(10'000))));
   Ok(rig.Insert(*writer, {Note{}}));
 
@@ -128,7 +128,7 @@ void CancelOfAnIdleSessionDoesNoHarm(const Subject& subject) {
   for (int i = 0; i < 5; ++i) relay.session().Cancel();
   rig.Emit(1, "k");
   storage::ReserveRequest order;
-  for (int i = 0; i < 3; ++i) {  // one call may still meet the cancel
+  for (int i = 0; i < 3; ++i) {  // One call may still be ended by the cancel.
     const auto batch = relay.TryReserve({});
     if (batch.ok() && batch->size() == 1) return;
     Expect(batch.ok() || batch.status().code() == OUTBOX_CANCELLED, "unexpected error: {}", batch.status().text());
@@ -155,7 +155,7 @@ void TimeoutBoundsTheCall(const Subject& subject) {
   relay.Confirm(rows);
 }
 
-// outbox.wakeup/1 on a session of its own.
+// Waits with outbox.wakeup/1 on a session of its own.
 class Waiter {
  public:
   explicit Waiter(Rig& rig) : session_(rig.Connect()) {
@@ -167,7 +167,7 @@ class Waiter {
     storage::RawCall call(Within(timeout));
     return table_->wait(session_->raw(), &call.call, &call.error);
   }
-  // What is still told of earlier commits.
+  // Consumes notifications of earlier commits.
   void Settle() {
     while (Wait(Millis(100)) == OUTBOX_OK) {
     }
@@ -232,18 +232,20 @@ std::vector<Case> ThreadCases() {
   return {
       {"threads", "batch-released-on-another-thread-after-disconnect", "A batch outlives its session.",
        BatchReleasedOnAnotherThreadAfterDisconnect},
-      {"threads", "session-moves-between-threads", "A session belongs to no thread.", SessionMovesBetweenThreads},
-      {"threads", "sessions-work-side-by-side", "Writing, reading and confirming at once hand out each event once.",
-       SessionsWorkSideBySide},
-      {"threads", "cancel-unblocks", "A call that waits ends soon after cancel.", CancelUnblocks},
-      {"threads", "cancel-of-an-idle-session-does-no-harm", "cancel may come at any moment.",
+      {"threads", "session-moves-between-threads", "A session may be used on one thread after the other.",
+       SessionMovesBetweenThreads},
+      {"threads", "sessions-work-side-by-side",
+       "While sessions write, read and confirm at once, each event is returned once.", SessionsWorkSideBySide},
+      {"threads", "cancel-unblocks", "cancel makes a waiting call return soon.", CancelUnblocks},
+      {"threads", "cancel-of-an-idle-session-does-no-harm", "cancel may be called at any time.",
        CancelOfAnIdleSessionDoesNoHarm},
-      {"threads", "timeout-bounds-the-call", "A call that waits ends with its timeout.", TimeoutBoundsTheCall},
-      {"wakeup", "wait-ends-when-a-row-is-committed", "A commit wakes the waiter.", WaitEndsWhenARowIsCommitted},
-      {"wakeup", "wake-up-between-two-calls-is-not-lost", "What came before the call ends it at once.",
-       WakeUpBetweenTwoCallsIsNotLost},
-      {"wakeup", "wait-times-out", "Nothing seen is TIMEOUT.", WaitTimesOut},
-      {"wakeup", "cancel-ends-a-wait", "cancel ends it with CANCELLED.", CancelEndsAWait},
+      {"threads", "timeout-bounds-the-call", "A waiting call returns at its timeout.", TimeoutBoundsTheCall},
+      {"wakeup", "wait-ends-when-a-row-is-committed", "wait returns when a row is committed.",
+       WaitEndsWhenARowIsCommitted},
+      {"wakeup", "wake-up-between-two-calls-is-not-lost",
+       "A commit between two calls makes the next wait return at once.", WakeUpBetweenTwoCallsIsNotLost},
+      {"wakeup", "wait-times-out", "wait returns TIMEOUT if nothing was committed.", WaitTimesOut},
+      {"wakeup", "cancel-ends-a-wait", "cancel makes wait return CANCELLED.", CancelEndsAWait},
   };
 }
 

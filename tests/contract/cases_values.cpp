@@ -1,4 +1,4 @@
-// What goes in comes out.
+// An event is returned with the values with which it was emitted.
 #include <chrono>
 #include <nlohmann/json.hpp>
 
@@ -144,17 +144,19 @@ void NullKeysDoNotWait(const Subject& subject) {
 
 std::vector<Case> ValueCases() {
   return {
-      {"values", "bytes-are-bytes", "A payload may hold any byte, also NUL and what is not UTF-8.", BytesAreBytes},
-      {"values", "text-is-kept", "Text comes back as it was, whatever it holds.", TextIsKept},
-      {"values", "keys-are-kept", "Keys come back as they were, also none, empty, long and with spaces.", KeysAreKept},
-      {"values", "keys-differ-by-every-byte", "Case, spaces and emptiness make another key.", KeysDifferByEveryByte},
-      {"values", "absent-is-not-empty", "No key is not the key \"\", no payload is not an empty one.",
+      {"values", "bytes-are-bytes", "A payload may hold any bytes, including NUL and invalid UTF-8.", BytesAreBytes},
+      {"values", "text-is-kept", "Text is returned unchanged, whatever it holds.", TextIsKept},
+      {"values", "keys-are-kept",
+       "Keys are returned unchanged, including absent, empty and long ones and those with spaces.", KeysAreKept},
+      {"values", "keys-differ-by-every-byte",
+       "Keys that differ in case or spaces, and the empty key, are different keys.", KeysDifferByEveryByte},
+      {"values", "absent-is-not-empty", "An absent key is not the key \"\", and an absent payload is not an empty one.",
        AbsentIsNotEmpty},
-      {"values", "headers-are-kept", "Headers come back as the same JSON object.", HeadersAreKept},
-      {"values", "large-payload-comes-whole", "3 MiB come back unchanged.", LargePayloadComesWhole},
-      {"values", "absent-event-id-gets-one-of-its-own", "The store gives each event an identity.",
+      {"values", "headers-are-kept", "Headers are returned as the same JSON object.", HeadersAreKept},
+      {"values", "large-payload-comes-whole", "A payload of 3 MiB is returned unchanged.", LargePayloadComesWhole},
+      {"values", "absent-event-id-gets-one-of-its-own", "An event without an event_id gets one of its own.",
        AbsentEventIdGetsOneOfItsOwn},
-      {"values", "created-is-the-time-of-insertion", "created_us is UTC microseconds, or 0.",
+      {"values", "created-is-the-time-of-insertion", "created_us is the time of insertion in UTC microseconds, or 0.",
        CreatedIsTheTimeOfInsertion},
       {"values", "null-keys-do-not-wait", "Events without a key are all returned and never wait for each other.",
        NullKeysDoNotWait},

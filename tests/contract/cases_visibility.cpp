@@ -1,4 +1,4 @@
-// Transactions of the writers: what may be seen, and when.
+// Transactions of the writers: which rows may be returned, and when.
 #include "rig.hpp"
 
 namespace outbox::contract {
@@ -6,7 +6,7 @@ namespace {
 
 constexpr Millis kTimeout{10'000};
 
-// A writer whose transaction is open.
+// A writer with an open transaction.
 struct Writer {
   Writer(Rig& the_rig) : rig(the_rig), session(the_rig.Connect()) { Ok(session->BeginEmit(Within(kTimeout))); }
   void Insert(const Text& key) { Ok(rig.Insert(*session, {Note{key}})); }
@@ -15,7 +15,7 @@ struct Writer {
   std::unique_ptr<storage::Session> session;
 };
 
-// Emits in a second transaction while one is open, where the store can do that.
+// Emits in a second transaction while one is open. Skips the case if the store allows one write transaction at a time.
 void EmitBeside(Rig& rig, const Text& key) {
   const auto session = rig.Connect();
   Status status = session->BeginEmit(Within(Millis(300)));
@@ -55,7 +55,7 @@ void LateCommitIsReturnedFirst(const Subject& subject) {
   EmitBeside(rig, "other");
   Expect(Numbers(relay.Await(1)) == "2", "the committed event was not returned while an older one is open");
   late.End(true);
-  rig.Emit(1, "k");  // 3 could follow only because 1 is committed
+  rig.Emit(1, "k");  // 3 could only follow because 1 is committed.
   const auto rows = relay.Await(2);
   Expect(Numbers(rows) == "1 3", "'{}' was returned, expected: 1 3, in the order in which they were committed",
          Numbers(rows));
@@ -68,7 +68,7 @@ void LateCommitIsReturnedFirstInSmallSteps(const Subject& subject) {
   late.Insert("k");
   for (int i = 0; i < 5; ++i) EmitBeside(rig, "other");
   relay.Confirm(relay.Await(5));
-  late.Insert("k");  // 7, above what was read and confirmed
+  late.Insert("k");  // 7, above everything that was read and confirmed.
   late.End(true);
   rig.Emit(1, "k");
   std::vector<Row> rows;
@@ -77,8 +77,8 @@ void LateCommitIsReturnedFirstInSmallSteps(const Subject& subject) {
   Expect(Numbers(rows) == "1 7 8", "'{}' was returned one by one, expected: 1 7 8", Numbers(rows));
 }
 
-// Reads two events at a time and drops what it gets, as a relay does with events of a key that it holds, until one of `key`
-// comes.
+// Reads two events at a time and drops them, as a relay does with events of a key on hold, until an event of `key` is
+// returned.
 void AwaitBesideDropped(Relay& relay, const std::string& key) {
   constexpr int kMaxReads = 30;
   for (int read = 0; read < kMaxReads; ++read) {
@@ -90,7 +90,7 @@ void AwaitBesideDropped(Relay& relay, const std::string& key) {
   Expect(false, "{} reads were filled with events that the relay had dropped", kMaxReads);
 }
 
-// What reads from the oldest row each time brings what the relay has dropped each time.
+// Skips the case if the store reads from the oldest row each time; it returns dropped rows with every read.
 void NeedPosition(Rig& rig, Relay& relay) {
   rig.Emit(1, std::nullopt);
   const auto rows = relay.Await(1);
@@ -115,7 +115,7 @@ void DroppedLateRowsFillNoRead(const Subject& subject) {
          Numbers(found));
 }
 
-// Below them an older transaction may still commit.
+// An older transaction may still commit below the dropped rows.
 void DroppedRowsAboveAnOpenTransactionFillNoRead(const Subject& subject) {
   Rig rig(subject);
   Relay relay(rig);
@@ -155,7 +155,7 @@ void LateRowsDoNotKeepARescanFromEnding(const Subject& subject) {
       if (row.key == "held") found.push_back(std::move(row));
     }
   }
-  if (found.empty()) found = relay.ReadAll();  // where rows are read in the order of their commits
+  if (found.empty()) found = relay.ReadAll();  // The store may read rows in the order of their commits.
   Expect(Numbers(found) == "1 2 3 4 5 6", "'{}' of the late events were returned, expected: 1 to 6", Numbers(found));
 }
 
@@ -175,21 +175,23 @@ void LateRollbackStopsNobody(const Subject& subject) {
 
 std::vector<Case> VisibilityCases() {
   return {
-      {"visibility", "uncommitted-is-not-returned", "An event is not seen before its commit.",
+      {"visibility", "uncommitted-is-not-returned", "An event is not returned before its commit.",
        UncommittedIsNotReturned},
-      {"visibility", "rolled-back-is-never-returned", "A rolled-back event is never seen.", RolledBackIsNeverReturned},
+      {"visibility", "rolled-back-is-never-returned", "An event that was rolled back is never returned.",
+       RolledBackIsNeverReturned},
       {"visibility", "late-commit-is-returned-first",
-       "A row that commits late is returned, and before younger ones of its key.", LateCommitIsReturnedFirst},
+       "A row that is committed late is returned before later rows of its key.", LateCommitIsReturnedFirst},
       {"visibility", "late-commit-is-returned-first-in-small-steps",
-       "The same with limits of one event and confirmed rows in between.", LateCommitIsReturnedFirstInSmallSteps},
+       "A late row is returned first also with batches of one event and confirmed rows in between.",
+       LateCommitIsReturnedFirstInSmallSteps},
       {"visibility", "dropped-late-rows-fill-no-read",
-       "A late row that the relay drops comes once, and then by a rescan.", DroppedLateRowsFillNoRead},
+       "A late row that the relay drops is returned once, and then again only by a rescan.", DroppedLateRowsFillNoRead},
       {"visibility", "dropped-rows-above-an-open-transaction-fill-no-read",
-       "While an older transaction is open, what the relay drops does not keep new rows from coming.",
+       "While an older transaction is open, rows that the relay drops do not keep new rows from being returned.",
        DroppedRowsAboveAnOpenTransactionFillNoRead},
       {"visibility", "late-rows-do-not-keep-a-rescan-from-ending",
-       "A rescan brings each late row once, however few fit into a step.", LateRowsDoNotKeepARescanFromEnding},
-      {"visibility", "late-rollback-stops-nobody", "A gap that never fills holds nothing back.",
+       "A rescan returns each late row once, however few fit into a step.", LateRowsDoNotKeepARescanFromEnding},
+      {"visibility", "late-rollback-stops-nobody", "An id missing after a rollback holds nothing back.",
        LateRollbackStopsNobody},
   };
 }

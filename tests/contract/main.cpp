@@ -1,4 +1,4 @@
-// outbox-plugin-check: holds a finished storage plugin to the contract of outbox/plugin.h and outbox/ext/.
+// outbox-plugin-check: checks a finished storage plugin against the contract of outbox/plugin.h and outbox/ext/.
 #include <CLI/CLI.hpp>
 #include <iostream>
 #include <random>
@@ -20,7 +20,7 @@ std::vector<Case> AllCases() {
 
 std::string FullName(const Case& one) { return one.group + "/" + one.name; }
 
-// outbox-<name>.so
+// Takes the name out of outbox-<name>.so.
 std::string PluginName(const std::filesystem::path& file) {
   std::smatch parts;
   const std::string name = file.filename().string();
@@ -48,7 +48,7 @@ int Check(const Subject& subject, const std::vector<Case>& cases, bool in_proces
 
 int Main(int argc, char** argv) {
   CLI::App app{
-      "Holds a finished storage plugin to its contract. The database that the options name is emptied.\n"
+      "Check a finished storage plugin against its contract. The database that the options name is emptied.\n"
       "Example: outbox-plugin-check ./outbox-mine.so --options '{\"file\": \"/tmp/test.db\"}'",
       "outbox-plugin-check"};
   Subject subject;
@@ -57,16 +57,17 @@ int Main(int argc, char** argv) {
   bool list = false, in_process = false;
   unsigned limit = 60;
   app.add_option("plugin", file, "outbox-<name>.so")->check(CLI::ExistingFile);
-  app.add_option("--options", subject.options, "the plugin's options, a JSON object");
-  app.add_option("--payload", subject.payload, "type of the payload column, where the plugin makes its tables");
+  app.add_option("--options", subject.options, "Pass these options to the plugin, a JSON object");
+  app.add_option("--payload", subject.payload, "Use this type for the payload column if the plugin creates its tables");
   app.add_option("--before", subject.before,
-                 "shell command that makes or empties the database before each case; without it the plugin\n"
-                 "must be able to do that itself (outbox.testing/1)");
-  app.add_option("--only", only, "cases whose group/name matches this regular expression");
-  app.add_flag("--list", list, "print the cases and what they hold the plugin to");
-  app.add_flag("--in-process", in_process, "no child processes, for a debugger; the first crash ends it");
-  app.add_option("--time-limit", limit, "seconds for one case")->check(CLI::PositiveNumber);
-  const auto* const seed = app.add_option("--seed", subject.seed, "of the random cases");
+                 "Run this shell command, which creates or empties the database, before each case; without it\n"
+                 "the plugin must be able to empty the database itself (outbox.testing/1)");
+  app.add_option("--only", only, "Run only cases whose group/name matches this regular expression");
+  app.add_flag("--list", list, "List the cases, each with the promise that it checks");
+  app.add_flag("--in-process", in_process,
+               "Start no child processes, for use with a debugger; the first crash ends the run");
+  app.add_option("--time-limit", limit, "Stop a case after this many seconds")->check(CLI::PositiveNumber);
+  const auto* const seed = app.add_option("--seed", subject.seed, "Use this seed for the random cases");
   CLI11_PARSE(app, argc, argv);
 
   std::vector<Case> cases;
@@ -87,13 +88,13 @@ int Main(int argc, char** argv) {
     return 0;
   }
   if (file.empty()) {
-    std::cerr << "which plugin? See --help\n";
+    std::cerr << "missing argument: the plugin's file, outbox-<name>.so; see --help\n";
     return 2;
   }
   subject.file = std::filesystem::absolute(file);
   subject.name = PluginName(subject.file);
   if (subject.name.empty()) {
-    std::cerr << file << ": the file of a plugin is named outbox-<name>.so\n";
+    std::cerr << file << ": not the name of a plugin file, expected: outbox-<name>.so\n";
     return 2;
   }
   if (seed->count() == 0) subject.seed = std::random_device{}();

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""on_a_file.py CHECK PLUGIN [ARGUMENT...]: the contract on a database in a new temporary file."""
+"""on_a_file.py CHECK PLUGIN [ARGUMENT...]: check the contract on a database in a new temporary file."""
 
 import json
 import pathlib

@@ -46,7 +46,7 @@ const T* Extension(const storage::Store& store, const char* id) {
   return static_cast<const T*>(Ok(storage::FindExtension(store.table(), id, sizeof(T))));
 }
 
-// For functions that the relay's side of the boundary does not wrap.
+// Calls a function that storage::Session does not wrap.
 template <class F, class... Args>
 void CallRaw(const char* name, F function, storage::Session& session, const Args&... args) {
   storage::RawCall call(Within(kTimeout));
@@ -101,7 +101,7 @@ Rig::Rig(const Subject& subject) : store_(OpenSubject(subject)), session_(Connec
         "testing.reset", [this](auto* s, auto* c) { return Testing().reset(s, &c->call, &c->error); }, *session_);
 }
 
-// By a relay that joins and leaves again.
+// Finds out whether the store leases shards, by a relay that joins and leaves again.
 bool Rig::AskForLeases() {
   if (!store_->HasLeases()) return false;
   const std::string id = "asks#0";
@@ -282,7 +282,7 @@ std::vector<Row> Relay::ReadAll(bool rewind) {
   std::vector<Row> rows;
   bool more = true;
   for (int calls = 0; more; ++calls) {
-    Expect(calls < 1000, "after {} reservations the plugin still says that there is more", calls);
+    Expect(calls < 1000, "after {} reservations the plugin still reports that there is more", calls);
     Ask ask;
     if (rewind && calls == 0) ask.mode = OUTBOX_REWIND;
     for (Row& row : Reserve(ask, &more)) rows.push_back(std::move(row));
@@ -335,7 +335,7 @@ Status Relay::TryConfirm(const std::vector<Row>& rows) {
   std::vector<std::uint8_t> kept;
   const Status status = session_->ConfirmEvent(Named(rows), kept, Within(kTimeout));
   Expect(!status.ok() || std::count(kept.begin(), kept.end(), 0) == static_cast<std::ptrdiff_t>(rows.size()),
-         "a row is said to be still there, and nothing keeps it");
+         "confirm reports a row as kept, and nothing keeps it");
   if (status.ok())
     for (const Row& row : rows) outstanding_.Remove(row.row_id);
   return status;
@@ -356,7 +356,7 @@ Status Relay::TryFail(const std::vector<Row>& rows, std::int32_t disposition, Mi
     for (const Row& row : rows) outstanding_.Remove(row.row_id);
   return status;
 }
-// Rows by the token under which they were given: a write about rows that are marked carries one.
+// Groups rows by the token under which they were returned: a write about marked rows carries exactly one token.
 std::vector<std::vector<Row>> Relay::ByToken(const std::vector<Row>& rows) const {
   if (rig_.LeasesShards()) return {rows};
   std::map<std::uint64_t, std::vector<Row>> by_token;

@@ -1,4 +1,4 @@
-// What the cases work with: an empty outbox behind the plugin under test, and relays that the test plays itself.
+// The tools of the cases: an empty outbox behind the plugin under test, and relays whose part the test plays.
 #pragma once
 
 #include <set>
@@ -12,17 +12,18 @@ namespace outbox::contract {
 
 using Text = std::optional<std::string>;
 
-// An event to emit; what it does not say is filled by Rig::Emit.
+// An event to emit. Rig::Emit fills in what is not set.
 struct Note {
   Text key = {};
   Text payload = "{}";
   Text headers = {};
-  std::string event_id = {};  // "" = the next of EventId(1), EventId(2), ...
+  // "" = the next of EventId(1), EventId(2), ...
+  std::string event_id = {};
   std::string event_type = "note.made";
   std::string topic = "notes";
 };
 
-// An event as it came back, copied out of its batch.
+// An event as the plugin returned it, copied out of its batch.
 struct Row {
   storage::OwnedRowId row_id;
   std::string event_id;
@@ -31,10 +32,10 @@ struct Row {
   Text payload, headers;
   std::int64_t created_us = 0;
   std::uint32_t attempts = 0;
-  std::uint64_t token = 0;  // of the batch
+  std::uint64_t token = 0;  // The token of its batch.
 };
 
-// What an operator is shown of one.
+// An event as outbox.admin/1 shows it to an operator.
 struct Seen : Row {
   std::int32_t state = OUTBOX_STATE_ABSENT;
   std::uint32_t shard = 0;
@@ -42,9 +43,9 @@ struct Seen : Row {
   Text reason, error;
 };
 
-[[nodiscard]] std::string EventId(std::size_t n);  // a UUID that ends in n
+[[nodiscard]] std::string EventId(std::size_t n);  // Returns a UUID that ends in n.
 [[nodiscard]] std::vector<std::string> EventIds(const std::vector<Row>& rows);
-// "1 2 3" of the events that EventId made.
+// Returns "1 2 3" for the events whose ids EventId made from these numbers.
 [[nodiscard]] std::string Numbers(const std::vector<Row>& rows);
 [[nodiscard]] std::string Numbers(const std::vector<Seen>& seen);
 
@@ -54,34 +55,37 @@ struct Seen : Row {
 
 class Rig {
  public:
-  // Opens the plugin, makes its tables, empties them. Skips the case where the plugin cannot do that.
+  // Opens the plugin, creates its tables and empties them. Skips the case if the plugin cannot do that.
   explicit Rig(const Subject& subject);
 
   [[nodiscard]] storage::Store& store() { return *store_; }
-  [[nodiscard]] storage::Session& session() { return *session_; }  // for what is no relay's doing
+  // A session for calls that no relay makes.
+  [[nodiscard]] storage::Session& session() { return *session_; }
   [[nodiscard]] std::unique_ptr<storage::Session> Connect();
 
-  // False: the plugin has no leases, or the store as it is configured leases no shards and answers UNSUPPORTED.
+  // False if the plugin has no leases, or if the store leases no shards with its present options and returns
+  // UNSUPPORTED.
   [[nodiscard]] bool LeasesShards() const { return leases_shards_; }
 
-  // Skips the case unless the plugin promises that.
+  // Each of these functions skips the case unless the plugin has that capability or extension.
   void Need(std::uint64_t capability) const;
   void NeedLeases() const;
-  void NeedMarks() const;    // of rows, by which several relays share them
-  void NeedListing() const;  // outbox.admin/1
-  void NeedDead() const;     // and dead letters
+  void NeedMarks() const;    // Marks on rows, by which several relays share the rows.
+  void NeedListing() const;  // The extension outbox.admin/1.
+  void NeedDead() const;     // The extension outbox.admin/1, and dead letters.
 
-  // In one transaction of its own.
+  // Emits the events in one transaction.
   void Emit(const std::vector<Note>& notes);
   void Emit(std::size_t count, const Text& key) { Emit(std::vector<Note>(count, Note{.key = key})); }
   [[nodiscard]] Status Insert(storage::Session& session, const std::vector<Note>& notes);
 
-  [[nodiscard]] bool CanExpire() const { return testing_ != nullptr; }  // leases, marks and the waiting of retries
+  // True if the test can end leases and marks and make retries due.
+  [[nodiscard]] bool CanExpire() const { return testing_ != nullptr; }
   void ExpireLeases();
   void MakeRetriesDue();
   void ExpectState(const std::string& event_id, std::int32_t state, std::uint32_t attempts);
 
-  // One page of outbox.admin/1.
+  // Returns one page of outbox.admin/1.
   [[nodiscard]] std::vector<Seen> List(const Query& query);
   [[nodiscard]] std::vector<Seen> ListDead() { return List({.from = OUTBOX_FROM_DEAD, .max = 1000, .contents = true}); }
   template <class Rows>
@@ -98,7 +102,7 @@ class Rig {
  private:
   std::shared_ptr<storage::Store> store_;
   std::unique_ptr<storage::Session> session_;
-  [[nodiscard]] const outbox_testing_v1& Testing() const;  // skips the case where the plugin has none
+  [[nodiscard]] const outbox_testing_v1& Testing() const;  // Skips the case if the plugin has none.
 
   [[nodiscard]] bool AskForLeases();
 
@@ -107,16 +111,16 @@ class Rig {
   std::size_t emitted_ = 0;
 };
 
-// A relay as the test plays it: a session, a lease, and what it has in hand.
+// A relay whose part the test plays: a session, a lease, and the set of outstanding rows.
 class Relay {
  public:
-  // Joins, and expects to own the one shard.
+  // Joins, and expects to own the only shard.
   explicit Relay(Rig& rig, std::string id = "relay-a");
   struct Standby {};
-  Relay(Rig& rig, std::string id, Standby);  // does not join
+  Relay(Rig& rig, std::string id, Standby);  // Does not join.
 
   Lease Heartbeat(Millis lease = Millis(30'000));
-  void ExpectToOwn();  // after a heartbeat
+  void ExpectToOwn();  // REQUIRES: called after a heartbeat.
   void Return(bool deregister);
 
   struct Ask {
@@ -125,22 +129,22 @@ class Relay {
     std::uint32_t mode = OUTBOX_READ_ON;
     bool skip_retries = false;
   };
-  // One call; the rows are in hand from now on.
+  // Makes one call; the returned rows are outstanding from then on.
   std::vector<Row> Reserve(Ask ask, bool* more = nullptr);
   [[nodiscard]] Result<storage::Batch> TryReserve(Ask ask, Millis reserve = Millis(30'000));
   std::vector<Row> Take(const storage::Batch& batch);
-  // As often as the plugin says that there is more.
+  // Reads until the plugin reports that there is no more.
   std::vector<Row> ReadAll(bool rewind = false);
-  // One step. `reached`: an OUTBOX_RESCAN_... value.
+  // Makes one step of a rescan. `reached`: an OUTBOX_RESCAN_... value.
   std::vector<Row> RescanStep(std::uint32_t& reached, std::uint32_t max_events = 1000);
-  // A whole pass; expects that it ends.
+  // Makes a whole rescan, and expects that it ends.
   std::vector<Row> Rescan(std::uint32_t max_events = 1000);
-  // Polls until there are so many, or `patience` is over.
+  // Polls until `count` rows were returned, or `patience` is over.
   std::vector<Row> Await(std::size_t count, Millis patience = Millis(5'000));
-  // Expects that no read brings anything, whatever the reading position.
+  // Expects that no read returns anything, neither from the reading position nor after a rewind.
   void ExpectNothing(const char* why);
 
-  // As long as the rows are.
+  // The result is valid as long as `rows`.
   [[nodiscard]] static std::vector<outbox_row> Named(const std::vector<Row>& rows);
   [[nodiscard]] Status TryConfirm(const std::vector<Row>& rows);
   void Confirm(const std::vector<Row>& rows);

@@ -21,7 +21,7 @@ void WriteAll(int fd, const std::string& text) {
   }
 }
 
-// Until the other end is closed or the time is over; false = over.
+// Reads until the other end is closed, or until the deadline; then it returns false.
 bool ReadUntil(int fd, SteadyClock::time_point deadline, std::string& text) {
   for (;;) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - SteadyClock::now()).count();

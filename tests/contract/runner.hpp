@@ -1,4 +1,4 @@
-// Runs each case in a process of its own: a crash or a hang is that case's result and nobody else's.
+// Runs each case in a process of its own, so that a crash or a hang is the result of that case and affects no other.
 #pragma once
 
 #include <chrono>
@@ -12,12 +12,12 @@ enum class Verdict { kOk, kFailed, kCrashed, kSkipped, kWarned };
 
 struct Outcome {
   Verdict verdict = Verdict::kOk;
-  std::string text;  // what was seen, or why it was skipped
+  std::string text;  // What was observed, or why the case was skipped.
 };
 
-// Must be called before any thread is started and any plugin loaded.
+// REQUIRES: no thread was started and no plugin loaded before.
 [[nodiscard]] Outcome RunInChild(const Case& one, const Subject& subject, std::chrono::seconds limit);
-// For a debugger.
+// Runs the case in this process, for a debugger.
 [[nodiscard]] Outcome RunHere(const Case& one, const Subject& subject);
 
 }  // namespace outbox::contract

@@ -8,10 +8,10 @@
 
 namespace outbox::contract {
 
-// How much earlier than promised a mark may end: the rest of a tick, where the store counts in milliseconds.
+// A mark may end this much earlier than promised: the rest of a tick, in a store that counts in milliseconds.
 inline constexpr Millis kTick{2};
 
-// REQUIRES: the case holds where rows are marked; the constructor skips it elsewhere.
+// REQUIRES: the store marks rows; the constructor skips the case elsewhere.
 struct TwoRelays {
   explicit TwoRelays(const Subject& subject, std::string first_id = "first#1", std::string second_id = "second#1")
       : rig(subject) {
@@ -20,13 +20,13 @@ struct TwoRelays {
     second = std::make_unique<Relay>(rig, std::move(second_id));
   }
 
-  // One reserve, whose marks EndMarks can end: short ones where the plugin cannot end marks itself.
+  // Makes one reserve whose marks EndMarks can end. They are short where the plugin cannot end marks itself.
   std::vector<Row> ReadToEnd(Relay& relay, Relay::Ask ask = {}) {
     const storage::Batch batch = Ok(relay.TryReserve(ask, rig.CanExpire() ? Millis(30'000) : Millis(300)));
     ends_ = std::max(ends_, std::chrono::steady_clock::now() + batch.lease_left());
     return relay.Take(batch);
   }
-  // REQUIRES: every mark that is there is of ReadToEnd.
+  // REQUIRES: every existing mark was made by ReadToEnd.
   void EndMarks() {
     if (rig.CanExpire()) return rig.ExpireLeases();
     std::this_thread::sleep_until(ends_ + 2 * kTick);

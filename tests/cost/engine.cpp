@@ -1,4 +1,4 @@
-// Drives the engine alone through EVENTS events, and prints how often it asked for memory: engine-cost EVENTS
+// Drives the engine alone through EVENTS events, and prints how many times it allocated memory: engine-cost EVENTS
 #include <atomic>
 #include <cstdlib>
 #include <iostream>
@@ -10,7 +10,7 @@ namespace {
 std::atomic<long long> asked = 0;
 }
 
-// The others of the standard library come down to these.
+// All other forms of operator new in the standard library call this one.
 void* operator new(std::size_t size) {
   ++asked;
   if (void* const memory = std::malloc(size)) return memory;

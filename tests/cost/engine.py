@@ -1,8 +1,9 @@
-"""What an event costs the engine alone once it is in its stride: instructions, and requests for memory.
+"""Measure what an event costs the engine alone in steady state: instructions and memory allocations.
 
     engine.py PROGRAM
 
-Counted, not timed, so that it is the same on a busy machine: two runs of different length, and the difference between them.
+The costs are counted and not timed, so that they are the same on a busy machine. Two runs of different length are made,
+and the difference between them is divided by the difference in events.
 """
 
 import re

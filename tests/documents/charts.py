@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""The state charts of docs/design/engine.md are those of the engine's tables.
+"""Check that the state charts of docs/design/engine.md are those of the engine's tables.
 
-    charts.py OUTBOX-SIMULATION           fails where they differ
-    charts.py OUTBOX-SIMULATION --write   writes them into the page
+    charts.py OUTBOX-SIMULATION           fail if they differ
+    charts.py OUTBOX-SIMULATION --write   write them into the page
 """
 
 import pathlib

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Every relative link of every Markdown file leads to a file, and to a heading where it names one. So does every
-mention of a document (docs/…) in the sources, in what the program prints and in the scripts."""
+"""Check that every relative link of every Markdown file leads to a file, and to a heading if it names one, and that
+every mention of a document (docs/…) in the sources, in printed texts and in the scripts leads to an existing one."""
 
 import pathlib
 import re

@@ -1,4 +1,4 @@
-"""What became of the tests, as the logs of the last runs say."""
+"""Reads the results of the tests from the logs of the last runs."""
 
 import collections
 import json
@@ -13,10 +13,10 @@ NOT_RUN = "not run"
 
 
 class Results:
-    """`build` is meson's folder, `integration` the log of tests/integration/run.py."""
+    """`build` is meson's build folder, `integration` the log of tests/integration/run.py."""
 
     def __init__(self, build, integration):
-        self._counts = collections.defaultdict(collections.Counter)  # (kind, name): how often which outcome
+        self._counts = collections.defaultdict(collections.Counter)  # (kind, name) -> number of results by outcome
         sources = _tests_by_source(build)
         for test in _runs(build / "meson-logs" / "testlog.json"):
             self._take(test["name"].rpartition(" / ")[2], test, sources)
@@ -24,17 +24,17 @@ class Results:
             self._counts["integration", f"{module}.{name}"][outcome] += 1
 
     def of(self, test):
-        """In words; a test that ran for several databases has several outcomes."""
+        """The result of a test in words. A test that ran for several databases has several outcomes."""
         key = {"catch2": test.file.name, "simulation": "every scenario",
                "integration": f"{test.file.stem}.{test.name}"}.get(test.kind, test.name)
         counts = self._counts[test.kind, key]
-        told = [f"{outcome} {counts[outcome]}×" if sum(counts.values()) > 1 else outcome
+        outcomes = [f"{outcome} {counts[outcome]}×" if sum(counts.values()) > 1 else outcome
                 for outcome in ORDER if counts[outcome]]
-        return ", ".join(told) or NOT_RUN
+        return ", ".join(outcomes) or NOT_RUN
 
     def _take(self, name, test, sources):
         outcome = MESON_WORDS.get(test["result"], "failed")
-        # A program of Catch2 has passed if all its cases have.
+        # A Catch2 program has passed if all its cases have passed.
         for file in sources.get(name, ()):
             self._counts["catch2", file][outcome] += 1
         if name == "simulation":
@@ -49,9 +49,10 @@ def _runs(log):
 
 
 def _tests_by_source(build):
-    """{name of a meson test: the sources of the program that it runs}"""
+    """Returns {name of a meson test: sources of the programs that it runs}."""
     targets = json.loads(_read(build / "meson-info" / "intro-targets.json") or "[]")
-    # by its name alone: some commands have the whole path, others what follows the build folder
+    # Programs are compared by file name, because some commands have a full path and others one relative to the build
+    # folder.
     programs = {_name(target["filename"][0]): {_name(source) for part in target["target_sources"]
                                                for source in part.get("sources", ())} for target in targets}
     tests = json.loads(_read(build / "meson-info" / "intro-tests.json") or "[]")

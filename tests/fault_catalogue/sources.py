@@ -1,4 +1,4 @@
-"""Finds in the sources which tests are for which faults."""
+"""Finds the tests of each fault in the sources."""
 
 import dataclasses
 import pathlib
@@ -17,7 +17,7 @@ SCENARIO = re.compile(r'\.name = "([a-z-]+)"')
 class Test:
     kind: str  # integration, catch2, contract or simulation
     file: pathlib.Path
-    name: str  # as its runner knows it
+    name: str  # the name that its test runner uses
 
     def shown(self):
         if self.kind == "integration":
@@ -28,7 +28,7 @@ class Test:
 
 
 def find(faults):
-    """{number of a fault: its tests}"""
+    """Returns {number of a fault: its tests}."""
     found = {fault.number: [] for fault in faults}
     for file in sorted((TESTS / "integration").glob("test_*.py")):
         for numbers, name in PYTHON.findall(file.read_text(encoding="utf-8")):

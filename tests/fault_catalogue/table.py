@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""The table of docs/lab/faults.md: every fault, its tests, and what became of them.
+"""Write the table of docs/lab/faults.md: every fault, its tests, and their results.
 
-usage: table.py [--build BUILD] [--log LOG]    writes it, from the results of the last scripts/test; a test of another slice
-                                               keeps the result that it had
-       table.py --names                        writes it with the tests that are there; results that it has stay, and new
-                                               tests are "not run"
-       table.py --check                        looks whether it names the tests that are there, each fault once
+usage: table.py [--build BUILD] [--log LOG] write it with the results of the last scripts/test; a test of another slice
+keeps
+                                               its result
+       table.py --names                        update only the names of the tests; existing results are kept, and new tests are
+                                               "not run"
+       table.py --check                        check that it names the existing tests, and that each fault is listed once
 """
 
 import argparse
@@ -22,7 +23,7 @@ FAULTS = [fault for group in GROUPS.values() for fault in group]
 
 
 def table(result_of):
-    """The lines; a row is [number, fault, test, result]."""
+    """Yields the lines of the table. The columns are number, fault, test, result."""
     tests = find(FAULTS)
     for title, group in GROUPS.items():
         yield f"\n## {title}\n\n"
@@ -36,7 +37,7 @@ def table(result_of):
 
 
 def written_results():
-    """What the document says became of each test."""
+    """Returns a function that gives the result of a test in the current document."""
     rows = [line.split(" | ") for line in DOCUMENT.read_text(encoding="utf-8").partition(MARK)[2].splitlines()]
     known = {cells[-2]: cells[-1].removesuffix(" |") for cells in rows if len(cells) >= 4}
     return lambda test: known.get(test.shown(), NOT_RUN)
@@ -76,7 +77,7 @@ def main():
     if wish.names:
         result_of = written
     else:
-        # A test that the last run's slice left out keeps the result that it had.
+        # A test that did not run with the slice of the last run keeps its result.
         ran = Results(wish.build, wish.log or wish.build / "integration.log").of
         result_of = lambda test: ran(test) if ran(test) != NOT_RUN else written(test)  # noqa: E731
     head = DOCUMENT.read_text(encoding="utf-8").partition(MARK)[0]

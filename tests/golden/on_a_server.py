@@ -1,9 +1,10 @@
 #!/usr/bin/python3
-"""on_a_server.py postgres|mysql [-v] [NAME...]: recorded runs of Debezium's on a real server, from its connector to the records.
+"""Repeat recorded runs of Debezium with the relay on a real server: on_a_server.py postgres|mysql [-v] [NAME...]
 
-For each run: `outbox-relay import` of the connector, its tables, `migrate`, its statements, and then `check --show`, whose records are
-compared with Debezium's: topic, partition, key, value, headers in their order, and the time where a column gives it. Rows that were
-there before the trigger are left out. outcomes.txt says of each run what is expected; -v prints what differs.
+For each run it imports the connector with `outbox-relay import`, creates the tables, runs `migrate`, and executes the
+recorded statements. Then it compares the records that `check --show` prints with Debezium's: topic, partition, key, value,
+headers in their order, and the timestamp if it comes from a column. Rows that were inserted before the trigger existed are
+skipped. outcomes.txt has the expected outcome of each run; -v prints the differences.
 """
 
 import argparse
@@ -25,13 +26,13 @@ from servers.relay import outbox_relay  # noqa: E402  pylint: disable=wrong-impo
 
 CONTEXT = "__debezium.context."
 REFUSED = 78
-SKIPPED = 77  # as meson understands it
-# Debezium's order is that of commits; the order of these transactions is another one.
+SKIPPED = 77  # the exit code by which meson recognises a skipped test
+# Runs whose transactions commit in another order than they insert. Debezium's records are in the order of commits.
 OTHER_ORDER = {"j7-commit-order", "j10-prepared"}
 
 
 def murmur2(data):
-    """As Kafka's Java client hashes keys."""
+    """The hash of keys in Kafka's Java client."""
     mask, m = 0xFFFFFFFF, 0x5BD1E995
     h = (0x9747B28C ^ len(data)) & mask
     whole = len(data) & ~3
@@ -50,7 +51,7 @@ def golden_bytes(value):
 
 
 def shown_bytes(value):
-    """Of `check --show --json`: text, or {"base64": …}."""
+    """The bytes of a value of `check --show --json`, which is text or {"base64": …}."""
     if value is None or isinstance(value, bytes):
         return value
     return base64.b64decode(value["base64"]) if isinstance(value, dict) else value.encode()
@@ -61,7 +62,7 @@ def id_of(headers):
 
 
 class Postgres:
-    """Sessions of a database of the run's own."""
+    """The sessions of a run, which has a database of its own."""
 
     def __init__(self, server, number):
         self._server, self._name = server, f"run{number}"
@@ -81,7 +82,7 @@ class Postgres:
 
 
 class Mysql:
-    """Likewise; the database has the name that the connectors have."""
+    """The sessions of a run. The database has the name that the recorded connectors use."""
 
     def __init__(self, server, _number):
         self._server = server
@@ -103,7 +104,7 @@ class Mysql:
 
 
 class Run:
-    """One file."""
+    """One recorded run, which is one file."""
 
     def __init__(self, golden, database, server):
         self._golden, self._database, self._server = golden, database, server
@@ -164,7 +165,7 @@ class Run:
         for record in self._golden["records"]:
             headers = [(name, golden_bytes(value)) for name, value in record["headers"] if not name.startswith(CONTEXT)]
             if not headers or id_of(headers) in before:
-                continue  # not the router's, or from before
+                continue  # not a record of the EventRouter, or a row that is older than the trigger
             found = next((one for one in unused if id_of(one["headers"]) == id_of(headers)), None)
             if found is None:
                 different += 1
@@ -217,7 +218,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("kind", choices=["postgres", "mysql"])
     parser.add_argument("-v", action="store_true", dest="verbose")
-    parser.add_argument("--records", type=pathlib.Path, default=HERE / "records", help="a folder of other runs")
+    parser.add_argument("--records", type=pathlib.Path, default=HERE / "records", help="folder of the recorded runs")
     parser.add_argument("names", nargs="*", metavar="NAME")
     asked = parser.parse_args()
     try:
@@ -245,7 +246,7 @@ def main():
             failures += not good
             if not good or asked.verbose:
                 print(f"{'ok    ' if good else 'FAILED'} {golden['case']}: {outcome}  {run.about[:600]}", flush=True)
-    print(", ".join(f"{count} {word}" for word, count in sorted(counts.items())) + f"; {failures} not as expected")
+    print(", ".join(f"{count} {word}" for word, count in sorted(counts.items())) + f"; {failures} unexpected")
     return int(failures > 0)
 
 

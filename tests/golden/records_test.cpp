@@ -1,5 +1,5 @@
-// Recorded runs of Debezium's: its connector is imported, the rows of its table become records, and these are the same, byte for
-// byte. tests/golden/outcomes.txt says of each run what is expected.
+// Recorded runs of Debezium. Its connector is imported, the rows of its table become records, and these have to be the
+// same as Debezium's, byte for byte. tests/golden/outcomes.txt gives the expected outcome of each run that differs.
 #include <algorithm>
 #include <cstdlib>
 #include <deque>
@@ -20,7 +20,8 @@ namespace {
 
 using nlohmann::json;
 
-// "same"; "refused by import", "refused by check" or "refused" where events are; "different", with the number of records.
+// word: "same"; "refused by import" or "refused by check"; "refused" if an event is refused; "different", with the
+// number of records.
 struct Outcome {
   std::string word, about;
 };
@@ -48,7 +49,7 @@ class Replay {
   }
 
  private:
-  // As a plugin describes them: roles first, then the others that records are made of.
+  // Returns the columns as a plugin describes them: first those with a role, then the others of which records are made.
   std::vector<Column> Mapped(const json& options) {
     constexpr std::pair<const char*, std::int32_t> kRoles[] = {{"id", OUTBOX_ROLE_ID},
                                                                {"key", OUTBOX_ROLE_KEY},
@@ -127,7 +128,7 @@ class Replay {
     std::size_t same = 0, different = 0;
     for (const GoldenRecord& record : run_.records) {
       const Value* id = IdOf(record.headers);
-      if (id == nullptr) continue;  // not the router's
+      if (id == nullptr) continue;  // Not a record of the router.
       std::size_t i = 0;
       while (i < made.size() && (used[i] || IdOf(made[i].headers) == nullptr || *IdOf(made[i].headers) != *id)) ++i;
       if (i == made.size()) {
@@ -185,7 +186,7 @@ std::map<std::string, std::string> Expected() {
   return expected;
 }
 
-TEST_CASE("records of a recorded run of Debezium's are made again, byte for byte") {
+TEST_CASE("the records of a recorded run of Debezium are reproduced byte for byte") {
   for (const char* variable :
        {"OUTBOX_DATABASE", "KAFKA_BOOTSTRAP_SERVERS", "OUTBOX_DATABASE_USER", "OUTBOX_DATABASE_PASSWORD"})
     setenv(variable, "x", 1);

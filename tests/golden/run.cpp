@@ -34,7 +34,7 @@ bool StartsWithAny(const std::string& type, std::initializer_list<const char*> n
   return std::any_of(names.begin(), names.end(), [&](const char* name) { return type.starts_with(name); });
 }
 
-// As the plugins describe it.
+// Describes a column as the plugins do.
 Column Describe(const std::string& name, const std::string& type, bool mysql, bool nullable) {
   Column column;
   column.name = name;
@@ -83,7 +83,7 @@ std::int64_t Days(int year, int month, int day) {
   return era * 146'097LL + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719'468;
 }
 
-// "2026-01-02 03:04:05.678901+00" in microseconds; the zone is always UTC.
+// Converts "2026-01-02 03:04:05.678901+00" to microseconds. REQUIRES: the zone is UTC.
 std::string Micros(const std::string& text) {
   if (text.find("infinity") != std::string::npos) return text;
   const auto number = [&](std::size_t at, std::size_t size) { return std::stoi(text.substr(at, size)); };
@@ -97,7 +97,7 @@ std::string Micros(const std::string& text) {
   return std::to_string(micros);
 }
 
-// From the text of the database's client.
+// Converts the text that the database's client has printed.
 std::string ValueOf(const std::string& text, const Column& column, bool mysql) {
   switch (column.kind) {
     case OUTBOX_COLUMN_BYTES:
@@ -115,7 +115,7 @@ std::string ValueOf(const std::string& text, const Column& column, bool mysql) {
       break;
   }
   if (column.type.starts_with("character(")) {
-    std::string padded = text;  // the client cuts blanks off
+    std::string padded = text;  // The client cuts trailing blanks off.
     padded.resize(std::max<std::size_t>(text.size(), static_cast<std::size_t>(NumberIn(column.type, 1))), ' ');
     return padded;
   }

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""hardened.py FILE ENTRY [fortified]: a program or plugin of ours must show what meson.build hardens it with.
+"""hardened.py FILE ENTRY [fortified]: check that a program or plugin has the hardening that meson.build asks for.
 
 ENTRY is a function of the file.
 """
@@ -36,10 +36,12 @@ def lacks(file, entry, fortified):
         yield "-D_GLIBCXX_ASSERTIONS"
     if fortified and not shows(r" UND __(?!stack)\w+_chk\b"):
         yield "-D_FORTIFY_SOURCE"
-    # The note in the file says it of all that is linked, and some distributions' start files lack it.
+    # The property note in the file is set only if all linked objects have it, and the start files of some distributions
+    # lack it.
     if shows("X86-64") and "endbr64" not in tool("objdump", "--disassemble=" + entry, file):
         yield "-fcf-protection"
-    # Not every source leaves a trace of these in the code, but gcc writes its options into the debug information.
+    # Not every source leaves a trace of these options in its code, but gcc records its options in the debug
+    # information.
     for options in re.findall(r"GNU C(?:\+\+)?\d+ .*", tool("readelf", "--string-dump=.debug_str", file)):
         yield from (f"{wanted} in a source compiled with {options}" for wanted in PER_SOURCE if wanted not in options)
 

@@ -1,4 +1,4 @@
-"""What others do to an outbox in MariaDB or MySQL."""
+"""The surroundings of an outbox in MariaDB or MySQL."""
 
 import uuid
 
@@ -72,7 +72,7 @@ def foreign_key(s, rng):
 
 
 def settings_of_the_server(s, rng):
-    """Of new sessions, until the round is over: the server is shared."""
+    """Changes a setting of new sessions. It is reset at the end of the round, because the server is shared."""
     isolation = "transaction_isolation" if s.shared is shared_mysql else "tx_isolation"
     name, value = rng.choice([
         ("sql_mode", "''"), ("sql_mode", "'ANSI,NO_BACKSLASH_ESCAPES,PAD_CHAR_TO_FULL_LENGTH'"), ("time_zone", "'+12:45'"),
@@ -90,7 +90,7 @@ def withdrawn_right(s, rng):
 
 
 def view(s, rng):
-    """The table is behind a view that hides some rows, or none."""
+    """Puts a view in front of the table that hides some rows, or none."""
     condition = rng.choice(["true", "id % 2 = 0", "topic <> 'x'"])
     s.sql(f"rename table outbox_event to outbox_rows; create view outbox_event as select * from outbox_rows where {condition};"
           f"grant select, delete on `{s.database}`.outbox_event to {s.role}")

@@ -1,4 +1,4 @@
-"""What others do to an outbox in PostgreSQL."""
+"""The surroundings of an outbox in PostgreSQL."""
 
 import uuid
 

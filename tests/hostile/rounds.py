@@ -1,4 +1,4 @@
-"""A round by its seed: the surroundings are chosen and made, the relay runs, the oracle judges."""
+"""Runs one round: chooses and makes the surroundings by a seed, runs the relay, and checks the result with the oracle."""
 
 import random
 
@@ -17,14 +17,15 @@ ROWS = 60
 
 
 def choose(database, seed):
-    """Names of one to three surroundings; the first ones of a run go through all of them."""
+    """Returns the names of one to three surroundings. The first name is a different one for each of as many consecutive
+    seeds as there are names."""
     names = sorted(DATABASES[database][1])
     rng = random.Random(f"{database} {seed}")
     return [names[seed % len(names)], *rng.sample(names, rng.choice([0, 0, 1, 2]))]
 
 
 def play(database, seed, names=None):
-    """One round: (names, what became of the rows). Raises oracle.Violation."""
+    """Plays one round. Returns (names, what became of the rows). Raises oracle.Violation."""
     names = list(dict.fromkeys(names or choose(database, seed)))
     make, surroundings = DATABASES[database]
     rng = random.Random(f"{database} {seed} {names}")
@@ -34,7 +35,7 @@ def play(database, seed, names=None):
         for name in list(names):
             try:
                 surroundings[name](scene, rng)
-            except scene.refusals():  # by what another one has made
+            except scene.refusals():  # other surroundings of this round prevent it
                 names.remove(name)
         scene.insert(ROWS)
         return names, oracle.judge(scene, scene.event_ids())

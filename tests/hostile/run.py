@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Puts an outbox into surroundings that others have made, by a seed, and asks whether each row goes or is accounted for: see
-README.md."""
+"""Run a relay in hostile surroundings that a seed chooses, and check that each row is removed or accounted for; see
+tests/hostile/README.md."""
 
 import argparse
 import pathlib
@@ -18,10 +18,10 @@ from rounds import DATABASES, play
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--db", choices=DATABASES, default="postgres")
-    parser.add_argument("--seeds", type=int, default=50, metavar="N", help="how many rounds (%(default)s)")
-    parser.add_argument("--from", type=int, default=0, dest="first", metavar="SEED", help="the first seed (%(default)s)")
-    parser.add_argument("--only", action="append", metavar="NAME", help="these surroundings in each round; may be given again")
-    parser.add_argument("--list", action="store_true", help="show the names of the surroundings and end")
+    parser.add_argument("--seeds", type=int, default=50, metavar="N", help="number of rounds (default: %(default)s)")
+    parser.add_argument("--from", type=int, default=0, dest="first", metavar="SEED", help="first seed (default: %(default)s)")
+    parser.add_argument("--only", action="append", metavar="NAME", help="use these surroundings in each round; may be repeated")
+    parser.add_argument("--list", action="store_true", help="list the names of the surroundings and exit")
     return parser.parse_args()
 
 

@@ -1,4 +1,5 @@
-"""A database with an outbox, a relay with the rights that the documents ask for, and somebody else who changes the surroundings."""
+"""A database with an outbox, a relay with the privileges that the documents require, and an administrator who changes the
+surroundings."""
 
 import http.client
 import json
@@ -18,13 +19,14 @@ KEYS = 7
 
 
 class Scene:
-    """Made anew for each round. A database's class says how it is made, written to and asked as its administrator."""
+    """The scene of one round. A derived class for a database defines how the database is created, and how the administrator
+    writes to it and queries it."""
 
     plugin = ""
 
     def __init__(self):
         self.repeated = set()  # event ids that several rows have
-        self.on_close = []  # what gives shared servers their settings back
+        self.on_close = []  # functions that reset the settings of shared servers
         self.kafka = shared_kafka()
         self.topic = f"hostile-{uuid.uuid4()}"
         self.kafka.create_topic(self.topic, 3)
@@ -34,7 +36,7 @@ class Scene:
                                "max_in_flight_events": 500, "shutdown_timeout": "5s"})
         config["http"] = {"listen": "127.0.0.1:0", "refresh_interval": "200ms"}
         self.relay = Relay(config)
-        # Whoever migrates is not the one who relays.
+        # The user who migrates is not the user of the relay.
         migrating = Relay(relay_config(self.plugin, self.administrator_options(), self.kafka.bootstrap))
         try:
             migrated = migrating.command("migrate")
@@ -50,7 +52,7 @@ class Scene:
             undo()
 
     def insert(self, count, **columns):
-        """Plain rows by the application; what its surroundings refuse is not there."""
+        """Inserts rows as the application. Rows that the surroundings refuse are skipped."""
         for n in range(count):
             row = {"topic": self.topic, "aggregate_id": f"key-{n % KEYS}", "event_type": "made", "payload": f"p{n}", **columns}
             try:
@@ -58,10 +60,10 @@ class Scene:
             except self.refusals():
                 continue
 
-    # ---- what the relay shows ----
+    # What the relay reports.
 
     def get(self, path):
-        """(status, body), or None where the relay does not listen."""
+        """Returns (status, body), or None if the relay does not listen."""
         port = re.search(r"http: [^\"]* at 127\.0\.0\.1:(\d+)", self.relay.log())
         if not port:
             return None
@@ -82,12 +84,12 @@ class Scene:
         return parse_metrics(answer[1]) if answer else None
 
     def complaints(self):
-        """What the relay has logged as a warning or an error."""
+        """The warnings and errors that the relay has logged."""
         lines = (json.loads(line) for line in self.relay.log().splitlines() if line.startswith("{"))
         return [line["msg"] for line in lines if line["level"] in ("warning", "warn", "error", "critical")]
 
     def delivered(self):
-        """Event ids in the order of arrival, with their copies."""
+        """The event ids of all records, copies included."""
         return [record.header("event_id").decode() for record in read_topic(self.kafka.bootstrap, self.topic)]
 
 

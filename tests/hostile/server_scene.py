@@ -1,4 +1,4 @@
-"""What the scenes of database servers have in common."""
+"""The common part of the scenes of database servers."""
 
 import subprocess
 import threading
@@ -8,11 +8,12 @@ import scene
 
 
 class ServerScene(scene.Scene):
-    """A database of its own on a server that others share, and the user of the relay in it.
+    """A separate database on a shared server, and the user of the relay in it.
 
-    A class says shared(), make_role(), sql(sql) and quote(value), and how rows are written and read: insert_numbered(count,
-    columns) inserts rows with keys and payloads of their own by one statement, with the SQL of `columns` beside or instead of
-    these, and rows(table) returns pairs of an event id and a key in hexadecimal digits.
+    A derived class defines shared(), make_role(), sql(sql), quote(value), insert_numbered() and rows().
+    insert_numbered(count, columns) inserts rows with numbered keys and payloads by one statement; `columns` has SQL for
+    further columns, or replaces that of keys and payloads. rows(table) returns pairs of an event id and a key in
+    hexadecimal digits.
     """
 
     COUNTED = ("retrying", "blocked", "undeletable")
@@ -40,7 +41,7 @@ class ServerScene(scene.Scene):
             super().insert(count, **columns)
 
     def event_ids(self):
-        """{event id: key} of the rows in the outbox."""
+        """Returns {event id: key} for the rows in the outbox."""
         return dict(self.rows("outbox_event"))
 
     def failures(self):
@@ -51,7 +52,7 @@ class ServerScene(scene.Scene):
         return set(self.sql("select event_id from outbox_dead").split())
 
     def holding(self, sql, seconds):
-        """Runs `sql` in the session of another user, which ends its transaction later."""
+        """Executes `sql` in the session of another user, whose transaction ends after `seconds`."""
         connection = self.server.connect(self.database, autocommit=False)
         connection.cursor().execute(sql)
         threading.Timer(seconds, connection.close).start()

@@ -1,4 +1,4 @@
-"""What others do to an outbox in an SQLite file."""
+"""The surroundings of an outbox in an SQLite file."""
 
 import sqlite3
 import threading
@@ -26,7 +26,7 @@ class SqliteScene(scene.Scene):
     administrator_options = relay_options
 
     def grant(self):
-        """A file has no rights of its own."""
+        """Does nothing: an SQLite file has no privileges."""
 
     def sql(self, sql):
         connection = sqlite3.connect(self.path, timeout=60)
@@ -80,7 +80,8 @@ class SqliteScene(scene.Scene):
         return {text(event) for (event,) in self.ask("select event_id from outbox_dead")}
 
     def holding(self, sql, seconds):
-        """The timer's thread ends the connection, so it may not be bound to ours."""
+        """Executes `sql` in a transaction that ends after `seconds`. The connection must not be bound to this thread,
+        because the thread of the timer closes it."""
         connection = sqlite3.connect(self.path, timeout=60, check_same_thread=False, isolation_level=None)
         connection.execute("begin immediate")
         connection.execute(sql).fetchall()
@@ -110,7 +111,8 @@ def odd_content(s, rng):
 
 
 def foreign_key(s, rng):
-    """Enforced for who asks for it, which the relay does not: a trigger says the same."""
+    """SQLite enforces foreign keys only for connections that enable them, which the relay does not. So a trigger does the
+    same."""
     s.sql("create table invoice (event integer); insert into invoice select id from outbox_event where id % 5 = 1")
     trigger(s, "before delete", "select raise(abort, 'an invoice is there')", "exists (select 1 from invoice where event = old.id)")
 

@@ -1,7 +1,7 @@
-"""An application that commits orders and their events together, and keeps at it through every fault.
+"""An application that commits orders together with their events, and continues during every fault.
 
-What was committed is told by its own table, `orders`, so that an answer which was lost is no riddle: an order that is
-there must be in the topic, and one that is not must not.
+Its table `orders` shows what was committed, even if the answer to a commit was lost: an order that is in the table must be
+in the topic, and an order that is not in the table must not be in the topic.
 """
 
 import collections
@@ -13,11 +13,12 @@ import time
 from servers import wait_until
 
 KEYS = 5
-PAUSE = 0.003  # between two transactions
+PAUSE = 0.003  # seconds between two transactions
 
 
 class Application:
-    """`database.connect()` gives a DB-API connection with transactions; `database.error` is what its calls raise."""
+    """`database.connect()` returns a DB-API connection with transactions; `database.error` is the exception that its calls
+    raise."""
 
     TABLE = "create table orders (number bigint primary key)"
 
@@ -31,17 +32,17 @@ class Application:
         self._paused = threading.Event()
         self._stopping = False
         self._thread = threading.Thread(target=self._work, daemon=True)
-        self.commits = 0  # as far as it was told
+        self.commits = 0  # transactions whose commit was answered
 
     def start(self):
         self._flowing.set()
         self._thread.start()
 
     def pause(self):
-        """Returns when nothing is open."""
+        """Pauses the application. Returns when it has no open transaction."""
         self._paused.clear()
         self._flowing.clear()
-        wait_until(lambda: self._paused.is_set() or not self._thread.is_alive(), 60, "the application pauses")
+        wait_until(lambda: self._paused.is_set() or not self._thread.is_alive(), 60, "the application has paused")
 
     def resume(self):
         self._flowing.set()
@@ -53,12 +54,12 @@ class Application:
             return
         self._thread.join(60)
         if self._thread.is_alive():
-            raise TimeoutError("the application hangs in a call to its database")
+            raise TimeoutError("the application has not returned from a database call for 60 s")
 
     def flow(self, transactions=20):
-        """Waits until so many more are committed."""
+        """Waits until the application has committed that many more transactions."""
         goal = self.commits + transactions
-        wait_until(lambda: self.commits >= goal or not self._thread.is_alive(), 60, f"{transactions} transactions commit")
+        wait_until(lambda: self.commits >= goal or not self._thread.is_alive(), 60, f"{transactions} transactions are committed")
         if not self._thread.is_alive():
             raise RuntimeError("the application has ended")
 
@@ -77,7 +78,7 @@ class Application:
         return number
 
     def commit(self, count=1, key=None):
-        """By a connection of its own, while the application's own work goes on or rests."""
+        """Commits orders over a separate connection, independently of the application's thread. Returns their numbers."""
         link = self._database.connect()
         try:
             numbers = [self.order(link, key or "by-hand") for _ in range(count)]
@@ -114,13 +115,14 @@ class Application:
                 link.close()
 
     def judge(self, test, records, twice=False):
-        """All that was committed, nothing else, in order per key, and nothing `twice` unless the fault explains it."""
+        """Asserts that the records are exactly the committed orders, in order per key. Only with `twice` may an order
+        arrive more than once."""
         orders = self._database.numbers("select number from orders order by number")
         arrived = [int(record.payload) for record in sorted(records, key=lambda r: (r.partition, r.offset))]
         lost, ghosts = sorted(set(orders) - set(arrived)), sorted(set(arrived) - set(orders))
         test.assertEqual((lost, ghosts), ([], []), "lost, ghosts")
         again = {number: times for number, times in collections.Counter(arrived).items() if times > 1}
-        test.assertEqual(again if not twice else {}, {}, "sent more than once, which this fault does not explain")
+        test.assertEqual(again if not twice else {}, {}, "arrived more than once, which this fault does not explain")
         lines = collections.defaultdict(list)
         for record in records:
             if int(record.payload) not in lines[record.key]:

@@ -1,8 +1,9 @@
-"""Which faults of docs/lab/faults.md a test is for."""
+"""Links a test to the faults of docs/lab/faults.md that it tests."""
 
 
 def faults(*numbers):
-    """Marks a test. tests/fault_catalogue reads the numbers from the source, so they stand there as numbers."""
+    """A decorator with the numbers of the faults. tests/fault_catalogue reads them from the source, so they must be
+    literals."""
 
     def mark(test):
         test.faults = numbers

@@ -1,4 +1,4 @@
-"""The contract of the plugin boundary, held against a plugin and a real server."""
+"""Runs the contract tests of the plugin ABI against a plugin and a real server."""
 
 import json
 import subprocess
@@ -7,10 +7,11 @@ from servers import find_binary
 
 
 class Contract:
-    """The class of a plugin gives `plugin`, and make_database() that returns the plugin's options."""
+    """A mixin. The class of a plugin defines `plugin`, its name, and make_database(), which returns the plugin's
+    options."""
 
     def hold(self, *arguments):
-        """Returns what outbox-plugin-check has said, if all was well."""
+        """Runs outbox-plugin-check, asserts that it succeeds, and returns its output."""
         build = next(up for up in find_binary().parents if (up / "build.ninja").is_file())
         run = subprocess.run(
             [build / "tests/contract/outbox-plugin-check", build / f"plugins/{self.plugin}/outbox-{self.plugin}.so",
@@ -23,4 +24,4 @@ class Contract:
         for seed in range(1, 11):
             with self.subTest(seed=seed):
                 report = self.hold("--only", "history", "--seed", str(seed))
-                self.assertIn("2 ok", report)  # of events, of leases
+                self.assertIn("2 ok", report)  # one history of events, one of leases

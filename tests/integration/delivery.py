@@ -1,4 +1,4 @@
-"""What a topic may hold, given what was committed: the promise of docs/guide/guarantees.md as assertions."""
+"""Asserts that a topic contains what docs/guide/guarantees.md promises, given what was committed."""
 
 import collections
 
@@ -6,7 +6,7 @@ from events import java_partition, record_as_expected
 
 
 def deliveries(records):
-    """{event id: how often it is in the topics}"""
+    """Returns {event id: number of its records}."""
     return collections.Counter(record.header("event_id").decode() for record in records)
 
 
@@ -16,7 +16,8 @@ def assert_nothing_twice(test, records):
 
 
 def assert_delivered(test, journal, records):
-    """Every committed event is there, byte for byte in each of its copies, and nothing else is."""
+    """Asserts that every committed event is in the topic, that each of its copies is unaltered, and that there are no other
+    records."""
     committed = {event.event_id: event.expected() for event in journal}
     test.assertEqual(len(committed), len(journal), "two rows have the same event id")
     found = deliveries(records)
@@ -29,7 +30,8 @@ def assert_delivered(test, journal, records):
 
 
 def assert_in_order(test, journal, records, partitions):
-    """Per topic and key: the first copies follow the order of insertion, in the partition that Java clients choose."""
+    """Asserts for each topic and key that the first copies of its events are in the order of insertion, and in the
+    partition that Java clients choose."""
     inserted = collections.defaultdict(list)
     for event in sorted(journal, key=lambda event: event.row_id):
         if event.key is not None:
@@ -43,4 +45,4 @@ def assert_in_order(test, journal, records, partitions):
         came = list(arrived[line])
         wrong = next((i for i, event in enumerate(events) if came[i] != event), None)
         if wrong is not None:
-            test.fail(f"order of {line}: {came[wrong]} came as number {wrong}, where {events[wrong]} was due")
+            test.fail(f"order of {line}: {came[wrong]} arrived at index {wrong}, where {events[wrong]} was expected")

@@ -1,4 +1,4 @@
-"""Pieces of the documents."""
+"""Extracts sections and code blocks from the documents."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Events of every shape for the integration tests, from a seed, and what each must look like in Kafka."""
+"""Makes events of every shape for the integration tests from a seed, and the record in Kafka that is expected for each."""
 
 import base64
 import dataclasses
@@ -15,28 +15,29 @@ class Event:
     topic: str
     event_type: str
     key: Optional[str]
-    payload: Union[bytes, str, None]  # str goes in as text where the column takes text
+    payload: Union[bytes, str, None]  # str is inserted as text if the column has a text type
     headers: Optional[Dict[str, HeaderValue]]
-    row_id: int = 0     # both set by the writer once the row is in
+    row_id: int = 0     # set by the writer after the insert, like event_id
     event_id: str = ""
 
     def headers_json(self):
         return None if self.headers is None else json.dumps(self.headers, ensure_ascii=False)
 
     def expected(self):
-        """(topic, key, payload, headers) of the record; headers of the row in no fixed order, after the relay's own."""
+        """(topic, key, payload, headers of the relay, headers of the row) of the record. The order of the row's headers is
+        not fixed, so they are sorted."""
         return (self.topic, _bytes(self.key), _bytes(self.payload),
                 [("event_id", self.event_id.encode()), ("event_type", self.event_type.encode())],
                 sorted((name, _header_bytes(value)) for name, value in (self.headers or {}).items()))
 
 
 def record_as_expected(record):
-    """A record of the topic in the form of Event.expected()."""
+    """Returns a record of the topic in the form of Event.expected()."""
     return record.topic, record.key, record.payload, record.headers[:2], sorted(record.headers[2:])
 
 
 def make_events(seed, count, topics, keys=200, large=20, longest_key=1024) -> List[Event]:
-    """The same events for the same seed. `large` of them carry 900 KiB."""
+    """Makes the same events for the same seed. `large` of them have a payload of 900 KiB."""
     dice = random.Random(seed)
     large_ones = set(dice.sample(range(count), large))
     return [Event(dice.choice(topics), dice.choice(("order.created", "order.paid", "заказ.отменён", "")),

@@ -1,4 +1,4 @@
-"""What every test of a fault begins with, and what it must find at the end."""
+"""The common set-up of the tests of faults, and the checks at their end."""
 
 import json
 import re
@@ -8,16 +8,17 @@ from application import Application
 from servers import Relay, read_topic, relay_config, shared_kafka
 
 BAD = "database cannot be used: "
-STILL_BAD = "database still cannot be used: "  # in a long outage, a reason that is new
+STILL_BAD = "database still cannot be used: "  # a new reason during a long outage
 BACK = "database is back"
 CAME_BACK = "removed from the outbox after its delivery, and is there again|came back to the outbox in the last second"
 STORAGE_TIMEOUT = 2  # seconds
 
 
 class Scene:
-    """One outbox, its application, its relay and a topic.
+    """One outbox with its application, its relay and a topic.
 
-    A `lease` longer than the fault and what a busy machine adds: where it ends, events may come twice.
+    The `lease` must be longer than the fault, with a margin for a busy machine, because events may arrive twice after a
+    lease expires.
     """
 
     def __init__(self, test, database, options=None, lease="3s"):
@@ -57,27 +58,28 @@ class Scene:
         self.relay.wait_while_running(lambda: self.arrived() > before, 30, "events arrive")
 
     def wait_for_bad(self, why=".", tries=3):
-        """Until the relay has said so, for the n-th time where this is called n times, and has tried some times more."""
+        """Waits until the relay has logged that the database is unavailable with a reason that matches `why`, and has tried
+        again `tries` times after that. The n-th call waits for the n-th outage."""
         self._seen += 1
-        self.relay.wait_while_running(lambda: len(self.told(BAD)) >= self._seen, 30, "the relay tells of the fault")
-        # A session that was closed may be the first reason, and what keeps the next one away the second.
+        self.relay.wait_while_running(lambda: len(self.logged(BAD)) >= self._seen, 30, "the relay logs the fault")
+        # The first reason may be that a session was closed, and the second one why no new session can be opened.
         self.relay.wait_while_running(lambda: any(re.search(why, reason) for reason in self.reasons(self._seen)), 30,
-                                      f"the reason has {why}")
+                                      f"a reason matches {why}")
         self.relay.wait_while_running(lambda: self.tries() >= tries, 30, f"the relay tries {tries} times")
 
     def reasons(self, outage):
-        """Of the outage with this number, the first is 1, and of later ones."""
-        reasons = self.told((BAD, STILL_BAD))
+        """The reasons that were logged for the outage with this number, counted from 1, and for later ones."""
+        reasons = self.logged((BAD, STILL_BAD))
         begins = [i for i, reason in enumerate(reasons) if reason.startswith(BAD)]
         return reasons[begins[outage - 1]:]
 
     def tries(self):
-        """Since it was last told that the database cannot be used."""
+        """Number of failed tries since the last outage was logged."""
         messages = [line["msg"] for line in self.lines()]
         last = max((i for i, message in enumerate(messages) if message.startswith(BAD)), default=len(messages))
         return sum(message.startswith("database: ") for message in messages[last:])
 
-    def told(self, what):
+    def logged(self, what):
         return [line["msg"] for line in self.lines() if line["msg"].startswith(what)]
 
     def lines(self):
@@ -89,18 +91,19 @@ class Scene:
                                       "the outbox is empty")
 
     def finish(self, outages, at_most=None, failures=0, comes_back=False):
-        """The fault has ended. `outages`: how often the relay had to say that the database cannot be used. `failures`: how
-        many lines there are about events. `comes_back`: the last confirms may have been lost."""
+        """Ends a test after its fault has ended, and checks what arrived and what was logged. `outages`: least number of
+        outages that the relay must have logged, and `at_most` the largest one. `failures`: number of warnings about events.
+        `comes_back`: the database may have lost the last confirmations, so events may arrive twice."""
         self.application.flow()
         self.application.stop()
         self.wait_until_empty()
         self._test.assertEqual(self.relay.stop(), 0)
         self.application.judge(self._test, read_topic(self.kafka.bootstrap, self.topic), twice=comes_back)
         self._test.assertEqual(self.database.numbers("select count(*) from outbox_retry"), [0], "attempts were counted")
-        states = self.told((BAD, BACK))
+        states = self.logged((BAD, BACK))
         self._test.assertEqual([state.startswith(BAD) for state in states], [True, False] * (len(states) // 2), states)
         self._test.assertIn(len(states) // 2, range(outages, (at_most or outages) + 1), states)
-        reasons = self.told(STILL_BAD)
+        reasons = self.logged(STILL_BAD)
         self._test.assertEqual(len(reasons), len(set(reasons)), reasons)
         others = [line["msg"] for line in self.lines()
                   if line["level"] in ("warn", "error") and not line["msg"].startswith((BAD, STILL_BAD, "librdkafka"))

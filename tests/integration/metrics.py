@@ -1,4 +1,4 @@
-"""A strict reader of Prometheus' text format: everything that the format or its conventions forbid is an error."""
+"""A strict parser of Prometheus' text format: everything that the format or its conventions forbid is an error."""
 
 import collections
 import math
@@ -12,7 +12,7 @@ SUFFIXES = {"histogram": ("_bucket", "_sum", "_count"), "counter": ("",), "gauge
 
 class Metrics:
     def __init__(self):
-        self.samples = {}  # (name, labels in order of their names) -> value
+        self.samples = {}  # (name, labels ordered by name) -> value
         self.types = {}
 
     def get(self, name, **labels):
@@ -25,23 +25,23 @@ class Metrics:
 def parse_metrics(text):
     metrics, family, helped = Metrics(), None, set()
     if not text.endswith("\n"):
-        raise ValueError("the last line has no end")
+        raise ValueError("the last line has no line feed")
     for line in text.splitlines():
         if match := re.fullmatch(rf"# HELP ({NAME}) \S.*", line):
             family = match.group(1)
             if family in helped:
-                raise ValueError(f"{family} is there twice")
+                raise ValueError(f"{family} occurs twice")
             helped.add(family)
         elif match := re.fullmatch(rf"# TYPE ({NAME}) (counter|gauge|histogram)", line):
             if match.group(1) != family or family in metrics.types:
-                raise ValueError(f"not below its HELP: {line}")
+                raise ValueError(f"TYPE does not follow the HELP of its family: {line}")
             metrics.types[family] = match.group(2)
             if (match.group(2) == "counter") != family.endswith("_total"):
                 raise ValueError(f"{family} is a {match.group(2)}")
         elif match := SAMPLE.fullmatch(line):
             name, labels, value = match.groups()
             if name not in [family + suffix for suffix in SUFFIXES[metrics.types[family]]]:
-                raise ValueError(f"not of the family {family}: {line}")
+                raise ValueError(f"the sample does not belong to the family {family}: {line}")
             pairs = LABEL.findall(labels or "")
             if ",".join(f'{key}="{word}"' for key, word in pairs) != (labels or ""):
                 raise ValueError(f"labels: {line}")
@@ -52,7 +52,7 @@ def parse_metrics(text):
             if metrics.types[family] != "gauge" and not metrics.samples[key] >= 0:
                 raise ValueError(f"negative: {line}")
         else:
-            raise ValueError(f"neither HELP, TYPE nor a sample: {line!r}")
+            raise ValueError(f"the line is neither HELP, TYPE nor a sample: {line!r}")
     for family, kind in metrics.types.items():
         if kind == "histogram":
             _check_histogram(metrics, family)
@@ -66,4 +66,4 @@ def _check_histogram(metrics, family):
     if bounds != sorted(bounds) or counts != sorted(counts) or bounds[-1] != math.inf:
         raise ValueError(f"buckets of {family}: {buckets}")
     if counts[-1] != metrics.get(f"{family}_count"):
-        raise ValueError(f"{family}_count is not its last bucket")
+        raise ValueError(f"{family}_count differs from the last bucket")

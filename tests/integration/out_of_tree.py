@@ -1,4 +1,5 @@
-"""The SDK as others meet it: installed into a prefix of its own, and sources built against it outside the tree."""
+"""Uses the SDK as other projects do: it is installed into a prefix, and sources are built against it outside of the
+tree."""
 
 import atexit
 import functools
@@ -26,14 +27,14 @@ def run(*command, **options):
 
 @functools.cache
 def shared_sdk():
-    """install_sdk, once for the run."""
+    """The result of install_sdk(), which is called once per run."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix="outbox-sdk-"))
     atexit.register(shutil.rmtree, folder)
     return install_sdk(folder)
 
 
 def install_sdk(folder):
-    """Installs what authors of plugins and applications need, and nothing of the relay; returns the prefix and the
+    """Installs the parts that authors of plugins and applications need, without the relay. Returns the prefix and the
     environment in which pkg-config finds it."""
     prefix = folder / "prefix"
     run("meson", "setup", folder / "sdk", ROOT, "--prefix", prefix, "-Dtests=false", "-Dbench=false",
@@ -44,7 +45,7 @@ def install_sdk(folder):
 
 
 def build(source, folder, prefix, env):
-    """Builds a copy of the source in a folder; returns the copy, with its build/ in it."""
+    """Builds a copy of the source folder. Returns the folder of the copy, which contains build/."""
     copy = folder / "source" / pathlib.Path(source).name
     shutil.copytree(source, copy, ignore=shutil.ignore_patterns("build*"))
     run("meson", "setup", copy / "build", copy, "--prefix", prefix, "--werror", env=env)
@@ -53,7 +54,7 @@ def build(source, folder, prefix, env):
 
 
 class OutOfTree(unittest.TestCase):
-    """Has the SDK installed, and a folder of its own."""
+    """Test case with an installed SDK and a temporary folder."""
 
     @classmethod
     def setUpClass(cls):
@@ -66,7 +67,7 @@ class OutOfTree(unittest.TestCase):
         return build(source, cls.folder, cls.prefix, cls.env)
 
     def relay(self, plugin, options, is_done, **relay):
-        """Runs the daemon with this plugin until is_done(); returns what it has published."""
+        """Runs the daemon with this plugin until is_done() is true. Returns what it has published."""
         config = self.folder / f"{self.id()}.json"
         config.write_text(json.dumps({
             "storage": {"plugin": plugin.stem.removeprefix("outbox-"), "options": options},
@@ -74,12 +75,12 @@ class OutOfTree(unittest.TestCase):
             "relay": {"poll_interval": "50ms", **relay}}), encoding="utf-8")
         config.chmod(0o600)
         output = self.folder / f"{self.id()}.out"
-        # the records go to stdout, the log to stderr: here they meet in one file
+        # The records go to stdout and the log to stderr, and both are written to this file.
         process = Process([find_binary(), "run", "--config", config], output,
                           env={"OUTBOX_PLUGIN_PATH": str(plugin.parent)})
         self.addCleanup(lambda: process.returncode is None and process.kill())
         try:
-            wait_until(is_done, 30, "everything is relayed")
+            wait_until(is_done, 30, "everything is delivered")
             self.assertEqual(process.stop(), 0)
         except (TimeoutError, AssertionError):
             print(output.read_text(encoding="utf-8"))

@@ -1,13 +1,13 @@
 #!/usr/bin/python3
-"""Runs the integration tests: tests/integration/run.py [-f] [-j WORKERS] [NAME...]
+"""Run the integration tests: tests/integration/run.py [-f] [-j WORKERS] [NAME...]
 
-NAME is a part of a test's id, such as test_end_to_end or Postgres, or fault:26 for the tests of a fault. -f stops at the
-first failure. -j runs that many classes at a time, each worker with servers of its own; the output of a class is printed
-when it has ended. The last line is "N passed, N failed, N skipped"; the exit code is 1 if any failed. --slice, or
-OUTBOX_TEST_SLICE, leaves out what ../rotation.txt has in other slices.
+NAME is a part of a test's id, such as test_end_to_end or Postgres, or fault:26 for the tests of fault 26. -f stops at the
+first failure. -j runs that many classes at a time, each in a worker process with servers of its own; the output of a class
+is printed when the class has ended. The last line is "N passed, N failed, N skipped"; the exit code is 1 if a test failed.
+--slice, or OUTBOX_TEST_SLICE, skips the tests that ../rotation.txt assigns to other slices.
 
---tap is for meson: stdout has one TAP line for each test, as soon as it has ended. The output of the classes then goes to
-the file of --log, and that of classes with a failure also to stderr.
+--tap is for meson: stdout gets one TAP line for each test as soon as it has ended. The output of the classes goes to the
+file of --log, and the output of classes with a failure also to stderr.
 """
 
 import argparse
@@ -32,18 +32,18 @@ import rotation  # noqa: E402  pylint: disable=wrong-import-position
 
 SLOW = rotation.read()
 OUTCOMES = ("passed", "failed", "skipped")
-# Not at the start of a line: a program that a test ran may have printed before it.
+# A result need not be at the start of a line, because a program that a test ran may have printed an incomplete line before.
 RESULT = re.compile(rf"({'|'.join(OUTCOMES)}) +(test_\S+)  ([\d.]+) s$")
 
 
 class Result(unittest.TestResult):
-    """Prints a line for each test when it ends. A failed subtest or clean-up fails its test once. Where the set-up of a class
-    or module fails or skips, each of its tests has that outcome."""
+    """Prints one line for each test when it ends. A failed subtest or clean-up counts as one failure of its test. If the
+    set-up of a class or module fails or is skipped, each of its tests gets that outcome."""
 
     def __init__(self, tests):
         super().__init__()
         self.counts = collections.Counter()
-        self.seconds = 0.0  # of the tests, without the set-up of their classes
+        self.seconds = 0.0  # duration of all tests, without the set-up of their classes
         self._unreported = [test.id() for test in tests]
         self._outcome = "passed"
         self._started = 0.0
@@ -65,7 +65,8 @@ class Result(unittest.TestResult):
         print(f"{outcome:8}{test_id}  {seconds:.1f} s", flush=True)
 
     def _report_all_of(self, holder, outcome):
-        """`holder` stands for a class or module: its id is such as "setUpClass (test_http.HangTest)"."""
+        """Reports the outcome for all tests of a class or module. `holder` is unittest's object for it, whose id is for
+        example "setUpClass (test_http.HangTest)"."""
         step, _, name = holder.id().partition(" ")
         name = name.strip("()")
         tests = [test_id for test_id in self._unreported if test_id.startswith(f"{name}.")]
@@ -109,14 +110,15 @@ def cases(suite):
 
 
 def leave(result):
-    """Ends with the running test, so that the servers and their folders go too; a second signal may not cut that short."""
+    """Handles SIGTERM: ends the running test and then the program, so that servers are stopped and their folders removed. A
+    second signal is ignored, because it would interrupt this."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     result.stop()
-    sys.exit(143)  # within a test no more than its failure
+    sys.exit(143)  # inside a test this exception only fails the test
 
 
 def expected_seconds(tests):
-    """What the tests of a class take, where that was measured; else a guess."""
+    """Duration of the tests of a class in seconds: the measured value of rotation.txt, or else a guess of 5 s per test."""
     return sum(entry.seconds for entry in SLOW if any(entry.covers(test.id()) for test in tests)) or 5 * len(tests)
 
 
@@ -129,7 +131,7 @@ def class_of(test):
 
 
 class PlainReport:
-    """For people: the output of a class when it has ended."""
+    """Prints the output of each class when it has ended."""
 
     def result(self, outcome, test_id, seconds):
         pass
@@ -143,7 +145,7 @@ class PlainReport:
 
 
 class TapReport:
-    """For meson. The plan comes first, so that a test without a result is an error. Tests report from several threads."""
+    """Prints TAP for meson. The plan comes first, so that a test without a result is an error. Thread: any."""
 
     def __init__(self, tests, log):
         self._lock = threading.Lock()
@@ -168,21 +170,23 @@ class TapReport:
 
     def end(self, counts):
         print(summary(counts), file=self._log, flush=True)
-        return 0  # meson has counted the failures
+        return 0  # meson counts the failures itself
 
 
 class Workers:
-    """Processes of this program that take one class after the other and run its tests that are wanted.
+    """Worker processes, which run this program with --worker. Each takes one class after the other and runs its selected
+    tests.
 
-    Their sessions are their own, so that a signal to the process group of this program, which meson follows with SIGKILL a
-    second later, leaves them the time to stop their servers. They end with this program, whatever ends it: each with the
-    thread that has started it. One that has ended before is replaced.
+    Each worker has a session of its own. A signal to the process group of this program, which meson follows with SIGKILL a
+    second later, therefore does not reach the workers, and they have time to stop their servers. They end when this program
+    ends for any reason, because the kernel signals each worker when the thread that started it ends. A worker that ends
+    earlier is replaced.
     """
 
     def __init__(self, count, tests, report):
         classes = [list(members) for _, members in itertools.groupby(tests, class_of)]
         self._jobs = queue.SimpleQueue()
-        # No long one is left for the end.
+        # The longest classes come first, so that none of them runs alone at the end.
         for members in sorted(classes, key=expected_seconds, reverse=True):
             self._jobs.put([test.id() for test in members])
         self._ended = queue.SimpleQueue()
@@ -192,7 +196,7 @@ class Workers:
         self._left = len(classes)
 
     def run(self, stop_at_failure):
-        """Reports what the workers print, and returns the counts."""
+        """Runs all classes and reports their output. Returns the number of tests by outcome."""
         for _ in range(self._count):
             threading.Thread(target=self._feed, daemon=True).start()
         counts = collections.Counter()
@@ -207,7 +211,7 @@ class Workers:
         return counts
 
     def _feed(self):
-        """One worker's work, on a thread."""
+        """Gives classes to one worker process. Thread: one per worker."""
         process = None
         while True:
             try:
@@ -226,7 +230,7 @@ class Workers:
         return process
 
     def _run_class(self, process, tests):
-        """Returns what the worker printed, and how many tests had which outcome."""
+        """Runs the tests of a class in a worker. Returns what it printed, and the number of tests by outcome."""
         output, outcomes, unreported = "", collections.Counter(), list(tests)
         with contextlib.suppress(OSError):
             print(*tests, file=process.stdin, flush=True)
@@ -249,7 +253,7 @@ class Workers:
         return output, outcomes
 
     def close(self):
-        """Ends the workers, and with them their servers."""
+        """Ends the workers, which stop their servers."""
         for process in self._processes:
             process.terminate()
         for process in self._processes:
@@ -260,7 +264,7 @@ ENDED = "=== ended\n"
 
 
 def work():
-    """Of a worker: a line of input names the tests of a class."""
+    """The main loop of a worker process. Each line of stdin has the names of the tests of one class."""
     result = None
     signal.signal(signal.SIGTERM, lambda *_: leave(result) if result else sys.exit(143))
     for line in sys.stdin:
@@ -269,8 +273,8 @@ def work():
         began = time.monotonic()
         tests.run(result)
         took = time.monotonic() - began
-        print(f"  {took:.1f} s for these tests, {took - result.seconds:.1f} s of it for what they share")
-        if result.shouldStop:  # the signal came during a test, which has failed by it
+        print(f"  {took:.1f} s for these tests, {took - result.seconds:.1f} s of it for their common set-up")
+        if result.shouldStop:  # SIGTERM arrived during a test, which failed because of it
             break
         print(ENDED, end="", flush=True)
 
@@ -299,12 +303,12 @@ def main():
     found = list(cases(unittest.TestLoader().discover(str(HERE), top_level_dir=str(HERE))))
     for entry in SLOW:
         if entry.name.startswith("test_") and not any(entry.covers(test.id()) for test in found):
-            sys.exit(f"{rotation.FILE.name} lists {entry.name}, which is not there")
+            sys.exit(f"{rotation.FILE.name}: there is no test {entry.name}; correct or remove the line")
     wanted = [test for test in found if not asked.names or any(is_named(test, name) for name in asked.names)]
     if asked.slice:
         wanted = [test for test in wanted if rotation.runs(SLOW, test.id(), asked.slice)]
     if not wanted:
-        sys.exit(f"no test has {' or '.join(asked.names) or 'any name'} in its id")
+        sys.exit(f"no test to run: none has {' or '.join(asked.names) or 'any name'} in its id")
     if asked.tap:
         with open(asked.log, "w", encoding="utf-8") as log:
             return run_workers(asked, wanted, TapReport(wanted, log))

@@ -1,11 +1,11 @@
-// Built against the installed base of SQL adapters alone: the tables of an outbox as a database that none of the plugins knows
-// would make them.
+// Prints the SQL that creates the tables of an outbox in a database that no plugin supports. It is built only against
+// the installed base library of SQL adapters.
 #include <array>
 #include <iostream>
 #include <string_view>
 #include <utility>
 
-#include "sql/adapter.hpp"  // what an author derives from: it must stand alone
+#include "sql/adapter.hpp"  // the base class of adapters: the header must compile without others
 #include "sql/outbox_tables.hpp"
 #include "sql/schema.hpp"
 

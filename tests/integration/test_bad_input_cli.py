@@ -1,4 +1,5 @@
-"""What the commands say to a wrong command line and a wrong configuration: one message with the place, no stack trace."""
+"""The errors of the commands for a wrong command line or configuration: one message with the location and no stack
+trace."""
 
 import array
 import fcntl
@@ -23,7 +24,7 @@ GOOD = {"storage": {"plugin": "memory"}, "publisher": {"type": "stdout"}}
 
 
 def full(pipe):
-    """Does the pipe hold all that its kernel buffer takes, to the last line?"""
+    """True if the kernel buffer of the pipe is full, except for less than one page."""
     waiting = array.array("i", [0])
     fcntl.ioctl(pipe, termios.FIONREAD, waiting)
     return waiting[0] > fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) - 4096
@@ -43,7 +44,7 @@ class CommandTest(unittest.TestCase):
         return file
 
     def refused(self, file, command="check", **options):
-        """The text on stderr of a command that must end with 78 and say nothing else."""
+        """Runs a command that must end with 78. Returns its error message, which must be its only output."""
         ended = outbox_relay(command, "--config", file, **options)
         self.assertEqual(ended.returncode, 78, ended.stderr)
         self.assertEqual(ended.stdout, "")
@@ -58,7 +59,7 @@ class ConfigTest(CommandTest):
             with self.subTest(command):
                 text = self.refused(self.folder / "none.json", command, text="")
                 self.assertEqual(text, f"{self.folder}/none.json: cannot read the configuration: No such file or "
-                                       "directory; name the file with --config FILE or OUTBOX_RELAY_CONFIG")
+                                       "directory; set the path with --config FILE or OUTBOX_RELAY_CONFIG")
 
     def test_no_file_named(self):
         ended = outbox_relay("check", env={"OUTBOX_RELAY_CONFIG": ""})
@@ -75,7 +76,7 @@ class ConfigTest(CommandTest):
         file = self.write('{\n  "storage": {\n    "plugin": "memory",\n  }\n}\n')
         self.assertEqual(self.refused(file),
                          f"{file}:4:3: syntax error while parsing object key - unexpected '}}'; expected string "
-                         "literal (the comma before it is one too many)")
+                         "literal (remove the comma before it)")
 
     @faults(14)
     def test_unknown_key(self):
@@ -85,7 +86,7 @@ class ConfigTest(CommandTest):
     @faults(14)
     def test_duplicate_key(self):
         file = self.write('{ "storage": { "plugin": "memory" },\n "log": {}, "publisher": { "type": "stdout" },\n "log": {} }')
-        self.assertRegex(self.refused(file), r':2: /log: the key "log" is there twice, also on line 3')
+        self.assertRegex(self.refused(file), r':2: /log: duplicate key "log", again on line 3')
 
     @faults(14)
     def test_wrong_type(self):
@@ -123,7 +124,7 @@ class ConfigTest(CommandTest):
         self.assertRegex(self.refused(file, "run"), "/publisher/kafka/plugin.library.paths: refused: it loads a library")
 
     def test_reference_config_is_accepted(self):
-        """But for its plugin's database, which is not there."""
+        """The reference configuration has no errors, if its plugin is replaced by one that needs no database."""
         text = (ROOT / "docs/guide/outbox-relay.reference.jsonc").read_text(encoding="utf-8")
         file = self.write(text.replace('"postgres"', '"memory"'))
         ended = outbox_relay("migrate", "--print", "-c", file, env={"PGPASSWORD": "x"})
@@ -163,11 +164,11 @@ class CommandLineTest(CommandTest):
     def test_wrong_command_lines(self):
         for arguments, text in {
             (): "  check  ",
-            ("statsu",): 'no command "statsu"; did you mean "status"?',
-            ("check", "--frob"): "check: no option --frob",
-            ("check", "--topics", "orders"): 'no option --topics; did you mean "--topic"?',
-            ("check", "relay.json"): "named with -c relay.json",
-            ("check", "-c", "a.json", "-c", "b.json"): "--config is there 2 times",
+            ("statsu",): 'unknown command "statsu"; did you mean "status"?',
+            ("check", "--frob"): "check: unknown option --frob",
+            ("check", "--topics", "orders"): 'unknown option --topics; did you mean "--topic"?',
+            ("check", "relay.json"): "to name a configuration file, give -c relay.json",
+            ("check", "-c", "a.json", "-c", "b.json"): "--config may be given only once",
             ("migrate", "--shards", "0"): "--shards",
             ("migrate", "--payload", "xml"): "--payload",
             ("emit", "--batch", "many"): "--batch",
@@ -210,7 +211,7 @@ class EmitTest(CommandTest):
                          'outbox-relay: stdin, line 6: "type" is missing or empty; committed up to line 4\n')
 
     def test_topic_that_kafka_cannot_have(self):
-        """Refused as the relay would refuse it, where its key is not held up."""
+        """`emit` refuses a topic that the relay would refuse, so the event does not block its key later."""
         file = self.write({**GOOD, "publisher": {"kafka": {"bootstrap.servers": "127.0.0.1:1"}}})
         for topic in ("a b", "a\u202eb", "\x01", "t" * 250, ".", "__own"):
             line = json.dumps({"topic": topic, "type": "t", "payload": 1}) + "\n"
@@ -227,7 +228,7 @@ class TopicsTest(CommandTest):
         topic = f"check-{uuid.uuid4()}"
         file = self.write({**GOOD, "publisher": {"kafka": {"bootstrap.servers": kafka.bootstrap}}})
 
-        for _ in range(2):  # looking makes nothing
+        for _ in range(2):  # the first check has not created the topic
             ended = outbox_relay("check", "-c", file, "--topic", topic)
             self.assertEqual(ended.returncode, 1, ended.stdout + ended.stderr)
             self.assertRegex(ended.stdout, rf"error +topic {topic} does not exist.*\n +fix: outbox-relay check .* "
@@ -244,7 +245,7 @@ class TopicsTest(CommandTest):
 
 
 class DownTest(CommandTest):
-    """A database or a broker that is not there is no mistake in the configuration."""
+    """An unavailable database or broker is not an error in the configuration."""
 
     def test_kafka_down(self):
         file = self.write({**GOOD, "publisher": {"kafka": {"bootstrap.servers": f"127.0.0.1:{free_port()}"}}})
@@ -276,7 +277,7 @@ class DownTest(CommandTest):
         with Relay(config) as relay:
             relay.start().wait_for_log("database cannot be used: .*Connection refused")
             server.start()
-            # no tables yet: what to run is told, and waiting would not help
+            # The tables do not exist, and waiting would not help: the relay ends and names the command to run.
             wait_until(lambda: relay.returncode is not None, 30, "the relay ends")
             self.assertEqual(relay.returncode, 78)
             self.assertRegex(relay.log(), "outbox_event.*(.*\n)*.*migrate")
@@ -293,7 +294,7 @@ class DownTest(CommandTest):
 
 class RunTest(CommandTest):
     def run_against_a_full_pipe(self, shutdown_timeout):
-        """A relay whose stdout publisher hangs, because nobody reads the other end."""
+        """Starts a relay whose stdout publisher blocks, because nobody reads the other end of the pipe."""
         file = self.write({"storage": {"plugin": "sqlite", "options": {"path": str(self.folder / "outbox.db")}},
                            "publisher": {"type": "stdout"}, "log": {"format": "json"},
                            "relay": {"shutdown_timeout": shutdown_timeout}})
@@ -322,16 +323,16 @@ class RunTest(CommandTest):
     def test_second_signal_stops_at_once(self):
         relay = self.run_against_a_full_pipe("1m")
         relay.send_signal(signal.SIGTERM)
-        wait_until(lambda: self.said("SIGTERM: stopping"), 10, "the first signal is heard")
+        wait_until(lambda: self.said("SIGTERM: stopping"), 10, "the relay has handled the first signal")
         heard = time.monotonic()
 
         def ended():
             relay.send_signal(signal.SIGINT)
             return relay.poll() is not None
 
-        wait_until(ended, 10, "a second signal ends it")
+        wait_until(ended, 10, "a second signal ends the relay")
         self.assertEqual(relay.returncode, 1)
-        self.assertGreater(time.monotonic() - heard, 0.9, "at first the second one belongs to the first")
+        self.assertGreater(time.monotonic() - heard, 0.9, "a second signal shortly after the first one is ignored")
         self.assertTrue(self.said("a second signal: ended at once"))
 
     def test_stops_cleanly_at_the_first_signal_and_shows_no_secret(self):

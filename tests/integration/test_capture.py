@@ -1,4 +1,5 @@
-"""A table that Debezium's EventRouter was made for, delivered through a trigger: the records, the change-over, a trigger that is lost."""
+"""Delivers a table for Debezium's EventRouter by capturing it with a trigger. Covers the records, the change-over from
+Debezium, and the loss of the trigger."""
 
 import collections
 import json
@@ -57,7 +58,8 @@ class CaptureTest(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr + done.stdout)
 
     def insert(self, first, count, delete=True):
-        """Each event in a transaction of its own; every other row is deleted in it, every tenth is rolled back."""
+        """Inserts each event in a transaction of its own. With `delete` every other row is deleted in the same transaction.
+        Every tenth transaction is rolled back. Returns the numbers of the committed events."""
         committed = []
         for n in range(first, first + count):
             event = str(uuid.UUID(int=n))
@@ -78,7 +80,8 @@ class CaptureTest(unittest.TestCase):
                                       "all copies are delivered")
 
     def assert_records(self, committed, records):
-        """What Debezium would have stored: key, value and headers byte for byte, once each, in order of each key."""
+        """Asserts that the records are those that Debezium would have written: the same keys, values and headers byte for
+        byte, each once, in order per key."""
         self.assertEqual(len(records), len(committed))
         numbers = collections.defaultdict(list)
         for record in sorted(records, key=lambda record: (record.partition, record.offset)):
@@ -104,7 +107,8 @@ class CaptureTest(unittest.TestCase):
         self.wait_until_empty()
         self.assertEqual(self.relay.stop(), 0)
         self.assert_records(committed, read_topic(self.kafka.bootstrap, self.topic))
-        # The table itself is the application's: what it has kept is there, the row from before too.
+        # The relay does not change the application's table: rows that the application kept are still there, and the early
+        # row too.
         kept = len([n for n in committed if not n % 2]) + 1
         self.assertEqual(self.ask("select count(*) from outboxevent"), [(kept,)])
 
@@ -114,10 +118,10 @@ class CaptureTest(unittest.TestCase):
         committed = self.insert(0, 20)
         self.relay.start()
         self.relay.wait_while_running(lambda: self.ask("select count(*) from outboxevent_capture") == [(1,)], 60,
-                                      "the good ones are delivered")
-        wait_until(lambda: self.ask("select reason from outboxevent_capture_retry") == [("bad_topic",)], 30, "the bad one has failed")
+                                      "the good events are delivered")
+        wait_until(lambda: self.ask("select reason from outboxevent_capture_retry") == [("bad_topic",)], 30, "the bad event has failed")
         self.assertEqual(self.relay.stop(), 0)
-        # By the id that consumers and the application know.
+        # Events are found by the id that consumers and the application use.
         why = self.relay.command("explain", "00000000-0000-4000-8000-0000000000aa")
         self.assertIn("the column \"aggregatetype\" is NULL", why.stdout)
         found = self.relay.command("find", "--key", "key-3", "--json")
@@ -132,7 +136,7 @@ class CaptureTest(unittest.TestCase):
         self.assertEqual(len(found), 5)
 
     def test_nothing_is_made_where_no_record_could_be(self):
-        for record, said in (({"topic": "a/b c"}, "/record/topic: no topic can be named so"),
+        for record, said in (({"topic": "a/b c"}, "/record/topic: not a valid topic name"),
                              ({"timestamp": "{type}"}, "/record/timestamp: the column \"type\""),
                              ({"headers": {"x": "{nowhere}"}}, "has no column \"nowhere\"")):
             relay = self.relay_with(record=record)
@@ -144,7 +148,7 @@ class CaptureTest(unittest.TestCase):
         self.assertNotIn("holds secrets in plain text", quiet.stdout)
 
     def as_a_connector(self, numbers, value=lambda n: f'{{"a": [1, "ż"], "n": {n}}}'):
-        """What Debezium has sent: the same records, with its own headers before them."""
+        """Writes the records that Debezium would send: the same as the relay's, with Debezium's own header in front."""
         for n in numbers:
             subprocess.run(["kcat", "-P", "-b", self.kafka.bootstrap, "-t", self.topic, "-K", "|", "-X", "partitioner=murmur2_random",
                             "-H", "__debezium.context.taskId=0", "-H", f"id={uuid.UUID(int=n)}"],
@@ -164,7 +168,7 @@ class CaptureTest(unittest.TestCase):
         self.assertEqual(same.returncode, 0, same.stdout + same.stderr)
         self.assertIn("30 records compared with the connector's: 30 the same, 0 different", same.stdout)
         self.assertIn(f"{len(committed) - 30} records not found", same.stdout)
-        # The connector is stopped, and has sent a part of what is copied.
+        # The connector has been stopped and has sent some of the captured events.
         removed = self.verify("--remove-delivered")
         self.assertEqual(removed.returncode, 0, removed.stdout + removed.stderr)
         self.assertIn("30 captured rows removed", removed.stdout)
@@ -194,7 +198,7 @@ class CaptureTest(unittest.TestCase):
         self.migrate()
         for n in range(6):
             self.run_sql(f"insert into events values ('{uuid.UUID(int=n)}', 'user-{n % 2}', '{topic}', 'user.created', '{{\"n\": {n}}}')")
-        for n in range(3):  # what the package has sent
+        for n in range(3):  # events that the Go package has sent
             subprocess.run(["kcat", "-P", "-b", self.kafka.bootstrap, "-t", topic, "-K", "|", "-X", "partitioner=murmur2_random",
                             "-H", f"event_id={uuid.UUID(int=n)}", "-H", "event_type=user.created"],
                            input=f'user-{n % 2}|{{"n": {n}}}'.encode(), check=True, timeout=30)
@@ -202,7 +206,7 @@ class CaptureTest(unittest.TestCase):
         removed = self.verify("--remove-delivered")
         self.assertEqual(removed.returncode, 0, removed.stdout + removed.stderr)
         self.relay.start()
-        self.relay.wait_while_running(lambda: self.ask("select count(*) from events_capture") == [(0,)], 60, "all are delivered")
+        self.relay.wait_while_running(lambda: self.ask("select count(*) from events_capture") == [(0,)], 60, "all events are delivered")
         self.assertEqual(self.relay.stop(), 0)
         records = read_topic(self.kafka.bootstrap, topic)
         self.assertEqual(sorted(record.header("event_id").decode() for record in records), [str(uuid.UUID(int=n)) for n in range(6)])
@@ -215,7 +219,7 @@ class CaptureTest(unittest.TestCase):
                 ("txno_outbox", "id text, invocation text, nextattempttime timestamp, attempts int, blocked boolean", "calls of Java methods"),
                 ("domain_event_entry", "global_index bigint, event_identifier text, payload_type text, aggregate_identifier text,"
                                        " sequence_number bigint", "event store of Axon"),
-                ("something", "a int, b text", "no table that is known")):
+                ("something", "a int, b text", "not those of a known outbox table")):
             self.run_sql(f"create table {name} ({columns})")
             refused = self.relay.command("check", "--suggest", name)
             self.assertEqual(refused.returncode, 1, refused.stdout)
@@ -228,7 +232,8 @@ class CaptureTest(unittest.TestCase):
         self.assertIn("there is no table nowhere", missing.stderr)
 
     def test_the_rehearsal(self):
-        """Both deliver, the relay into topics of its own, and what it has delivered is compared too."""
+        """The connector and the relay deliver at the same time, the relay into topics with a prefix. Events that the relay
+        has delivered already are compared too."""
         prefix = f"rehearsal-{uuid.uuid4()}."
         self.kafka.create_topic(prefix + self.topic, 3)
         wrong = self.relay_with(record={"topic": "outbox.event.{aggregatetype}"})
@@ -241,7 +246,7 @@ class CaptureTest(unittest.TestCase):
         self.relay.start()
         self.wait_until_empty()
         self.assertEqual(self.relay.stop(), 0)
-        committed += self.insert(12, 3)  # captured, and not delivered
+        committed += self.insert(12, 3)  # captured and not delivered
         self.as_a_connector(committed[:-1])
         same = self.verify("--prefix", prefix)
         self.assertEqual(same.returncode, 0, same.stdout + same.stderr)
@@ -272,7 +277,8 @@ class CaptureTest(unittest.TestCase):
         position = re.search("at position ([0-9A-F]+/[0-9A-F]+) of the write-ahead log", removed.stdout).group(1)
         self.insert(10, 10)
         self.assertEqual(self.ask("select count(*) from outboxevent_capture"), [(len(committed),)])
-        again = self.relay.command("migrate", "--remove-capture")  # what came meanwhile is Debezium's: the position stays
+        # Rows that were inserted since then belong to Debezium, so the position stays the same.
+        again = self.relay.command("migrate", "--remove-capture")
         self.assertEqual(again.returncode, 0, again.stderr)
         self.assertIn(f"at position {position} of the write-ahead log", again.stdout)
         checked = self.relay.command("check")
@@ -280,7 +286,7 @@ class CaptureTest(unittest.TestCase):
         self.assertRegex(checked.stdout, "(?i)trigger")
 
     def test_a_trigger_left_on_the_old_table_is_noticed(self):
-        """As online schema changes do it: the table is renamed, and one without the trigger takes its place."""
+        """An online schema change renames the table and puts a new one without the trigger in its place."""
         self.relay = self.relay_with(http={"listen": "127.0.0.1:0"})
         self.migrate()
         self.relay.start()

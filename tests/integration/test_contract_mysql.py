@@ -1,4 +1,4 @@
-"""The contract of the plugin boundary, held against the mysql plugin and both of its servers."""
+"""Runs the contract tests of the plugin ABI against the mysql plugin with MariaDB and MySQL."""
 
 import unittest
 import uuid
@@ -7,7 +7,8 @@ from catalogue import faults
 from contract import Contract
 from servers import own_mariadb, own_mysql, shared_mariadb, shared_mysql
 
-# What administrators set for the applications of a server: a session of the relay is to mean the same everywhere.
+# Settings that administrators make for the applications of a server. The sessions of the relay must behave the same with
+# them.
 ODD = {
     "sql-mode": "ANSI_QUOTES,NO_BACKSLASH_ESCAPES,PIPES_AS_CONCAT,PAD_CHAR_TO_FULL_LENGTH",
     "auto-increment-increment": "10",
@@ -37,7 +38,8 @@ class MysqlLike(Contract):
     def test_every_case_whatever_the_server_is_set_to(self):
         with self.own(settings=ODD) as server:
             options = server.create_database("odd")
-            # init-connect is not for those who may do everything
+            # The server does not execute init-connect for users with administrative privileges, so the test uses a plain
+            # user.
             server.sql("create user 'plain'@'%' identified by 'x'; grant all on odd.* to 'plain'@'%'")
             self.make_database = lambda: {**options, "user": "plain", "password": "x"}
             self.hold()

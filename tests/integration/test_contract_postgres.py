@@ -1,4 +1,4 @@
-"""The contract of the plugin boundary, held against the PostgreSQL plugin and a real server."""
+"""Runs the contract tests of the plugin ABI against the PostgreSQL plugin and a real server."""
 
 import unittest
 import uuid

@@ -1,5 +1,5 @@
-"""What a drained event costs the database, in numbers that no machine changes: one row deleted, none updated, and not more
-than three statements a batch."""
+"""Counts what a drained event costs the database, independently of the speed of the machine: one deleted row, no updated
+row, and at most three statements per batch."""
 
 import contextlib
 import sqlite3
@@ -11,7 +11,7 @@ from servers import (Relay, TemporaryFolder, relay_config, shared_kafka, shared_
 
 EVENTS = 50_000
 BATCH = 1000
-# Statements of a relay that begins, renews its lease, looks once more and ends.
+# Statements of a relay for its start, the renewal of its lease, a last poll, and its end.
 AROUND = 60
 
 FILL = (f"insert into outbox_event (topic, event_type, aggregate_id, payload)"
@@ -20,7 +20,7 @@ FILL = (f"insert into outbox_event (topic, event_type, aggregate_id, payload)"
 
 
 class Cost:
-    """A backlog, drained by a relay with default settings; its class says how the database is made, filled and asked."""
+    """A backlog is drained by a relay with default settings. A derived class creates, fills and queries the database."""
 
     around = AROUND
 
@@ -37,7 +37,7 @@ class Cost:
 
     def drain(self):
         self.relay.start()
-        self.relay.wait_while_running(lambda: sum(self.kafka.end_offsets(self.topic).values()) == EVENTS, 60, "all arrived")
+        self.relay.wait_while_running(lambda: sum(self.kafka.end_offsets(self.topic).values()) == EVENTS, 60, "all events arrive")
         self.relay.wait_while_running(self.is_empty, 60, "the table is empty")
         self.assertEqual(self.relay.stop(), 0)
 
@@ -64,14 +64,15 @@ class PostgresTest(Cost, unittest.TestCase):
         self.server.psql(FILL % self.topic, self.database)
         before = self.transactions()
         self.drain()
-        # what has to be done for a statement is a transaction, as long as nobody asks for more
+        # Each statement is a transaction of its own, unless the relay begins one explicitly, so transactions are counted.
         statements = self.transactions() - before - self.looks
         row = self.server.psql("select n_tup_upd, n_tup_del from pg_stat_user_tables where relname = 'outbox_event'",
                                self.database)
         self.assert_cheap(*map(int, row.split("|")), statements)
 
     def transactions(self):
-        """Of sessions that have ended: others have not told all of theirs."""
+        """Number of transactions, read when all sessions have ended, because a running session may not have reported all of
+        its own."""
         wait_until(lambda: self.server.psql(f"select count(*) from pg_stat_activity where datname = '{self.database}'")
                    .strip() == "0", 30, "all sessions have ended")
         return int(self.server.psql(f"select xact_commit + xact_rollback from pg_stat_database"
@@ -80,7 +81,8 @@ class PostgresTest(Cost, unittest.TestCase):
 
 class OnMysql(Cost):
     plugin = "mysql"
-    # The check at the start asks 18 statements about each of the six tables; every one counts by itself.
+    # The check at the start executes 18 statements for each of the six tables. Unlike in PostgreSQL, they are counted
+    # separately.
     around = AROUND + 6 * 18
 
     def make_database(self):
@@ -103,7 +105,7 @@ class OnMysql(Cost):
         return int(self.ask(f"show {scope} status like '{name}'")[1])
 
     def counts(self):
-        """(rows updated, rows deleted, statements); updates are of all tables."""
+        """Returns (rows updated, rows deleted, statements). The rows are those of all tables."""
         return (self.status("Handler_update"), self.status("Handler_delete"),
                 self.status("Questions") - self.status("Questions", "session"))
 
@@ -113,7 +115,7 @@ class OnMysql(Cost):
         before = self.counts()
         self.drain()
         updated, deleted, statements = (after - then for after, then in zip(self.counts(), before))
-        # the lease's rows are among them, which are written some times in all
+        # The rows of the lease are included; they are written a few times.
         self.assertLess(updated, AROUND)
         self.assertLess(deleted - EVENTS, AROUND)
         self.assert_cheap(0, min(deleted, EVENTS), statements)
@@ -130,7 +132,7 @@ class MysqlTest(OnMysql, unittest.TestCase):
 
 
 class SqliteTest(Cost, unittest.TestCase):
-    """Nobody counts statements; triggers count rows."""
+    """SQLite does not count statements, so only rows are counted, by triggers."""
 
     plugin = "sqlite"
 

@@ -1,4 +1,4 @@
-"""Every point of tests/chaos/crash_points is reached, and a relay dies there."""
+"""A relay reaches every point of tests/chaos/crash_points and is killed there."""
 
 import os
 import pathlib
@@ -32,7 +32,8 @@ class LibraryTest(unittest.TestCase):
 
 
 class EveryPointTest(unittest.TestCase):
-    """In a process of its own: modules of the chaos tests have names that are taken here."""
+    """The campaign runs in a process of its own, because modules of the chaos tests have the same names as modules of these
+    tests."""
 
     def die_at_every_point(self, database):
         command = [CHAOS / "crash_campaign.py", "--db", database, "--kills", "1", "--rate", "100", "--together"]

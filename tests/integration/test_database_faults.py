@@ -1,8 +1,8 @@
-"""Every fault of a database, on every database: a test each, named by the fault.
+"""One test for each fault of a database, with every database.
 
-An application commits events before, during and after the fault. When it has ended, all of them must be in the topic,
-in order per key, none twice and none that was rolled back; no event was charged an attempt; and the relay has said once
-that the database cannot be used and once that it is back, however often it tried.
+An application commits events before, during and after the fault. In the end all of them must be in the topic, in order per
+key, none twice and none that was rolled back. No event may be charged an attempt. The relay must have logged once that the
+database is unavailable and once that it is available again, regardless of how often it tried.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from servers.tcp_proxy import TcpProxy
 
 
 class DatabaseFaults:
-    """The tests. What a database cannot have is None in its class, which says why."""
+    """The tests. A test that a database cannot have is None in the derived class, which gives the reason."""
 
     Database = None
 
@@ -29,7 +29,7 @@ class DatabaseFaults:
         prepare(database)
         return Scene(self, database)
 
-    # The server goes away.
+    # The server is not available.
 
     @faults(26)
     def test_restarted(self):
@@ -54,7 +54,7 @@ class DatabaseFaults:
         for turn in range(1, 6):
             scene.database.halt()
             scene.database.start()
-            wait_until(lambda due=begun + 2 * turn: time.monotonic() >= due, 10, "two seconds are over")
+            wait_until(lambda due=begun + 2 * turn: time.monotonic() >= due, 10, "two seconds have passed")
         scene.wait_for_arrivals()
         scene.finish(outages=0, at_most=5)
 
@@ -79,21 +79,21 @@ class DatabaseFaults:
 
     @faults(49)
     def test_idle_sessions_closed(self):
-        """By the server, as it is told to do with sessions that are idle too long. Nobody need hear of that."""
+        """The server closes sessions that are idle for too long. The relay need not log this."""
         scene = self.scene(prepare=lambda database: database.idle_timeout(1)).start()
         for _ in range(2):
             scene.application.pause()
             before = scene.database.sessions()
-            wait_until(lambda old=before: old - scene.database.sessions(), 30, "the server closes an idle session")
+            wait_until(lambda old=before: old - scene.database.sessions(), 30, "the server has closed an idle session")
             scene.application.resume()
             scene.application.flow()
         scene.finish(outages=0)
 
-    # It is there and does not do what it should.
+    # The server runs and does not work as it should.
 
     @faults(29, 51)
     def test_read_only(self):
-        """What is sent could not be confirmed, so nothing is."""
+        """Nothing is sent while the database is read-only, because it could not be confirmed."""
         scene = self.scene(own=True).start()
         scene.application.pause()
         scene.wait_until_empty()
@@ -119,7 +119,7 @@ class DatabaseFaults:
 
     @faults(17, 24)
     def test_half_open(self):
-        """The peer is silent and nobody tells: no FIN, no reset, and what is sent is acknowledged."""
+        """The peer disappears without a FIN or a reset, and what is sent to it is still acknowledged by the kernel."""
         database = self.Database(False)
         self.addCleanup(database.close)
         with TcpProxy(database.port) as proxy:
@@ -130,11 +130,11 @@ class DatabaseFaults:
             self.assertLess(time.monotonic() - silent, STORAGE_TIMEOUT + 1)
             scene.application.flow(20)
             proxy.heal()
-            scene.finish(outages=1, at_most=2)  # another session may end its call into the silence after one is back
+            scene.finish(outages=1, at_most=2)  # another session may time out after the first one has recovered
 
     @faults(17)
     def test_half_open_while_connecting(self):
-        """Silent from the n-th answer on: within the handshake, or amid what is asked first."""
+        """The server is silent from the n-th answer of a connection on, during its handshake or its first statements."""
         database = self.Database(False)
         self.addCleanup(database.close)
         with TcpProxy(database.port) as proxy:
@@ -145,8 +145,8 @@ class DatabaseFaults:
                     scene.wait_for_bad(tries=1)
                     scene.application.flow(10)
                     proxy.heal()
-                    wait_until(lambda: len(scene.told(BACK)) == len(scene.told(BAD)), 30, "the relay goes on")
-            scene.finish(outages=5, at_most=7)  # sessions that were amid something notice when their own time is up
+                    wait_until(lambda: len(scene.logged(BACK)) == len(scene.logged(BAD)), 30, "the relay goes on")
+            scene.finish(outages=5, at_most=7)  # sessions that were waiting for an answer notice it at their own timeout
 
     @faults(57)
     def test_disk_full(self):
@@ -156,10 +156,10 @@ class DatabaseFaults:
         scene.database.empty_disk()
         scene.finish(outages=1)
 
-    # Others are in its way.
+    # Others hold locks.
 
     def hold(self, scene, sql):
-        """A transaction of somebody else that has run `sql`; it ends when its connection is closed."""
+        """Begins a transaction of another session that executes `sql`. It ends when its connection is closed."""
         link = scene.database.hold(sql)
         self.addCleanup(self.let_go, scene, link)
         return link
@@ -171,7 +171,7 @@ class DatabaseFaults:
 
     @faults(31, 44)
     def test_rows_locked(self):
-        """Rows that are sent already: nothing waits for whoever has them, and it is said who keeps which."""
+        """Others lock rows that were delivered. The relay does not wait for them, and logs who has locked which row."""
         scene = self.scene().start()
         scene.application.pause()
         scene.wait_until_empty()
@@ -199,7 +199,8 @@ class DatabaseFaults:
 
     @faults(31)
     def test_shards_locked(self):
-        """What the record of a failure has to wait for. It is counted once, however often it is tried."""
+        """The recording of a failure has to wait for a lock. The failure is counted once, regardless of how often recording
+        is tried."""
         scene = self.scene().start()
         link = self.hold(scene, scene.database.LOCK_SHARDS)
         scene.database.run("insert into outbox_event (topic, event_type, aggregate_id, payload)"
@@ -214,7 +215,7 @@ class DatabaseFaults:
 
     @faults(30, 45)
     def test_deadlock(self):
-        """The relay's delete and somebody's transaction take two rows in opposite order."""
+        """The relay's delete and another transaction lock two rows in opposite order."""
         scene = self.scene().start()
         scene.relay.send(signal.SIGSTOP)
         orders = scene.application.commit(2)
@@ -222,21 +223,21 @@ class DatabaseFaults:
             f"select id from outbox_event where payload in ('{orders[0]}', '{orders[1]}') order by id")
         row = "select id from outbox_event where id = {} for update"
         link = self.hold(scene, row.format(second))
-        scene.database.be_spared(link)
+        scene.database.win_deadlocks(link)
         scene.relay.send(signal.SIGCONT)
         wait_until(scene.database.waiting, 30, "the relay's delete waits")
         link.cursor().execute(row.format(first))
         self.let_go(scene, link)
         scene.finish(outages=0)
 
-    # The schema changes while the relay runs: an outage until it is as it was.
+    # The schema changes while the relay runs. This is an outage until the change is undone.
 
     def schema(self, change, undo, why):
         scene = self.scene().start()
         scene.database.run(change)
         scene.wait_for_bad(why + ".*migrate.*trying again")
         scene.database.run(undo)
-        wait_until(lambda: scene.told(BACK), 30, "the relay goes on")
+        wait_until(lambda: scene.logged(BACK), 30, "the relay goes on")
         scene.finish(outages=1)
 
     @faults(39)
@@ -255,7 +256,8 @@ class DatabaseFaults:
 
     @faults(94)
     def test_table_emptied(self):
-        """While the relay runs, and again with ids that restart, for which it must not run: docs/guide/guarantees.md."""
+        """The table is emptied while the relay runs. It is emptied again with ids that restart while the relay is stopped,
+        because this is not allowed while it runs: docs/guide/guarantees.md."""
         scene = self.scene().start()
         scene.application.pause()
         scene.wait_until_empty()
@@ -265,12 +267,13 @@ class DatabaseFaults:
         scene.application.pause()
         scene.wait_until_empty()
         self.assertEqual(scene.relay.stop(), 0)
-        scene.database.run(scene.database.BEGIN_ANEW)
+        scene.database.run(scene.database.RESTART_IDS)
         scene.relay.start()
         scene.application.resume()
         scene.finish(outages=0)
 
-    # Who may connect. A person has to fix these, so the relay ends; one that had worked already waits.
+    # Authentication. An operator has to fix these errors, so a relay ends at its start. A relay that was connected before
+    # waits.
 
     def refused(self, scene, options, why):
         relay = scene.relay_with(options).start()
@@ -281,7 +284,7 @@ class DatabaseFaults:
         self.assertRegex(last["msg"], why)
 
     def start_as(self, scene, options):
-        """Goes on with a relay that has these options."""
+        """Replaces the relay of the scene by one with these options and starts it."""
         scene.relay = scene.relay_with(options)
         return scene.start()
 
@@ -299,7 +302,8 @@ class DatabaseFaults:
 
     @faults(110)
     def test_password_that_is_replaced(self):
-        """In the file that the configuration names. Where that cannot be read or is refused, the old one stays in use."""
+        """The password is replaced in the file that the configuration names. If the file cannot be read or the new password
+        is refused, the old one stays in use."""
         scene = self.scene(own=True)
         database = scene.database
         folder = TemporaryFolder("secret")
@@ -320,7 +324,7 @@ class DatabaseFaults:
         scene.wait_for_bad("(?i)password|access denied")
         file.write_text("n/e@w: %41\n", encoding="utf-8")
         scene.relay.wait_for_log("connected with a secret that has changed")
-        # A session that was connecting with the old one may be refused after another one is back.
+        # A session that was connecting with the old password may be refused after another session has recovered.
         scene.finish(outages=1, at_most=2)
         for secret in ("too/early", "early", "n/e@w"):
             self.assertNotIn(secret, scene.relay.log())
@@ -353,34 +357,34 @@ class DatabaseFaults:
 
 class PostgresFaults(DatabaseFaults, unittest.TestCase):
     Database = PostgresDatabase
-    test_disk_full = None  # no room for its log is the end of a server: test_killed
+    test_disk_full = None  # without space for its log the server ends, which is test_killed
 
 
 class MariadbFaults(DatabaseFaults, unittest.TestCase):
     Database = MariadbDatabase
-    test_disk_full = None  # no room for its log is the end of a server: test_killed
+    test_disk_full = None  # without space for its log the server ends, which is test_killed
 
 
 class MysqlFaults(DatabaseFaults, unittest.TestCase):
     Database = MysqlDatabase
-    test_disk_full = None  # no room for its log is the end of a server: test_killed
+    test_disk_full = None  # without space for its log the server ends, which is test_killed
 
 
 class SqliteFaults(DatabaseFaults, unittest.TestCase):
-    """There is no server, so what is left are the file, its disk and those who write to it."""
+    """There is no server, so the faults are those of the file, of its disk and of other writers."""
 
     Database = SqliteDatabase
 
-    # No server, no sessions, no network.
+    # SQLite has no server, no sessions and no network.
     test_restarted = test_killed = test_restarted_five_times_in_a_row = test_down_at_start = None
     test_sessions_killed = test_idle_sessions_closed = None
     test_half_open = test_half_open_while_connecting = None
     test_password_that_is_replaced = test_wrong_password = test_certificate_of_another_host = None
     test_tls_demanded_by_the_relay_alone = test_tls_demanded_by_the_server_alone = None
-    # Rights are looked at when the file is opened, and it stays open.
+    # Permissions are checked only when the file is opened, and it stays open.
     test_read_only = test_read_only_at_start = None
     test_rows_locked = test_shards_locked = None  # the file has one lock: test_table_locked
-    test_deadlock = None  # one writer
+    test_deadlock = None  # there is only one writer at a time
 
     @faults(58)
     def test_missing_at_start(self):
@@ -394,7 +398,7 @@ class SqliteFaults(DatabaseFaults, unittest.TestCase):
 
     @faults(59)
     def test_file_replaced(self):
-        """By a copy of itself. What is committed to it from then on counts."""
+        """The file is replaced by a copy of itself. From then on the application commits to the copy."""
         scene = self.scene().start()
         scene.application.pause()
         scene.application.commit(20)
@@ -405,7 +409,8 @@ class SqliteFaults(DatabaseFaults, unittest.TestCase):
 
     @faults(56)
     def test_long_reader(self):
-        """While it reads, the write-ahead log grows, and the relay goes on; by the relay it does not grow."""
+        """While a reader is active, the write-ahead log grows and the relay goes on. The relay itself does not make it
+        grow."""
         scene = self.scene().start()
         log = scene.database.path.with_name(scene.database.path.name + "-wal")
         scene.database.run("create table ballast (data blob)")

@@ -1,4 +1,4 @@
-"""The checks of delivery.py bite: each kind of wrong topic is refused."""
+"""The assertions of delivery.py detect each kind of error in a topic."""
 
 import dataclasses
 import unittest

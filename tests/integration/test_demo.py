@@ -1,4 +1,4 @@
-"""`outbox-relay demo`, as a newcomer meets it."""
+"""`outbox-relay demo` with and without its options."""
 
 import pathlib
 import re
@@ -14,7 +14,7 @@ from servers.relay import environment, find_binary
 class DemoTest(unittest.TestCase):
     def test_tells_what_was_committed_delivered_and_rolled_back(self):
         with tempfile.TemporaryDirectory() as folder:
-            # Finds its plugin beside the program, writes nowhere else, and leaves nothing behind.
+            # The demo finds its plugin next to the program, and leaves no files behind.
             demo = outbox_relay("demo", "--events", 300, env={"TMPDIR": folder, "OUTBOX_PLUGIN_PATH": ""})
             self.assertEqual(demo.returncode, 0, demo.stdout + demo.stderr)
             self.assertEqual(list(pathlib.Path(folder).iterdir()), [])
@@ -34,7 +34,7 @@ class DemoTest(unittest.TestCase):
         binary = find_binary()
         broker = Process([binary, "demo", "--broker-only"], folder.path / "log", environment(binary))
         self.addCleanup(lambda: broker.returncode is None and broker.kill())
-        said = wait_until(lambda: "Ctrl-C" in broker.log_text() and broker.log_text(), 10, "the broker is up")
+        said = wait_until(lambda: "Ctrl-C" in broker.log_text() and broker.log_text(), 10, "the broker has started")
         self.assertIn("stores nothing", said)
         bootstrap = re.search(r"listens on (127\.0\.0\.1:\d+)", said)[1]
         subprocess.run(["kcat", "-P", "-b", bootstrap, "-t", "orders", "-K:"], input=b"key:value\n", check=True, timeout=30)

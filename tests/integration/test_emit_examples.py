@@ -1,4 +1,4 @@
-"""The order services of examples/: what they commit is in the topic, and nothing else."""
+"""The order services of examples/: the topic contains exactly the events that they commit."""
 
 import collections
 import contextlib
@@ -26,7 +26,7 @@ def orders_text():
 
 class EmitExamplesTest(OutOfTree):
     def relayed(self, plugin, options, serve, is_empty):
-        """Has a service write events while a relay runs; returns the records."""
+        """Lets a service write events while a relay runs. Returns the records."""
         kafka = shared_kafka()
         topic = f"orders-{uuid.uuid4()}"
         kafka.create_topic(topic, 3)
@@ -40,7 +40,7 @@ class EmitExamplesTest(OutOfTree):
         return read_topic(kafka.bootstrap, topic)
 
     def judge(self, orders, records):
-        """`orders`: (number, customer, cents), all that were committed."""
+        """Asserts that the records are those of the committed orders. `orders` is a list of (number, customer, cents)."""
         self.assertGreater(len(orders), ORDERS / 4)
         self.assertLess(len(orders), ORDERS, "some are rolled back")
         arrived = collections.defaultdict(list)
@@ -54,7 +54,7 @@ class EmitExamplesTest(OutOfTree):
         self.assertEqual(arrived, committed)
 
     def serve(self, command, topic, source):
-        """The example writes to the topic "orders"; ours has a name of its own."""
+        """Runs the example service on the orders of the test. Its topic "orders" is replaced by the topic of the test."""
         text = source.read_text(encoding="utf-8")
         self.assertIn('"orders"', text)
         source.write_text(text.replace('"orders"', f'"{topic}"'), encoding="utf-8")

@@ -1,5 +1,5 @@
-"""What docs/guide/emit.md shows in other languages, each inside a program of snippets/ that pays an order with it: where
-the event is refused, the order is as it was."""
+"""Runs the examples of docs/guide/emit.md in other languages. Each is put into a program of snippets/ that pays an order
+with it. If the event is refused, the order must be unchanged."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from servers.relay import outbox_relay, relay_config
 
 HERE = pathlib.Path(__file__).resolve().parent
 EMIT = HERE.parents[1] / "docs/guide/emit.md"
-REFUSED = 2  # the order whose event the database does not take
+REFUSED = 2  # the order whose event the database refuses
 ORDERS = """
 create table orders (id int primary key, state text not null);
 insert into orders select i, 'new' from generate_series(1, 3) i;
@@ -53,7 +53,7 @@ class EmitSnippetsTest(unittest.TestCase):
             return cursor.fetchall() if cursor.description else None
 
     def program(self, language, name):
-        """The snippet in its place, indented as that is."""
+        """Writes the program with the snippet in its place, indented accordingly. Returns the file."""
         snippet, = blocks(section(EMIT, "Other languages"), language)
         text = (HERE / "snippets" / name).read_text(encoding="utf-8")
         place = re.search(r"^([ \t]*)(//|#) SNIPPET\n", text, re.M)
@@ -92,17 +92,17 @@ class EmitSnippetsTest(unittest.TestCase):
         self.judge(self.run_it("php", self.program("php", "order.php"), 1, REFUSED, 3))
 
     def test_node(self):
-        """Its client is a package of Debian's, or of npm's where Node is not Debian's."""
+        """The PostgreSQL client is Debian's package, or npm's if Node does not come from Debian."""
         if shutil.which("node") is None:
-            self.skipTest("there is no node")
+            self.skipTest("Node (node) is not installed")
         modules = DEBIANS_NODE_MODULES
         if not (modules / "pg").exists():
             if shutil.which("npm") is None:
-                self.skipTest("there is neither node-pg nor npm")
+                self.skipTest("neither node-pg nor npm is installed")
             got = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", PG_FOR_NODE],
                                  cwd=self.folder.path, capture_output=True, text=True, check=False, timeout=120)
             if got.returncode != 0:
-                self.skipTest("npm has no " + PG_FOR_NODE)
+                self.skipTest("npm cannot install " + PG_FOR_NODE)
             modules = self.folder.path / "node_modules"
         self.judge(self.run_it("node", self.program("js", "order.js"), 1, REFUSED, 3, NODE_PATH=str(modules)))
 

@@ -1,4 +1,5 @@
-"""The whole way: applications commit events of every shape, the relay is stopped, started and killed, Kafka has it all."""
+"""The whole path: applications commit events of every shape while the relay is stopped, started and killed. In the end
+Kafka has all of them."""
 
 import os
 import signal
@@ -17,9 +18,10 @@ from writers import (ENDINGS, MYSQL_ENDINGS, MysqlWriter, PostgresWriter, Sqlite
 SEED = int(os.environ.get("OUTBOX_TEST_SEED", "20"))
 EVENTS = 10_000
 PARTITIONS = 6
-WINDOW = 500  # what the relay may have in flight, and so the most that one kill may send twice
+WINDOW = 500  # events that the relay may have in flight, and so the largest number of duplicates after one kill
 
-# Takes its id, then waits without an xid: its row turns up under ids that were sent long ago, and no snapshot told.
+# The insert takes its row id and then waits while its transaction has no xid. Its row becomes visible below ids that were
+# sent long ago, and no snapshot has shown the transaction.
 SLOW_TRIGGER = """
 create function slow() returns trigger language plpgsql as $$ begin perform pg_sleep(0.15); return new; end $$;
 create trigger slow before insert on outbox_event for each row when (new.event_type = 'slow') execute function slow();
@@ -27,7 +29,7 @@ create trigger slow before insert on outbox_event for each row when (new.event_t
 
 
 class EndToEnd:
-    """What every database goes through; its class says how it is made, written and asked."""
+    """The test for every database. A derived class creates, writes and queries the database."""
 
     migrate_options = ()
     writers = 8
@@ -57,11 +59,11 @@ class EndToEnd:
         plan = self.plan(make_events(SEED, EVENTS, self.topics, longest_key=self.longest_key))
         writers = Writers(plan, self.open_writer, self.writers).start()
 
-        # Stopped in the middle: nothing is sent again, and nothing that was sent stays in the table.
+        # The relay is stopped in the middle: nothing is sent twice, and nothing that was sent stays in the table.
         wait_until(lambda: writers.committed > EVENTS // 10 or not writers.running, 120, "a backlog")
         self.relay.start()
         self.relay.wait_while_running(lambda: self.sent() > EVENTS // 4, 120, "a quarter has been sent")
-        self.assertTrue(writers.running, "the relay was to be stopped while events come in")
+        self.assertTrue(writers.running, "the writers have ended before the relay was stopped")
         self.assertEqual(self.relay.stop(signal.SIGTERM), 0, "exit code after SIGTERM")
         records = self.records()
         assert_nothing_twice(self, records)
@@ -69,7 +71,7 @@ class EndToEnd:
         self.assertEqual([record.offset for record in records if record.header("event_id").decode() in left], [],
                          "sent, acknowledged and still in the table after a clean stop")
 
-        # Killed in the middle, after it had gone on without a repetition.
+        # The relay is killed in the middle. Until then it continues without sending anything twice.
         wait_until(lambda: writers.committed > EVENTS // 2 or not writers.running, 120, "a backlog")
         self.relay.start()
         before = self.sent()
@@ -77,7 +79,7 @@ class EndToEnd:
         self.relay.kill()
         records = self.records()
         assert_nothing_twice(self, records)
-        self.assertLess(len(records), EVENTS * 0.85, "the relay was to be killed while it had work")
+        self.assertLess(len(records), EVENTS * 0.85, "too few events were left when the relay was killed")
 
         self.relay.start()
         journal = writers.join(180)
@@ -89,7 +91,7 @@ class EndToEnd:
         assert_delivered(self, journal, records)
         assert_in_order(self, journal, records, PARTITIONS)
         self.assertLessEqual(len(records) - len(journal), WINDOW, "events sent twice by one kill")
-        print(f"  {len(journal)} of {EVENTS} events committed and delivered, {len(records) - len(journal)} twice")
+        print(f"  {len(journal)} of {EVENTS} events committed and delivered, {len(records) - len(journal)} duplicates")
 
 
 class SqliteTest(EndToEnd, unittest.TestCase):
@@ -132,7 +134,7 @@ class PostgresTest(EndToEnd, unittest.TestCase):
         self.server.psql(SLOW_TRIGGER, self.database)
 
     def plan(self, events):
-        """Every hundredth event is a slow one, in a transaction of its own."""
+        """Returns transactions in which every hundredth event is slow and has a transaction of its own."""
         slow, rest = events[::100], [event for i, event in enumerate(events) if i % 100]
         plan = make_transactions(SEED, rest, ENDINGS)
         for i, event in enumerate(slow):
@@ -148,10 +150,10 @@ class PostgresTest(EndToEnd, unittest.TestCase):
 
 
 class MysqlLike(EndToEnd):
-    """The mysql plugin, on either of its servers."""
+    """The mysql plugin, with MariaDB or MySQL."""
 
     plugin = "mysql"
-    longest_key = 255  # characters that aggregate_id holds; as text it would need an index with a prefix
+    longest_key = 255  # characters of aggregate_id, which is not a text column because that would need an index with a prefix
 
     def make_database(self):
         self.server = self.shared()

@@ -1,4 +1,4 @@
-"""What the daemon does when events, tables, the database or the broker are not as they should be."""
+"""The behaviour of the daemon when events, tables, the database or the broker are faulty."""
 
 import json
 import signal
@@ -53,12 +53,13 @@ class FaultTest(unittest.TestCase):
     INSERT = "insert into outbox_event (topic, event_type, aggregate_id, payload) values (?, 'made', 'k', ?)"
 
     def insert(self, topic, count, first=0, size=0):
-        """Numbered events of one key by one transaction, each made larger by `size`."""
+        """Inserts numbered events of one key in one transaction. Each payload is extended by `size` bytes."""
         with sqlite3.connect(self.path, timeout=60) as link:
             link.executemany(self.INSERT, [(topic, f"{first + i} " + "x" * size) for i in range(count)])
 
     def assert_numbered(self, bootstrap, topic, count, twice_at_most=0):
-        """The numbers from 0 on, in order where they came first. Returns how many came again."""
+        """Asserts that the events 0 to count - 1 have arrived and their first copies are in order. Returns the number of
+        duplicates."""
         arrived = [payload.partition(" ")[0] for payload in self.payloads(bootstrap, topic)]
         self.assertEqual(list(dict.fromkeys(arrived)), [str(i) for i in range(count)])
         self.assertLessEqual(len(arrived) - count, twice_at_most)
@@ -82,15 +83,15 @@ class BrokerTest(FaultTest):
 
         broker.kill()
         self.emit(relay, lines("orders", 100, first=100))
-        wait_until(lambda: relay.log().count("broker cannot be used") == 2, 60, "the outage is told")
+        wait_until(lambda: relay.log().count("broker cannot be used") == 2, 60, "the outage is logged")
         broker.start()
         self.wait_for_backlog(relay, 0)
         self.assertEqual(relay.stop(), 0)
         self.assertEqual(list(dict.fromkeys(self.payloads(broker.bootstrap, "orders"))), [str(i) for i in range(200)])
-        self.assertEqual(relay.log().count("broker cannot be used"), 2, "one line a change of state")
+        self.assertEqual(relay.log().count("broker cannot be used"), 2, "one line per change of state")
         self.assertNotIn("advertise", relay.log(), "its address is the configured one")
         with sqlite3.connect(self.path) as link:
-            self.assertEqual(link.execute("select count(*) from outbox_retry").fetchone()[0], 0, "no attempt is spent")
+            self.assertEqual(link.execute("select count(*) from outbox_retry").fetchone()[0], 0, "no attempt is charged")
 
     @faults(6)
     def test_stop_in_time_with_every_peer_dead(self):
@@ -132,13 +133,13 @@ class StandbyTest(FaultTest):
         killed = time.monotonic()
         self.emit(second, lines(topic, 10))
         self.wait_for_backlog(second, 0)
-        self.assertLess(time.monotonic() - killed, 3 + 1 + 1, "lease of 3 s and a second, and one for this machine")
+        self.assertLess(time.monotonic() - killed, 3 + 1 + 1, "longer than the lease of 3 s and a margin of 2 s")
         self.assertEqual(second.stop(), 0)
         self.assertEqual(self.payloads(kafka.bootstrap, topic), [str(i) for i in range(10)])
 
 
 class EventTest(FaultTest):
-    """A bad event fails with its reason, follows the policy, and holds up nobody but its own key."""
+    """A bad event fails with its reason, is handled according to the failure policy, and delays only its own key."""
 
     def spoil(self, kafka, insert):
         topic = f"bad-events-{uuid.uuid4()}"
@@ -156,8 +157,8 @@ class EventTest(FaultTest):
 
     def judge(self, relay, kafka, topic, reasons):
         relay.start()
-        relay.wait_while_running(lambda: self.status(relay)["blocked"] == 4, 60, "all four are given up")
-        wait_until(lambda: len(self.payloads(kafka.bootstrap, topic)) == 100, 60, "the good ones arrive")
+        relay.wait_while_running(lambda: self.status(relay)["blocked"] == 4, 60, "all four events are exhausted")
+        wait_until(lambda: len(self.payloads(kafka.bootstrap, topic)) == 100, 60, "the good events arrive")
         self.assertEqual(self.status(relay)["backlog"], 8)
         self.assertEqual(reasons(), self.REASONS)
         self.assertEqual(relay.stop(), 0)
@@ -219,7 +220,8 @@ class EventTest(FaultTest):
 
     @faults(68, 72)
     def test_the_broker_refuses_what_it_was_not_asked_about(self):
-        """The limit of a topic is lowered behind the relay's back: what was fine is refused with its neighbours."""
+        """The limit of a topic is lowered while the relay runs: events that were acceptable are refused together with their
+        batch."""
         kafka = shared_kafka()
         topic = f"lowered-{uuid.uuid4()}"
         kafka.create_topic(topic, 1)
@@ -231,14 +233,14 @@ class EventTest(FaultTest):
             admin.alter_topic(topic, {"max.message.bytes": "10000"})
         text = lines(topic, 20, key="a", first=1) + lines(topic, 1, key="b", first=50).replace('"50"', json.dumps("x" * 20_000))
         self.emit(relay, text + lines(topic, 20, key="a", first=21) + lines(topic, 1, key="b", first=60))
-        relay.wait_while_running(lambda: self.status(relay)["blocked"] == 1, 60, "the large one is given up")
+        relay.wait_while_running(lambda: self.status(relay)["blocked"] == 1, 60, "the large event is exhausted")
         self.wait_for_backlog(relay, 2)
         self.assertEqual(relay.stop(), 0)
         self.assertEqual(list(dict.fromkeys(self.payloads(kafka.bootstrap, topic))), ["0", *map(str, range(1, 41))])
 
 
 class SchemaTest(FaultTest):
-    """Tables that are not as they should be end `run` and `check` with 78 and the SQL or grant that fixes it."""
+    """With wrong tables, `run` and `check` end with 78 and print the SQL or grant that fixes them."""
 
     def refused(self, relay, *patterns):
         for command in ("check", "run"):
@@ -292,7 +294,7 @@ class SchemaTest(FaultTest):
         self.refused(poor, "(?i)grant ")
 
     def test_mariadb_as_it_comes_is_a_warning(self):
-        """Without a binary log it shows commits before they are on disk."""
+        """Without a binary log, MariaDB makes commits visible before they are on disk."""
         with own_mariadb(settings={"skip-log-bin": None, "sync-binlog": "0"}) as server:
             relay = self.relay("mysql", server.create_database("shop"), "", kafka=None, type="stdout")
             self.migrate(relay)

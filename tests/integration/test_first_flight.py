@@ -1,7 +1,7 @@
-"""A broker that holds no state for a producer accepts any first sequence: docs/design/decisions/0007.
+"""A broker without state for a producer accepts any first sequence number: docs/design/decisions/0007.
 
-A proxy refuses the first request of a fresh idempotent producer, retriably, in the broker's name. What then happens
-behind it is Apache Kafka's and librdkafka's own doing.
+A proxy answers the first request of a new idempotent producer with a retriable error in place of the broker. Everything
+else is the behaviour of Apache Kafka and librdkafka.
 """
 
 import collections
@@ -17,7 +17,7 @@ from servers.kafka_proxy import NOT_ENOUGH_REPLICAS, OUT_OF_ORDER_SEQUENCE, prox
 
 MESSAGES = [str(number) for number in range(1, 11)]
 
-# The relay's own settings, with small requests.
+# The settings of the relay, with small requests.
 PIPELINED = {"enable.idempotence": "true", "enable.gapless.guarantee": "true", "message.timeout.ms": "0",
              "batch.num.messages": "2", "linger.ms": "100"}
 
@@ -30,7 +30,8 @@ def setUpModule():
 
 
 def produce(topic):
-    """The messages, through kcat to partition 0; returns the offsets that were reported, in the order of the messages."""
+    """Writes the messages to partition 0 with kcat. Returns the offsets that were reported, in the order of the
+    messages."""
     options = [word for key, value in PIPELINED.items() for word in ("-X", f"{key}={value}")]
     kcat = subprocess.run(["kcat", "-P", "-vvv", "-b", proxy.bootstrap, "-t", topic, "-p", "0", *options],
                           input="".join(f"{message}\n" for message in MESSAGES), capture_output=True, text=True,
@@ -39,7 +40,7 @@ def produce(topic):
 
 
 class FreshProducerTest(unittest.TestCase):
-    """The library without the relay: the fact that the decision rests on."""
+    """Tests the library without the relay, to show the facts on which the decision is based."""
 
     def test_what_is_lost_is_reported_without_an_offset(self):
         topic = f"fresh-{uuid.uuid4()}"
@@ -52,21 +53,24 @@ class FreshProducerTest(unittest.TestCase):
             print(f"  {request}")
         print(f"  reported delivered: {len(offsets)}, without an offset: {sum(o < 0 for o in offsets)}; log: {log}")
         self.assertEqual(len(offsets), len(MESSAGES), "the library reports every message as delivered")
-        # What the relay relies on: a report with an offset is true, and whatever is lost carries none.
-        told = {message: offset for message, offset in zip(MESSAGES, offsets) if offset >= 0}
-        self.assertEqual({message: log[offset] for message, offset in told.items()}, {m: m for m in told})
-        # And why it does not send on before the first of them: with Kafka 3.9.1 and librdkafka 2.0.2 or 2.15 it is lost.
+        # The relay relies on this: a report with an offset is true, and the report of a lost message has no offset.
+        reported = {message: offset for message, offset in zip(MESSAGES, offsets) if offset >= 0}
+        self.assertEqual({message: log[offset] for message, offset in reported.items()}, {m: m for m in reported})
+        # This is why the relay sends nothing more before the first such report: with Kafka 3.9.1 and librdkafka 2.0.2 or
+        # 2.15 all messages without an offset are lost.
         lost = [message for message in MESSAGES if message not in log]
-        self.assertIn(lost, ([], [message for message in MESSAGES if message not in told]))
+        self.assertIn(lost, ([], [message for message in MESSAGES if message not in reported]))
 
 
 class RelayTest(unittest.TestCase):
     EVENTS, KEYS = 1000, 7
 
     def relay_through_proxy(self, partitions, **trouble):
-        """Events through a relay whose requests hold two at most, so that several are on the wire; returns the records.
+        """Delivers events through a relay whose requests contain two records at most, so that several requests are in
+        flight. Returns the records.
 
-        librdkafka counts messages where it means requests: with five or more in a request it sends one at a time.
+        The requests are that small because librdkafka counts messages where it should count requests: with five or more
+        messages in a request it sends one request at a time.
         """
         proxy.reset(**trouble)
         folder = TemporaryFolder("first-flight")
@@ -85,7 +89,7 @@ class RelayTest(unittest.TestCase):
                     [(topic, f"key-{n % self.KEYS}", str(n)) for n in range(self.EVENTS)])
             connection.close()
             relay.start()
-            relay.wait_while_running(lambda: sum(broker.end_offsets(topic).values()) >= self.EVENTS, 60, "all are there")
+            relay.wait_while_running(lambda: sum(broker.end_offsets(topic).values()) >= self.EVENTS, 60, "all events arrive")
             self.assertEqual(relay.stop(), 0)
         return read_topic(broker.bootstrap, topic)
 
@@ -97,7 +101,7 @@ class RelayTest(unittest.TestCase):
 
     @staticmethod
     def before(request):
-        """What the same producer has sent to the same partition."""
+        """The requests that the same producer has sent to the same partition."""
         line = (request.topic, request.partition, request.producer_id)
         return [other for other in proxy.requests if (other.topic, other.partition, other.producer_id) == line]
 
@@ -125,10 +129,10 @@ class RelayTest(unittest.TestCase):
             refused.append(number)
             return NOT_ENOUGH_REPLICAS
 
-        # Another is on the wire before the refusal is heard of.
+        # The relay has sent another request before it receives the refusal.
         self.assert_each_once_in_order(self.relay_through_proxy(
             1, refuse=refuse, release=lambda requests: len(requests) > refused[-1] + 1))
         errors = collections.Counter(request.error for request in proxy.requests)
         print(f"  answers by error code: {dict(errors)}")
         self.assertEqual(errors[NOT_ENOUGH_REPLICAS], len(refused))
-        self.assertGreater(errors[OUT_OF_ORDER_SEQUENCE], 0, "the broker had state and refused what came too early")
+        self.assertGreater(errors[OUT_OF_ORDER_SEQUENCE], 0, "the broker has state and refuses requests that are too early")

@@ -1,4 +1,4 @@
-"""An outbox in surroundings that others have made: each row goes, or the relay accounts for it. See tests/hostile/README.md."""
+"""An outbox in hostile surroundings: each row is removed, or the relay accounts for it. See tests/hostile/README.md."""
 
 import pathlib
 import sys

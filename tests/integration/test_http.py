@@ -1,5 +1,5 @@
-"""What the relay tells over HTTP: ready only if events move, numbers that agree with what was published, and no client that
-can hold it up."""
+"""The HTTP interface of the relay: it is ready only if events move, its metrics agree with what was published, and no
+client can delay it."""
 
 import contextlib
 import http.client
@@ -52,7 +52,7 @@ class HttpTest(unittest.TestCase):
         return int(relay.wait_for_log(r"http: [^\"]* at 127\.0\.0\.1:(\d+)").group(1))
 
     def ask(self, relay, path, method="GET", **parts):
-        """(status, body, headers)"""
+        """Returns (status, body, headers)."""
         link = http.client.HTTPConnection("127.0.0.1", self.port(relay), timeout=10)
         with contextlib.closing(link):
             link.request(method, path, **parts)
@@ -66,7 +66,7 @@ class HttpTest(unittest.TestCase):
         return parse_metrics(body)
 
     def wait_for(self, relay, path, status, pattern="", timeout=30):
-        """Until the answer is so; returns the body."""
+        """Waits until the answer has this status and matches the pattern. Returns the body."""
         seen = []
 
         def look():
@@ -113,15 +113,15 @@ class MovingTest(HttpTest):
         self.assertEqual(metrics.get("outbox_relay_build_info", version=version[1], commit=version[3].rstrip(")")), 1)
 
         live = json.loads(self.ask(relay, "/status")[1])
-        told = json.loads(self.command(relay, "status", "--json"))
+        printed = json.loads(self.command(relay, "status", "--json"))
         mine = live.pop("relay")
         self.assertEqual((mine["state"], mine["acknowledged"], mine["failed"]), ("active", 500, 1))
-        for status in (live, told):
+        for status in (live, printed):
             self.assertIsNone(status.pop("oldest_age_ms"), "what is left is blocked, or queued behind that")
             self.assertGreater(status["shards"][0].pop("expires_in_ms"), 0)
-        self.assertEqual(live, told)
+        self.assertEqual(live, printed)
 
-        # A relay that stops answers to the end, or not at all.
+        # A relay that is stopping either answers completely or does not answer.
         self.assertEqual(relay.stop(), 0)
 
     def test_a_standby_is_healthy_and_not_ready(self):
@@ -146,13 +146,14 @@ class OutageTest(HttpTest):
         broker = own_kafka()
         self.addCleanup(broker.stop)
         relay = self.sqlite(broker.bootstrap, {"delivery_timeout": "1s"}).start()
-        self.wait_for(relay, "/readyz", 503, r"^broker_down: broker cannot be used for \d+\.\d s: .*127\.0\.0\.1")
+        self.wait_for(relay, "/readyz", 503, r"^broker_down: broker unavailable for \d+\.\d s: .*127\.0\.0\.1")
         self.assertEqual(self.ask(relay, "/healthz")[0], 200)
         broker.start()
         broker.create_topic("orders")
         self.wait_for(relay, "/readyz", 200)
 
-        # It takes connections, and answers nothing: neither what is sent nor what is sent again after a reset.
+        # A paused broker accepts connections and answers nothing, neither the first requests nor those after a reset of the
+        # producer.
         self.command(relay, "emit", text=lines("orders", 5))
         self.wait_for_metric(relay, 5, "outbox_relay_events_confirmed_total")
         broker.pause()
@@ -182,7 +183,7 @@ class OutageTest(HttpTest):
         self.addCleanup(server.stop)
         relay = self.relay("postgres", {"connection": server.dsn()}, type="stdout")
         relay.start()
-        self.wait_for(relay, "/readyz", 503, "^database_down: database cannot be used for")
+        self.wait_for(relay, "/readyz", 503, "^database_down: database unavailable for")
         self.assertEqual(self.ask(relay, "/healthz")[0], 200)
         self.assertIsNone(self.metrics(relay).get("outbox_relay_backlog_events"))
         relay.kill()
@@ -195,10 +196,10 @@ class OutageTest(HttpTest):
 
         server.halt("immediate")
         self.wait_for(relay, "/readyz", 503, "^database_down")
-        # What was zero is not known now.
+        # Values that were zero are unknown now.
         self.wait_for_metric(relay, None, "outbox_relay_backlog_events")
         self.wait_for_metric(relay, None, "outbox_relay_oldest_event_age_seconds")
-        self.wait_for_metric(relay, None, "outbox_relay_dead_events")  # the last look is old by then
+        self.wait_for_metric(relay, None, "outbox_relay_dead_events")  # unknown as soon as the last reading is too old
         self.assertGreater(self.metrics(relay).get("outbox_relay_backlog_read_age_seconds"), 0.5)
         self.assertEqual(json.loads(self.ask(relay, "/status")[1])["state"], "unknown")
         server.start()
@@ -221,7 +222,7 @@ class LockedTest(HttpTest):
             self.wait_for(relay, "/readyz", 503, "database_down: .*outbox_event.* is locked by pid")
         begun = time.monotonic()
         relay.wait_for_log("what waits is known again", 30)
-        self.assertLess(time.monotonic() - begun, 10, "the look that failed took 3 s, and twenty times that is a minute")
+        self.assertLess(time.monotonic() - begun, 10, "a failed reading takes 3 s; twenty times that would be a minute")
         self.assertEqual(relay.stop(), 0)
 
 
@@ -233,7 +234,7 @@ class ClientTest(HttpTest):
         return link
 
     def answer(self, link):
-        """The status; None = the connection was closed without one."""
+        """Returns the status of an answer, or None if the connection was closed without an answer."""
         text = b""
         with contextlib.suppress(ConnectionResetError):
             while part := link.recv(65536):
@@ -258,7 +259,7 @@ class ClientTest(HttpTest):
             with contextlib.suppress(ConnectionError):
                 status = self.answer(self.raw(relay, request))
                 self.assertTrue(status is None or 400 <= status <= 505, (request[:30], status))
-        # What it says it will send is not waited for.
+        # The relay does not wait for the body that the request announces.
         begun = time.monotonic()
         self.assertEqual(self.answer(self.raw(relay, b"POST /metrics HTTP/1.1\r\nContent-Length: 99999999\r\n\r\nx")), 405)
         self.assertLess(time.monotonic() - begun, 5)
@@ -270,12 +271,12 @@ class ClientTest(HttpTest):
         begun = time.monotonic()
         slow = [self.raw(relay, b"GET /healthz HTTP/1.1\r\n") for _ in range(12)]
         self.assertEqual(self.ask(relay, "/healthz")[0], 200)
-        self.assertLess(time.monotonic() - begun, 0.9, "answered while they are served")
+        self.assertLess(time.monotonic() - begun, 0.9, "requests are answered while slow clients are served")
         slow += [self.raw(relay, b"GET /healthz HTTP/1.1\r\n") for _ in range(36)]
         ended = set()
 
         def drip():
-            """A byte from time to time, so that no single wait is long."""
+            """Sends one byte on each connection, so that no single wait is long. True if all connections are closed."""
             for link in slow:
                 try:
                     link.sendall(b"a")
@@ -287,12 +288,12 @@ class ClientTest(HttpTest):
                 except ConnectionError:
                     ended.add(link)
                 else:
-                    ended.add(link)  # told to go
+                    ended.add(link)  # it got an answer that ends the connection
                 finally:
                     link.setblocking(True)
             return len(ended) == len(slow)
 
-        wait_until(drip, 20, "every slow client is sent away")
+        wait_until(drip, 20, "every slow client is disconnected")
         self.assertEqual(self.ask(relay, "/healthz")[0], 200)
         self.assertLess(time.monotonic() - begun, 15)
         self.assertEqual(relay.stop(), 0)
@@ -310,7 +311,7 @@ class ClientTest(HttpTest):
                 self.assertEqual(self.ask(relay, "/healthz")[0], 200)
                 self.assertLess(time.monotonic() - begun, 1)
                 self.assertLess(len(os.listdir(f"/proc/{relay.pid}/fd")), opened + 260)
-        wait_until(lambda: len(os.listdir(f"/proc/{relay.pid}/fd")) <= opened, 10, "all of them are sent away")
+        wait_until(lambda: len(os.listdir(f"/proc/{relay.pid}/fd")) <= opened, 10, "all clients are disconnected")
         self.assertEqual(relay.stop(), 0)
 
     @faults(120)
@@ -390,18 +391,18 @@ class ListenTest(HttpTest):
 
 
 class HangTest(HttpTest):
-    """A plugin that does not return from the call whose name is a file in a folder, while that is there."""
+    """Uses a plugin whose calls do not return while a file with the name of the call exists in a folder."""
 
     def setUp(self):
         build = next((up for up in find_binary().parents if (up / "build.ninja").is_file()), None)
         self.plugin = build and build / "tests" / "bad_plugins" / "outbox-hangs-at.so"
         if not self.plugin or not self.plugin.is_file():
-            self.skipTest("the tests' own plugins are not built")
+            self.skipTest("the plugins of the tests (tests/bad_plugins) are not built")
         self.folder = TemporaryFolder("hang")
         self.addCleanup(self.folder.remove)
 
     def judge(self, call, who, early=False):
-        """`early`: the call is one of the first after the start."""
+        """Asserts that the relay reports the call that hangs. `early`: the call is one of the first after the start."""
         marker = self.folder.path / call
         if early:
             marker.touch()
@@ -421,7 +422,7 @@ class HangTest(HttpTest):
         relay.wait_for_log(rf"{who} has returned from {call} after \d")
         self.wait_for(relay, "/healthz", 200)
         self.wait_for(relay, "/readyz", 200)
-        self.assertEqual(relay.log().count("it hangs"), 1, "told once")
+        self.assertEqual(relay.log().count("it hangs"), 1, "it is logged once")
         self.assertEqual(relay.stop(), 0)
 
     @faults(5, 90)

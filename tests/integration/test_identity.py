@@ -1,4 +1,4 @@
-"""Two relays that were given one id by mistake: the second one is a standby, and both say so."""
+"""Two relays are given the same id by mistake: the second one is a standby, and both log it."""
 
 import json
 import unittest
@@ -61,7 +61,7 @@ class IdentityTest(unittest.TestCase):
         self.assertIn(incarnation, first.command("status").stdout)
         self.assertNotIn("delivering shard", second.log())
 
-        # A restart under the same id waits for the lease of the one that was killed, as any relay does.
+        # A relay that is restarted with the same id waits until the lease of the killed one expires, as any relay does.
         second.kill()
         first.kill()
         first.start()

@@ -1,5 +1,5 @@
-"""Whom a broker lets in, and where it says that it is: permissions, passwords and certificates, also those that change while
-the relay runs, and addresses at which nobody answers."""
+"""Access to a broker: permissions, passwords and certificates, also those that change while the relay runs, and advertised
+addresses that do not answer."""
 
 import http.client
 import json
@@ -23,21 +23,21 @@ SCRAM_LOGIN = "org.apache.kafka.common.security.scram.ScramLoginModule"
 class AccessTest(FaultTest):
     @classmethod
     def setUpClass(cls):
-        """One broker, with a door for each kind of trouble."""
+        """Starts one broker with a listener for each kind of error."""
         folder = TemporaryFolder("access")
         cls.addClassCleanup(folder.remove)
         cls.folder = folder.path
         cls.authority = Authority(folder.path)
         cls.doors = {name: free_port() for name in ("password", "scram", "tls", "expired", "other", "dead")}
         cls.dead = free_port()
-        # Before some of the doors is one who counts.
+        # Proxies in front of some listeners count connections and requests.
         cls.proxies = {"password": KafkaProxy(free_port(), cls.doors["password"]),
                        "scram": KafkaProxy(free_port(), cls.doors["scram"]), "expired": TcpProxy(cls.doors["expired"])}
         for proxy in cls.proxies.values():
             cls.addClassCleanup(proxy.close)
-        cls.told = {name: cls.proxies[name].port if name in cls.proxies else port for name, port in cls.doors.items()}
+        cls.advertised = {name: cls.proxies[name].port if name in cls.proxies else port for name, port in cls.doors.items()}
         cls.broker = own_kafka(
-            behind={port: cls.dead if name == "dead" else cls.told[name] for name, port in cls.doors.items()},
+            behind={port: cls.dead if name == "dead" else cls.advertised[name] for name, port in cls.doors.items()},
             properties=cls.properties())
         cls.addClassCleanup(cls.broker.stop)
         cls.broker.start()
@@ -64,7 +64,7 @@ class AccessTest(FaultTest):
         return properties
 
     def at(self, door):
-        return f"127.0.0.1:{self.told[door]}"
+        return f"127.0.0.1:{self.advertised[door]}"
 
     def relay_at(self, door, kafka, http_too=True):
         made = self.sqlite(self.at(door), kafka=kafka)
@@ -96,7 +96,8 @@ class AccessTest(FaultTest):
 
     @faults(109)
     def test_without_permissions(self):
-        """A producer now and then, one line, red for as long as it lasts, and back by an answer to the same question."""
+        """Only occasional producers ask again, one line is logged, and the relay is not ready until the same request
+        succeeds."""
         relay = self.relay_at("password", self.login("nobody", "nothing"))
         checked = relay.command("check", "--topic", self.topic)
         self.assertEqual(checked.returncode, 1, checked.stdout)
@@ -111,15 +112,15 @@ class AccessTest(FaultTest):
         relay.start()
         relay.wait_for_log("broker cannot be used: the relay's user lacks permission to produce; grant it IdempotentWrite")
         relay.wait_for_log("(?s)(asking again whether this user may produce.*){3}")
-        told = [line for line in self.said(relay, "info", "warn", "error") if "broker" in line]
-        self.assertEqual(len(told), 1, told)
+        logged = [line for line in self.said(relay, "info", "warn", "error") if "broker" in line]
+        self.assertEqual(len(logged), 1, logged)
         self.assertLess(relay.log().count("begins anew"), 12)
-        relay.wait_while_running(lambda: len(proxy.asked[INIT_PRODUCER_ID]) >= 4, 30, "three more producers ask")
+        relay.wait_while_running(lambda: len(proxy.asked[INIT_PRODUCER_ID]) >= 4, 30, "three more producers have asked")
         self.assert_doubling(proxy.asked[INIT_PRODUCER_ID])
-        self.assertLessEqual(len(proxy.accepted), 6, "connections, some of which the broker ends after three seconds")
+        self.assertLessEqual(len(proxy.accepted), 6, "connections; the broker closes some after three seconds")
         status, text = self.ask(relay, "/readyz")
         self.assertEqual(status, 503)
-        self.assertGreater(float(re.search(r"broker cannot be used for ([\d.]+) s", text).group(1)), 4)
+        self.assertGreater(float(re.search(r"broker unavailable for ([\d.]+) s", text).group(1)), 4)
         with self.broker.admin() as admin:
             admin.allow(self.topic, "User:nobody")
         checked = relay.command("check", "--topic", self.topic)
@@ -141,7 +142,8 @@ class AccessTest(FaultTest):
 
     @faults(110)
     def test_password_that_is_replaced(self):
-        """And a broker that closes connections whose login is too old: nothing is said of that."""
+        """A broker closes connections whose login is too old; the relay logs nothing about that. Then the password in the
+        file is wrong for a while."""
         self.inserted = 0
         file = self.folder / "password"
         file.write_text("right\n", encoding="utf-8")
@@ -149,12 +151,12 @@ class AccessTest(FaultTest):
         with self.broker.admin() as admin:
             admin.allow(self.topic, "User:relay")
         relay.start()
-        self.insert_until(relay, lambda: relay.log().count("Disconnected") >= 2, "the broker closes two connections")
+        self.insert_until(relay, lambda: relay.log().count("Disconnected") >= 2, "the broker has closed two connections")
         self.wait_for_backlog(relay, 0)
         self.assertEqual(self.said(relay, "warn", "error"), [])
         self.assertEqual(relay.stop(), 0)
 
-        # The file is behind the broker, and follows.
+        # The file still has an old password and is corrected later.
         file.write_text("hunter2\n", encoding="utf-8")
         relay.start()
         relay.wait_for_log("broker cannot be used: [^\"]*Authentication failed[^\"]*; correct sasl.username and sasl.password")
@@ -163,7 +165,7 @@ class AccessTest(FaultTest):
         relay.wait_for_log("broker is back")
         self.wait_for_backlog(relay, 0)
 
-        # What has failed is sent by a producer of its own, with the same secrets. A broken file is reported and followed too.
+        # Failed events are retried by another producer with the same secrets. It too reports a wrong password and recovers.
         forbidden = f"access-{uuid.uuid4()}"
         self.broker.create_topic(forbidden)
         file.write_text("hunter3\n", encoding="utf-8")
@@ -182,7 +184,8 @@ class AccessTest(FaultTest):
 
     @faults(110, 121)
     def test_certificates(self):
-        """Each reads differently, and an authority that is repaired in its file is found."""
+        """Each kind of certificate error has its own message. The relay notices that the authority is corrected in its
+        file."""
         strangers = self.folder / "strangers"
         strangers.mkdir()
         stranger = Authority(strangers)
@@ -197,8 +200,8 @@ class AccessTest(FaultTest):
                 relay = self.relay_at(door, tls)
                 self.assertRegex(relay.command("check").stdout, f"(?m)^error +Kafka at .*{why}")
                 relay.start().wait_for_log(f"broker cannot be used: [^\"]*{why}")
-                told = [line for line in self.said(relay, "info", "warn", "error") if "broker" in line.lower() or line.startswith("librdkafka ")]
-                self.assertEqual(len(told), 1, told)
+                logged = [line for line in self.said(relay, "info", "warn", "error") if "broker" in line.lower() or line.startswith("librdkafka ")]
+                self.assertEqual(len(logged), 1, logged)
                 if door == "tls":
                     self.emit(relay, lines(self.topic, 10))
                     trusted.write_bytes(good)
@@ -227,14 +230,14 @@ class AccessTest(FaultTest):
         relay.wait_for_log(f"{dead}[^\"]*; events for its partitions wait")
         relay.wait_for_log(f"broker cannot be used: {dead}")
         self.assertIn("broker_down", self.ask(relay, "/readyz")[1])
-        told = [line for line in self.said(relay, "info", "warn", "error") if "broker" in line.lower() or line.startswith("librdkafka ")]
-        self.assertEqual(len(told), 2, told)
+        logged = [line for line in self.said(relay, "info", "warn", "error") if "broker" in line.lower() or line.startswith("librdkafka ")]
+        self.assertEqual(len(logged), 2, logged)
         self.assertEqual(relay.stop(), 0)
 
     @faults(110)
     def test_password_rotated(self):
-        """At the broker and in the file, either of them first. What is new and refused gives way to what has worked, and the
-        log has one line for each change."""
+        """The password is changed at the broker and in the file, in either order. If a new password is refused, the relay
+        returns to the one that worked, and the log has one line for each change."""
         self.inserted = 0
         proxy, user = self.proxies["scram"], "rotated"
         file = self.folder / "rotated"
@@ -246,7 +249,8 @@ class AccessTest(FaultTest):
         relay.start()
         self.go_on(relay)
 
-        # A producer that is replaced reads the file, which is gone, and then holds what the broker does not know yet.
+        # A new producer reads the file. First the file does not exist, and then it has a password that the broker does not
+        # know yet.
         file.unlink()
         self.end_producer(relay, proxy)
         self.go_on(relay)
@@ -259,14 +263,14 @@ class AccessTest(FaultTest):
                    "Kafka refused a secret .*; going on with the secret as it was before it changed$", "broker is back"]
         self.assert_said(relay, "cannot read", *refused)
 
-        # The broker follows.
+        # The broker gets the new password.
         self.change_password(proxy, user, "beta7")
         self.go_on(relay)
         followed = ["broker cannot be used: .*(Authentication failed|Disconnected)", "broker is back",
                     "logged in with a secret that has changed"]
         self.assert_said(relay, "cannot read", *refused, *followed)
 
-        # The broker is first, and the file empty for a while.
+        # The broker gets its new password first, and the file is empty for a while.
         file.write_text("", encoding="utf-8")
         self.change_password(proxy, user, "gamma7")
         self.insert(self.topic, 1, self.inserted)
@@ -274,7 +278,7 @@ class AccessTest(FaultTest):
         relay.wait_for_log("the file [^\"]*rotated is empty; going on with the secret as it was")
         file.write_text("gamma7\n", encoding="utf-8")
         self.go_on(relay)
-        # The login that fails and the file that is read are told by two threads.
+        # The order of two lines is not fixed, because different threads log the failed login and the reading of the file.
         self.assert_said(relay, "cannot read", *refused, *followed, *followed, besides="is empty")
         self.assertEqual(relay.stop(), 0)
         for secret in ("alpha7", "beta7", "gamma7"):
@@ -287,24 +291,26 @@ class AccessTest(FaultTest):
         relay.wait_while_running(self.empty, 60, "everything is delivered")
 
     def empty(self):
-        """Without a command of the relay's, which would find no file of a secret."""
+        """True if the outbox is empty. It uses no command of the relay, which would fail if the file of the secret does not
+        exist."""
         with sqlite3.connect(self.path, timeout=60) as link:
             return link.execute("select count(*) from outbox_event").fetchone()[0] == 0
 
     def end_producer(self, relay, proxy):
-        """As by a broker that has missed a record."""
+        """Makes the broker answer that it has missed a record, which ends the producer."""
         answers = [OUT_OF_ORDER_SEQUENCE]
         proxy.reset(refuse=lambda *_: answers.pop() if answers else None)
-        self.insert_until(relay, lambda: not answers, "the producer ends")
+        self.insert_until(relay, lambda: not answers, "the producer has ended")
 
     def change_password(self, proxy, user, password):
-        """At the broker, which asks for it at once."""
+        """Changes the password at the broker and resets all connections, so that it is needed at once."""
         with self.broker.admin() as admin:
             admin.set_password(user, password)
         proxy.cut()
 
     def assert_said(self, relay, *patterns, besides=None):
-        """These lines about brokers and secrets, and no others but one, `besides`, at any place."""
+        """Asserts that the log has exactly these lines about brokers and secrets, and one more anywhere that matches
+        `besides`."""
         said = [line for line in self.said(relay, "info", "warn", "error") if re.search("broker|secret", line)]
         said = [line for line in said if not line.startswith("configuration: ")]
         if besides:
@@ -316,7 +322,7 @@ class AccessTest(FaultTest):
 
     @faults(109)
     def test_refused_logins_and_handshakes_are_few(self):
-        """Counted where the broker is, which has to answer each."""
+        """Attempts are counted at the broker, which has to answer each of them."""
         closing = TcpProxy(free_port())
         self.addCleanup(closing.close)
         closing.shut()
@@ -324,7 +330,7 @@ class AccessTest(FaultTest):
         authority = self.folder / "authority.crt"
         authority.write_bytes(self.authority.ca.read_bytes())
         tls = {"security.protocol": "ssl", "ssl.ca.location": str(authority)}
-        self.told["closing"] = closing.port
+        self.advertised["closing"] = closing.port
         relays = [self.relay_at(door, kafka) for door, kafka in
                   (("password", self.login("relay", "wrong")), ("expired", tls), ("closing", tls))]
         for relay in relays:
@@ -337,19 +343,19 @@ class AccessTest(FaultTest):
         for relay, attempts in zip(relays, (logins, expired.accepted)):
             relay.wait_while_running(lambda attempts=attempts: attempts and attempts[-1] - attempts[0] > 6.5, 60,
                                      "attempts")
-            # At once, perhaps twice before the first refusal is known, then after 1, 3 and 7 s.
+            # Attempts come at once (perhaps two before the first refusal arrives), then after 1, 3 and 7 s.
             self.assertLessEqual(sum(at - attempts[0] < 6.5 for at in attempts), 5, attempts)
-        # Nobody is refused there, so it is a network that may be back soon.
+        # This address refuses no login, so the relay treats it as a network fault that may end soon.
         relays[2].wait_while_running(lambda: len(closing.accepted) >= 9, 60, "nine attempts")
         self.assertGreater(closing.accepted[8] - closing.accepted[5], 2.5)
         for relay in relays:
-            told = [line for line in self.said(relay, "info", "warn", "error") if "broker" in line]
-            self.assertEqual(len(told), 1, told)
+            logged = [line for line in self.said(relay, "info", "warn", "error") if "broker" in line]
+            self.assertEqual(len(logged), 1, logged)
             self.assertEqual(relay.stop(), 0)
-        self.assertIn("the address closes connections before they can be used", told[0])
+        self.assertIn("the address closes connections before they can be used", logged[0])
 
     def assert_doubling(self, times):
-        """From a second on."""
+        """Asserts that the gaps double, starting with one second."""
         gaps = [later - sooner for sooner, later in zip(times, times[1:])]
         for number, gap in enumerate(gaps):
             self.assertGreater(gap, 0.85 * 2 ** number, gaps)

@@ -1,5 +1,5 @@
-"""What a broker may do to a relay besides being away: errors before and after the append, lost answers, an end of the
-producer, frost, slowness, closed doors."""
+"""Faults of a broker that is running: errors before and after the append, lost answers, fatal errors of the producer, a
+frozen or slow broker, and refused logins."""
 
 import struct
 import time
@@ -39,20 +39,22 @@ class ProxiedTest(KafkaTest):
         self.proxy.reset()
 
     def deliver(self, relay, twice_at_most=0):
-        """All that was inserted, in order."""
+        """Waits until the outbox is empty, and asserts that all events have arrived in order. Returns the number of
+        duplicates."""
         self.wait_for_backlog(relay, 0)
         self.assert_no_attempt(relay)
         self.assertEqual(relay.stop(), 0)
         return self.assert_numbered(self.broker.bootstrap, self.topic, EVENTS, twice_at_most)
 
-    # Small requests, so that there are many.
+    # Settings that make many small requests.
     SMALL = {"batch.num.messages": "10", "linger.ms": "0"}
 
     @faults(63, 64, 76)
     def test_errors_that_pass(self):
-        """Some before the append, some after it: what is sent again is recognised, whatever the error said. Unless the next
-        request is stored before that: then librdkafka says of the first that it was delivered, without an offset, which is
-        what it also says of records that are lost (decision 0007). So the relay sends it again."""
+        """Some errors come before the append and some after it. The broker recognises a batch that is sent again as a
+        duplicate, whichever error it got, unless the next request is stored first. In that case librdkafka reports the
+        first batch as delivered without an offset, and it reports lost records in the same way (decision 0007), so the
+        relay sends those events again."""
         passing = (NOT_ENOUGH_REPLICAS, NOT_ENOUGH_REPLICAS_AFTER_APPEND, NOT_LEADER, REQUEST_TIMED_OUT, STORAGE_ERROR)
         before, after = list(passing), list(passing)
 
@@ -66,7 +68,7 @@ class ProxiedTest(KafkaTest):
         relay = self.start(self.proxy.bootstrap, **self.SMALL)
         self.insert(self.topic, EVENTS)
         twice = self.deliver(relay, len(passing) * int(self.SMALL["batch.num.messages"]))
-        self.assertEqual((before, after), ([], []), "all errors were to be met")
+        self.assertEqual((before, after), ([], []), "some of the errors have not occurred")
         print(f"  {len(self.proxy.requests)} requests, {twice} events twice")
 
     @faults(65)
@@ -87,7 +89,7 @@ class ProxiedTest(KafkaTest):
 
     @faults(70)
     def test_the_producer_ends(self):
-        """For good, as the broker says that it has missed something."""
+        """The broker answers that it has missed records, which is a fatal error of the producer."""
         answers = [OUT_OF_ORDER_SEQUENCE] * 3
 
         def refuse(number, _):
@@ -97,12 +99,12 @@ class ProxiedTest(KafkaTest):
         relay = self.start(self.proxy.bootstrap, {"max_in_flight_events": 100, "batch_size": 50}, **self.SMALL)
         self.insert(self.topic, EVENTS)
         twice = self.deliver(relay, twice_at_most=3 * 100)
-        self.assertGreaterEqual(relay.log().count("Fatal error: Broker: "), 3, "it was to end")
+        self.assertGreaterEqual(relay.log().count("Fatal error: Broker: "), 3, "the producer has not ended three times")
         print(f"  {twice} events twice")
 
     @faults(77, 78)
     def test_frozen_and_thawed_again_and_again(self):
-        """What the old producer had sent is stored after the thaw, beside what the new one sends."""
+        """After the broker resumes, it stores what the old producer had sent in addition to what the new one sends."""
         relay = self.start(self.proxy.bootstrap, {"delivery_timeout": "1s"})
         self.insert(self.topic, EVENTS // 3)
         self.wait_for_backlog(relay, 0)
@@ -110,17 +112,17 @@ class ProxiedTest(KafkaTest):
             self.broker.pause()
             self.addCleanup(self.broker.resume)
             self.insert(self.topic, EVENTS // 3, turn * EVENTS // 3)
-            # The first one ends the producer that has sent them, the second one its successor.
+            # The first reset replaces the producer that has sent the events, the second one its successor.
             relay.wait_for_log("(?s)" + "reset by the relay.*" * 2 * turn)
             self.broker.resume()
             self.wait_for_backlog(relay, 0)
         twice = self.deliver(relay, twice_at_most=2 * EVENTS // 3)
         print(f"  {twice} events twice")
-        self.assertGreater(twice, 0, "what was sent before was to be stored after all")
+        self.assertGreater(twice, 0, "the broker has not stored what was sent before it resumed")
 
     @faults(76)
     def test_throttled(self):
-        """The broker holds its answers back; what waits for them is not sent again."""
+        """The broker delays its answers. Records that wait for them are not sent again."""
         self.quota(27_000)
         self.addCleanup(self.quota, None)
         relay = self.start(self.proxy.bootstrap, **self.SMALL, **{"compression.type": "none"})
@@ -128,10 +130,10 @@ class ProxiedTest(KafkaTest):
         self.insert(self.topic, EVENTS, size=1000)
         self.deliver(relay)
         print(f"  {time.monotonic() - begun:.1f} s")
-        self.assertGreater(time.monotonic() - begun, 1, "it was to be slow")
+        self.assertGreater(time.monotonic() - begun, 1, "the broker was not throttled")
 
     def quota(self, rate):
-        """Of bytes a second, for each producer; None = no more."""
+        """Sets the quota of each producer in bytes per second; None removes it."""
         entity = array([string("client-id") + string(None)])
         change = string("producer_byte_rate") + struct.pack(">d?", rate or 0, rate is None)
         with self.broker.admin() as admin:
@@ -144,7 +146,7 @@ class ProxiedTest(KafkaTest):
 class DoorTest(KafkaTest):
     @classmethod
     def setUpClass(cls):
-        cls.port = free_port()  # where a password is wanted
+        cls.port = free_port()  # the listener that requires a login
         cls.broker = own_kafka(behind={cls.port: cls.port}, properties={
             **GUARDED, "sasl.enabled.mechanisms": "PLAIN",
             "listener.security.protocol.map": f"CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,BEHIND{cls.port}:SASL_PLAINTEXT",
@@ -155,7 +157,7 @@ class DoorTest(KafkaTest):
 
     @faults(73)
     def test_wrong_password(self):
-        """Waited for, as for a broker that is down: somebody may be changing it at this moment."""
+        """The relay waits as for an unavailable broker, because the password may be changed at this moment."""
         topic = f"password-{uuid.uuid4()}"
         self.broker.create_topic(topic)
         relay = self.start(f"127.0.0.1:{self.port}", **{
@@ -163,7 +165,7 @@ class DoorTest(KafkaTest):
             "sasl.password": "wrong"})
         self.insert(topic, 10)
         relay.wait_for_log("broker cannot be used: .*(?i:authentication)")
-        relay.wait_for_log("identical error")  # of the next try
+        relay.wait_for_log("identical error")  # logged by the next try
         self.assertEqual(relay.log().count("broker cannot be used"), 1)
         self.assert_no_attempt(relay)
         self.assertEqual(relay.stop(), 0)

@@ -1,4 +1,4 @@
-"""Delivered rows that the database does not let go: refused, ignored, or put back."""
+"""Delivered rows that cannot be removed: the delete is refused or ignored, or the row is inserted again."""
 
 import concurrent.futures
 import contextlib
@@ -65,7 +65,7 @@ class KeptRowsTest(unittest.TestCase):
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as answer:
             return answer.code, answer.read().decode()
-        except urllib.error.URLError:  # it does not listen yet
+        except urllib.error.URLError:  # the relay does not listen yet
             return 0, ""
 
     def metric(self, name):
@@ -83,19 +83,19 @@ class KeptRowsTest(unittest.TestCase):
         relay.wait_while_running(look, timeout, f"{rows} rows are left, {undeletable} of them undeletable")
 
     def judge_one_of_many(self, relay, count, kept):
-        """`kept` is the id of the row that the database does not let go."""
+        """Asserts that one row out of `count` is undeletable and all others are removed. `kept` is its row id."""
         relay.start()
         self.wait_for(relay, 1, 1)
         relay.wait_for_log(rf"\(row {kept}\) is delivered and cannot be removed")
         self.assertEqual(self.ready()[0], 200)
-        wait_until(lambda: self.metric("outbox_relay_undeletable_events") == 1, 30, "the metric counts it")
+        wait_until(lambda: self.metric("outbox_relay_undeletable_events") == 1, 30, "the metric counts the row")
         self.assertEqual(self.metric("outbox_relay_events_undeletable_total"), 1)
         event = relay.command("dead", "list", "--undeletable", "--json")
         event = json.loads(event.stdout)
         self.assertEqual((event["row_id"], event["state"]), (str(kept), "undeletable"))
-        told = relay.command("explain", event["event_id"])
-        self.assertIn("does not let its row", told.stdout)
-        # Its key goes on, also with another relay.
+        explained = relay.command("explain", event["event_id"])
+        self.assertIn(f"its row {kept} cannot be removed", explained.stdout)
+        # Later events of its key are delivered, also by another relay.
         self.insert(f"values ('{self.topic}', 'k{kept}', 'T', 'later')")
         self.wait_for(relay, 1, 1)
         begun = time.monotonic()
@@ -115,7 +115,7 @@ class KeptRowsTest(unittest.TestCase):
         event = self.judge_one_of_many(relay, 30000, 17003)
         again = relay.command("unblock", event)
         self.assertNotEqual(again.returncode, 0)
-        self.assertIn("does not let", again.stderr)
+        self.assertIn("still cannot be removed", again.stderr)
         self.run_sql("drop table note")
         self.assertEqual(relay.command("unblock", event).returncode, 0)
         self.wait_for(relay, 0, 0)
@@ -149,11 +149,11 @@ class KeptRowsTest(unittest.TestCase):
                      " insert into note values (1703)")
         self.judge_one_of_many(relay, 3000, 1703)
         database.run("drop table note")
-        self.wait_for(relay, 0, 0)  # by itself
+        self.wait_for(relay, 0, 0)  # the relay removes the row without an unblock
         self.assertEqual(relay.stop(), 0)
 
     def judge_locked(self, relay, connect, who):
-        """Others lock one of 3000 delivered rows, and a second later."""
+        """Another session locks one of 3000 delivered rows. It is removed after the session has ended."""
         with contextlib.closing(connect()) as link, link.cursor() as at_work:
             at_work.execute("select id from outbox_event where id = 1703 for update")
             relay.start()
@@ -162,7 +162,7 @@ class KeptRowsTest(unittest.TestCase):
             self.insert(f"values ('{self.topic}', 'k1703', 'T', 'later')")
             self.wait_for(relay, 1, 1)
             link.rollback()
-        self.wait_for(relay, 0, 0)  # by itself
+        self.wait_for(relay, 0, 0)  # the relay removes the row without an unblock
         self.assertEqual(self.acknowledged(), 3001, "each once")
         self.assertEqual(relay.stop(), 0)
 
@@ -191,7 +191,7 @@ class KeptRowsTest(unittest.TestCase):
         self.run_sql("drop trigger keep; create trigger keep before delete on outbox_event when old.id = 1703 begin"
             " select raise(ignore); end")
         again = relay.command("unblock", "--all")
-        self.assertIn("does not let", again.stderr)
+        self.assertIn("still cannot be removed", again.stderr)
         self.run_sql("drop trigger keep")
         self.wait_for(relay, 0, 0)
         self.assertEqual(relay.stop(), 0)
@@ -203,10 +203,11 @@ class KeptRowsTest(unittest.TestCase):
                      " (old.id, old.event_id, old.topic, old.aggregate_id, old.event_type, old.payload); end")
         self.insert(f"values ('{self.topic}', 'k1', 'T', 'p'), ('{self.topic}', 'k2', 'T', 'p')")
         relay.start()
-        # What came back is met when the relay reads from the oldest row, as after a pause beyond its lease.
+        # The relay finds the rows again when it reads from the oldest row, for example after a pause that is longer than
+        # its lease.
         for times in (1, 2):
-            wait_until(lambda: self.acknowledged() == 2 * times, 30, "the rows are sent once more")
-            wait_until(lambda: self.metric("outbox_relay_events_confirmed_total") == 2 * times, 30, "and removed")
+            wait_until(lambda: self.acknowledged() == 2 * times, 30, "the rows are sent again")
+            wait_until(lambda: self.metric("outbox_relay_events_confirmed_total") == 2 * times, 30, "the rows are removed again")
             relay.send(signal.SIGSTOP)
             wait_until(lambda: self.status(relay)["shards_owned"] == 0, 30, "the lease has ended")
             relay.send(signal.SIGCONT)
@@ -217,15 +218,15 @@ class KeptRowsTest(unittest.TestCase):
         event = json.loads(relay.command("dead", "list", "--undeletable", "--json").stdout.splitlines()[0])
         self.assertEqual((event["reason"], event["next_try_at"]), ("returned", None))
         shown = relay.command("dead", "show", event["event_id"]).stdout
-        self.assertRegex(shown, "(?m)^next try +none by itself; `outbox-relay unblock` retries the removal$")
+        self.assertRegex(shown, "(?m)^next try +not automatic; `outbox-relay unblock` retries the removal$")
         said = relay.command("explain", event["event_id"]).stdout
-        self.assertIn("its removal is not retried by itself", said)
+        self.assertIn("relays do not retry the removal of its row", said)
         self.assertIn(f"-> remove what puts the row back, then: outbox-relay unblock {event['event_id']}", said)
         self.assertRegex(relay.command("find", event["event_id"], "--json").stdout, '"next_try_at":null')
-        # Still there after the removal: from then on the relay retries it.
+        # The row is still there after the removal, so the relay retries the removal from then on.
         again = relay.command("unblock", "--all")
         self.assertEqual(again.returncode, 1, again.stdout + again.stderr)
-        self.assertRegex(relay.command("explain", event["event_id"]).stdout, "its removal is tried again at 20")
+        self.assertRegex(relay.command("explain", event["event_id"]).stdout, "the removal of its row is retried at 20")
         self.run_sql("drop trigger back")
         self.assertEqual(relay.command("unblock", "--all").returncode, 0)
         self.wait_for(relay, 0, 0)
@@ -243,28 +244,28 @@ class KeptRowsTest(unittest.TestCase):
         wait_until(lambda: self.ready()[0] == 503, 30, "nothing is removed")
         self.assertIn("the row is still there", self.ready()[1])
         self.assertEqual(self.status(relay)["state"], "undeletable")
-        # One that goes.
+        # A row that can be removed.
         self.insert(f"values ('{self.topic}', 'good', 'T', 'p')")
         wait_until(lambda: self.ready()[0] == 200, 30, "a row is removed")
         self.assertEqual(self.acknowledged(), 21)
         self.run_sql("drop trigger keep on outbox_event")
         self.wait_for(relay, 0, 0)
 
-        # Rows that a trigger puts back are noticed when they are read again, and not sent without end.
+        # Rows that a trigger inserts again are detected when they are read again, so they are not sent endlessly.
         self.run_sql("create function put_back() returns trigger language plpgsql as 'begin"
                      " insert into outbox_event overriding system value select old.*; return null; end';"
                      " create trigger put_back after delete on outbox_event for each row execute function put_back()")
         self.insert(f"select '{self.topic}', 'b' || g, 'T', 'p' from generate_series(1, 5) g")
         relay.wait_for_log("was removed from the outbox after its delivery, and is there again", 90)
 
-        # As other rows, each has to be taken for a new event: it is sent, counted and said.
+        # If they are inserted with new row ids, each has to be treated as a new event: it is sent, counted and logged.
         self.run_sql("drop trigger put_back on outbox_event; truncate outbox_event, outbox_retry;"
-                     " create function put_anew() returns trigger language plpgsql as 'begin"
+                     " create function put_again() returns trigger language plpgsql as 'begin"
                      " insert into outbox_event (event_id, topic, aggregate_id, event_type, payload)"
                      " values (old.event_id, old.topic, old.aggregate_id, old.event_type, old.payload); return null; end';"
-                     " create trigger put_anew after delete on outbox_event for each row execute function put_anew()")
+                     " create trigger put_again after delete on outbox_event for each row execute function put_again()")
         before = self.metric("outbox_relay_events_returned_total")
-        self.insert(f"values ('{self.topic}', 'anew', 'T', 'p')")
+        self.insert(f"values ('{self.topic}', 'again', 'T', 'p')")
         relay.wait_for_log("is there again; it is sent once more; as another row: something inserts delivered events again")
         wait_until(lambda: self.metric("outbox_relay_events_returned_total") > before + 3, 30, "each return is counted")
         self.assertEqual(relay.stop(), 0)
@@ -277,7 +278,7 @@ class KeptRowsTest(unittest.TestCase):
         self.insert(f"select '{self.topic}', 'k' || g, 'T', 'p' from generate_series(1, 50) g")
         self.run_sql("insert into note values (7)")
         relay.start()
-        wait_until(lambda: self.ready()[0] == 503 and "cannot be recorded" in self.ready()[1], 60, "it is red")
+        wait_until(lambda: self.ready()[0] == 503 and "cannot be recorded" in self.ready()[1], 60, "the relay is not ready")
         self.assertIn("row 7", self.ready()[1])
         self.insert(f"select '{self.topic}', 'k' || g, 'T', 'p' from generate_series(51, 60) g")
         time.sleep(1)
@@ -286,10 +287,10 @@ class KeptRowsTest(unittest.TestCase):
         self.assertEqual(relay.stop(), 0)
         self.assertLess(time.monotonic() - begun, 10)
         relay.start()
-        wait_until(lambda: "cannot be recorded" in self.ready()[1], 60, "it is red again")
+        wait_until(lambda: "cannot be recorded" in self.ready()[1], 60, "the relay is not ready again")
         self.run_sql("alter table outbox_retry drop constraint none")
         self.wait_for(relay, 1, 1)
-        wait_until(lambda: self.ready()[0] == 200, 30, "it goes on")
+        wait_until(lambda: self.ready()[0] == 200, 30, "the relay is ready again")
 
     @faults(98, 107)
     def test_restored_rows_are_sent_again_and_stop_nothing(self):
@@ -303,7 +304,7 @@ class KeptRowsTest(unittest.TestCase):
         self.assertEqual(self.acknowledged(), 1000)
         self.assertEqual(self.ready()[0], 200)
         self.assertEqual(self.numbers("select count(*) from outbox_retry"), [0])
-        # Other events under the same ids.
+        # Other events with the same row ids.
         self.run_sql("insert into outbox_event (id, topic, aggregate_id, event_type, payload) overriding system value"
                      " select id, topic, aggregate_id, event_type, 'other' from backup")
         self.wait_for(relay, 0, 0)

@@ -1,4 +1,5 @@
-"""Each relay of tests/chaos/mutants.py is wrong as it says: a scene of its own shows it, and shows nothing of a sound one."""
+"""For each relay of tests/chaos/mutants.py there is a scene that shows its error. The scenes show no error of a correct
+relay."""
 
 import collections
 import contextlib
@@ -30,7 +31,7 @@ def setUpModule():
 
 
 class Outbox:
-    """On SQLite, or on PostgreSQL where transactions are open side by side."""
+    """The outbox of a scene, in SQLite, or in PostgreSQL (with `dsn`) for scenes with concurrent transactions."""
 
     def __init__(self, test, mutant, dsn=None, **relay):
         self._mutant, self._dsn, self._settings = mutant, dsn, relay
@@ -95,19 +96,19 @@ def limit(outbox, size):
         admin.alter_topic(outbox.topic, {"max.message.bytes": size})
 
 
-# Each returns what is wrong.
+# The scenes. Each returns a list of what is wrong.
 
-def killed_amid_requests(outbox):
+def killed_while_sending(outbox):
     outbox.commit(*texts(40))
     death = outbox.path.with_name("death")
     relay = outbox.relay(**crash_points.environment("produce-request.before", 4, death)).start()
-    wait_until(lambda: relay.returncode is not None, 20, "the relay dies")
+    wait_until(lambda: relay.returncode is not None, 20, "the relay has been killed")
     outbox.drain(outbox.relay().start())
     return sorted(set(as_bytes(texts(40))) - set(outbox.arrived()))
 
 
 def refused_for_good(outbox, code=INVALID_RECORD):
-    """One request of several on the wire is refused, and those behind it go through."""
+    """One of several requests in flight is refused, and the ones after it are accepted."""
     outbox.commit(*texts(40))
     proxy.reset(refuse=lambda number, request: code if number == 4 else None,
                 release=lambda requests: len(requests) > 5 or len(requests) < 5)
@@ -138,14 +139,14 @@ def a_topic_that_cannot_be(outbox):
     outbox.commit("dead", topic="no topic!")
     relay = outbox.relay().start()
     outbox.drain(relay)
-    return [] if outbox.count("outbox_dead") == 1 else ["it is nowhere"]
+    return [] if outbox.count("outbox_dead") == 1 else ["the event is in no table"]
 
 
 def too_large_for_a_while(outbox):
     limit(outbox, 100_000)
     outbox.commit("x" * 200_000, "small")
     relay = outbox.relay().start()
-    wait_until(lambda: outbox.count("outbox_retry") or outbox.arrived(), 20, "the first one is refused")
+    wait_until(lambda: outbox.count("outbox_retry") or outbox.arrived(), 20, "the first event is refused")
     limit(outbox, 1_000_000)
     relay.kill()
     outbox.drain(outbox.relay().start())
@@ -159,9 +160,9 @@ def ended_before_the_dead_letter(outbox):
         lock.cursor().execute("lock table outbox_dead in access exclusive mode")
         relay = outbox.relay().start()
         with contextlib.suppress(TimeoutError):
-            wait_until(outbox.arrived, 3, "the second one goes past the first")
+            wait_until(outbox.arrived, 3, "the second event overtakes the first")
         relay.kill()
-        # Else the server would go on with what the dead relay has asked for.
+        # Otherwise the server would still execute the statement of the killed relay.
         lock.cursor().execute("select pg_terminate_backend(pid) from pg_stat_activity where"
                               " application_name = 'outbox-relay' and datname = current_database()")
     limit(outbox, 1_000_000)
@@ -174,10 +175,10 @@ def a_late_commit(outbox):
     with outbox.connect() as late:
         outbox.insert(late, "1", key="late")
         outbox.commit("a", "b", key="other")
-        wait_until(lambda: outbox.count() == 0, 20, "the others are gone")
+        wait_until(lambda: outbox.count() == 0, 20, "the other events are removed")
         late.commit()
     outbox.commit("2", key="late")
-    wait_until(lambda: b"2" in outbox.arrived(), 20, "the second has arrived")
+    wait_until(lambda: b"2" in outbox.arrived(), 20, "the second event has arrived")
     relay.kill()
     outbox.drain(outbox.relay().start())
     return [] if outbox.arrived().index(b"1") < outbox.arrived().index(b"2") else ["2 before 1"]
@@ -202,7 +203,7 @@ def paused_past_the_lease(outbox):
     first.send(signal.SIGCONT)
     outbox.commit(*texts(10))
     outbox.drain(second)
-    wait_until(lambda: outbox.count() == 0, 20, "the pause is over")
+    wait_until(lambda: outbox.count() == 0, 20, "the outbox is empty")
     with contextlib.suppress(RuntimeError, TimeoutError):
         first.wait_for_log("lease of shard 0 lost", 5)
     for number in range(10, 300, 10):
@@ -212,7 +213,7 @@ def paused_past_the_lease(outbox):
 
 
 SCENES = {
-    "confirm-before-ack": killed_amid_requests,
+    "confirm-before-ack": killed_while_sending,
     "optimistic-dead-letter": ended_before_the_dead_letter,
     "restart-in-report-order": refused_for_good,
     "every-report-is-good": refused_for_good,
@@ -245,7 +246,7 @@ class MutantsTest(unittest.TestCase):
             with self.subTest(name):
                 found = self.play(scene, MUTANTS[name])
                 print(f"  {name}: {str(found)[:100]}", flush=True)
-                self.assertTrue(found, "nothing is wrong with it")
+                self.assertTrue(found, "the scene has shown no error")
 
     def test_a_sound_relay_is_not(self):
         for scene in dict.fromkeys(SCENES.values()):

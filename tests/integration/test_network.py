@@ -1,7 +1,8 @@
-"""Bad weather between a relay and its database, and between it and Kafka: resets, lost answers, slow and changing ways.
+"""Network faults between a relay and its database, and between it and Kafka: resets, lost answers, slow connections and
+changed addresses.
 
-Whatever the weather: every committed event arrives, in order per key, none is charged an attempt, and the relay tells of a
-change once, not of each try. What may arrive twice is said by each test.
+In every test all committed events arrive, in order per key, and none is charged an attempt. The relay logs each change of
+state once, not each try. Each test defines which events may arrive twice.
 """
 
 import os
@@ -23,7 +24,7 @@ from test_faults import FaultTest
 
 
 class Flipping(TcpProxy):
-    """Alters single bits, one byte of so many, while `every` says so."""
+    """Flips one bit in one of `every` bytes, while `every` is set."""
 
     every = None
     flipped = 0
@@ -39,7 +40,7 @@ class Flipping(TcpProxy):
 
 
 class ToTheDatabase:
-    """A confirm whose answer was lost is repeated before anything is read again: nothing arrives twice."""
+    """A confirmation whose answer was lost is repeated before anything is read again, so nothing arrives twice."""
 
     Database = None
 
@@ -52,33 +53,35 @@ class ToTheDatabase:
 
     @staticmethod
     def failed(scene):
-        """How many calls so far."""
-        return len(scene.told(("database: ", BAD)))
+        """Number of calls that have failed so far."""
+        return len(scene.logged(("database: ", BAD)))
 
     @staticmethod
     def wait_for_good(scene):
-        scene.relay.wait_while_running(lambda: len(scene.told(BACK)) == len(scene.told(BAD)), 30, "the database is back")
+        scene.relay.wait_while_running(lambda: len(scene.logged(BACK)) == len(scene.logged(BAD)), 30,
+                                       "the database is available again")
 
     @faults(16)
     def test_reset_after_each_number_of_bytes(self):
-        """Within the handshake, a read, a confirm, a renewal: wherever the numbers lead."""
+        """Depending on the number, the connection is reset during the handshake, a read, a confirmation, or the renewal of
+        a lease."""
         scene, proxy = self.scene()
         counts = (1, 50, 100, 300, 500, 800, 1200, 2000, 3000, 4000, 5000, 6000, 7000, 8000)
         for count in counts:
             used_up = proxy.used_up
             proxy.reset_after(count)
             scene.relay.wait_while_running(lambda: proxy.used_up > used_up + 3, 30,  # pylint: disable=W0640
-                                           "connections end")
+                                           "connections have ended")
             proxy.heal()
             proxy.cut()
             self.wait_for_good(scene)
-        for reason in scene.told((BAD, STILL_BAD)):
+        for reason in scene.logged((BAD, STILL_BAD)):
             self.assertRegex(reason, "onnect|gone away|no answer|reset by peer|closed")
         scene.finish(outages=1, at_most=4 * len(counts))
 
     @faults(18)
     def test_answers_are_lost(self):
-        """What was asked is done, and nobody hears of it."""
+        """The database executes the statements, and their answers are lost."""
         scene, proxy = self.scene()
         for _ in range(3):
             proxy.silence(directions=(DOWN,))
@@ -90,14 +93,14 @@ class ToTheDatabase:
 
     @faults(18)
     def test_stop_on_connections_that_died(self):
-        """The lease is given back all the same: who comes next need not wait for its end."""
+        """The lease is released nevertheless, so the next relay need not wait until it expires."""
         scene, proxy = self.scene()
         scene.application.stop()
         scene.wait_until_empty()
         proxy.silence(directions=(DOWN,))
         proxy.heal()
         self.assertEqual(scene.relay.stop(), 0)
-        self.assertEqual(scene.told("the lease could not be given back"), [])
+        self.assertEqual(scene.logged("the lease could not be given back"), [])
         scene.relay.start()
         took_over = scene.relay.wait_for_log("delivering shard 0 of 1 .*")
         self.assertNotIn("without releasing it", took_over[0])
@@ -117,17 +120,18 @@ class ToTheDatabase:
 
     @faults(21)
     def test_bits_flip(self):
-        """Nobody can promise anything about what was in between. The relay lives, and goes on when it is over."""
+        """Nothing is guaranteed about events during the fault. The relay must not end, and must continue when the fault is
+        over."""
         scene, proxy = self.scene(Flipping)
         proxy.every = 300
         for flips in range(5, 30, 5):
             scene.application.flow(5)
-            scene.relay.wait_while_running(lambda due=flips: proxy.flipped >= due, 30, "bits are flipped")
+            scene.relay.wait_while_running(lambda due=flips: proxy.flipped >= due, 30, "enough bits have been flipped")
         proxy.every = None
         proxy.cut()
         scene.application.pause()
         number, = scene.application.commit()
-        scene.relay.wait_while_running(lambda: str(number) in self.payloads(scene), 30, "what is committed now arrives")
+        scene.relay.wait_while_running(lambda: str(number) in self.payloads(scene), 30, "a later event arrives")
         scene.application.stop()
         self.assertEqual(scene.relay.stop(), 0)
 
@@ -137,7 +141,7 @@ class ToTheDatabase:
 
     @faults(23)
     def test_up_and_down(self):
-        """A change is told once, and the tries in between wait."""
+        """Each change of state is logged once, and there are pauses between the tries."""
         scene, proxy = self.scene()
         for _ in range(10):
             proxy.shut()
@@ -154,8 +158,8 @@ class PostgresNetwork(ToTheDatabase, unittest.TestCase):
 
     @faults(20)
     def test_too_slow_for_a_batch(self):
-        """A batch would take longer than storage_timeout. The relay asks for fewer rows, and they arrive. (MySQL's client
-        waits for as long as bytes come.)"""
+        """A whole batch would take longer than storage_timeout, so the relay reads fewer rows at a time. (With MySQL's
+        client library this is not needed, because it waits as long as bytes arrive.)"""
         scene, proxy = self.scene()
         scene.application.pause()
         scene.wait_until_empty()
@@ -172,7 +176,7 @@ class MariadbNetwork(ToTheDatabase, unittest.TestCase):
 
 
 class ToKafka(FaultTest):
-    """What was on the way may arrive twice, at most a window for each fault."""
+    """Events that were in flight may arrive twice, at most one window for each fault."""
 
     WINDOW = 100
 
@@ -198,25 +202,27 @@ class ToKafka(FaultTest):
         self.wait_for_backlog(self.relay_, 0)
 
     def flow(self, count=50, size=0):
-        """So many events are committed."""
+        """Commits `count` events."""
         self.insert(self.topic, count, self.sent, size)
         self.sent += count
 
     @faults(17)
     def test_a_question_that_got_no_answer(self):
-        """Nothing was sent that could time out; the connection is given up soon after the delivery timeout all the same."""
+        """The answer to a metadata request is lost. No record is in flight that could time out, but the connection is
+        closed soon after the delivery timeout nevertheless."""
         other = f"network-{uuid.uuid4()}"
         self.broker.create_topic(other)
         self.proxy.silence(directions=(DOWN,))
         swallowed = self.proxy.swallowed
         self.insert(other, 10, 0)
-        wait_until(lambda: self.proxy.swallowed > swallowed, 30, "the relay asks for the topic")
+        wait_until(lambda: self.proxy.swallowed > swallowed, 30, "the relay has requested the topic")
         self.proxy.heal()
         self.relay_.wait_while_running(lambda: sum(self.broker.end_offsets(other).values()) == 10, 20, "the events arrive")
         self.finish(faults=1)
 
     def finish(self, faults):
-        """Wherever the broker was told to be out of reach, it was told to be back, and no attempt was counted."""
+        """Ends a test. Asserts that each logged outage of the broker was followed by a logged recovery, and that no attempt
+        was charged."""
         self.proxy.heal()
         self.flow()
         self.wait_for_backlog(self.relay_, 0)
@@ -227,7 +233,7 @@ class ToKafka(FaultTest):
         self.assertEqual(log.count("broker cannot be used"), log.count("broker is back"))
         with sqlite3.connect(self.path) as link:
             self.assertEqual(link.execute("select count(*) from outbox_retry").fetchone(), (0,))
-        print(f"  {self.sent} events, {twice} twice")
+        print(f"  {self.sent} events, {twice} duplicates")
 
     def wait_until_empty(self):
         self.wait_for_backlog(self.relay_, 0)
@@ -236,7 +242,7 @@ class ToKafka(FaultTest):
         return sum(self.broker.end_offsets(self.topic).values())
 
     def wait_for_arrivals(self, count):
-        self.relay_.wait_while_running(lambda: self.arrived() >= count, 30, f"{count} records are there")
+        self.relay_.wait_while_running(lambda: self.arrived() >= count, 30, f"the topic has {count} records")
 
     @faults(16, 65)
     def test_reset_after_each_number_of_bytes(self):
@@ -256,7 +262,8 @@ class ToKafka(FaultTest):
 
     @faults(18, 25, 66)
     def test_answers_are_lost(self):
-        """The broker stores, and is not heard. When the time for an answer is over, what was sent is sent again."""
+        """The broker stores the records, and its answers are lost. After the delivery timeout the relay sends the events
+        again."""
         for turn in (1, 2):
             self.proxy.silence(directions=(DOWN,))
             before = self.arrived()
@@ -273,7 +280,7 @@ class ToKafka(FaultTest):
         self.proxy.slow(bite=1)
         self.flow(20)
         self.wait_until_empty()
-        # What is read is what the window holds, however slowly it empties: 2 MB, of 20 that wait.
+        # The relay reads only one window ahead, however slowly it is sent: 2 MB of a backlog of 20 MB.
         before = memory(self.relay_.pid, "VmHWM")
         self.proxy.slow(rate=2_000_000)
         arrived = self.arrived()
@@ -287,21 +294,21 @@ class ToKafka(FaultTest):
         for turn in range(1, 6):
             self.proxy.shut()
             self.flow(5)
-            self.relay_.wait_while_running(lambda due=turn: self.told() >= due, 30, "the relay tells of it")
+            self.relay_.wait_while_running(lambda due=turn: self.outages() >= due, 30, "the relay logs the outage")
             self.proxy.heal()
             self.wait_until_empty()
         self.finish(faults=5)
         self.assertLess(len(self.relay_.log().splitlines()), 200)
 
-    def told(self):
+    def outages(self):
         return self.relay_.log().count("broker cannot be used")
 
 
 def with_hosts(hosts):
-    """A command prefix that runs a program in a mount namespace whose /etc/hosts is this file.
+    """Returns a command prefix that runs a program in a mount namespace whose /etc/hosts is the file `hosts`.
 
-    unshare sets the propagation of / itself, but fails inside a chroot, where / is not a mount point. So this does it as
-    a step of its own that is allowed to fail: the maker of a chroot decides what propagates out of it.
+    unshare could set the propagation of / itself, but that fails inside a chroot, where / is not a mount point. So it is
+    set by a separate command that may fail: whoever created the chroot decides what propagates out of it.
     """
     return ["unshare", "--mount", "--propagation", "unchanged", "sh", "-c",
             f'mount --make-rprivate / 2>/dev/null; mount --bind {hosts} /etc/hosts && exec "$@"', "sh"]
@@ -310,9 +317,10 @@ def with_hosts(hosts):
 class NamesTest(FaultTest):
     @faults(22)
     def test_a_host_moves(self):
-        """Database and Kafka are where nobody listens, until their names lead elsewhere."""
+        """The host names of the database and of Kafka resolve to an address where nobody listens, until they are
+        changed."""
         if os.geteuid() != 0:
-            unavailable("only root can give a program names of its own")
+            unavailable("only root can run a program with its own /etc/hosts")
         kafka, server = shared_kafka(), shared_postgres()
         topic, name = f"names-{uuid.uuid4()}", f"names_{uuid.uuid4().hex}"
         kafka.create_topic(topic)

@@ -1,5 +1,5 @@
-"""Of two brokers one cannot be reached where it advertises that it is: which one is it, where and why, and what of the
-other?"""
+"""One of two brokers cannot be reached at the address that it advertises. The relay reports which broker, which address and
+why, and continues with the other broker."""
 
 import concurrent.futures
 import contextlib
@@ -16,14 +16,15 @@ from servers import free_port, own_kafka, wait_until
 from servers.tcp_proxy import TcpProxy
 from test_faults import FaultTest
 
-# So that an address that is silent is given up soon.
+# Short timeouts, so that an attempt to an address that does not answer ends soon.
 IMPATIENT = {"api.version.request.timeout.ms": 2000, "socket.connection.setup.timeout.ms": 2000}
 
 
 class OneBrokerOfTwoTest(FaultTest):
     @classmethod
     def setUpClass(cls):
-        """The second one advertises something else at each door. The first one advertises what is right at all of them."""
+        """Starts two brokers with the same listeners. The second broker advertises a different wrong address at each
+        listener; the first one advertises correct addresses."""
         silent, full = cls.listen(), cls.listen()
         cls.fill(full)
         cls.refusing = free_port()
@@ -43,14 +44,14 @@ class OneBrokerOfTwoTest(FaultTest):
 
     @classmethod
     def listen(cls):
-        """Nobody accepts there."""
+        """Returns a listening socket that never accepts connections."""
         listener = socket.create_server(("127.0.0.1", 0), backlog=0)
         cls.addClassCleanup(listener.close)
         return listener
 
     @classmethod
     def fill(cls, listener):
-        """What else wants to connect there gets no answer."""
+        """Fills the backlog of the socket, so that further connection attempts get no answer."""
         for _ in range(10):
             client = socket.socket()
             cls.addClassCleanup(client.close)
@@ -96,7 +97,7 @@ class OneBrokerOfTwoTest(FaultTest):
                 self.assertEqual(ended.returncode, 1, ended.stdout)
                 self.assertRegex(ended.stdout, f"(?m)^error +{reports[door]}.*set advertised.listeners")
 
-        # What goes to the first broker alone is not held up.
+        # Events that go only to the first broker are not delayed.
         for relay in relays.values():
             self.commit(relay, *[reachable] * 5)
             relay.start()
@@ -106,19 +107,19 @@ class OneBrokerOfTwoTest(FaultTest):
             self.commit(relay, unreachable, unreachable, reachable)
         for door, relay in relays.items():
             relay.wait_for_log(f"{reports[door]}[^\"]*; set advertised.listeners [^\"]*; events for its partitions wait")
-            status, text = relay.wait_while_running(lambda relay=relay: self.not_ready(relay), 30, "it is not ready")
+            status, text = relay.wait_while_running(lambda relay=relay: self.not_ready(relay), 30, "the relay is not ready")
             self.assertEqual(status, 503)
             self.assertRegex(text, f"stalled: shard 0: the broker has not answered for .*; {re.escape(reports[door])}")
-            told = [line["msg"] for line in map(json.loads, relay.log().rpartition("\n")[0].splitlines())
+            logged = [line["msg"] for line in map(json.loads, relay.log().rpartition("\n")[0].splitlines())
                     if line["level"] in ("info", "warn", "error") and "broker" in line["msg"]
                     and not line["msg"].startswith("configuration")]
-            self.assertEqual(len(told), 1, told)
+            self.assertEqual(len(logged), 1, logged)
 
-        # The address becomes right, and nothing was lost.
+        # When the address becomes reachable, the events are delivered.
         with TcpProxy(self.second_ports["REFUSING"], self.refusing):
-            relays["REFUSING"].wait_for_log("broker 2 at [^\"]* can be used again")
+            relays["REFUSING"].wait_for_log("broker 2 at [^\"]* is available again")
             self.wait_for_backlog(relays["REFUSING"], 0)
-            wait_until(lambda: self.readiness(relays["REFUSING"])[0] == 200, 10, "it is ready")
+            wait_until(lambda: self.readiness(relays["REFUSING"])[0] == 200, 10, "the relay is ready")
             self.assertEqual(relays["REFUSING"].stop(), 0)
         for relay in relays.values():
             relay.kill()

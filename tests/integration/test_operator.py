@@ -1,4 +1,5 @@
-"""What an operator does about events that do not go out, as typed: list, show, requeue, discard, unblock, explain, find."""
+"""The commands with which an operator handles events that are not delivered: list, show, requeue, discard, unblock,
+explain, find."""
 
 import ctypes
 import json
@@ -19,21 +20,21 @@ PATIENCE = 30
 
 
 def matches(topic, pattern):
-    """What fnmatch(3) says in the C locale, where a question mark is one byte."""
+    """The result of fnmatch(3) in the C locale, in which a question mark matches one byte."""
     libc = ctypes.CDLL(None)
     return libc.fnmatch(pattern.encode(), topic.encode(), 0) == 0
 
 
 class Operator(test_end_to_end.EndToEnd):
-    """The database's class of the whole way stays as it is; what its tests do is not done again."""
+    """A mixin for the database classes of test_end_to_end.py, whose own test is not repeated."""
 
     test_everything_arrives_in_order = None
-    waits_for_a_rescan = False  # which comes once a minute
+    waits_for_a_rescan = False  # true: the test waits for the rescan, once a minute, instead of restarting the relay
 
     def prepare_database(self):
         self.topic = self.topics[0]
 
-    text_ids = True  # as the outbox stores event ids
+    text_ids = True  # the outbox stores event ids as text
     lenient = ""  # SQL in front of an update that the server would refuse otherwise
 
     def open_relay(self, on_exhausted, **settings):
@@ -44,7 +45,7 @@ class Operator(test_end_to_end.EndToEnd):
         return relay.start()
 
     def do(self, *arguments, code=0):
-        """What the command prints, on stderr too where it is to fail."""
+        """Runs a command, asserts its exit code, and returns its output; stderr is included if it is expected to fail."""
         ended = self.relay.command(*arguments)
         self.assertEqual(ended.returncode, code, f"{arguments}\n{ended.stdout}{ended.stderr}")
         return ended.stdout + (ended.stderr if code else "")
@@ -69,7 +70,7 @@ class Operator(test_end_to_end.EndToEnd):
         wait_until(lambda: counts.items() <= self.status().items(), PATIENCE, f"status says {counts}")
 
     def delivered(self):
-        """Event ids in the topic, in order of arrival."""
+        """The event ids in the topic, in the order of arrival."""
         return [record.header("event_id").decode() for record in sorted(self.records(), key=lambda r: r.timestamp)]
 
     def wait_for_delivery(self, *events, timeout=PATIENCE):
@@ -112,30 +113,30 @@ class Operator(test_end_to_end.EndToEnd):
         self.assertIn(f"no event {nothing} is dead", self.do("dead", "show", nothing, code=1))
         self.assertEqual(self.explain(first)["why"], "dead")
 
-        # By its id, fixed first: the same event id, delivered by the relay that runs.
+        # Requeue by event id, after the cause is fixed: the running relay delivers the event with the same event id.
         self.sql(f"update outbox_dead set topic = '{self.topic}'")
         self.assertEqual(self.do("dead", "requeue", first), "1 dead event requeued\n")
         self.wait_for_delivery(first)
         self.assertIn(f"not dead: {first}", self.do("dead", "requeue", first, code=1))
 
-        # By a filter only with the right number.
-        self.assertIn("which events?", self.do("dead", "requeue", code=2))
-        self.assertIn("--dry-run tells the number", self.do("dead", "requeue", "--all", code=2))
-        self.assertIn("6 dead events would be requeued; --count 6 does it",
+        # A filter is accepted only together with the right number of events.
+        self.assertIn("no events selected", self.do("dead", "requeue", code=2))
+        self.assertIn("run with --dry-run first", self.do("dead", "requeue", "--all", code=2))
+        self.assertIn("6 dead events would be requeued; repeat with --count 6",
                       self.do("dead", "requeue", "--all", "--dry-run"))
-        self.assertIn("6 dead events are found, not 5; nothing was changed",
+        self.assertIn("found 6 dead events, expected 5; nothing was changed",
                       self.do("dead", "requeue", "--all", "--count", 5, code=1))
         self.assertEqual(self.status()["dead"], 6)
         self.assertEqual(self.do("dead", "discard", "--key", "k-7", "--count", 1), "1 dead event discarded\n")
         self.assertEqual(relay.stop(), 0)
 
-        # Two at the same time: each event moves once, and each of them is told a part.
+        # Two concurrent requeues: each event is moved once, and each command reports the number that it has moved.
         binary = find_binary()
         both = [subprocess.Popen([binary, "dead", "requeue", "-c", self.relay.config, *dead[:5]], stdout=subprocess.PIPE,
                                  stderr=subprocess.DEVNULL, text=True, env={**os.environ, **environment(binary)})
                 for _ in range(2)]
-        told = [int(one.communicate()[0].split()[0]) for one in both]
-        self.assertEqual(sum(told), 5, told)
+        moved = [int(one.communicate()[0].split()[0]) for one in both]
+        self.assertEqual(sum(moved), 5, moved)
         self.assertEqual((self.status()["dead"], self.status()["backlog"]), (0, 5))
         relay.start()
         self.wait_for_delivery(*dead[:5])
@@ -153,40 +154,40 @@ class Operator(test_end_to_end.EndToEnd):
         self.assertEqual({r["event_id"]: r["state"] for r in self.records_of("dead", "list", "--blocked")},
                          {head: "blocked", loose: "blocked"})
 
-        # What waits behind a blocked event is in the backlog and not in this count, as docs and --help say.
+        # Events that are queued behind a blocked one belong to the backlog and not to "blocked", as docs and --help say.
         status = self.status()
         self.assertEqual((status["state"], status["blocked"], status["backlog"]), ("blocked", 2, 3))
-        self.assertRegex(self.do("status"), r"(?m)^state +blocked \(a relay is at work, and events that were given up wait")
+        self.assertRegex(self.do("status"), r"(?m)^state +blocked \(every shard has an owner, and blocked events wait")
         self.assertIn("blocked counts the events that were given up", self.do("status", "--help"))
         seen = self.explain(head)
         self.assertEqual((seen["why"], seen["queued_behind"], seen["reason"]), ("blocked", 1, "bad_topic"))
         seen = self.explain(tail)
         self.assertEqual((seen["state"], seen["why"], seen["head"]["event_id"]), ("waiting", "queued_behind", head))
-        self.assertIn(f"it stands behind event {head} of its key, which is blocked", self.do("explain", tail))
+        self.assertIn(f"it is queued behind event {head} of its key, which is blocked", self.do("explain", tail))
         seen = self.explain("--key", "k-1")
         self.assertEqual([event["event_id"] for event in seen["events"]], [head, tail])
         self.assertEqual((seen["explanation"]["why"], seen["more_events"]), ("blocked", False))
         self.assertIn("2 in the outbox, the oldest first", self.do("explain", "--key", "k-1"))
         self.assertIn("no event of key", self.do("explain", "--key", "k"))
 
-        # Not fixed: it blocks again, and no other event has passed it.
+        # Without a fix the event blocks again, and no later event of its key has overtaken it.
         before = seen["explanation"]["last_failed_at"]
-        self.assertEqual(self.do("unblock", head), "1 event is tried again now\n")
-        wait_until(lambda: self.explain(head)["last_failed_at"] > before, 10, "it is tried again")
+        self.assertEqual(self.do("unblock", head), "1 event will be retried now\n")
+        wait_until(lambda: self.explain(head)["last_failed_at"] > before, 10, "the event is attempted again")
         self.wait_for_status(blocked=2)
         self.assertEqual(self.delivered(), [])
 
-        # Mended: the relay that runs takes it up by itself, and then the rest of its key.
+        # After a fix the running relay delivers the event without a restart, and then the rest of its key.
         self.assertIn("--break-order", self.do("dead", "discard", head, code=1))
         self.sql(f"update outbox_event set topic = '{self.topic}' where event_id = '{head}'")
-        self.assertEqual(self.do("unblock", "--key", "k-1"), "1 event is tried again now\n")
+        self.assertEqual(self.do("unblock", "--key", "k-1"), "1 event will be retried now\n")
         self.wait_for_delivery(head, tail, timeout=10)
         self.assertEqual(self.delivered(), [head, tail])
         self.assertIn(f"neither blocked, retrying nor undeletable: {head}", self.do("unblock", head, code=1))
         self.assertIn("not dead", self.do("dead", "requeue", loose, code=1))
         self.assertEqual(self.do("dead", "discard", loose), "1 event discarded\n")
 
-        # Given up: its key goes on without it.
+        # If the event is discarded, its key goes on without it.
         head = self.emit("k-2")
         self.wait_for_status(blocked=1)
         tail = self.emit("k-2", topic=self.topic)
@@ -204,14 +205,14 @@ class Operator(test_end_to_end.EndToEnd):
         self.assertEqual((seen["state"], seen["why"], seen["relay"], seen["rows_before"]),
                          ("waiting", "no_relay", None, 1))
         self.assertEqual(self.explain(first)["rows_before"], 0)
-        self.assertIn("shard 0 is held by nobody", self.do("explain", second))
+        self.assertIn("shard 0 has no owner", self.do("explain", second))
         self.assertIn("no trace", self.do("explain", str(uuid.uuid4())))
         key = str(uuid.uuid4())
         self.emit(key, topic=self.topic)
-        self.assertIn(f"-> there are events of a key of this name: outbox-relay explain --key {key}", self.do("explain", key))
+        self.assertIn(f"-> there are events with this key: outbox-relay explain --key {key}", self.do("explain", key))
         said = self.do("explain", "k-1", code=2)
         self.assertIn("\"k-1\" is not a UUID", said)
-        self.assertIn("There are events of a key of this name: outbox-relay explain --key k-1", said)
+        self.assertIn("There are events with this key: outbox-relay explain --key k-1", said)
         self.assertEqual(self.records_of("dead", "list"), [])
 
     def test_find(self):
@@ -223,14 +224,14 @@ class Operator(test_end_to_end.EndToEnd):
         for nothing in (("--state", "blocked"), ("--topic", "no such*"), ("--older-than", "1h"), ("--type", "odd")):
             self.assertEqual(self.records_of("find", *nothing), [], nothing)
         absent = str(uuid.uuid4())
-        told = self.do("find", absent, events[0], code=1)
-        self.assertIn(f"  {events[0]}  ", told)
-        self.assertIn(f"not in the outbox and not dead: {absent}; ", told)
+        found = self.do("find", absent, events[0], code=1)
+        self.assertIn(f"  {events[0]}  ", found)
+        self.assertIn(f"not in the outbox and not dead: {absent}; ", found)
         self.assertEqual(self.records_of("find", "--newer-than", "1h", "--limit", 3)[2]["event_id"], events[2])
 
-        # Page by page, from the outbox into the dead letters.
+        # A listing by pages, which begins with the outbox and continues with the dead letters.
         relay = self.open_relay("dead_letter")
-        wait_until(lambda: set(events) <= set(self.delivered()), PATIENCE, "all are delivered")
+        wait_until(lambda: set(events) <= set(self.delivered()), PATIENCE, "all events are delivered")
         dead = [self.emit("k-1") for _ in range(2)]
         self.wait_for_status(dead=2, backlog=0)
         self.assertEqual(relay.stop(), 0)
@@ -255,7 +256,7 @@ class Operator(test_end_to_end.EndToEnd):
                                            " its event id; give an event id such as 0d5f3c52-.*`outbox-relay find --key KEY`")
                     self.assertEqual(len(said.splitlines()), 1, said)
             self.assertIn("An event id is a UUID", self.do(*command, "--help"))
-        # Every form of a UUID that PostgreSQL takes.
+        # Every form of a UUID that PostgreSQL accepts.
         for form in (event.upper(), "{" + event + "}", event.replace("-", ""), "{" + event.replace("-", "").upper() + "}"):
             with self.subTest(form):
                 self.assertEqual(self.explain(form)["event_id"], event)
@@ -268,7 +269,8 @@ class Operator(test_end_to_end.EndToEnd):
 
     @faults(108)
     def test_values_at_the_limits_of_their_types(self):
-        """None of them may end what an operator or a monitoring asks for, nor keep an event from going out."""
+        """None of these values may make a command or a query of a monitoring system fail, or block the delivery of an
+        event."""
         plain = self.emit("k", topic=self.topic)
         extremes = [(self.emit(f"k-{n}", topic=self.topic), value) for n, value in enumerate(self.extremes)]
         for event, value in extremes:
@@ -276,7 +278,7 @@ class Operator(test_end_to_end.EndToEnd):
         everything = [plain] + [event for event, _ in extremes]
         status = self.status()
         self.assertEqual(status["backlog"], len(everything))
-        self.assertGreater(status["oldest_age_ms"], 0, "that of the plain event at least is known")
+        self.assertGreater(status["oldest_age_ms"], 0, "at least the age of the plain event is known")
         self.assertIn("oldest", self.do("status"))
         self.assertEqual([r["event_id"] for r in self.records_of("find")], everything)
         self.assertEqual(len(self.do("find").splitlines()), len(everything) + 2)
@@ -308,11 +310,11 @@ class Operator(test_end_to_end.EndToEnd):
         ended = self.relay.command("dead", "list")
         self.assertEqual((ended.returncode, ended.stdout), (0, "0 dead events\n"))
         self.assertIn("5 blocked events wait for an operator: outbox-relay dead list --blocked", ended.stderr)
-        # A dry run names all that the change asks for.
+        # A dry run prints all options that the change needs.
         dry = self.do("dead", "discard", "--blocked", "--all", "--dry-run")
-        self.assertIn("; --count 5 --break-order does it", dry)
-        arguments = dry.split(";")[1].split("does it")[0].split()
-        # A later event of another key is not hidden behind them, nor is its age.
+        self.assertIn("; repeat with --count 5 --break-order", dry)
+        arguments = dry.split("; repeat with ")[1].split()
+        # A later event of another key is not hidden by the blocked ones, and its age is reported.
         self.assertEqual(relay.stop(), 0)
         self.emit("other", topic=self.topic)
         self.assertIsNotNone(self.status()["oldest_age_ms"])

@@ -1,5 +1,6 @@
-"""What others have made on the outbox and its companions: `check` names it, its fix removes it, and where rows are hidden from
-the relay it says so instead of sending nothing. What `migrate` makes is no finding."""
+"""Objects and settings that others have added to the outbox and its companion tables: `check` reports each of them, and its
+fix removes it. If rows are hidden from the relay, it reports this instead of sending nothing. Objects that `migrate`
+creates are not reported."""
 
 import contextlib
 import http.client
@@ -14,7 +15,7 @@ import psycopg2
 from catalogue import faults
 from servers import Relay, TemporaryFolder, shared_mariadb, shared_postgres, wait_until
 
-# (SQL, what `check` says, with * for anything)
+# SQL of what others do, and the findings of `check`; * stands for any text.
 POSTGRES = """
 create function others() returns trigger language plpgsql as 'begin return new; end';
 create trigger archive before delete on outbox_event for each row execute function others();
@@ -125,7 +126,7 @@ warn the ids of table outbox_event are nearly used up (8000000000000000000 of
 
 
 def parse(output):
-    """(verdict, what, fix) of each line of check."""
+    """Returns [verdict, finding, fix] for each finding in the output of `check`."""
     found = []
     for line in output.splitlines():
         match = re.match(r"(ok|note|warn|error) +(.*)", line)
@@ -159,7 +160,7 @@ class OthersTest(unittest.TestCase):
         return found
 
     def assert_found(self, relay, expected):
-        """Each of them once, and nothing else. Returns their fixes."""
+        """Asserts that `check` has exactly the expected findings, each once. Returns their fixes."""
         found = self.findings(relay)
         left = list(found)
         for line in expected.strip().splitlines():
@@ -172,8 +173,9 @@ class OthersTest(unittest.TestCase):
         return [fix for _, _, fix in found]
 
     def assert_low_ids_found(self, relay, keys_by_id, refuse, allow):
-        """Rows below the first id that is read are an error; its fix gives them ids that are read, in their order, or leaves
-        them where it fails, also in a client that goes on behind an error. A relay that runs is red while there are some."""
+        """Rows with ids below the first one that is read are an error. The fix gives them ids that are read and keeps their
+        order. If the fix fails, it changes nothing, even in a client that goes on after an error. A running relay is not
+        ready while there are such rows."""
         self.migrate(relay)
         self.sql("insert into outbox_event (id, topic, aggregate_id, event_type, payload)"
                  " values (-3, 't', 'second', 'T', 'p'), (1, 't', 'third', 'T', 'p'), (-7, 't', 'first', 'T', 'p')")
@@ -191,7 +193,7 @@ class OthersTest(unittest.TestCase):
         relay.start()
         port = int(relay.wait_for_log(r"http: [^\"]* at 127\.0\.0\.1:(\d+)").group(1))
         left = "select aggregate_id from outbox_event"
-        relay.wait_while_running(lambda: not keys_by_id(left), 60, "the events have gone")
+        relay.wait_while_running(lambda: not keys_by_id(left), 60, "the events have been removed")
         self.sql("insert into outbox_event (id, topic, aggregate_id, event_type) values (-5, 't', 'later', 'T')")
         self.wait_ready(relay, port, 503, r"rows whose id is below 1, the lowest is -5.*; begin; ")
         self.assertIn("the lowest is -5", relay.log())
@@ -201,7 +203,7 @@ class OthersTest(unittest.TestCase):
         self.assertEqual(relay.stop(), 0)
 
     def assert_not_shown(self, relay, why):
-        """No command says that an outbox is empty, or an event gone, where rows may be hidden."""
+        """Asserts that no command reports an empty outbox or a missing event if rows may be hidden."""
         for command in (("status",), ("find",), ("explain", "--key", "k"), ("dead", "list")):
             said = relay.command(*command)
             self.assertEqual((said.returncode, said.stdout), (78, ""), command)
@@ -243,7 +245,7 @@ class PostgresOthersTest(OthersTest):
         for fix in self.assert_found(relay, POSTGRES_FINDINGS.format(id=self.tag)):
             if not fix.startswith("stop the writers"):
                 self.sql(fix)
-        self.assertEqual([what for _, what, _ in self.findings(relay)][1:], [])  # but for the ids
+        self.assertEqual([what for _, what, _ in self.findings(relay)][1:], [])  # the finding about the ids remains
 
     @faults(104)
     def test_rows_that_are_not_read(self):
@@ -263,7 +265,7 @@ class PostgresOthersTest(OthersTest):
 
     @faults(104)
     def test_quoted_names(self):
-        """Types are compared whatever the role's settings say of quotes."""
+        """Types are compared correctly with any setting of quote_all_identifiers."""
         relay = self.relay("postgres", {"connection": self.dsn})
         self.sql("create role quoting_{0} superuser login; alter role quoting_{0} set quote_all_identifiers = on".format(self.tag))
         self.drop_role(f"quoting_{self.tag}")
@@ -274,7 +276,7 @@ class PostgresOthersTest(OthersTest):
 
     @faults(104)
     def test_bytes_without_an_encoding(self):
-        """Where the server does not know an encoding, `check` says so, and bytes that are not UTF-8 hold up nobody."""
+        """If the database has no encoding, `check` reports it. Bytes that are not UTF-8 delay no other event."""
         name = f"ascii-{self.tag}"
         self.sql(f"create database \"{name}\" encoding 'SQL_ASCII' template template0 locale 'C'")
         dsn = self.server.dsn(name)
@@ -293,9 +295,9 @@ class PostgresOthersTest(OthersTest):
                 cursor.execute("select count(*) from outbox_event where id not in (select row_id from outbox_retry)")
                 return cursor.fetchone()[0]
             relay.start()
-            relay.wait_while_running(lambda: left() == 0, 60, "the events have gone, or failed by themselves")
+            relay.wait_while_running(lambda: left() == 0, 60, "the events have been delivered or have failed")
             self.assertEqual(relay.stop(), 0)
-        # a character that UTF-8 does not have cannot be read, which is no silence
+        # A character that cannot be converted to UTF-8 cannot be read, and the relay reports this.
         name = f"euc-{self.tag}"
         self.sql(f"create database \"{name}\" encoding 'EUC_JP' template template0 locale 'C'")
         dsn = self.server.dsn(name)
@@ -313,7 +315,7 @@ class PostgresOthersTest(OthersTest):
     @faults(104)
     def test_an_id_without_an_order_and_a_view(self):
         relay = self.relay("postgres", {"connection": self.dsn})
-        # somebody else's table: migrate changes nothing and says what it lacks
+        # The table belongs to somebody else: migrate changes nothing and reports what the table lacks.
         self.sql("create table outbox_event (id uuid primary key default gen_random_uuid(), topic text not null)")
         made = relay.command("migrate")
         self.assertEqual(made.returncode, 78, made.stderr)
@@ -339,7 +341,7 @@ class PostgresOthersTest(OthersTest):
         self.assertIn("outbox_event is a view, expected a table", what)
         self.assert_not_shown(relay, "outbox_event is a view")
 
-    # (policies on the outbox, for the role; hidden?)
+    # (policies on the outbox, True if they may hide rows from the role)
     POLICIES = [
         ("", True),
         ("create policy p on outbox_event using (true)", False),
@@ -380,7 +382,7 @@ class PostgresOthersTest(OthersTest):
                     self.assertRegex(what, f"table public.outbox_event may hide rows from role {role}")
                     self.sql(fix)
                 self.assertEqual(self.findings(mover), [])
-        # companions, and an owner under FORCE
+        # Companion tables, and an owner for whom row security is forced.
         self.sql(f"alter role {role} nobypassrls; alter table outbox_retry enable row level security;"
                  f" alter table outbox_shard owner to {role}; alter table outbox_shard enable row level security")
         found = self.findings(mover)
@@ -391,12 +393,12 @@ class PostgresOthersTest(OthersTest):
         [(_, what, fix)] = self.findings(mover)
         self.assertIn("table public.outbox_shard may hide rows", what)
 
-        # at its start it is a wrong configuration
+        # At the start of the relay it is a configuration error.
         mover.start()
         wait_until(lambda: mover.returncode is not None, 60, "the relay ends")
         self.assertEqual(mover.returncode, 78, mover.log())
         self.assertIn("create policy outbox_relay", mover.log())
-        # later it is red, names it, loses nothing and goes on by itself
+        # Later the relay is not ready and reports the table. It loses nothing and continues when the cause is removed.
         self.sql(fix)
         mover.start()
         port = int(mover.wait_for_log(r"http: [^\"]* at 127\.0\.0\.1:(\d+)").group(1))
@@ -425,7 +427,7 @@ class MariadbOthersTest(OthersTest):
     def test_check(self):
         relay = self.relay("mysql", self.options)
         self.migrate(relay)
-        before = self.findings(relay)  # of the server's settings
+        before = self.findings(relay)  # findings about the server's settings
         self.sql(MARIADB)
         expected = "".join(f"{verdict} {what}\n" for verdict, what, _ in before)
         for fix in self.assert_found(relay, expected.replace("*", "") + MARIADB_FINDINGS):
@@ -510,7 +512,7 @@ class SqliteOthersTest(OthersTest):
             if fix.startswith("drop "):
                 self.sql(fix)
         self.assertEqual(len(self.findings(relay)), 3)
-        # a trigger that cannot run is found before it refuses a confirm
+        # A trigger that cannot run is reported before it makes a confirmation fail.
         self.sql("create trigger broken after delete on outbox_event begin select no_such_function(old.id); end;")
         [broken] = [one for one in self.findings(relay) if one[0] == "error"]
         self.assertRegex(broken[1], r"the relay cannot run .* no such function: no_such_function")
@@ -533,7 +535,7 @@ class SqliteOthersTest(OthersTest):
 
     @faults(104)
     def test_another_encoding(self):
-        """Casts between text and blob would change bytes: every command refuses the file, and the fix makes a copy."""
+        """Casts between text and blob would change bytes, so every command refuses the file. The fix makes a copy."""
         relay = self.relay("sqlite", {"path": str(self.path)})
         self.sql("pragma encoding = 'UTF-16'; create table orders (id integer primary key, name text);"
                  " insert into orders values (1, 'h\u00e9')")
@@ -549,14 +551,14 @@ class SqliteOthersTest(OthersTest):
 
     @faults(8)
     def test_no_descriptors(self):
-        """What the machine lacks is named, not the file."""
+        """The error names the shortage of the machine and does not blame the file."""
         relay = self.relay("sqlite", {"path": str(self.path)})
         self.migrate(relay)
         texts = []
         for count in range(5, 14):
             relay.start(under=["prlimit", f"--nofile={count}:{count}", "--"])
             wait_until(lambda: relay.returncode is not None or "descriptors" in relay.log() or "many open" in relay.log()
-                       or "delivering shard 0" in relay.log(), 60, "it ends, works or says why not")
+                       or "delivering shard 0" in relay.log(), 60, "the relay ends, delivers, or reports why not")
             texts.append(relay.log())
             if relay.returncode is None:
                 relay.stop()

@@ -1,4 +1,5 @@
-"""The SDK as an author of an adapter meets it: installed, template and example built outside the tree, and run."""
+"""The SDK from the view of an author of an adapter: it is installed, and template and examples are built outside of the
+tree and run."""
 
 import json
 import os
@@ -37,7 +38,7 @@ class TemplateTest(OutOfTree):
         run("meson", "install", "-C", self.source / "build", "--no-rebuild")
         found = list(self.prefix.rglob("outbox-relay/outbox-mine.so"))
         self.assertEqual(len(found), 1, found)
-        found[0].unlink()  # others use the prefix as well
+        found[0].unlink()  # other tests use the prefix too
 
     def test_is_listed(self):
         listed = outbox_relay("plugins", "--json", env={"OUTBOX_PLUGIN_PATH": str(self.plugin.parent)})
@@ -107,10 +108,11 @@ class SpoolTest(OutOfTree):
 
 
 class InstalledLibraries(unittest.TestCase):
-    """Installed out of the build that is tested: building all of the relay once more would take minutes."""
+    """The libraries are installed from the build that is tested, because building the whole relay again would take
+    minutes."""
 
     def compile(self, package, tag, source):
-        """A program of this source, by the flags that pkg-config gives for the package."""
+        """Compiles a program from the source with the flags that pkg-config prints for the package. Returns the program."""
         build = next(up for up in find_binary().parents if (up / "build.ninja").is_file())
         folder = pathlib.Path(tempfile.mkdtemp(prefix=f"{package}-"))
         self.addCleanup(shutil.rmtree, folder)

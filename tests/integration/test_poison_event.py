@@ -1,4 +1,5 @@
-"""An event that ends every relay which sends it is found and parked, and the others go out."""
+"""An event that terminates every relay that sends it (a poison event) is identified and blocked, and the others are
+delivered."""
 
 import json
 import unittest
@@ -12,8 +13,9 @@ from test_faults import FaultTest, lines
 TOPIC = "orders"
 KILLER = 100
 COUNT = 300
-# One at full speed, then one each time that the first steps, doubled, reach it again, and three that had marked it.
-MOST = 1 + KILLER.bit_length() + 3
+# The largest number of relays that end: one at full speed, one for each time that the doubled steps of a slow start reach
+# the event again, and three that have marked it.
+MAX_ENDS = 1 + KILLER.bit_length() + 3
 
 
 class PoisonEventTest(FaultTest):
@@ -47,15 +49,15 @@ class PoisonEventTest(FaultTest):
                 relay.start()
                 return False
 
-            wait_until(settled, 120, "the event is parked")
+            wait_until(settled, 120, "the event is blocked")
             print(f"  {ends} relays ended")
-            self.assertTrue(4 <= ends <= MOST, ends)
+            self.assertTrue(4 <= ends <= MAX_ENDS, ends)
             relay.wait_for_log("poison_event")
-            self.wait_for_backlog(relay, 2)  # it, and the one behind it
+            self.wait_for_backlog(relay, 2)  # the event and the one that is queued behind it
             self.assertEqual(set(self.payloads(broker.bootstrap, TOPIC)),
                              {str(i) for i in range(COUNT)} - {str(KILLER), str(KILLER + 1)})
 
-            # Mended, it is sent without further ado.
+            # After the cause is fixed, the event is delivered.
             proxy.reset()
             self.assertEqual(relay.command("unblock", "--key", "bad").returncode, 0)
             self.wait_for_backlog(relay, 0)

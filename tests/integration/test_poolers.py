@@ -1,5 +1,5 @@
-"""PgBouncer between the relay and PostgreSQL, in each of its modes. One session in the pool, so that whoever comes next gets
-the one that the relay had."""
+"""PgBouncer between the relay and PostgreSQL, in each of its modes. The pool has only one session, so the next client gets
+the one that the relay used."""
 
 import unittest
 import uuid
@@ -9,7 +9,7 @@ import psycopg2
 from catalogue import faults
 from servers import PgBouncer, Relay, Unavailable, shared_postgres, unavailable, wait_until
 
-# What a relay sets in a session of its own, and what is there by default.
+# The settings that a relay changes in its sessions, with their default values.
 DEFAULTS = {"enable_seqscan": "on", "enable_sort": "on", "enable_hashjoin": "on", "enable_mergejoin": "on",
             "enable_bitmapscan": "on", "jit": "on", "plan_cache_mode": "auto", "statement_timeout": "0",
             "extra_float_digits": "1", "default_transaction_isolation": "read committed"}
@@ -53,7 +53,7 @@ class PoolerTest(unittest.TestCase):
         connected.cursor().execute("select 1")
 
     def assert_untouched(self, connection, after):
-        """As another client of the pooler finds the one session."""
+        """Asserts that another client of the pooler gets a session without settings or prepared statements of the relay."""
         names = ", ".join(f"'{name}'" for name in DEFAULTS)
         found = dict(self.sql(connection, f"select name, setting from pg_settings where name in ({names})"))
         self.assertEqual(found, DEFAULTS, after)
@@ -91,7 +91,7 @@ class PoolerTest(unittest.TestCase):
         connection = self.pooler("transaction")
         relay = self.relay(connection)
         made = relay.command("migrate")
-        self.assertEqual(made.returncode, 78, made.stderr)  # with the findings of check
+        self.assertEqual(made.returncode, 78, made.stderr)  # migrate prints the findings of check
         emitted = relay.command("emit", text='{"topic": "t", "key": "k", "type": "T", "payload": "p"}\n' * 3)
         self.assertEqual(emitted.returncode, 0, emitted.stderr)
         self.sql(self.direct, "with e as (delete from outbox_event returning *) insert into outbox_dead select id, event_id,"
@@ -103,7 +103,8 @@ class PoolerTest(unittest.TestCase):
 
     @faults(112)
     def test_session_mode(self):
-        # As a pool that hands sessions on as they are: what it should reset, the relay has reset.
+        # This pool does not reset sessions before it gives them to the next client, so the relay must reset what it has
+        # changed.
         connection = self.pooler("session", size=10, server_reset_query="")
         for name, ended in self.commands(connection).items():
             self.assertEqual(ended.returncode, 0, ended.stdout + ended.stderr)
@@ -112,8 +113,8 @@ class PoolerTest(unittest.TestCase):
         relay = self.relay(connection).start()
         self.sql(self.direct, "insert into outbox_event (topic, event_type) select 't', 'T' from generate_series(1, 100)")
         relay.wait_while_running(lambda: self.sql(self.direct, "select count(*) from outbox_event") == [(0,)], 30,
-                                 "all events have gone")
+                                 "all events are delivered")
         self.assertEqual(relay.stop(), 0)
-        for _ in range(10):  # each is kept, so that the next look gets another session
+        for _ in range(10):  # each session is kept open, so that the next query gets another one
             self.assert_untouched(connection, "run")
             self.keep(connection)

@@ -1,4 +1,4 @@
-"""Faults that only PostgreSQL has: what every database goes through is in test_database_faults.py."""
+"""Faults that only PostgreSQL has. The tests for every database are in test_database_faults.py."""
 
 import contextlib
 import os
@@ -20,7 +20,8 @@ class PostgresTest(unittest.TestCase):
         return made
 
     def by_a_role(self, scene):
-        """Goes on with a relay whose user is no superuser, but may do what a relay does. Returns the user."""
+        """Replaces the relay by one whose user is not a superuser and has all privileges that a relay needs. Returns the
+        user."""
         user = f"mover_{scene.topic.partition('-')[2].replace('-', '')}"
         scene.database.run(f"create role {user} login; grant all on all tables in schema public to {user};"
                            f" grant all on all sequences in schema public to {user}")
@@ -37,7 +38,7 @@ class RefusalTest(PostgresTest):
         scene.database.run(f"revoke delete on outbox_event from {user}")
         scene.wait_for_bad("permission denied for table outbox_event; grant .*delete")
         scene.database.run(f"grant delete on outbox_event to {user}")
-        wait_until(lambda: scene.told(BACK), 30, "the relay goes on")
+        wait_until(lambda: scene.logged(BACK), 30, "the relay goes on")
         scene.finish(outages=1)
 
     @faults(40)
@@ -54,7 +55,7 @@ class RefusalTest(PostgresTest):
 
     @faults(27)
     def test_recovery_takes_its_time(self):
-        """Connections are refused with 57P03 until the log has been gone through."""
+        """Connections are refused with 57P03 until the recovery is complete."""
         database = self.database(own=True)
         scene = Scene(self, database).start()
         database.kill()
@@ -66,7 +67,7 @@ class RefusalTest(PostgresTest):
 
     @faults(26)
     def test_confirms_that_were_not_on_disk(self):
-        """The server ends before the last confirms are there: their rows come back, and are sent once more."""
+        """The server is killed before the last confirmations are on disk: their rows come back and are sent again."""
         database = self.database(own=True)
         database.run("alter system set wal_writer_delay = '10s'")
         database.run("select pg_reload_conf()")
@@ -86,14 +87,14 @@ class RefusalTest(PostgresTest):
 class DiskTest(PostgresTest):
     @faults(40)
     def test_disk_full(self):
-        """The tables' disk, not that of the log, which would be the end of the server."""
+        """The disk of the tables is full. A full disk of the write-ahead log would end the server."""
         database = self.database()
         folder = TemporaryFolder("tablespace", "postgres" if os.geteuid() == 0 else None)
         self.addCleanup(folder.remove)
         mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m,uid=postgres", "outbox-test", folder.path],
                                  capture_output=True, text=True, check=False)
         if mounted.returncode != 0:
-            unavailable(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
+            unavailable(f"a small disk cannot be mounted on this machine: {mounted.stderr.strip()}")
         self.addCleanup(subprocess.run, ["umount", "--lazy", folder.path], check=True)
         scene = Scene(self, database)
         space = f"small_{os.getpid()}"
@@ -104,7 +105,7 @@ class DiskTest(PostgresTest):
         with open(filler, "wb") as file, contextlib.suppress(OSError):
             while True:
                 os.write(file.fileno(), bytes(4096))
-        # A failure cannot be recorded, as that is the first one.
+        # The failure cannot be recorded, because it is the first one and needs disk space in the empty table.
         database.run("insert into outbox_event (topic, event_type, aggregate_id, payload)"
                      " values ('no such topic!', 'made', 'failing', '0')")
         scene.wait_for_bad("No space left on device")
@@ -116,7 +117,7 @@ class DiskTest(PostgresTest):
 
 
 class Replicated(PostgresDatabase):
-    """A server and a replica that has what was committed before anybody hears of it."""
+    """A server with a synchronous replica, which has each transaction before its commit is answered."""
 
     def __init__(self, own):
         super().__init__(own)
@@ -149,7 +150,8 @@ class Replicated(PostgresDatabase):
 class FailoverTest(PostgresTest):
     @faults(28)
     def test_a_replica_takes_over(self):
-        """One that has all that was committed: nothing is lost. The last confirms did not wait for it."""
+        """Failover to a replica that has all committed transactions: nothing is lost. It may lack the last confirmations,
+        because those do not wait for it."""
         scene = Scene(self, self.database(own=True, kind=Replicated)).start()
         scene.database.fail_over()
         scene.finish(outages=1, comes_back=True)

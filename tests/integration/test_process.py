@@ -1,4 +1,4 @@
-"""The program as a process: signals, shortages of the machine, descriptors, users, and output that cannot be written."""
+"""The program as a process: signals, shortages of resources, descriptors, users, and output that cannot be written."""
 
 import contextlib
 import json
@@ -94,7 +94,7 @@ class SignalTest(ProcessTest):
                 wait_until(lambda: log.exists() and "delivering shard 0" in log.read_text(), 30, "it works")
                 os.close(terminal)
                 if ignore:
-                    wait_until(lambda: "SIGHUP: ignored" in log.read_text(), 30, "it goes on")
+                    wait_until(lambda: "SIGHUP: ignored" in log.read_text(), 30, "the relay has logged SIGHUP and continues")
                     os.kill(pid, signal.SIGTERM)
                 self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 0)
                 self.assertIn("SIGTERM: stopping" if ignore else "SIGHUP: stopping", log.read_text())
@@ -112,7 +112,7 @@ class SignalTest(ProcessTest):
         emit.stdin.write(json.dumps({"topic": "t", "type": "y", "payload": "1"}) + "\n")
         emit.stdin.flush()
         wait_until(lambda: json.loads(relay.command("status", "--json").stdout)["backlog"] == 1, 30, "a line is committed")
-        wait_until(lambda: "Ctrl-C" in broker.log_text(), 30, "the broker is up")
+        wait_until(lambda: "Ctrl-C" in broker.log_text(), 30, "the broker has started")
         for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF, signal.SIGIO,
                        signal.SIGRTMIN, signal.SIGRTMAX):
             emit.send_signal(number)
@@ -122,7 +122,8 @@ class SignalTest(ProcessTest):
         self.assertEqual(broker.stop(signal.SIGTERM), 0)
 
     def test_a_stop_during_the_start(self):
-        """Before the configuration is read, and so before any plugin is loaded. Here its reading lasts: nobody writes it."""
+        """The signal arrives while the configuration is read, and so before any plugin is loaded. Reading lasts because the
+        configuration is a pipe to which nobody writes."""
         binary = find_binary()
         cases = [("run", number, 0) for number in STOPS] + [("status", signal.SIGTERM, -signal.SIGTERM)]
         for command, number, code in cases:
@@ -131,13 +132,13 @@ class SignalTest(ProcessTest):
                 os.mkfifo(pipe)
                 process = Process([binary, command, "-c", pipe], self.folder / f"{command}-{number}.log", environment(binary))
                 self.addCleanup(lambda process=process: process.returncode is None and process.kill())
-                writer = wait_until(lambda pipe=pipe: self.writer(pipe), 30, "it reads the configuration")
+                writer = wait_until(lambda pipe=pipe: self.writer(pipe), 30, "the program is reading the configuration")
                 self.addCleanup(os.close, writer)
                 self.assertEqual(process.stop(number), code, process.log_text())
                 self.assertIn("stopped before it had started" if code == 0 else "", process.log_text())
 
     def writer(self, pipe):
-        """A descriptor, or nothing while nobody reads the pipe."""
+        """Returns a descriptor for writing to the pipe, or None while nobody reads it."""
         try:
             return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
         except OSError:
@@ -155,8 +156,9 @@ class SignalTest(ProcessTest):
 
 class ShortageTest(ProcessTest):
     def ended_or_started(self, relay):
-        """The exit code; 0 = it came up and was stopped."""
-        wait_until(lambda: relay.returncode is not None or "delivering shard 0" in relay.log(), 60, "it ends or works")
+        """Waits until the relay ends or delivers. Returns the exit code; 0 means that it has delivered and was stopped
+        here."""
+        wait_until(lambda: relay.returncode is not None or "delivering shard 0" in relay.log(), 60, "the relay ends or delivers")
         return relay.returncode if relay.returncode is not None else relay.stop()
 
     @faults(117)
@@ -165,7 +167,7 @@ class ShortageTest(ProcessTest):
         config["relay"]["hints"] = "127.0.0.1:0"
         codes = []
         limits = [("nofile", ["prlimit", f"--nofile={count}", "--"]) for count in (5, 6, 8, 11, 14, 17, 20, 23)]
-        if os.geteuid() == 0:  # for root there is no such limit
+        if os.geteuid() == 0:  # this limit does not apply to root
             as_stranger = ["setpriv", f"--reuid={STRANGER}", f"--regid={STRANGER}", "--clear-groups", "--"]
             limits += [("nproc", ["prlimit", f"--nproc={count}:{count}", "--", *as_stranger])
                        for count in (1, 2, 4, 6, 8, 11, 14)]
@@ -177,11 +179,11 @@ class ShortageTest(ProcessTest):
             code = self.ended_or_started(relay)
             with self.subTest(under[1]):
                 self.assertIn(code, (0, 75), relay.log())
-                # The linker's own refusal, before the program runs, has no words of ours.
+                # If the dynamic linker fails before the program runs, there is no message of the program.
                 self.assertRegex(relay.log(), "Too many open files|no thread could be started|thread|^$" if code else "stopped")
             codes.append((what, code))
         for what in {name for name, _ in limits}:
-            self.assertIn((what, 75), codes, "the fault was to be met")
+            self.assertIn((what, 75), codes, "the limit has had no effect")
 
     @faults(117, 120)
     def test_a_port_in_use(self):
@@ -197,11 +199,11 @@ class ShortageTest(ProcessTest):
                     self.assertIn(f"{key}: cannot listen on {address}: Address already in use; another program",
                                   ended.stdout + ended.stderr)
         relay = self.relay(memory(http={"listen": f"127.0.0.1:{free_port()}"}))
-        self.assertRegex(relay.command("check").stdout, r"ok +/http/listen: \S+ can be had")
+        self.assertRegex(relay.command("check").stdout, r"ok +/http/listen: \S+ is available")
         relay.start().wait_for_log("delivering shard 0")
         ended = relay.command("check")
         self.assertEqual(ended.returncode, 0, ended.stdout)
-        self.assertRegex(ended.stdout, "warn +/http/listen: .* in use.*it is a relay that runs now")
+        self.assertRegex(ended.stdout, "warn +/http/listen: .* in use.*; a running relay listens there")
         self.assertEqual(relay.stop(), 0)
 
 
@@ -212,7 +214,7 @@ class DescriptorTest(ProcessTest):
         relay = self.relay(relay_config("sqlite", {"path": str(folder / "outbox.db")}, "", type="stdout"))
         self.assertEqual(relay.command("migrate").returncode, 0)
         relay.start(under=["bash", "-c", 'exec "$@" 0<&- 1>&- 2>&-', "bash"])
-        targets = wait_until(lambda: self.opened(relay.pid), 30, "the database is open")
+        targets = wait_until(lambda: self.opened(relay.pid), 30, "the relay has opened the database")
         self.assertEqual([targets[number] for number in "012"], ["/dev/null"] * 3)
         self.assertEqual(relay.stop(), 0)
         for redirect, code, text in ((">&-", 1, "the output could not be written: Bad file descriptor"),
@@ -294,7 +296,7 @@ class OutputTest(ProcessTest):
                                        check=False, timeout=60)
                 self.assertEqual(ended.returncode, 1, ended.stderr)
                 self.assertIn("outbox-relay: the output could not be written: No space left on device", ended.stderr)
-        # Whoever closes the pipe wants no more of it, as with other tools.
+        # If the reader closes the pipe, it needs no more output, so this is no error, as with other tools.
         for command in [*commands, ["find", "--limit", 10, *config], ["find", event, str(uuid.uuid4()), *config],
                         ["find", "--json", "--limit", 2000, *config]]:
             with self.subTest(command, pipe="closed"):
@@ -346,7 +348,7 @@ class OutputTest(ProcessTest):
             return (status["blocked"], status["dead"]) == (1, 1)
 
         relay.start()
-        relay.wait_while_running(failed, 30, "both have failed")
+        relay.wait_while_running(failed, 30, "both events have failed")
         self.assertEqual(relay.stop(), 0)
         blocked = json.loads(relay.command("dead", "list", "--blocked", "--json").stdout)["event_id"]
         execute("update outbox_meta set version = version + 98")

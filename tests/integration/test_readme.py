@@ -1,4 +1,4 @@
-"""The documents say what is true: the README's commands work as printed, the configurations are right."""
+"""The documents are correct: the commands of the README work as printed, and the configurations are valid."""
 
 import json
 import os
@@ -17,7 +17,7 @@ README = ROOT / "README.md"
 DOCUMENTS = [README, *sorted(ROOT.glob("docs/**/*.md")),
              *(ROOT / name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "core/README.md"))]
 
-# What the README says for "your servers".
+# The servers in the README's commands, which the test replaces by its own.
 DATABASE, KAFKA = "postgresql://postgres@127.0.0.1:5432/postgres", "127.0.0.1:9092"
 
 
@@ -35,7 +35,8 @@ class OwnServersTest(unittest.TestCase):
         self.assertLessEqual(len(self.commands), 8)
 
     def test_the_build_can_be_configured(self):
-        """The slow part, compiling, is what every other test has been through."""
+        """The configuration step works. Compiling, the slow part, is not repeated, because all other tests use the result
+        of a build."""
         configure, compile_and_install = self.commands[:2]
         install, _, setup = configure.partition(" && ")
         self.assertEqual(self.bash(f"{ROOT}/{install} --dry-run").returncode, 0)
@@ -49,7 +50,7 @@ class OwnServersTest(unittest.TestCase):
         database = f"readme-{uuid.uuid4()}"
         postgres.create_database(database)
         address = f"postgresql://postgres@127.0.0.1:{postgres.port}/{database}"
-        # The topic is the README's own, so on a broker of somebody else there may be older records in it.
+        # The topic is replaced too, because on an external broker the topic of the README may have older records.
         run = "".join(self.commands[2:])
         topic = f"readme-{uuid.uuid4()}"
         for printed, ours in ((DATABASE, address), (KAFKA, kafka.bootstrap), ("orders", topic)):
@@ -98,7 +99,8 @@ class DocumentsTest(unittest.TestCase):
         self.assertGreater(found, 2)
 
     def check(self, text):
-        """As `check` sees it; that no such database is there is told afterwards."""
+        """Runs `check` on the configuration. Only errors before the connection to the database count, because that does not
+        exist."""
         folder = TemporaryFolder("config")
         self.addCleanup(folder.remove)
         file = folder.path / "relay.json"
@@ -109,7 +111,7 @@ class DocumentsTest(unittest.TestCase):
         self.assertIn(f"ok     configuration {file}", done.stdout, done.stderr)
 
     def test_commands_are_there(self):
-        """Every `outbox-relay COMMAND` that a document names."""
+        """Every `outbox-relay COMMAND` in the documents exists."""
         usage = subprocess.run([find_binary(), "--help"], capture_output=True, text=True, timeout=60, check=True).stdout
         there = set(re.findall(r"^  ([a-z]+) ", usage.partition("Subcommands:")[2], re.M))
         for document in DOCUMENTS:
@@ -118,7 +120,7 @@ class DocumentsTest(unittest.TestCase):
                 self.assertLessEqual(set(named), there)
 
     def test_the_adapter_shown_is_the_template(self):
-        """Which test_out_of_tree.py builds and runs."""
+        """The adapter in the documents is a part of the template, which test_out_of_tree.py builds and runs."""
         template = (ROOT / "sdk/template/my_adapter.cpp").read_text(encoding="utf-8")
         adapters = (ROOT / "docs/guide/adapters.md").read_text(encoding="utf-8")
         signatures, *excerpts = blocks(adapters, "cpp")

@@ -1,4 +1,5 @@
-"""What a broker refuses stops nobody else, deleted topics stay away, and limits that may not be asked for are learnt."""
+"""Records that a broker refuses delay no others, deleted topics are not created again, and limits that the relay is not
+allowed to read are learnt from refusals."""
 
 import json
 import sqlite3
@@ -18,7 +19,8 @@ INSERT = "insert into outbox_event (topic, event_type, aggregate_id, payload, he
 
 
 def refused_kinds(broker, name):
-    """Makes the topics, and returns a row of each kind: (topic, key, payload, headers). The broker refuses the first three."""
+    """Creates the topics. Returns one row of each kind: (topic, key, payload, headers). The broker refuses the first
+    three."""
     configs = {"compacted": {"cleanup.policy": "compact"}, "late": {"message.timestamp.before.max.ms": "0"},
                "segments": {"segment.bytes": "2000"}, "small": {"max.message.bytes": "2000"}}
     for kind, config in configs.items():
@@ -32,7 +34,8 @@ def refused_kinds(broker, name):
 class RefusalTest(FaultTest):
     @classmethod
     def setUpClass(cls):
-        # A record made and taken in the same millisecond is not too old: the road to the broker takes a few.
+        # A record that arrives in the millisecond in which it was made is not too old, so the proxy delays the connection
+        # by 3 ms.
         entrance = free_port()
         cls.road = cls.enterClassContext(TcpProxy(entrance))
         cls.road.slow(delay=0.003)
@@ -55,13 +58,13 @@ class RefusalTest(FaultTest):
                 if number % 20 == 10:
                     link.executemany(INSERT, bad[:3])
                 time.sleep(0.05)
-            relay.wait_while_running(lambda: sum(self.broker.end_offsets(good).values()) >= 160, 30, "the good ones arrive")
+            relay.wait_while_running(lambda: sum(self.broker.end_offsets(good).values()) >= 160, 30, "the good events arrive")
             reasons = dict(link.execute("select e.topic || ':' || coalesce(e.aggregate_id, ''), r.reason from outbox_retry r "
                                         "join outbox_event e on e.id = r.row_id").fetchall())
         waits = sorted(record.timestamp / 1000 - float(record.payload) for record in read_topic(self.broker.bootstrap, good))
         p99 = waits[len(waits) * 99 // 100]
         print(f"  p50 {statistics.median(waits):.3f} s, p99 {p99:.3f} s, {len(waits)} records")
-        self.assertLess(p99, 2, "a second, and one for this machine")
+        self.assertLess(p99, 2, "one second, and one more for a slow machine")
         self.assertEqual(reasons, {
             f"{name}-compacted:": "invalid_record", f"{name}-late:late": "invalid_record",
             f"{name}-segments:segments": "too_large", f"{name}-small:small": "too_large",
@@ -82,7 +85,7 @@ class RefusalTest(FaultTest):
         found = relay.command("check", "--topic", topic)
         self.assertIn("DescribeConfigs", found.stdout + found.stderr)
         relay.start()
-        relay.wait_while_running(lambda: self.status(relay)["blocked"] == 5, 60, "the large ones are given up")
+        relay.wait_while_running(lambda: self.status(relay)["blocked"] == 5, 60, "the large events are exhausted")
         self.wait_for_backlog(relay, 5)
         messages = [json.loads(line)["msg"] for line in relay.log().splitlines()]
         self.assertEqual(sum("does not let the relay's user read max.message.bytes" in text for text in messages), 1)
@@ -95,8 +98,8 @@ class RefusalTest(FaultTest):
 class DeletedTopicTest(FaultTest):
     @faults(115)
     def test_deleted_topics_do_not_come_back(self):
-        """The broker creates every topic that a client asks for by name and allows it. Both the relay and its client library
-        look at topics every 200 ms here, instead of every five minutes."""
+        """The broker creates every topic that a client requests by name, if the client allows it. In this test both the
+        relay and its client library refresh topics every 200 ms instead of every five minutes."""
         with own_kafka(properties={"auto.create.topics.enable": "true"}) as broker:
             relay = self.sqlite(broker.bootstrap, kafka={"topic.metadata.refresh.interval.ms": "200"})
             relay.start()
@@ -105,26 +108,27 @@ class DeletedTopicTest(FaultTest):
             def send(topic, count):
                 with sqlite3.connect(self.path, timeout=60) as link:
                     link.execute(INSERT, (topic, "k", "1", "{}"))
-                relay.wait_while_running(lambda: sum(broker.end_offsets(topic).values()) >= count, 60, "it arrives")
+                relay.wait_while_running(lambda: sum(broker.end_offsets(topic).values()) >= count, 60, "the event arrives")
 
             def look_at_topics(first):
                 begun = time.monotonic()
                 for count in range(first, first + 5):
                     send(kept, count)
-                wait_until(lambda: time.monotonic() > begun + 1, 5, "both have looked at topics five times")
+                wait_until(lambda: time.monotonic() > begun + 1, 5, "both have refreshed topics five times")
 
             with broker.admin() as admin:
-                # An event makes its topic, as before.
+                # An event creates its topic, as intended.
                 for topic in (deleted, kept):
                     with sqlite3.connect(self.path, timeout=60) as link:
                         link.execute(INSERT, (topic, "k", "1", "{}"))
                     relay.wait_while_running(lambda topic=topic: topic in admin.topics(), 60, "the topic is created")
-                    relay.wait_while_running(lambda topic=topic: sum(broker.end_offsets(topic).values()) == 1, 60, "it arrives")
+                    relay.wait_while_running(lambda topic=topic: sum(broker.end_offsets(topic).values()) == 1, 60, "the event arrives")
                 admin.delete_topic(deleted)
-                wait_until(lambda: deleted not in admin.topics(), 30, "the topic is gone")
+                wait_until(lambda: deleted not in admin.topics(), 30, "the topic is deleted")
                 look_at_topics(2)
                 self.assertNotIn(deleted, admin.topics())
-                # The client library asks again after a lost connection, and the relay's own look for a broker that is away.
+                # After a lost connection the client library requests topics again, and so does the relay while the broker
+                # is unavailable.
                 broker.kill()
                 relay.wait_for_log("broker cannot be used")
                 broker.start()
@@ -134,7 +138,7 @@ class DeletedTopicTest(FaultTest):
                 self.assertNotIn(deleted, admin.topics())
                 with sqlite3.connect(self.path, timeout=60) as link:
                     link.execute(INSERT, (deleted, "k", "2", "{}"))
-                relay.wait_while_running(lambda: deleted in admin.topics(), 60, "an event makes it again")
+                relay.wait_while_running(lambda: deleted in admin.topics(), 60, "an event creates the topic again")
             self.wait_for_backlog(relay, 0)
             self.assertEqual(relay.stop(), 0)
 

@@ -1,4 +1,4 @@
-"""A relay that lacks what a machine gives: memory, file descriptors, processor time, room for its log, waking hours."""
+"""A relay that is short of resources: memory, file descriptors, processor time or space for its log, or that is paused."""
 
 import os
 import pathlib
@@ -22,14 +22,15 @@ class ResourceTest(FaultTest):
 
 
 class MemoryTest(ResourceTest):
-    """Without memory a relay ends, or says that it lacks it and goes on when there is some. It is never half alive."""
+    """Without memory a relay either ends, or logs that it is out of memory and continues when memory is available. It never
+    continues with only some of its parts working."""
 
     WINDOW = 100
 
     @faults(4)
     def test_no_memory(self):
         relay = self.sqlite(self.kafka.bootstrap, {"batch_size": 50, "max_in_flight_events": self.WINDOW})
-        sent = ended = told = 0
+        sent = ended = logged = 0
         for spare in (0, 1 << 20, 4 << 20, 16 << 20):
             relay.start()
             relay.wait_for_log("delivering shard 0")
@@ -37,9 +38,9 @@ class MemoryTest(ResourceTest):
             self.insert(self.topic, self.WINDOW, sent, size=200_000)
             sent += self.WINDOW
             wait_until(lambda: relay.returncode is not None or "out of memory" in relay.log()
-                       or self.status(relay)["backlog"] == 0, 60, "it ends, says so, or has enough")
+                       or self.status(relay)["backlog"] == 0, 60, "the relay ends, logs that it is out of memory, or has enough")
             if relay.returncode is None:
-                told += "out of memory" in relay.log()
+                logged += "out of memory" in relay.log()
                 resource.prlimit(relay.pid, resource.RLIMIT_DATA, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
             else:
                 ended += 1
@@ -47,15 +48,16 @@ class MemoryTest(ResourceTest):
                 relay.start()
             self.wait_for_backlog(relay, 0)
             self.assertEqual(relay.stop(), 0)
-        print(f"  of four relays {ended} ended, {told} said so")
-        self.assertGreater(ended + told, 0, "the fault was to be met")
+        print(f"  of four relays {ended} ended, {logged} logged that they were out of memory")
+        self.assertGreater(ended + logged, 0, "the limits have had no effect")
         self.assert_numbered(self.kafka.bootstrap, self.topic, sent, twice_at_most=ended * self.WINDOW)
 
 
 class LogTest(ResourceTest):
     @faults(7)
     def test_no_room_for_the_log(self):
-        """The device is full, the reader of the pipe has gone, or the file may not grow: events move all the same."""
+        """Events move even if the device of the log is full, its pipe has no reader, or its file has reached the size
+        limit."""
         server = shared_postgres()
         options = {"connection": server.create_database(f"log_{uuid.uuid4().hex}")}
         relay = self.relay("postgres", options, self.kafka.bootstrap)
@@ -73,7 +75,7 @@ class LogTest(ResourceTest):
 class DescriptorTest(ResourceTest):
     @faults(8)
     def test_no_file_descriptors(self):
-        """None is left for a new connection to the database, nor for one to Kafka."""
+        """There are no descriptors left for new connections to the database or to Kafka."""
         server = shared_postgres()
         name = f"descriptors_{uuid.uuid4().hex}"
         relay = self.relay("postgres", {"connection": server.create_database(name)}, self.kafka.bootstrap)
@@ -89,8 +91,8 @@ class DescriptorTest(ResourceTest):
         self.emit(relay, lines(self.topic, 100, first=100))
         relay.wait_for_log("database cannot be used: .*(?i:too many open files)")
         spent = processor_seconds(relay.pid)
-        wait_until(lambda: relay.log().count("many open files") > 5, 30, "it tries again")
-        self.assertLess(processor_seconds(relay.pid) - spent, 1, "it waits between two tries")
+        wait_until(lambda: relay.log().count("many open files") > 5, 30, "the relay has tried again")
+        self.assertLess(processor_seconds(relay.pid) - spent, 1, "the relay does not pause between two tries")
         resource.prlimit(relay.pid, resource.RLIMIT_NOFILE, limit)
         self.wait_for_backlog(relay, 0)
         self.assertEqual(relay.stop(), 0)
@@ -100,7 +102,7 @@ class DescriptorTest(ResourceTest):
 class ProcessorTest(ResourceTest):
     @faults(9)
     def test_next_to_no_processor_time(self):
-        """A twentieth of it: events move, however slowly, and the lease is kept."""
+        """With a twentieth of a processor, events move slowly, and the lease is renewed in time."""
         relay = self.sqlite(self.kafka.bootstrap)
         self.emit(relay, lines(self.topic, 2000))
         relay.start()
@@ -133,7 +135,8 @@ class PauseTest(ResourceTest):
 
     @faults(2)
     def test_stopped_for_longer_than_its_lease(self):
-        """Another relay has taken over when it wakes. What it still sends has come before, at most a window of it."""
+        """When the relay is resumed, another one has taken over. It may still send events that have arrived before, at most
+        one window."""
         server = shared_postgres()
         name = f"pause_{uuid.uuid4().hex}"
         options = {"connection": server.create_database(name)}
@@ -147,9 +150,9 @@ class PauseTest(ResourceTest):
             server.psql("insert into outbox_event (topic, event_type, aggregate_id, payload) select"
                         f" '{self.topic}', 'made', 'k', i from generate_series({sent}, {sent + self.EVENTS - 1}) i", name)
             sent += self.EVENTS
-            sleeper.wait_while_running(lambda before=arrived: self.records() > before, 30, "it is amid sending")
+            sleeper.wait_while_running(lambda before=arrived: self.records() > before, 30, "the relay is sending")
             sleeper.send(signal.SIGSTOP)
-            self.assertLess(self.records(), sent, "it was to be stopped amid sending")
+            self.assertLess(self.records(), sent, "the relay had sent everything before it was paused")
             self.wait_for_backlog(other, 0)
             arrived = self.records()
             sleeper.send(signal.SIGCONT)

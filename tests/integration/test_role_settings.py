@@ -1,5 +1,5 @@
-"""Settings that a role, a database or a server gives to each session of the relay, and that keep it from its outbox: does the
-message name what is set and where, and does its fix help?"""
+"""Settings of a role, a database or a server that apply to each session of the relay and prevent its access to the outbox.
+The message must name the setting and where it is set, and its fix must help."""
 
 import json
 import re
@@ -14,7 +14,7 @@ LINE = json.dumps({"topic": "t", "type": "y", "payload": "x"}) + "\n"
 class PostgresRoleSettingsTest(unittest.TestCase):
     def setUp(self):
         self.server = shared_postgres()
-        self.name = f"settings_{uuid.uuid4().hex[:12]}"  # of the database and of the role
+        self.name = f"settings_{uuid.uuid4().hex[:12]}"  # name of both the database and the role
         self.server.create_database(self.name)
         self.sql(f"create role {self.name} login superuser")
         self.addCleanup(self.sql, f"drop role {self.name}")
@@ -77,7 +77,7 @@ class PostgresRoleSettingsTest(unittest.TestCase):
 
 
 class MariadbSettingsTest(unittest.TestCase):
-    """Of a user without the right to pass by them."""
+    """Settings of the server that apply to a user without administrative privileges."""
 
     server = staticmethod(shared_mariadb)
 
@@ -133,7 +133,8 @@ class MariadbSettingsTest(unittest.TestCase):
         self.assertIn("init_connect fails for this user: see the server's error log", self.said("status"))
 
     def test_init_connect_that_sets_what_the_relay_needs_otherwise(self):
-        """An encoding, the number of rows that an answer may have, and a transaction that nobody commits."""
+        """init_connect sets an encoding and the largest number of rows of a result, and begins a transaction that nobody
+        commits."""
         text = "Привет, 世界"
         setting = "set names latin1, session sql_select_limit = 1; start transaction"
         self.set_global("init_connect", f"'{setting}'", "''")
@@ -146,7 +147,7 @@ class MariadbSettingsTest(unittest.TestCase):
         shown = self.relay.command("find", "--payload", "--json").stdout.splitlines()
         self.assertEqual([(json.loads(line)["key"], json.loads(line)["payload"]) for line in shown], [(text, text)] * 11)
         self.relay.start()
-        wait_until(lambda: self.relay.log().count(text) >= 23, 30, "all are sent as they are, with their keys and the header")
+        wait_until(lambda: self.relay.log().count(text) >= 23, 30, "all events are sent unchanged, with their keys and headers")
         wait_until(lambda: self.maria.sql("select count(*) from outbox_event", self.database).strip() == "0", 30,
                    "what is confirmed is committed")
         self.assertEqual(self.relay.stop(), 0)

@@ -1,4 +1,5 @@
-"""Secrets with odd characters: each means itself wherever it stands in the configuration, and no part of one comes out."""
+"""Secrets with special characters: they have no special meaning anywhere in the configuration, and no part of a secret is
+printed."""
 
 import http.client
 import json
@@ -16,7 +17,7 @@ PARTS = re.split(r"[^a-z0-9]+", WRONG)
 
 
 def in_list(value):
-    """As a value in libpq's key=value form."""
+    """Returns the value in the syntax of libpq's key=value form."""
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
@@ -27,7 +28,8 @@ class SecretsTest(unittest.TestCase):
         self.folder = folder.path
 
     def check(self, plugin, options, secret, kafka=None):
-        """`${file:secret}` and `${env:SECRET}` are `secret`; a file may end in a line's end."""
+        """Runs `check`. In the options, `${file:secret}` and `${env:SECRET}` stand for `secret`; the file ends with a line
+        feed."""
         publisher = {"kafka": {"bootstrap.servers": f"127.0.0.1:{free_port()}", **kafka}} if kafka else {"type": "stdout"}
         file = self.folder / "relay.json"
         file.write_text(json.dumps({"storage": {"plugin": plugin, "options": options}, "publisher": publisher}))
@@ -36,7 +38,8 @@ class SecretsTest(unittest.TestCase):
         return ended.stdout + ended.stderr
 
     def assert_silent(self, said, form):
-        """Neither a part of the wrong secret nor an encoding of one. Words that the programs use are not among the parts."""
+        """Asserts that the output contains no part of the wrong secret and no encoding of one. No part is a word of the
+        programs."""
         for part in PARTS:
             if len(part) >= 4:
                 self.assertNotIn(part, said.replace(form, ""))
@@ -68,7 +71,8 @@ class PostgresTest(SecretsTest):
         cls.server.allow("host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256")
 
     def forms(self, secret):
-        """Where a password may stand. The whole string is written by somebody who knows its syntax."""
+        """Yields connection strings with the password in all possible places, and whole strings with a correctly quoted
+        password."""
         place = f"127.0.0.1:{self.server.port}"
         pairs = f"host=127.0.0.1 port={self.server.port} dbname=postgres"
         for reference in ("${file:secret}", "${env:SECRET}"):
@@ -109,7 +113,8 @@ class PostgresTest(SecretsTest):
 
     @faults(113)
     def test_what_cannot_be_parsed_is_hidden_whole(self):
-        """Somebody forgot to encode the password: what libpq makes of its parts is not shown as host, port or database."""
+        """The password in a connection string is not encoded. libpq takes parts of it for host, port or database, and these
+        must not be printed."""
         place = f"127.0.0.1:{self.server.port}"
         for password in ("hunter2/tail77", "hunter2@tail77", "1234/tail77", "hunter2 tail77", "hunter2%tail77", "hunter2?tail77=1",
                          "hunter2#tail77", "hunter2:tail77/fishy"):
@@ -164,7 +169,7 @@ class OtherPluginsTest(SecretsTest):
 
     @faults(113)
     def test_kafka_properties(self):
-        """With TLS or SASL to a port where nobody answers, and with values that the client library does not take."""
+        """With TLS or SASL to a port where nobody answers, and with values that the client library refuses."""
         sasl = {"security.protocol": "sasl_plaintext", "sasl.mechanism": "PLAIN", "sasl.username": "relay"}
         path = str(self.folder / "outbox.db")
         for property_, value in (("sasl.password", "${file:secret}"), ("sasl.password", "x${env:SECRET}y"),
@@ -181,7 +186,7 @@ class OtherPluginsTest(SecretsTest):
 
     @faults(113)
     def test_while_it_runs(self):
-        """The log at its most talkative, /readyz and /status of a relay whose secrets do not fit."""
+        """The log at level trace, /readyz and /status of a relay with wrong secrets contain no part of them."""
         place = f"127.0.0.1:{free_port()}"
         config = relay_config("postgres", {"connection": f"postgresql://u:${{env:SECRET}}@{place}/d"}, place, kafka={
             "security.protocol": "sasl_plaintext", "sasl.mechanism": "PLAIN", "sasl.username": "u", "sasl.password": "${env:SECRET}"})

@@ -1,4 +1,4 @@
-"""The helpers themselves: what the other tests rest on."""
+"""Tests of the helpers that the other tests use."""
 
 import contextlib
 import fcntl
@@ -25,7 +25,8 @@ sys.path.insert(1, str(SCRIPTS))
 
 import maven_lock  # noqa: E402
 
-# Starts a server with its files in a folder, prints its process and folder, and waits to be killed.
+# A program that starts a server with its files in a given folder, prints the server's process id and folder, and waits to
+# be killed.
 ABANDON = """
 import sys, tempfile, time
 from servers import {kind}
@@ -101,7 +102,7 @@ class KafkaLifeTest(unittest.TestCase):
 
 
 class KafkaJarsTest(unittest.TestCase):
-    """scripts/kafka-jars with a lock, a Maven repository and a cache of the test's own."""
+    """scripts/kafka-jars with the test's own lock file, Maven repository and cache."""
 
     jars = {"broker": b"the broker", "library": b"its library"}
 
@@ -122,7 +123,8 @@ class KafkaJarsTest(unittest.TestCase):
                                 text=True, env={**os.environ, "XDG_CACHE_HOME": str(self.cache.parent), **environment})
 
     def check(self, process, printed, returncode=0):
-        """`printed` is a pattern for the last line of stdout, or of stderr if it fails."""
+        """Asserts the exit code, and that the last line of stdout, or of stderr if the script fails, matches the pattern
+        `printed`."""
         outputs = process.communicate(timeout=300)
         self.assertEqual(process.returncode, returncode, outputs)
         self.assertRegex(outputs[returncode].strip().rpartition("\n")[2], f"^{printed}$")
@@ -153,7 +155,7 @@ class KafkaJarsTest(unittest.TestCase):
         self.assertEqual(self.cached(), {f"kafka-1/{name}-1.jar": data for name, data in self.jars.items()})
 
     def test_maven_is_needed_only_where_a_jar_is_missing_or_wrong(self):
-        programs = self.folder / "programs"  # none
+        programs = self.folder / "programs"  # a PATH without programs
         no_maven = "kafka-jars: Maven .* is not installed; install the Debian package maven .*"
         self.check(self.start(PATH=str(programs)), no_maven, returncode=1)
         self.check(self.start("--offline"), "kafka-jars: 2 of 2 jars are not in .*", returncode=1)
@@ -168,7 +170,8 @@ class KafkaJarsTest(unittest.TestCase):
 
 
 def copy_maven_plugin(folder):
-    """Makes a Maven repository with the plugin that fetches artifacts. The first call on a machine downloads it: 25 MB."""
+    """Creates a Maven repository with the plugin that fetches artifacts. The first call on a machine downloads it: 25
+    MB."""
     cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "outbox-relay"
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch, open(cache / "maven-plugin.lock", "wb") as lock:
@@ -201,13 +204,14 @@ class PostgresTest(unittest.TestCase):
 
 
 class MysqlLike:
-    """What both servers that the mysql plugin serves go through."""
+    """The tests for both servers that the mysql plugin supports."""
 
     def test_databases_are_apart_and_durable_settings_are_on(self):
         server = self.shared()
         first, second = (server.create_database(f"db-{uuid.uuid4()}") for _ in range(2))
         server.sql("create table t(name varchar(9) character set utf8mb4); insert into t values ('ёлка')", first["database"])
-        # over the port, as a program would; the password has been checked once, so MySQL needs no cipher for it now
+        # The connection is over TCP, as for a program. The server has checked the password before, so no cryptography
+        # package is needed.
         with pymysql.connect(**{**second, "charset": "utf8mb4"}) as connection, connection.cursor() as cursor:
             cursor.execute("select count(*) from information_schema.tables where table_schema = database()")
             self.assertEqual(cursor.fetchone(), (0,))
@@ -228,10 +232,10 @@ class MysqlLike:
             self.assertEqual(server.sql("select @@innodb_buffer_pool_size").strip(), str(32 << 20))
 
     def test_ends_with_the_test_run(self):
-        self.shared()  # or skips
+        self.shared()  # skips the test if the server cannot run on this machine
         abandoned = TemporaryFolder("abandoned")
         self.addCleanup(abandoned.remove)
-        abandoned.path.chmod(0o755)  # the server runs as somebody else
+        abandoned.path.chmod(0o755)  # the server runs as another user
         run = subprocess.Popen([sys.executable, "-c", ABANDON.format(kind=self.kind), abandoned.path], stdout=subprocess.PIPE,
                                text=True, cwd=pathlib.Path(__file__).parent)
         pid, folder = run.stdout.readline().split()
@@ -260,11 +264,11 @@ class MysqlTest(MysqlLike, unittest.TestCase):
 
 
 class MysqlRootTest(unittest.TestCase):
-    """The Debian root of MySQL, with a debootstrap of our own."""
+    """The creation of the Debian root for MySQL, with a fake debootstrap."""
 
     def setUp(self):
         if os.geteuid() != 0:
-            self.skipTest("a root is made by root only")
+            self.skipTest("only root can create a Debian root")
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = pathlib.Path(folder.name)
@@ -273,7 +277,7 @@ class MysqlRootTest(unittest.TestCase):
         self.addCleanup(patch.stop)
 
     def debootstrap(self, script):
-        """The folder to make is in $root."""
+        """Replaces debootstrap by the shell script. In the script $root is the folder to create."""
         program = self.folder / "debootstrap"
         program.write_text(f"#!/bin/sh -e\nfor root; do :; done\nmkdir -p $root\n{script}\n", encoding="utf-8")
         program.chmod(0o755)

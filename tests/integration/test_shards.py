@@ -1,4 +1,5 @@
-"""Several relays share one outbox: they join, leave and die while events come in, and every key keeps its order."""
+"""Several relays share one outbox. They join, stop and are killed while events are committed, and the order per key is
+kept."""
 
 import json
 import signal
@@ -14,12 +15,12 @@ from writers import Writers
 SEED = test_end_to_end.SEED
 EVENTS = 6_000
 SHARDS = 6
-WINDOW = 600  # of one relay, divided among the shards
+WINDOW = 600  # events in flight of one relay, divided among its shards
 LEASE = 3.0   # seconds
 
 
 class Shards(test_end_to_end.EndToEnd):
-    """The tests of the whole way with relays that share it; the database's class stays as it is."""
+    """A mixin for the database classes of test_end_to_end.py that replaces their test by one with several relays."""
 
     test_everything_arrives_in_order = None
 
@@ -37,7 +38,7 @@ class Shards(test_end_to_end.EndToEnd):
         return relay.start()
 
     def holders(self):
-        """{relay: number of shards}"""
+        """Returns {relay: number of shards that it owns}."""
         status = json.loads(self.relay.command("status", "--json").stdout)
         held = [shard["relay"] for shard in status["shards"]]
         return {name: held.count(name) for name in set(held) if name}
@@ -50,9 +51,9 @@ class Shards(test_end_to_end.EndToEnd):
         plan = self.plan(make_events(SEED, EVENTS, self.topics, large=3, longest_key=self.longest_key))
         writers = Writers(plan, self.open_writer, self.writers).start()
 
-        # Joining and leaving is no fault: nothing may be sent twice.
+        # Joining and stopping are not faults, so nothing may be sent twice.
         first = self.open_relay("first")
-        first.wait_while_running(lambda: self.sent() > EVENTS // 20, 60, "events are sent")
+        first.wait_while_running(lambda: self.sent() > EVENTS // 20, 60, "some events have been sent")
         self.await_shares(6)
         second = self.open_relay("second")
         self.await_shares(3, 3)
@@ -63,7 +64,8 @@ class Shards(test_end_to_end.EndToEnd):
         self.assertTrue(writers.running or writers.committed > EVENTS // 4)
         assert_nothing_twice(self, self.records())
 
-        # Dying is: what the dead one had in flight comes again, and its shards move when its lease ends.
+        # A kill is a fault: events that the killed relay had in flight are sent again, and its shards move when its lease
+        # expires.
         before = self.sent()
         third.kill()
         self.await_shares(6)
@@ -75,7 +77,7 @@ class Shards(test_end_to_end.EndToEnd):
         assert_delivered(self, journal, records)
         assert_in_order(self, journal, records, test_end_to_end.PARTITIONS)
         self.assertLessEqual(len(records) - len(journal), WINDOW, "events sent twice by one kill")
-        print(f"  {len(journal)} of {EVENTS} events, {len(records) - len(journal)} twice; {before} before the kill")
+        print(f"  {len(journal)} of {EVENTS} events, {len(records) - len(journal)} duplicates; {before} before the kill")
 
 
 class SqliteShardsTest(Shards, test_end_to_end.SqliteTest):

@@ -1,4 +1,5 @@
-"""The three services of examples/shop: killed at any moment, each effect is in the database once."""
+"""The three services of examples/shop. The consumer is killed at random moments, and each effect must be in the database
+once."""
 
 import collections
 import contextlib
@@ -16,7 +17,7 @@ from servers.process import Process
 from servers.relay import ROOT
 
 SEED = int(os.environ.get("OUTBOX_TEST_SEED", "1"))
-KILLS = int(os.environ.get("OUTBOX_TEST_KILLS", "12"))  # of the consumer; 200 take some minutes
+KILLS = int(os.environ.get("OUTBOX_TEST_KILLS", "12"))  # number of kills of the consumer; 200 take some minutes
 PARTITIONS = 4
 EVENTS_A_KILL = 150
 
@@ -28,7 +29,7 @@ class ShopTest(OutOfTree):
         cls.programs = cls.build(ROOT / "examples/shop") / "build"
 
     def test_three_services_that_crash(self):
-        shared_kafka(), shared_postgres()  # skips where they cannot be had
+        shared_kafka(), shared_postgres()  # skips the tests if the servers cannot run on this machine
         done = subprocess.run([sys.executable, ROOT / "examples/shop/run", "--bin", self.programs, "--orders", "900",
                                "--kills", "9", "--seed", str(SEED)], capture_output=True, text=True, timeout=300, check=False)
         print("  " + done.stdout.replace("\n", "\n  "))
@@ -77,7 +78,7 @@ class ShopTest(OutOfTree):
                 consumer.kill()
             consumer = Process(command, log)
             wait_until(lambda: count("outbox_event") == 0, 60, "the outbox is empty")
-            wait_until(is_handled, 60, "all is handled")
+            wait_until(is_handled, 60, "all events are handled")
             self.assertEqual(consumer.stop(), 0)
             self.assertEqual(relay.stop(), 0)
 
@@ -95,7 +96,8 @@ class ShopTest(OutOfTree):
 
     @staticmethod
     def rows(dice, events):
-        """New events, each up to three times, and some of those of before; `events` grows by the new ones."""
+        """Returns rows for new events, each one to three times, and for some earlier events. Appends the new events to
+        `events`."""
         new = []
         for _ in range(EVENTS_A_KILL):
             number = len(events) + len(new) + 1

@@ -1,4 +1,4 @@
-"""What the relay makes of a real broker's topics: their limits, their partitions, their absence."""
+"""The relay and the topics of a real broker: their limits, their partitions, and topics that do not exist."""
 
 import collections
 import sqlite3
@@ -46,14 +46,15 @@ class TopicsTest(unittest.TestCase):
 
     def wait_for(self, count):
         self.relay.wait_while_running(lambda: sum(self.kafka.end_offsets(self.topic).values()) >= count, 60,
-                                      f"{count} records are there")
+                                      f"the topic has {count} records")
 
     def reasons(self):
         return collections.Counter(reason for reason, in self.sql("select reason from outbox_retry"))
 
     @faults(72)
     def test_requests_stay_within_the_topic_limit(self):
-        """A request of many small events is refused as a whole if it is larger than the topic takes."""
+        """Many small events are sent in requests within the topic's limit, because the broker refuses a larger request as a
+        whole."""
         self.kafka.create_topic(self.topic, configs={"max.message.bytes": 3000})
         self.insert(["x" * 200] * 3000)
         self.relay.start()
@@ -67,11 +68,11 @@ class TopicsTest(unittest.TestCase):
         self.insert(["x" * 100, "y" * 3000, "x" * 100])
         self.relay.start()
         self.wait_for(2)
-        wait_until(self.reasons, 30, "the large one has failed")
+        wait_until(self.reasons, 30, "the large event has failed")
         (reason, text), = self.sql("select reason, error from outbox_retry")
         self.assertEqual(reason, "too_large")
         self.assertIn("takes 3000", text)
-        # The operator fixes it, and it goes out by itself, long before all topics are looked at again.
+        # When the operator fixes the limit, the event is delivered long before the next refresh of all topics.
         with self.kafka.admin() as admin:
             admin.alter_topic(self.topic, {"max.message.bytes": 100000})
         self.wait_for(3)
@@ -85,13 +86,14 @@ class TopicsTest(unittest.TestCase):
         self.insert(["ok"] * 100)
         self.relay.start()
         self.wait_for(100)
-        wait_until(lambda: self.reasons() == {"unknown_topic": 3, "bad_topic": 1}, 30, "four have failed")
+        wait_until(lambda: self.reasons() == {"unknown_topic": 3, "bad_topic": 1}, 30, "four events have failed")
         self.kafka.create_topic(missing)
         wait_until(lambda: len(read_topic(self.kafka.bootstrap, missing)) == 3, 30, "the topic was found")
 
     @faults(71)
     def test_topics_that_are_looked_for_stop_no_others(self):
-        """Each is looked for at the broker for 200 ms and longer before it is called missing, and here one comes each 100 ms."""
+        """The relay requests a missing topic from the broker for at least 200 ms before the event fails, and here a new one
+        is needed every 100 ms."""
         self.kafka.create_topic(self.topic)
         self.relay.start()
         self.insert(["first"])
@@ -114,7 +116,7 @@ class TopicsTest(unittest.TestCase):
     @faults(80)
     def test_partitions_that_are_added_take_their_keys_in_order(self):
         self.kafka.create_topic(self.topic, partitions=2)
-        # Looked at every 200 ms instead of every five minutes.
+        # Topics are refreshed every 200 ms instead of every five minutes.
         self.relay = self.relay_with(**{"topic.metadata.refresh.interval.ms": "200"})
         self.relay.start()
         sent = 0
@@ -123,7 +125,7 @@ class TopicsTest(unittest.TestCase):
                 if partitions != 2:
                     request = array([string(self.topic) + struct.pack(">ii", partitions, -1)])
                     admin._call(CREATE_PARTITIONS, 0, request + struct.pack(">i?", 10000, False))  # pylint: disable=W0212
-                wait_until(lambda: admin.topics()[self.topic] == partitions, 30, "the partitions are there")
+                wait_until(lambda: admin.topics()[self.topic] == partitions, 30, "the topic has the partitions")
             for _ in range(10):
                 self.insert([str(sent + n) for n in range(KEYS * 5)])
                 sent += KEYS * 5

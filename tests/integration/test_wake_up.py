@@ -1,5 +1,5 @@
-"""Relays that are told of commits instead of looking for them. They look as well, ever more rarely while nothing comes: an
-idle one that has a new event at once was told."""
+"""Relays that are woken up by commits. They also poll, and poll more rarely the longer they are idle, so if an idle relay
+delivers a new event at once, it was woken up."""
 
 import re
 import socket
@@ -11,7 +11,8 @@ from catalogue import faults
 from fault_drivers import MariadbDatabase, PostgresDatabase, SqliteDatabase
 from servers import Relay, relay_config, shared_kafka, wait_until
 
-# The looks of an idle relay are twice as far apart each time: after so long the next one is as far away, or half as far.
+# Times in seconds. The gap between two polls of an idle relay doubles each time, so after IDLE seconds without events a gap
+# lasts between IDLE / 2 and IDLE seconds.
 IDLE = 6.0
 AT_ONCE = 2.0
 
@@ -48,9 +49,9 @@ class WakeUpTest(unittest.TestCase):
         self.commit_one()
         self.relay.wait_while_running(lambda: self.arrived() > before, limit, "the event arrives")
 
-    def assert_told(self):
+    def assert_woken_up(self):
         for _ in range(2):
-            time.sleep(IDLE)  # there is nothing to wait for: it is about what does not happen
+            time.sleep(IDLE)  # no event to wait for: the relay has to be idle this long
             self.wait_for_one_more(AT_ONCE)
         self.assertEqual(self.relay.stop(), 0)
         self.assertNotIn("no wake-ups", self.relay.log())
@@ -65,14 +66,14 @@ class WakeUpTest(unittest.TestCase):
                 self.database.run(f"pragma journal_mode = {mode}")
                 self.relay.start()
                 self.wait_for_one_more(30)
-                self.assert_told()
+                self.assert_woken_up()
 
     def test_postgres(self):
         self.open(PostgresDatabase)
         self.migrate(self.relay)
         self.relay.start()
         self.wait_for_one_more(30)
-        self.assert_told()
+        self.assert_woken_up()
 
     @faults(42)
     def test_postgres_ends_the_connection(self):
@@ -83,10 +84,11 @@ class WakeUpTest(unittest.TestCase):
         before = wait_until(lambda: self.database.numbers(listens), 30, "the relay listens")
         self.database.run(f"select pg_terminate_backend(pid) from ({listens}) listening")
         wait_until(lambda: self.database.numbers(listens) not in ([], before), 30, "the relay listens again")
-        self.assert_told()
+        self.assert_woken_up()
 
     def test_postgres_without_the_trigger(self):
-        """It relays all the same, says what is missing, and is told from the moment at which it is there."""
+        """Without the trigger the relay delivers by polling and logs what is missing. When the trigger exists, it is woken
+        up."""
         self.open(PostgresDatabase)
         self.migrate(self.relay_with())
         checked = self.relay.command("check")
@@ -102,7 +104,7 @@ class WakeUpTest(unittest.TestCase):
         self.wait_for_one_more(AT_ONCE)
         self.assertEqual(self.relay.stop(), 0)
 
-        # Whoever does not ask for it any more does not pay for it.
+        # When the option is removed, migrate removes the trigger, which would slow down the application's transactions.
         triggers = "select count(*) from pg_trigger where tgname = 'outbox_wake_up'"
         self.assertEqual(self.database.numbers(triggers), [1])
         self.migrate(self.relay_with())
@@ -117,7 +119,7 @@ class WakeUpTest(unittest.TestCase):
             self.assertRegex(ended.stdout + ended.stderr, "plugin .*mysql.* gives no wake-ups")
 
     def test_hints_of_the_application(self):
-        """A datagram after the commit, also where the database tells nothing."""
+        """The application sends a datagram after its commit. This works with every database."""
         for driver in (MariadbDatabase, PostgresDatabase):
             with self.subTest(driver.__name__):
                 self.open(driver, hints="127.0.0.1:0")
@@ -129,7 +131,7 @@ class WakeUpTest(unittest.TestCase):
                 sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
                 self.addCleanup(sender.close)
                 self.hint = lambda to=sender, at=port: to.sendto(b"", ("127.0.0.1", at))
-                self.assert_told()
+                self.assert_woken_up()
 
     def test_hints_at_an_address_that_is_taken(self):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:

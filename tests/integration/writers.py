@@ -1,6 +1,6 @@
-"""Applications that write events by plain SQL, several at a time, each transaction serialised per key.
+"""Applications that write events with plain SQL on several threads. Transactions are serialised per key.
 
-A writer keeps a journal of what it has committed: that, and nothing else, is what a relay must deliver.
+The writers keep a journal of what they have committed. A relay must deliver exactly that.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ from events import Event
 
 INSERT = "insert into outbox_event (topic, event_type, aggregate_id, payload, headers) "
 
-# What a transaction does with its events, and how often. "late" stays open while others commit above its ids.
+# How transactions end, and how frequent each kind is. "late" stays open while others commit rows with higher ids.
 ENDINGS = {"commit": 70, "late": 12, "rollback": 8, "savepoint": 6, "prepared": 3, "prepared rollback": 1}
 
 
@@ -24,7 +24,7 @@ ENDINGS = {"commit": 70, "late": 12, "rollback": 8, "savepoint": 6, "prepared": 
 class Transaction:
     events: list
     ending: str
-    pause: float  # seconds between the inserts and the end, where the ending has a pause
+    pause: float  # seconds between the inserts and the end, for an ending with a pause
 
 
 def make_transactions(seed, events, endings, max_size=12):
@@ -39,7 +39,8 @@ def make_transactions(seed, events, endings, max_size=12):
 
 
 class Writers:
-    """Runs the plan on `count` threads. `open_writer()` gives each thread its connection: an object with run() and close()."""
+    """Executes the plan on `count` threads. `open_writer()` returns a connection for a thread: an object with run() and
+    close()."""
 
     def __init__(self, plan, open_writer, count):
         self._plan = queue.SimpleQueue()
@@ -70,7 +71,7 @@ class Writers:
 
     @property
     def committed(self):
-        """How many events so far."""
+        """Number of events that are committed so far."""
         return len(self._journal)
 
     @property
@@ -78,22 +79,22 @@ class Writers:
         return any(thread.is_alive() for thread in self._threads)
 
     def join(self, timeout):
-        """Returns the journal: all committed events."""
+        """Waits for the threads. Returns the journal, which is the list of all committed events."""
         deadline = time.monotonic() + timeout
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
         if self._errors:
             raise self._errors[0]
         if self.running:
-            raise TimeoutError(f"writers still at work after {timeout} s, {self.committed} events committed")
+            raise TimeoutError(f"the writers have not ended after {timeout} s; {self.committed} events are committed")
         return list(self._journal)
 
 
 class Writer:
-    """What every database's writer does; its class says how to begin, insert and end, and what `_sql` is."""
+    """The common part of the writers. A derived class for a database defines how to begin, insert and end, and `_sql`."""
 
     def run(self, transaction):
-        """Returns the events that are now committed."""
+        """Executes a transaction. Returns the events that it has committed."""
         kept = list(transaction.events)
         undone = kept.pop() if transaction.ending == "savepoint" else None
         self._begin(transaction)
@@ -116,14 +117,15 @@ class Writer:
 
 
 class PostgresWriter(Writer):
-    """Serialises by advisory locks on its keys, held to the end of the transaction, be it prepared.
+    """Serialises transactions by advisory locks on their keys, which are held to the end of the transaction, even a
+    prepared one.
 
-    They give the transaction no xid, so that a slow BEFORE trigger meets one that has taken its id already
-    and is not yet to be seen in any snapshot.
+    Advisory locks do not assign an xid to the transaction. During a slow BEFORE trigger a transaction therefore has taken a
+    row id already, but is not visible in any snapshot.
     """
 
     def __init__(self, connection):
-        connection.autocommit = True  # transactions are opened and ended by hand
+        connection.autocommit = True  # transactions are begun and ended explicitly
         self._connection = connection
         self._cursor = connection.cursor()
         self._sql = self._cursor.execute
@@ -152,7 +154,7 @@ class PostgresWriter(Writer):
 
 
 class SqliteWriter(Writer):
-    """SQLite has one writer at a time, which serialises everything; all wait for one that is late."""
+    """SQLite allows one writer at a time, which serialises all transactions. All others wait for one that is late."""
 
     def __init__(self, path):
         self._connection = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
@@ -171,11 +173,12 @@ class SqliteWriter(Writer):
 
 
 class MysqlWriter(Writer):
-    """MariaDB and MySQL. A key has a lock: for one half of them a row, which makes a transaction that others can see, for
-    the other half a name, which does not and is given back after the commit.
+    """Writer for MariaDB and MySQL. Each key has a lock. For half of the keys it is a row lock, which makes the transaction
+    visible to others. For the other half it is a named lock, which does not, and which is released after the commit.
 
-    "values" and "select" insert with one statement, which takes ids ahead of its rows, a SELECT in blocks of 1, 2, 4...
-    on MySQL: a slow trigger keeps others from seeing so much as a lock on the ids that are still to be filled.
+    The endings "values" and "select" insert several rows with one statement, which takes ids before it inserts their rows;
+    for a SELECT, MySQL takes them in blocks of 1, 2, 4... During a slow trigger, others see not even a lock for the ids
+    whose rows are missing.
     """
 
     LOCK_ROWS = 1000
@@ -204,7 +207,7 @@ class MysqlWriter(Writer):
         for name in (lock for lock in locks if lock % 2):
             self._sql("select get_lock(%s, 60)", (f"writer-{name}",))
             if self._cursor.fetchone() != (1,):
-                raise TimeoutError(f"no lock for a key after 60 s: writer-{name}")
+                raise TimeoutError(f"the lock of a key was not free after 60 s: writer-{name}")
         self._sql(f"xa start '{self._name()}'" if transaction.ending.startswith("prepared") else "begin")
         for row in sorted({lock // 2 % self.LOCK_ROWS for lock in locks if lock % 2 == 0}):
             self._sql("select id from lock_row where id = %s for update", (row,))
@@ -249,17 +252,18 @@ MYSQL_ENDINGS = {**ENDINGS, "values": 8, "select": 8}
 
 
 def slow_down(plan):
-    """In statements of several rows, the second comes late: its id and those behind it are taken, and there is no row."""
+    """Delays the second row in statements of several rows. Meanwhile its id and the following ones are taken and have no
+    rows."""
     several = [transaction for transaction in plan if transaction.ending in ("values", "select")]
     for i, transaction in enumerate(several):
-        # Others must wait for a SELECT of MariaDB: those are not to take long.
+        # In MariaDB other inserts wait for a statement with SELECT, so those are delayed only a little.
         very = transaction.ending == "values" and i % 25 == 0
         transaction.events[1 % len(transaction.events)].event_type = "very slow" if very else "slow"
     return plan
 
 
 def lock_numbers(transaction):
-    """In an order that everybody keeps to."""
+    """Returns the locks of a transaction in the order in which all transactions take them, which avoids deadlocks."""
     return sorted({zlib.crc32(event.key.encode()) for event in transaction.events if event.key is not None})
 
 

@@ -1,7 +1,7 @@
-"""Writes and builds the programs of a suite: its sources with all their mutants, and the tests that have to notice them.
+"""Write and build the programs of a suite: its sources with all their mutants, and the tests that have to notice them.
 
-Everything lies in the folder `mutation` of meson's build folder, which has compiled the same sources without mutants: how,
-is taken from there.
+Everything is written to the folder `mutation` in Meson's build folder. Meson has compiled the same sources without
+mutants, and the compiler options are taken from there.
 """
 
 import concurrent.futures
@@ -19,13 +19,13 @@ import writer
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-# Of meson's commands: what makes a program slower to build or run and changes nothing that a test sees.
+# Options in Meson's commands that make a program slower to build or run, and that do not change what a test observes.
 LEFT_OUT = re.compile(r"-(O\w?|g|MD|W.*|fdiagnostics-color.*|fpch.*|fstack-.*|fcf-.*|D_FORTIFY_SOURCE=.*|U_FORTIFY_SOURCE)$")
 POSITION = re.compile(r"(?P<file>[^\s:]+):(?P<line>\d+):(?P<column>\d+):")
 
 
 class Failed(Exception):
-    """What cannot be built, and why."""
+    """Something cannot be built; the message says why."""
 
 
 def glob(patterns):
@@ -59,7 +59,7 @@ def read_suites(file=HERE / "suites.toml"):
 
 
 class Compiler:
-    """How meson compiles the sources."""
+    """The commands with which Meson compiles the sources."""
 
     def __init__(self, build, for_module):
         self.build, self.for_module = build, for_module
@@ -73,8 +73,8 @@ class Compiler:
                 self.entries.setdefault(str(path.relative_to(ROOT)), shlex.split(entry["command"]))
 
     def words(self, name, like=None):
-        """The command for a source, without what it reads and writes; a source that meson does not know is compiled as
-        another one is."""
+        """Return the command for a source, without its input and output. A source that Meson does not know is compiled
+        like the source `like`."""
         command = self.entries.get(name) or self.entries.get(like)
         if command is None:
             raise Failed(f"{name} is not compiled in {self.build}: is the test built there?")
@@ -89,7 +89,7 @@ class Compiler:
         return words
 
     def with_mutants(self, name, generated, like=None):
-        """Finds mutated headers before those that they are made of."""
+        """Return a command that finds mutated headers before the originals."""
         words = self.words(name, like)
         at = next(i for i, word in enumerate(words) if word.startswith("-"))
         folders = [word[2:] for word in words if word.startswith("-I")]
@@ -102,7 +102,7 @@ class Compiler:
         return [*words[:at], *ahead, f"-I{ROOT}", *words[at:], "-O2", "-g0", "-w", *position]
 
     def clang_arguments(self, name):
-        """For the syntax tree of a source, or of a header beside it."""
+        """Return the arguments for the syntax tree of a source, or of a header beside it."""
         words = self.words(name)
         kept = [word for word in words if re.match(r"-(std=|D)", word) and "FORTIFY" not in word]
         folders = [f"-I{(self.build / word[2:]).resolve()}" for word in words if word.startswith("-I")]
@@ -110,7 +110,7 @@ class Compiler:
 
 
 class Program:
-    """An executable or module: objects and how they are linked."""
+    """An executable or module: its objects, and how they are linked."""
 
     def __init__(self, path, objects, link):
         self.path, self.objects, self.link = path, objects, link
@@ -128,7 +128,7 @@ class Builder:
             raise Failed(f"suite {suite.name}: no source is like {suite.files}")
 
     def make(self):
-        """Finds the mutants, writes the sources and builds: (sources, mutants, lines)."""
+        """Find the mutants, write the sources and build. Return (sources, mutants, lines)."""
         originals, found, lines = mutants.find(ROOT, self.names, self.compiler.clang_arguments(self.units[0]))
         self.generated.mkdir(parents=True, exist_ok=True)
         kept = self.without_errors(originals, found)
@@ -145,7 +145,7 @@ class Builder:
     # ---- mutants that do not compile ----
 
     def without_errors(self, originals, found):
-        """Writes the sources without those mutants that the compiler refuses, which is known after some rounds."""
+        """Write the sources without the mutants that the compiler refuses, which takes some rounds to find out."""
         memory = self.folder / "refused.json"
         known = json.loads(memory.read_text(encoding="utf-8")) if memory.exists() else []
         refused = set(known)
@@ -183,7 +183,7 @@ class Builder:
 
     @staticmethod
     def errors(output):
-        """Each error with the lines around it that say where it comes from."""
+        """Yield each error with the lines around it that say where it comes from."""
         block = []
         for line in output.splitlines():
             if re.search(r"In function|In member function|In instantiation|In lambda|At global scope|In constructor", line):
@@ -200,7 +200,7 @@ class Builder:
             if name not in stretches:
                 continue
             lines = texts[name].split(b"\n")
-            line = int(found["line"]) + 1  # behind the two lines that were put in front, counted from 0
+            line = int(found["line"]) + 1  # Two lines were put in front of the source, and this counts from 0.
             offset = sum(len(text) + 1 for text in lines[:line]) + int(found["column"]) - 1
             around = [(end - begin, numbers) for begin, end, numbers in stretches[name] if begin <= offset <= end]
             if around:
@@ -228,7 +228,7 @@ class Builder:
         (self.folder / "build.ninja").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def object(self, name, like=None):
-        """Of a source, mutated if it has mutants."""
+        """Return the object of a source, which is mutated if it has mutants."""
         path = self.folder / "objects" / (name.replace("/", "_") + ".o" if not name.startswith("/") else
                                           pathlib.Path(name).name + ".o")
         if path not in self.objects:
@@ -240,7 +240,7 @@ class Builder:
         return path
 
     def unit_tests(self, mutated):
-        """A program of all Catch2 tests."""
+        """Return a program with all Catch2 tests of the suite."""
         names = self.suite.test_sources()
         if not names:
             return []
@@ -262,7 +262,7 @@ class Builder:
         return [Program(path, objects, ["g++", "-no-pie", "-o", path, *objects, "-lfmt"])]
 
     def plugin(self, mutated):
-        """A module of meson's once more, with the mutated objects before the libraries that have the original."""
+        """Return a module of Meson's, linked again with the mutated objects before the libraries with the originals."""
         if not self.suite.plugin:
             return []
         self.ninja(self.suite.plugin, "tests/contract/outbox-plugin-check")

@@ -1,4 +1,4 @@
-"""Makes the mutants of named constants, which change at every place where a mutated file uses them."""
+"""Make the mutants of named constants, which change at every place where a mutated file uses them."""
 
 import re
 
@@ -15,7 +15,7 @@ def changes_of_sql(text):
 
 
 def of_constants(constants):
-    """Mutants of the named constants, at every place where a mutated file uses them."""
+    """Return the mutants of the named constants, at every place where a mutated file uses them."""
     for (file, _), constant in sorted(constants.items()):
         name, declaration = constant["name"], " ".join(constant["declaration"].split())
         value = re.split(r"[={]", constant["declaration"], maxsplit=1)[1].strip().removesuffix("}").strip()

@@ -1,4 +1,4 @@
-"""Reads equivalent.txt: mutants that no test can notice, each with the argument."""
+"""Read equivalent.txt: mutants that no test can notice, each with an argument."""
 
 import pathlib
 import re
@@ -7,7 +7,7 @@ FILE = pathlib.Path(__file__).resolve().parent / "equivalent.txt"
 
 
 class Equivalents:
-    """An entry stands for one mutant, or, where parts of its key are *, for all that are alike otherwise."""
+    """The entries of equivalent.txt. An entry stands for one mutant or, if its key contains *, for all that match."""
 
     def __init__(self, arguments):
         self.arguments = arguments
@@ -19,19 +19,19 @@ class Equivalents:
         return ".*" if text == "*" else re.escape(text)
 
     def entry(self, key):
-        """The entry that a mutant is listed by, or None."""
+        """Return the entry that lists a mutant, or None."""
         if key in self.arguments:
             return key
         return next((entry for entry, pattern in self.patterns.items() if pattern.fullmatch(key)), None)
 
     def stale(self, keys):
-        """Entries that stand for no mutant any more."""
+        """Return the entries that match no mutant any more."""
         used = {self.entry(key) for key in keys}
         return [entry for entry in self.arguments if entry not in used]
 
 
 def read(file=FILE):
-    """A key begins its line, and the argument follows in lines that are indented."""
+    """Read the file. A key begins its line, and the argument follows in indented lines."""
     found, key = {}, None
     for line in file.read_text(encoding="utf-8").splitlines():
         if not line.strip() or line.startswith("#"):

@@ -1,4 +1,4 @@
-"""Finds the mutants of expressions in clang's syntax tree."""
+"""Find the mutants of expressions in clang's syntax tree."""
 
 import re
 
@@ -9,7 +9,7 @@ from sources import NUMBERS, Mutant, Site, arithmetic_type, flat, is_bool, same_
 
 
 class Expressions:
-    """Of one file. The derived class finds those of statements."""
+    """Finds the mutants of expressions in one file. The derived class finds those of statements."""
 
     def __init__(self, source, files, constants):
         self.source, self.files, self.constants = source, files, constants
@@ -28,7 +28,7 @@ class Expressions:
 
     @staticmethod
     def ignored(text):
-        """Whether it is nothing but a macro that is left as it is, or the opposite of one."""
+        """Return true if the text is only a macro that is never mutated, or its negation."""
         found = re.match(r"!?\s*(\w+)\s*\(", text)
         if found is None or found.group(1) not in IGNORED_MACROS:
             return False
@@ -60,12 +60,12 @@ class Expressions:
                                    {line, self.statement_line, *covers}))
 
     def change(self, operator, cursor, after, cast="", covers=()):
-        """An expression becomes another one."""
+        """Replace an expression by another one."""
         start, end = self.span(cursor)
         self.add(operator, [Site(self.source.name, start, end, after, cast=cast)], self.text(cursor), after, covers)
 
     def strip(self, cursor, target=""):
-        """Without what the compiler has put around it, and the type of number that it becomes."""
+        """Return an expression without the nodes that the compiler has added, and the number type that it becomes."""
         while cursor.kind in (CursorKind.UNEXPOSED_EXPR, CursorKind.CALL_EXPR):
             children = [child for child in cursor.get_children() if child.kind.is_expression()]
             same = len(children) == 1 and self.span(children[0]) == self.span(cursor)
@@ -77,13 +77,13 @@ class Expressions:
         return cursor, target
 
     def rewritten(self, cursor):
-        """a != b that is !(a == b) to the compiler, which says that it begins at the operator."""
+        """Return true for a != b, which the compiler represents as !(a == b) that begins at the operator."""
         inner = list(cursor.get_children())
         return cursor.kind == CursorKind.UNARY_OPERATOR and len(inner) == 1 \
             and self.span(inner[0])[0] < self.span(cursor)[0]
 
     def chain(self, cursor):
-        """The operands of a chain of && or ||."""
+        """Return the operands of a chain of && or ||."""
         cursor, _ = self.strip(cursor)
         if cursor.kind != CursorKind.BINARY_OPERATOR:
             return None
@@ -95,7 +95,7 @@ class Expressions:
         return operator, [*(before[1] if before and before[0] == operator else [left]), right]
 
     def condition(self, cursor, whole=False, covers=()):
-        """A value of which only the truth counts."""
+        """Mutate a value that is only used as true or false."""
         inner, _ = self.strip(cursor)
         text = self.text(cursor)
         if self.ignored(text) or self.in_macro(cursor):
@@ -119,7 +119,7 @@ class Expressions:
         return cursor.kind == CursorKind.CALL_EXPR and bool(self.overloaded(cursor)) and self.overloaded(cursor)[1] in OPPOSITE
 
     def overloaded(self, cursor):
-        """Of a call of an operator with two operands: them and the operator as it is written."""
+        """Return the operands of a call of an operator with two operands, and the operator as it is written."""
         if not cursor.spelling.startswith("operator"):
             return None
         for child in cursor.get_children():
@@ -135,7 +135,7 @@ class Expressions:
         return None
 
     def value(self, cursor, target=""):
-        """An initialiser, argument or result."""
+        """Mutate an initialiser, an argument or a result."""
         if is_bool(cursor.type) and self.strip(cursor)[0].kind not in (CursorKind.INIT_LIST_EXPR, CursorKind.LAMBDA_EXPR):
             self.condition(cursor)
         else:
@@ -178,7 +178,7 @@ class Expressions:
 
     @staticmethod
     def lambda_result(body):
-        """The type that its first return has; clang's Python interface does not have the lambda's own."""
+        """Return the type of a lambda's first return statement; clang's Python interface has no other."""
         for child in body.walk_preorder():
             if child.kind == CursorKind.RETURN_STMT:
                 values = list(child.get_children())
@@ -220,7 +220,7 @@ class Expressions:
     def compare(self, cursor, left, operator, right):
         self.replace_operator("negate", cursor, left, OPPOSITE[operator], right, "bool")
         unsigned_zero = self.text(right) == "0" and "unsigned" in arithmetic_type(left.type)
-        if operator in BOUNDARY and not unsigned_zero:  # which would be a constant
+        if operator in BOUNDARY and not unsigned_zero:  # The mutant would be a constant.
             self.replace_operator("boundary", cursor, left, BOUNDARY[operator], right, "bool")
 
     def replace_operator(self, name, cursor, left, operator, right, cast):
@@ -281,7 +281,7 @@ class Expressions:
                 self.change("constant", cursor, text, "outbox_mutation::Number" if listed and not target else cast)
 
     def name(self, cursor, children, target, as_statement, listed):
-        """An enumerator, a named constant, or something else."""
+        """Mutate a name: an enumerator, a named constant, or something else."""
         referred = cursor.referenced
         for child in children:
             if child.kind.is_expression() and not (child.kind == CursorKind.INTEGER_LITERAL):
@@ -369,7 +369,7 @@ class Expressions:
 
     @staticmethod
     def owner_of(callee):
-        """The type of the object whose method is called."""
+        """Return the type of the object whose method is called."""
         objects = list(callee.get_children()) if callee is not None else []
         return objects[0].type.get_canonical().spelling if objects else ""
 
@@ -407,7 +407,7 @@ class Expressions:
                 self.expression(inner, wanted, listed=True)
             values.append((inner, field, wanted))
         if "initializer_list" in cursor.type.get_canonical().spelling or not fields:
-            return  # a list of things that are alike
+            return  # A list of similar elements.
         for (left, field, wanted), (right, other, _) in zip(values, values[1:]):
             texts = self.text(left), self.text(right)
             alike = field is not None and other is not None and same_type(field.type, other.type)

@@ -1,7 +1,7 @@
-"""Makes the mutants of C++ sources: finds them in clang's syntax tree, and writes sources that have them all.
+"""Make the mutants of C++ sources: find them in clang's syntax tree, and write sources that contain them all.
 
-A mutant is a small change at one or more sites. In the sources that are written, each site asks whether its mutant is the
-chosen one (mutation.hpp), and does what the original does if not. Lines keep their numbers.
+A mutant is a small change at one or more sites. In the written sources, each site asks whether its mutant is the
+selected one (mutation.hpp), and does what the original does if not. Line numbers stay the same.
 """
 
 from constants import of_constants
@@ -11,7 +11,7 @@ from statements import Finder
 
 
 def find(root, names, arguments):
-    """The mutants of these files, numbered, and the lines that can be executed of each: (sources, mutants, lines)."""
+    """Return the numbered mutants of these files, and the executable lines of each: (sources, mutants, lines)."""
     sources = {name: Source(root, name, arguments) for name in names}
     by_path = {str(source.path): source for source in sources.values()}
     constants, mutants, lines = {}, [], {}

@@ -7,7 +7,7 @@
 namespace outbox_mutation {
 namespace {
 
-// Written at the end of a process: a byte per mutant, '1' = reached.
+// Called at the end of a process: writes a byte for each mutant, '1' = reached.
 void WriteReached() {
   std::FILE* const file = std::fopen(std::getenv("OUTBOX_MUTATION_REACHED"), "w");
   if (file == nullptr) return;
@@ -15,7 +15,7 @@ void WriteReached() {
   std::fclose(file);
 }
 
-// Before the constants of any file that are computed when the program starts.
+// Runs before the constants that are computed when the program starts, in any file.
 [[gnu::constructor(101)]] void Choose() {
   if (const char* const text = std::getenv("OUTBOX_MUTATION"); text != nullptr) {
     const std::size_t mutant = std::strtoul(text, nullptr, 10);

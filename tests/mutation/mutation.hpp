@@ -1,4 +1,4 @@
-// Which mutant of this program runs: the number in OUTBOX_MUTATION, or none. One build has all mutants, and chooses at run time.
+// Selects the mutant that this program runs: the number in OUTBOX_MUTATION, or none. One build contains all mutants.
 #pragma once
 
 #include <cstddef>
@@ -7,20 +7,21 @@
 
 namespace outbox_mutation {
 
-// By the number of the mutant: 0 = off, 1 = to be noted when it is reached, 2 = chosen.
+// By the number of the mutant: 0 = off, 1 = to be recorded when it is reached, 2 = selected.
 extern std::uint8_t states[];
 extern const std::size_t kStates;
 
-// Notes a mutant that is reached for the first time, or answers that it is the chosen one.
+// Records a mutant that is reached for the first time, or returns true if it is the selected one.
 [[gnu::cold]] bool Reached(std::size_t mutant);
 
-// Whether this mutant is the chosen one. In a constant expression, which no run can change, none is.
+// Returns true if this mutant is the selected one. In a constant expression it is always false, because no run can
+// change that.
 [[gnu::always_inline]] constexpr bool Is(std::size_t mutant) {
   if (std::is_constant_evaluated()) return false;
   return __builtin_expect(states[mutant] != 0, false) && Reached(mutant);
 }
 
-// A number where its type is not known: it becomes the one that is wanted, as a literal would.
+// A number in a place whose type is not known. It converts to the type that is needed there, as a literal would.
 struct Number {
   long long value;
   template <class T>
@@ -30,7 +31,7 @@ struct Number {
   }
 };
 
-// From now on, mutants that are reached are noted anew; not while one is chosen.
+// Starts a new recording of reached mutants. It does nothing while a mutant is selected.
 void Record();
 [[nodiscard]] inline bool WasReached(std::size_t mutant) { return states[mutant] == 0; }
 

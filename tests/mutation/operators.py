@@ -24,7 +24,7 @@ OPERATORS = {
     "sql": "in the text of an SQL statement, one comparison, sign, AND, OR, DESC, NOT or name of a state is another",
 }
 
-# What stands for a constant or for nothing in the build that is tested.
+# Macros that are constant or empty in the tested build.
 IGNORED_MACROS = {"assert", "static_assert", "OUTBOX_MUTANT"}
 
 OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}

@@ -1,4 +1,4 @@
-"""What has come out: a table for the terminal, a summary for docs/lab, the survivors as diffs."""
+"""Report the results: a table for the terminal, a summary for docs/lab, and the survivors as diffs."""
 
 import collections
 import datetime
@@ -11,7 +11,7 @@ def print_mutants(run):
 
 
 def without_mutant(run, name):
-    """The lines of a file that can be executed and have no mutant."""
+    """Return the executable lines of a file that have no mutant."""
     covered = set().union(*(mutant.covers for mutant in run.mutants if mutant.file == name), set())
     return sorted(run.lines[name] - covered)
 
@@ -25,7 +25,7 @@ def print_lines(run):
 
 
 class Summary:
-    """Counts what has run of what was asked for, and what was found before."""
+    """Counts the chosen mutants that have run, in this run or an earlier one."""
 
     def __init__(self, runs, equivalents):
         self.runs, self.equivalents = runs, equivalents
@@ -98,11 +98,13 @@ class Summary:
         refused = sum(run.refused for run in self.runs)
         seconds = sum(result.seconds for run in self.runs for result in run.results.found.values())
         parts = ["# Mutation testing", "",
-                 f"Run of {datetime.date.today():%d %B %Y} by `tests/mutation/run.py` ([how](../../tests/mutation/README.md)). "
-                 f"{mutants} mutants of {lines} lines that can be executed; {bare} of these lines have none. {refused} more do "
-                 f"not compile. All tests of all mutants took {seconds / 60:.0f} minutes of one processor.", "",
-                 f"Score: **{self.score():.3f}** of the mutants that are not equivalent. {self.total['equivalent']} are listed "
-                 "as equivalent, each with the argument, in `tests/mutation/equivalent.txt`.", "",
+                 f"`tests/mutation/run.py` ([how it works](../../tests/mutation/README.md)) wrote this page on "
+                 f"{datetime.date.today():%d %B %Y}. The run made {mutants} mutants of {lines} executable lines; {bare} of these "
+                 f"lines have no mutant. {refused} more mutants do not compile. The tests of all mutants took "
+                 f"{seconds / 60:.0f} minutes on one processor.", "",
+                 f"Score: the tests killed **{self.score():.3f}** of the mutants that are not equivalent. "
+                 f"`tests/mutation/equivalent.txt` lists {self.total['equivalent']} mutants as equivalent, each with the "
+                 "reason.", "",
                  *self.table(self.TITLES, self.rows()), "", "## By operator", "",
                  *self.table(("operator", "mutants", "not killed", "score"), self.by_operator()), ""]
         if self.alive:

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Mutation testing: changes the pure parts of the project in small ways, one at a time, and asks whether a test notices. See
-README.md. Results are kept in BUILD/mutation: a run goes on where the last one ended."""
+"""Mutation testing: change the pure parts of the project in small ways, one at a time, and check that a test notices.
+See README.md. Results are kept in BUILD/mutation, and a run continues where the last one ended."""
 
 import argparse
 import collections
@@ -45,7 +45,7 @@ def arguments():
 
 
 class Results:
-    """A file with a line per mutant that has run. It is begun anew where the mutated sources have changed."""
+    """A file with a line for each mutant that has run. It is started again if the mutated sources have changed."""
 
     def __init__(self, path, digest):
         self.path, self.found = path, {}
@@ -67,7 +67,7 @@ class Results:
 
 
 class Run:
-    """One suite with what was asked for."""
+    """One suite, and the command-line arguments."""
 
     def __init__(self, asked, suite, deadline):
         self.asked, self.suite, self.deadline = asked, suite, deadline
@@ -91,7 +91,7 @@ class Run:
         return known.status != "killed" and (self.asked.survivors or more)
 
     def run(self):
-        # In the order of their hashes, so that a run that is cut short is a sample.
+        # Mutants run in the order of their hashes, so that a run that is cut short is a random sample.
         due = sorted((mutant for mutant in self.chosen if self.is_due(mutant)), key=lambda mutant: mutant.id)
         print(f"{self.suite.name}: {len(self.mutants)} mutants, {self.refused} more that do not compile; "
               f"{len(due)} to run", flush=True)

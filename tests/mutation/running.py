@@ -1,4 +1,4 @@
-"""Runs the tests of a suite against one mutant at a time, those that reach it and the cheapest first."""
+"""Run the tests of a suite against one mutant at a time: the tests that reach it, the fastest first."""
 
 import collections
 import contextlib
@@ -12,10 +12,13 @@ import time
 
 import building
 
-MEMORY = 4 << 30  # bytes that a process may ask for
-SHORT, SHORT_CASE = 0.05, 1  # seconds: tests and cases of the contract below it go together in one process
-ENOUGH_FOR_WAYS = 4000  # runs; with fewer, chance decides which ways through the engine are gone
-OFTEN = 8  # a way that so many runs go without a mutant is missed where none goes it
+MEMORY = 4 << 30  # The address space that a process may use, in bytes.
+# In seconds: tests, and cases of the contract, that take less run together in one process.
+SHORT, SHORT_CASE = 0.05, 1
+ENOUGH_FOR_WAYS = 4000  # Runs; with fewer, it depends on chance which transitions of the engine are taken.
+# If at least this many runs take a transition without a mutant and none takes it with the mutant, the mutant is
+# noticed.
+OFTEN = 8
 
 
 @dataclasses.dataclass
@@ -23,9 +26,9 @@ class Result:
     status: str  # killed, survived or unreached
     by: str = ""
     seconds: float = 0.0
-    runs: int = 0  # of the simulator, those that reach the mutant
-    seeds: int = 0  # from among so many
-    differ: int = 0  # of these runs, those that came to something else than without the mutant
+    runs: int = 0  # The runs of the simulator that reach the mutant.
+    seeds: int = 0  # The number of runs from which these were selected.
+    differ: int = 0  # The runs whose result differs from that without the mutant.
 
 
 class NotSound(Exception):
@@ -33,7 +36,7 @@ class NotSound(Exception):
 
 
 def limited(command, seconds, **options):
-    """A process with limits: (exit code, output); None for one that took too long."""
+    """Run a process with limits. Return (exit code, output); the exit code is None if it took too long."""
     words = ["prlimit", f"--cpu={int(seconds) + 1}", f"--as={MEMORY}", "--core=0", *map(str, command)]
     try:
         done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
@@ -44,7 +47,7 @@ def limited(command, seconds, **options):
 
 
 def ended(code):
-    """How a process ended that did not succeed."""
+    """Describe how a process ended that did not succeed."""
     if code is None or code in (-24, -9, 137, 152):  # SIGXCPU, SIGKILL
         return "hangs"
     return f"signal {-code}" if code < 0 else "fails"
@@ -52,7 +55,7 @@ def ended(code):
 
 @contextlib.contextmanager
 def recording():
-    """A file in which a process notes the mutants that it reaches."""
+    """Yield a file in which a process records the mutants that it reaches, and the environment for the process."""
     with tempfile.TemporaryDirectory(prefix="outbox-mutation-") as folder:
         file = pathlib.Path(folder) / "reached"
         yield file, os.environ | {"OUTBOX_MUTATION_REACHED": str(file)}
@@ -66,7 +69,7 @@ def chosen(mutant):
 class Case:
     name: str
     seconds: float
-    reached: str  # a digit per mutant
+    reached: str  # A digit for each mutant.
 
 
 class UnitTests:
@@ -106,7 +109,7 @@ class UnitTests:
         return any(case.reached[mutant.number] == "1" for case in self.cases)
 
     def kill(self, mutant):
-        """Who notices the mutant, or None."""
+        """Return the test that notices the mutant, or None."""
         cases = [case for case in self.cases if case.reached[mutant.number] == "1"]
         short = [case for case in cases if case.seconds < SHORT]
         for group in [short] * bool(short) + [[case] for case in cases if case.seconds >= SHORT]:
@@ -118,7 +121,7 @@ class UnitTests:
 
 
 class Simulator:
-    """Runs of the simulator, each a scenario and a seed. Which mutants a run reaches is known from a recording."""
+    """Runs of the simulator, each of a scenario and a seed. A recording says which mutants a run reaches."""
 
     def __init__(self, program, folder, count, mutants):
         self.program, self.folder, self.count, self.mutants = program, folder, count, mutants
@@ -159,7 +162,7 @@ class Simulator:
         return bool(self.reaching(mutant))
 
     def kill(self, mutant):
-        """(who notices the mutant or None, how many runs reach it, and how many of them differ)."""
+        """Return (what notices the mutant or None, how many runs reach it, and how many of them differ)."""
         mine = self.reaching(mutant)
         if not mine:
             return None, 0, 0
@@ -175,7 +178,7 @@ class Simulator:
         return by, int(done), int(differ)
 
     def missed_way(self, digits, mine):
-        """A way that is gone often without the mutant, and never with it."""
+        """Return a transition that is often taken without the mutant and never with it, or None."""
         went = {i for i, digit in enumerate(digits) if digit == "1"}
         mine = set(mine)
         for i, ways in enumerate(self.went):
@@ -188,7 +191,7 @@ class Simulator:
 
 
 class Plugin:
-    """The contract's cases on a plugin with a file as its database."""
+    """The contract's cases, run with a plugin whose database is a file."""
 
     def __init__(self, program, build, pattern):
         self.program, self.check, self.pattern = program, build / "tests" / "contract" / "outbox-plugin-check", pattern

@@ -1,14 +1,16 @@
-// Runs of the simulator for the mutants of the engine; see README.md. Standard input has a run per line: SCENARIO SEED OUTCOME,
-// the scenario by its place in the list. OUTCOME is a number that stands for all that a run without a mutant came to.
+// Runs of the simulator for the mutants of the engine; see README.md. Standard input has a line for each run: SCENARIO
+// SEED OUTCOME. SCENARIO is the index of the scenario in the list. OUTCOME is a number that stands for the whole result
+// of the run without a mutant.
 //
-//   simulate                 until the first run that breaks a promise, hangs or crashes, which is printed: exit code 1.
-//                            Else it prints how many runs there were, and how many came to something else than OUTCOME:
-//                            exit code 0. After kEnoughAlike runs that all came to OUTCOME it does no more.
-//   simulate --ways          prints in a second line the ways through the engine that were gone, as 0 and 1. Takes a sixth
-//                            longer.
-//   simulate --record FILE   runs them with no mutant, and writes a record per run: OUTCOME (8 bytes), the microseconds it took
-//                            (4), the ways gone and the mutants reached (a bit each, the lowest first, padded to whole bytes).
-//   simulate --scenarios     lists the scenarios and the ways.
+//   simulate                 Runs until the first run that breaks a promise, hangs or crashes, and prints it: exit
+//                            code 1. Otherwise prints how many runs there were, and how many had a result other than
+//                            OUTCOME: exit code 0. It stops after kEnoughAlike runs if all of them had OUTCOME.
+//   simulate --ways          Prints a second line with the transitions of the engine that were taken, as 0 and 1. It
+//                            takes a sixth longer.
+//   simulate --record FILE   Runs without a mutant, and writes a record for each run: OUTCOME (8 bytes), its time in
+//                            microseconds (4 bytes), the transitions taken and the mutants reached (a bit each, the
+//                            lowest first, padded to whole bytes).
+//   simulate --scenarios     Lists the scenarios and the transitions.
 #include <fmt/format.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -29,12 +31,12 @@
 namespace outbox::simulation {
 namespace {
 
-constexpr int kMaxSeconds = 2;  // of the processor, for one run
+constexpr int kMaxSeconds = 2;  // Seconds of processor time for one run.
 constexpr unsigned kEnoughAlike = 1000;
 
 char current[160] = "";
 
-// What ends the process in the middle of a run.
+// Ends the process in the middle of a run.
 void Die(int signal) {
   const char* const what = signal == SIGVTALRM ? "hangs\n" : "crashes\n";
   (void)!write(STDOUT_FILENO, current, std::strlen(current));
@@ -47,7 +49,7 @@ void Limit(int seconds) {
   setitimer(ITIMER_VIRTUAL, &timer, nullptr);
 }
 
-// Which of the known ways were gone.
+// Returns which of the known transitions were taken.
 std::vector<bool> Ways(const Coverage& coverage, const std::vector<std::string>& known) {
   const std::vector<std::string> missing = coverage.Missing();
   std::vector<bool> gone;
@@ -55,9 +57,9 @@ std::vector<bool> Ways(const Coverage& coverage, const std::vector<std::string>&
   return gone;
 }
 
-// A number for what a run came to.
+// Returns a number that stands for the result of a run.
 std::uint64_t Outcome(const Verdict& v) {
-  std::uint64_t sum = 14695981039346656037U;  // FNV-1a, by words
+  std::uint64_t sum = 14695981039346656037U;  // FNV-1a, by words.
   for (const std::uint64_t part :
        {v.delivered, v.duplicates, v.faults, v.resets, static_cast<std::uint64_t>(v.virtual_us),
         static_cast<std::uint64_t>(v.drained_after_us)})

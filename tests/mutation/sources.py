@@ -1,4 +1,4 @@
-"""A source and its syntax tree, and what a mutant of it is."""
+"""A source with its syntax tree, and the description of a mutant."""
 
 import dataclasses
 import hashlib
@@ -15,13 +15,13 @@ NUMBERS = INTEGERS | {TypeKind.FLOAT, TypeKind.DOUBLE}
 
 @dataclasses.dataclass
 class Site:
-    """Where a mutant changes a file: `changed` stands for the text from start to end."""
+    """The place where a mutant changes a file: `changed` replaces the text from start to end."""
     file: str
     start: int
     end: int
     changed: str
-    kind: str = "expression"  # or "statement", which may be left out, or "return" before a statement
-    cast: str = ""  # the type that an expression has, where a constant expression could be another one
+    kind: str = "expression"  # Or "statement", which may be left out, or "return" before a statement.
+    cast: str = ""  # The type of the expression, if a constant expression could have another one.
 
 
 @dataclasses.dataclass
@@ -30,18 +30,18 @@ class Mutant:
     file: str
     function: str
     line: int
-    source: str  # the text of that line
+    source: str  # The text of that line.
     sites: list
     before: str
     after: str
-    covers: set  # the lines of which it is a mutant
-    ordinal: int = 1  # among those that are alike otherwise
+    covers: set  # The lines that count as mutated by it.
+    ordinal: int = 1  # Its number among mutants whose keys are otherwise equal.
     number: int = 0
-    named: bool = False  # a named constant, wherever it is used
+    named: bool = False  # It changes a named constant, at every use.
 
     @property
     def key(self):
-        """The identity, which changes elsewhere in the file leave as it is."""
+        """The identity of the mutant, which does not change when other parts of the file do."""
         return " | ".join((self.file, self.function, self.operator, self.source, f"{self.before} -> {self.after}",
                            str(self.ordinal)))
 
@@ -50,7 +50,7 @@ class Mutant:
         return hashlib.sha256(self.key.encode()).hexdigest()[:8]
 
     def diff(self, sources):
-        """The lines that change; of a named constant its declaration."""
+        """The changed lines as a diff; for a named constant its declaration."""
         head = f"{self.file}:{self.line} {self.function} ({self.operator})"
         if self.named:
             return f"{head}\n- {self.before}\n+ {self.after}"
@@ -94,7 +94,7 @@ class Source:
 
 
 def flat(text):
-    """On one line, without comments."""
+    """Return the text on one line and without comments."""
     if 'R"' in text:
         return text
     lines = [re.sub(r"//.*", "", line) if '"' not in line else line for line in text.split("\n")]
@@ -102,7 +102,7 @@ def flat(text):
 
 
 def arithmetic_type(cursor_type):
-    """The name of a number's type, or nothing."""
+    """Return the name of a number type, or an empty text for other types."""
     canonical = cursor_type.get_canonical()
     if canonical.kind == TypeKind.LVALUEREFERENCE:
         return ""
@@ -121,5 +121,5 @@ def same_type(left, right):
 
 
 def resource_folder():
-    """Of clang, whose headers belong to its syntax tree."""
+    """Return the folder of clang's own headers, which the syntax tree needs."""
     return subprocess.run(["clang", "-print-resource-dir"], check=True, capture_output=True, text=True).stdout.strip()

@@ -1,4 +1,4 @@
-"""Finds the mutants of declarations and statements in clang's syntax tree."""
+"""Find the mutants of declarations and statements in clang's syntax tree."""
 
 import re
 
@@ -49,7 +49,7 @@ class Finder(Expressions):
                 self.value(child)
 
     def initialiser(self, cursor):
-        """Of a variable, member or parameter."""
+        """Mutate the initial value of a variable, member or parameter."""
         value = None
         for child in cursor.get_children():
             start = self.span(child)[0]
@@ -94,7 +94,7 @@ class Finder(Expressions):
     # ---- statements ----
 
     def statement_end(self, cursor):
-        """Behind its semicolon, where it has one."""
+        """Return the end of a statement, behind its semicolon if it has one."""
         end = self.span(cursor)[1]
         rest = re.match(rb"(\s|//[^\n]*\n)*;", self.source.text[end:])
         return end + rest.end() if rest else end
@@ -110,7 +110,7 @@ class Finder(Expressions):
         self.lines.add(self.statement_line)
 
     def statement(self, cursor, alone=False):
-        """`alone`: all that an if without else does, so that leaving it out is the same as condition-false."""
+        """Mutate a statement. `alone`: an if without else does nothing more; leaving it out equals condition-false."""
         kind = cursor.kind
         children = list(cursor.get_children())
         if kind == CursorKind.COMPOUND_STMT:
@@ -151,7 +151,7 @@ class Finder(Expressions):
                     self.statement(child)
 
     def dead(self, condition):
-        """Never true in the build that is tested."""
+        """Return true if a condition is never true in the tested build."""
         parts = [condition]
         if (chain := self.chain(condition)) and chain[0] == "&&":
             parts = chain[1]
@@ -183,7 +183,7 @@ class Finder(Expressions):
             self.statement(child)
 
     def declaring_condition(self, cursor, children):
-        """if (auto x = ...): what it decides can only be left out as a whole."""
+        """Mutate if (auto x = ...), which can only be left out as a whole."""
         declared = [child for child in children if child.kind in (CursorKind.VAR_DECL, CursorKind.DECL_STMT)]
         if not declared:
             return
@@ -234,7 +234,7 @@ class Finder(Expressions):
         if kind == TypeKind.VOID:
             self.add("delete-statement", [Site(self.source.name, start, start, "return; ", "return")], f"return {text};",
                      "return;")
-        elif self.in_lambda:  # whose result's type a {} does not have
+        elif self.in_lambda:  # {} does not give a lambda its result type.
             if arithmetic_type(value.type) and not is_bool(value.type) and not re.fullmatch(r"[\d'.]+\w*", text):
                 self.change("default-value", value, "0", arithmetic_type(value.type))
         elif kind not in (TypeKind.BOOL, TypeKind.LVALUEREFERENCE, TypeKind.INVALID) and not (

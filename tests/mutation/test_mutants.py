@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Each operator makes its mutants of a small source; they compile, they differ, and they can be chosen one at a time."""
+"""Each operator makes its mutants of a small source; they compile, differ, and can be selected one at a time."""
 
 import importlib.util
 import os

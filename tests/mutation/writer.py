@@ -1,4 +1,4 @@
-"""Writes sources with all their mutants, each of which is chosen at run time."""
+"""Write sources with all their mutants, of which one is selected at run time."""
 
 import re
 
@@ -21,7 +21,7 @@ class Writer:
         self.at = 0
 
     def end_of_return(self, start):
-        """Behind the semicolon at the level where it began."""
+        """Return the end of a statement: behind the semicolon at the level at which it began."""
         depth, text, i = 0, self.source.text, start
         while True:
             char = text[i:i + 1]
@@ -36,7 +36,7 @@ class Writer:
             i += 1
 
     def write(self):
-        """The text, with marks around what belongs to mutants: chr(1) numbers chr(2) ... chr(3)."""
+        """Return the text, with marks around the parts that belong to mutants: chr(1) numbers chr(2) ... chr(3)."""
         self.at = 0
         return self.between(0, len(self.source.text))
 
@@ -77,7 +77,7 @@ class Writer:
 
 
 def unmark(text):
-    """Without the marks, and for each line the stretches of columns with the mutants that they belong to."""
+    """Return the text without the marks and, for each line, the ranges of columns with their mutants."""
     out, stack, stretches, position = [], [], [], 0
     for part in re.split("(\1[0-9,]+\2|\3)", text):
         if part.startswith("\1"):
@@ -92,7 +92,7 @@ def unmark(text):
 
 
 def write(sources, mutants, folder):
-    """Writes those files that have mutants: {name: stretches}."""
+    """Write the files that have mutants. Return {name: ranges}."""
     written = {}
     for source in sources.values():
         marked = Writer(source, mutants).write()

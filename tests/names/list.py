@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""The list of all public names, names.txt, and the words that they may consist of.
+"""The list of all public names, names.txt, and the words of which they may consist.
 
-usage: list.py            writes the list from the sources
-       list.py --check    fails if the list is behind the sources, or a name has a word that is neither a term of
-                          docs/design/glossary.md nor in words.txt
+usage: list.py            write the list from the sources
+       list.py --check    fail if the list is older than the sources, or if a name has a word that is neither a term of
+                          docs/glossary.md nor in words.txt
 """
 
 import pathlib
@@ -13,7 +13,7 @@ import sys
 from sources import ROOT, find
 
 HERE = pathlib.Path(__file__).resolve().parent
-LIST, ALLOWED, GLOSSARY = HERE / "names.txt", HERE / "words.txt", ROOT / "docs" / "design" / "glossary.md"
+LIST, ALLOWED, GLOSSARY = HERE / "names.txt", HERE / "words.txt", ROOT / "docs" / "glossary.md"
 
 
 def words(name):

@@ -1,4 +1,4 @@
-"""Finds the public names in the sources: {kind: names}."""
+"""Find the public names in the sources: {kind: names}."""
 
 import pathlib
 import re

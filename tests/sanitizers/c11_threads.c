@@ -1,5 +1,6 @@
-// The functions of <threads.h> that librdkafka calls, by those of POSIX: ThreadSanitizer knows only these. It does not see a
-// thread that glibc's own thrd_create() begins, and crashes in it. In glibc the types of both are the same.
+// Implements the functions of <threads.h> that librdkafka calls with those of POSIX, because ThreadSanitizer knows only
+// these. It does not notice a thread that glibc's own thrd_create() starts, and crashes in that thread. In glibc the
+// types of both interfaces are the same.
 #define _XOPEN_SOURCE 700
 
 #include <errno.h>

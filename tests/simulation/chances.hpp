@@ -1,5 +1,6 @@
-// What may happen in a run and need not: each kind draws from a stream of its own, and what happened has a name. So a
-// failing run can be repeated without some of it, and what is left is short enough to read.
+// The random happenings of a run. Each kind draws from a random stream of its own, and each happening has a name: its
+// kind and the number of the draw. A failing run can therefore be repeated without some of its happenings, until what
+// is left is short enough to read.
 #pragma once
 
 #include <array>
@@ -29,44 +30,44 @@ class Random {  // xorshift64*
 
 enum class Chance : std::uint8_t {
   kTransaction,
-  kRow,  // of a transaction
+  kRow,  // Another row in the same transaction.
   kRollBack,
-  kLongOpen,  // a transaction stays open for long
+  kLongOpen,  // A transaction stays open for a long time.
   kPoison,
-  kKiller,  // an event that ends the relay which sends it
+  kKiller,  // An event that crashes the relay that sends it.
   kStorageError,
   kDatabaseOutage,
-  kDatabaseClock,  // jumps
-  kPause,          // of a relay, or kNap for one that must not be noticed
-  kNap,
+  kDatabaseClock,  // The database's clock jumps.
+  kPause,          // A pause of a relay that is long enough to be noticed.
+  kNap,            // A pause of a relay that is too short to be noticed.
   kCrash,
-  kStop,  // cleanly, and start again
-  kJoin,  // one relay more, until it leaves cleanly
+  kStop,  // A relay stops cleanly and is started again.
+  kJoin,  // An additional relay starts, and stops cleanly some time later.
   kWallClock,
   kAckLost,
-  kImplied,    // a success that the client has only concluded
-  kStall,      // a request without an answer
-  kStateless,  // refused retriably while the broker holds no state of the producer
+  kImplied,    // A success that the client only infers from a later answer.
+  kStall,      // A request gets no answer.
+  kStateless,  // The broker holds no state of the producer and refuses a request with a retriable error.
   kFatal,
   kBrokerOutage,
   kRequeue,
   kUnblock,
   kFix,
-  kRefusedConfirm,  // an event whose row the database refuses to remove
-  kIgnoredConfirm,  // or does not remove, and says nothing
-  kLetGo,           // from now on it does
-  kNoRunner,        // a runner cannot be made
-  kReshard,         // the number of shards changes
-  kVanish,          // the database forgets who owns the shards
-  kMorePartitions,  // the topics have more partitions
-  kLateReport,      // the client reports after a reset what it should have reported before
-  kTopicUnknown,    // nothing is known of a topic any more, for a while
+  kRefusedConfirm,  // The database refuses to remove the event's row.
+  kIgnoredConfirm,  // The database does not remove the event's row, and reports no error.
+  kLetGo,           // The database removes such a row from now on.
+  kNoRunner,        // A runner cannot be made.
+  kReshard,         // The number of shards changes.
+  kVanish,          // The database loses the owners of all shards.
+  kMorePartitions,  // The topics get more partitions.
+  kLateReport,      // After a reset, the client reports what it had not reported before.
+  kTopicUnknown,    // A topic that was known becomes unknown for a while.
   kCount,
 };
 
 struct Happening {
   Chance kind;
-  std::uint32_t number;  // of the draws of its kind
+  std::uint32_t number;  // Which draw of its kind, counted from 0.
   auto operator<=>(const Happening&) const = default;
 };
 
@@ -86,7 +87,7 @@ class Chances {
     happened_.push_back(it);
     return true;
   }
-  // From now on nothing goes wrong. The writers finish.
+  // From now on no fault happens; the writers still finish.
   void Calm() { calm_ = true; }
   [[nodiscard]] bool calm() const { return calm_; }
   [[nodiscard]] const std::vector<Happening>& happened() const { return happened_; }

@@ -17,7 +17,7 @@ std::string Name(State from, State to) {
   return fmt::format("{:12} {:>12} -> {}", Chart<State>::kTitle, name(from), name(to));
 }
 
-// f(transition) of each one in the charts.
+// Calls f(transition) for each transition of the state charts.
 template <class F>
 void EachKnown(F f) {
   for (const auto& t : Chart<engine::LeaseState>::kTransitions) f(t);
@@ -31,9 +31,9 @@ const std::set<std::string>& Rare() {
   using engine::HoldState;
   using engine::MarkState;
   static const std::set<std::string> rare = {
-      Name(HoldState::kTopic, HoldState::kRetried),  // a trial is given up, and behind it an event awaits its topic
-      Name(HoldState::kNone, HoldState::kRescan),    // a trial is dropped whose key was freed during the reset
-      Name(MarkState::kWriting, MarkState::kNone),   // the lease is lost while an event is being marked
+      Name(HoldState::kTopic, HoldState::kRetried),  // A trial is given up, and behind it an event awaits its topic.
+      Name(HoldState::kNone, HoldState::kRescan),    // A trial is dropped whose key was freed during the reset.
+      Name(MarkState::kWriting, MarkState::kNone),   // The lease is lost while an event is being marked.
   };
   return rare;
 }

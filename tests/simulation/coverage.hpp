@@ -1,4 +1,5 @@
-// Which transitions of the engine's states the runs have taken. One that no seed takes is one that nothing checks.
+// Counts which transitions between the engine's states the runs have taken. A transition that no seed takes is checked
+// by none.
 #pragma once
 
 #include <cstdint>
@@ -15,20 +16,20 @@ class Coverage {
  public:
   ShardCoverage shards;
 
-  // Adds what an engine has done in its life.
+  // Adds the transitions of one engine. REQUIRES: the engine is at the end of its life.
   void Add(const engine::Engine& engine);
 
-  // One line for each transition, with how often it was taken.
+  // One line for each transition that was taken, with its number.
   [[nodiscard]] std::string Table() const;
-  // The transitions of the charts that no run has taken, less those that one run in ten thousand takes and that tests of
-  // the parts take.
+  // The transitions of the state charts that no run has taken. Left out are those that only about one run in ten
+  // thousand takes; the unit tests of the parts take them.
   [[nodiscard]] std::vector<std::string> Missing() const;
 
  private:
   std::map<std::string, std::uint64_t> taken_;
 };
 
-// The state charts of the engine's parts as a page shows them: Markdown with Mermaid.
+// The state charts of the engine's parts, in Markdown with Mermaid, as docs/design/engine.md shows them.
 [[nodiscard]] std::string Charts();
 
 }  // namespace outbox::simulation

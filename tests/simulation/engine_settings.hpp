@@ -1,4 +1,4 @@
-// The engine's settings in the simulator: small numbers, so that every limit is met often.
+// The engine's settings in the simulator. The numbers are small, so that runs reach every limit often.
 #pragma once
 
 #include <cstdint>
@@ -8,11 +8,11 @@
 
 namespace outbox::simulation {
 
-// What a row takes of the window.
+// How much of the window one row uses, in bytes.
 inline constexpr std::uint64_t kBytesOfRow = 100;
 
-// In half of the seeds the bytes limit the window, and not the number of events, if `bytes_limit`. Not where I10 judges how long
-// events wait: a payload is kept until all of its batch is settled or has failed.
+// With `bytes_limit`, half of the seeds limit the window by bytes instead of events. Invariant I10, which judges how
+// long events wait, must be checked without it: a payload is kept until all of its batch is settled or has failed.
 [[nodiscard]] engine::Settings MakeSettings(const Scenario& scenario, std::uint64_t seed, bool bytes_limit);
 
 }  // namespace outbox::simulation

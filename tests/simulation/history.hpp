@@ -1,4 +1,4 @@
-// What happened in a run, for a reader. Costs nothing while nobody reads.
+// A readable log of what happened in a run. It formats nothing unless it is wanted.
 #pragma once
 
 #include <fmt/format.h>

@@ -47,7 +47,7 @@ void Ledger::Stored(const Row& row, std::uint32_t lane) {
   if (only_refusals_) CheckFlow(e);
 }
 
-// What was requeued is outside the order.
+// A requeued event has no place in the order.
 void Ledger::CheckOrder(EventNumber e) {
   const Fate& fate = fates_[e];
   if (fate.key == kNoKey || fate.requeued) return;
@@ -70,10 +70,10 @@ void Ledger::CheckFlow(EventNumber e) {
     if (std::any_of(of_key.begin(), of_key.end(), is_poison)) return;
   }
   const Time since = std::max(fate.committed_at, kRelaysWork), waited = world_.now() - since;
-  // Each refusal meanwhile costs a reset, and so three answers: to the refused request, to what then proves the lane, and to
-  // what goes after it.
+  // Each refusal in that time costs a reset, and thereby three answers: to the refused request, to the request that
+  // proves the lane, and to the requests after it.
   const auto refusals = refused_at_.end() - std::lower_bound(refused_at_.begin(), refused_at_.end(), since);
-  // Of what was there before, at least half a window is answered at a time.
+  // Of the events that were there before, the broker answers at least half a window at a time.
   const Time before = 2 * fate.behind / window_;
   if (waited > kSlowestFlow + (std::max<Time>(15, 3 * refusals) + let_go_ + before) * broker_answers_)
     Break(fmt::format("I10 flow: {} waited {} ms, though only others are refused", Name(e), waited / kMillisecond));
@@ -107,7 +107,8 @@ void Ledger::SentOfRead(EventNumber e, Time read_at) {
 void Ledger::FailureTaken(EventNumber e, bool token_holds) {
   Moved(e);
   if (fates_[e].key != kNoKey) failed_keys_.insert(fates_[e].key);
-  // A failure that timed out and is recorded late replaces what was recorded meanwhile, and the event is sent again.
+  // A failure whose write timed out may be recorded late. It then replaces what was recorded meanwhile, and the event
+  // is sent again.
   if (fates_[e].recorded_at < kForever) Fault(fates_[e].shard);
   fates_[e].recorded_at = kForever;
   if (!token_holds) Break("I7 lease: a stale owner's failure of " + Name(e) + " was taken");
@@ -141,7 +142,8 @@ void Ledger::LeaseEnds(std::uint32_t shard) {
   Fault(shard);
 }
 
-// What was noted of a shard has no place in the new ones: a fault counts for all of them, and each has just moved.
+// What was noted for a shard does not fit the new shards. Therefore a fault counts for all of them, and each counts as
+// having just moved.
 void Ledger::Resharded(std::uint32_t shards) {
   history_.Say("operator sets the number of shards to {}", shards);
   for (Fate& fate : fates_) fate.shard = ShardOf(fate.spread, shards);

@@ -1,24 +1,25 @@
-// Knows what every event went through, from the writers, the tables and the broker's log, never from a relay; and
-// judges it while it happens. The first broken promise ends the run.
+// Knows what happened to every event, from the writers, the tables and the broker's log, never from a relay, and judges
+// it at once. The first broken promise ends the run.
 //
-//   I1 no loss            what is committed reaches the log, or is dead or blocked, soon after the last fault
-//   I2 no ghost           nothing from a transaction that was rolled back
+//   I1 no loss            a committed event reaches the log, or is dead or blocked, soon after the last fault
+//   I2 no ghost           no event of a transaction that was rolled back is sent
 //   I3 integrity          key, lane and event of a record are those of its row
-//   I4 order              of two events of a key, the one with the lower id that was visible no later comes first
-//   I5 duplicates         each has a fault between its first sending and its second arrival, and faults and
-//                         resets make no more of them than fit into their windows; none without faults
+//   I4 order              of two events of a key, the one with the lower id comes first if it was visible no later
+//   I5 duplicates         each duplicate has a fault between the first sending and the second arrival; their number
+//                         fits into the windows of the faults and resets; without faults there are none
 //   I6 confirm safety     a row is deleted only after a report with an offset
-//   I7 lease safety       nobody sends without a live lease; a stale owner's failures change nothing; a lease ends only
-//                         where something kept it from being renewed
-//   I8 a killer is found  where relays end by nothing else, an event ends few of them, and no other one is blamed
-//   I9 fairness           what no earlier event of its key holds up is read as soon as without the rows that fail
-//   I10 flow               where events are refused and nothing else goes wrong, those of other keys are delivered soon
-//   I11 delivered         what is recorded as delivered was acknowledged, and is never read and sent again
-//   I12 silence           while rows wait and nothing moves, no relay says that all is well
-//   I13 slow start        a shard whose last owner let its lease end is begun slowly
-//   I14 innocents         an event that nothing is wrong with is never charged an attempt
-//   I15 window            what is outstanding stays within the limits of events and bytes
-//   I0 invariants         those of the engine's parts and of the shard coordinator hold after every turn
+//   I7 lease safety       no relay sends without a live lease; failures from a stale owner change nothing; a lease
+//                         expires only where something kept it from being renewed
+//   I8 poison events      where nothing else crashes relays, a poison event crashes only a few, and no other event is
+//                         blamed for it
+//   I9 fairness           an event that waits for no earlier event of its key is read as soon as if no row failed
+//   I10 flow              where refusals are the only faults, events of other keys are delivered soon
+//   I11 delivered         an event recorded as delivered was acknowledged, and is never read and sent again
+//   I12 silence           while rows wait and nothing moves, no relay reports that it is ready
+//   I13 slow start        a shard whose last owner let its lease expire begins with a slow start
+//   I14 innocents         an event without a fault of its own is never charged an attempt
+//   I15 window            the outstanding events stay within the limits of number and bytes
+//   I0 invariants         the invariants of the engine's parts and of the shard coordinator hold after every turn
 #pragma once
 
 #include <algorithm>
@@ -43,17 +44,18 @@ inline constexpr int kNoKey = -1;
 
 enum class Poison : std::uint8_t {
   kNone,
-  kUnsendable,  // judged before sending, for good
-  kTooLarge,    // refused by the broker, for good
-  kShy,         // refused by the broker twice, then taken
-  kMending,     // judged unsendable once, then sent
-  kKiller,      // ends the relay that sends it
+  kUnsendable,  // The relay judges it unsendable before sending it, always.
+  kTooLarge,    // The broker refuses it, always.
+  kShy,         // The broker refuses it twice and then accepts it.
+  kMending,     // The relay judges it unsendable once; then it is sent.
+  kKiller,      // A poison event: crashes the relay that sends it.
 };
 
-// What the database does about the delete of its row.
+// How the database reacts when the event's row is to be deleted: delete it, refuse with an error, or keep it without an
+// error.
 enum class Stays : std::uint8_t { kNot, kRefused, kIgnored };
 
-// As it lies in the table and travels to the broker.
+// An event as it lies in the table and travels to the broker.
 struct Row {
   RowId id;
   EventNumber event;
@@ -62,21 +64,21 @@ struct Row {
 
 struct Fate {
   int key;
-  std::uint64_t spread;  // the hash of its key
+  std::uint64_t spread;  // The hash of its key.
   std::uint32_t shard;
   Poison poison;
-  RowId id;  // of its present row
+  RowId id;  // The id of its present row; a requeued event has a new one.
   Time committed_at = 0;
-  std::uint32_t behind = 0;  // others, committed before it and not stored yet
-  std::uint32_t commit = 0;  // number of the transaction that made the row visible, 0 = not committed
+  std::uint32_t behind = 0;  // The number of events committed before it that were not in the log at its commit.
+  std::uint32_t commit = 0;  // The number of the transaction that made the row visible; 0 if not committed.
   bool rolled_back = false, dead = false, requeued = false, fixed = false;
-  bool acked = false;  // a report with an offset was made
+  bool acked = false;  // A report with an offset was made.
   std::uint32_t stored = 0;
   Time first_sent = kForever;
   std::uint32_t refusals = 0;
   Stays stays = Stays::kNot;
-  Time recorded_at = kForever;  // as delivered
-  std::uint32_t ended = 0;      // relays, since somebody last tried it again
+  Time recorded_at = kForever;  // When it was recorded as delivered.
+  std::uint32_t ended = 0;      // How many relays it crashed since an operator last put it back.
 };
 
 class Ledger {
@@ -113,16 +115,17 @@ class Ledger {
     Moved(e);
   }
   void RecordedAsDelivered(EventNumber e);
-  // It is sent, of a read at that time.
+  // The event is sent from a batch that was read at that time.
   void SentOfRead(EventNumber e, Time read_at);
 
   void Sent(EventNumber e, bool lease_lives);
   void Stored(const Row& row, std::uint32_t lane);
-  // Topics have so many partitions from now on. A relay that does not know it yet sends to those of before.
+  // From now on each topic has that many partitions. A relay that does not know it yet still uses the old number.
   void MorePartitions(std::uint32_t lanes) { lanes_.push_back(lanes); }
-  // An operator lets so many rows go at once: whatever is new waits until a window after the other of them is through.
+  // An operator puts that many rows back at once. New events then wait until those have been sent, one window after the
+  // other.
   void LetGo(std::size_t rows) { let_go_ = static_cast<Time>(rows / window_) + 1; }
-  // A request of the stream, which ends it.
+  // The broker refuses a request of the stream, which ends the producer.
   void RequestRefused(std::uint32_t shard) {
     Fault(shard);
     refused_at_.push_back(world_.now());
@@ -130,25 +133,28 @@ class Ledger {
   void Acked(EventNumber e) { fates_[e].acked = true; }
   void Deleted(EventNumber e);
   void FailureTaken(EventNumber e, bool token_holds);
-  // Rescans find the key's other events, and take their time.
+  // Events of such a key may have to wait for rescans, which take time.
   [[nodiscard]] bool EverFailed(int key) const { return failed_keys_.contains(key); }
-  // A failure of the event itself is recorded.
+  // A failure is recorded that counts as an attempt of the event.
   void Charged(EventNumber e);
   void EndsRelay(EventNumber e);
-  void Blamed(EventNumber e);  // for the end of relays
+  void Blamed(EventNumber e);  // It is recorded as the cause of relay crashes.
 
-  // Something that may make duplicates, of one shard or of all.
+  // A fault that may cause duplicates, in one shard or in all of them.
   static constexpr std::uint32_t kAllShards = ~0u;
-  // One at full speed, one for each doubling of the first steps, and three that had marked it.
+  // How many relays a poison event may crash: one at full speed, one for each doubling of the slow start, which the
+  // constructor adds, and three that had marked it.
   static constexpr std::uint32_t kMaxEnded = 4;
   void Fault(std::uint32_t shard, Time lasts = 0);
-  // From the commit, or from when the relay has surely begun.
+  // How long an event may wait in a flow without faults, counted from its commit or, if that is later, from when the
+  // relay is surely running.
   static constexpr Time kSlowestFlow = 1'500 * kMillisecond, kRelaysWork = 3 * kSecond;
-  // By the database's clock, or nearly: a fault of its own, as a few troubles that are none may add up to it.
+  // A lease expires, or is about to, by the database's clock. This counts as a fault of its own, because several
+  // troubles that are no faults can add up to it.
   void LeaseEnds(std::uint32_t shard);
-  // Leases may end earlier by the database's clock than anybody can know.
+  // Until then, leases may expire by the database's clock earlier than a relay can know.
   void LeasesUnsure(Time until) { unsure_until_ = until; }
-  // Or that much later: until then a shard may wait for the lease of a relay that is gone.
+  // Leases may expire later by that much. Until then a shard may wait for the lease of a relay that is gone.
   void LeasesLast(Time longer) { leases_last_until_ = std::max(leases_last_until_, world_.now()) + longer; }
 
   // The number of shards changes, and with it the shard of each event.
@@ -183,7 +189,8 @@ class Ledger {
   void CheckDuplicate(EventNumber e);
   void CheckFlow(EventNumber e);
 
-  // The mark on a row is not renewed while its event waits for the broker.
+  // With marked rows, faults of the broker count too: the mark on a row is not renewed while its event waits for the
+  // broker.
   static bool LeasesMayEnd(const Scenario& s) {
     const double of_marks = s.broker_outage + s.stall + s.ack_lost;
     return s.nap + s.pause + s.crash + s.storage_error + s.database_outage + s.database_clock + s.killer + s.vanish +
@@ -197,15 +204,15 @@ class Ledger {
   const Time broker_answers_;
   const std::uint32_t window_;
   const std::uint32_t most_ended_;
-  std::vector<std::uint32_t> lanes_;  // all numbers that there were
+  std::vector<std::uint32_t> lanes_;  // All numbers of partitions that the topics have had.
   std::vector<Fate> fates_;
   std::vector<std::vector<EventNumber>> of_key_;
   std::set<int> failed_keys_;
-  std::map<std::uint32_t, Time> moved_at_;  // of a shard
+  std::map<std::uint32_t, Time> moved_at_;  // Keyed by shard.
   std::vector<FaultTime> faults_;
   std::vector<Time> refused_at_;
-  Time let_go_ = 0;            // windows
-  std::uint32_t waiting_ = 0;  // committed, and not stored
+  Time let_go_ = 0;            // The number of windows that an operator has put back at once.
+  std::uint32_t waiting_ = 0;  // How many events are committed and not in the log.
   Time last_fault_ = 0, unsure_until_ = -1, leases_last_until_ = 0;
   std::uint64_t delivered_ = 0, duplicates_ = 0;
   std::string broken_;

@@ -1,4 +1,4 @@
-// outbox-simulation: seeded runs from the command line; see --help.
+// outbox-simulation: runs seeds from the command line; see --help.
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
@@ -13,7 +13,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-struct Wish {
+struct Arguments {
   std::uint64_t first = 1, seeds = 1000;
   unsigned minutes = 0;
   std::string scenario, mutant, results;
@@ -34,28 +34,29 @@ struct Sum {
   }
 };
 
-void Tell(const Scenario& scenario) {
+void PrintShrunk(const Scenario& scenario) {
   const Shrunk shrunk = Shrink(scenario);
-  fmt::print("{}\nwhat is left of {} rows and faults, after {} runs: {}\n\n", shrunk.verdict.broken, shrunk.before,
-             shrunk.runs, shrunk.after);
+  fmt::print("{}\nshrunk from {} happenings, in {} runs, to {}\n\n", shrunk.verdict.broken, shrunk.before, shrunk.runs,
+             shrunk.after);
   for (const std::string& line : Story(shrunk.verdict)) fmt::print("{}\n", line);
 }
 
-// A line of the results file: "SEED ...": all seeds up to there are done.
-std::uint64_t NextSeed(const Wish& wish) {
-  std::uint64_t next = wish.first, seed = 0;
-  std::ifstream file(wish.results);
+// The first seed that is still to be run. A line "SEED ..." of the results file means that all seeds up to that one are
+// done.
+std::uint64_t NextSeed(const Arguments& args) {
+  std::uint64_t next = args.first, seed = 0;
+  std::ifstream file(args.results);
   for (std::string rest; file >> seed && std::getline(file, rest);) next = std::max(next, seed + 1);
   return next;
 }
 
-// Each seed is run in one of the scenarios, in turn.
-int RunSeeds(const Wish& wish, const std::vector<Scenario>& scenarios, Mutant mutant) {
+// Runs each seed in one of the scenarios, in turn.
+int RunSeeds(const Arguments& args, const std::vector<Scenario>& scenarios, Mutant mutant) {
   const auto begin = Clock::now();
   const auto took = [&] { return std::chrono::duration<double>(Clock::now() - begin).count(); };
   Sum sum;
-  std::uint64_t seed = NextSeed(wish);
-  if (seed > wish.first) fmt::print("goes on with seed {}\n", seed);
+  std::uint64_t seed = NextSeed(args);
+  if (seed > args.first) fmt::print("continuing with seed {}\n", seed);
   const auto note = [&](std::uint64_t done, const std::string& verdict) {
     const std::string line = fmt::format(
         "{} {}: {} seeds in {:.1f} s, {:.0f} virtual hours, {} delivered, {} duplicates, {} faults, {} "
@@ -64,45 +65,46 @@ int RunSeeds(const Wish& wish, const std::vector<Scenario>& scenarios, Mutant mu
         sum.slowest_drain);
     fmt::print("{}\n", line);
     std::fflush(stdout);
-    if (!wish.results.empty()) std::ofstream(wish.results, std::ios::app) << line << "\n";
+    if (!args.results.empty()) std::ofstream(args.results, std::ios::app) << line << "\n";
   };
-  for (; seed < wish.first + wish.seeds; ++seed) {
+  for (; seed < args.first + args.seeds; ++seed) {
     Scenario scenario = Vary(scenarios[seed % scenarios.size()], seed);
     scenario.mutant = mutant;
     const Verdict verdict = Run(scenario);
     sum.Add(verdict);
     if (!verdict.broken.empty()) {
       note(seed, fmt::format("BROKEN in {}", scenario.name));
-      Tell(scenario);
+      PrintShrunk(scenario);
       return 1;
     }
-    if (wish.replay) {
+    if (args.replay) {
       for (const std::string& line : Run(scenario, {.history = true}).history) fmt::print("{}\n", line);
     }
-    if (wish.minutes > 0 && took() > 60.0 * wish.minutes) break;
+    if (args.minutes > 0 && took() > 60.0 * args.minutes) break;
     if (seed % 50'000 == 0) note(seed, "ok so far");
   }
-  note(std::min(seed, wish.first + wish.seeds - 1), "ok");
+  note(std::min(seed, args.first + args.seeds - 1), "ok");
   return 0;
 }
 
 int Main(int argc, char** argv) {
   CLI::App app{
-      "Runs the relay's engine and lease protocol in virtual time, under faults that come from a seed.\n"
-      "A seed that breaks a promise is run again with less and less in it, and what is left is printed.",
+      "Run the relay's engine and lease protocol in virtual time, under faults that a seed decides.\n"
+      "If a seed breaks a promise, it is shrunk to the fewest happenings that still break it, and these are printed.",
       "outbox-simulation"};
-  Wish wish;
+  Arguments args;
   bool list = false, bench = false, charts = false;
-  app.add_option("--first", wish.first, "the first seed")->capture_default_str();
-  app.add_option("--seeds", wish.seeds, "how many")->capture_default_str();
-  app.add_option("--minutes", wish.minutes, "no longer than that");
-  app.add_option("--scenario", wish.scenario, "only this one; by default the seeds go through all of them in turn");
-  app.add_option("--results", wish.results, "file to which results are appended; a run goes on where it ends");
-  app.add_option("--mutant", wish.mutant, "a relay that is wrong on purpose");
-  app.add_flag("--replay", wish.replay, "print the history of each seed; meant for --first N --seeds 1");
-  app.add_flag("--list", list, "print scenarios and mutants");
-  app.add_flag("--charts", charts, "print the state charts of the engine's parts, as docs/design/engine.md shows them");
-  app.add_flag("--bench", bench, "how many events a second the engine alone handles");
+  app.add_option("--first", args.first, "Begin with this seed")->capture_default_str();
+  app.add_option("--seeds", args.seeds, "Run this many seeds")->capture_default_str();
+  app.add_option("--minutes", args.minutes, "Stop after this many minutes");
+  app.add_option("--scenario", args.scenario,
+                 "Run only this scenario; by default the seeds go through all of them in turn");
+  app.add_option("--results", args.results, "Append results to this file, and continue after the last seed in it");
+  app.add_option("--mutant", args.mutant, "Run this mutant, a relay that is wrong on purpose");
+  app.add_flag("--replay", args.replay, "Print the history of each seed; meant for --first N --seeds 1");
+  app.add_flag("--list", list, "List scenarios and mutants");
+  app.add_flag("--charts", charts, "Print the state charts of the engine's parts, as docs/design/engine.md shows them");
+  app.add_flag("--bench", bench, "Measure how many events per second the engine alone handles");
   CLI11_PARSE(app, argc, argv);
 
   if (list) {
@@ -124,15 +126,15 @@ int Main(int argc, char** argv) {
   }
   Mutant mutant = Mutant::kNone;
   for (const MutantInfo& m : kMutants) {
-    if (m.name != wish.mutant) continue;
+    if (m.name != args.mutant) continue;
     mutant = m.mutant;
-    if (wish.scenario.empty()) wish.scenario = m.scenario;
+    if (args.scenario.empty()) args.scenario = m.scenario;
   }
   std::vector<Scenario> scenarios;
   for (const Scenario& s : Scenarios())
-    if (wish.scenario.empty() || wish.scenario == s.name) scenarios.push_back(s);
-  if (scenarios.empty() || (mutant == Mutant::kNone && !wish.mutant.empty())) {
-    fmt::print(stderr, "no such scenario or mutant; see --list\n");
+    if (args.scenario.empty() || args.scenario == s.name) scenarios.push_back(s);
+  if (scenarios.empty() || (mutant == Mutant::kNone && !args.mutant.empty())) {
+    fmt::print(stderr, "unknown scenario or mutant; see --list\n");
     return 2;
   }
 #ifndef OUTBOX_MUTANTS
@@ -144,7 +146,7 @@ int Main(int argc, char** argv) {
     return 2;
   }
 #endif
-  return RunSeeds(wish, scenarios, mutant);
+  return RunSeeds(args, scenarios, mutant);
 }
 
 }  // namespace

@@ -9,7 +9,7 @@ using publisher::Outcome;
 
 namespace {
 constexpr std::size_t kMaxFlying = 5;
-constexpr Time kMessageTimeout = kSecond;  // of the mutant; there is none
+constexpr Time kMessageTimeout = kSecond;  // Only for the mutant message-timeout; the relay has no such timeout.
 }  // namespace
 
 bool ModelProducer::Takes(const Row& row) const {
@@ -82,7 +82,7 @@ void ModelProducer::KillMain() {
   for (auto& [at, lane] : old->lanes) {
     Time late = 0;
     for (const auto& request : lane.flying) {
-      if (request->refused) break;  // the broker takes nothing after a hole
+      if (request->refused) break;  // The broker accepts nothing after a gap.
       if (request->settled) continue;
       if (run_.world.Coin() ||
           std::any_of(request->records.begin(), request->records.end(), [&](const Record& r) { return !Takes(r.row); }))
@@ -97,7 +97,7 @@ void ModelProducer::KillMain() {
   }
 }
 
-// After the linger, records travel in requests of a few.
+// After the linger time, records travel in requests of up to 20.
 void ModelProducer::Pull(const Handle& p, publisher::Lane lane) {
   if (std::exchange(p->lanes[lane].pulling, true)) return;
   run_.world.After(run_.world.Between(10, 5'000), [this, p, lane] { Fly(p, lane); });
@@ -164,7 +164,7 @@ void ModelProducer::Answer(const Handle& p, publisher::Lane at) {
       lane.flying.pop_front();
       Await(p, at);
     } else {
-      // The client ends first, and then says what was refused.
+      // The client first stops, and then reports which records were refused.
       request->refused = true;
       p->dead = true;
       listener_.failed();
@@ -173,7 +173,7 @@ void ModelProducer::Answer(const Handle& p, publisher::Lane at) {
                             [this, p, request] { Report(p->epoch, request->records, Outcome::kRefused); });
   }
   if (!has_state && others && run_.chances.Happens(Chance::kStateless, s.stateless)) {
-    // The second request is taken as the first; the client concludes that the first was stored too.
+    // The broker takes the second request for the first. The client infers that the first was stored too.
     run_.history.Say("broker refuses the first request in lane {} and takes the next", at);
     run_.ledger.Fault(shard_);
     lane.flying.pop_front();
@@ -208,7 +208,7 @@ void ModelProducer::Answer(const Handle& p, publisher::Lane at) {
     Pull(p, at);
 }
 
-// What is on the wire has an order with nothing.
+// Requests of trials that are on the wire have no order among each other or with other requests.
 void ModelProducer::KillTrials() {
   if (std::exchange(trials_->dead, true)) return;
   for (const auto& [lane, request] : trials_->flying) {
@@ -247,7 +247,8 @@ void ModelProducer::AnswerTrial(Trials& trials, publisher::Lane lane, Request& r
     Store(request, lane, false);
     run_.history.Say("its acknowledgement is lost");
     run_.ledger.Fault(shard_);
-    // Given up, or sent again by the client, which has no number by which a broker could recognise it.
+    // Either the client gives up, or it sends the record again; a trial has no sequence number by which a broker could
+    // recognise the copy.
     if (run_.world.Coin()) return Report(trials.epoch, request.records, Outcome::kUnknown);
   }
   Store(request, lane, true);

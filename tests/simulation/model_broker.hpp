@@ -1,4 +1,5 @@
-// A broker, and the idempotent, gapless producer in front of it: what the engine may rely on, and no more.
+// A model of the broker and of the idempotent, gapless producer in front of it. It promises what the engine may rely
+// on, and no more.
 #pragma once
 
 #include <cstdint>
@@ -14,27 +15,29 @@
 
 namespace outbox::simulation {
 
-// What all relays of a run share.
+// The state of the broker, which all relays of a run share.
 struct ModelBroker {
   Time down_until = 0;
-  std::uint32_t lanes = 1;  // grows
+  std::uint32_t lanes = 1;  // It only grows.
   void DownUntil(Time t) { down_until = std::max(down_until, t); }
 };
 
-// Brokers forget a producer that was idle for so long; the engine proves a lane anew well before that.
+// Brokers forget a producer that has been idle for kBrokerForgets. The engine proves a lane again after kLaneIdle, well
+// before that.
 inline constexpr Time kBrokerForgets = 12 * kSecond, kLaneIdle = 2 * kSecond;
 
-// By the relay's clock. A record that gets no answer takes what was sent after it along when the producer is reset.
+// How long the engine waits for an answer, by the relay's clock. If one record gets no answer, the producer is reset,
+// and everything sent after that record is lost with it.
 inline constexpr Time kDeliveryTimeout = 2 * kSecond;
 
-// Of one shard: one producer instance after the other, as Publisher::Reset replaces them.
+// The producer of one shard. As in Publisher::Reset, one producer instance replaces the other.
 class ModelProducer {
  public:
   struct Listener {
     std::function<void(std::vector<publisher::Report>)> reported;
     std::function<void(std::uint32_t epoch)> reset;
     std::function<void()> failed;
-    std::function<Time()> awake;  // when the process goes on; a paused one sends nothing
+    std::function<Time()> awake;  // When the process goes on; a paused process sends nothing.
   };
   struct Run {
     World& world;
@@ -52,10 +55,11 @@ class ModelProducer {
         producer_(std::make_shared<Producer>()),
         trials_(std::make_shared<Trials>()) {}
 
-  // To the stream of the epoch: the main one, or the trials.
+  // Sends to the stream that the epoch names: the main stream, or the trials.
   void Publish(publisher::Lane lane, const Row& row, std::uint32_t event, std::uint32_t epoch);
   void Reset(std::uint32_t epoch);
-  // What is on the wire may still arrive, now or after the next producer has begun: for each lane a prefix.
+  // The process dies. For each lane, a prefix of what is on the wire may still arrive, now or after the next producer
+  // has begun.
   void Kill();
 
  private:
@@ -73,16 +77,16 @@ class ModelProducer {
     std::deque<Record> queue;
     std::deque<std::shared_ptr<Request>> flying;
     bool pulling = false, answering = false;
-    Time known = -kForever;  // when the broker last stored something of this producer
+    Time known = -kForever;  // When the broker last stored something of this producer.
   };
   struct Producer {
     std::uint32_t epoch = 1;
-    bool dead = false;    // reset, or stopped by an error
-    bool killed = false;  // what was on the wire has gone its way
+    bool dead = false;    // It was reset, or an error stopped it.
+    bool killed = false;  // The fate of the requests on the wire was decided.
     std::unordered_map<publisher::Lane, Lane> lanes;
   };
   using Handle = std::shared_ptr<Producer>;
-  // Each record is a request of its own; they have no order.
+  // Each trial is a request of its own, and trials have no order among each other.
   struct Trials {
     std::uint32_t epoch = publisher::kTrialEpochs | 1;
     bool dead = false;
@@ -99,7 +103,8 @@ class ModelProducer {
   void Await(const Handle& p, publisher::Lane lane);
   void Answer(const Handle& p, publisher::Lane lane);
   void Store(const Request& request, publisher::Lane lane, bool acked);
-  // The engine has to ignore them: their events may have made room for others.
+  // Reports, after a reset, the outcomes of requests from before it. The engine has to ignore them, because other
+  // events may have taken the indexes of theirs.
   void ReportLate(std::uint32_t epoch, const std::vector<std::shared_ptr<Request>>& requests);
   void Report(std::uint32_t epoch, const std::vector<Record>& records, publisher::Outcome outcome);
   [[nodiscard]] bool Takes(const Row& row) const;

@@ -1,5 +1,5 @@
-// The lease protocol of plugins/sql/leases.cpp, as short as it can be said. tests/contract runs the same random
-// histories against it and against real plugins, so the simulator may rely on it.
+// A minimal model of the lease protocol of plugins/sql/leases.cpp. tests/contract runs the same random histories
+// against this model and against real plugins, so the simulator may rely on it.
 #pragma once
 
 #include <cstdint>
@@ -20,38 +20,41 @@ class ModelLeases {
  public:
   explicit ModelLeases(std::uint32_t shards) : shards_(shards) {}
 
-  // A heartbeat is a look without a lock, and then one transaction if the look asks for one.
+  // A heartbeat first reads the state without a lock. It then runs one transaction, if that state asks for one.
   struct Look {
     Lease lease;
     bool registered = false;
-    std::uint32_t free = 0, settled = 0;  // settled: owned, and not to be given back
+    // settled: the shards that the relay owns and does not have to release.
+    std::uint32_t free = 0, settled = 0;
   };
   enum class Next : std::uint8_t { kAnswer, kRenew, kTurn };
   [[nodiscard]] Look LookAround(RelayId relay, Time now) const;
   [[nodiscard]] static Next After(Look& look, Time lease);
   [[nodiscard]] Lease Turn(RelayId relay, Time lease, Time now);
-  [[nodiscard]] bool Renew(RelayId relay, Time lease, Time now);  // false: not registered any more, so take a turn
-  // All of it at one moment.
+  // False if it is no longer registered; then call Turn.
+  [[nodiscard]] bool Renew(RelayId relay, Time lease, Time now);
+  // The whole heartbeat at one moment.
   [[nodiscard]] Lease Heartbeat(RelayId relay, Time lease, Time now);
 
-  // outbox.poison/1, of who Holds
+  // outbox.poison/1. REQUIRES: the caller's token passes Holds.
   [[nodiscard]] bool WasLost(std::uint32_t shard) const { return shard < shards_.size() && shards_[shard].lost; }
   std::uint32_t Mark(std::uint32_t shard, std::optional<std::uint64_t> row);
 
   void Return(RelayId relay, std::span<const outbox_owned_shard> shards, bool deregister);
-  // What a read and a fenced write ask.
+  // The check that guards each read and each fenced write.
   [[nodiscard]] bool Holds(std::uint32_t shard, std::uint64_t token) const {
     return shard < shards_.size() && shards_[shard].owner && shards_[shard].token == token;
   }
-  // For the checks: is it this relay's turn, by the database's clock?
+  // For the simulator's checks: true if the relay's lease of the shard is alive by the database's clock.
   [[nodiscard]] bool Lives(std::uint32_t shard, RelayId relay, std::uint64_t token, Time now) const;
   [[nodiscard]] Time Left(RelayId relay, Time now) const;
-  [[nodiscard]] bool AnyEnded(Time now) const;  // of a relay that owns something and has not left
+  // True if the lease of a relay that owns a shard and has not left has expired.
+  [[nodiscard]] bool AnyEnded(Time now) const;
   void ExpireAll(Time now);
-  // As after a failover to a replica that is behind: nobody is registered, and every shard is free.
+  // The state after a failover to a replica that lags behind: no relay is registered, and every shard is free.
   void Vanish();
 
-  // As `migrate --shards` does it. False: a relay runs.
+  // Changes the number of shards as `migrate --shards` does. Returns false if a relay is running.
   [[nodiscard]] bool Reshard(std::uint32_t shards, Time now);
   [[nodiscard]] std::uint32_t shards() const { return static_cast<std::uint32_t>(shards_.size()); }
 
@@ -60,14 +63,14 @@ class ModelLeases {
     std::optional<RelayId> owner = {};
     std::uint64_t token = 0;
     bool leaving = false;
-    bool lost = false;  // by the owner before
+    bool lost = false;  // The last owner let its lease expire.
     std::optional<std::uint64_t> suspect = {};
     std::uint64_t suspect_token = 0;
     std::uint32_t suspect_owners = 0;
   };
   [[nodiscard]] Lease Own(RelayId relay) const;
 
-  std::map<RelayId, Time> relays_;  // when each one's lease ends
+  std::map<RelayId, Time> relays_;  // When the lease of each relay ends.
   std::vector<Shard> shards_;
 };
 

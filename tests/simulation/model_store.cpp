@@ -20,7 +20,7 @@ void ModelStore::Commit(const std::vector<Row>& rows) {
 
 template <class F>
 void ModelStore::EachThatMayGo(std::uint32_t shard, F f) const {
-  std::vector<int> held;  // few, if any
+  std::vector<int> held;  // Few, if any.
   for (const auto& [id, stored] : rows_) {
     if (stored.shard != shard) continue;
     const int key = stored.row.key;
@@ -102,7 +102,7 @@ std::vector<Found> ModelStore::Choose(Snapshot snapshot, Position& position, std
     chosen.insert(chosen.end(), rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(n));
     return n;
   };
-  // Until all late rows are chosen the position stays.
+  // The position stays until all late rows are chosen.
   std::erase_if(snapshot.late, [&](const Found& found) { return position.brought.contains(found.row.id); });
   more = take(snapshot.late, limit) < snapshot.late.size();
   if (more) {
@@ -192,7 +192,7 @@ outbox_code ModelStore::Confirm(const std::vector<Row>& rows, std::vector<std::u
     if (kept[i] != 0) continue;
     history_.Say("database deletes {}", ledger_.Name(it->second.row.event));
     ledger_.Deleted(it->second.row.event);
-    // Later rows of the key wait for a rescan of the relay that has recorded the row's failure since then.
+    // Later rows of the key wait for a rescan by the relay that has recorded the row's failure since then.
     if (!owns && retries_.contains(rows[i].id) && it->second.row.key != kNoKey)
       until_rescan_.insert(it->second.row.key);
     Erase(rows[i].id);
@@ -261,7 +261,8 @@ bool ModelStore::IsFreeFor(RowId row, RelayId relay) const {
          mark->second.until <= clock();
 }
 
-// Without a position, rows that failed and are due may stand behind rows of their key that were never given, or come back.
+// Because there is no position, failed rows that are due may be queued behind rows of their key that were never
+// returned, or that come back.
 Snapshot ModelStore::LookAtFree(RelayId relay, const OutstandingRows& outstanding) const {
   Snapshot seen;
   seen.at = world_.now();

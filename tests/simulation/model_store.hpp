@@ -1,5 +1,6 @@
-// The outbox as the contract describes it: ids are taken before rows are visible, a read is one snapshot and overlaps
-// with what others write, failed rows keep back the later ones of their key, leases are by the database's own clock.
+// A model of the outbox as the contract describes it. Ids are taken before rows become visible; a read is one snapshot
+// and overlaps with the transactions of writers; failed rows hold back the later rows of their key; leases go by the
+// database's own clock.
 #pragma once
 
 #include <cstdint>
@@ -16,17 +17,20 @@
 
 namespace outbox::simulation {
 
-// Where a session has read to: a hint. Rows up to `cursor` that were visible at `commit` were returned or passed by.
+// The position of a session, which is a hint. Rows up to `cursor` that were visible at `commit` have been returned or
+// skipped.
 struct Position {
   std::uint64_t token = 0;
   RowId cursor = 0;
   std::uint32_t commit = 0;
-  std::set<RowId> brought = {};  // late rows since that commit: they come once, also where they are not taken
-  std::uint32_t reads = 0;       // of the mutant with a rewind of its own
-  bool retry_is_next = false;    // of a batch of one
+  // Late rows since that commit that were returned already. They are returned once, also if the relay does not take
+  // them.
+  std::set<RowId> brought = {};
+  std::uint32_t reads = 0;     // Counts the reads of the mutant that rewinds in a way of its own.
+  bool retry_is_next = false;  // For batches of one row: whether the next one is a retry.
 };
 
-// Likewise of the rescan beside the reading; end = 0 while there is none.
+// The position of the rescan that runs beside normal reading; end = 0 if there is none.
 struct Rescan {
   RowId cursor = 0, end = 0;
   std::uint32_t commit = 0;
@@ -38,12 +42,13 @@ struct Found {
   std::uint32_t attempts;
 };
 
-// What one statement saw; among it what the relay may have in hand.
+// The rows that one statement saw. They may include rows that are outstanding at the relay.
 struct Snapshot {
-  std::vector<Found> late, due, fresh;  // due: the longest due first; the others ascend
+  std::vector<Found> late, due,
+      fresh;  // `due` is ordered by the time at which rows became due; the others ascend by id.
   std::uint32_t commit = 0;
-  RowId last_id = 0;  // looked at up to here
-  bool cut = false;   // there are more rows behind
+  RowId last_id = 0;  // All ids up to this one were looked at.
+  bool cut = false;   // There are more rows behind last_id.
   Time at = 0;
 };
 
@@ -51,13 +56,13 @@ struct Failure {
   Row row;
   std::int32_t disposition;
   Time retry_after;
-  bool blamed = false;  // for the end of relays
+  bool blamed = false;  // The event is blamed for the crash of relays.
 };
 
-// What a store that marks rows gives to a relay.
+// A batch that a store without shards, which marks rows, returns to a relay.
 struct Marked {
   std::vector<Found> rows = {};
-  std::uint64_t token = 0;  // of their marks
+  std::uint64_t token = 0;  // The token of the marks on these rows.
   bool more = false;
   Time at = 0;
 };
@@ -83,40 +88,42 @@ class ModelStore {
   RowId TakeId();
   void Commit(const std::vector<Row>& rows);
 
-  // ---- the verbs; reads and failures under the token of the shard ----
-  // A statement looks at so many new rows, however few of them may go.
+  // ---- verbs; reads and failures require the token of the shard ----
+  // A statement looks at no more than that many new rows, however few of them can be sent.
   static constexpr std::size_t kMaxRows = 40, kMaxRescanned = 8;
   [[nodiscard]] Snapshot Look(std::uint32_t shard, Position& position) const;
   [[nodiscard]] Snapshot LookBelow(std::uint32_t shard, const Position& position, Rescan& rescan) const;
-  // Of what was seen, at most `limit` that are not in hand; moves the position.
+  // Chooses at most `limit` rows of the snapshot that are not outstanding, and moves the position.
   using OutstandingRows = std::function<bool(RowId)>;
   [[nodiscard]] std::vector<Found> Choose(Snapshot snapshot, Position& position, std::uint32_t limit,
                                           const OutstandingRows& outstanding, bool& more) const;
-  // Likewise for a rescan. Returns OUTBOX_RESCAN_....
+  // Does the same for a rescan. Returns OUTBOX_RESCAN_....
   [[nodiscard]] static std::uint32_t ChooseBelow(Snapshot snapshot, const Position& position, Rescan& rescan,
                                                  std::uint32_t limit, const OutstandingRows& outstanding,
                                                  std::vector<Found>& chosen);
-  // New rows of the shard whose keys nothing holds up, and which a read that saw `snapshot` could have brought.
+  // New rows of the shard that wait for no other row of their key, and that a read that saw `snapshot` could have
+  // returned.
   [[nodiscard]] std::vector<EventNumber> Readable(std::uint32_t shard, const Snapshot& snapshot) const;
-  // All rows, and those that have not failed.
+  // The number of all rows, and of those that have not failed.
   [[nodiscard]] std::pair<std::size_t, std::size_t> RowsOf(std::uint32_t shard) const;
-  // OUTBOX_REFUSED where one of them is refused: then nothing is removed. `kept`: which are still there.
-  // `owns`: the lease of who confirms has not ended.
+  // Returns OUTBOX_REFUSED if the database refuses one of the rows; then none is removed. `kept` says which rows are
+  // still there. `owns`: the lease of the confirming relay has not expired.
   [[nodiscard]] outbox_code Confirm(const std::vector<Row>& rows, std::vector<std::uint8_t>& kept, bool owns);
   std::uint64_t RemoveDelivered();
-  // Under the token of the shard or, where rows are marked, of the rows: one that is stale changes nothing and answers false.
+  // REQUIRES: `token` is the token of the shard or, where rows are marked, of the rows. A stale token changes nothing;
+  // the function returns false.
   bool Fail(std::uint32_t shard, std::uint64_t token, const std::vector<Failure>& failures);
 
-  // ---- where rows are marked: several relays read beside each other, and a row is one relay's until its mark ends ----
-  // A read always begins at the oldest row. A row of a key waits while an earlier one is marked by another relay.
+  // ---- marked rows: several relays read at the same time, and a row belongs to one relay until its mark ends ----
+  // A read always begins at the oldest row. A row waits while an earlier row of its key is marked by another relay.
   [[nodiscard]] Marked ReserveMarked(RelayId relay, Time reserve, std::uint32_t limit, bool without_retries,
                                      const OutstandingRows& outstanding);
   bool ReleaseMarked(std::uint64_t token, const std::vector<Row>& rows);
-  // A row that is gone is nobody else's either.
+  // True if no other relay has marked the row. This includes a row that is gone.
   [[nodiscard]] bool IsFreeFor(RowId row, RelayId relay) const;
 
   // ---- the operator ----
-  // False: it cannot be done now.
+  // Returns false if it cannot be done now.
   [[nodiscard]] bool Reshard(std::uint32_t shards);
   [[nodiscard]] std::uint32_t most_shards() const { return most_shards_; }
   void Unblock(EventNumber e);
@@ -124,9 +131,10 @@ class ModelStore {
   [[nodiscard]] std::vector<EventNumber> Blocked() const;
   [[nodiscard]] std::vector<EventNumber> Dead() const;
 
-  // Rows that nothing keeps from being delivered.
+  // Events whose rows can still be delivered or removed without an operator.
   [[nodiscard]] std::vector<EventNumber> Movable() const;
-  // The row of the shard that could have gone for the longest time: it waits for no other one, and for no retry.
+  // The row of the shard that could have been delivered for the longest time. It waits for no other row and for no
+  // retry.
   struct Waiting {
     EventNumber event;
     Time since;
@@ -143,18 +151,20 @@ class ModelStore {
     std::uint32_t attempts = 0;
     Time due = 0;
     bool blocked = false;
-    bool delivered = false;  // and could not be removed; due = when that is tried again
+    bool delivered = false;  // Delivered, but its row could not be removed; due: when the removal is tried again.
   };
   static constexpr RelayId kNobody = -1;
   struct Mark {
-    RelayId relay = kNobody;  // kNobody: given back, or its failure is recorded; the same write may come again
+    // kNobody: the mark was released, or the failure of the row was recorded. The same write may come again.
+    RelayId relay = kNobody;
     std::uint64_t token = 0;
-    Time until = 0;  // by the database's clock
+    Time until = 0;  // When the mark ends, by the database's clock.
   };
   void Erase(RowId id);
   [[nodiscard]] bool MarkedUnder(std::uint64_t token, RowId row) const;
   [[nodiscard]] Snapshot LookAtFree(RelayId relay, const OutstandingRows& outstanding) const;
-  // f(id, stored, its failure or null) of each row of the shard that does not stand behind a failed one of its key.
+  // Calls f(id, stored, its failure or null, behind) for each row of the shard, oldest first; behind: an earlier row of
+  // its key has failed and holds it back. f returns false to stop.
   template <class F>
   void EachThatMayGo(std::uint32_t shard, F f) const;
 
@@ -167,8 +177,8 @@ class ModelStore {
   std::uint32_t commits_ = 0, most_shards_;
   std::map<RowId, Stored> rows_;
   std::map<RowId, Retry> retries_;
-  // Keys whose failed row an earlier owner has removed: a rescan by the clock lets them go on. It is off here, as nothing else may
-  // need it, so what it would find comes with the next read.
+  // Keys whose failed row an earlier owner has removed. In the relay the periodic rescan lets such keys go on; the
+  // simulator switches it off, because nothing else may depend on it, so the next read returns what it would find.
   std::set<int> until_rescan_;
   const bool marks_rows_;
   std::map<RowId, Mark> marks_;

@@ -1,8 +1,8 @@
-// Relays that are wrong on purpose. Each breaks a rule that the promises rest on, and the simulator has to notice.
+// Relays that are wrong on purpose. Each breaks a rule on which the promises depend, and the simulator has to notice.
 //
-// How one is selected: Scenario::mutant, `outbox-simulation --mutant NAME`. Mutants of the storage, the client and the
-// shell are switches of the models. Those of the engine and of the shard coordinator are in a second library of them that is
-// built with OUTBOX_MUTANTS, for the tests only (engine/mutant.hpp).
+// A mutant is selected with Scenario::mutant or `outbox-simulation --mutant NAME`. Mutants of the storage, the client
+// and the shell are switches in the models. Mutants of the engine and of the shard coordinator are in a second build of
+// these two with OUTBOX_MUTANTS, for the tests only (engine/mutant.hpp).
 #pragma once
 
 #include <array>
@@ -54,7 +54,7 @@ enum class Mutant : std::uint8_t {
 struct MutantInfo {
   Mutant mutant;
   std::string_view name, lives_in, breaks;
-  std::string_view scenario;  // in which it is looked for
+  std::string_view scenario;  // The scenario in which the tests look for it.
 };
 
 inline constexpr std::array<MutantInfo, 36> kMutants = {{

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""mutants_stay_here.py BUILD: no file outside of tests/simulation and tests/chaos is compiled with OUTBOX_MUTANTS, and no
-program outside of them is linked with one that is."""
+"""mutants_stay_here.py BUILD: check that no file outside tests/simulation and tests/chaos is compiled with
+OUTBOX_MUTANTS, and that no program outside them is linked with such a file."""
 
 import json
 import pathlib

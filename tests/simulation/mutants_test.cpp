@@ -1,4 +1,4 @@
-// The checks must bite: each relay that is wrong on purpose is caught. Built with -Dmutants=true.
+// Shows that the checks work: each relay that is wrong on purpose is caught. Built with -Dmutants=true.
 #include <fmt/format.h>
 
 #include <cstdio>
@@ -38,7 +38,7 @@ TEST_CASE("each mutant is caught") {
   std::puts(table.c_str());
 }
 
-TEST_CASE("what is left of a failing run is short, and still fails") {
+TEST_CASE("a shrunk run is short and still fails") {
   Scenario scenario = Vary(Base("late-commits"), 1);
   scenario.mutant = Mutant::kSeparateRescan;
   for (scenario.seed = 200; Run(scenario).broken.empty();) ++scenario.seed;

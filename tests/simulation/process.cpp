@@ -15,7 +15,7 @@ using engine::Write;
 
 namespace {
 
-// Reads, besides those that it takes to step over what stands before a row.
+// How many reads may leave a row out, besides those that it takes to pass the rows before it.
 constexpr std::size_t kMaxLeftOut = 4;
 
 }  // namespace
@@ -27,7 +27,7 @@ Process::Process(Parts its_parts, RelayId its_id)
       offset_(its_parts.world.Between(0, 1000 * kSecond)),
       permille_(its_parts.world.Between(-20, 20)) {}
 
-// At or a little after the moment at which the local clock shows that time.
+// The moment at which the local clock shows that time, or slightly later.
 Time Process::WorldAt(Time local) const { return (local - offset_) * 1000 / (1000 + permille_) + 2; }
 
 ShardProcess::ShardProcess(Process& process, std::uint32_t shard, Position start, Released released,
@@ -64,7 +64,7 @@ void ShardProcess::Turn(F input) {
     if (dead_) return;
     engine_.Advance(process_.Local());
     input();
-    // Now and then several inputs come before the engine decides.
+    // Now and then several inputs arrive before the engine decides.
     if (parts_.world.Below(8) == 0) return parts_.world.After(parts_.world.Between(0, 300), [this] { Wake(); });
     engine_.TakeCommands([this](const Command& any) {
       if (process_.dead || dead_) return;
@@ -72,7 +72,7 @@ void ShardProcess::Turn(F input) {
     });
     if (const std::string broken = engine_.CheckInvariants(); !broken.empty())
       parts_.ledger.Break("I0 engine: " + broken);
-    // A lease that was gained while the one before ends has not begun.
+    // Checks the token: a lease that was gained while the previous one ends has not begun yet.
     if (first_steps_ == engine_.token() && !engine_.InFirstSteps())
       first_steps_over_(shard_, *std::exchange(first_steps_, std::nullopt));
     const Time next = engine_.NextDeadline();
@@ -88,7 +88,7 @@ void ShardProcess::Wake() {
   Turn([] {});
 }
 
-// Until the lease ends or, where rows are marked, the first mark of those that are outstanding.
+// The time until the lease ends or, where rows are marked, until the first mark on an outstanding row ends.
 Time ShardProcess::TimeLeft() const {
   if (!parts_.scenario.marks_rows)
     return std::min(parts_.store.leases.Left(process_.id, parts_.store.clock()),
@@ -117,9 +117,9 @@ void ShardProcess::Execute(const command::Confirm& confirm) {
       },
       [this, kept](outbox_code code) {
         Turn([this, code, kept] {
-          const bool told = code == OUTBOX_OK;
+          const bool answered = code == OUTBOX_OK;
           engine_.Written(Write::kConfirm, code,
-                          told ? std::span<const std::uint8_t>(*kept) : std::span<const std::uint8_t>());
+                          answered ? std::span<const std::uint8_t>(*kept) : std::span<const std::uint8_t>());
         });
       });
 }
@@ -176,7 +176,7 @@ void ShardProcess::Execute(const command::Released& released) {
   if (released.reason != engine::ReleaseReason::kLost) released_(shard_, released.token, released.reason);
 }
 
-// By the database's clock.
+// Returns true if the relay may send the row, by the database's clock.
 bool ShardProcess::MaySend(const Row& row) const {
   if (parts_.scenario.marks_rows) return parts_.store.IsFreeFor(row.id, process_.id);
   return parts_.store.leases.Lives(shard_, process_.id, engine_.token(), parts_.store.clock());
@@ -237,7 +237,7 @@ void ShardProcess::Execute(const command::Reserve& reserve) {
         if (gained) left_out_.clear();
         *seen = mode == OUTBOX_RESCAN ? parts_.store.LookBelow(shard_, position_, rescan_)
                                       : parts_.store.Look(shard_, position_);
-        // A storage may bring them all the same.
+        // A storage may return retries although the relay asked it to skip them.
         if (skip_retries && parts_.world.Coin()) seen->due.clear();
         return OUTBOX_OK;
       },
@@ -245,7 +245,8 @@ void ShardProcess::Execute(const command::Reserve& reserve) {
         if (code == OUTBOX_OK) return Arrived(*seen, mode);
         if (parts_.scenario.mutant == Mutant::kFailedReadIsForgotten) return;
         left_out_.clear();
-        // The session is gone with its position, or it goes on and the rows of this answer never come.
+        // Either the session is lost together with its position, or the session goes on and the rows of this answer
+        // never arrive.
         bool more = false;
         std::vector<Found> lost;
         const auto none = [](RowId) { return false; };
@@ -261,13 +262,15 @@ void ShardProcess::Execute(const command::Reserve& reserve) {
       });
 }
 
-// Whether it reads on or again, it is given what is free from the oldest row on, and what it was given and does not have.
+// Where rows are marked, each read returns the free rows from the oldest one on, and the rows that it had returned to
+// this relay and that are not outstanding there.
 void ShardProcess::ReserveMarked(bool skip_retries) {
   const auto marked = std::make_shared<Marked>();
   process_.Call(
       Process::Kind::kWrite,
       [this, marked, rows = asked_for_, skip = skip_retries && parts_.world.Coin(), had = outstanding_, n = ++reads_] {
-        // Given up and carried out later, it takes the marks from what a later read has brought, and failures are refused.
+        // A read that timed out and is carried out later takes over the marks on rows that a later read has returned.
+        // Failures of those rows are then refused.
         if (n != reads_) parts_.ledger.Fault(shard_, kLease);
         const auto outstanding = [&had](RowId id) { return had.contains(id); };
         *marked = parts_.store.ReserveMarked(process_.id, kLease, rows, skip, outstanding);
@@ -279,7 +282,7 @@ void ShardProcess::ReserveMarked(bool skip_retries) {
       });
 }
 
-// I15. A relay that has nothing outstanding may read one batch of any size.
+// Checks I15. A relay with nothing outstanding may read one batch of any size.
 void ShardProcess::CheckWindow(std::uint32_t rows) const {
   const std::size_t events = engine_.Outstanding();
   std::uint64_t bytes = 0;
@@ -290,10 +293,10 @@ void ShardProcess::CheckWindow(std::uint32_t rows) const {
     parts_.ledger.Break(fmt::format("I15 window: {} bytes are outstanding, and more are read", bytes));
 }
 
-// I9, of a read that nothing but the rows themselves keeps from bringing a row: at most half of it is retries, and what
-// it steps over it steps over once. A key with an event that failed waits until that is recorded.
+// Checks I9 for a read in which only other rows can keep a row from being returned. At most half of a batch may be
+// retries, and each row is skipped at most once. A key with a failed event waits until the failure is recorded.
 void ShardProcess::CheckFairness(const Snapshot& snapshot, const std::vector<Found>& rows) {
-  // Late rows come first, each of them once.
+  // Late rows come first, and each of them comes once.
   const auto is_late = [&snapshot](const Found& found) {
     return std::ranges::any_of(snapshot.late, [&found](const Found& late) { return late.row.id == found.row.id; });
   };
@@ -312,7 +315,7 @@ void ShardProcess::CheckFairness(const Snapshot& snapshot, const std::vector<Fou
     LeftOut& now = left_out[e];
     if (const auto before = left_out_.find(e); before != left_out_.end()) now = before->second;
     now.most = std::max(now.most, most * parts_.scenario.batch);
-    now.asked_for += asked_for_;  // after a time-out less than a batch
+    now.asked_for += asked_for_;  // After a timeout, a read asks for less than a batch.
     if (now.asked_for > now.most)
       parts_.ledger.Break(fmt::format("I9 fairness: reads of {} rows have not brought {}, which nothing holds up",
                                       now.asked_for, parts_.ledger.Name(e)));
@@ -328,7 +331,7 @@ void ShardProcess::Arrived(const Snapshot& snapshot, std::uint32_t mode) {
     reading.reached = ModelStore::ChooseBelow(snapshot, position_, rescan_, asked_for_, outstanding, reading.rows);
   } else {
     reading.rows = parts_.store.Choose(snapshot, position_, asked_for_, outstanding, reading.more);
-    // In a slow start each step begins at the oldest row.
+    // In a slow start, each step begins at the oldest row.
     if (!slow_read_) CheckFairness(snapshot, reading.rows);
   }
   Bring(reading);
@@ -337,7 +340,8 @@ void ShardProcess::Arrived(const Snapshot& snapshot, std::uint32_t mode) {
 void ShardProcess::Bring(const Reading& reading) {
   const std::vector<bool> waits = AwaitTopics(reading.rows);
   const auto waiting = std::ranges::count(waits, true);
-  // Where nobody answers what is asked about topics, the read fails, once nothing else of it can go.
+  // Where the broker does not answer the questions about topics, the read fails, once all of its rows wait for such an
+  // answer.
   if (waiting > 0 && waiting == std::ssize(waits) && parts_.world.now() < parts_.broker.down_until) {
     std::vector<Row> rows;
     for (const Found& found : reading.rows) rows.push_back(found.row);
@@ -345,7 +349,7 @@ void ShardProcess::Bring(const Reading& reading) {
     left_out_.clear();
     return Turn([this] { engine_.ReserveFailed(OUTBOX_UNAVAILABLE); });
   }
-  // A relay hears of new partitions at some time. What it has sent to the old ones must be answered before.
+  // A relay learns of new partitions at some time. What it has sent to the old ones must be answered first.
   const bool drain_first = lanes_ != parts_.broker.lanes && lanes_ > 0 && parts_.world.Coin();
   if (drain_first || lanes_ == 0) lanes_ = parts_.broker.lanes;
   std::vector<engine::Incoming> incoming;
@@ -369,11 +373,11 @@ void ShardProcess::Bring(const Reading& reading) {
     batches_[b] = {rows, lanes, token, at, until};
   };
   if (waiting == 0) return Turn(arrive);
-  // What is asked for may be answered before the engine is given the batch.
+  // The broker may answer the questions before the engine receives the batch.
   parts_.world.After(parts_.world.Between(0, 200), [this, arrive] { Turn(arrive); });
 }
 
-// Which rows await their topic; asks for what nobody has asked for.
+// Returns which rows wait for information about their topic, and asks for the topics that nobody has asked for yet.
 std::vector<bool> ShardProcess::AwaitTopics(const std::vector<Found>& rows) {
   for (Topic& topic : topics_)
     if (topic == Topic::kKnown && parts_.chances.Happens(Chance::kTopicUnknown, parts_.scenario.topic_unknown))
@@ -390,7 +394,7 @@ std::vector<bool> ShardProcess::AwaitTopics(const std::vector<Found>& rows) {
   return waits;
 }
 
-// The broker answers soon, mostly: some topics are being made.
+// The broker mostly answers soon; a topic that has to be created takes longer.
 void ShardProcess::AskForTopic(std::size_t topic) {
   topics_[topic] = Topic::kAskedFor;
   const Time longest = parts_.world.Below(4) == 0 ? kSecond : 5 * kMillisecond;

@@ -1,5 +1,5 @@
-// What the threads of the daemon do around the decisions that it shares with the simulator: a process, and a shard of a
-// relay at work in it. The world's queue is in place of the threads.
+// Models the threads of the daemon around the decisions that it shares with the simulator: a process, and one shard
+// that a relay delivers in it. The queue of the world takes the place of the threads.
 #pragma once
 
 #include <array>
@@ -18,7 +18,7 @@ namespace outbox::simulation {
 
 inline constexpr Time kLease = 3 * kSecond, kPoll = 250 * kMillisecond;
 
-// What every part of a run works with.
+// The objects that every part of a run uses.
 struct Parts {
   World& world;
   Chances& chances;
@@ -27,10 +27,11 @@ struct Parts {
   ModelStore& store;
   ModelBroker& broker;
   const Scenario& scenario;
-  Coverage* coverage = nullptr;  // where anybody asks
+  Coverage* coverage = nullptr;  // Null if nobody asks for it.
 };
 
-// One program: what it does waits while it is paused and ends when it is dead. Its clock goes its own way.
+// One program. While it is paused, its work waits; when it is dead, its work ends. Its clock has an offset and a rate
+// of its own.
 class Process {
  public:
   Process(Parts parts, RelayId id);
@@ -39,7 +40,7 @@ class Process {
   [[nodiscard]] Time WorldAt(Time local) const;
   [[nodiscard]] Time Awake() const { return paused_until_; }
 
-  // Runs f now, or when the process goes on; f keeps alive what it needs.
+  // Runs f now, or when the process goes on after a pause. f has to keep alive what it uses.
   template <class F>
   void Do(F f) {
     if (dead) return;
@@ -48,8 +49,8 @@ class Process {
     else
       f();
   }
-  // A call to the database: `effect` returns a code. When it takes effect and whether its answer comes is open. A write
-  // that was given up may still be done by the server, later.
+  // A call to the database; `effect` returns a code. Faults decide when the call takes effect and whether its answer
+  // arrives. A write that timed out may still be carried out by the server, later.
   enum class Kind : std::uint8_t { kRead, kWrite };
   template <class Effect, class Answer>
   void Call(Kind kind, Effect effect, Answer answer);
@@ -57,11 +58,12 @@ class Process {
   Parts parts;
   const RelayId id;
   bool dead = false;
-  std::function<void()> crash;  // by something that it does itself
+  std::function<void()> crash;  // Called for a crash that the process causes itself.
   Time paused_until_ = 0;
-  Time told_until = 0;           // what it has been told of its lease, by the world's clock: an answer may be lost
-  bool database_answers = true;  // the last call was answered
-  // The wall clock of a machine may be set; nothing may depend on it.
+  // When its lease ends according to the last answer that arrived, by the world's clock. An answer may be lost.
+  Time told_until = 0;
+  bool database_answers = true;  // The last call was answered.
+  // How far the machine's wall clock is ahead. It may be set at any time, and nothing may depend on it.
   Time wall_ahead = 0;
 
  private:
@@ -78,7 +80,7 @@ void Process::Call(Kind kind, Effect effect, Answer answer) {
   if (takes_effect == kLate && kind == Kind::kWrite)
     world.After(world.Between(1, 2 * kSecond), [effect] { (void)effect(); });
   world.After(world.Between(10, 3'000), [this, effect, answer, fails, takes_effect] {
-    // Asked before it died or paused, or not any more.
+    // True if the server gets the call although the process may have died or paused meanwhile.
     const bool asked = !dead && parts.world.now() >= paused_until_;
     const auto act = [this, effect, answer, fails, takes_effect] {
       outbox_code code = takes_effect == kFirst ? effect() : OUTBOX_OK;
@@ -97,7 +99,8 @@ void Process::Call(Kind kind, Effect effect, Answer answer) {
   });
 }
 
-// One shard at work: engine, producer, reading position, as ShardRunner, Reader and Writer have them.
+// The delivery of one shard: engine, producer and reading position, as ShardRunner, Reader and Writer have them in the
+// daemon.
 class ShardProcess {
  public:
   using Released = std::function<void(std::uint32_t shard, std::uint64_t token, engine::ReleaseReason reason)>;
@@ -124,7 +127,7 @@ class ShardProcess {
   template <class F>
   void Turn(F input);
   void Wake();
-  // The engine's commands, as ShardRunner carries them out.
+  // Carry out the engine's commands, as ShardRunner does.
   void Execute(const engine::command::Reserve& command);
   void Execute(const engine::command::Publish& command);
   void Execute(const engine::command::Reset& command);
@@ -140,7 +143,7 @@ class ShardProcess {
   [[nodiscard]] Time TimeLeft() const;
   void ReserveMarked(bool skip_retries);
   void Arrived(const Snapshot& snapshot, std::uint32_t mode);
-  // The answer to a read, as the engine is given it.
+  // The answer to a read, as the engine receives it.
   struct Reading {
     std::vector<Found> rows = {};
     bool more = false;
@@ -149,7 +152,7 @@ class ShardProcess {
     Time until = kForever, at = 0;
   };
   void Bring(const Reading& reading);
-  // What a relay knows of topics. An answer is known to who reads before the engine hears of it.
+  // Models what a relay knows of topics. The reader knows an answer before the engine is notified of it.
   [[nodiscard]] std::vector<bool> AwaitTopics(const std::vector<Found>& rows);
   void AskForTopic(std::size_t topic);
   [[nodiscard]] bool MaySend(const Row& row) const;
@@ -172,15 +175,17 @@ class ShardProcess {
   struct LeftOut {
     std::size_t asked_for = 0, most = 0;
   };
-  std::map<EventNumber, LeftOut> left_out_;  // by reads that asked for so many rows, and how many it may be
+  // Events that reads have left out: how many rows these reads asked for, and how many they may ask for.
+  std::map<EventNumber, LeftOut> left_out_;
   std::unordered_set<RowId> outstanding_;
   std::vector<RowId> forgotten_;
-  bool slow_read_ = false;   // the read under way is a step of a slow start
-  std::uint32_t lanes_ = 0;  // as this relay knows the topics
+  bool slow_read_ = false;   // The read under way is a step of a slow start.
+  std::uint32_t lanes_ = 0;  // How many partitions the topics have, as far as this relay knows.
   static constexpr std::size_t kTopics = 3;
   enum class Topic : std::uint8_t { kUnknown, kAskedFor, kKnown };
   std::array<Topic, kTopics> topics_{};
-  // Those that have waited for what is known of their topics, and their keys: they are brought again, if not in turn.
+  // Events, and keys of events, that have waited for information about their topics. They are read again, possibly out
+  // of turn.
   std::set<EventNumber> waited_;
   std::set<int> waited_keys_;
   struct Batch {
@@ -189,12 +194,12 @@ class ShardProcess {
     std::uint64_t token = 0;
     Time read_at = 0, until = kForever;
   };
-  bool dead_ = false;                         // removed, or its process has ended
-  std::optional<std::uint64_t> first_steps_;  // the token of a slow start whose first steps are not over
-  std::uint32_t asked_for_ = 0;               // rows of the read under way
-  std::uint64_t reads_ = 0;                   // where rows are marked
+  bool dead_ = false;                         // It was removed, or its process has ended.
+  std::optional<std::uint64_t> first_steps_;  // The token of a slow start that is still in its first steps.
+  std::uint32_t asked_for_ = 0;               // How many rows the read under way asked for.
+  std::uint64_t reads_ = 0;                   // The number of reads, where rows are marked.
   std::vector<Batch> batches_;
-  std::map<engine::EventIndex, Row> failed_;  // until that is recorded
+  std::map<engine::EventIndex, Row> failed_;  // Events whose failure is not recorded yet.
   Time alarm_ = 0;
 };
 

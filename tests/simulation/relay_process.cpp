@@ -9,7 +9,8 @@ namespace shards = engine::shards;
 
 namespace {
 
-constexpr Time kPatience = 5 * kSecond;  // with a broker that owes an answer, as monitoring::kPatience
+// How long a relay may wait for an answer of the broker and still be ready, as monitoring::kPatience.
+constexpr Time kPatience = 5 * kSecond;
 
 engine::ShardCoordinator::Settings MakeSettings([[maybe_unused]] const Scenario& s) {
   engine::ShardCoordinator::Settings settings{.lease = kLease, .poll_interval = kPoll};
@@ -76,7 +77,7 @@ bool RelayProcess::Ready() const {
   return works;
 }
 
-// Of the mutant, the clock of whoever asks.
+// The clock by which leases are judged; for the mutant local-wall-clock, the clock of the machine that asks.
 Time RelayProcess::DatabaseClock() const {
   return parts_.scenario.mutant == Mutant::kLocalWallClock ? parts_.world.now() + process_.wall_ahead
                                                            : parts_.store.clock();
@@ -100,7 +101,8 @@ void RelayProcess::Turn(F input) {
   });
 }
 
-// Only shards that the coordinator holds: the runner of one that was just lost ends its first steps a moment later.
+// Counts only shards that the coordinator holds: the runner of a shard that was just lost ends its first steps a moment
+// later.
 void RelayProcess::CheckFirstSteps() const {
   if (parts_.scenario.mutant != Mutant::kNone) return;
   const auto held = ShardCoverage::Take(coordinator_).held;
@@ -190,7 +192,7 @@ void RelayProcess::Do(const shards::AskWasLost& ask) {
       [this, lost](outbox_code code) { Turn([this, lost, code] { coordinator_.WasLostAnswered(code, *lost); }); });
 }
 
-// Takes its time: threads and a producer begin.
+// Making a runner takes time, because threads and a producer start.
 void RelayProcess::Do(const shards::MakeRunner& make) {
   const bool fails = parts_.chances.Happens(Chance::kNoRunner, parts_.scenario.no_runner);
   if (fails && parts_.coverage != nullptr) parts_.coverage->shards.RunnerNotMade();
@@ -205,7 +207,7 @@ void RelayProcess::Do(const shards::MakeRunner& make) {
   });
 }
 
-// I7: nobody else may begin while something of the shard is unresolved here.
+// Checks I7: no other relay may begin while an event of the shard is unresolved here.
 void RelayProcess::CheckResolved(const shards::ReleaseShards& release) {
   for (const outbox_owned_shard& s : release.shards) {
     const auto it = shards_.find(s.shard);
@@ -228,7 +230,7 @@ void RelayProcess::Do(const shards::ReleaseShards& release) {
 
 // ---- runners ----
 
-// A runner reports in a turn of its own, after whatever is being done.
+// A runner reports in a turn of its own, after the current one.
 void RelayProcess::AddShard(std::uint32_t shard) {
   Position start;
   if (parts_.scenario.mutant == Mutant::kSharedCursor) {
@@ -256,7 +258,7 @@ void RelayProcess::Do(const shards::Hold& hold) {
   if (ShardProcess* const shard = Find(hold.shard)) shard->Hold(hold.token, hold.until, hold.slow_start);
 }
 
-// The database knows whether the owner before let the lease expire.
+// The database knows whether the previous owner let its lease expire.
 void RelayProcess::CheckSlowStart(const shards::Hold& hold) {
   const ModelLeases& leases = parts_.store.leases;
   if (std::exchange(begun_[hold.shard], hold.token) == hold.token || hold.slow_start) return;

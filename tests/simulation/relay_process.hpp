@@ -1,4 +1,4 @@
-// A relay: carries out what the shard coordinator decides, through the model store and with shards at work, as
+// A relay. It carries out what the shard coordinator decides, with the model store and with shards that it delivers, as
 // runtime::Relay does in the daemon. It decides nothing by itself.
 #pragma once
 
@@ -14,7 +14,7 @@ namespace outbox::simulation {
 
 class RelayProcess {
  public:
-  // `crashed` is called when it ends by itself.
+  // `crashed` is called when a poison event crashes the relay.
   RelayProcess(Parts parts, RelayId id, std::function<void()> crashed);
 
   void Start();
@@ -23,17 +23,17 @@ class RelayProcess {
   }
   void SetWallClock(Time ahead) { process_.wall_ahead = ahead; }
   void Crash();
-  // Resolves what is in flight, releases its shards, and ends.
+  // Finishes what is in flight, releases its shards and ends.
   void Stop(Time timeout);
   [[nodiscard]] bool dead() const { return process_.dead; }
   [[nodiscard]] bool stopping() const { return stopping_; }
   [[nodiscard]] RelayId id() const { return process_.id; }
-  // As /readyz judges it, where a peer is in trouble for as long as it does not answer.
+  // Readiness as /readyz judges it. A peer counts as unavailable exactly while it does not answer.
   [[nodiscard]] bool Ready() const;
   [[nodiscard]] std::uint64_t resets() const;
 
  private:
-  // Hands the coordinator an input, now or when the process goes on, and carries out what it decides.
+  // Gives the coordinator an input, now or when the process goes on after a pause, and carries out what it decides.
   template <class F>
   void Turn(F input);
   template <class F>
@@ -55,7 +55,8 @@ class RelayProcess {
   template <class Fact>
   void Do(const Fact& /*nobody reads it*/) {}
 
-  struct Answer;  // to a heartbeat
+  // The state of a heartbeat until it is answered.
+  struct Answer;
   void TakeTurn(const std::shared_ptr<Answer>& answer);
   void Answered(outbox_code code, const std::shared_ptr<Answer>& answer);
   void CheckResolved(const engine::shards::ReleaseShards& release);
@@ -69,8 +70,9 @@ class RelayProcess {
   Process process_;
   engine::ShardCoordinator coordinator_;
   std::map<std::uint32_t, std::unique_ptr<ShardProcess>> shards_;
-  std::vector<std::unique_ptr<ShardProcess>> gone_;  // whose producers may still have requests on the wire
-  std::map<std::uint32_t, std::uint64_t> begun_;     // the newest token that each shard was held under
+  // Removed shards, whose producers may still have requests on the wire.
+  std::vector<std::unique_ptr<ShardProcess>> gone_;
+  std::map<std::uint32_t, std::uint64_t> begun_;  // The newest token under which each shard was held.
   bool stopping_ = false;
   Time alarm_ = 0;
 };

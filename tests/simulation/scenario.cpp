@@ -39,7 +39,7 @@ std::vector<Scenario> Make() {
        .storage_error = 0.06,
        .database_outage = 0.01,
        .wall_clock = 0.05},
-      // Nothing here may send anything twice.
+      // No event may be sent twice in this scenario.
       {.name = "no-fault-of-note",
        .relays = 3,
        .shards = 4,
@@ -56,17 +56,18 @@ std::vector<Scenario> Make() {
        .fix = 0.03,
        .more_partitions = 0.02,
        .late_report = 0.3},
-      // Nothing but refusals, and many: everybody else is to be delivered soon.
+      // Nothing goes wrong except refusals, and there are many. Events of other keys must be delivered soon.
       {.name = "refusals",
        .events = 400,
        .keys = 40,
        .lanes = 8,
-       .backoff_us = 200'000,  // long enough to be seen where a refusal is taken for an outage
+       .backoff_us = 200'000,  // Long enough to be noticed if a refusal is taken for an outage.
        .no_key = 0.2,
        .poison = 0.15,
        .unblock = 0.05},
       {.name = "poison-dies", .poison = 0.05, .requeue = 0.05, .fix = 0.03, .on_exhausted = OUTBOX_DEAD},
-      // As when a topic is missing: judged before sending, again and again, with good events between and behind.
+      // Simulates a missing topic: events are judged unsendable before sending, again and again, with good events
+      // between and behind them.
       {.name = "many-failures",
        .events = 300,
        .keys = 250,
@@ -92,7 +93,7 @@ std::vector<Scenario> Make() {
        .storage_error = 0.05,
        .pause = 0.04,
        .on_exhausted = OUTBOX_DEAD},
-      // Shards change hands while the broker is slow to answer and leases end.
+      // Shards change hands while the broker answers slowly and leases end.
       {.name = "hand-over-in-trouble",
        .events = 250,
        .relays = 3,
@@ -110,7 +111,7 @@ std::vector<Scenario> Make() {
        .more_partitions = 0.01,
        .late_report = 0.3,
        .topic_unknown = 0.02},
-      // As when an operator runs `migrate --shards`. Nothing here may send anything twice.
+      // Simulates an operator who runs `migrate --shards`. No event may be sent twice in this scenario.
       {.name = "shards-change",
        .events = 250,
        .relays = 2,
@@ -135,7 +136,7 @@ std::vector<Scenario> Make() {
        .fix = 0.03,
        .no_runner = 0.1,
        .reshard = 0.03},
-      // Nothing here may send anything twice.
+      // No event may be sent twice in this scenario.
       {.name = "marked-rows",
        .relays = 3,
        .marks_rows = true,
@@ -169,7 +170,7 @@ std::vector<Scenario> Make() {
        .more_partitions = 0.005,
        .late_report = 0.2,
        .topic_unknown = 0.02},
-      // Nothing here may send anything twice.
+      // No event may be sent twice in this scenario.
       {.name = "unknown-topics",
        .events = 300,
        .relays = 2,

@@ -22,7 +22,8 @@ struct CoordinatorProbe {
 namespace outbox::simulation {
 namespace {
 
-// The names of the coordinator's private states, in their order; a shard that is not held is the last phase.
+// The names of the coordinator's private states, in the order of their declaration. The last phase stands for a shard
+// that is not held.
 constexpr const char* kCalls[] = {"none",  "heartbeat", "was-lost query", "runner being made", "hand-over",
                                   "leave", "left"};
 constexpr const char* kPhases[] = {"gained", "running", "handing over", "released", "not held"};
@@ -56,15 +57,16 @@ void ShardCoverage::Compare(const Look& before, const Look& after) {
     if (!before.held.contains(shard)) ++gone_[Phase(kNotHeld, now.first)];
 }
 
-// Read from the code, not from what was seen. Left out are four that one run in ten thousand goes: a relay with events
-// unresolved stops during a hand-over call, a shard is to be handed over before it was begun, one is regained under another
-// token while it is handed over, and one is lost in its first steps.
+// The transitions that the code can take, derived from reading it and not from runs. Four are left out that one run in
+// ten thousand takes: a relay with unresolved events stops during a hand-over call, a shard is to be handed over before
+// it was begun, a shard is regained under another token while it is handed over, and a shard is lost in its first
+// steps.
 const std::vector<std::string>& ShardCoverage::Known() {
   static const std::vector<std::string> known = {
       "call: none -> heartbeat",
       "call: none -> hand-over",
       "call: none -> leave",
-      "call: none -> left",  // the database was never reached
+      "call: none -> left",  // The database was never reached.
       "call: heartbeat -> none",
       "call: heartbeat -> was-lost query",
       "call: heartbeat -> leave",
@@ -82,7 +84,7 @@ const std::vector<std::string>& ShardCoverage::Known() {
       "shard: gained -> released",
       "shard: gained -> not held",
       "shard: running -> handing over",
-      "shard: running -> gained",  // regained under another token
+      "shard: running -> gained",  // Regained under another token.
       "shard: running -> not held",
       "shard: handing over -> released",
       "shard: handing over -> not held",

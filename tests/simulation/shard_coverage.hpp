@@ -1,4 +1,4 @@
-// Which ways of the shard coordinator runs have gone, as Coverage counts those of the engine.
+// Counts which transitions of the shard coordinator the runs have taken, as Coverage does for the engine.
 #pragma once
 
 #include <cstdint>
@@ -17,19 +17,19 @@ namespace outbox::simulation {
 
 class ShardCoverage {
  public:
-  // A coordinator's state at one moment: before and after an input.
+  // The state of a coordinator at one moment, before or after an input.
   struct Look {
     int call = 0;
-    bool stopping = false, was_active = false;  // it has held shards
+    bool stopping = false, was_active = false;  // `was_active` means that it has held shards.
     std::uint32_t shards = 0;
-    std::map<std::uint32_t, std::pair<int, std::uint64_t>> held;  // shard -> phase and token
-    int first_steps = -1;                                         // the shard that is in them
+    std::map<std::uint32_t, std::pair<int, std::uint64_t>> held;  // Shard -> phase and token.
+    int first_steps = -1;                                         // The shard that is in its first steps, or -1.
   };
   static Look Take(const engine::ShardCoordinator& coordinator);
   void Compare(const Look& before, const Look& after);
   void RunnerNotMade() { ++gone_["runner not made"]; }
 
-  // One line for each way, with how often it was gone.
+  // One line for each transition that was taken, with its number.
   [[nodiscard]] std::string Table() const;
   [[nodiscard]] std::vector<std::string> Missing() const;
 

@@ -7,7 +7,7 @@
 namespace outbox::simulation {
 namespace {
 
-// "of key 7" and "row 9" where they end there: not of key 71.
+// True if the line contains the name as a whole: "of key 7" does not occur in "of key 71".
 bool Names(const std::string& line, const std::string& name) {
   for (std::size_t at = line.find(name); at != std::string::npos; at = line.find(name, at + 1))
     if (at + name.size() == line.size() || std::isdigit(static_cast<unsigned char>(line[at + name.size()])) == 0)
@@ -15,7 +15,7 @@ bool Names(const std::string& line, const std::string& name) {
   return false;
 }
 
-// The promise that broke, without the rows: a shorter run may break it with others.
+// The promise that broke, without the rows, because a shorter run may break the same promise with other rows.
 std::string Kind(const std::string& broken) { return broken.substr(0, broken.find(':')); }
 
 }  // namespace

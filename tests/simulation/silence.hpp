@@ -1,4 +1,5 @@
-// I12: nothing moves in a shard while its rows wait, and a relay is ready all the while, so nobody is told.
+// Checks I12: no shard may stall while its rows wait and a relay reports that it is ready, because then nobody
+// notices.
 #pragma once
 
 #include <map>
@@ -13,13 +14,13 @@ class Silence {
  public:
   explicit Silence(Parts parts) : parts_(parts) {}
 
-  // Several times a second.
+  // REQUIRES: called several times a second.
   void Look(const std::vector<std::shared_ptr<RelayProcess>>& relays);
 
  private:
   Parts parts_;
   std::map<RelayId, Time> ready_since_;
-  std::size_t ended_ = 0;  // relays
+  std::size_t ended_ = 0;  // How many relays have ended.
 };
 
 }  // namespace outbox::simulation

@@ -1,4 +1,4 @@
-// The fixed seeds, and whether they go every way through the engine. More of them: outbox-simulation.
+// Runs the fixed seeds, and checks that they take every transition of the engine. outbox-simulation runs more seeds.
 #include <fmt/format.h>
 
 #include <cstdio>
@@ -10,9 +10,9 @@
 namespace outbox::simulation {
 namespace {
 
-constexpr std::uint64_t kSeeds = 20'000;  // in all
+constexpr std::uint64_t kSeeds = 20'000;  // The number of seeds in all scenarios together.
 
-// Sanitizers take long over it.
+// OUTBOX_SEEDS can lower the number, because sanitizers make the runs slow.
 std::uint64_t SeedsOfEach() {
   const char* text = std::getenv("OUTBOX_SEEDS");
   const std::uint64_t all = text != nullptr ? std::strtoull(text, nullptr, 10) : kSeeds;
@@ -25,7 +25,7 @@ std::string StoryOf(const Scenario& scenario) {
   return story;
 }
 
-TEST_CASE("the promises hold, and the seeds go every way through the engine") {
+TEST_CASE("the promises hold, and the seeds take every transition of the engine") {
   const std::uint64_t seeds = SeedsOfEach();
   Coverage coverage;
   std::string table = fmt::format("{} seeds of each\n{:22}{:>10}{:>11}{:>8}{:>10}\n", seeds, "", "delivered",
@@ -53,7 +53,7 @@ TEST_CASE("the promises hold, and the seeds go every way through the engine") {
   for (const std::string& way : coverage.Missing()) FAIL_CHECK("never gone: " << way);
 }
 
-TEST_CASE("a seed is the same run each time, also while somebody watches") {
+TEST_CASE("a seed gives the same run each time, with or without a recorded history") {
   const Scenario scenario = Vary(Scenarios().back(), 5);
   Coverage coverage;
   const Verdict first = Run(scenario), again = Run(scenario, {.history = true, .coverage = &coverage});

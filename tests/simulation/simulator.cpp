@@ -8,10 +8,11 @@ namespace outbox::simulation {
 namespace {
 
 constexpr Time kTroubleEnds = 8 * kSecond;
-// After the last fault and the last commit. Most of it is what a retry and a backoff may wait.
+// How long everything may take to drain after the last fault and the last commit. Most of that time is the longest wait
+// for a retry and a backoff.
 constexpr Time kDrainsWithin = 60 * kSecond;
 
-// I1, when everything has come to rest.
+// Checks I1 when everything has come to rest.
 void CheckNothingLost(Ledger& ledger, const ModelStore& store) {
   std::set<EventNumber> blocked;
   for (const EventNumber e : store.Blocked()) blocked.insert(e);
@@ -41,7 +42,7 @@ Verdict Run(const Scenario& scenario, const Options& options) {
   trouble.Start();
   writers.Start();
 
-  // Trouble ends some time after most was written; then everything has to drain.
+  // Faults end some time after most events are written. Then everything has to drain.
   Time calm_since = kForever;
   bool over = false;
   std::function<void()> look = [&] {
@@ -67,7 +68,7 @@ Verdict Run(const Scenario& scenario, const Options& options) {
 
   Verdict verdict;
   for (const auto& relay : trouble.relays()) verdict.resets += relay->resets();
-  // A long pause is several faults in one: answers do not come in time, and then the lease ends.
+  // A long pause counts as several faults: answers do not arrive in time, and then the lease expires.
   if (ledger.duplicates() > (ledger.faults() + verdict.resets) * scenario.window * store.most_shards())
     ledger.Break(fmt::format("I5 duplicates: {} of them with {} faults and {} resets", ledger.duplicates(),
                              ledger.faults(), verdict.resets));

@@ -1,5 +1,5 @@
-// One simulated run: writers, relays with the real engine, an outbox and a broker as models, and trouble. Everything
-// comes from the scenario and its seed, so a run can be repeated exactly.
+// One simulated run: writers, relays with the real engine, models of outbox and broker, and faults. The scenario and
+// its seed decide everything, so a run can be repeated exactly.
 #pragma once
 
 #include <set>
@@ -13,9 +13,9 @@
 namespace outbox::simulation {
 
 struct Verdict {
-  std::string broken;  // empty = every promise held; else it begins with the name of the promise
+  std::string broken;  // Empty if every promise held; else it begins with the name of the broken promise.
   std::uint64_t delivered = 0, duplicates = 0, faults = 0, resets = 0;
-  std::int64_t drained_after_us = 0;  // the last fault
+  std::int64_t drained_after_us = 0;  // Counted from the last fault.
   std::int64_t virtual_us = 0;
   std::vector<Happening> happened;
   std::vector<std::string> history;
@@ -29,14 +29,15 @@ struct Options {
 
 Verdict Run(const Scenario& scenario, const Options& options = {});
 
-// Of a history, what concerns the keys that the broken promise names, or the row without a key.
+// The lines of a history that concern the keys that the broken promise names or, for an event without a key, its row.
 std::vector<std::string> Story(const Verdict& verdict);
 
-// The same failing run with as little as possible of what happened in it, and its history.
+// The result of shrinking a failing run: the same promise breaks with as few happenings as possible, and with a
+// history.
 struct Shrunk {
   Verdict verdict;
   std::set<Happening> left_out = {};
-  std::size_t before = 0;  // things that happened
+  std::size_t before = 0;  // How many happenings the run had at first.
   std::size_t after = 0;
   std::size_t runs = 0;
 };

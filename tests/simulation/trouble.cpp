@@ -5,7 +5,7 @@ namespace {
 constexpr Time kTick = 100 * kMillisecond;
 constexpr Time kShortestStop = kSecond, kLongestStop = 6 * kSecond;
 constexpr std::uint64_t kMostShards = 5;
-constexpr Time kNotNoticed = kLease / 4;  // a pause or an outage of the database that no lease ends in
+constexpr Time kNotNoticed = kLease / 4;  // A pause or a database outage that is too short for a lease to expire.
 }  // namespace
 
 void Trouble::Start() {
@@ -101,7 +101,8 @@ void Trouble::OfPeers() {
   }
 }
 
-// The operator stops the relays. One may be out of reach: its lease has to end, and it comes back to other shards.
+// The operator stops the relays. One relay may be unreachable: its lease has to expire first, and when it comes back
+// the shards are different ones.
 void Trouble::Reshard() {
   int stopped = 0;
   for (const auto& relay : relays_) {
@@ -162,7 +163,7 @@ void Trouble::Fix(EventNumber e) {
 
 void Trouble::End() {
   parts_.chances.Calm();
-  // Where an operator is at work, nothing stays given up.
+  // Where an operator acts in the scenario, no event stays blocked or dead at the end.
   const Scenario& s = parts_.scenario;
   if (s.let_go > 0) {
     for (EventNumber e = 0; e < parts_.ledger.fates().size(); ++e) LetGo(e);

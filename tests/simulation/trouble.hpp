@@ -1,4 +1,5 @@
-// Who starts, pauses, kills and stops the relays, moves clocks, and fixes what is given up. Ends with all of it healed.
+// Starts, pauses, kills and stops the relays, moves clocks, and acts as the operator who fixes given-up events. At the
+// end of the run everything works again.
 #pragma once
 
 #include <memory>
@@ -13,7 +14,7 @@ class Trouble {
   explicit Trouble(Parts parts) : parts_(parts), random_(parts.scenario.seed + 202) {}
 
   void Start();
-  // Nothing goes wrong any more, the relays that were there at first are there again.
+  // No more faults occur, and what an operator can fix is fixed.
   void End();
   [[nodiscard]] const std::vector<std::shared_ptr<RelayProcess>>& relays() const { return relays_; }
 
@@ -29,8 +30,8 @@ class Trouble {
   void StartRelay(Time in);
 
   Parts parts_;
-  Random random_;                                      // of its own, as the writers have
-  std::vector<std::shared_ptr<RelayProcess>> relays_;  // all that ever were
+  Random random_;                                      // A random stream of its own, as the writers have.
+  std::vector<std::shared_ptr<RelayProcess>> relays_;  // All relays that ever existed.
   RelayId next_id_ = 0;
 };
 

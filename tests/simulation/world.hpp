@@ -1,4 +1,5 @@
-// Virtual time: everything in a simulated run happens through one queue, in the order of time and then of asking.
+// Virtual time. Everything in a simulated run happens through one queue, ordered by time and then by the order of the
+// requests.
 #pragma once
 
 #include <algorithm>
@@ -64,7 +65,7 @@ class World {
   Random random_;
   Time now_ = 1;
   std::uint64_t asked_ = 0;
-  std::vector<Entry> agenda_;  // a heap
+  std::vector<Entry> agenda_;  // A heap.
   std::vector<std::function<void()>> tasks_;
   std::vector<std::uint32_t> free_;
 };

@@ -23,7 +23,8 @@ void Writers::Begin() {
                         : static_cast<int>(random_.Below(static_cast<std::uint64_t>(s.keys)));
     const bool again = std::find(keys.begin(), keys.end(), key) != keys.end();
     if (!parts_.chances.Happens(Chance::kRow, 1)) continue;
-    if (key != kNoKey && s.writers_serialise && locked_.contains(key) && !again) continue;  // would wait: left out
+    // It would wait for the lock, so it is left out.
+    if (key != kNoKey && s.writers_serialise && locked_.contains(key) && !again) continue;
     keys.push_back(key);
     if (key != kNoKey && s.writers_serialise) locked_.insert(key);
   }
@@ -35,7 +36,7 @@ void Writers::Begin() {
     return;
   }
   ++open_;
-  // Where ids come back there is one writer at a time, so that they are given at the commit.
+  // With the mutant id-reuse there is one writer at a time, so ids are taken at the commit.
   std::vector<Row> rows;
   if (s.mutant != Mutant::kIdReuse) rows = Insert(keys);
   parts_.world.After(stays, [this, keys, rows, roll_back]() mutable {

@@ -1,5 +1,5 @@
-// The application: transactions that take ids, stay open for a while, and commit or roll back. Those that serialise
-// take the key first and the id after, so that two of a key are never open at once.
+// The application: its transactions take ids, stay open for a while, and commit or roll back. Writers that serialise
+// take the key first and the id afterwards, so that no two open transactions have the same key.
 #pragma once
 
 #include <set>
@@ -23,7 +23,7 @@ class Writers {
   void End(const std::vector<Row>& rows, const std::vector<int>& keys, bool roll_back);
 
   Parts parts_;
-  Random random_;  // of their own, so that they do the same when something else is left out
+  Random random_;  // A random stream of its own, so that writers do the same if something else is left out.
   std::uint32_t begun_ = 0;
   int open_ = 0;
   std::set<int> locked_;

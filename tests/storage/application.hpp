@@ -1,4 +1,4 @@
-// The application of a test: it has a connection of its own to a server.
+// The application of a test, which has a connection of its own to a server.
 #pragma once
 
 #include <string>

@@ -1,4 +1,5 @@
-// What applications do in MySQL and MariaDB: emit and inbox. OUTBOX_TEST_MYSQL holds the plugin's options as JSON.
+// The helpers for applications in MySQL and MariaDB: emit and inbox. OUTBOX_TEST_MYSQL has the plugin's options as
+// JSON.
 #include <outbox/emit/mysql.hpp>
 #include <outbox/inbox/mysql.hpp>
 #include <outbox/soci/mysql.hpp>
@@ -45,7 +46,7 @@ struct Mysql {
   }
   static void WaitUntilSomebodyWaits() {
     outbox::testing::Application application;
-    // Asked more often than each 0.1 s, the server repeats its answer.
+    // The server refreshes this answer only every 0.1 s.
     while (application("select count(*) from information_schema.innodb_trx where trx_state = 'LOCK WAIT'") == "0")
       std::this_thread::sleep_for(std::chrono::milliseconds(120));
   }
@@ -56,9 +57,11 @@ struct Mysql {
 OUTBOX_EMIT_CASES(Mysql)
 OUTBOX_INBOX_CASES(Mysql)
 
-TEST_CASE("the inbox waits for whoever has the event") { InboxCases<Mysql>::WaitsForWhoeverHasTheEvent(); }
+TEST_CASE("the inbox waits for a consumer that is processing the event") {
+  InboxCases<Mysql>::WaitsForWhoeverHasTheEvent();
+}
 
-TEST_CASE("strict order waits for the key, and says what it needs") {
+TEST_CASE("strict order waits for the key, and reports the table that it needs") {
   {
     auto relay = Mysql::MakeRelay();
     auto session = Mysql::Open();
@@ -72,7 +75,7 @@ TEST_CASE("strict order waits for the key, and says what it needs") {
   EmitCases<Mysql>::StrictOrderWaitsForTheKey();
 }
 
-TEST_CASE("what a column would cut is refused") {
+TEST_CASE("a value that a column would truncate is refused") {
   auto relay = Mysql::MakeRelay();
   auto session = Mysql::Open();
   session.begin();

@@ -1,5 +1,5 @@
-// What applications do in PostgreSQL: emit and inbox.
-// OUTBOX_TEST_POSTGRES is a connection string of a superuser of an otherwise empty server.
+// The helpers for applications in PostgreSQL: emit and inbox. OUTBOX_TEST_POSTGRES is a connection string of a
+// superuser of an otherwise empty server.
 #include <outbox/emit/libpq.hpp>
 #include <outbox/inbox/libpq.hpp>
 #include <outbox/soci/postgresql.hpp>
@@ -56,11 +56,13 @@ struct Postgres {
 OUTBOX_EMIT_CASES(Postgres)
 OUTBOX_INBOX_CASES(Postgres)
 
-TEST_CASE("the inbox waits for whoever has the event") { InboxCases<Postgres>::WaitsForWhoeverHasTheEvent(); }
+TEST_CASE("the inbox waits for a consumer that is processing the event") {
+  InboxCases<Postgres>::WaitsForWhoeverHasTheEvent();
+}
 
 TEST_CASE("strict order waits for the key") { EmitCases<Postgres>::StrictOrderWaitsForTheKey(); }
 
-TEST_CASE("a failed transaction is told before the server tells") {
+TEST_CASE("a failed transaction is reported before the server is asked") {
   auto relay = Postgres::MakeRelay();
   auto session = Postgres::Open();
   session.begin();
@@ -88,7 +90,7 @@ TEST_CASE("the payload may be bytea or jsonb") {
   }
 }
 
-TEST_CASE("what the server says of a refused payload is told without it") {
+TEST_CASE("the server's error about a refused payload is reported without the payload") {
   auto relay = Postgres::MakeRelay("jsonb");
   auto session = Postgres::Open();
   session.begin();

@@ -1,4 +1,4 @@
-// What applications do in SQLite: emit and inbox.
+// The helpers for applications in SQLite: emit and inbox.
 #include <outbox/soci/sqlite3.hpp>
 //
 #include <outbox/emit/sqlite3.hpp>

@@ -1,4 +1,5 @@
-// The calls of the run path: what each costs in small and in large tables, and that it does not grow with them.
+// The calls that a running relay makes: measures what each costs in small and in large tables, and checks that the cost
+// does not grow with the tables.
 #pragma once
 
 #include <cstdio>
@@ -14,10 +15,12 @@ namespace outbox::testing {
 
 inline constexpr long long kFewRows = 10'000, kManyRows = 1'000'000;
 
-using Cost = std::map<std::string, long long>;                     // by call
-using Costs = std::map<std::uint32_t, std::map<long long, Cost>>;  // by size of the batch, and rows in the outbox
+using Cost = std::map<std::string, long long>;  // Keyed by the name of the call.
+using Costs =
+    std::map<std::uint32_t, std::map<long long, Cost>>;  // Keyed by size of the batch and by rows in the outbox.
 
-// Of a relay that has passed the failures, with batches of so many. `measured(name, call)` makes a call.
+// Makes each call once with batches of that size; `measured(name, call)` makes and measures a call. REQUIRES: the relay
+// has read past the failures.
 template <class Relay, class Measured>
 void MeasureCalls(Relay& relay, std::uint32_t batch, Measured& measured) {
   const std::string of = " of " + std::to_string(batch);
@@ -28,7 +31,7 @@ void MeasureCalls(Relay& relay, std::uint32_t batch, Measured& measured) {
   measured("rescan" + of, [&] { (void)relay.Rescan(batch); });
   for (const auto disposition : {Disposition::kRetry, Disposition::kBlock, Disposition::kDead}) {
     taken.clear();
-    // On MySQL a read may bring nothing while ids are missing.
+    // On MySQL a read may return nothing while ids are missing.
     for (int reads = 0; taken.empty() && reads < 100; ++reads) taken = IdsOf(relay.Reserve(batch));
     REQUIRE(!taken.empty());
     measured("fail" + of + ", " + std::to_string(static_cast<int>(disposition)),
@@ -38,7 +41,8 @@ void MeasureCalls(Relay& relay, std::uint32_t batch, Measured& measured) {
   measured("heartbeat" + of, [&] { (void)relay.Heartbeat(); });
 }
 
-// Measures the calls of a new relay that has passed the failures, which takes it so many reads. `app(sql)` runs SQL.
+// Measures the calls of a new relay that has read past the failures, which takes it that many reads. `app(sql)` runs
+// SQL.
 template <class Measured, class Relay, class Sql>
 Cost MeasureRelay(Relay&& relay, int reads, std::uint32_t batch, Sql& app) {
   relay.Heartbeat();
@@ -62,8 +66,8 @@ Costs MeasureSizes(Fill fill, Measure measure) {
 
 struct Bound {
   const char* unit;
-  long long slack;                // of the growth, beside a half
-  long long for_event, for_call;  // at most, in large tables
+  long long slack;                // How much the cost may grow beside a half.
+  long long for_event, for_call;  // Upper limits in large tables.
 };
 
 inline void CheckGrowth(Costs& costs, const std::string& tables, const Bound& bound) {
@@ -77,7 +81,7 @@ inline void CheckGrowth(Costs& costs, const std::string& tables, const Bound& bo
     }
 }
 
-// Returns characters which no compressor makes shorter.
+// Returns characters that cannot be compressed.
 inline std::string Noise(std::size_t size, std::string_view alphabet) {
   std::string noise;
   std::uint64_t state = 88172645463325252U;
@@ -90,8 +94,9 @@ inline std::string Noise(std::size_t size, std::string_view alphabet) {
   return noise;
 }
 
-// Records the failure of every event, in each way. `sql(text)` returns the first value of an answer.
-// REQUIRES: the outbox holds only two events for each of so many keys, one behind the other; key, topic and type are alike.
+// Records the failure of every event, with each disposition. `sql(text)` returns the first value of an answer.
+// REQUIRES: the outbox contains only two events for each of `keys` keys, next to each other; key, topic and type of an
+// event are equal.
 template <class Relay, class Sql>
 void CheckAllCanFail(Relay& relay, std::size_t keys, Sql& sql) {
   relay.Heartbeat();

@@ -1,5 +1,5 @@
-// What a statement of the run path costs must not grow with the outbox, the failures or the dead letters, whatever the
-// statistics say: rows that the server has read for it.
+// The cost of a statement that a running relay executes must not grow with the outbox, the failures or the dead
+// letters, whatever the table statistics are. The cost is the number of rows that the server reads for it.
 #include <functional>
 
 #include "cost_calls.hpp"
@@ -8,7 +8,7 @@
 namespace outbox::testing {
 namespace {
 
-// 5 000 of the oldest rows have failed, and 95 000 failures are of rows that somebody has deleted. Some are due.
+// 5 000 of the oldest rows have failed, and 95 000 recorded failures belong to deleted rows. Some failures are due.
 void Fill(Application& app, long long rows, bool stale) {
   for (const char* table : {"outbox_event", "outbox_retry", "outbox_dead"}) {
     app("truncate " + std::string(table));
@@ -71,18 +71,18 @@ TEST_CASE("the cost of a statement does not grow with the tables", "[b95]") {
   }
 }
 
-TEST_CASE("whatever the outbox holds can be recorded as failed", "[b106]") {
+TEST_CASE("every event that the outbox can hold can be recorded as failed", "[b106]") {
   Fresh fresh;
   Application& app = fresh.app;
   Relay relay(Configured());
   relay.writing().ApplySchema({});
-  // As an application may have made its columns.
+  // The types of these columns may have been chosen by an application.
   app("alter table outbox_event modify aggregate_id varchar(4000), modify event_type varchar(4000) not null,"
       " modify topic varchar(4000) not null, modify event_id varchar(255) not null");
   std::string elephants;
   for (int i = 0; i < 4000; ++i) elephants += "\xF0\x9F\x90\x98";
   int number = 0;
-  // The letters need no escape in SQL.
+  // None of these characters needs an escape in SQL.
   const std::string noise = Noise(4000, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_");
   for (const std::string& each : {noise, elephants, std::string("trailing   "), std::string()})
     for (int i = 0; i < 2; ++i)

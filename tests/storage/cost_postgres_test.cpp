@@ -1,5 +1,6 @@
-// What a statement of the run path costs must not grow with the outbox, the failures or the dead letters, whatever the
-// statistics say. OUTBOX_TEST_POSTGRES is a connection string of a superuser of a server with pg_stat_statements.
+// The cost of a statement that a running relay executes must not grow with the outbox, the failures or the dead
+// letters, whatever the table statistics are. OUTBOX_TEST_POSTGRES is a connection string of a superuser of a server
+// with pg_stat_statements.
 #include <functional>
 
 #include "cost_calls.hpp"
@@ -9,7 +10,7 @@
 namespace outbox::testing {
 namespace {
 
-// 5 000 of the oldest rows have failed, and 95 000 failures are of rows that somebody has deleted. Some are due.
+// 5 000 of the oldest rows have failed, and 95 000 recorded failures belong to deleted rows. Some failures are due.
 constexpr const char* kFill = R"(
 insert into outbox_event (id, topic, aggregate_id, event_type, payload)
   select g, 't', 'k' || g, 'n', '{}' from generate_series(1, [rows]) g;
@@ -64,7 +65,7 @@ TEST_CASE("the cost of a statement does not grow with the tables", "[b95]") {
   }
 }
 
-TEST_CASE("whatever the outbox holds can be recorded as failed", "[b106]") {
+TEST_CASE("every event that the outbox can hold can be recorded as failed", "[b106]") {
   Ready ready;
   std::string elephants, letters;
   for (int i = 0; i < 4000; ++i) elephants += "\xF0\x9F\x90\x98";

@@ -1,4 +1,5 @@
-// What a statement of the run path costs must not grow with the outbox, the failures or the dead letters.
+// The cost of a statement that a running relay executes must not grow with the outbox, the failures or the dead
+// letters.
 #include <sqlite3.h>
 
 #include <filesystem>
@@ -15,8 +16,8 @@ using namespace outbox::testing;
 using outbox::Event;
 using Relay = Driver<outbox::sqlite::Adapter, outbox::sqlite::Config>;
 
-long long steps =
-    0;  // of SQLite's virtual machine, of all connections since it was set to 0; the tests have one thread
+// Steps of SQLite's virtual machine in all connections, since it was set to 0. The tests have one thread.
+long long steps = 0;
 
 int CountSteps(unsigned, void*, void* statement, void*) {
   steps += sqlite3_stmt_status(static_cast<sqlite3_stmt*>(statement), SQLITE_STMTSTATUS_VM_STEP, 1);
@@ -46,7 +47,7 @@ class File {
   [[nodiscard]] std::shared_ptr<outbox::sqlite::Config> Config() const {
     return std::make_shared<outbox::sqlite::Config>(R"({"path": ")" + path_.string() + "\"}", nullptr);
   }
-  // As the application. The answer is the first value of the last row.
+  // Runs SQL as the application, and returns the first value of the last row.
   std::string operator()(const std::string& sql) {
     std::string value;
     const auto take = [](void* self, int, char** values, char**) {
@@ -67,7 +68,7 @@ class File {
   sqlite3* application_ = nullptr;
 };
 
-// 2 000 of the oldest rows have failed, and 95 000 failures are of rows that somebody has deleted. Some are due.
+// 2 000 of the oldest rows have failed, and 95 000 recorded failures belong to deleted rows. Some failures are due.
 constexpr const char* kFill = R"(
 pragma synchronous = off;
 begin;
@@ -87,7 +88,7 @@ with recursive n (i) as (select 1 union all select i + 1 from n where i < 100000
   select -i, hex(randomblob(16)), 't', 'x' || i, 'n', '{}', '', 1, '', '', 'r', 'e' from n;
 commit)";
 
-// The calls of a relay that has passed the failures, with batches of so many.
+// Measures the calls of a relay that has read past the failures, with batches of that size.
 Cost Measure(File& file, std::uint32_t batch) {
   Relay relay(file.Config());
   relay.Heartbeat();
@@ -109,11 +110,11 @@ TEST_CASE("the cost of a statement does not grow with the tables", "[b95]") {
   File file;
   const auto fill = [&](long long rows) { file(outbox::sql::Fill(kFill, {{"[rows]", std::to_string(rows)}})); };
   Costs costs = MeasureSizes(fill, [&](std::uint32_t batch) { return Measure(file, batch); });
-  // A step of a rescan reads 20 000 rows at most.
+  // A step of a rescan reads at most 20 000 rows.
   CheckGrowth(costs, "no statistics", {.unit = "steps", .slack = 100, .for_event = 500, .for_call = 2'000'000});
 }
 
-TEST_CASE("whatever the outbox holds can be recorded as failed", "[b106]") {
+TEST_CASE("every event that the outbox can hold can be recorded as failed", "[b106]") {
   File file;
   Relay relay(file.Config());
   std::string key;

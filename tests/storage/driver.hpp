@@ -1,4 +1,5 @@
-// An adapter driven as the relay drives it, without the boundary: one relay with its sessions, leases and rows in hand.
+// Calls an adapter as the relay does, without the plugin boundary: one relay with its sessions, lease and outstanding
+// rows.
 #pragma once
 
 #include <algorithm>
@@ -59,7 +60,7 @@ class Driver {
     Reconnect();
   }
 
-  // Sessions anew, as after an outage: every hint is lost, what is in hand is not.
+  // Opens new sessions, as after an outage: every hint is lost, and outstanding rows stay outstanding.
   void Reconnect() {
     reading_ = Connected<A>(config_, Call{shard, token, kTimeout});
     writing_ = Connected<A>(config_, Call{shard, token, kTimeout});
@@ -78,7 +79,7 @@ class Driver {
   std::vector<Taken> Reserve(std::uint32_t events = 1000, std::uint64_t bytes = 64 << 20, bool rewind = false) {
     return Read(events, bytes, rewind ? OUTBOX_REWIND : OUTBOX_READ_ON);
   }
-  // One step of a rescan.
+  // Makes one step of a rescan.
   std::vector<Taken> Rescan(std::uint32_t events = 1000) { return Read(events, 64 << 20, OUTBOX_RESCAN); }
 
   std::vector<Taken> Read(std::uint32_t events, std::uint64_t bytes, std::uint32_t mode) {
@@ -115,7 +116,7 @@ class Driver {
   }
 
   void Confirm(const std::vector<long long>& ids) { (void)ConfirmAndLook(ids); }
-  // Those that are still there.
+  // Confirms the rows and returns those that are still there.
   std::vector<long long> ConfirmAndLook(const std::vector<long long>& ids) {
     std::vector<outbox_row> raw;
     for (const long long id : ids) raw.push_back({Raw(RowId(id)), Raw(event_ids[id])});
@@ -162,7 +163,7 @@ class Driver {
   std::uint32_t shard = 0;
   std::uint64_t token = 0;
   std::set<long long> outstanding;
-  std::map<long long, std::string> event_ids;  // of all that was read
+  std::map<long long, std::string> event_ids;  // Keyed by row id, for all rows that were read.
   bool more = false;
 
  private:
@@ -178,7 +179,7 @@ class Driver {
   std::unique_ptr<A> reading_, writing_;
 };
 
-// All that is there, in as many reads as it takes.
+// Reads until there is no more, in as many reads as it takes.
 template <class Relay>
 std::vector<long long> Rest(Relay& relay) {
   std::vector<long long> all;
@@ -188,14 +189,14 @@ std::vector<long long> Rest(Relay& relay) {
   return all;
 }
 
-// One read, behind what was `seen`.
+// Makes one read, and appends its ids to `seen`.
 template <class Relay>
 void ReadOn(Relay& relay, std::uint32_t events, std::vector<long long>& seen) {
   for (const long long id : IdsOf(relay.Reserve(events))) seen.push_back(id);
 }
 
-// What was missing below all that was `seen` is committed: it goes out first, and with the rest in order nothing has been
-// left out. `ours` is how many there are.
+// REQUIRES: row `id`, which was missing below everything `seen`, is now committed. Checks that it is read next, and
+// that with the rest in order no row was left out. `ours` is the total number of rows.
 template <class Relay>
 void CheckTurnedUp(Relay& relay, long long id, std::vector<long long> seen, const std::string& ours) {
   CHECK(std::ranges::is_sorted(seen));

@@ -1,4 +1,5 @@
-// Emit on every database: written by an application through SOCI, read back by the relay's own adapter.
+// The emit helpers on every database: an application writes through SOCI, and the relay's own adapter reads the events
+// back.
 #pragma once
 
 #include <outbox/emit/event.hpp>
@@ -16,8 +17,8 @@ namespace outbox::testing {
 
 using emit::EmitCode;
 
-// Database: Relay MakeRelay(), soci::session Open(), auto* Native(session), kBinaryPayload; and for strict order
-// PrepareStrictOrder(session) and WaitUntilSomebodyWaits().
+// REQUIRES: Database has Relay MakeRelay(), soci::session Open(), auto* Native(session) and kBinaryPayload; and for
+// strict order PrepareStrictOrder(session) and WaitUntilSomebodyWaits().
 template <class Database>
 struct EmitCases {
   static emit::NewEvent Placed(const char* key, const char* payload = "{}") {
@@ -126,7 +127,7 @@ struct EmitCases {
     } catch (const emit::EmitError& error) {
       CHECK(error.index == 2);
     }
-    emit::Emit(db, Placed("good"));  // the transaction is as it was
+    emit::Emit(db, Placed("good"));  // The transaction is unchanged.
     session.commit();
     const auto taken = relay.Reserve();
     REQUIRE(taken.size() == 1);
@@ -190,10 +191,10 @@ struct EmitCases {
 
 }  // namespace outbox::testing
 
-#define OUTBOX_EMIT_CASES(Database)                                                                          \
-  TEST_CASE("emitted events arrive as they are") { EmitCases<Database>::ArrivesAsItIs(); }                   \
-  TEST_CASE("emit shares the caller's transaction") { EmitCases<Database>::SharesTheTransaction(); }         \
-  TEST_CASE("emit needs a transaction, unless told otherwise") { EmitCases<Database>::NeedsATransaction(); } \
-  TEST_CASE("emit refuses before it inserts") { EmitCases<Database>::RefusesBeforeTheInsert(); }             \
-  TEST_CASE("emit tells what the database refuses") { EmitCases<Database>::TellsWhatTheDatabaseRefuses(); }  \
-  TEST_CASE("emit takes as many as it says, in order") { EmitCases<Database>::TakesAsManyAsItSays(); }
+#define OUTBOX_EMIT_CASES(Database)                                                                                \
+  TEST_CASE("emitted events arrive unchanged") { EmitCases<Database>::ArrivesAsItIs(); }                           \
+  TEST_CASE("emit shares the caller's transaction") { EmitCases<Database>::SharesTheTransaction(); }               \
+  TEST_CASE("emit needs a transaction unless autocommit is allowed") { EmitCases<Database>::NeedsATransaction(); } \
+  TEST_CASE("emit refuses an event before it inserts any") { EmitCases<Database>::RefusesBeforeTheInsert(); }      \
+  TEST_CASE("emit reports an error of the database") { EmitCases<Database>::TellsWhatTheDatabaseRefuses(); }       \
+  TEST_CASE("emit takes up to kMaxEvents events, in order") { EmitCases<Database>::TakesAsManyAsItSays(); }

@@ -11,8 +11,8 @@
 
 namespace outbox::testing {
 
-// Database: soci::session Open() of a database that may be filled, auto* Native(session), Table(); and where several may
-// write at once, WaitUntilSomebodyWaits().
+// REQUIRES: Database has soci::session Open() of a database that may contain tables, auto* Native(session) and Table();
+// and, where several may write at once, WaitUntilSomebodyWaits().
 template <class Database>
 struct InboxCases {
   using Ids = std::vector<std::string_view>;
@@ -83,7 +83,7 @@ struct InboxCases {
     CHECK(left == 25);
   }
 
-  // Two consumers have the same event at the same time, as after a pause that was taken for a death.
+  // Two consumers process the same event at the same time, as after a pause during which one was taken for dead.
   static void WaitsForWhoeverHasTheEvent() {
     for (const bool commit : {true, false}) {
       auto first = Database::Open(), second = Database::Open();
@@ -107,7 +107,9 @@ struct InboxCases {
 
 }  // namespace outbox::testing
 
-#define OUTBOX_INBOX_CASES(Database)                                                                             \
-  TEST_CASE("the inbox remembers with the transaction") { InboxCases<Database>::RemembersWithTheTransaction(); } \
-  TEST_CASE("the inbox takes batches") { InboxCases<Database>::TakesBatches(); }                                 \
-  TEST_CASE("the inbox forgets in portions") { InboxCases<Database>::ForgetsInPortions(); }
+#define OUTBOX_INBOX_CASES(Database)                                             \
+  TEST_CASE("the inbox records an event in the consumer's transaction") {        \
+    InboxCases<Database>::RemembersWithTheTransaction();                         \
+  }                                                                              \
+  TEST_CASE("the inbox takes batches") { InboxCases<Database>::TakesBatches(); } \
+  TEST_CASE("the inbox deletes old records in portions") { InboxCases<Database>::ForgetsInPortions(); }

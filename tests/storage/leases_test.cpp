@@ -1,6 +1,7 @@
-// The SQL of the leases on a database whose clock the test sets: random histories, in which others act between a relay's
-// look and what it does about it, against the model that the simulator rests on. After every step the answer, the
-// transactions that it took, the tables and what `status` would show are compared.
+// The SQL of the leases, on a database whose clock the test sets. In random histories, other relays act between a
+// relay's reading of the lease tables and the transaction that follows from it. The model is the one that the simulator
+// uses. After every step, the answer, the transactions that it took, the tables and the output of `status` are compared
+// with the model.
 #include "sql/leases.hpp"
 
 #include <sqlite3.h>
@@ -31,7 +32,7 @@ class Database final : public Statements {
  public:
   explicit Database(std::uint32_t shards) {
     REQUIRE(sqlite3_open(":memory:", &raw_) == SQLITE_OK);
-    Run({"pragma reverse_unordered_selects = on", {}});  // so that what needs an order asks for it
+    Run({"pragma reverse_unordered_selects = on", {}});  // A statement that needs an order then has to ask for it.
     Run({"create table clock (at integer)", {}});
     Run({"insert into clock values (1000000)", {}});
     Run({"create table outbox_meta (shards integer)", {}});
@@ -76,8 +77,8 @@ class Database final : public Statements {
     return all;
   }
 
-  std::string transactions;         // in the order in which they were made
-  std::function<void()> meanwhile;  // what happens before the next one
+  std::string transactions;         // The kinds of transactions, in the order in which they were made.
+  std::function<void()> meanwhile;  // What happens before the next transaction.
 
  private:
   sqlite3* raw_ = nullptr;
@@ -116,8 +117,8 @@ class History {
   }
 
  private:
-  // Each kind of id: two relays may have one name by mistake, a name may contain the separator, an id without a separator has
-  // no name, and ids of other lengths belong to other names.
+  // The ids cover all cases: two relays may have one name by mistake, a name may contain the separator, an id without a
+  // separator has no name, and ids of other lengths belong to other names.
   inline static const std::vector<std::string> kRelays{"a#1", "a#2", "a#3", "a##1", "b#11", "ba#1", "alone", "alike"};
 
   std::size_t Pick(std::size_t n) { return static_cast<std::size_t>(random_() % n); }
@@ -143,7 +144,8 @@ class History {
     const simulation::Time duration = lease.count() * engine::kMillisecond;
     auto look = model_.LookAround(Id(which), Now());
     const std::uint32_t namesakes = Namesakes(which);
-    // As if there were a shard for each, whoever has a namesake does not stand aside. Its share is one shard either way.
+    // A relay with a namesake always registers, as if there were a shard for each relay. Its share is one shard either
+    // way.
     if (namesakes > 0) look.lease.shards_total = std::max(shards_, look.lease.live_relays);
     const Next next = simulation::ModelLeases::After(look, duration);
     if (next != Next::kAnswer && Pick(4) == 0) {
@@ -179,7 +181,7 @@ class History {
     answered_[which] = got.owned;
   }
 
-  // Some of what its last answer said, which may be long ago, or of what another one's said.
+  // Releases some of the shards of its last answer, which may be long ago, or of another relay's last answer.
   void Return(std::size_t which) {
     std::vector<outbox_owned_shard> some;
     const std::uint32_t kept = Pick(2) == 0 ? OUTBOX_SHARD_RELEASE : OUTBOX_SHARD_OWNED;
@@ -231,7 +233,8 @@ class History {
            << holder.expires_in.count() << "\n";
     return text.str();
   }
-  // After ExpectedTables, which knows the tokens. Who has left holds nothing, whatever it has kept.
+  // REQUIRES: called after ExpectedTables, which fills tokens_. A relay that has left holds nothing, whatever it has
+  // kept.
   [[nodiscard]] std::string ExpectedStatus() const {
     int live = 0, owned = 0;
     std::vector<std::string> holders(shards_, "nobody 0");
@@ -254,18 +257,18 @@ class History {
 
   const std::uint32_t shards_;
   std::mt19937 random_;
-  const std::size_t relays_;  // of these kRelays
+  const std::size_t relays_;  // How many of kRelays take part.
   simulation::ModelLeases model_;
   Database db_;
   const Leases leases_{kTables, kDialect};
   long long now_ = 1'000'000;
-  std::vector<std::vector<outbox_owned_shard>> answered_;  // to each relay
-  std::vector<std::uint64_t> tokens_;                      // the last of each shard
+  std::vector<std::vector<outbox_owned_shard>> answered_;  // The last answer to each relay.
+  std::vector<std::uint64_t> tokens_;                      // The last token of each shard.
 };
 
 }  // namespace
 
-TEST_CASE("random leases are taken, shared, renewed, returned and lost as the model says", "[leases]") {
+TEST_CASE("random leases are taken, shared, renewed, released and lost as in the model", "[leases]") {
   for (unsigned seed = 0; seed < 60; ++seed) {
     History history(1 + seed % 9, seed);
     for (int step = 0; step < 60; ++step) {
@@ -275,20 +278,20 @@ TEST_CASE("random leases are taken, shared, renewed, returned and lost as the mo
   }
 }
 
-TEST_CASE("a relay that only has shards to give back keeps its lease meanwhile, however many wait", "[leases]") {
+TEST_CASE("a relay that only has shards to release keeps its lease meanwhile, however many relays wait", "[leases]") {
   Database db(2);
   const Leases leases(kTables, kDialect);
   const auto beat = [&](const char* relay) { return leases.Heartbeat(db, relay, Millis(300)); };
   const std::vector<outbox_owned_shard> both = beat("a#1").owned;
   beat("b#1");
-  beat("a#1");  // the answer asks for the second shard back
+  beat("a#1");  // The answer asks it to release the second shard.
   leases.Return(db, "a#1", std::vector{both.at(0)}, false);
   CHECK(beat("b#1").owned.size() == 1);
-  beat("b#2");  // registers because of its name
+  beat("b#2");  // It registers because of its name.
   CHECK(Print(beat("a#1"), "") == "2 shards, 3 relays, 0 namesakes, 300 ms, -1#1;");
 }
 
-TEST_CASE("without the row of the meta table a heartbeat fails, and does not answer that there are no shards",
+TEST_CASE("without the row of the meta table a heartbeat fails, instead of reporting that there are no shards",
           "[leases]") {
   Database db(1);
   db.Run({"delete from outbox_meta", {}});

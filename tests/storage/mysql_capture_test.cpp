@@ -1,4 +1,5 @@
-// Rows of an application's table in MySQL and MariaDB, copied by a trigger: what is copied, when, and what check says of it.
+// Rows of an application's table in MySQL and MariaDB, which a trigger copies: what is copied, when, and what check
+// reports.
 #include <nlohmann/json.hpp>
 #include <random>
 
@@ -22,7 +23,7 @@ std::shared_ptr<mysql::Config> Capturing(const json& columns, const json& record
   return Configured(options);
 }
 
-// A relay of the table `box`, which `create` makes.
+// A relay that captures the table `box`, which `create` creates.
 struct Captured : Fresh {
   explicit Captured(const std::string& create = kBox, const json& columns = kUsual,
                     const json& record_columns = {"kind"})
@@ -30,7 +31,7 @@ struct Captured : Fresh {
     relay.writing().ApplySchema({});
     relay.Heartbeat();
   }
-  // What was captured, as "id:key:body".
+  // Returns the captured rows, as "id:key:body".
   std::string Read(std::uint32_t mode = OUTBOX_READ_ON) {
     std::string rows;
     for (const Taken& row : relay.Read(1000, 64 << 20, mode))
@@ -45,7 +46,8 @@ struct Captured : Fresh {
   Relay relay;
 };
 
-TEST_CASE("inserted rows come in the order of their insertion, whatever happens to them then", "[mysql][capture]") {
+TEST_CASE("inserted rows are read in the order of their insertion, whatever happens to them later",
+          "[mysql][capture]") {
   Captured box;
   box.app("insert into box values (1, 'a', 'one', 'x'), (2, 'b', 'two', 'x'), (3, 'a', 'three', 'x')");
   box.app(
@@ -66,11 +68,11 @@ TEST_CASE("inserted rows come in the order of their insertion, whatever happens 
   std::string many;
   for (int i = 1; i <= 20; ++i) many += " " + std::to_string(100 - i) + ":k:-";
   box.relay.outstanding.clear();
-  // A REPLACE is a DELETE and an INSERT.
+  // A REPLACE is a DELETE followed by an INSERT.
   CHECK(box.Read() == "8:c:- 9:c:- 10:-:- 8:replaced:-" + many);
 }
 
-TEST_CASE("a trigger of the application's stays, and LAST_INSERT_ID() is the row's", "[mysql][capture]") {
+TEST_CASE("a trigger of the application stays, and LAST_INSERT_ID() is the row's id", "[mysql][capture]") {
   Captured box(
       "create table box (id integer auto_increment primary key, k text, body text);"
       "create table log (n integer);"
@@ -85,7 +87,8 @@ TEST_CASE("a trigger of the application's stays, and LAST_INSERT_ID() is the row
   CHECK(box.Verified() == kFine);
 }
 
-// A column of the table `every`, values of it as SQL, and what is expected of each. `session` must be set to insert them.
+// A column of the table `every`: values as SQL, and the expected result of each. `session` has to be set to insert
+// them.
 struct Typed {
   const char* type;
   std::vector<std::pair<const char*, std::optional<std::string>>> values;
@@ -151,7 +154,7 @@ const std::vector<Typed>& AllTypes() {
   return kTypes;
 }
 
-// Names that look like places, parameters and the ends of literals.
+// Names that look like placeholders, parameters and ends of literals.
 std::string NameOf(std::size_t i) {
   static const std::vector<std::string> kNames{"ID",
                                                "topic",
@@ -193,7 +196,7 @@ std::string Quoted(const std::string& name) {
 
 constexpr std::size_t kRows = 60;
 
-// Row `row` of column `i`: a value as SQL, and what is expected.
+// Row `row` of column `i`: a value as SQL, and the expected result.
 std::pair<std::string, std::optional<std::string>> ValueOf(std::size_t i, std::size_t row, std::mt19937& random) {
   const Typed& type = AllTypes()[i];
   const bool nullable = std::string(type.type).find("not null") == std::string::npos;
@@ -205,7 +208,7 @@ std::pair<std::string, std::optional<std::string>> ValueOf(std::size_t i, std::s
 }
 
 void CheckColumns(const Cells& columns, const Cells& expected) {
-  // In front: id, key and payload, which is absent.
+  // The first three are id, key and payload; the payload is absent.
   REQUIRE(columns.size() == expected.size() + 3);
   CHECK(columns[2] == std::nullopt);
   for (std::size_t i = 0; i < expected.size(); ++i) {
@@ -214,7 +217,7 @@ void CheckColumns(const Cells& columns, const Cells& expected) {
   }
 }
 
-TEST_CASE("every type comes, under any name, whatever the session's settings", "[mysql][capture]") {
+TEST_CASE("every type is captured, under any name, whatever the session's settings", "[mysql][capture]") {
   Fresh fresh;
   fresh.app("set session sql_mode = ''");
   std::string create = "create table every (k0 integer, body longblob, k varbinary(300)", names;
@@ -261,7 +264,8 @@ TEST_CASE("every type comes, under any name, whatever the session's settings", "
     }
     rows += ")";
   }
-  // Modes that hide what a copy would lose, and times written in UTC but copied by a session of another zone.
+  // Modes under which a copy would lose something without an error, and times that were written in UTC and are copied
+  // by a session of another zone.
   fresh.app("set time_zone = '+00:00'; create table made like every; insert into made (k0, body, k" + names +
             ") values " + rows);
   fresh.app(
@@ -281,7 +285,7 @@ TEST_CASE("every type comes, under any name, whatever the session's settings", "
     CheckColumns(taken[i].columns, expected.at(i + 1));
   }
 
-  // The same by every other way of reading: in small parts, again, failed, late, in the list and as dead letters.
+  // The same with every other way of reading: in small parts, again, failed, late, in the list and as dead letters.
   relay.outstanding.clear();
   std::size_t read = 0;
   for (bool more = true; more; more = relay.more) {
@@ -326,7 +330,8 @@ TEST_CASE("every type comes, under any name, whatever the session's settings", "
   CheckColumns(requeued.back().columns, expected.at(9));
 }
 
-TEST_CASE("keys and payloads of other types are texts, and the partition orders before the key", "[mysql][capture]") {
+TEST_CASE("keys and payloads of other types become text, and the partition decides the order before the key",
+          "[mysql][capture]") {
   const auto [type, value, key, payload] = GENERATE(table<const char*, const char*, const char*, const char*>(
       {{"timestamp(3) null", "'2026-01-02 03:04:05.5'", "2026-01-01 22:04:05.5", "2026-01-01 22:04:05.5"},
        {"blob", "x'01ff'", "01FF", "\x01\xff"},
@@ -342,9 +347,9 @@ TEST_CASE("keys and payloads of other types are texts, and the partition orders 
           ", null), (2, null, null, 7), (3, null, null, null)");
   const auto taken = box.relay.Reserve();
   REQUIRE(taken.size() == 3);
-  // As `select` gives it.
+  // The text that `select` returns.
   const std::string json_text = std::string(type) == "json" ? box.app("select body from box where id = 1") : "";
-  // The servers write different numbers of zeros behind a second.
+  // The servers write different numbers of zeros after a second.
   CHECK(taken[0].key.value_or("").starts_with(json_text.empty() ? key : json_text));
   CHECK(taken[0].payload.value_or("").starts_with(json_text.empty() ? payload : json_text));
   CHECK(taken[1].key == "7");
@@ -358,8 +363,8 @@ TEST_CASE("keys and payloads of other types are texts, and the partition orders 
   CHECK(again[0].key == taken[0].key);
 }
 
-// The columns may be made wider, and be given other character sets, without an insert that fails.
-TEST_CASE("a source that is altered", "[mysql][capture]") {
+// Columns may be made wider and get other character sets, and no insert fails because of it.
+TEST_CASE("an altered source", "[mysql][capture]") {
   Captured box(
       "create table box (id tinyint, k varchar(5) character set latin1, body varchar(5), d date,"
       " e enum('a'), n decimal(4,1), part varchar(9) character set greek)",
@@ -379,7 +384,7 @@ TEST_CASE("a source that is altered", "[mysql][capture]") {
                                   "1000000000000000000000000000000.000000000000000000000000000000", "α"});
   CHECK(box.Verified() == kFine);
 
-  // Of another kind: found, and what check prints corrects it.
+  // A change to another kind of type is found, and the fix that check prints corrects it.
   box.app("delete from box; alter table box modify part varchar(9) character set utf8mb4, modify k varbinary(300)");
   CHECK(box.Verified() != kFine);
   for (const Finding& finding : box.relay.writing().CheckSchema())
@@ -394,7 +399,7 @@ TEST_CASE("a source that is altered", "[mysql][capture]") {
   CHECK(more[0].columns[6] == "😀");
 }
 
-TEST_CASE("columns that come to the mapping and leave it", "[mysql][capture]") {
+TEST_CASE("columns that are added to the mapping and removed from it", "[mysql][capture]") {
   Captured box;
   box.app("insert into box values (1, 'a', 'one', 'made')");
   Relay second(Capturing({{"key", "id"}, {"payload", "body"}}, {"k"}));
@@ -419,13 +424,13 @@ TEST_CASE("columns that come to the mapping and leave it", "[mysql][capture]") {
   CHECK(taken[2].columns == Cells{"3", "c", std::nullopt, "made", "1767225600000000"});
 }
 
-// What was done, what check says of it, whether a relay that runs says it too, and whether migrate corrects it.
+// A change, what check reports about it, whether a running relay reports it too, and whether migrate corrects it.
 struct Broken {
   const char *sql, *what;
   bool by_relay, by_migrate;
 };
 
-TEST_CASE("what is wrong with the captured table or its trigger is found", "[mysql][capture]") {
+TEST_CASE("a defect of the captured table or its trigger is found", "[mysql][capture]") {
   Captured box;
   const auto findings = [&] {
     std::vector<Finding> found = box.relay.writing().CheckSchema();
@@ -470,7 +475,7 @@ TEST_CASE("what is wrong with the captured table or its trigger is found", "[mys
   CHECK(box.Read() == "1:a:one");
 }
 
-TEST_CASE("the owner of the trigger: gone, or without the right to insert", "[mysql][capture]") {
+TEST_CASE("the owner of the trigger is missing or lacks the right to insert", "[mysql][capture]") {
   Fresh fresh;
   const std::string database = Server().at("database");
   fresh.app(std::string(kBox) +
@@ -478,7 +483,7 @@ TEST_CASE("the owner of the trigger: gone, or without the right to insert", "[my
             " create user clerk identified by 'm'; create user mover identified by 'm';"
             " grant insert on `" +
             database + "`.box to clerk");
-  // What migrate needs, as the guide says.
+  // The rights that migrate needs according to the guide.
   fresh.app(
       "grant create, alter, drop, index, select, insert, update, delete, create routine, alter routine, execute on `" +
       database + "`.* to maker; grant trigger, lock tables on `" + database +
@@ -492,8 +497,8 @@ TEST_CASE("the owner of the trigger: gone, or without the right to insert", "[my
     CHECK(clerk.Try("select * from box_capture").find("denied") != std::string::npos);
   }
   {
-    // A relay with the rights that check prints, and none on the table itself.
-    fresh.app("grant select on box_capture to mover");  // without any right it cannot connect
+    // A relay with the rights that check prints, and none on the captured table itself.
+    fresh.app("grant select on box_capture to mover");  // A user without any right cannot connect.
     Relay relay(Capturing(kUsual, {"kind"}, "box", mover));
     for (int i = 0; i < 2; ++i)
       for (const Finding& finding : relay.writing().CheckSchema())
@@ -532,7 +537,7 @@ TEST_CASE("the owner of the trigger: gone, or without the right to insert", "[my
   fresh.app("drop user clerk, mover");
 }
 
-TEST_CASE("a trigger that the server lets nobody make is refused with the fix", "[mysql][capture]") {
+TEST_CASE("a trigger that the server does not let anybody create is refused with a fix", "[mysql][capture]") {
   Fresh fresh;
   if (fresh.app("select @@global.log_bin") != "1") return;
   const std::string database = Server().at("database");
@@ -545,7 +550,7 @@ TEST_CASE("a trigger that the server lets nobody make is refused with the fix", 
   fresh.app("drop user maker; set global log_bin_trust_function_creators = 1");
 }
 
-TEST_CASE("what cannot be copied refuses the insert, and the capture ends as check says", "[mysql][capture]") {
+TEST_CASE("an insert that cannot be copied is refused, and the fix of check ends the capture", "[mysql][capture]") {
   Captured box;
   box.app("rename table box_capture to elsewhere");
   CHECK(box.app.Try("insert into box (id) values (1)").find("box_capture") != std::string::npos);
@@ -558,7 +563,8 @@ TEST_CASE("what cannot be copied refuses the insert, and the capture ends as che
   CHECK(box.app("select count(*) from box_capture") == "0");
 }
 
-TEST_CASE("a trigger is replaced while nobody inserts, and stays while somebody does", "[mysql][capture]") {
+TEST_CASE("a trigger is replaced while nobody inserts, and stays while a transaction has inserted",
+          "[mysql][capture]") {
   Captured box;
   const auto other = Capturing(kUsual, json::array());
   Application writer;
@@ -573,7 +579,7 @@ TEST_CASE("a trigger is replaced while nobody inserts, and stays while somebody 
   CHECK(box.app("select group_concat(aggregate_id order by id) from box_capture") == "a,b,c");
 }
 
-TEST_CASE("rows whose table is gone are read as before", "[mysql][capture]") {
+TEST_CASE("captured rows are read as before after their table is gone", "[mysql][capture]") {
   Captured box(
       "create table box (id integer not null, k text, body text character set greek, d date not null,"
       " ts timestamp(3) null, f float, e enum('it''s', 'x') character set latin1); create table Box (id text)",
@@ -603,7 +609,7 @@ TEST_CASE("rows whose table is gone are read as before", "[mysql][capture]") {
   CHECK(box.Verified().find("is missing") != std::string::npos);
 }
 
-TEST_CASE("an event from elsewhere is refused; the same column may have several roles", "[mysql][capture]") {
+TEST_CASE("an event that is not a captured row is refused; a column may have several roles", "[mysql][capture]") {
   Captured box(kBox, {{"id", "K"}, {"key", "k"}, {"payload", "k"}}, {"Kind"});
   CHECK(Caught([&] { box.relay.Emit({Simple("k")}); }).code == OUTBOX_BAD_CONFIG);
   box.app("insert into box (k) values ('both')");

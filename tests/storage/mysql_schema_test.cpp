@@ -1,4 +1,5 @@
-// The tables in MySQL and MariaDB, where these differ from other servers: databases, settings of the server, locks of a migrate.
+// The tables in MySQL and MariaDB, where these differ from other servers: databases, settings of the server, and locks
+// of migrate.
 #include <future>
 #include <thread>
 
@@ -17,7 +18,7 @@ TEST_CASE("another database, another name, and the printed SQL", "[mysql][b86]")
   CHECK(relay.writing().CheckSchema().empty());
   CHECK(relay.Heartbeat().owned.size() == 2);
   relay.writing().ReleaseShards("relay-1", {}, true);
-  Database::RunScript(fresh.app, printed);  // again
+  Database::RunScript(fresh.app, printed);  // A second time.
   CHECK(relay.writing().CheckSchema().empty());
   CHECK(relay.Heartbeat().owned.size() == 2);
   CHECK(fresh.app("select count(*) from information_schema.tables where table_schema = 'sales' and table_name like"
@@ -41,7 +42,7 @@ TEST_CASE("another database, another name, and the printed SQL", "[mysql][b86]")
   fresh.app("drop database sales");
 }
 
-TEST_CASE("check finds what is wrong, and its SQL fixes it", "[mysql]") {
+TEST_CASE("check finds each defect, and its SQL fixes it", "[mysql]") {
   Ready ready;
   const auto wrong = GENERATE(values<Wrong>({
       {"alter table outbox_event drop column headers", "headers is missing", true},
@@ -75,7 +76,7 @@ TEST_CASE("check finds what is wrong, and its SQL fixes it", "[mysql]") {
   CHECK(ready.relay.writing().CheckSchema().empty());
 }
 
-TEST_CASE("migrate takes ids of few numbers, and check warns of them", "[mysql]") {
+TEST_CASE("migrate accepts id columns of small integer types, and check warns of them", "[mysql]") {
   const std::string type = GENERATE("int", "mediumint", "smallint unsigned", "tinyint");
   Fresh fresh;
   Relay relay(Configured());
@@ -89,7 +90,8 @@ TEST_CASE("migrate takes ids of few numbers, and check warns of them", "[mysql]"
   CHECK(relay.writing().CheckSchema().empty());
 }
 
-TEST_CASE("a binary log of statements refuses what the relay writes, and the error names the cure", "[mysql][b52]") {
+TEST_CASE("with a statement-based binary log the relay's writes are refused, and the error names a fix",
+          "[mysql][b52]") {
   Ready ready;
   REQUIRE(ready.app("select @@global.log_bin") == "1");
   ready.app("set global binlog_format = 'STATEMENT'");
@@ -100,9 +102,9 @@ TEST_CASE("a binary log of statements refuses what the relay writes, and the err
   CHECK(std::string(error.what()).find("set global binlog_format = 'ROW'") != std::string::npos);
 }
 
-// Whatever database the caller is in, and whatever it holds. A temporary table of the caller's hides the outbox on these
-// servers also under its full name; nothing in a procedure can change that.
-TEST_CASE("the procedure writes into the outbox beside it", "[mysql][b100]") {
+// This holds whatever database the caller uses, and whatever it contains. On these servers, a temporary table of the
+// caller hides the outbox also under its full name; nothing in a procedure can change that.
+TEST_CASE("the procedure writes into the outbox of its own database", "[mysql][b100]") {
   Ready ready;
   const std::string database = Server().at("database");
   ready.app(
@@ -114,7 +116,7 @@ TEST_CASE("the procedure writes into the outbox beside it", "[mysql][b100]") {
   ready.app("drop database tenant");
 }
 
-TEST_CASE("a second outbox cannot share the companions of the first", "[mysql][b103]") {
+TEST_CASE("a second outbox cannot share the companion tables of the first", "[mysql][b103]") {
   Fresh fresh;
   Relay first(Configured({{"table", "outbox"}}));
   first.writing().ApplySchema({});
@@ -140,8 +142,8 @@ TEST_CASE("a second outbox cannot share the companions of the first", "[mysql][b
                   " 'shop%'") == "2");
 }
 
-// An insert does not wait behind the change for longer than the servers can say: a second.
-TEST_CASE("migrate keeps nobody waiting behind a lock that it waits for", "[mysql][b105]") {
+// An insert waits behind the change for at most a second, the shortest time that the servers can be set to.
+TEST_CASE("while migrate waits for a lock, nobody waits behind it for long", "[mysql][b105]") {
   Ready ready;
   ready.app("alter table outbox_retry drop index next_try");
   CHECK(ready.relay.writing().PlanSchema({}).size() == 1);
@@ -159,7 +161,7 @@ TEST_CASE("migrate keeps nobody waiting behind a lock that it waits for", "[mysq
   waiting("delete from outbox_retry");
   CHECK(Clock::now() - begun < Millis(2500));
   while (waits()) std::this_thread::sleep_for(Millis(1));
-  while (!waits()) std::this_thread::sleep_for(Millis(1));  // it tries again
+  while (!waits()) std::this_thread::sleep_for(Millis(1));  // Waits until migrate tries again.
   holder("rollback");
   CHECK(migrated.get().code == OUTBOX_OK);
   CHECK(ready.relay.writing().PlanSchema({}).empty());

@@ -1,4 +1,5 @@
-// Sessions with MySQL and MariaDB, where these differ from other servers: locks, read-only servers, TLS, time, error texts.
+// Sessions with MySQL and MariaDB, where these differ from other servers: locks, read-only servers, TLS, time and error
+// texts.
 #include <soci/soci.h>
 
 #include "mysql/connect.hpp"
@@ -7,15 +8,15 @@
 namespace outbox::testing {
 namespace {
 
-TEST_CASE("locks and ends of the server", "[mysql][b44][b49]") {
+TEST_CASE("locks, and connections that the server ends", "[mysql][b44][b49]") {
   OneRead one;
 
-  SECTION("a locked row: the statement ends, the session lives, and the rows beside it go") {
+  SECTION("a locked row: the statement ends, the session goes on, and the other rows are deleted") {
     Application locker;
     locker("begin; select 1 from outbox_event where id = " + one.text + " for update");
     const long long before = one.app.Counted("Connections");
     CHECK(one.Confirm(Millis(2000)) == OUTBOX_REFUSED);
-    // The rows beside it are deleted. A row that is known to be locked is not waited for again.
+    // The other rows are deleted. A row that is known to be locked is not waited for a second time.
     std::vector<long long> others;
     for (int i = 0; i < 100; ++i) others.push_back(one.app.Insert("b" + std::to_string(i)));
     CHECK(one.relay.Reserve().size() == 100);
@@ -35,7 +36,7 @@ TEST_CASE("locks and ends of the server", "[mysql][b44][b49]") {
     CHECK(one.app.Counted("Connections") == before);
     CHECK(one.app("select (select count(*) from outbox_event) + (select count(*) from outbox_dead)") == "0");
   }
-  SECTION("a locked table that a trigger writes to: no row is to blame") {
+  SECTION("a locked table that a trigger writes to: no row is recorded as undeletable") {
     Application locker;
     locker("create table removals (n bigint)");
     locker("insert into removals values (0)");
@@ -49,7 +50,7 @@ TEST_CASE("locks and ends of the server", "[mysql][b44][b49]") {
   }
 }
 
-TEST_CASE("a server that is read-only can come back", "[mysql][b51]") {
+TEST_CASE("a server that is read-only can become writable again", "[mysql][b51]") {
   Ready ready;
   const long long id = ready.app.Insert("a");
   ready.app("drop user if exists mover; create user mover identified by 'm'; grant all on `" +
@@ -67,17 +68,17 @@ TEST_CASE("a server that is read-only can come back", "[mysql][b51]") {
   const auto handed = IdsOf(administrator.Reserve());
   ready.app("set global read_only = off");
   CHECK(error.code == OUTBOX_UNAVAILABLE);
-  // Nothing is handed out that could not be confirmed, and a relay that starts now waits.
+  // No row is returned that could not be confirmed, and a relay that starts now waits.
   CHECK(checked.code == OUTBOX_UNAVAILABLE);
   CHECK(read.code == OUTBOX_UNAVAILABLE);
-  // Unless its user may write all the same.
+  // A user who may write on a read-only server gets rows.
   CHECK(handed == Ids{id, later});
   mover.Confirm({id});
   CHECK(IdsOf(mover.Reserve()) == Ids{later});
   ready.app("drop user mover");
 }
 
-TEST_CASE("a connection that cannot be made says whose fault it is, and never the password", "[mysql]") {
+TEST_CASE("a failed connection is reported with its cause, and never with the password", "[mysql]") {
   const auto failure = [](const Json& instead) {
     const Error error = Caught([&] { mysql::Adapter adapter(Configured(instead), {0, 0, Millis(5000)}); });
     INFO(error.what());
@@ -90,14 +91,14 @@ TEST_CASE("a connection that cannot be made says whose fault it is, and never th
   CHECK(failure({{"password", "hunter2"}}).code == OUTBOX_BAD_CONFIG);
   CHECK(failure({{"user", "nobody"}}).code == OUTBOX_BAD_CONFIG);
   CHECK(failure({{"passwd", "hunter2"}}).code == OUTBOX_BAD_CONFIG);
-  // MariaDB has no TLS, and MySQL's certificate is its own.
+  // The tested MariaDB has no TLS, and MySQL's certificate is self-signed.
   const Error tls = failure({{"tls", Application().IsMariadb() ? "require" : "verify"}});
   CHECK(tls.code == OUTBOX_BAD_CONFIG);
   CHECK(std::string(tls.what()).find("'tls'") != std::string::npos);
 }
 
-TEST_CASE("what is to be encrypted is", "[mysql]") {
-  if (Application().IsMariadb()) return;  // this one has no TLS
+TEST_CASE("a connection that has to be encrypted is encrypted", "[mysql]") {
+  if (Application().IsMariadb()) return;  // The tested MariaDB has no TLS.
   const auto cipher = [](const char* tls) {
     auto connected = mysql::Connect(Configured({{"tls", tls}})->CurrentOptions(), Millis(5000));
     return sql::RunBySoci(*connected.session, {"show session status like 'Ssl_cipher'", {}}).at(0).at(1);
@@ -112,7 +113,7 @@ TEST_CASE("what is to be encrypted is", "[mysql]") {
   CHECK(relay.Reserve().size() == 1);
 }
 
-TEST_CASE("times are right where the server has another zone", "[mysql][b53]") {
+TEST_CASE("times are right if the server has another time zone", "[mysql][b53]") {
   Application().operator()("set global time_zone = '+05:30'");
   {
     Ready ready;
@@ -143,7 +144,7 @@ TEST_CASE("times are right where the server has another zone", "[mysql][b53]") {
   Application().operator()("set global time_zone = 'SYSTEM'");
 }
 
-TEST_CASE("no error text of an emit or of any statement shows what was bound", "[mysql]") {
+TEST_CASE("no error text of an emit or of any statement shows a bound value", "[mysql]") {
   Ready ready;
   const auto shown = [](const Error& error) { return std::string(error.what()) + error.sqlstate; };
   std::vector<Error> errors;

@@ -1,4 +1,5 @@
-// Rows in MySQL and MariaDB, where these differ from other servers: ids that turn up late, large rows, column types, keys.
+// Rows in MySQL and MariaDB, where these differ from other servers: rows that commit late, large rows, column types and
+// keys.
 #include <algorithm>
 #include <future>
 #include <thread>
@@ -8,17 +9,19 @@
 namespace outbox::testing {
 namespace {
 
-// A snapshot of MariaDB may show a transaction and not the one that committed before it; when it does cannot be arranged.
-// What it brings can: here a read is held up after its snapshot was made, and the earlier row commits meanwhile.
-TEST_CASE("MariaDB: what turns up while rows are read goes first", "[mysql][b38]") {
+// A snapshot of MariaDB may show a transaction and not the one that committed before it. A test cannot arrange that
+// moment, but it can arrange the effect: here a read is held up after its snapshot was made, and the earlier row
+// commits meanwhile.
+TEST_CASE("MariaDB: a row that appears while rows are read goes first", "[mysql][b38]") {
   Ready ready;
   if (!ready.app.IsMariadb()) return;
-  // Each row is read under a lock of ours. The relay refuses a view when it looks for one, so it has looked before.
+  // Each row is read under a lock that the test holds. The relay would refuse a view when it checks the table, so it
+  // has made that check before.
   CHECK(ready.relay.Reserve().empty());
   ready.app(
       "rename table outbox_event to kept; create view outbox_event as select * from kept"
       " where get_lock('read', 30 + kept.id) = 1 and release_lock('read') = 1");
-  const bool known = GENERATE(false, true);  // that the id is missing
+  const bool known = GENERATE(false, true);  // Whether the id is known to be missing.
   Application late;
   Ids before;
   if (known) before = {ready.app.Insert("a")};
@@ -26,7 +29,7 @@ TEST_CASE("MariaDB: what turns up while rows are read goes first", "[mysql][b38]
   const long long first = late.Insert("k");
   if (known) before.push_back(ready.app.Insert("b"));
   CHECK(IdsOf(ready.relay.Reserve()) == before);
-  CHECK(ready.relay.Reserve().empty());  // it has looked for what is missing
+  CHECK(ready.relay.Reserve().empty());  // It has looked for missing ids.
   const long long second = ready.app.Insert("k");
   ready.app("select get_lock('read', 0)");
   auto read = std::async(std::launch::async, [&] { return IdsOf(ready.relay.Reserve()); });
@@ -44,10 +47,10 @@ TEST_CASE("MariaDB: what turns up while rows are read goes first", "[mysql][b38]
   CHECK(got == Ids{first, second});
 }
 
-TEST_CASE("ids that a slow statement has taken ahead are not lost", "[mysql]") {
+TEST_CASE("ids that a slow statement has taken in advance are not lost", "[mysql]") {
   Ready ready;
   REQUIRE(ready.app("select @@innodb_autoinc_lock_mode") == "2");
-  // Each row half of kPatience after the one before; SELECT takes ids in blocks of 1, 2, 4.
+  // Each row is inserted half of kPatience after the previous one; SELECT takes ids in blocks of 1, 2, 4.
   const std::string pause = std::to_string(static_cast<double>(Database::kPatience.count()) / 2000);
   const std::string row = "'orders', 'k', concat('Placed', sleep(" + pause + "))";
   std::string rows;
@@ -80,14 +83,14 @@ TEST_CASE("ids that a slow statement has taken ahead are not lost", "[mysql]") {
   CHECK(ready.relay.outstanding.size() >= 8);
 }
 
-TEST_CASE("the id of a rollback holds nobody and is forgotten", "[mysql]") {
+TEST_CASE("the id of a rollback delays nobody and is forgotten", "[mysql]") {
   Ready ready;
   ready.app("begin");
   ready.app.Insert("k");
   ready.app("rollback");
   const long long next = ready.app.Insert("k");
   CHECK(IdsOf(ready.relay.Reserve()) == Ids{next});
-  // A look is a statement of its own, after a SET.
+  // Looking for missing ids is a statement of its own, after a SET.
   const long long before = ready.app.Counted("Com_set_option");
   Database::OutlastPatience(ready.relay);
   const long long looked = ready.app.Counted("Com_set_option");
@@ -97,9 +100,9 @@ TEST_CASE("the id of a rollback holds nobody and is forgotten", "[mysql]") {
   CHECK(ready.app.Counted("Com_set_option") == looked);
 }
 
-TEST_CASE("what is confirmed waits for no row that others are inserting", "[mysql][b43]") {
+TEST_CASE("a confirm does not wait for rows that others are inserting", "[mysql][b43]") {
   Ready ready;
-  // Most of the table at once: a server that looks at the table's size would rather scan it.
+  // The confirm names most of the table; by the table's size, a server would prefer to scan it.
   for (int i = 0; i < 20; ++i) ready.app.Insert("a");
   const long long second = ready.app.Insert("b"), third = ready.app.Insert("c");
   Application writer;
@@ -115,7 +118,7 @@ TEST_CASE("what is confirmed waits for no row that others are inserting", "[mysq
   CHECK(ready.relay.writing().RetryNow({&raw, 1}) == 1);
   ready.relay.Fail(second, Disposition::kBlock);
   CHECK(ready.relay.writing().DiscardBlocked({&raw, 1}) == 1);
-  // Nor do the others wait for the relay: their own limit is short.
+  // The others do not wait for the relay, either: their own limit is short.
   Application other;
   other("set innodb_lock_wait_timeout = 1");
   other.Insert("b");
@@ -123,8 +126,8 @@ TEST_CASE("what is confirmed waits for no row that others are inserting", "[mysq
   CHECK(ready.app("select count(*) from outbox_event") == "2");
 }
 
-// More rows than not of a small table: "in (...)" would scan it.
-TEST_CASE("what has gone is forgotten without waiting for the record of other rows", "[mysql][b43][b98]") {
+// These are most of the rows of a small table; with "in (...)" the server would scan it.
+TEST_CASE("removed rows are forgotten without waiting for locks on the records of other rows", "[mysql][b43][b98]") {
   Ready ready;
   for (int i = 0; i < 10; ++i) (void)ready.app.Insert("a");
   ready.app(
@@ -156,11 +159,11 @@ TEST_CASE("large rows are read without a connection for each read", "[mysql]") {
   }
   CHECK(rows == 16);
   CHECK(reads >= 8);
-  // One, as the first read cannot know how large they are.
+  // One connection, because the first read cannot know how large the rows are.
   CHECK(ready.app.Counted("Connections") - before <= 2);
 }
 
-TEST_CASE("a row that commits late is met although much that is large lies behind it", "[mysql]") {
+TEST_CASE("a row that commits late is read although many large rows lie behind it", "[mysql]") {
   Ready ready;
   Application late;
   late("begin");
@@ -178,9 +181,9 @@ TEST_CASE("a row that commits late is met although much that is large lies behin
   CHECK(got[0] == first);
 }
 
-TEST_CASE("a shard goes on where others' rows lie between more missing ids than one statement names", "[mysql]") {
+TEST_CASE("a shard goes on if rows of others lie between more missing ids than one statement names", "[mysql]") {
   Ready ready({2, ""});
-  // Of one key, so all of them are one shard's.
+  // They have one key, so all of them belong to one shard.
   ready.app("insert into outbox_event (topic, aggregate_id, event_type) values ('orders', 'k', 'Placed')");
   for (int i = 0; i < 16; ++i)
     ready.app(
@@ -199,7 +202,7 @@ TEST_CASE("a shard goes on where others' rows lie between more missing ids than 
   CHECK_FALSE(ready.relay.Reserve().empty());
 }
 
-TEST_CASE("payloads in a column of the application's own type", "[mysql]") {
+TEST_CASE("payloads in a column whose type the application has chosen", "[mysql]") {
   const std::string type = GENERATE("json", "longtext", "blob", "varbinary(5000)");
   const bool bytes = type == "blob" || type == "varbinary(5000)";
   Ready ready(OutboxWith("varchar(255)", type));
@@ -223,7 +226,7 @@ TEST_CASE("payloads in a column of the application's own type", "[mysql]") {
   CHECK(relay.Reserve().at(0).payload == events[1].payload);
 }
 
-TEST_CASE("keys differ by every byte, whatever the application's column says of them", "[mysql][b53]") {
+TEST_CASE("keys differ by every byte, whatever collation the application's column has", "[mysql][b53]") {
   const std::string column = GENERATE("varchar(255) character set utf8mb4 collate utf8mb4_general_ci",
                                       "varchar(255) character set latin1 collate latin1_swedish_ci");
   INFO(column);
@@ -239,7 +242,7 @@ TEST_CASE("keys differ by every byte, whatever the application's column says of 
   CHECK(IdsOf(relay.Reserve()) == others);
   CHECK(IdsOf(relay.Reserve(10, 1000, true)).empty());
 
-  // Shards look at the key, too.
+  // Shards depend on the key, too.
   relay.writing().ReleaseShards("relay-1", {}, true);
   relay.writing().ApplySchema({2, ""});
   Ids again;

@@ -1,5 +1,5 @@
-// Every answer about missing ids after every step of random histories, against the rules as they can be said of each id
-// by itself. The table that mysql_visibility_test.cpp plays shows that these rules lose no row.
+// Compares every answer about missing ids, after every step of random histories, with rules that are stated for each
+// single id. The model in mysql_visibility_test.cpp shows that these rules lose no row.
 #include <algorithm>
 #include <map>
 #include <optional>
@@ -23,7 +23,7 @@ using Ranges = std::vector<IdRange>;
 
 class Rules {
  public:
-  // Of one call; no range reaches beyond it.
+  // Reports the missing ids of one call. A range never contains ids of two calls.
   void Missing(long long first, long long last) {
     ++ranges_;
     for (long long id = first; id <= last; ++id) ids_[id] = {ranges_, {}, {}};
@@ -64,7 +64,7 @@ class Rules {
     int range = 0;
     std::optional<Time> looked, empty_since;
   };
-  // Neighbours of one range belong together.
+  // Returns the ranges of wanted ids. Neighbouring ids of one call form one range.
   template <class Wanted>
   [[nodiscard]] Ranges Of(const Wanted& wanted) const {
     Ranges all;
@@ -107,7 +107,7 @@ class History {
         rules_.Seen(id);
         break;
       }
-      case 3: {  // of a look that the rows have overtaken
+      case 3: {  // This query is outdated, because rows were seen meanwhile.
         const long long first = Near();
         Look({first, first + Pick(4)});
         break;
@@ -161,7 +161,7 @@ class History {
 
 }  // namespace
 
-TEST_CASE("every answer about missing ids follows from what happened to each", "[gaps]") {
+TEST_CASE("every answer about missing ids follows from the history of each id", "[gaps]") {
   for (unsigned seed = 0; seed < 400; ++seed) {
     History history(seed);
     for (int step = 0; step < 120; ++step) {
@@ -172,7 +172,7 @@ TEST_CASE("every answer about missing ids follows from what happened to each", "
   }
 }
 
-TEST_CASE("ranges are taken together up to the smallest distance that makes them few enough", "[gaps]") {
+TEST_CASE("ranges are merged up to the smallest distance that makes them few enough", "[gaps]") {
   for (unsigned seed = 0; seed < 300; ++seed) {
     INFO("seed " << seed);
     std::mt19937 random(seed);
@@ -199,7 +199,7 @@ TEST_CASE("ranges are taken together up to the smallest distance that makes them
   }
 }
 
-TEST_CASE("ten thousand ranges are kept apart, and where there are more, the older half becomes one", "[gaps]") {
+TEST_CASE("ten thousand ranges are kept apart; if there are more, the older half becomes one range", "[gaps]") {
   Visibility gaps;
   for (long long i = 1; i <= 10'000; ++i) gaps.Missing(10 * i, 10 * i + 3);
   const Ranges before = gaps.Cover(20'000);
@@ -212,7 +212,7 @@ TEST_CASE("ten thousand ranges are kept apart, and where there are more, the old
   expected.insert(expected.begin(), {10, before[4'999].last});
   expected.push_back({200'000, 200'001});
   CHECK(after == expected);
-  // What was known of the older ones is not known of the whole.
+  // What was known of the older ranges does not apply to the merged one.
   const Ranges due = gaps.ToLookAt(20'000, start + Millis(1));
   CHECK(due.size() == after.size() - 2);
   CHECK(due.front() == after.front());

@@ -1,5 +1,5 @@
-// The rules by which missing ids are kept and forgotten, against a model: a table whose transactions take ids, insert
-// later, in blocks or singly, and end in any order, and a reader that may never lose a row nor hand one out before an
+// Tests the rules by which missing ids are kept and forgotten, against a model. In a table, transactions take ids,
+// insert later, in blocks or singly, and end in any order. A reader must never lose a row, nor return a row before an
 // earlier one of its key.
 #include <algorithm>
 #include <map>
@@ -17,16 +17,16 @@ using outbox::mysql::IdRange;
 using outbox::mysql::Visibility;
 using Millis = std::chrono::milliseconds;
 
-// What the model must be able to find.
+// Deliberate faults that the model must be able to find.
 enum class Fault { kNone, kForgetsAtOnce, kDropsBehind, kTakenLong };
 
-// A row is there this long after its id is taken, at most, if it is the first of its block.
+// The first row of a block is inserted at most this long after its id was taken.
 constexpr Millis kMoment = Visibility::kPatience - Millis(1);
 
 struct Writer {
   int key = 0;
-  std::vector<long long> ahead;  // taken, not inserted; ascending
-  Visibility::Time due;          // of the first of them, where its block shows nothing yet
+  std::vector<long long> ahead;  // Taken and not inserted yet; ascending.
+  Visibility::Time due;          // When the first of them is inserted at the latest, while no row of the block exists.
   bool shows = true;
   std::vector<long long> rows;
 };
@@ -76,7 +76,7 @@ class Model {
   unsigned Pick(unsigned n) { return static_cast<unsigned>(random_() % n); }
   Writer* Any() { return open_.empty() ? nullptr : &open_[Pick(static_cast<unsigned>(open_.size()))]; }
 
-  // Whoever has taken ids shows the first of them in time.
+  // Lets time pass. A writer that has taken ids inserts the first one in time.
   void Pass(Millis time) {
     now_ += time;
     for (Writer& w : open_)
@@ -89,7 +89,7 @@ class Model {
     w.key = static_cast<int>(Pick(4));
     open_.push_back(w);
   }
-  // One id, or a block. A key belongs to one open transaction at a time.
+  // Takes one id or a block. A key belongs to one open transaction at a time.
   void Take() {
     Writer* const w = Any();
     if (w == nullptr || !w->ahead.empty()) return;
@@ -110,7 +110,7 @@ class Model {
     Writer* const w = Any();
     if (w != nullptr && w->shows && !w->ahead.empty()) InsertFirst(*w);
   }
-  // The ids that a bulk insert has left over are never used.
+  // Ends a transaction. Ids that a bulk insert has left over are never used.
   void End() {
     Writer* const w = Any();
     if (w == nullptr) return;
@@ -152,7 +152,7 @@ class Model {
   void HandOut(long long id) {
     outstanding_.insert(id);
     taken_.insert(id);
-    // Writers of a key wait for each other, so its ids rise in the order of commits.
+    // Writers of a key wait for each other, so the ids of a key ascend in the order of commits.
     long long& last = last_[rows_.at(id)];
     overtaken += last > id ? 1 : 0;
     last = id;
@@ -160,7 +160,7 @@ class Model {
 
   void Read() {
     Look();
-    // The snapshot comes after the look.
+    // The snapshot is taken after the missing ids were looked at.
     if (Pick(8) == 0) End();
     if (Pick(3) == 0) Take();
     if (Pick(3) == 0) Insert();
@@ -192,7 +192,7 @@ class Model {
   Visibility::Time now_ = Visibility::Time() + std::chrono::hours(1);
   long long cursor_ = 0, ids_ = 0;
   std::vector<Writer> open_;
-  std::map<long long, int> rows_;  // committed and not deleted
+  std::map<long long, int> rows_;  // Committed and not deleted.
   std::set<long long> dirty_, committed_, taken_, outstanding_;
   std::map<int, long long> last_;
 };
@@ -210,13 +210,13 @@ TEST_CASE("no row is lost or overtaken, whatever the writers do", "[gaps]") {
     model.Run(400);
     REQUIRE(model.lost == 0);
     REQUIRE(model.overtaken == 0);
-    // An empty look, a second one after kPatience, and what had been looked at a moment before the quiet began. Few are
-    // looked at with one read here.
+    // A missing id needs an empty query, a second one after kPatience, and perhaps one more if the first query was made
+    // just before the quiet began. In this model one read checks only a few ids.
     REQUIRE(model.looks_in_quiet <= 8);
   }
 }
 
-TEST_CASE("a reader that forgets too early is found by the same model", "[gaps]") {
+TEST_CASE("the same model finds a reader that forgets too early", "[gaps]") {
   for (const Fault fault : {Fault::kForgetsAtOnce, Fault::kDropsBehind, Fault::kTakenLong}) {
     std::size_t lost = 0;
     for (unsigned seed = 0; seed < 100; ++seed) {
@@ -229,21 +229,21 @@ TEST_CASE("a reader that forgets too early is found by the same model", "[gaps]"
   }
 }
 
-TEST_CASE("a missing id is forgotten after two empty looks, some time apart", "[gaps]") {
+TEST_CASE("a missing id is forgotten after two empty looks with some time between", "[gaps]") {
   Visibility gaps;
   const Visibility::Time start = Visibility::Time() + std::chrono::hours(1);
   gaps.Missing(5, 9);
   gaps.Looked({5, 9}, 0, start);
-  gaps.Looked({5, 9}, 7, start + Visibility::kPatience);  // 5 and 6 were empty twice
+  gaps.Looked({5, 9}, 7, start + Visibility::kPatience);  // 5 and 6 were empty twice.
   CHECK(gaps.Cover(9) == std::vector<IdRange>{{7, 9}});
   CHECK(gaps.ToLookAt(9, start + Visibility::kPatience).empty());
-  gaps.Looked({7, 9}, 0, start + 2 * Visibility::kPatience);  // the row is gone, and the time begins anew
+  gaps.Looked({7, 9}, 0, start + 2 * Visibility::kPatience);  // The row is gone, and the time starts again.
   CHECK(gaps.Cover(9) == std::vector<IdRange>{{7, 9}});
   gaps.Looked({7, 9}, 0, start + 3 * Visibility::kPatience);
   CHECK(gaps.empty());
 }
 
-TEST_CASE("one empty look is enough for ids that were taken long before", "[gaps]") {
+TEST_CASE("one empty look is enough for ids that were taken long ago", "[gaps]") {
   Visibility gaps;
   const Visibility::Time start = Visibility::Time() + std::chrono::hours(1);
   const auto looked = [&](Visibility::Time now) {
@@ -261,8 +261,8 @@ TEST_CASE("one empty look is enough for ids that were taken long before", "[gaps
   CHECK(gaps.Cover(9) == std::vector<IdRange>{{199, 201}, {205, 205}});
 }
 
-TEST_CASE("more gaps than are kept apart become fewer, and none is lost", "[gaps]") {
-  constexpr long long kRows = 90'000;  // every third one is there
+TEST_CASE("gaps beyond the limit are merged, and none is lost", "[gaps]") {
+  constexpr long long kRows = 90'000;  // Every third one exists.
   Visibility gaps;
   for (long long id = 1; id <= kRows; id += 3) gaps.Missing(id, id + 1);
   const auto all = gaps.Cover(kRows);
@@ -279,7 +279,7 @@ TEST_CASE("more gaps than are kept apart become fewer, and none is lost", "[gaps
   CHECK(gaps.empty());
 }
 
-TEST_CASE("gaps that lie near each other are taken together first", "[gaps]") {
+TEST_CASE("gaps that lie near each other are merged first", "[gaps]") {
   Visibility gaps;
   for (const long long id : {10, 12, 100, 103, 1000}) gaps.Missing(id, id);
   CHECK(gaps.Cover(5).size() == 5);

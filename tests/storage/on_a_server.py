@@ -1,7 +1,8 @@
-"""on_a_server.py postgres|mariadb|mysql|kafka PROGRAM...: runs a test program against a server of its own.
+"""on_a_server.py postgres|mariadb|mysql|kafka PROGRAM...: run a test program against a server of its own.
 
-The program finds a new database in OUTBOX_TEST_POSTGRES, a connection string, or in OUTBOX_TEST_MYSQL, the options of the
-mysql plugin as JSON, or a broker in OUTBOX_TEST_KAFKA, which makes topics of 4 partitions when they are first named.
+The program gets a new database in OUTBOX_TEST_POSTGRES, a connection string, or in OUTBOX_TEST_MYSQL, the options of
+the mysql plugin as JSON, or a broker in OUTBOX_TEST_KAFKA, which creates topics with 4 partitions when they are first
+named.
 """
 
 import json
@@ -18,13 +19,13 @@ from servers.mysql import MysqlServer  # noqa: E402
 from servers.postgres import PostgresServer  # noqa: E402
 from servers.process import Unavailable  # noqa: E402
 
-# As MySQL is by itself. MariaDB's own default lets others wait for a bulk INSERT; the tests of the whole way keep it.
+# The default of MySQL. With MariaDB's own default, other writers wait for a bulk INSERT; the integration tests keep it.
 MARIADB = {"innodb-autoinc-lock-mode": "2"}
 TOPICS = {"auto.create.topics.enable": "true", "num.partitions": "4"}
 STATEMENTS = {"shared_preload_libraries": "pg_stat_statements"}
 SERVERS = {"postgres": lambda: PostgresServer(STATEMENTS), "mariadb": lambda: MariadbServer(MARIADB), "mysql": MysqlServer,
            "kafka": lambda: KafkaBroker(TOPICS)}
-SKIPPED = 77  # as meson understands it
+SKIPPED = 77  # The exit status that Meson takes for a skipped test.
 
 
 def main():

@@ -1,4 +1,4 @@
-// Rows of an application's table in PostgreSQL, copied by a trigger: what is copied, when, and what check says of the trigger.
+// Rows of an application's table in PostgreSQL, which a trigger copies: what is copied, when, and what check reports.
 #include <nlohmann/json.hpp>
 #include <random>
 
@@ -26,7 +26,7 @@ const json kUsual = {{"id", "id"}, {"key", "k"}, {"payload", "body"}};
 constexpr const char* kBox =
     "create table box (id integer, k varchar(300), body text, kind varchar(10) default 'made')";
 
-// A relay of the table `box`, which `create` makes.
+// A relay that captures the table `box`, which `create` creates.
 struct Captured : Fresh {
   explicit Captured(const std::string& create = kBox, const json& columns = kUsual,
                     const json& record_columns = {"kind"})
@@ -34,7 +34,7 @@ struct Captured : Fresh {
     relay.writing().ApplySchema({});
     relay.Heartbeat();
   }
-  // What was captured, as "id:key:body".
+  // Returns the captured rows, as "id:key:body".
   std::string Read(std::uint32_t mode = OUTBOX_READ_ON) {
     std::string rows;
     for (const Taken& row : relay.Read(1000, 64 << 20, mode))
@@ -51,7 +51,8 @@ struct Captured : Fresh {
 
 constexpr const char* kFine = "nothing was thrown";
 
-TEST_CASE("inserted rows come in the order of their insertion, whatever happens to them then", "[postgres][capture]") {
+TEST_CASE("inserted rows are read in the order of their insertion, whatever happens to them later",
+          "[postgres][capture]") {
   Captured box;
   box.app("insert into box values (1, 'a', 'one'), (2, 'b', 'two'), (3, 'a', 'three')");
   box.app("begin; insert into box values (4, 'a', 'four'); update box set body = 'other'; delete from box; commit");
@@ -75,7 +76,7 @@ TEST_CASE("inserted rows come in the order of their insertion, whatever happens 
   CHECK(box.Read() == "8:c:eight 9:c:nine 10:-:- 11:x:- 12:y:copied" + many);
 }
 
-TEST_CASE("rows of a partitioned table come, however they are inserted", "[postgres][capture]") {
+TEST_CASE("rows of a partitioned table are captured, however they are inserted", "[postgres][capture]") {
   Captured box(
       "create table box (id integer, k text, body text, part integer) partition by list (id);"
       "create table box_1 (part integer, body text, k text, id integer);"
@@ -109,14 +110,14 @@ TEST_CASE("a table that becomes a partition gets another trigger", "[postgres][c
   CHECK(box.Read() == "1:a:through 2:a:direct");
 }
 
-// A column of the table `every`, SQL for a random value of it, and SQL of what is expected of column `c`.
+// A column of the table `every`: SQL for a random value, and SQL for the expected result, in which `c` is the column.
 struct Typed {
   const char *type, *value, *expected;
   std::int32_t kind;
   std::int32_t scale = -1;
 };
 constexpr const char* kText = "format('%s', c)";
-// extract(epoch from ...) is not exact at the ends of the type.
+// The difference to 2000-01-01; extract(epoch from ...) is not exact at the ends of the type.
 #define OUTBOX_SINCE_2000(c)                                                              \
   "extract(day from " c " - timestamp '2000-01-01') * 86400000000 + extract(hour from " c \
   " - timestamp '2000-01-01') * 3600000000 + extract(minute from " c                      \
@@ -178,7 +179,7 @@ const std::vector<Typed>& AllTypes() {
   return kTypes;
 }
 
-// Names that look like places, parameters and the ends of literals.
+// Names that look like placeholders, parameters and ends of literals.
 std::string NameOf(std::size_t i) {
   static const std::vector<std::string> kNames{"ID",
                                                "topic",
@@ -222,17 +223,17 @@ constexpr const char* kOtherTypes =
     "drop schema if exists other cascade; create schema other; create type other.mood as enum ('glad', 'Sad \"x\"');"
     "create domain other.money_of as numeric(8,2) check (value > 0); create domain other.zoned as timestamptz(6);"
     "create domain other.at as other.zoned; create type other.pair as (a integer, b text);"
-    // A cast of somebody's: the trigger, which has its owner's rights, must not run it.
+    // A cast that another user has defined. The trigger has its owner's rights, so it must not run the cast.
     "create function other.cast_of(other.mood) returns text language plpgsql as 'begin raise exception ''a cast ran''; "
     "end';"
     "create cast (other.mood as text) with function other.cast_of(other.mood) as assignment";
 
-// Of the table `every`: the expected values of each row, by its number in k0.
+// The expected values of each row of the table `every`, by its number in k0.
 std::map<std::string, Cells> Expected(Application& app) {
   std::string list;
   for (std::size_t i = 0; i < AllTypes().size(); ++i) {
     const std::string sql = AllTypes()[i].expected;
-    // `c` as a word of its own is the column.
+    // A `c` that is a word of its own stands for the column.
     std::string filled;
     for (std::size_t at = 0; at < sql.size(); ++at) {
       const auto word = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; };
@@ -265,7 +266,7 @@ std::string Hex(const std::string& bytes) {
 }
 
 void CheckColumns(const Cells& columns, const Cells& expected) {
-  // In front: id, key and payload, which is absent.
+  // The first three are id, key and payload; the payload is absent.
   REQUIRE(columns.size() == expected.size() + 3);
   CHECK(columns[2] == std::nullopt);
   for (std::size_t i = 0; i < expected.size(); ++i) {
@@ -276,7 +277,7 @@ void CheckColumns(const Cells& columns, const Cells& expected) {
   }
 }
 
-TEST_CASE("every type comes as the database writes it, under any name, whatever the session's settings",
+TEST_CASE("every type is captured as the database writes it, under any name, whatever the session's settings",
           "[postgres][capture]") {
   Fresh fresh;
   fresh.app(kOtherTypes);
@@ -332,7 +333,7 @@ TEST_CASE("every type comes as the database writes it, under any name, whatever 
     CheckColumns(taken[i].columns, expected.at(std::to_string(i + 1)));
   }
 
-  // The same by every other way of reading: weighed, again, failed, in the list and as dead letters.
+  // The same with every other way of reading: with a limit of bytes, again, failed, in the list and as dead letters.
   relay.outstanding.clear();
   std::size_t read = 0;
   for (bool more = true; more; more = relay.more) {
@@ -373,7 +374,7 @@ TEST_CASE("every type comes as the database writes it, under any name, whatever 
   fresh.app("set search_path = public; drop schema other cascade");
 }
 
-TEST_CASE("keys and payloads of other types are written the same by every session", "[postgres][capture]") {
+TEST_CASE("every session writes keys and payloads of other types in the same way", "[postgres][capture]") {
   const auto [type, value, key] = GENERATE(table<const char*, const char*, const char*>(
       {{"timestamptz", "'2026-01-02 03:04:05+05'", "2026-01-01 22:04:05+00"},
        {"bytea", "'\\x01ff'", "\\x01ff"},
@@ -415,7 +416,7 @@ TEST_CASE("the application needs no rights but INSERT, and gets none", "[postgre
   box.app("drop schema evil cascade; drop owned by shop; drop role shop");
 }
 
-TEST_CASE("lastval() answers for the copy, currval() and RETURNING for the row", "[postgres][capture]") {
+TEST_CASE("lastval() returns the copy's id, but currval() and RETURNING return the row's", "[postgres][capture]") {
   Captured box("create table box (id serial, k text, body text)", kUsual, json::array());
   box.app("insert into box (id, k) select 100, 'x' from generate_series(1, 5)");
   CHECK(box.app("insert into box (k) values ('a') returning id") == "1");
@@ -423,14 +424,14 @@ TEST_CASE("lastval() answers for the copy, currval() and RETURNING for the row",
   CHECK(box.app("select lastval()") == "6");
 }
 
-TEST_CASE("what cannot be copied refuses the insert", "[postgres][capture]") {
+TEST_CASE("an insert that cannot be copied is refused", "[postgres][capture]") {
   Captured box;
   box.app("alter table box_capture rename to elsewhere");
   CHECK(box.app.Try("insert into box values (1, 'a', 'one')").find("box_capture") != std::string::npos);
   CHECK(box.app("select count(*) from box") == "0");
 }
 
-TEST_CASE("the trigger waits for writers of the table for a moment only, and says who they are",
+TEST_CASE("the trigger waits for writers of the table for a moment only, and the error names them",
           "[postgres][capture]") {
   Fresh fresh;
   fresh.app(kBox);
@@ -446,7 +447,7 @@ TEST_CASE("the trigger waits for writers of the table for a moment only, and say
   CHECK(fresh.app("select count(*) from box_capture") == "0");
 }
 
-TEST_CASE("columns that come to the mapping and leave it", "[postgres][capture]") {
+TEST_CASE("columns that are added to the mapping and removed from it", "[postgres][capture]") {
   Captured box;
   box.app("insert into box values (1, 'a', 'one')");
   const auto other = Capturing({{"key", "id"}, {"payload", "body"}}, {"k"});
@@ -475,7 +476,7 @@ TEST_CASE("columns that come to the mapping and leave it", "[postgres][capture]"
   CHECK(taken[2].columns == Cells{"3", "c", std::nullopt, "made", "infinity"});
 }
 
-TEST_CASE("the printed SQL makes what migrate makes", "[postgres][capture]") {
+TEST_CASE("the printed SQL creates the same as migrate", "[postgres][capture]") {
   constexpr const char* kMade =
       "select concat((select string_agg(concat_ws(' ', c.relname, a.attname, format_type(a.atttypid, a.atttypmod), "
       "a.attnotnull),"
@@ -509,7 +510,7 @@ TEST_CASE("the printed SQL makes what migrate makes", "[postgres][capture]") {
   CHECK(taken[0].payload == R"({"a": 1})");
 }
 
-TEST_CASE("what is wrong with the captured table or its trigger is found", "[postgres][capture]") {
+TEST_CASE("a defect of the captured table or its trigger is found", "[postgres][capture]") {
   Captured box;
   const auto errors = [&] {
     std::vector<Finding> found = box.relay.writing().CheckSchema();
@@ -555,7 +556,7 @@ TEST_CASE("what is wrong with the captured table or its trigger is found", "[pos
   box.app("drop table if exists again, box_old; drop function if exists box_capture() cascade");
 }
 
-TEST_CASE("the fix of a trigger and of a copy's type is what check prints", "[postgres][capture]") {
+TEST_CASE("the SQL that check prints fixes a trigger and the type of a copied column", "[postgres][capture]") {
   Captured box;
   box.app("alter table box alter column kind drop default, alter column kind type timestamptz using null");
   for (const Finding& finding : box.relay.writing().CheckSchema())
@@ -566,14 +567,14 @@ TEST_CASE("the fix of a trigger and of a copy's type is what check prints", "[po
   for (const Finding& finding : box.relay.writing().CheckSchema())
     if (finding.error) box.app(finding.fix);
   CHECK(box.Verified() == kFine);
-  // The end of the capture, as check prints it.
+  // Ends the capture, as check prints it.
   for (const Finding& finding : box.relay.writing().CheckSchema())
     if (finding.note && finding.fix.starts_with("drop trigger")) box.app(finding.fix);
   box.app("insert into box values (1, 'a', 'one')");
   CHECK(box.app("select count(*) from box_capture") == "0");
 }
 
-TEST_CASE("an event from elsewhere is refused, and the payload follows the column", "[postgres][capture]") {
+TEST_CASE("an event that is not a captured row is refused, and the payload follows the column", "[postgres][capture]") {
   Captured box;
   const Error refused = Caught([&] { box.relay.Emit({Simple("k")}); });
   CHECK(refused.code == OUTBOX_BAD_CONFIG);
@@ -581,7 +582,7 @@ TEST_CASE("an event from elsewhere is refused, and the payload follows the colum
   CHECK(Caught([&] { box.relay.writing().ApplySchema({0, "bytea"}); }).code == OUTBOX_BAD_CONFIG);
   box.app("insert into box values (1, 'a', '{}'); alter table box alter column body type json using body::json");
   CHECK(Caught([&] { box.relay.writing().ApplySchema({}); }).what() !=
-        std::string(kFine));  // the event that waits would be rewritten
+        std::string(kFine));  // The waiting event would be rewritten.
   CHECK(box.Read() == "1:a:{}");
   box.relay.Confirm({1});
   box.relay.writing().ApplySchema({});
@@ -611,7 +612,8 @@ TEST_CASE("the relay needs rights on its own tables only", "[postgres][capture]"
   box.app("drop owned by mover; drop role mover");
 }
 
-TEST_CASE("a table is found along the search path, and its capture lies beside it", "[postgres][capture]") {
+TEST_CASE("a table is found along the search path, and its capture table is created in the same schema",
+          "[postgres][capture]") {
   Fresh fresh;
   fresh.app(
       "drop schema if exists shop cascade; create schema shop; create table shop.box (id integer, k text, body text)");

@@ -1,4 +1,4 @@
-// The tables in PostgreSQL, where they differ from other servers: schemas, payload types, locks of a migrate.
+// The tables in PostgreSQL, where they differ from other servers: schemas, payload types, and locks of migrate.
 #include <atomic>
 #include <thread>
 
@@ -21,7 +21,7 @@ TEST_CASE("another schema, another name, and the printed SQL", "[postgres][b86]"
   fresh.app("drop schema \"Sales\" cascade");
 }
 
-TEST_CASE("check finds what is wrong, and its SQL fixes it", "[postgres]") {
+TEST_CASE("check finds each defect, and its SQL fixes it", "[postgres]") {
   Ready ready;
   const auto wrong = GENERATE(values<Wrong>({
       {"alter table outbox_event drop column headers", "headers is missing", true},
@@ -39,7 +39,7 @@ TEST_CASE("check finds what is wrong, and its SQL fixes it", "[postgres]") {
   CHECK(ready.relay.writing().CheckSchema().empty());
 }
 
-TEST_CASE("check warns of commits that are seen before they are on disk", "[postgres]") {
+TEST_CASE("check warns of commits that are visible before they are on disk", "[postgres]") {
   Ready ready;
   ready.app("alter role current_user set synchronous_commit = off");
   ready.relay.Reconnect();
@@ -50,7 +50,7 @@ TEST_CASE("check warns of commits that are seen before they are on disk", "[post
   CHECK_FALSE(findings[0].error);
 }
 
-TEST_CASE("a change of the payload's type is announced, and refused while events would be rewritten",
+TEST_CASE("a change of the payload's type is planned, and refused while events would be rewritten",
           "[postgres][b105]") {
   Ready ready;
   ready.app.Insert("k", R"({"a": 1, "a": 2})");
@@ -65,7 +65,7 @@ TEST_CASE("a change of the payload's type is announced, and refused while events
   CHECK(std::string(refused.what()).find("--rewrite-events") != std::string::npos);
   CHECK(ready.app("select payload from outbox_event") == R"({"a": 1, "a": 2})");
 
-  // A dead letter alone is enough.
+  // One dead letter is enough for a refusal.
   const Ids ids = IdsOf(ready.relay.Reserve());
   ready.relay.Fail(ids.at(0), Disposition::kDead);
   CHECK(Caught([&] { ready.relay.writing().ApplySchema(wish); }).code == OUTBOX_BAD_CONFIG);
@@ -75,7 +75,7 @@ TEST_CASE("a change of the payload's type is announced, and refused while events
   CHECK(ready.relay.writing().PlanSchema(wish).empty());
 }
 
-// Each change needs a lock that the open transaction does not leave. An insert must not wait behind it, and the change is
+// Each change needs a lock that the open transaction prevents. An insert must not wait behind it, and the change is
 // made as soon as the transaction ends.
 TEST_CASE("migrate keeps no insert waiting behind a lock that it waits for", "[postgres][b105]") {
   Ready ready;
@@ -99,7 +99,7 @@ TEST_CASE("migrate keeps no insert waiting behind a lock that it waits for", "[p
     error = Caught([&] { Migrate<Database::Adapter>(Configured(), change.wish, Millis(30'000)); });
     migrated = true;
   });
-  // Until it has waited and given up at least once.
+  // Waits until migrate has waited and given up at least once.
   const auto waits = [&] {
     return ready.app("select count(*) from pg_locks where not granted and locktype = 'relation'") == "1";
   };
@@ -119,7 +119,7 @@ TEST_CASE("migrate keeps no insert waiting behind a lock that it waits for", "[p
   CHECK(ready.relay.writing().PlanSchema(change.wish).empty());
 }
 
-TEST_CASE("a migrate that gets no lock says who has it, and changes nothing", "[postgres][b105]") {
+TEST_CASE("a migrate that gets no lock reports the holder, and changes nothing", "[postgres][b105]") {
   Ready ready;
   Application holder;
   holder("set application_name = 'holder'; begin; lock table outbox_event");
@@ -130,7 +130,8 @@ TEST_CASE("a migrate that gets no lock says who has it, and changes nothing", "[
   CHECK(ready.app("select count(*) from pg_trigger where tgname = 'outbox_wake_up'") == "0");
 }
 
-// A tenant's schema in front, with tables, functions and operators of the same names, and temporary tables before all.
+// A tenant's schema comes first in the path, with tables, functions and operators of the same names, and temporary
+// tables come before all.
 TEST_CASE("no search path and no temporary table leads events elsewhere", "[postgres][b100]") {
   Fresh fresh;
   fresh.app("drop schema if exists tenant cascade; create schema tenant");
@@ -151,7 +152,8 @@ TEST_CASE("no search path and no temporary table leads events elsewhere", "[post
   CHECK(app("select count(*) from public.outbox_event") == "1");
   CHECK(app("select count(*) from outbox_event") == "0");
 
-  // The relay's own sessions, where the role's path finds the tenant's tables once they are open, and printed SQL.
+  // The relay's own sessions while the role's path finds the tenant's tables once the sessions are open; and printed
+  // SQL.
   relay.Heartbeat();
   CHECK(IdsOf(relay.Reserve()).size() == 1);
   if (hostile != "temporary") {
@@ -164,7 +166,7 @@ TEST_CASE("no search path and no temporary table leads events elsewhere", "[post
   fresh.app("drop schema tenant cascade");
 }
 
-TEST_CASE("a table that is found behind the first schema of the path keeps its companions beside it",
+TEST_CASE("a table in a later schema of the search path has its companion tables in the same schema",
           "[postgres][b100]") {
   Fresh fresh;
   fresh.app("drop schema if exists first cascade; create schema first");
@@ -182,7 +184,7 @@ TEST_CASE("a table that is found behind the first schema of the path keeps its c
   fresh.app("drop schema first cascade");
 }
 
-TEST_CASE("a second outbox cannot share the companions of the first", "[postgres][b103]") {
+TEST_CASE("a second outbox cannot share the companion tables of the first", "[postgres][b103]") {
   Fresh fresh;
   const bool suffixed = GENERATE(true, false);
   const std::string mine = suffixed ? "outbox_event" : "outbox", other = suffixed ? "outbox" : "outbox_event";
@@ -197,16 +199,16 @@ TEST_CASE("a second outbox cannot share the companions of the first", "[postgres
   CHECK(fresh.app("select string_agg(xmin::text, ',' order by oid) from pg_class") == before);
   Application printed;
   CHECK(printed.Try(postgres::Adapter::PrintSchema(*Configured(Server(), other), {})).find(mine) != std::string::npos);
-  // Made by the application: the relay and check must refuse, too.
+  // If the application has created the second outbox, the relay and check must refuse it, too.
   fresh.app("create table \"" + other + "\" (like \"" + mine + "\" including all)");
   for (const Error& error : {Caught([&] { second.Heartbeat(); }), Caught([&] { second.writing().ReadStats(); })})
     CHECK(error.code == OUTBOX_BAD_CONFIG);
   CHECK(Has(second.writing().CheckSchema(), "belong to the outbox \"" + mine + "\""));
 
-  // Of version 1 it is not known whose they are. What the error names helps.
+  // It is not known to which outbox tables of version 1 belong. The fix in the error has to work.
   CheckAmbiguousVersion1(fresh.app, first);
 
-  // Renamed as a whole, it is still one outbox.
+  // After both were renamed together, it is still one outbox.
   fresh.app("drop table \"" + other + "\"; alter table \"" + mine + "\" rename to \"" + other + "\"");
   second.writing().ApplySchema({});
   CHECK(second.writing().CheckSchema().empty());

@@ -1,4 +1,5 @@
-// Sessions with PostgreSQL, where they differ from other servers: encodings, locks, a server that stops, connections.
+// Sessions with PostgreSQL, where they differ from other servers: encodings, locks, a server that stops, and
+// connections.
 #include <signal.h>
 
 #include <future>
@@ -10,7 +11,7 @@
 namespace outbox::testing {
 namespace {
 
-TEST_CASE("texts are UTF-8, whatever encoding the connection asks for", "[postgres]") {
+TEST_CASE("texts are UTF-8, whatever encoding the connection requests", "[postgres]") {
   Ready ready;
   ready.app("set client_encoding = 'UTF8'");
   ready.app.Insert("ключ", "значение");
@@ -22,7 +23,7 @@ TEST_CASE("texts are UTF-8, whatever encoding the connection asks for", "[postgr
   CHECK(taken[0].payload == "значение");
 }
 
-TEST_CASE("only a confirm does not wait for the disk", "[postgres]") {
+TEST_CASE("a confirm is the only write that does not wait for the disk", "[postgres]") {
   Ready ready;
   ready.app(
       "create table seen (what text); grant all on seen to public;"
@@ -38,7 +39,7 @@ TEST_CASE("only a confirm does not wait for the disk", "[postgres]") {
   CHECK(ready.app("select count(*) from outbox_event") == "0");
 }
 
-TEST_CASE("a table that is locked while it is to be read: it is told by whom", "[postgres][b31]") {
+TEST_CASE("if a read waits for a locked table, the error names the holder", "[postgres][b31]") {
   Ready ready;
   (void)ready.relay.Reserve();
   Application writer, altering;
@@ -57,14 +58,14 @@ TEST_CASE("a table that is locked while it is to be read: it is told by whom", "
   CHECK(std::string(error.what()).find("application altering") != std::string::npos);
 }
 
-TEST_CASE("locks, ends and silence of the server", "[postgres][b17][b26][b29][b31]") {
+TEST_CASE("locks, ended connections, and a server that does not answer", "[postgres][b17][b26][b29][b31]") {
   OneRead one;
   const auto says = [](const Error& error, const std::string& what) {
     INFO(error.what());
     CHECK(Says(error, what));
   };
 
-  SECTION("a locked row: the statement ends, the session lives, and it is told who has the row") {
+  SECTION("a locked row: the statement ends, the session goes on, and the error names the holder of the row") {
     Application locker;
     locker("set application_name = 'a locker'");
     locker("begin; select 1 from outbox_event for update");
@@ -72,7 +73,7 @@ TEST_CASE("locks, ends and silence of the server", "[postgres][b17][b26][b29][b3
     CHECK(refused.code == OUTBOX_REFUSED);
     says(refused, "locked by pid " + locker("select pg_backend_pid()") + ", user ");
     says(refused, "application a locker, in a transaction since 2");
-    // The rows beside it go.
+    // The other rows are deleted.
     std::vector<long long> others;
     for (int i = 0; i < 100; ++i) others.push_back(one.app.Insert("b" + std::to_string(i)));
     CHECK(one.relay.Reserve().size() == 100);
@@ -81,7 +82,7 @@ TEST_CASE("locks, ends and silence of the server", "[postgres][b17][b26][b29][b3
     CHECK(one.Confirm(Millis(2000)) == OUTBOX_OK);
     CHECK(one.app("select count(*) from outbox_event") == "0");
   }
-  SECTION("a locked table, or one that a trigger writes to: no row is to blame") {
+  SECTION("a locked table, or one that a trigger writes to: no row is recorded as undeletable") {
     Application locker;
     const std::string pid = locker("select pg_backend_pid()");
     locker("begin; lock table outbox_event in share mode");
@@ -101,7 +102,7 @@ TEST_CASE("locks, ends and silence of the server", "[postgres][b17][b26][b29][b3
     locker("commit");
     CHECK(one.Confirm(Millis(2000)) == OUTBOX_OK);
   }
-  SECTION("a delete that takes too long is asked for again, fewer rows at a time") {
+  SECTION("a delete that takes too long is repeated with fewer rows at a time") {
     one.app(
         "create function dawdle() returns trigger language plpgsql as 'begin perform pg_sleep(60); return old; end';"
         " create trigger dawdles before delete on outbox_event for each row execute function dawdle()");
@@ -111,9 +112,9 @@ TEST_CASE("locks, ends and silence of the server", "[postgres][b17][b26][b29][b3
     one.app("drop trigger dawdles on outbox_event");
     CHECK(one.Confirm(Millis(2000)) == OUTBOX_OK);
   }
-  SECTION("a server that stands still") {
+  SECTION("a server process that is stopped") {
     CHECK(one.Confirm(Millis(2000)) == OUTBOX_OK);
-    // The session that worked last is the one that confirmed.
+    // The session that was active last is the one that confirmed.
     const auto pid =
         std::stoi(one.app("select pid from pg_stat_activity where application_name = 'outbox-relay' and datname ="
                           " current_database() order by state_change desc limit 1"));
@@ -136,7 +137,7 @@ TEST_CASE("locks, ends and silence of the server", "[postgres][b17][b26][b29][b3
       code = Caught([&] { one.relay.Confirm({one.id}); }).code;
     }
     CHECK(code == OUTBOX_UNAVAILABLE);
-    // Nothing is handed out that could not be confirmed, and a relay that starts now waits.
+    // No row is returned that could not be confirmed, and a relay that starts now waits.
     CHECK(Caught([&] { (void)one.relay.Reserve(); }).code == OUTBOX_UNAVAILABLE);
     CHECK(Caught([&] { (void)one.relay.writing().CheckSchema(); }).code == OUTBOX_UNAVAILABLE);
     Application reset;
@@ -153,7 +154,7 @@ TEST_CASE("a pooler that changes sessions between statements is named", "[postgr
   CHECK(std::string(error.what()).find("session mode") != std::string::npos);
 }
 
-TEST_CASE("a connection that cannot be made says whose fault it is, and never the password", "[postgres]") {
+TEST_CASE("a failed connection is reported with its cause, and never with the password", "[postgres]") {
   const auto failure = [](const std::string& connection) {
     return Caught([&] { postgres::Adapter adapter(Configured(connection)); });
   };

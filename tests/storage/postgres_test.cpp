@@ -1,4 +1,4 @@
-// Rows in PostgreSQL, where it differs from other servers: rows that commit late, plans, dead rows, column types.
+// Rows in PostgreSQL, where it differs from other servers: rows that commit late, plans, dead rows and column types.
 #include <algorithm>
 
 #include "server.hpp"
@@ -6,7 +6,7 @@
 namespace outbox::testing {
 namespace {
 
-TEST_CASE("a batch is as good as full where most rows are other shards'", "[postgres]") {
+TEST_CASE("a batch is nearly full although most rows belong to other shards", "[postgres]") {
   Ready ready({8, ""});
   ready.app(
       "insert into outbox_event (topic, aggregate_id, event_type) select 'orders', 'k' || i % 400, 'Placed'"
@@ -16,14 +16,14 @@ TEST_CASE("a batch is as good as full where most rows are other shards'", "[post
     sizes.push_back(ready.relay.Reserve(100).size());
   } while (ready.relay.more);
   REQUIRE(sizes.size() > 8);
-  // It learns with the first four.
+  // The relay learns the share of its shard from the first four reads.
   CHECK(*std::min_element(sizes.begin() + 4, sizes.end() - 2) > 60);
 }
 
 TEST_CASE("an id that was drawn before its transaction had a number is not lost", "[postgres][b38]") {
   Ready ready;
   Application late;
-  // As an INSERT does whose trigger takes its time: the lock, then the id, and only then a number.
+  // This is the order of an INSERT whose trigger takes its time: first the lock, then the id, and then a transaction id.
   late("begin; lock table outbox_event in row exclusive mode");
   const std::string id = late("select nextval(pg_get_serial_sequence('outbox_event', 'id'))");
   const long long other = ready.app.Insert("a");
@@ -33,7 +33,7 @@ TEST_CASE("an id that was drawn before its transaction had a number is not lost"
   CHECK(IdsOf(ready.relay.Reserve()) == Ids{std::stoll(id)});
 }
 
-TEST_CASE("behind a writer that stays open for long nothing is lost or overtaken", "[postgres][b38]") {
+TEST_CASE("while a writer stays open for a long time, no row is lost or overtaken", "[postgres][b38]") {
   Ready ready;
   Application late;
   const bool commits = GENERATE(true, false);
@@ -55,18 +55,18 @@ TEST_CASE("behind a writer that stays open for long nothing is lost or overtaken
   CHECK(Rest(ready.relay) == Ids{third});
 }
 
-TEST_CASE("plans made while the table was empty hold when it is full", "[postgres][b32]") {
+TEST_CASE("plans made while the table was empty are good when it is full", "[postgres][b32]") {
   Ready ready;
   CHECK(ready.relay.Reserve().empty());
   ready.relay.Confirm({1});
   ready.app(
       "insert into outbox_event (topic, aggregate_id, event_type, payload) select 'orders', 'k' || i, 'Placed',"
       " repeat('x', 100) from generate_series(1, 200000) i");
-  // A table that is scanned costs more than a second for each of these; by the index it is a few milliseconds.
+  // With a scan of the table, each of these takes more than a second; with the index it takes a few milliseconds.
   const auto begun = Clock::now();
   for (int i = 0; i < 40; ++i) ready.relay.Confirm(IdsOf(ready.relay.Reserve()));
   CHECK(Clock::now() - begun < std::chrono::seconds(10));
-  // Nothing is scanned: the server counts.
+  // The server's statistics show that nothing is scanned.
   const std::string scans =
       "select pg_sleep(1.5); select seq_scan from pg_stat_user_tables where relname = 'outbox_event'";
   ready.relay.Reconnect();
@@ -79,7 +79,7 @@ TEST_CASE("plans made while the table was empty hold when it is full", "[postgre
   CHECK(ready.app(scans) == before);
 }
 
-// Of a relay that is behind: the second read is of rows alone, with the places where they lie.
+// Reads as a relay with a backlog does: the second read contains only new rows, each with its place (ctid).
 Ids ReadPlaces(Ready& ready) {
   ready.app(
       "insert into outbox_event (topic, aggregate_id, event_type, payload) select 'orders', 'k' || i, 'Placed',"
@@ -88,12 +88,12 @@ Ids ReadPlaces(Ready& ready) {
   return IdsOf(ready.relay.Reserve());
 }
 
-TEST_CASE("a confirm finds rows where they lay when they were read", "[postgres]") {
+TEST_CASE("a confirm finds rows at the places where they were read", "[postgres]") {
   Ready ready;
   const Ids ids = ReadPlaces(ready);
   REQUIRE(ids.size() == 1000);
   const auto searches = [&ready] {
-    ready.relay.Reconnect();  // what a session has counted is there when it has ended
+    ready.relay.Reconnect();  // The counts of a session become visible when it has ended.
     return std::stoll(
         ready.app("select pg_sleep(1.5); select idx_scan from pg_stat_user_indexes where indexrelname ="
                   " 'outbox_event_pkey'"));
@@ -104,7 +104,7 @@ TEST_CASE("a confirm finds rows where they lay when they were read", "[postgres]
   CHECK(ready.app("select count(*) from outbox_event") == "1000");
 }
 
-TEST_CASE("rows that have moved since they were read are removed all the same", "[postgres]") {
+TEST_CASE("rows that have moved since they were read are also removed", "[postgres]") {
   Ready ready;
   if (GENERATE(false, true)) {
     ready.app("create table part () inherits (outbox_event)");
@@ -119,7 +119,7 @@ TEST_CASE("rows that have moved since they were read are removed all the same", 
   CHECK(ready.app("select count(*) from outbox_event") == "1000");
 }
 
-TEST_CASE("no row is taken for the one that lay in its place before", "[postgres]") {
+TEST_CASE("a row is not mistaken for another one that had its place before", "[postgres]") {
   Ready ready;
   const Ids ids = ReadPlaces(ready);
   REQUIRE(ids.size() == 1000);
@@ -134,10 +134,10 @@ TEST_CASE("no row is taken for the one that lay in its place before", "[postgres
   CHECK(ready.app("select count(*) from outbox_event where event_id = '" + event + "'") == "20000");
 }
 
-TEST_CASE("deleted rows before the oldest one cost nothing once they are passed", "[postgres][b35]") {
+TEST_CASE("deleted rows before the oldest one cost nothing once the position is past them", "[postgres][b35]") {
   Ready ready;
   Application holder;
-  holder("begin isolation level repeatable read; select 1");  // keeps every deleted row
+  holder("begin isolation level repeatable read; select 1");  // It keeps every deleted row.
   holder("select count(*) from outbox_event");
   ready.app("insert into outbox_event (topic, event_type) select 'orders', 'Placed' from generate_series(1, 300000)");
   Ids ids;
@@ -149,7 +149,7 @@ TEST_CASE("deleted rows before the oldest one cost nothing once they are passed"
   const auto rewind = Clock::now();
   CHECK(ready.relay.Reserve(1000, 64 << 20, true).empty());
   INFO(std::chrono::duration<double>(quiet).count() << " s for 50 reads");
-  CHECK(quiet < 25 * (Clock::now() - rewind));  // a rewind meets all of them
+  CHECK(quiet < 25 * (Clock::now() - rewind));  // A rewind meets all of them.
 }
 
 TEST_CASE("payloads of every column type", "[postgres]") {
@@ -175,7 +175,7 @@ TEST_CASE("payloads of every column type", "[postgres]") {
   CHECK(ready.relay.writing().CheckSchema().empty());
 }
 
-TEST_CASE("a payload that the column cannot hold is refused, and the fix it names helps", "[postgres]") {
+TEST_CASE("a payload that the column cannot hold is refused with a fix that works", "[postgres]") {
   Ready ready;
   const std::string bytes("\0\xff", 2);
   const Error error = Caught([&] { ready.relay.Emit({Simple("a"), Simple("k", bytes)}); });
@@ -192,7 +192,7 @@ TEST_CASE("a payload that the column cannot hold is refused, and the fix it name
   CHECK(events[1].payload == bytes);
 }
 
-TEST_CASE("a table that the application made with another payload type is taken as it is", "[postgres]") {
+TEST_CASE("a table that the application created with another payload type is accepted unchanged", "[postgres]") {
   Fresh fresh;
   fresh.app(
       "create table outbox_event (id bigint generated always as identity primary key, event_id uuid not null default"

@@ -1,5 +1,5 @@
-// Every answer of the position after every step of random histories, against its rules as they can be said of a whole
-// history. The table that postgres_visibility_test.cpp plays shows that these rules lose no row.
+// Compares every answer of the position, after every step of random histories, with rules that are stated for a whole
+// history. The model in postgres_visibility_test.cpp shows that these rules lose no row.
 #include <algorithm>
 #include <map>
 #include <random>
@@ -38,7 +38,8 @@ class Rules {
     const std::size_t now = looks_.size();
     Look& look = looks_.emplace_back(Look{cursor, missing, looks_.back().low, 0, false, {}});
     for (const Locker& locker : lockers) look.lockers[locker.transaction] = locker.xid;
-    // Of what an earlier look has shown to be impossible by now, this read has covered the rest.
+    // An earlier reading of the locks shows that ids up to Clear(earlier) cannot appear any more. This read began after
+    // it, so it has covered the rows up to there.
     for (std::size_t earlier = 0; earlier < now; ++earlier) look.low = std::max(look.low, Clear(earlier, true));
     look.low = PassWhole(std::max(look.low, std::min(settled_, cursor)));
     look.gap = PassWhole(std::max({looks_[now - 1].gap, Clear(now - 1, false), look.low}));
@@ -68,17 +69,18 @@ class Rules {
  private:
   struct Look {
     long long cursor = 0, missing = 0, low = 0, gap = 0;
-    bool resumed = false;  // since then
+    bool resumed = false;  // The reader has resumed since that reading of the locks.
     std::map<std::string, std::uint64_t> lockers;
   };
   static bool IsPrepared(const std::string& transaction) { return transaction.substr(0, 3) == "-1/"; }
 
-  // The ids up to this one are not its: it was not there at the look before, or, if it is prepared, may have been another.
+  // The ids up to the returned one do not belong to the transaction: it was not there at the reading before its first one
+  // or, if it is prepared, may have had another name then.
   [[nodiscard]] long long Barrier(std::size_t look, const std::string& transaction) const {
     while (looks_[look - 1].lockers.contains(transaction)) --look;
     return IsPrepared(transaction) ? looks_[look].low : looks_[look - 1].cursor;
   }
-  // The last that it was seen with: its locks do not go all at once.
+  // The last transaction id that it was seen with. Its locks are not released all at once.
   [[nodiscard]] std::uint64_t Number(std::size_t look, const std::string& transaction) const {
     for (; looks_[look].lockers.contains(transaction); --look)
       if (const std::uint64_t xid = looks_[look].lockers.at(transaction); xid != 0) return xid;
@@ -88,7 +90,7 @@ class Rules {
     return !looks_[look].resumed && Number(look, transaction) != 0 &&
            looks_[look].cursor - Barrier(look, transaction) > kFar;
   }
-  // No row up to here could appear behind the snapshot of a read that began after this look.
+  // No row up to the returned id can appear any more behind the snapshot of a read that began after this reading.
   [[nodiscard]] long long Clear(std::size_t look, bool watched_too) const {
     if (!watched_too && looks_[look].resumed) return looks_[look].low;
     long long clear = looks_[look].cursor;

@@ -1,5 +1,5 @@
-// The rules by which `low` follows, against a model: a table whose transactions draw ids, lock, commit and end in any
-// order, and a reader that may never lose a row nor hand one out before an earlier one of its key.
+// Tests the rules by which `low` advances, against a model. In a table, transactions draw ids, lock, commit and end in
+// any order. A reader must never lose a row, nor return a row before an earlier one of its key.
 #include <algorithm>
 #include <map>
 #include <random>
@@ -46,16 +46,16 @@ class Model {
           Other();
           break;
         default:
-          if (Pick(30) == 0) position_ = Visibility();  // from the oldest row
+          if (Pick(30) == 0) position_ = Visibility();  // Starts again from the oldest row.
           Read();
           break;
       }
-      if (Pick(400) == 0) ids_ += 30'000;  // as if many rows had come and gone
+      if (Pick(400) == 0) ids_ += 30'000;  // Simulates many rows that were inserted and deleted.
     }
     while (!open_.empty()) End();
     for (int i = 0; i < 60; ++i) Read();
     CHECK(taken_ == committed_);
-    // Quiet: nothing may appear any more, and the position knows.
+    // When it is quiet, no row may appear any more, and the position must reflect that.
     CHECK(position_.low() == position_.cursor());
   }
 
@@ -66,7 +66,8 @@ class Model {
     if (open_.size() >= 6) return;
     open_.push_back({"3/" + std::to_string(++names_), 0, static_cast<int>(Pick(4)), {}});
   }
-  // An id is drawn under the table's lock, before there is a number. A key belongs to one open transaction at a time.
+  // Draws an id under the table's lock, before there is a transaction id. A key belongs to one open transaction at a
+  // time.
   void Draw() {
     if (open_.empty()) return;
     Writer& w = open_[Pick(static_cast<unsigned>(open_.size()))];
@@ -92,7 +93,7 @@ class Model {
     open_.erase(at);
   }
 
-  // Another relay delivers what is its own, and deletes it.
+  // Another relay delivers one of its own rows, and deletes it.
   void Other() {
     std::vector<long long> theirs;
     for (const auto& [id, key] : rows_)
@@ -107,7 +108,7 @@ class Model {
     return lockers;
   }
 
-  // Who draws an id after the first look is above what it saw.
+  // A transaction that draws an id after `drawn` was read gets an id above it.
   void Settle() {
     const long long drawn = ids_;
     if (Pick(2) == 0) Draw();
@@ -124,7 +125,7 @@ class Model {
     const auto ended = ended_;
     const auto snapshot = rows_;
     const bool alone = position_.whole() && Pick(2) == 0;
-    // The look at the locks comes after the snapshot: writers may end, and begin, in between.
+    // The locks are read after the snapshot, so writers may end and begin in between.
     if (Pick(3) == 0) End();
     if (Pick(5) == 0) Draw();
     if (!alone && std::any_of(watched.begin(), watched.end(), [&](auto xid) { return ended.contains(xid); })) {
@@ -137,7 +138,7 @@ class Model {
     const auto limit = 1 + Pick(5);
     unsigned fresh = 0;
     long long cursor = position_.cursor(), missing = 0;
-    // Ours alone, of what is settled.
+    // Reads only rows of this relay's own shard, up to the settled id.
     const long long upto = alone && position_.settled() > cursor && Pick(2) == 0
                                ? std::min<long long>(cursor + 1 + Pick(8), position_.settled())
                                : 0;
@@ -154,7 +155,8 @@ class Model {
       if (key == kOthers) continue;
       taken_.insert(id);
       if (Pick(2) == 0) rows_.erase(id);
-      CHECK(last_[key] < id);  // writers of a key are serialised, so its ids rise in the order of commits
+      // Writers of a key wait for each other, so the ids of a key ascend in the order of commits.
+      CHECK(last_[key] < id);
       last_[key] = id;
     }
     if (alone && missing <= position_.settled()) return position_.AdvanceWhole(cursor);
@@ -183,7 +185,7 @@ TEST_CASE("no row is lost or overtaken, whatever the writers do", "[position]") 
   }
 }
 
-TEST_CASE("a writer that stays open is watched, and its end brings the whole range back", "[position]") {
+TEST_CASE("a writer that stays open is watched, and after its end the whole range is read again", "[position]") {
   Visibility at;
   at.Advance(100, 99, {{"3/1", 7}});
   CHECK(at.low() == 0);
@@ -197,7 +199,7 @@ TEST_CASE("a writer that stays open is watched, and its end brings the whole ran
   CHECK(at.low() == 0);
 }
 
-TEST_CASE("a writer that has no number yet cannot be watched, and its whole range is covered", "[position]") {
+TEST_CASE("a writer without a transaction id cannot be watched, and its whole range is read again", "[position]") {
   Visibility at;
   for (const long long cursor : {100, 30'000, 60'000}) {
     at.Advance(cursor, cursor - 1, {{"3/1"}});
@@ -206,7 +208,7 @@ TEST_CASE("a writer that has no number yet cannot be watched, and its whole rang
   }
 }
 
-TEST_CASE("a prepared transaction that turns up after a restart may be any that is gone", "[position]") {
+TEST_CASE("a prepared transaction that appears after a restart may be any one that has disappeared", "[position]") {
   Visibility at;
   at.Advance(10, 9, {{"3/1", 7}});
   at.Advance(20, 19, {{"-1/7", 7}});
@@ -218,7 +220,7 @@ TEST_CASE("a prepared transaction that turns up after a restart may be any that 
   CHECK(at.low() == 50);
 }
 
-TEST_CASE("where no id is missing nothing is covered again, whoever is open", "[position]") {
+TEST_CASE("where no id is missing nothing is read again, whatever transactions are open", "[position]") {
   Visibility at;
   at.Advance(1000, 0, {{"3/1", 7}});
   CHECK(at.low() == 1000);
@@ -226,23 +228,23 @@ TEST_CASE("where no id is missing nothing is covered again, whoever is open", "[
   CHECK(at.low() == 1000);
   at.Advance(3000, 0, {{"3/2", 8}});
   CHECK(at.low() == 1000);
-  at.Advance(4000, 0, {});  // 3/1 has ended, and a read that began afterwards has covered what was missing
+  at.Advance(4000, 0, {});  // 3/1 has ended, and a read that began afterwards has covered the missing ids.
   CHECK(at.low() == 4000);
 }
 
-TEST_CASE("what is settled before the first read is not covered again, and an empty outbox leaves it behind",
+TEST_CASE("ids that are settled before the first read are not read again, and a read to the end passes them",
           "[position]") {
   Visibility at;
   at.Settle(1'000'000, {});
   at.Advance(5'000, 4'000, {{"3/1", 7}});
   CHECK(at.low() == 5'000);
-  at.Advance(1'000'000, 0, {});  // a read to the end of the table
+  at.Advance(1'000'000, 0, {});  // A read to the end of the table.
   CHECK(at.whole());
   at.Advance(1'000'500, 1'000'400, {});
   CHECK(at.low() == 1'000'000);
 }
 
-TEST_CASE("what was drawn is settled when those have ended who were open then", "[position]") {
+TEST_CASE("drawn ids are settled when the transactions that were open then have ended", "[position]") {
   Visibility at;
   at.Advance(1000, 900, {{"3/1", 7}});
   at.Settle(50'000, {{"3/1", 7}, {"4/1", 0}});
@@ -251,11 +253,11 @@ TEST_CASE("what was drawn is settled when those have ended who were open then", 
   at.Advance(3000, 2900, {{"5/1", 8}, {"5/2", 9}});
   CHECK(at.settled() == 50'000);
   CHECK_FALSE(at.whole());
-  at.Advance(4000, 3900, {{"5/2", 9}});  // the first read that began when it was settled
+  at.Advance(4000, 3900, {{"5/2", 9}});  // The first read that began when the ids were settled.
   CHECK(at.whole());
 }
 
-TEST_CASE("nothing is settled while a prepared transaction may be one that was open", "[position]") {
+TEST_CASE("no id is settled while a prepared transaction may be one that was open", "[position]") {
   Visibility at;
   at.Settle(1000, {{"3/1", 7}});
   at.Advance(10, 9, {{"-1/7", 7}});
@@ -265,7 +267,7 @@ TEST_CASE("nothing is settled while a prepared transaction may be one that was o
   CHECK(at.settled() == 1000);
 }
 
-TEST_CASE("a sequence that was set back takes with it what was settled", "[position]") {
+TEST_CASE("a sequence that was set back lowers the settled id", "[position]") {
   Visibility at;
   at.Settle(1000, {});
   at.Settle(500, {{"3/1", 7}});

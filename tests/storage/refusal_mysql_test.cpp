@@ -1,4 +1,4 @@
-// Which answers to a confirm are about the rows, and how these are named in a statement.
+// Which answers to a confirm concern the rows themselves, and how rows are named in a statement.
 #include "mysql/errors.hpp"
 #include "mysql/list.hpp"
 #include "tests/catch.hpp"
@@ -6,7 +6,7 @@
 namespace outbox::mysql {
 namespace {
 
-TEST_CASE("a refusal is told from an outage by its number", "[mysql][b101]") {
+TEST_CASE("the error number distinguishes a refusal from an outage", "[mysql][b101]") {
   const sql::Tables tables("outbox_event", '`');
   struct Row {
     unsigned number;
@@ -15,9 +15,9 @@ TEST_CASE("a refusal is told from an outage by its number", "[mysql][b101]") {
   };
   for (const Row& row : {
            Row{1451, "Cannot delete or update a parent row: a foreign key constraint fails", true},
-           Row{1644, "keep it", true},  // signal
+           Row{1644, "keep it", true},  // Raised by SIGNAL.
            Row{30001, "by a number of its own", true},
-           Row{1062, "Duplicate entry 'x' for key 'PRIMARY'", true},  // of an archive
+           Row{1062, "Duplicate entry 'x' for key 'PRIMARY'", true},  // From an archive table.
            Row{1442, "Can't update table 'outbox_event' in stored function/trigger", true},
            Row{1449, "The user specified as a definer ('a'@'b') does not exist", true},
            Row{4025, "CONSTRAINT `c` failed for `x`.`archive`", true},
@@ -41,7 +41,7 @@ TEST_CASE("a refusal is told from an outage by its number", "[mysql][b101]") {
   }
 }
 
-TEST_CASE("an option of the server is called read-only where it is, and waits name where to look",
+TEST_CASE("a read-only server is named as the cause, and lock errors say where the holder can be found",
           "[mysql][b29][b31]") {
   const sql::Tables tables("outbox_event", '`');
   const auto says = [&tables](unsigned number, const std::string& message, const char* what) {

@@ -1,32 +1,32 @@
-// Which answers to a confirm are about the rows.
+// Which answers to a confirm concern the rows themselves.
 #include "postgres/errors.hpp"
 #include "tests/catch.hpp"
 
 namespace outbox::postgres {
 namespace {
 
-TEST_CASE("a refusal is told from an outage by SQLSTATE, and by who raised it", "[postgres][b101]") {
+TEST_CASE("SQLSTATE and the origin of an error distinguish a refusal from an outage", "[postgres][b101]") {
   struct Row {
     const char* state;
     bool of_the_statement, of_a_trigger;
   };
   for (const Row& row : {
-           Row{"23503", true, true},   // foreign key
-           Row{"23001", true, true},   // restrict
-           Row{"23514", true, true},   // check
-           Row{"23505", true, true},   // unique, of an archive
-           Row{"P0001", true, true},   // raise exception
-           Row{"45000", true, true},   // by its own code
-           Row{"ZZ123", true, true},   // likewise
-           Row{"22012", true, true},   // division by zero
-           Row{"27000", true, true},   // changed by its own trigger
-           Row{"39P01", true, true},   // a trigger that returns nonsense
-           Row{"54001", true, true},   // triggers that call each other
-           Row{"55000", true, true},   // not in a state for it
-           Row{"42501", false, true},  // no right: of the relay, or of a trigger
-           Row{"42P01", false, true},  // no such table
-           Row{"42883", false, true},  // no such function
-           Row{"0A000", false, true},  // not supported; of the statement: its plan is stale
+           Row{"23503", true, true},   // Foreign key.
+           Row{"23001", true, true},   // Restrict.
+           Row{"23514", true, true},   // Check.
+           Row{"23505", true, true},   // Unique, from an archive table.
+           Row{"P0001", true, true},   // RAISE EXCEPTION.
+           Row{"45000", true, true},   // A code of the trigger's own.
+           Row{"ZZ123", true, true},   // Another code of the trigger's own.
+           Row{"22012", true, true},   // Division by zero.
+           Row{"27000", true, true},   // The row was changed by its own trigger.
+           Row{"39P01", true, true},   // A trigger returned an invalid value.
+           Row{"54001", true, true},   // Triggers call each other without end.
+           Row{"55000", true, true},   // The object is not in the required state.
+           Row{"42501", false, true},  // Missing right, of the relay or of a trigger.
+           Row{"42P01", false, true},  // Missing table.
+           Row{"42883", false, true},  // Missing function.
+           Row{"0A000", false, true},  // Not supported; a statement with a stale plan reports it, too.
            Row{"08006", false, false}, Row{"40001", false, false}, Row{"40P01", false, false},
            Row{"53100", false, false}, Row{"55P03", false, false}, Row{"55006", false, false},
            Row{"57014", false, false}, Row{"57P01", false, false}, Row{"58030", false, false},

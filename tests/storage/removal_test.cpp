@@ -1,4 +1,4 @@
-// Rows that the database did not let go, tried again: how many steps that takes.
+// Repeated removal of rows that the database had refused to remove: how many steps it takes.
 #include <functional>
 #include <sstream>
 
@@ -10,7 +10,7 @@ namespace {
 
 using Ids = std::vector<long long>;
 
-// The ids that a statement names.
+// Returns the ids that a statement names.
 Ids Named(const std::string& sql) {
   const std::string_view before = "row_id in (";
   std::istringstream list(sql.substr(sql.find(before) + before.size()));
@@ -20,7 +20,7 @@ Ids Named(const std::string& sql) {
   return ids;
 }
 
-// Its record of delivered rows has these.
+// A database that has `count` due rows in its record of delivered rows.
 class Database final : public Session {
  public:
   explicit Database(long long count) {
@@ -69,7 +69,7 @@ class Removal final : public Confirmation {
   const DeleteRows delete_;
 };
 
-TEST_CASE("what has gone is forgotten in one step, and what is still there postponed in one", "[b98]") {
+TEST_CASE("removed rows are forgotten in one step, and rows that are still there are postponed in one", "[b98]") {
   Database db(6);
   CHECK(Removal(db, [](auto) { return std::vector<std::uint8_t>{0, 1, 0, 1, 1, 0}; }).Try() == 3);
   CHECK(db.forgotten == std::vector<Ids>{{1, 3, 6}});
@@ -84,7 +84,7 @@ TEST_CASE("each row is compared with its own event id", "[b94]") {
   CHECK(db.last.values == std::vector<Value>{"e", "f"});
 }
 
-TEST_CASE("a refusal is narrowed down to its row, as far as the time allows", "[b101]") {
+TEST_CASE("a refusal is narrowed down to its row while there is time", "[b101]") {
   Database db(8);
   Removal refuses_3(db, [](std::span<const OutboxRow> some) {
     for (const OutboxRow& row : some)

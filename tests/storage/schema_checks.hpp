@@ -1,4 +1,4 @@
-// Checks of the tables that hold for every database.
+// Checks of the tables that apply to every database.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// What the tests of the servers start with. "rig.hpp" is that of the server for which the program is compiled.
+// The starting points of the tests on servers. "rig.hpp" is that of the server for which the program is compiled.
 #pragma once
 
 #include <string>
@@ -8,19 +8,19 @@
 
 namespace outbox::testing {
 
-// The database has no tables.
+// A database without tables.
 struct Fresh {
   Fresh() { Database::DropTables(app); }
   Application app;
 };
 
-// A relay owns the shards of an empty outbox.
+// A relay that owns the shards of an empty outbox.
 struct Ready : Fresh {
   explicit Ready(const SchemaOptions& options = {}) : relay(Configured()) {
     relay.writing().ApplySchema(options);
     relay.Heartbeat();
   }
-  // The application has created its table before the relay came.
+  // The application has created the outbox table before the relay came.
   explicit Ready(const std::string& create_event) : relay(Configured()) {
     app(create_event);
     relay.writing().ApplySchema({});
@@ -29,7 +29,7 @@ struct Ready : Fresh {
   Relay relay;
 };
 
-// The relay has read one row, with the key `a`, and can try to confirm it for as long as a test wants.
+// The relay has read one row, with the key `a`. Its confirm can be tried with any timeout.
 struct OneRead : Ready {
   OneRead() : id(app.Insert("a")), text(std::to_string(id)) {
     CHECK(relay.Reserve().size() == 1);
@@ -52,13 +52,13 @@ struct OneRead : Ready {
   outbox_row row{};
 };
 
-// Returns how many dead letters were put back.
+// Returns how many dead letters were requeued.
 inline std::uint64_t Requeue(Relay& relay, long long id) {
   const outbox_row_id raw = Raw(RowId(id));
   return relay.writing().Requeue({&raw, 1});
 }
 
-// What was changed in the tables, what check says of it, and whether that is an error.
+// A change of the tables, what check reports about it, and whether that is an error.
 struct Wrong {
   const char *sql, *what;
   bool error;
@@ -70,7 +70,8 @@ inline void CheckFinding(const Wrong& wrong, const Finding& finding) {
   CHECK(finding.error == wrong.error);
 }
 
-// Tables of version 1 do not say which outbox they belong to where there are two. The SQL in the error says it.
+// Where there are two outboxes, tables of version 1 do not say to which one they belong. The SQL in the error states
+// it.
 // REQUIRES: `relay` is one of the first outbox, beside which there is the table of a second one.
 inline void CheckAmbiguousVersion1(Application& app, Relay& relay) {
   app("update outbox_meta set version = 1; alter table outbox_meta drop column outbox");

@@ -1,4 +1,4 @@
-// In which order rows are read, on every database server: rows that commit late, and keys that are held back.
+// The order in which rows are read, on every database server: rows that commit late, and keys on hold.
 #include <algorithm>
 #include <span>
 #include <thread>
@@ -8,8 +8,8 @@
 namespace outbox::testing {
 namespace {
 
-// The second read asks for new rows only where no id is missing, and must not do so where one is.
-TEST_CASE("in a backlog, too, a row that turns up goes out before newer ones", "[server][b38]") {
+// The second read may ask only for new rows if no id is missing, and must not do so if one is.
+TEST_CASE("in a backlog, a row that commits late is read before newer ones", "[server][b38]") {
   Ready ready;
   const bool missing_at_first = GENERATE(false, true);
   Ids newer;
@@ -27,9 +27,9 @@ TEST_CASE("in a backlog, too, a row that turns up goes out before newer ones", "
   CHECK(Rest(ready.relay).back() == newer.back());
 }
 
-// The deletes of another relay leave ids missing for which no relay has to wait. The id of an open transaction is not one
-// of them.
-TEST_CASE("beside a relay that is ahead, too, a row that turns up goes out before newer ones", "[server][b38]") {
+// Deletes by another relay leave missing ids for which this relay need not wait. The id of an open transaction is not
+// one of those.
+TEST_CASE("beside a relay that is ahead, a row that commits late is read before newer ones", "[server][b38]") {
   Ready ready({2, ""});
   ready.relay.shard = static_cast<std::uint32_t>(std::stoi(ready.app("select " + Database::ShardOf("'k'"))));
   ready.relay.Heartbeat();
@@ -52,7 +52,7 @@ TEST_CASE("beside a relay that is ahead, too, a row that turns up goes out befor
   const long long first = late.Insert("k");
   backlog(first);
   for (int i = 0; i < 2; ++i) ReadOn(ready.relay, 20, seen);
-  // After this, one query without a row is enough for the ids that were missing.
+  // After this time, one query that finds no row is enough for the ids that were missing.
   std::this_thread::sleep_for(Database::kPatience);
   while (seen.back() < first + 100) {
     ReadOn(ready.relay, 20, seen);
@@ -60,11 +60,11 @@ TEST_CASE("beside a relay that is ahead, too, a row that turns up goes out befor
   }
   late("commit");
   CheckTurnedUp(ready.relay, first, seen, ready.app("select count(*) from outbox_event where " + ours));
-  // Of ids that were missing before the first reads, one query is not always enough.
+  // For ids that were missing before the first reads, one query is not always enough.
   if (early) Database::CheckNoIdIsAwaited(ready.app, ready.relay);
 }
 
-TEST_CASE("a row that commits late is met before the next one of its key", "[server][b38]") {
+TEST_CASE("a row that commits late is read before the next one of its key", "[server][b38]") {
   Ready ready;
   Application late;
   const bool very = GENERATE(false, true);
@@ -94,7 +94,7 @@ TEST_CASE("a prepared transaction counts as open", "[server][b38]") {
   CHECK(Database::ReadBehindLate(ready.relay) == Ids{first, second});
 }
 
-TEST_CASE("many rows that wait are passed in pieces, and not again", "[server]") {
+TEST_CASE("many waiting rows are skipped in pieces, and only once", "[server]") {
   Ready ready;
   const long long head = ready.app.Insert("k");
   CHECK(ready.relay.Reserve(1).size() == 1);

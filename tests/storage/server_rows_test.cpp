@@ -1,4 +1,4 @@
-// What becomes of rows and of relays, on every database server: batches, failures, leases, sessions that end.
+// Rows and relays on every database server: batches, failures, leases, and sessions that end.
 #include <future>
 #include <map>
 #include <set>
@@ -8,18 +8,18 @@
 namespace outbox::testing {
 namespace {
 
-TEST_CASE("limits cut a batch by rows and by bytes, and more tells", "[server]") {
+TEST_CASE("batches are limited in rows and in bytes, and more is set if rows are left", "[server]") {
   Ready ready;
   for (int i = 0; i < 6; ++i) ready.app.Insert("k" + std::to_string(i), std::string(1000, 'x'));
   CHECK(ready.relay.Reserve(2).size() == 2);
   CHECK(ready.relay.more);
   CHECK(ready.relay.Reserve(10, 2100).size() == 2);
   CHECK(ready.relay.more);
-  CHECK(ready.relay.Reserve(10, 10).size() == 1);  // one row is always read
+  CHECK(ready.relay.Reserve(10, 10).size() == 1);  // One row is always read.
   CHECK(ready.relay.more);
-  CHECK(ready.relay.Reserve(1).size() == 1);  // the limit is reached and nothing is left
+  CHECK(ready.relay.Reserve(1).size() == 1);  // The limit is reached, and nothing is left.
   CHECK_FALSE(ready.relay.more);
-  // All of them are outstanding, so a rewind passes over them.
+  // All of them are outstanding, so a rewind skips them.
   CHECK(ready.relay.Reserve(2, 1500, true).empty());
   CHECK_FALSE(ready.relay.more);
 }
@@ -28,7 +28,7 @@ TEST_CASE("events are inserted in order, with and without ids of their own", "[s
   Ready ready;
   std::vector<std::string> keys;
   for (int i = 0; i < 3000; ++i) keys.push_back(std::to_string(i));
-  const std::string large(1000, 'x');  // MySQL needs several statements
+  const std::string large(1000, 'x');  // MySQL needs several statements for them.
   std::vector<Event> events;
   for (const auto& key : keys) events.push_back(Simple(key, large));
   events[5].event_id = "00000000-0000-0000-0000-000000000005";
@@ -47,7 +47,7 @@ TEST_CASE("events are inserted in order, with and without ids of their own", "[s
   CHECK_FALSE(got[8].key);
 }
 
-TEST_CASE("failures hold their key, come back by themselves, and end as dead letters", "[server]") {
+TEST_CASE("failed events hold their key, are retried by themselves, and end as dead letters", "[server]") {
   Ready ready;
   auto& relay = ready.relay;
   const long long a1 = ready.app.Insert("a"), b1 = ready.app.Insert("b"), a2 = ready.app.Insert("a");
@@ -58,7 +58,7 @@ TEST_CASE("failures hold their key, come back by themselves, and end as dead let
   CHECK(relay.Reserve(10, 1000, true).empty());
   relay.writing().MakeRetriesDue();
   for (int i = 0; i < 3; ++i) {
-    // The row is below the reading position by now, and the read is no rewind.
+    // The row is below the reading position now, and the read is not a rewind.
     const auto due = relay.Reserve();
     REQUIRE(IdsOf(due) == Ids{a1});
     CHECK(due[0].attempts == static_cast<std::uint32_t>(i + 1));
@@ -68,7 +68,7 @@ TEST_CASE("failures hold their key, come back by themselves, and end as dead let
   ready.app("update outbox_retry set attempts = 0");
   const auto set_back = relay.Reserve();
   REQUIRE(IdsOf(set_back) == Ids{a1});
-  CHECK(set_back[0].attempts == 1);  // otherwise the relay would not rescan for the rows of the key that it passed over
+  CHECK(set_back[0].attempts == 1);  // With 0, the relay would not rescan for the rows of the key that it has skipped.
   ready.app("update outbox_retry set attempts = 4");
   relay.Fail(a1, Disposition::kDead, Millis(0), "too \xff large");
   CHECK(ready.app("select count(*) from outbox_retry") == "0");
@@ -80,7 +80,7 @@ TEST_CASE("failures hold their key, come back by themselves, and end as dead let
   CHECK(relay.Reserve().size() == 1);
 }
 
-TEST_CASE("a failure whose row is gone keeps nobody back, nor does one from before TRUNCATE", "[server][b94]") {
+TEST_CASE("a failure whose row is gone holds back no key, nor does one from before TRUNCATE", "[server][b94]") {
   Ready ready;
   auto& relay = ready.relay;
   const long long a1 = ready.app.Insert("a"), a2 = ready.app.Insert("a");
@@ -113,7 +113,7 @@ TEST_CASE("a stale token changes nothing", "[server]") {
   CHECK(ready.relay.Heartbeat().owned.empty());
 }
 
-// What relays have read of rows whose payload is their number, of which each third has no key.
+// The rows that relays have read. The payload of a row is its number, and each third row has no key.
 struct Drained {
   // Reads all rows of a relay's shards, each shard from its lowest id on.
   void Drain(Relay& relay, const std::vector<outbox_owned_shard>& shards) {
@@ -143,7 +143,7 @@ struct Drained {
   std::map<std::string, std::uint32_t> shard_of;
 };
 
-TEST_CASE("relays share the shards, and every row has one of them", "[server][b34]") {
+TEST_CASE("relays share the shards, and every row belongs to one shard", "[server][b34]") {
   Ready ready({8, ""});
   Relay other(Configured(), "relay-2");
   CHECK(ready.relay.Heartbeat().owned.size() == 8);
@@ -171,7 +171,7 @@ TEST_CASE("relays share the shards, and every row has one of them", "[server][b3
   CHECK(ready.relay.writing().ReadStats().shards_owned == 8);
 }
 
-TEST_CASE("a standby's look writes nothing, and an owner's seldom", "[server][b36]") {
+TEST_CASE("a standby's heartbeat writes nothing, and an owner's heartbeat seldom writes", "[server][b36]") {
   Ready ready;
   Relay standby(Configured(), "relay-2");
   ready.relay.Heartbeat();
@@ -206,13 +206,13 @@ TEST_CASE("a connection that the server ends", "[server][b26][b49]") {
   CHECK(one.Confirm(Millis(2000)) == OUTBOX_UNAVAILABLE);
   CHECK(Caught([&] { one.relay.Reserve(); }).code == OUTBOX_UNAVAILABLE);
   one.relay.Reconnect();
-  CHECK(one.relay.Reserve(10, 1000, true).empty());  // the row is still outstanding
+  CHECK(one.relay.Reserve(10, 1000, true).empty());  // The row is still outstanding.
   one.relay.Confirm({one.id});
 }
 
-TEST_CASE("no error text shows what was bound", "[server]") {
+TEST_CASE("no error text shows a bound value", "[server]") {
   Ready ready;
-  // Also as hexadecimal digits.
+  // The value must not appear as hexadecimal digits, either.
   const auto shows = [](const Error& error) {
     const std::string text = std::string(error.what()) + error.sqlstate;
     return text.find("SECRET") != std::string::npos || text.find("534543524554") != std::string::npos;

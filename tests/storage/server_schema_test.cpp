@@ -1,4 +1,4 @@
-// The tables, on every database server: how they are created, upgraded and checked, and which rights they take.
+// The tables, on every database server: how they are created, upgraded and checked, and which rights that needs.
 #include <future>
 
 #include "schema_checks.hpp"
@@ -7,7 +7,7 @@
 namespace outbox::testing {
 namespace {
 
-TEST_CASE("missing tables name what makes them; a second migrate changes nothing", "[server]") {
+TEST_CASE("an error about missing tables names migrate, and a second migrate changes nothing", "[server]") {
   Fresh fresh;
   Relay relay(Configured());
   CheckMissingTablesNameMigrate(relay);
@@ -67,7 +67,7 @@ Ids ReadEitherShard(Relay& relay) {
   return ids;
 }
 
-TEST_CASE("with exactly the grants that check names the relay runs", "[server]") {
+TEST_CASE("the relay runs with exactly the grants that check names", "[server]") {
   Fresh fresh;
   Database::MakeMover(fresh.app);
   {

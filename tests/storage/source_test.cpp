@@ -1,4 +1,4 @@
-// The captured table in the options of a storage plugin, and the names of the copies in its SQL.
+// The captured table in the options of a storage plugin, and the names of the copied columns in its SQL.
 #include "sql/source.hpp"
 
 #include "driver.hpp"
@@ -24,7 +24,7 @@ std::string CopyNames(const sql::Source& source) {
 
 }  // namespace
 
-TEST_CASE("columns come by role, then as the record names them") {
+TEST_CASE("columns are ordered by role, then as the record names them") {
   const auto source = Read(R"("columns": {"created_at": "ts", "payload": "body", "key": "k", "id": "id"},
               "record_columns": ["type", "k", "type", "body", "Attempts", "source_id"])");
   CHECK(CopyNames(*source) ==
@@ -33,7 +33,7 @@ TEST_CASE("columns come by role, then as the record names them") {
   CHECK(source->columns.at(5).option == "/record, or /storage/options/record_columns");
 }
 
-TEST_CASE("one column may have two roles, and case counts where the database says so") {
+TEST_CASE("one column may have two roles, and case matters if the database says so") {
   const auto source = Read(R"("columns": {"id": "n", "key": "n", "payload": "n"}, "record_columns": ["N"])");
   CHECK(CopyNames(*source) == "n=n n=n n= N=source_N ");
   CHECK(CopyNames(*Read(R"("columns": {"id": "n", "payload": "p"}, "record_columns": ["N"])", true)) == "n=n p= ");
@@ -41,7 +41,7 @@ TEST_CASE("one column may have two roles, and case counts where the database say
   CHECK(source->Find(OUTBOX_ROLE_PARTITION) == -1);
 }
 
-TEST_CASE("a mapping has a mark of its own") {
+TEST_CASE("each mapping has a mark of its own") {
   const std::string mark = Read(R"("columns": {"payload": "p", "key": "k"})")->Mark();
   CHECK(mark.starts_with("outbox-relay capture 1 "));
   CHECK(mark == Read(R"("columns": {"key": "k", "payload": "p"}, "record_columns": ["k"])")->Mark());
@@ -66,7 +66,7 @@ TEST_CASE("wrong options are refused with their names") {
   CHECK_THROWS(sql::ReadOptions(R"({"table": "t", "capture": "x"})", {{"table", {}}}));
 }
 
-TEST_CASE("the outbox of a captured table, and names that look like places") {
+TEST_CASE("the outbox of a captured table, and names that look like placeholders") {
   const auto source = Read(R"("columns": {"payload": "p"}, "record_columns": ["{event}", "{copies}\"", "[x]"])");
   const sql::Tables tables("shop.box", '"', false, source);
   CHECK(tables.event == R"("shop"."box_capture")");

@@ -1,4 +1,4 @@
-// Rows of an application's table in SQLite, copied by a trigger: what is copied, when, and what check says of the trigger.
+// Rows of an application's table in SQLite, which a trigger copies: what is copied, when, and what check reports.
 #include <sqlite3.h>
 
 #include <charconv>
@@ -21,7 +21,7 @@ const json kUsual = {{"id", "id"}, {"key", "k"}, {"payload", "body"}};
 constexpr const char* kBox = "create table box (id integer, k varchar(300), body text, kind text default 'made')";
 constexpr const char* kFine = "nothing was thrown";
 
-// The application has a connection of its own.
+// The application, which has a connection of its own.
 class Application : public SqlSession {
  public:
   explicit Application(const File& file) { REQUIRE(sqlite3_open(file.path.c_str(), &db_) == SQLITE_OK); }
@@ -57,14 +57,14 @@ std::shared_ptr<sqlite::Config> Capturing(const File& file, const json& columns,
                      ", \"record_columns\": " + record.dump());
 }
 
-// A relay of the table `box`, which `create` makes.
+// A relay that captures the table `box`, which `create` creates.
 struct Captured {
   explicit Captured(const std::string& create = kBox, const json& columns = kUsual, const json& record = {"kind"})
       : app(file), config(((void)app(create), Capturing(file, columns, record))), relay(config) {
     relay.writing().ApplySchema({});
     relay.Heartbeat();
   }
-  // What was captured, as "id:key:body".
+  // Returns the captured rows, as "id:key:body".
   std::string Read() {
     std::string rows;
     for (const Taken& row : relay.Reserve())
@@ -81,7 +81,8 @@ struct Captured {
   Relay relay;
 };
 
-TEST_CASE("inserted rows come in the order of their insertion, whatever happens to them then", "[sqlite][capture]") {
+TEST_CASE("inserted rows are read in the order of their insertion, whatever happens to them later",
+          "[sqlite][capture]") {
   const std::string end = GENERATE("", " without rowid");
   Captured box("create table box (id integer primary key, k text, body text, kind text)" + end);
   box.app("pragma recursive_triggers = " + std::string(GENERATE("on", "off")));
@@ -102,12 +103,12 @@ TEST_CASE("inserted rows come in the order of their insertion, whatever happens 
       "insert into box (id, k) select 30 - value, 'k' from (with recursive n (value) as (select 1 union all select"
       " value + 1 from n where value < 5) select value from n) order by value");
   CHECK(box.Read() == "8:c:- 8:replaced:- 9:c:- 10:d:- 11:e:- 29:k:- 28:k:- 27:k:- 26:k:- 25:k:-");
-  // A temporary table that hides the table has other rows.
+  // A temporary table that hides the captured table has other rows.
   box.app("create temporary table box (id, k, body, kind); insert into box values (99, 'x', 'y', 'z')");
   CHECK(box.Read() == "");
 }
 
-TEST_CASE("last_insert_rowid() is the row's, and a trigger of the application's stays", "[sqlite][capture]") {
+TEST_CASE("last_insert_rowid() is the row's id, and a trigger of the application stays", "[sqlite][capture]") {
   Captured box(
       "create table box (id integer primary key, k text, body text); create table log (n);"
       "create trigger one after insert on box begin insert into log values (new.id); end",
@@ -119,7 +120,7 @@ TEST_CASE("last_insert_rowid() is the row's, and a trigger of the application's 
   CHECK(box.Read() == "1:a:one");
 }
 
-// Names that look like places, parameters and the ends of literals.
+// Names that look like placeholders, parameters and ends of literals.
 const std::vector<std::string>& Names() {
   static const std::vector<std::string> kNames{"ID",      "topic", "{event}", "{copies}",    "[c]",   ":name",
                                                "it's \"", "``",    "?1",      "[columns]",   "event", "ä€",
@@ -134,7 +135,8 @@ std::string Quoted(const std::string& name) {
 
 constexpr std::size_t kRows = 200;
 
-// `expected` is a letter for the type and the bytes in hexadecimal digits, or of a number with a point nothing: `real` is it.
+// `expected` is a letter for the type, followed by the bytes in hexadecimal digits; a floating-point number has the
+// letter R alone, and `real` is its value.
 void CheckValue(const std::optional<std::string>& value, const std::string& expected, double real) {
   if (expected == "NULL") {
     CHECK(value == std::nullopt);
@@ -153,7 +155,7 @@ void CheckValue(const std::optional<std::string>& value, const std::string& expe
   }
 }
 
-TEST_CASE("any value in any column, under any name", "[sqlite][capture]") {
+TEST_CASE("any value in any column is captured, under any name", "[sqlite][capture]") {
   static const std::vector<std::string> kTypes{"integer", "text", "blob", "real", "", "decimal(10,2)", "json", "date"};
   static const std::vector<std::string> kValues{"null",
                                                 "1",
@@ -276,7 +278,7 @@ TEST_CASE("any value in any column, under any name", "[sqlite][capture]") {
   check(requeued[0].columns);
 }
 
-TEST_CASE("keys of any kind are text, and the partition orders before the key", "[sqlite][capture]") {
+TEST_CASE("keys of any type become text, and the partition decides the order before the key", "[sqlite][capture]") {
   Captured box("create table box (id, k, body, part)",
                {{"id", "id"}, {"key", "k"}, {"payload", "body"}, {"partition", "part"}}, json::array());
   box.app(
@@ -295,7 +297,7 @@ TEST_CASE("keys of any kind are text, and the partition orders before the key", 
   CHECK(taken[5].key == std::nullopt);
 }
 
-TEST_CASE("columns that come to the mapping and leave it", "[sqlite][capture]") {
+TEST_CASE("columns that are added to the mapping and removed from it", "[sqlite][capture]") {
   Captured box;
   box.app("insert into box values (1, 'a', 'one', 'made')");
   Relay second(Capturing(box.file, {{"key", "id"}, {"payload", "body"}}, {"k"}));
@@ -319,13 +321,13 @@ TEST_CASE("columns that come to the mapping and leave it", "[sqlite][capture]") 
   CHECK(taken[2].columns == Cells{"3", "c", std::nullopt, "made", "4.5"});
 }
 
-// What was done, what check and a relay say of it, and whether migrate corrects it.
+// A change, what check and a relay report about it, and whether migrate corrects it.
 struct Broken {
   const char *sql, *what;
   bool by_migrate;
 };
 
-TEST_CASE("what is wrong with the captured table or its trigger is found", "[sqlite][capture]") {
+TEST_CASE("a defect of the captured table or its trigger is found", "[sqlite][capture]") {
   Captured box;
   const auto findings = [&] {
     std::vector<Finding> found = box.relay.writing().CheckSchema();
@@ -334,7 +336,7 @@ TEST_CASE("what is wrong with the captured table or its trigger is found", "[sql
   };
   CHECK(findings().empty());
   CHECK(box.Verified() == kFine);
-  // A new name and the old one again change nothing.
+  // Renaming the table or a column and renaming it back changes nothing.
   box.app(
       "alter table box rename to other; alter table other rename to box; alter table box rename column kind to x;"
       " alter table box rename column x to kind");
@@ -363,7 +365,7 @@ TEST_CASE("what is wrong with the captured table or its trigger is found", "[sql
   CHECK(box.Read() == "1:a:one");
 }
 
-TEST_CASE("what cannot be copied refuses the insert, and the capture ends as check says", "[sqlite][capture]") {
+TEST_CASE("an insert that cannot be copied is refused, and the fix of check ends the capture", "[sqlite][capture]") {
   Captured box;
   CHECK(Caught([&] { box.relay.Emit({Simple("k")}); }).code == OUTBOX_BAD_CONFIG);
   box.app("pragma legacy_alter_table = on; alter table box_capture rename to elsewhere");

@@ -1,4 +1,4 @@
-// A database file of a test, in a folder of its own whose name has blanks in it.
+// A database file of a test, in a folder of its own whose name contains blanks.
 #pragma once
 
 #include <cstdlib>
@@ -20,7 +20,7 @@ class File {
   ~File() { std::filesystem::remove_all(folder_); }
   File(const File&) = delete;
   File& operator=(const File&) = delete;
-  // `more` are options behind the path: ", "table": "x"".
+  // `more` is JSON text of further options, such as: , "table": "x".
   [[nodiscard]] std::shared_ptr<sqlite::Config> Config(const std::string& more = "") const {
     return std::make_shared<sqlite::Config>(R"({"path": ")" + path.string() + "\"" + more + "}", nullptr);
   }

@@ -1,4 +1,4 @@
-// What only SQLite can get wrong: the file, its locks, AUTOINCREMENT, time.
+// What is special to SQLite: the file, its locks, AUTOINCREMENT and time.
 #include <sqlite3.h>
 
 #include <cstdlib>
@@ -21,7 +21,7 @@ using outbox::Error;
 using outbox::Millis;
 using Relay = Driver<outbox::sqlite::Adapter, outbox::sqlite::Config>;
 
-// The application: a connection of its own.
+// The application, which has a connection of its own.
 class Application {
  public:
   explicit Application(const File& file) { REQUIRE(sqlite3_open(file.path.c_str(), &db_) == SQLITE_OK); }
@@ -51,7 +51,7 @@ struct Ready {
 
 }  // namespace
 
-TEST_CASE("a missing file is an error and is not made by the relay", "[sqlite][b58]") {
+TEST_CASE("a missing file is an error, and the relay does not create it", "[sqlite][b58]") {
   const File file;
   Relay relay(file.Config());
   const Error error = Caught([&] { relay.Heartbeat(); });
@@ -66,14 +66,14 @@ TEST_CASE("a missing file is an error and is not made by the relay", "[sqlite][b
   CHECK(relay.Heartbeat().owned.size() == 1);
 }
 
-TEST_CASE("a database without the tables names what makes them", "[sqlite]") {
+TEST_CASE("an error about missing tables names migrate", "[sqlite]") {
   const File file;
   Application{file}("create table other (id integer)");
   Relay relay(file.Config());
   CheckMissingTablesNameMigrate(relay);
 }
 
-TEST_CASE("options name the key that is wrong", "[sqlite][b86]") {
+TEST_CASE("an error about options names the wrong key", "[sqlite][b86]") {
   const auto text = [](const char* json) {
     return std::string(Caught([&] { outbox::sqlite::Config(json, nullptr); }).what());
   };
@@ -84,7 +84,7 @@ TEST_CASE("options name the key that is wrong", "[sqlite][b86]") {
   CHECK(text(R"({"path": "/x", "table": "\"x\""})").find("'table'") != std::string::npos);
 }
 
-TEST_CASE("a plain INSERT of the application is delivered as it stands", "[sqlite]") {
+TEST_CASE("a plain INSERT of the application is delivered unchanged", "[sqlite]") {
   Ready ready;
   Application app(ready.file);
   app("insert into outbox_event (topic, aggregate_id, event_type, payload, headers)"
@@ -106,7 +106,7 @@ TEST_CASE("a plain INSERT of the application is delivered as it stands", "[sqlit
   CHECK(events[2].created_us == 1714979289'500000);
 }
 
-TEST_CASE("an id that can come back is found", "[sqlite][b94]") {
+TEST_CASE("check finds a table in which an id can be given twice", "[sqlite][b94]") {
   Ready ready;
   Application app(ready.file);
   app("drop table outbox_event");
@@ -146,7 +146,7 @@ TEST_CASE("check finds what is missing, and its SQL fixes it", "[sqlite]") {
   CHECK(ready.relay.writing().CheckSchema().empty());
 }
 
-TEST_CASE("a journal in which reader and writer block each other is a warning", "[sqlite]") {
+TEST_CASE("check warns of a journal mode in which reader and writer block each other", "[sqlite]") {
   const File file;
   const auto config = file.Config();
   Application app(file);
@@ -157,7 +157,7 @@ TEST_CASE("a journal in which reader and writer block each other is a warning", 
   CHECK_FALSE(findings[0].error);
 }
 
-TEST_CASE("the printed schema is what migrate makes", "[sqlite]") {
+TEST_CASE("the printed schema is what migrate creates", "[sqlite]") {
   const File file;
   const auto config = file.Config(R"(, "table": "shop_event")");
   Application{file}(outbox::sqlite::Adapter::PrintSchema(*config, {3, ""}));
@@ -166,7 +166,7 @@ TEST_CASE("the printed schema is what migrate makes", "[sqlite]") {
   CHECK(relay.Heartbeat().owned.size() == 3);
 }
 
-TEST_CASE("a writer that keeps the lock costs a timeout, not an error that lasts", "[sqlite][b54]") {
+TEST_CASE("a writer that keeps the lock causes a timeout, not a permanent error", "[sqlite][b54]") {
   Ready ready;
   Application app(ready.file);
   ready.relay.Emit({Simple("k")});
@@ -181,7 +181,7 @@ TEST_CASE("a writer that keeps the lock costs a timeout, not an error that lasts
   const auto begun = std::chrono::steady_clock::now();
   CHECK(Caught([&] { adapter.ConfirmEvent({&raw, 1}, kept); }).code == OUTBOX_TIMEOUT);
   CHECK(std::chrono::steady_clock::now() - begun < std::chrono::seconds(2));
-  CHECK(ready.relay.Reserve().empty());  // readers do not wait for writers
+  CHECK(ready.relay.Reserve().empty());  // Readers do not wait for writers.
   app("commit");
   ready.relay.Confirm({id});
   CHECK(ready.relay.Reserve(10, 1000, true).empty());
@@ -205,7 +205,7 @@ TEST_CASE("cancel ends a wait for the lock, and the session goes on", "[sqlite]"
   CHECK(Caught([&] { adapter.ConfirmEvent({&raw, 1}, kept); }).code == OUTBOX_OK);
 }
 
-TEST_CASE("a file that was replaced is opened anew", "[sqlite][b59]") {
+TEST_CASE("a file that was replaced is opened again", "[sqlite][b59]") {
   Ready ready;
   CHECK(ready.relay.Reserve().empty());
   const auto aside = ready.file.path.string() + ".new";
@@ -223,7 +223,7 @@ TEST_CASE("a file that was replaced is opened anew", "[sqlite][b59]") {
   CHECK(ready.relay.Reserve().size() == 1);
 }
 
-TEST_CASE("a failed event keeps its key back and returns by itself", "[sqlite]") {
+TEST_CASE("a failed event holds its key, and is retried by itself", "[sqlite]") {
   Ready ready;
   auto& relay = ready.relay;
   relay.Emit({Simple("a"), Simple("b"), Simple("a")});
@@ -233,21 +233,22 @@ TEST_CASE("a failed event keeps its key back and returns by itself", "[sqlite]")
   CHECK(relay.Reserve().empty());
   CHECK(relay.Reserve(10, 1000, true).empty());
   relay.writing().MakeRetriesDue();
-  const auto due = relay.Reserve();  // below the reading position, and no rewind was asked for
+  const auto due = relay.Reserve();  // Below the reading position, and without a rewind.
   REQUIRE(IdsOf(due) == Ids{1});
   CHECK(due[0].attempts == 1);
   relay.Fail(1, Disposition::kBlock, Millis(0));
   Application(ready.file)("update outbox_retry set attempts = 0, next_try = 0");
   const auto unblocked = relay.Reserve();
   REQUIRE(IdsOf(unblocked) == Ids{1});
-  CHECK(unblocked[0].attempts == 1);             // else the relay would not look for the followers that were passed by
-  CHECK(relay.Reserve(10, 1000, true).empty());  // 3 waits while 1 is unsettled
+  // With 0, the relay would not rescan for the later events of the key that it has skipped.
+  CHECK(unblocked[0].attempts == 1);
+  CHECK(relay.Reserve(10, 1000, true).empty());  // 3 waits while 1 is not settled.
   relay.Confirm({1});
   CHECK(IdsOf(relay.Reserve(10, 1000, true)) == Ids{3});
 }
 
-// In pragma synchronous 1 is NORMAL, 2 is FULL.
-TEST_CASE("only a confirm does not wait for the disk, and only in WAL mode", "[sqlite]") {
+// For pragma synchronous, 1 is NORMAL and 2 is FULL.
+TEST_CASE("a confirm is the only write that does not wait for the disk, and only in WAL mode", "[sqlite]") {
   const auto [mode, expected] = GENERATE(std::pair("wal", "121"), std::pair("delete", "222"));
   const File file;
   {
@@ -270,7 +271,7 @@ TEST_CASE("only a confirm does not wait for the disk, and only in WAL mode", "[s
   CHECK(seen == expected);
 }
 
-TEST_CASE("a failure whose row is gone keeps nobody back", "[sqlite]") {
+TEST_CASE("a failure whose row is gone holds back no key", "[sqlite]") {
   Ready ready;
   auto& relay = ready.relay;
   relay.Emit({Simple("a"), Simple("a")});
@@ -298,7 +299,7 @@ TEST_CASE("a blocked event is discarded or tried again only under its own event 
   CHECK(relay.Reserve(10, 1000, true).size() == 1 - changed);
 }
 
-TEST_CASE("a session of its own goes on after another one's transaction", "[sqlite]") {
+TEST_CASE("a session goes on after another session's transaction", "[sqlite]") {
   Ready ready;
   auto& relay = ready.relay;
   relay.Emit({Simple("a")}, false);
@@ -308,7 +309,7 @@ TEST_CASE("a session of its own goes on after another one's transaction", "[sqli
   CHECK_FALSE(relay.more);
 }
 
-TEST_CASE("many rows that wait are passed in pieces", "[sqlite]") {
+TEST_CASE("many waiting rows are skipped in pieces", "[sqlite]") {
   Ready ready;
   Application{ready.file}(
       "with recursive n (i) as (select 1 union all select i + 1 from n where i < 200000) insert into outbox_event"
@@ -327,7 +328,7 @@ TEST_CASE("many rows that wait are passed in pieces", "[sqlite]") {
     adapter.Begin({0, ready.relay.token, Millis(50)});
     const outbox::ReserveRequest request{raw};
     outbox::BatchBuilder batch(request);
-    // On a busy machine the whole time may pass between two rows; the next call goes on all the same.
+    // On a busy machine the whole time may pass between two rows. The next call still continues.
     const outbox_code code = Caught([&] { adapter.ReserveNewEvents(request, batch); }).code;
     CHECK((code == OUTBOX_OK || code == OUTBOX_TIMEOUT));
     outbox_batch out{};
@@ -339,7 +340,7 @@ TEST_CASE("many rows that wait are passed in pieces", "[sqlite]") {
   CHECK(calls > 1);
 }
 
-TEST_CASE("times", "[sqlite]") {
+TEST_CASE("times are parsed", "[sqlite]") {
   using outbox::sql::ParseTime;
   CHECK(ParseTime("1970-01-01T00:00:01Z") == 1'000'000);
   CHECK(ParseTime("2024-02-29 12:00:00.123456") == 1709208000'123456);
@@ -348,7 +349,7 @@ TEST_CASE("times", "[sqlite]") {
   CHECK(ParseTime("") == 0);
 }
 
-// By migrate and by the script that it prints with its commented lines, each twice.
+// The upgrade is made by migrate, and by the script that it prints, including the commented lines; each is run twice.
 TEST_CASE("tables of version 1 are refused, and upgraded without losing a row", "[sqlite][b12]") {
   const File file;
   Application app(file);
@@ -367,7 +368,7 @@ TEST_CASE("tables of version 1 are refused, and upgraded without losing a row", 
     relay.writing().ApplySchema({});
   }
   CHECK(relay.writing().CheckSchema().empty());
-  CHECK(relay.Heartbeat().owned.empty());  // while the lease of before lasts
+  CHECK(relay.Heartbeat().owned.empty());  // The previous lease still lasts.
   const auto stats = relay.writing().ReadStats();
   CHECK(stats.backlog == 3);
   CHECK(stats.retrying == 1);
@@ -380,7 +381,7 @@ TEST_CASE("tables of version 1 are refused, and upgraded without losing a row", 
   CHECK(IdsOf(relay.Reserve()) == Ids{1, 3});
 }
 
-TEST_CASE("a second outbox cannot share the companions of the first", "[sqlite][b103]") {
+TEST_CASE("a second outbox cannot share the companion tables of the first", "[sqlite][b103]") {
   const File file;
   const auto named = [&](const std::string& name) { return Relay(file.Config(R"(, "table": ")" + name + "\"")); };
   Relay first = named("outbox_event");
@@ -390,7 +391,7 @@ TEST_CASE("a second outbox cannot share the companions of the first", "[sqlite][
   const std::string refused = Caught([&] { second.writing().ApplySchema({}); }).what();
   CHECK(refused.find("belong to the outbox \"outbox_event\"") != std::string::npos);
   CHECK(Caught([&] { second.Heartbeat(); }).code == OUTBOX_BAD_CONFIG);
-  // The same table in another spelling has the same companions.
+  // The same table in another spelling has the same companion tables.
   Relay same = named("OUTBOX_EVENT");
   same.writing().ApplySchema({});
   CHECK(same.writing().CheckSchema().empty());
@@ -405,7 +406,7 @@ TEST_CASE("a second outbox cannot share the companions of the first", "[sqlite][
   CHECK(Has(third.writing().CheckSchema(), "shop_event is missing"));
 }
 
-TEST_CASE("migrate waits for a writer without being in its way", "[sqlite][b105]") {
+TEST_CASE("migrate waits for a writer without delaying it", "[sqlite][b105]") {
   Ready ready;
   Application app(ready.file);
   app("drop index outbox_retry_due");

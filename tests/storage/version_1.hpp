@@ -1,5 +1,5 @@
-// The tables of version 1, as its migrate printed them, with rows in every state: waiting, retrying, blocked, dead, and a
-// lease. They must not change: an upgrade begins with them.
+// The tables of version 1, as migrate of that version printed them, with rows in every state: waiting, retrying,
+// blocked, dead, and a lease. They must not change, because an upgrade starts from them.
 #pragma once
 
 namespace outbox::testing {

@@ -1,4 +1,4 @@
-// A line of `outbox-relay emit` becomes exactly the row that was written, or is refused with its reason.
+// A line of `outbox-relay emit` becomes exactly the row that it describes, or is refused with a reason.
 #include "cli/common/emit_input.hpp"
 
 #include <string>
@@ -24,7 +24,7 @@ std::string ProblemOf(const std::string& line) {
   return event.status().text();
 }
 
-TEST_CASE("headers are held to what the publisher takes", "[b83]") {
+TEST_CASE("headers are checked by the publisher's rules", "[b83]") {
   const std::string line = R"({"topic":"t","type":"y","payload":null,"headers":{"a":1.50,"b":true}})";
   CHECK(ToEvent(ParseEventLine(line)->Raw()).headers == Bytes(R"({"a":1.50,"b":true})"));
   const auto strict = ParseEventLine(line, publisher::HeaderValues::kStrict);
@@ -32,7 +32,7 @@ TEST_CASE("headers are held to what the publisher takes", "[b83]") {
   CHECK(strict.status().text().find("\"a\" is not a string, null or") != std::string::npos);
 }
 
-TEST_CASE("every member arrives, and absent is not empty") {
+TEST_CASE("every member is taken over, and an absent one is not an empty one") {
   const auto full = ParseEventLine(
       R"({"topic":"orders","type":"created","key":"o-1","payload":"p","headers":{"a": "1", "b": null},"event_id":"0190163D-8694-739b-aea5-966c26f8ad91"})");
   REQUIRE(full.ok());
@@ -70,23 +70,23 @@ TEST_CASE("a payload keeps its bytes, its numbers and the order of its members")
 }
 
 TEST_CASE("a bad line is refused with its reason and without its payload") {
-  CHECK(ProblemOf("") == "not JSON from character 1 on");
-  CHECK(ProblemOf(R"({"topic":"t")") == "not JSON from character 13 on");
-  CHECK(ProblemOf(R"({"topic":"t","type":"y","payload":1} x)") == "not JSON from character 38 on");
+  CHECK(ProblemOf("") == "invalid JSON at character 1");
+  CHECK(ProblemOf(R"({"topic":"t")") == "invalid JSON at character 13");
+  CHECK(ProblemOf(R"({"topic":"t","type":"y","payload":1} x)") == "invalid JSON at character 38");
   CHECK(ProblemOf("[1]") == "not a JSON object");
   CHECK(ProblemOf("7") == "not a JSON object");
   CHECK(ProblemOf(R"({"topic":"t","type":"y"})") == "\"payload\" is missing; write null for a tombstone");
   CHECK(ProblemOf(R"({"type":"y","payload":1})") == "\"topic\" is missing or empty");
   CHECK(ProblemOf(R"({"topic":"t","type":"","payload":1})") == "\"type\" is missing or empty");
-  CHECK(ProblemOf(R"({"topic":1,"type":"y","payload":1})") == "\"topic\" must be a text in quotes");
-  CHECK(ProblemOf(R"({"topic":"t","topic":"u","type":"y","payload":1})") == "\"topic\" is there twice");
+  CHECK(ProblemOf(R"({"topic":1,"type":"y","payload":1})") == "\"topic\" must be a string in quotes");
+  CHECK(ProblemOf(R"({"topic":"t","topic":"u","type":"y","payload":1})") == "\"topic\" is given twice");
   CHECK(ProblemOf(R"({"topic":"t","type":"y","payload":1,"kee":"k"})") ==
-        "unknown member \"kee\"; known are topic, type, key, payload, headers, event_id");
+        "unknown member \"kee\"; expected topic, type, key, payload, headers or event_id");
   CHECK(ProblemOf(R"({"topic":"t","type":"y","payload":{"base64":"?"}})") ==
-        "\"payload\": what \"base64\" holds is not base64");
+        "\"payload\": the value of \"base64\" is not valid base64");
   CHECK(ProblemOf(R"({"topic":"t","type":"y","payload":{"base64":["secret"]}})") == "no problem");
   CHECK(ProblemOf(R"({"topic":"t","type":"y","payload":1e999})") ==
-        "the number before character 39 is out of range; write it as a text");
+        "the number before character 39 is out of range; write it as a string");
   for (const std::string id : {"", "x", "0190163d8694739baea5966c26f8ad91", "0190163d-8694-739b-aea5-966c26f8ad91x",
                                "0190163d-8694-739b-aea5-966c26f8ad9g"}) {
     INFO(id);

@@ -1,4 +1,4 @@
-// What a configuration becomes, and what is said about a broken one, word for word.
+// How a configuration is read, and the exact messages about a broken one.
 #include <string>
 #include <string_view>
 
@@ -72,7 +72,7 @@ TEST_CASE("a complete configuration is read as written") {
   CHECK(config->log.format == "json");
 }
 
-TEST_CASE("an address that anybody can reach is warned about", "[b120]") {
+TEST_CASE("a warning is given for an address that others can reach", "[b120]") {
   for (const auto& [address, warned] : std::vector<std::pair<std::string, bool>>{{"0.0.0.0:1", true},
                                                                                  {"[::]:1", true},
                                                                                  {"93.184.215.14:1", true},
@@ -110,7 +110,7 @@ TEST_CASE("owners of plugins are names or numbers", "[b119]") {
             .find("/plugins/trusted_owners/1: -1 is not valid; expected a user") != std::string::npos);
 }
 
-TEST_CASE("what becomes of an event that keeps failing depends on the ordering") {
+TEST_CASE("the default of on_exhausted depends on the ordering") {
   CHECK(Parse(WithRelay(""), "relay.json")->relay.failures.on_exhausted == OnExhausted::kBlock);
   CHECK(Parse(WithRelay(R"("ordering": "key")"), "relay.json")->relay.failures.on_exhausted == OnExhausted::kBlock);
   CHECK(Parse(WithRelay(R"("ordering": "none")"), "relay.json")->relay.failures.on_exhausted ==
@@ -119,7 +119,7 @@ TEST_CASE("what becomes of an event that keeps failing depends on the ordering")
         OnExhausted::kDeadLetter);
 }
 
-TEST_CASE("a topic's policy says only what is other than in the rest of the relay") {
+TEST_CASE("a topic's policy inherits what it does not set") {
   const auto config = Parse(WithRelay(R"("max_attempts": 7, "retry_backoff": "2s", "topics": [
       {"topic": "audit.*", "on_exhausted": "dead_letter"}, {"topic": "orders", "max_attempts": 1}])"),
                             "relay.json");
@@ -137,8 +137,8 @@ TEST_CASE("a topic's policy says only what is other than in the rest of the rela
   CHECK(Parse(WithRelay(R"("topics": [{"topic": "a"}])"), "relay.json")->relay.AsksForDeadLetters().empty());
 }
 
-TEST_CASE("what is not JSON is shown with line and column", "[b14]") {
-  CHECK(ProblemsOf(" \n") == "relay.json:1:1: the file is empty; it must hold an object { ... }");
+TEST_CASE("a JSON error is reported with line and column", "[b14]") {
+  CHECK(ProblemsOf(" \n") == "relay.json:1:1: the file is empty; expected an object { ... }");
   CHECK(ProblemsOf("{\n  \"storage\": {\n    plugin: 1\n") ==
         "relay.json:3:5: syntax error while parsing object key - invalid literal; expected "
         "string literal");
@@ -152,7 +152,7 @@ TEST_CASE("what is not JSON is shown with line and column", "[b14]") {
         "relay.json:1:4: syntax error while parsing value - unexpected '{'; expected end of input");
 }
 
-TEST_CASE("a syntax error does not show the text that was read: it may be a password") {
+TEST_CASE("a syntax error does not show the text that was read, because it may be a password") {
   const std::string problem = ProblemsOf("{ \"storage\": { \"options\": { \"password\": \"hunter2\n\" } } }");
   CHECK(problem.find("relay.json:1:") == 0);
   CHECK(problem.find("hunter2") == std::string::npos);
@@ -163,7 +163,7 @@ struct Broken {
   std::string problem;
 };
 
-TEST_CASE("each mistake is named with its place, its value and its fix", "[b14]") {
+TEST_CASE("each mistake is reported with its location, its value and its fix", "[b14]") {
   const Broken table[] = {
       {"[]", "relay.json: the configuration must be an object { ... }"},
       {WithRelay(R"("batch_sise": 10)"), R"(relay.json:1: /relay/batch_sise: unknown key; did you mean "batch_size"?)"},
@@ -182,7 +182,7 @@ TEST_CASE("each mistake is named with its place, its value and its fix", "[b14]"
        "relay.json: /publisher/kafka/bootstrap.servers: missing; expected the brokers to ask first, such as "
        "\"kafka1:9092,kafka2:9092\""},
       {WithRelay("\"batch_size\": 1,\n \"batch_size\": 2"),
-       "relay.json:1: /relay/batch_size: the key \"batch_size\" is there twice, also on line 2; keep one of the two"},
+       "relay.json:1: /relay/batch_size: duplicate key \"batch_size\", again on line 2; keep one of the two"},
       {WithRelay(R"("batch_size": "many")"),
        "relay.json:1: /relay/batch_size: \"many\" is not valid; expected a whole number from 1 to 100000"},
       {WithRelay(R"("batch_size": 0)"),
@@ -193,23 +193,23 @@ TEST_CASE("each mistake is named with its place, its value and its fix", "[b14]"
        "relay.json:1: /relay/batch_size: 1000.0 is not valid; expected a whole number from 1 to 100000"},
       {WithRelay(R"("reserve_duration": 15)"),
        "relay.json:1: /relay/reserve_duration: 15 is not valid; expected a duration from \"2s\" to \"1h\", a whole "
-       "number with ms, s, m or h"},
+       "number with the unit ms, s, m or h"},
       {WithRelay(R"("reserve_duration": "1s")"),
        "relay.json:1: /relay/reserve_duration: \"1s\" is not valid; expected a duration from \"2s\" to \"1h\", a "
-       "whole number with ms, s, m or h"},
+       "whole number with the unit ms, s, m or h"},
       {WithRelay(R"("max_in_flight_bytes": "32 MiB")"),
        "relay.json:1: /relay/max_in_flight_bytes: \"32 MiB\" is not valid; expected a size from \"64KiB\" to "
        "\"1024GiB\", such as \"32MiB\", \"64KiB\", \"10MB\" or a number of bytes"},
       {WithRelay(R"("ordering": "Key")"),
        "relay.json:1: /relay/ordering: \"Key\" is not valid; expected one of \"key\", \"none\""},
       {WithRelay(R"("id": "a b")"),
-       "relay.json:1: /relay/id: \"a b\" is not valid; expected up to 128 printable ASCII characters without blanks"},
+       "relay.json:1: /relay/id: \"a b\" is not valid; expected up to 128 printable ASCII characters without spaces"},
       {WithRelay(R"("batch_size": 11, "max_in_flight_events": 20)"),
        "relay.json:1: /relay/batch_size: 11 is more than half of max_in_flight_events (20); there must be room for two "
        "batches, one to read and one to send"},
       {WithRelay(R"("reserve_duration": "2s", "poll_interval": "1500ms")"),
        "relay.json:1: /relay/poll_interval: \"1500ms\" is more than half of reserve_duration (\"2s\"); an idle relay "
-       "would lose its reservation between two looks"},
+       "would lose its reservation between two polls"},
       {WithRelay(R"("retry_backoff": "10m")"),
        "relay.json:1: /relay/retry_backoff: \"10m\" is more than max_retry_backoff (\"5m\"), up to which it grows"},
       {WithRelay(R"("topics": {"topic": "a"})"),
@@ -217,12 +217,12 @@ TEST_CASE("each mistake is named with its place, its value and its fix", "[b14]"
       {WithRelay(R"("topics": [{"topic": "a"}, 1])"),
        "relay.json:1: /relay/topics/1: 1 is not valid; expected an object { ... }"},
       {WithRelay(R"("topics": [{"max_attempts": 2}])"),
-       "relay.json:1: /relay/topics/0/topic: missing; expected the name of a topic (letters, digits, . _ -); * in it "
-       "stands for any characters, ? for one"},
+       "relay.json:1: /relay/topics/0/topic: missing; expected the name of a topic (letters, digits, . _ -), in "
+       "which * matches any characters and ? matches one"},
       {WithRelay(R"("topics": [{"topic": "audit.+"}])"),
        "relay.json:1: /relay/topics/0/topic: \"audit.+\" is not valid; expected the name of a topic (letters, digits, "
        ". "
-       "_ -); * in it stands for any characters, ? for one"},
+       "_ -), in which * matches any characters and ? matches one"},
       {WithRelay(R"("topics": [{"topic": "a", "max_atempts": 2}])"),
        "relay.json:1: /relay/topics/0/max_atempts: unknown key; did you mean \"max_attempts\"?"},
       {WithRelay(R"("topics": [{"topic": "a", "retry_backoff": "10m"}])"),
@@ -233,13 +233,14 @@ TEST_CASE("each mistake is named with its place, its value and its fix", "[b14]"
       {WithRelay(R"("id": "${file:/nowhere/at/all}")"),
        "relay.json:1: /relay/id: cannot read the file /nowhere/at/all: No such file or directory"},
       {WithRelay(R"("id": "${HOME}")"),
-       "relay.json:1: /relay/id: ${HOME} is no reference; expected ${env:NAME} or ${file:PATH}, or $${ where a literal "
-       "${ is meant"},
+       "relay.json:1: /relay/id: ${HOME} is not a reference; expected ${env:NAME} or ${file:PATH}, or $${ for a "
+       "literal "
+       "${"},
       {WithKafka(R"("linger": 1)"),
        "relay.json:1: /publisher/kafka/linger: not a librdkafka property that the relay passes on; did you mean "
        "\"linger.ms\"?"},
       {WithKafka(R"("linger.ms": [1])"),
-       "relay.json:1: /publisher/kafka/linger.ms: a list is not valid; expected a text, a number, true or false"},
+       "relay.json:1: /publisher/kafka/linger.ms: a list is not valid; expected a string, a number, true or false"},
       {WithKafka(R"("compression.type": "lz5")"),
        "relay.json:1: /publisher/kafka/compression.type: Invalid value \"lz5\" for configuration property "
        "\"compression.codec\""},
@@ -253,17 +254,17 @@ TEST_CASE("each mistake is named with its place, its value and its fix", "[b14]"
   }
 }
 
-TEST_CASE("all mistakes are told at once, in the order of the file", "[b14]") {
+TEST_CASE("all mistakes are reported at once, in the order of the file", "[b14]") {
   CHECK(
       ProblemsOf("{ \"log\": {\n \"level\": 1,\n \"colour\": 2 },\n \"storage\": { \"plugin\": 7 },\n \"publisher\": "
                  "{ \"type\": \"stdout\" } }") ==
       "relay.json:2: /log/level: 1 is not valid; expected one of \"trace\", \"debug\", \"info\", \"warn\", \"error\", "
       "\"off\"\n"
       "relay.json:3: /log/colour: unknown key; valid here: level, format\n"
-      "relay.json:4: /storage/plugin: 7 is not valid; expected a text in quotes");
+      "relay.json:4: /storage/plugin: 7 is not valid; expected a string in quotes");
 }
 
-TEST_CASE("an address to listen at is one of this machine, in numbers, with a port") {
+TEST_CASE("an address to listen at is a numeric address of this machine with a port") {
   const auto [section, key] = GENERATE(std::pair("http", "listen"), std::pair("relay", "hints"));
   const std::string in = std::string(", \"") + section + "\": { \"" + key + "\": \"",
                     expected = std::string("relay.json:1: /") + section + "/" + key + ": \"";
@@ -274,7 +275,7 @@ TEST_CASE("an address to listen at is one of this machine, in numbers, with a po
     INFO(good);
     CHECK(ProblemsOf(with(good)) == "no problem");
   }
-  // The library behind it would take some of these for something else: "9464r", "80,443s", "+80".
+  // The library behind it would accept some of these with another meaning: "9464r", "80,443s", "+80".
   for (const auto* bad : {"9464", ":9464", "localhost:9464", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536",
                           "127.0.0.1:-1", "127.0.0.1:+80", "127.0.0.1:80r", "127.0.0.1:80,127.0.0.1:81",
                           "127.0.0.1:80 ", "::1:80", "[::1]", "[127.0.0.1]:80", "x127.0.0.1:80"}) {
@@ -297,7 +298,7 @@ TEST_CASE("brokers are a list of names or addresses with ports") {
   const std::string place = "relay.json:1: /publisher/kafka/bootstrap.servers: ";
   CHECK(ProblemsOf(with("a:1,127.0.0.1:99999")) ==
         place +
-            "\"127.0.0.1:99999\" is not valid; expected host:port, or several with commas, such as "
+            "\"127.0.0.1:99999\" is not valid; expected host:port, or several separated by commas, such as "
             "\"kafka1:9092,kafka2:9092\" or \"[::1]:9092\", with a port from 1 to 65535");
   for (const auto* bad : {"a:0", "a:-1", "a:+1", "a:", ":9092", "a:1b", "a:1 b:2", "a;b", "[::1", "[::1]:0", "[x]:1",
                           "u@a:1", "a:1:2", "a/b:1", "PLAINTEXT://", "${env:HOME}"}) {
@@ -310,12 +311,12 @@ TEST_CASE("brokers are a list of names or addresses with ports") {
   CHECK(ProblemsOf(with("ssl://a:1")).find("security.protocol, which is \"plaintext\"") != std::string::npos);
 }
 
-TEST_CASE("nesting has an end") {
+TEST_CASE("nesting is limited") {
   const std::string deep = "{\"storage\":{\"options\":" + std::string(100'000, '[');
   CHECK(ProblemsOf(deep).find("nested deeper than 32 levels") != std::string::npos);
 }
 
-TEST_CASE("librdkafka properties that run code or switch checks off are refused, with the reason", "[b67][b69][b75]") {
+TEST_CASE("librdkafka properties that run code or switch off checks are refused with the reason", "[b67][b69][b75]") {
   const auto problem = [](const char* name, const char* value) {
     return kafka::GetPropertyPolicy().Problem(name, value, /*show_value=*/true);
   };

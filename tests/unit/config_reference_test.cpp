@@ -1,4 +1,4 @@
-// docs/guide/outbox-relay.reference.jsonc documents every key: it must hold all of them, with their defaults.
+// docs/guide/outbox-relay.reference.jsonc documents every key, so it must contain all of them with their defaults.
 #include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -22,14 +22,14 @@ std::string ReadDocument(const char* name) {
   return text.str();
 }
 
-TEST_CASE("the reference configuration holds every key with its default") {
+TEST_CASE("the reference configuration contains every key with its default") {
   setenv("PGPASSWORD", "x", 1);
   const std::string text = ReadDocument("docs/guide/outbox-relay.reference.jsonc");
   const auto reference = Parse(text, "reference");
   INFO(reference.status().text());
   REQUIRE(reference.ok());
 
-  // Only what has no default.
+  // A configuration with only the keys that have no default.
   json needed = json::parse(text, nullptr, true, true);
   const json needed_only = {
       {"storage", {{"plugin", needed["storage"]["plugin"]}, {"options", needed["storage"]["options"]}}},

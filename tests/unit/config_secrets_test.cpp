@@ -1,4 +1,4 @@
-// Secrets come in by reference and do not come out again.
+// Secrets are given by reference, and are never printed.
 #include <sys/stat.h>
 
 #include <cstdlib>
@@ -36,7 +36,7 @@ class Folder {
 
 constexpr const char* kCanary = "s3cr3t-canary";
 
-TEST_CASE("references are filled in for the plugin and for Kafka, and shown as references") {
+TEST_CASE("references are resolved for the plugin and for Kafka, and shown as references") {
   const Folder folder;
   setenv("OUTBOX_TEST_SECRET", kCanary, 1);
   folder.Write("kafka-password", std::string(kCanary) + "\r\n");
@@ -65,7 +65,7 @@ TEST_CASE("references are filled in for the plugin and for Kafka, and shown as r
   CHECK(config->warnings.empty());
 }
 
-TEST_CASE("secrets in plain text are hidden, and a file that others can read is warned about") {
+TEST_CASE("secrets in plain text are hidden, and a warning is given for a file that others can read") {
   const Folder folder;
   const std::string text = R"({
     "storage": { "plugin": "memory", "options": {
@@ -91,7 +91,7 @@ TEST_CASE("secrets in plain text are hidden, and a file that others can read is 
 }
 
 TEST_CASE(
-    "a property of parts whose values are references holds no secret, and the client library's words about it none") {
+    "neither a property made of parts that are references nor the client library's message about it shows a secret") {
   const Folder folder;
   setenv("OUTBOX_TEST_SECRET", kCanary, 1);
   setenv("OUTBOX_TEST_CURVES", "X25519:my-own-curve", 1);
@@ -131,7 +131,7 @@ TEST_CASE("no message about a broken configuration shows a secret", "[b14]") {
   }
 }
 
-TEST_CASE("what cannot be a secret's text is refused") {
+TEST_CASE("a text that cannot be a secret is refused") {
   const Folder folder;
   const auto problem_of = [&](const std::string& reference) {
     const auto file = folder.Write("relay.json", R"({ "relay": { "id": ")" + reference + R"(" } })");
@@ -139,13 +139,13 @@ TEST_CASE("what cannot be a secret's text is refused") {
   };
   folder.Write("binary", "\xff\xfe");
   folder.Write("nul", std::string("a\0b", 3));
-  CHECK(problem_of("${file:binary}").find("what ${file:binary} holds is not UTF-8 text") != std::string::npos);
-  CHECK(problem_of("${file:nul}").find("a NUL character inside the text") != std::string::npos);
+  CHECK(problem_of("${file:binary}").find("the value of ${file:binary} is not UTF-8 text") != std::string::npos);
+  CHECK(problem_of("${file:nul}").find("the text contains a NUL character") != std::string::npos);
   CHECK(problem_of("${file:.}").find("is a directory") != std::string::npos);
-  CHECK(problem_of("${env:X").find("a ${ without its }") != std::string::npos);
+  CHECK(problem_of("${env:X").find("a ${ without a closing }") != std::string::npos);
 }
 
-TEST_CASE("passwords are hidden in texts of others") {
+TEST_CASE("passwords are hidden in texts of other programs") {
   CHECK(Redact("connect host=a password=p w") == "connect host=a password=<hidden> w");
   CHECK(Redact("PASSWORD = 'a b\\'c' port=1") == "PASSWORD = <hidden> port=1");
   CHECK(Redact("pwd=a;pass=b&x=1") == "pwd=<hidden>;pass=<hidden>&x=1");
@@ -156,7 +156,7 @@ TEST_CASE("passwords are hidden in texts of others") {
   CHECK(Redact("password=") == "password=");
 }
 
-TEST_CASE("secrets are kept out of texts, whole, encoded, cut and in parts", "[b113]") {
+TEST_CASE("secrets are hidden in texts, whole, encoded, cut and in parts", "[b113]") {
   setenv("OUTBOX_TEST_SECRET", "pa/ss@w rd%'x", 1);
   Secrets secrets;
   const std::string mark = secrets.Add("env:OUTBOX_TEST_SECRET", "").mark;
@@ -171,7 +171,7 @@ TEST_CASE("secrets are kept out of texts, whole, encoded, cut and in parts", "[b
   CHECK(secrets.Clean("abc abcd \"abc\"") == "<hidden> abcd \"<hidden>\"");
 }
 
-TEST_CASE("a name with a reference in it is shown as it is written, and its parts are no secrets", "[b113]") {
+TEST_CASE("a name with a reference in it is shown as written, and its parts are not secrets", "[b113]") {
   setenv("OUTBOX_TEST_FOLDER", "/etc/certificates", 1);
   Secrets secrets(Secrets::Hides::kGivenOnly);
   const std::string mark = secrets.Add("env:OUTBOX_TEST_FOLDER", "").mark;
@@ -180,7 +180,7 @@ TEST_CASE("a name with a reference in it is shown as it is written, and its part
         "${env:OUTBOX_TEST_FOLDER}/ca.pem holds no certificates");
 }
 
-TEST_CASE("a secret in a file is read again, and stays as it was while that cannot be done", "[b110]") {
+TEST_CASE("a secret in a file is read again, and keeps its value while the file cannot be read", "[b110]") {
   const Folder folder;
   const auto file = folder.Write("password", "one\n");
   Secrets secrets;
@@ -197,7 +197,7 @@ TEST_CASE("a secret in a file is read again, and stays as it was while that cann
   CHECK(secrets.TakeProblems().empty());
 }
 
-TEST_CASE("Kafka's properties take a secret that has changed only where they may", "[b110][b113]") {
+TEST_CASE("a changed secret is used for a Kafka property only if its value is allowed", "[b110][b113]") {
   const Folder folder;
   folder.Write("server", "k1");
   folder.Write("check", "true");
@@ -215,15 +215,15 @@ TEST_CASE("Kafka's properties take a secret that has changed only where they may
   CHECK(config->publisher.kafka_now().at("enable.ssl.certificate.verification") == "true");
 }
 
-TEST_CASE("a configuration that cannot be read says so") {
+TEST_CASE("a configuration file that cannot be read is reported") {
   const Folder folder;
   const auto missing = Load("/nowhere/relay.json");
   REQUIRE(!missing.ok());
   CHECK(missing.status().code() == OUTBOX_BAD_CONFIG);
   CHECK(missing.status().text() ==
-        "/nowhere/relay.json: cannot read the configuration: No such file or directory; name the file with --config "
+        "/nowhere/relay.json: cannot read the configuration: No such file or directory; set the path with --config "
         "FILE or OUTBOX_RELAY_CONFIG");
-  CHECK(Load("/").status().text() == "/: is a directory; name the file in it");
+  CHECK(Load("/").status().text() == "/: is a directory; expected a configuration file");
   CHECK(Load(folder.Write("big.json", std::string((1 << 20) + 1, ' '))).status().text().find("larger than 1 MiB") !=
         std::string::npos);
 }

@@ -1,4 +1,5 @@
-// The relay as a library: somebody else's outbox, sender and log, and several in one process.
+// The relay as a library: with an outbox, a sender and a log of the embedding program, and several relays in one
+// process.
 #include <outbox/relay.hpp>
 
 #include <algorithm>
@@ -51,7 +52,7 @@ class Rows {
     }
     return false;
   }
-  std::vector<std::string> failed;  // reasons
+  std::vector<std::string> failed;  // The reasons of recorded failures.
 
  private:
   struct Row {
@@ -85,7 +86,7 @@ class TestSender : public embed::Sender {
   std::size_t Send(std::span<const Event> events) override {
     ++calls;
     if (calls % 3 == 1 && trouble-- > 0) {
-      // Some are stored all the same, and come again.
+      // The first half is taken although the call fails, and is sent again later.
       Take(events.first(events.size() / 2));
       throw std::runtime_error("no room");
     }
@@ -108,7 +109,7 @@ class TestSender : public embed::Sender {
   Records records_;
 };
 
-// Rows that are marked for so long, whatever the relay asks for.
+// Rows whose marks last for a fixed time, whatever the relay asks for.
 struct MarkedRows {
   std::shared_ptr<Rows> rows = std::make_shared<Rows>();
   Millis marked_for{0}, reading_takes{0};
@@ -136,7 +137,7 @@ class MarkingAdapter : public RowsAdapter {
   std::uint64_t token_ = 0;
 };
 
-// Cannot remove what was recorded as delivered.
+// Rows that cannot be removed after they were recorded as delivered.
 struct RowsThatStay {
   std::shared_ptr<Rows> rows = std::make_shared<Rows>();
   std::atomic<int> removals = 0;
@@ -198,7 +199,7 @@ std::string Refusal(const std::function<void()>& call) {
   return "";
 }
 
-TEST_CASE("several relays in one process keep apart") {
+TEST_CASE("several relays in one process do not affect each other") {
   std::vector<std::unique_ptr<Embedded>> relays;
   for (int i = 0; i < 3; ++i) relays.push_back(std::make_unique<Embedded>());
   for (const auto& one : relays) one->relay.Start();
@@ -215,7 +216,7 @@ TEST_CASE("several relays in one process keep apart") {
   }
 }
 
-TEST_CASE("what a sender does not take comes again, in order, and the log that was given tells of it") {
+TEST_CASE("events that a sender does not take are sent again in order, and the given log reports it") {
   Embedded one;
   one.sender->trouble = 5;
   for (int n = 0; n < 300; ++n) one.rows->Add("k", std::to_string(n));
@@ -225,18 +226,18 @@ TEST_CASE("what a sender does not take comes again, in order, and the log that w
   int next = 0;
   for (const auto& [key, payload] : one.sender->records()) {
     const int number = std::stoi(payload);
-    REQUIRE(number <= next);  // nothing is passed over
+    REQUIRE(number <= next);  // Nothing is skipped.
     if (number == next) ++next;
   }
   CHECK(next == 300);
   CHECK(one.sender->calls > 5);
-  const auto tells = [](const std::string& line) { return line.find("the sender: no room") != std::string::npos; };
-  CHECK(std::any_of(one.log.begin(), one.log.end(), tells));
+  const auto reports = [](const std::string& line) { return line.find("the sender: no room") != std::string::npos; };
+  CHECK(std::any_of(one.log.begin(), one.log.end(), reports));
 }
 
 TEST_CASE("rows that are marked for less time than the relay asks for are sent") {
   const auto marked = std::make_shared<MarkedRows>();
-  marked->marked_for = 500ms;  // and 15 s are asked for
+  marked->marked_for = 500ms;  // The relay asks for 15 s.
   Embedded one(marked);
   for (int n = 0; n < 300; ++n) one.rows->Add("k", std::to_string(n));
   one.relay.Start();
@@ -244,7 +245,7 @@ TEST_CASE("rows that are marked for less time than the relay asks for are sent")
   CHECK(one.relay.Stop(10s));
 }
 
-TEST_CASE("marks that have ended when their rows arrive are reported, and reads wait longer and longer") {
+TEST_CASE("marks that have ended when their rows arrive are reported, and the pauses between reads grow") {
   const auto marked = std::make_shared<MarkedRows>();
   marked->marked_for = 5ms;
   marked->reading_takes = 10ms;
@@ -258,7 +259,7 @@ TEST_CASE("marks that have ended when their rows arrive are reported, and reads 
   CHECK(one.sender->records().empty());
 }
 
-TEST_CASE("failures that the storage does not take for want of a mark are reported, and reads wait a second") {
+TEST_CASE("failures that the storage refuses because the marks are lost are reported, and reads pause for a second") {
   const auto marked = std::make_shared<MarkedRows>();
   marked->marked_for = 15s;
   marked->loses_marks = true;
@@ -274,7 +275,7 @@ TEST_CASE("failures that the storage does not take for want of a mark are report
   CHECK(one.relay.Stop(10s));
 }
 
-TEST_CASE("a removal that fails is no outage of the database: it is tried again after minutes, and holds up no event") {
+TEST_CASE("a failed removal is no outage of the database: it is retried after minutes, and delays no event") {
   const auto staying = std::make_shared<RowsThatStay>();
   Embedded one(R"({"poll_interval": "10ms", "retry_backoff": "10ms", "max_retry_backoff": "1s"})", staying->rows,
                embed::Storage::FromAdapter<StayingAdapter>(staying, "rows", OUTBOX_CAN_ORDER_KEYS));
@@ -287,7 +288,7 @@ TEST_CASE("a removal that fails is no outage of the database: it is tried again 
   CHECK(one.Lines("cannot be used") == 0);
 }
 
-TEST_CASE("headers that no relay could send are failed, not given to the sender") {
+TEST_CASE("an event with headers that cannot be sent fails and is not given to the sender") {
   Embedded one(R"({"poll_interval": "10ms", "max_attempts": 1})");
   one.rows->Add("k", "bad", "[]");
   one.rows->Add("k2", "good", R"({"a": "b"})");
@@ -298,7 +299,7 @@ TEST_CASE("headers that no relay could send are failed, not given to the sender"
   CHECK(one.sender->records() == Records{{"k2", "good"}});
 }
 
-TEST_CASE("what cannot be is refused by the constructor or the start") {
+TEST_CASE("an impossible setup is refused by the constructor or by Start") {
   const auto make = [](const char* config, embed::Storage storage, embed::Publisher publisher) {
     return Refusal([&] { embed::Relay(config, std::move(storage), std::move(publisher), nullptr); });
   };
@@ -316,7 +317,7 @@ TEST_CASE("what cannot be is refused by the constructor or the start") {
 
   embed::Relay unordered("{}", embed::Storage::FromAdapter<RowsAdapter>(rows, "rows", OUTBOX_CAN_ORDER_KEYS), sender(),
                          nullptr);
-  CHECK(unordered.Stop(1s));  // never started: nothing to do
+  CHECK(unordered.Stop(1s));  // It was never started, so there is nothing to do.
   Embedded one;
   one.relay.Start();
   CHECK_THROWS_AS(one.relay.Start(), std::logic_error);

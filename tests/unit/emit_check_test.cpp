@@ -1,4 +1,4 @@
-// What emit refuses is what the relay would refuse later, and what it writes is what the relay reads.
+// The emit helpers refuse what the relay would refuse later, and write what the relay can read.
 #include <outbox/emit/check.hpp>
 #include <outbox/emit/detail/event_id.hpp>
 #include <outbox/emit/detail/headers.hpp>
@@ -68,13 +68,13 @@ TEST_CASE("headers are refused as the relay refuses them") {
   CHECK_FALSE(Refusal(many));
 }
 
-TEST_CASE("what is no key and no type is refused") {
+TEST_CASE("an invalid key or event type is refused") {
   const std::string_view nul("a\0b", 3);
   CHECK(Refusal({.topic = "t", .event_type = nul}) == EmitCode::kBadValue);
   CHECK(Refusal({.topic = "t", .event_type = "t", .aggregate_id = nul}) == EmitCode::kBadValue);
 }
 
-TEST_CASE("the relay reads every header back, byte for byte, and finds the size that was checked") {
+TEST_CASE("the relay reads every header back byte for byte, and computes the size that was checked") {
   std::mt19937 dice(kSeed);
   INFO("seed " << kSeed);
   for (int round = 0; round < 500; ++round) {
@@ -109,14 +109,14 @@ TEST_CASE("the relay reads every header back, byte for byte, and finds the size 
     row.payload = event.payload;
     const std::size_t size = outbox::kafka::BatchBytes({row, packed});
     CHECK(emit::detail::RecordBytes(event) == size);
-    event.aggregate_id = std::nullopt;  // which may hold a NUL
+    event.aggregate_id = std::nullopt;  // Its key may hold a NUL.
     const std::size_t exactly = emit::detail::RecordBytes(event);
     CHECK_FALSE(Refusal(event, {.max_record_bytes = exactly}));
     CHECK(Refusal(event, {.max_record_bytes = exactly - 1}) == EmitCode::kTooLarge);
   }
 }
 
-TEST_CASE("event ids are UUIDs of version 7, and no two are the same") {
+TEST_CASE("event ids are UUIDs of version 7, and no two are equal") {
   using namespace emit::detail;
   std::set<std::string> seen;
   for (int i = 0; i < 10'000; ++i) {

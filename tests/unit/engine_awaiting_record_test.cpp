@@ -1,4 +1,4 @@
-// Events that have failed and wait until that is recorded.
+// Events that have failed and whose failure is not recorded yet.
 #include "engine/engine.hpp"
 #include "tests/catch.hpp"
 
@@ -11,7 +11,7 @@ struct Recording {
   Settings settings{.batch_events = kBatch, .window_events = 2 * kBatch, .max_awaiting_record = 10 * kBatch};
   Engine engine{settings};
   std::vector<EventIndex> sent, detached, forgotten;
-  std::vector<FailedEvent> recording;  // the write under way
+  std::vector<FailedEvent> recording;  // The write under way.
   std::vector<BatchIndex> freed;
   bool reads = false, skips_retries = false, retired = false;
   Time now = 0;
@@ -40,7 +40,7 @@ struct Recording {
                  any);
     });
   }
-  // False = nothing is to be read.
+  // Returns false if the engine asks for no read.
   bool Read(const Incoming& event, std::uint64_t token, std::uint32_t count = kBatch) {
     if (!reads) return false;
     reads = false;
@@ -59,28 +59,29 @@ struct Recording {
 
 constexpr Incoming kBad{.refused = true}, kGood{};
 
-TEST_CASE("an event behind a great many that fail goes while their record is being written", "[b95]") {
+TEST_CASE("an event behind many that fail is sent while their failures are being recorded", "[b95]") {
   Recording r;
   for (std::uint32_t batch = 0; batch < 10; ++batch) REQUIRE(r.Read(kBad, 1));
   CHECK(r.recording.size() == kBatch);
   CHECK(r.detached.size() == 10 * kBatch);
-  CHECK(r.freed.size() == 10);  // with the payload
-  CHECK(r.forgotten.empty());   // nothing of it is read again
+  CHECK(r.freed.size() == 10);  // The batches are freed with their payloads.
+  CHECK(r.forgotten.empty());   // None of their rows may be read again.
   REQUIRE(r.Read(kGood, 1, 1));
   CHECK(r.sent.size() == 1);
 }
 
-TEST_CASE("what is more than may wait for its record keeps the reading waiting", "[b95]") {
+TEST_CASE("reading waits when too many failures wait to be recorded", "[b95]") {
   Recording r;
   std::uint32_t reads = 0;
   while (r.Read(kBad, 1)) REQUIRE(++reads < 100);
-  CHECK(reads == 12);  // the window's two, too
+  CHECK(reads == 12);  // Two of them fit into the window.
   r.Written(OUTBOX_OK);
   CHECK(r.forgotten.size() == kBatch);
   CHECK(r.Read(kBad, 1));
 }
 
-TEST_CASE("records leave time to others: half of it, and three quarters while new rows wait to be read", "[b95]") {
+TEST_CASE("recording leaves half of the time to other work, and three quarters while new rows wait to be read",
+          "[b95]") {
   Recording r;
   const auto rest_after = [&r](Time takes) {
     r.now += takes;
@@ -99,20 +100,20 @@ TEST_CASE("records leave time to others: half of it, and three quarters while ne
     CHECK(rest_after(20 * kMillisecond) == 60 * kMillisecond);
     CHECK(rest_after(5 * kSecond) == kSecond);
   }
-  SECTION("retries alone") {
+  SECTION("only retries") {
     for (std::uint32_t batch = 0; batch < 2; ++batch) REQUIRE(r.Read(kBad, 1));
     Incoming retry = kBad;
     retry.attempts = 1;
     REQUIRE(r.Read(retry, 1, 1));
     CHECK(rest_after(20 * kMillisecond) == 20 * kMillisecond);
   }
-  SECTION("no more may wait") {
+  SECTION("no more failures may wait") {
     while (r.Read(kBad, 1)) continue;
     CHECK(rest_after(20 * kMillisecond) == 20 * kMillisecond);
   }
 }
 
-TEST_CASE("in a backlog, reads skip retries while there is no room for them, but for every tenth", "[b95]") {
+TEST_CASE("in a backlog, nine of ten reads skip retries while there is no room for them", "[b95]") {
   Recording r;
   CHECK_FALSE(r.skips_retries);
   REQUIRE(r.Read(kBad, 1));
@@ -130,7 +131,7 @@ TEST_CASE("in a backlog, reads skip retries while there is no room for them, but
 
 TEST_CASE("failures of one token are recorded together, up to a batch", "[b95]") {
   Recording r;
-  REQUIRE(r.Read(kBad, 1, 1));  // goes at once, alone
+  REQUIRE(r.Read(kBad, 1, 1));  // The first failure is recorded at once and alone.
   for (const std::uint64_t token : {1u, 1u, 2u, 2u}) REQUIRE(r.Read(kBad, token, 4));
   r.Written(OUTBOX_OK);
   REQUIRE(r.recording.size() == 8);
@@ -140,7 +141,7 @@ TEST_CASE("failures of one token are recorded together, up to a batch", "[b95]")
   CHECK(r.recording.front().token == 2);
 }
 
-TEST_CASE("a stop records at most one batch more, and forgets the rest", "[b95]") {
+TEST_CASE("a stop records at most one more batch, and forgets the rest", "[b95]") {
   Recording r;
   for (std::uint32_t batch = 0; batch < 6; ++batch) REQUIRE(r.Read(kBad, 1));
   r.engine.Release(ReleaseReason::kStop, 0, kForever);
@@ -157,7 +158,7 @@ TEST_CASE("a stop records at most one batch more, and forgets the rest", "[b95]"
   CHECK(r.forgotten.size() == 6 * kBatch);
 }
 
-TEST_CASE("a lost lease ends the waiting for records", "[b95]") {
+TEST_CASE("a lost lease drops the failures that wait to be recorded", "[b95]") {
   Recording r;
   for (std::uint32_t batch = 0; batch < 6; ++batch) REQUIRE(r.Read(kBad, 1));
   r.engine.Release(ReleaseReason::kLost, 0, 0);

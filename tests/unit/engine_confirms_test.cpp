@@ -1,4 +1,4 @@
-// Delivered events: which are confirmed together, when, and how a refused confirm is narrowed.
+// Delivered events: which are confirmed together, when, and how a refused confirm is narrowed down.
 #include "engine/confirms.hpp"
 
 #include "engine_script.hpp"
@@ -6,7 +6,8 @@
 namespace outbox::engine {
 namespace {
 
-// A batch is 4 events, and a confirm is gathered for 50 microseconds. Events are numbered in the order in which they arrive.
+// A batch is 4 events, and a confirm is gathered for 50 microseconds. Events are numbered in the order of their
+// arrival.
 struct ConfirmScript {
   Settings settings{.batch_events = 4, .window_events = 32, .confirm_gather = 50, .min_backoff = 1, .max_backoff = 3};
   Backoff backoff{1};
@@ -60,7 +61,7 @@ struct ConfirmScript {
   [[nodiscard]] std::string Broken() const { return confirms.FindBrokenInvariant(events); }
 };
 
-TEST_CASE("a confirm is made at once, or gathered for as long as answers are to come") {
+TEST_CASE("a confirm is made at once, or gathered while more answers are expected") {
   CHECK(Settings{}.confirm_gather == 5 * kMillisecond);
   Play<ConfirmScript>({
       {"nothing is acknowledged",
@@ -120,7 +121,7 @@ TEST_CASE("a confirm that fails is repeated with the same events after a pause")
   });
 }
 
-TEST_CASE("a refused confirm is narrowed by halves, the first half first") {
+TEST_CASE("a refused confirm is narrowed down by halves, the first half first") {
   Play<ConfirmScript>({
       {"one event",
        {{"acknowledged 0 1", "confirming, next 0, gathering 50"},
@@ -157,7 +158,7 @@ TEST_CASE("a refused confirm is narrowed by halves, the first half first") {
   });
 }
 
-TEST_CASE("rows that stay are a trouble when two in a row stay") {
+TEST_CASE("rows that stay are reported when two in a row stay") {
   Play<ConfirmScript>({
       {"rows that stay, and one that goes",
        {{"kept 10", "removes nothing since ever"},

@@ -1,4 +1,4 @@
-// Rows that say what the shard coordinator decides: each step is an input, and the commands that follow from it as text.
+// Table tests of the shard coordinator: each step is an input, and the commands that follow from it, as text.
 #pragma once
 
 #include <fmt/format.h>
@@ -20,7 +20,7 @@ inline std::string Name(ReleaseReason reason) {
   return reason == ReleaseReason::kLost ? "lost" : reason == ReleaseReason::kHandOver ? "hand-over" : "stop";
 }
 
-// As "hold 1/7 until 10": shard, token, seconds.
+// Formats a command, such as "hold 1/7 until 10": shard, token, time in seconds.
 struct Namer {
   static double Seconds(Time t) { return static_cast<double>(t) / kSecond; }
   std::string operator()(const shards::Heartbeat&) const { return "heartbeat"; }
@@ -82,11 +82,11 @@ struct Row {
 inline Input Start() {
   return [](Rig& r) { r.coordinator.Start(); };
 }
-// So much time passes.
+// Lets that much time pass.
 inline Input Pass(Time time) {
   return [time](Rig& r) { r.coordinator.Advance(r.now += time); };
 }
-// Until the coordinator is due: at once, if it has become so by the step before.
+// Advances to the coordinator's next deadline, or not at all if the previous step has already made it due.
 inline Input Wait() {
   return [](Rig& r) {
     if (r.coordinator.NextDeadline() < kForever) r.coordinator.Advance(r.now = r.coordinator.NextDeadline());
@@ -149,7 +149,7 @@ inline std::string Names(const std::vector<shards::Command>& commands) {
   return names;
 }
 
-// Nothing happens before the deadline, and something at it. Of a copy, to which only time happens.
+// Checks on a copy of the coordinator that nothing happens before the deadline and something at it if no input comes.
 inline void CheckDeadline(Coordinator coordinator) {
   const Time deadline = coordinator.NextDeadline();
   coordinator.Advance(std::min(deadline, 1000 * kSecond) - 1);
@@ -161,7 +161,7 @@ inline void CheckDeadline(Coordinator coordinator) {
   CHECK(coordinator.CheckInvariants() == "");
 }
 
-// Each row begins with a new coordinator.
+// Each row starts with a new coordinator.
 inline void Play(const std::vector<Row>& rows) {
   for (const Row& row : rows) {
     Rig rig{Coordinator({.lease = row.lease, .poll_interval = kPoll, .has_leases = row.has_leases})};
@@ -176,15 +176,15 @@ inline void Play(const std::vector<Row>& rows) {
   }
 }
 
-// Shard 0 of one, held under token 7 at full speed.
+// The only shard, 0, is held under token 7 at full speed.
 inline const Steps kRunning = {
     {Start(), "heartbeat"}, {Answer(1, {{0, 7}}), "ask 0/7"}, {WasLost(false), "delivering 0/7, hold 0/7 until 10"}};
-// Shards 0 and 1 of two.
+// Both shards, 0 and 1, are held at full speed.
 inline const Steps kRunningTwo = {
     {Start(), "heartbeat"},          {Answer(2, {{0, 7}, {1, 4}}), "remove all, ask 0/7"},
     {WasLost(false), "make 0 of 2"}, {Made(), "delivering 0/7, hold 0/7 until 10, ask 1/4"},
     {WasLost(false), "make 1 of 2"}, {Made(), "delivering 1/4, hold 1/4 until 10"}};
-// Likewise, where both were lost by their owner before: shard 0 is in its first steps, and shard 1 waits.
+// Both shards are held, and both were lost by their previous owners: shard 0 is in its first steps, and shard 1 waits.
 inline const Steps kSlowly = {{Start(), "heartbeat"},
                               {Answer(2, {{0, 7}, {1, 4}}), "remove all, ask 0/7"},
                               {WasLost(true), "make 0 of 2"},

@@ -1,5 +1,5 @@
-// The next deadline of an engine: from then on a turn does something, and not before. And its counters, which say what was
-// seen. Driven at random.
+// The next deadline of an engine: a turn does something at the deadline, and nothing before it. Random inputs drive the
+// engine, and its counters are compared with what the surroundings observed.
 #include <map>
 #include <string_view>
 
@@ -12,19 +12,19 @@ namespace {
 constexpr std::uint64_t kFirstSeed = 20'260'101;
 constexpr int kSeeds = 300, kTurns = 400;
 
-// How often each kind of deadline was looked at, so that none of the checks is empty.
+// How often each kind of deadline occurred, to show that no check was empty.
 struct Checked {
   std::uint64_t before = 0, at = 0, lease_ends = 0, moved = 0;
   std::array<std::uint64_t, std::variant_size_v<Command>> commands{};
-  std::map<std::string_view, std::uint64_t> transitions;  // of each chart
+  std::map<std::string_view, std::uint64_t> transitions;  // Keyed by the title of the chart.
 };
 
-// What is wrong with the engine at the end of a turn; empty if nothing is.
+// Returns what is wrong with the engine at the end of a turn; empty if nothing is.
 std::string FindFault(RandomSurroundings& around, Checked& checked) {
   Engine& engine = around.engine();
   if (const std::string broken = engine.CheckInvariants(); !broken.empty()) return "after a turn: " + broken;
   if (const std::string wrong = around.FindMiscount(); !wrong.empty()) return wrong;
-  // A lease that waited for this one to be wound up begins in the next turn, which is due at once.
+  // A lease that waited for the previous one to be released begins in the next turn, which is due at once.
   for (int turns = 0; engine.NextDeadline() <= around.now(); ++turns) {
     if (turns == 2) return "the deadline has passed after every turn";
     if (around.TakeCommands() == 0 && engine.NextDeadline() <= around.now())
@@ -52,7 +52,7 @@ std::string FindFault(RandomSurroundings& around, Checked& checked) {
   around.AdvanceTo(deadline);
   const std::size_t commands = around.TakeCommands();
   if (commands == 0 && engine.NextDeadline() <= deadline) return "a turn at the deadline does nothing";
-  // A lease ends without a command where a read is still to be answered.
+  // While a read is to be answered, a lease ends without a command.
   const bool lease_ends = engine.LeaseUntil() - around.settings().lease_margin == deadline;
   ++(commands > 0 ? checked.at : lease_ends ? checked.lease_ends : checked.moved);
   if (const std::string broken = engine.CheckInvariants(); !broken.empty()) return "at the deadline: " + broken;
@@ -80,7 +80,7 @@ TEST_CASE("a turn does something at the deadline of an engine and nothing before
   CAPTURE(kFirstSeed, checked.before, checked.at, checked.lease_ends, checked.moved);
   CHECK(checked.before > 5000);
   CHECK(checked.at > 2000);
-  // The pause of the trials ends, and the one that waits may not begin yet: it waits for the main stream.
+  // Rarely, the pause of the trials ends and the next trial may not begin yet, because it waits for the main stream.
   CHECK(checked.moved < checked.at / 50);
   for (std::size_t kind = 0; kind < checked.commands.size(); ++kind) {
     CAPTURE(kind);
@@ -93,7 +93,7 @@ TEST_CASE("a turn does something at the deadline of an engine and nothing before
   }
 }
 
-// The commands of one turn, as their places in the variant.
+// Returns the commands of one turn, as their indexes in the variant.
 std::vector<std::size_t> TurnAt(Engine& engine, Time now) {
   std::vector<std::size_t> commands;
   engine.Advance(now);
@@ -101,7 +101,7 @@ std::vector<std::size_t> TurnAt(Engine& engine, Time now) {
   return commands;
 }
 
-TEST_CASE("what is in flight at the deadline of a drain is given up") {
+TEST_CASE("events that are in flight at the deadline of a drain are dropped") {
   const bool trial = GENERATE(false, true);
   Engine engine{Settings{}};
   engine.Hold(1, kForever, false);

@@ -1,4 +1,4 @@
-// The values that hold where nobody says otherwise: limits of the engine, and of what it is told and asks for.
+// Default values: the limits of the engine, and the fields of its inputs and commands.
 #include "engine/engine.hpp"
 #include "engine/shard_coordinator.hpp"
 #include "tests/catch.hpp"
@@ -9,9 +9,9 @@ namespace {
 TEST_CASE("the limits of an engine, in microseconds, events and bytes") {
   CHECK(kMillisecond == 1'000);
   CHECK(kSecond == 1'000'000);
-  CHECK(kNotByItself == 31'536'000'000'000);  // a year
+  CHECK(kNotByItself == 31'536'000'000'000);  // One year.
   CHECK(kForever > 10'000 * kNotByItself);
-  CHECK(kForever + kForever > kForever);  // a deadline may be added to another one
+  CHECK(kForever + kForever > kForever);  // A deadline may be added to another one without overflow.
 
   const Settings settings;
   CHECK(settings.batch_events == 1000);
@@ -49,7 +49,7 @@ TEST_CASE("the limits of an engine, in microseconds, events and bytes") {
   CHECK(policy.max_retry_backoff == 300'000'000);
 }
 
-TEST_CASE("the limits that follow from others") {
+TEST_CASE("the limits that are computed from others") {
   Settings settings;
   CHECK(settings.events_at_once() == 10'000);
   CHECK(settings.max_retried() == 2'000);
@@ -61,7 +61,7 @@ TEST_CASE("the limits that follow from others") {
   CHECK(settings.events_at_once() == 1);
 }
 
-TEST_CASE("an event is read without a key, a failure or a doubt") {
+TEST_CASE("an event has no key, no failure and no doubt by default") {
   const Incoming incoming;
   CHECK(incoming.key_hash == 0);
   CHECK_FALSE((incoming.has_key || incoming.refused || incoming.doubtful || incoming.returned));
@@ -85,7 +85,7 @@ TEST_CASE("an event is read without a key, a failure or a doubt") {
   CHECK((batch.left == 0 && batch.routes == 0 && !batch.in_use));
 }
 
-TEST_CASE("a command that says nothing is about nothing") {
+TEST_CASE("a default command names nothing") {
   const command::Reserve reserve;
   CHECK((reserve.mode == OUTBOX_READ_ON && reserve.rows == 0 && !reserve.skip_retries));
   CHECK((command::Publish{}.epoch == 0 && command::Publish{}.events.empty()));
@@ -95,7 +95,7 @@ TEST_CASE("a command that says nothing is about nothing") {
   CHECK(FailedEvent{1, OUTBOX_RETRY, 0, 0}.token == 0);
 }
 
-TEST_CASE("the parts of an engine are told of nothing that they were not told of") {
+TEST_CASE("the inputs of an engine's parts are empty by default") {
   const ReadScheduler::Need need;
   CHECK((need.rows == 0 && !need.slow_start && !need.many_failures));
   const ReadScheduler::Answer read;
@@ -106,7 +106,7 @@ TEST_CASE("the parts of an engine are told of nothing that they were not told of
   CHECK(ShardCoordinator::Settings{1, 1}.has_leases);
 }
 
-TEST_CASE("counters begin with 0, and each is added to its own") {
+TEST_CASE("counters begin with 0, and a sum adds each to its own") {
   const auto list = [](const Counters& c) {
     return std::vector<std::uint64_t>{c.reserved, c.sent,   c.acknowledged, c.confirmed,  c.failed,      c.dead,
                                       c.blocked,  c.resets, c.rescans,      c.sent_again, c.leases_lost, c.undeletable};

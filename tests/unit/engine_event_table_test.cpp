@@ -1,4 +1,4 @@
-// The outstanding events: their slots, their batches, and the memory these take.
+// The outstanding events: their slots, their batches, and the memory that they take.
 #include "engine/event_table.hpp"
 
 #include "engine_script.hpp"
@@ -62,7 +62,7 @@ struct TableScript {
   [[nodiscard]] std::string Broken() const { return events.FindBrokenInvariant(); }
 };
 
-TEST_CASE("an event takes a slot until the end of the turn in which it is settled") {
+TEST_CASE("an event keeps its slot until the end of the turn in which it is settled") {
   Play<TableScript>({
       {"two batches: free slots are used again, and no more new ones are made than are needed",
        {{"read 2 bytes 100", "batch 0 events 0 1, 2 of 2, bytes 100"},
@@ -128,7 +128,7 @@ TEST_CASE("a batch is free when each of its events is settled or detached") {
   });
 }
 
-TEST_CASE("an event takes over what was read, and its slot forgets the last event") {
+TEST_CASE("an event gets the values that were read, and its slot keeps nothing of the last event") {
   struct Row {
     Incoming read;
     bool order_keys, ordered;
@@ -161,7 +161,7 @@ TEST_CASE("an event takes over what was read, and its slot forgets the last even
   }
 }
 
-// Every pair of states that is not in the chart is found.
+// Every pair of states that is not in the chart must be detected.
 TEST_CASE("an event takes no transition that is not in the chart") {
   constexpr std::size_t kStates = Chart<EventState>::kNames.size();
   for (std::size_t from = 0; from < kStates; ++from) {

@@ -1,4 +1,4 @@
-// Failed events: which failures are recorded together, when, and what is given up.
+// Failed events: which failures are recorded together, when, and which are dropped.
 #include "engine/failure_records.hpp"
 
 #include "engine_script.hpp"
@@ -6,7 +6,7 @@
 namespace outbox::engine {
 namespace {
 
-// A batch is 3 events, and 6 may wait beside the window.
+// A batch is 3 events, and 6 may wait outside the window.
 struct RecordScript {
   Settings settings{.batch_events = 3,
                     .max_awaiting_record = 6,
@@ -111,7 +111,7 @@ TEST_CASE("failures are recorded in their order, a batch at a time and under one
   });
 }
 
-TEST_CASE("between two records lies what the first took, or three times that while new rows wait") {
+TEST_CASE("the pause after a record is as long as the record took, or three times as long while new rows wait") {
   CHECK(Settings{}.record_rest == 3);
   CHECK(Settings{}.max_record_rest == kSecond);
   Play<RecordScript>({
@@ -146,7 +146,7 @@ TEST_CASE("between two records lies what the first took, or three times that whi
   });
 }
 
-TEST_CASE("a refused record of a delivered event stops the sending") {
+TEST_CASE("a refused record of a delivered event stops sending") {
   Play<RecordScript>({
       {"a failure",
        {{"fail 1 1", "recording, 1 in all, 1 beside, next 0"},
@@ -169,7 +169,7 @@ TEST_CASE("a refused record of a delivered event stops the sending") {
   });
 }
 
-TEST_CASE("failures are given up with the lease, or beyond a batch when the relay stops") {
+TEST_CASE("failures are dropped with the lease, and those beyond one batch when the relay stops") {
   Play<RecordScript>({
       {"a lost lease: what is being recorded is answered later",
        {{"fail 1 3 delivered", "recording, 3 in all, 3 beside, a batch, next 0"},

@@ -1,4 +1,4 @@
-// What becomes of events that fail or whose rows stay, and what the storage answers to the writes about them.
+// Events that fail or whose rows stay, and the answers of the storage to the writes about them.
 #include "engine_whole_script.hpp"
 
 namespace outbox::engine {
@@ -66,7 +66,7 @@ TEST_CASE("an event fails by its policy, and its key waits") {
   });
 }
 
-TEST_CASE("a failure is recorded, or given up with the lease") {
+TEST_CASE("a failure is recorded, or dropped with the lease") {
   Play<WholeEngine>({
       {"a retry that fails again at once",
        {
@@ -282,7 +282,7 @@ TEST_CASE("a delivered row that stays is recorded, and removed later") {
   });
 }
 
-TEST_CASE("a rescan goes in steps beside the reading") {
+TEST_CASE("a rescan goes in steps beside normal reading") {
   Play<WholeEngine>({
       {"a rescan by itself, in steps with rests",
        {

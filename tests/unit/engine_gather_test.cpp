@@ -1,4 +1,4 @@
-// When records are handed over: at once, or in a backlog together with those that are about to be read.
+// When events are sent: at once or, in a backlog, together with those that are about to be read.
 #include "engine/engine.hpp"
 #include "tests/catch.hpp"
 
@@ -14,7 +14,7 @@ struct Backlog {
   Backlog() {
     engine.Hold(0, kForever, false);
     Turn();
-    // A lane's first record goes alone.
+    // The first event of a lane is sent alone.
     Arrive(1, false);
     Answer(sent.back());
     Confirm();
@@ -29,7 +29,7 @@ struct Backlog {
         sent.emplace_back(publish->events.begin(), publish->events.end());
     });
   }
-  // One read's rows.
+  // Answers a read with that many rows.
   void Arrive(std::size_t events, bool more) {
     engine.Reserved({.more = more}, std::vector<Incoming>(events));
     Turn();
@@ -47,10 +47,10 @@ struct Backlog {
   [[nodiscard]] std::size_t batch() const { return settings.batch_events; }
 };
 
-TEST_CASE("in a backlog records wait for each other while the broker has work") {
+TEST_CASE("in a backlog, events wait for each other while the broker has work") {
   Backlog b;
   b.Arrive(b.batch(), true);
-  REQUIRE(b.sent.size() == 1);  // it had nothing to do
+  REQUIRE(b.sent.size() == 1);  // The broker had nothing to do.
   for (std::size_t read = b.batch(); read < b.settings.events_at_once(); read += b.batch()) b.Arrive(b.batch(), true);
   CHECK(b.sent.size() == 1);
   b.Arrive(b.batch(), true);
@@ -58,10 +58,10 @@ TEST_CASE("in a backlog records wait for each other while the broker has work") 
   CHECK(b.sent.back().size() == b.settings.events_at_once());
 }
 
-TEST_CASE("and while the database is behind the broker") {
+TEST_CASE("in a backlog, events wait while the database is behind the broker") {
   Backlog b;
   b.Arrive(b.batch(), true);
-  b.Answer(std::vector(b.sent.back()));  // and is confirmed
+  b.Answer(std::vector(b.sent.back()));  // The confirm is then under way.
   b.Arrive(b.batch(), true);
   CHECK(b.sent.size() == 1);
   b.Confirm();
@@ -69,7 +69,7 @@ TEST_CASE("and while the database is behind the broker") {
   CHECK(b.sent.back().size() == b.batch());
 }
 
-TEST_CASE("those that wait go out") {
+TEST_CASE("events that wait are sent") {
   Backlog b;
   b.Arrive(b.batch(), true);
   b.Arrive(10, true);
@@ -87,7 +87,7 @@ TEST_CASE("those that wait go out") {
   CHECK(b.sent.size() == 2);
 }
 
-TEST_CASE("without a backlog nothing waits") {
+TEST_CASE("without a backlog no event waits") {
   Backlog b;
   b.Arrive(10, false);
   REQUIRE(b.sent.size() == 1);

@@ -1,10 +1,11 @@
-// What the parts' checks find, invariant by invariant: no use of the parts breaks these, so their fields are set.
+// What the invariant checks of the engine's parts find. No use of the parts breaks an invariant, so the tests set their
+// fields.
 #include "engine/engine.hpp"
 #include "engine_script.hpp"
 
 namespace outbox::engine {
 
-// A friend of the parts.
+// A friend of the parts, which may set their private fields.
 struct PartProbe {
   struct Row {
     const char* what;
@@ -21,8 +22,9 @@ struct PartProbe {
   Confirms confirms{settings};
   FailureRecords records{settings};
   ShardLease lease;
-  // Of lane 0, in flights of their own; queued; tried, one of a key and one that has failed before; waiting for its trial, of
-  // the same key; acknowledged; failed, recorded and not.
+  // sent: three events in lane 0, each in a flight of its own; tried: a trial of a key; retried: a trial that has
+  // failed before; waiting: waits for its trial, and has the same key as tried; recorded: its failure is being
+  // recorded; failed: its failure is not recorded yet.
   EventIndex sent[3], queued, tried, retried, waiting, acknowledged, recorded, failed;
 
   PartProbe() {
@@ -253,7 +255,7 @@ std::vector<Probe::Row> Probe::OfWrites() {
   };
 }
 
-// What the engine's own check finds, of an engine with an event in flight in the main stream and a trial.
+// Checks of the whole engine, with one event in flight in the main stream and one trial.
 struct EngineRow {
   const char* what;
   void (*set)(PartProbe&, Engine&);
@@ -285,7 +287,7 @@ std::vector<EngineRow> PartProbe::OfEngine() {
       {"first steps whose events are outstanding", [](P p, E e) { p.BeginFirstSteps(e, 4); }, ""},
       {"a trial without a lease", [](P, E e) { e.lease_.state_.To(LeaseState::kLost), e.window_.resetting_ = true; },
        "engine: trials are in flight after the lease"},
-      {"both, while the streams begin anew",
+      {"both, while the streams begin again",
        [](P, E e) {
          e.lease_.state_.To(LeaseState::kLost);
          e.trials_.resetting_ = e.window_.resetting_ = true;
@@ -317,7 +319,7 @@ TEST_CASE("the engine's check finds what its parts find, and what is in flight w
   CHECK(idle.CheckInvariants() == "engine: the first steps of a slow start outlive their events");
 }
 
-TEST_CASE("the parts' checks find each invariant that is broken") {
+TEST_CASE("the parts' checks find each broken invariant") {
   for (const auto& rows :
        {Probe::OfEvents(), Probe::OfReads(), Probe::OfWindow(), Probe::OfTrials(), Probe::OfWrites()}) {
     for (const Probe::Row& row : rows) {

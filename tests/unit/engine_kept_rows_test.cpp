@@ -1,4 +1,4 @@
-// Delivered events whose rows the database does not let go.
+// Delivered events whose rows the database does not let the relay remove.
 #include <algorithm>
 #include <functional>
 #include <set>
@@ -11,7 +11,7 @@
 namespace outbox::engine {
 namespace {
 
-// A storage that refuses, or ignores, the deletes of some events.
+// A storage that refuses, or ignores, the removal of some rows.
 struct Shard {
   Settings settings;
   Engine engine{settings};
@@ -22,7 +22,7 @@ struct Shard {
   std::vector<EventIndex> recorded;
   bool retired = false;
 
-  std::size_t waiting = 0;  // in the outbox
+  std::size_t waiting = 0;  // How many rows are in the outbox and not read yet.
 
   Shard() { engine.Hold(0, kForever, false); }
   void Turns(int count) {
@@ -36,7 +36,7 @@ struct Shard {
     for (const auto& answer : answers) answer();
   }
 
-  // The answers come after the turn, so they own what they are about.
+  // Answers come after the turn, so they have to own their data.
   using Answers = std::vector<std::function<void()>>;
   void Answer(const command::Reserve&, Answers& answers) {
     answers.emplace_back([this] { engine.Reserved({}, std::vector<Incoming>(std::exchange(waiting, 0))); });
@@ -72,7 +72,7 @@ struct Shard {
   void Answer(const Other&, Answers&) {}
 };
 
-TEST_CASE("a refused confirm is narrowed down to the row, and the rest goes", "[b98][b101]") {
+TEST_CASE("a refused confirm is narrowed down to the row, and the other rows are removed", "[b98][b101]") {
   Shard shard;
   shard.waiting = 500;
   shard.refused = {77};
@@ -81,12 +81,12 @@ TEST_CASE("a refused confirm is narrowed down to the row, and the rest goes", "[
   CHECK(shard.engine.counters().confirmed == 497);
   std::sort(shard.recorded.begin(), shard.recorded.end());
   CHECK(shard.recorded == std::vector<EventIndex>{77, 80, 81});
-  CHECK(shard.confirms < 30);  // halves
+  CHECK(shard.confirms < 30);  // The number of rows is halved each time.
   CHECK(shard.engine.Outstanding() == 0);
   CHECK(shard.engine.RemovesNothingSince() == kForever);
 }
 
-TEST_CASE("where nothing goes, that is seen, until something goes", "[b98][b101]") {
+TEST_CASE("that no row can be removed is reported until one is removed", "[b98][b101]") {
   Shard shard;
   shard.waiting = 20;
   for (EventIndex e = 0; e < 20; ++e) shard.refused.insert(e);
@@ -99,7 +99,7 @@ TEST_CASE("where nothing goes, that is seen, until something goes", "[b98][b101]
   CHECK(shard.engine.RemovesNothingSince() == kForever);
 }
 
-TEST_CASE("one row that stays, alone, says nothing of the others", "[b101]") {
+TEST_CASE("one row that stays does not count as an outage", "[b101]") {
   Shard shard;
   shard.waiting = 1;
   shard.refused = {0};
@@ -108,7 +108,7 @@ TEST_CASE("one row that stays, alone, says nothing of the others", "[b101]") {
   CHECK(shard.engine.RemovesNothingSince() == kForever);
 }
 
-TEST_CASE("what cannot be recorded stops the shard, and does not keep it from being given back", "[b101]") {
+TEST_CASE("a failure that cannot be recorded stops the shard, and does not keep it from being released", "[b101]") {
   Shard shard;
   shard.waiting = 20;
   shard.refused = {3};
@@ -119,20 +119,20 @@ TEST_CASE("what cannot be recorded stops the shard, and does not keep it from be
   shard.waiting = 10;
   shard.Turns(10);
   CHECK(shard.engine.counters().sent == published);
-  SECTION("it can after all") {
+  SECTION("it can be recorded later") {
     shard.record_answer = OUTBOX_OK;
     shard.Turns(10);
     CHECK_FALSE(shard.engine.CannotRecord());
     CHECK(shard.engine.counters().sent == published + 10);
   }
-  SECTION("it is stopped") {
+  SECTION("the relay stops") {
     shard.engine.Release(ReleaseReason::kStop, 0, kForever);
     shard.Turns(5);
     CHECK(shard.retired);
   }
 }
 
-TEST_CASE("a row that came back more than once is recorded without being sent", "[b98]") {
+TEST_CASE("a row that was returned more than once is recorded without being sent", "[b98]") {
   Engine engine{Settings()};
   engine.Hold(0, kForever, false);
   engine.Advance(1);
@@ -152,26 +152,26 @@ TEST_CASE("a row that came back more than once is recorded without being sent", 
   CHECK(done == std::vector<std::string>{"detach", "free batch", "fail"});
 }
 
-TEST_CASE("rows that come back are noticed by one of each confirm, then by all", "[b98]") {
+TEST_CASE("rows that are returned are noticed by one row of each confirm, then by all", "[b98]") {
   using Seen = runtime::ReturnedRows::Seen;
   runtime::ReturnedRows rows;
   rows.Removed("1", "a", true, 0);
   rows.Removed("2", "b", false, 0);
-  CHECK(rows.Read("2", "b", 1) == Seen::kNew);      // not remembered
-  CHECK(rows.Read("1", "other", 1) == Seen::kNew);  // an id that was drawn again
+  CHECK(rows.Read("2", "b", 1) == Seen::kNew);      // This row is not remembered.
+  CHECK(rows.Read("1", "other", 1) == Seen::kNew);  // The id was drawn twice.
   CHECK(rows.Read("1", "a", 1) == Seen::kBack);
-  CHECK(rows.Read("1", "a", 2) == Seen::kNew);  // read again, and not removed in between
+  CHECK(rows.Read("1", "a", 2) == Seen::kNew);  // It is read again, and was not removed in between.
   rows.Removed("1", "a", true, 3);
   rows.Removed("2", "b", false, 3);
   CHECK(rows.Read("1", "a", 4) == Seen::kBackAgain);
-  CHECK(rows.Read("2", "b", 4) == Seen::kBackAgain);  // removed after the first had come back
-  // Bounded: the oldest are forgotten.
+  CHECK(rows.Read("2", "b", 4) == Seen::kBackAgain);  // It was removed after the first row was returned.
+  // The memory is bounded: the oldest rows are forgotten.
   for (int i = 0; i < 100'000; ++i) rows.Removed(std::to_string(i), "x" + std::to_string(i), true, 5);
   CHECK(rows.Read("99999", "x99999", 6) == Seen::kBackAgain);
   CHECK(rows.Read("10", "x10", 6) == Seen::kNew);
 }
 
-TEST_CASE("an event that comes back as another row is noticed and never held back", "[b98]") {
+TEST_CASE("an event that is returned as another row is noticed and never held back", "[b98]") {
   using Seen = runtime::ReturnedRows::Seen;
   runtime::ReturnedRows rows;
   for (int row = 1; row < 100; ++row) {
@@ -181,7 +181,7 @@ TEST_CASE("an event that comes back as another row is noticed and never held bac
   }
 }
 
-TEST_CASE("a row that stays is not recorded after the lease, and is known to stay") {
+TEST_CASE("after the lease, a row that stays is not recorded, but still counted") {
   const bool lost = GENERATE(false, true);
   Engine engine{Settings{}};
   std::vector<std::size_t> commands;

@@ -1,4 +1,4 @@
-// Why a key waits, and which rescan it waits for.
+// Why a key is on hold, and which rescan it waits for.
 #include "engine/key_holds.hpp"
 
 #include <algorithm>
@@ -11,7 +11,7 @@ namespace {
 struct HoldScript {
   Settings settings;
   KeyHolds holds;
-  bool reading = false, follows = true;  // what FindBrokenInvariant is given
+  bool reading = false, follows = true;  // The arguments of FindBrokenInvariant.
   std::vector<std::string> taken;
 
   std::string Do(Words& words) {
@@ -71,7 +71,7 @@ struct HoldScript {
         holds.AwaitTopics() > 0 ? ", " + std::to_string(holds.AwaitTopics()) + " await topics" : "";
     return Taken() + waiting + (holds.RescanWanted() ? ", rescan wanted" : "");
   }
-  // The transitions of this line.
+  // Returns the transitions that this line has taken.
   std::string Taken() {
     std::string text;
     std::vector<std::string> all;
@@ -99,7 +99,7 @@ const Line kFreed{"free 1 5", "retried-rescan, rescan wanted"};
 const Line kKept{"read 1", "kept back"};
 const Line kGoesOn{"read 1", "goes on"};
 
-TEST_CASE("a failed event holds its key until that is recorded") {
+TEST_CASE("a failed event holds its key until its failure is recorded") {
   Play<HoldScript>({
       {"no hold", {kGoesOn, {"rescanned 1", "goes on"}, {"free 1 5", ""}, {"recorded 1 5", ""}, {"dropped 1", ""}}},
       {"recorded, and nothing was dropped", {kFails, {"read 2", "goes on"}, {"recorded 1 5", "failing-none"}, kGoesOn}},
@@ -162,7 +162,7 @@ TEST_CASE("an event that is tried again holds its key until it is settled") {
   });
 }
 
-TEST_CASE("a key waits for a rescan that began after its trouble was over") {
+TEST_CASE("a key waits for a rescan that began after its failed event was settled") {
   Play<HoldScript>({
       {"a rescan that begins afterwards meets its events",
        {kRetried,
@@ -266,7 +266,7 @@ TEST_CASE("a rewind ends the wait for a rescan, and no other hold") {
   });
 }
 
-TEST_CASE("a key is held until more is known of the topic of an event, and a rescan or a rewind has brought it") {
+TEST_CASE("a key is held until the topic of an event is known, and a rescan or a rewind has read the event") {
   const Line awaits{"await-topic 1", "none-topic, 1 await topics"};
   const Line kept{"read 1", "kept back"};
   const Line known{"topics-known", "topic-rescan, rescan wanted"};

@@ -1,4 +1,4 @@
-// What the end of a lease ends, seen in the whole engine: holds, suspicions, marks, pauses.
+// What the end of a lease ends, tested with the whole engine: holds, suspicions, marks and pauses.
 #include "engine_whole_script.hpp"
 
 namespace outbox::engine {
@@ -88,7 +88,7 @@ TEST_CASE("what one lease leaves to the next") {
            {"hand-over 7 9000", "owner no, due 1000"},
            {"stored 0", "confirm 0 | acknowledged 1, in flight 1"},
        }},
-      {"a lost lease ends when the streams have begun anew",
+      {"a lost lease ends when the streams have begun again",
        {
            {"hold 7 9000", "rewind 4 | rescans 1, lease 7, owner yes, until 9000, due 8950"},
            {"read a?",

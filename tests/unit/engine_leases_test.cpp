@@ -1,4 +1,4 @@
-// The leases of a shard, one after the other, and the slow start under them, seen in the whole engine.
+// The successive leases of a shard, and the slow start under them, tested with the whole engine.
 #include "engine_whole_script.hpp"
 
 namespace outbox::engine {
@@ -174,7 +174,7 @@ TEST_CASE("a lease is drained") {
 
 TEST_CASE("a slow start goes in steps") {
   Play<WholeEngine>({
-      {"the lease ends by the clock within the first steps, and again behind them: they are first steps once",
+      {"the lease ends by the clock within the first steps, and again after them: they are first steps only once",
        {
            {"hold 7 1000 slow",
             "rewind 1 | rescans 1, lease 7, owner yes, first steps yes, slow yes, until 1000, due 950"},

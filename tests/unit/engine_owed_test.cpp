@@ -1,10 +1,10 @@
-// What a reset or a refused trial leaves alone: what the broker owes, other keys, other lanes.
+// What a reset or a refused trial does not affect: answers that the broker owes, other keys, other lanes.
 #include "engine_whole_script.hpp"
 
 namespace outbox::engine {
 namespace {
 
-TEST_CASE("what a reset or a refused trial leaves alone") {
+TEST_CASE("what a reset or a refused trial does not affect") {
   Play<WholeEngine>({
       {"an outage is owed until all that was sent is answered",
        {
@@ -192,7 +192,7 @@ TEST_CASE("what a reset or a refused trial leaves alone") {
   });
 }
 
-TEST_CASE("releases are of one token") {
+TEST_CASE("a release carries one token") {
   Play<WholeEngine>({
       {"releases of two tokens",
        {

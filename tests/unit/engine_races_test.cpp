@@ -1,4 +1,5 @@
-// What happens at the same time: a reset, a rescan step or the end of a lease, and an answer that arrives meanwhile.
+// Things that happen at the same time: a reset, a rescan step or the end of a lease, and an answer that arrives
+// meanwhile.
 #include "engine_whole_script.hpp"
 
 namespace outbox::engine {
@@ -56,7 +57,7 @@ TEST_CASE("a reset of trials and what happens during it") {
            {"trials-reset", "forget 0, free 0, released 7 lost | sent again 1, outstanding 0, in flight 0"},
            {"at 7 hold 8 9000", "rewind 4 | rescans 2, lease 8, owner yes, due 8950"},
        }},
-      {"a drain ends the main stream though the trials begin anew",
+      {"a drain ends the main stream though the trials begin again",
        {
            {"hold 7 90000", "rewind 4 | rescans 1, lease 7, owner yes, until 90000, due 89950"},
            {"read a? b",
@@ -70,7 +71,7 @@ TEST_CASE("a reset of trials and what happens during it") {
   });
 }
 
-TEST_CASE("what a rescan step brings and meets") {
+TEST_CASE("a rescan step and what happens during it") {
   Play<WholeEngine>({
       {"a failure that is recorded during the step keeps back what it brings",
        {

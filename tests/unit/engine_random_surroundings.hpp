@@ -1,5 +1,6 @@
-// Surroundings of an engine that answer its commands at random: a storage, a broker and a coordinator without a model of
-// rows. What they do is a function of the seed. They count what they see, and the engine has to come to the same.
+// Surroundings of an engine that answer its commands at random: a storage, a broker and a coordinator without a model
+// of rows. The seed decides what they do. They count what they observe, and the engine has to arrive at the same
+// numbers.
 #pragma once
 
 #include <algorithm>
@@ -27,11 +28,11 @@ class RandomSurroundings {
   [[nodiscard]] const Settings& settings() const { return settings_; }
   [[nodiscard]] Time now() const { return now_; }
   [[nodiscard]] bool stopped() const { return stopped_; }
-  // What has happened, one line each: with it a fault can be repeated by hand.
+  // The log of what has happened, one line each. With it a failure can be repeated by hand.
   [[nodiscard]] const std::string& log() const { return log_; }
   [[nodiscard]] const std::array<std::uint64_t, std::variant_size_v<Command>>& commands() const { return commands_; }
 
-  // A number below `limit`.
+  // Returns a random number below `limit`.
   Time Below(Time limit) { return static_cast<Time>(random_() % static_cast<std::uint64_t>(limit)); }
   bool OneIn(Time times) { return Below(times) == 0; }
 
@@ -69,7 +70,7 @@ class RandomSurroundings {
     });
     return taken;
   }
-  // What the engine counts otherwise than its surroundings; empty if nothing.
+  // Returns a counter on which engine and surroundings disagree; empty if there is none.
   [[nodiscard]] std::string FindMiscount() const {
     if (awaits_wrongly_) return "the engine awaits another report than its surroundings";
     const Counters& its = engine_.counters();
@@ -95,7 +96,7 @@ class RandomSurroundings {
                " by its surroundings";
     return {};
   }
-  // Something happens, or nothing that the engine waits for.
+  // Makes one random thing happen, or nothing if the engine waits for no such answer.
   void Happen() {
     if (!engine_.IsOwner() && OneIn(4)) return Lease();
     switch (Below(16)) {
@@ -224,7 +225,7 @@ class RandomSurroundings {
     (void)engine_.Reserved(reservation, events);
   }
 
-  // Reports for some of the events in flight, in any order.
+  // Reports some of the events in flight, in any order.
   void Report() {
     std::vector<publisher::Report> reports;
     const bool good = !OneIn(6);
@@ -244,8 +245,9 @@ class RandomSurroundings {
     }
   }
 
-  // A report is the first answer to what was sent under the present epoch, or it says nothing. An event whose success is not
-  // known stays to be read again, and in the stream of trials counts as in flight until then.
+  // True if a report on the event would be the first answer to what was sent under this epoch; any other report is
+  // ignored. An event with an unknown outcome remains to be read again, and in the stream of trials it counts as in
+  // flight until then.
   [[nodiscard]] bool Awaited(EventIndex e, std::uint32_t epoch) const {
     const auto sent = unanswered_.find(e);
     return sent != unanswered_.end() && sent->second.epoch == epoch && !sent->second.answered;
@@ -269,7 +271,7 @@ class RandomSurroundings {
     const std::uint32_t epoch = *place;
     resets_.erase(place);
     Log("reset done " + std::to_string(epoch));
-    // Some of the stream's last reports come too late.
+    // Some of the stream's last reports arrive too late.
     std::erase_if(in_flight_, [&](const Sent& sent) {
       return publisher::IsTrial(sent.epoch) == publisher::IsTrial(epoch) && !OneIn(10);
     });
@@ -328,7 +330,7 @@ class RandomSurroundings {
   };
   struct Unanswered {
     std::uint32_t epoch = 0;
-    bool answered = false;  // but not as stored
+    bool answered = false;  // Answered, but not acknowledged.
   };
 
   std::mt19937_64 random_;
@@ -349,13 +351,13 @@ class RandomSurroundings {
   std::vector<FailedEvent> recording_;
   bool releasing_ = false, marking_ = false, removing_ = false;
 
-  // What was counted.
+  // What the surroundings have counted.
   Counters seen_;
   std::uint64_t forgotten_ = 0;
   bool rescanning_ = false;
   std::map<EventIndex, Unanswered> unanswered_;
   bool awaits_wrongly_ = false;
-  std::uint32_t main_ = 1, trials_ = publisher::kTrialEpochs | 1;  // the epochs
+  std::uint32_t main_ = 1, trials_ = publisher::kTrialEpochs | 1;  // The current epochs.
 };
 
 }  // namespace outbox::engine

@@ -1,4 +1,4 @@
-// When the outbox is read and how: polls, rewinds, the steps of a rescan, failures and wake-ups.
+// When and how the outbox is read: polls, rewinds, the steps of a rescan, failures and wake-ups.
 #include "engine/read_scheduler.hpp"
 
 #include "engine_script.hpp"
@@ -6,7 +6,7 @@
 namespace outbox::engine {
 namespace {
 
-// A poll is made after 10 to 100 microseconds, and a rescan begins every 100000.
+// A poll is made after 10 to 100 microseconds, and a rescan begins every 100000 microseconds.
 struct ReadScript {
   Settings settings{.batch_events = 20,
                     .min_poll = 10,
@@ -51,7 +51,7 @@ struct ReadScript {
       reads.Failed(now, words.Is("timed-out"), backoff);
     } else if (words.Is("wake")) {
       reads.Wake(words.Number());
-    } else if (words.Is("dropped")) {  // at NOW, as its topic is not known
+    } else if (words.Is("dropped")) {  // At NOW, because its topic is not known.
       reads.NoteWaiting(words.Number());
       holds.HoldForTopic(1);
     } else if (words.Is("topics-known")) {
@@ -137,7 +137,7 @@ TEST_CASE("a lease begins with a rewind, and polls follow each other") {
   });
 }
 
-TEST_CASE("retries without room are polled for after at most sixteen times the shortest gap") {
+TEST_CASE("while retries find no room, polls are at most sixteen times the shortest gap apart") {
   const bool crowded = GENERATE(true, false);
   ReadScript script;
   script.settings.poll_interval = 1000;
@@ -187,9 +187,9 @@ TEST_CASE("a read after a reset, a lost lease or a failure rewinds") {
   });
 }
 
-TEST_CASE("a wake-up brings a poll forward, and no read after a failure") {
+TEST_CASE("a wake-up brings a poll forward, but not the read after a failure") {
   Play<ReadScript>({
-      {"an idle relay: the gaps begin anew",
+      {"an idle relay: the gaps start at the shortest again",
        {kLease,
         kRewind,
         {"answered 1010 empty", "idle, next 1020"},
@@ -236,7 +236,7 @@ TEST_CASE("a wake-up brings a poll forward, and no read after a failure") {
 }
 
 TEST_CASE(
-    "what was dropped because of its topic is read again once more is known, by rewinds for a tenth of the time") {
+    "an event dropped because of its topic is read again when the topic is known, by rewinds for a tenth of the time") {
   const Line dropped{"dropped 1010", "idle, next 1020"};
   const Line known{"topics-known 1012", "idle, next 1012, follows"};
   Play<ReadScript>({
@@ -412,7 +412,7 @@ TEST_CASE("a rescan takes a tenth of the time") {
   });
 }
 
-TEST_CASE("a slow start rewinds for each step, unless the last read had enough to do with rows that wait") {
+TEST_CASE("a slow start rewinds for each step, unless the last read was kept busy by waiting rows") {
   Play<ReadScript>({
       {"steps",
        {kLease,
@@ -427,7 +427,7 @@ TEST_CASE("a slow start rewinds for each step, unless the last read had enough t
   });
 }
 
-TEST_CASE("nine of ten reads of a backlog leave the retries out while many failures wait") {
+TEST_CASE("nine of ten reads of a backlog skip retries while many failures wait") {
   ReadScript script;
   const auto read = [&script](bool more, bool many_failures) {
     const bool skips = script.reads.Begin(0, {.many_failures = many_failures}).skip_retries;
@@ -436,7 +436,7 @@ TEST_CASE("nine of ten reads of a backlog leave the retries out while many failu
     CHECK_FALSE(script.reads.SkipsRetries());
     return skips;
   };
-  CHECK_FALSE(read(true, true));  // the rewind
+  CHECK_FALSE(read(true, true));  // This is the rewind.
   for (int round = 0; round < 3; ++round) {
     for (int i = 0; i < 9; ++i) CHECK(read(true, true));
     CHECK_FALSE(read(true, true));
@@ -445,7 +445,7 @@ TEST_CASE("nine of ten reads of a backlog leave the retries out while many failu
   CHECK_FALSE(read(true, false));
   for (int i = 0; i < 9; ++i) CHECK(read(true, true));
   CHECK_FALSE(read(false, true));
-  CHECK_FALSE(read(true, true));  // there was no more to read
+  CHECK_FALSE(read(true, true));  // There was no more to read.
   CHECK(read(true, true));
   (void)script.reads.Begin(0, {.many_failures = true});
   CHECK(script.reads.SkipsRetries());
@@ -454,7 +454,7 @@ TEST_CASE("nine of ten reads of a backlog leave the retries out while many failu
   CHECK(script.Broken().empty());
 }
 
-TEST_CASE("after a time-out fewer rows are asked for, until reads succeed again") {
+TEST_CASE("after a timeout fewer rows are asked for, until reads succeed again") {
   const Line read{"read 1000 whole", "rewind 20, reading"};
   const Line fails{"failed 1000 timed-out", "idle, next 1001, follows"};
   Play<ReadScript>({

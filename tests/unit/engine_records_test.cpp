@@ -1,10 +1,10 @@
-// What the whole engine records of events, when, and what waits for that.
+// What the whole engine records about events, when it does so, and what waits until it is recorded.
 #include "engine_whole_script.hpp"
 
 namespace outbox::engine {
 namespace {
 
-TEST_CASE("what is recorded, when, and what waits for it") {
+TEST_CASE("failures are recorded, and later events of their keys wait for that") {
   Play<WholeEngine>({
       {"an event without a key, of the hash of one that is held",
        {
@@ -44,7 +44,7 @@ TEST_CASE("what is recorded, when, and what waits for it") {
            {"at 10", "read on 4 | due 20000000"},
            {"recorded", "forget 0 | undeletable 1, outstanding 0"},
        }},
-      {"the pauses after failed writes begin anew after each success",
+      {"the pauses after failed writes start at the shortest again after each success",
        {
            {"hold 7 90000", "rewind 4 | rescans 1, lease 7, owner yes, until 90000, due 89950"},
            {"read a b!",

@@ -1,4 +1,5 @@
-// What follows from the answers of the broker: outages, refusals, trials; and where the reservations of rows end.
+// What follows from the answers of the broker, such as outages, refusals and trials; and the end of the reservations of
+// rows.
 #include "engine_whole_script.hpp"
 
 namespace outbox::engine {
@@ -94,7 +95,7 @@ TEST_CASE("the main stream is reset") {
   });
 }
 
-TEST_CASE("a refusal makes a lane suspect") {
+TEST_CASE("a refusal makes a lane suspected") {
   Play<WholeEngine>({
       {"suspicions: doubled if it happens again soon",
        {

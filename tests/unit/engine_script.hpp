@@ -1,10 +1,10 @@
-// Scripts for one part of the engine, as tables of text: each line says what happens, and what the part answers and how it
-// stands afterwards. A part is put under test by a class with two methods:
+// Scripts for one part of the engine, written as tables of text. Each line says what happens, what the part answers,
+// and what state it is in afterwards. The part under test is wrapped in a class with two methods:
 //
 //   std::string Do(Words& words);  // carries out one line; returns the answer and the state, as text
-//   std::string Broken() const;    // FindBrokenInvariant, which is asked after each line
+//   std::string Broken() const;    // FindBrokenInvariant, which is called after each line
 //
-// What Broken() finds is a part of the line's result: "… !! a description".
+// If Broken() finds something, it becomes a part of the line's result: "… !! a description".
 #pragma once
 
 #include <sstream>
@@ -18,7 +18,7 @@
 
 namespace outbox::engine {
 
-// The words of one line, from the first to the last.
+// Reads the words of one line, from the first to the last.
 class Words {
  public:
   explicit Words(const std::string& line) {
@@ -33,19 +33,19 @@ class Words {
   }
   [[nodiscard]] bool AtEnd() const { return place_ == words_.size(); }
   std::string Next() { return AtEnd() ? "" : words_[place_++]; }
-  // "ever" is kForever.
+  // Takes the next word as a number; "ever" is kForever.
   Time Number() {
     if (AtEnd()) throw std::invalid_argument("a number is missing at the end of the line");
     const std::string& word = words_[place_++];
     return word == "ever" ? kForever : std::stoll(word);
   }
-  // The numbers up to the next word that is none.
+  // Takes all numbers up to the next word that is not a number.
   std::vector<Time> Numbers() {
     std::vector<Time> numbers;
     while (!AtEnd() && words_[place_].find_first_not_of("0123456789") == std::string::npos) numbers.push_back(Number());
     return numbers;
   }
-  // After the last word: a word that no method has taken is a mistake in the script.
+  // Returns the words that no method has taken, which is a mistake in the script; empty if there are none.
   [[nodiscard]] std::string Rest() const { return AtEnd() ? "" : " ?? " + words_[place_]; }
 
  private:
@@ -55,7 +55,7 @@ class Words {
 
 inline std::string Text(Time time) { return time == kForever ? "ever" : std::to_string(time); }
 
-// Each one preceded by a space.
+// Formats the numbers, each preceded by a space.
 template <class Numbers>
 std::string TextOf(const Numbers& numbers) {
   std::string text;
@@ -63,7 +63,7 @@ std::string TextOf(const Numbers& numbers) {
   return text;
 }
 
-// Adds a batch of one event and takes the event through these states.
+// Adds a batch of one event, and takes the event through these states.
 inline EventIndex AddEvent(EventTable& events, const std::vector<EventState>& states, const Incoming& event = {},
                            const Reservation& reservation = {}) {
   const EventIndex e = events.Add(events.AddBatch(reservation, 1), 0, event, true);
@@ -79,7 +79,7 @@ struct Script {
   std::vector<Line> lines;
 };
 
-// Each script begins with a new part. Returns the number of lines.
+// Each script starts with a new part. Returns the number of lines.
 template <class Part>
 std::size_t Play(const std::vector<Script>& scripts) {
   std::size_t lines = 0;

@@ -1,4 +1,5 @@
-// The main stream: which lanes are open, what is in flight, its deadlines, its resets, and what the broker owes.
+// The main stream: which lanes are open, what is in flight, its deadlines, its resets, and the answers that the broker
+// owes.
 #include "engine/send_window.hpp"
 
 #include "engine_script.hpp"
@@ -6,7 +7,8 @@
 namespace outbox::engine {
 namespace {
 
-// A delivery may take 1000 microseconds, publishing stops 10 before a reservation ends, and a lane is idle after 500.
+// A delivery may take 1000 microseconds, sending stops 10 microseconds before a reservation ends, and a lane is idle
+// after 500.
 struct WindowScript {
   Settings settings{.delivery_timeout = 1000, .lease_margin = 10, .lane_idle = 500, .min_backoff = 1, .max_backoff = 3};
   Backoff backoff{1};
@@ -16,7 +18,7 @@ struct WindowScript {
   std::string Do(Words& words) {
     const auto event = [&words] { return static_cast<EventIndex>(words.Number()); };
     std::string answer;
-    if (words.Is("read")) {  // the lanes of the events [until N] [new-routes]
+    if (words.Is("read")) {  // LANE... of the events [until N] [new-routes]
       const std::vector<Time> lanes = words.Numbers();
       Reservation reservation;
       if (words.Is("until")) reservation.until = words.Number();
@@ -39,7 +41,7 @@ struct WindowScript {
     } else if (words.Is("leave-open")) {
       const EventIndex e = window.queue().front();
       CHECK(window.SendFirst(events[e], events.Until(e), words.Number()));
-      return "";  // the flight has no deadline yet
+      return "";  // The flight has no deadline yet.
     } else if (words.Is("acknowledged")) {
       const EventIndex e = event();
       answer = Answer(e, true, words.Number());
@@ -105,7 +107,7 @@ struct WindowScript {
   [[nodiscard]] std::string Broken() const { return window.FindBrokenInvariant(); }
 };
 
-const std::string kQueued = Text(kForever - 10);  // the margin before a reservation without an end
+const std::string kQueued = Text(kForever - 10);  // A reservation without an end, minus the margin.
 
 TEST_CASE("an unproven lane has one event in flight") {
   CHECK(Settings{}.lane_idle == 3600 * kSecond);
@@ -133,7 +135,7 @@ TEST_CASE("an unproven lane has one event in flight") {
         {"send 601", "sent, queue 3, 2 in flight, epoch 1, next 1600, owed 600"},
         {"acknowledged 1 602", "sent at 600, queue 3, 1 in flight, epoch 1, next 1600, owed 602"},
         {"send 603", "sent 3, queue, 2 in flight, epoch 1, next 1600, owed 602"}}},
-      {"an idle lane is proven anew by one event",
+      {"an idle lane is proven again by one event",
        {{"read 0 0 0", "queue 0 1 2, 0 in flight, over, epoch 1, next " + kQueued + ", owed ever"},
         {"send 0", "sent 0, queue 1 2, 1 in flight, epoch 1, next 1000, owed 0"},
         {"acknowledged 0 100", "sent at 0, queue 1 2, 0 in flight, over, epoch 1, next " + kQueued + ", owed ever"},
@@ -204,7 +206,7 @@ TEST_CASE("the oldest flight has the next deadline") {
   });
 }
 
-TEST_CASE("what is queued can be dropped or put back") {
+TEST_CASE("queued events can be dropped or put back") {
   Play<WindowScript>({
       {"one of two lanes",
        {{"read 0 1 0", "queue 0 1 2, 0 in flight, over, epoch 1, next " + kQueued + ", owed ever"},

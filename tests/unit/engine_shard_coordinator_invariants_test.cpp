@@ -1,10 +1,11 @@
-// What ShardCoordinator::CheckInvariants finds, invariant by invariant: no input breaks them, so the fields are set.
+// What ShardCoordinator::CheckInvariants finds, invariant by invariant. No input breaks an invariant, so the tests set
+// the fields.
 #include "engine/shard_coordinator.hpp"
 #include "tests/catch.hpp"
 
 namespace outbox::engine {
 
-// A friend of the coordinator.
+// A friend of the coordinator, which may set its private fields.
 struct CoordinatorProbe {
   struct Row {
     const char* what;
@@ -14,7 +15,7 @@ struct CoordinatorProbe {
   using Phase = ShardCoordinator::Phase;
   using Call = ShardCoordinator::Call;
 
-  // Shard 0 of two runs, shard 1 is gained.
+  // There are two shards: shard 0 is running and shard 1 is gained.
   static void Prepare(ShardCoordinator& c) {
     c.shards_ = 2;
     c.runners_ = {0};
@@ -43,7 +44,7 @@ std::vector<CoordinatorProbe::Row> CoordinatorProbe::Rows() {
          c.held_.insert({2, {1, kSecond, Phase::kGained}}), c.stopping_ = true;
        },
        ""},
-      // ---- what is to begin ----
+      // ---- shards to begin ----
       {"shard 1 is to begin", [](C& c) { c.to_begin_ = {1}; }, ""},
       {"a shard is to begin that is not held", [](C& c) { c.to_begin_ = {5}; },
        "a shard is to begin that is not gained"},
@@ -57,7 +58,7 @@ std::vector<CoordinatorProbe::Row> CoordinatorProbe::Rows() {
        "a call is under way for a shard that is not to begin"},
       {"a query is answered after the stop", [](C& c) { c.call_ = Call::kWasLost, c.stopping_ = true; }, ""},
       {"a heartbeat is about no shard", [](C& c) { c.call_ = Call::kHeartbeat; }, ""},
-      // ---- what has stopped ----
+      // ---- stopped shards ----
       {"shard 0 has stopped", [](C& c) { c.stopped_ = {0}, c.stopping_ = true; }, ""},
       {"a shard has stopped that has no runner", [](C& c) { c.stopped_ = {1}, c.stopping_ = true; },
        "a shard has stopped that has no runner"},
@@ -119,7 +120,7 @@ std::vector<CoordinatorProbe::Row> CoordinatorProbe::Rows() {
 
 namespace {
 
-TEST_CASE("the coordinator's check finds each invariant that is broken") {
+TEST_CASE("the coordinator's check finds each broken invariant") {
   for (const CoordinatorProbe::Row& row : CoordinatorProbe::Rows()) {
     INFO(row.what);
     ShardCoordinator coordinator({.lease = 10 * kSecond, .poll_interval = kSecond});

@@ -1,4 +1,4 @@
-// What the shard coordinator decides, row by row.
+// What the shard coordinator decides, one table row for each situation.
 #include "engine_coordinator_rows.hpp"
 
 namespace outbox::engine::coordinator_rows {
@@ -132,7 +132,7 @@ const std::vector<Row> kTable = {
                      {Wait(), "return 1/4"}}},
 
     // ---- another number of shards ----
-    {"another number of shards makes all runners anew",
+    {"another number of shards makes new runners for all",
      kRunningTwo + Steps{{Wait(), "heartbeat"},
                          {Answer(3, {{2, 1}}, {.live = 3}), "remove all, ask 2/1"},
                          {WasLost(false), "make 2 of 3"},
@@ -248,7 +248,7 @@ const std::vector<Row> kTable = {
      false},
 };
 
-TEST_CASE("what the shard coordinator decides") { Play(kTable); }
+TEST_CASE("the decisions of the shard coordinator") { Play(kTable); }
 
 }  // namespace
 }  // namespace outbox::engine::coordinator_rows

@@ -1,4 +1,4 @@
-// When the shard coordinator does something, what it takes no notice of, and what it does about more than two shards.
+// When the shard coordinator acts, what it ignores, and how it treats more than two shards.
 #include "engine_coordinator_rows.hpp"
 
 namespace outbox::engine::coordinator_rows {
@@ -128,7 +128,7 @@ const std::vector<Row> kTimes = {
       {Answer(1, {}, {.live = 2, .namesakes = 1}), "namesake"}}},
 };
 
-// Shards 0 to 2 of three, of which 0 is in its first step.
+// All of three shards are held, and shard 0 is in its first step.
 const Steps kThree = {{Start(), "heartbeat"},
                       {Answer(3, {{0, 7}, {1, 4}, {2, 5}}), "remove all, ask 0/7"},
                       {WasLost(true), "make 0 of 3"},
@@ -147,7 +147,7 @@ const std::vector<Row> kShards = {
                      {Answer(2, {{0, 7}}, {.live = 2}), "hold 0/7 until 10.25"},
                      {Pass(kSecond / 2 - 1), ""},
                      {Pass(1), "heartbeat"}}},
-    {"a shard that was handed over before it was begun has no runner that could be told",
+    {"a shard that was handed over before it was begun has no runner to release",
      kSlowly + Steps{{Pass(kPoll), "heartbeat"},
                      {Answer(2, {{0, 7}, {1, 4, true}}, {.live = 2}), "hold 0/7 until 10.25, handing over 1"},
                      {Wait(), "return 1/4"},
@@ -269,9 +269,9 @@ const std::vector<Row> kStops = {
                       {Pass(100 * kSecond), ""}}},
 };
 
-TEST_CASE("when the shard coordinator does something") { Play(kTimes); }
-TEST_CASE("what the shard coordinator does about many shards") { Play(kShards); }
-TEST_CASE("what the shard coordinator awaits when it stops") { Play(kStops); }
+TEST_CASE("when the shard coordinator acts") { Play(kTimes); }
+TEST_CASE("the shard coordinator with many shards") { Play(kShards); }
+TEST_CASE("what the shard coordinator waits for when it stops") { Play(kStops); }
 
 }  // namespace
 }  // namespace outbox::engine::coordinator_rows

@@ -159,7 +159,7 @@ TEST_CASE("a shard that is handed over is renewed, stopped, lost or gained again
   });
 }
 
-TEST_CASE("a lost lease is wound up before anything begins") {
+TEST_CASE("a lost lease is ended before anything else begins") {
   Play<LeaseScript>({
       {"the same token: it is not renewed while it is wound up",
        {kHold7,
@@ -266,7 +266,7 @@ TEST_CASE("a shard that stops is renewed and drained, and nothing begins any mor
   });
 }
 
-TEST_CASE("a slow start holds for its token, also where that is gained again") {
+TEST_CASE("a slow start belongs to its token, also if the same token is gained again") {
   Play<LeaseScript>({
       {"the same token",
        {{"hold 7 100 slow", "begins: holding 7 until 100 slow"},
@@ -286,8 +286,8 @@ TEST_CASE("a slow start holds for its token, also where that is gained again") {
   });
 }
 
-// What each state allows.
-TEST_CASE("a state decides who owns the shard, drains it and winds it up") {
+// The properties of each state.
+TEST_CASE("a state decides whether the shard is owned, drained or ending") {
   struct Row {
     std::vector<std::string> lines;
     bool owner, lost, valid, draining, winds_up;
@@ -320,7 +320,8 @@ TEST_CASE("a state decides who owns the shard, drains it and winds it up") {
   CHECK_FALSE(lease.CanEnd());
 }
 
-// The scripts above take each transition of the chart; this one takes them all with one lease, which is checked against it.
+// The scripts above take each transition of the chart, in several leases. This one takes them all with one lease, and
+// compares them with the chart.
 TEST_CASE("each transition of the chart of leases can be taken") {
   TransitionCounts<LeaseState> taken;
   for (const std::vector<std::string>& lines : std::vector<std::vector<std::string>>{
@@ -342,7 +343,7 @@ TEST_CASE("each transition of the chart of leases can be taken") {
   CHECK(transitions == std::size(Chart<LeaseState>::kTransitions));
 }
 
-// Not in the chart: a shard that is wound up in standby, or a lease that begins while another one is held.
+// Transitions that are not in the chart: ending a shard in standby, or beginning a lease while another one is held.
 TEST_CASE("a broken lease is found") {
   Play<LeaseScript>({
       {"a lease that begins after the end",

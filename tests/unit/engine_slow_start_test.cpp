@@ -1,4 +1,4 @@
-// The slow start: its steps, its end, and the life of the poison mark.
+// The slow start: its steps, its end, and the states of the poison mark.
 #include "engine/slow_start.hpp"
 
 #include "engine_script.hpp"
@@ -6,7 +6,8 @@
 namespace outbox::engine {
 namespace {
 
-// Eight events are to go, a batch is 6, and an event that three owners have marked is given up by the fourth.
+// Eight events have to be delivered, a batch is 6, and an event that three owners have marked is given up by the fourth
+// owner.
 struct SlowScript {
   Settings settings{
       .batch_events = 6, .window_events = 8, .min_backoff = 1, .max_backoff = 3, .first_steps = 1, .most_owners = 3};
@@ -75,7 +76,7 @@ const Line kWrite{"take 0 queued", "mark, slow 2 first, mark writing, no sending
 const Line kSet{"marked 0 1 queued", "slow 2 first, mark set, reads alone"};
 const Line kFirstEnds{"step-ends", "slow 2, mark none, reads alone"};
 
-TEST_CASE("the steps of a slow start double until a window of events is through") {
+TEST_CASE("the steps of a slow start double until a window of events is delivered") {
   CHECK(Settings{}.most_owners == 3);
   Play<SlowScript>({
       {"no lease", {{"new", "rows 6, mark none ?? new"}}},
@@ -156,7 +157,7 @@ TEST_CASE("the steps of a slow start double until a window of events is through"
 
 TEST_CASE("a reset begins the steps again, and only an outage clears the mark") {
   Play<SlowScript>({
-      {"the events that are left are counted anew",
+      {"the events that are left are counted again",
        {kSlow,
         {"step 7 7", "slow 2 first, mark none, reads alone"},
         {"step-ends", "slow 2, mark none, reads alone"},

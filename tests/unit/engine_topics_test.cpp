@@ -1,4 +1,4 @@
-// Events of topics that are not known yet.
+// Events whose topics are not known yet.
 #include "engine_whole_script.hpp"
 
 namespace outbox::engine {

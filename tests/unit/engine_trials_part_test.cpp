@@ -1,4 +1,4 @@
-// Trials on their own: which lanes are suspected and for how long, which events are tried together, and their resets.
+// Trials on their own: which lanes are suspected and for how long, which events are tried at the same time, and resets.
 #include "engine/trials.hpp"
 
 #include "engine_script.hpp"
@@ -8,8 +8,8 @@ namespace {
 
 constexpr std::uint32_t kFirstEpoch = publisher::kTrialEpochs | 1;
 
-// Three new events and two that have failed may be tried at a time. A delivery may take 1000 microseconds, publishing stops
-// 10 before a reservation ends, and a suspicion lasts 100 to 300.
+// Three new events and two that have failed may be tried at a time. A delivery may take 1000 microseconds, sending
+// stops 10 microseconds before a reservation ends, and a suspicion lasts 100 to 300 microseconds.
 struct TrialScript {
   Settings settings{.window_events = 30,
                     .delivery_timeout = 1000,
@@ -94,7 +94,8 @@ struct TrialScript {
       return trials.ResetDue(words.Number()) ? "yes" : "no";
     } else if (words.Is("next")) {
       return Text(trials.NextDeadline(words.Number()));
-    } else if (words.Is("stream")) {  // an event of the main stream, in a flight of its own: LANE [key N]
+      // An event of the main stream, in a flight of its own: LANE [key N]
+    } else if (words.Is("stream")) {
       Incoming read{.lane = lane()};
       read.has_key = words.Is("key");
       if (read.has_key) read.key_hash = static_cast<std::uint64_t>(words.Number());
@@ -140,7 +141,7 @@ struct TrialScript {
   [[nodiscard]] std::string Broken() const { return trials.FindBrokenInvariant(); }
 };
 
-TEST_CASE("an event goes alone if it may be refused, or another one of its lane or key may") {
+TEST_CASE("an event is tried alone if it, or another event of its lane or key, may be refused") {
   Play<TrialScript>({
       {"events of their own",
        {{"alone 0 1", "no"}, {"alone 0 1 failed", "yes"}, {"alone 0 1 doubtful", "yes"}, {"alone 0 1 key 5", "no"}}},
@@ -170,7 +171,7 @@ TEST_CASE("an event goes alone if it may be refused, or another one of its lane 
   });
 }
 
-TEST_CASE("a suspicion doubles where it is repeated, and not for ever") {
+TEST_CASE("a repeated suspicion lasts twice as long, up to a limit") {
   CHECK(Settings{}.min_suspicion == kSecond);
   CHECK(Settings{}.max_suspicion == 60 * kSecond);
   Play<TrialScript>({
@@ -209,7 +210,7 @@ TEST_CASE("a suspicion doubles where it is repeated, and not for ever") {
   });
 }
 
-TEST_CASE("one event of a key is tried at a time, and of all keys as many as may be") {
+TEST_CASE("one event of a key is tried at a time, and of all keys no more than the limit") {
   CHECK(Settings{}.max_trials == 50);
   CHECK(Settings{}.max_retrials == 5);
   CHECK(Settings{.window_events = 100}.max_retried() == 10);
@@ -265,7 +266,7 @@ TEST_CASE("one event of a key is tried at a time, and of all keys as many as may
   });
 }
 
-TEST_CASE("what waits is dropped by its key or all together") {
+TEST_CASE("waiting events are dropped by their key or all together") {
   Play<TrialScript>({
       {"a key",
        {{"enqueue 2 key 5", "tried"},

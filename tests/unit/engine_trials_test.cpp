@@ -1,4 +1,4 @@
-// What becomes of a refusal: who is tried alone, who flows, what counts as an outage.
+// What follows from a refusal: which events are tried alone, which go on, and what counts as an outage.
 #include <algorithm>
 
 #include "engine/engine.hpp"
@@ -57,7 +57,7 @@ struct TrialRun {
     (publisher::IsTrial(reset) ? trial_epoch : epoch) = reset;
     Turn();
   }
-  // A lane's first record goes alone, so each has one that is stored.
+  // A lane's first event is sent alone, so one event of each lane is acknowledged first.
   void Prove() {
     Read({{.lane = kBadLane}, {.lane = kGoodLane}});
     const std::vector<EventIndex> both = sent;
@@ -70,24 +70,24 @@ Incoming Of(std::uint64_t key, publisher::Lane lane, std::uint32_t attempts = 0)
   return {.key_hash = key, .has_key = true, .attempts = attempts, .lane = lane};
 }
 
-TEST_CASE("a refusal makes its lane's events trials, and the other lanes flow", "[b96]") {
+TEST_CASE("after a refusal the lane's events become trials, and the other lanes go on", "[b96]") {
   TrialRun t;
   t.Prove();
   t.Read({Of(1, kBadLane), Of(2, kBadLane), Of(3, kGoodLane)});
   REQUIRE(t.sent.size() == 3);
-  t.engine.ProducerFailed();  // the client says first that it has ended
+  t.engine.ProducerFailed();  // The client first reports that the producer has ended.
   t.Report(t.sent[0], Outcome::kRefused);
   t.Report(t.sent[1], Outcome::kRefused);
   t.Report(t.sent[2], Outcome::kUnknown);
-  CHECK(t.failed.empty());  // nobody is charged for a neighbour
+  CHECK(t.failed.empty());  // No event is charged for the failure of another one.
   t.sent.clear();
   const Time before = t.now;
   t.Reset();
   t.Read({Of(3, kGoodLane), Of(1, kBadLane), Of(2, kBadLane)});
-  CHECK(t.now == before);  // no back-off
+  CHECK(t.now == before);  // There is no backoff.
   CHECK(t.rewinds);
   REQUIRE(t.sent.size() == 1);
-  CHECK(t.tried.empty());  // it waits for what was sent before
+  CHECK(t.tried.empty());  // The trial waits for what was sent before it.
   t.Report(t.sent[0], Outcome::kAcknowledged);
   t.Turn();
   REQUIRE(t.tried.size() == 2);
@@ -96,10 +96,10 @@ TEST_CASE("a refusal makes its lane's events trials, and the other lanes flow", 
   CHECK(t.failed == std::vector<EventIndex>{t.tried[0]});
   t.sent.clear();
   t.Read({Of(4, kGoodLane)});
-  CHECK(t.sent.size() == 1);  // no reset
+  CHECK(t.sent.size() == 1);  // The main stream is not reset.
 }
 
-TEST_CASE("an end of the producer without a refusal is an outage, also when it is replaced for a reason of its own",
+TEST_CASE("a producer that ends without a refusal is an outage, also when it is replaced because it is outdated",
           "[b96]") {
   TrialRun t;
   t.Prove();
@@ -124,22 +124,22 @@ TEST_CASE("an end of the producer without a refusal is an outage, also when it i
   }
 }
 
-TEST_CASE("one trial of a key at a time, and what follows one that is refused waits", "[b96]") {
+TEST_CASE("a key has one trial at a time, and events behind a refused one wait", "[b96]") {
   TrialRun t;
   t.Prove();
   Incoming doubtful = Of(1, kGoodLane);
   doubtful.doubtful = true;
   t.Read({doubtful, Of(1, kGoodLane), Of(1, kBadLane), Of(2, kGoodLane)});
-  REQUIRE(t.sent.size() == 1);  // of the other key
+  REQUIRE(t.sent.size() == 1);  // The event of the other key.
   t.Report(t.sent[0], Outcome::kAcknowledged);
   t.Turn();
   REQUIRE(t.tried.size() == 1);
-  SECTION("stored: the next one") {
+  SECTION("acknowledged: the next one is tried") {
     t.Report(t.tried[0], Outcome::kAcknowledged, true);
     t.Turn();
     CHECK(t.tried.size() == 2);
   }
-  SECTION("refused: they are read again behind it") {
+  SECTION("refused: later events are read again behind it") {
     t.Report(t.tried[0], Outcome::kRefused, true);
     t.Turn();
     CHECK(t.tried.size() == 1);
@@ -151,12 +151,12 @@ TEST_CASE("one trial of a key at a time, and what follows one that is refused wa
     }
     CHECK(t.rewinds);
   }
-  SECTION("unknown: its stream alone begins again") {
+  SECTION("unknown: only the stream of trials is reset") {
     t.Report(t.tried[0], Outcome::kUnknown, true);
     REQUIRE(publisher::IsTrial(t.reset));
     t.sent.clear();
     t.Read({Of(1, kGoodLane), Of(5, kGoodLane)});
-    CHECK(t.sent.size() == 1);  // not the one of the same key
+    CHECK(t.sent.size() == 1);  // The event of the same key is not sent.
     t.Reset();
     CHECK(t.failed.empty());
   }

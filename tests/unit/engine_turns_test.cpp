@@ -67,7 +67,7 @@ TEST_CASE("an engine reads, sends, confirms and polls") {
   });
 }
 
-TEST_CASE("records go when their lane is open, and in a backlog together") {
+TEST_CASE("events are sent when their lane is open, and in a backlog together") {
   Play<WholeEngine>({
       {"each lane's first record goes alone, and holds up the ones behind it",
        {
@@ -200,7 +200,7 @@ TEST_CASE("a window has two limits") {
   });
 }
 
-TEST_CASE("events of two routes are never in flight together") {
+TEST_CASE("events with different routes are never in flight together") {
   Play<WholeEngine>({
       {"other routes: what was sent before is answered first, and what is tried as well",
        {
@@ -243,7 +243,7 @@ TEST_CASE("events of two routes are never in flight together") {
   });
 }
 
-TEST_CASE("what the broker owes, and whom it knows") {
+TEST_CASE("what the broker owes, and which producers it knows") {
   Play<WholeEngine>({
       {"the oldest answer that the broker owes",
        {
@@ -255,7 +255,7 @@ TEST_CASE("what the broker owes, and whom it knows") {
            {"at 16 stored 1", "acknowledged 2, in flight 1, owed since 16"},
            {"at 17 stored 2", "acknowledged 3, in flight 0, owed since ever"},
        }},
-      {"an idle lane is proven anew",
+      {"an idle lane is proven again",
        {
            {"hold 7 90000", "rewind 4 | rescans 1, lease 7, owner yes, until 90000, due 89950"},
            {"read a", "batch 0, publish 1: 0 | reserved 1, sent 1, outstanding 1, in flight 1, owed since 0, due 10"},

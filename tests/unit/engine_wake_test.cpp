@@ -1,4 +1,4 @@
-// A hint that rows were committed: what it makes an engine do, and what it does not.
+// A hint that rows were committed: how an engine reacts to it, and what it ignores.
 #include "engine/engine.hpp"
 #include "tests/catch.hpp"
 
@@ -35,7 +35,7 @@ struct Idle {
   }
 };
 
-TEST_CASE("a woken engine reads at once, and once") {
+TEST_CASE("a woken engine reads at once, and only once") {
   Idle idle;
   idle.Turn(kMillisecond * 100);
   REQUIRE_FALSE(idle.reads);

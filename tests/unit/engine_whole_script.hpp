@@ -1,21 +1,22 @@
-// Scripts for the whole engine (see engine_script.hpp). A line is an input, and its result is all that follows from it in one
-// turn: the commands, oldest first, and then what has changed of the counters and of what the engine says of itself.
+// Scripts for the whole engine (see engine_script.hpp). A line is an input, and its result is everything that follows
+// from it in one turn: first the commands, oldest first, and then the changes of the counters and of the engine's other
+// public state.
 //
-//   ago                                   the engine is as it was made, and no turn has been
+//   ago                                   the engine is newly made, and has not had a turn
 //   settings NAME NUMBER …                before anything else
-//   at TIME                               the clock; alone, or before an input
-//   hold TOKEN UNTIL [slow]               a lease; lost, hand-over TOKEN UNTIL, stop UNTIL: its end
+//   at TIME                               sets the clock; alone, or before an input
+//   hold TOKEN UNTIL [slow]               begins a lease; lost, hand-over TOKEN UNTIL, stop UNTIL: end it
 //   read [more] [drain] [bytes N] [until N] [token N] [goes-on | ended] EVENT…
 //   read-fails [CODE]
 //   stored E…, unknown E…, refused E…     reports, of the stream in which the event was sent last; stale: of an earlier one
-//   reset, trials-reset                   the producer of the stream is replaced, as was asked last
+//   reset, trials-reset                   the producer of the stream is replaced, as was requested last
 //   confirmed [CODE] [kept E…], recorded [CODE], released [CODE], marked OWNERS [CODE], removed ROWS [CODE]
 //   producer-failed, producer-outdated, wake, topics-known
 //
-// An EVENT is a key, or - for none, and what is true of it: "a" is an event of key a; "a2" one that has failed twice; "a!" is
-// refused before sending, "a?" doubtful, "a~" awaits its topic, "a<" has come back after its removal; "a-" has no key, and a's hash; "a/3" goes to
-// lane 3; "a@1" has policy 1.
-// Events are named by their slots, "epoch" by its number, that of trials without its bit.
+// An EVENT is its key, or - if it has none, and its properties: "a" is an event of key a; "a2" has failed twice; "a!"
+// is refused before sending, "a?" is doubtful, "a~" awaits its topic, "a<" has come back after its removal; "a-" has no
+// key, and the hash of a; "a/3" goes to lane 3; "a@1" has policy 1. Results name events by their slots, and epochs by
+// their numbers, without the bit that marks trials.
 #pragma once
 
 #include <algorithm>
@@ -37,7 +38,7 @@ inline Settings SmallSettings() {
   settings.batch_events = 4;
   settings.window_events = 12;
   settings.window_bytes = 1000;
-  // Policies with pauses so short that nothing is taken off them at random.
+  // The backoffs of these policies are too short to be shortened at random.
   settings.policies = {{.max_attempts = 3, .on_exhausted = OUTBOX_DEAD, .retry_backoff = 1, .max_retry_backoff = 3},
                        {.max_attempts = 2, .on_exhausted = OUTBOX_BLOCK, .retry_backoff = 2, .max_retry_backoff = 3}};
   settings.min_poll = 10;
@@ -173,7 +174,7 @@ class WholeEngine {
       if (words.Is(name)) return code;
     return otherwise;
   }
-  // A line that answers what was not asked is a mistake in the script.
+  // REQUIRES: the script has a request that this line answers; otherwise the script is wrong.
   void Take(const std::string& asked) {
     if (asked_.erase(asked) == 0) throw std::invalid_argument("nobody has asked for: " + asked);
   }
@@ -291,7 +292,7 @@ class WholeEngine {
     Say("released " + std::to_string(c.token) + ' ' + kReasons[static_cast<std::size_t>(c.reason)]);
   }
 
-  // ---- what the engine says of itself ----
+  // ---- the engine's public state ----
 
   [[nodiscard]] std::vector<std::pair<const char*, std::string>> State() const {
     const Counters& c = engine_->counters();
@@ -328,7 +329,7 @@ class WholeEngine {
       state.emplace_back(name, Text(time));
     return state;
   }
-  // Of a new engine: all that is not 0, no or ever.
+  // Returns what has changed since the last line; for a new engine, everything that is not 0, "no" or "ever".
   std::string Changes() {
     std::string text;
     for (const auto& [name, value] : State()) {
@@ -344,9 +345,9 @@ class WholeEngine {
   std::unique_ptr<Engine> engine_;
   Time now_ = 0;
   std::uint32_t reset_ = 0, trials_reset_ = 0;
-  std::map<EventIndex, std::uint32_t> sent_in_;  // the epoch of the last sending
+  std::map<EventIndex, std::uint32_t> sent_in_;  // The epoch in which it was sent last.
   std::string commands_;
-  std::set<std::string> asked_;  // the calls under way
+  std::set<std::string> asked_;  // The calls under way.
   std::map<std::string, std::string> said_;
 };
 

@@ -1,4 +1,4 @@
-// A plugin compiled into the test: a C table that says and hands out whatever a test wants.
+// A plugin compiled into the test: a C table whose answers and batches the test decides.
 #pragma once
 
 #include <spdlog/logger.h>
@@ -10,14 +10,14 @@
 
 namespace outbox::testing {
 
-// The table has no context of its own, so the store handle is the fake itself; one store per fake.
+// The table has no context of its own, so the store handle points to the fake itself. There is one store for each fake.
 struct FakePlugin {
   outbox_code open_code = OUTBOX_OK, connect_code = OUTBOX_OK, confirm_code = OUTBOX_OK;
   std::string message = "the fake's own words";
   bool no_store = false, no_session = false;
-  std::function<void(const outbox_reserve&, outbox_batch&)> fill;  // of the next reserve
+  std::function<void(const outbox_reserve&, outbox_batch&)> fill;  // Fills the batch of the next reserve.
   std::string event_id = "e";
-  std::string options;  // as given to open()
+  std::string options;  // The options that were passed to open().
   int released = 0, closed = 0, disconnected = 0;
 
   FakePlugin() {
@@ -27,7 +27,7 @@ struct FakePlugin {
   }
   ~FakePlugin() { current = nullptr; }
 
-  // `event` with every required field filled.
+  // Returns an event with every required field filled.
   static outbox_event Event(std::string_view row_id) {
     outbox_event event{};
     event.row_id = Raw(RowId(row_id));

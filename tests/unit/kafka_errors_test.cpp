@@ -1,6 +1,6 @@
-// On which side each answer of a broker is: the event's, its topic's, or an outage. The table of
-// docs/design/reliability.md, and with it the rule that an event is charged only for what would be refused again whatever
-// state the broker is in.
+// Classifies each answer of a broker: a failure of the event, a failure of its topic, or an outage. This is the table
+// of docs/design/reliability.md. It follows the rule that an event is charged only for what would be refused again in
+// any state of the broker.
 #include "kafka/errors.hpp"
 
 #include <set>
@@ -19,7 +19,7 @@ struct Case {
   std::string reason;
 };
 
-// What Kafka 3 and 4 answer to Produce, in the order of the codes.
+// The answers of Kafka 3 and 4 to Produce, in the order of their codes.
 const Case kBrokers[] = {
     {RD_KAFKA_RESP_ERR_UNKNOWN, Side::kOutage, ""},
     {RD_KAFKA_RESP_ERR_INVALID_MSG, Side::kEvent, "invalid_record"},
@@ -58,13 +58,13 @@ const Case kBrokers[] = {
     {RD_KAFKA_RESP_ERR_INVALID_RECORD, Side::kEvent, "invalid_record"},
     {RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT, Side::kOutage, ""},
     {RD_KAFKA_RESP_ERR_THROTTLING_QUOTA_EXCEEDED, Side::kOutage, ""},
-    // Newer than the library: UNKNOWN_TOPIC_ID, INCONSISTENT_TOPIC_ID, and whatever comes.
+    // Codes that are newer than the library: UNKNOWN_TOPIC_ID, INCONSISTENT_TOPIC_ID and any later ones.
     {static_cast<rd_kafka_resp_err_t>(100), Side::kOutage, ""},
     {static_cast<rd_kafka_resp_err_t>(103), Side::kOutage, ""},
     {static_cast<rd_kafka_resp_err_t>(127), Side::kOutage, ""},
 };
 
-// What librdkafka says by itself.
+// Errors that librdkafka reports by itself.
 const Case kLibrarys[] = {
     {RD_KAFKA_RESP_ERR__MSG_TIMED_OUT, Side::kOutage, ""},
     {RD_KAFKA_RESP_ERR__TIMED_OUT, Side::kOutage, ""},
@@ -78,7 +78,7 @@ const Case kLibrarys[] = {
     {RD_KAFKA_RESP_ERR__PURGE_INFLIGHT, Side::kOutage, ""},
     {RD_KAFKA_RESP_ERR__QUEUE_FULL, Side::kOutage, ""},
     {RD_KAFKA_RESP_ERR__FATAL, Side::kOutage, ""},
-    {RD_KAFKA_RESP_ERR__GAPLESS_GUARANTEE, Side::kOutage, ""},  // what is refused has its own code
+    {RD_KAFKA_RESP_ERR__GAPLESS_GUARANTEE, Side::kOutage, ""},  // A refused record has an error code of its own.
     {RD_KAFKA_RESP_ERR__INCONSISTENT, Side::kOutage, ""},
     {RD_KAFKA_RESP_ERR__DESTROY, Side::kOutage, ""},
     {RD_KAFKA_RESP_ERR__FAIL, Side::kOutage, ""},
@@ -97,7 +97,7 @@ void Judge(const Case& c) {
   CHECK(ExplainError(c.error).text.find(rd_kafka_err2name(c.error)) != std::string::npos);
 }
 
-TEST_CASE("each answer of a broker is the event's fault, its topic's, or an outage", "[b96]") {
+TEST_CASE("each answer of a broker counts as a failure of the event, of its topic, or as an outage", "[b96]") {
   for (const Case& c : kBrokers) Judge(c);
   for (const Case& c : kLibrarys) Judge(c);
 }

@@ -1,5 +1,5 @@
-// A publisher with an embedded broker behind it. All tests share one broker, whose orders may take a second each, and
-// each has a topic of its own, which the broker makes when it is asked for.
+// A publisher with an embedded broker behind it. All tests share one broker, because starting and stopping it may take
+// a second each. Each test has a topic of its own, which the broker creates on demand.
 #pragma once
 
 #include <spdlog/logger.h>
@@ -54,12 +54,12 @@ struct KafkaFixture {
     publisher = std::move(*made);
   }
 
-  // As soon as enough is known of the topics.
+  // Repeats Prepare until enough is known of the topics.
   publisher::PreparedBatch Prepare(std::vector<Row> rows) {
     for (bool drain_first = false;;) {
       const std::size_t known = listener.topics_known();
       publisher::PreparedBatch batch = MakeBatch(rows);
-      // Also that nothing is known of any topic yet.
+      // Prepare also fails while nothing is known of any topic.
       if (publisher->Prepare(batch, Millis(10'000)).ok()) {
         batch.drain_first = drain_first = batch.drain_first || drain_first;
         REQUIRE(batch.events.size() == batch.batch.size());
@@ -80,14 +80,14 @@ struct KafkaFixture {
     return std::ranges::any_of(batch.events, [](const publisher::Prepared& event) { return event.waits; });
   }
 
-  // Rows of one key with payloads "first", "first+1", …
+  // Rows of one key, with the payloads "first", "first+1", …
   std::vector<Row> Numbered(std::size_t count, std::size_t first = 0) const {
     std::vector<Row> rows(count, Row{topic});
     for (Row& row : rows) row.payload = std::to_string(first++);
     return rows;
   }
 
-  // Lanes are proven as the engine does it: alone, until a report with an offset.
+  // Proves a lane as the engine does it: sends one event alone, and waits for a report with an offset.
   void Prove(std::uint32_t epoch) {
     const publisher::PreparedBatch batch = Prepare({Row{topic, "k", "proof"}});
     const std::size_t before = listener.reports().size();

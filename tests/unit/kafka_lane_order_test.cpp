@@ -1,4 +1,4 @@
-// Records in the order in which they are handed over to librdkafka.
+// The order in which records are passed to librdkafka.
 #include "kafka/lane_order.hpp"
 
 #include <algorithm>
@@ -13,7 +13,7 @@ namespace {
 using publisher::Lane;
 using publisher::Outgoing;
 
-TEST_CASE("each lane's records follow each other, and none overtakes another of its lane") {
+TEST_CASE("records are grouped by lane, and none overtakes another of its lane") {
   std::mt19937 random(7);
   LaneOrder order;
   for (const std::size_t lanes : {1U, 3U, 200U}) {
@@ -36,7 +36,7 @@ TEST_CASE("each lane's records follow each other, and none overtakes another of 
         sent[record.lane()].push_back(record.event);
       }
       CHECK(sent == expected);
-      CHECK(seen.size() == expected.size());  // no lane comes twice
+      CHECK(seen.size() == expected.size());  // No lane occurs twice.
     }
   }
 }

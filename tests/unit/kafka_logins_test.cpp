@@ -1,4 +1,4 @@
-// With which secrets another producer logs in, after those of one were refused.
+// Which secrets a new producer logs in with after the secrets of another one were refused.
 #include "kafka/connect_gate.hpp"
 #include "kafka/logins.hpp"
 #include "kafka/reach.hpp"
@@ -7,7 +7,7 @@
 namespace outbox::kafka {
 namespace {
 
-TEST_CASE("a refused secret gives way to the one that worked, until that one is refused too", "[b110]") {
+TEST_CASE("after a refusal the secret that worked last is used, until it is refused too", "[b110]") {
   Settings settings;
   settings.properties = {{"sasl.password", "one"}};
   std::string now = "one";
@@ -24,7 +24,7 @@ TEST_CASE("a refused secret gives way to the one that worked, until that one is 
   CHECK(logins.Choose().at("sasl.password") == "one");
   CHECK(logins.TakeFallBack());
   CHECK_FALSE(logins.Worked());
-  // Another producer does not try again what was refused.
+  // Another producer does not try the refused secret again.
   CHECK(logins.Choose().at("sasl.password") == "one");
   CHECK_FALSE(logins.TakeFallBack());
   logins.Refused();
@@ -48,7 +48,7 @@ TEST_CASE("a new secret is tried at once after a refusal", "[b110]") {
   CHECK(logins.Choose().at("sasl.password") == "two");
 }
 
-TEST_CASE("attempts to connect grow rare, up to one a minute where a login is refused", "[b109]") {
+TEST_CASE("attempts to connect become rare, down to one a minute if a login is refused", "[b109]") {
   using std::chrono::milliseconds;
   using std::chrono::seconds;
   ConnectGate gate(Settings{});
@@ -62,21 +62,21 @@ TEST_CASE("attempts to connect grow rare, up to one a minute where a login is re
     }
     return attempts;
   };
-  CHECK(attempts_within(seconds(1), false) == 5);  // at 0, the spare one, 0.1, 0.3, 0.7 s
+  CHECK(attempts_within(seconds(1), false) == 5);  // At 0, a spare one at once, and at 0.1, 0.3 and 0.7 s.
   CHECK(attempts_within(seconds(60), false) == 60);
   CHECK(gate.Admits("kafka2:9092", now));
 
   now += seconds(10);
-  CHECK(attempts_within(seconds(63), true) == 6);  // at 0, 2, 6, 14, 30, 62 s
+  CHECK(attempts_within(seconds(63), true) == 6);  // At 0, 2, 6, 14, 30 and 62 s.
   CHECK(attempts_within(seconds(600), true) == 10);
   gate.Open();
   CHECK(attempts_within(seconds(60), true) == 1);
-  // A login has worked, and is refused again after an hour.
+  // A login has worked, and is refused again an hour later.
   now += std::chrono::hours(1);
   CHECK(attempts_within(seconds(3), true) == 2);
 }
 
-TEST_CASE("librdkafka's errors say which broker, where, and what to do", "[b114][b121]") {
+TEST_CASE("librdkafka's errors are reported with the broker, its address and a fix", "[b114][b121]") {
   CertificateTroubles certificates;
   const auto explain = [&](rd_kafka_resp_err_t error, const char* text) {
     return ExplainConnection(error, text, certificates, "db0:9092, SSL://DB2,db3:19092");
@@ -92,7 +92,7 @@ TEST_CASE("librdkafka's errors say which broker, where, and what to do", "[b114]
       "broker 7 advertises db:9092, and cannot be reached there: the address refuses connections: Connect to "
       "ipv4#10.0.0.1:9092 failed: Connection refused; set advertised.listeners of that broker to an address that this "
       "machine can reach, or make this one reachable");
-  // No broker's advertised.listeners is to blame where the address is one of the configured ones.
+  // The broker's advertised.listeners cannot be the cause if the address is one of the configured ones.
   for (const auto& [address, broker] : {std::pair("db2:9092", 2), std::pair("db3:19092", 3)}) {
     const std::string text = std::string("ssl://") + address + "/" + std::to_string(broker) +
                              ": Connect to ipv4#10.0.0.2:9092 failed: Connection refused (after 1ms in state CONNECT)";
@@ -100,7 +100,7 @@ TEST_CASE("librdkafka's errors say which broker, where, and what to do", "[b114]
         Describe(explain(RD_KAFKA_RESP_ERR__TRANSPORT, text.c_str())) ==
         "broker " + std::to_string(broker) + " at " + address +
             ", which bootstrap.servers names, cannot be reached: nothing listens there: Connect to ipv4#10.0.0.2:9092 "
-            "failed: Connection refused; see that it runs, and that this machine can reach it");
+            "failed: Connection refused; check that it runs and that this machine can reach it");
   }
   CHECK(Describe(explain(RD_KAFKA_RESP_ERR__TRANSPORT,
                          "db0:9092/bootstrap: Connect to ipv4#10.0.0.2:9092 failed: Connection refused (after 1ms in "

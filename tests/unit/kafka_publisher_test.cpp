@@ -17,7 +17,7 @@ std::vector<std::string> Values(const std::vector<StoredRecord>& records) {
   return values;
 }
 
-// "" = alike; the lists are too long to print.
+// Returns the first difference, or "" if the lists are equal. The lists are too long to print.
 std::string Difference(const std::vector<std::string>& seen, const std::vector<std::string>& expected) {
   for (std::size_t i = 0; i < std::max(seen.size(), expected.size()); ++i) {
     const std::string a = i < seen.size() ? seen[i] : "(end)";
@@ -29,7 +29,7 @@ std::string Difference(const std::vector<std::string>& seen, const std::vector<s
 
 }  // namespace
 
-TEST_CASE_METHOD(KafkaFixture, "a record carries every byte, and tells null from empty", "[b82]") {
+TEST_CASE_METHOD(KafkaFixture, "a record carries every byte, and null and empty values differ", "[b82]") {
   Make();
   const PreparedBatch batch = Prepare({
       {topic, "k", "{}", R"({"trace": "7", "none": null, "empty": "", "raw": {"base64": "AP8="}})", "e1", "Placed"},
@@ -47,7 +47,7 @@ TEST_CASE_METHOD(KafkaFixture, "a record carries every byte, and tells null from
   }
   CHECK(reported == std::set<std::uint32_t>{100, 101, 102, 103});
 
-  std::map<MaybeText, StoredRecord> records;  // by event_id
+  std::map<MaybeText, StoredRecord> records;  // Keyed by event_id.
   for (const StoredRecord& record : ReadTopic(broker->bootstrap(), topic, kPartitions)) {
     REQUIRE_FALSE(record.headers.empty());
     records.emplace(record.headers[0].second, record);
@@ -72,7 +72,7 @@ TEST_CASE_METHOD(KafkaFixture, "a record carries every byte, and tells null from
   CHECK(same);
 }
 
-TEST_CASE_METHOD(KafkaFixture, "partitions are those of Java clients, and lanes are partitions", "[b81]") {
+TEST_CASE_METHOD(KafkaFixture, "partitions are those of Java clients, and each partition is a lane", "[b81]") {
   // From Kafka's UtilsTest: murmur2 of the key, then (hash & 0x7fffffff) % partitions.
   const std::vector<std::pair<std::string, std::int32_t>> hashes = {
       {"21", -973932308},
@@ -118,11 +118,11 @@ TEST_CASE_METHOD(KafkaFixture, "order holds in a lane, over many requests in fli
   CHECK(Difference(Values(ReadTopic(broker->bootstrap(), topic, kPartitions)), expected) == "");
 }
 
-TEST_CASE_METHOD(KafkaFixture, "reset gives everything back, then goes on in order", "[b70][b77]") {
+TEST_CASE_METHOD(KafkaFixture, "a reset reports everything, and then events go on in order", "[b70][b77]") {
   Make({{"batch.num.messages", "10"}, {"linger.ms", "0"}});
   Prove(1);
 
-  SECTION("while requests are on the wire: their answers are waited for") { BrokerSlow(100); }
+  SECTION("while requests are on the wire, whose answers are awaited") { BrokerSlow(100); }
   SECTION("while the broker does not answer") { BrokerSlow(60'000); }
   SECTION("while the broker is down") { BrokerDown(); }
 
@@ -131,12 +131,12 @@ TEST_CASE_METHOD(KafkaFixture, "reset gives everything back, then goes on in ord
     const PreparedBatch batch = Prepare(Numbered(500));
     publisher->Publish(All(batch, 1000), 1);
     Reset(2);
-    // All reports come before the answer; from here on the arena may go.
+    // All reports come before the answer to the reset. After that the arena may be freed.
     REQUIRE(listener.reported_before_reset() == 501);
     REQUIRE(listener.reports().size() == 501);
     stored = listener.Count(Outcome::kAcknowledged) - 1;
     CHECK(listener.Count(Outcome::kUnknown) == 500 - stored);
-    // What was stored is a prefix.
+    // The acknowledged events are a prefix.
     for (const Report& report : listener.reports()) {
       if (report.epoch == 1 && report.event >= 1000) {
         CHECK((report.event < 1000 + stored) == (report.outcome == Outcome::kAcknowledged));
@@ -160,7 +160,8 @@ TEST_CASE_METHOD(KafkaFixture, "reset gives everything back, then goes on in ord
   CHECK(Difference(first_seen, expected) == "");
 }
 
-TEST_CASE_METHOD(KafkaFixture, "a request that the broker refuses for good stops the line until reset", "[b68][b70]") {
+TEST_CASE_METHOD(KafkaFixture, "a request that the broker refuses for good stops its stream until a reset",
+                 "[b68][b70]") {
   Make({{"batch.num.messages", "10"}, {"linger.ms", "0"}});
   Prove(1);
   rd_kafka_mock_push_request_errors(broker->mock(), 0 /* Produce */, 1, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
@@ -173,7 +174,7 @@ TEST_CASE_METHOD(KafkaFixture, "a request that the broker refuses for good stops
   CHECK(publisher->Explain(refused.error).text.find("max.message.bytes") != std::string::npos);
   REQUIRE(listener.WaitForFailures(1));
 
-  // Before the engine resets, nothing may get past the refused topic.
+  // Before the engine resets, no event may be sent behind the refused one.
   publisher->Publish(std::vector<Outgoing>{{&batch, 1, 1}, {&batch, 2, 2}}, 1);
   REQUIRE(listener.WaitForReports(4));
   CHECK(listener.Count(Outcome::kUnknown) == 2);
@@ -185,12 +186,12 @@ TEST_CASE_METHOD(KafkaFixture, "a request that the broker refuses for good stops
   CHECK(listener.failures().size() == 1);
 }
 
-TEST_CASE_METHOD(KafkaFixture, "a success without an offset is not believed", "[b64]") {
-  // A fresh producer, the first of several requests in flight refused retriably: librdkafka concludes from the
-  // second's success that the first is there too. On this broker it is not.
+TEST_CASE_METHOD(KafkaFixture, "a success without an offset does not count", "[b64]") {
+  // With a fresh producer and several requests in flight, the first request is refused with a retriable error.
+  // librdkafka infers from the second request's success that the first was stored, too. On this broker it was not.
   Make({{"batch.num.messages", "2"}, {"linger.ms", "0"}});
   const PreparedBatch batch = Prepare(Numbered(10));
-  BrokerSlow(200);  // so that the second is on the wire before the first is answered
+  BrokerSlow(200);  // The second request is then on the wire before the first is answered.
   rd_kafka_mock_push_request_errors(broker->mock(), 0 /* Produce */, 1, RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS);
   publisher->Publish(All(batch), 1);
   REQUIRE(listener.WaitForReports(10));
@@ -202,7 +203,7 @@ TEST_CASE_METHOD(KafkaFixture, "a success without an offset is not believed", "[
   CHECK(stored.size() < 10);
 }
 
-TEST_CASE_METHOD(KafkaFixture, "the state of the broker is told once per change", "[b63]") {
+TEST_CASE_METHOD(KafkaFixture, "the state of the broker is reported once per change", "[b63]") {
   Make({{"reconnect.backoff.max.ms", "200"}});
   Prove(1);
   REQUIRE(listener.WaitForStates(1));
@@ -213,7 +214,7 @@ TEST_CASE_METHOD(KafkaFixture, "the state of the broker is told once per change"
   REQUIRE(listener.WaitForStates(2));
   CHECK_FALSE(listener.states()[1].first);
   CHECK(listener.states()[1].second.find("127.0.0.1") != std::string::npos);
-  // Nothing is in flight any more: it must find out by itself that the broker is back.
+  // Nothing is in flight any more, so the publisher has to find out by itself that the broker is available again.
   Reset(2);
   rd_kafka_mock_broker_set_up(broker->mock(), 1);
   REQUIRE(listener.WaitForStates(3));
@@ -221,13 +222,13 @@ TEST_CASE_METHOD(KafkaFixture, "the state of the broker is told once per change"
   CHECK(listener.states().size() == 3);
 }
 
-TEST_CASE_METHOD(KafkaFixture, "a broker that answers is told of before anything is sent") {
+TEST_CASE_METHOD(KafkaFixture, "a broker that answers is reported before anything is sent") {
   Make();
   REQUIRE(listener.WaitForStates(1));
   CHECK(listener.states()[0].first);
 }
 
-TEST_CASE_METHOD(KafkaFixture, "destroyed with records in flight and the broker gone", "[b6]") {
+TEST_CASE_METHOD(KafkaFixture, "a publisher can be destroyed with records in flight and the broker gone", "[b6]") {
   Make();
   Prove(1);
   BrokerDown();

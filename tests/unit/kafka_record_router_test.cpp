@@ -26,7 +26,8 @@ std::string ReasonOf(const PreparedBatch& batch, std::size_t i) {
 
 }  // namespace
 
-TEST_CASE_METHOD(KafkaFixture, "what the topic cannot take is refused before it is sent, to the byte", "[b72]") {
+TEST_CASE_METHOD(KafkaFixture, "an event too large for its topic is refused before it is sent, exact to the byte",
+                 "[b72]") {
   Make({{"message.max.bytes", "2000"}});
   Row fits{topic, "k", ""};
   const auto size = [](const Row& row) {
@@ -47,7 +48,7 @@ TEST_CASE_METHOD(KafkaFixture, "what the topic cannot take is refused before it 
 
 TEST_CASE_METHOD(KafkaFixture, "a bad topic or bad headers refuse their own events only", "[b71][b74][b83][b84]") {
   Make();
-  // As a real broker says it: without partitions. With some, librdkafka 2.8 crashes on the answer.
+  // The answer has no partitions, as that of a real broker. With partitions in it, librdkafka 2.8 crashes on the answer.
   rd_kafka_mock_topic_create(broker->mock(), "secret", 0, 1);
   rd_kafka_mock_topic_set_error(broker->mock(), "secret", RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
   rd_kafka_mock_topic_set_error(broker->mock(), "gone", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
@@ -55,41 +56,41 @@ TEST_CASE_METHOD(KafkaFixture, "a bad topic or bad headers refuse their own even
   CHECK(ReasonOf(batch, 0).empty());
   CHECK(ReasonOf(batch, 1) == "forbidden_topic");
   CHECK(ReasonOf(batch, 2) == "unknown_topic");
-  CHECK(RefusalOf(batch, 2)->text == "the topic \"gone\" is not there; create it");
+  CHECK(RefusalOf(batch, 2)->text == "the topic \"gone\" does not exist; create it");
   CHECK(ReasonOf(batch, 3) == "bad_topic");
   CHECK(ReasonOf(batch, 4) == "bad_headers");
   CHECK(ReasonOf(batch, 5).empty());
   CHECK(batch.events[0].lane == batch.events[5].lane);
   CHECK_FALSE(batch.drain_first);
 
-  // A topic that comes into being is found.
+  // A topic that is created later is found.
   rd_kafka_mock_topic_set_error(broker->mock(), "gone", RD_KAFKA_RESP_ERR_NO_ERROR);
   const auto end = kafka::Clock::now() + 10s;
   while (!ReasonOf(Prepare({{"gone"}}), 0).empty() && kafka::Clock::now() < end) std::this_thread::sleep_for(20ms);
   CHECK(ReasonOf(Prepare({{"gone"}}), 0).empty());
 }
 
-TEST_CASE_METHOD(KafkaFixture, "a topic that is known to be missing is looked for without a pause", "[b71]") {
+TEST_CASE_METHOD(KafkaFixture, "a topic that is known to be missing is looked up without a pause", "[b71]") {
   Make();
   rd_kafka_mock_topic_set_error(broker->mock(), "gone", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
   REQUIRE(ReasonOf(Prepare({{"gone"}}), 0) == "unknown_topic");
   auto quickest = kafka::Clock::duration::max();
   for (int look = 0; look < 3; ++look) {
-    std::this_thread::sleep_for(1100ms);  // so long an answer is kept
+    std::this_thread::sleep_for(1100ms);  // An answer is kept that long.
     const auto begun = kafka::Clock::now();
     CHECK(ReasonOf(Prepare({{"gone"}}), 0) == "unknown_topic");
     quickest = std::min(quickest, kafka::Clock::now() - begun);
   }
-  CHECK(quickest < 150ms);  // two pauses take 200 ms
+  CHECK(quickest < 150ms);  // Two pauses would take 200 ms.
 }
 
-TEST_CASE_METHOD(KafkaFixture, "an event waits until its topic has been found or called missing", "[b71]") {
+TEST_CASE_METHOD(KafkaFixture, "an event waits until its topic is found or known to be missing", "[b71]") {
   Make();
   Prove(1);
   const std::string late = topic + "-late";
   rd_kafka_mock_topic_set_error(broker->mock(), late.c_str(), RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
   const std::size_t known = listener.topics_known();
-  // It is looked for three times before it is called missing, for longer than Prepare waits.
+  // It takes three lookups until a topic counts as missing, and that takes longer than Prepare waits.
   const PreparedBatch batch = PrepareOnce({{late}, {topic}, {"../x"}});
   CHECK(batch.events[0].waits);
   CHECK(ReasonOf(batch, 0).empty());
@@ -101,7 +102,7 @@ TEST_CASE_METHOD(KafkaFixture, "an event waits until its topic has been found or
   CHECK(ReasonOf(again, 0) == "unknown_topic");
 }
 
-TEST_CASE_METHOD(KafkaFixture, "while the broker answers slowly, events of known topics wait for nothing", "[b71]") {
+TEST_CASE_METHOD(KafkaFixture, "while the broker answers slowly, events of known topics do not wait", "[b71]") {
   Make();
   Prove(1);
   const std::string slow = topic + "-slow";
@@ -116,7 +117,7 @@ TEST_CASE_METHOD(KafkaFixture, "while the broker answers slowly, events of known
   CHECK(took({{topic}, {slow + "0"}, {topic}}, batch) < 300ms);
   CHECK_FALSE(batch.events[0].waits);
   CHECK(batch.events[1].waits);
-  // What is asked for next is not waited for: only a tenth of the time is.
+  // Prepare may wait for answers for a tenth of the time, so it does not wait for the next ones.
   auto quickest = kafka::Clock::duration::max();
   for (int i = 1; i < 5; ++i) {
     quickest = std::min(quickest, took({{topic}, {slow + std::to_string(i)}}, batch));
@@ -130,7 +131,7 @@ TEST_CASE_METHOD(KafkaFixture, "while the broker answers slowly, events of known
   CHECK_FALSE(AnyWaits(batch));
 }
 
-TEST_CASE_METHOD(KafkaFixture, "a topic that goes away is looked at again after the broker has said so", "[b71]") {
+TEST_CASE_METHOD(KafkaFixture, "a topic that disappears is looked up again after the broker has reported it", "[b71]") {
   Make();
   Prove(1);
   rd_kafka_mock_topic_set_error(broker->mock(), topic.c_str(), RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
@@ -152,7 +153,7 @@ TEST_CASE("topic names", "[b84]") {
   CHECK(BadTopicName(std::string(250, 'a')));
 }
 
-TEST_CASE_METHOD(KafkaFixture, "a broker that does not answer is nobody's fault", "[b25]") {
+TEST_CASE_METHOD(KafkaFixture, "a broker that does not answer is not charged to any event", "[b25]") {
   Make({{"bootstrap.servers", "127.0.0.1:1"}});
   const auto prepare = [&] {
     PreparedBatch batch = MakeBatch({Row{}});
@@ -162,7 +163,7 @@ TEST_CASE_METHOD(KafkaFixture, "a broker that does not answer is nobody's fault"
     if (status.ok()) CHECK(batch.events[0].waits);
     return status;
   };
-  SECTION("nothing is read while nobody answers") {
+  SECTION("a read fails while no broker answers") {
     Status status = prepare();
     for (const auto end = kafka::Clock::now() + 10s; status.ok() && kafka::Clock::now() < end; status = prepare())
       std::this_thread::sleep_for(10ms);
@@ -172,7 +173,7 @@ TEST_CASE_METHOD(KafkaFixture, "a broker that does not answer is nobody's fault"
     CHECK(prepare().text().find("127.0.0.1:1") != std::string::npos);
     CHECK(listener.topics_known() == 0);
   }
-  SECTION("and nothing is waited for after Cancel") {
+  SECTION("nothing is awaited after Cancel") {
     (void)prepare();
     publisher->Cancel();
     CHECK(prepare().code() == OUTBOX_CANCELLED);
@@ -180,7 +181,7 @@ TEST_CASE_METHOD(KafkaFixture, "a broker that does not answer is nobody's fault"
   }
 }
 
-TEST_CASE("a file of TLS that cannot be used is named, with the reason") {
+TEST_CASE("an unusable TLS file is named with the reason") {
   RecordingListener listener;
   const auto why = [&](const std::string& name, const std::string& file) {
     kafka::Settings settings;
@@ -207,7 +208,7 @@ TEST_CASE("a file of TLS that cannot be used is named, with the reason") {
   std::filesystem::remove_all(folder);
 }
 
-TEST_CASE("properties that are wrong, or the relay's own, are told by name", "[b69]") {
+TEST_CASE("properties that are wrong, or reserved for the relay, are named", "[b69]") {
   RecordingListener listener;
   const auto why = [&](const std::string& name, const std::string& value) {
     kafka::Settings settings;

@@ -1,4 +1,4 @@
-// Reads a topic back, with every byte.
+// Reads records back from a topic, with all their bytes.
 #pragma once
 
 #include <chrono>
@@ -43,7 +43,8 @@ inline StoredRecord ToRecord(rd_kafka_message_t* message) {
   return record;
 }
 
-// All that is in the topic now, in the order of each partition; less if it does not come within 20 s.
+// Returns all records that are in the topic now, in the order of each partition. After 20 s it returns what it has read
+// so far.
 inline std::vector<StoredRecord> ReadTopic(const std::string& bootstrap, const std::string& topic,
                                            std::int32_t partitions) {
   auto conf = kafka::MakePlainConf({{"bootstrap.servers", bootstrap},

@@ -1,4 +1,4 @@
-// A log entry is one line whatever is in it.
+// A log entry is one line, whatever it contains.
 #include <spdlog/logger.h>
 
 #include "monitoring/log.hpp"
@@ -40,7 +40,8 @@ TEST_CASE("control characters in a message are escaped", "[b84]") {
   CHECK(line.substr(23) == " warn  [shard 0] a\\nb\\x1b[31m\\u009b\\xff{}\"\\\xd0\x96\n");
 }
 
-TEST_CASE("what turns, hides or is no character is escaped, and what people write is not", "[b122]") {
+TEST_CASE("bidirectional controls, invisible characters and invalid bytes are escaped, and ordinary text is not",
+          "[b122]") {
   for (const auto& [raw, shown] : std::vector<std::pair<std::string, std::string>>{
            {"\xc2\x80\xc2\x9f", "\\u0080\\u009f"},
            {"\xe2\x80\xaa\xe2\x80\xae", "\\u202a\\u202e"},
@@ -71,7 +72,7 @@ TEST_CASE("without a terminal an entry is a JSON object") {
   CHECK(entry.at("time").get<std::string>().size() == 24);
 }
 
-TEST_CASE("a log that cannot be written is lost and disturbs nothing", "[b7]") {
+TEST_CASE("a log that cannot be written is lost and does no harm", "[b7]") {
   std::FILE* full = std::fopen("/dev/full", "w");
   REQUIRE(full != nullptr);
   const auto logger = MakeLogger({"info", "json"}, full);

@@ -1,4 +1,4 @@
-// What is told of a relay, from values: when it is ready, what waits, and the text for Prometheus.
+// What is reported of a relay, from given observations: whether it is ready, its backlog, and the text for Prometheus.
 #include <spdlog/logger.h>
 #include <spdlog/sinks/ringbuffer_sink.h>
 
@@ -60,11 +60,12 @@ bool Has(const std::string& text, const std::string& line) {
   return ("\n" + text).find("\n" + line + "\n") != text.npos;
 }
 
-TEST_CASE("rows that stay: red while nothing goes, or where that cannot be recorded", "[b98][b101]") {
+TEST_CASE("rows that stay make a relay unready while none can be removed, or if that cannot be recorded",
+          "[b98][b101]") {
   auto seen = Working();
   runtime::ShardObservation& shard = seen.shards[0];
   shard.kept_why = "event e (row 7): no";
-  shard.removes_nothing_since = kNow - kSecond / 2;  // others of the same confirm may follow
+  shard.removes_nothing_since = kNow - kSecond / 2;  // Other rows of the same confirm may still be removed.
   CHECK(StateOf(seen) == "active");
   shard.removes_nothing_since = kNow - 2 * kSecond;
   CHECK(StateOf(seen) == "undeletable");
@@ -77,19 +78,19 @@ TEST_CASE("rows that stay: red while nothing goes, or where that cannot be recor
   CHECK(WhyNotReady(seen, kNow)[0].text.find("a check") != std::string::npos);
 }
 
-TEST_CASE("ready is who can move events now, and everybody else says why") {
+TEST_CASE("a relay is ready if it can move events now, and reports the reason if it is not") {
   runtime::Observation seen = Working();
   CHECK(StateOf(seen) == "active");
   CHECK(Lines(WhyNotReady(seen, kNow), "ready") == "ready\n");
 
-  SECTION("met neither peer") {
+  SECTION("neither peer has answered yet") {
     seen.broker.met = false;
     CHECK(Lines(WhyNotReady(seen, kNow), "") == "starting: broker has not answered yet\n");
   }
-  SECTION("database down, and told without its password") {
+  SECTION("database down, reported without its password") {
     seen.database.trouble = {83s, "no route, password=sesame"};
     CHECK(Lines(WhyNotReady(seen, kNow), "") ==
-          "database_down: database cannot be used for 83.0 s: no route, password=<hidden>\n");
+          "database_down: database unavailable for 83.0 s: no route, password=<hidden>\n");
   }
   SECTION("broker down") {
     seen.broker.trouble = {1s, "refused"};
@@ -99,11 +100,11 @@ TEST_CASE("ready is who can move events now, and everybody else says why") {
     seen.shards[0].active = false;
     CHECK(StateOf(seen) == "standby");
   }
-  SECTION("a lease that has ended is none, whatever the engine knew last") {
+  SECTION("a lease that has ended does not count, whatever the engine knew last") {
     seen.shards[0].lease_until = kNow;
     CHECK(StateOf(seen) == "standby");
   }
-  SECTION("an answer that is due for long") {
+  SECTION("an answer that is overdue") {
     seen.shards[0].owed_since = kNow - kPatience;
     CHECK(StateOf(seen) == "stalled");
     seen.shards[0].owed_since = kNow - kPatience + 1;
@@ -126,29 +127,29 @@ TEST_CASE("ready is who can move events now, and everybody else says why") {
     seen.broker.trouble = {1s, "y\nz"};
     CHECK(Lines(WhyNotReady(seen, kNow), "") ==
           "stopping: the relay was asked to stop\n"
-          "database_down: database cannot be used for 1.0 s: x\n"
-          "broker_down: broker cannot be used for 1.0 s: y\\nz\n");
+          "database_down: database unavailable for 1.0 s: x\n"
+          "broker_down: broker unavailable for 1.0 s: y\\nz\n");
   }
 }
 
-TEST_CASE("nothing waits only where that is known") {
+TEST_CASE("the backlog is 0 only where that is known") {
   runtime::Observation seen = Working();
   CHECK(Show(Looked(0, -1ms), seen).events == 0U);
   CHECK(Show(Looked(0, -1ms), seen).oldest_age == 0.0);
   CHECK(Show(Looked(7, 1500ms), seen).events == 7U);
   CHECK(Show(Looked(7, 1500ms), seen).oldest_age == 1.5);
 
-  SECTION("all that waits is blocked, or queued behind that") {
+  SECTION("everything in the backlog is blocked or queued behind a blocked event") {
     CHECK(Show(Looked(7, -1ms), seen).events == 7U);
     CHECK_FALSE(Show(Looked(7, -1ms), seen).oldest_age);
     const auto live = nlohmann::json::parse(LiveStatusJson(seen, Looked(7, -1ms), true, kNow, kWall));
     CHECK(live.at("oldest_age_ms").is_null());
   }
-  SECTION("never looked") {
+  SECTION("never read") {
     CHECK_FALSE(Show({}, seen).events);
     CHECK_FALSE(Show({}, seen).read_age);
   }
-  SECTION("the last look is old") {
+  SECTION("the last reading is old") {
     const Backlog shown = Show(Looked(7, 1s, 31 * kSecond), seen);
     CHECK_FALSE(shown.events);
     CHECK_FALSE(shown.oldest_age);
@@ -156,7 +157,7 @@ TEST_CASE("nothing waits only where that is known") {
     CHECK(shown.read_age == 31.0);
     CHECK(Show(Looked(7, 1s, 30 * kSecond), seen).events == 7U);
   }
-  SECTION("the last look failed: what was nothing is not known, what waited grows older") {
+  SECTION("the last reading failed: an empty backlog becomes unknown, and a waiting event grows older") {
     runtime::BacklogObservation looked = Looked(0, -1ms, 8 * kSecond);
     looked.last_failed = true;
     CHECK_FALSE(Show(looked, seen).events);
@@ -164,11 +165,11 @@ TEST_CASE("nothing waits only where that is known") {
     looked.last_failed = true;
     CHECK(Show(looked, seen).oldest_age == 10.0);
   }
-  SECTION("the database is down, which the look has not met yet") {
+  SECTION("the database is down, and the backlog has not been read since") {
     seen.database.trouble = {1s, "x"};
     CHECK_FALSE(Show(Looked(0, -1ms), seen).events);
   }
-  SECTION("the relay has more in hand than the look found") {
+  SECTION("the relay has more events outstanding than the last reading found") {
     seen.shards[0].outstanding = 5;
     CHECK(Show(Looked(0, -1ms), seen).events == 5U);
     CHECK(*Show(Looked(0, -1ms), seen).oldest_age > 0);
@@ -177,7 +178,7 @@ TEST_CASE("nothing waits only where that is known") {
     seen.shards[0].oldest_created_us = kWall + 4 * kSecond;
     CHECK(*Show(Looked(0, -1ms), seen).oldest_age > 0);
   }
-  SECTION("an event has failed since the look") {
+  SECTION("an event has failed since the last reading") {
     seen.tally.counters.failed = 4;
     seen.tally.counters.dead = 1;
     runtime::BacklogObservation looked = Looked(0, -1ms);
@@ -188,7 +189,7 @@ TEST_CASE("nothing waits only where that is known") {
   }
 }
 
-TEST_CASE("metrics are families with help and type, and what is not known is absent") {
+TEST_CASE("metrics are families with help and type, and unknown values are absent") {
   runtime::Observation seen = Working();
   seen.tally.counters.acknowledged = 41;
   seen.tally.counters.leases_lost = 2;
@@ -235,7 +236,7 @@ TEST_CASE("the histogram adds up") {
   CHECK(Has(text, "outbox_relay_event_latency_seconds_count 5"));
 }
 
-TEST_CASE("the live status is that of the command, with the relay's own view") {
+TEST_CASE("the live status is that of the command, with the relay's own state") {
   const runtime::Observation seen = Working();
   auto live = nlohmann::json::parse(LiveStatusJson(seen, Looked(2, 3s), true, kNow, kWall));
   CHECK(live.at("relay").at("ready") == true);
@@ -250,7 +251,7 @@ TEST_CASE("the live status is that of the command, with the relay's own view") {
   CHECK(live.at("backlog").is_null());
 }
 
-TEST_CASE("a call that does not return is told once, and again when it has", "[b5][b90]") {
+TEST_CASE("a call that does not return is reported once, and again when it has returned", "[b5][b90]") {
   auto sink = std::make_shared<spdlog::sinks::ringbuffer_sink_mt>(100);
   sink->set_pattern("%v");
   const auto count = [&](const char* what) {

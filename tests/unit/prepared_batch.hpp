@@ -1,4 +1,4 @@
-// Batches of events that own their bytes, as a plugin would hand them over.
+// Batches of events that own their bytes, as a plugin would return them.
 #pragma once
 
 #include <deque>
@@ -20,7 +20,7 @@ struct Row {
   std::string event_type = "Placed";
 };
 
-// Freed bytes are overwritten, so that a publisher that still reads them is found out.
+// Bytes are overwritten when they are freed, so that a test notices a publisher that still reads them.
 inline publisher::PreparedBatch MakeBatch(std::vector<Row> rows) {
   struct Arena {
     std::deque<std::string> bytes;
@@ -57,7 +57,7 @@ inline publisher::PreparedBatch MakeBatch(std::vector<Row> rows) {
   return batch;
 }
 
-// Every event of the batch, numbered from `first`.
+// Returns every event of the batch, numbered from `first`.
 inline std::vector<publisher::Outgoing> All(const publisher::PreparedBatch& batch, std::uint32_t first = 0) {
   std::vector<publisher::Outgoing> records;
   for (std::uint32_t i = 0; i < batch.events.size(); ++i) records.push_back({&batch, i, first + i});

@@ -44,7 +44,7 @@ PreparedBatch Prepare(Publisher& publisher, std::vector<Row> rows) {
 
 }  // namespace
 
-TEST_CASE("a line tells null from empty and bytes from text") {
+TEST_CASE("a line distinguishes null from empty, and bytes from text") {
   Pipe pipe;
   RecordingListener listener;
   const auto publisher = MakeStdoutPublisher(listener, pipe.writer());
@@ -65,7 +65,7 @@ TEST_CASE("a line tells null from empty and bytes from text") {
   const auto binary = nlohmann::json::parse(pipe.ReadLine());
   CHECK(binary["key"] == nlohmann::json{{"base64", "/w=="}});
   CHECK(binary["payload"] == "a\0\n\"\\"s);
-  const auto not_utf8 = nlohmann::json::parse(pipe.ReadLine());  // a surrogate, and one past the last character
+  const auto not_utf8 = nlohmann::json::parse(pipe.ReadLine());  // A surrogate, and a code point above U+10FFFF.
   CHECK(not_utf8["key"] == nlohmann::json{{"base64", "7aCA"}});
   CHECK(not_utf8["payload"] == nlohmann::json{{"base64", "9JCAgA=="}});
   CHECK(not_utf8["event_type"] == "Тип");
@@ -91,7 +91,7 @@ TEST_CASE("bad headers refuse their event only", "[b83]") {
   CHECK(batch.events[2].refusal < 0);
 }
 
-TEST_CASE("a reader that stops neither blocks the engine nor the end, and loses nothing", "[b20]") {
+TEST_CASE("a reader that stops blocks neither the engine nor the end, and nothing is lost", "[b20]") {
   Pipe pipe;
   RecordingListener listener;
   auto publisher = MakeStdoutPublisher(listener, pipe.writer());
@@ -99,8 +99,8 @@ TEST_CASE("a reader that stops neither blocks the engine nor the end, and loses 
   const PreparedBatch batch = Prepare(*publisher, std::vector<Row>(20, Row{"orders", "k", big}));
   publisher->Publish(All(batch), 1);
 
-  SECTION("reset: what did not get out is unknown, and the line that was begun is completed") {
-    // The pipe holds 64 KiB: one line whole, one torn.
+  SECTION("reset: what was not written is unknown, and a partly written line is completed") {
+    // The pipe holds 64 KiB: one line as a whole, and a part of the next one.
     REQUIRE(listener.WaitForReports(1));
     publisher->Reset(2);
     REQUIRE(listener.WaitForEpoch(2));
@@ -120,7 +120,7 @@ TEST_CASE("a reader that stops neither blocks the engine nor the end, and loses 
   SECTION("destroyed while the pipe is full") { publisher.reset(); }
 }
 
-TEST_CASE("a closed pipe is an outage, told once") {
+TEST_CASE("a closed pipe is an outage, reported once") {
   Pipe pipe;
   RecordingListener listener;
   const auto publisher = MakeStdoutPublisher(listener, pipe.writer());
@@ -128,7 +128,7 @@ TEST_CASE("a closed pipe is an outage, told once") {
   const PreparedBatch batch = Prepare(*publisher, std::vector<Row>(3));
   publisher->Publish(All(batch), 1);
   REQUIRE(listener.WaitForReports(3));
-  publisher->Publish(All(batch), 1);  // the engine does not know yet
+  publisher->Publish(All(batch), 1);  // The engine does not know of the outage yet.
   REQUIRE(listener.WaitForReports(6));
   CHECK(listener.Count(Outcome::kUnknown) == 6);
   publisher->Reset(2);

@@ -1,4 +1,5 @@
-// Payloads as Debezium expands them. What is measured is in tests/golden; here are the corners of the rules, and hostile payloads.
+// Payloads as Debezium expands them: the corner cases of the rules, and hostile payloads. tests/golden compares with
+// records that Debezium has made.
 #include <string>
 
 #include "config/pattern.hpp"
@@ -21,7 +22,7 @@ TEST_CASE("members that are null and empty lists are left out, at every level") 
   CHECK(Expanded(R"({"a":null,"b":[null]})", {.keep_nulls = true}) == R"({"a":null,"b":[null]})");
 }
 
-TEST_CASE("of two members of one name the last value is at the first place") {
+TEST_CASE("of two members with one name, the last value stays at the first one's place") {
   CHECK(Expanded(R"({"a":1,"b":2,"\u0061":"x"})") == R"({"a":"x","b":2})");
   std::string many = "{", expected = "{";
   for (int i = 0; i < 100; ++i) many += "\"m" + std::to_string(i) + "\":0,";
@@ -32,14 +33,14 @@ TEST_CASE("of two members of one name the last value is at the first place") {
   CHECK(Expanded(many + "}") == expected + "}");
 }
 
-TEST_CASE("a list of several kinds makes text of the whole payload, whatever else is wrong with it") {
+TEST_CASE("a list of mixed types makes the whole payload a string, whatever else is wrong with it") {
   CHECK(Expanded(R"({"a":[1,"x"]})") == R"("{\"a\":[1,\"x\"]}")");
-  // The first list alone would have stopped Debezium.
+  // The first list alone would stop Debezium.
   CHECK(Expanded(R"({"o":[{"a":1},{"a":"x"}],"l":[true,1]})").starts_with('"'));
   CHECK(Expanded(R"({"l":[[],[1]]})").starts_with('"'));
 }
 
-TEST_CASE("nothing is lost where Debezium would stop or lose members") {
+TEST_CASE("nothing is lost in payloads at which Debezium would stop or lose members") {
   for (const char* json :
        {R"({"n":12345678901234567890})", R"([1,2])", R"({"o":[[1],["x"]]})", R"({"o":[[{"a":1}],[{"b":2}]]})",
         R"({"o":[{"a":{"b":1}},{"a":{"c":2}}]})", R"({"o":[{"a":1},{"b":2},null]})", R"({"s":"\ud800"})"})
@@ -63,7 +64,7 @@ TEST_CASE("the schema of a document is the one that JsonConverter writes") {
   CHECK(Expanded("[1]", {.with_schema = true, .text_prefix = "<", .text_suffix = ">"}) == R"(<"[1]">)");
 }
 
-TEST_CASE("hostile payloads end soon") {
+TEST_CASE("hostile payloads are processed quickly") {
   std::string deep(100'000, '[');
   CHECK(Expanded(deep) == '"' + deep + '"');
   std::string shapes = "{\"o\":[";
@@ -89,7 +90,7 @@ TEST_CASE("numbers are written as Java writes them") {
   CHECK(java("0.0000001e99999999999999999999") == "\"Infinity\"");
 }
 
-// What the groups hold, with | between.
+// Returns the contents of the groups, separated by |.
 std::string Matched(std::string_view regex, std::string_view text) {
   const auto pattern = config::Pattern::Parse(regex);
   if (!pattern.ok()) return pattern.status().text();
@@ -102,7 +103,7 @@ std::string Matched(std::string_view regex, std::string_view text) {
   return all;
 }
 
-TEST_CASE("JSON of MySQL is that of its binary log") {
+TEST_CASE("JSON of MySQL is written as in its binary log") {
   const auto written = [](std::string_view json) {
     std::string to;
     AppendBinlogJson(json, to);

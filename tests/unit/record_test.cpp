@@ -1,4 +1,4 @@
-// How rows become records: templates, plans, values of columns, JSON.
+// How rows become records: templates, plans, values of columns and JSON.
 #include <map>
 #include <nlohmann/json.hpp>
 #include <random>
@@ -33,10 +33,10 @@ std::string JsonOf(ColumnType type, Style style, std::string_view value) {
   return text;
 }
 
-// A batch whose rows bring these values.
+// A batch whose rows have these values.
 struct Rows {
   std::vector<Column> columns;
-  std::vector<std::vector<std::optional<std::string>>> values;  // by row
+  std::vector<std::vector<std::optional<std::string>>> values;  // The values of each row's columns.
   std::vector<test::Row> rows;
 };
 
@@ -95,9 +95,9 @@ TEST_CASE("a template names columns in braces, and says where a brace is wrong")
   CHECK(config::Template::Parse("{x}.")->OnlyColumn() == nullptr);
   CHECK(*config::Template::Parse("plain}")->OnlyText() == "plain}");
   CHECK(config::Template::Parse("ab{c").status().text() ==
-        "the brace at character 3 is not closed; write {column}, or {{ for a brace");
+        "the brace at character 3 is not closed; write {column}, or {{ for a literal brace");
   CHECK(config::Template::Parse("{}").status().text() ==
-        "no column is named in the braces at character 1; write {column}, or {{ for a brace");
+        "the braces at character 1 name no column; write {column}, or {{ for a literal brace");
 }
 
 TEST_CASE("a row of Debezium's table becomes Debezium's record") {
@@ -116,7 +116,7 @@ TEST_CASE("a row of Debezium's table becomes Debezium's record") {
   CHECK(batch.Topic(1) == "outbox.event.order");
   CHECK(batch.Content(1).event.aggregate_id == "");
   CHECK_FALSE(batch.Content(1).event.payload);
-  CHECK(ReasonOf(batch, 2) == "bad_topic");  // its route is NULL
+  CHECK(ReasonOf(batch, 2) == "bad_topic");  // The column of its route is NULL.
 }
 
 TEST_CASE("keys, values and envelopes in JSON") {
@@ -195,7 +195,7 @@ TEST_CASE("partition and time from columns") {
   CHECK(batch.Content(5).timestamp_ms == 9'223'372'036'825'200);
 }
 
-TEST_CASE("without a section a row is the record that it always was") {
+TEST_CASE("without a record section a row becomes the plain record") {
   std::vector<std::vector<outbox_bytes>> room;
   const Rows rows{{}, {}, {{.headers = R"({"h": "1"})"}, {.headers = "[]"}}};
   const PreparedBatch batch = Shaped({}, rows, room);
@@ -207,7 +207,7 @@ TEST_CASE("without a section a row is the record that it always was") {
   CHECK(ReasonOf(batch, 1) == "bad_headers");
 }
 
-TEST_CASE("what does not fit the columns is named with its place") {
+TEST_CASE("a setting that does not fit the columns is named with its location") {
   config::Record record = LikeDebezium();
   record.topic = "a b.{nowhere}";
   record.headers = std::vector<NamedText>{{"h", "{missing}"}};
@@ -230,7 +230,7 @@ TEST_CASE("what does not fit the columns is named with its place") {
   problems.clear();
   (void)Compile(record, kOutboxEvent, problems);
   REQUIRE(problems.size() == 1);
-  CHECK(problems[0].text.starts_with("no topic can be named so"));
+  CHECK(problems[0].text.starts_with("not a valid topic name"));
 }
 
 TEST_CASE("values of columns as Debezium writes them") {
@@ -271,7 +271,7 @@ TEST_CASE("values of columns as Debezium writes them") {
         "\"a\\\"\\\\/\\b\\f\\n\\r\\t\\u0001\\u001F\x7f\xe2\x80\xa8\\uD83D\\uDE00\"");
 }
 
-TEST_CASE("compact JSON is the same JSON, and what is none is found") {
+TEST_CASE("compact JSON is the same JSON, and invalid JSON is detected") {
   std::string to = "x";
   CHECK_FALSE(AppendCompact(
       " { \"a\" : [ 1 , 2.50 , -0.1e+5 , true , false , null , { } , [ ] , \"b c\\u00e9\\n\" ] , \"a\" : \"\" } ", to));
@@ -288,7 +288,7 @@ TEST_CASE("compact JSON is the same JSON, and what is none is found") {
   CHECK_FALSE(AppendCompact(std::string(kMaxJsonDepth, '[') + std::string(kMaxJsonDepth, ']'), to));
   CHECK(AppendCompact(std::string(kMaxJsonDepth + 1, '[') + std::string(kMaxJsonDepth + 1, ']'), to));
 
-  // Against another parser: cut and changed at random, both say the same.
+  // JSON that is cut and changed at random must be judged as another parser judges it.
   const std::string good = R"({"a": [1, -2.5e3, "x\u00e9\\", {"b": null}], "c": true, "d": {}})";
   std::mt19937 random(11);
   const std::string alphabet = "{}[]\":,0123456789.eE+-\\untrfalse \t\n";
@@ -329,7 +329,7 @@ TEST_CASE("a profile completes the section and the plugin's options") {
   CHECK(renamed.record.topic == "{event_topic}");
 }
 
-TEST_CASE("the section's mistakes are named with their place and value") {
+TEST_CASE("mistakes in the record section are reported with location and value") {
   const auto problems = [](const std::string& record) {
     return config::Parse(R"({"storage": {"plugin": "memory"}, "publisher": {"type": "stdout"},
 "record": )" + record + "}",
@@ -340,8 +340,9 @@ TEST_CASE("the section's mistakes are named with their place and value") {
   CHECK(problems(R"({"like": "nobody"})") ==
         "relay.json:2: /record/like: \"nobody\" is not valid; expected one of debezium, debezium-quarkus, go-package, "
         "or \"\" for none");
-  CHECK(problems(R"({"topic": "a{b"})") ==
-        "relay.json:2: /record/topic: the brace at character 2 is not closed; write {column}, or {{ for a brace");
+  CHECK(
+      problems(R"({"topic": "a{b"})") ==
+      "relay.json:2: /record/topic: the brace at character 2 is not closed; write {column}, or {{ for a literal brace");
   CHECK(problems(R"({"topic": {"is": {"a": 1}, "also": 1}})").find("/record/topic/by") != std::string::npos);
   CHECK(problems(R"({"topic": {"is": {"a": 1}, "also": 1}})").find("/record/topic/is/a") != std::string::npos);
   CHECK(problems(R"({"topic": {"is": {"a": 1}, "also": 1}})").find("/record/topic/also: unknown key") !=

@@ -1,4 +1,4 @@
-// What a publisher has told, and waiting for it.
+// Records what a publisher has reported, and waits for reports.
 #pragma once
 
 #include <chrono>
@@ -42,7 +42,7 @@ class RecordingListener final : public publisher::PublisherListener {
     changed_.notify_all();
   }
 
-  // All false after 20 s.
+  // Each of these functions returns false after 20 s.
   bool WaitForReports(std::size_t count) {
     return Wait([&] { return reports_.size() >= count; });
   }

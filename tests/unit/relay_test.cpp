@@ -1,4 +1,4 @@
-// The shell around the engine: real threads, the memory plugin, and a publisher that does as the test says.
+// The shell around the engine: real threads, the memory plugin, and a publisher whose answers the test decides.
 #include "runtime/relay.hpp"
 
 #include <spdlog/logger.h>
@@ -17,7 +17,7 @@ using namespace std::chrono_literals;
 using publisher::Outcome;
 using runtime::Now;
 
-// What arrived at the "broker", shared by the publishers of several relays.
+// The records that arrived at the simulated broker, shared by the publishers of several relays.
 class Topic {
  public:
   void Add(std::string key, std::string payload) {
@@ -42,7 +42,8 @@ class Topic {
 
 class TestPublisher : public publisher::Publisher {
  public:
-  using Judge = std::function<std::optional<Outcome>(std::string_view payload)>;  // nullopt = never an answer
+  // nullopt = there is never an answer.
+  using Judge = std::function<std::optional<Outcome>(std::string_view payload)>;
   TestPublisher(publisher::PublisherListener& listener, Topic& topic, Judge judge)
       : listener_(listener), topic_(topic), judge_(std::move(judge)) {
     listener_.OnBrokerState(true, "as the test says");
@@ -61,7 +62,7 @@ class TestPublisher : public publisher::Publisher {
       if (*outcome == Outcome::kAcknowledged)
         topic_.Add(std::string(View(event.aggregate_id)), std::string(View(event.payload)));
       else if (!publisher::IsTrial(epoch))
-        broken_ = true;  // nothing passes a record that was not taken
+        broken_ = true;  // No record may pass one that was not taken.
       const publisher::Report report{r.event, epoch, *outcome, 7};
       listener_.OnReports({&report, 1});
     }
@@ -82,7 +83,7 @@ class TestPublisher : public publisher::Publisher {
 struct Fixture {
   std::shared_ptr<spdlog::logger> logger =
       std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::null_sink_mt>());
-  const char* options = "{}";  // of the memory plugin
+  const char* options = "{}";  // Options of the memory plugin.
   std::shared_ptr<storage::Store> store = OpenStore();
   Topic topic{};
   const Call call{0, 0, 5s};
@@ -158,7 +159,7 @@ TEST_CASE("what is committed is delivered in order and leaves the outbox") {
   CHECK(f.Read().shards_owned == 0);
 }
 
-TEST_CASE("relays that are told of commits end at once, whoever of them works") {
+TEST_CASE("relays that are notified of commits stop at once, whether they own shards or not") {
   Fixture f;
   config::Relay config;
   config.wake_up = true;
@@ -185,12 +186,12 @@ TEST_CASE("a standby takes over as soon as the active relay has stopped") {
   auto second = f.Start();
   CHECK(first->Stop(5s));
   f.Emit("a", 1, 1);
-  CHECK(f.topic.WaitFor(2, 2s));  // well before the lease of 15 s would end
+  CHECK(f.topic.WaitFor(2, 2s));  // That is well before the lease of 15 s would end.
   CHECK(second->Stop(5s));
   CHECK(f.topic.records().size() == 2);
 }
 
-TEST_CASE("relays share the shards, and what changes hands is sent once and in order", "[b34]") {
+TEST_CASE("relays share the shards, and events of a shard that changes its owner are sent once and in order", "[b34]") {
   Fixture f;
   {
     auto session = f.store->Connect(f.call);
@@ -200,7 +201,7 @@ TEST_CASE("relays share the shards, and what changes hands is sent once and in o
   config::Relay config;
   config.reserve_duration = 2s;
   int written = 0;
-  // Writes on and on until so many relays hold the shards, one of them `most`.
+  // Emits events until that many relays own the shards, and one of them owns `most`.
   const auto held_by = [&](std::size_t relays, std::size_t most) {
     for (const auto deadline = Now() + 20 * engine::kSecond; Now() < deadline;) {
       for (const char* key : {"a", "b", "c", "d", "e", "f", "g"}) f.Emit(key, written, written);
@@ -231,7 +232,7 @@ TEST_CASE("relays share the shards, and what changes hands is sent once and in o
   CHECK(f.topic.records().size() == static_cast<std::size_t>(7 * written));
 }
 
-TEST_CASE("relays share marked rows, and what one gives back another sends, once and in order") {
+TEST_CASE("relays share marked rows, and another relay sends released ones, once and in order") {
   Fixture f{.options = R"({"reserve": "rows"})"};
   config::Relay config;
   config.batch_size = 20;
@@ -250,20 +251,20 @@ TEST_CASE("relays share marked rows, and what one gives back another sends, once
   for (const auto& [key, payload] : f.topic.records()) CHECK(std::stoi(payload) == next[key]++);
 }
 
-TEST_CASE("marked rows whose answer never came are given back by a relay that stops, and sent by another at once") {
+TEST_CASE("a relay that stops releases marked rows whose events got no answer, and another sends them at once") {
   Fixture f{.options = R"({"reserve": "rows"})"};
   f.Emit("a", 0, 9);
   auto first = f.Start([](std::string_view) -> std::optional<Outcome> { return std::nullopt; });
   REQUIRE(f.WaitFor([](const Statistics& stats) { return stats.live_relays == 1; }));
   auto second = f.Start();
   CHECK(first->Stop(200ms));
-  CHECK(f.topic.WaitFor(10, 5s));  // well before the marks of 15 s would end
+  CHECK(f.topic.WaitFor(10, 5s));  // That is well before the marks of 15 s would end.
   CHECK(f.WaitForBacklog(0));
   CHECK(second->Stop(5s));
   for (std::size_t i = 0; i < 10; ++i) CHECK(f.topic.records()[i].second == std::to_string(i));
 }
 
-TEST_CASE("a broker that never answers does not hold up the stop, and loses nothing", "[b6]") {
+TEST_CASE("a broker that never answers does not delay a stop, and nothing is lost", "[b6]") {
   Fixture f;
   f.Emit("a", 0, 99);
   auto relay = f.Start([](std::string_view) { return std::nullopt; });
@@ -277,7 +278,7 @@ TEST_CASE("a broker that never answers does not hold up the stop, and loses noth
   CHECK(next->Stop(5s));
 }
 
-TEST_CASE("a refused event waits with its key, and the others flow", "[b68][b85]") {
+TEST_CASE("a refused event waits with its key, and other keys go on", "[b68][b85]") {
   Fixture f;
   f.Emit("bad", 0, 4);
   f.Emit("good", 10, 1009);
@@ -315,7 +316,7 @@ TEST_CASE("a dead letter lets its key go on", "[b85]") {
   CHECK(order == "012356789");
 }
 
-TEST_CASE("what becomes of a failing event depends on its topic: the first pattern that fits") {
+TEST_CASE("the failure policy of an event is that of the first pattern that matches its topic") {
   Fixture f;
   f.Emit("a", 0, 1, "audit.clicks");
   f.Emit("b", 0, 1, "audit.payments");
@@ -332,7 +333,7 @@ TEST_CASE("what becomes of a failing event depends on its topic: the first patte
   CHECK(relay->Stop(5s));
 }
 
-TEST_CASE("two relays in one process know nothing of each other") {
+TEST_CASE("two relays in one process do not affect each other") {
   Fixture f, g;
   f.Emit("a", 0, 99);
   g.Emit("a", 0, 49);

@@ -1,4 +1,4 @@
-// Datagrams from an application to a relay.
+// Hints, which are datagrams from an application to a relay.
 #include <sys/socket.h>
 
 #include <atomic>
@@ -35,7 +35,7 @@ class Ear {
   std::unique_ptr<HintListener> listener_;
 };
 
-TEST_CASE("a hint is heard, by each relay, and by one that came later") {
+TEST_CASE("a hint reaches each relay, including one that started later") {
   const std::string address = GENERATE("127.0.0.1:0", "[::1]:0");
   std::string gone;
   {
@@ -49,7 +49,7 @@ TEST_CASE("a hint is heard, by each relay, and by one that came later") {
     }
     gone = first.address();
   }
-  const Hint hint({gone.c_str(), "127.0.0.1:9"});  // as documented, from texts in quotes
+  const Hint hint({gone.c_str(), "127.0.0.1:9"});  // Made from string literals, as documented.
   hint.Send();
   hint.Send();
   const Ear again(gone);
@@ -57,13 +57,13 @@ TEST_CASE("a hint is heard, by each relay, and by one that came later") {
   again.WaitForMoreThan(0);
 }
 
-TEST_CASE("of many hints few are heard, and the last is not lost") {
+TEST_CASE("many hints are reported a few times, and the last one is not lost") {
   const Ear ear;
   const Hint hint({ear.address()});
   const engine::Time begun = Now();
   for (int i = 0; i < 20'000; ++i) hint.Send();
   CHECK(ear.heard() <= (Now() - begun) / engine::kMillisecond + 2);
-  for (int before = -1; before != ear.heard();) {  // what is left
+  for (int before = -1; before != ear.heard();) {  // The hints that are left.
     before = ear.heard();
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
@@ -72,17 +72,17 @@ TEST_CASE("of many hints few are heard, and the last is not lost") {
   ear.WaitForMoreThan(before);
 }
 
-TEST_CASE("an address that is taken, or of another machine, is named", "[b117]") {
+TEST_CASE("an address that is in use or belongs to another machine is named", "[b117]") {
   const Ear ear;
   for (const std::string& address : {ear.address(), std::string("192.0.2.1:9310")}) {
     const auto refused = HintListener::Start(address, [] {});
     REQUIRE_FALSE(refused.ok());
-    CHECK(refused.status().code() == kShortage);  // it may be had later
+    CHECK(refused.status().code() == kShortage);  // The address may be available later.
     CHECK(refused.status().text().find("/relay/hints: cannot listen on " + address + ": ") != std::string::npos);
   }
 }
 
-TEST_CASE("a relay's address that is none is refused") {
+TEST_CASE("an invalid address of a relay is refused") {
   for (const char* address :
        {"", "9310", ":9310", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:99999999", "http://127.0.0.1:9310"}) {
     INFO(address);

@@ -1,4 +1,4 @@
-// What the relay says of its peers is true, also of what nobody tries any more.
+// What the relay reports of its peers is true, also after a caller has stopped trying.
 #include "runtime/peer_health.hpp"
 
 #include <spdlog/logger.h>
@@ -14,7 +14,7 @@
 namespace outbox::runtime {
 namespace {
 
-struct Told {
+struct CapturedLog {
   std::ostringstream text;
   std::shared_ptr<spdlog::logger> logger =
       std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::ostream_sink_st>(text));
@@ -26,9 +26,9 @@ struct Told {
   }
 };
 
-TEST_CASE("a peer is down while any use of it fails, and back when none does") {
-  Told told;
-  PeerHealth database("database", told.logger);
+TEST_CASE("a peer is unavailable while any call to it fails, and available again when none does") {
+  CapturedLog captured;
+  PeerHealth database("database", captured.logger);
   const int reader = 0, writer = 0;
   database.Bad({&reader}, "no answer");
   database.Bad({&writer}, "no answer");
@@ -36,25 +36,26 @@ TEST_CASE("a peer is down while any use of it fails, and back when none does") {
   CHECK(database.State().trouble);
   database.Good({&writer});
   CHECK_FALSE(database.State().trouble);
-  CHECK(told.Times("cannot be used") == 1);
-  CHECK(told.Times("is back") == 1);
+  CHECK(captured.Times("cannot be used") == 1);
+  CHECK(captured.Times("is back") == 1);
 }
 
-TEST_CASE("what is not tried any more says nothing, and the next success that the peer is back") {
-  Told told;
-  PeerHealth database("database", told.logger);
+TEST_CASE(
+    "a caller that stopped trying does not count, and the next success reports that the peer is available again") {
+  CapturedLog captured;
+  PeerHealth database("database", captured.logger);
   const int reader = 0, lease = 0;
   database.Bad({&reader}, "no answer");
   database.Forget(&reader);
   CHECK_FALSE(database.State().trouble);
-  CHECK(told.Times("is back") == 0);
+  CHECK(captured.Times("is back") == 0);
   database.Good({&lease});
-  CHECK(told.Times("is back") == 1);
+  CHECK(captured.Times("is back") == 1);
 }
 
-TEST_CASE("a call that is given up says nothing any more, and others of the same worker do") {
-  Told told;
-  PeerHealth database("database", told.logger);
+TEST_CASE("a call that was given up does not count any more, but other calls of the same worker do") {
+  CapturedLog captured;
+  PeerHealth database("database", captured.logger);
   const int writer = 0;
   database.Bad({&writer, 1}, "no answer");
   database.Bad({&writer, 2}, "no answer");
@@ -64,7 +65,7 @@ TEST_CASE("a call that is given up says nothing any more, and others of the same
   CHECK_FALSE(database.State().trouble);
 }
 
-// An engine with its worker's answers in the test's hands.
+// An engine whose worker is played by the test.
 struct Worked {
   engine::Engine engine{engine::Settings{}};
   engine::Time now = 0;
@@ -105,16 +106,16 @@ struct Worked {
   }
 };
 
-TEST_CASE("a broker that answers the oldest owes since its last answer, one that answers others since they were sent") {
+TEST_CASE("only an answer to the oldest event moves the time since which the broker owes an answer") {
   Worked w;
   w.engine.Hold(0, engine::kForever, false);
   const auto answer = [&w](engine::EventIndex event) {
     w.engine.Reported(std::vector<publisher::Report>{{event, w.epoch, publisher::Outcome::kAcknowledged}});
     w.Turn(0);
   };
-  w.Read(0);  // nothing waits: no small steps
+  w.Read(0);  // Nothing waits, so the steps of the slow start are over.
   w.Read(3);
-  answer(w.sent.at(0));  // it proves its lane
+  answer(w.sent.at(0));  // It proves its lane.
   w.Read(2);
   REQUIRE(w.sent.size() == 5);
   const engine::Time since = w.engine.OwedSince();
@@ -131,7 +132,7 @@ TEST_CASE("a broker that answers the oldest owes since its last answer, one that
   CHECK(w.engine.OwedSince() == engine::kForever);
 }
 
-TEST_CASE("what the broker owes outlives a lost lease, until there is nothing to owe") {
+TEST_CASE("an answer that the broker owes outlives a lost lease, until nothing is owed") {
   Worked w;
   w.engine.Hold(0, engine::kForever, false);
   w.Read(1);

@@ -1,4 +1,4 @@
-// The rules that relay, plugins and emit helpers share: text and base64.
+// The rules for text and base64 that relay, plugins and emit helpers share.
 #include <random>
 #include <string>
 #include <vector>
@@ -17,7 +17,8 @@ TEST_CASE("only well-formed UTF-8 is UTF-8, and text has no NUL") {
     CHECK(IsText(good));
     CHECK(ToText(good) == good);
   }
-  // Stray and missing continuations, overlong forms, surrogates, above U+10FFFF, never valid.
+  // Stray and missing continuation bytes, overlong forms, surrogates, code points above U+10FFFF, and bytes that are
+  // never valid.
   for (const auto bad :
        {"\x80"sv, "\xc2"sv, "\xc2\x41"sv, "\xc0\x80"sv, "\xc1\xbf"sv, "\xe0\x9f\xbf"sv, "\xe2\x82"sv, "\xed\xa0\x80"sv,
         "\xed\xbf\xbf"sv, "\xf0\x8f\xbf\xbf"sv, "\xf4\x90\x80\x80"sv, "\xf5\x80\x80\x80"sv, "\xff"sv}) {
@@ -34,7 +35,7 @@ TEST_CASE("only well-formed UTF-8 is UTF-8, and text has no NUL") {
   CHECK(CodePoint("\xf0\x9f\x98\x80") == 0x1F600);
 }
 
-TEST_CASE("text is cut between characters, and never longer than asked for") {
+TEST_CASE("text is cut between characters, and is never longer than requested") {
   const std::string_view euro = "\xe2\x82\xac";
   for (std::size_t size = 0; size <= 7; ++size)
     CHECK(ToText(std::string(euro) + std::string(euro), size) ==
@@ -42,7 +43,7 @@ TEST_CASE("text is cut between characters, and never longer than asked for") {
   CHECK(ToText("\xff\xff\xff", 2) == "??");
 }
 
-TEST_CASE("each byte that is part of no character becomes a question mark") {
+TEST_CASE("each byte that belongs to no character becomes a question mark") {
   const std::string whole = "h\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x98\x80";
   CHECK(ToText(whole) == whole);
   CHECK(ToText(whole.substr(0, whole.size() - 1)) == "h\xC3\xA9 \xE2\x82\xAC ???");
@@ -50,7 +51,7 @@ TEST_CASE("each byte that is part of no character becomes a question mark") {
   CHECK(ToText("\xED\xA0\x80") == "???");
 }
 
-TEST_CASE("base64 comes back as it was, and nothing else is taken") {
+TEST_CASE("base64 is decoded to what was encoded, and nothing else is accepted") {
   std::mt19937 dice(1);
   for (int i = 0; i < 2000; ++i) {
     std::string bytes(dice() % 40, '\0');

@@ -1,4 +1,4 @@
-// What a plugin answers, as the core sees it: known codes, UTF-8 texts that name the plugin, no half-made handles.
+// A plugin's answers as the core sees them: known codes, UTF-8 texts that name the plugin, and no half-made handles.
 #include <cstdlib>
 
 #include "fake_plugin.hpp"
@@ -30,7 +30,8 @@ TEST_CASE("an error keeps its class and names the plugin") {
   CHECK(status.text() == "fake: the fake's own words");
 }
 
-TEST_CASE("a plugin that cannot fill in secrets is given whole values, and no text with one inside", "[b113]") {
+TEST_CASE("a plugin that cannot fill in secrets gets secrets as whole values, but no text with a secret inside",
+          "[b113]") {
   FakePlugin fake;
   setenv("OUTBOX_TEST_SECRET", "host=x", 1);
   const auto secrets = std::make_shared<config::Secrets>();
@@ -53,7 +54,7 @@ TEST_CASE("a plugin that cannot fill in secrets is given whole values, and no te
         "fake: no such option: ${env:OUTBOX_TEST_SECRET}");
 }
 
-TEST_CASE("an error without a text blames the plugin") {
+TEST_CASE("an error without a text names the plugin") {
   FakePlugin fake;
   const auto store = *Store::Open(&fake.table, "{}", NoLog());
   fake.confirm_code = OUTBOX_TIMEOUT;
@@ -62,7 +63,7 @@ TEST_CASE("an error without a text blames the plugin") {
         "fake: confirm_event answered TIMEOUT and gave no reason, which is the plugin's fault");
 }
 
-TEST_CASE("a code that the ABI does not have is the plugin's internal error", "[b91]") {
+TEST_CASE("a code that the ABI does not have counts as an internal error of the plugin", "[b91]") {
   FakePlugin fake;
   const auto store = *Store::Open(&fake.table, "{}", NoLog());
   fake.confirm_code = GENERATE(10, -1, 1 << 30);
@@ -98,7 +99,7 @@ TEST_CASE("OK without a handle is refused, and an error with one leaves nothing 
   }
 }
 
-TEST_CASE("what the plugin lacks is unsupported, or nothing to do") {
+TEST_CASE("a function that the plugin lacks is unsupported, or has nothing to do") {
   FakePlugin fake;
   const auto store = *Store::Open(&fake.table, "{}", NoLog());
   const auto session = std::move(*store->Connect(kCall));

@@ -1,4 +1,4 @@
-// The host refuses every batch that breaks the contract, names the plugin and the rule, and still releases it.
+// The host refuses every batch that breaks the contract, names the plugin and the rule, and still releases the batch.
 #include <array>
 
 #include "fake_plugin.hpp"
@@ -59,7 +59,7 @@ TEST_CASE("a good batch is readable, and released once, after its session") {
   CHECK(rig.fake.closed == 1);
 }
 
-TEST_CASE("events of a newer plugin are walked by its stride") {
+TEST_CASE("events of a newer plugin are read with the plugin's event size") {
   Rig rig;
   struct Longer {
     outbox_event event;
@@ -104,7 +104,7 @@ TEST_CASE("a batch that breaks a rule is refused and released", "[b91]") {
     events = {FakePlugin::Event("b"), FakePlugin::Event("a"), FakePlugin::Event("b")};
     RequireRefused(rig, "event 2: another event of the batch has the same row_id");
   }
-  SECTION("a row that the relay holds") {
+  SECTION("a row that is outstanding") {
     OutstandingRows held;
     CHECK(held.Add("2"));
     rig.order.outstanding = &held;

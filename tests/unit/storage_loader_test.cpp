@@ -1,4 +1,4 @@
-// The loader takes a good file and refuses every bad one with the rule that it breaks and the places searched.
+// The loader accepts a good file, and refuses every bad one with the rule that it breaks and the places searched.
 #include <grp.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -73,7 +73,7 @@ TEST_CASE("a plugin in plain C is found by its name, loaded and used") {
   CHECK(Load("plain-c", {BadPlugin("plain-c").string(), {}}).ok());
 }
 
-TEST_CASE("an unknown name is answered with every place searched and the nearest name") {
+TEST_CASE("an unknown name is refused with every place searched and the nearest name") {
   const Folder folder;
   folder.Put(BadPlugin("plain-c"), "outbox-plain-c.so");
   CHECK(Refusal("plainc", {"", {"/nowhere", folder.path, "relative"}}) ==
@@ -106,7 +106,7 @@ TEST_CASE("the first existing file decides") {
 TEST_CASE("a file that breaks a rule is refused with the rule", "[b87]") {
   const Folder folder;
   SECTION("relative path") {
-    // never the working directory
+    // A relative name is never looked up in the working directory.
     CHECK(Refusal("plain-c", {"outbox-plain-c.so", {}}).find("does not exist") != std::string::npos);
     const fs::path relative = fs::relative(BadPlugin("plain-c"));
     CHECK(RefusalOf("plain-c", relative) == "not an absolute path.");
@@ -117,7 +117,7 @@ TEST_CASE("a file that breaks a rule is refused with the rule", "[b87]") {
   SECTION("a folder") {
     fs::create_directory(folder.path / "outbox-x.so");
     CHECK(RefusalOf("x", folder.path / "outbox-x.so") == "not a regular file.");
-    // Not "chmod o-w": the machine needs both as they are.
+    // Must not suggest "chmod o-w": the machine needs both as they are.
     CHECK(RefusalOf("x", "/dev/null") == "not a regular file.");
     CHECK(RefusalOf("x", "/tmp") == "not a regular file.");
   }
@@ -144,7 +144,7 @@ TEST_CASE("a file that breaks a rule is refused with the rule", "[b87]") {
           "built for another plugin ABI: it exports outbox_plugin_v2, this relay needs outbox_plugin_v1; get the "
           "build of the plugin for this relay.");
   }
-  SECTION("a symbol that nobody has") {
+  SECTION("a symbol that no library defines") {
     const fs::path plugin = BadPlugin("unresolved");
     CHECK(RefusalOf("unresolved", plugin) ==
           "cannot be loaded: " + plugin.string() + ": undefined symbol: nobody_has_this.");
@@ -188,8 +188,8 @@ TEST_CASE("a file that others can change is refused", "[b87]") {
   }
   SECTION("by a group") {
     fs::permissions(file, fs::perms::group_write, fs::perm_options::add);
-    CHECK(Load("plain-c", {file.string(), {}}).ok());  // the relay's own group
-    if (::geteuid() == 0) {                            // only root can give the file to another one
+    CHECK(Load("plain-c", {file.string(), {}}).ok());  // The relay's own group.
+    if (::geteuid() == 0) {                            // Only root can give the file to another group.
       REQUIRE(::chown(file.c_str(), 0, 12345) == 0);
       CHECK(RefusalOf("plain-c", file) ==
             file.string() + " is writable by another group (gid 12345); chmod g-w " + file.string() + ".");
@@ -197,7 +197,7 @@ TEST_CASE("a file that others can change is refused", "[b87]") {
   }
 }
 
-TEST_CASE("whoever can replace the file on the way to it must be trusted", "[b119]") {
+TEST_CASE("every user who can replace the file or a part of its path must be trusted", "[b119]") {
   if (::geteuid() != 0) {
     WARN("only root can give a file to another user");
     return;
@@ -215,7 +215,7 @@ TEST_CASE("whoever can replace the file on the way to it must be trusted", "[b11
   REQUIRE(loads(file));
 
   SECTION("the owner of any part of the path") {
-    // Not the paths themselves: to Catch a path is a range of its parts.
+    // A number instead of the paths themselves, because Catch treats a path as a range of its parts.
     const int up = GENERATE(0, 1, 2);
     const fs::path given = up == 0 ? file : up == 1 ? folder : folder.parent_path();
     give(given);
@@ -230,17 +230,17 @@ TEST_CASE("whoever can replace the file on the way to it must be trusted", "[b11
               .text()
               .find("no user has the name 'no-such-user'") != std::string::npos);
   }
-  SECTION("a folder far above that anybody may write") {
+  SECTION("a parent folder that everybody may write") {
     fs::permissions(folder.parent_path(), fs::perms::all);
     CHECK(RefusalOf("plain-c", file)
               .starts_with("the folder " + folder.parent_path().string() + " is writable by everybody"));
-    // With the sticky bit only the owner of an entry can exchange it.
+    // With the sticky bit, only the owner of an entry can replace it.
     fs::permissions(folder.parent_path(), fs::perms::all | fs::perms::sticky_bit);
     CHECK(loads(file));
     give(folder);
     CHECK_FALSE(loads(file));
   }
-  SECTION("a link, and what it leads through") {
+  SECTION("a link, and the folders that it leads through") {
     const fs::path link = top.path / "link";
     fs::create_directory_symlink("a/b/../b", link);
     CHECK(loads(link / "outbox-plain-c.so"));
@@ -267,7 +267,7 @@ TEST_CASE("whoever can replace the file on the way to it must be trusted", "[b11
   }
 }
 
-TEST_CASE("what is thrown in open arrives as code and text", "[b88]") {
+TEST_CASE("an exception thrown in open arrives as code and text", "[b88]") {
   const auto table = Load("throws-in-open", {"", {kBadPlugins}});
   REQUIRE(table.ok());
   const auto open = [&](const char* options) { return Store::Open(*table, options, NoLog()).status(); };
@@ -287,7 +287,7 @@ TEST_CASE("a broken extension table is refused when the store is opened", "[b87]
   CHECK(status.text().starts_with("plugin 'short-extension': the table of outbox.leases/1 is too short"));
 }
 
-TEST_CASE("the list says what is there and what is wrong with it") {
+TEST_CASE("the list contains each plugin and what is wrong with it") {
   const Folder first, second;
   first.Put(BadPlugin("plain-c"), "outbox-plain-c.so");
   first.Put(BadPlugin("no-symbol"), "outbox-no-symbol.so");
@@ -308,7 +308,7 @@ TEST_CASE("the list says what is there and what is wrong with it") {
   CHECK(list.back().shadowed);
 }
 
-TEST_CASE("the search path comes from the environment, the installed folder last") {
+TEST_CASE("the search path comes from the environment, with the installed folder last") {
   REQUIRE(::setenv("OUTBOX_PLUGIN_PATH", "/a:/b::relative:", 1) == 0);
   const SearchPath where = DefaultSearchPath("/c/x.so");
   REQUIRE(::unsetenv("OUTBOX_PLUGIN_PATH") == 0);
@@ -328,7 +328,7 @@ TEST_CASE("damaged ELF files are read without harm", "[b87]") {
   INFO("seed " << kSeed);
   std::mt19937 random(kSeed);
   const fs::path file = folder.path / "outbox-x.so";
-  // the headers are at the start, the section table at the end
+  // The headers are at the start, and the section table is at the end.
   for (int i = 0; i < 500; ++i) {
     std::string bytes = good;
     for (int flips = 0; flips < 8; ++flips) {

@@ -42,7 +42,7 @@ TEST_CASE("Text that is not UTF-8 is an error, or replaced on request") {
   CHECK(json.Dump(Json::NotUtf8::kReplace) == "\"a\xEF\xBF\xBD\"");
 }
 
-TEST_CASE("What is parsed is printed as it was, without blanks") {
+TEST_CASE("Parsed JSON is printed unchanged, without blanks") {
   CHECK(Json::Parse(R"({ "b": 1, "a": [1.5, {"base64": "AA=="}] })").Dump() ==
         R"({"b":1,"a":[1.5,{"base64":"AA=="}]})");
   CHECK_THROWS_AS(Json::Parse("{"), std::exception);

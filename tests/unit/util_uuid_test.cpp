@@ -5,7 +5,7 @@
 namespace outbox::util {
 namespace {
 
-TEST_CASE("a UUID is known in every form that PostgreSQL takes") {
+TEST_CASE("a UUID is recognised in every form that PostgreSQL accepts") {
   const std::string canonical = "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11";
   for (const char* text : {"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11",
                            "{a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11}", "a0eebc999c0b4ef8bb6d6bb9bd380a11",
@@ -13,7 +13,7 @@ TEST_CASE("a UUID is known in every form that PostgreSQL takes") {
     CHECK(CanonicalUuid(text) == canonical);
 }
 
-TEST_CASE("what PostgreSQL does not take as a UUID is none") {
+TEST_CASE("a text that PostgreSQL does not accept is not a UUID") {
   for (const char* text : {"", "-", "{}", "{", "notauuid", "order-1", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a1",
                            "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a111", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a1g",
                            "a0eebc99--9c0b-4ef8-bb6d-6bb9bd380a11", "-a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",

@@ -5,7 +5,8 @@ namespace {
 struct Sinner : Good {
   using Good::Good;
   void ReserveNewEvents(const ReserveRequest& request, BatchBuilder& batch) override {
-    std::map<memory::RowNumber, std::optional<std::string>> keys;  // of marked rows, hidden while reading
+    // The keys of marked rows, which are hidden during the read.
+    std::map<memory::RowNumber, std::optional<std::string>> keys;
     for (const auto& [id, mark] : outbox->marks) keys[id] = std::exchange(outbox->rows.at(id).key, std::nullopt);
     Good::ReserveNewEvents(request, batch);
     for (auto& [id, key] : keys) outbox->rows.at(id).key = key;

@@ -1,5 +1,5 @@
-// The memory adapter as a base class: its source without its registration. Each nonconforming plugin derives from it and
-// breaks one promise.
+// The memory adapter as a base class: its source without its registration. Each nonconforming plugin derives from it
+// and breaks one promise. The file name of the plugin says which one.
 #pragma once
 
 #include "outbox/adapter.hpp"
@@ -24,7 +24,7 @@ outbox_plugin TableOf(const char* name) {
       name, "1.0.0", OUTBOX_CAN_SHARE | OUTBOX_CAN_ORDER_KEYS | OUTBOX_CAN_FENCE | OUTBOX_CAN_DEAD_LETTER);
 }
 
-// For sins below the C++ interface, which the SDK makes impossible there: `spoil` changes what the relay asked for.
+// For violations that the C++ interface of the SDK makes impossible: `spoil` changes what the relay asked for.
 template <void (*spoil)(outbox_reserve&)>
 outbox_code SpoiledReserve(outbox_session* s, const outbox_reserve* ask, const outbox_call* call, outbox_batch* batch,
                            outbox_error* error) {
@@ -39,7 +39,7 @@ outbox_plugin SpoiledTable(const char* name) {
   return table;
 }
 
-// Inserts the events as `change` leaves them; those for which it says false are dropped.
+// Inserts the events after `change` has modified them. Events for which it returns false are dropped.
 template <class F>
 void InsertChanged(Good& adapter, Events events, F change) {
   std::vector<outbox_event> changed;

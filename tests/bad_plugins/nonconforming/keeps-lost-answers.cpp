@@ -5,7 +5,7 @@ namespace {
 struct Sinner : Good {
   using Good::Good;
   void ReserveNewEvents(const ReserveRequest& request, BatchBuilder& batch) override {
-    std::vector<memory::RowNumber> own;  // as if another relay had them, while reading
+    std::vector<memory::RowNumber> own;  // During the read, these seem to be marked by another relay.
     for (auto& [id, mark] : outbox->marks)
       if (mark.relay == request.relay_id()) own.push_back((mark.relay = "another", id));
     Good::ReserveNewEvents(request, batch);

@@ -1,4 +1,4 @@
-// Failures that are recorded with this disposition leave the mark on their row as it was.
+// Recording a failure with this disposition leaves the mark on the row as it was.
 #pragma once
 
 #include "good.hpp"

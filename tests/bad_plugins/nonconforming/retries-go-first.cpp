@@ -5,7 +5,8 @@ namespace {
 struct Sinner : Good {
   using Good::Good;
   void ReserveNewEvents(const ReserveRequest& request, BatchBuilder& batch) override {
-    std::map<memory::RowNumber, std::optional<std::string>> keys;  // of rows that never failed, hidden while reading
+    // The keys of rows that never failed, which are hidden during the read.
+    std::map<memory::RowNumber, std::optional<std::string>> keys;
     for (auto& [id, row] : outbox->rows)
       if (!outbox->failed.contains(id)) keys[id] = std::exchange(row.key, std::nullopt);
     Good::ReserveNewEvents(request, batch);

@@ -1,4 +1,5 @@
-// What core/kafka calls in librdkafka, and the signal that stops a relay.
+// Interposes the functions of librdkafka that core/kafka calls, and the calls that receive the signal that stops a
+// relay.
 #include <librdkafka/rdkafka.h>
 #include <signal.h>
 #include <sys/signalfd.h>
@@ -29,7 +30,7 @@ struct Record {
   rd_kafka_headers_t* headers = nullptr;
 };
 
-// What the relay gives to rd_kafka_producev, and nothing else.
+// Reads the arguments of rd_kafka_producev. False if there is one that the relay does not use.
 bool Take(va_list arguments, Record& record) {
   for (;;) {
     switch (va_arg(arguments, int)) {
@@ -132,7 +133,7 @@ void rd_kafka_destroy(rd_kafka_t* handle) {
     Pass("reset.destroyed");
 }
 
-// The relay has one descriptor that signals come from.
+// Remembers the descriptor from which the relay reads signals. It has only one.
 int signalfd(int descriptor, const sigset_t* set, int flags) noexcept(noexcept(::signalfd(descriptor, set, flags))) {
   static const auto real = reinterpret_cast<int (*)(int, const sigset_t*, int)>(dlsym(RTLD_NEXT, "signalfd"));
   return signals = real(descriptor, set, flags);

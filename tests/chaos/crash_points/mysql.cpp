@@ -1,4 +1,4 @@
-// What the plugin calls in MariaDB's client library.
+// Interposes the functions of MariaDB's client library that the plugin calls.
 #include <mysql.h>
 
 #include "real.hpp"
@@ -10,7 +10,8 @@ namespace {
 
 constexpr const char* kLibmariadb = "libmariadb.so.3";
 
-thread_local bool streaming = false;  // the rows of a read come one by one, until its result is freed
+// True while a result is fetched row by row. Its statement counts as answered when the result is freed.
+thread_local bool streaming = false;
 
 }  // namespace
 

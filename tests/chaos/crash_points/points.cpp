@@ -54,7 +54,7 @@ __attribute__((constructor)) void Choose() {
   if (!at.empty()) {
     char* end = nullptr;
     wanted_at = std::strtoul(at.c_str(), &end, 10);
-    if (*end != '\0' || wanted_at == 0) Refuse("OUTBOX_CRASH_AT: '" + at + "' is not a number from 1 on");
+    if (*end != '\0' || wanted_at == 0) Refuse("OUTBOX_CRASH_AT: '" + at + "' is not a whole number of 1 or more");
   }
   log_file = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if (log_file < 0) Refuse("OUTBOX_CRASH_LOG: cannot write '" + log + "'");

@@ -1,9 +1,10 @@
-// Where a relay can be made to die, and the dying. A process shows others only what it has sent, so every point lies
-// before, amid or after a call at its boundary.
+// Kills a relay at a chosen point. Others can observe a process only by what it has sent, so every point is before,
+// during or after a call that crosses the boundary of the process.
 //
-// OUTBOX_CRASH_POINT names the point, OUTBOX_CRASH_AT says at which passing of it (1), OUTBOX_CRASH_LOG the file that gets
-// a line with the name before the end. Two more names: `list` prints all of them and ends, `count` appends to the file, at
-// the end of the process, how often each was passed.
+// OUTBOX_CRASH_POINT is the name of the point. OUTBOX_CRASH_AT is the number of the pass at which the process is
+// killed, 1 by default. OUTBOX_CRASH_LOG is a file to which a line with the name is appended before the kill. There are
+// two special names: `list` prints all names and exits; `count` kills nothing and appends to the file, when the process
+// exits, how often each point was passed.
 #pragma once
 
 #include <algorithm>
@@ -14,7 +15,7 @@
 
 namespace outbox::crash_points {
 
-// Those of statements first, three each, in the order of Statement (statement.hpp).
+// The points of statements come first, three for each, in the order of Statement (statement.hpp).
 inline constexpr std::array<std::string_view, 47> kNames = {
     "lease-taken.before",
     "lease-taken.unanswered",
@@ -49,23 +50,23 @@ inline constexpr std::array<std::string_view, 47> kNames = {
     "unmark.before",
     "unmark.unanswered",
     "unmark.after",
-    "produce.before",          // a record is about to be handed to librdkafka
-    "produce.queued",          // it is in its queue
-    "produce-request.before",  // librdkafka is about to write a request with records
-    "produce-request.half",    // the socket has taken half of what it was given
-    "produce-request.sent",    // and all of it
-    "produce-answer.arrived",  // the answer is in the socket
-    "report.before",           // the relay has its reports in hand
-    "report.after",            // and has taken them in
-    "reset.begun",             // the producer sends nothing any more
-    "reset.made",              // there is a new one, the old one has not ended
-    "reset.destroyed",
-    "stop.signalled",
-    "stop.purged",  // the producer has let its records go
-    "stop.destroyed",
+    "produce.before",          // A record is about to be passed to librdkafka.
+    "produce.queued",          // The record is in librdkafka's queue.
+    "produce-request.before",  // librdkafka is about to write a request with records.
+    "produce-request.half",    // Half of the request was written to the socket.
+    "produce-request.sent",    // The whole request was written to the socket.
+    "produce-answer.arrived",  // The answer has arrived and was not read.
+    "report.before",           // The relay has got delivery reports and not processed them.
+    "report.after",            // The relay has processed the delivery reports.
+    "reset.begun",             // The producer that is to be replaced sends nothing more.
+    "reset.made",              // The new producer exists, and the old one is not destroyed.
+    "reset.destroyed",         // The old producer is destroyed.
+    "stop.signalled",          // The relay has read SIGTERM.
+    "stop.purged",             // The producer has dropped its records.
+    "stop.destroyed",          // The producer is destroyed.
 };
 
-// A misspelt name does not compile.
+// The index of a point. A misspelt name does not compile.
 struct Point {
   consteval Point(const char* name)  // NOLINT(google-explicit-constructor)
       : index(static_cast<std::size_t>(std::find(kNames.begin(), kNames.end(), std::string_view(name)) -
@@ -76,7 +77,8 @@ struct Point {
   std::size_t index;
 };
 
-// `last` is done before the end, where there is one.
+// Counts a pass of the point, and kills the process if it is the chosen one. `last` is called immediately before the
+// kill.
 void Pass(Point point, const std::function<void()>& last = {});
 
 }  // namespace outbox::crash_points

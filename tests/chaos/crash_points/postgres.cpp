@@ -1,4 +1,4 @@
-// What the plugin calls in libpq.
+// Interposes the functions of libpq that the plugin calls.
 #include <libpq-fe.h>
 
 #include <map>
@@ -16,7 +16,8 @@ constexpr const char* kLibpq = "libpq.so.5";
 
 thread_local std::map<std::pair<const PGconn*, std::string>, Statement> prepared;
 
-// One statement records what is tried again and what is dead; its first parameter lists them.
+// Distinguishes kFailure and kDead: one statement records both retries and dead letters, and its first parameter lists
+// them.
 Statement Exactly(Statement statement, const char* const* values, int count) {
   const bool dead = statement == Statement::kFailure && count > 0 &&
                     std::string_view(values[0]).find("\"dead\":true") != std::string_view::npos;
@@ -42,7 +43,8 @@ int PQsendQueryPrepared(PGconn* connection, const char* name, int count, const c
   return sent;
 }
 
-// Only in pipelines, which are sent when they are complete.
+// The plugin calls it only in pipelines, which are sent when they are complete. The first statement stands for the
+// pipeline.
 int PQsendQueryParams(PGconn* connection, const char* sql, int count, const Oid* types, const char* const* values,
                       const int* lengths, const int* formats, int result_format) {
   REAL(kLibpq, PQsendQueryParams);

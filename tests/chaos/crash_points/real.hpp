@@ -1,11 +1,12 @@
-// The function that one of ours stands before.
+// Finds the function that an interposed function replaces.
 #pragma once
 
 #include <dlfcn.h>
 
 namespace outbox::crash_points {
 
-// The libraries of a plugin are loaded with it, apart from the program's, so RTLD_NEXT does not find them.
+// Looks in the library itself. RTLD_NEXT does not find it, because a plugin's libraries are loaded together with the
+// plugin and separately from those of the program.
 template <class Function>
 Function Real(const char* library, const char* name) {
   void* const handle = dlopen(library, RTLD_NOW | RTLD_NOLOAD);
@@ -14,5 +15,6 @@ Function Real(const char* library, const char* name) {
 
 }  // namespace outbox::crash_points
 
-// In the function itself, so that it is looked up when its library is there.
+// Defines `real`, the function that is replaced. It has to be used in the body of the replacement, so that the lookup
+// happens when the library is loaded.
 #define REAL(library, name) static const auto real = outbox::crash_points::Real<decltype(&name)>(library, #name)

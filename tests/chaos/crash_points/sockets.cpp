@@ -1,5 +1,5 @@
-// The socket calls of librdkafka's own threads. It writes one request at a time, so a call that begins a frame begins with
-// its header: size, ApiKey, version, correlation id.
+// Interposes the socket calls of librdkafka's own threads. librdkafka writes one request per call, so a call that
+// starts a frame starts with its header: size, ApiKey, version, correlation id.
 #include <arpa/inet.h>
 #include <dlfcn.h>
 #include <sys/socket.h>
@@ -23,9 +23,9 @@ constexpr std::uint16_t kProduce = 0;
 constexpr std::size_t kRequestHeader = 12, kAnswerHeader = 8;
 
 struct Connection {
-  std::size_t left = 0;  // of the request that is being written
-  bool produce = false;  // which is one
-  std::set<std::uint32_t> unanswered;
+  std::size_t left = 0;                // Bytes of the current request that are not written yet.
+  bool produce = false;                // The current request is a produce request.
+  std::set<std::uint32_t> unanswered;  // Correlation ids of produce requests without an answer.
 };
 
 std::mutex mutex;
@@ -42,7 +42,7 @@ std::uint32_t Number(const char* bytes) {
   return ntohl(number);
 }
 
-// Copies the first bytes, which may lie in several parts.
+// Copies the first bytes of the message, which may be in several buffers. False if it has fewer bytes.
 template <std::size_t Size>
 bool Peek(const msghdr& message, std::array<char, Size>& bytes) {
   std::size_t have = 0;
@@ -54,7 +54,7 @@ bool Peek(const msghdr& message, std::array<char, Size>& bytes) {
   return have == Size;
 }
 
-// Is a request with records begun by this?
+// True if the message starts a produce request. Records the request in `connection`.
 bool Begins(Connection& connection, const msghdr& message) {
   std::array<char, kRequestHeader> header{};
   if (connection.left > 0 || !Peek(message, header)) return false;
@@ -117,7 +117,8 @@ ssize_t recvmsg(int socket, msghdr* message, int flags) {
   return real(socket, message, flags);
 }
 
-// A new connection gets the number of one that was closed amid a request.
+// Forgets the state of an earlier connection with the same descriptor, which may have been closed in the middle of a
+// request.
 int connect(int socket, const sockaddr* address, socklen_t size) {
   static const auto real = reinterpret_cast<decltype(&connect)>(dlsym(RTLD_NEXT, "connect"));
   {

@@ -1,4 +1,5 @@
-// What the plugin calls in SQLite. There is no answer to wait for, so `unanswered` is run and not committed.
+// Interposes the functions of SQLite that the plugin calls. SQLite has no answers to wait for, so `unanswered` means
+// that the statement was executed and not committed.
 #include <sqlite3.h>
 
 #include <string_view>
@@ -12,7 +13,8 @@ namespace {
 
 constexpr const char* kLibsqlite = "libsqlite3.so.0";
 
-// The first that is recognised speaks for its transaction.
+// Returns the statement that starts with this step. The first recognised statement stands for its whole transaction;
+// kOther for all others.
 Statement BegunBy(sqlite3_stmt* statement) {
   static const auto busy = Real<decltype(&sqlite3_stmt_busy)>(kLibsqlite, "sqlite3_stmt_busy");
   static const auto sql = Real<decltype(&sqlite3_sql)>(kLibsqlite, "sqlite3_sql");

@@ -8,8 +8,8 @@
 namespace outbox::crash_points {
 namespace {
 
-// The first that fits counts: what takes several statements is known by the one that matters. PostgreSQL records retries
-// and deaths with the same statement.
+// A piece of SQL that identifies each statement. The first match counts. An operation of several statements is
+// identified by its most important one. PostgreSQL records retries and dead letters with the same statement.
 constexpr std::array<std::pair<std::string_view, Statement>, 16> kMarks = {{
     {"(relay_id, expires) values", Statement::kLeaseTaken},
     {" set expires = ", Statement::kRenew},

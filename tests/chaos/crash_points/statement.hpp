@@ -1,4 +1,4 @@
-// Which statement of a storage plugin it is, recognised by its SQL, and how far it has come.
+// Recognises the statements of the storage plugins by their SQL, and tracks the progress of the current one.
 #pragma once
 
 #include <cstdint>
@@ -6,7 +6,7 @@
 
 namespace outbox::crash_points {
 
-// In the order of kNames.
+// The enumerators have the same order as kNames.
 enum class Statement : std::uint8_t {
   kLeaseTaken,
   kRenew,
@@ -24,8 +24,9 @@ enum class Statement : std::uint8_t {
 
 Statement Recognise(std::string_view sql);
 
-// Of this thread, which is the only one that uses its connection. A statement begins in place of one that failed.
-void Begin(Statement statement);  // .before
+// These functions track the statement of the calling thread. A connection is used by one thread only. Each of the first
+// three passes the crash point in its comment.
+void Begin(Statement statement);  // .before; replaces a statement that failed
 void Sent();                      // .unanswered
 void Answered();                  // .after
 void Forget();

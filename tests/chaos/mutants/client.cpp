@@ -1,4 +1,4 @@
-// Loaded before a relay, it spoils what the relay and librdkafka tell each other.
+// A library that is preloaded into a relay and falsifies what the relay and librdkafka pass to each other.
 #include <dlfcn.h>
 #include <librdkafka/rdkafka.h>
 
@@ -9,7 +9,7 @@ using outbox::chaos::Is;
 namespace {
 
 const char* Spoiled(std::string_view name, const char* value) {
-  // Gapless is more than librdkafka promises without idempotence, and it says so.
+  // librdkafka refuses enable.gapless.guarantee without idempotence, so both settings are changed.
   const bool ours = name == "enable.idempotence" || name == "enable.gapless.guarantee";
   return ours && Is("not-idempotent") ? "false" : value;
 }

@@ -1,4 +1,4 @@
-// The mutants of the engine, in a relay that is linked with them.
+// Chooses a mutant of the engine by its name. It is linked into the program outbox-relay-mutants.
 #include "engine/mutant.hpp"
 
 #include "mutant.hpp"
@@ -8,19 +8,23 @@ namespace outbox::engine {
 bool IsChosen(Mutant mutant) {
   switch (mutant) {
     case Mutant::kNone:
-    case Mutant::kConfirmBeforeAck:  // it waits for reports that it does not take; storage.cpp has one that goes on
+    // It would wait for reports that it has ignored; storage.cpp has a mutant that confirms early and does not wait.
+    case Mutant::kConfirmBeforeAck:
+    // Mutants that need refusals: the simulator makes more of them than a chaos run.
     case Mutant::kConfirmRefusalIsOutage:
-    case Mutant::kRefusalIsOutage:  // the others are about refusals, of which the simulator has more
+    case Mutant::kRefusalIsOutage:
     case Mutant::kEarlyTrial:
     case Mutant::kOvertakenTrial:
     case Mutant::kRewindOnSettle:
     case Mutant::kKeyGoesOnEarly:
-    case Mutant::kFirstStepsTogether:  // those of the coordinator need a course of events that only the simulator has
+    // Mutants of the coordinator: they need a sequence of events that only the simulator makes.
+    case Mutant::kFirstStepsTogether:
     case Mutant::kRegainedIsRenewed:
     case Mutant::kLeaseFromAnswer:
     case Mutant::kReleasedWhenAsked:
     case Mutant::kLeavesUnresolved:
-    case Mutant::kTopicHoldsNoKey:  // those of topics need a broker that is slow to tell of them
+    // Mutants of topics: they need a broker that is slow to report its topics.
+    case Mutant::kTopicHoldsNoKey:
     case Mutant::kTopicIsNotFound:
     case Mutant::kTopicIsCharged:
       return false;

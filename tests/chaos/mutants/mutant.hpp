@@ -1,4 +1,4 @@
-// Which of the relays that are wrong on purpose this process is: OUTBOX_MUTANT, see ../mutants.py.
+// True if this process is to be the given mutant. OUTBOX_MUTANT chooses it; see ../mutants.py.
 #pragma once
 
 #include <cstdlib>

@@ -34,7 +34,7 @@ const outbox_plugin& RealPlugin() {
     void* const library = dlopen(NextPlugin().c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     void* const entry = library != nullptr ? dlsym(library, "outbox_plugin_v1") : nullptr;
     if (entry == nullptr) {
-      std::fputs("there is no plugin to spoil in OUTBOX_PLUGIN_PATH\n", stderr);
+      std::fputs("OUTBOX_PLUGIN_PATH has no real plugin with the file name of this mutant\n", stderr);
       _exit(2);
     }
     return reinterpret_cast<decltype(&outbox_plugin_v1)>(entry)();

@@ -1,4 +1,4 @@
-// The storage plugin that is spoiled, and its parts.
+// Access to the real storage plugin behind a mutant, and to its batches.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 
 namespace outbox::chaos {
 
-// The next of the same file name in OUTBOX_PLUGIN_PATH; ends the process where there is none.
+// The plugin with the same file name in another folder of OUTBOX_PLUGIN_PATH. Ends the process if there is none.
 const outbox_plugin& RealPlugin();
 
 template <class Extension>
@@ -19,11 +19,12 @@ const Extension& RealExtension(const char* id) {
   return *static_cast<const Extension*>(RealPlugin().get_extension(id));
 }
 
-// The lease of each shard that somebody owns: shard to token.
+// The current token of each shard that has an owner: shard -> token.
 std::map<std::uint32_t, std::uint64_t> LivingTokens(outbox_session* session, const outbox_call* call);
 
 std::vector<outbox_event> EventsOf(const outbox_batch& batch);
-// Puts these in the place of the batch's own, which live as long as the batch does.
+// Replaces the events of the batch. The original events live as long as the batch, so the new ones may point to their
+// bytes.
 void Replace(outbox_batch& batch, std::vector<outbox_event> events);
 
 }  // namespace outbox::chaos

@@ -1,4 +1,4 @@
-// A storage plugin that stands before a real one, under its name, and breaks one rule.
+// A storage plugin that wraps a real one under the same name and breaks one rule.
 #include <algorithm>
 #include <cstring>
 #include <deque>
@@ -20,7 +20,7 @@ void CutAtNul(outbox_bytes& bytes) {
   if (bytes.data != nullptr) bytes.size = View(bytes).substr(0, View(bytes).find('\0')).size();
 }
 
-// Only what is above the highest id so far. A rewind begins anew.
+// Removes all events whose id is not above the highest one so far. A rewind resets that id; rescans are unchanged.
 void DropLateRows(std::vector<outbox_event>& events, const outbox_reserve& ask, const outbox_call& call) {
   static std::map<std::pair<std::uint32_t, std::uint64_t>, long long> highest;
   const std::lock_guard lock(mutex);
@@ -48,9 +48,9 @@ struct Copy {
   std::deque<std::string> texts;
 };
 
-// A row that was read a while ago comes once more, as from a replica that lags.
+// Returns a row once more that was read some time ago, as a lagging replica would.
 void RepeatOldRow(std::vector<outbox_event>& events, const outbox_reserve& ask) {
-  static std::deque<Copy> copies;  // for ever: batches point to them
+  static std::deque<Copy> copies;  // Never freed, because batches point to them.
   static unsigned reads = 0;
   static bool due = false;
   const std::lock_guard lock(mutex);
@@ -64,7 +64,7 @@ void RepeatOldRow(std::vector<outbox_event>& events, const outbox_reserve& ask) 
   }
 }
 
-// Tries again under the token of whoever has the lease.
+// If the call is fenced, repeats it with the token of the shard's current owner.
 template <class Do>
 outbox_code UnderAnyToken(outbox_session* session, const outbox_call* call, const Do& run) {
   const outbox_code code = run(call);
@@ -118,10 +118,10 @@ outbox_code Failed(outbox_session* session, const outbox_failure* failures, std:
       .requeue(session, rows.data(), rows.size(), call, &requeued, error);
 }
 
-// What this relay has owned, it goes on to own until it gives it back.
+// The shards that this relay has owned. It continues to own them until it releases them itself.
 std::map<std::uint32_t, outbox_owned_shard> kept;
 
-void Tell(outbox_lease& lease, std::int64_t lease_ms) {
+void ReportKept(outbox_lease& lease, std::int64_t lease_ms) {
   lease.lease_left_ms = lease_ms;
   lease.owned_count = 0;
   for (const auto& [number, shard] : kept)
@@ -145,7 +145,7 @@ outbox_code Heartbeat(outbox_session* session, outbox_bytes relay_id, std::int64
   }
   lease->shards_total = shards;
   lease->live_relays = relays;
-  Tell(*lease, lease_ms);
+  ReportKept(*lease, lease_ms);
   return OUTBOX_OK;
 }
 

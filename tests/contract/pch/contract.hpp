@@ -1,4 +1,4 @@
-// Compiled once for all cases.
+// Precompiled once for all cases.
 #include <fmt/format.h>
 
 #include <chrono>

@@ -1,4 +1,4 @@
-"""What can go wrong with a database, for each of them the same handful of names: see test_database_faults.py."""
+"""Drivers that cause the faults of each database, all with the same interface: see test_database_faults.py."""
 
 from .mysql import MariadbDatabase, MysqlDatabase
 from .postgres import PostgresDatabase

@@ -1,4 +1,4 @@
-"""MariaDB and MySQL, and what can go wrong with them."""
+"""Drivers of MariaDB and MySQL and their faults."""
 
 import contextlib
 import uuid
@@ -20,7 +20,7 @@ class _Database(ServerDatabase):
         self._name, self._user = f"faults_{name}", f"relay_{name}"
         self._password = "right"
         self._server.create_database(self._name)
-        # no rights beyond its database: one that may administrate writes also where the server is read-only
+        # It has privileges only on its database: a user with administrative privileges can write to a read-only server.
         self._server.sql(f"create user {self._user} identified by 'right'; grant all on {self._name}.* to {self._user}")
 
     def close(self):
@@ -33,7 +33,7 @@ class _Database(ServerDatabase):
                 "database": self._name, **more}
 
     def connect(self):
-        """By a user who writes also where the server is read-only."""
+        """Connects as a user who can write to a read-only server."""
         return self._server.connect(self._name, autocommit=False)
 
     def run(self, sql):
@@ -42,7 +42,7 @@ class _Database(ServerDatabase):
     def ask(self, sql):
         return self._server.sql(sql, self._name)
 
-    # Its sessions with the relay.
+    # The sessions of the relay.
 
     def sessions(self):
         return set(self.numbers("select id from information_schema.processlist where db = database() and user <> 'outbox'"))
@@ -50,39 +50,42 @@ class _Database(ServerDatabase):
     def kill_sessions(self):
         with contextlib.closing(self.connect()) as link:
             for session in self.sessions():
-                with contextlib.suppress(pymysql.Error):  # it has ended by itself meanwhile
+                with contextlib.suppress(pymysql.Error):  # the session has ended by itself meanwhile
                     link.cursor().execute(f"kill {session}")
 
     def waiting(self):
-        """How many sessions wait for a lock. `innodb_trx` is no source: it is taken anew only 100 ms after it was last asked."""
+        """Number of sessions that wait for a lock. `innodb_trx` cannot be used, because it is refreshed only 100 ms after
+        it was read last."""
         return int(self._server.sql("show global status like 'Innodb_row_lock_current_waits'").split()[-1])
 
     def idle_timeout(self, seconds):
         self.run(f"set global wait_timeout = {seconds}")
 
-    # What else an operator may do to it.
+    # Other operations of an administrator.
 
     HEADERS = "json"  # the column's type
 
     def read_only(self, on):
         self.run(f"set global read_only = {int(on)}")
 
-    EMPTY, BEGIN_ANEW = "delete from outbox_event", "truncate outbox_event"
+    EMPTY, RESTART_IDS = "delete from outbox_event", "truncate outbox_event"
     LOCK_TABLE = "lock tables outbox_event write, orders write"
 
     def hold(self, sql):
-        """At the servers' own REPEATABLE READ the gaps between the rows would be locked as well."""
+        """Returns a connection whose transaction has executed `sql`. READ COMMITTED, because the servers' default
+        REPEATABLE READ would lock the gaps between the rows too."""
         link = self.connect()
         link.cursor().execute("set session transaction isolation level read committed")
         link.cursor().execute(sql)
         return link
 
-    def be_spared(self, link):
-        """In a deadlock the one is given up that has changed less."""
+    def win_deadlocks(self, link):
+        """Makes the transaction of `link` survive a deadlock: the server rolls back the transaction that has changed fewer
+        rows."""
         self.run("create table ballast (n int); insert into ballast values (1)" + ", (1)" * 1000)
         link.cursor().execute("delete from ballast")
 
-    # Who may connect.
+    # Authentication and TLS.
 
     def set_password(self, password):
         self.run(f"alter user {self._user} identified by '{password}'")
@@ -97,7 +100,7 @@ class _Database(ServerDatabase):
         return self._server.owner
 
     def certify(self, host):
-        """The server offers TLS as `host` from now on."""
+        """Makes the server offer TLS with a certificate for `host`."""
         certificate, key = map(self._server.inside, self._authority.certify(host))
         self._server.configure({"ssl-cert": certificate, "ssl-key": key, **self._TLS_ON})
         self._server.restart()
@@ -120,7 +123,7 @@ class MariadbDatabase(_Database):
 
 
 class MysqlDatabase(_Database):
-    # Left alone, the server makes itself a certificate.
+    # By default the server makes a certificate itself.
     _TLS_ON = {"tls-version": "TLSv1.2,TLSv1.3"}
 
     def __init__(self, own):

@@ -1,4 +1,4 @@
-"""PostgreSQL, and what can go wrong with it."""
+"""Driver of PostgreSQL and its faults."""
 
 import uuid
 
@@ -35,7 +35,7 @@ class PostgresDatabase(ServerDatabase):
         return {"connection": " ".join(f"{key}={value}" for key, value in named.items())}
 
     def connect(self):
-        """Writes also where the database is read-only by default."""
+        """Connects with a session that can write even if the database is read-only by default."""
         link = psycopg2.connect(self._server.dsn(self._name), options="-c default_transaction_read_only=off")
         link.autocommit = False
         return link
@@ -46,10 +46,10 @@ class PostgresDatabase(ServerDatabase):
     def ask(self, sql):
         return self._server.psql(sql, self._name)
 
-    # The server.
+    # Start and recovery of the server.
 
     def recover(self):
-        """Starts and takes nobody, as while there is a long log to go through."""
+        """Starts the server so that it refuses connections, as during the recovery from a long log."""
         self._server.set({"hot_standby": "off"})
         (self._server.data / "standby.signal").touch()
         self._server.start(wait=False)
@@ -57,7 +57,7 @@ class PostgresDatabase(ServerDatabase):
     def recovered(self):
         self._server.promote()
 
-    # Its sessions with the relay.
+    # The sessions of the relay.
 
     def sessions(self):
         return set(self.numbers(f"select pid from pg_stat_activity where {RELAY} and datname = current_database()"))
@@ -66,14 +66,14 @@ class PostgresDatabase(ServerDatabase):
         self.run(f"select pg_terminate_backend(pid) from pg_stat_activity where {RELAY} and datname = current_database()")
 
     def waiting(self):
-        """How many of them wait for a lock."""
+        """Number of the relay's sessions that wait for a lock."""
         return self.numbers(f"select count(*) from pg_stat_activity where {RELAY} and wait_event_type = 'Lock'"
                             " and datname = current_database()")[0]
 
     def idle_timeout(self, seconds):
         self.run(f'alter database "{self._name}" set idle_session_timeout = {seconds * 1000}')
 
-    # What else an operator may do to it.
+    # Other operations of an administrator.
 
     HEADERS = "jsonb"  # the column's type
 
@@ -81,18 +81,19 @@ class PostgresDatabase(ServerDatabase):
         self.run(f"alter system set default_transaction_read_only = {'on' if on else 'off'}")
         self._server.reload()
 
-    EMPTY, BEGIN_ANEW = "truncate outbox_event", "truncate outbox_event restart identity"
+    EMPTY, RESTART_IDS = "truncate outbox_event", "truncate outbox_event restart identity"
     LOCK_TABLE = "lock table outbox_event in access exclusive mode"
 
     @staticmethod
-    def be_spared(link):
-        """In a deadlock the other one is given up: who looks first finds it, and the relay looks soon."""
+    def win_deadlocks(link):
+        """Makes the transaction of `link` survive a deadlock: the session that detects it is rolled back, and with its
+        shorter deadlock_timeout that is the relay's."""
         link.cursor().execute("set deadlock_timeout = '1min'")
 
-    # Who may connect.
+    # Authentication and TLS.
 
     def set_password(self, password):
-        """Of the user `guarded`, who may do all that the relay does."""
+        """Sets the password of the user `guarded`, who has all privileges that the relay needs."""
         self.run(f"alter role guarded password '{password}'")
 
     def options_with_password(self, password):
@@ -101,7 +102,7 @@ class PostgresDatabase(ServerDatabase):
     HOST = "localhost"
 
     def certify(self, host):
-        """The server offers TLS as `host` from now on."""
+        """Makes the server offer TLS with a certificate for `host`."""
         certificate, key = self._authority.certify(host)
         for setting, value in [("ssl_cert_file", certificate), ("ssl_key_file", key), ("ssl", "on")]:
             self.run(f"alter system set {setting} = '{value}'")

@@ -1,4 +1,4 @@
-"""What the drivers of database servers have in common."""
+"""The common part of the drivers of database servers."""
 
 import functools
 
@@ -6,13 +6,14 @@ from servers.certificates import Authority
 
 
 class ServerDatabase:
-    """A database of `_server`, which is the test's own if `_own` is true: only then may the test stop it.
+    """A database of `_server`. If `_own` is true, the server belongs to the test; only then may the test stop it.
 
-    A class says ask(sql), which returns rows as lines, connect(), and `_owner`, the user whom the server runs as.
+    A derived class defines ask(sql), which returns rows as lines, connect(), and `_owner`, the user as whom the server
+    runs.
     """
 
     place = "%s"
-    READ_ONLY = "read-only"  # as the relay's log says it
+    READ_ONLY = "read-only"  # a part of the error in the relay's log
     LOCK_ROWS = "select id from outbox_event for update"
     LOCK_SHARDS = "select shard from outbox_shard for update"
 
@@ -43,11 +44,11 @@ class ServerDatabase:
         self._server.halt("fast")
 
     def kill(self):
-        """Kills every process of the server at once, as when the machine loses its power."""
+        """Kills every process of the server at once, as a power failure does."""
         self._server.halt("kill")
 
     def hold(self, sql):
-        """Returns a connection whose transaction has run `sql`."""
+        """Returns a connection whose transaction has executed `sql`."""
         link = self.connect()
         link.cursor().execute(sql)
         return link

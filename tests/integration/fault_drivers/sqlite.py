@@ -1,4 +1,4 @@
-"""SQLite, and what can go wrong with a file."""
+"""Driver of SQLite and the faults of its file."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ class SqliteDatabase:
     error = sqlite3.Error
     place = "?"
 
-    def __init__(self, own):  # pylint: disable=unused-argument  # a file is always its test's own
+    def __init__(self, own):  # pylint: disable=unused-argument  # the file always belongs to the test
         self._folder = TemporaryFolder("sqlite")
         self._mounted = False
         self.path = self._folder.path / "disk" / "outbox.db"
@@ -39,22 +39,22 @@ class SqliteDatabase:
             return [row[0] for row in link.execute(sql)]
 
     HEADERS = "text"
-    EMPTY, BEGIN_ANEW = "delete from outbox_event", "delete from sqlite_sequence where name = 'outbox_event'"
-    LOCK_TABLE = "begin immediate"  # there is no other lock
+    EMPTY, RESTART_IDS = "delete from outbox_event", "delete from sqlite_sequence where name = 'outbox_event'"
+    LOCK_TABLE = "begin immediate"  # SQLite has no lock for a single table
 
     def hold(self, sql):
         link = self.connect()
         link.execute(sql)
         return link
 
-    # The disk.
+    # Faults of the disk.
 
     def small_disk(self, megabytes):
-        """Before the tables are made."""
+        """Puts the file on a disk of that size. It must be called before the tables are created."""
         mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "outbox-test", self.path.parent],
                                  capture_output=True, text=True, check=False)
         if mounted.returncode != 0:
-            unavailable(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
+            unavailable(f"a small disk cannot be mounted on this machine: {mounted.stderr.strip()}")
         self._mounted = True
 
     def fill_disk(self):
@@ -69,17 +69,17 @@ class SqliteDatabase:
     def _filler(self):
         return self.path.with_name("filler")
 
-    # The file itself.
+    # Faults of the file.
 
     def hide(self):
-        """Nobody may have it open."""
+        """Renames the file. REQUIRES: nobody has it open."""
         os.rename(self.path, self.path.with_suffix(".hidden"))
 
     def show(self):
         os.rename(self.path.with_suffix(".hidden"), self.path)
 
     def restore(self):
-        """Puts a copy in the file's place, as from a backup, while it is open elsewhere."""
+        """Replaces the file by a copy, as when a backup is restored, while others have it open."""
         copy = self.path.with_suffix(".copy")
         self.run(f"vacuum into '{copy}'")
         with contextlib.closing(sqlite3.connect(copy)) as link:

@@ -1,4 +1,4 @@
-"""Real servers for tests, on free loopback ports and in temporary folders, and the program under test."""
+"""Real servers for the tests, on free loopback ports and in temporary folders, and the program under test."""
 
 from .kafka import KafkaBroker
 from .kafka_wire import KafkaAdmin, KafkaError

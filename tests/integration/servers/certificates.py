@@ -1,4 +1,4 @@
-"""Certificates for a test, by the openssl command: an authority and servers' certificates that it has signed."""
+"""Makes certificates for tests with the openssl command: an authority, and server certificates that it signs."""
 
 import pathlib
 import shutil
@@ -6,7 +6,8 @@ import subprocess
 
 
 class Authority:
-    """`ca` is the file that clients trust. `owner` is who runs the server: nobody else may read its keys."""
+    """A certificate authority. `ca` is the certificate file that clients trust. `owner` is the user as whom the server
+    runs; nobody else can read the server's keys."""
 
     def __init__(self, folder, owner=None):
         self._folder = pathlib.Path(folder)
@@ -16,7 +17,8 @@ class Authority:
         _openssl("req", "-x509", *_NEW_KEY, "-keyout", self._key, "-out", self.ca, "-days", "2", "-subj", "/CN=tests")
 
     def certify(self, host, days=2):
-        """(certificate, key) of a server that is called `host`. Negative `days`: the certificate has expired."""
+        """Returns (certificate, key) for a server with the name `host`. With negative `days` the certificate has
+        expired."""
         certificate, key, request = (self._folder / f"{host}.{end}" for end in ("crt", "key", "csr"))
         extensions = self._folder / f"{host}.ext"
         kind = "IP" if host[0].isdigit() else "DNS"

@@ -1,4 +1,4 @@
-"""A Kafka broker of our own: Apache Kafka in KRaft mode, from the pinned jars of scripts/kafka.lock. One node, unless a
+"""Runs an Apache Kafka broker in KRaft mode from the pinned jars of scripts/kafka.lock. It is a single node, unless a
 second one joins it."""
 
 import os
@@ -43,7 +43,8 @@ log4j.logger.kafka.server.KafkaConfig=WARN
 log4j.logger.org.apache.kafka.common.config=WARN
 """
 
-# Anybody may do anything, until a topic gets a rule: then only what a rule allows.
+# Settings for tests with access rules. Everything is allowed on a topic without rules; on a topic with rules only what they
+# allow.
 GUARDED = {"authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
            "allow.everyone.if.no.acl.found": "true"}
 
@@ -51,13 +52,14 @@ CLUSTER_ID = "b3V0Ym94LXJlbGF5LXRlcw"
 
 UNKNOWN_TOPIC, LEADER_NOT_AVAILABLE, NOT_LEADER = 3, 5, 6
 
-# A test's broker lives for seconds: the quick compiler and a small heap start it twice as fast.
+# Only Java's fast compiler and a small heap: a broker for tests runs for seconds, and starts twice as fast with these
+# options.
 QUICK_START = ("-Xms256m", "-Xmx1g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 MEASURED = ("-Xms1g", "-Xmx1g")
 
 
 class Bootstrap:
-    """A running cluster, by the address of a broker."""
+    """A running cluster, given by the address of one broker."""
 
     def __init__(self, bootstrap):
         self.bootstrap = bootstrap
@@ -73,15 +75,16 @@ class Bootstrap:
 
 
 class ExternalKafka(Bootstrap):
-    """The broker that KAFKA_BOOTSTRAP names. Tests must not stop it."""
+    """The broker whose address is in KAFKA_BOOTSTRAP. Tests must not stop it."""
 
 
 class KafkaBroker(Server, Bootstrap):
-    """`properties` go on top of PROPERTIES.
+    """A broker process. `properties` are added to PROPERTIES, or replace them.
 
-    Clients are told to come back to the port that `behind` gives for the one by which they came: {port: proxy's port}.
-    Both nodes of a cluster tell clients of a door by its name: `doors` is {name: (port, advertised host and port)}.
-    `joins` is the broker, running when this one is started, whose cluster it becomes a part of.
+    `behind` is {own port: port of a proxy}: to clients that connect to the port, the broker advertises the port of the
+    proxy. `doors` is {listener name: (own port, advertised host and port)}: both nodes of a cluster advertise the address
+    of the listener by which the client connected. `joins` is the broker whose cluster this one joins; it must be running
+    when this one is started.
     """
 
     name = "Kafka"
@@ -96,7 +99,7 @@ class KafkaBroker(Server, Bootstrap):
         self._data = pathlib.Path(data) if data else self._folder.path / "data"
         self.node = joins.node + 1 if joins else 1
         self._controller_port = joins._controller_port if joins else free_port()
-        more = [(f"BEHIND{own}", own, f"127.0.0.1:{told}") for own, told in (behind or {}).items()]
+        more = [(f"BEHIND{own}", own, f"127.0.0.1:{advertised}") for own, advertised in (behind or {}).items()]
         more += [(name, *addresses) for name, addresses in (doors or {}).items()]
         listeners = [f",{name}://127.0.0.1:{own}" for name, own, _ in more]
         if not joins:
@@ -104,7 +107,7 @@ class KafkaBroker(Server, Bootstrap):
         text = PROPERTIES.format(port=self.port, controller_port=self._controller_port, data=self._data,
                                  node=self.node, roles="broker" if joins else "broker,controller",
                                  listeners="".join(listeners),
-                                 advertised="".join(f",{name}://{told}" for name, _, told in more),
+                                 advertised="".join(f",{name}://{address}" for name, _, address in more),
                                  protocols="".join(f",{name}:PLAINTEXT" for name, _, _ in more))
         self._configuration.write_text(text + "".join(f"{key}={value}\n" for key, value in (properties or {}).items()))
         logging = self._folder.path / "log4j.properties"
@@ -130,7 +133,8 @@ class KafkaBroker(Server, Bootstrap):
         return self._data
 
     def start(self):
-        """Also starts it again, after halt() or kill(), on the same port with the same data."""
+        """Starts the broker; after halt() or kill() it starts on the same port with the same data. Returns when it
+        answers."""
         self._process = Process([*self._java, "kafka.Kafka", self._configuration], self.log)
         self.wait_until_ready(interval=0.1)
 
@@ -142,21 +146,21 @@ class KafkaBroker(Server, Bootstrap):
             return False
 
     def halt(self):
-        """A controlled shutdown."""
+        """Stops the broker by a controlled shutdown."""
         self._process.stop(signal.SIGTERM, timeout=60)
 
     def kill(self):
         self._process.kill()
 
     def pause(self):
-        """The broker falls silent without closing a connection."""
+        """Suspends the broker, which stops answering without closing a connection."""
         self._process.send(signal.SIGSTOP)
 
     def resume(self):
         self._process.send(signal.SIGCONT)
 
     def stop(self):
-        """The end of the broker and, unless `data` named a folder to keep, of its records."""
+        """Ends the broker for good. Its records are removed, unless `data` is a folder outside of its temporary one."""
         if self._process and self._process.returncode is None:
             if self._folder.path in self._data.parents:
                 self._process.kill()
@@ -166,21 +170,22 @@ class KafkaBroker(Server, Bootstrap):
 
 
 def create_topic(bootstrap, name, partitions=1, configs=None):
-    """Returns when every partition takes records, so that a producer meets no half-made topic."""
+    """Creates a topic. Returns when every partition has a leader, so that a producer can write to all of them."""
     with KafkaAdmin(bootstrap) as admin:
         admin.create_topic(name, partitions, configs)
         _led_offsets(admin, name, partitions)
 
 
 def end_offsets(bootstrap, topic):
-    """{partition: next offset}; their sum is the number of records if nothing was deleted or compacted."""
+    """Returns {partition: next offset}. Their sum is the number of records if nothing was deleted or compacted."""
     with KafkaAdmin(bootstrap) as admin:
-        topics = wait_until(admin.topics, 30, "the broker knows its topics")
+        topics = wait_until(admin.topics, 30, "the broker lists topics")
         return _led_offsets(admin, topic, topics[topic])
 
 
 def _led_offsets(admin, topic, partitions):
-    """A new or restarted broker shows a topic in its metadata before it leads the partitions."""
+    """Returns {partition: next offset} when all partitions have a leader. Retries, because a new or restarted broker has a
+    topic in its metadata before it leads the partitions."""
     def offsets():
         try:
             return admin.end_offsets(topic, partitions)
@@ -189,7 +194,7 @@ def _led_offsets(admin, topic, partitions):
                 raise
             return None
 
-    return wait_until(offsets, 30, f"topic {topic} has its leaders")
+    return wait_until(offsets, 30, f"all partitions of topic {topic} have a leader")
 
 
 def find_java():

@@ -1,7 +1,7 @@
-"""Stands between a producer and a broker, sees whole requests, and may refuse a Produce request in the broker's name, or
-lose the broker's answer to one.
+"""A proxy between a producer and a broker that parses whole requests. It can answer a Produce request with an error in
+place of the broker, or lose the broker's answer.
 
-The broker must advertise the proxy's address, else clients go round it:
+The broker must advertise the proxy's address, because clients would connect to the broker directly otherwise:
 
     with proxied_kafka() as (broker, proxy): ...
 """
@@ -28,7 +28,7 @@ OUT_OF_ORDER_SEQUENCE = 45
 
 @dataclasses.dataclass
 class ProduceRequest:
-    """The first batch of a request, and what became of it. A relay sends one batch per partition and request."""
+    """The first batch of a Produce request, and its result. A relay sends one batch per partition and request."""
     version: int
     topic: str
     partition: int
@@ -36,17 +36,20 @@ class ProduceRequest:
     base_sequence: int
     records: int
     frame: bytes = dataclasses.field(repr=False)
-    error: Optional[int] = None   # None while there is no answer
-    offset: Optional[int] = None  # where the broker put the first record
+    error: Optional[int] = None   # None before the answer
+    offset: Optional[int] = None  # offset that the broker gave the first record
     refused_here: bool = False
 
 
 class KafkaProxy(TcpProxy):
-    """reset(refuse=...): asked as refuse(number, request) for each Produce request, counted from 0 over all
-    connections. An error code answers it here, and the broker never sees it. reset(release=...): such an answer leaves
-    when release(requests) says so, asked again at each new request: it keeps several requests in flight.
-    reset(lose=...): asked as lose(request) when the broker has answered; True resets the connection instead.
-    reset(belie=...): asked as belie(request) then too; an error code goes to the client instead of the answer."""
+    """Functions that are given to reset() decide what the proxy does with Produce requests.
+
+    refuse(number, request) is called for each request; `number` counts from 0 over all connections. If it returns an error
+    code, the proxy answers with it, and the broker never gets the request. release(requests) is called for such an answer,
+    and again at each new request, until it returns True. The answer is held back until then, which keeps several requests
+    in flight. lose(request) is called when the broker has answered. If it returns True, the connection is reset instead.
+    belie(request) is called then too. If it returns an error code, that is sent to the client instead of the broker's
+    answer."""
 
     def __init__(self, port, upstream_port):
         self.bootstrap = f"127.0.0.1:{port}"
@@ -57,9 +60,9 @@ class KafkaProxy(TcpProxy):
 
     def reset(self, refuse: Callable = lambda number, request: None, release: Callable = lambda requests: True,
               lose: Callable = lambda request: False, belie: Callable = lambda request: None):
-        """Forgets the requests so far."""
+        """Forgets the requests so far and sets the functions."""
         self.requests = []
-        self.asked = collections.defaultdict(list)  # when, by time.monotonic(): requests of every kind, by their key
+        self.asked = collections.defaultdict(list)  # ApiKey -> times of all requests of that kind, by time.monotonic()
         self._refuse = refuse
         self._release = release
         self._lose = lose
@@ -72,7 +75,7 @@ class KafkaProxy(TcpProxy):
         super().close()
 
     def _serve(self, link):
-        due = collections.deque()  # answers that the client waits for, oldest first: (request, ours or None)
+        due = collections.deque()  # requests without an answer, oldest first: (request, answer of the proxy or None)
         self._start(self._until_closed, self._requests, link, due)
         self._start(self._until_closed, self._answers, link, due)
 
@@ -105,7 +108,7 @@ class KafkaProxy(TcpProxy):
                 _send(link.server, frame)
 
     def _answers(self, link, due):
-        """Answers leave in the order of the requests, as a broker's do."""
+        """Sends the answers to the client in the order of the requests, as a broker does."""
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._closed or link.ended or (
@@ -129,7 +132,8 @@ class KafkaProxy(TcpProxy):
 
 @contextlib.contextmanager
 def proxied_kafka():
-    """A broker of its own, reachable only through the proxy for those who follow its metadata."""
+    """A context with a broker and a proxy. Clients reach the broker only through the proxy, because the broker advertises
+    it."""
     port = free_port()
     with own_kafka(properties={"advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}"}) as broker:
         proxy = KafkaProxy(port, broker.port)
@@ -157,7 +161,8 @@ def _send(one, frame):
 
 
 class _Flexible(Reader):
-    """From version 9 on: sizes are varints, one too large, and structures end with tagged fields."""
+    """Reads the flexible encoding, which is used from version 9 on: sizes are varints that are one too large, and
+    structures end with tagged fields."""
 
     def varint(self):
         value = shift = 0
@@ -202,7 +207,7 @@ def _parse_produce(frame, version):
         topic = reader.string()
         assert reader.take("i") == 1, "one partition in a request"
         partition, _ = reader.take("ii")
-    # base offset, length, leader epoch, magic, crc, attributes, last delta, times; then what is wanted
+    # Base offset, length, leader epoch, magic, crc, attributes, last delta and times are skipped.
     *_, producer_id, _, base_sequence, records = reader.take("qiibIhiqqqhii")
     return ProduceRequest(version, topic, partition, producer_id, base_sequence, records, frame)
 
@@ -211,7 +216,7 @@ def _produce_answer(correlation, request):
     result = struct.pack(">ihqqq", request.partition, request.error, -1, -1, -1)
     if _is_flexible(request.version):
         name = request.topic.encode()
-        # no record errors, no message, no tags; no tags of the topic; throttle time; no tags
+        # The bytes after the result: no record errors, no message, no tags; no tags of the topic; throttle time; no tags.
         return (struct.pack(">ib", correlation, 0) + bytes([2, len(name) + 1]) + name + bytes([2]) + result +
                 bytes([1, 0, 0]) + bytes([0]) + struct.pack(">i", 0) + bytes([0]))
     if request.version == 8:

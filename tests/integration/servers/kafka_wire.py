@@ -1,6 +1,7 @@
-"""The few requests of the Kafka protocol that tests need, over a plain socket: the Java tools take two seconds each.
+"""The requests of the Kafka protocol that tests need, over a plain socket, because each of the Java tools takes two
+seconds.
 
-Versions are the last ones before the flexible encoding, where there are such; Kafka 3.x and 4.x serve them all.
+Each request has the last version before the flexible encoding, if there is one. Kafka 3.x and 4.x support all of them.
 """
 
 import hashlib
@@ -12,11 +13,11 @@ import struct
 METADATA, LIST_OFFSETS, OFFSET_FETCH, CREATE_TOPICS, DELETE_TOPICS, CREATE_ACLS, DELETE_ACLS = 3, 2, 9, 19, 20, 30, 31
 INCREMENTAL_ALTER_CONFIGS, ALTER_USER_SCRAM_CREDENTIALS = 44, 51
 TOPIC_RESOURCE, SET_CONFIG, LATEST = 2, 0, -1
-LITERAL, ALL, READ, WRITE, DESCRIBE, ALLOW, ANY = 3, 2, 3, 4, 8, 3, 1  # of access rules
+LITERAL, ALL, READ, WRITE, DESCRIBE, ALLOW, ANY = 3, 2, 3, 4, 8, 3, 1  # codes in access rules
 
 
 class KafkaError(RuntimeError):
-    """The broker refused; `code` is its error code."""
+    """The broker refused a request; `code` is its error code."""
 
     def __init__(self, what, code, message=None):
         super().__init__(f"{what}: Kafka error {code}{': ' + message if message else ''}")
@@ -56,7 +57,7 @@ def array(items):
 
 
 class KafkaAdmin:
-    """One connection to one broker, which must lead everything that is asked for: right for a single node."""
+    """One connection to one broker. The broker must lead all partitions that requests refer to, as a single node does."""
 
     _correlation = itertools.count(1)
 
@@ -89,7 +90,7 @@ class KafkaAdmin:
         return bytes(data)
 
     def topics(self):
-        """{topic: number of partitions}, without the internal ones."""
+        """Returns {topic: number of partitions} without internal topics."""
         answer = self._call(METADATA, 1, struct.pack(">i", -1))
         answer.array(lambda: (answer.take("i"), answer.string(), answer.take("i"), answer.string()))
         answer.take("i")  # controller
@@ -97,7 +98,7 @@ class KafkaAdmin:
         def partition():
             answer.take("hii")  # error, id, leader
             answer.array(lambda: answer.take("i"))  # replicas
-            answer.array(lambda: answer.take("i"))  # those in sync
+            answer.array(lambda: answer.take("i"))  # in-sync replicas
 
         def topic():
             answer.take("h")
@@ -111,7 +112,7 @@ class KafkaAdmin:
         return answer.array(lambda: (answer.take("i"), answer.string(), answer.take("i"), answer.string()))
 
     def create_topic(self, name, partitions=1, configs=None, nodes=None):
-        """`nodes`: which broker keeps which partition, instead of a number of partitions."""
+        """Creates a topic. `nodes` has the broker of each partition, and is used instead of `partitions`."""
         config = array(string(key) + string(str(value)) for key, value in (configs or {}).items())
         places = array(struct.pack(">i", partition) + array([struct.pack(">i", node)])
                        for partition, node in enumerate(nodes or []))
@@ -140,11 +141,11 @@ class KafkaAdmin:
         self._raise(f"alter topic {name}", answer.array(result))
 
     def allow_reading_only(self, topic):
-        """For everyone. It needs a broker with GUARDED."""
+        """Allows everyone to read the topic, and nothing else. REQUIRES: a broker with GUARDED."""
         self.allow(topic, "User:*", READ)
 
     def allow_only(self, topic, *operations):
-        """For everyone. It needs a broker with GUARDED."""
+        """Allows everyone only these operations on the topic. REQUIRES: a broker with GUARDED."""
         self.allow(topic, "User:*", *operations)
 
     def allow(self, topic, principal, *operations):
@@ -169,10 +170,10 @@ class KafkaAdmin:
         self._raise(f"open {topic}", answer.array(deleted))
 
     def set_password(self, user, password):
-        """For logins by SCRAM-SHA-256."""
+        """Sets the password of a user for logins with SCRAM-SHA-256."""
         salt, rounds = os.urandom(16), 4096
         salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, rounds)
-        # Sizes are one too large here, and structures end with the number of their tagged fields.
+        # In this request sizes are one too large, and structures end with the number of their tagged fields.
         change = (bytes([len(user) + 1]) + user.encode() + struct.pack(">bi", 1, rounds) + bytes([len(salt) + 1]) + salt +
                   bytes([len(salted) + 1]) + salted + b"\0")
         answer = self._call(ALTER_USER_SCRAM_CREDENTIALS, 0, b"\0" + bytes([1, 2]) + change + b"\0")
@@ -181,7 +182,7 @@ class KafkaAdmin:
         self._raise(f"password of {user}", [(user, answer.take("h"), None)] * (results - 1))
 
     def end_offsets(self, topic, partitions):
-        """{partition: next offset}."""
+        """Returns {partition: next offset}."""
         wanted = array(struct.pack(">iq", partition, LATEST) for partition in range(partitions))
         answer = self._call(LIST_OFFSETS, 1, struct.pack(">i", -1) + array([string(topic) + wanted]))
         (_, results), = answer.array(lambda: (answer.string(), answer.array(lambda: answer.take("ihqq"))))
@@ -189,7 +190,7 @@ class KafkaAdmin:
         return {partition: offset for partition, _, _, offset in results}
 
     def group_offsets(self, group, topic, partitions):
-        """{partition: the offset that the group has committed, -1 = none}."""
+        """Returns {partition: offset that the group has committed, -1 if none}."""
         wanted = array(struct.pack(">i", partition) for partition in range(partitions))
         answer = self._call(OFFSET_FETCH, 1, string(group) + array([string(topic) + wanted]))
 

@@ -1,4 +1,4 @@
-"""A MariaDB server of our own, from Debian's mariadb-server-core."""
+"""Runs a MariaDB server from Debian's package mariadb-server-core."""
 
 import os
 import shutil
@@ -7,7 +7,7 @@ from .mysql_base import NOBODY, MysqlBase
 from .process import TemporaryFolder, Unavailable
 
 
-# By itself MariaDB shows a commit before it is on disk, and `check` warns of it.
+# By default MariaDB makes a commit visible before it is on disk, and `outbox-relay check` warns about that.
 DURABLE_BEFORE_SEEN = {"log-bin": "binary", "sync-binlog": "1"}
 
 
@@ -31,8 +31,9 @@ class MariadbServer(MysqlBase):
 
 
 def find(program):
-    """Debian keeps servers where only root's PATH looks."""
+    """Returns the path of a program. Debian installs servers in folders that are only in root's PATH, so those are searched
+    too."""
     path = shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
     if not path:
-        raise Unavailable(f"no MariaDB ({program}): scripts/install test")
+        raise Unavailable(f"MariaDB ({program}) is not installed; run scripts/install test")
     return path

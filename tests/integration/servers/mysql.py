@@ -1,4 +1,4 @@
-"""A MySQL server of our own. Debian has MySQL in unstable only, so it runs in a root of its own, made once by debootstrap."""
+"""Runs a MySQL server. Debian has MySQL only in unstable, so it runs in a separate root, which debootstrap creates once."""
 
 import fcntl
 import os
@@ -10,8 +10,9 @@ from .process import Process, TemporaryFolder, Unavailable
 
 SUITE = "unstable"
 
-# In namespaces of its own, a debootstrap that is cut short leaves nothing mounted and nobody running. In a chroot mounts
-# cannot be made private, and unshare's own attempt would be its end; whoever made the chroot has seen to it.
+# Runs a command in separate namespaces, so that an interrupted debootstrap leaves no mounts and no processes behind. In a
+# chroot mounts cannot be made private and unshare would fail when it tries, so the shell tries and ignores the error.
+# Whoever created the chroot has made them private.
 APART = ("unshare", "--mount", "--propagation=unchanged", "--pid", "--fork", "--kill-child",
          "sh", "-c", "mount --make-rprivate / 2>/dev/null; exec \"$@\"", "apart")
 
@@ -27,7 +28,8 @@ class MysqlServer(MysqlBase):
         return pathlib.Path("/", path.relative_to(self._root))
 
     def _run(self, command):
-        # chroot is for root only, and a change of user takes back what the outer setpriv has arranged for our end
+        # chroot needs root. A change of the user resets the parent-death signal that the outer setpriv has set, so it is
+        # set again.
         nobody = ["setpriv", "--pdeathsig", "KILL", "--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", "--"]
         return Process(["chroot", self._root, *nobody, *command], self.log)
 
@@ -41,9 +43,10 @@ class MysqlServer(MysqlBase):
 
 
 def find_root():
-    """The folder of a Debian root with mysqld in it. The first call on a machine makes it: about 30 s, 500 MB."""
+    """Returns the folder of a Debian root that contains mysqld. The first call on a machine creates it: about 30 s, 500
+    MB."""
     if os.geteuid() != 0:
-        raise Unavailable("MySQL comes from Debian unstable in a root of its own, and debootstrap and chroot need root")
+        raise Unavailable("MySQL runs in a root of Debian unstable, and debootstrap and chroot need root")
     cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "outbox-relay"
     root = cache / f"mysql-{SUITE}"
     if not root.is_dir():
@@ -57,14 +60,14 @@ def find_root():
 
 def make_root(root):
     if not shutil.which("debootstrap"):
-        raise Unavailable("no debootstrap to make a root for MySQL with: scripts/install test")
+        raise Unavailable("debootstrap, which creates a root for MySQL, is not installed; run scripts/install test")
     part = root.with_suffix(".part")
     if part.exists():
         shutil.rmtree(part)
     process = Process([*APART, "debootstrap", "--variant=minbase", "--include=mysql-server-core", SUITE, part],
                       root.with_suffix(".log"), env={"TMPDIR": "/tmp"})
     if process.wait(900) != 0:
-        raise Unavailable(f"debootstrap made no root for MySQL, see {process.log}: {process.log_tail(1).strip()}")
+        raise Unavailable(f"debootstrap could not create a root for MySQL, see {process.log}: {process.log_tail(1).strip()}")
     for archive in (part / "var/cache/apt/archives").glob("*.deb"):
         archive.unlink()
     part.rename(root)

@@ -1,4 +1,5 @@
-"""What a MariaDB and a MySQL server of our own have in common: new data, free loopback port, unix socket, durable settings."""
+"""The common part of MariaDB and MySQL servers for tests: new data, a free loopback port, a Unix socket and durable
+settings."""
 
 import os
 import signal
@@ -8,7 +9,8 @@ import subprocess
 from .process import Process, make_data
 from .server import DatabaseServer
 
-# Everything else is as the server comes: MariaDB's tables are latin1 unless they say otherwise, MySQL has a binary log.
+# All other settings are the server's defaults. For example, tables of MariaDB are latin1 by default, and MySQL has a binary
+# log.
 SETTINGS = {
     "bind-address": "127.0.0.1",
     "skip-name-resolve": "ON",
@@ -17,20 +19,21 @@ SETTINGS = {
 
 USER, PASSWORD = "outbox", "no secret"
 
-# Runs before the server takes connections, one statement a line. Anonymous users would go before those of any host.
+# The server executes this before it accepts connections, one statement per line. Anonymous users are dropped, because they
+# would take precedence over a user of any host.
 INIT = """\
 drop user if exists ''@'localhost';
 create user if not exists '{user}'@'%' identified by '{password}';
 grant all on *.* to '{user}'@'%' with grant option;
 """
 
-NOBODY = 65534  # nobody and nogroup of Debian; a server refuses to run as root, and neither package brings a user
+NOBODY = 65534  # nobody and nogroup in Debian; the servers refuse to run as root, and neither package creates a user
 
 
 class MysqlBase(DatabaseServer):
-    """`settings` go on top of SETTINGS; a value of None gives the option alone.
+    """`settings` are added to SETTINGS, or replace them. A value of None means an option without a value.
 
-    A class says `name` and how its server is called: _initialise(), _command(), and inside() where it runs in a root.
+    A derived class defines `name`, _initialise(), _command(), and inside() if the server runs in a separate root.
     """
 
     def __init__(self, folder, settings=None):
@@ -51,11 +54,11 @@ class MysqlBase(DatabaseServer):
             raise
 
     def inside(self, path):
-        """A path as the server sees it."""
+        """Returns the path by which the server accesses a file of the machine."""
         return path
 
     def configure(self, settings):
-        """From the next start on."""
+        """Changes settings; they are used from the next start on."""
         self._settings.update(settings)
 
     def start(self):
@@ -67,7 +70,7 @@ class MysqlBase(DatabaseServer):
         return Process(command, self.log, user=self.owner, cwd=self.folder.path)
 
     def _answers(self):
-        try:  # the server greets those whom it takes, and only after the init file
+        try:  # the server sends a greeting when it accepts a connection, and only after it has executed the init file
             with socket.socket(socket.AF_UNIX) as probe:
                 probe.settimeout(1)
                 probe.connect(str(self.socket))
@@ -76,28 +79,30 @@ class MysqlBase(DatabaseServer):
             return False
 
     def halt(self, mode="fast"):
-        """fast: rolls back and disconnects. kill: SIGKILL, as after a crash."""
+        """Stops the server. fast: it rolls back open transactions and disconnects its clients. kill: SIGKILL, as in a
+        crash."""
         if self._process:
             self._process.stop({"fast": signal.SIGTERM, "kill": signal.SIGKILL}[mode], timeout=60)
             self._process = None
 
     def options(self, database):
-        """The options of the mysql plugin, over TCP."""
+        """Returns options for the mysql plugin, which connects over TCP."""
         return {"host": self.host, "port": self.port, "user": self.user, "password": self.password, "database": database}
 
     def create_database(self, name):
-        """Returns the plugin's options for a new, empty database."""
+        """Creates an empty database and returns the plugin's options for it."""
         self.sql(f"create database `{name}`")
         return self.options(name)
 
     def connect(self, database=None, autocommit=True):
-        """Over the socket, where a password may be sent as it is: over TCP, MySQL's would need a cipher of the driver."""
-        import pymysql  # here, so that a server can be started without it
+        """Connects over the Unix socket, where the password can be sent as plain text. Over TCP, MySQL's authentication
+        would need a cryptography package for the driver."""
+        import pymysql  # imported here, so that a server can be started without it
         return pymysql.connect(unix_socket=str(self.socket), user=self.user, password=self.password, database=database,
                                charset="utf8mb4", autocommit=autocommit)
 
     def sql(self, sql, database="", *options):
-        """Runs SQL as a user would type it; returns rows as lines, their fields parted by tabs."""
+        """Executes SQL with the command-line client. Returns rows as lines, with fields separated by tabs."""
         return subprocess.run(
             ["mariadb", "--no-defaults", "--default-character-set=utf8mb4", "--socket", self.socket, "--user", self.user,
              f"--password={self.password}", "--batch", "--raw", "--skip-column-names", *options, database],

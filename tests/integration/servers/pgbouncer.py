@@ -1,5 +1,5 @@
-"""PgBouncer in front of a PostgreSQL server of ours. Debian's package starts a service when it is installed, so it is not
-installed: its files are unpacked into the cache, and run from a folder of their own."""
+"""Runs PgBouncer in front of a PostgreSQL server. Debian's package would start a service when it is installed, so it is not
+installed: its files are unpacked into the cache and run from a temporary folder."""
 
 import os
 import pathlib
@@ -13,18 +13,19 @@ PACKAGES = ("pgbouncer", "libc-ares2", "libevent-2.1-7")
 
 
 def find_files():
-    """The folder with usr/sbin/pgbouncer and the libraries that it needs. The first call on a machine fetches 400 kB."""
+    """Returns the folder with usr/sbin/pgbouncer and the libraries that it needs. The first call on a machine fetches 400
+    kB."""
     cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "outbox-relay"
     files = cache / "pgbouncer"
     if files.is_dir():
         return files
     if not shutil.which("apt-get") or not shutil.which("dpkg"):
-        raise Unavailable("no apt-get to fetch PgBouncer with")
+        raise Unavailable("fetching PgBouncer needs apt-get and dpkg, which this machine does not have")
     part = cache / f"pgbouncer-{os.getpid()}.part"
     lists = part / "lists"
     (lists / "partial").mkdir(parents=True)
     try:
-        # A machine with everything installed may have no lists of packages; these are not the machine's.
+        # The machine may have no package lists, although everything is installed. The second attempt uses lists of its own.
         ours = ["-o", f"Dir::State::lists={lists}", "-o", f"Dir::Cache={part}", "-o", "APT::Sandbox::User=root"]
         for options in ([], ours):
             if options:
@@ -35,7 +36,7 @@ def find_files():
             if list(part.glob("pgbouncer_*.deb")):
                 break
         else:
-            raise Unavailable("PgBouncer cannot be fetched: apt-get download pgbouncer")
+            raise Unavailable("apt-get download pgbouncer failed; run it to see why")
         for package in part.glob("*.deb"):
             subprocess.run(["dpkg", "-x", package, part / "files"], check=True, timeout=60)
         (part / "files").rename(files)
@@ -45,12 +46,12 @@ def find_files():
 
 
 class PgBouncer:
-    """Use as a context manager. `mode` is session, transaction or statement."""
+    """A pooler for `server`. Use it as a context manager. `mode` is session, transaction or statement."""
 
     def __init__(self, server, mode, settings=None):
         other = os.environ.get("OUTBOX_TEST_PGBOUNCER")
         files = None if other else find_files()
-        # It refuses to run as root, and who it runs as cannot look into root's cache.
+        # It refuses to run as root, and other users cannot read root's cache, so the files are copied.
         self._user = "postgres" if os.geteuid() == 0 else None
         self.folder = TemporaryFolder("pgbouncer", self._user)
         self._port = free_port()
@@ -74,7 +75,7 @@ class PgBouncer:
 
     def __enter__(self):
         try:
-            wait_until(self._listens, 30, "PgBouncer takes connections")
+            wait_until(self._listens, 30, "PgBouncer accepts connections")
         except BaseException:
             self.__exit__()
             raise

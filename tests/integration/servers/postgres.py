@@ -1,4 +1,4 @@
-"""A PostgreSQL server of our own: new cluster, free loopback port, unix socket, durable settings."""
+"""Runs a PostgreSQL server with a new cluster, a free loopback port, a Unix socket and durable settings."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "fsync": "on",
     "synchronous_commit": "on",
-    "dynamic_shared_memory_type": "mmap",  # /dev/shm may be closed to us in a bare chroot; kill -9 leaves no segment
+    "dynamic_shared_memory_type": "mmap",  # /dev/shm may be inaccessible in a minimal chroot; kill -9 leaves no segment
     "max_prepared_transactions": "16",
     "log_min_messages": "warning",
     "log_line_prefix": "%m [%p] %u@%d ",
@@ -23,17 +23,17 @@ SETTINGS = {
 
 
 def find_bin():
-    """The folder of initdb and postgres: Debian keeps them out of PATH, one folder per major version."""
+    """Returns the folder of initdb and postgres. Debian has one folder per major version, and none of them is in PATH."""
     versions = pathlib.Path("/usr/lib/postgresql").glob("*/bin/initdb")
     newest = max(versions, key=lambda path: int(re.sub(r"\D", "", path.parts[4]) or 0), default=None)
     initdb = newest or shutil.which("initdb")
     if not initdb:
-        raise Unavailable("no PostgreSQL (initdb) in /usr/lib/postgresql/*/bin nor in PATH: scripts/install test")
+        raise Unavailable("PostgreSQL (initdb) is neither in /usr/lib/postgresql/*/bin nor in PATH; run scripts/install test")
     return pathlib.Path(initdb).parent
 
 
 class PostgresServer(DatabaseServer):
-    """`settings` go on top of SETTINGS."""
+    """`settings` are added to SETTINGS, or replace them."""
 
     name = "PostgreSQL"
     start_timeout = 60
@@ -41,7 +41,7 @@ class PostgresServer(DatabaseServer):
 
     def __init__(self, settings=None):
         self._bin = find_bin()
-        # the server refuses to run as root
+        # The server refuses to run as root.
         self.user = "postgres" if os.geteuid() == 0 else None
         super().__init__(TemporaryFolder("postgres", self.user))
         self.log = self.folder.path / "postgres.log"
@@ -65,7 +65,7 @@ class PostgresServer(DatabaseServer):
             raise RuntimeError(f"{what} failed:\n{process.log_tail()}")
 
     def set(self, settings):
-        """From the next start on."""
+        """Changes settings; they are used from the next start or reload on."""
         with open(self.data / "postgresql.conf", "a", encoding="utf-8") as file:
             file.writelines(f"{key} = '{value}'\n" for key, value in settings.items())
 
@@ -76,15 +76,16 @@ class PostgresServer(DatabaseServer):
             self.wait_until_ready()
 
     def _answers(self):
-        try:  # the eighth line of the pid file is the state; pg_ctl looks there too
+        try:  # the eighth line of the pid file is the state of the server, which pg_ctl uses too
             lines = (self.data / "postmaster.pid").read_text(encoding="ascii").splitlines()
         except FileNotFoundError:
             return False
         return len(lines) > 7 and lines[0] == str(self._process.pid) and lines[7].strip() == "ready"
 
     def halt(self, mode="fast"):
-        """fast: rolls back and disconnects. immediate: as after a crash. smart: waits for clients. kill: as when the
-        machine loses its power, SIGKILL for every process of the server."""
+        """Stops the server. fast: it rolls back open transactions and disconnects its clients. immediate: it stops without
+        a checkpoint, as in a crash. smart: it waits for its clients. kill: SIGKILL for every process, as in a power
+        failure."""
         number = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT, "kill": signal.SIGKILL}
         if self._process:
             orphans = self._process.children() if mode == "kill" else []
@@ -92,51 +93,52 @@ class PostgresServer(DatabaseServer):
             for pid in orphans:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-            # a new server refuses to start beside any of them; one that is dead and not yet buried has no exe
-            wait_until(lambda: not any(os.path.exists(f"/proc/{pid}/exe") for pid in orphans), 30, "all are gone")
+            # A new server refuses to start while one of them exists. A process that has ended and was not reaped has no
+            # exe.
+            wait_until(lambda: not any(os.path.exists(f"/proc/{pid}/exe") for pid in orphans), 30, "all processes have ended")
             self._process = None
 
     def promote(self):
-        """Ends the recovery of a standby, which then takes writes."""
+        """Ends the recovery of a standby, which then accepts writes."""
         command = [self._bin / "pg_ctl", "promote", "--pgdata", self.data]
         wait_until(lambda: Process(command, self.log, user=self.user, cwd=self.folder.path).wait(120) == 0, 60,
-                   "the server is a standby, and is promoted")
+                   "the server is a standby and can be promoted")
         self.wait_until_ready()
 
     def dsn(self, database="postgres", user="postgres"):
         return f"host={self.host} port={self.port} user={user} dbname={database}"
 
     def connect(self, database="postgres", user="postgres", autocommit=True):
-        import psycopg2  # here, so that a server can be started without it
+        import psycopg2  # imported here, so that a server can be started without it
         connection = psycopg2.connect(self.dsn(database, user))
         connection.autocommit = autocommit
         return connection
 
     def create_database(self, name):
-        """Returns the dsn of a new, empty database."""
+        """Creates an empty database and returns its dsn."""
         self.psql(f'create database "{name}"')
         return self.dsn(name)
 
     def reload(self):
-        """Returns when new sessions and idle ones have the settings of the file."""
+        """Reloads the settings. Returns when new and idle sessions use them."""
         before = self.psql("select pg_conf_load_time()")
         self.psql("select pg_reload_conf()")
-        wait_until(lambda: self.psql("select pg_conf_load_time()") != before, 10, "PostgreSQL has read its settings")
+        wait_until(lambda: self.psql("select pg_conf_load_time()") != before, 10, "PostgreSQL has reloaded its settings")
 
     def allow(self, line):
-        """A line of pg_hba.conf that goes before all others."""
+        """Inserts a line before all others of pg_hba.conf and reloads it."""
         file = self.data / "pg_hba.conf"
         file.write_text(f"{line}\n{file.read_text()}")
         self.reload()
 
     def psql(self, sql, database="postgres"):
-        """Runs SQL as a user would type it; returns the unaligned output."""
+        """Executes SQL with psql. Returns the unaligned output."""
         return subprocess.run(["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", self.dsn(database)],
                               input=sql, capture_output=True, text=True, check=True).stdout
 
 
 class PostgresStandby(PostgresServer):
-    """Follows another server until it is promoted. Takes reads meanwhile."""
+    """Replicates another server until it is promoted. It accepts reads meanwhile."""
 
     def __init__(self, primary):
         self._primary = primary

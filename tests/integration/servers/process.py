@@ -1,4 +1,4 @@
-"""A child process of a test: its log, its signals, its end. Nothing that a test starts outlives the test run."""
+"""Child processes of a test, with their logs and signals. None of them outlives the test run."""
 
 import atexit
 import collections
@@ -16,15 +16,15 @@ import time
 
 
 class Unavailable(RuntimeError):
-    """A server cannot be had on this machine; the text says why and what to do."""
+    """A server cannot run on this machine. The text has the reason and what to do."""
 
 
 _given_ports = set()
 
 
 def free_port():
-    """A loopback port that was free a moment ago, none that was asked for before, and none that a client's connection is
-    given by itself: a server takes seconds to start, and would find it taken."""
+    """Returns a loopback port that is free at the moment. It was not returned before, and is outside of the range of ports
+    that the kernel gives to clients: a server takes seconds to start, and a client could use its port by then."""
     first_of_clients = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split()[0])
     dice = random.SystemRandom()
     while True:
@@ -37,7 +37,7 @@ def free_port():
 
 
 def wait_until(condition, timeout, what, interval=0.02):
-    """Returns the first true value of condition(); the time-out names what did not happen."""
+    """Waits for condition() and returns its first true value. The TimeoutError says that `what` did not happen."""
     deadline = time.monotonic() + timeout
     while True:
         value = condition()
@@ -49,13 +49,14 @@ def wait_until(condition, timeout, what, interval=0.02):
 
 
 def memory(pid, what):
-    """In bytes; `what` as in /proc/PID/status: VmRSS, VmHWM for the most so far, VmData."""
+    """Memory of a process in bytes. `what` is a field of /proc/PID/status: VmRSS, VmHWM (the largest VmRSS so far) or
+    VmData."""
     status = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     return int(re.search(rf"{what}:\s+(\d+) kB", status).group(1)) * 1024
 
 
 class TemporaryFolder:
-    """A folder under $TMPDIR or `parent`, given to `owner` where the server runs as somebody else."""
+    """A folder in $TMPDIR or `parent`. It belongs to `owner`, if the server runs as another user."""
 
     def __init__(self, prefix, owner=None, parent=None):
         self.path = pathlib.Path(tempfile.mkdtemp(prefix=f"outbox-{prefix}-", dir=parent))
@@ -63,17 +64,17 @@ class TemporaryFolder:
             shutil.chown(self.path, owner, owner)
 
     def remove(self):
-        # OUTBOX_KEEP=1 keeps data and logs for a post-mortem
+        # OUTBOX_KEEP=1 keeps the data and logs for an examination.
         if not os.environ.get("OUTBOX_KEEP"):
             shutil.rmtree(self.path, ignore_errors=True)
 
 
-_templates = {}  # kind of server: the folder that has its new data
+_templates = {}  # kind of server -> folder with its initial data
 
 
 def make_data(kind, data, initialise):
-    """Fills the folder `data` of a server that has not run yet, by initialise() for the first server of a kind in this
-    process. Others of the kind get a copy of what that one began with, which takes a fraction of the time."""
+    """Fills the folder `data` of a new server. For the first server of a kind in this process it calls initialise(); later
+    ones get a copy of the first one's initial data, which takes a fraction of the time."""
     if kind not in _templates:
         initialise()
         template = TemporaryFolder(f"{kind}-template")
@@ -89,9 +90,9 @@ def _copy(source, target):
 
 
 class Process:
-    """Runs a command with its output in a log file. `user`, a name or a number, is taken up through setpriv, which needs root.
+    """Runs a command with its output in a log file. The command runs as `user`, a name or a number; this needs root.
 
-    The kernel kills the child when the thread that started it ends, so start servers on the main thread.
+    Thread: main, because the kernel kills the child when the thread that started it ends.
     """
 
     def __init__(self, command, log, env=None, user=None, cwd=None):
@@ -106,7 +107,7 @@ class Process:
 
     @property
     def returncode(self):
-        """None while it runs; minus the signal if one killed it."""
+        """The exit code; None while the process runs, and the negative number of the signal if one killed it."""
         return self._child.poll()
 
     def children(self):
@@ -119,7 +120,8 @@ class Process:
         return self._child.wait(timeout)
 
     def stop(self, number=signal.SIGTERM, timeout=30):
-        """Asks, waits, and kills what does not answer. Returns the exit code."""
+        """Sends the signal and waits for the end. Returns the exit code. After the timeout it kills the process and raises
+        TimeoutExpired."""
         if self.returncode is None:
             self.send(number)
         try:

@@ -1,4 +1,4 @@
-"""The program under test: its commands, and `outbox-relay run` as a process to stop, kill and question."""
+"""The program under test: its commands, and `outbox-relay run` as a process that can be stopped, killed and examined."""
 
 import json
 import os
@@ -13,35 +13,35 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 
 def find_binary():
-    """$OUTBOX_RELAY, or the program built last in any build folder of this tree."""
+    """Returns $OUTBOX_RELAY, or the most recently built program of all build folders of this tree."""
     named = os.environ.get("OUTBOX_RELAY")
     if named:
         return pathlib.Path(named).resolve()
     built = [path for path in ROOT.glob("build*/core/**/outbox-relay") if path.is_file()]
     if not built:
-        raise FileNotFoundError("no outbox-relay in build*/: build it, or name it in OUTBOX_RELAY")
+        raise FileNotFoundError("no outbox-relay in build*/: build it, or set OUTBOX_RELAY to its path")
     return max(built, key=lambda path: path.stat().st_mtime)
 
 
 def environment(binary):
-    """Where the program finds the plugins that were built with it; an installed one needs no help."""
+    """The environment in which the program finds the plugins that were built with it. An installed program needs none."""
     folder = next((up for up in binary.parents if (up / "build.ninja").is_file()), None)
     if "OUTBOX_PLUGIN_PATH" in os.environ or folder is None:
         return {}
     plugins = sorted({str(path.parent) for path in (folder / "plugins").glob("*/outbox-*.so")})
-    # The tree may belong to somebody else than root and who runs the tests.
+    # The tree may belong to a user who is neither root nor the one who runs the tests.
     return {"OUTBOX_PLUGIN_PATH": ":".join(plugins), "OUTBOX_TRUSTED_OWNERS": str(folder.stat().st_uid)}
 
 
 def outbox_relay(*arguments, env=None, text=None, timeout=60):
-    """Runs a command to its end and returns it, whatever its exit code."""
+    """Runs a command and returns the completed process. It does not check the exit code."""
     binary = find_binary()
     return subprocess.run([binary, *map(str, arguments)], input=text, capture_output=True, text=True, check=False,
                           timeout=timeout, env={**os.environ, "LC_ALL": "C.UTF-8", **environment(binary), **(env or {})})
 
 
 def relay_config(plugin, options, bootstrap, relay=None, kafka=None, **publisher):
-    """The config of a test: the given parts over the defaults, the short times that tests want."""
+    """Returns a configuration for a test: the given parts, with short times as defaults."""
     return {
         "storage": {"plugin": plugin, "options": options},
         "publisher": {"type": "kafka", "kafka": {"bootstrap.servers": bootstrap, **(kafka or {})}, **publisher},
@@ -51,10 +51,10 @@ def relay_config(plugin, options, bootstrap, relay=None, kafka=None, **publisher
 
 
 class Relay:
-    """`outbox-relay run` with a config of ours. start() may be called again after stop() or kill(), and then `under`
-    another program that becomes it, such as prlimit.
+    """`outbox-relay run` with the given configuration. start() may be called again after stop() or kill(). `under` is the
+    command of another program that executes the relay, such as prlimit.
 
-    The log files of all lives are kept until close(), one per life.
+    Each start has a log file of its own, and all of them are kept until close().
     """
 
     def __init__(self, config, env=None, name="relay", binary=None):
@@ -76,11 +76,12 @@ class Relay:
         self.close()
 
     def command(self, name, *arguments, **options):
-        """Another command of the program with the same config, such as check or status."""
+        """Runs another command of the program with the same configuration, such as check or status."""
         return outbox_relay(name, "--config", self.config, *arguments, env=self._env, **options)
 
     def insert(self, text):
-        """`emit` of lines with any topic, as an application may insert them: Kafka is not asked whether it has such topics."""
+        """Runs `emit` without a check of the topics, as an application can insert events for topics that Kafka does not
+        have."""
         config = json.loads(self.config.read_text(encoding="utf-8"))
         careless = self.config.with_name("careless.json")
         careless.write_text(json.dumps({**config, "publisher": {"type": "stdout"}}), encoding="utf-8")
@@ -116,22 +117,22 @@ class Relay:
         self._folder.remove()
 
     def log(self):
-        """What this life has said so far."""
+        """The log since the last start."""
         return self._process.log_text()
 
     def wait_for_log(self, pattern, timeout=30):
-        """Waits for a line that the pattern is found in; returns the match."""
+        """Waits until the log since the last start matches the pattern. Returns the match."""
         def look():
             match = re.search(pattern, self.log())
             if not match and self.returncode is not None:
-                raise RuntimeError(f"the relay ended with {self.returncode} before it said {pattern!r}:\n"
+                raise RuntimeError(f"the relay ended with {self.returncode} before it logged {pattern!r}:\n"
                                    f"{self._process.log_tail()}")
             return match
 
-        return wait_until(look, timeout, f"the relay says {pattern!r}")
+        return wait_until(look, timeout, f"the relay logs {pattern!r}")
 
     def wait_while_running(self, condition, timeout, what):
-        """wait_until, which a relay that has ended cuts short."""
+        """As wait_until(), but raises RuntimeError as soon as the relay has ended."""
         def look():
             value = condition()
             if not value and self.returncode is not None:

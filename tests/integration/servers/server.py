@@ -1,13 +1,13 @@
-"""What the servers of tests have in common: one process, which starts, takes clients, stops and may start again."""
+"""The common part of the servers for tests. A server is one process, which can be stopped and started again."""
 
 from .process import free_port, wait_until
 
 
 class Server:
-    """Use as a context manager, or start() and stop().
+    """Use it as a context manager, or call start() and stop().
 
-    A class says `name`, start(), stop() and _answers(), which is true when the running process takes clients. It sets
-    `port`, and in start() `_process`.
+    A derived class defines `name`, start(), stop() and _answers(), which is true when the process accepts clients. It sets
+    `port`, and start() sets `_process`.
     """
 
     name = ""
@@ -44,9 +44,9 @@ class Server:
 
 
 class DatabaseServer(Server):
-    """A database with its data in a temporary folder, which is removed when the server is stopped.
+    """A database server whose data is in a temporary folder, which is removed when the server is stopped.
 
-    A class says halt(mode), and in `stop_mode` how it halts for the last time.
+    A derived class defines halt(mode). `stop_mode` is the mode in which stop() halts the server.
     """
 
     stop_mode = "kill"

@@ -1,7 +1,7 @@
-"""One server of a kind for the whole run: started when the first test asks, stopped at the end.
+"""One server of each kind for the whole run. It is started when the first test needs it and stopped at the end of the run.
 
-Tests keep apart by topics and databases of their own. A test that stops or kills a server starts its own.
-A server that cannot be had skips the tests that ask for it; under CI=true it fails them.
+Tests use topics and databases of their own. A test that stops or kills a server starts its own server. If a server cannot
+run on this machine, the tests that need it are skipped; with CI=true they fail.
 """
 
 import atexit
@@ -34,15 +34,15 @@ class _Shared:
 
 
 def unavailable(reason):
-    """Ends the running test."""
+    """Skips the running test, or with CI=true fails it."""
     if os.environ.get("CI") == "true":
-        raise AssertionError(f"CI=true, and {reason}")
+        raise AssertionError(f"no test may be skipped with CI=true: {reason}")
     raise unittest.SkipTest(reason)
 
 
 def _start_kafka():
     if not shutil.which("kcat"):
-        raise Unavailable("no kcat to read topics with: scripts/install test")
+        raise Unavailable("kcat, which reads topics, is not installed; run scripts/install test")
     if os.environ.get("KAFKA_BOOTSTRAP"):
         return ExternalKafka(os.environ["KAFKA_BOOTSTRAP"])
     broker = KafkaBroker()
@@ -65,7 +65,7 @@ _mysql = _Shared(lambda: _start(MysqlServer))
 
 
 def shared_kafka():
-    """The broker that KAFKA_BOOTSTRAP names, or our own."""
+    """The broker whose address is in KAFKA_BOOTSTRAP, or else one that is started here."""
     return _kafka.get()
 
 
@@ -82,7 +82,7 @@ def shared_mysql():
 
 
 def own_kafka(**options):
-    """A new broker, not started, for a test that stops it."""
+    """A new broker that is not started, for a test that stops it."""
     return _own(KafkaBroker, options)
 
 

@@ -1,7 +1,8 @@
-"""Stands between clients and a server on loopback, and makes bad weather: it falls silent, resets, delays, drips.
+"""A proxy between clients and a server on the loopback interface that simulates a bad network: it can stop passing data on,
+reset connections, delay data, and limit the rate.
 
-Silent, it passes nothing on and closes nothing, as a network in which the peer has vanished: nobody gets a FIN or a reset,
-and what is sent is acknowledged.
+A silent connection passes nothing on and is not closed, as if the peer had disappeared from the network, except that the
+kernel still acknowledges what is sent. Neither side gets a FIN or a reset.
 """
 
 import contextlib
@@ -13,21 +14,21 @@ import time
 
 from .process import free_port
 
-UP, DOWN = "up", "down"  # to the server, to the client
+UP, DOWN = "up", "down"  # directions: to the server, to the client
 BITE = 1 << 16
 
 
 class TcpProxy:
-    """Use as a context manager, or close() it."""
+    """Use it as a context manager, or call close()."""
 
     def __init__(self, upstream_port, port=None):
         self.port = port or free_port()
         self._upstream_port = upstream_port
         self._passed = threading.Lock()
         self._links = set()
-        self.swallowed = 0  # bytes, while it was silent
-        self.used_up = 0    # connections that were reset after so many bytes
-        self.accepted = []  # when each connection came, by time.monotonic()
+        self.swallowed = 0  # bytes that were dropped by silent connections
+        self.used_up = 0    # connections that reset_after() has reset
+        self.accepted = []  # times of all connections, by time.monotonic()
         self._calm()
         self._listener = socket.create_server(("127.0.0.1", self.port))
         self._start(self._accept)
@@ -40,46 +41,47 @@ class TcpProxy:
 
     def _calm(self):
         self._shut = False
-        self._silent = ()          # directions
-        self._silent_after = None  # answers of a new connection that still pass; None = all
-        self._reset_after = None   # bytes that pass through a new connection, in both directions together
+        self._silent = ()          # directions in which new connections are silent
+        self._silent_after = None  # answers that a new connection passes before it is silent; None: it is never silent
+        self._reset_after = None   # bytes in both directions after which a new connection is reset; None: it is never reset
         self._delay, self._rate, self._bite = 0.0, None, BITE
 
     def silence(self, after=0, directions=(UP, DOWN)):
-        """Falls silent on all connections; on new ones after so many answers, where an answer is what came at once."""
+        """Makes all connections silent, and each new one after `after` answers. What is received at once counts as one
+        answer."""
         with self._passed:
             self._silent, self._silent_after = directions, after
             for link in self._links:
                 link.silent = directions
 
     def cut(self):
-        """Resets all connections; new ones work."""
+        """Resets all connections. New ones are not affected."""
         with self._passed:
             links, self._links = self._links, set()
         for link in links:
             link.reset()
 
     def shut(self):
-        """Resets all connections and ends each new one at once."""
+        """Resets all connections and closes each new one at once."""
         self._shut = True
         self.cut()
 
     def reset_after(self, count):
-        """Resets all connections, and each new one when so many bytes have passed through it."""
+        """Resets all connections, and each new one when `count` bytes have passed through it."""
         self._reset_after = count
         self.cut()
 
     def slow(self, delay=0.0, rate=None, bite=BITE):
-        """Passes on at most `bite` bytes at once, each `delay` seconds later, at most `rate` bytes a second."""
+        """Passes on at most `bite` bytes at once, each after `delay` seconds, and at most `rate` bytes per second."""
         self._delay, self._rate, self._bite = delay, rate, bite
 
     def heal(self):
-        """New connections work. One that fell silent stays so to its end."""
+        """Ends all effects for new connections. A connection that is silent stays silent."""
         with self._passed:
             self._calm()
 
     def close(self):
-        # shutdown wakes the threads that read; close alone would not
+        # shutdown() wakes the thread that accepts connections; close() alone would not.
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -123,7 +125,7 @@ class TcpProxy:
                     if answer and answer == link.silent_after:
                         link.silent = link.then_silent
                 if silent and not data:
-                    return  # the other side never hears of the end
+                    return  # the other side does not get the end of the connection
                 if not data:
                     break
                 if silent:
@@ -136,7 +138,8 @@ class TcpProxy:
         self._ended(link)
 
     def _spend(self, link, data, target):
-        """Passes the data on; False = that was the connection's last."""
+        """Passes the data on, up to the limit of reset_after(). Returns False if that is reached and the connection was
+        reset."""
         if link.left is not None and len(data) >= link.left:
             target.sendall(data[:link.left])
             with self._passed:
@@ -170,12 +173,12 @@ class _Link:
                 one.shutdown(socket.SHUT_RDWR)
 
     def reset(self):
-        """Both sides get an RST instead of a FIN, at once."""
+        """Closes both sides at once with an RST instead of a FIN."""
         self.ended = True
         for one in (self.client, self.server):
             with contextlib.suppress(OSError):
                 one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        # A thread that reads holds the socket open, so that close alone would send nothing.
+        # A thread that reads keeps the socket open, so close() alone would send nothing.
         for one in (self.client, self.server):
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RD)

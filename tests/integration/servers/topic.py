@@ -1,4 +1,4 @@
-"""Reads a topic back as it is, byte for byte, with kcat."""
+"""Reads a topic byte for byte with kcat."""
 
 import dataclasses
 import json
@@ -11,18 +11,18 @@ class Record:
     topic: str
     partition: int
     offset: int
-    timestamp: int  # ms
+    timestamp: int  # milliseconds since 1970
     key: Optional[bytes]
     payload: Optional[bytes]
     headers: List[Tuple[str, Optional[bytes]]]
 
     def header(self, name):
-        """The value of the first header of this name."""
+        """The value of the first header with this name, or None."""
         return next((value for key, value in self.headers if key == name), None)
 
 
 def read_topic(bootstrap, topic, properties=None, timeout=120):
-    """Every record from the beginning to the end as of now; ascending offsets within a partition."""
+    """Returns every record that the topic has now, with ascending offsets within a partition."""
     command = ["kcat", "-C", "-b", bootstrap, "-t", topic, "-o", "beginning", "-e", "-q", "-J",
                "-X", "fetch.wait.max.ms=20", "-X", "check.crcs=true"]
     for key, value in (properties or {}).items():
@@ -34,7 +34,7 @@ def read_topic(bootstrap, topic, properties=None, timeout=120):
 
 
 def _record(line):
-    # kcat writes bytes that are no UTF-8 into its JSON as they are; surrogateescape carries them through
+    # kcat writes bytes that are not UTF-8 into its JSON unchanged; surrogateescape preserves them.
     fields = json.loads(line.decode("utf-8", "surrogateescape"))
     flat = fields.get("headers", [])
     return Record(fields["topic"], fields["partition"], fields["offset"], fields["ts"],

@@ -1,5 +1,5 @@
-// Connects the tests to MySQL or MariaDB and says in `Database` what the tests of every server need to know about this one.
-// OUTBOX_TEST_MYSQL holds the plugin's options, of a user with all rights. The tests drop and create the database.
+// Connects the tests to MySQL or MariaDB. `Database` contains what the tests of all servers need to know about this
+// one. OUTBOX_TEST_MYSQL has the plugin's options, of a user with all rights. The tests drop and create the database.
 #pragma once
 
 #include <mysql.h>
@@ -21,7 +21,7 @@ namespace outbox::testing {
 using Relay = Driver<mysql::Adapter, mysql::Config>;
 using Json = nlohmann::json;
 
-// Returns the options, some of them replaced.
+// Returns the options, with those in `instead` replaced.
 inline Json Server(const Json& instead = Json::object()) {
   const char* const server = std::getenv("OUTBOX_TEST_MYSQL");
   if (server == nullptr) throw std::runtime_error("OUTBOX_TEST_MYSQL is not set: run on_a_server.py");
@@ -34,7 +34,7 @@ inline std::shared_ptr<mysql::Config> Configured(const Json& instead = Json::obj
   return std::make_shared<mysql::Config>(Server(instead).dump(), nullptr);
 }
 
-// The application: it has a connection of its own, with the server's defaults.
+// The application, which has a connection of its own, with the server's defaults.
 class Application : public SqlSession {
  public:
   explicit Application(const Json& options = Server()) : db_(mysql_init(nullptr)) {
@@ -85,34 +85,34 @@ class Application : public SqlSession {
 struct Database {
   using Adapter = mysql::Adapter;
 
-  static constexpr const char* kNoSuchTable = "42S02";  // as SQLSTATE
+  static constexpr const char* kNoSuchTable = "42S02";  // The SQLSTATE.
   static constexpr const char* kTruncate = "truncate outbox_event";
   static constexpr const char *kBeginPrepared = "xa start 'late'", *kPrepare = "xa end 'late'; xa prepare 'late'",
                               *kCommitPrepared = "xa commit 'late'";
-  // Waits until a missing id counts as rolled back.
+  // How long a relay waits until a missing id counts as rolled back.
   static constexpr Millis kPatience = mysql::Visibility::kPatience;
 
   static void DropTables(Application& app) {
     const std::string name = Server().at("database");
     app("drop database `" + name + "`; create database `" + name + "`; use `" + name + "`");
   }
-  // The shard of a key, as SQL, where there are two.
+  // Returns SQL for the shard of a key, if there are two shards.
   static std::string ShardOf(const std::string& key) { return "crc32(" + key + ") % 2"; }
   static std::string Numbers(long long count);
-  // A read that brings rows which committed late leaves the newer ones to the next read.
+  // A read that returns rows that committed late leaves newer rows to the next read.
   static Ids ReadBehindLate(Relay& relay) { return Rest(relay); }
-  // Reads until an id that no transaction shows counts as rolled back.
+  // Reads until an id that no transaction has inserted counts as rolled back.
   static void OutlastPatience(Relay& relay) {
     for (const auto begun = Clock::now(); Clock::now() - begun < 2 * kPatience; std::this_thread::sleep_for(Millis(50)))
       CHECK(relay.Reserve().empty());
   }
   static void CheckNoIdIsAwaited(Application& app, Relay& relay) {
-    CHECK(relay.Reserve().empty());  // asks for the ids that the last read has passed over
+    CHECK(relay.Reserve().empty());  // It asks for the ids that the last read has skipped.
     const long long asked = app.Counted("Com_set_option");
     OutlastPatience(relay);
     CHECK(app.Counted("Com_set_option") == asked);
   }
-  // Grows with each statement that writes.
+  // Returns a number that grows with each writing statement.
   static long long Written(Application& app) {
     long long sum = 0;
     for (const char* kind : {"insert", "update", "delete", "insert_select", "update_multi", "delete_multi", "replace"})
@@ -143,7 +143,7 @@ struct Database {
   static constexpr const char* kRetryIndexes =
       "select count(distinct index_name) from information_schema.statistics where table_schema = database()"
       " and table_name = 'outbox_retry'";
-  // Runs it as a user would, with the client.
+  // Runs the SQL with the client, as a user would.
   static void RunScript(Application&, const std::string& sql);
 
   // A user who has no rights in the database `sales`.
@@ -157,8 +157,8 @@ struct Database {
   static std::shared_ptr<mysql::Config> MoverConfig() {
     return Configured({{"table", "sales.shop_event"}, {"user", "mover"}, {"password", "m"}});
   }
-  static constexpr std::size_t kRightsToGrant = 6;  // one for each table
-  // Settings that this user cannot see are reported as notes, which no grant removes.
+  static constexpr std::size_t kRightsToGrant = 6;  // One for each table.
+  // check reports settings that this user cannot see as notes, which no grant removes.
   static std::vector<Finding> MissingRights(Relay& relay) {
     auto found = relay.writing().CheckSchema();
     std::erase_if(found, [](const Finding& finding) { return finding.note; });
@@ -166,7 +166,7 @@ struct Database {
   }
 };
 
-// A subquery of the numbers from 1 to `count` in its column `g`.
+// Returns a subquery with the numbers from 1 to `count` in its column `g`.
 inline std::string Database::Numbers(long long count) {
   const std::string digits =
       "(select 0 d union all select 1 union all select 2 union all select 3 union all select 4 union all"
@@ -194,7 +194,7 @@ inline void Database::RunScript(Application&, const std::string& sql) {
   REQUIRE(pclose(client) == 0);
 }
 
-// Creates the table with an application's own types for key and payload.
+// Creates the table with types for key and payload that an application has chosen.
 inline std::string OutboxWith(const std::string& key, const std::string& payload, const std::string& more = "") {
   return "create table outbox_event (id bigint not null auto_increment primary key, event_id char(36) not null default"
          " (uuid()), topic varchar(249) not null, aggregate_id " +

@@ -1,4 +1,4 @@
-// Connects the tests to PostgreSQL and says in `Database` what the tests of every server need to know about this one.
+// Connects the tests to PostgreSQL. `Database` contains what the tests of all servers need to know about this one.
 // OUTBOX_TEST_POSTGRES is a connection string of a superuser of an otherwise empty server.
 #pragma once
 
@@ -28,7 +28,7 @@ inline std::shared_ptr<postgres::Config> Configured(const std::string& connectio
                                             nullptr);
 }
 
-// The application: it has a connection of its own.
+// The application, which has a connection of its own.
 class Application : public SqlSession {
  public:
   explicit Application(const std::string& connection = Server()) : db_(PQconnectdb(connection.c_str())) {
@@ -60,27 +60,28 @@ class Application : public SqlSession {
 struct Database {
   using Adapter = postgres::Adapter;
 
-  static constexpr const char* kNoSuchTable = "42P01";  // as SQLSTATE
+  static constexpr const char* kNoSuchTable = "42P01";  // The SQLSTATE.
   static constexpr const char* kTruncate = "truncate outbox_event restart identity";
   static constexpr const char *kBeginPrepared = "begin", *kPrepare = "prepare transaction 'late'",
                               *kCommitPrepared = "commit prepared 'late'";
-  // Waits until a missing id counts as rolled back. PostgreSQL shows who is open, so there is nothing to wait for.
+  // How long a relay waits until a missing id counts as rolled back. PostgreSQL shows which transactions are open, so
+  // the relay need not wait.
   static constexpr Millis kPatience{0};
 
   static void DropTables(Application& app) { app("drop schema public cascade; create schema public"); }
-  // The shard of a key, as SQL, where there are two.
+  // Returns SQL for the shard of a key, if there are two shards.
   static std::string ShardOf(const std::string& key) { return "hashtext(" + key + ") & 1"; }
-  // A subquery of the numbers from 1 to `count` in its column `g`.
+  // Returns a subquery with the numbers from 1 to `count` in its column `g`.
   static std::string Numbers(long long count) {
     return "(select generate_series(1, " + std::to_string(count) + ") as g)";
   }
-  // A read brings rows that committed late together with the newer ones.
+  // A read returns rows that committed late together with newer rows.
   static Ids ReadBehindLate(Relay& relay) { return IdsOf(relay.Reserve()); }
   static void OutlastPatience(Relay& relay) {
     for (int i = 0; i < 5; ++i) CHECK(relay.Reserve().empty());
   }
   static void CheckNoIdIsAwaited(Application&, Relay& relay) { CHECK(relay.Reserve().empty()); }
-  // Grows with each transaction that has written.
+  // Returns a number that grows with each transaction that has written.
   static long long Written(Application& app) {
     return std::stoll(app("select txid_snapshot_xmax(txid_current_snapshot())"));
   }
@@ -112,7 +113,7 @@ struct Database {
   static std::shared_ptr<postgres::Config> MoverConfig() {
     return Configured(Server() + " user=mover", "sales.shop_event");
   }
-  static constexpr std::size_t kRightsToGrant = 7;  // one for each table, and one for the schema
+  static constexpr std::size_t kRightsToGrant = 7;  // One for each table, and one for the schema.
   static std::vector<Finding> MissingRights(Relay& relay) { return relay.writing().CheckSchema(); }
 };
 
