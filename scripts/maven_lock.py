@@ -1,10 +1,10 @@
-"""Artifacts of a Maven repository, each pinned by the SHA-256 that a lock file gives.
+"""Fetches artifacts from a Maven repository and checks each against the SHA-256 in a lock file.
 
-A lock has one artifact per line: its SHA-256, then group:artifact:version or group:artifact:type:classifier:version.
+A lock file has one artifact per line: its SHA-256, then group:artifact:version or group:artifact:type:classifier:version.
 
-Maven fetches them, so its settings decide about mirrors, proxies and credentials. It does not decide whether an artifact is
-the right one: its checksums come from the repository that they are to protect from, and it only warns where they differ. An
-artifact therefore enters the folder only after its SHA-256 was compared with the lock.
+Maven fetches them, so its settings decide about mirrors, proxies and credentials. Its checksums are not sufficient: they
+come from the same repository as the artifacts, and it only warns if they differ. An artifact therefore enters the folder
+only after its SHA-256 was compared with the lock file.
 """
 
 import hashlib
@@ -51,7 +51,7 @@ ITEM = """\
             </artifactItem>
 """
 
-# Replaces the user's settings, whose own mirrors would take precedence over this one.
+# Replaces the user's settings, because mirrors in those would take precedence over this one.
 SETTINGS = """\
 <settings>
   <mirrors>
@@ -66,7 +66,7 @@ SETTINGS = """\
 
 
 class FetchError(Exception):
-    """The artifacts cannot be had, or one of them is not that of the lock. The text is one line."""
+    """An artifact cannot be fetched, or its SHA-256 differs from the lock file. The text is one line."""
 
 
 class Artifact:
@@ -84,21 +84,22 @@ def read(lock):
 
 
 def missing(artifacts, folder):
-    """Those that the folder does not have, or has with another SHA-256."""
+    """Returns the artifacts that the folder does not have, or has with another SHA-256."""
     return [artifact for artifact in artifacts
             if not (folder / artifact.file).is_file() or _sha256(folder / artifact.file) != artifact.sha256]
 
 
 def fetch(lock, folder):
-    """Completes the folder, and removes jars that are not in the lock: a class path is a whole folder. Maven is started only
-    where an artifact is missing. Each run has a Maven repository of its own, which ends with it, so that runs at the same
-    time share nothing and an artifact that was refused is not taken from there later. Raises FetchError.
+    """Fetches the missing artifacts into the folder. Removes jars that are not in the lock file, because the whole folder
+    is used as class path. Maven is started only if an artifact is missing. Each run uses a local Maven repository of its
+    own and deletes it, so concurrent runs share nothing, and an artifact that was refused is not used by a later run.
+    Raises FetchError.
     """
     artifacts = read(lock)
     wanted = missing(artifacts, folder)
     if wanted:
         folder.mkdir(parents=True, exist_ok=True)
-        # In the same file system: an artifact appears in the folder whole or not at all.
+        # The scratch folder is in the same file system, so an artifact can be moved into the folder atomically.
         with tempfile.TemporaryDirectory(prefix="maven-", dir=folder.parent) as scratch:
             log = resolve(wanted, pathlib.Path(scratch), pathlib.Path(scratch, "repository"))
             _take(wanted, pathlib.Path(scratch, "out"), folder, log, pathlib.Path(lock).name)
@@ -107,10 +108,11 @@ def fetch(lock, folder):
 
 
 def resolve(artifacts, scratch, repository, options=()):
-    """Has Maven copy the artifacts, unchecked, to scratch/out, with `repository` as its local repository. Returns its log."""
+    """Lets Maven copy the artifacts, unchecked, to scratch/out, with `repository` as its local repository. Returns Maven's
+    output."""
     maven = shutil.which("mvn")
     if not maven:
-        raise FetchError("Maven (mvn) is needed to fetch what is missing, but it is not installed; install the Debian "
+        raise FetchError("Maven (mvn), which fetches the missing artifacts, is not installed; install the Debian "
                          "package maven (scripts/install test)")
     items = "".join(ITEM.format(group=escape(artifact.group), artifact=escape(artifact.name), type=escape(artifact.type),
                                 version=escape(artifact.version), classifier=escape(artifact.classifier))
@@ -118,11 +120,11 @@ def resolve(artifacts, scratch, repository, options=()):
     pom, settings = scratch / "pom.xml", scratch / "settings.xml"
     pom.write_text(POM.format(name=scratch.name, plugin_version=PLUGIN.rpartition(":")[2], items=items), encoding="utf-8")
     settings.write_text(SETTINGS, encoding="ascii")
-    # An empty variable counts as unset, as everywhere else that reads it.
+    # An empty variable counts as unset everywhere.
     mirror = ["-s", settings] if os.environ.get("MAVEN_REPO") else []
-    # The quick compiler of Java halves the time of so short a run.
+    # Using only Java's fast compiler halves the time of such a short run.
     environment = {**os.environ, "MAVEN_OPTS": f"-XX:TieredStopAtLevel=1 {os.environ.get('MAVEN_OPTS', '')}"}
-    # setpriv: Maven ends with this program, also where this program is killed.
+    # setpriv makes the kernel kill Maven if this program ends, even if it is killed.
     done = subprocess.run(["setpriv", "--pdeathsig", "KILL", "--", maven, "-B", "-f", pom, *mirror,
                            f"-Dmaven.repo.local={repository}", *options, f"{PLUGIN}:copy"],
                           env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -144,7 +146,7 @@ def _take(artifacts, out, folder, log, lock_name):
         else:
             refused.append(f"{artifact.coordinate} from {_source(artifact, log)} has SHA-256 {digest}; "
                            f"{lock_name} expects {artifact.sha256}")
-            # A wrong file that was there before is not left either.
+            # The folder may still have an older file with a wrong SHA-256; that is removed too.
             (folder / artifact.file).unlink(missing_ok=True)
     if refused:
         raise FetchError(refused[0] + (f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""))

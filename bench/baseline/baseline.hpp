@@ -1,6 +1,7 @@
-// What the relay is compared with: the shortest program that does its work. Select a batch by id, produce, wait for the
-// reports, delete by id; the four go on at once, on threads of their own. Batches, window, records and the client's
-// settings are the relay's. There is no lease, no order, no retry: any trouble ends it.
+// The baseline with which the relay is compared: the shortest program that does the relay's work. It selects a batch of
+// rows by id, produces records, waits for the delivery reports and deletes the rows by id. These four steps run
+// concurrently, each on a thread of its own. Batch size, window, records and the settings of the Kafka client are those
+// of the relay. It has no leases, no order per key and no retries; any error ends the process.
 #pragma once
 
 #include <atomic>
@@ -16,35 +17,39 @@ inline constexpr int kBatch = 1000;
 
 struct Batch;
 
-// The benchmarks' rows have a key and no headers of their own.
+// One event of the outbox. The rows of the benchmarks have a key and no headers. The fields point into memory of the
+// batch.
 struct Row {
   long long id = 0;
   std::string_view event_id, key, type, topic, payload;
   Batch* batch = nullptr;
 };
 
-// Lives until its last report; a database's own kind of it holds what the rows point to.
+// The rows of one select. A subclass for each database owns the memory to which the rows point. The batch is deleted
+// with the delivery report of its last row; `left` is the number of rows that still wait for one.
 struct Batch {
   virtual ~Batch() = default;
   std::vector<Row> rows;
   std::atomic<std::size_t> left = 0;
 };
 
-// One connection each.
+// Reads the outbox over a connection of its own. Thread: the reading thread of Drain().
 class Reader {
  public:
   virtual ~Reader() = default;
-  // Up to kBatch rows; none is the end.
+  // Returns up to kBatch rows with ids above `id`, ascending. An empty batch means the end of the outbox.
   virtual std::unique_ptr<Batch> After(long long id) = 0;
 };
 
+// Deletes rows over a connection of its own. Thread: the removing thread of Drain().
 class Remover {
  public:
   virtual ~Remover() = default;
   virtual void Remove(std::span<const long long> ascending) = 0;
 };
 
-// Returns when the outbox is empty and the process has been told to end, so that what it used can be read first.
+// Drains the outbox, then waits for a signal, so that the caller can read the resource usage of the process before it
+// ends.
 int Drain(Reader& reader, Remover& remover, const std::string& brokers);
 
 [[noreturn]] void Fail(const std::string& why);

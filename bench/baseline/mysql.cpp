@@ -1,4 +1,4 @@
-// bench-baseline-mysql BROKERS HOST PORT USER PASSWORD DATABASE, also for MariaDB
+// The baseline for MySQL and MariaDB: bench-baseline-mysql BROKERS HOST PORT USER PASSWORD DATABASE
 #include <mysql.h>
 
 #include <cstdlib>

@@ -1,4 +1,4 @@
-// bench-baseline-postgres BROKERS CONNECTION
+// The baseline for PostgreSQL: bench-baseline-postgres BROKERS CONNECTION
 #include <endian.h>
 #include <libpq-fe.h>
 
@@ -67,7 +67,8 @@ class Remover : public bench::Remover {
  public:
   explicit Remover(const char* connection) : db_(Connect(connection, kDelete, kInt8Array)) {}
   void Remove(std::span<const long long> ids) override {
-    // dimensions, may hold NULLs, type of an element, size, first index
+    // Header of a binary array: number of dimensions, "has NULLs", element type, number of elements, index of the first
+    // one.
     array_.clear();
     for (const std::uint32_t number : {1U, 0U, kInt8, static_cast<std::uint32_t>(ids.size()), 1U}) Put(htobe32(number));
     for (const long long id : ids) {

@@ -1,4 +1,4 @@
-// bench-baseline-sqlite BROKERS FILE
+// The baseline for SQLite: bench-baseline-sqlite BROKERS FILE
 #include <sqlite3.h>
 
 #include <array>
@@ -24,7 +24,7 @@ sqlite3_stmt* Prepare(sqlite3* db, const char* sql) {
   return statement;
 }
 
-// SQLite's own bytes are gone with the next step.
+// Copies the values, because those that SQLite returns are valid only until the next step.
 struct Rows : Batch {
   std::string arena;
 };

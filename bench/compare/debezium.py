@@ -1,8 +1,9 @@
 """Debezium's PostgreSQL connector with the EventRouter, on a Kafka Connect worker in standalone mode.
 
-It reads the WAL from a replication slot, so that an event must come after the slot: the connector is started once, stopped
-over REST (the slot stays, the JVM stays warm), and resumed when the backlog is there. It deletes no rows and none are
-deleted for it, and it writes its position down once a minute by default; neither is charged to it here.
+It reads the WAL from a replication slot, so it delivers only events that are inserted after the slot was created. The
+connector is therefore started once, stopped over REST (the slot stays, and the JVM stays warm), and resumed when the
+backlog has been inserted. It deletes no rows, and nobody deletes them for it; by default it stores its position once a
+minute. Neither of these costs is part of its result.
 """
 
 import contextlib
@@ -61,7 +62,7 @@ CONNECTOR = {
 
 class Debezium(Rival):
     name = "Debezium, defaults"
-    heap = ("-Xms256m", "-Xmx2g")  # of Kafka's own script
+    heap = ("-Xms256m", "-Xmx2g")  # as in Kafka's own start script
     settings = {}
     about = {**VERSIONS, "settings": "defaults", "heap": heap}
 
@@ -79,14 +80,14 @@ class Debezium(Rival):
         self.process = Process([find_java(), *self.heap, "-XX:+UseG1GC", "-cp", f"{_downloads() / 'worker'}/*",
                                 f"-Dlog4j2.configurationFile={_logging(folder)}", MAIN, worker, connector],
                                folder / "connect.log")
-        self._wait(self._is_streaming, "Debezium has its slot")
+        self._wait(self._is_streaming, "Debezium reads from its replication slot")
 
     @classmethod
     def missing(cls):
         if not shutil.which("java"):
             return "no Java runtime (java)"
         jars = maven_lock.missing(ARTIFACTS.values(), _downloads() / "worker")
-        return None if not jars and (_downloads() / "plugins").is_dir() else "not downloaded; ask for it with --fetch"
+        return None if not jars and (_downloads() / "plugins").is_dir() else "not downloaded; run bench/compare/run --fetch"
 
     @classmethod
     def fetch(cls):
@@ -100,7 +101,7 @@ class Debezium(Rival):
             with tempfile.TemporaryDirectory(dir=_downloads()) as scratch:
                 part = pathlib.Path(scratch, "plugins")
                 shutil.unpack_archive(worker / CONNECTOR_ARCHIVE.file, part)
-                with contextlib.suppress(OSError):  # another run was quicker
+                with contextlib.suppress(OSError):  # a concurrent run has already made the folder
                     part.rename(plugins)
 
     @classmethod
@@ -142,7 +143,8 @@ class Debezium(Rival):
 
 
 class DebeziumTuned(Debezium):
-    """Larger batches and queue, a short pause, a producer that fills its requests: what the documentation has for speed."""
+    """With the settings that the documentation recommends for throughput: larger batches and queue, a short poll interval,
+    and a producer that fills its requests."""
 
     name = "Debezium, tuned"
     heap = ("-Xms2g", "-Xmx2g")
@@ -167,7 +169,7 @@ def _properties(values):
 
 
 def _logging(folder):
-    """To stdout, and no less of it than by default."""
+    """Makes a configuration that logs to stdout, at the default level."""
     file = folder / "log4j2.properties"
     file.write_text(_properties({
         "appender.out.type": "Console", "appender.out.name": "out", "appender.out.layout.type": "PatternLayout",

@@ -1,8 +1,10 @@
-"""Debezium Server: the connector and the EventRouter of debezium.py in a program of their own, with a producer and without
-Kafka Connect. Settings by https://debezium.io/documentation/reference/stable/operations/debezium-server.html.
+"""Debezium Server: a program with the connector and the EventRouter of debezium.py that has a producer of its own and does
+not need Kafka Connect. Its settings follow
+https://debezium.io/documentation/reference/stable/operations/debezium-server.html.
 
-It has no command that pauses it, so its process is stopped by a signal while the backlog comes; the JVM stays warm, as that of
-Kafka Connect does. What the server sends meanwhile fills the connection's buffers, a few MB, which is in its favour.
+It has no command to pause it, so its process is suspended with SIGSTOP while the backlog is inserted. The JVM stays warm,
+as that of Kafka Connect does. What the database server sends meanwhile fills the buffers of the connection, a few MB; this
+favours it.
 """
 
 import contextlib
@@ -23,7 +25,7 @@ import maven_lock
 
 LOCK = pathlib.Path(__file__).with_name("debezium_server.lock")
 ARCHIVE, = maven_lock.read(LOCK)
-OLDEST_JAVA = 21  # its classes are for that version
+OLDEST_JAVA = 21  # the version that its classes are compiled for
 SLOT = CONNECTOR["slot.name"]
 
 SERVER = {
@@ -54,7 +56,7 @@ class DebeziumServer(Rival):
         for name, value in {**CONNECTOR, "database.hostname": server.host, "database.port": server.port,
                             "database.user": "postgres", "database.password": "none", "database.dbname": "postgres",
                             **self.settings}.items():
-            if name != "tasks.max":  # of Kafka Connect
+            if name != "tasks.max":  # a setting of Kafka Connect
                 transform = name.startswith("transforms")
                 settings[f"debezium.{name}" if transform else f"debezium.source.{name}"] = str(value).replace("$", r"\\$")
         config = folder / "config"
@@ -62,17 +64,17 @@ class DebeziumServer(Rival):
         (config / "application.properties").write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
         home = _home()
         runner, = home.glob("debezium-server-*runner.jar")
-        # As its run.sh has it
+        # The class path is that of its run.sh.
         classes = f"{runner}:{home / 'config/lib'}:{home / 'lib'}/*"
         self.process = Process([_java(), *self.heap, "--add-opens=java.base/java.lang=ALL-UNNAMED", "-cp", classes,
                                 "io.debezium.server.Main"], folder / "server.log", cwd=folder)
-        wait_until(self._is_streaming, 180, "Debezium Server has its slot", interval=0.2)
+        wait_until(self._is_streaming, 180, "Debezium Server reads from its replication slot", interval=0.2)
 
     @classmethod
     def missing(cls):
         if not _java():
             return f"no Java runtime of version {OLDEST_JAVA} or newer (JAVA_HOME, or java)"
-        return None if _home().is_dir() else "not downloaded; ask for it with --fetch"
+        return None if _home().is_dir() else "not downloaded; run bench/compare/run --fetch"
 
     @classmethod
     def fetch(cls):
@@ -85,7 +87,7 @@ class DebeziumServer(Rival):
         unused = [f"--exclude=debezium-server/{part}" for part in ("lib_opt", "lib_metrics", "connectors")]
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             subprocess.run(["tar", "xzf", folder / ARCHIVE.file, "-C", scratch, *unused], check=True)
-            with contextlib.suppress(OSError):  # another run was quicker
+            with contextlib.suppress(OSError):  # a concurrent run has already made the folder
                 pathlib.Path(scratch, "debezium-server").rename(_home())
         (folder / ARCHIVE.file).unlink()
 
@@ -93,7 +95,7 @@ class DebeziumServer(Rival):
     @contextlib.contextmanager
     def beside(cls, bootstrap):
         with outbox_with_table(bootstrap) as (outbox, _):
-            outbox.ask("alter system set wal_sender_timeout = 0")  # it does not answer while it rests
+            outbox.ask("alter system set wal_sender_timeout = 0")  # it does not reply to keepalives while it is suspended
             outbox.ask("select pg_reload_conf()")
             with with_folder(cls, outbox, bootstrap) as rival:
                 yield outbox, rival
@@ -115,7 +117,7 @@ class DebeziumServer(Rival):
 
 
 class DebeziumServerTuned(DebeziumServer):
-    """With the batches, queue, pause, producer and heap of debezium.py's tuned connector."""
+    """With the batch size, queue size, poll interval, producer settings and heap of the tuned connector of debezium.py."""
 
     name = "Debezium Server, tuned"
     heap = DebeziumTuned.heap
@@ -130,7 +132,7 @@ def _home():
 
 
 def _java():
-    """The first Java that is new enough: that of JAVA_HOME, the one in PATH, or one of Debian's packages."""
+    """Returns the first Java that is new enough, from JAVA_HOME, PATH, or Debian's packages; None if there is none."""
     candidates = [os.environ.get("JAVA_HOME", "") + "/bin/java", "java", *pathlib.Path("/usr/lib/jvm").glob("*/bin/java")]
     for java in candidates:
         if shutil.which(java):

@@ -1,9 +1,9 @@
-"""The Go package github.com/fedotovmax/outbox, which this project began as, in a program of one's own around it.
+"""The Go package github.com/fedotovmax/outbox, which this project began as, in a program around it that the user provides.
 
-The program is not part of this tree: OUTBOX_GO_PACKAGE names it. It is run as PROGRAM DSN BROKERS PROCESS_TIMEOUT, makes its
-sarama producer with acks=all, and calls outbox.New with Limit 100, Workers 10, Interval 5s, ReserveDuration 2m: the ends of
-what Config allows, and the shortest interval. It stops at SIGTERM. The package reads its whole backlog at every tick
-whatever the limit, and confirms event by event; rows that are done stay in the table.
+The program is not part of this tree: OUTBOX_GO_PACKAGE is its path. It is run as PROGRAM DSN BROKERS PROCESS_TIMEOUT. It
+must create its sarama producer with acks=all, call outbox.New with Limit 100, Workers 10, Interval 5s and ReserveDuration
+2m (the bounds of what Config allows, and the shortest interval), and stop at SIGTERM. The package reads its whole backlog
+at every tick regardless of the limit, and confirms events one by one; rows that are done stay in the table.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ import shutil
 from rival import Rival, own_database, with_folder
 from servers.process import Process
 
-# As its README has it, but for the payload: text, as the other rivals' is, and cheaper than jsonb
+# The table of its README, except that the payload is text, as for the other rivals, which is cheaper than jsonb.
 TABLE = """
 create table events (
     id uuid primary key default gen_random_uuid(), aggregate_id varchar(100) not null, event_topic varchar(100) not null,
@@ -40,8 +40,8 @@ class GoPackage(Rival):
     def missing(cls):
         program = _program()
         if not program:
-            return "no program around it (OUTBOX_GO_PACKAGE, see bench/compare/go_package.py)"
-        return None if shutil.which(program) else f"no program {program} (OUTBOX_GO_PACKAGE)"
+            return "no program for the package; set OUTBOX_GO_PACKAGE to its path (see bench/compare/go_package.py)"
+        return None if shutil.which(program) else f"OUTBOX_GO_PACKAGE: {program} is not an executable program"
 
     @classmethod
     @contextlib.contextmanager
@@ -64,7 +64,7 @@ class GoPackage(Rival):
 
 
 class GoPackageUnlimited(GoPackage):
-    """The one limit that can be lifted: how long a tick may take to reserve what waits."""
+    """Raises the only limit that can be raised: how long a tick may take to reserve the backlog."""
 
     name = "Go package, ProcessTimeout 10m"
     process_timeout = "10m"

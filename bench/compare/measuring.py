@@ -1,4 +1,4 @@
-"""What is measured of each rival, in the same way for all."""
+"""The measurements, which are the same for every rival."""
 
 import json
 import subprocess
@@ -6,19 +6,19 @@ import time
 
 from lib import arriving, rig, usage
 
-TRANSACTION = 1000  # events: a backlog comes from many transactions
-STALLED = 120       # seconds without a record
-PATIENCE = 900      # seconds for the rest of the confirmations
-FIRST_LOOKS, LOOKS = 0.01, 0.05
+TRANSACTION = 1000  # events per transaction, so that a backlog consists of many transactions
+STALLED = 120       # seconds without a new record after which a rival has failed
+PATIENCE = 900      # seconds that a rival has to confirm the remaining events after the last record
+FIRST_PAUSE, PAUSE = 0.01, 0.05  # seconds between two checks, until the first record and later
 FILL = """insert into outbox_event (topic, event_type, aggregate_id, payload)
 select ?, 'made', 'key-' || i %% ?, rpad(i || ' ', ?, 'x') from generate_series(?, ?) i"""
 
 
 def drain(rival, outbox, topic, first_event, events, size, keys):
-    """A backlog, from its first record in the topic until the last one is there and confirmed. Returns numbers.
+    """Measures the drain of a backlog, from its first record in the topic until the last event is delivered and confirmed.
 
-    How long a program takes to begin (a process, a connection, a replication slot) is given beside its rate. Events are
-    numbered from `first_event` on, which is above all numbers that the rival has had.
+    The time that a program needs to start (its process, connection, replication slot) is reported separately from its rate.
+    Events are numbered from `first_event` on. REQUIRES: the rival has had no event with that number or a higher one.
     """
     rival.rest()
     fill(rival, outbox, first_event, events, size, keys)
@@ -27,12 +27,12 @@ def drain(rival, outbox, topic, first_event, events, size, keys):
     own = rival.cpu_seconds()
     begin = time.monotonic()
     rival.work()
-    first, there = _wait(rival, topic, before, before + 1, FIRST_LOOKS)
+    first, there = _wait(rival, topic, before, before + 1, FIRST_PAUSE)
     at_first = _used(rival, outbox, topic)
-    delivered, records = _wait(rival, topic, there, wanted, LOOKS)
+    delivered, records = _wait(rival, topic, there, wanted, PAUSE)
     while not rival.has_confirmed():
-        _check(rival, time.monotonic() < delivered + PATIENCE, f"not all confirmed {PATIENCE} s after the last one came")
-        time.sleep(LOOKS)
+        _check(rival, time.monotonic() < delivered + PATIENCE, f"unconfirmed events {PATIENCE} s after the last record")
+        time.sleep(PAUSE)
     confirmed = time.monotonic()
     at_end = _used(rival, outbox, topic)
     return {
@@ -50,7 +50,7 @@ def drain(rival, outbox, topic, first_event, events, size, keys):
 
 
 def latency(rival, outbox, topic, first_event, options):
-    """Events that are committed at a fixed rate, while the rival works. In milliseconds."""
+    """Measures latencies, in milliseconds, while events are committed at a fixed rate. REQUIRES: the rival is running."""
     own, ends = rival.cpu_seconds(), topic.ends()
     events, numbers = arriving.measure(outbox, topic, first_event, options.rate, options)
     return {**numbers, "cpu_seconds": round(rival.cpu_seconds() - own, 2), "events": events,
@@ -59,7 +59,7 @@ def latency(rival, outbox, topic, first_event, options):
 
 
 def fill(rival, outbox, first, events, size, keys):
-    """In transactions of TRANSACTION events each, whose payloads begin with their numbers."""
+    """Inserts events, TRANSACTION per transaction. The payload of an event begins with its number."""
     for number in range(first, first + events, TRANSACTION):
         outbox.ask(FILL, rig.TOPIC, keys, size, number, min(number + TRANSACTION, first + events) - 1)
     for table in rival.tables:
@@ -68,8 +68,8 @@ def fill(rival, outbox, first, events, size, keys):
 
 
 def _checked(rival, topic, ends, first, events, size, keys):
-    """What bench/services/records.cpp says of the records that came after these ends. A rival that loses events, makes some
-    up or breaks the order that it promises is not measured."""
+    """Returns what bench/services/records.cpp reports about the records from the offsets `ends` on. Raises RuntimeError if
+    the rival lost events, wrote records that belong to no event, or broke an order that it promises."""
     program = rig.find_binary().parents[2] / "bench/bench-records"
     offsets = [ends[partition] for partition in sorted(ends)]
     done = subprocess.run([program, topic.bootstrap, rig.TOPIC, *map(str, [first, events, keys, size, *offsets])],
@@ -91,12 +91,13 @@ def _used(rival, outbox, topic):
 
 
 def _wait(rival, topic, before, wanted, pause):
-    """The topic held `before` records. Returns when it held `wanted`, and how many it held then."""
+    """Waits until the topic has `wanted` records; it had `before` records at the start. Returns the monotonic time and the
+    number of records that it has then."""
     seen, since = before, time.monotonic()
     while (now := topic.records()) < wanted:
         if now != seen:
             seen, since = now, time.monotonic()
-        _check(rival, time.monotonic() < since + STALLED, f"no record came for {STALLED} s")
+        _check(rival, time.monotonic() < since + STALLED, f"no new record for {STALLED} s")
         time.sleep(pause)
     return time.monotonic(), now
 

@@ -1,8 +1,8 @@
-"""Namastack Outbox (Java, Spring Boot): it polls a table and calls a handler for each event, in order per key. The handler of
-rivals/namastack/Forwarder.java publishes to Kafka; --fetch compiles it.
+"""Namastack Outbox (Java, Spring Boot), which polls a table and calls a handler for each event, in order per key. The
+handler in rivals/namastack/Forwarder.java publishes to Kafka; --fetch compiles it.
 
-The application writes events through Namastack's own Outbox.schedule(). Here a trigger on a view writes the same rows, so that
-the events come as for all rivals.
+An application would write events with Namastack's Outbox.schedule(). Here a trigger on a view writes the same rows, so that
+events are inserted with the same statement as for all rivals.
 """
 
 import contextlib
@@ -26,8 +26,8 @@ ARTIFACTS = {artifact.name: artifact for artifact in maven_lock.read(LOCK)}
 SOURCE = pathlib.Path(__file__).with_name("rivals") / "namastack" / "Forwarder.java"
 VERSIONS = {"namastack": ARTIFACTS["namastack-outbox-jdbc"].version, "spring-boot": ARTIFACTS["spring-boot"].version}
 
-# Namastack creates its tables when it starts. The order of a key is that of created_at. The partition only has to be the same
-# for all events of a key, and one of 256.
+# Namastack creates its tables when it starts. It delivers the events of a key in the order of created_at. The partition
+# number may be any of 256, but must be the same for all events of a key.
 VIEW = """
 create view outbox_event as select 0 as id, '' as topic, '' as event_type, '' as aggregate_id, '' as payload where false;
 create function write_event() returns trigger language plpgsql as $$
@@ -44,10 +44,11 @@ end $$;
 create trigger write_event instead of insert on outbox_event for each row execute function write_event();
 """
 
-# The "Platform-Thread Candidate" of its documentation (reference, Performance Tuning, version 1.7: trigger, batch size,
-# interval, instance), with the threads and connections of the consumer in its own performance test. That one keeps the rows
-# because it counts them later; the one of version 1.6 deletes them (namastack-outbox-performance-test-processor). Its defaults
-# are 10 keys every 2 s, and four to eight threads.
+# Trigger, batch size, interval and instance settings are the "Platform-Thread Candidate" of its documentation (reference,
+# Performance Tuning, version 1.7). Threads and connections are those of the consumer in its own performance test. That
+# consumer keeps the rows, because the test counts them later; the consumer of version 1.6
+# (namastack-outbox-performance-test-processor) deletes them, as here. The defaults are 10 keys every 2 s, and four to eight
+# threads.
 TUNING = {
     "namastack.outbox.polling.trigger": "fixed",
     "namastack.outbox.polling.batch-size": "1000",
@@ -90,12 +91,12 @@ class Namastack(Rival):
         if not shutil.which("java"):
             return "no Java runtime (java)"
         jars = maven_lock.missing(ARTIFACTS.values(), _jars())
-        return None if not jars and _classes().is_dir() else "not downloaded; ask for it with --fetch"
+        return None if not jars and _classes().is_dir() else "not downloaded; run bench/compare/run --fetch"
 
     @classmethod
     def fetch(cls):
         if not shutil.which("javac"):
-            raise Unavailable("a Java compiler (javac) is needed to build it, but it is not installed")
+            raise Unavailable("building it needs a Java compiler (javac), which is not installed")
         print(f"downloading the jars of {LOCK} with Maven, 40 MB, into {_jars()}, and compiling {SOURCE}", file=sys.stderr)
         try:
             maven_lock.fetch(LOCK, _jars())
@@ -107,7 +108,7 @@ class Namastack(Rival):
                                   text=True, check=False)
             if done.returncode != 0:
                 raise Unavailable(f"javac failed: {done.stderr.strip()[-500:]}")
-            with contextlib.suppress(OSError):  # another run was quicker
+            with contextlib.suppress(OSError):  # a concurrent run has already made the folder
                 classes.rename(_classes())
 
     @classmethod
@@ -115,12 +116,13 @@ class Namastack(Rival):
     def beside(cls, bootstrap):
         with own_database() as outbox, with_folder(cls, outbox, bootstrap) as rival:
             rival.work()
-            wait_until(rival.has_partitions, 120, "Namastack has made its tables and has its partitions", interval=0.2)
+            wait_until(rival.has_partitions, 120, "Namastack has created its tables and owns its partitions", interval=0.2)
             outbox.ask(VIEW)
             yield outbox, rival
 
     def rest(self):
-        """The process is stopped by a signal, so that the JVM stays warm. Nobody waits for the row locks that it may hold."""
+        """Suspends the process with SIGSTOP, so that the JVM stays warm. It may hold row locks then, but nobody waits for
+        them."""
         self.process.send(signal.SIGSTOP)
 
     def work(self):

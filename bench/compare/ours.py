@@ -1,4 +1,4 @@
-"""outbox-relay, as the other measurements run it: from the build folder, with the defaults of its configuration."""
+"""outbox-relay from the build folder with its default configuration, as in the other measurements."""
 
 import contextlib
 
@@ -36,8 +36,9 @@ class Ours(Rival):
         return self._relay.log()
 
 
-class OursToldOfCommits(Ours):
-    """The trigger that tells it is made by `migrate`, and costs the application's transactions something."""
+class OursWithWakeUp(Ours):
+    """With a wake-up at each commit. The trigger that sends it is created by `migrate`, and costs the application's
+    transactions some time."""
 
     name = "outbox-relay, wake_up"
     settings = {"wake_up": True}

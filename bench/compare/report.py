@@ -1,4 +1,4 @@
-"""The table of a comparison: medians, and how many times the relay's number is the rival's."""
+"""The table of a comparison: medians of each rival, and the relay's rate as a multiple of the rival's."""
 
 import statistics
 

@@ -1,4 +1,4 @@
-"""What the comparison asks of every rival, and the outbox that all of them work on."""
+"""The interface that every rival of the comparison implements, and the database server that all of them use."""
 
 import abc
 import contextlib
@@ -8,48 +8,49 @@ import pathlib
 from lib import rig, usage
 from servers.process import TemporaryFolder
 
-# For log readers, and the same for those that read the table
+# Rivals that read the WAL need it; the others get the same setting.
 SERVER = {"wal_level": "logical"}
 
 
 class Rival(abc.ABC):
-    """A program that moves the events of an outbox to the topic. It rests until work() is called.
+    """A program that delivers the events of an outbox to the topic. It does nothing until work() is called.
 
-    `name` is what the table shows, `about` what it runs with, `process` has a pid and a returncode, and is None while there
-    is none.
+    `name` is its name in the table of results. `about` holds its version and settings. `process` has a pid and a
+    returncode; it is None while no process exists.
     """
 
     name: str
     about: dict
     process = None
-    tables = ("outbox_event",)  # analyzed and vacuumed before a drain
-    keeps_order = True  # the events of a key come in order; where a rival does not promise it, disorder is only reported
+    tables = ("outbox_event",)  # vacuumed and analyzed before a drain
+    keeps_order = True  # it promises order per key; if not, events out of order are reported and do not count as a failure
 
     @classmethod
     def missing(cls):
-        """Why it cannot run here, or None."""
+        """Returns why it cannot run on this machine, or None."""
         return None
 
     @classmethod
     def fetch(cls):
-        """Downloads what missing() misses; says what. Raises Unavailable where it cannot be had."""
+        """Downloads or builds what missing() reports, and prints what it does. Raises Unavailable if that fails."""
 
     @classmethod
     @abc.abstractmethod
     def beside(cls, bootstrap):
-        """A context with (outbox, rival): a database of its own, and everything set up."""
+        """A context with (outbox, rival), in which the rival is set up and has a database server of its own."""
 
     @abc.abstractmethod
     def rest(self):
-        """Returns when it reads nothing any more, and will go on later where it is."""
+        """Pauses it. Returns when it has stopped reading; work() makes it continue at the same position."""
 
     @abc.abstractmethod
     def work(self):
-        """Returns at once; it may take a while to begin."""
+        """Starts or resumes it. Returns immediately; the first record may come later."""
 
     @abc.abstractmethod
     def has_confirmed(self):
-        """All that was delivered is written down as delivered, so far as it does that at once."""
+        """True if it has recorded in the database all that it delivered. Rivals that do this only now and then return
+        True."""
 
     def log(self):
         return self.process.log_tail()
@@ -62,13 +63,13 @@ class Rival(abc.ABC):
 
 
 def outbox_with_table(bootstrap, settings=None):
-    """A context with (outbox, relay with these settings). The relay has made the table, and is not started."""
+    """A context with (outbox, relay with these settings). The table exists, and the relay is not started."""
     return rig.outbox_and_relay("postgres", bootstrap, settings, **SERVER)
 
 
 @contextlib.contextmanager
 def own_database():
-    """A context with a database that has no outbox yet."""
+    """A context with a database server that has no outbox yet."""
     outbox = rig.DATABASES["postgres"](**SERVER)
     try:
         yield outbox
@@ -78,7 +79,7 @@ def own_database():
 
 @contextlib.contextmanager
 def with_folder(rival_class, outbox, bootstrap):
-    """A context with a rival that has a folder of its own. Its process and the folder end with it."""
+    """A context with a rival that has a folder of its own. On exit its process is killed and the folder removed."""
     folder, rival = TemporaryFolder("rival"), None
     try:
         rival = rival_class(outbox, bootstrap, folder.path)
@@ -90,5 +91,5 @@ def with_folder(rival_class, outbox, bootstrap):
 
 
 def cache():
-    """For downloads; outside of the source tree."""
+    """Folder for downloads, outside of the source tree."""
     return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "outbox-relay-bench"

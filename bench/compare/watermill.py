@@ -1,8 +1,9 @@
-"""Watermill's Forwarder (Go): it polls outbox topics in PostgreSQL and publishes to Kafka. Its program is
-rivals/watermill/main.go, whose go.mod and go.sum pin what it is built with; --fetch builds it.
+"""Watermill's Forwarder (Go), which polls outbox topics in PostgreSQL and publishes to Kafka. Its program is
+rivals/watermill/main.go, whose dependencies are pinned by go.mod and go.sum; --fetch builds it.
 
-The application writes events through watermill's own publisher. Here a trigger on a view writes the same rows, so that the
-events come as for all rivals. Watermill deletes no rows: it writes down the position up to which it has published.
+An application would write events with watermill's own publisher. Here a trigger on a view writes the same rows, so that
+events are inserted with the same statement as for all rivals. Watermill deletes no rows; it stores the position up to which
+it has published.
 """
 
 import contextlib
@@ -21,8 +22,8 @@ SOURCES = pathlib.Path(__file__).with_name("rivals") / "watermill"
 VERSIONS = dict(re.findall(r"^\tgithub.com/ThreeDotsLabs/(\S+) v(\S+)$", (SOURCES / "go.mod").read_text(encoding="ascii"),
                            re.MULTILINE))
 
-# The rows are those of forwarder.Publisher over sql.Publisher: an envelope in JSON, its payload in base64. An event's topic
-# depends on its key alone, so that the order of the key is kept.
+# The rows are those that forwarder.Publisher on top of sql.Publisher writes: a JSON envelope with the payload in base64.
+# The outbox topic of an event depends only on its key, which keeps the order of the key.
 VIEW = """
 create view outbox_event as select 0 as id, '' as topic, '' as event_type, '' as aggregate_id, '' as payload where false;
 create function write_event() returns trigger language plpgsql as $$
@@ -46,7 +47,7 @@ select exists (
 
 
 class Watermill(Rival):
-    """What the documentation's example and the library's defaults give."""
+    """Composed as in the example of the documentation, with the library's defaults."""
 
     name = "watermill, defaults"
     topics, batch, poll = 1, 100, "1s"  # SubscribeBatchSize and PollInterval: defaults of watermill-sql
@@ -60,12 +61,12 @@ class Watermill(Rival):
 
     @classmethod
     def missing(cls):
-        return None if _program().is_file() else "not built; ask for it with --fetch"
+        return None if _program().is_file() else "not built; run bench/compare/run --fetch"
 
     @classmethod
     def fetch(cls):
         if not shutil.which("go"):
-            raise Unavailable("Go (go) is needed to build it, but it is not installed")
+            raise Unavailable("building it needs Go (go), which is not installed")
         print(f"building the program of {SOURCES} with Go, into {_program().parent}", file=sys.stderr)
         part = _program().with_suffix(f".{os.getpid()}")
         done = subprocess.run(["go", "build", "-mod=readonly", "-buildvcs=false", "-o", part, "."], cwd=SOURCES,
@@ -96,12 +97,13 @@ class Watermill(Rival):
 
 
 class WatermillTuned(Watermill):
-    """More forwarders at once, larger batches and a short pause.
+    """Several concurrent forwarders, larger batches and a short poll interval.
 
-    A forwarder waits for the acknowledgement of each record before it takes the next event, and two forwarders of a topic
-    exclude each other (NextOffsetQuery locks the position), so events are in flight together only where they are in several
-    topics: Config.ForwarderTopic. SubscribeBatchSize: the comment in schema_adapter_postgresql.go says that small ones cost
-    performance. PollInterval: with 10 ms and 32 forwarders, polling took a core and a half of two.
+    A forwarder waits for the acknowledgement of each record before it takes the next event, and two forwarders of one
+    outbox topic exclude each other (NextOffsetQuery locks the position). Several events are therefore in flight only if
+    they are in several outbox topics (Config.ForwarderTopic). SubscribeBatchSize is large because the comment in
+    schema_adapter_postgresql.go says that small batches cost performance. PollInterval is not shorter because with 10 ms
+    and 32 forwarders, polling took one and a half of two cores.
     """
 
     name = "watermill, tuned"

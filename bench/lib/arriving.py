@@ -1,4 +1,4 @@
-"""Events that are committed at a fixed rate, and when each of them is at the broker and at a consumer."""
+"""Commits events at a fixed rate and measures when each of them reaches the broker and a consumer."""
 
 import contextlib
 import multiprocessing
@@ -7,7 +7,7 @@ import subprocess
 from . import rig, writer
 
 SPAWN = multiprocessing.get_context("spawn")
-TRANSACTIONS = 500  # a second, at most
+TRANSACTIONS = 500  # per second, at most
 WARM_UP = 5         # seconds
 PARTITIONS = 12
 
@@ -21,7 +21,8 @@ def quantiles(values):
 
 @contextlib.contextmanager
 def arrivals(topic, first, count):
-    """A consumer that waits for the events from the number `first` on. Gives a function for what it has seen."""
+    """A context in which a consumer waits for `count` events, those numbered from `first` on. Yields a function that waits
+    for them and returns a tuple (number, appended, received) for each, with times in microseconds since 1970."""
     program = rig.find_binary().parents[2] / "bench/bench-arrivals"
     command = [program, topic.bootstrap, rig.TOPIC, PARTITIONS, first, count]
     with subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, text=True) as process:
@@ -34,7 +35,8 @@ def arrivals(topic, first, count):
 
 
 def measure(outbox, topic, first, rate, arguments, hints=0):
-    """Events from the number `first` on, with hints to that port; returns how many, and numbers."""
+    """Commits events that are numbered from `first` on. `hints` is the port that gets a hint after each commit, or 0.
+    Returns the number of events, and the measured values, with times in milliseconds."""
     each = max(1, round(rate / TRANSACTIONS))
     transactions = int((arguments.seconds + WARM_UP) * rate / each)
     cold = int(WARM_UP * rate / each) * each

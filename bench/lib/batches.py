@@ -1,14 +1,16 @@
-"""The record batches of a topic, from the broker's files. A producer sends one for each partition and request, so they are the
-requests that the broker has taken, and most of what a record costs it is the cost of its batch."""
+"""Counts the record batches of a topic in the broker's log files. A producer sends one batch per partition and request, so
+their number shows how many requests the broker has processed. Most of what a record costs the broker is the cost of its
+batch."""
 
 import struct
 
-HEADER = struct.Struct(">qi")  # base offset, length of what follows
-RECORDS_AT = 57                # of the header of magic 2: how many records are in it
+HEADER = struct.Struct(">qi")  # base offset, number of bytes that follow
+RECORDS_AT = 57                # byte at which a batch header of magic 2 has the number of records
 
 
 def count(data, topic, since):
-    """Of the records from the offsets `since` ({partition: offset}) on that the broker still keeps: (batches, records, bytes)."""
+    """Returns (batches, records, bytes) from the offsets `since` ({partition: offset}) on, as far as the broker still keeps
+    them."""
     batches = records = size = 0
     for partition, first in since.items():
         for path in sorted((data / f"{topic}-{partition}").glob("*.log")):
@@ -23,7 +25,7 @@ def _headers(file):
     at = 0
     while len(header := file.read(HEADER.size)) == HEADER.size:
         offset, length = HEADER.unpack(header)
-        if length <= 0:  # a segment is made longer than what is in it
+        if length <= 0:  # the rest of the segment is preallocated and empty
             return
         file.seek(at + RECORDS_AT)
         held, = struct.unpack(">i", file.read(4))

@@ -1,16 +1,17 @@
-"""One backlog to its end, by one program, and what was used for it."""
+"""Lets one program or several drain a backlog, and measures what that uses."""
 
 import sys
 import time
 
 from . import usage
 
-WINDOW = 20_000  # of relay and baseline: no row waits longer than that behind the last one
-LOOK_EVERY = 0.01
+WINDOW = 20_000  # events that relay and baseline may have outstanding: no remaining row is further below the last one
+CHECK_EVERY = 0.01  # seconds
 
 
 def drain(programs, outbox, topic, last, events):
-    """The outbox holds `events`, up to the id `last`; the programs are started. Returns numbers."""
+    """Starts the programs and waits until they have drained the outbox. REQUIRES: the outbox holds `events` events, the
+    last with the row id `last`. Returns the measured values."""
     records, ends = topic.records(), topic.ends()
     before = _used([], outbox, topic)
     begin = time.monotonic()
@@ -31,7 +32,8 @@ def drain(programs, outbox, topic, last, events):
 
 
 def drain_running(programs, outbox, topic, events, size, keys):
-    """The programs run and wait; the events come in one transaction. Returns numbers, from then on."""
+    """Inserts `events` events in one transaction and waits until the programs have drained them. REQUIRES: the programs are
+    running and the outbox is empty. Returns the values measured from the commit on."""
     records = topic.records()
     last = outbox.fill(events, size, keys, tidy=False)
     before = _used(programs, outbox, topic)
@@ -75,12 +77,12 @@ def _numbers(events, seconds, before, after):
 
 
 def _wait_for_end(programs, outbox, last):
-    _wait(programs, lambda: not outbox.has(last), LOOK_EVERY)
-    return _wait(programs, lambda: not outbox.has_above(last - 2 * WINDOW), LOOK_EVERY)
+    _wait(programs, lambda: not outbox.has(last), CHECK_EVERY)
+    return _wait(programs, lambda: not outbox.has_above(last - 2 * WINDOW), CHECK_EVERY)
 
 
 def _wait(programs, condition, pause):
-    """Returns when it was."""
+    """Waits for the condition. Returns the monotonic time at which it was first true."""
     while not condition():
         for program in programs:
             if program.returncode is not None:

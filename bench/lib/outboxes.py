@@ -1,4 +1,4 @@
-"""An outbox in each database, on a server of its own: filling it, and what the database says of the work it did."""
+"""An outbox in each kind of database, on a server of its own: fills it, and reads the database's counters of its work."""
 
 import pathlib
 import sqlite3
@@ -17,12 +17,12 @@ CHUNK = 1_000_000
 
 
 class Outbox:
-    """What is the same for all of them."""
+    """The parts that are the same for all databases."""
 
     _mark = "%s"
 
     def ask(self, sql, *values):
-        """The first row of the answer, if there is one."""
+        """Executes the statement. Returns the first row of its result, or None."""
         cursor = self._link.cursor()
         cursor.execute(sql.replace("?", self._mark), values or None)
         return cursor.fetchone() if cursor.description else None
@@ -37,7 +37,7 @@ class Outbox:
         return not self.ask("select exists (select 1 from outbox_event)")[0]
 
     def fill(self, events, size, keys, tidy=True):
-        """In one transaction, or several of a million. Returns the id of the last event."""
+        """Inserts events, up to a million per transaction. Returns the row id of the last one."""
         for first in range(0, events, CHUNK):
             self._insert(first, min(events - first, CHUNK), size, keys)
         if tidy:
@@ -49,7 +49,7 @@ class OnAServer(Outbox):
     INSERT_ONE = "insert into outbox_event (topic, event_type, aggregate_id, payload) values ('bench', 'made', 'held', '')"
 
     def __init__(self, server, shared=False):
-        """A `shared` server runs already, and goes on."""
+        """A `shared` server is running already and is not stopped by close()."""
         self.server = server
         self._shared = shared
         self._link = None
@@ -58,11 +58,12 @@ class OnAServer(Outbox):
 
     @property
     def pid(self):
-        """Of the server."""
+        """Process id of the server."""
         return self.server.pid
 
     def hold(self, *sql):
-        """A session with a transaction that stays open until it is closed, and is rolled back then."""
+        """Returns a session that has executed the statements in a transaction. Closing the session rolls the transaction
+        back."""
         session = self._connect()
         for statement in sql:
             session.cursor().execute(statement)
@@ -76,11 +77,11 @@ class OnAServer(Outbox):
         return self.hold("begin", "insert into foreign_table values (1)")
 
     def writer(self):
-        """A session that commits by itself."""
+        """A session in autocommit mode."""
         return self._connect()
 
     def restart_killed(self):
-        """As after a crash. Back when it answers."""
+        """Kills the server and starts it again. Returns when it accepts connections."""
         self.server.restart("kill")
         self._link = self._connect()
 
@@ -102,7 +103,7 @@ class Postgres(OnAServer):
         self._link.cursor().execute("create extension pg_stat_statements")
         if not self._shared:
             self._link.cursor().execute("create role relay superuser login")
-        # a user of its own, by whom its statements can be told from ours
+        # The relay has its own user, which distinguishes its statements from ours.
         self.options = {"connection": self.server.dsn(database, "relay")}
         self.baseline = [self.options["connection"]]
         self.application = {"kind": "postgres", "dsn": self.server.dsn(database)}
@@ -114,12 +115,12 @@ class Postgres(OnAServer):
         return self.hold("begin isolation level repeatable read", "select count(*) from outbox_event where id < 0")
 
     def forget_statistics(self):
-        """The planner believes that the table is empty, and nobody tells it better."""
+        """Makes the planner take the table for empty, and stops the automatic updates of its statistics."""
         self._link.cursor().execute("alter table outbox_event set (autovacuum_enabled = false)")
         self._link.cursor().execute("vacuum analyze outbox_event")
 
     def another(self):
-        """One more, on the same server."""
+        """A second outbox on the same server."""
         self.server.create_database("another")
         return Postgres(self.server, "another")
 
@@ -134,14 +135,14 @@ class Postgres(OnAServer):
         self._link.cursor().execute("checkpoint")
 
     def statements(self):
-        """Of the relay, since the server began."""
+        """Number of statements of the relay since the server started."""
         return int(self.ask("select coalesce(sum(calls), 0) from pg_stat_statements where userid = 'relay'::regrole")[0])
 
     def log_bytes(self):
         return int(self.ask("select pg_current_wal_lsn() - '0/0'::pg_lsn")[0])
 
     def row_writes(self):
-        """(updated, deleted) rows of the table. Sessions tell them when they end, or after a second."""
+        """(updated, deleted) rows of the table. A session reports its counts when it ends, or after a second."""
         wait_until(lambda: not self.ask("select exists (select 1 from pg_stat_activity where usename = 'relay')")[0], 10,
                    "the relay's sessions have ended")
         return self.ask("select n_tup_upd, n_tup_del from pg_stat_user_tables where relname = 'outbox_event'")
@@ -155,7 +156,7 @@ class Mysql(OnAServer):
               "MySQL": "select thread_os_id from performance_schema.threads where processlist_id = connection_id()"}
 
     def __init__(self, server, depth, database="bench", shared=False):
-        """`depth` is what the server calls the limit of a recursive query."""
+        """`depth` is the name of the server variable that limits the depth of a recursive query."""
         super().__init__(server, shared)
         self._depth = depth
         self._database = database
@@ -175,12 +176,12 @@ class Mysql(OnAServer):
         return self.hold("start transaction with consistent snapshot", "select count(*) from outbox_event where id < 0")
 
     def forget_statistics(self):
-        """The planner believes that the table is empty, and nobody tells it better."""
+        """Makes the planner take the table for empty, and stops the automatic updates of its statistics."""
         self.ask("alter table outbox_event stats_auto_recalc = 0")
         self.ask("analyze table outbox_event")
 
     def another(self):
-        """One more, on the same server."""
+        """A second outbox on the same server."""
         return Mysql(self.server, self._depth, "another", shared=True)
 
     def _insert(self, first, events, size, keys):
@@ -199,20 +200,20 @@ class Mysql(OnAServer):
         return int(self.ask(f"show {scope} status like '{name}'")[1])
 
     def statements(self):
-        """Of all but ourselves, since the server began."""
+        """Number of statements since the server started, without those of this session."""
         return self._status("Questions") - self._status("Questions", "session")
 
     def log_bytes(self):
         return self._status("Innodb_os_log_written")
 
     def row_writes(self):
-        """(updated, deleted) rows of all tables: a renewed lease is one, too."""
+        """(updated, deleted) rows of all tables, so the renewal of a lease counts too."""
         return self._status("Handler_update"), self._status("Handler_delete")
 
 
 class Sqlite(Outbox):
     plugin = "sqlite"
-    pid = None  # works in the relay's own process
+    pid = None  # no server: SQLite runs in the relay's process
     _mark = "?"
 
     def __init__(self):
@@ -233,7 +234,7 @@ class Sqlite(Outbox):
         return session
 
     def another(self):
-        """One more, in a file of its own."""
+        """A second outbox in a file of its own."""
         return Sqlite()
 
     def ask(self, sql, *values):
@@ -249,7 +250,7 @@ class Sqlite(Outbox):
         self.ask("pragma wal_checkpoint(truncate)")
 
     def statements(self):
-        return None  # nobody counts them
+        return None  # SQLite has no such counter
 
     def log_bytes(self):
         return None

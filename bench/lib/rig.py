@@ -1,5 +1,4 @@
-"""What the benchmarks share: a broker and an outbox that nobody else uses, everything local and durable, and the programs
-that are measured."""
+"""What the benchmarks share: a broker and an outbox of their own, local and durable, and the programs that are measured."""
 
 import contextlib
 import os
@@ -18,7 +17,8 @@ MIB = 1 << 20
 
 
 class Baseline:
-    """The shortest program for the same work; see bench/baseline/baseline.hpp. Used as a Relay is."""
+    """The shortest program that does the relay's work; see bench/baseline/baseline.hpp. It has the same interface as
+    Relay."""
 
     def __init__(self, outbox, bootstrap):
         self._folder = TemporaryFolder("baseline")
@@ -41,7 +41,7 @@ class Baseline:
         return self._process.log_text()
 
     def stop(self):
-        """Returns 0 where it was waiting for this."""
+        """Stops the process with SIGTERM. Returns 0 if that ended it, and 1 if it had ended by itself."""
         return 0 if self._process.stop() == -15 else 1
 
     def close(self):
@@ -51,7 +51,7 @@ class Baseline:
 
 
 class Topic:
-    """The events' topic. Its records go as they grow old: hundreds of millions would fill the disk."""
+    """The topic to which the events go. Old records are deleted early, because hundreds of millions would fill the disk."""
 
     KEPT = {"retention.bytes": 16 * MIB, "segment.bytes": 16 * MIB, "file.delete.delay.ms": 1000}
 
@@ -67,19 +67,19 @@ class Topic:
         return self._broker.pid
 
     def connect(self):
-        """Connects again if the broker was started again."""
+        """Connects to the broker. It has to be called again after a restart of the broker."""
         self._admin = self._broker.admin()
 
     def ends(self):
-        """{partition: the next record's offset}"""
+        """{partition: offset of the next record}"""
         return self._admin.end_offsets(TOPIC, self._partitions)
 
     def records(self):
-        """That have ever been written."""
+        """Number of records that were ever written, including those that were deleted since."""
         return sum(self.ends().values())
 
     def requests(self, since):
-        """What came after these ends: numbers for each request, as far as the broker keeps it."""
+        """Statistics of the produce requests since the offsets `since`, as far as the broker still keeps their records."""
         count, records, size = batches.count(self._broker.data, TOPIC, since)
         return {"requests_per_1000_events": round(1000 * count / records, 2), "records_per_request": round(records / count, 1),
                 "log_bytes_per_record": round(size / records, 1)}
@@ -87,7 +87,7 @@ class Topic:
 
 @contextlib.contextmanager
 def broker_for(size, partitions, configs=None):
-    """A broker with the topic, which takes events of `size` bytes and has these configs."""
+    """A context with a broker that has the topic. The topic has these configs and accepts events of `size` bytes."""
     largest = max(2_000_000, 2 * size)
     broker = KafkaBroker({"message.max.bytes": largest, "replica.fetch.max.bytes": largest,
                           "socket.request.max.bytes": max(104_857_600, 2 * largest),
@@ -104,15 +104,15 @@ def broker_for(size, partitions, configs=None):
 
 @contextlib.contextmanager
 def outbox_and_relay(name, bootstrap, relay=None, **settings):
-    """An empty outbox of the database called `name`, its server with these settings, and a relay that is not started, with
-    these of its section "relay"."""
+    """A context with an empty outbox in the database called `name`, whose server gets `settings`, and a relay that is not
+    started. `relay` is the section "relay" of its configuration."""
     with _relay_for(DATABASES[name](**settings), bootstrap, relay) as both:
         yield both
 
 
 @contextlib.contextmanager
 def another(outbox, bootstrap):
-    """Likewise on the same server, and beside the first one."""
+    """A context with a second outbox on the server of the first, and a relay for it that is not started."""
     with _relay_for(outbox.another(), bootstrap) as both:
         yield both
 
@@ -133,7 +133,7 @@ def _relay_for(outbox, bootstrap, settings=None):
 
 
 def make_relay(outbox, bootstrap, **more):
-    """With the defaults of the configuration, and `more` of its section "relay"."""
+    """A relay with the default configuration, except that `more` is its section "relay"."""
     config = relay_config(outbox.plugin, outbox.options, bootstrap)
     config["relay"] = more
     config["log"] = {"level": "info", "format": "json"}
@@ -141,7 +141,8 @@ def make_relay(outbox, bootstrap, **more):
 
 
 def add_slow_fsync(parser):
-    parser.add_argument("--fsync-ms", type=float, default=0, help="how much longer each fsync takes, of all that is started")
+    parser.add_argument("--fsync-ms", type=float, default=0,
+                        help="milliseconds by which each fsync of every started process is delayed")
 
 
 def make_fsync_slow(arguments):
@@ -155,6 +156,7 @@ def machine():
 
 
 def _warm(bootstrap):
-    """A broker that has just begun has no producer ids to give yet: the first client waits half a second for one."""
+    """Lets one producer connect first. A broker that has just started has no producer ids yet, so its first idempotent
+    client waits half a second for one."""
     subprocess.run(["kcat", "-P", "-b", bootstrap, "-t", "warm-up", "-X", "enable.idempotence=true",
                     "-X", "topic.metadata.refresh.interval.ms=100"], input=b"x", check=True, capture_output=True, timeout=60)

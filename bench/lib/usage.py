@@ -1,11 +1,11 @@
-"""What processes have used, from /proc."""
+"""Processor time and memory of processes, from /proc."""
 
 import os
 import pathlib
 
 
 def cpu_seconds(pid):
-    """So far, with its children, also those that have ended. None for no process."""
+    """Processor time of the process and its children so far, including children that have ended. None if `pid` is None."""
     if pid is None:
         return None
     folder = pathlib.Path("/proc") / str(pid)
@@ -15,7 +15,7 @@ def cpu_seconds(pid):
     for child in children:
         try:
             ticks += sum(map(int, _fields(child)[11:13]))
-        except FileNotFoundError:  # between the two looks
+        except FileNotFoundError:  # the child has ended since it was listed
             pass
     return ticks / os.sysconf("SC_CLK_TCK")
 
@@ -23,12 +23,12 @@ def cpu_seconds(pid):
 def _children(task):
     try:
         return (task / "children").read_text().split()
-    except FileNotFoundError:  # a thread that has ended between the two looks
+    except FileNotFoundError:  # the thread has ended since it was listed
         return []
 
 
 def peak_mib(pid):
-    """The largest resident set."""
+    """Largest resident set size so far, in MiB."""
     status = (pathlib.Path("/proc") / str(pid) / "status").read_text()
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
 

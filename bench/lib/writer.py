@@ -1,8 +1,8 @@
-"""An application that inserts one event a transaction at a fixed rate, in a process of its own, and times each step.
+"""An application that commits transactions at a fixed rate in a process of its own, and measures the time of each step.
 
-The rate is open-loop: a transaction that takes long makes the next ones late, not fewer. Beside the time of a step goes how
-long of it the application's thread and the server's thread for it were runnable and waited for a processor: on a busy
-machine that is most of what is slow, and nobody's lock.
+The load is open-loop: a slow transaction delays the following ones but does not reduce their number. For each step it is
+also measured how long the application's thread and the server's thread for its session were runnable and waited for a
+processor. On a busy machine that is most of the time that a step takes, and it is not the effect of any lock.
 """
 
 import dataclasses
@@ -15,17 +15,18 @@ STEPS = ("begin", "insert", "commit")
 
 @dataclasses.dataclass
 class Plan:
-    first: int  # number, by which an event is known: its payload begins with it
+    first: int  # number of the first event; the payload of an event begins with its number
     transactions: int
-    each: int  # events in a transaction
-    rate: float  # transactions a second
-    size: int  # bytes of a payload
+    each: int  # events per transaction
+    rate: float  # transactions per second
+    size: int  # size of a payload in bytes
     keys: int
     hints: int = 0  # the port on this machine that gets a datagram after each commit; 0 = none
 
 
 def run(application, rate, stop, results):
-    """For multiprocessing. Puts (lateness, [seconds of each step], [of these, waiting for a processor]) per transaction."""
+    """Runs as a process of multiprocessing until `stop` is set, then puts a list into `results`. It has for each
+    transaction (seconds too late, [seconds of each step], [seconds of each step that a thread waited for a processor])."""
     session = KINDS[application["kind"]](application)
     measured = []
     begin = time.monotonic() + 0.1
@@ -42,7 +43,8 @@ def run(application, rate, stop, results):
 
 
 def run_plan(application, plan, results):
-    """For multiprocessing. Puts (due, begun, committed) of each transaction, in milliseconds since 1970."""
+    """Runs as a process of multiprocessing. Puts a list into `results` with (due, begun, committed) for each transaction,
+    in milliseconds since 1970."""
     session = KINDS[application["kind"]](application)
     datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     times = []
@@ -72,7 +74,7 @@ def _run_delay(task):
 
 
 class _Session:
-    """`_tasks`: the threads that work for it, as /proc names them."""
+    """A connection of the application. `_tasks` are the threads whose waiting is measured, by their names in /proc."""
 
     INSERT = "insert into outbox_event (topic, event_type, aggregate_id, payload) values "
     ROW = "('bench', 'made', 'writer', '{}')"
@@ -109,8 +111,8 @@ class _Mysql(_Session):
 
 
 class _Sqlite(_Session):
-    """The time to get the write lock is that of `begin`. No sleep between two tries is longer than a millisecond: what is
-    measured is how long the lock is held, not how SQLite's own handler waits for it."""
+    """`begin` takes the write lock, so its time is the wait for that lock. It retries every half millisecond instead of
+    using SQLite's busy handler, whose longer pauses would be measured instead of the time that others hold the lock."""
 
     def __init__(self, application):
         self._cursor = sqlite3.connect(application["path"], isolation_level=None, timeout=0).cursor()

@@ -1,6 +1,10 @@
-// When records came: arrivals BROKERS TOPIC PARTITIONS FIRST COUNT
-// Reads what comes from now on, says "ready", and ends when it has the COUNT records whose payloads begin with a number from
-// FIRST on. Then a line of each: the number, when the broker wrote it down, when it was here; microseconds since 1970.
+// Records when events arrive.
+//
+//   arrivals BROKERS TOPIC PARTITIONS FIRST COUNT
+//
+// Prints "ready" and reads the records that are written from then on, until it has COUNT records whose payloads begin
+// with a number of FIRST or more. Then prints one line per record: its number, the broker's timestamp, and the time at
+// which this program received it. Both times are in microseconds since 1970.
 #include <librdkafka/rdkafka.h>
 
 #include <chrono>

@@ -1,11 +1,11 @@
-// Reads COUNT records of a topic and says how many a second: consume HOW BROKERS TOPIC COUNT [DSN]
-//   fill      writes them: 200 bytes, a key, the headers of the relay
-//   bare      a loop around rd_kafka_consumer_poll that looks at the payload
-//   headers   the same, and finds event_id and event_type
-//   consumer  outbox::consumer::Consumer, On
-//   batches   outbox::consumer::Consumer, OnBatch
-//   bare-inbox, consumer-inbox   each id into an inbox table in PostgreSQL, in transactions of 500
-// What is needed to join the group is not counted: the clock begins with the first record.
+// Reads COUNT records of a topic and prints how many it read per second: consume HOW BROKERS TOPIC COUNT [DSN]
+//   fill      writes the records instead: 200 bytes of payload, a key, and the headers of the relay
+//   bare      a loop around rd_kafka_consumer_poll that reads the payload
+//   headers   the same, and also finds the headers event_id and event_type
+//   consumer  outbox::consumer::Consumer with On
+//   batches   outbox::consumer::Consumer with OnBatch
+//   bare-inbox, consumer-inbox   also write each event id to an inbox table in PostgreSQL, in transactions of 500
+// The time to join the consumer group is not counted: the clock starts with the first record.
 #include <librdkafka/rdkafka.h>
 
 #include <atomic>
@@ -34,7 +34,7 @@ struct Task {
 class Meter {
  public:
   explicit Meter(std::int64_t count) : wanted_(count) {}
-  // True = all have come.
+  // Counts `more` records. True if all have been read; the first time this is so, it prints the rate.
   bool Add(std::int64_t more) {
     if (seen_ == 0) begun_ = Clock::now();
     seen_ += more;
@@ -89,7 +89,7 @@ void Fill(const Task& task) {
   rd_kafka_destroy(producer);
 }
 
-// As the consumer's own: what was seen is committed each second.
+// A consumer that commits its offsets every second, as outbox::consumer::Consumer does.
 rd_kafka_t* BareConsumer(const Task& task) {
   rd_kafka_t* const consumer = Make(RD_KAFKA_CONSUMER, {{"bootstrap.servers", task.brokers},
                                                         {"group.id", Group()},
@@ -108,7 +108,7 @@ std::uint64_t LookAt(const void* data, std::size_t size) {
   return size > 0 ? static_cast<const unsigned char*>(data)[size - 1] : 0;
 }
 
-// What was found, so that nothing is left out as useless.
+// Sum of what was read, so that the compiler cannot remove the reading as unused.
 std::atomic<std::uint64_t> sum = 0;
 
 std::string_view Header(const rd_kafka_message_t* message, const char* name) {

@@ -1,12 +1,16 @@
-// What records are in a topic: records BROKERS TOPIC FIRST COUNT KEYS SIZE OFFSET...
-// Reads each partition from its OFFSET, in the order of the partitions, to the end that it has at the start of this program.
-// The records of an outbox with the events FIRST to FIRST + COUNT - 1 are expected: a payload of SIZE bytes that begins with
-// the event's number, and the key "key-N", where N is the number modulo KEYS. Prints one JSON object with numbers of events:
-//   missing       expected and not there
+// Compares the records of a topic with the expected events.
+//
+//   records BROKERS TOPIC FIRST COUNT KEYS SIZE OFFSET...
+//
+// Reads each partition from its OFFSET (there is one per partition, in their order) to the end that the partition has
+// when this program starts. Expected are the events with the numbers FIRST to FIRST + COUNT - 1: each has a payload of
+// SIZE bytes that begins with its number, and the key "key-N", where N is the number modulo KEYS. Prints one JSON object
+// with these counts:
+//   missing       events without a record
 //   copies        records of an event beyond its first one
 //   out_of_order  events whose first record is behind that of a later event of the same key
-//   scattered     events whose first record is in another partition than the first one of their key
-//   foreign       records that are none of these events: another number, key or size
+//   scattered     events whose first record is in another partition than the first record of their key
+//   foreign       records that belong to none of these events, because their number, key or size differs
 #include <librdkafka/rdkafka.h>
 
 #include <algorithm>
@@ -75,8 +79,8 @@ class Checker {
   const std::int64_t first_, keys_;
   const std::size_t size_;
   std::vector<bool> seen_;
-  std::vector<std::int64_t> latest_;  // number of an event of that key
-  std::vector<std::int32_t> partitions_;
+  std::vector<std::int64_t> latest_;      // highest event number so far, by key; -1 before the first
+  std::vector<std::int32_t> partitions_;  // partition of the first record, by key; -1 before the first
   std::int64_t copies_ = 0, out_of_order_ = 0, scattered_ = 0, foreign_ = 0;
 };
 

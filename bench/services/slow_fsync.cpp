@@ -1,5 +1,5 @@
-// Loaded before a program (LD_PRELOAD), makes each of its fsync and fdatasync take OUTBOX_FSYNC_US microseconds longer: a
-// disk that is shared, or far away.
+// Delays each fsync and fdatasync of a program by OUTBOX_FSYNC_US microseconds, to imitate a shared or remote disk. The
+// program loads it with LD_PRELOAD.
 #include <dlfcn.h>
 #include <unistd.h>
 

@@ -8,17 +8,18 @@ import org.springframework.context.annotation.Bean;
 import org.springframework.kafka.core.KafkaTemplate;
 
 /**
- * An application that has only Namastack Outbox in it: it polls the outbox and publishes each event to Kafka.
+ * An application that contains only Namastack Outbox, which polls the outbox and publishes each event to Kafka.
  *
- * <p>The handler does what that of Namastack's Kafka module does (KafkaOutboxHandler: send, and wait for the acknowledgement),
- * because an event counts as completed when its handler returns. That module could not be had with Maven in this version.
+ * <p>The handler does the same as that of Namastack's Kafka module (KafkaOutboxHandler): it sends the record and waits for the
+ * acknowledgement, because an event counts as completed when its handler returns. The module itself is not used, because it could
+ * not be fetched with Maven in this version.
  */
 @SpringBootApplication
 public class Forwarder {
-  /** The event as it is in the outbox, in JSON. */
+  /** An event, as the outbox holds it in JSON. */
   public record Event(String topic, String type, String payload) {}
 
-  /** The rows name it by its class, its method and the types of its parameters. */
+  /** The rows of the outbox refer to it by the name of its class, its method and the types of the parameters. */
   public static class Handler {
     private final KafkaTemplate<String, String> kafka;
 

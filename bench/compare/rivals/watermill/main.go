@@ -1,11 +1,11 @@
-// A daemon around watermill's Forwarder: it polls outbox topics in PostgreSQL and publishes to Kafka.
+// A daemon around watermill's Forwarder, which polls outbox topics in PostgreSQL and publishes to Kafka.
 //
 //	forwarder init DSN TOPICS                      create watermill's tables for the topics outbox_0, outbox_1, ...
 //	forwarder run DSN TOPICS BROKERS BATCH POLL    forward until SIGTERM
 //
-// It is composed as https://watermill.io/advanced/forwarder/ shows, with the schema and offsets adapters that
-// https://watermill.io/pubsubs/sql/ names for PostgreSQL. The queue adapters, which could delete rows, are not used: they
-// acknowledge all rows of a batch, also those that were read and not yet sent (AckMessageQuery in
+// It is composed as in https://watermill.io/advanced/forwarder/, with the schema and offsets adapters that
+// https://watermill.io/pubsubs/sql/ recommends for PostgreSQL. The queue adapters, which could delete rows, are not
+// used: they acknowledge all rows of a batch, including those that were read and not yet sent (AckMessageQuery in
 // queue_offsets_adapter_postgresql.go of watermill-sql 4.1.2).
 package main
 
@@ -51,7 +51,7 @@ func initialize(dsn string, topics []string) {
 
 func run(dsn string, topics []string, brokers []string, batch int, poll time.Duration) {
 	logger := watermill.NewStdLogger(false, false)
-	// A subscriber keeps its connection until its batch is sent.
+	// Each subscriber needs a connection of its own, because it keeps it until its batch is sent.
 	pool := connect(dsn, len(topics)+1)
 	defer pool.Close()
 	publisher := publisher(brokers, logger)
@@ -73,8 +73,8 @@ func run(dsn string, topics []string, brokers []string, batch int, poll time.Dur
 	check(publisher.Close())
 }
 
-// One publisher serves all topics. Publish returns when the broker has acknowledged the record, so a forwarder has one record
-// in flight at a time; the client combines those of several forwarders in one request.
+// Returns the publisher, which serves all topics. Its Publish returns when the broker has acknowledged the record, so a
+// forwarder has one record in flight at a time; the client combines records of several forwarders in one request.
 func publisher(brokers []string, logger watermill.LoggerAdapter) *kafka.Publisher {
 	config := kafka.DefaultSaramaSyncPublisherConfig()
 	config.Producer.RequiredAcks = sarama.WaitForAll // as for all programs compared; the default waits for the leader only
