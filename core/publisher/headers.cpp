@@ -121,10 +121,20 @@ class Decoder final : public nlohmann::json_sax<nlohmann::json> {
 HeaderWriter::HeaderWriter(std::string& packed) : packed_(packed), at_(packed.size()) { Append(count_, packed_); }
 
 void HeaderWriter::Add(std::string_view name, const Bytes& value) {
-  Append(static_cast<std::uint32_t>(name.size()), packed_);
-  Append(value ? static_cast<std::int32_t>(value->size()) : kNull, packed_);
-  packed_ += name;
-  if (value) packed_ += *value;
+  const auto name_size = static_cast<std::uint32_t>(name.size());
+  const auto value_size = value ? static_cast<std::int32_t>(value->size()) : kNull;
+  const std::string_view bytes = value.value_or(std::string_view());
+  const std::size_t at = packed_.size();
+  packed_.resize(at + sizeof name_size + sizeof value_size + name.size() + bytes.size());
+  char* to = packed_.data() + at;
+  const auto put = [&to](const void* from, std::size_t size) {
+    if (size > 0) std::memcpy(to, from, size);
+    to += size;
+  };
+  put(&name_size, sizeof name_size);
+  put(&value_size, sizeof value_size);
+  put(name.data(), name.size());
+  put(bytes.data(), bytes.size());
   ++count_;
 }
 

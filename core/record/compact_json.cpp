@@ -1,14 +1,15 @@
 #include "record/compact_json.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
-#include <vector>
+#include <cstring>
 
 namespace outbox::record {
 namespace {
 
 // What the syntax allows next.
-enum class Next : std::uint8_t { kValue, kValueOrEnd, kNameOrEnd, kName, kColon, kCommaOrEnd };
+enum class Next : std::uint8_t { kValue, kValueOrEnd, kNameOrEnd, kName, kCommaOrEnd };
 
 bool IsBlank(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
@@ -21,23 +22,23 @@ constexpr auto kPlain = [] {
   return plain;
 }();
 
+// Copies the text to `to` while it reads it, without the whitespace between tokens. REQUIRES: `to` has room for all of it.
 class Compactor {
  public:
-  Compactor(std::string_view json, std::string& to) : at_(json.data()), end_(at_ + json.size()), to_(to) {}
+  Compactor(std::string_view json, char* to) : at_(json.data()), end_(at_ + json.size()), to_(to) {}
 
   // Returns false if the text is not JSON; at() is then the first wrong byte.
   bool Run() {
-    copied_ = at_;
     if (!Value()) return false;
     while (!open_.empty() || next_ != Next::kCommaOrEnd) {
       SkipBlanks();
       if (at_ == end_ || !Step()) return false;
     }
     SkipBlanks();
-    CopyUpTo(at_);
     return at_ == end_;
   }
   [[nodiscard]] const char* at() const { return at_; }
+  [[nodiscard]] const char* to() const { return to_; }  // The end of what was written.
 
  private:
   bool Step() {
@@ -50,9 +51,6 @@ class Compactor {
         return *at_ == '}' ? Close() : Name();
       case Next::kName:
         return Name();
-      case Next::kColon:
-        next_ = Next::kValue;
-        return *at_ == ':' && Advance();
       case Next::kCommaOrEnd:
         if (*at_ != ',') return Close();
         next_ = open_.back() == '{' ? Next::kName : Next::kValue;
@@ -62,9 +60,11 @@ class Compactor {
   }
 
   bool Advance() {
-    ++at_;
+    *to_++ = *at_++;
     return true;
   }
+
+  bool AdvanceIf(char c) { return at_ != end_ && *at_ == c && Advance(); }
 
   bool Open(Next next) {
     if (open_.size() == kMaxJsonDepth) return false;
@@ -80,9 +80,12 @@ class Compactor {
     return Advance();
   }
 
+  // Reads the name of a member and the colon behind it.
   bool Name() {
-    next_ = Next::kColon;
-    return *at_ == '"' && String();
+    if (*at_ != '"' || !String()) return false;
+    SkipBlanks();
+    next_ = Next::kValue;
+    return AdvanceIf(':');
   }
 
   bool Value() {
@@ -112,74 +115,81 @@ class Compactor {
   }
 
   bool Word(std::string_view word) {
-    for (const char c : word) {
-      if (at_ == end_ || *at_ != c) return false;
-      ++at_;
-    }
-    return true;
+    return std::all_of(word.begin(), word.end(), [this](char c) { return AdvanceIf(c); });
   }
 
   bool Digits() {
     if (at_ == end_ || !IsDigit(*at_)) return false;
-    while (at_ != end_ && IsDigit(*at_)) ++at_;
+    Copy([](char c) { return IsDigit(c); });
     return true;
   }
 
   bool Number() {
-    if (*at_ == '-') ++at_;
-    if (at_ != end_ && *at_ == '0')
-      ++at_;
-    else if (!Digits())
-      return false;
-    if (at_ != end_ && *at_ == '.') {
-      ++at_;
-      if (!Digits()) return false;
-    }
-    if (at_ != end_ && (*at_ == 'e' || *at_ == 'E')) {
-      ++at_;
-      if (at_ != end_ && (*at_ == '+' || *at_ == '-')) ++at_;
-      if (!Digits()) return false;
-    }
-    return true;
+    AdvanceIf('-');
+    if (!AdvanceIf('0') && !Digits()) return false;
+    if (AdvanceIf('.') && !Digits()) return false;
+    if (!AdvanceIf('e') && !AdvanceIf('E')) return true;
+    if (!AdvanceIf('+')) AdvanceIf('-');
+    return Digits();
   }
 
   bool String() {
-    ++at_;
+    Advance();
     for (;;) {
-      while (at_ != end_ && kPlain[static_cast<unsigned char>(*at_)]) ++at_;
+      CopyPlainWords();
+      Copy([](char c) { return kPlain[static_cast<unsigned char>(c)]; });
       if (at_ == end_) return false;
       if (*at_ == '"') return Advance();
       if (*at_ != '\\' || !Escape()) return false;
     }
   }
 
+  // Copies bytes as long as `wanted` accepts them. The positions are local because a write to `to_` could change this object as
+  // far as the compiler knows, which would then load them again for each byte.
+  template <class Wanted>
+  void Copy(Wanted wanted) {
+    const char* at = at_;
+    char* to = to_;
+    while (at != end_ && wanted(*at)) *to++ = *at++;
+    at_ = at;
+    to_ = to;
+  }
+
+  // Copies eight bytes at a time, as long as none of them ends the string, begins an escape or is a control character.
+  void CopyPlainWords() {
+    constexpr std::uint64_t kOnes = 0x0101010101010101, kHighs = 0x8080808080808080;
+    const auto has_zero = [](std::uint64_t word) { return (word - kOnes) & ~word & kHighs; };
+    const char* at = at_;
+    char* to = to_;
+    for (std::uint64_t word = 0; end_ - at >= 8; at += 8, to += 8) {
+      std::memcpy(&word, at, sizeof word);
+      const std::uint64_t below_blank = (word - kOnes * 0x20) & ~word & kHighs;
+      if ((below_blank | has_zero(word ^ (kOnes * '"')) | has_zero(word ^ (kOnes * '\\'))) != 0) break;
+      std::memcpy(to, &word, sizeof word);
+    }
+    at_ = at;
+    to_ = to;
+  }
+
   bool Escape() {
-    if (++at_ == end_) return false;
-    if (*at_ == 'u') {
+    Advance();
+    if (at_ == end_) return false;
+    if (AdvanceIf('u')) {
       for (int i = 0; i < 4; ++i)
-        if (++at_ == end_ || !IsHex(*at_)) return false;
-      return Advance();
+        if (at_ == end_ || !IsHex(*at_) || !Advance()) return false;
+      return true;
     }
     return std::string_view("\"\\/bfnrt").find(*at_) != std::string_view::npos && Advance();
   }
 
   void SkipBlanks() {
-    if (at_ == end_ || !IsBlank(*at_)) return;
-    CopyUpTo(at_);
     while (at_ != end_ && IsBlank(*at_)) ++at_;
-    copied_ = at_;
-  }
-
-  void CopyUpTo(const char* end) {
-    to_.append(copied_, static_cast<std::size_t>(end - copied_));
-    copied_ = end;
   }
 
   const char* at_;
   const char* const end_;
-  const char* copied_ = nullptr;  // Everything before this is in to_ or is whitespace.
-  std::string& to_;
-  std::vector<char> open_;  // The brackets that are open.
+  char* to_;
+  std::string open_;  // The brackets that are open; few, so that they need no memory of their own.
   Next next_ = Next::kValue;
 };
 
@@ -187,9 +197,11 @@ class Compactor {
 
 std::optional<std::size_t> AppendCompact(std::string_view json, std::string& to) {
   const std::size_t before = to.size();
-  Compactor compactor(json, to);
-  if (compactor.Run()) return std::nullopt;
-  to.resize(before);
+  to.resize(before + json.size());
+  Compactor compactor(json, to.data() + before);
+  const bool good = compactor.Run();
+  to.resize(good ? static_cast<std::size_t>(compactor.to() - to.data()) : before);
+  if (good) return std::nullopt;
   return static_cast<std::size_t>(compactor.at() - json.data());
 }
 

@@ -62,6 +62,7 @@ class Work {
     const std::size_t count = batch_.batch.size();
     batch_.shaped.assign(count, Shaped{});
     places_.assign(count, Places{});
+    ReserveValues();
     for (std::size_t i = 0; i < count; ++i) {
       row_ = &batch_.batch[i];
       shaped_ = &batch_.shaped[i];
@@ -80,6 +81,20 @@ class Work {
   struct Places {
     std::size_t topic = kNowhere, key = kNowhere, value = kNowhere;
   };
+
+  // Values that are written anew are about as long as the payloads. Without the reservation the bytes would be copied several
+  // times while the text grows.
+  void ReserveValues() {
+    if (SendsPayload()) return;
+    std::size_t bytes = 0;
+    for (std::size_t i = 0; i < batch_.batch.size(); ++i) bytes += batch_.batch[i].payload.size;
+    made_.reserve(bytes + bytes / 16);
+  }
+
+  // True if the value of a record is the payload's own bytes, which are not copied.
+  [[nodiscard]] bool SendsPayload() const {
+    return !plan_.envelope && plan_.value_encoding == ValueEncoding::kText && plan_.value_is_payload;
+  }
 
   bool One() { return Topic() && Partition() && Timestamp() && Key() && Value() && Headers(); }
 
@@ -193,7 +208,7 @@ class Work {
                       plan_.value_encoding == ValueEncoding::kJson ||
                       plan_.value_encoding == ValueEncoding::kJsonDebezium;
     if (!payload && !plan_.envelope && !(json && plan_.json_null)) return true;
-    if (!json && plan_.value_encoding == ValueEncoding::kText && plan_.value_is_payload) {
+    if (SendsPayload()) {
       shaped_->value = Raw(*payload);
       return true;
     }
