@@ -6,6 +6,7 @@ import dataclasses
 import signal
 import time
 
+from captured import Captured, Plain
 from databases import DATABASES, TABLES
 from servers import Relay, free_port, own_kafka, relay_config, wait_until
 from servers.kafka import GUARDED
@@ -42,9 +43,10 @@ class Member:
         self.database = TcpProxy(cluster.database.port) if cluster.database.networked else None
         self.wanted = False  # it should be running: it was started and not killed or stopped since
         options = cluster.database.options(**({"port": self.database.port} if self.database else {}))
-        config = relay_config(cluster.database.plugin, options, f"127.0.0.1:{self.kafka.port}", {**SETTINGS, "id": self.name})
+        config = relay_config(cluster.database.plugin, cluster.outbox.options(options), f"127.0.0.1:{self.kafka.port}", {**SETTINGS, "id": self.name})
         config["http"] = {"listen": f"127.0.0.1:{self.http}", "refresh_interval": "500ms"}
         config["log"]["level"] = "info"
+        cluster.outbox.configure(config)
         self.relay = Relay(config, env=cluster.mutant.env, name=self.name, binary=cluster.mutant.binary)
 
     def start(self):
@@ -88,8 +90,9 @@ class Sound:
 class Cluster:
     """The servers and the relays of a chaos run. Use it as a context manager, which stops all of them."""
 
-    def __init__(self, kind, mutant=None):
+    def __init__(self, kind, mutant=None, captured=False):
         self.mutant = mutant or Sound()
+        self._outbox_of = Captured if captured else Plain
         self._closing = contextlib.ExitStack()
         try:
             self._build(kind)
@@ -100,6 +103,7 @@ class Cluster:
     def _build(self, kind):
         self.database = DATABASES[kind](own=True)
         self._closing.callback(self.database.close)
+        self.outbox = self._outbox_of(self.database)
         # The broker has a port for each relay, and the relay's proxy is in front of that port.
         self.kafka_ports = {free_port(): free_port() for _ in range(RELAYS)}
         self.broker = own_kafka(properties=GUARDED, behind=self.kafka_ports)
@@ -109,9 +113,11 @@ class Cluster:
         for number, port in enumerate(self.kafka_ports, 1):
             self.members.append(Member(number, self, port))
             self._closing.callback(self.members[-1].close)
-        made = self.members[0].relay.command("migrate", "--shards", SHARDS, *self.database.MIGRATE)
+        self.outbox.create_table()
+        made = self.members[0].relay.command("migrate", "--shards", SHARDS, *self.outbox.migrate_options())
         if made.returncode != 0:
             raise RuntimeError(f"migrate ended with {made.returncode}: {made.stderr}")
+        self.outbox.create_views()
         self.database.run(TABLES)
 
     def __enter__(self):

@@ -30,7 +30,7 @@ class Round:
         """Returns the verdict."""
         cluster, dice = self._cluster, random.Random(self._seed)
         topics = Topics.of(f"{self._seed}-{time.time_ns()}")
-        writers = Writers(cluster.database, topics, self._journals["writers"], self._seed, self._rate)
+        writers = Writers(cluster.database, cluster.outbox, topics, self._journals["writers"], self._seed, self._rate)
         scene = Scene(cluster, writers, topics, dice, self._seed)
         for topic in topics.partitions():
             scene.make_topic(topic)
@@ -84,7 +84,7 @@ class Round:
         for life, found in enumerate([*scene.kept, *(read_topic(self._cluster.broker.bootstrap, topic)
                                                      for topic in topics.partitions())]):
             for record in found:
-                records.write(life=life, **seen(record))
+                records.write(life=life, **seen(record, self._cluster.outbox))
         records.close()
         write(self._folder / "tables.json", self._tables())
 
@@ -102,10 +102,10 @@ class Round:
         return tables
 
 
-def seen(record):
+def seen(record, outbox):
     key = None if record.key is None else record.key.decode()
     event_type, mark = record.header("event_type"), record.header("checksum")
-    mark = int.from_bytes(mark or b"", "big")
+    mark = outbox.mark_of(mark)
     intact = mark == checksum(record.topic, key, (event_type or b"").decode(), record.payload or b"")
     return {"topic": record.topic, "partition": record.partition, "offset": record.offset, "time": record.timestamp / 1000,
             "event_id": (record.header("event_id") or b"").decode(), "key": key, "mark": mark, "intact": intact}

@@ -46,6 +46,8 @@ def arguments():
     parser.add_argument("--only", action="append", default=[], metavar="FAULT", choices=[fault.name for fault in FAULTS],
                         help="inject only this fault; may be repeated")
     parser.add_argument("--calm", action="store_true", help="inject no faults; then no event may arrive twice")
+    parser.add_argument("--captured", action="store_true",
+                        help="applications write into a table of their own, which the relays capture, and delete half of the rows")
     parser.add_argument("--mutant", choices=MUTANTS, metavar="NAME",
                         help="run relays that are wrong on purpose (see mutants.py) until they are caught")
     parser.add_argument("--list", action="store_true", help="list the faults and exit")
@@ -53,6 +55,8 @@ def arguments():
     asked = parser.parse_args()
     if asked.judge and not asked.results:
         parser.error("--judge needs --results FOLDER, the histories to judge")
+    if asked.captured and asked.db == "sqlite":
+        parser.error("--captured needs a database server")
     if asked.replace and not asked.results:
         parser.error("--replace needs --results FOLDER, the histories to remove")
     return asked
@@ -85,7 +89,7 @@ def run(asked, results):
     rounds = max(1, round_up(asked.duration, ROUND))
     done = max((int(path.name[-4:]) for path in results.glob(f"{asked.db}-{asked.seed}-*")), default=0)
     failed = 0
-    with Cluster(asked.db, MUTANTS.get(asked.mutant)) as cluster:
+    with Cluster(asked.db, MUTANTS.get(asked.mutant), asked.captured) as cluster:
         cluster.start()
         for number in range(done + 1, done + rounds + 1):
             name = f"{asked.db}-{asked.seed}-{number:04}"

@@ -25,9 +25,6 @@ POISON = 0.004  # share of events that can never be delivered
 OVERSIZE = 0.02  # share of events for the small topic that are too large
 SMALL_LIMIT = 3000  # largest record of the small topic, in bytes
 
-COLUMNS = "(event_id, topic, event_type, aggregate_id, payload, headers)"
-
-
 @dataclasses.dataclass
 class Topics:
     """The names of the topics of one round. The relay's settings depend on their first word: see cluster.py."""
@@ -81,8 +78,9 @@ class Transaction:
 class Writers:
     """The threads that write. `rate` is the number of events per second of all writers together."""
 
-    def __init__(self, database, topics, journal, seed, rate):
+    def __init__(self, database, outbox, topics, journal, seed, rate):
         self.database = database
+        self._outbox = outbox
         self._topics = topics
         self._journal = journal
         self._seed = seed
@@ -153,8 +151,7 @@ class Writers:
         cursor.execute(f"insert into written (tx) values ({place})", (name,))
         for topic, key in wanted:
             event = self._event(cursor, dice, topic, key)
-            cursor.execute(f"insert into outbox_event {COLUMNS} values ({', '.join([place] * 6)})",
-                           (event.event_id, topic, event.event_type, key, event.payload, event.headers()))
+            self._outbox.insert(cursor, event, dice)
             transaction.events.append(event)
         cursor.close()
         return transaction
