@@ -127,8 +127,8 @@ class Explainer {
 
   Status Undeletable(const Known& event) {
     Why("undeletable");
-    Say(fmt::format("{} is delivered, but its row {} cannot be removed: {}: {}", Name(event), Escape(event.row_id.ToText()),
-                    Escape(event.reason), Escape(event.error)));
+    Say(fmt::format("{} is delivered, but its row {} cannot be removed: {}: {}", Name(event),
+                    Escape(event.row_id.ToText()), Escape(event.reason), Escape(event.error)));
     const std::string unblock = "outbox-relay unblock " + Escape(event.event_id);
     if (event.left_to_operator) {
       Say("it is not sent again, and its key goes on; relays do not retry the removal of its row");
