@@ -1,11 +1,15 @@
 #!/usr/bin/env python3
-"""as_doxygen.py HEADER: prints it with its comments as Doxygen's. What stands above a thing, or behind it, is about it."""
+"""usage: as_doxygen.py HEADER
+
+Print a header with its plain comments converted to comments of Doxygen. A comment above a declaration, or behind it on
+the same line, describes that declaration.
+"""
 
 import pathlib
 import re
 import sys
 
-# In a comment these would be commands or markup of Doxygen's.
+# Characters that begin a command or markup in a comment of Doxygen.
 SPECIAL = re.compile(r'([\\@<>"&#%])')
 
 
@@ -14,7 +18,7 @@ def escaped(text):
 
 
 def of_lines(line):
-    """// above and behind."""
+    """Convert a // comment above a declaration, or behind it."""
     above = re.match(r"(\s*)//(.*)$", line)
     if above:
         return f"{above[1]}///{escaped(above[2])}"

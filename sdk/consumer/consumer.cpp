@@ -17,22 +17,25 @@ void Require(bool condition, const std::string& what) {
 bool IsCooperative(rd_kafka_t* handle) { return std::strcmp(rd_kafka_rebalance_protocol(handle), "COOPERATIVE") == 0; }
 
 Settings Checked(Settings settings) {
-  Require(!settings.kafka["bootstrap.servers"].empty(), "kafka has no bootstrap.servers");
-  Require(!settings.kafka["group.id"].empty(), "kafka has no group.id");
-  Require(!settings.topics.empty(), "there are no topics");
-  Require(settings.concurrency > 0, "parallel must be at least 1");
+  Require(!settings.kafka["bootstrap.servers"].empty(), "the settings in kafka lack bootstrap.servers");
+  Require(!settings.kafka["group.id"].empty(), "the settings in kafka lack group.id");
+  Require(!settings.topics.empty(), "topics must name at least one topic");
+  Require(settings.concurrency > 0, "concurrency must be at least 1");
   Require(settings.batch_size > 0, "batch_size must be at least 1");
   Require(settings.retry_backoff > Millis(0), "retry_backoff must be above 0");
   for (const char* own : {"enable.auto.commit", "enable.auto.offset.store"})
-    Require(!settings.kafka.contains(own), std::string(own) + " is the consumer's own; leave it out");
-  const bool buries = settings.missing_headers == Policy::kDeadLetter || settings.unknown_type == Policy::kDeadLetter ||
-                      settings.rejected == Policy::kDeadLetter;
-  Require(buries == !settings.dead_letter_topic.empty(),
-          "dead_letter_topic and a policy kDeadLetter: one is there without the other");
+    Require(!settings.kafka.contains(own), std::string("the consumer sets ") + own + " itself; leave it out");
+  const bool uses_dead_letters = settings.missing_headers == Policy::kDeadLetter ||
+                                 settings.unknown_type == Policy::kDeadLetter ||
+                                 settings.rejected == Policy::kDeadLetter;
+  Require(uses_dead_letters == !settings.dead_letter_topic.empty(),
+          "dead_letter_topic must be set exactly if one of the policies is kDeadLetter");
   settings.kafka.try_emplace("auto.offset.reset", "earliest");
   settings.kafka.try_emplace("auto.commit.interval.ms", "1000");
-  settings.kafka.try_emplace("queued.max.messages.kbytes", "8192");  // counts per partition here
-  settings.kafka["enable.auto.commit"] = "true";                     // of what is stored: that is what was handled
+  // The limit applies to each partition, because each has a queue of its own.
+  settings.kafka.try_emplace("queued.max.messages.kbytes", "8192");
+  // Only stored offsets are committed automatically, and an offset is stored after its record was handled.
+  settings.kafka["enable.auto.commit"] = "true";
   settings.kafka["enable.auto.offset.store"] = "false";
   return settings;
 }
@@ -46,15 +49,16 @@ class Consumer::Impl final : public Client {
 
   void Add(std::vector<std::string> types, const std::shared_ptr<const Route>& route) {
     const std::scoped_lock lock(lifecycle_);
-    if (started_) throw std::logic_error("consumer: handlers are added before Start");
+    if (started_) throw std::logic_error("consumer: handlers must be added before Start");
     for (const std::string& type : types)
-      if (routes_.contains(type)) throw std::logic_error("consumer: two handlers for the type \"" + type + "\"");
+      if (routes_.contains(type))
+        throw std::logic_error("consumer: the event type \"" + type + "\" already has a handler");
     for (std::string& type : types) routes_.emplace(std::move(type), route);
   }
 
   void Start() {
     const std::scoped_lock lock(lifecycle_);
-    if (running_) throw std::logic_error("consumer: it runs already");
+    if (running_) throw std::logic_error("consumer: it is already running");
     if (thread_.joinable()) thread_.join();
     context_.reset(new Context{settings_, routes_, totals_, [this](const std::string& why) { Fail(why); }});
     if (!settings_.dead_letter_topic.empty()) dead_letters_ = std::make_unique<Admin>(settings_);
@@ -94,7 +98,8 @@ class Consumer::Impl final : public Client {
   [[nodiscard]] Counters counters() const { return totals_.Now(); }
 
  private:
-  // [its own thread] until Rebalance.
+  // Thread of the functions from here to Revoke(): the consumer's own.
+
   void Run() {
     Subscribe();
     while (!stop_requested_) {
@@ -102,7 +107,7 @@ class Consumer::Impl final : public Client {
       if (message) Take(*message);
     }
     for (const auto& partition : partitions_) partition->AskToStop();
-    rd_kafka_consumer_close(handle_.get());  // calls Rebalance
+    rd_kafka_consumer_close(handle_.get());  // It calls Rebalance().
     partitions_.clear();
     handle_.reset();
     dead_letters_.reset();
@@ -116,12 +121,14 @@ class Consumer::Impl final : public Client {
     for (const std::string& topic : settings_.topics)
       rd_kafka_topic_partition_list_add(topics.get(), topic.c_str(), RD_KAFKA_PARTITION_UA);
     const rd_kafka_resp_err_t error = rd_kafka_subscribe(handle_.get(), topics.get());
-    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) Fail(std::string("the topics: ") + rd_kafka_err2str(error));
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
+      Fail(std::string("cannot subscribe to the topics: ") + rd_kafka_err2str(error));
   }
 
-  // Records come by the queues of their partitions; here is the group's trouble.
+  // Handles a message of the consumer's own queue. Records arrive in the queues of their partitions, so the message is
+  // an error of the group.
   void Take(const rd_kafka_message_t& message) {
-    if (message.err == RD_KAFKA_RESP_ERR_NO_ERROR) return Fail("a record has come past the queue of its partition");
+    if (message.err == RD_KAFKA_RESP_ERR_NO_ERROR) return Fail("a record arrived outside the queue of its partition");
     const std::string text = rd_kafka_message_errstr(&message);
     if (message.err == RD_KAFKA_RESP_ERR__FATAL) return Fail(text);
     Log(LogLevel::kWarning, text);
@@ -150,7 +157,7 @@ class Consumer::Impl final : public Client {
     } catch (const std::exception& error) {
       Fail(std::string("setup: ") + error.what());
     } catch (...) {
-      Fail("setup has thrown");
+      Fail("setup threw an exception that is not a std::exception");
     }
     if (IsCooperative(handle)) {
       rd_kafka_error_destroy(rd_kafka_incremental_assign(handle, list));
@@ -161,7 +168,7 @@ class Consumer::Impl final : public Client {
     try {
       for (std::size_t i = before; i < partitions_.size(); ++i) partitions_[i]->Start();
     } catch (const std::system_error& error) {
-      return Fail(std::string("a thread for a partition: ") + error.what());
+      return Fail(std::string("cannot start a thread for a partition: ") + error.what());
     }
     if (!partitions.empty()) Log(LogLevel::kInfo, "assigned " + std::to_string(partitions.size()) + " partitions");
   }
@@ -183,16 +190,19 @@ class Consumer::Impl final : public Client {
     } catch (const std::exception& error) {
       Log(LogLevel::kError, std::string("cleanup: ") + error.what());
     } catch (...) {
-      Log(LogLevel::kError, "cleanup has thrown");
+      Log(LogLevel::kError, "cleanup threw an exception that is not a std::exception");
     }
-    // Whoever has lost them may not commit any more.
-    if (rd_kafka_assignment_lost(handle) != 0) return Log(LogLevel::kWarning, "the partitions were lost to others");
+    // After the partitions were lost, their offsets cannot be committed.
+    if (rd_kafka_assignment_lost(handle) != 0)
+      return Log(LogLevel::kWarning, "the partitions were lost; records that are not committed will be handled again");
     const rd_kafka_resp_err_t error = rd_kafka_commit(handle, nullptr, 0);
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR && error != RD_KAFKA_RESP_ERR__NO_OFFSET)
-      Log(LogLevel::kWarning, std::string("the commit failed, records will come again: ") + rd_kafka_err2str(error));
+      Log(LogLevel::kWarning,
+          std::string("the commit failed; records will be handled again: ") + rd_kafka_err2str(error));
   }
 
-  // [any]
+  // Thread of Log() and Fail(): any.
+
   void Log(LogLevel level, std::string_view line) override {
     if (settings_.log) settings_.log(level, line);
   }
@@ -209,7 +219,7 @@ class Consumer::Impl final : public Client {
   std::map<std::string, std::shared_ptr<const Route>, std::less<>> routes_;
   Totals totals_{};
 
-  std::mutex lifecycle_;  // of Start and Stop against each other
+  std::mutex lifecycle_;  // Serialises Add, Start and Stop.
   bool started_ = false;
   std::thread thread_;
 

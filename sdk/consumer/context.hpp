@@ -1,4 +1,4 @@
-// What the threads of a run share.
+// The state that the threads of a consumer share while it runs.
 #pragma once
 
 #include <functional>
@@ -13,34 +13,40 @@
 
 namespace outbox::consumer {
 
-// One of the two is set.
+// The handler of an event type. INVARIANT: exactly one of the two is set.
 struct Route {
   Handler one;
   BatchHandler batch;
 };
 
+// The state of one run, from Start() to the end. The consumer owns it. Thread: any.
 struct Context {
   const Settings& settings;
   const std::map<std::string, std::shared_ptr<const Route>, std::less<>>& routes;
   Totals& totals;
-  std::function<void(const std::string&)> fail;  // [any] the run ends; the first reason stays
+  // Ends the run for the given reason. If there are several reasons, Consumer::failure() returns the first. Thread:
+  // any.
+  std::function<void(const std::string&)> fail;
 
   rd_kafka_t* handle = nullptr;
-  Admin* dead_letters = nullptr;  // where a policy asks for it
+  Admin* dead_letters = nullptr;  // Set if one of the policies is kDeadLetter.
   Slots slots{settings.concurrency};
 
+  // Writes a line to the application's log, if there is one.
   void Log(LogLevel level, std::string_view line) const {
     if (settings.log) settings.log(level, line);
   }
 };
 
-// Inside a handler, setup or cleanup, where Stop would wait for itself.
+// An object of this class exists while a handler, `setup` or `cleanup` runs on this thread, where Consumer::Stop()
+// would wait for itself.
 class Inside {
  public:
   Inside() { ++depth_; }
   ~Inside() { --depth_; }
   Inside(const Inside&) = delete;
   Inside& operator=(const Inside&) = delete;
+  // Returns true if such a function runs on the calling thread.
   static bool Here() { return depth_ > 0; }
 
  private:

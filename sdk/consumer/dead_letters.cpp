@@ -8,9 +8,9 @@
 namespace outbox::consumer {
 namespace {
 
-constexpr std::chrono::seconds kLongest{30};
+constexpr std::chrono::seconds kMaxWait{30};
 
-// What only a consumer has; a producer would warn of it.
+// Returns true for a property that only a consumer has. A producer that is given it logs a warning.
 bool IsConsumers(const std::string& name) {
   for (const char* start :
        {"group.", "auto.", "fetch.", "queued.", "session.", "heartbeat.", "max.poll.", "partition.", "enable.auto.",
@@ -26,7 +26,7 @@ Properties ProducerProperties(const Settings& settings) {
     if (!IsConsumers(name)) properties[name] = value;
   properties["acks"] = "all";
   properties["linger.ms"] = "0";
-  properties["message.timeout.ms"] = std::to_string(std::chrono::milliseconds(kLongest).count());
+  properties["message.timeout.ms"] = std::to_string(std::chrono::milliseconds(kMaxWait).count());
   return properties;
 }
 
@@ -67,7 +67,7 @@ std::string Admin::Bury(const Record& record, const std::string& reason) {
       RD_KAFKA_V_HEADERS(headers.get()), RD_KAFKA_V_OPAQUE(&stored), RD_KAFKA_V_END);
   if (sent != RD_KAFKA_RESP_ERR_NO_ERROR) return rd_kafka_err2str(sent);
   (void)headers.release();
-  // message.timeout.ms ends this: every record has its report.
+  // The loop ends after message.timeout.ms at the latest, because every record gets a report.
   while (!stored) rd_kafka_poll(handle_.get(), 100);
   return *stored == RD_KAFKA_RESP_ERR_NO_ERROR ? "" : rd_kafka_err2str(*stored);
 }

@@ -1,4 +1,4 @@
-// The topic for records that no handler can take.
+// Writes records that no handler accepts to the dead letter topic.
 #pragma once
 
 #include <mutex>
@@ -9,17 +9,19 @@
 
 namespace outbox::consumer {
 
-// Copies keep key, payload and headers, and get dead_letter_reason, dead_letter_group, dead_letter_topic,
-// dead_letter_partition and dead_letter_offset.
+// A producer for the dead letter topic. The consumer owns it while it runs. A copy has the key, payload and headers of
+// the record, and also the headers dead_letter_reason, dead_letter_group, dead_letter_topic, dead_letter_partition and
+// dead_letter_offset.
 class Admin final : public Client {
  public:
-  // Throws std::invalid_argument.
+  // Errors: throws std::invalid_argument if librdkafka refuses a property.
   explicit Admin(const Settings& settings);
   ~Admin() override;
   Admin(const Admin&) = delete;
   Admin& operator=(const Admin&) = delete;
 
-  // [any] Waits until Kafka has stored the copy; otherwise why it has not, after kLongest at most.
+  // Copies the record, and waits until Kafka has acknowledged the copy. Returns an empty text then, and otherwise why
+  // it failed, after kMaxWait (30 s) at most. Thread: any.
   [[nodiscard]] std::string Bury(const Record& record, const std::string& reason);
 
  private:
@@ -27,7 +29,7 @@ class Admin final : public Client {
   void Delivered(const rd_kafka_message_t* message) override;
 
   const Settings& settings_;
-  std::mutex mutex_;  // one at a time: they are rare, and each is waited for
+  std::mutex mutex_;  // Held by Bury: one copy is made at a time, which is sufficient because they are rare.
   HandlePtr handle_;
 };
 

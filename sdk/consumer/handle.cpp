@@ -43,7 +43,7 @@ HandlePtr MakeHandle(rd_kafka_type_t type, const Properties& properties, Client&
   }
   HandlePtr handle(rd_kafka_new(type, conf.get(), text.data(), text.size()));
   if (!handle) throw std::invalid_argument(std::string("librdkafka: ") + text.data());
-  (void)conf.release();  // the handle's, now that it is there
+  (void)conf.release();  // Since rd_kafka_new() succeeded, the handle owns it.
   return handle;
 }
 

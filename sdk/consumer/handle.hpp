@@ -1,4 +1,4 @@
-// librdkafka clients from a map of properties.
+// Creates clients of librdkafka from a map of properties.
 #pragma once
 
 #include <map>
@@ -12,16 +12,20 @@ namespace outbox::consumer {
 
 using Properties = std::map<std::string, std::string>;
 
-// What librdkafka calls back. It must outlive the handle.
+// Receives the callbacks of librdkafka. REQUIRES: it lives longer than the handle.
 class Client {
  public:
   virtual ~Client() = default;
-  virtual void Log(LogLevel level, std::string_view line) = 0;                                   // [any]
-  virtual void Rebalance(rd_kafka_t*, rd_kafka_resp_err_t, rd_kafka_topic_partition_list_t*) {}  // [who polls]
-  virtual void Delivered(const rd_kafka_message_t*) {}                                           // [who polls]
+  // Receives a log line. Thread: any.
+  virtual void Log(LogLevel level, std::string_view line) = 0;
+  // Partitions are assigned or revoked. Only for consumers. Thread: the one that polls the handle.
+  virtual void Rebalance(rd_kafka_t*, rd_kafka_resp_err_t, rd_kafka_topic_partition_list_t*) {}
+  // The outcome of a sent record is known. Only for producers. Thread: the one that polls the handle.
+  virtual void Delivered(const rd_kafka_message_t*) {}
 };
 
-// Throws std::invalid_argument for what librdkafka refuses, naming the property but not its value.
+// Creates a client. Errors: throws std::invalid_argument if librdkafka refuses a property; the text names the property
+// but not its value.
 [[nodiscard]] HandlePtr MakeHandle(rd_kafka_type_t type, const Properties& properties, Client& client);
 
 }  // namespace outbox::consumer

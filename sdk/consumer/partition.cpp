@@ -13,7 +13,8 @@
 namespace outbox::consumer {
 namespace {
 
-// Of what is being thrown. Its text may quote a payload, its type cannot.
+// Returns the type of the exception that is being handled. Only the type is logged, because the text may quote a
+// payload.
 std::string ThrownType() {
   const std::type_info* const type = abi::__cxa_current_exception_type();
   if (type == nullptr) return "something";
@@ -61,7 +62,8 @@ void Partition::Run() {
 }
 
 std::size_t Partition::Fetch() {
-  constexpr int kWake = 500;  // in case a yield went by before the wait began
+  // In milliseconds. The wait is limited because rd_kafka_queue_yield() has no effect on a wait that begins after it.
+  constexpr int kWake = 500;
   MessagePtr first(rd_kafka_consume_queue(queue_.get(), kWake));
   if (!first) return 0;
   messages_.push_back(std::move(first));
@@ -117,7 +119,7 @@ std::size_t Partition::SettleBatch(std::size_t at, const std::shared_ptr<const R
       Store(records.back());
       return records.size();
     }
-    // The last attempt of each is its own, so that those which can be handled are.
+    // The last attempt is made for each record alone, so that the records that can be handled are handled.
     const bool last_but_one = most > 0 && records.front().attempt + 1 >= most;
     alone = threw || outcome.kind() == Outcome::Kind::kReject || last_but_one;
     if (outcome.kind() == Outcome::Kind::kRetry) {
@@ -168,7 +170,7 @@ Outcome Partition::Call(std::span<Record> records, const Route& route, bool& thr
     context_.Log(LogLevel::kWarning,
                  Place(records.front()) +
                      (records.size() > 1 ? " and " + std::to_string(records.size() - 1) + " more" : "") +
-                     ": the handler threw " + ThrownType() + ", it will be called again");
+                     ": the handler threw " + ThrownType() + "; it will be called again");
   }
   context_.slots.GiveBack(slot);
   if (outcome.kind() == Outcome::Kind::kRetry) ++context_.totals.retried;
@@ -182,15 +184,15 @@ bool Partition::Refuse(const Record& record, Policy policy, const std::string& r
     return false;
   }
   for (std::uint32_t attempt = 1; policy == Policy::kDeadLetter; ++attempt) {
-    const std::string trouble = context_.dead_letters->Bury(record, reason);
-    if (trouble.empty()) break;
-    context_.Log(LogLevel::kError,
-                 Place(record) + ": the dead letter topic does not take it, it will be tried again: " + trouble);
+    const std::string failure = context_.dead_letters->Bury(record, reason);
+    if (failure.empty()) break;
+    context_.Log(LogLevel::kError, Place(record) + ": cannot be copied to the dead letter topic; retrying: " + failure);
     if (!Pause(PauseAfter(attempt))) return false;
   }
   ++(policy == Policy::kSkip ? context_.totals.skipped : context_.totals.dead_lettered);
-  context_.Log(LogLevel::kWarning,
-               Place(record) + (policy == Policy::kSkip ? ": skipped, " : ": moved to the dead letters, ") + reason);
+  context_.Log(
+      LogLevel::kWarning,
+      Place(record) + (policy == Policy::kSkip ? ": skipped, " : ": copied to the dead letter topic, ") + reason);
   Store(record);
   return true;
 }
@@ -219,14 +221,15 @@ void Partition::Watch(const Record& record) {
   context_.totals.late += finding.late ? 1 : 0;
   context_.totals.repeated += finding.repeated ? 1 : 0;
   if (finding.missing > 0 || finding.late)
-    context_.Log(LogLevel::kWarning, Place(record) + (finding.late ? ": comes after a later event of its key"
+    context_.Log(LogLevel::kWarning, Place(record) + (finding.late ? ": arrived after a later event of its key"
                                                                    : ": events of its key are missing before it"));
 }
 
 void Partition::Store(const Record& record) {
   const rd_kafka_resp_err_t error = rd_kafka_offset_store(record.raw->rkt, record.partition, record.offset);
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
-    context_.Log(LogLevel::kDebug, Place(record) + ": its offset is not kept: " + rd_kafka_err2str(error));
+    context_.Log(LogLevel::kDebug,
+                 Place(record) + ": its offset cannot be stored for the next commit: " + rd_kafka_err2str(error));
 }
 
 }  // namespace outbox::consumer

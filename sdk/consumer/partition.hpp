@@ -1,4 +1,4 @@
-// One partition at work: a thread that takes the records of its partition one after the other.
+// Handles the records of one partition, one after the other, on a thread of its own.
 #pragma once
 
 #include <condition_variable>
@@ -12,33 +12,48 @@
 
 namespace outbox::consumer {
 
+// A partition that is assigned to this consumer. The consumer owns it, from the assignment to the revocation.
 class Partition {
  public:
-  // [who polls] Before the assignment, so that the records of the partition wait in a queue of their own.
+  // Directs the records of the partition to a queue of their own. REQUIRES: the partition is not assigned to librdkafka
+  // yet, so that no record gets into another queue. Thread: the one that polls the consumer.
   Partition(Context& context, TopicPartition partition);
-  ~Partition();  // as Stop
+  // Stops as Stop() does.
+  ~Partition();
   Partition(const Partition&) = delete;
   Partition& operator=(const Partition&) = delete;
 
   [[nodiscard]] const TopicPartition& partition() const { return topic_partition_; }
+  // Starts the thread.
   void Start();
-  void AskToStop();  // [any]
-  void Stop();       // waits for a handler that runs
+  // Makes the thread end after the handler that runs, without waiting for it. Thread: any.
+  void AskToStop();
+  // Ends the thread, and waits for a handler that runs.
+  void Stop();
 
  private:
-  // [its own thread]
+  // Thread of the functions below: that of the partition.
+
   void Run();
+  // Takes the records that have arrived, and waits for a short time if there are none. Returns their number.
   [[nodiscard]] std::size_t Fetch();
-  // Settles the record at `at`, or a batch that begins there; returns how many are settled.
+  // Handles the record at the index `at`, or a batch that begins there, with all its retries. Returns how many records
+  // were handled, rejected or skipped.
   std::size_t Settle(std::size_t at);
   std::size_t SettleBatch(std::size_t at, const std::shared_ptr<const Route>& route);
   bool SettleOne(Record& record, const Route& route);
-  // False = it was asked to stop before the record was settled.
+  // Applies the policy to a record that no handler accepts. Returns false if the partition was stopped before that was
+  // finished.
   bool Refuse(const Record& record, Policy policy, const std::string& reason);
+  // Waits for a slot and calls the handler. `threw` is set to true if it throws.
   Outcome Call(std::span<Record> records, const Route& route, bool& threw);
+  // Returns the pause after this attempt, if the handler threw.
   [[nodiscard]] Millis PauseAfter(std::uint32_t attempt) const;
+  // Waits. Returns false if the partition was stopped meanwhile.
   bool Pause(Millis time);
+  // Checks the number of the record, if the settings name a header for it.
   void Watch(const Record& record);
+  // Makes the offset after the record the next one to be committed.
   void Store(const Record& record);
 
   Context& context_;
@@ -47,7 +62,7 @@ class Partition {
   Sequence sequence_;
   std::vector<MessagePtr> messages_;
   std::vector<Record> records_;
-  std::vector<char> complete_;  // by record: has what the relay writes
+  std::vector<char> complete_;  // For each record: 1 if it has the headers that the relay writes.
 
   std::mutex mutex_;
   std::condition_variable wake_;

@@ -21,7 +21,7 @@ Sequence::Finding Sequence::See(std::string_view key, std::int64_t number) {
   }
   Finding finding;
   if (number > seen->last) {
-    // Unsigned, as the whole range of numbers is further than a signed one reaches.
+    // The difference is unsigned because a signed one could overflow: the numbers may be from the whole range.
     finding.missing = static_cast<std::uint64_t>(number) - static_cast<std::uint64_t>(seen->last) - 1;
     const auto kept = std::min<std::uint64_t>(finding.missing, kMissing);
     for (std::uint64_t i = kept; i > 0; --i) {

@@ -1,4 +1,4 @@
-// Numbers that the application counts up per key: which were passed over, which came late, which came again.
+// Checks the numbers that the application counts up per key: finds numbers that are missing, late or repeated.
 #pragma once
 
 #include <cstdint>
@@ -9,18 +9,24 @@
 
 namespace outbox::consumer {
 
-// Of one partition. Knows the last kKeys to 2 * kKeys keys and forgets those that were longest unseen; a key that was
-// forgotten begins anew.
+// The numbers of one partition, whose Partition owns this object. It remembers the last kKeys to 2 * kKeys keys, and
+// forgets those that have not occurred for the longest time. A key that was forgotten is treated as new.
+//
+// Thread: that of the partition.
 class Sequence {
  public:
+  // What a number shows: how many numbers before it are missing; whether it was missing before, and so is late; whether
+  // it has occurred before.
   struct Finding {
     std::uint64_t missing = 0;
     bool late = false, repeated = false;
   };
   static constexpr std::size_t kKeys = 50'000;
-  // Of one key, those passed over last, to be told from repeated ones when they come after all.
+  // How many of the latest missing numbers of a key are remembered. If one of these arrives later, it counts as late,
+  // and any other as repeated.
   static constexpr std::size_t kMissing = 16;
 
+  // Checks the next number of the key. The first number of a key shows nothing.
   Finding See(std::string_view key, std::int64_t number);
 
  private:
@@ -32,6 +38,7 @@ class Sequence {
 
   Seen* Find(const std::string& key);
 
+  // Keys that have occurred since the last exchange of the two maps, and those that have occurred only before it.
   Keys young_, old_;
 };
 

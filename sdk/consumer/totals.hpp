@@ -1,4 +1,4 @@
-// The counters, as several threads write them.
+// The counters in a form that several threads can increment at once.
 #pragma once
 
 #include <atomic>
@@ -12,6 +12,7 @@ struct Totals {
   Count handled, retried, threw, rejected, unknown_type, missing_headers, skipped, dead_lettered, missing, late,
       repeated;
 
+  // Returns the present values.
   [[nodiscard]] Counters Now() const {
     return {handled, retried,       threw,   rejected, unknown_type, missing_headers,
             skipped, dead_lettered, missing, late,     repeated};

@@ -1,4 +1,4 @@
-// Records as handlers see them, out of librdkafka's messages.
+// Makes the records that handlers receive from librdkafka's messages.
 #pragma once
 
 #include "outbox/consumer/record.hpp"
@@ -6,10 +6,11 @@
 
 namespace outbox::consumer {
 
-// False = not the relay's: event_id or event_type is missing or has no value. All else is filled in any case.
+// Fills the record with views of the message. Returns false if the header event_id is missing or empty, or event_type
+// is missing or has no value, so that the record does not come from the relay. The other fields are filled in any case.
 [[nodiscard]] bool Fill(const rd_kafka_message_t& message, Record& record);
 
-// "orders [3] at 4711", for people.
+// Returns topic, partition and offset for messages: "orders [3] at 4711".
 [[nodiscard]] std::string Place(const Record& record);
 
 }  // namespace outbox::consumer

@@ -1,5 +1,5 @@
-// A connection to SQLite in the words of the SDK: values may be absent, failures are outbox::Error with the code that
-// tells the relay what to do.
+// A connection to SQLite, with the types of the SDK: values may be absent, and failures are thrown as outbox::Error,
+// whose code decides what the relay does next.
 #pragma once
 
 #include <sqlite3.h>
@@ -9,10 +9,13 @@
 #include <variant>
 
 using Value = std::variant<std::int64_t, outbox::Bytes>;
-using UseRow = std::function<bool(sqlite3_stmt*)>;  // false = enough
+// Receives a row of a result. Returns false if no more rows are wanted.
+using UseRow = std::function<bool(sqlite3_stmt*)>;
 
+// One connection. Thread: that of the session.
 class Database {
  public:
+  // Opens an existing file. Errors: throws OUTBOX_UNAVAILABLE if it cannot be opened.
   explicit Database(const std::string& path) {
     sqlite3* db = nullptr;
     const int result = sqlite3_open_v2(path.c_str(), &db, SQLITE_OPEN_READWRITE, nullptr);
@@ -20,8 +23,13 @@ class Database {
     if (result != SQLITE_OK) throw outbox::Error(OUTBOX_UNAVAILABLE, "cannot open " + path);
   }
 
+  // Limits how long a statement waits for a lock of another connection.
   void SetTimeout(outbox::Millis timeout) { sqlite3_busy_timeout(db_.get(), static_cast<int>(timeout.count())); }
 
+  // Runs a statement with its values, and passes each row of the result to `use`.
+  //
+  // Errors: throws OUTBOX_TIMEOUT if another connection holds a lock, OUTBOX_REFUSED if a constraint or a trigger
+  // refuses the change, OUTBOX_INTERNAL otherwise.
   void Run(const char* sql, std::initializer_list<Value> values = {}, const UseRow& use = {}) {
     sqlite3_stmt* prepared = nullptr;
     int result = sqlite3_prepare_v2(db_.get(), sql, -1, &prepared, nullptr);
@@ -36,6 +44,7 @@ class Database {
                           sqlite3_errmsg(db_.get()));
   }
 
+  // Calls work() in a transaction, which is rolled back if work() throws.
   void Transaction(const std::function<void()>& work) {
     Run("BEGIN IMMEDIATE");
     try {
@@ -47,6 +56,7 @@ class Database {
     }
   }
 
+  // Returns the value of a column as bytes; absent = NULL. It is valid until the next row.
   static outbox::Bytes Column(sqlite3_stmt* row, int column) {
     if (sqlite3_column_type(row, column) == SQLITE_NULL) return std::nullopt;
     const auto* const data = static_cast<const char*>(sqlite3_column_blob(row, column));
@@ -63,7 +73,8 @@ class Database {
     if (const auto* number = std::get_if<std::int64_t>(&value)) {
       sqlite3_bind_int64(statement, at, *number);
     } else if (const outbox::Bytes& text = std::get<outbox::Bytes>(value); text) {
-      const auto* const data = static_cast<const char*>(outbox::Raw(*text).data);  // not NULL, as that would be absent
+      // Raw() returns an address also for an empty text, because a null pointer would mean NULL.
+      const auto* const data = static_cast<const char*>(outbox::Raw(*text).data);
       sqlite3_bind_text(statement, at, data, static_cast<int>(text->size()), SQLITE_STATIC);
     }
   }

@@ -1,4 +1,4 @@
-// An adapter to copy: an outbox in SQLite, for one relay at a time. README.md says what to change.
+// A template for an adapter: an outbox in SQLite, for one relay at a time. README.md describes what to change.
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <outbox/adapter.hpp>
@@ -8,28 +8,32 @@
 namespace {
 using namespace outbox;
 
-struct Settings {  // what the sessions share: made once, when the relay starts; no I/O yet
+// The options, which the sessions share. The relay creates one object when it starts. The constructor does no I/O.
+struct Settings {
   Settings(const std::string& json, const outbox_host*) {
     const auto options = nlohmann::json::parse(json, nullptr, /*allow_exceptions=*/false);
     if (!options.is_object()) throw Error(OUTBOX_BAD_CONFIG, "options: expected a JSON object");
     for (const auto& [key, value] : options.items())
       if (key != "path") throw Error(OUTBOX_BAD_CONFIG, "options: unknown key \"" + key + "\"");
     if (options.contains("path") && options["path"].is_string()) path = options["path"];
-    if (path.empty()) throw Error(OUTBOX_BAD_CONFIG, "options: \"path\" must name the database's file");
+    if (path.empty()) throw Error(OUTBOX_BAD_CONFIG, "options: \"path\" must name the file of the database");
   }
   std::string path;
 };
 
-std::int64_t Now() {  // ms since 1970, as retry_at
+// Returns the present time in milliseconds since 1970 UTC, as in the column retry_at.
+std::int64_t Now() {
   return std::chrono::duration_cast<Millis>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-class MyAdapter : public StorageAdapter, public Emit {  // one object is one connection
+// One object is one connection.
+class MyAdapter : public StorageAdapter, public Emit {
  public:
   explicit MyAdapter(const std::shared_ptr<Settings>& settings) : db_(settings->path) {}
 
-  // Reads from the oldest row each time: Add skips what the relay has in hand. A row waits until it is due, and behind
-  // earlier rows of its key that have failed. New rows and those that are due take turns, the longest due first.
+  // Every read begins at the oldest row; Add skips the outstanding ones. A row is returned when it is due, and only if
+  // no earlier row of its key has failed. Retries and new rows alternate; the retry that has been due longest comes
+  // first.
   void ReserveNewEvents(const ReserveRequest& request, BatchBuilder& batch) override {
     Ready().Run(
         "SELECT id, event_id, aggregate_id, event_type, topic, payload, headers, attempts FROM outbox_event e"
@@ -45,8 +49,9 @@ class MyAdapter : public StorageAdapter, public Emit {  // one object is one con
         });
   }
 
-  // A row is meant only with its event id. What a trigger keeps (RAISE(IGNORE)) is still there afterwards; what it refuses
-  // (RAISE(ABORT)) is OUTBOX_REFUSED, see Database.
+  // Deletes a row only if its event id matches too. If a trigger suppresses the delete (RAISE(IGNORE)), the row still
+  // exists afterwards and is reported in `kept`. If a trigger refuses it (RAISE(ABORT)), Database throws
+  // OUTBOX_REFUSED.
   void ConfirmEvent(ConfirmedRows rows, KeptRows& kept) override {
     Ready().Transaction([&] {
       for (const ConfirmedRow row : rows)
@@ -61,7 +66,8 @@ class MyAdapter : public StorageAdapter, public Emit {  // one object is one con
   }
 
   void ConfirmFailed(Failures failures) override {
-    constexpr auto kNever = std::int64_t{1} << 62;  // blocked: waits, with its key, for an operator
+    // Such a row is never due again. A blocked row waits for an operator, together with the later rows of its key.
+    constexpr auto kNever = std::int64_t{1} << 62;
     Ready().Transaction([&] {
       for (const Failure& f : failures)
         db_.Run(
@@ -73,7 +79,7 @@ class MyAdapter : public StorageAdapter, public Emit {  // one object is one con
     });
   }
 
-  // For `outbox-relay emit` and the contract tests; an application writes its INSERT itself.
+  // These are used by `outbox-relay emit` and the contract tests. An application executes its own INSERT.
   void BeginEmit() override { Ready().Run("BEGIN IMMEDIATE"); }
   void EndEmit(bool commit) override { Ready().Run(commit ? "COMMIT" : "ROLLBACK"); }
   void Insert(Events events) override {
@@ -85,7 +91,8 @@ class MyAdapter : public StorageAdapter, public Emit {  // one object is one con
   }
 
  private:
-  // Will an earlier row of the key be read, which the relay does not have yet? A retry that took its turn now would pass it.
+  // Returns true if an earlier row of the key is not outstanding, so that it is still to be read. A retry that was
+  // returned now would overtake it.
   bool EarlierComes(std::int64_t id, const Bytes& key, const ReserveRequest& request) {
     bool comes = false;
     db_.Run("SELECT id FROM outbox_event WHERE aggregate_id = ?1 AND id < ?2 AND NOT delivered", {key, id},
@@ -96,7 +103,7 @@ class MyAdapter : public StorageAdapter, public Emit {  // one object is one con
     return comes;
   }
   Database& Ready() {
-    db_.SetTimeout(call().timeout);  // every call has one
+    db_.SetTimeout(call().timeout);  // Every call has its own timeout.
     return db_;
   }
   Database db_;

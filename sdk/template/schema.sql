@@ -1,7 +1,7 @@
--- sqlite3 outbox.db < schema.sql
+-- Creates the outbox: sqlite3 outbox.db < schema.sql
 PRAGMA journal_mode = WAL;
 CREATE TABLE IF NOT EXISTS outbox_event (
-  id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never reused: a repeated confirm must not meet a new event
+  id INTEGER PRIMARY KEY AUTOINCREMENT,  -- Ids are never reused, so a repeated confirm cannot remove a new event.
   event_id TEXT NOT NULL DEFAULT (lower(hex(randomblob(16)))),
   aggregate_id TEXT,
   event_type TEXT NOT NULL,
@@ -9,9 +9,10 @@ CREATE TABLE IF NOT EXISTS outbox_event (
   payload BLOB,
   headers TEXT,
   attempts INTEGER NOT NULL DEFAULT 0,
-  retry_at INTEGER,  -- ms since 1970; NULL = has not failed
+  retry_at INTEGER,  -- When a failed event is due again, in ms since 1970 UTC; NULL = the event has not failed.
   error TEXT,
-  delivered INTEGER NOT NULL DEFAULT 0  -- 1 = and could not be removed: never reserved again, holds nobody back
+  -- 1 = the event was delivered, but its row could not be removed. It is never reserved again and holds back no row.
+  delivered INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX IF NOT EXISTS outbox_key ON outbox_event (aggregate_id, id);
 CREATE INDEX IF NOT EXISTS outbox_failed ON outbox_event (aggregate_id, id) WHERE retry_at IS NOT NULL;

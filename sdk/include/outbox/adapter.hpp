@@ -1,11 +1,16 @@
-// What an adapter author implements, and the macro that makes a plugin of it.
+// The interfaces that the author of an adapter implements, and the macros that turn the class into a plugin.
 //
 //   class Mine : public outbox::StorageAdapter { ... };
 //   OUTBOX_REGISTER_ADAPTER(Mine, "mine", "1.0.0", OUTBOX_CAN_ORDER_KEYS)
 //
-// One object is one session, that is one connection: the relay never makes two calls at once on it (except
-// Cancel), and opens two or three. The constructor connects and may throw outbox::Error; it may take a second
-// argument, const outbox::Call&, to learn the timeout.
+// One object of the class is one session, which is one connection. The relay creates two or three of them, and destroys
+// them, at any time. The constructor connects. It may take a second argument, const outbox::Call&, which contains the
+// timeout.
+//
+// Thread: any, but never two calls at once for the same object, except Cancel.
+//
+// Errors: every function, and the constructor, may throw outbox::Error, whose code decides what the relay does next
+// (see outbox_code in plugin.h). Any other exception is converted to OUTBOX_INTERNAL.
 #pragma once
 
 #include <functional>
@@ -25,15 +30,19 @@
 
 namespace outbox {
 
-// Of the call under way.
+// The circumstances of the call that is running.
 struct Call {
+  // The shard that the call is about.
   std::uint32_t shard = 0;
-  // Of the lease of the shard (outbox.leases/1). Where rows are marked it is 0 when rows are reserved, and the token of the
-  // batch in ConfirmFailed and Release. ConfirmEvent is called with 0 in any case.
+  // The token of the shard's lease (outbox.leases/1). If rows are marked instead, it is 0 in ReserveNewEvents, and the
+  // token of the batch in ConfirmFailed and Release. It is always 0 in ConfirmEvent.
   std::uint64_t token = 0;
-  Millis timeout{0};  // bound on the whole call
+  // Upper limit for the duration of the whole call.
+  Millis timeout{0};
 };
 
+// A connection of a relay to the database. plugin.h describes the functions in more detail, under the names
+// reserve_new_events, confirm_event, confirm_failed, release_events and cancel.
 class StorageAdapter {
  public:
   virtual ~StorageAdapter() = default;
@@ -41,165 +50,253 @@ class StorageAdapter {
   StorageAdapter(const StorageAdapter&) = delete;
   StorageAdapter& operator=(const StorageAdapter&) = delete;
 
-  // Committed events that are due, ascending per key, added until Add says that the batch is full. Adding
-  // nothing is fine. Nobody else is given them for request.reserve_duration(), by the database's clock. An adapter that
-  // marks rows marks those by which batch.size() has grown: Add skips what the relay holds, and returns true.
+  // Adds to `batch` committed events that are due, in ascending order per key, until Add returns false because the
+  // batch is full. Adding none is not an error. No other relay receives the events for request.reserve_duration(), by
+  // the database's clock. An adapter that marks rows marks only the rows by which batch.size() has grown, because Add
+  // returns true also for an outstanding row, which it skips.
   virtual void ReserveNewEvents(const ReserveRequest& request, BatchBuilder& batch) = 0;
-  // Kafka has them: remove them for good. Idempotent; never refused for a stale token. A row is meant only where its id
-  // and its event id fit. What is still there after the commit, though it was not refused, goes into `kept`. Where the
-  // database refuses to remove one of them: throw Error(OUTBOX_REFUSED, ...).
+  // Removes rows for good: Kafka has acknowledged their events. Idempotent, and never refused because of a stale token.
+  // A row is removed only if both its row id and its event id match; all others are skipped. Rows that still exist
+  // after the commit, although their removal was not refused, are added to `kept`.
+  //
+  // Errors: throws Error(OUTBOX_REFUSED, ...) if the database refuses to remove one of the rows.
   virtual void ConfirmEvent(ConfirmedRows rows, KeptRows& kept) = 0;
-  // Each counts one attempt and is due again after retry_after, blocks its key, moves to the dead letters, or is
-  // delivered and cannot be removed: then it is never reserved again, and its key goes on.
-  // All or nothing. Under a stale call().token: throw Error(OUTBOX_LEASE_LOST, ...) and change nothing.
+  // Records failures, each of which counts as one attempt: all of them or none. Depending on its disposition, a row is
+  // due again after retry_after, blocks its key, or moves to the dead letters; or it was delivered and cannot be
+  // removed, in which case it is never reserved again and its key goes on.
+  //
+  // Errors: throws Error(OUTBOX_LEASE_LOST, ...) and changes nothing if call().token is stale.
   virtual void ConfirmFailed(Failures failures) = 0;
-  // Given back unsent: due for anybody at once, no attempt counted. Only for adapters that mark rows. A row that is gone
-  // is passed over; a stale call().token is refused as in ConfirmFailed.
+  // Releases rows that were not sent: any relay may reserve them at once, and no attempt is counted. Only adapters that
+  // mark rows implement it. A row that does not exist is skipped.
+  //
+  // Errors: as ConfirmFailed, if call().token is stale.
   virtual void Release(RowIds) {}
-  // Any thread: make the call under way return soon (OUTBOX_CANCELLED).
+  // Makes the call that is running return soon, with OUTBOX_CANCELLED. Thread: any, also while another function runs.
   virtual void Cancel() noexcept {}
 
+  // The circumstances of the call that is running; valid until the call returns.
   [[nodiscard]] const Call& call() const { return call_; }
-  void Begin(const Call& call) { call_ = call; }  // by the trampolines, before each call
+  // Sets call(). Only outbox/detail/trampolines.hpp calls it, before each call.
+  void Begin(const Call& call) { call_ = call; }
 
  private:
   Call call_;
 };
 
-// The abilities below are optional: derive from those that the adapter has, next to StorageAdapter.
+// The interfaces below are optional. An adapter derives from those that it implements, in addition to StorageAdapter.
+// Each is an extension of the ABI: the header of the same name in outbox/ext/ describes its functions in detail.
 
+// The result of a heartbeat.
 struct Lease {
+  // Number of shards of the outbox, and number of live relays.
   std::uint32_t shards_total = 1, live_relays = 1;
+  // For how long the leases of the owned shards last, by the database's clock, from the start of the call.
   Millis left{0};
+  // The shards that the relay owns now; empty for a standby.
   std::vector<outbox_owned_shard> owned;
-  std::uint32_t namesakes = 0;  // live relays with the same name before the last '#' of the id; 0 where not counted
+  // Number of other live relays whose id is the same up to the last '#'; 0 if they are not counted.
+  std::uint32_t namesakes = 0;
 };
-class Leases {  // outbox.leases/1
+// outbox.leases/1: several relays divide the shards of the outbox among themselves.
+class Leases {
  public:
   virtual ~Leases() = default;
+  // Registers the relay, renews its leases for `lease`, takes free shards up to the relay's share, and returns what it
+  // owns. Errors: OUTBOX_UNSUPPORTED if this store leases no shards.
   virtual Lease Heartbeat(std::string_view relay_id, Millis lease) = 0;
+  // Releases the shards whose tokens are still valid; others are skipped. `deregister` is true if the relay stops.
   virtual void ReleaseShards(std::string_view relay_id, std::span<const outbox_owned_shard> shards,
                              bool deregister) = 0;
 };
 
-// Of the shard and under the token of call().
-class Poison {  // outbox.poison/1
+// outbox.poison/1: identifies an event that crashes every relay that sends it. The functions concern call().shard.
+//
+// Errors: OUTBOX_LEASE_LOST if call().token is stale.
+class Poison {
  public:
   virtual ~Poison() = default;
+  // Returns true if an owner of the shard let its lease expire and no owner since then has removed the mark.
   virtual bool WasLost() = 0;
-  virtual std::uint32_t Mark(std::optional<RowId> row) = 0;  // absent = forget the mark, and that it was lost
+  // Records durably that the relay is about to send this row alone. Returns how many owners in a row, this one
+  // included, have marked it. Without a row it removes the mark, and the shard does not count as lost any more.
+  virtual std::uint32_t Mark(std::optional<RowId> row) = 0;
 };
 
-class WakeUp {  // outbox.wakeup/1
+// outbox.wakeup/1: notifies the relay that rows may have been committed.
+class WakeUp {
  public:
   virtual ~WakeUp() = default;
-  virtual bool Wait() = 0;  // false = nothing within call().timeout
+  // Waits for a notification. Returns false if none arrived within call().timeout, which is not an error.
+  virtual bool Wait() = 0;
 };
 
-class Emit {  // outbox.emit/1
+// outbox.emit/1: inserts events, for `outbox-relay emit` and the contract tests.
+class Emit {
  public:
   virtual ~Emit() = default;
+  // Begins a transaction.
   virtual void BeginEmit() = 0;
-  virtual void Insert(Events events) = 0;  // event_id.empty() = the column's default
+  // Inserts the events in this order, within the transaction. An empty event_id gets the default of its column.
+  // Errors: OUTBOX_BAD_DATA if an event cannot be stored.
+  virtual void Insert(Events events) = 0;
+  // Commits the transaction, or rolls it back.
   virtual void EndEmit(bool commit) = 0;
 };
 
+// A column of the rows, as outbox_column describes it.
 struct Column {
+  // The name of the column, and its type as the database writes it.
   std::string name, type;
+  // An OUTBOX_COLUMN_... value, and an OUTBOX_ROLE_... value.
   std::int32_t kind = OUTBOX_COLUMN_TEXT, role = OUTBOX_ROLE_NONE;
   bool nullable = true;
+  // Number of digits after the decimal point, or of the fraction of a second; -1 = the type does not define it.
   std::int32_t scale = -1;
 };
-class Columns {  // outbox.columns/1
+// outbox.columns/1: describes the columns that rows carry beside the fields of an event.
+class Columns {
  public:
   virtual ~Columns() = default;
-  // In the order of Event::columns.
+  // Returns the columns in the order of Event::columns; none = rows carry no columns.
   virtual std::vector<Column> DescribeColumns() = 0;
-  // Throws OUTBOX_BAD_CONFIG where what brings the rows is not in place any more, saying how to correct it.
+  // Checks that the object which inserts the rows, such as a trigger, is still in place.
+  // Errors: OUTBOX_BAD_CONFIG if it is not; the text says how to correct it.
   virtual void VerifySource() {}
-  // Of any table, "name" or "schema.name"; empty = there is none.
+  // Returns the columns of any table, which is "name" or "schema.name"; none = the table does not exist.
   virtual std::vector<Column> ColumnsOf(std::string_view /*table*/) {
-    throw Error(OUTBOX_UNSUPPORTED, "this storage cannot be asked for the columns of a table");
+    throw Error(OUTBOX_UNSUPPORTED, "this storage cannot describe the columns of a table");
   }
 };
 
+// The schema that is wanted.
 struct SchemaOptions {
-  std::uint32_t shards = 0;  // 0 = keep, 1 for a new outbox
-  std::string payload;       // "" = the database's default
-  bool wake_up = false;      // what Wait() needs
-  // May payloads of stored events be converted? Otherwise ApplySchema throws OUTBOX_BAD_CONFIG where it would have to.
+  // Number of shards; 0 = keep the present number, which is 1 for a new outbox.
+  std::uint32_t shards = 0;
+  // Type of the payload column; "" = the default of the database.
+  std::string payload;
+  // True if what Wait() needs in the database must exist; false if it must not.
+  bool wake_up = false;
+  // True if payloads of stored events may be converted. If it is false and a change requires that, ApplySchema throws
+  // OUTBOX_BAD_CONFIG.
   bool rewrite_events = false;
-  // Take away what copies the rows of the application's table, and do nothing else.
+  // True to remove what copies the rows of the application's table, and to change nothing else.
   bool remove_capture = false;
 };
+// One result of CheckSchema.
 struct Finding {
+  // True = an error. False = a warning, unless `note` is true.
   bool error = true;
+  // What is wrong, and the SQL or the sentence that fixes it; the latter may be empty.
   std::string what, fix;
-  bool note = false;  // neither an error nor a warning: what was found, or what this user cannot look at
+  // True = neither an error nor a warning: it reports what was found, or what this user lacks the privilege to read.
+  bool note = false;
 };
-// outbox.schema/1; needs also  static std::string A::PrintSchema(const Shared&, const SchemaOptions&).
+// outbox.schema/1: creates, upgrades and checks the tables.
+//
+// REQUIRES: the adapter A also has a function  static std::string PrintSchema(const Shared&, const SchemaOptions&)
+// which returns the statements that create or upgrade the schema, without a connection. Shared is the second argument
+// of OUTBOX_REGISTER_SHARED_ADAPTER.
 class Schema {
  public:
   virtual ~Schema() = default;
+  // Creates or changes what differs from the options. A second call changes nothing.
   virtual void ApplySchema(const SchemaOptions& options) = 0;
-  // What ApplySchema would change, as phrases for people. Changes nothing.
+  // Returns what ApplySchema would change, as phrases for people. Changes nothing.
   virtual std::vector<std::string> PlanSchema(const SchemaOptions&) { return {}; }
+  // Examines the tables and returns what is wrong with them. Changes nothing. Problems that it finds are returned, not
+  // thrown.
   virtual std::vector<Finding> CheckSchema() = 0;
 };
 
+// A shard and its owner.
 struct ShardHolder {
   std::uint32_t shard = 0;
+  // The token of the last lease.
   std::uint64_t token = 0;
+  // The owner; absent = the shard is free.
   std::optional<std::string> relay_id;
+  // Time until the lease expires; below 0 = it has expired.
   Millis expires_in{0};
 };
-// What a count is.
+// How precise a count is: estimated, exact, or a lower bound.
 enum class Precision : std::uint32_t {
   kEstimate = OUTBOX_COUNT_ESTIMATE,
   kExact = OUTBOX_COUNT_EXACT,
   kAtLeast = OUTBOX_COUNT_AT_LEAST,
 };
+// The numbers that `outbox-relay status` shows; outbox_stats describes them.
 struct Statistics {
+  // Numbers of events. `backlog` counts all rows of the outbox; `undeletable` events were delivered and cannot be
+  // removed.
   std::uint64_t backlog = 0, retrying = 0, blocked = 0, dead = 0, undeletable = 0;
   Precision backlog_precision = Precision::kExact;
-  Millis oldest_age{-1};  // of events that are neither blocked nor queued behind a blocked one; -1 = none, or not known
+  // Age of the oldest event that is neither blocked nor queued behind a blocked one; -1 = there is none, or it is
+  // unknown.
+  Millis oldest_age{-1};
   std::uint32_t shards_total = 1, shards_owned = 0, live_relays = 0;
   std::vector<ShardHolder> holders;
 };
-class Stats {  // outbox.stats/1
+// outbox.stats/1: counts events, shards and relays.
+class Stats {
  public:
   virtual ~Stats() = default;
+  // Returns the numbers, and the owner of each leased shard.
   virtual Statistics ReadStats() = 0;
 };
 
+// Selects the events to list, as outbox_query does.
 struct Query {
+  // An OUTBOX_FROM_... value.
   std::uint32_t from = OUTBOX_FROM_OUTBOX;
-  std::optional<RowId> after = {}, before = {};  // both excluded
+  // Only rows above `after` and below `before`; absent = no limit.
+  std::optional<RowId> after = {}, before = {};
+  // Only events with this key, and with this event id; absent = any.
   Bytes key = {}, event_id = {};
+  // Upper limit for the number of events.
   std::uint32_t max = 1;
-  bool contents = false;  // with payload and headers
-  Bytes topic = {};       // pattern, * = any bytes; events of other topics may be left out
+  // True if payload and headers are wanted too.
+  bool contents = false;
+  // A pattern of the topic, in which * stands for any number of bytes. Events with other topics may be left out.
+  Bytes topic = {};
 };
+// An event with its state, as outbox_record describes it. Views: they are valid until Found returns.
 struct Record {
   Event event;
-  std::int64_t payload_size = -1;  // of a payload that is left out; -1 = tombstone
+  // Size in bytes of a payload that is left out; -1 = the record is a tombstone.
+  std::int64_t payload_size = -1;
+  // An OUTBOX_STATE_... value.
   std::int32_t state = OUTBOX_STATE_WAITING;
+  // The shard of an event in the outbox.
   std::uint32_t shard = 0;
+  // Times in microseconds since 1970 UTC; 0 = none or unknown. `now_us` is the current time by the database's clock.
   std::int64_t now_us = 0, first_failed_us = 0, last_failed_us = 0, next_try_us = 0;
+  // Why the event failed last, as a short word and as a text for people; absent = it has not failed.
   Bytes reason, error;
 };
-// outbox.admin/1. Row ids that are not there, or in another state, are passed over; the answer is how many were not.
+// outbox.admin/1: functions for operators. Row ids that do not exist, or whose event is in another state, are skipped.
+// Each function except List returns the number of events that were changed.
+//
+// Errors: the functions that are not overridden throw OUTBOX_UNSUPPORTED.
 class Admin {
  public:
+  // Receives a record. Returns false if no more records are wanted.
   using Found = std::function<bool(const Record&)>;
   virtual ~Admin() = default;
-  // Ascending by row id, until found() says that it is enough. It knows query.max, and passes over other keys.
+  // Calls found() for each event that the query selects, in ascending order of row ids, until it returns false. An
+  // adapter need not count the events or compare their keys: found() returns false at query.max, and skips events with
+  // another key.
   virtual void List(const Query& query, const Found& found) = 0;
+  // Inserts dead letters into the outbox again, each behind all events of its key.
   virtual std::uint64_t Requeue(RowIds) { throw Cannot("keeps no dead letters that could be requeued"); }
+  // Removes dead letters for good.
   virtual std::uint64_t Discard(RowIds) { throw Cannot("keeps no dead letters that could be discarded"); }
+  // Removes blocked events for good; their keys go on without them.
   virtual std::uint64_t DiscardBlocked(RowIds) { throw Cannot("cannot discard blocked events"); }
+  // Makes blocked and retrying events due now, and resets their attempts to 1.
   virtual std::uint64_t RetryNow(RowIds) { throw Cannot("cannot make failed events due"); }
-  // Of those that were recorded as delivered; no rows = some of those that are due. What stays is due again after `again`.
+  // Tries again to remove the rows of events that were recorded as delivered; without rows, of some whose removal is
+  // due. The removal of rows that remain is due again after `again`. Returns the number of rows that are gone.
   virtual std::uint64_t RemoveDelivered(RowIds, Millis /*again*/) {
     throw Cannot("keeps no record of delivered events");
   }
@@ -208,24 +305,36 @@ class Admin {
   static Error Cannot(const char* what) { return {OUTBOX_UNSUPPORTED, std::string("this storage ") + what}; }
 };
 
+// The state of an event, for a test.
 struct TestState {
+  // An OUTBOX_STATE_... value.
   std::int32_t state = OUTBOX_STATE_ABSENT;
   std::uint32_t attempts = 0;
 };
-class Testing {  // outbox.testing/1
+// outbox.testing/1: what the contract tests need in addition to Emit. The daemon never calls it.
+class Testing {
  public:
   virtual ~Testing() = default;
+  // Empties the outbox: afterwards it has no row, no lease and no poison mark.
   virtual void Reset() = 0;
+  // Lets all leases and all marks on rows expire, as if time had passed. Marks keep their tokens.
   virtual void ExpireLeases() = 0;
+  // Makes all retries due, as if time had passed.
   virtual void MakeRetriesDue() = 0;
+  // Returns the state of the event and the number of its failed attempts.
   virtual TestState StateOf(std::string_view event_id) = 0;
 };
 
-// What the sessions of one store share where the author says nothing else: the options, and the relay's log.
+// What the sessions of a store share if the author defines no class for it: the options and the relay's log. One object
+// exists per store. Thread: any.
 class Options {
  public:
+  // `host` is used by Log; nullptr = Log does nothing. REQUIRES: *host lives as long as this object.
   Options(std::string json_object, const outbox_host* host) : json(std::move(json_object)), host_(host) {}
-  const std::string json;  // the plugin's own "options" of the config
+  // The JSON object that the relay's configuration has under storage.options.
+  const std::string json;
+  // Writes a line to the relay's log. `level` is an OUTBOX_LOG_... value. The text must not contain a payload or a
+  // secret.
   void Log(int level, std::string_view text) const {
     if (host_ != nullptr && host_->log != nullptr) host_->log(host_->ctx, level, text.data(), text.size());
   }
@@ -238,12 +347,15 @@ class Options {
 
 #include "outbox/detail/trampolines.hpp"
 
-// A is constructed with std::shared_ptr<outbox::Options>.
+// Makes a plugin of the adapter A. For each session an A is constructed with std::shared_ptr<outbox::Options>. `name`
+// is the name in the file name outbox-<name>.so, and `capabilities` are OUTBOX_CAN_... values, combined by |.
 #define OUTBOX_REGISTER_ADAPTER(A, name, version, capabilities) \
   OUTBOX_REGISTER_SHARED_ADAPTER(A, outbox::Options, name, version, capabilities)
 
-// For adapters whose sessions share something: S is constructed once a store, with (std::string json, const
-// outbox_host*), must be safe for several threads, and does no I/O; A is constructed with std::shared_ptr<S>.
+// Makes a plugin of the adapter A, whose sessions share an object of the class S. The S is constructed once per store,
+// with (std::string json, const outbox_host*). For each session an A is constructed with std::shared_ptr<S>.
+//
+// REQUIRES: the constructor of S does no I/O, and S can be used by several threads at once.
 #define OUTBOX_REGISTER_SHARED_ADAPTER(A, S, name, version, capabilities)  \
   extern "C" OUTBOX_EXPORT const outbox_plugin* outbox_plugin_v1(void) {   \
     return outbox::detail::PluginTable<A, S>(name, version, capabilities); \

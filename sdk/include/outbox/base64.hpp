@@ -1,4 +1,4 @@
-// RFC 4648 base64 with the standard alphabet and padding: the form of binary payloads and headers in JSON.
+// Base64 of RFC 4648, with the standard alphabet and padding. Binary payloads and headers have this form in JSON.
 //
 // Thread: any.
 #pragma once
@@ -16,7 +16,7 @@ namespace detail {
 inline constexpr std::string_view kBase64Digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 inline constexpr std::uint8_t kNoBase64Digit = 0xff;
 
-// By character, the value of the digit.
+// The value of each digit, indexed by its character; kNoBase64Digit for any other character.
 inline constexpr auto kBase64Values = [] {
   std::array<std::uint8_t, 256> values{};
   for (std::uint8_t& value : values) value = kNoBase64Digit;
@@ -27,6 +27,7 @@ inline constexpr auto kBase64Values = [] {
 
 }  // namespace detail
 
+// Appends the base64 form of `bytes` to `to`.
 inline void AppendBase64(std::string_view bytes, std::string& to) {
   const auto byte = [&](std::size_t i) { return static_cast<std::uint32_t>(static_cast<unsigned char>(bytes[i])); };
   std::size_t i = 0;
@@ -43,7 +44,8 @@ inline void AppendBase64(std::string_view bytes, std::string& to) {
   to += '=';
 }
 
-// Nothing for text that an encoder does not write: white space, missing padding, stray bits in the last digit.
+// Returns the decoded bytes; nothing if an encoder would not have written this text, because it has white space, lacks
+// padding, or has bits in its last digit that belong to no byte.
 [[nodiscard]] inline std::optional<std::string> DecodeBase64(std::string_view text) {
   if (text.size() % 4 != 0) return std::nullopt;
   std::size_t padding = 0;

@@ -1,4 +1,4 @@
-// What ReserveNewEvents fills: events copied into one arena, which the relay frees in one step.
+// The batch that ReserveNewEvents fills. Its events are copied into one arena, which the relay frees in one step.
 #pragma once
 
 #include <algorithm>
@@ -10,32 +10,46 @@
 
 namespace outbox {
 
+// What the relay asks for in a reserve call. A view: valid until ReserveNewEvents returns.
 struct ReserveRequest {
   const outbox_reserve& raw;
+  // Upper limit for the number of events; at least 1.
   [[nodiscard]] std::uint32_t limit() const { return raw.max_events; }
+  // Upper limit for keys, headers, payloads and columns together, in bytes. One event is returned even if it is larger.
   [[nodiscard]] std::uint64_t max_bytes() const { return raw.max_bytes; }
+  // For how long no other relay may receive the events.
   [[nodiscard]] Millis reserve_duration() const { return Millis(raw.reserve_ms); }
+  // The id of the relay that asks.
   [[nodiscard]] std::string_view relay_id() const { return View(raw.relay_id); }
-  // Begin again at the oldest row; else rows after the last read (and late ones before it) are enough. True also where
-  // the relay asks for a step of a rescan: an adapter that knows no rescan reads from the oldest row instead.
+  // Returns true if the read must begin at the oldest row. If false, it suffices to return rows above the last read,
+  // and late rows below it. It is true also if the relay asks for a step of a rescan, so that an adapter without
+  // rescans reads from the oldest row instead.
   [[nodiscard]] bool from_oldest() const { return raw.mode != OUTBOX_READ_ON; }
-  // The relay asks for one bounded step of a pass beside the reading; answer with BatchBuilder::Rescan.
+  // Returns true if the relay asks for one bounded step of a rescan. The adapter reports with BatchBuilder::Rescan how
+  // far the step has come.
   [[nodiscard]] bool rescan() const { return raw.mode == OUTBOX_RESCAN; }
-  // No retry is wanted now, and one that is brought is brought in vain.
+  // Returns true if the relay would drop retries now, so that it is useless to return them.
   [[nodiscard]] bool skips_retries() const { return raw.skip_retries != 0; }
-  // Does the relay hold this row already? BatchBuilder::Add asks by itself; ask first where fetching a row costs.
+  // Returns true if the row is outstanding at the relay. BatchBuilder::Add asks by itself; call this before if reading
+  // a row is expensive.
   [[nodiscard]] bool is_outstanding(const RowId& row_id) const {
     const outbox_row_id id = Raw(row_id);
     return raw.is_outstanding != nullptr && raw.is_outstanding(raw.ctx, &id) != 0;
   }
 };
 
+// Builds a batch. outbox/detail/trampolines.hpp creates it before it calls ReserveNewEvents, and finishes it
+// afterwards.
+//
+// Thread: the one that calls ReserveNewEvents.
 class BatchBuilder {
  public:
+  // REQUIRES: `request` lives as long as this object.
   explicit BatchBuilder(const ReserveRequest& request) : request_(request), arena_(new Arena) {}
 
-  // Copies the event. True also when the relay holds the row already and it was skipped: size() has grown only if the
-  // event was taken. False: the batch is full and the event was not taken; stop reading, the next call begins with it.
+  // Copies the event into the batch, unless its row is outstanding. Returns true also for an outstanding row, which it
+  // skips: size() has grown only if the event was added. Returns false if the batch is full and the event was not
+  // added: stop reading then; the next call begins with this event.
   bool Add(const Event& e) {
     if (request_.is_outstanding(e.row_id)) return true;
     std::size_t billed = Size(e.aggregate_id) + Size(e.headers) + Size(e.payload);
@@ -66,8 +80,8 @@ class BatchBuilder {
     return true;
   }
 
-  // Takes back all but the first `count` events, where what is read later shows that they may not go out yet. Their memory
-  // stays with the batch.
+  // Removes all but the first `count` events, for an adapter that learns from later reads that the others must not be
+  // returned yet. The batch keeps their memory.
   void Truncate(std::size_t count) {
     for (; arena_->events.size() > count; arena_->events.pop_back()) {
       const outbox_event& e = arena_->events.back();
@@ -76,29 +90,36 @@ class BatchBuilder {
     }
   }
 
+  // Number of events in the batch.
   [[nodiscard]] std::size_t size() const { return arena_->events.size(); }
+  // Bytes of the events in the batch that count towards ReserveRequest::max_bytes.
   [[nodiscard]] std::size_t bytes() const { return billed_; }
 
-  // There is more to read at once, for a reason that Add could not see (a LIMIT in the query, say).
+  // Reports that there is more to read at once, for a reason that Add does not know, such as a LIMIT in the query.
   void More() { more_ = true; }
 
-  // Where the step of a rescan has ended: OUTBOX_RESCAN_DONE (also without this call), ..._GOES_ON or ..._ENDED.
+  // Reports how far a step of a rescan has come: OUTBOX_RESCAN_DONE, which is also assumed without this call,
+  // OUTBOX_RESCAN_GOES_ON or OUTBOX_RESCAN_ENDED.
   void Rescan(std::uint32_t reached) { rescan_ = reached; }
 
-  // For adapters without outbox.leases/1 that mark rows: under which token, and for how long from the start of the call
-  // the marks last. `left` is more than zero and no longer than the marks. It may be less than the duration asked for, and
-  // up to a second more where the store counts whole seconds. Without this call the events count as reserved for the
-  // duration asked for, unfenced.
+  // Reports the token of the marks, and for how long they last, counted from the start of the call. It is for adapters
+  // that mark rows, without outbox.leases/1. Without this call, the events count as reserved for the requested
+  // duration, and their reservation is not fenced.
+  //
+  // REQUIRES: `left` is above zero, and the marks last at least that long. It may be shorter than the requested
+  // duration, and up to a second longer if the store counts whole seconds.
   void Reserved(std::uint64_t token, Millis left) {
     token_ = token;
     lease_left_ = left.count();
   }
-  // The shard's lease covers the events (outbox.leases/1).
+  // Reports that the events are reserved as long as the shard's lease lasts, whose token is `token` (outbox.leases/1).
   void CoveredByShard(std::uint64_t token) {
     token_ = token;
     lease_left_ = 0;
   }
 
+  // Passes the events to the relay, which frees them by out->release. Only outbox/detail/trampolines.hpp calls it,
+  // once, after ReserveNewEvents has returned.
   void Finish(outbox_batch* out) noexcept {
     Arena* arena = arena_.release();
     out->event_size = sizeof(outbox_event);
@@ -126,14 +147,15 @@ class BatchBuilder {
 
   static std::size_t Size(const Bytes& b) { return b ? b->size() : 0; }
 
-  // Of the same blocks, where an array may begin.
+  // Takes an array of `count` elements from the same blocks, at an address that is aligned for it.
   outbox_bytes* TakeColumns(std::size_t count) {
     void* at = Take(count * sizeof(outbox_bytes) + alignof(outbox_bytes));
     std::size_t room = count * sizeof(outbox_bytes) + alignof(outbox_bytes);
     return static_cast<outbox_bytes*>(std::align(alignof(outbox_bytes), count * sizeof(outbox_bytes), at, room));
   }
 
-  // One byte more than needed, so that an empty value at the end still has an address of its own.
+  // Takes `size` bytes from the current block. The block has at least one byte more, so that an empty value at the end
+  // still has a valid address of its own.
   char* Take(std::size_t size) {
     if (size + 1 > left_) {
       left_ = std::max(size + 1, kBlock);

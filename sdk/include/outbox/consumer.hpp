@@ -1,13 +1,13 @@
-// A group consumer for what the relay sends: handlers by event type, in order per partition, and an offset is committed
-// only when everything before it was handled.
+// A group consumer for the events that the relay sends. It calls a handler for each event type, keeps the order of each
+// partition, and commits an offset only after everything before it was handled.
 //
 //   consumer::Consumer billing(settings);
 //   billing.On("OrderPlaced", [&](const consumer::Record& record) { ...; return consumer::Outcome::Ok(); });
 //   billing.Start();
 //   billing.Wait();
 //
-// A record is handed over at least once: again after a crash, and when the relay sent it twice. outbox/inbox/ makes its
-// effect in a database happen once.
+// A record is passed to its handler at least once: a second time after a crash, or if the relay has sent it twice. With
+// outbox/inbox/ its effect in a database still happens once.
 //
 // Link with outbox-consumer (pkg-config).
 #pragma once
@@ -23,40 +23,59 @@
 
 namespace outbox::consumer {
 
-// What a handler throws counts as Retry, with the pauses of Settings::retry_backoff.
+// Handles one record. A handler that throws counts as if it had returned Retry, with a pause that begins at
+// Settings::retry_backoff and doubles with each attempt. Thread: one of the consumer's threads, see
+// Settings::concurrency.
 using Handler = std::function<Outcome(const Record&)>;
 
-// The answer is for all of them. After Retry the same records come again, perhaps others behind them in a later call.
-// After Reject, or when it threw, they come again one by one, so that one bad record is found.
+// Handles several records of one partition; its outcome applies to all of them. After Retry it is called again with the
+// same records. After Reject, or if it throws, it is called again with one record at a time, so that a single bad
+// record is found. The last attempt (Settings::max_attempts) is made with one record at a time too. Thread: as for
+// Handler.
 using BatchHandler = std::function<Outcome(std::span<const Record>)>;
 
-// [any thread], except that On and OnBatch go before Start.
+// Consumes topics as a member of a consumer group. The application owns it. It uses a thread of its own, one for each
+// assigned partition, and those of librdkafka.
+//
+// Thread: any.
 class Consumer {
  public:
-  // Throws std::invalid_argument where the settings cannot be.
+  // Does not connect yet. Errors: throws std::invalid_argument if a setting is missing or invalid.
   explicit Consumer(Settings settings);
-  ~Consumer();  // as Stop
+  // Stops the consumer as Stop() does.
+  ~Consumer();
   Consumer(const Consumer&) = delete;
   Consumer& operator=(const Consumer&) = delete;
 
-  // Throw std::logic_error for a type that has a handler, and after Start.
+  // Sets the handler of an event type. REQUIRES: Start() was not called yet.
+  // Errors: throws std::logic_error if the type has a handler already, or after Start().
   void On(std::string event_type, Handler handler);
+  // Sets one handler for several event types, which receives records in batches. Otherwise the same.
   void OnBatch(std::vector<std::string> event_types, BatchHandler handler);
 
-  // Joins the group and returns; Kafka need not be there yet. After Stop it starts anew. Throws std::logic_error while it
-  // runs, std::invalid_argument for a Kafka property that librdkafka refuses.
+  // Starts to join the group, and returns without waiting for that; Kafka need not be available yet. After Stop() the
+  // consumer can be started again, and continues at the committed offsets.
+  //
+  // Errors: throws std::logic_error if the consumer is running, std::invalid_argument if librdkafka refuses a property.
   void Start();
 
-  // No further record is handed over, handlers that run are waited for, what was handled is committed, the group is
-  // left. A second call does nothing. Throws std::logic_error inside a handler, setup or cleanup.
+  // Stops the consumer: calls no further handler, waits for running handlers, commits the offsets of what was handled,
+  // and leaves the group. A second call does nothing.
+  //
+  // Errors: throws std::logic_error inside a handler, `setup` or `cleanup`, where it would wait for itself.
   void Stop();
-  // The same without waiting; good inside a handler, and in a thread that waits for signals.
+  // Makes the consumer stop, without waiting for it. It may be called inside a handler, or by a thread that waits for
+  // signals.
   void RequestStop();
 
-  // Until it has stopped, for whatever reason. True = it was asked to; false = failure() says why.
+  // Waits until the consumer has stopped, for whatever reason. Returns true if it was asked to stop; false if it
+  // stopped by itself, for the reason that failure() returns.
   bool Wait();
+  // Returns true from Start() until the consumer has stopped.
   [[nodiscard]] bool running() const;
-  [[nodiscard]] std::optional<std::string> failure() const;  // of the last run
+  // Returns why the last run stopped by itself; nothing if it did not.
+  [[nodiscard]] std::optional<std::string> failure() const;
+  // Returns the counters, which include all runs.
   [[nodiscard]] Counters counters() const;
 
  private:

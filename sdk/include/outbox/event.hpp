@@ -1,5 +1,9 @@
-// The values that cross the plugin boundary, as C++ sees them. Views: they own nothing, and live as long as
-// the call that brought them unless said otherwise.
+// The values that cross the plugin boundary, as C++ types, and their conversions to and from the C types of plugin.h.
+//
+// They are views: they own nothing, and what they refer to lives as long as the call that passes them, unless their
+// comment says otherwise.
+//
+// Thread: any.
 #pragma once
 
 #include <chrono>
@@ -17,21 +21,26 @@ namespace outbox {
 
 using Millis = std::chrono::milliseconds;
 
-// Absent and empty are two things: a NULL key is not the key "", a tombstone is not an empty payload.
+// Bytes that may be absent. Absent differs from empty: a NULL key is not the key "", and a tombstone is not an empty
+// payload.
 using Bytes = std::optional<std::string_view>;
 
+// Returns the bytes; absent bytes become an empty view.
 inline std::string_view View(outbox_bytes b) {
   return {b.data != nullptr ? static_cast<const char*>(b.data) : "", b.size};
 }
+// Returns the bytes, or nothing if they are absent.
 inline Bytes Maybe(outbox_bytes b) { return b.data != nullptr ? Bytes(View(b)) : std::nullopt; }
-// An empty view may carry a null pointer; across the boundary that would read as absent.
+// Returns the C form of bytes. An empty view may have a null pointer, which would mean absent on the other side of the
+// boundary, so it is replaced. Only absent Bytes become absent.
 inline outbox_bytes Raw(std::string_view v) { return {v.data() != nullptr ? v.data() : "", v.size()}; }
 inline outbox_bytes Raw(const char* v) { return Raw(std::string_view(v)); }
 inline outbox_bytes Raw(const std::string& v) { return {v.data(), v.size()}; }
 inline outbox_bytes Raw(const Bytes& v) { return v ? Raw(*v) : outbox_bytes{nullptr, 0}; }
 
-// Identifies a row of an outbox. An adapter uses one form for all its rows: numbers, declared as OUTBOX_ROW_IDS_ARE_NUMBERS,
-// or bytes, which are never empty. A view: bytes live as long as what they were taken from.
+// Identifies a row of an outbox. An adapter uses one form for all its rows: numbers, which it declares by
+// OUTBOX_ROW_IDS_ARE_NUMBERS, or bytes, which are never empty. A row id of bytes is a view, and valid as long as the
+// bytes from which it was constructed.
 class RowId {
  public:
   constexpr RowId() = default;
@@ -42,9 +51,11 @@ class RowId {
   constexpr RowId(const char* bytes) : bytes_(bytes) {}
 
   [[nodiscard]] constexpr bool IsNumber() const { return bytes_.data() == nullptr; }
-  [[nodiscard]] constexpr std::int64_t number() const { return number_; }    // 0 if this is bytes
-  [[nodiscard]] constexpr std::string_view bytes() const { return bytes_; }  // empty if this is a number
-  // As people meet it, in logs, JSON and commands.
+  // Returns 0 if the id consists of bytes.
+  [[nodiscard]] constexpr std::int64_t number() const { return number_; }
+  // Returns an empty view if the id is a number.
+  [[nodiscard]] constexpr std::string_view bytes() const { return bytes_; }
+  // Returns the id as logs, JSON and commands show it.
   [[nodiscard]] std::string ToText() const { return IsNumber() ? std::to_string(number_) : std::string(bytes_); }
 
   friend constexpr bool operator==(const RowId& a, const RowId& b) {
@@ -56,41 +67,48 @@ class RowId {
   std::int64_t number_ = 0;
 };
 
+// Converts a row id from its C form.
 inline RowId ToRowId(const outbox_row_id& id) {
   return id.bytes.data != nullptr ? RowId(View(id.bytes)) : RowId(id.number);
 }
+// Converts a row id to its C form.
 inline outbox_row_id Raw(const RowId& id) {
   return id.IsNumber() ? outbox_row_id{{nullptr, 0}, id.number()} : outbox_row_id{Raw(id.bytes()), 0};
 }
 
-// Thrown by an adapter to choose the class of a failure, and with it what the relay does. The text is logged
-// and stored: no payload, no password. Any other exception becomes OUTBOX_INTERNAL with its what().
+// An adapter throws it to report a failure; the code decides what the relay does next. The text is logged and stored,
+// so it must not contain a payload or a password. Any other exception is converted to OUTBOX_INTERNAL with the text of
+// its what().
 struct Error : std::runtime_error {
   Error(outbox_code error_code, const std::string& text, std::string_view state = {}, std::int32_t native = 0)
       : runtime_error(text), code(error_code), sqlstate(state), native_code(native) {}
   outbox_code code;
-  std::string sqlstate;      // five characters where the database has one
-  std::int32_t native_code;  // the database's own number, 0 = none
+  std::string sqlstate;      // The five characters of the SQLSTATE; empty = none.
+  std::int32_t native_code;  // The database's own error number; 0 = none.
 };
 
+// An event, as outbox_event describes it.
 struct Event {
   RowId row_id;
   std::string_view event_id;
-  Bytes aggregate_id;
+  Bytes aggregate_id;  // The key; absent = no key and no order.
   std::string_view event_type, topic;
-  Bytes payload;
-  Bytes headers;                // JSON object; absent = none
-  std::int64_t created_us = 0;  // since 1970 UTC, 0 = unknown
+  Bytes payload;                // Absent = the record is a tombstone.
+  Bytes headers;                // A JSON object; absent = no headers.
+  std::int64_t created_us = 0;  // Microseconds since 1970 UTC; 0 = unknown.
+  // Number of failed attempts; at least 1 for a row that has ever failed, even if an operator has reset the counter.
   std::uint32_t attempts = 0;
-  std::span<const outbox_bytes> columns = {};  // outbox.columns/1
+  // Values of the columns that Columns::DescribeColumns describes, in its order; empty = the row has no columns.
+  std::span<const outbox_bytes> columns = {};
 };
 
+// Converts an event from its C form.
 inline Event ToEvent(const outbox_event& e) {
   return {ToRowId(e.row_id), View(e.event_id), Maybe(e.aggregate_id), View(e.event_type), View(e.topic),
           Maybe(e.payload),  Maybe(e.headers), e.created_us,          e.attempts,         {e.columns, e.column_count}};
 }
 
-// The same across the boundary; points to what the event points to.
+// Converts an event to its C form, which refers to the same bytes as the event.
 inline outbox_event ToRaw(const Event& e) {
   outbox_event raw{};
   raw.row_id = Raw(e.row_id);
@@ -107,6 +125,8 @@ inline outbox_event ToRaw(const Event& e) {
   return raw;
 }
 
+// What happens to a failed row next: due again after Failure::retry_after, blocked together with the later rows of its
+// key, moved to the dead letters, or recorded as delivered because the database refuses to remove it.
 enum class Disposition : std::int32_t {
   kRetry = OUTBOX_RETRY,
   kBlock = OUTBOX_BLOCK,
@@ -114,18 +134,22 @@ enum class Disposition : std::int32_t {
   kDelivered = OUTBOX_DELIVERED
 };
 
-// A row that Kafka has. Another row may stand under the same id: meant is only the one with this event id.
+// A row whose event Kafka has acknowledged. Another row may have the same row id, so the row is meant only if its event
+// id matches too.
 struct ConfirmedRow {
   RowId row_id;
   std::string_view event_id;
 };
 
+// Converts a row from its C form.
 inline ConfirmedRow ToConfirmedRow(const outbox_row& r) { return {ToRowId(r.row_id), View(r.event_id)}; }
 
-// Of the rows of a confirm, those that are still there after their removal was committed.
+// Collects those rows of a confirm that still exist after their removal was committed.
 class KeptRows {
  public:
+  // `flags` has `count` elements, one for each row, or is nullptr. REQUIRES: it lives as long as this object.
   KeptRows(std::uint8_t* flags, std::size_t count) : flags_(flags), count_(count) {}
+  // Reports that the i-th row of the confirm still exists. An index beyond the last row is ignored.
   void Add(std::size_t i) {
     if (flags_ != nullptr && i < count_) flags_[i] = 1;
   }
@@ -135,25 +159,31 @@ class KeptRows {
   std::size_t count_;
 };
 
+// The failure of one row. The row is meant only if both its row id and its event id match.
 struct Failure {
   RowId row_id;
   std::string_view event_id;
-  std::string_view reason;  // "too_large", "bad_headers", "unknown_topic", ...
-  std::string_view text;    // for people
+  // A short word for programs: "too_large", "bad_headers", "unknown_topic", ...
+  std::string_view reason;
+  // An explanation for people, without any payload.
+  std::string_view text;
   Disposition disposition = Disposition::kRetry;
-  Millis retry_after{0};  // with kRetry, and with kDelivered until its removal is tried again
+  // With kRetry the time until the row is due again; with kDelivered the time until its removal is tried again.
+  Millis retry_after{0};
 };
 
+// Converts a failure from its C form.
 inline Failure ToFailure(const outbox_failure& f) {
   return {
       ToRowId(f.row_id),       View(f.event_id), View(f.reason), View(f.text), static_cast<Disposition>(f.disposition),
       Millis(f.retry_after_ms)};
 }
 
-// A C array of T, read as C++ values one at a time; nothing is copied or allocated.
+// A view of a C array, whose elements are converted to C++ values one at a time; nothing is copied or allocated.
 template <class Raw, class Value, Value (*Convert)(const Raw&)>
 class Range {
  public:
+  // `stride` is the distance between two elements, in bytes.
   Range(const Raw* first, std::size_t count, std::size_t stride = sizeof(Raw))
       : first_(reinterpret_cast<const char*>(first)), count_(count), stride_(stride) {}
   [[nodiscard]] std::size_t size() const { return count_; }
@@ -182,6 +212,7 @@ class Range {
   std::size_t count_, stride_;
 };
 
+// The arrays that an adapter receives.
 using RowIds = Range<outbox_row_id, RowId, ToRowId>;
 using ConfirmedRows = Range<outbox_row, ConfirmedRow, ToConfirmedRow>;
 using Failures = Range<outbox_failure, Failure, ToFailure>;

@@ -1,4 +1,5 @@
-// Secrets in a plugin's options, for plugins with OUTBOX_CAN_FILL_SECRETS: parse the options first, fill in afterwards.
+// Secrets in the options of a plugin that has OUTBOX_CAN_FILL_SECRETS: the plugin parses the options with secret marks
+// in them, and fills in the secrets afterwards.
 #pragma once
 
 #include <string>
@@ -8,17 +9,20 @@
 
 namespace outbox {
 
+// Fills in secrets, and keeps passwords out of the relay's log.
 class Secrets {
  public:
-  // `host` as it came to open(); nullptr: the options hold no marks.
+  // `host` is the host that the relay has passed to open(); nullptr = the options contain no marks. REQUIRES: *host
+  // lives as long as this object.
   explicit Secrets(const outbox_host* host) : host_(host) {}
 
-  // True if `text` is one mark and nothing else, so that the secret may have syntax of its own.
+  // Returns true if `text` is a secret mark and nothing else. The secret may then be a text with its own syntax.
   [[nodiscard]] static bool IsMark(std::string_view text) {
     return text.size() == OUTBOX_SECRET_MARK_SIZE && text.starts_with(OUTBOX_SECRET_MARK);
   }
 
-  // `text` with the secret in the place of each mark. Only in the constructors of the shared object and the adapter.
+  // Returns `text` with each mark replaced by its secret. REQUIRES: it is called only in the constructor of the shared
+  // object or of the adapter.
   [[nodiscard]] std::string Fill(std::string_view text) const {
     if (host_ == nullptr || !OUTBOX_HAS(outbox_host, host_, fill) || host_->fill == nullptr) return std::string(text);
     std::string filled;
@@ -27,7 +31,8 @@ class Secrets {
     return filled;
   }
 
-  // The same where secrets stand inside a syntax: `quote` makes each secret mean itself there.
+  // Does the same in a text that has a syntax: `quote` receives each secret and returns it quoted, so that the syntax
+  // reads it as this secret.
   template <class Quote>
   [[nodiscard]] std::string Fill(std::string_view text, Quote quote) const {
     std::string filled;
@@ -43,7 +48,7 @@ class Secrets {
     return filled;
   }
 
-  // [any thread] Keeps `secret` out of the relay's log and of everything that it shows.
+  // Keeps `secret` out of the relay's log and of everything that it shows. An empty secret is ignored. Thread: any.
   void Hide(std::string_view secret) const {
     if (host_ != nullptr && OUTBOX_HAS(outbox_host, host_, hide) && host_->hide != nullptr && !secret.empty())
       host_->hide(host_->ctx, Raw(secret));

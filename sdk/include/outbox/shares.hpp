@@ -1,4 +1,4 @@
-// How due retries and new rows share a batch.
+// Computes how due retries and new rows share a batch.
 #pragma once
 
 #include <algorithm>
@@ -10,17 +10,23 @@
 
 namespace outbox {
 
-// One per shard and session. Retries have a tenth, as they have of the relay's window and of the broker's time: a great
-// many that fail again and again slow new rows down by no more than that. A batch of one event is for either in turn.
+// Decides for each read how many retries it may return. An adapter has one object per shard and session.
+//
+// While there are new rows, retries get a tenth of each batch, as they get a tenth of the relay's window and of the
+// broker's time. So even very many events that fail repeatedly slow new rows down by no more than a tenth. Batches of
+// one event are for a new row and for a retry in turn.
+//
+// Thread: that of the session.
 class Shares {
  public:
   using Clock = std::chrono::steady_clock;
-  // Each read looks at the due ones behind those that the read before has looked at, so that what the relay holds is not
-  // looked at again and again. A pass takes no longer than this: those that were passed over would else wait for all that
-  // fall due meanwhile, without end where these fail again.
+  // Each read examines the due retries that follow those which the previous read has examined, so that outstanding ones
+  // are not examined repeatedly. Such a pass is limited to this time. Without a limit, retries that the pass has
+  // skipped would wait for all that become due meanwhile, and if these fail again, they would wait forever.
   static constexpr std::chrono::seconds kMaxPass{1};
 
-  // How many events of the batch may be retries while there are new rows.
+  // Returns how many events of the batch may be retries if there are new rows too. The result is 0 if the request skips
+  // retries. REQUIRES: it is called once per read, because the turn changes with each batch of one event.
   [[nodiscard]] std::size_t ForRetries(const ReserveRequest& request) {
     if (request.skips_retries()) return 0;
     const std::size_t limit = request.limit();
@@ -28,7 +34,8 @@ class Shares {
     return std::max<std::size_t>(1, limit / 10);
   }
 
-  // Once for each read: begin again with the longest due?
+  // Returns true if this read must begin a new pass, with the retry that has been due longest. REQUIRES: it is called
+  // once per read.
   [[nodiscard]] bool NewPass(Clock::time_point now = Clock::now()) {
     if (now < pass_ends_) return false;
     pass_ends_ = now + kMaxPass;

@@ -1,7 +1,8 @@
-// UTF-8 in the strict form of RFC 3629: overlong forms, surrogates and code points above U+10FFFF are not well formed.
+// UTF-8 in the strict form of RFC 3629: overlong forms, surrogates and code points above U+10FFFF are not well-formed.
 //
-// The relay, its plugins and the emit helpers all judge text by these functions, so that what one of them accepts no other
-// refuses. "Text" is UTF-8 without NUL, because no text column of PostgreSQL stores a NUL; "UTF-8" may hold one.
+// The relay, its plugins and the emit helpers all validate text with these functions, so that none of them refuses what
+// another accepts. Here "text" is UTF-8 without NUL, because no text column of PostgreSQL stores a NUL; "UTF-8" may
+// contain one.
 //
 // Thread: any.
 #pragma once
@@ -14,7 +15,8 @@
 
 namespace outbox {
 
-// Size in bytes of the character at the start of `utf8`; 0 if no well-formed character begins there. NUL is one byte long.
+// Returns the size in bytes of the character at the start of `utf8`; 0 if no well-formed character begins there. NUL is
+// a character of one byte.
 [[nodiscard]] inline std::size_t CharacterSize(std::string_view utf8) {
   const auto byte = [utf8](std::size_t i) { return i < utf8.size() ? static_cast<unsigned char>(utf8[i]) : 0U; };
   const auto follows = [&byte](std::size_t i, unsigned low = 0x80, unsigned high = 0xBF) {
@@ -31,7 +33,7 @@ namespace outbox {
   return 0;
 }
 
-// The code point of a character. REQUIRES: `character` is exactly one well-formed character.
+// Returns the code point of a character. REQUIRES: `character` is exactly one well-formed character.
 [[nodiscard]] inline char32_t CodePoint(std::string_view character) {
   const auto bits = [&](std::size_t i, unsigned mask) { return static_cast<unsigned char>(character[i]) & mask; };
   switch (character.size()) {
@@ -46,7 +48,7 @@ namespace outbox {
   }
 }
 
-// Number of characters; nothing if `bytes` is not UTF-8.
+// Returns the number of characters; nothing if `bytes` is not UTF-8.
 [[nodiscard]] inline std::optional<std::size_t> CountCharacters(std::string_view bytes) {
   std::size_t count = 0;
   while (!bytes.empty()) {
@@ -58,15 +60,16 @@ namespace outbox {
   return count;
 }
 
+// Returns true if `bytes` is UTF-8, also if it is empty.
 [[nodiscard]] inline bool IsUtf8(std::string_view bytes) { return CountCharacters(bytes).has_value(); }
 
-// True if every text column of every database stores `bytes` unchanged: UTF-8 without NUL.
+// Returns true if `bytes` is UTF-8 without NUL: every text column of every supported database stores it unchanged.
 [[nodiscard]] inline bool IsText(std::string_view bytes) {
   return bytes.find('\0') == std::string_view::npos && IsUtf8(bytes);
 }
 
-// `bytes` as text of at most `max_bytes` bytes: each byte that is NUL or belongs to no character becomes '?', and the end is
-// cut between two characters.
+// Converts `bytes` to text of at most `max_bytes` bytes. Each byte that is NUL or belongs to no well-formed character
+// becomes '?'. A text that is too long is truncated between two characters.
 [[nodiscard]] inline std::string ToText(std::string_view bytes, std::size_t max_bytes = std::string_view::npos) {
   std::string text;
   text.reserve(std::min(bytes.size(), max_bytes));

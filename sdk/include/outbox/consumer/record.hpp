@@ -1,4 +1,4 @@
-// What a handler is given, and what it answers.
+// The records that a handler receives, and the outcome that it returns.
 #pragma once
 
 #include <chrono>
@@ -14,44 +14,55 @@ struct rd_kafka_message_s;
 namespace outbox::consumer {
 
 using Millis = std::chrono::milliseconds;
-// Absent and empty are two things: no key is not the key "", a tombstone is not an empty payload.
+// Bytes that may be absent. Absent differs from empty: no key is not the key "", and a tombstone is not an empty
+// payload.
 using Bytes = std::optional<std::string_view>;
 
-// Views: good until the handler returns.
+// A record of Kafka with the event that it carries. Views: they are valid until the handler returns.
 struct Record {
   std::string_view topic;
   std::int32_t partition = -1;
   std::int64_t offset = -1;
-  std::int64_t timestamp_ms = -1;  // since 1970 UTC, as Kafka has it; -1 = unknown
-  Bytes key;                       // the row's aggregate_id
+  // Kafka's timestamp of the record, in milliseconds since 1970 UTC; -1 = unknown.
+  std::int64_t timestamp_ms = -1;
+  // The aggregate_id of the row in the outbox.
+  Bytes key;
   Bytes payload;
-  std::string_view event_id;    // the same for every copy of an event
-  std::string_view event_type;  // what the handler was chosen by
-  std::uint32_t attempt = 1;    // of this consumer since it was assigned the partition
-  // Below Settings::concurrency, and never the same in two handlers that run at once: for a connection per slot.
+  // Identifies the event. It is the same for every copy of an event.
+  std::string_view event_id;
+  // Determines which handler is called.
+  std::string_view event_type;
+  // Number of the attempt, from 1. It counts the attempts of this consumer since the partition was assigned to it.
+  std::uint32_t attempt = 1;
+  // An index below Settings::concurrency, which no two handlers that run at once have in common. It can select one of
+  // several database connections.
   std::size_t slot = 0;
 
-  // The first header of this name; absent also where the header is there without a value.
+  // Returns the value of the first header with this name; absent if there is none, or if the header has no value.
   [[nodiscard]] Bytes Header(std::string_view name) const;
 
-  const rd_kafka_message_s* raw = nullptr;  // librdkafka's; nothing of it may be changed or kept
+  // The message of librdkafka, which owns it. REQUIRES: the handler neither changes it nor keeps any part of it.
+  const rd_kafka_message_s* raw = nullptr;
 };
 
-// What has become of a record, or of all records of a batch.
+// The outcome of handling a record, or all records of a batch.
 class Outcome {
  public:
   enum class Kind : std::uint8_t { kOk, kRetry, kReject };
 
-  // Done. Its offset may be committed.
+  // The record was handled. Its offset may be committed.
   static Outcome Ok() { return {Kind::kOk, Millis(0), {}}; }
-  // Hand it over again, not before `after`; negative counts as 0. Its partition stands still until then, others do not.
+  // The record is to be handled again, after `after`; a negative time counts as 0. Until then the partition of the
+  // record stands still, while other partitions continue.
   static Outcome Retry(Millis after) { return {Kind::kRetry, after, {}}; }
-  // It can never be handled, such as a payload that cannot be decoded: Settings::rejected says what then. The reason
-  // goes to the log and the dead letter, so it must not quote the payload.
+  // The record can never be handled, for example because its payload cannot be decoded. Settings::rejected determines
+  // what happens to it. The reason is logged and written to the dead letter, so it must not quote the payload.
   static Outcome Reject(std::string reason) { return {Kind::kReject, Millis(0), std::move(reason)}; }
 
   [[nodiscard]] Kind kind() const { return kind_; }
+  // The pause before a retry; 0 unless kind() is kRetry.
   [[nodiscard]] Millis after() const { return after_; }
+  // The reason of a rejection; empty unless kind() is kReject.
   [[nodiscard]] const std::string& reason() const { return reason_; }
 
  private:

@@ -1,4 +1,4 @@
-// How a consumer is to behave.
+// The settings and counters of a consumer.
 #pragma once
 
 #include <cstdint>
@@ -13,77 +13,93 @@
 
 namespace outbox::consumer {
 
-// What becomes of a record that no handler can take. Each is counted and told with topic, partition and offset.
+// What happens to a record that no handler accepts. Each such record is counted, and logged with topic, partition and
+// offset.
 enum class Policy : std::uint8_t {
-  kStop,        // the consumer stops in front of it, and Consumer::failure() says so
-  kSkip,        // it is passed over, for good
-  kDeadLetter,  // it is copied to Settings::dead_letter_topic and passed over when Kafka has stored the copy
+  // The consumer stops before the record, and Consumer::failure() returns the reason.
+  kStop,
+  // The record is skipped for good.
+  kSkip,
+  // The record is copied to Settings::dead_letter_topic, and skipped after Kafka has acknowledged the copy.
+  kDeadLetter,
 };
 
 enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarning, kError };
 
-// A partition that this consumer was assigned.
+// A partition of a topic.
 struct TopicPartition {
   std::string topic;
   std::int32_t partition = -1;
   bool operator==(const TopicPartition&) const = default;
 };
 
+// The settings of a consumer.
 struct Settings {
-  // librdkafka's properties. bootstrap.servers and group.id are required. Unless given: auto.offset.reset=earliest,
-  // auto.commit.interval.ms=1000, and queued.max.messages.kbytes=8192, which bounds what is read ahead of each partition
-  // and with it what one that is retried holds in memory. enable.auto.commit and enable.auto.offset.store are the
-  // consumer's own.
+  // Properties of librdkafka. bootstrap.servers and group.id are required. The defaults differ for three properties:
+  // auto.offset.reset=earliest, auto.commit.interval.ms=1000, and queued.max.messages.kbytes=8192. The last one limits
+  // what is read ahead for each partition, and so the memory that a partition occupies while one of its records is
+  // retried. enable.auto.commit and enable.auto.offset.store must not be set, because the consumer sets them itself.
   std::map<std::string, std::string> kafka;
+  // The topics to consume; at least one.
   std::vector<std::string> topics;
 
-  // Handlers that may run at once, each for a partition of its own. With 1 they never do, and need no locks; with more,
-  // one handler must expect to be called by several threads at once. A partition's records come one after the other in
-  // any case. Each call may come from another thread.
+  // Number of handlers that may run at once, each for another partition; at least 1. With 1, handlers never run at once
+  // and need no locks. With more, several threads may call one handler at once. The records of a partition are always
+  // handled one after the other. Each call may be made by another thread.
   std::size_t concurrency = 1;
-  // The most records that a batch handler is given, all of one partition. What has arrived is handed over at once;
-  // nothing waits for a batch to fill.
+  // Largest number of records that a batch handler receives; all of them are of one partition. Records that have
+  // arrived are passed on at once: the consumer does not wait for a batch to fill.
   std::size_t batch_size = 500;
 
-  Policy missing_headers = Policy::kStop;  // no event_id or no event_type: not from the relay
-  Policy unknown_type = Policy::kStop;     // no handler for its event_type
-  Policy rejected = Policy::kStop;         // a handler said Reject, or max_attempts are used up
-  std::string dead_letter_topic;           // required by kDeadLetter; must be there
+  // For records without event_id or event_type, which do not come from the relay.
+  Policy missing_headers = Policy::kStop;
+  // For records whose event_type has no handler.
+  Policy unknown_type = Policy::kStop;
+  // For records that a handler has rejected, or whose max_attempts are used up.
+  Policy rejected = Policy::kStop;
+  // Must be set exactly if one of the policies is kDeadLetter. The topic must exist.
+  std::string dead_letter_topic;
 
-  std::uint32_t max_attempts = 0;  // of one record; 0 = no end
-  // After a handler that threw, doubled with each attempt.
+  // Largest number of attempts to handle a record; 0 = no limit.
+  std::uint32_t max_attempts = 0;
+  // The pause before the next attempt after a handler has thrown. It doubles with each attempt, up to
+  // max_retry_backoff.
   Millis retry_backoff{200};
   Millis max_retry_backoff{30'000};
 
-  // A header that holds a whole number which the application raises by 1 with each event of a key, such as the version
-  // of the aggregate; empty = none. See Counters::missing.
+  // Name of a header with a whole number that the application increases by 1 with each event of a key, such as the
+  // version of the aggregate; empty = none. See Counters::missing.
   std::string sequence_header;
 
-  // Called from the consumer's own thread, never two at once. `setup` before the first record of new partitions is handed
-  // over; if it throws, the consumer stops. `cleanup` when the last handler of the partitions has returned and before their
-  // offsets are committed. What it throws is told and changes nothing.
+  // `setup` is called before the first record of newly assigned partitions is handled; if it throws, the consumer
+  // stops. `cleanup` is called after the last handler of revoked partitions has returned, and before their offsets are
+  // committed; an exception that it throws is logged and has no other effect. Thread: the consumer's own thread, one
+  // call at a time.
   std::function<void(std::span<const TopicPartition>)> setup;
   std::function<void(std::span<const TopicPartition>)> cleanup;
 
-  // Called from any of the consumer's threads and librdkafka's, also at once; must not throw. Lines hold no key and no
-  // payload.
+  // Receives log lines, which contain no key and no payload. Thread: any thread of the consumer or of librdkafka,
+  // several at once. REQUIRES: it does not throw.
   std::function<void(LogLevel, std::string_view)> log;
 };
 
-// Since the consumer was made; stopping and starting goes on counting.
+// What a consumer has counted since it was constructed. Stopping and starting it does not reset the counters.
 struct Counters {
-  std::uint64_t handled = 0;   // records that a handler answered with Ok
-  std::uint64_t retried = 0;   // answers Retry, and handlers that threw
-  std::uint64_t threw = 0;     // of these, handlers that threw
-  std::uint64_t rejected = 0;  // records answered with Reject, or out of attempts
-  std::uint64_t unknown_type = 0;
-  std::uint64_t missing_headers = 0;
-  std::uint64_t skipped = 0;        // by a policy
-  std::uint64_t dead_lettered = 0;  // by a policy
-  // With sequence_header, of keys of which a number was seen since the partition was assigned:
-  std::uint64_t missing = 0;   // numbers that were passed over
-  std::uint64_t late = 0;      // of these, came after a later one: the order was broken
-  std::uint64_t repeated = 0;  // numbers that came again
+  std::uint64_t handled = 0;          // Records for which a handler returned Ok.
+  std::uint64_t retried = 0;          // Calls of a handler that returned Retry or threw.
+  std::uint64_t threw = 0;            // Calls of a handler that threw; `retried` includes them.
+  std::uint64_t rejected = 0;         // Records that a handler rejected, or whose attempts were used up.
+  std::uint64_t unknown_type = 0;     // Records whose event_type has no handler.
+  std::uint64_t missing_headers = 0;  // Records without event_id or event_type.
+  std::uint64_t skipped = 0;          // Records that were skipped because of a policy.
+  std::uint64_t dead_lettered = 0;    // Records that were copied to the dead letter topic because of a policy.
+  // The numbers below are counted with Settings::sequence_header, for keys of which a number has been received since
+  // the partition was assigned. `missing` counts numbers that were skipped.
+  std::uint64_t missing = 0;
+  // Missing numbers that arrived later, behind a higher one, which means that the order was broken.
+  std::uint64_t late = 0;
+  // Numbers that arrived again.
+  std::uint64_t repeated = 0;
 };
 
 }  // namespace outbox::consumer

@@ -1,4 +1,5 @@
-// For objects of C libraries that std::unique_ptr is to own: std::unique_ptr<rd_kafka_t, FreeWith<rd_kafka_destroy>>.
+// A deleter with which std::unique_ptr owns an object of a C library:
+// std::unique_ptr<rd_kafka_t, FreeWith<rd_kafka_destroy>>.
 #pragma once
 
 namespace outbox::detail {

@@ -1,4 +1,4 @@
-// What emit and inbox need of libpq.
+// Helpers for libpq that emit and inbox share.
 #pragma once
 
 #include <libpq-fe.h>
@@ -19,6 +19,7 @@ struct PgFailure {
   std::string text, sqlstate;
 };
 
+// Returns why a statement failed; nothing if it succeeded.
 inline std::optional<PgFailure> FailureOf(PGconn* connection, const PgResult& result) {
   const ExecStatusType status = PQresultStatus(result.get());
   if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) return std::nullopt;
@@ -26,14 +27,17 @@ inline std::optional<PgFailure> FailureOf(PGconn* connection, const PgResult& re
     const char* const text = result ? PQresultErrorField(result.get(), which) : nullptr;
     return std::string(text != nullptr ? text : "");
   };
-  // The primary message alone: the others may quote the row.
+  // Only the primary message is used, because the other parts may quote values of the row.
   const std::string primary = field(PG_DIAG_MESSAGE_PRIMARY);
   return PgFailure{"PostgreSQL: " + (primary.empty() ? PQerrorMessage(connection) : primary), field(PG_DIAG_SQLSTATE)};
 }
 
-// Values of a statement, by their length. Those of one row need no memory of their own.
+// The values of a statement, which are passed to the server by their length. The values of one row need no allocation.
+//
+// REQUIRES: the bytes of the values live until Execute() has returned.
 class PgValues {
  public:
+  // `most` is the largest number of values.
   explicit PgValues(std::size_t most) {
     if (most <= kFew) return;
     more_values_.resize(most);
@@ -45,12 +49,14 @@ class PgValues {
   PgValues(const PgValues&) = delete;
   PgValues& operator=(const PgValues&) = delete;
 
+  // Adds a value that is passed as bytes; absent = NULL.
   void Add(const std::optional<std::string_view>& bytes) {
-    // An empty value must have an address: null would be NULL.
+    // An empty value needs an address, because a null pointer means NULL.
     values_[count_] = !bytes ? nullptr : bytes->data() != nullptr ? bytes->data() : "";
     lengths_[count_] = bytes ? static_cast<int>(bytes->size()) : 0;
     formats_[count_++] = 1;
   }
+  // Adds a value that is passed as text and ends with NUL; nullptr = NULL.
   void AddText(const char* text) {
     values_[count_] = text;
     lengths_[count_] = 0;

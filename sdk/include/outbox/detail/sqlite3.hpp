@@ -1,4 +1,4 @@
-// What emit and inbox need of SQLite.
+// Helpers for SQLite that emit and inbox share.
 #pragma once
 
 #include <sqlite3.h>
@@ -13,14 +13,15 @@ namespace outbox::detail {
 
 using SqliteStatement = std::unique_ptr<sqlite3_stmt, FreeWith<sqlite3_finalize>>;
 
-// The value must stay until the statement has run. Absent binds nothing, which is NULL.
+// Binds a text; an absent value is NULL. REQUIRES: the bytes of `value` live until the statement has run.
 inline int BindText(sqlite3_stmt* statement, int place, const std::optional<std::string_view>& value) {
   if (!value) return SQLITE_OK;
-  // A null pointer would be NULL where the value is empty.
+  // An empty value needs an address, because a null pointer means NULL.
   const char* const address = value->data() != nullptr ? value->data() : "";
   return sqlite3_bind_text(statement, place, address, static_cast<int>(value->size()), SQLITE_STATIC);
 }
 
+// Does the same for bytes.
 inline int BindBlob(sqlite3_stmt* statement, int place, const std::optional<std::string_view>& value) {
   if (!value) return SQLITE_OK;
   const char* const address = value->data() != nullptr ? value->data() : "";

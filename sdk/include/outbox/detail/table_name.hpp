@@ -1,4 +1,4 @@
-// Names of tables in SQL.
+// Quotes names of tables for SQL.
 #pragma once
 
 #include <string>
@@ -6,8 +6,8 @@
 
 namespace outbox::detail {
 
-// A name or schema.name, each part between `quote`; empty where it is none. Letters, digits and _ only, so nothing needs
-// escaping.
+// Returns a name or schema.name with each part in quotes; an empty string if `table` is neither. The parts consist of
+// letters, digits and _, so nothing has to be escaped.
 inline std::string QuotedTable(std::string_view table, char quote) {
   std::string sql(1, quote);
   bool begins = true;

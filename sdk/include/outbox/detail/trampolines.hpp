@@ -1,5 +1,5 @@
-// From the C table to the adapter's C++ object. Every function is noexcept with a catch-all: nothing is thrown
-// across the boundary, whatever an adapter throws.
+// The functions of a plugin's C tables, which call the adapter's C++ object. Each of them catches every exception that
+// the adapter throws and converts it to a code, so nothing is thrown across the boundary.
 #pragma once
 
 #include <cstring>
@@ -10,13 +10,15 @@
 
 namespace outbox::detail {
 
+// Copies the text with a NUL at its end, and truncates it if necessary.
 template <std::size_t N>
 void CopyText(char (&to)[N], std::string_view text) noexcept {
   const std::size_t n = std::min(text.size(), N - 1);
-  if (n > 0) std::memcpy(to, text.data(), n);  // an empty view may carry a null pointer
+  if (n > 0) std::memcpy(to, text.data(), n);  // An empty view may have a null pointer.
   to[n] = 0;
 }
 
+// Fills the error, if there is one, and returns the code.
 inline outbox_code Fail(outbox_error* e, outbox_code code, std::string_view text, std::string_view sqlstate = {},
                         std::int32_t native = 0) noexcept {
   if (e != nullptr) {
@@ -27,6 +29,7 @@ inline outbox_code Fail(outbox_error* e, outbox_code code, std::string_view text
   return code;
 }
 
+// Calls f() and converts an exception to a code.
 template <class F>
 outbox_code Guard(outbox_error* e, F&& f) noexcept {
   try {
@@ -43,6 +46,8 @@ outbox_code Guard(outbox_error* e, F&& f) noexcept {
   }
 }
 
+// The functions of all tables for the adapter A, whose sessions share an object of the class Shared. An outbox_store is
+// a pointer to a std::shared_ptr<Shared>, and an outbox_session is a pointer to an A.
 template <class A, class Shared>
 struct Trampolines {
   using Store = std::shared_ptr<Shared>;
@@ -50,7 +55,7 @@ struct Trampolines {
   static A& Adapter(outbox_session* s) { return *reinterpret_cast<A*>(s); }
   static A& Adapter(outbox_session* s, const outbox_call* c) {
     A& adapter = Adapter(s);
-    // Qualified: an adapter may have a Begin of its own.
+    // The name is qualified because an adapter may have its own function Begin.
     adapter.StorageAdapter::Begin({c->shard, c->token, Millis(c->timeout_ms)});
     return adapter;
   }
@@ -106,7 +111,7 @@ struct Trampolines {
     return Guard(e, [&] {
       const Lease lease = Adapter(s, c).Heartbeat(View(relay), Millis(lease_ms));
       if (lease.owned.size() > out->capacity)
-        throw Error(OUTBOX_INTERNAL, "more shards owned than the caller has room for");
+        throw Error(OUTBOX_INTERNAL, "the relay owns more shards than the caller has room for");
       out->shards_total = lease.shards_total;
       out->live_relays = lease.live_relays;
       out->lease_left_ms = lease.left.count();
@@ -327,12 +332,14 @@ struct Trampolines {
   }
 };
 
-// What an adapter leaves out is NULL in its table: the relay need not call it.
+// True if the adapter overrides the function. If it does not, the function is NULL in the table, and the relay does not
+// call it.
 template <class A>
 constexpr bool kOverridesRelease = !std::is_same_v<decltype(&A::Release), void (StorageAdapter::*)(RowIds)>;
 template <class A>
 constexpr bool kOverridesCancel = !std::is_same_v<decltype(&A::Cancel), void (StorageAdapter::*)() noexcept>;
 
+// Returns the table of the plugin. It is constant, and the same object in every call with the same A and Shared.
 template <class A, class Shared>
 const outbox_plugin* PluginTable(const char* name, const char* version, std::uint64_t capabilities) {
   using T = Trampolines<A, Shared>;

@@ -1,10 +1,13 @@
-// What an application says about an event when it writes one, and what is refused before anything reaches the database.
+// An event that an application emits, with the options and errors of Emit.
 //
-//   emit::Emit(connection, {.topic = "orders", .event_type = "OrderPlaced", .aggregate_id = "order-7", .payload = json});
+//   emit::Emit(connection,
+//              {.topic = "orders", .event_type = "OrderPlaced", .aggregate_id = "order-7", .payload = json});
 //
-// One header per client library: libpq.hpp, sqlite3.hpp, mysql.hpp; with SOCI outbox/soci/*.hpp as well. All insert
-// through the connection that the caller hands in and in the transaction that is open there: the event is committed, or
-// not, with everything else. Nothing is kept between calls, so any thread may call that may use the connection.
+// There is one header per client library: libpq.hpp, sqlite3.hpp and mysql.hpp; with SOCI, include one of
+// outbox/soci/*.hpp too. Emit inserts through the connection that the caller passes, in the transaction that is open
+// there, so the event is committed or rolled back together with everything else in it.
+//
+// Thread: any that may use the connection. Nothing is kept between calls.
 #pragma once
 
 #include <cstddef>
@@ -17,65 +20,77 @@
 
 namespace outbox::emit {
 
-// Absent and empty are two things: no key is not the key "", a tombstone is not an empty payload.
+// Bytes that may be absent. Absent differs from empty: no key is not the key "", and a tombstone is not an empty
+// payload.
 using Bytes = std::optional<std::string_view>;
 
+// A header of the record.
 struct Header {
   std::string_view name;
-  Bytes value;  // any bytes; absent = a header without a value
+  // Any bytes; absent = a header without a value.
+  Bytes value;
 };
 
-// Views: they are read during the call and not kept.
+// An event to be inserted. Views: Emit reads them during the call and does not keep them.
 struct NewEvent {
   std::string_view topic;
   std::string_view event_type;
-  Bytes aggregate_id = std::nullopt;  // the key; absent = no key and no order
-  Bytes payload = std::nullopt;       // absent = a tombstone
-  std::vector<Header> headers = {};   // event_id and event_type come from the relay
-  std::string_view event_id = {};     // a UUID in its 36 characters; empty = a new one
+  // The key; absent = the event has no key and no order.
+  Bytes aggregate_id = std::nullopt;
+  // Absent = the record is a tombstone.
+  Bytes payload = std::nullopt;
+  // Without event_id and event_type, which the relay adds.
+  std::vector<Header> headers = {};
+  // A UUID as text of 36 characters; empty = Emit generates one.
+  std::string_view event_id = {};
 };
 
-// In one statement. More are refused: databases limit the values of a statement.
+// Largest number of events in one call, which inserts them with one statement. More are refused, because databases
+// limit the number of values in a statement.
 inline constexpr std::size_t kMaxEvents = 5000;
 
-// What a broker takes unless told otherwise (message.max.bytes).
+// Largest size of a record that a broker accepts by default (message.max.bytes), in bytes.
 inline constexpr std::size_t kDefaultRecordBytes = 1'048'588;
 
+// How Emit works.
 struct Options {
-  // As in the relay's configuration: a name or schema.name of letters, digits and _.
+  // The outbox table, as in the relay's configuration: a name or schema.name of letters, digits and _.
   std::string_view table = "outbox_event";
-  // Key, payload and headers as Kafka stores them, without compression. Set it to the topic's max.message.bytes.
+  // Largest size of a record in bytes: key, payload and headers as Kafka stores them, without compression. Set it to
+  // the topic's max.message.bytes.
   std::size_t max_record_bytes = kDefaultRecordBytes;
-  // Without an open transaction the event would be committed at once and by itself, whatever becomes of the rest.
+  // True = do not require an open transaction. Without one the event is committed at once and alone, even if the change
+  // that it describes fails.
   bool allow_autocommit = false;
-  // For writers that do not serialise their writes to a key: takes a lock on each key that lasts until the transaction
-  // ends, so that events of one key are in the order of their commits. Needs a transaction. docs/guide/emit.md tells what
-  // each database does for it.
+  // True = lock each key until the transaction ends, so that the events of a key are in the order of their commits. It
+  // is for writers that do not serialise their own writes to a key, and requires a transaction. docs/guide/emit.md
+  // describes what it does in each database.
   bool strict_order = false;
-  // PostgreSQL only: the payload column is jsonb. text, bytea and json need nothing.
+  // True = the payload column is of type jsonb (PostgreSQL only). The types text, bytea and json need no setting.
   bool jsonb_payload = false;
 };
 
+// Why Emit refused an event.
 enum class EmitCode : std::uint8_t {
-  kBadTopic,       // Kafka can have no topic of this name
-  kTooLarge,       // the record is larger than max_record_bytes
-  kBadHeaders,     // a name that is empty, comes twice, is the relay's own, …
-  kBadValue,       // key, type or event id cannot be what they are
-  kTooMany,        // more than kMaxEvents
-  kBadOptions,     // the table's name is none, or what strict_order needs is not there
-  kNoTransaction,  // none is open on the connection, or it has failed already
-  kDatabase,       // the database refused; its own code is in sqlstate or native_code
+  kBadTopic,       // A topic of Kafka cannot have this name.
+  kTooLarge,       // The record is larger than Options::max_record_bytes.
+  kBadHeaders,     // A header's name is empty, occurs twice, is one of the relay's own, …
+  kBadValue,       // The key, the type or the event id has an invalid value.
+  kTooMany,        // The call has more than kMaxEvents events.
+  kBadOptions,     // The name of the table is invalid, or what strict_order needs does not exist.
+  kNoTransaction,  // No transaction is open on the connection, or it has already failed.
+  kDatabase,       // The database refused; sqlstate or native_code contains its own code.
 };
 
-// Nothing was inserted. After kDatabase the transaction is as the database leaves it: PostgreSQL wants it rolled back.
-// The text shows no key, payload or header value.
+// Emit throws it; no event was inserted. After kDatabase the transaction is in the state in which the database leaves
+// it: PostgreSQL requires it to be rolled back. The text contains no key, payload or header value.
 struct EmitError : std::runtime_error {
   EmitError(EmitCode error_code, const std::string& text, std::size_t event = 0)
       : runtime_error(text), code(error_code), index(event) {}
   EmitCode code;
-  std::size_t index;     // which of the events; 0 where it is none in particular
-  std::string sqlstate;  // kDatabase: five characters where the database has one
-  int native_code = 0;   // kDatabase: the database's own number, 0 = none
+  std::size_t index;     // Which of the events of the call is at fault; 0 if none in particular.
+  std::string sqlstate;  // With kDatabase the five characters of the SQLSTATE; empty = none.
+  int native_code = 0;   // With kDatabase the database's own error number; 0 = none.
 };
 
 }  // namespace outbox::emit

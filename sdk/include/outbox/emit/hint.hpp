@@ -1,6 +1,7 @@
-// Tells relays, after a commit, that there is something to read. They find it without as well, at their next look, up to
-// poll_interval later: a hint that is lost costs time and nothing else. It takes no lock, and the database knows nothing
-// of it. The relays have "hints": "ADDRESS:PORT" under "relay" in their configuration; docs/guide/emit.md tells more.
+// Sends a hint to relays after a commit, so that they poll at once. Without it they find the events at their next poll,
+// up to poll_interval later, so a hint that is lost costs only time. It takes no lock, and does not involve the
+// database. The relays need "hints": "ADDRESS:PORT" under "relay" in their configuration; docs/guide/emit.md describes
+// it.
 //
 //   const emit::Hint hint({"10.0.0.7:9310", "10.0.0.8:9310"});   // once
 //   transaction.commit();
@@ -25,17 +26,20 @@
 
 namespace outbox::emit {
 
+// Sends hints to a fixed set of relays. The application creates it once and owns it.
 class Hint {
  public:
-  // Of every relay that may have the outbox, or a share of it. HOST:PORT, an address of IPv6 in brackets. Names are looked
-  // up here, once. Throws std::invalid_argument for what is no such address or is not known, std::runtime_error where the
-  // system gives no socket.
+  // `relays` are the addresses of all relays that may own shards of the outbox, each as HOST:PORT, with an IPv6 address
+  // in brackets. Host names are resolved here, once.
+  //
+  // Errors: throws std::invalid_argument if an address is not of this form or cannot be resolved, std::runtime_error if
+  // the system provides no socket.
   Hint(std::initializer_list<std::string> relays) : Hint(std::vector<std::string>(relays)) {}
   explicit Hint(const std::vector<std::string>& relays) {
     for (const std::string& relay : relays) relays_.push_back(Find(relay));
   }
 
-  // [any thread] A datagram to each. Does not wait, and cannot know whether it came.
+  // Sends a datagram to each relay. It does not block, and does not detect whether the datagram arrives. Thread: any.
   void Send() const noexcept {
     for (const Relay& relay : relays_)
       (void)sendto(relay.socket.number, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL,
@@ -43,7 +47,8 @@ class Hint {
   }
 
  private:
-  // Not connected: after an answer that nobody listens, the next send on one that is would fail.
+  // The socket is deliberately not connected: on a connected socket, the next send fails after the other host has
+  // answered that nobody listens on the port.
   struct Socket {
     explicit Socket(int family) : number(::socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {}
     Socket(Socket&& other) noexcept : number(std::exchange(other.number, -1)) {}
@@ -77,7 +82,7 @@ class Hint {
     const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> found(raw, freeaddrinfo);
     Relay relay{Socket(found->ai_family)};
     if (relay.socket.number < 0)
-      throw std::runtime_error("no socket for hints: " + std::generic_category().message(errno));
+      throw std::runtime_error("cannot create a socket for hints: " + std::generic_category().message(errno));
     std::memcpy(&relay.address, found->ai_addr, found->ai_addrlen);
     relay.size = found->ai_addrlen;
     return relay;

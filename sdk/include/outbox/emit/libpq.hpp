@@ -1,4 +1,4 @@
-// Events into PostgreSQL through libpq. Link with libpq.
+// Inserts events into PostgreSQL through libpq. Link with libpq.
 #pragma once
 
 #include <libpq-fe.h>
@@ -27,15 +27,15 @@ inline void CheckPg(PGconn* connection, const PgResult& result) {
 inline void RequirePgTransaction(PGconn* connection, const Options& options) {
   const PGTransactionStatusType status = PQtransactionStatus(connection);
   if (status == PQTRANS_INERROR)
-    throw EmitError(EmitCode::kNoTransaction, "the transaction has failed already: roll it back");
+    throw EmitError(EmitCode::kNoTransaction, "the transaction has already failed: roll it back");
   if (status == PQTRANS_INTRANS || status == PQTRANS_IDLE)
     return RequireTransaction(status == PQTRANS_INTRANS, options);
   throw EmitError(EmitCode::kDatabase, status == PQTRANS_ACTIVE ? "a command is in progress on this connection"
-                                                                : "PostgreSQL: there is no connection");
+                                                                : "PostgreSQL: the connection is not open");
 }
 
-// In the order of the locks, so that two who want the same keys do not wait for each other. The table's own number keeps
-// the locks of several outboxes apart.
+// Locks the keys of the events in the order of the locks' numbers, so that two calls with the same keys do not
+// deadlock. The hash includes the table's oid, so that outboxes do not share locks.
 inline void LockPgKeys(PGconn* connection, std::span<const NewEvent> events, const std::string& table) {
   PgValues values(events.size() + 1);
   values.AddText(table.c_str());
@@ -68,7 +68,8 @@ inline std::string PgInsert(const std::string& table, std::size_t rows, const Op
   return sql;
 }
 
-// What nearly all say, not to be put together each time.
+// The statement of most calls: one event and the default options. It is a constant, so that it need not be
+// built for each call.
 inline constexpr const char* kPgInsertOne =
     "insert into \"outbox_event\" (event_id, topic, aggregate_id, event_type, payload, headers)"
     " values ($1,$2,$3,$4,$5,$6)";
@@ -95,15 +96,18 @@ inline void InsertPg(PGconn* connection, std::span<const NewEvent> events, std::
 
 }  // namespace detail
 
-// Returns the event's id: the header event_id of its record. Throws EmitError. Blocks until the server has answered; with
-// strict_order also until no other transaction has an event of the key that is not committed.
+// Inserts an event and returns its event id, which is the header event_id of its record. It blocks until the server has
+// answered. With strict_order it also blocks while another open transaction has locked the key.
+//
+// Errors: throws EmitError.
 inline std::string Emit(PGconn* connection, const NewEvent& event, const Options& options = {}) {
   const detail::Row row = detail::MakeRow(event, options);
   detail::InsertPg(connection, {&event, 1}, {&row, 1}, options);
   return detail::EventIdText(row.id);
 }
 
-// All of them or none, in this order, in one statement.
+// Inserts all of the events or none, in this order, in one statement. Returns their event ids. Errors: throws
+// EmitError.
 inline std::vector<std::string> Emit(PGconn* connection, std::span<const NewEvent> events,
                                      const Options& options = {}) {
   const std::vector<detail::Row> rows = detail::MakeRows(events, options);

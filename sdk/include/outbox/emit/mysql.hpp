@@ -1,8 +1,9 @@
-// Events into MySQL and MariaDB through their C library. Link with libmariadb or libmysqlclient. The connection's
-// character set must be utf8mb4.
+// Inserts events into MySQL and MariaDB through their C library. Link with libmariadb or libmysqlclient.
 //
-// strict_order locks rows of a table that your own migration makes (docs/guide/emit.md): the locks of GET_LOCK would not
-// end with the transaction.
+// REQUIRES: the character set of the connection is utf8mb4.
+//
+// strict_order locks rows of a table that your own migration creates (docs/guide/emit.md). GET_LOCK is not used,
+// because its locks do not end with the transaction.
 #pragma once
 
 #include <mysql.h>
@@ -43,15 +44,16 @@ inline void AppendLiteral(MYSQL* connection, const Bytes& value, std::string& sq
   sql += '\'';
 }
 
-// The columns' limits, which a server that is not strict would cut at.
+// Checks the limits of the columns. A server that is not in strict mode would truncate longer values.
 inline void CheckMysql(const NewEvent& event, std::size_t index) {
   constexpr std::size_t kLongest = 255;
   const auto fits = [](std::string_view text) { return IsText(text) && CountCharacters(text).value_or(0) <= kLongest; };
   if (!fits(event.event_type) || (event.aggregate_id && !fits(*event.aggregate_id)))
-    throw EmitError(EmitCode::kBadValue, "the type or the key is no UTF-8 text of at most 255 characters", index);
+    throw EmitError(EmitCode::kBadValue, "the event type or the key is not UTF-8 text of at most 255 characters",
+                    index);
 }
 
-// Ascending, so that two who want the same keys do not wait for each other.
+// Locks the rows of the keys in ascending order, so that two calls with the same keys do not deadlock.
 inline void LockMysqlKeys(MYSQL* connection, std::span<const NewEvent> events, const Options& options) {
   std::string slots;
   for (const NewEvent& event : events) {
@@ -72,7 +74,7 @@ inline void LockMysqlKeys(MYSQL* connection, std::span<const NewEvent> events, c
 
 inline void InsertMysql(MYSQL* connection, std::span<const NewEvent> events, std::span<const Row> rows,
                         const std::vector<std::string>& ids, const Options& options) {
-  // With autocommit off a transaction begins with the next statement.
+  // With autocommit off, the next statement begins a transaction.
   const bool open = (connection->server_status & SERVER_STATUS_IN_TRANS) != 0 ||
                     (connection->server_status & SERVER_STATUS_AUTOCOMMIT) == 0;
   RequireTransaction(open, options);
@@ -86,7 +88,8 @@ inline void InsertMysql(MYSQL* connection, std::span<const NewEvent> events, std
       AppendLiteral(connection, text, sql);
       sql += ',';
     }
-    // A column of text or JSON takes no literal of bytes.
+    // A column of type text or JSON refuses a literal that is marked as bytes, so only payloads that are not text are
+    // marked.
     if (events[i].payload && !IsText(*events[i].payload)) sql.append("_binary ");
     AppendLiteral(connection, events[i].payload, sql);
     sql += ',';
@@ -98,7 +101,8 @@ inline void InsertMysql(MYSQL* connection, std::span<const NewEvent> events, std
 
 }  // namespace detail
 
-// All of them or none, in this order, in one statement, which must fit into max_allowed_packet. Throws EmitError.
+// Inserts all of the events or none, in this order, in one statement. Returns their event ids. REQUIRES: the statement
+// fits into the server's max_allowed_packet. Errors: throws EmitError.
 inline std::vector<std::string> Emit(MYSQL* connection, std::span<const NewEvent> events, const Options& options = {}) {
   const std::vector<detail::Row> rows = detail::MakeRows(events, options);
   std::vector<std::string> ids = detail::Ids(rows);
@@ -106,7 +110,7 @@ inline std::vector<std::string> Emit(MYSQL* connection, std::span<const NewEvent
   return ids;
 }
 
-// Returns the event's id: the header event_id of its record.
+// Inserts an event and returns its event id, which is the header event_id of its record. Errors: throws EmitError.
 inline std::string Emit(MYSQL* connection, const NewEvent& event, const Options& options = {}) {
   return std::move(Emit(connection, std::span(&event, 1), options).front());
 }

@@ -1,7 +1,7 @@
-// Events into SQLite. Link with sqlite3.
+// Inserts events into SQLite. Link with sqlite3.
 //
-// SQLite has one writer at a time, and an event's id is drawn by whoever writes: events are in the order of the commits
-// without strict_order, which is taken and changes nothing.
+// SQLite has one writer at a time, and only the writer draws row ids, so events are always in the order of the commits.
+// The option strict_order is accepted and has no effect.
 #pragma once
 
 #include <sqlite3.h>
@@ -30,7 +30,8 @@ inline std::string SqliteInsert(const Options& options, std::size_t rows) {
   return sql;
 }
 
-// What nearly all say, not to be put together each time.
+// The statement of most calls: one event and the default table. It is a constant, so that it need not be built for each
+// call.
 inline constexpr const char* kSqliteInsertOne =
     "insert into \"outbox_event\" (event_id, topic, aggregate_id, event_type, payload, headers) values (?,?,?,?,?,?)";
 
@@ -40,7 +41,7 @@ inline void InsertSqlite(sqlite3* db, std::span<const NewEvent> events, std::spa
   const bool usual = events.size() == 1 && options.table == Options().table;
   const std::string sql = usual ? "" : SqliteInsert(options, events.size());
   sqlite3_stmt* raw = nullptr;
-  // Of a text that ends with NUL no copy is made.
+  // With size -1 SQLite reads up to the NUL and does not copy the text.
   CheckSqlite(db, sqlite3_prepare_v2(db, usual ? kSqliteInsertOne : sql.c_str(), -1, &raw, nullptr));
   const outbox::detail::SqliteStatement statement(raw);
   int place = 0;
@@ -58,8 +59,8 @@ inline void InsertSqlite(sqlite3* db, std::span<const NewEvent> events, std::spa
 
 }  // namespace detail
 
-// All of them or none, in this order, in one statement. Throws EmitError; waits for another writer as long as the
-// connection's busy timeout says.
+// Inserts all of the events or none, in this order, in one statement. Returns their event ids. If another connection is
+// writing, it waits for at most the busy timeout of this connection. Errors: throws EmitError.
 inline std::vector<std::string> Emit(sqlite3* db, std::span<const NewEvent> events, const Options& options = {}) {
   const std::vector<detail::Row> rows = detail::MakeRows(events, options);
   std::vector<std::string> ids = detail::Ids(rows);
@@ -67,7 +68,7 @@ inline std::vector<std::string> Emit(sqlite3* db, std::span<const NewEvent> even
   return ids;
 }
 
-// Returns the event's id: the header event_id of its record.
+// Inserts an event and returns its event id, which is the header event_id of its record. Errors: throws EmitError.
 inline std::string Emit(sqlite3* db, const NewEvent& event, const Options& options = {}) {
   const detail::Row row = detail::MakeRow(event, options);
   std::string id = detail::EventIdText(row.id);

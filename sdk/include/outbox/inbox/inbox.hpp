@@ -1,16 +1,19 @@
-// A consumer's memory of the events whose work is done, in the database in which the work is done: an event that comes
-// twice then has its effect once.
+// The inbox: a table in a consumer's database that remembers the ids of handled events. With it, an event that arrives
+// twice has its effect in that database once.
 //
 //   begin
 //   if (inbox::FirstTime(connection, "billing", record.event_id)) { the work }
 //   commit
 //   return Outcome::Ok();
 //
-// The id is inserted in the caller's transaction, so id and work are both there or neither, whenever the consumer dies.
-// Another consumer that has the same event at the same time waits for the end of this transaction.
+// FirstTime inserts the id in the caller's transaction, so the database contains both the id and the work or neither,
+// at whatever moment the consumer crashes. If another consumer handles the same event at the same time, it waits for
+// the end of this transaction.
 //
-// One header per client library: libpq.hpp, sqlite3.hpp, mysql.hpp; with SOCI outbox/soci/*.hpp as well. Nothing is kept
-// between calls.
+// There is one header per client library: libpq.hpp, sqlite3.hpp and mysql.hpp; with SOCI, include one of
+// outbox/soci/*.hpp too.
+//
+// Thread: any that may use the connection. Nothing is kept between calls.
 #pragma once
 
 #include <chrono>
@@ -23,23 +26,27 @@
 
 namespace outbox::inbox {
 
+// The options of all functions of the inbox.
 struct Options {
-  std::string_view table = "outbox_inbox";  // a name or schema.name of letters, digits and _
+  // The table of the inbox: a name or schema.name of letters, digits and _.
+  std::string_view table = "outbox_inbox";
 };
 
-// In one batch. More are refused.
+// Largest number of events in one call. More are refused.
 inline constexpr std::size_t kMaxEvents = 5000;
 
-// How long ids are kept: longer than the time within which a copy may come. That is minutes in daily work, and as far back
-// as an offset of the group may be set, or records stay in the topic, where somebody does that.
+// For how long ids are kept by default. It must be longer than the time within which a copy of an event may arrive. In
+// normal operation that is minutes. If somebody sets the offsets of the group back, it is as far as they are set back,
+// at most the time for which records stay in the topic.
 inline constexpr std::chrono::hours kWeek{24 * 7};
 
-// Nothing was inserted, or the transaction must be rolled back. The text shows no event id.
+// The functions of the inbox throw it: nothing was inserted, or the transaction must be rolled back. The text contains
+// no event id.
 struct InboxError : std::runtime_error {
   explicit InboxError(const std::string& text, std::string state = {}, int native = 0)
       : runtime_error(text), sqlstate(std::move(state)), native_code(native) {}
-  std::string sqlstate;  // five characters where the database has one
-  int native_code;       // the database's own number, 0 = none
+  std::string sqlstate;  // The five characters of the SQLSTATE; empty = none.
+  int native_code;       // The database's own error number; 0 = none.
 };
 
 namespace detail {
@@ -53,15 +60,16 @@ inline std::string Quoted(const Options& options, char quote) {
 inline void RequireTransaction(bool open) {
   if (!open)
     throw InboxError(
-        "no transaction is open on this connection: begin one, so that the event is remembered with its work");
+        "no transaction is open on this connection: begin one, so that the event id is stored together with the work");
 }
 
 inline void RequireFew(std::size_t events) {
   if (events > kMaxEvents)
-    throw InboxError(std::to_string(events) + " events, a batch has at most " + std::to_string(kMaxEvents));
+    throw InboxError(std::to_string(events) + " events in one call, but at most " + std::to_string(kMaxEvents) +
+                     " are allowed");
 }
 
-// An index's name: that of the table, without its schema, and what it is for.
+// Returns the name of the index: the name of the table without its schema, followed by the column.
 inline std::string IndexName(const Options& options) {
   return std::string(options.table.substr(options.table.find('.') + 1)) + "_handled_at";
 }

@@ -1,4 +1,4 @@
-// The inbox in PostgreSQL through libpq. Link with libpq.
+// The inbox in PostgreSQL, through libpq. Link with libpq.
 #pragma once
 
 #include <chrono>
@@ -21,11 +21,12 @@ inline outbox::detail::PgResult Checked(PGconn* connection, outbox::detail::PgRe
   return result;
 }
 
+// Returns the number of rows that the statement changed.
 inline std::size_t Changed(const outbox::detail::PgResult& result) {
   return static_cast<std::size_t>(std::strtoull(PQcmdTuples(result.get()), nullptr, 10));
 }
 
-// {"a","b"}
+// Returns the texts as a literal of an array: {"a","b"}.
 inline std::string PgArray(std::span<const std::string_view> texts) {
   std::string array = "{";
   for (const std::string_view text : texts) {
@@ -41,13 +42,13 @@ inline std::string PgArray(std::span<const std::string_view> texts) {
 
 inline void RequirePgTransaction(PGconn* connection) {
   const PGTransactionStatusType status = PQtransactionStatus(connection);
-  if (status == PQTRANS_INERROR) throw InboxError("the transaction has failed already: roll it back");
+  if (status == PQTRANS_INERROR) throw InboxError("the transaction has already failed: roll it back");
   RequireTransaction(status == PQTRANS_INTRANS);
 }
 
 }  // namespace detail
 
-// The table, for a migration of yours. Running it again changes nothing.
+// Returns the SQL that creates the table of the inbox, for use in your own migration. Running it again changes nothing.
 inline std::string PostgresTable(const Options& options = {}) {
   const std::string table = detail::Quoted(options, '"');
   return "create table if not exists " + table +
@@ -57,7 +58,10 @@ inline std::string PostgresTable(const Options& options = {}) {
          detail::IndexName(options) + "\" on " + table + " (handled_at);\n";
 }
 
-// True = never seen by this group: do the work. False = its work is committed: go on. Throws InboxError.
+// Returns true if the group has not handled this event: do the work, in the same transaction. Returns false if the work
+// is already committed: skip the event. It waits while another transaction handles the same event.
+//
+// REQUIRES: a transaction is open. Errors: throws InboxError.
 inline bool FirstTime(PGconn* connection, std::string_view group, std::string_view event_id,
                       const Options& options = {}) {
   detail::RequirePgTransaction(connection);
@@ -69,14 +73,15 @@ inline bool FirstTime(PGconn* connection, std::string_view group, std::string_vi
   return detail::Changed(detail::Checked(connection, values.Execute(connection, sql.c_str()))) == 1;
 }
 
-// The same for many, in one statement; an id that is there twice is new at its first place alone.
+// Does the same for several events, in one statement. The result has one element for each id; an id that occurs twice
+// is new only at its first occurrence.
 inline std::vector<bool> FirstTime(PGconn* connection, std::string_view group,
                                    std::span<const std::string_view> event_ids, const Options& options = {}) {
   detail::RequireFew(event_ids.size());
   detail::RequirePgTransaction(connection);
   std::vector<bool> first(event_ids.size(), false);
   if (event_ids.empty()) return first;
-  // In an order of their own, so that two batches with the same ids wait for each other in one direction only.
+  // The ids are inserted in sorted order, so that two batches with the same ids do not deadlock.
   const std::string sql = "insert into " + detail::Quoted(options, '"') +
                           " (consumer_group, event_id) select $1, id from unnest($2::text[]) as u (id) order by id"
                           " on conflict do nothing returning event_id";
@@ -94,8 +99,9 @@ inline std::vector<bool> FirstTime(PGconn* connection, std::string_view group,
   return first;
 }
 
-// Forgets ids of the group that are older, `at_most` of them, so that no call takes long; returns how many. Call it
-// outside the transactions that do the work, as long as it returns `at_most`, some times a day.
+// Removes ids of the group that are older than `older_than`, at most `at_most` of them, so that no call takes long.
+// Returns how many were removed. Call it a few times a day, outside the transactions that do the work, and repeat it
+// while it returns `at_most`. Errors: throws InboxError.
 inline std::size_t Forget(PGconn* connection, std::string_view group, std::chrono::seconds older_than = kWeek,
                           std::size_t at_most = 10'000, const Options& options = {}) {
   const std::string table = detail::Quoted(options, '"');

@@ -1,5 +1,6 @@
-// The inbox in MySQL and MariaDB through their C library. Link with libmariadb or libmysqlclient. The connection's
-// character set must be utf8mb4.
+// The inbox in MySQL and MariaDB, through their C library. Link with libmariadb or libmysqlclient.
+//
+// REQUIRES: the character set of the connection is utf8mb4.
 #pragma once
 
 #include <mysql.h>
@@ -15,7 +16,7 @@
 namespace outbox::inbox {
 namespace detail {
 
-// Returns how many rows were changed.
+// Runs a statement and returns how many rows it changed.
 inline std::size_t Run(MYSQL* connection, const std::string& sql) {
   if (mysql_real_query(connection, sql.data(), sql.size()) != 0)
     throw InboxError(
@@ -24,7 +25,8 @@ inline std::size_t Run(MYSQL* connection, const std::string& sql) {
   return static_cast<std::size_t>(mysql_affected_rows(connection));
 }
 
-// "insert ignore" would cut what is too long, and take it for another.
+// Refuses a text that is too long for its column: "insert ignore" would truncate it, and two long ids could become
+// equal.
 inline void RequireShort(std::string_view text) {
   if (text.size() > 255) throw InboxError("the group or an event id has more than 255 bytes");
 }
@@ -39,7 +41,7 @@ inline std::string Literal(MYSQL* connection, std::string_view text) {
 
 }  // namespace detail
 
-// The table, for a migration of yours. Running it again changes nothing.
+// Returns the SQL that creates the table of the inbox, for use in your own migration. Running it again changes nothing.
 inline std::string MysqlTable(const Options& options = {}) {
   return "create table if not exists " + detail::Quoted(options, '`') +
          " (consumer_group varchar(255) not null, event_id varchar(255) not null,"
@@ -47,16 +49,20 @@ inline std::string MysqlTable(const Options& options = {}) {
          " index (handled_at)) engine = InnoDB default character set utf8mb4 collate utf8mb4_bin;\n";
 }
 
-// True = never seen by this group: do the work. False = its work is committed: go on. For many, an id that is there twice
-// is new at its first place alone; each is a round trip. Throws InboxError: two batches with the same ids at the same time
-// may meet in a deadlock, which undoes the transaction of one of them.
+// Returns for each event true if the group has not handled it: do the work, in the same transaction. Returns false if
+// its work is already committed: skip the event. An id that occurs twice is new only at its first occurrence. Each id
+// takes a round trip, and waits while another transaction handles the same event.
+//
+// REQUIRES: a transaction is open. Errors: throws InboxError. If two batches with the same ids run at the same time,
+// they may deadlock; the server then rolls back the transaction of one of them.
 inline std::vector<bool> FirstTime(MYSQL* connection, std::string_view group,
                                    std::span<const std::string_view> event_ids, const Options& options = {}) {
   detail::RequireFew(event_ids.size());
-  // With autocommit off a transaction begins with the next statement.
+  // With autocommit off, the next statement begins a transaction.
   detail::RequireTransaction((connection->server_status & SERVER_STATUS_IN_TRANS) != 0 ||
                              (connection->server_status & SERVER_STATUS_AUTOCOMMIT) == 0);
-  // "on duplicate key update" would not tell: a connection may ask for rows that were found instead of changed.
+  // "on duplicate key update" would not show whether a row was inserted, because a connection may be set to report the
+  // rows that were found instead of those that were changed.
   const std::string before = "insert ignore into " + detail::Quoted(options, '`') +
                              " (consumer_group, event_id) values (" + detail::Literal(connection, group) + ",";
   detail::RequireShort(group);
@@ -69,13 +75,15 @@ inline std::vector<bool> FirstTime(MYSQL* connection, std::string_view group,
   return first;
 }
 
+// Does the same for one event.
 inline bool FirstTime(MYSQL* connection, std::string_view group, std::string_view event_id,
                       const Options& options = {}) {
   return FirstTime(connection, group, std::span(&event_id, 1), options).front();
 }
 
-// Forgets ids of the group that are older, `at_most` of them, so that no call takes long; returns how many. Call it
-// outside the transactions that do the work, as long as it returns `at_most`, some times a day.
+// Removes ids of the group that are older than `older_than`, at most `at_most` of them, so that no call takes long.
+// Returns how many were removed. Call it a few times a day, outside the transactions that do the work, and repeat it
+// while it returns `at_most`. Errors: throws InboxError.
 inline std::size_t Forget(MYSQL* connection, std::string_view group, std::chrono::seconds older_than = kWeek,
                           std::size_t at_most = 10'000, const Options& options = {}) {
   return detail::Run(connection, "delete from " + detail::Quoted(options, '`') +

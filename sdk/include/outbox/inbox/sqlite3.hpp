@@ -26,7 +26,7 @@ inline outbox::detail::SqliteStatement Prepared(sqlite3* db, const std::string& 
 
 }  // namespace detail
 
-// The table, for a migration of yours. Running it again changes nothing.
+// Returns the SQL that creates the table of the inbox, for use in your own migration. Running it again changes nothing.
 inline std::string SqliteTable(const Options& options = {}) {
   const std::string table = detail::Quoted(options, '"');
   return "create table if not exists " + table +
@@ -37,8 +37,11 @@ inline std::string SqliteTable(const Options& options = {}) {
          detail::IndexName(options) + "\" on " + table + " (handled_at);\n";
 }
 
-// True = never seen by this group: do the work. False = its work is committed: go on. For many, an id that is there twice
-// is new at its first place alone. Throws InboxError; waits for another writer as long as the busy timeout says.
+// Returns for each event true if the group has not handled it: do the work, in the same transaction. Returns false if
+// its work is already committed: skip the event. An id that occurs twice is new only at its first occurrence. If
+// another connection is writing, it waits for at most the busy timeout of this connection.
+//
+// REQUIRES: a transaction is open. Errors: throws InboxError.
 inline std::vector<bool> FirstTime(sqlite3* db, std::string_view group, std::span<const std::string_view> event_ids,
                                    const Options& options = {}) {
   detail::RequireFew(event_ids.size());
@@ -57,12 +60,14 @@ inline std::vector<bool> FirstTime(sqlite3* db, std::string_view group, std::spa
   return first;
 }
 
+// Does the same for one event.
 inline bool FirstTime(sqlite3* db, std::string_view group, std::string_view event_id, const Options& options = {}) {
   return FirstTime(db, group, std::span(&event_id, 1), options).front();
 }
 
-// Forgets ids of the group that are older, `at_most` of them, so that no call holds the write lock for long; returns how
-// many. Call it outside the transactions that do the work, as long as it returns `at_most`, some times a day.
+// Removes ids of the group that are older than `older_than`, at most `at_most` of them, so that no call holds the write
+// lock for long. Returns how many were removed. Call it a few times a day, outside the transactions that do the work,
+// and repeat it while it returns `at_most`. Errors: throws InboxError.
 inline std::size_t Forget(sqlite3* db, std::string_view group, std::chrono::seconds older_than = kWeek,
                           std::size_t at_most = 10'000, const Options& options = {}) {
   const std::string table = detail::Quoted(options, '"');

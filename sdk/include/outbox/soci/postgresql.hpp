@@ -1,4 +1,4 @@
-// The connection under a SOCI session of PostgreSQL, for emit and inbox:
+// Returns the connection of a SOCI session of PostgreSQL, for the functions of outbox/emit and outbox/inbox:
 //
 //   soci::transaction transaction(session);
 //   session << "update orders ...";
@@ -13,9 +13,11 @@
 
 namespace outbox::soci_postgresql {
 
-// Lives as long as the session is connected. Throws std::invalid_argument for a session of another database.
+// Returns the connection, which the session owns; it is valid as long as the session is connected.
+// Errors: throws std::invalid_argument if the session belongs to another database. Thread: that of the session.
 inline PGconn* Native(soci::session& session) {
-  if (session.get_backend_name() != "postgresql") throw std::invalid_argument("this SOCI session is not PostgreSQL's");
+  if (session.get_backend_name() != "postgresql")
+    throw std::invalid_argument("this SOCI session does not use the backend postgresql");
   return static_cast<soci::postgresql_session_backend*>(session.get_backend())->conn_;
 }
 

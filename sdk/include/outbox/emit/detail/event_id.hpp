@@ -1,4 +1,5 @@
-// Event ids: UUIDs of version 7. Those of one time are neighbours, which keeps the index of a consumer's inbox small.
+// Event ids: UUIDs of version 7. Ids that are generated at about the same time are close to each other, which keeps the
+// index of a consumer's inbox small.
 #pragma once
 
 #include <unistd.h>
@@ -14,7 +15,8 @@ namespace outbox::emit::detail {
 
 using EventId = std::array<unsigned char, 16>;
 
-// From the system, each time: a generator of our own would repeat itself after a fork.
+// Generates an id. The random bits come from the system each time, because a generator in this process would repeat
+// itself after a fork. Returns false if the system has no random bytes.
 inline bool NewEventId(EventId& id) {
   if (getentropy(id.data(), id.size()) != 0) return false;
   const auto now = std::chrono::system_clock::now().time_since_epoch();
@@ -27,6 +29,7 @@ inline bool NewEventId(EventId& id) {
 
 inline constexpr bool IsDash(std::size_t place) { return place == 8 || place == 13 || place == 18 || place == 23; }
 
+// Returns the id; nothing if `text` is not a UUID of 36 characters.
 inline std::optional<EventId> ParseEventId(std::string_view text) {
   if (text.size() != 36) return std::nullopt;
   EventId id{};

@@ -1,4 +1,4 @@
-// The headers column: a JSON object, in which a value that is no text is {"base64": "…"}.
+// Writes the headers column: a JSON object, in which a value that is not text is written as {"base64": "…"}.
 #pragma once
 
 #include <string>

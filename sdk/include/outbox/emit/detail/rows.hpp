@@ -1,4 +1,4 @@
-// Events that were checked, with what the database is given besides their own fields.
+// Rows: events that were checked, with the values that the database receives beside the fields of the event.
 #pragma once
 
 #include <span>
@@ -14,7 +14,7 @@ namespace outbox::emit::detail {
 
 struct Row {
   EventId id;
-  std::string headers;  // JSON; empty = NULL
+  std::string headers;  // JSON; empty = NULL.
 };
 
 inline Row MakeRow(const NewEvent& event, const Options& options, std::size_t index = 0) {
@@ -25,7 +25,7 @@ inline Row MakeRow(const NewEvent& event, const Options& options, std::size_t in
       throw EmitError(EmitCode::kBadValue, "the system has no random bytes for an event id", index);
   } else {
     const auto given = ParseEventId(event.event_id);
-    if (!given) throw EmitError(EmitCode::kBadValue, "the event id is no UUID", index);
+    if (!given) throw EmitError(EmitCode::kBadValue, "the event id is not a UUID of 36 characters", index);
     row.id = *given;
   }
   if (!event.headers.empty()) row.headers = HeadersJson(event.headers);
@@ -34,7 +34,8 @@ inline Row MakeRow(const NewEvent& event, const Options& options, std::size_t in
 
 inline std::vector<Row> MakeRows(std::span<const NewEvent> events, const Options& options) {
   if (events.size() > kMaxEvents)
-    throw EmitError(EmitCode::kTooMany, std::to_string(events.size()) + " events, one statement takes " +
+    throw EmitError(EmitCode::kTooMany, std::to_string(events.size()) +
+                                            " events in one call, but one statement takes at most " +
                                             std::to_string(kMaxEvents) + "; call again for the rest");
   std::vector<Row> rows;
   rows.reserve(events.size());
@@ -51,11 +52,12 @@ inline std::vector<std::string> Ids(const std::vector<Row>& rows) {
 
 inline void RequireTransaction(bool open, const Options& options) {
   if (open || (options.allow_autocommit && !options.strict_order)) return;
-  throw EmitError(EmitCode::kNoTransaction,
-                  options.strict_order
-                      ? "no transaction is open on this connection, and the lock that keeps the order would end at once"
-                      : "no transaction is open on this connection: begin one, so that the event is committed with the "
-                        "change that it tells of");
+  throw EmitError(
+      EmitCode::kNoTransaction,
+      options.strict_order
+          ? "no transaction is open on this connection: begin one, because strict_order locks keys until it ends"
+          : "no transaction is open on this connection: begin one, so that the event is committed with the "
+            "change that it describes");
 }
 
 }  // namespace outbox::emit::detail

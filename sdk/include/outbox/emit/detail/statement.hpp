@@ -1,4 +1,4 @@
-// Names in SQL.
+// The parts of an INSERT statement that all databases share.
 #pragma once
 
 #include <string>
