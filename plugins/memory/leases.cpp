@@ -1,4 +1,5 @@
-// The leases of an Outbox's shards: shared out as plugins/sql/leases.cpp does it, so that all adapters answer alike.
+// The leases of the shards of an Outbox. Shards are assigned by the same rules as in plugins/sql/leases.cpp, so that
+// all adapters behave in the same way.
 #include <algorithm>
 #include <string>
 
@@ -66,12 +67,15 @@ Lease Outbox::Heartbeat(const std::string& me, Millis duration) {
   const std::size_t free = count([&](const Shard& s) { return !Lives(s.owner, now); });
   const std::size_t settled = count([&](const Shard& s) { return s.owner == me && !s.leaving; });
   const bool owns = count([&](const Shard& s) { return s.owner == me; }) > 0;
-  // Every shard has a live owner who has no other: it could only wait.
+  // Other relays with the same name and another incarnation. An id is NAME#INCARNATION, and all incarnations have the
+  // same length. An id without a # has no name: npos + 1 is 0.
   const std::string name = me.substr(0, me.rfind('#') + 1);
   for (const auto& [relay, lease_ends] : relays)
     lease.namesakes +=
         !name.empty() && relay != me && lease_ends > now && relay.size() == me.size() && relay.starts_with(name) ? 1
                                                                                                                  : 0;
+  // While every shard has a live owner, and no owner has more than one, another relay could only wait, so it need not
+  // register. A relay with a namesake registers nevertheless, so that the namesake can report it.
   if (!owns && free == 0 && lease.live_relays > shards.size() && lease.namesakes == 0) return lease;
 
   const std::size_t fair = share(lease.live_relays);

@@ -1,5 +1,6 @@
-// The reference adapter: an outbox that lives in the relay's memory, with everything an adapter can offer. Read it
-// first when you write your own; sdk/template/ is the one to copy.
+// The reference adapter: an outbox in the memory of the relay, with every extension except outbox.columns/1. Read it
+// first if you write an adapter of your own, and copy sdk/template/ to begin with. outbox/adapter.hpp states what each
+// function has to do; the comments here say how this adapter does it, and what a database has to consider in addition.
 #include <algorithm>
 #include <limits>
 #include <set>
@@ -15,6 +16,9 @@ namespace {
 
 std::optional<std::string> Own(const Bytes& bytes) { return bytes ? std::optional<std::string>(*bytes) : std::nullopt; }
 
+// One session of a store. The relay opens several sessions of one store and calls each of them from one thread at a
+// time, except Cancel, which may come from any thread. All sessions share one Outbox. Every function locks its mutex,
+// as a database would run a transaction, so what one function does takes effect as a whole.
 class Adapter : public StorageAdapter,
                 public Leases,
                 public Poison,
@@ -30,8 +34,10 @@ class Adapter : public StorageAdapter,
     seen_ = outbox_->commits;
   }
 
-  // The three verbs.
+  // StorageAdapter. The first three functions are required. Release is needed only because this adapter can mark rows.
 
+  // Leased() throws if the shard belongs to another relay by now: its rows must not be read under a stale token. Rows
+  // that are marked need no lease of a shard, because each mark is a reservation of its own.
   void ReserveNewEvents(const ReserveRequest& request, BatchBuilder& batch) override {
     const std::lock_guard lock(outbox_->mutex);
     if (outbox_->reserve == Reserve::kRows) return row_reader_.Read(request, batch);
@@ -39,13 +45,18 @@ class Adapter : public StorageAdapter,
     shard_reader_.Read(call(), request, batch);
   }
 
-  // Nothing here could refuse it, or keep a row in spite of it.
+  // A row is removed only if both its row id and its event id match. It is removed under a stale token too, because a
+  // row that Kafka has acknowledged must be removed whoever owns its shard. A database may refuse to remove a row (a
+  // foreign key), or keep it although no error is reported (a trigger). Neither can happen in memory, so this function
+  // never throws OUTBOX_REFUSED and never fills the second argument.
   void ConfirmEvent(ConfirmedRows rows, KeptRows&) override {
     const std::lock_guard lock(outbox_->mutex);
     for (const ConfirmedRow row : rows)
       if (const RowNumber id = row.row_id.number(); outbox_->Has(id, row.event_id)) outbox_->Forget(id);
   }
 
+  // All failures are recorded, or none: Unmark() throws before anything is changed. A failure whose row is gone, or
+  // whose row id belongs to another event, is passed over.
   void ConfirmFailed(Failures failures) override {
     const std::lock_guard lock(outbox_->mutex);
     std::vector<RowNumber> there;
@@ -71,6 +82,7 @@ class Adapter : public StorageAdapter,
     }
   }
 
+  // The rows become free for every relay at once, and no attempt is counted. A row that is gone is passed over.
   void Release(RowIds ids) override {
     const std::lock_guard lock(outbox_->mutex);
     std::vector<RowNumber> there;
@@ -79,17 +91,19 @@ class Adapter : public StorageAdapter,
     Unmark(there);
   }
 
+  // Ends a Wait() that is under way, or the next one if none is. No other function blocks.
   void Cancel() noexcept override {
     const std::lock_guard lock(outbox_->mutex);
     cancelled_ = true;
     outbox_->committed.notify_all();
   }
 
-  // outbox.leases/1
+  // outbox.leases/1. A plugin has one set of extensions, but the options of a store decide whether its shards are
+  // leased. If they are not, Heartbeat answers OUTBOX_UNSUPPORTED, and the relay delivers shard 0 without a lease.
 
   Lease Heartbeat(std::string_view relay_id, Millis duration) override {
     if (outbox_->reserve == Reserve::kRows)
-      throw Error(OUTBOX_UNSUPPORTED, "this outbox leases no shards, but marks rows");
+      throw Error(OUTBOX_UNSUPPORTED, "this outbox marks rows and leases no shards");
     const std::lock_guard lock(outbox_->mutex);
     return outbox_->Heartbeat(std::string(relay_id), duration);
   }
@@ -100,7 +114,7 @@ class Adapter : public StorageAdapter,
     outbox_->ReleaseShards(relay_id, returned, deregister);
   }
 
-  // outbox.poison/1
+  // outbox.poison/1. Both functions are fenced: Leased() throws if the token of the call is stale.
 
   bool WasLost() override {
     const std::lock_guard lock(outbox_->mutex);
@@ -112,7 +126,8 @@ class Adapter : public StorageAdapter,
     return outbox_->Leased(call()).MarkSuspect(row ? std::optional(row->number()) : std::nullopt);
   }
 
-  // outbox.wakeup/1
+  // outbox.wakeup/1. The count of commits is compared with the count at the last wake-up, so a commit between two calls
+  // ends the next call at once. The relay calls Wait on a session of its own.
 
   bool Wait() override {
     std::unique_lock lock(outbox_->mutex);
@@ -121,7 +136,8 @@ class Adapter : public StorageAdapter,
     return std::exchange(seen_, outbox_->commits) != outbox_->commits;
   }
 
-  // outbox.emit/1
+  // outbox.emit/1. Inserted rows stay in this session until they are committed, so no other session can read them
+  // before.
 
   void BeginEmit() override { uncommitted_.clear(); }
 
@@ -142,24 +158,28 @@ class Adapter : public StorageAdapter,
     outbox_->committed.notify_all();
   }
 
-  // outbox.schema/1
+  // outbox.schema/1. There are no tables, so only the number of shards can be set. It may change only while no relay is
+  // live: the number determines to which shard a key belongs, and two relays that know different numbers would deliver
+  // the same key at once.
 
   static std::string PrintSchema(const Outbox&, const SchemaOptions&) { return "-- memory has no tables\n"; }
 
-  void ApplySchema(const SchemaOptions& wish) override {
+  void ApplySchema(const SchemaOptions& options) override {
     const std::lock_guard lock(outbox_->mutex);
-    if (wish.shards == 0 || wish.shards == outbox_->shards.size()) return;
+    if (options.shards == 0 || options.shards == outbox_->shards.size()) return;
     if (outbox_->reserve == Reserve::kRows)
-      throw Error(OUTBOX_BAD_CONFIG, "options: with \"reserve\": \"rows\" there is one shard, which all relays read");
+      throw Error(
+          OUTBOX_BAD_CONFIG,
+          "options: \"reserve\": \"rows\" allows one shard, which all relays read; for more, set it to \"shard\"");
     outbox_->DropExpiredRelays({});
     if (!outbox_->relays.empty())
-      throw Error(OUTBOX_BAD_CONFIG, "the number of shards changes only while no relay runs");
-    outbox_->shards.resize(wish.shards);
+      throw Error(OUTBOX_BAD_CONFIG, "the number of shards can be changed only while no relay runs; stop all relays");
+    outbox_->shards.resize(options.shards);
   }
 
   std::vector<Finding> CheckSchema() override { return {}; }
 
-  // outbox.stats/1
+  // outbox.stats/1. Every count is exact here. For a database, Statistics::backlog_precision can say otherwise.
 
   Statistics ReadStats() override {
     const std::lock_guard lock(outbox_->mutex);
@@ -192,7 +212,8 @@ class Adapter : public StorageAdapter,
     return stats;
   }
 
-  // outbox.admin/1
+  // outbox.admin/1. Each function passes over rows that do not exist or are in another state, and returns the number of
+  // those that it has changed.
 
   void List(const Query& query, const Found& found) override {
     const std::lock_guard lock(outbox_->mutex);
@@ -236,6 +257,7 @@ class Adapter : public StorageAdapter,
       });
   }
 
+  // The event gets a new row id, so it is queued behind all events of its key. Its event id stays.
   std::uint64_t Requeue(RowIds ids) override {
     return Take(outbox_->dead, ids, [this](RowNumber id, Dead& dead) {
       outbox_->Add(std::move(dead.row));
@@ -256,6 +278,7 @@ class Adapter : public StorageAdapter,
     });
   }
 
+  // The counter is set to 1 and not to 0, because the relay must know that later events of the key were passed over.
   std::uint64_t RetryNow(RowIds ids) override {
     return Take(outbox_->failed, ids, [](RowNumber, Failed& failed) {
       if (failed.delivered) return false;
@@ -266,6 +289,8 @@ class Adapter : public StorageAdapter,
     });
   }
 
+  // Without ids, all undeletable rows are removed whose removal is due. Memory can always remove them, so no further
+  // try is scheduled and the second argument is not used.
   std::uint64_t RemoveDelivered(RowIds ids, Millis) override {
     const auto remove = [this](RowNumber id, const Failed& failed) {
       if (!failed.delivered) return false;
@@ -280,8 +305,9 @@ class Adapter : public StorageAdapter,
     return removed;
   }
 
-  // outbox.testing/1
+  // outbox.testing/1. The contract tests call these functions, a relay never does.
 
+  // The tokens of the shards stay, because they may only grow.
   void Reset() override {
     const std::lock_guard lock(outbox_->mutex);
     outbox_->rows.clear();
@@ -292,6 +318,7 @@ class Adapter : public StorageAdapter,
     for (Shard& shard : outbox_->shards) shard = {{}, shard.token};
   }
 
+  // The marks of rows end as well, and keep their tokens.
   void ExpireLeases() override {
     const std::lock_guard lock(outbox_->mutex);
     for (auto& [relay, lease_ends] : outbox_->relays) lease_ends = Clock::now();
@@ -317,22 +344,26 @@ class Adapter : public StorageAdapter,
   }
 
  private:
-  // Before a write about rows that the relay was given, and that are free afterwards. LEASE_LOST, and nothing has changed,
-  // where one of them is not its own any more.
-  // REQUIRES: outbox_->mutex is held.
+  // Fences a write, and frees the rows that it is about. If shards are leased, the token of the call must be that of
+  // the shard's lease. If rows are marked, each row must be marked under the token of the call; the marks are then
+  // removed.
+  // REQUIRES: the caller holds outbox_->mutex.
+  // Errors: OUTBOX_LEASE_LOST if the shard is not leased, or one of the rows is not marked, under this token; nothing
+  // is changed then.
   void Unmark(const std::vector<RowNumber>& ids) {
     if (outbox_->reserve == Reserve::kShard) return (void)outbox_->Leased(call());
     for (const RowNumber id : ids)
       if (const auto mark = outbox_->marks.find(id); mark == outbox_->marks.end() || mark->second.token != call().token)
         throw Error(OUTBOX_LEASE_LOST, "row " + std::to_string(id) + " is not marked under this token");
-    // The token stays: the same write may come again where its answer was lost.
+    // The token stays, because the relay repeats the same write if its answer was lost.
     for (const RowNumber id : ids) outbox_->marks.at(id).relay.clear();
   }
   static std::int32_t StateOf(const Failed& failed) {
     if (failed.delivered) return OUTBOX_STATE_DELIVERED;
     return failed.blocked ? OUTBOX_STATE_BLOCKED : OUTBOX_STATE_RETRYING;
   }
-  // Null where every event is blocked, or queued behind a blocked one of its key. REQUIRES: outbox_->mutex is held.
+  // Returns the oldest row that is neither undeletable nor blocked nor queued behind a blocked event of its key, or
+  // null if there is none. REQUIRES: the caller holds outbox_->mutex.
   const Row* OldestUnblocked() const {
     std::set<std::string_view> blocked_keys;
     for (const auto& [id, row] : outbox_->rows) {
@@ -345,6 +376,7 @@ class Adapter : public StorageAdapter,
     return nullptr;
   }
 
+  // Calls `use` for each of the rows that the table contains, and returns how often it returned true.
   template <class Table, class F>
   std::uint64_t Take(Table& table, RowIds ids, F use) {
     const std::lock_guard lock(outbox_->mutex);
@@ -359,9 +391,11 @@ class Adapter : public StorageAdapter,
   const std::shared_ptr<Outbox> outbox_;
   ShardReader shard_reader_{*outbox_};
   RowReader row_reader_{*outbox_};
+  // Rows of the transaction that BeginEmit began.
   std::vector<Row> uncommitted_;
-  std::uint64_t seen_ = 0;  // the commits that Wait has told of
-  bool cancelled_ = false;  // guarded by outbox_->mutex
+  // Value of Outbox::commits at the last wake-up that Wait reported. Guarded by outbox_->mutex, as is cancelled_.
+  std::uint64_t seen_ = 0;
+  bool cancelled_ = false;
 };
 
 }  // namespace

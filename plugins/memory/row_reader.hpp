@@ -1,10 +1,12 @@
-// ReserveNewEvents where rows are marked: the shape for a database without a cheap lease of a shard. Several relays read beside
-// each other, each row that one is given is its own until the mark ends or is taken back, and every read begins at the oldest
-// row. What keeps the order of a key across relays:
+// ReserveNewEvents for an outbox whose rows are marked (Reserve::kRows). This is the scheme for a database in which a
+// lease of a shard is expensive. Several relays read the same rows. A row that a relay has reserved belongs to that
+// relay until the mark ends or is removed, and every read begins at the oldest row. Two rules keep the order of a key
+// across relays:
 //
-// INVARIANT: no row is given while an earlier one of its key is marked by another relay, or waits after a failure.
-// INVARIANT: what is marked by this relay and not outstanding, as where an answer was lost, is given to it again, and before
-// later rows of its key.
+// INVARIANT: a row is not returned while an earlier row of its key is marked by another relay, or has failed and is not
+// settled.
+// INVARIANT: a row that is marked by this relay but not outstanding, for example because an answer was lost, is
+// returned to this relay again, before later rows of its key.
 #pragma once
 
 #include <utility>
@@ -15,20 +17,25 @@
 
 namespace outbox::memory {
 
-// Of one session. REQUIRES: the outbox's mutex is held.
+// Reserves rows for one session, which owns the reader. REQUIRES: the caller holds the mutex of the outbox.
 class RowReader {
  public:
   explicit RowReader(Outbox& outbox) : outbox_(outbox) {}
+  // Adds rows to the batch, and marks each of them for the relay of the request under a new token.
   void Read(const ReserveRequest& request, BatchBuilder& batch);
 
  private:
+  // The rows that the relay may reserve.
   struct Free {
-    std::vector<RowNumber> fresh;                              // ascending
-    std::vector<std::pair<Clock::time_point, RowNumber>> due;  // the longest due first
+    // Rows that have never failed, ascending.
+    std::vector<RowNumber> fresh;
+    // Retries that are due, ordered by the time since which they have been due.
+    std::vector<std::pair<Clock::time_point, RowNumber>> due;
   };
   [[nodiscard]] Free Look(const ReserveRequest& request, Clock::time_point now) const;
 
   Outbox& outbox_;
+  // Divides a batch between retries and new rows.
   Shares shares_;
 };
 

@@ -8,13 +8,15 @@
 namespace outbox::memory {
 namespace {
 
+// Maximum number of rows that one step of a rescan examines.
 constexpr std::size_t kMaxRescanned = 1000;
 
 }  // namespace
 
 void ShardReader::Read(const Call& call, const ReserveRequest& request, BatchBuilder& batch) {
   batch.CoveredByShard(call.token);
-  // A shard that is gained again is read from its oldest row: another relay may have left rows behind this position.
+  // A shard that was lost and gained again is read from its oldest row, because the relay that owned it meanwhile may
+  // have left rows below this position.
   Position& position = positions_[call.shard];
   if ((request.from_oldest() && !request.rescan()) || position.token != call.token) position = {call.token};
   const auto mine = [&, first_failed = outbox_.FirstFailed()](RowNumber id, const Row& row) {
@@ -30,7 +32,8 @@ void ShardReader::Read(const Call& call, const ReserveRequest& request, BatchBui
 template <class Mine>
 void ShardReader::ReadOn(Position& position, Mine mine, const ReserveRequest& request, BatchBuilder& batch) {
   const auto now = Clock::now();
-  // Below the position only failed events can have become due since it passed them: the longest due first.
+  // Below the position, only failed events can have become due since the position passed them. They are returned in the
+  // order of the times since which they have been due.
   std::vector<std::pair<Clock::time_point, RowNumber>> due;
   for (const auto& [id, failed] : outbox_.failed)
     if (id <= position.id && Outbox::IsDue(failed, now) && mine(id, outbox_.rows.at(id)) && !request.is_outstanding(id))
@@ -42,7 +45,7 @@ void ShardReader::ReadOn(Position& position, Mine mine, const ReserveRequest& re
       if (!add(due[i].second)) return false;
     return true;
   };
-  // What the new rows leave they have as well.
+  // Retries get their share of the batch first, and afterwards also the room that the new rows leave.
   const std::size_t share = position.shares.ForRetries(request);
   if (!retry(0, share)) return;
   for (auto at = outbox_.rows.upper_bound(position.id); at != outbox_.rows.end(); ++at) {
@@ -55,7 +58,8 @@ void ShardReader::ReadOn(Position& position, Mine mine, const ReserveRequest& re
   (void)retry(share, due.size());
 }
 
-// One step. Rows are committed in the order of their ids, so none turns up below it.
+// Performs one step of a rescan. Row ids are assigned at the commit here, so no row appears below a row that the rescan
+// has passed.
 template <class Mine>
 void ShardReader::Rescan(Position& position, Mine mine, BatchBuilder& batch) {
   if (position.rescan_end == 0) {

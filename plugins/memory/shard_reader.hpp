@@ -1,4 +1,5 @@
-// ReserveNewEvents of a leased shard: from a position, retries beside new rows, and a rescan beside the reading.
+// ReserveNewEvents for a leased shard (Reserve::kShard). The reader goes on from its position, returns retries beside
+// new rows, and rescans the rows up to the position in bounded steps when the relay asks for it.
 #pragma once
 
 #include <cstdint>
@@ -9,27 +10,36 @@
 
 namespace outbox::memory {
 
-// Of one session. REQUIRES of all: the outbox's mutex is held.
+// Reads shards for one session, which owns the reader. REQUIRES: the caller holds the mutex of the outbox.
 class ShardReader {
  public:
   explicit ShardReader(Outbox& outbox) : outbox_(outbox) {}
-  // REQUIRES: the shard is leased under the call's token.
+  // Adds events of the shard to the batch. REQUIRES: the shard is leased under the token of the call.
   void Read(const Call& call, const ReserveRequest& request, BatchBuilder& batch);
 
  private:
+  // How far a shard has been read. It only saves work, and is lost with the session.
   struct Position {
+    // Token of the lease under which the shard was read.
     std::uint64_t token = 0;
-    RowNumber id = 0;  // the last row read; a hint, lost with the session
+    // The last row that was read.
+    RowNumber id = 0;
+    // Divides a batch between retries and new rows.
     Shares shares = {};
-    RowNumber rescanned = 0, rescan_end = 0;  // end 0 = no rescan is under way
+    // The last row that the rescan has passed, and the position at the time when the rescan began. An end of 0 means
+    // that no rescan is under way.
+    RowNumber rescanned = 0, rescan_end = 0;
   };
+  // Both templates take a predicate `mine(id, row)`. It is true if the row belongs to the shard and is not queued
+  // behind a failed event of its key.
   template <class Mine>
   void ReadOn(Position& position, Mine mine, const ReserveRequest& request, BatchBuilder& batch);
   template <class Mine>
   void Rescan(Position& position, Mine mine, BatchBuilder& batch);
 
   Outbox& outbox_;
-  std::map<std::uint32_t, Position> positions_;  // by shard
+  // The positions by the number of the shard.
+  std::map<std::uint32_t, Position> positions_;
 };
 
 }  // namespace outbox::memory

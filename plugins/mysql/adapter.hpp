@@ -1,4 +1,4 @@
-// MySQL 8.0 and newer, MariaDB 10.6 and newer.
+// The adapter for MySQL 8.0 and newer, and for MariaDB 10.6 and newer.
 #pragma once
 
 #include <atomic>
@@ -16,22 +16,23 @@
 
 namespace outbox::mysql {
 
-// What the sessions share.
+// The options of a store, and what its sessions share.
 struct Config {
   Config(const std::string& json, const outbox_host* host);
-  // With the secrets as they are now.
+  // Returns the options with the present values of the secrets.
   [[nodiscard]] Options CurrentOptions() const { return {json_, secrets_}; }
   sql::Tables tables;
-  // There may be failed events. Only saves the confirming session a look: what it confirms was read in this process, and
-  // that read knew.
+  // There may be failed events. The flag only saves a query in the session that confirms. That session can rely on it,
+  // because the events that it confirms were read in this process, and the reader knew whether there were failures.
   std::atomic<bool> troubled = true;
 
  private:
   Config(const std::string& json, const Secrets& secrets, const Options& options);
-  const std::string json_;  // as the operator wrote it, with marks of secrets
+  const std::string json_;  // the options as the operator wrote them, with marks in the place of secrets
   const Secrets secrets_;
 };
 
+// One session of a store. Thread: the thread of the session, except Cancel, which any thread may call.
 class Adapter : public sql::Adapter {
  public:
   Adapter(std::shared_ptr<Config> config, const Call& call);
@@ -61,10 +62,11 @@ class Adapter : public sql::Adapter {
   [[nodiscard]] bool IsDenied(const Error& error) const override;
 
   const std::shared_ptr<Config> config_;
-  const Options options_;  // that this session was opened with
+  const Options options_;  // the options with which this session was opened
   Client client_;
   Reader reader_;
-  std::optional<std::vector<MappedType>> types_;  // of a captured table, once they were needed
+  // The types of a captured table's columns, and the dialect that lists captured rows. Both are created on first use.
+  std::optional<std::vector<MappedType>> types_;
   std::optional<sql::Dialect> listing_;
   Confirmation confirmation_;
 };

@@ -12,15 +12,17 @@
 namespace outbox::mysql {
 namespace {
 
-// What a trigger is made with, so that nothing of the session that makes it changes what it does. Strict: what would be cut
-// is an error. Zero dates and dates that do not exist are copied as text.
+// The sql_mode with which the trigger is created, so that its effect does not depend on the session that creates it. In
+// this mode, a value that would be truncated is an error. Zero dates and dates that do not exist are copied as text.
 constexpr std::string_view kMode = "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION";
 
-// Names that differ in case are compared as one by some catalogues whose tables differ by it.
+// Some catalogues ignore case when they compare names, although the server distinguishes tables by the case of their
+// names.
 constexpr const char* kExact =
     " and (@@global.lower_case_table_names > 0 or cast(table_name as binary) in (cast([source] as binary),"
     " cast([event] as binary)))";
-// One statement, as clients know no body of several without a change of their delimiter.
+// The body of a procedure is a single statement, because clients accept a body of several statements only with another
+// delimiter.
 constexpr const char* kShow = R"(
 select 'table' as what, table_type as name, engine as a, null as b, null as c, null as d, 0 as e, 0 as place,
   current_user() as f
@@ -50,11 +52,12 @@ bool IsOneOf(const std::string& text, std::initializer_list<std::string_view> so
   return std::find(some.begin(), some.end(), text) != some.end();
 }
 
-// Their bytes are UTF-8.
+// True if the bytes of texts in this character set are UTF-8.
 bool IsUtf8(const std::string& character_set) {
   return IsOneOf(character_set, {"utf8mb4", "utf8mb3", "utf8", "ascii"});
 }
-// Bytes of other character sets may have no character, and no conversion then.
+// True if every text in this character set can be converted to UTF-8. In other character sets, some bytes may stand for
+// no character, and then there is no conversion.
 bool ConvertsAlways(const std::string& character_set) {
   return IsUtf8(character_set) || IsOneOf(character_set, {"latin1", "utf16", "utf16le", "utf32"});
 }
@@ -64,10 +67,11 @@ std::string AsText(const std::string& value) { return "convert(" + value + " usi
 struct Kind {
   std::string_view data_type;
   std::int32_t kind;
-  std::string_view value;  // SQL of its text, of [c]
+  std::string_view value;  // SQL expression for the value as text; [c] is the column
 };
-// Numbers are computed with, as the text of a column has its leading zeros. A float's text is rounded, that of a double is not.
-// A zero timestamp is the number 0, or NULL on MariaDB.
+// A number is the result of a computation with the column, because the text of the column itself may have leading
+// zeros. The text of a float is rounded and the text of a double is not, so a float is converted to a double. The
+// unix_timestamp() of a zero timestamp is 0, or NULL on MariaDB.
 constexpr std::array kKinds{
     Kind{"tinyint", OUTBOX_COLUMN_INTEGER, "[c] + 0"},
     Kind{"smallint", OUTBOX_COLUMN_INTEGER, "[c] + 0"},
@@ -99,7 +103,8 @@ constexpr std::array kKinds{
     Kind{"inet6", OUTBOX_COLUMN_TEXT, "[c]"},
 };
 
-// What a copy is a copy of stands in its comment, for the time when the captured table cannot be looked at.
+// Returns the comment of a copy. It describes the captured column, for times at which the captured table cannot be
+// seen.
 std::string Comment(const SourceLook::Column& column) {
   const bool plain = column.type.size() < 100 && column.type.find_first_of("'\\") == std::string::npos;
   return "copy of " + column.data_type + " " + (column.nullable ? "null" : "filled") + " " +
@@ -107,7 +112,7 @@ std::string Comment(const SourceLook::Column& column) {
          (plain ? column.type : column.data_type);
 }
 
-// Every type that is not in the list, such as a blob, a geometry or a vector, is copied as the bytes that the server keeps.
+// A type that is not in kKinds, such as a blob, a geometry or a vector, is copied as the bytes that the server stores.
 MappedType TypeOf(const SourceLook::Column& column, const std::string& quoted) {
   MappedType type;
   type.found = true;
@@ -139,7 +144,7 @@ MappedType TypeOf(const SourceLook::Column& column, const std::string& quoted) {
   if (known->kind != OUTBOX_COLUMN_TEXT || column.character_set.empty()) return type;
   if (!ConvertsAlways(column.character_set)) {
     type.copy += " character set " + column.character_set;
-    // Whatever the bytes are, they are characters of latin1.
+    // Every byte is a character of latin1, so this conversion never fails.
     type.key = AsText("convert(cast(" + c + " as binary) using latin1)");
   } else if (!IsUtf8(column.character_set)) {
     type.payload = AsText(c);
@@ -174,7 +179,7 @@ const SourceLook::Column* Find(const std::vector<SourceLook::Column>& columns, c
   return found == columns.end() ? nullptr : &*found;
 }
 
-// The outbox's own payload is bytes, but for texts that cannot always be converted.
+// The payload column of the outbox holds bytes, except for texts that cannot always be converted.
 std::string PayloadType(const MappedType& type) { return type.copy == "longtext" ? "longblob" : type.copy; }
 
 std::string Commented(const std::string& type, const MappedType& of) { return type + " comment '" + of.comment + "'"; }
@@ -194,7 +199,7 @@ std::string Body(const sql::Tables& t, const std::vector<MappedType>& types) {
   const MappedType *key = type(OUTBOX_ROLE_KEY), *partition = type(OUTBOX_ROLE_PARTITION);
   std::string order = key != nullptr ? key->key : "null";
   if (partition != nullptr) order = "coalesce(" + partition->key + ", " + order + ")";
-  // The mark stands where no client takes it out as a comment.
+  // The mark is part of an expression, because clients may remove comments.
   std::string columns = "topic, event_type, aggregate_id, payload",
               values = "left('" + source.Mark() + "', 0), '', " + order + ", " + type(OUTBOX_ROLE_PAYLOAD)->payload;
   std::vector<std::string> done;
@@ -208,7 +213,7 @@ std::string Body(const sql::Tables& t, const std::vector<MappedType>& types) {
   return "insert into " + t.event + " (" + columns + ") values (" + values + ")";
 }
 
-// Whose copies are of another type than the captured table's columns need now.
+// Finds the columns whose copies do not have the type that the captured table needs now.
 void FindWrongTypes(const sql::Tables& t, const SourceLook& look, const std::vector<MappedType>& types,
                     std::vector<Finding>& findings) {
   for (std::size_t i = 0; i < types.size(); ++i) {
@@ -224,8 +229,9 @@ void FindWrongTypes(const sql::Tables& t, const SourceLook& look, const std::vec
     const std::string change = " modify column " + t.Column(copy) + " " + Commented(expected, types[i]) + ";";
     findings.push_back(
         {true,
-         "column " + t.Shown(t.event_name) + "." + copy + " is " + type + ", expected " + expected + ": column \"" +
-             column.name + "\" of " + t.Shown(t.captured->table) + " is of another type than when its copies were made",
+         "column " + t.Shown(t.event_name) + "." + copy + " is " + type + ", expected " + expected +
+             ": the type of column \"" + column.name + "\" of " + t.Shown(t.captured->table) +
+             " has changed since its copies were created",
          "alter table " + t.event + change + " alter table " + t.dead + change + " -- then " + sql::kMigrate});
   }
 }
@@ -251,12 +257,12 @@ sql::CaptureState StateOf(const Client& client, const sql::Tables& t, const Sour
   if (here && look.trigger->definer != look.owner && !look.unavailable)
     state.others.push_back({true,
                             "trigger " + state.trigger + " belongs to " + look.trigger->definer +
-                                ", and the procedures beside it to " + look.owner,
+                                ", but its procedures belong to " + look.owner,
                             sql::kMigrate});
   if (look.there && look.engine != "InnoDB" && state.is_instead.empty())
     state.others.push_back({false,
-                            "table " + source + " is kept by " + look.engine +
-                                ", which has no transactions: a row may stay there whose copy was rolled back",
+                            "table " + source + " uses the storage engine " + look.engine +
+                                ", which has no transactions: a row may stay there although its copy was rolled back",
                             "alter table " + t.source + " engine = InnoDB;"});
   return state;
 }
@@ -265,11 +271,11 @@ Finding Unseen(const sql::Tables& t, const SourceLook& look) {
   const std::string show = t.Quote(t.event_name + kShowSuffix);
   if (static_cast<unsigned>(look.unavailable->native_code) == kNoProcedure)
     return {true,
-            "procedure " + show + ", which says whether the trigger on " + t.Shown(t.captured->table) +
+            "procedure " + show + ", which shows whether the trigger on " + t.Shown(t.captured->table) +
                 " is in place, is missing",
             sql::kMigrate};
   return {true,
-          "the relay may not call procedure " + show + ", which says whether the trigger on " +
+          "the relay may not call procedure " + show + ", which shows whether the trigger on " +
               t.Shown(t.captured->table) + " is in place: " + look.why,
           In(t,
              "grant execute on procedure [show] to <the relay's user>; grant execute on procedure [try] to <the"
@@ -346,9 +352,9 @@ std::vector<MappedType> TypesOf(const sql::Tables& t, const SourceLook& look) {
 std::vector<MappedType> RequireTypes(const sql::Tables& t, const SourceLook& look) {
   if (!look.there)
     throw Error(OUTBOX_BAD_CONFIG, "table " + t.Shown(t.captured->table) +
-                                       ", whose inserted rows are to be sent, is missing, or this user has no right on"
-                                       " it; correct 'table' of /storage/options, or run this as a user with the right"
-                                       " TRIGGER on it");
+                                       ", whose inserted rows are to be sent, is missing, or this user has no privilege"
+                                       " on it; correct 'table' of /storage/options, or run this command as a user with"
+                                       " the privilege TRIGGER on it");
   sql::CaptureState state;
   state.there = true;
   state.is_instead = Instead(look);
@@ -372,7 +378,7 @@ std::vector<std::string> ReadColumns(const sql::Tables& t, const std::vector<Map
     if (types[i].kind == OUTBOX_COLUMN_DATE) read = "datediff(" + is + ", '1970-01-01')";
     if (types[i].kind == OUTBOX_COLUMN_TIMESTAMP || types[i].kind == OUTBOX_COLUMN_INSTANT)
       read = "timestampdiff(microsecond, '1970-01-01', " + is + ")";
-    // As Debezium has them, zero dates are NULL, or 1970 in a column that takes no NULL.
+    // As in Debezium, zero dates become NULL, or 1970 if the column accepts no NULL.
     if (read != is && !types[i].nullable) read = "if(" + is + " is null, null, coalesce(" + read + ", 0))";
     columns.push_back(read);
   }
@@ -389,7 +395,7 @@ std::string Written(const MappedType& type, const std::string& value) {
 }
 
 void AddCaptured(std::vector<sql::Table>& wanted, const sql::Tables& t, const std::vector<MappedType>& types) {
-  // Keys of any length.
+  // The column must hold keys of any length.
   sql::ColumnOf(wanted[sql::kEvent], "aggregate_id").type = "longtext";
   const auto& columns = t.captured->columns;
   const MappedType& payload = types.at(static_cast<std::size_t>(t.captured->Find(OUTBOX_ROLE_PAYLOAD)));
@@ -426,7 +432,8 @@ std::string CreateTrigger(const sql::Tables& t, const std::vector<MappedType>& t
 }
 
 std::string ReplaceTrigger(const sql::Tables& t, const SourceLook& look, const std::vector<MappedType>& types) {
-  // The trigger may have moved with another table, which cannot be locked by the name of this one.
+  // The trigger may be on a table that was renamed since. The name of this table does not lock that one, so the trigger
+  // is dropped before this table is locked.
   const bool elsewhere = look.trigger && !sql::SameName(look.trigger->table, t.captured->table, false);
   return In(t, (elsewhere ? "drop trigger if exists [trigger];\n" : "") +
                    std::string("lock tables {source} write;\ndrop trigger if exists [trigger];\n")) +
@@ -437,10 +444,10 @@ bool IsRight(const Client& client, const sql::Tables& t, const SourceLook& look,
   if (!look.trigger || std::any_of(types.begin(), types.end(), [](const MappedType& type) { return !type.found; }))
     return false;
   const SourceLook::Trigger& is = *look.trigger;
-  // MySQL keeps the semicolon that ends a statement of several.
+  // If several statements were sent together, MySQL keeps the semicolon that ends this one.
   const std::string statement = is.statement.substr(0, is.statement.find_last_not_of("; \n") + 1),
                     body = Body(t, types);
-  // It shows names with backquotes in them wrongly: then the mark has to do.
+  // MySQL shows names that contain backquotes incorrectly. In that case only the mark is compared.
   const bool same = statement == body || (body.find("``") != std::string::npos &&
                                           statement.find("'" + t.captured->Mark() + "'") != std::string::npos);
   return sql::SameName(is.table, t.captured->table, client.server().ignores_case) && same && is.sql_mode == kMode &&
@@ -454,7 +461,7 @@ std::string EndCaptureSql(const sql::Tables& t) {
 std::vector<Finding> FindCapture(Client& client, const sql::Tables& t) {
   try {
     const SourceLook look = LookAtSource(client, t);
-    // Where this user sees less than the procedure would show, nothing that is missing is known to be so.
+    // This user sees less than the procedure would show, so what seems to be missing may exist.
     if (look.unavailable && !look.trigger) return {Unseen(t, look)};
     std::vector<Finding> findings = sql::FindingsOf(t, StateOf(client, t, look), /*ignore_case=*/true);
     if (look.unavailable && static_cast<unsigned>(look.unavailable->native_code) == kNoProcedure) {
@@ -482,7 +489,7 @@ std::vector<Finding> FindOwnerRights(Client& client, const sql::Tables& t) {
     return {{true,
              "the user to whom trigger " + t.event_name + " belongs may not insert into " + t.event +
                  ", so every insert into " + t.Shown(t.captured->table) + " is refused: " + client.failure(),
-             "grant that user INSERT on " + t.event + ", or as another one " + sql::kMigrate}};
+             "grant that user INSERT on " + t.event + ", or as another user " + sql::kMigrate}};
   }
 }
 

@@ -1,7 +1,8 @@
-// Rows of a table of the application's, copied by a trigger into the relay's own outbox.
+// Captures a table of the application: a trigger copies each inserted row into an outbox of the relay's own.
 //
-// Copies are texts and bytes, of types that hold whatever the source's column can hold, also after it was made wider: an insert
-// of the application's must neither fail nor be cut for what a row holds. Times become text in UTC.
+// Copies are texts or bytes. Their types hold every value that the captured column can hold, even after that column was
+// made wider: an insert of the application must neither fail nor be truncated because of what a row contains. Times
+// become text in UTC.
 #pragma once
 
 #include <optional>
@@ -16,10 +17,11 @@
 
 namespace outbox::mysql {
 
-// Everything here REQUIRES that `tables` has a captured table.
+// REQUIRES, for all functions of this file: `tables` has a captured table.
 
-// The captured table, its columns and the trigger, as they are. This user may see neither, so two procedures that belong to
-// the one who ran `migrate` tell of them: one shows the catalogue, the other one tries whether its owner may insert copies.
+// What the catalogue says about the captured table, its columns and the trigger. The relay's user may be unable to see
+// them. Two procedures therefore run with the privileges of the user who ran `migrate`: one returns this information,
+// and the other tries whether its owner may insert copies.
 struct SourceLook {
   struct Column {
     std::string name, data_type, type, character_set;
@@ -32,60 +34,74 @@ struct SourceLook {
   };
   bool there = false;
   std::string table_type, engine;
-  std::vector<Column> columns;  // in their order
+  std::vector<Column> columns;  // the columns of the captured table, in their order
   std::vector<Column> copies;   // all columns of the outbox
   std::optional<Trigger> trigger;
-  std::string owner;                 // of the procedures
-  std::optional<Error> unavailable;  // why the procedure could not be asked; what this user sees stands above then
-  std::string why;                   // likewise, in the server's words
+  // The owner of the procedures.
+  std::string owner;
+  // Why the procedure could not be called. The members above then hold what this user sees. `why` is the reason in the
+  // server's words.
+  std::optional<Error> unavailable;
+  std::string why;
 };
-// Errors: OUTBOX_BAD_CONFIG where the owner of the procedure does not exist.
+// Returns what the procedure shows or, if it cannot be called, what this user sees. Errors: throws OUTBOX_BAD_CONFIG if
+// the owner of the procedure does not exist.
 [[nodiscard]] SourceLook LookAtSource(Client& client, const sql::Tables& tables);
-// What this user sees, without the procedures.
+// Returns what this user sees, without the procedure.
 [[nodiscard]] SourceLook LookDirectly(Client& client, const sql::Tables& tables);
 
-// One for each mapped column.
+// How a mapped column is copied.
 struct MappedType {
+  // The type is known: the column was found in the captured table, or its copy in the outbox.
   bool found = false;
-  std::string type, copy;  // of the column, and of its copy
-  std::string comment;     // of the copy
+  std::string type, copy;  // the types of the column and of its copy
+  std::string comment;     // the comment of the copy
   std::int32_t kind = OUTBOX_COLUMN_OTHER;
   bool nullable = true;
   std::int32_t scale = -1;
-  std::string value, key, payload;  // SQL of a trigger: the copy, and the column as a key and as a payload
+  // SQL expressions of the trigger: the copy, and the column as a key and as a payload.
+  std::string value, key, payload;
 };
-// Of the captured table; where that cannot be seen, of the copies.
+// Returns one entry for each mapped column. The types are those of the captured table or, if this user cannot see it,
+// those that are known from the copies.
 [[nodiscard]] std::vector<MappedType> TypesOf(const sql::Tables& tables, const SourceLook& look);
-// Likewise. Throws OUTBOX_BAD_CONFIG where the table is missing, is not shown to this user, is a view, or lacks a column.
+// Does the same. Errors: throws OUTBOX_BAD_CONFIG if the table does not exist, cannot be seen by this user, is a view,
+// or lacks a column.
 [[nodiscard]] std::vector<MappedType> RequireTypes(const sql::Tables& tables, const SourceLook& look);
 
-// As copies are read: SQL with the alias e for each mapped column, "null" for the payload.
+// Returns the SQL expressions that read the copies from the outbox with the alias e, one for each mapped column; "null"
+// for the payload.
 [[nodiscard]] std::vector<std::string> ReadColumns(const sql::Tables& tables, const std::vector<MappedType>& types);
-// What outbox_event.columns holds of a value that was read.
+// Returns a value that was read in the form of outbox_event.columns.
 [[nodiscard]] std::string Written(const MappedType& type, const std::string& value);
 
-// Gives the outbox its types, and adds the copies to it and to the dead letters.
+// Changes the types of the outbox to those that captured rows need, and adds the copies to the outbox and to the dead
+// letters.
 void AddCaptured(std::vector<sql::Table>& wanted, const sql::Tables& tables, const std::vector<MappedType>& types);
 
-// A text as a literal that no setting changes.
+// Returns a text as a literal whose meaning depends on no setting of the session.
 [[nodiscard]] std::string Quoted(const std::string& text);
 
+// A procedure, with the SQL that creates it.
 struct Procedure {
   std::string name, create;
 };
 [[nodiscard]] std::vector<Procedure> Procedures(const sql::Tables& tables);
-// Statements without a semicolon at their end. While a trigger is replaced, the table is locked: no row is inserted without one.
+// Both return statements without a semicolon at their end. While a trigger is replaced the table is locked, so that no
+// row is inserted without a trigger.
 [[nodiscard]] std::string CreateTrigger(const sql::Tables& tables, const std::vector<MappedType>& types);
 [[nodiscard]] std::string ReplaceTrigger(const sql::Tables& tables, const SourceLook& look,
                                          const std::vector<MappedType>& types);
-// Is the trigger that was found the one that would be made?
+// True if the trigger that was found is the one that would be created.
 [[nodiscard]] bool IsRight(const Client& client, const sql::Tables& tables, const SourceLook& look,
                            const std::vector<MappedType>& types);
-// The statements that end the capture. The relay's tables stay.
+// Returns the statements that end the capture. The relay's own tables stay.
 [[nodiscard]] std::string EndCaptureSql(const sql::Tables& tables);
 
+// Returns the findings about the captured table and its trigger.
 [[nodiscard]] std::vector<Finding> FindCapture(Client& client, const sql::Tables& tables);
-// Is the owner of the procedures there, and may he insert copies? Nothing is found where this user may not ask.
+// Checks that the owner of the procedures exists and may insert copies. Returns no finding if this user cannot call the
+// procedure.
 [[nodiscard]] std::vector<Finding> FindOwnerRights(Client& client, const sql::Tables& tables);
 
 }  // namespace outbox::mysql

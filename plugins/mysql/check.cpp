@@ -20,7 +20,7 @@ std::vector<sql::Table> WantedHere(Client& db, const sql::Tables& tables) {
   std::vector<sql::Table> wanted = Wanted(tables);
   if (tables.captured) try {
       AddCaptured(wanted, tables, TypesOf(tables, LookAtSource(db, tables)));
-    } catch (const Error& error) {  // Captured() says why
+    } catch (const Error& error) {  // Captured() reports why
       if (error.code != OUTBOX_BAD_CONFIG) throw;
     }
   return wanted;
@@ -58,18 +58,18 @@ class Check final : public sql::Check {
     const auto at = user.rfind('@');
     user_ = "'" + user.substr(0, at) + "'@'" + user.substr(at + 1) + "'";
     if (Setting("@@global.log_bin") == "1" && Setting("@@session.binlog_format") == "STATEMENT")
-      Add(true, "the server logs statements (binlog_format): it refuses what a session at READ COMMITTED writes",
+      Add(true, "binlog_format is STATEMENT, and then the server refuses writes of sessions at READ COMMITTED",
           "set global binlog_format = 'ROW';");
     if (const std::string step = Setting("@@global.auto_increment_increment"); step != "1")
       Add(false,
-          "ids are given in steps of " + step +
-              " (auto_increment_increment): rows that are written on several servers have no order among them",
+          "ids are assigned in steps of " + step +
+              " (auto_increment_increment): rows that are written on different servers have no common order",
           "let all applications write through the server that the relay reads");
     Durable();
     return true;
   }
 
-  // MariaDB shows a commit before the log that makes it durable is on disk, unless that is the binary log.
+  // MariaDB makes a commit visible before the log that makes it durable is on disk, unless that log is the binary log.
   void Durable() {
     const bool mariadb = db_.server().is_mariadb, logs = Setting("@@global.log_bin") == "1", syncs = logs || mariadb;
     std::string wrong;
@@ -82,8 +82,8 @@ class Check final : public sql::Check {
     if (mariadb && !logs) wrong += std::string(wrong.empty() ? "" : ", ") + "log_bin=0";
     if (!wrong.empty())
       Add(false,
-          "rows are seen before they are safe on disk (" + wrong +
-              "): what a crash of the server takes back may have been sent",
+          "rows become visible before they are safe on disk (" + wrong +
+              "): a crash of the server may lose rows that were already sent",
           std::string("set innodb_flush_log_at_trx_commit = 1") + (syncs ? ", sync_binlog = 1" : "") +
               (mariadb ? " and log_bin" : "") + " in the server's configuration");
   }
@@ -98,12 +98,12 @@ class Check final : public sql::Check {
     findings.push_back({false,
                         "trigger " + t_.event_name + " copies rows that are inserted into " +
                             t_.Shown(t_.captured->table) +
-                            "; to end the capture, let the relay deliver what waits, then run these statements",
+                            "; to end the capture, let the relay deliver the backlog, then run these statements",
                         EndCaptureSql(t_), true});
     return findings;
   }
 
-  // One that may not be read is reported with the grants.
+  // A table that this user lacks the privilege to read is not missing. It is reported with the grants.
   bool IsMissing(const sql::Table& table) override {
     try {
       (void)db_.Run({"select 1 from " + t_.Quote(table.name) + " limit 0", {}});
@@ -114,10 +114,10 @@ class Check final : public sql::Check {
     }
   }
 
-  // The companions' own longtext is wide enough for whatever it copies.
+  // In a companion table, longtext is wide enough for every value that is copied into it.
   bool Accepts(const sql::Table& table, const sql::Column& column, const std::string& type) const override {
     if (column.name == "id") return IsId(type);
-    if (!column.quoted.empty()) return true;  // Captured() looks at the types of copies
+    if (!column.quoted.empty()) return true;  // Captured() checks the types of copies
     return (type == "longtext" && table.kind != "event") || sql::Check::Accepts(table, column, type);
   }
 
@@ -129,7 +129,7 @@ class Check final : public sql::Check {
     return "alter table " + t_.Quote(table.name) + " modify column " + column.name + " " + column.type + ";";
   }
 
-  // What was id becomes the event_id where there is none.
+  // The column id is renamed to event_id if the table has no such column and the type fits.
   std::string FixId(const sql::FoundTable& found, std::set<std::string>& fixed) override {
     const std::string& type = found.columns.at("id");
     const bool renamed = !found.columns.contains("event_id") && (type == "char" || type == "varchar" || type == "uuid");
@@ -137,7 +137,7 @@ class Check final : public sql::Check {
     return FixWrongId(db_, t_, type, renamed);
   }
 
-  // They also lead to their row.
+  // The ids must also be the primary key, because the relay finds rows by them.
   void Ids(const sql::FoundTable&) override {
     const std::string name = t_.Shown(t_.event_name);
     const sql::Row id =
@@ -153,8 +153,9 @@ class Check final : public sql::Check {
           "alter table " + t_.event + " add primary key (id);");
   }
 
-  // Roles grant as well, and no catalog sums them up: each right is tried on no row. A server that is read-only is a state
-  // and ends this here: once the state ends, the relay goes on.
+  // Privileges may also come from roles, and no catalogue lists all of them together. So each privilege is tried with a
+  // statement that affects no row. The error of a read-only server ends this check, because it says nothing about
+  // privileges: it is a passing state, after which the relay goes on.
   void Grants() override {
     FindMissingRights("user " + user_, user_, [&](const std::string& table, const std::string& right) {
       const auto wanted =
@@ -175,7 +176,9 @@ class Check final : public sql::Check {
     } catch (const Error& error) {
       if (IsDenied(error.native_code)) return false;
       if (error.code == OUTBOX_UNAVAILABLE || error.code == OUTBOX_TIMEOUT || error.code == OUTBOX_CANCELLED) throw;
-      return true;  // rights are looked at first: anything else, such as a generated column, says that they are there
+      // The server checks privileges first, so any other error, such as one about a generated column, shows that the
+      // user has them.
+      return true;
     }
   }
 

@@ -1,4 +1,4 @@
-// What is wrong with tables, server and grants. Changes nothing.
+// Checks the tables, the server and the grants. Changes nothing.
 #pragma once
 
 #include <vector>

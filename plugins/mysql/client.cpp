@@ -15,7 +15,8 @@ namespace outbox::mysql {
 namespace {
 
 constexpr int kTriesOnConflict = 5;
-constexpr std::size_t kPassOver = std::size_t{4} << 20;  // bytes; a new connection costs some milliseconds
+// Number of bytes that are passed over before the connection is given up. A new connection costs a few milliseconds.
+constexpr std::size_t kPassOver = std::size_t{4} << 20;
 
 void Copy(MYSQL_RES* result, sql::Rows& rows) {
   for (Fetched row(result); row; row = Fetched(result)) {
@@ -86,8 +87,9 @@ void Client::Cancel() noexcept {
   if (socket_ >= 0) shutdown(socket_, SHUT_RDWR);
 }
 
-// A little less than the call's own bound, so that a statement which takes too long ends there and the connection lives.
-// Waits for locks are limited in whole seconds; MySQL limits nothing else of a statement that writes.
+// Sets the server's time limits a little below the limit of the call, so that the server ends a statement which takes
+// too long, and the connection survives. Waits for locks are limited in whole seconds. MySQL limits nothing else of a
+// statement that writes.
 void Client::LimitOnServer() {
   const Millis limit = std::max(Millis(1), timeout_ * 9 / 10);
   const auto lock_limit =
@@ -119,7 +121,7 @@ std::string Client::Filled(const sql::Statement& statement) const {
   auto value = statement.values.begin();
   for (std::size_t i = 0; i < statement.sql.size(); ++i) {
     const char c = statement.sql[i];
-    // Names and texts in quotes may hold colons.
+    // Names and texts in quotes may contain colons, which begin no parameter.
     if (c == '`' || c == '\'') {
       const auto end = std::min(statement.sql.find(c, i + 1), statement.sql.size() - 1);
       text.append(statement.sql, i, end - i + 1);
@@ -151,15 +153,16 @@ void Client::AwaitAnswer() {
     }
     pollfd polled{socket_, POLLIN, 0};
     const int ready = poll(&polled, 1, static_cast<int>(std::min<long long>(left + 1, 60'000)));
-    if (cancelled_ || ready > 0 || (ready < 0 && errno != EINTR)) return;  // the library finds what is wrong
+    // After a cancel or an error the library finds out what is wrong.
+    if (cancelled_ || ready > 0 || (ready < 0 && errno != EINTR)) return;
   }
 }
 
 bool Client::TakeAll(std::vector<sql::Rows>& answers) {
   for (;;) {
     const ResultPtr result(mysql_store_result(native_));
-    // Where the connection is lost amid rows, the library forgets that there were any; amid their columns, it says below
-    // that this was the last answer.
+    // If the connection is lost between rows, the library forgets that there were any. If it is lost between
+    // descriptions of columns, the library reports below that this was the last answer.
     if (!result && (mysql_errno(native_) != 0 || mysql_field_count(native_) != 0)) return false;
     sql::Rows& rows = answers.emplace_back();
     changed_ = mysql_affected_rows(native_);
@@ -197,7 +200,7 @@ void Client::Read(const std::string& sql, const std::function<bool(const Fetched
 }
 
 std::vector<long long> Client::ReadDirty(const std::string& sql) {
-  // Of the next transaction only, which the statement is by itself.
+  // The level applies only to the next transaction, which consists of the one statement.
   const std::vector<sql::Rows> answers = Complete("set transaction isolation level read uncommitted;" + sql, true);
   std::vector<long long> numbers;
   for (const sql::Row& row : answers.at(1)) numbers.push_back(sql::ToNumber(row.at(0)));
@@ -223,7 +226,7 @@ std::vector<sql::Rows> Client::RunTogether(const std::vector<sql::Statement>& st
   return answers;
 }
 
-// The server notices when it goes on sending.
+// The server notices that the connection is closed when it continues to send.
 void Client::GiveUp() noexcept {
   gone_ = given_up_ = true;
   const std::lock_guard lock(mutex_);

@@ -1,8 +1,8 @@
-// The client library on the connection that SOCI owns, with waits that end and can be cancelled.
+// Uses the client library on the connection that SOCI owns, with waits that are limited in time and can be cancelled.
 //
-// SOCI waits for a whole answer and keeps all of it; a statement of the relay must end when its time is up, and a read of
-// large rows must not hold them twice. Values go into the text of a statement as literals, as SOCI does it too: the
-// protocol's own parameters would cost a second round trip for lists of ids, which differ each time.
+// SOCI waits for a whole answer and keeps all of it. A statement of the relay must end when its time is up, and a read
+// of large rows must not keep them in memory twice. Values become literals in the text of a statement, as in SOCI,
+// because parameters of the protocol would cost a second round trip for lists of ids, which differ each time.
 #pragma once
 
 #include <mysql.h>
@@ -23,7 +23,7 @@
 
 namespace outbox::mysql {
 
-// The row that was fetched last; gone with the next one.
+// The row that was fetched last. It is valid until the next one is fetched.
 class Fetched {
  public:
   explicit Fetched(MYSQL_RES* result) : result_(result), row_(mysql_fetch_row(result)) {
@@ -45,17 +45,22 @@ class Fetched {
   const unsigned long* lengths_ = nullptr;
 };
 
+// The connection of a session. Owned by the adapter. Thread: the thread of the session, except Cancel.
 class Client : public sql::Session {
  public:
+  // REQUIRES: `tables` outlives this object.
   Client(Connected connected, const sql::Tables& tables);
   ~Client() override;
 
-  void Begin(Millis timeout);  // of each call
-  // From here on, how long a statement may wait for one lock; the server counts in whole seconds.
+  // Begins a call of the relay, and sets its deadline. Errors: throws OUTBOX_UNAVAILABLE if the connection is lost.
+  void Begin(Millis timeout);
+  // Limits for the rest of this connection how long a statement waits for one lock. The server counts whole seconds.
   void LimitLocks(std::chrono::seconds limit);
-  void Adopt(Connected connected);  // in place of one that was given up
-  void Cancel() noexcept;           // any thread
-  // The connection was given up by ourselves, so the relay goes on with this session and a new one.
+  // Replaces a connection that was given up.
+  void Adopt(Connected connected);
+  // Ends the call under way. Thread: any.
+  void Cancel() noexcept;
+  // True if this side has given up the connection. The relay then continues with this session and another connection.
   [[nodiscard]] bool given_up() const { return given_up_ || cancelled_; }
   [[nodiscard]] bool PastHalf() const override { return Clock::now() > half_; }
   [[nodiscard]] bool InTransaction() const override { return (native_->server_status & SERVER_STATUS_IN_TRANS) != 0; }
@@ -63,20 +68,23 @@ class Client : public sql::Session {
   [[nodiscard]] const std::string& failure() const { return failure_; }  // the server's last message, redacted
 
   [[nodiscard]] std::string Literal(const Bytes& text) const;
-  [[nodiscard]] std::string Binary(const Bytes& bytes) const;  // whatever bytes
+  [[nodiscard]] std::string Binary(const Bytes& bytes) const;  // a literal for any bytes
 
-  // One row at a time until `take` returns false. What is left then is passed over, or, where that would be long, the
-  // connection is given up.
+  // Reads one row at a time until `take` returns false. The rows behind it are passed over or, if they are many bytes,
+  // the connection is given up.
   void Read(const std::string& sql, const std::function<bool(const Fetched&)>& take);
-  // Also what others have written and not committed: the numbers of the one column, ascending.
+  // Makes a dirty read, which also returns what others have written and not committed. Returns the numbers of the only
+  // column, ascending.
   std::vector<long long> ReadDirty(const std::string& sql);
-  // Outside of a transaction a conflict with another one is tried again. Returns the number of rows changed.
+  // Executes a statement. Outside of a transaction it is repeated after a conflict with another transaction. Returns
+  // the number of rows that it has changed.
   std::uint64_t Execute(const std::string& sql);
   void Script(const std::string& sql) override { (void)Execute(sql); }
 
   sql::Rows Run(const sql::Statement& statement) override;
-  // All of it is sent at once: no transaction waits, with its locks, for a relay that was stopped in the middle. Undone
-  // as a whole by an error, also by a lock wait, for which the server undoes one statement only.
+  // Sends all statements at once, so that a relay which is stopped in the middle leaves no open transaction with its
+  // locks. An error undoes all of them. That includes a lock wait timeout, for which the server itself undoes only one
+  // statement.
   std::vector<sql::Rows> RunTogether(const std::vector<sql::Statement>& statements) override;
 
  private:
@@ -87,11 +95,15 @@ class Client : public sql::Session {
   using ResultPtr = std::unique_ptr<MYSQL_RES, FreeResult>;
 
   void LimitOnServer();
+  // Returns the SQL of the statement with its values as literals.
   [[nodiscard]] std::string Filled(const sql::Statement& statement) const;
-  // Sends and waits for the beginning of the answer. False = the server's error is to be looked at.
+  // Sends one or several statements and waits for the beginning of the answer. Returns false after an error, which
+  // Failure() explains.
   [[nodiscard]] bool Ask(const std::string& sql);
-  // The rest of the answer to one or several statements, whole. False likewise.
+  // Reads the answer to its end. Returns false after an error, which Failure() explains.
   [[nodiscard]] bool TakeAll(std::vector<sql::Rows>& answers);
+  // Executes statements and returns their answers. `alone` means that they are not part of a transaction that was open
+  // before. Then a transaction of their own is rolled back after an error, and they are repeated after a conflict.
   std::vector<sql::Rows> Complete(const std::string& sql, bool alone);
   void AwaitAnswer();
   void GiveUp() noexcept;
@@ -102,8 +114,9 @@ class Client : public sql::Session {
   Server server_;
   std::unique_ptr<soci::session> session_;
   MYSQL* native_ = nullptr;
-  std::mutex mutex_;  // guards socket_ against Cancel
-  int socket_ = -1;   // a second descriptor of the connection's: the library may close its own at any error
+  std::mutex mutex_;  // guards socket_, which Cancel uses from any thread
+  // A second descriptor of the connection, because the library may close its own after any error.
+  int socket_ = -1;
   std::atomic<bool> cancelled_ = false;
   bool gone_ = false, given_up_ = false;
   Millis timeout_{0}, server_limit_{0};

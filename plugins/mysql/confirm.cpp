@@ -9,8 +9,10 @@
 namespace outbox::mysql {
 namespace {
 
-// How long a delete may wait for a row that somebody else has locked; the others of its confirm then go without it.
+// Time for which a delete waits for a row that another transaction has locked. After that, the other rows of its
+// confirm are deleted without it.
 constexpr std::chrono::seconds kLockWait{2};
+// Number of ids in `locked_` above which all of them are forgotten.
 constexpr std::size_t kMaxLocked = 10'000;
 
 }  // namespace
@@ -72,11 +74,11 @@ Confirmation::Kept Confirmation::DeleteUnlocked(Rows rows, For what) {
   if (rows.size() == 1) locked_.erase(rows.front().id);
   if (!gone.empty() && what == For::kConfirm && troubled_)
     client_.Execute(DeleteRows(tables_.retry, "row_id", gone, is_mariadb));
-  // Where all were deleted, somebody has put back what is there.
+  // If all rows were deleted, a row that is there now was put back by somebody.
   if (all_deleted || gone.size() == rows.size()) return still_there;
-  // Who it is, an ordinary user may not ask.
+  // An ordinary user has no privilege to find out which transaction it is.
   throw Error(OUTBOX_REFUSED,
-              "MySQL: the row is locked by another transaction; those that are open are in "
+              "MySQL: the row is locked by another transaction; the open transactions are in "
               "information_schema.innodb_trx",
               "", kLockTimeout);
 }

@@ -12,10 +12,11 @@
 namespace outbox::mysql {
 namespace {
 
-// At the servers' own REPEATABLE READ an application's INSERT would wait for the gaps that the relay's DELETE locks. Times
-// are read as UTC, whatever the server's zone. The server's init_connect has run before, and may have begun a transaction. The
-// mode leaves out what would change the meaning of our literals
-// (ANSI_QUOTES, NO_BACKSLASH_ESCAPES) and refuses what does not fit instead of cutting it.
+// The settings of a session. At REPEATABLE READ, the servers' default, an INSERT of the application would wait for the
+// gaps that a DELETE of the relay locks. Times are read as UTC, whatever the server's time zone is. The rollback comes
+// first, because the server's init_connect has run before and may have begun a transaction. The sql_mode omits what
+// would change the meaning of the relay's literals (ANSI_QUOTES, NO_BACKSLASH_ESCAPES), and refuses values that do not
+// fit instead of truncating them.
 constexpr const char* kSettings[] = {
     "rollback",
     "set session transaction isolation level read committed",
@@ -24,7 +25,7 @@ constexpr const char* kSettings[] = {
     " session time_zone = '+00:00',"
     " session sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",
 };
-// It would make a temporary table of a long list of ids.
+// Without this setting, MariaDB would turn a long list of ids into a temporary table.
 constexpr const char* kMariadbSettings = "set session in_predicate_conversion_threshold = 0";
 constexpr const char* kCheck =
     "select @@session.[isolation], @@global.max_allowed_packet, @@global.lower_case_table_names";
@@ -54,25 +55,29 @@ Connected Connect(const Options& options, Millis timeout) {
   Connected got;
   const auto seconds = std::max<std::int64_t>(1, (timeout.count() + 999) / 1000);
   try {
-    // The factory object, never a name: SOCI would look for a library of that name, also in the working directory.
+    // SOCI gets the factory object and never its name: it would search for a library of that name, even in the working
+    // directory.
     got.session = std::make_unique<soci::session>(soci::mysql, options.ForSoci(static_cast<unsigned>(seconds)));
     got.native = static_cast<soci::mysql_session_backend*>(got.session->get_backend())->conn_;
-    // The library goes on in plain text where it is only to encrypt, not to verify, and the server cannot.
+    // If the server does not support TLS, the library goes on in plain text, unless it also has to verify the
+    // certificate.
     if (options.tls != Tls::kOff && mysql_get_ssl_cipher(got.native) == nullptr)
-      throw Error(OUTBOX_BAD_CONFIG, "MySQL: the server takes no TLS; set it up there, or set 'tls' to off");
-    // Some servers behind a proxy call themselves 5.5.5-10.11.6-MariaDB; the function's answer is their own.
+      throw Error(OUTBOX_BAD_CONFIG,
+                  "MySQL: the server does not support TLS; set up TLS on the server, or set 'tls' to off");
+    // Some servers behind a proxy introduce themselves as 5.5.5-10.11.6-MariaDB. version() returns their own version.
     got.server.shown = sql::RunBySoci(*got.session, {"select version()", {}}).at(0).at(0).value_or("");
     got.server.is_mariadb = got.server.shown.find("MariaDB") != std::string::npos;
     got.server.version = ParseVersion(got.server.shown);
     for (const char* sql : kSettings) *got.session << sql;
-    // Asked for at the beginning of the connection, which the server or its init_connect may have ignored.
+    // The character set was requested when the connection was opened, but the server may have ignored that, or its
+    // init_connect may have changed the character set.
     if (mysql_set_character_set(got.native, "utf8mb4") != 0)
       throw ExplainConnect(TablesOf(options), mysql_errno(got.native), mysql_error(got.native));
     if (got.server.is_mariadb) *got.session << kMariadbSettings;
     const std::string isolation = got.server.is_mariadb ? "tx_isolation" : "transaction_isolation";
     const sql::Row set = sql::RunBySoci(*got.session, {sql::Fill(kCheck, {{"[isolation]", isolation}}), {}}).at(0);
     if (set.at(0) != "READ-COMMITTED")
-      throw Error(OUTBOX_UNAVAILABLE, "MySQL: the session is " + set[0].value_or("?") +
+      throw Error(OUTBOX_UNAVAILABLE, "MySQL: the isolation level of the session is " + set[0].value_or("?") +
                                           " although READ COMMITTED was set; a proxy that shares connections must keep"
                                           " their settings");
     got.server.max_packet = static_cast<std::size_t>(sql::ToNumber(set.at(1)));
@@ -82,7 +87,8 @@ Connected Connect(const Options& options, Millis timeout) {
   } catch (const soci::soci_error& error) {
     throw Error(OUTBOX_INTERNAL, "SOCI: " + error.get_error_message());
   }
-  // Several statements in one message: a relay that is stopped in the middle leaves no transaction open behind it.
+  // Several statements are sent in one message, so that a relay which is stopped in the middle leaves no open
+  // transaction.
   if (mysql_set_server_option(got.native, MYSQL_OPTION_MULTI_STATEMENTS_ON) != 0)
     throw Error(OUTBOX_UNAVAILABLE, std::string("MySQL: ") + mysql_error(got.native));
   return got;

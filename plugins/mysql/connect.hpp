@@ -1,4 +1,4 @@
-// One connection, opened by SOCI and set up as the relay needs it.
+// Opens a connection through SOCI and sets it up as the relay needs it.
 #pragma once
 
 #include <memory>
@@ -15,29 +15,30 @@ class session;
 
 namespace outbox::mysql {
 
-// Two servers that speak one protocol and almost one language.
+// The server of a connection: MySQL or MariaDB, which have the same protocol and almost the same SQL.
 struct Server {
   bool is_mariadb = false;
-  int version = 0;  // 101106 = 10.11.6
-  std::string shown;
-  std::size_t max_packet = 0;  // bytes of one statement
-  bool ignores_case = false;   // in names of tables
+  int version = 0;             // 101106 = 10.11.6
+  std::string shown;           // the version as the server shows it
+  std::size_t max_packet = 0;  // maximum size of a statement, in bytes
+  bool ignores_case = false;   // the server ignores case in names of tables
 };
 
+// An open connection.
 struct Connected {
   Connected();
   Connected(Connected&&) noexcept;
   Connected& operator=(Connected&&) = delete;
   ~Connected();
   std::unique_ptr<soci::session> session;
-  st_mysql* native = nullptr;  // the session's
+  st_mysql* native = nullptr;  // the handle of the client library; owned by the session
   Server server;
 };
 
 [[nodiscard]] sql::Tables TablesOf(const Options& options);
 
-// Throws OUTBOX_BAD_CONFIG where only a person can fix it, else OUTBOX_UNAVAILABLE. `timeout` bounds each wait of the
-// connection for bytes, in whole seconds.
+// Opens a connection. `timeout`, rounded up to whole seconds, limits each wait of the connection for bytes. Errors:
+// throws OUTBOX_BAD_CONFIG if only a person can correct the cause, otherwise OUTBOX_UNAVAILABLE.
 [[nodiscard]] Connected Connect(const Options& options, Millis timeout);
 
 }  // namespace outbox::mysql

@@ -3,14 +3,14 @@
 namespace outbox::mysql {
 namespace {
 
-// Locked first: of two that take the same, the second finds nothing.
+// The dead letters are locked first. If two calls name the same ones, the second call finds none.
 constexpr const char* kLockDead = "select row_id from {dead} where row_id in ([ids]) order by row_id for update";
 constexpr const char* kRequeue = R"(
 insert into {event} (event_id, topic, aggregate_id, event_type, payload, headers{copies})
 select event_id, topic, aggregate_id, event_type, [payload], headers{copies} from {dead} where row_id in ([ids]) order by row_id)";
 constexpr const char* kDropDead = "delete from {dead} where row_id in ([ids])";
 
-// From the failures to the outbox, row by row: see JoinedByRow.
+// The join goes from the failures to the outbox, row by row. JoinedByRow says why.
 constexpr const char* kDropBlocked = R"(
 delete r, e from {retry} r straight_join {event} e force index (primary) on e.id = r.row_id and e.event_id = r.event_id
 where r.row_id in ([ids]) and r.next_try is null and r.remove_at is null)";
@@ -18,8 +18,9 @@ constexpr const char* kRetryNow = R"(
 update {retry} r straight_join {event} e force index (primary) on e.id = r.row_id and e.event_id = r.event_id
 set r.next_try = sysdate(6), r.attempts = 1 where r.row_id in ([ids]) and r.remove_at is null)";
 
-constexpr const char* kChanged = "select row_count()";              // by the statement before
-constexpr const char* kChangedInBoth = "select row_count() div 2";  // a row of either table
+// Number of rows that the statement before has changed, in one table or in each of two tables.
+constexpr const char* kChanged = "select row_count()";
+constexpr const char* kChangedInBoth = "select row_count() div 2";
 
 }  // namespace
 
@@ -42,13 +43,14 @@ const sql::Dialect& Dialect() {
     d.behind =
         "r.key_hash = crc32(convert(e.aggregate_id using utf8mb4)) and r.row_id < e.id and r.aggregate_id = "
         "e.aggregate_id";
-    // Ids may lie at both ends of their type.
+    // Computed with decimals, because ids may lie at both ends of the range of their type.
     d.estimate = "(select least(cast(max(id) as decimal(30)) - min(id) + 1, 9223372036854775807) from {event})";
     d.bytes = d.text_of = as_it_is;
     d.hex = false;
     d.shown_id = "e.event_id";
-    d.same_event = "e.event_id = :event";  // not cast: a literal takes the collation of the column
-    // Text columns compare without trailing spaces, and may do so without case.
+    // There is no cast, because a literal takes the collation of the column.
+    d.same_event = "e.event_id = :event";
+    // Comparisons of text columns ignore trailing spaces, and may ignore case.
     d.same_key = [](const std::string& column) {
       return "cast(convert(" + column + " using utf8mb4) as binary) = cast(:key as binary)";
     };

@@ -1,4 +1,4 @@
-// MySQL and MariaDB: their fragments of SQL.
+// The SQL fragments for MySQL and MariaDB.
 #pragma once
 
 #include "sql/dialect.hpp"

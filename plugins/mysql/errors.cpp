@@ -19,13 +19,13 @@ constexpr const char* kWhoLocks =
     "another transaction, LOCK TABLES or ALTER TABLE holds a lock: see information_schema.innodb_trx and 'show full "
     "processlist'";
 constexpr const char* kWhatLasts =
-    "the relay gives no statement longer; one that waits for LOCK TABLES or ALTER TABLE shows in 'show full "
-    "processlist'";
+    "the relay's time limit for a statement has passed; 'show full processlist' shows a statement that waits for LOCK "
+    "TABLES or ALTER TABLE";
 
 }  // namespace
 
-// Some messages quote the value that did not fit, or the statement with all its values: up to the last quote before what
-// is wrong with it.
+// Some messages quote the value that did not fit, or the statement with all its values. The part from the first
+// quotation mark to the last one before the description of the problem is replaced.
 std::string Redacted(unsigned number, const std::string& message) {
   if (!IsOneOf(number, {1062, 1064, 1264, 1292, 1366})) return message;
   const auto first = message.find('\'');
@@ -34,22 +34,25 @@ std::string Redacted(unsigned number, const std::string& message) {
   return message.substr(0, first) + "..." + message.substr(last + 1);
 }
 
-// Deadlock; lock wait; record has changed since last read; XA deadlock; table definition has changed.
+// The numbers mean: deadlock, lock wait timeout, a record that has changed since the last read, XA deadlock, a table
+// definition that has changed.
 bool IsConflict(unsigned number) { return IsOneOf(number, {1213, 1205, 1020, 1614, 1412}); }
 
-// The client's own numbers, and: shutdown, aborting, bad handshake, a packet that did not arrive whole, killed, read and
-// write errors, server gone.
+// The numbers are those of the client library, and those of the server that mean: shutdown, aborted connection, bad
+// handshake, a packet that did not arrive completely, killed connection, read and write errors, disconnected by the
+// server.
 bool IsLost(unsigned number) {
   return (number >= 2000 && number < 3000) ||
          IsOneOf(number, {1053, 1152, 1153, 1154, 1156, 1157, 1158, 1159, 1160, 1161, 1184, 1927, 4031});
 }
 
-// For this database, table, column, statement or procedure.
+// A privilege is missing for this database, table, column, statement or procedure.
 bool IsDenied(unsigned number) { return IsOneOf(number, {1044, 1142, 1143, 1227, 1370}); }
 
-// Numbers that say nothing of the rows: conflicts, connections, time, a read-only server, resources, a damaged table, and
-// what the relay's own statements may be wrong in. Every other is a refusal, as a trigger may signal any. What is missing or
-// forbidden is one unless it is a table of the relay's.
+// The listed numbers say nothing about the rows: conflicts, lost connections, timeouts, a read-only server, a lack of
+// resources, a damaged table, and mistakes in the relay's own statements. Every other number is a refusal, because a
+// trigger may signal any number. A missing table, or a missing privilege for one, is a refusal unless the table is one
+// of the relay's own.
 bool IsRefusal(const sql::Tables& t, unsigned number, const std::string& message) {
   const auto names = [&message](const std::string& name) {
     const auto ends = [](char c) { return c == '\'' || c == '`' || c == '.'; };
@@ -98,14 +101,14 @@ Error Explain(const sql::Tables& tables, unsigned number, const std::string& sql
         return error(OUTBOX_UNAVAILABLE);
       return error(
           OUTBOX_UNAVAILABLE,
-          "the server is read-only, so what is sent could not be confirmed; where it stays so, set 'host' to the"
-          " server that takes writes, or: set global read_only = off;");
+          "the server is read-only, so delivered events could not be confirmed; if it stays read-only, set 'host' to"
+          " the server that accepts writes, or run: set global read_only = off;");
     case 1792:
-      // Not overridden: somebody has set it, perhaps to stop writes.
+      // The relay does not override this setting, because somebody may have set it in order to stop writes.
       return error(OUTBOX_UNAVAILABLE,
-                   "the session is read-only, so what is sent could not be confirmed: transaction_read_only (MariaDB:"
-                   " tx_read_only) is on for new sessions; take it out of the server's init_connect, or: set global"
-                   " transaction_read_only = off; (MariaDB: tx_read_only)");
+                   "the session is read-only, so delivered events could not be confirmed: transaction_read_only"
+                   " (MariaDB: tx_read_only) is on for new sessions; remove it from the server's init_connect, or run:"
+                   " set global transaction_read_only = off; (MariaDB: tx_read_only)");
     case 1146:  // no such table
     case 1054:  // no such column
     case 1305:  // no such procedure
@@ -114,7 +117,8 @@ Error Explain(const sql::Tables& tables, unsigned number, const std::string& sql
       return error(OUTBOX_BAD_CONFIG, "correct 'database'");
     case 1419:  // a trigger, while the server writes a binary log
       return error(OUTBOX_BAD_CONFIG,
-                   "run migrate as a user with the right SUPER, or: set global log_bin_trust_function_creators = 1;");
+                   "run migrate as a user with the privilege SUPER, or run:"
+                   " set global log_bin_trust_function_creators = 1;");
     case 1449:  // the user to whom a trigger or a procedure belongs is gone
       return error(OUTBOX_BAD_CONFIG, sql::kMigrate);
     case 1665:
@@ -138,7 +142,7 @@ Error Explain(const sql::Tables& tables, unsigned number, const std::string& sql
     default:
       break;
   }
-  // Also: out of room, out of memory, too many connections, Galera not ready.
+  // The other numbers mean: no disk space, no memory, too many connections, Galera is not ready.
   if (IsConflict(number) || IsLost(number) ||
       IsOneOf(number, {3, 1021, 1037, 1038, 1040, 1041, 1047, 1114, 1129, 1203, 1226, 1615}))
     return error(OUTBOX_UNAVAILABLE);
@@ -147,23 +151,25 @@ Error Explain(const sql::Tables& tables, unsigned number, const std::string& sql
 
 Error ExplainConnect(const sql::Tables& tables, unsigned number, const std::string& message) {
   const auto has = [&message](const char* part) { return message.find(part) != std::string::npos; };
-  // Of the user: wrong password, another way to log in, not from here, locked, password expired.
+  // The user cannot log in: wrong password, another authentication method, not from this host, account locked, password
+  // expired.
   if (IsOneOf(number, {1045, 1130, 1251, 1524, 1698, 1820, 1862, 2059, 3118}))
     return Named(OUTBOX_BAD_CONFIG, number, "", message,
                  "correct 'user' and 'password', or the user's rights and 'tls'");
   if (number == 1049) return Named(OUTBOX_BAD_CONFIG, number, "", message, "correct 'database'");
-  // Also of a database that is not there.
+  // The server also reports this if the database does not exist.
   if (number == 1044)
     return Named(OUTBOX_BAD_CONFIG, number, "", message,
                  "correct 'database', or run in it: " + Grants(tables, "<the relay's user>"));
   if (number == 3159 || number == 4151)
     return Named(OUTBOX_BAD_CONFIG, number, "", message, "set 'tls' to verify (or to require)");
-  // One number for all that goes wrong with TLS. A peer that hangs up is no wrong configuration.
+  // The library has one number for all problems with TLS. A peer that closes the connection is not a wrong
+  // configuration.
   const bool passing = has("Too many open files") || has("Cannot allocate memory");
   if (number == 2026 && !passing && (has("ertificate") || has("ertification") || has("does not support")))
     return Named(OUTBOX_BAD_CONFIG, number, "", message,
                  "correct 'tls', 'tls_ca' and 'host', or the server's certificate");
-  // The server hangs up after the first statement.
+  // If init_connect fails, the server closes the connection after the first statement.
   if (has("init_connect"))
     return Named(OUTBOX_UNAVAILABLE, number, "", message,
                  "the server's init_connect fails for this user: see the server's error log, and correct"

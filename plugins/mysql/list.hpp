@@ -1,4 +1,4 @@
-// Statements with lists of ids and of rows.
+// Builds SQL with lists of rows.
 #pragma once
 
 #include <algorithm>
@@ -10,16 +10,18 @@
 
 namespace outbox::mysql {
 
+// Maximum number of rows that one statement deletes.
 constexpr std::size_t kIdsPerDelete = 4000;
 
-// Event ids are compared by the bytes that are sent, whatever the column's character set and collation are.
+// Returns a condition that compares event ids by the bytes that are sent, whatever the character set and the collation
+// of the column are.
 inline std::string SameEventId(const std::string& column, const std::string& other) {
   const std::string bytes = "cast(" + other + " as binary)";
   return "(cast(" + column + " as binary) = " + bytes + " or cast(convert(" + column +
          " using utf8mb4) as binary) = " + bytes + ")";
 }
 
-// Without a colon or a quote in it, whatever the text is.
+// Returns a literal in which there is no colon and no quotation mark, whatever the text is.
 inline std::string PlainLiteral(std::string_view text) {
   constexpr char kDigits[] = "0123456789abcdef";
   const auto plain = [](char c) {
@@ -34,13 +36,13 @@ inline std::string PlainLiteral(std::string_view text) {
   return literal + "'";
 }
 
-// `table`, as e, joined to a list of rows. They are looked up one by one, whatever the statistics say: for "in (...)" both
-// servers scan a small table, also where the index is forced, and wait for the rows that others are inserting. So does
-// MariaDB for a join unless the index is forced.
+// Returns a join of a list of rows with `table`, which gets the alias e. The rows are looked up one by one, whatever
+// the statistics say. For "in (...)", both servers scan a small table, even if the index is forced, and wait for the
+// rows that others are inserting. MariaDB does the same for a join, unless the index is forced.
 inline std::string JoinedByRow(std::span<const sql::OutboxRow> rows, const std::string& table, const std::string& id,
                                bool is_mariadb) {
   const char* const row = is_mariadb ? "(" : "row(";
-  // MariaDB names the columns by the first values, so these are of no row.
+  // MariaDB names the columns after the first values, so the first values belong to no row.
   std::string list = std::string(row) + "0,'event')";
   list.reserve(rows.size() * 56);
   for (const sql::OutboxRow& one : rows) {
@@ -58,8 +60,9 @@ inline std::string DeleteRows(const std::string& table, const std::string& id, s
   return "delete e from " + JoinedByRow(rows, table, id, is_mariadb);
 }
 
-// Passes over those that another transaction has locked. One statement, so that no lock is held from one to the next; the
-// limit keeps the servers from merging the inner look into the outer one, where it would lock nothing.
+// Returns a statement that passes over rows which another transaction has locked. It is a single statement, so that no
+// lock is held from one statement to the next. The limit keeps the servers from merging the inner select into the
+// delete, where it would lock nothing.
 inline std::string DeleteUnlockedRows(const std::string& table, const std::string& id,
                                       std::span<const sql::OutboxRow> rows, bool is_mariadb) {
   return "delete e from (select e." + id + " from " + JoinedByRow(rows, table, id, is_mariadb) + " limit " +

@@ -18,7 +18,7 @@ bool IsPort(const std::string& text) {
   return digits && std::stoi(text) > 0 && std::stoi(text) < 65'536;
 }
 
-// As SOCI reads it.
+// Returns a value in quotes, in the syntax of SOCI.
 std::string InQuotes(const std::string& value) {
   std::string quoted = "'";
   for (const char c : value) {
@@ -28,7 +28,7 @@ std::string InQuotes(const std::string& value) {
   return quoted + "'";
 }
 
-// As MariaDB's client library reads it.
+// Returns a value in braces, in the syntax of MariaDB's client library.
 std::string InBraces(const std::string& value) {
   std::string braced = "{";
   for (const char c : value) {
@@ -62,29 +62,29 @@ Options::Options(const std::string& json, const Secrets& secrets) {
   table = read["table"];
   captured = sql::ReadSource(json, /*ignore_case=*/true);
   for (const auto& [key, value] : read)
-    if (value.find('\0') != std::string::npos) Refuse("'" + key + "' holds a NUL");
+    if (value.find('\0') != std::string::npos) Refuse("'" + key + "' contains a NUL character");
   for (const char* key : {"host", "user", "database"})
     if (read[key].empty()) Refuse(std::string("'") + key + "' is empty");
   if (!IsPort(port)) Refuse("'port' must be a number from 1 to 65535");
 
-  const std::string& wish = read["tls"];
-  if (wish.empty())
+  const std::string& mode = read["tls"];
+  if (mode.empty())
     tls = !socket.empty() || IsLocal(host) ? Tls::kOff : Tls::kVerify;
-  else if (wish == "off")
+  else if (mode == "off")
     tls = Tls::kOff;
-  else if (wish == "require")
+  else if (mode == "require")
     tls = Tls::kRequire;
-  else if (wish == "verify")
+  else if (mode == "verify")
     tls = Tls::kVerify;
   else
     Refuse("'tls' must be off, require or verify");
   const bool unused = tls == Tls::kOff && !(tls_ca + tls_cert + tls_key).empty();
   if (unused) Refuse("'tls_ca', 'tls_cert' and 'tls_key' need 'tls' to be require or verify");
-  if (tls_cert.empty() != tls_key.empty()) Refuse("'tls_cert' and 'tls_key' go together");
+  if (tls_cert.empty() != tls_key.empty()) Refuse("'tls_cert' and 'tls_key' must be set together");
 }
 
-// SOCI knows no option that demands TLS or checks a host's name, so these go through the client library: it takes a host
-// with '=' in it for a list of options.
+// SOCI has no option that requires TLS or verifies the name of the host. These options go to the client library, which
+// takes a host with '=' in it for a list of options.
 std::string Options::ForSoci(unsigned seconds) const {
   std::string library;
   const auto add = [&library](const char* key, const std::string& value) {

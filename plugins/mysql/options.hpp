@@ -1,4 +1,4 @@
-// The plugin's own options, and what SOCI is to be told of them.
+// The options of the plugin, and the connect string that SOCI gets.
 #pragma once
 
 #include <memory>
@@ -9,23 +9,25 @@
 
 namespace outbox::mysql {
 
+// How the connection is protected. The option "tls" sets it.
 enum class Tls {
   kOff,      // plain text
-  kRequire,  // encrypted, whoever answers
-  kVerify,   // encrypted, and the certificate is valid and the host's
+  kRequire,  // encrypted, but the server's certificate is not verified
+  kVerify,   // encrypted, and the certificate is valid and belongs to the host
 };
 
 struct Options {
-  // With the secrets as they are now. Throws OUTBOX_BAD_CONFIG naming the option, never showing its value.
+  // Parses the options, and fills in the present values of the secrets. Errors: throws OUTBOX_BAD_CONFIG, which names
+  // the option and never shows its value.
   Options(const std::string& json, const Secrets& secrets);
 
   std::string host, port, socket, user, password, database;
   Tls tls = Tls::kOff;
   std::string tls_ca, tls_cert, tls_key;
   std::string table;
-  std::shared_ptr<const sql::Source> captured;  // null = `table` is an outbox of the relay's own
+  std::shared_ptr<const sql::Source> captured;  // set if `table` is a captured table; null = `table` is the outbox
 
-  // A connect string for SOCI; no read or write waits longer than `seconds` for the next bytes.
+  // Returns a connect string for SOCI. No read or write waits longer than `seconds` for the next bytes.
   [[nodiscard]] std::string ForSoci(unsigned seconds) const;
 };
 

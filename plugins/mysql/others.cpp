@@ -16,18 +16,19 @@ using sql::Places;
 using sql::Question;
 using sql::Text;
 
-// Schema and table are compared with constants: MariaDB would open every table of the server for anything else.
+// The queries compare schema and table with constants. For anything else MariaDB would open every table of the server.
 constexpr const char* kViewSql = R"(select 'error', '[shown]', 'a view', '[fix]' from information_schema.tables
 where table_schema = [schema] and table_name = '[table]' and table_type like '%VIEW')";
 
-// An error rolls only its own statement back, so the commit follows only where every row was inserted again.
+// An error rolls back only its own statement, so the script commits only if the rows were inserted again.
 constexpr const char* kInsertAgain =
     "begin; create temporary table outbox_low as select * from {event} where id < 1; delete from {event} where id in"
     " (select id from outbox_low); " OUTBOX_LOW_AGAIN
     "set @outbox_low = if(row_count() > 0, 'commit', 'do 0'); prepare outbox_low from @outbox_low; execute outbox_low;"
     " rollback; drop temporary table outbox_low;" OUTBOX_COPIES;
 
-constexpr Text kEngine{"table [1] is kept by [2], which has no transactions", "alter table [3] engine = InnoDB;"};
+constexpr Text kEngine{"table [1] uses the storage engine [2], which has no transactions",
+                       "alter table [3] engine = InnoDB;"};
 constexpr const char* kEngineSql = R"(select 'error', '[shown]', coalesce(engine, 'nothing'), '[quoted]'
 from information_schema.tables where table_schema = [schema] and table_name = '[table]' and table_type not like '%VIEW'
   and coalesce(engine, '') <> 'InnoDB')";
@@ -50,7 +51,7 @@ constexpr const char* kKeysOfTableSql = R"(select 'warning', '[shown]', constrai
 from information_schema.referential_constraints where constraint_schema = [schema] and table_name = '[table]'
   and delete_rule in ('CASCADE', 'SET NULL', 'SET DEFAULT') order by constraint_name)";
 
-// The relay inserts every column of the companions that it knows, and nothing else.
+// An insert of the relay into a companion table gives values to all columns that the relay knows, and to no others.
 constexpr const char* kUnfilledSql = R"(select if('[kind]' = 'event', 'warning', 'error'), '[shown]', column_name,
   if('[kind]' = 'event', ')" OUTBOX_INSERTERS R"(', 'the relay'),
   case when '[kind]' = 'event' and column_name = 'event_id'
@@ -91,7 +92,7 @@ where t.table_schema = [schema] and t.table_name = '[table]' and '[kind]' <> 'ev
     select 1 from information_schema.statistics m where m.table_schema = [schema] and m.table_name = '[table]'
       and m.index_name = s.index_name and m.seq_in_index = 2)))";
 
-// MariaDB has one for each column of type json, which bears the column's name.
+// MariaDB creates a check constraint for each column of type json, and gives it the name of the column.
 constexpr const char* kChecksSql = R"(select 'warning', '[shown]', constraint_name,
   concat('alter table [quoted] drop constraint `', constraint_name, '`;')
 from information_schema.table_constraints where constraint_schema = [schema] and table_name = '[table]'
@@ -133,10 +134,10 @@ constexpr Question kQuestions[] = {
     {sql::kIdsRunOut, kRunOutSql},
 };
 
-// For those who may see them.
+// This query and the next one need privileges that the relay's user may lack.
 constexpr Text kNoDefiner{
     "trigger [2] on table [1] runs as [3], a user that does not exist: every write there is refused",
-    "drop trigger if exists [2]; -- and make it again, as a user that exists"};
+    "drop trigger if exists [2]; -- and create it again, as a user that exists"};
 constexpr const char* kDefinersSql =
     R"(select 'error', '[shown]', concat('`', trigger_schema, '`.`', trigger_name, '`'),
   definer from information_schema.triggers where event_object_schema = [schema] and event_object_table = '[table]'
@@ -149,7 +150,8 @@ constexpr const char* kKeysToTableSql = R"(select 'warning', '[shown]', substrin
   concat('alter table `', replace(for_name, '/', '`.`'), '` drop foreign key `', substring_index(id, '/', -1), '`;')
 from information_schema.[innodb] where ref_name = '[innodb name]' order by id)";
 
-// Of this user's own tables and this database alone.
+// This query needs no further privilege, but it finds only foreign keys in this database and of tables that this user
+// may see.
 constexpr const char* kKnownKeysToTableSql = R"(select 'warning', '[shown]', constraint_name, table_name,
   case delete_rule when 'CASCADE' then ')" OUTBOX_CASCADES R"(' when 'SET NULL' then ')" OUTBOX_CHANGES R"('
     else ')" OUTBOX_CANNOT_DELETE R"(' end,
@@ -164,7 +166,7 @@ constexpr const char* kMaySeeTriggers = R"(select
   + (select count(*) from information_schema.table_privileges where privilege_type = 'TRIGGER' and grantee = :three
      and table_schema = [schema] and table_name = '[table]'))";
 
-// A name as InnoDB writes it.
+// Returns a name in the encoding of InnoDB.
 std::string InnodbName(const std::string& name) {
   static constexpr char kDigits[] = "0123456789abcdef";
   std::string encoded;
@@ -178,7 +180,7 @@ std::string InnodbName(const std::string& name) {
   return encoded;
 }
 
-// InnoDB's names in a text, as SQL has them; characters beyond ASCII stay as they are.
+// Decodes InnoDB's names in a text. Characters beyond ASCII stay encoded.
 std::string Decoded(std::string text) {
   constexpr std::string_view kSign = "@00";
   for (auto at = text.find(kSign); at != std::string::npos && at + 5 <= text.size(); at = text.find(kSign, at + 1)) {
@@ -208,7 +210,7 @@ void Append(std::vector<Finding>& findings, std::vector<Finding> more) {
   std::move(more.begin(), more.end(), std::back_inserter(findings));
 }
 
-// False = this user may not ask that.
+// Returns false if this user lacks the privilege for the query.
 bool TryToAsk(Client& db, const Question& question, const Places& places, std::vector<Finding>& findings) {
   try {
     for (sql::Row& row : db.Run({sql::Filled(question.sql, places), {}})) {
@@ -227,9 +229,9 @@ Finding Unseen(const std::string& user, bool triggers, bool keys, const std::str
   const std::string list = sql::InQuotes(sql::NamesOf(t));
   Finding note{
       false,
-      "user " + user + " is not shown " + (triggers ? "the triggers of these tables" : "") +
-          (triggers && keys ? ", nor " : "") + (keys ? "foreign keys of other tables to them" : "") +
-          ": they were not looked at",
+      "user " + user + " cannot see " + (triggers ? "the triggers of the outbox's tables" : "") +
+          (triggers && keys ? " or " : "") + (keys ? "foreign keys of other tables to the outbox's tables" : "") +
+          ", so they were not checked",
       std::string("as an administrator run:") +
           (triggers ? "\nselect trigger_name, action_timing, event_manipulation, event_object_table, definer from"
                       " information_schema.triggers where event_object_schema = '" +
@@ -248,10 +250,10 @@ void FindTemporary(sql::Statements& db, const sql::Tables& t, std::vector<Findin
   for (const std::string& table : {t.event, t.retry, t.dead, t.relay, t.shard, t.meta}) try {
       const sql::Rows made = db.Run({"show create table " + table, {}});
       if (!made.empty() && made[0].at(1).value_or("").starts_with("CREATE TEMPORARY"))
-        findings.push_back({true,
-                            "table " + table + " is a temporary one of the relay's own session, and hides the real one",
-                            "take 'create temporary table' out of the server's init_connect"});
-    } catch (const Error& error) {  // it is not there, or may not be looked at
+        findings.push_back(
+            {true, "table " + table + " is a temporary table of the relay's own session, which hides the real one",
+             "remove 'create temporary table' from the server's init_connect"});
+    } catch (const Error& error) {  // the table does not exist, or this user cannot see it
       if (error.code == OUTBOX_UNAVAILABLE || error.code == OUTBOX_TIMEOUT || error.code == OUTBOX_CANCELLED) throw;
     }
 }
@@ -309,10 +311,10 @@ std::string FixWrongId(sql::Statements& db, const sql::Tables& tables, const std
   return sql::Fill(
       "alter table [quoted] [drop]change column id [kept] [type] not null[default], add column id bigint not"
       " null auto_increment primary key first;\n"
-      "-- This copies the table. What was id is [kept] from then on, so statements and foreign keys that name"
-      " it must follow;\n"
-      "-- rows that wait are numbered as they lie in the table, which need not be the order of their"
-      " insertion.",
+      "-- This copies the table. The former id becomes [kept], so statements and foreign keys that name it must"
+      " be changed;\n"
+      "-- waiting rows are numbered in the order in which they lie in the table, which need not be the order of"
+      " their insertion.",
       {{"[quoted]", tables.event},
        {"[drop]", has_key ? "drop primary key, " : ""},
        {"[kept]", kept},

@@ -1,5 +1,5 @@
-// What the server's catalogue says about the tables that breaks a promise, or may: what somebody has added to them, how they
-// are kept, and what this user is not shown. What migrate makes is no finding.
+// Finds in the server's catalogue what breaks a promise of the relay, or may break one: things that somebody has added
+// to the tables, how the tables are stored, and what this user cannot see. What migrate creates is not a finding.
 #pragma once
 
 #include <string>
@@ -11,20 +11,21 @@
 
 namespace outbox::mysql {
 
-// Tables that are views: rows that they leave out are never sent, and their definer's rights decide what is seen. And tables
-// that a temporary one of the session hides.
+// Finds views in the place of tables: rows that a view leaves out are never sent, and the privileges of its definer
+// decide which rows it returns. Also finds tables that a temporary table of the session hides.
 std::vector<Finding> FindViews(sql::Statements& db, const sql::Tables& tables);
 
-// Rows that no read reaches, as they are numbered below the first id that is read.
+// Finds rows that no read reaches, because their ids are below the first id that is read.
 std::vector<Finding> FindLowIds(sql::Statements& db, const sql::Tables& tables);
 
-// Throws BAD_CONFIG with the first of both.
+// Errors: throws OUTBOX_BAD_CONFIG with the first finding of the two functions above.
 void RequireAllRows(sql::Statements& db, const sql::Tables& tables);
 
-// `user` as in a grant.
+// Finds everything else. `user` is the user of the session in the form of a grant.
 std::vector<Finding> FindOthers(Client& db, const sql::Tables& tables, const std::string& user);
 
-// SQL for an outbox whose id is of another type, such as a uuid: it becomes the event_id or a column old_id.
+// Returns SQL that corrects an outbox whose id has another type, such as a UUID: that column is renamed to event_id or
+// old_id.
 std::string FixWrongId(sql::Statements& db, const sql::Tables& tables, const std::string& type, bool becomes_event_id);
 
 }  // namespace outbox::mysql

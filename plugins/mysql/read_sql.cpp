@@ -8,40 +8,46 @@ namespace {
 
 constexpr const char* kToken = "(select token from {shard} where shard = [shard] and owner is not null)";
 constexpr const char* kShape = "(select m.shards * 4[unwritable] + exists (select 1 from {retry}) from {meta} m)";
-// Not in each row: a subquery with a variable is executed for each of them, and where rows come they may be deleted.
+// This term is left out if each row has its own copy of kShape, because a subquery with a variable is executed again
+// for each row. It is not needed there: if there are rows, the table can be written.
 constexpr const char* kUnwritable = " + 2 * (not [writable])";
 
 constexpr const char* kAboutRow = R"(
 select 0, [token], null, null, null, null, null, null, null, [shape][nulls] from {meta})";
 
-// Known before the first row, so that a read which brings nothing costs nothing.
+// The servers evaluate this condition before the first row, so a read that must return no rows costs nothing.
 constexpr const char* kWritable = "(@@global.read_only in ('0', 'OFF'))";
 
-// Which rows are whose must be the same for every relay of one outbox, and must never change.
+// True if the row belongs to the shard. INVARIANT: every relay of an outbox, in every version, computes the same shard
+// for a row.
 constexpr const char* kOurs =
     "([shards] = 1 or mod(crc32(coalesce(cast(e.aggregate_id as binary), cast(e.id as binary))), [shards]) = [shard])";
 
-// Can the row have failed? The last failure is looked up once for all rows; behind it there is nothing to look up for each.
+// True if the row may have failed. The id of the last failure is looked up once for all rows. Rows behind it need no
+// lookup of their own.
 constexpr const char* kFailed = "(e.id <= (select coalesce(max(f.row_id), 0) from {retry} f))";
 
-// A failure whose row somebody has deleted by hand holds nobody back, nor does one that is delivered and could not be
-// removed. Text columns compare without trailing spaces and, where the application made its table so, without case; keys
-// differ by every byte of what is sent, which need not be the bytes that the table keeps.
-// Single values, never "exists": MariaDB makes a table of all failures, or of all rows, out of that.
+// True if the row may be sent: it belongs to the shard, is not waiting for its own next attempt, and is not queued
+// behind an earlier event of its key (kBehind). A failure whose row somebody has deleted by hand holds back no other
+// event, and neither does an undeletable event. Comparisons of text columns ignore trailing spaces and, if the
+// application created its table that way, case. Keys are different if any byte of what is sent is different, and those
+// need not be the bytes that the table stores. The subqueries return single values and never use "exists", because
+// MariaDB would then build a table of all failures, or of all rows.
 constexpr const char* kMayGo = R"(([ours]
   and (not [failed] or (select 1 from {retry} r where r.row_id = e.id and r.event_id = e.event_id
        and (r.next_try is null or r.next_try > sysdate(6))) is null)
   and [behind] is null))";
-// Likewise, and has never failed.
+// True if the row may be sent and has never failed.
 constexpr const char* kUnfailed = R"(([ours]
   and (select 1 from {retry} r where r.row_id = e.id and r.event_id = e.event_id) is null
   and [behind] is null))";
+// NULL unless an earlier event of the key has failed and is not settled.
 constexpr const char* kBehind = R"((select 1 from {retry} r force index (key_hash)
        where r.key_hash = crc32(convert(e.aggregate_id using utf8mb4)) and r.row_id < e.id and r.remove_at is null
        and cast(r.aggregate_id as binary) = cast(convert(e.aggregate_id using utf8mb4) as binary)
        and (select h.event_id from {event} h where h.id = r.row_id) = r.event_id limit 1))";
 
-// At least 1 for a row that has failed, also where an operator has set its attempts back to 0.
+// At least 1 for a row that has failed, even if an operator has reset the counter to 0.
 constexpr const char* kAttemptsOf =
     "coalesce((select greatest(r.attempts, 1) from {retry} r where r.row_id = e.id and r.event_id = e.event_id), 0)";
 
@@ -52,9 +58,10 @@ union all (select if([unfailed], 1, 3), e.id, null, null, null, null, null, null
 constexpr const char* kLateAlone = R"(
 select if([unfailed], 1, 3), e.id from {event} e where [missing] order by e.id limit [most])";
 
-// In the order in which they fell due, so many at a time, from the failures to the outbox, never the other way round: its
-// oldest live row may lie behind a million deleted ones. The time is that of the statement, as no index is looked into for
-// one that changes while it runs.
+// Reads a limited number of failures, in the order in which they fell due. The join goes from the failures to the
+// outbox and never the other way round, because the oldest live row of the outbox may lie behind a million deleted
+// ones. now() is the time at which the statement began. With sysdate(), which changes while the statement runs, the
+// servers would not use the index.
 constexpr const char* kDueRows = R"(
 union all (select 4, l.row_id, null, null, null, null, null, null, l.next_try,
     coalesce((select 1 from {event} e where e.id = l.row_id and e.event_id = l.event_id and e.id <= [cursor] and [go]), 0)[nulls]
@@ -73,7 +80,7 @@ from {event} e where e.id > [cursor] and [writable] order by e.id limit [rows])"
 
 constexpr const char* kAnyLateRow = ", exists (select 1 from {event} e where [missing])";
 
-// The inner part holds no payload: it goes through a temporary table.
+// The inner select contains no payload, because its result goes through a temporary table.
 constexpr const char* kNewRowsJudged = R"(
 union all (select if(x.go, 2, 3), e.id, e.event_id, e.aggregate_id, e.event_type, e.topic, if(x.go, e.payload, null),
     if(x.go, e.headers, null), e.created_at, x.attempts[captured]
@@ -85,9 +92,10 @@ constexpr const char* kByIds = R"(
 select 2, e.id, e.event_id, e.aggregate_id, e.event_type, e.topic, e.payload, e.headers, e.created_at, [attempts][captured]
 from {event} e where e.id in ([ids]) order by e.id)";
 
-// Fewer are looked up one by one, wherever they lie.
+// Fewer ranges than this are looked up one by one, wherever they lie.
 constexpr std::size_t kFewRanges = 50;
-// Ids for each range, on average, that are rather all looked at.
+// If the ranges, with the ids between them, contain fewer ids per range than this on average, all of these ids are
+// read.
 constexpr long long kNear = 64;
 
 std::string Within(const std::vector<IdRange>& ranges) {
@@ -102,7 +110,7 @@ std::string Within(const std::vector<IdRange>& ranges) {
   return "(e.id in (" + singles + ")" + spans + ")";
 }
 
-// Last of all: a column's name may look like any other place.
+// Fills in the captured columns. This comes last, because the name of a column may look like any other placeholder.
 std::string WithCaptured(const std::string& sql, const Captured& captured, const std::string& before = "",
                          const char* behind = "") {
   if (captured.empty()) return sql::Fill(sql, {{"[captured]", ""}, {"[nulls]", ""}});
@@ -153,7 +161,7 @@ std::string ReadSql(const sql::Tables& tables, const ReadWish& wish, const Captu
   if (wish.troubled && wish.failures > 0) sql += kDueRows;
   if (!wish.alone) sql += judged ? kNewRowsJudged : kNewRows;
   sql = Complete(sql, tables, wish);
-  // What may not go out is not brought.
+  // The values of rows that must not be sent are left out of the answer.
   if (wish.alone && wish.shards == 1) return WithCaptured(sql, captured);
   if (wish.alone) return WithCaptured(sql, captured, "if(" + Complete(kOurs, tables, wish) + ", ", ", null)");
   return judged ? WithCaptured(sql, captured, "if(x.go, ", ", null)") : WithCaptured(sql, captured);

@@ -1,5 +1,5 @@
-// The statements of ReserveNewEvents. `captured` is SQL of the columns of captured rows, with the alias e: they are the last
-// columns of each row that brings an event.
+// The statements of ReserveNewEvents. `captured` holds the SQL expressions for the columns of captured rows, with the
+// alias e. They are the last columns of each row that contains an event.
 #pragma once
 
 #include <cstdint>
@@ -12,61 +12,77 @@
 
 namespace outbox::mysql {
 
-// The first column of each row says what it is; kAbout comes first, then all of kLate, then kRow ascending.
+// What a row of the answer is. The first column of each row holds this number. kAbout comes first, then the rows at or
+// below the cursor, then the failures that are due, then the rows above the cursor in ascending order.
 enum Kind : int {
-  kAbout,  // token of the shard (NULL = not leased); four times the number of shards, 2 if nothing can be written
-           // (then there are no kRow) and 1 if there are failed events
-  kLate,   // the id of a row at or below the cursor that may go out
-  kRow,    // a row above the cursor
-  kThere,  // one that may not go out: another shard's, or it waits
-  kDue,    // behind kLate: a failure that is due, kCreated since when, kAttempts whether its row may go out
+  // The state that the read found: the token of the shard (NULL = not leased), and the sum of four times the number of
+  // shards, 2 if nothing can be written (then there are no new rows), and 1 if there are failed events.
+  kAbout,
+  // The id of a row at or below the cursor that may be sent.
+  kLate,
+  // A row above the cursor that may be sent.
+  kRow,
+  // A row that must not be sent, because it belongs to another shard or has to wait.
+  kThere,
+  // A failure that is due. kCreated holds the time since which it has been due, and kAttempts whether its row may be
+  // sent.
+  kDue,
 };
 enum Column : unsigned { kKind, kId, kEventId, kKey, kType, kTopic, kPayload, kHeaders, kCreated, kAttempts };
-// Of kAbout. Numbers among numbers: a text of ours beside one of the application's may have no common collation.
+// The places of the columns of kAbout. They are numbers in columns of numbers, because in a union a text of the relay
+// and a text of the application may have no common collation.
 struct AboutColumns {
   unsigned token, shape;
 };
 constexpr AboutColumns kInRowAbout{kId, kAttempts};
-// Where new rows come alone, each has it behind its own columns.
+// If new rows are read alone, each of them has these columns behind its own.
 constexpr AboutColumns kInEachRow{kAttempts + 1, kAttempts + 2};
-// And then, where ids are missing, whether one of them is there.
+// The column behind them, if ids are missing: whether the row of one of these ids is there.
 constexpr unsigned kAnyLate = kAttempts + 3;
 
-// The failure that was looked at last, in the order in which they fall due.
+// The failure that was checked last, in the order in which failures fall due.
 struct DuePosition {
-  std::string time = "1970-01-01 00:00:01";  // as the server shows it
+  std::string time = "1970-01-01 00:00:01";  // in the form in which the server shows it
   long long row = 0;
 };
 
+// What one statement is to read.
 struct ReadWish {
   std::uint32_t shard = 0, shards = 1;
-  bool troubled = false;       // look at failures; without it every row of the shard may go out
-  bool writes_anyway = false;  // whatever the server says of itself
+  // Check failures. If false, every row of the shard may be sent.
+  bool troubled = false;
+  // Read new rows even if the server reports that it is read-only.
+  bool writes_anyway = false;
   long long cursor = 0;
-  std::int64_t rows = 0;         // above the cursor, at most
-  std::vector<IdRange> missing;  // at or below it
-  // Nothing but new rows, without kAbout: both servers write the rows of a union down before they send them. Says nothing
-  // where there are none. Only without failures.
+  // Maximum number of rows above the cursor.
+  std::int64_t rows = 0;
+  // The missing ids at or below the cursor.
+  std::vector<IdRange> missing;
+  // Read only new rows, without kAbout, because both servers store the rows of a union in a temporary table before they
+  // send them. If there are no new rows, the answer is empty and does not contain the state either. REQUIRES: troubled
+  // is false.
   bool alone = false;
   DuePosition due = {};
-  std::int64_t failures = 0;  // to look at
-  // The step of a rescan: rows up to this one, and none that has failed; 0 = an ordinary read.
+  // Maximum number of failures to check.
+  std::int64_t failures = 0;
+  // For a step of a rescan: read rows up to this id, and none that has failed; 0 = an ordinary read.
   long long upto = 0;
 };
 
-// No more late ids than that come with one read.
+// Maximum number of rows at or below the cursor that one read returns.
 constexpr std::size_t kMaxLate = 20'000;
 
 using Captured = std::vector<std::string>;
 [[nodiscard]] std::string ReadSql(const sql::Tables& tables, const ReadWish& wish, const Captured& captured);
-// kLate and kThere alone, of the columns up to kId.
+// Returns SQL for the rows at or below the cursor only, with the columns up to kId.
 [[nodiscard]] std::string LateSql(const sql::Tables& tables, const ReadWish& wish);
-// Whole rows, ascending.
+// Returns SQL for whole rows with these ids, in ascending order.
 [[nodiscard]] std::string ByIdsSql(const sql::Tables& tables, std::span<const long long> ids, bool troubled,
                                    const Captured& captured);
-// To be read uncommitted. The first row of each range that is there, and where they lie close together others, too.
+// Returns SQL for a dirty read. It finds the first row that exists in each range. If the ranges lie close together, it
+// also finds other rows.
 [[nodiscard]] std::string FirstOfEachSql(const sql::Tables& tables, std::span<const IdRange> ranges);
-// The last row of all.
+// Returns SQL for the id of the last row of the table.
 [[nodiscard]] std::string LastSql(const sql::Tables& tables);
 
 }  // namespace outbox::mysql

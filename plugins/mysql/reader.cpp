@@ -9,9 +9,10 @@
 namespace outbox::mysql {
 namespace {
 
-constexpr std::size_t kMaxLooks = 2000;
+constexpr std::size_t kMaxLooks = 2000;  // maximum number of ranges in one dirty read
 constexpr long long kNone = std::numeric_limits<long long>::max();
-constexpr std::size_t kIdsPerRead = 1000;  // beyond, both servers plan worse and gain nothing
+// Maximum number of ids in one statement. With more ids, both servers make worse plans, and nothing is gained.
+constexpr std::size_t kIdsPerRead = 1000;
 
 }  // namespace
 
@@ -52,7 +53,8 @@ void Reader::Read(const Call& call, const ReserveRequest& request, BatchBuilder&
   batch.CoveredByShard(call.token);
   writes_anyway_ = false;
   Shard& shard = shards_[call.shard];
-  // A shard that is gained again is read from its oldest row: another relay may have left rows behind this position.
+  // A shard that was lost and gained again is read from its oldest row, because the relay that owned it meanwhile may
+  // have left rows below this position.
   if ((request.from_oldest() && !request.rescan()) || shard.token != call.token) {
     shard.token = call.token;
     shard.cursor = 0;
@@ -68,7 +70,7 @@ void Reader::Read(const Call& call, const ReserveRequest& request, BatchBuilder&
       return;
     }
   } catch (...) {
-    // What has been passed over is lost with the batch.
+    // The events that this call has read are lost with the batch, so the position is lost as well.
     shards_.erase(call.shard);
     throw;
   }
@@ -85,7 +87,8 @@ void Reader::Look(Visibility& gaps) {
   }
 }
 
-// While others deliver and delete rows of a backlog, more ids are missing than could be kept apart.
+// While other relays deliver a backlog and delete its rows, more ids are missing than Visibility can keep apart. Ids
+// that were drawn long ago are forgotten sooner.
 void Reader::LearnTaken(Visibility& gaps) {
   if (!gaps.WantsTaken(Visibility::Clock::now())) return;
   const std::vector<long long> last = client_.ReadDirty(LastSql(tables_));
@@ -93,7 +96,7 @@ void Reader::LearnTaken(Visibility& gaps) {
 }
 
 std::int64_t Reader::Wanted(const Shard& shard, const ReserveRequest& request, const BatchBuilder& batch) {
-  // One more than fits, so that the batch itself tells whether there is more.
+  // One row more than fits, so that the batch itself finds out whether there are more.
   const std::int64_t by_count = shard.stretch.For(
       static_cast<std::int64_t>(request.limit()) + 1 - static_cast<std::int64_t>(batch.size()), kMaxRows);
   const std::uint64_t room = request.max_bytes() - std::min<std::uint64_t>(batch.bytes(), request.max_bytes());
@@ -103,7 +106,7 @@ std::int64_t Reader::Wanted(const Shard& shard, const ReserveRequest& request, c
   return std::min({shard.page, by_count, by_bytes});
 }
 
-// None = the batch is as good as full.
+// Returns nothing if the batch is practically full.
 std::optional<ReadWish> Reader::NextWish(const Call& call, const ReserveRequest& request, Shard& shard,
                                          const BatchBuilder& batch) {
   if (shard.gaps.empty()) shard.ranges = kMaxRanges;
@@ -119,7 +122,8 @@ std::optional<ReadWish> Reader::NextWish(const Call& call, const ReserveRequest&
   wish.due = shard.due.at;
   if (shard.troubled) wish.failures = static_cast<std::int64_t>(shard.due.shares.ForRetries(request));
   if (std::exchange(shard.late_only, false)) wish.rows = wish.failures = 0;
-  // Missing ids that are taken together have others between them, which are in hand.
+  // Between missing ids whose ranges are joined lie other ids. Their rows are outstanding, and would look like late
+  // rows.
   wish.alone =
       std::exchange(shard.behind, false) && wish.rows > 0 && shard.gaps.size() <= shard.ranges && !wish.troubled;
   return wish;
@@ -146,10 +150,11 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
   return Advance(*wish, request, shard, page, batch);
 }
 
-// Late rows and failures that are due. None = new rows are next.
+// Adds late rows and failures that are due. Returns nothing if new rows come next.
 std::optional<Reader::Next> Reader::AddWhatComesFirst(const ReserveRequest& request, Shard& shard, Page& page,
                                                       bool settled, BatchBuilder& batch) {
-  // Others' rows, and what is in hand: each is passed once, unless it lies between missing ids that were taken together.
+  // All of these rows belong to other shards, have to wait, or are outstanding. Such a row is met once, unless it lies
+  // between missing ids whose ranges were joined, so fewer ranges are joined from now on.
   if (page.late.empty() && page.late_seen >= kMaxLate) shard.ranges = kManyRanges;
   const bool with_due = page.late.empty() && !page.asked_wrong && !client_.given_up() && page.late_seen < kMaxLate;
   if (with_due) AddDue(request, shard, page, batch);
@@ -164,11 +169,12 @@ std::optional<Reader::Next> Reader::AddWhatComesFirst(const ReserveRequest& requ
   return batch.size() == 0 ? Next::kAgain : MoreWaits(batch);
 }
 
-// Behind the new rows of `page`.
+// Decides what follows after the new rows of `page`.
 Reader::Next Reader::Advance(const ReadWish& wish, const ReserveRequest& request, Shard& shard, const Page& page,
                              BatchBuilder& batch) {
   if (!page.full && page.rows < wish.rows) {
-    // The next read begins again with what fell due first: it may have waited for another one until now.
+    // The next read begins again with the failure that fell due first, because it may have been queued behind another
+    // one until now.
     if (!shard.troubled || shard.due.all)
       shard.due = {.shares = shard.due.shares};
     else
@@ -176,12 +182,12 @@ Reader::Next Reader::Advance(const ReadWish& wish, const ReserveRequest& request
     return Next::kDone;
   }
   shard.behind = true;
-  // The last rows that a batch has room for tell little.
+  // A page of few rows, for which the batch had little room left, does not change the estimate.
   if (page.rows >= request.limit() / 2) shard.stretch.Learn(page.rows, page.ours + (page.full ? 1 : 0));
   if (page.full) return MoreWaits(batch);
   shard.page = std::min(kMaxRows, std::max(shard.page, page.rows * 4));
-  // What has been added is not in hand yet, and another read would bring it again where it is due, or lies between missing
-  // ids that are taken together.
+  // The events in the batch are not outstanding yet. Another read would return them again if they are retries, or lie
+  // between missing ids whose ranges are joined.
   const bool comes_again = shard.troubled || shard.gaps.size() > shard.ranges;
   return !comes_again || batch.size() == 0 ? Next::kAgain : MoreWaits(batch);
 }
@@ -216,13 +222,13 @@ bool Reader::TakeRow(const Fetched& row, const Call& call, const ReserveRequest&
       shard.gaps.Seen(id);
     return true;
   }
-  // Late rows go out before any new one, and new ones only after all of them.
+  // Late rows are sent before all new rows, so new rows are left out until all late rows have been read.
   if (!page.late.empty() || page.late_seen >= kMaxLate) return false;
   page.bytes += row.bytes();
   ++page.rows;
   const std::size_t before = batch.size();
   if (kind == kRow) {
-    // Those that are due have their part of the batch.
+    // A part of the batch is kept free for the retries that are due.
     if (batch.size() + page.due.size() >= request.limit() || !AddRow(row, batch)) {
       page.full = true;
       return false;
@@ -241,13 +247,14 @@ void Reader::PassOver(long long id, Shard& shard) {
   shard.cursor = id;
 }
 
-// MariaDB makes its snapshots while others commit: one may show a transaction and not the one that committed before it,
-// whose lock it had waited for. A statement that begins when the first has been read shows both. So what the first brought
-// goes out up to the lowest id that has turned up meanwhile; the next read brings the rest.
+// MariaDB creates a snapshot while other transactions commit. A snapshot may therefore show a transaction, but not an
+// earlier one for whose lock it had waited. A statement that begins after the first one has been read shows both. So
+// the rows of the first statement are sent only up to the lowest id whose row has appeared meanwhile, and the next read
+// returns the rest.
 bool Reader::Settle(const Call& call, const ReserveRequest& request, Shard& shard, Page& page, BatchBuilder& batch) {
   if (!client_.server().is_mariadb || (page.late.empty() && page.unsure.empty())) return true;
   if (client_.given_up()) {
-    // So many leave nothing that is too long to pass over.
+    // After this number of rows, the rest of the answer is short enough to pass over.
     shard.page = std::max<std::int64_t>(1, page.rows - 1);
     if (!page.unsure.empty()) batch.Truncate(page.unsure.front().before);
     return false;
@@ -272,7 +279,7 @@ bool Reader::Settle(const Call& call, const ReserveRequest& request, Shard& shar
   return all_late;
 }
 
-// Below the last row of the page.
+// Returns the ids that are missing below the last row of the page.
 Visibility Reader::MissingAfter(const Page& page, const Shard& shard) {
   Visibility missing = shard.gaps;
   for (const long long id : page.late) missing.Seen(id);
@@ -302,7 +309,7 @@ long long Reader::LowestThatTurnedUp(const Call& call, const ReserveRequest& req
       lowest = std::min(lowest, id);
     return true;
   });
-  // Not all was seen: the next try looks at less.
+  // The answer was cut off, so not all rows were seen. The next attempt asks for fewer ids.
   if (seen >= kMaxLate) {
     shard.ranges = kManyRanges;
     lowest = 0;
@@ -318,15 +325,15 @@ bool Reader::TakeAbout(const Fetched& row, AboutColumns at, const Call& call, Sh
   troubled_ = troubled;
   page.known = true;
   page.read_only = row.Number(at.shape) / 2 % 2 != 0;
-  // Without failures the statement that looks for them is right as well, and only slower.
+  // A statement that checks failures is right as well if there are none; it is only slower.
   page.asked_wrong = shards != shard.shards || (troubled && !shard.troubled);
   shard.shards = shards;
   shard.troubled = troubled;
   return !page.asked_wrong && !page.read_only;
 }
 
-// Users with more rights write to a server that is read-only. Who has them is said in different words by each version, so
-// a write that changes nothing is tried.
+// Users with certain privileges can write to a server that is read-only. Each version shows these privileges in its own
+// way, so a write that changes nothing is tried instead.
 void Reader::RequireRight() {
   client_.Execute(tables_.In("delete from {event} where 1 = 0"));
   writes_anyway_ = true;
@@ -345,7 +352,7 @@ bool Reader::AddByIds(std::span<const long long> ids, std::uint64_t most_bytes, 
   return room && !client_.given_up();
 }
 
-// Those that do not fit are brought when all others have been looked at.
+// Adds the failures that are due. Those that do not fit are returned after all others have been checked.
 void Reader::AddDue(const ReserveRequest& request, Shard& shard, Page& page, BatchBuilder& batch) {
   Due& due = shard.due;
   const bool room = page.due.empty() || AddByIds(page.due, request.max_bytes() / 2, shard, batch);
@@ -373,7 +380,7 @@ Reader::Next Reader::AddLate(std::vector<long long> ids, const ReserveRequest& r
     });
     if (rows > 0) shard.row_bytes = std::max<std::size_t>(1, bytes / rows);
     if (!room || client_.given_up()) return MoreWaits(batch);
-    // Those that are gone meanwhile do not come again.
+    // Rows that were deleted meanwhile do not appear again.
     for (const long long id : some) shard.gaps.Seen(id);
   }
   return batch.size() == 0 ? Next::kAgain : MoreWaits(batch);

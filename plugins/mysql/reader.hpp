@@ -1,4 +1,5 @@
-// ReserveNewEvents on MySQL and MariaDB: one statement, one snapshot (see Visibility), rows taken one at a time.
+// ReserveNewEvents on MySQL and MariaDB. A read is one statement and so one snapshot (see Visibility), and its rows are
+// taken one at a time.
 #pragma once
 
 #include <atomic>
@@ -20,71 +21,80 @@
 
 namespace outbox::mysql {
 
+// Reads the shards of a session. Owned by the adapter. Thread: the thread of the session.
 class Reader {
  public:
-  // `troubled` tells the sessions that confirm whether there are failed events; the reader keeps it up.
+  // `troubled` shows the sessions that confirm whether there are failed events. The reader updates it. REQUIRES: all
+  // arguments outlive this object.
   Reader(Client& client, const sql::Tables& tables, std::atomic<bool>& troubled)
       : client_(client), tables_(tables), troubled_(troubled) {}
-  // Before the first read of captured rows: how their columns are read, and of which types they are.
+  // Sets how the columns of captured rows are read, and their types. REQUIRES: it is called before the first read of
+  // captured rows.
   void Capture(Captured captured, std::vector<MappedType> types);
   void Read(const Call& call, const ReserveRequest& request, BatchBuilder& batch);
 
  private:
+  // Progress of a pass through the failures that are due.
   struct Due {
     DuePosition at{};
-    bool all = false;   // nothing is due behind it
+    bool all = false;   // all failures that are due were checked
     bool left = false;  // the batch had no room for some of them
     Shares shares{};
   };
-  // A pass beside the reading; end = 0 while there is none.
+  // A rescan beside the normal reading; end = 0 while there is none.
   struct Rescan {
     long long cursor = 0, end = 0;
-    Visibility missing{};        // when the last step was done
-    std::set<long long> seen{};  // rows that the pass has brought since an id was missing
+    Visibility missing{};        // the ids that were missing when the last step was done
+    std::set<long long> seen{};  // rows that the rescan has returned since ids began to be missing
     sql::ScanEstimate stretch{};
   };
-  // A hint, lost with the session.
+  // How far a shard has been read. It is lost with the session, and the shard is then read from its oldest row.
   struct Shard {
     std::uint64_t token = 0;
-    long long cursor = 0;      // the last row read
-    Visibility gaps;           // what is missing up to it
-    std::size_t ranges = 0;    // of missing ids, in one statement
-    bool behind = false;       // the last read brought all that it asked for
-    bool troubled = false;     // as the last read found it
-    std::uint32_t shards = 1;  // likewise
-    std::int64_t page = 64;    // rows to ask for: grows while pages are full and small
+    long long cursor = 0;      // the last row that was read
+    Visibility gaps;           // the missing ids up to the cursor
+    std::size_t ranges = 0;    // maximum number of ranges of missing ids in one statement
+    bool behind = false;       // the last read ended before the last row of the table
+    bool troubled = false;     // there were failed events at the last read
+    std::uint32_t shards = 1;  // number of shards at the last read
+    std::int64_t page = 64;    // number of rows to ask for; grows while pages are full and small
     sql::ScanEstimate stretch{};
-    std::size_t row_bytes = 1;  // of the last page's rows, on average
-    bool late_only = false;     // the rows behind the late ones were too much to pass over
+    std::size_t row_bytes = 1;  // average size of the rows of the last page, in bytes
+    // The next read asks for late rows only, because the rows behind them were too large to pass over.
+    bool late_only = false;
     Due due{};
     Rescan rescan{};
   };
-  static constexpr std::int64_t kMaxRows = 20'000;  // looked at by one statement
-  // Of missing ids, in one statement; the latter where what lies between them would be too much.
+  // Maximum number of rows that one statement examines.
+  static constexpr std::int64_t kMaxRows = 20'000;
+  // Maximum number of ranges of missing ids in one statement. The second one applies if too many rows lie between
+  // ranges that were joined.
   static constexpr std::size_t kMaxRanges = 200, kManyRanges = 10'000;
   enum class Next { kDone, kAgain };
   // A row that was read above a missing id.
   struct Unsure {
     long long id = 0;
-    std::size_t before = 0;  // events in the batch
+    std::size_t before = 0;  // number of events in the batch before it was added
   };
-  // What one statement has brought so far.
+  // What one statement has returned so far.
   struct Page {
     std::vector<long long> late, due;
     std::size_t late_seen = 0;
-    std::int64_t failures = 0, failures_seen = 0;  // to look at, and looked at
-    std::vector<Unsure> unsure;                    // on MariaDB; ascending, not passed yet
+    std::int64_t failures = 0, failures_seen = 0;  // number of failures to check, and of those that were checked
+    std::vector<Unsure> unsure;                    // on MariaDB: rows that the cursor has not passed yet, ascending
     std::int64_t rows = 0, ours = 0;
     std::size_t bytes = 0;
-    bool known = false;        // the row about the read has come
-    bool asked_wrong = false;  // it says that another statement is needed
-    bool read_only = false;    // it says that what is sent could not be confirmed
-    bool full = false;         // the batch took no more
+    bool known = false;        // the state of the read (kAbout) is known
+    bool asked_wrong = false;  // it shows that another statement is needed
+    bool read_only = false;    // it shows that delivered events could not be confirmed
+    bool full = false;         // the batch accepted no further event
   };
 
+  // Makes dirty reads of the missing ids for which one is due.
   void Look(Visibility& gaps);
+  // Finds out the last id that exists by now, unless that was done a moment ago.
   void LearnTaken(Visibility& gaps);
-  // Rows to ask for; 0 = the batch is as good as full.
+  // Returns the number of rows to ask for; 0 = the batch is practically full.
   [[nodiscard]] static std::int64_t Wanted(const Shard& shard, const ReserveRequest& request,
                                            const BatchBuilder& batch);
   [[nodiscard]] std::optional<ReadWish> NextWish(const Call& call, const ReserveRequest& request, Shard& shard,
@@ -95,25 +105,26 @@ class Reader {
   Next Advance(const ReadWish& wish, const ReserveRequest& request, Shard& shard, const Page& page,
                BatchBuilder& batch);
   static Next MoreWaits(BatchBuilder& batch);
-  // False = read no further.
+  // Returns false if no further row is to be read.
   bool TakeRow(const Fetched& row, const Call& call, const ReserveRequest& request, Shard& shard, Page& page,
                BatchBuilder& batch);
   bool TakeAbout(const Fetched& row, AboutColumns at, const Call& call, Shard& shard, Page& page);
   static void PassOver(long long id, Shard& shard);
   void RequireRight();
-  // False = the batch takes no more.
+  // Returns false if the batch accepts no further event.
   [[nodiscard]] bool AddRow(const Fetched& row, BatchBuilder& batch);
-  // On MariaDB, between a read and what is done with its rows. False = some of them may not go out yet.
+  // On MariaDB: checks after a read whether its rows may be sent. Returns false if some of them must not be sent yet.
   bool Settle(const Call& call, const ReserveRequest& request, Shard& shard, Page& page, BatchBuilder& batch);
   [[nodiscard]] static Visibility MissingAfter(const Page& page, const Shard& shard);
-  // The lowest id that was missing when `page` was read and is there now. Those that cannot turn up leave `missing`.
+  // Returns the lowest id that was missing when `page` was read and whose row is there now. Ids whose rows cannot
+  // appear any more are removed from `missing`.
   [[nodiscard]] long long LowestThatTurnedUp(const Call& call, const ReserveRequest& request, Shard& shard,
                                              const Page& page, Visibility& missing);
-  // False = there was no room for all of them.
+  // Adds the rows with these ids. Returns false if the batch had no room for all of them.
   bool AddByIds(std::span<const long long> ids, std::uint64_t most_bytes, Shard& shard, BatchBuilder& batch);
   void AddDue(const ReserveRequest& request, Shard& shard, Page& page, BatchBuilder& batch);
   void TakeStep(const Call& call, const ReserveRequest& request, Shard& shard, BatchBuilder& batch);
-  // On MariaDB: has one of the ids that were missing turned up since?
+  // On MariaDB: returns true if the row of one of the missing ids has appeared since the step was read.
   bool TurnedUp(const ReserveRequest& request, const Shard& shard, ReadWish wish, const Page& page, long long last);
   Next AddLate(std::vector<long long> ids, const ReserveRequest& request, Shard& shard, BatchBuilder& batch);
 
@@ -123,10 +134,11 @@ class Reader {
   std::map<std::uint32_t, Shard> shards_;
   Captured captured_;
   std::vector<MappedType> types_;
-  bool writes_anyway_ = false;  // in this call: the user may write although the server is read-only
+  // The user may write although the server is read-only. This holds for the call under way.
+  bool writes_anyway_ = false;
 };
 
-// From a row whose columns are those of read_sql.hpp. Views into the row.
+// Returns the event of a row whose columns are those of read_sql.hpp. It points into the row.
 [[nodiscard]] Event EventAt(const Fetched& row);
 
 }  // namespace outbox::mysql

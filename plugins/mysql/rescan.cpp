@@ -1,12 +1,12 @@
+// The rescans of a Reader, which run beside the normal reading.
 #include <algorithm>
 
 #include "mysql/reader.hpp"
 
-// The pass beside the reading.
-
 namespace outbox::mysql {
 
-// One step of a rescan. It looks for late rows below it as every read does: a later row of the same key may be in its part.
+// Performs one step of a rescan. Like every read, it also looks for late rows below its own rows, because a later row
+// of the same key may be among its own.
 void Reader::TakeStep(const Call& call, const ReserveRequest& request, Shard& shard, BatchBuilder& batch) {
   Rescan& rescan = shard.rescan;
   if (rescan.end == 0) rescan = {0, std::max(shard.cursor, 1LL), shard.gaps, {}, rescan.stretch};
@@ -63,7 +63,7 @@ void Reader::TakeStep(const Call& call, const ReserveRequest& request, Shard& sh
   rescan.end = 0;
 }
 
-// A row that the step has read itself has not turned up, also where its id was missing before.
+// A row that the step has read itself does not count, even if its id was missing before.
 bool Reader::TurnedUp(const ReserveRequest& request, const Shard& shard, ReadWish wish, const Page& page,
                       long long last) {
   wish.missing.clear();

@@ -11,7 +11,7 @@ namespace {
 
 constexpr const char* kKeyHash = "integer unsigned generated always as (crc32(aggregate_id)) stored";
 
-// The collation compares by bytes, so that keys which differ by case are two, as in Kafka.
+// The collation compares bytes, so keys that differ only in case are different keys, as in Kafka.
 constexpr const char* kStorage = " engine = InnoDB default character set utf8mb4 collate utf8mb4_bin";
 
 constexpr sql::SchemaDialect kDialect{"alter table [table] add column [column]",
@@ -23,7 +23,7 @@ constexpr std::string_view kPayloads[] = {"blob", "bytea", "text"};
 constexpr sql::MigrationDialect kMigration{
     .changes = kDialect,
     .payloads = kPayloads,
-    .other_payload = "MySQL's longblob holds every payload as it comes; leave the payload type '[payload]' out",
+    .other_payload = "MySQL's longblob stores every payload unchanged; omit the payload type '[payload]'",
     .is_id = IsId,
     .first_meta =
         "insert ignore into {meta} (only_row, version, shards, outbox) values (1, [version], [shards], '[name]')",
@@ -33,7 +33,8 @@ constexpr sql::MigrationDialect kMigration{
     .other_owner = "not outbox <=> '[name]'",
 };
 
-// A function would need a right that few have where the server writes a binary log; a procedure does not.
+// A procedure and not a function, because a function needs a privilege that few users have if the server writes a
+// binary log.
 constexpr const char* kEmit = R"(create procedure [emit] (in topic varchar(249), in aggregate_id varchar(255),
     in event_type varchar(255), in payload longblob, in headers json)
   modifies sql data
@@ -44,7 +45,8 @@ std::vector<std::string> Emit(const sql::Tables& t, const std::string& payload) 
   return {"drop procedure if exists " + t.emit, t.In(sql::Fill(kEmit, {{"[emit]", t.emit}, {"[payload]", payload}}))};
 }
 
-// Runs a statement at the end of a scope. Where the connection is gone, so is what the statement would take back.
+// Runs a statement at the end of a scope. Its errors are ignored: if the connection is lost, what the statement would
+// undo is lost as well.
 class AtEnd {
  public:
   AtEnd(Client& client, const char* sql) : client_(client), sql_(sql) {}
@@ -66,7 +68,8 @@ std::string Text(const std::string& sql) { return "'" + sql::Fill(sql, {{"'", "'
 
 std::string Database(const sql::Tables& t) { return t.schema.empty() ? "database()" : "'" + t.schema + "'"; }
 
-// A script has no conditions; a statement that is prepared from a text can be another one.
+// Returns statements that execute `sql` if the condition is true. A script has no conditions, but it can choose the
+// text from which a statement is prepared.
 std::string Conditional(const std::string& condition, const std::string& sql) {
   return "set @outbox_step = if(" + condition + ", " + Quoted(sql) +
          ", 'do 0');\nprepare outbox_step from @outbox_step;\nexecute outbox_step;\ndeallocate prepare outbox_step";
@@ -82,7 +85,8 @@ std::string HasColumns(const sql::Tables& t, const std::string& table, const std
          " and table_name = " + Text(table) + " and column_name in (" + columns + "))";
 }
 
-// Ends the script with an error that names an unknown column: there is no other way without a procedure.
+// Returns statements that end the script with an error if the companion tables may belong to another outbox. The error
+// is about an unknown column whose name is the message, because without a procedure there is no other way to raise one.
 std::vector<std::string> Guarding(const sql::Tables& t) {
   const std::string meta = t.prefix + "_meta", name = Text(t.event_name),
                     rival = t.event_name == t.prefix ? t.prefix + "_event" : t.prefix;
@@ -96,7 +100,7 @@ std::vector<std::string> Guarding(const sql::Tables& t) {
                       "select `the companion tables may belong to another outbox`")};
 }
 
-// What an upgrade does, where the table still needs it.
+// Adds the steps of an upgrade to a script. Each step is executed only if the table still needs it.
 void Upgrading(const sql::Tables& t, const sql::Table& table, std::vector<std::string>& statements) {
   using Kind = sql::Step::Kind;
   for (const sql::Step& step : sql::UpgradeFromVersion1(t, table, kDialect)) {
@@ -109,14 +113,15 @@ void Upgrading(const sql::Tables& t, const sql::Table& table, std::vector<std::s
   }
 }
 
-// Tables of version 1 held texts of 255 characters, and the key in an index, which no wider column fits into. One statement,
-// as the index must go before the column can grow.
+// The tables of version 1 held texts of up to 255 characters, and the key was in an index, into which no wider column
+// fits. This is one statement, because the index must be dropped before the column can become wider.
 constexpr const char* kHashKeys = R"(alter table {retry} drop index aggregate_id, modify event_id varchar(255) not null,
   modify aggregate_id longtext, add column key_hash [hash], add index key_hash (key_hash, row_id))";
 constexpr const char* kWidenDead = R"(alter table {dead} modify event_id varchar(255) not null,
   modify topic longtext not null, modify aggregate_id longtext, modify event_type longtext not null)";
 
-// Takes what they change out of `found`.
+// Returns the steps that widen the columns of version 1, and enters their results into `found`, so that no other step
+// adds them again.
 std::vector<sql::Step> Widening(const sql::Tables& t, sql::FoundTables& found) {
   const auto retry = found.find(t.prefix + "_retry");
   if (retry == found.end() || retry->second.columns.contains("key_hash")) return {};
@@ -129,7 +134,7 @@ std::vector<sql::Step> Widening(const sql::Tables& t, sql::FoundTables& found) {
   return steps;
 }
 
-// The same for a script.
+// Adds the same steps to a script.
 void Widening(const sql::Tables& t, std::vector<std::string>& statements) {
   const std::string varchar = " and data_type = 'varchar')";
   const auto is_varchar = [&](const std::string& table, const std::string& column) {
@@ -141,7 +146,7 @@ void Widening(const sql::Tables& t, std::vector<std::string>& statements) {
   statements.push_back(Conditional(is_varchar("_dead", "topic"), t.In(kWidenDead)));
 }
 
-// Schema and table are compared with constants: MariaDB would open every table of the server for anything else.
+// The query compares schema and table with constants. For anything else MariaDB would open every table of the server.
 sql::Statement AskCatalogue(const sql::Tables& t, const std::vector<std::string>& names) {
   std::string list;
   for (const std::string& name : names) list += (list.empty() ? "" : ", ") + Text(name);
@@ -177,8 +182,8 @@ constexpr std::pair<K, std::string_view> kTypes[] = {
 
 }  // namespace
 
-// The text columns of retry and dead hold whatever the outbox's own do, which the application may have made wider; no index
-// takes that much, so the key is looked up by a hash.
+// The text columns of outbox_retry and outbox_dead hold every value of the outbox's own columns, which the application
+// may have made wider. No index accepts such long values, so keys are looked up by a hash.
 std::vector<sql::Table> Wanted(const sql::Tables& t) {
   std::vector<sql::Table> tables = sql::OutboxTables(t, {.types = kTypes, .key = " not null primary key"});
   for (sql::Table& table : tables) table.storage = kStorage;
@@ -190,7 +195,8 @@ std::vector<sql::Table> Wanted(const sql::Tables& t) {
 
 namespace {
 
-// Of a script. Nothing of the session that runs it may change what the trigger does.
+// Returns the statements of a script that set up the capture. They set the character set and the sql_mode themselves,
+// so that the session that runs the script does not change what the trigger does.
 std::vector<std::string> Capturing(const sql::Tables& t, const std::vector<sql::Table>& copies, const SourceLook& look,
                                    const std::vector<MappedType>& types) {
   std::vector<std::string> script{"set names utf8mb4",
@@ -245,7 +251,7 @@ std::string PrintSchema(const sql::Tables& t, const SchemaOptions& options, cons
   if (!t.captured)
     for (std::string& sql : Emit(t, "payload")) script.push_back(std::move(sql));
   const std::string database = t.schema.empty() ? "" : "create database if not exists `" + t.schema + "`;\n";
-  // As it is: a name of a column may look like a place.
+  // This part is not passed through Filled(), because the name of a column may look like a placeholder.
   const std::string capture = t.captured ? sql::Script(Capturing(t, copies, look, types)) : "";
   return database + sql::Filled(t, options, sql::Script(script)) + capture +
          sql::Filled(t, options, sql::Script({sql::RecordVersion(kMigration)}));
@@ -253,8 +259,9 @@ std::string PrintSchema(const sql::Tables& t, const SchemaOptions& options, cons
 
 namespace {
 
-// The procedure as it would be made; nothing where it is there already. It is locked by every open transaction that has
-// called it, and gone for a moment while it is replaced.
+// Returns the steps that create or replace the procedure, or none if it exists in the expected form. It is not replaced
+// without need: every open transaction that has called it locks it, and it is missing for a moment while it is
+// replaced.
 std::vector<sql::Step> EmitSteps(Client& client, const sql::Tables& t) {
   const std::vector<std::string> sql = Emit(t, PayloadFromBlob(client, t));
   const sql::Rows is = client.Run({RoutineSql(t, t.prefix + "_emit"), {}});
@@ -262,7 +269,8 @@ std::vector<sql::Step> EmitSteps(Client& client, const sql::Tables& t) {
   return {{(is.empty() ? "create" : "replace") + (" procedure " + t.prefix) + "_emit", {sql[0]}}, {"", {sql[1]}}};
 }
 
-// Trigger and procedures belong to one user: they are replaced together where one of them has to be. The trigger comes last.
+// The trigger and the procedures belong to the same user, so all of them are replaced if one of them has to be. The
+// trigger comes last.
 std::vector<sql::Step> CaptureSteps(Client& client, const sql::Tables& t, const SourceLook& look,
                                     const std::vector<MappedType>& types) {
   bool right = IsRight(client, t, look, types) && FindOwnerRights(client, t).empty();
@@ -294,9 +302,9 @@ std::string Blocker(Client& client) {
          " information_schema.innodb_trx where trx_mysql_thread_id <> connection_id() order by trx_started limit 1",
          {}});
     if (rows.empty()) return "";
-    return "The oldest open transaction of the server is of connection " + rows[0][0].value_or("?") + ", for " +
-           rows[0][1].value_or("?") + " s already. ";
-  } catch (const Error&) {  // needs a right that few have
+    return "The oldest open transaction on the server belongs to connection " + rows[0][0].value_or("?") +
+           " and has been open for " + rows[0][1].value_or("?") + " s. ";
+  } catch (const Error&) {  // the query needs a privilege that few users have
     return "";
   }
 }
@@ -323,10 +331,12 @@ class Migration final : public sql::Migration {
     return t_.captured ? CaptureSteps(client_, t_, look_, types_) : EmitSteps(client_, t_);
   }
 
-  // Each commits by itself, as every change of a table does here; a second run finishes what was cut off.
+  // Each statement commits by itself, as every change of a table does in MySQL. If the migration is interrupted,
+  // another run finishes it.
   void Change(const std::vector<std::string>& together) override {
     if (together.size() == 1) {
-      // The shortest wait that the server knows: whoever uses the table next waits behind a change that waits.
+      // This is the shortest wait that the server supports. It must be short, because everybody who uses the table next
+      // waits behind a change that waits.
       (void)client_.Execute("set @outbox_wait = @@session.lock_wait_timeout, session lock_wait_timeout = 1");
       const AtEnd longer(client_, "set session lock_wait_timeout = @outbox_wait");
       std::optional<AtEnd> unlock;
@@ -342,7 +352,7 @@ class Migration final : public sql::Migration {
 
   Client& client_;
   const Millis timeout_;
-  SourceLook look_;  // at the captured table, where there is one
+  SourceLook look_;  // describes the captured table, if there is one
   std::vector<MappedType> types_;
 };
 
@@ -357,9 +367,9 @@ std::vector<std::string> PlanSchema(Client& client, const sql::Tables& t, const 
 }
 
 void ApplySchema(Client& client, const sql::Tables& t, const SchemaOptions& options, Millis timeout) {
-  // Two that run at once would get in each other's way.
+  // Two migrations at the same time would interfere with each other.
   if (client.Run({"select get_lock('outbox-relay migrate', 3)", {}}).at(0)[0] != "1")
-    throw Error(OUTBOX_UNAVAILABLE, "another migrate is running; try again");
+    throw Error(OUTBOX_UNAVAILABLE, "another migrate is running; try again when it has ended");
   const AtEnd unlock(client, "select release_lock('outbox-relay migrate')");
   if (!options.remove_capture) return Migration(client, t, options, timeout).Apply();
   sql::RequireCaptured(t);

@@ -1,4 +1,4 @@
-// The tables on MySQL: how they are made.
+// Creates and upgrades the tables in MySQL and MariaDB.
 #pragma once
 
 #include <string>
@@ -12,19 +12,20 @@
 
 namespace outbox::mysql {
 
-// As this version wants them. The first is the outbox itself.
+// Returns the tables as this version creates them. The first one is the outbox itself.
 std::vector<sql::Table> Wanted(const sql::Tables& tables);
 
 sql::Catalogue CatalogueOf(const Client& client);
-// May the outbox's id be of this type? Of those with few numbers `check` warns.
+// True if the outbox's id may have this type. `check` warns about types with a small range.
 inline bool IsId(const std::string& type) { return type.ends_with("int"); }
 
-// The column payload of a blob, as a value for the outbox's own column: one of MySQL's type json takes no bytes.
+// Returns the SQL expression that converts a value `payload`, which is a blob, to the type of the outbox's column: a
+// column of MySQL's type json accepts no bytes.
 std::string PayloadFromBlob(sql::Statements& db, const sql::Tables& tables);
 
-// `look` is at the captured table, where there is one.
+// `look` describes the captured table, if there is one.
 std::string PrintSchema(const sql::Tables& tables, const SchemaOptions& options, const SourceLook& look);
-// Phrases for people, of what ApplySchema would change.
+// Returns what ApplySchema would change, as phrases for people.
 std::vector<std::string> PlanSchema(Client& client, const sql::Tables& tables, const SchemaOptions& options);
 void ApplySchema(Client& client, const sql::Tables& tables, const SchemaOptions& options, Millis timeout);
 

@@ -6,15 +6,17 @@
 namespace outbox::mysql {
 namespace {
 
-// More than that would cost more to keep apart than to look at too much.
+// Maximum number of gaps. To keep more of them apart would cost more than to ask for the ids between them.
 constexpr std::size_t kMaxGaps = 10'000;
+// Minimum time between two dirty reads of a range.
 constexpr auto kLookEvery = Visibility::kPatience / 3;
 
 }  // namespace
 
 void Visibility::Missing(long long first, long long last) {
   if (gaps_.size() >= kMaxGaps) {
-    // The older half becomes one. Rows that are in it and were seen keep it until they are delivered.
+    // The gaps of the older half become one. The rows in it that were seen keep it from being forgotten until they are
+    // delivered.
     const auto middle = std::next(gaps_.begin(), static_cast<std::ptrdiff_t>(gaps_.size() / 2));
     const long long from = gaps_.begin()->first, to = std::prev(middle)->second.last;
     gaps_.erase(gaps_.begin(), middle);
@@ -44,13 +46,13 @@ std::vector<IdRange> Visibility::Cover(std::size_t most) const {
   std::vector<IdRange> all;
   for (const auto& [first, gap] : gaps_) all.push_back({first, gap.last});
   if (all.size() <= most) return all;
-  // Everything apart from the widest most - 1 distances is taken together.
+  // The ranges are kept apart only at the `most` - 1 widest distances.
   std::vector<long long> distances;
   for (std::size_t i = 1; i < all.size(); ++i) distances.push_back(all[i].first - all[i - 1].last);
   auto widest = distances;
   const auto cut = widest.begin() + static_cast<std::ptrdiff_t>(most - 1);
   std::nth_element(widest.begin(), cut, widest.end(), std::greater<>());
-  const long long joined = *cut;  // this far apart and nearer
+  const long long joined = *cut;  // ranges at this distance or nearer are joined
   std::vector<IdRange> cover{all[0]};
   for (std::size_t i = 1; i < all.size(); ++i) {
     if (distances[i - 1] > joined)

@@ -1,17 +1,20 @@
-// Which ids below the reading position were never seen, and so may still turn up.
+// Keeps the missing ids of a shard: ids below the reading position for which no row was seen, so a row may still
+// appear.
 //
-// Ids are given when a row is inserted and rows are seen when they are committed: below a row that was read long ago one
-// may appear. Each read asks for the ids that are missing here, in the same statement and so in the same snapshot as the
-// new rows: what turns up goes out first. A missing id is forgotten when it cannot turn up any more. No privilege is
-// needed to learn that: a dirty read shows what others have inserted and not committed, without a lock. Where it shows
-// nothing, twice, some time apart, the transaction was rolled back, or the id was never used. Once is not enough: a row is
-// there a moment after its id is taken. Of ids that are known to have been taken long before, once is: another relay's
-// deletes of its own shards' rows leave many of them.
+// A row gets its id when it is inserted, and becomes visible when it is committed. So a row may appear below another
+// one that was read long ago (a late row). Each read asks for the missing ids in the same statement as for new rows,
+// and so in the same snapshot. Late rows are sent before new ones.
 //
-// Ids of one bulk insert are taken ahead as a whole, and its first row shows for all of them. So what lies behind a row
-// that is seen dirty stays missing with it.
+// A missing id is forgotten when no row can appear under it any more. No privilege is needed to find that out: a dirty
+// read shows, without a lock, what others have inserted and not committed. If two dirty reads some time apart find
+// nothing, the transaction was rolled back, or the id was never used. One dirty read is not enough, because a row
+// exists only a moment after its id was drawn. For ids that are known to have been drawn long before, one is enough.
+// Another relay that deletes the rows of its own shards leaves many such ids.
 //
-// A hint all of it, lost with the session.
+// A bulk insert draws all its ids in advance, and its first row stands for all of them. So if a dirty read finds a row,
+// the ids behind it in the same range stay missing as well.
+//
+// All of this state may be lost at any time, and is lost with the session. The shard is then read from its oldest row.
 #pragma once
 
 #include <chrono>
@@ -28,46 +31,55 @@ struct IdRange {
   friend bool operator==(const IdRange&, const IdRange&) = default;
 };
 
+// Owned by the reader, one for each shard. Thread: the thread of the session.
 class Visibility {
  public:
   using Clock = std::chrono::steady_clock;
   using Time = Clock::time_point;
-  // Between the first and the last empty look, or between an id's being taken and a look.
+  // Minimum time between the first and the last empty dirty read of a range, or between the drawing of an id and its
+  // only dirty read.
   static constexpr std::chrono::milliseconds kPatience{1000};
 
   [[nodiscard]] bool empty() const { return gaps_.empty(); }
   [[nodiscard]] std::size_t size() const { return gaps_.size(); }
   [[nodiscard]] bool AnyBelow(long long id) const { return !gaps_.empty() && gaps_.begin()->first < id; }
   void Clear() { *this = {}; }
-  // Ids that a read has passed over without seeing them; above all that are here.
+  // Adds ids that a read has passed over without finding rows. REQUIRES: they are above all ids that were added before.
   void Missing(long long first, long long last);
+  // Removes an id, because its row was seen.
   void Seen(long long id);
   [[nodiscard]] bool Has(long long id) const;
 
-  // All that is missing, in at most `most` ranges. Where there are more, neighbours are taken together with what lies
-  // between them: too much is never wrong, as it only costs a look.
+  // Returns all missing ids in at most `most` ranges. If there are more ranges, neighbours are joined, with the ids
+  // between them. Too many ids are never wrong; they only cost time.
   [[nodiscard]] std::vector<IdRange> Cover(std::size_t most) const;
 
-  // The ranges whose turn it is to be looked at, at most `most`.
+  // Returns the ranges for which a dirty read is due, at most `most` of them.
   [[nodiscard]] std::vector<IdRange> ToLookAt(std::size_t most, Time now) const;
-  // A dirty read of `range`, one of these, saw `first_seen` as its first row; 0 = none. It began at `now`.
+  // Records a dirty read of `range`, which ToLookAt() has returned. It began at `now`, and `first_seen` is the id of
+  // the first row that it found; 0 = none.
   void Looked(const IdRange& range, long long first_seen, Time now);
-  // Ids up to this one had been taken by `now`. Worth telling when the last time is a while ago.
+  // Records that ids up to this one had been drawn by `now`. WantsTaken() is true if the last such record is old enough
+  // for another one.
   void Taken(long long id, Time now);
   [[nodiscard]] bool WantsTaken(Time now) const;
 
  private:
+  // A range of missing ids.
   struct Gap {
     long long last;
-    Time looked;       // epoch = never
-    Time empty_since;  // the first of the empty looks without a break; epoch = none
+    Time looked;       // time of the last dirty read; epoch = never
+    Time empty_since;  // time of the first of the consecutive dirty reads that found nothing; epoch = none
   };
-  // Of ids known to be taken long ago, the last. Whatever will ever be there up to it shows something by now.
+  // Returns the last id that is known to have been drawn at least kPatience ago. By now a dirty read finds a row of
+  // each transaction that can still commit rows up to this id.
   [[nodiscard]] long long Shown(Time now);
   void DropOld(Time now);
 
-  std::map<long long, Gap> gaps_;                 // by first id
-  std::deque<std::pair<Time, long long>> taken_;  // from long ago, only the last
+  // The gaps by their first ids.
+  std::map<long long, Gap> gaps_;
+  // The records of Taken(). Of those that are older than kPatience, only the last one is kept.
+  std::deque<std::pair<Time, long long>> taken_;
 };
 
 }  // namespace outbox::mysql

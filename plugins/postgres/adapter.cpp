@@ -15,9 +15,10 @@
 namespace outbox::postgres {
 namespace {
 
-// One statement: fenced, all or nothing, and over when it has been sent, also if the relay is stopped at that moment. Each
-// row is looked up by its id from the list, and what the list says of it from an object: to join the two would compare each
-// with each, as sorts and hashes are off. "offset 0" keeps the planner from doing it the other way round.
+// A single statement: fenced, all or nothing, and complete once it has been sent, even if the relay is stopped at that
+// moment. Each row is looked up by its id from the list, and the list's data about it in a JSON object: a join of the
+// two would compare every pair, because sorts and hashes are disabled. "offset 0" prevents the planner from reversing
+// these look-ups.
 constexpr const char* kFail = R"(
 with f as materialized (select cast(:failures as jsonb) as failures),
   asked as materialized (select cast(k as bigint) as id, f.failures -> k as failure,
@@ -56,21 +57,23 @@ with f as materialized (select cast(:failures as jsonb) as failures),
       and r.event_id = cast((select f.failures -> cast(r.row_id as text) ->> 'event_id' from f) as uuid))
 select cast(count(*) as text) from fence)";
 
-// The name of the channel, and whether there is somebody who would use it.
+// Returns the name of the channel, and whether there is an enabled trigger that notifies it.
 constexpr const char* kChannel = R"(
 select 'outbox_' || cast(cast(cast('{event}' as regclass) as oid) as text), cast(count(*) as text) from pg_trigger
 where tgrelid = cast('{event}' as regclass) and tgname = cast(:name as text) and tgenabled <> 'D')";
 
 constexpr auto kStillThere = std::chrono::seconds(30);
 
-// Where the search path finds the outbox, else where it would create a table. Temporary tables do not count.
+// Returns the schema in which the search path finds the outbox, or else the one in which it would create a table.
+// Temporary tables do not count.
 constexpr const char* kHome = R"(
 select n.nspname from unnest(current_schemas(false)) with ordinality p (name, place)
   join pg_namespace n on n.nspname = p.name and n.oid <> pg_my_temp_schema()
   left join pg_class c on c.relnamespace = n.oid and c.relname = cast(:table as text)
 order by c.oid is null, p.place limit 1)";
 
-// A name that would end a literal, or look like a place or a parameter in our SQL, is left to the search path.
+// A schema name that would end a literal, or look like a placeholder or a parameter in the relay's SQL, is not written
+// into statements. The session then finds the tables through its search path.
 bool CanBeWritten(const std::string& schema) { return schema.find_first_of("'\":\\{}[]$") == std::string::npos; }
 
 sql::Tables Resolved(const sql::Tables& given, sql::Statements& db) {
@@ -91,7 +94,7 @@ Config::Config(std::map<std::string, std::string, std::less<>> options,
     : tables(secrets.Fill(options["table"]), '"', /*ignore_case=*/false, captured, QuoteColumn),
       connection_(options["connection"]),
       secrets_(secrets) {
-  (void)Connection();  // what is wrong with it is known before anything connects
+  (void)Connection();  // reports errors in the connection string before anything connects
 }
 
 Adapter::Opened::Opened(const Config& config, Millis timeout)
@@ -108,7 +111,8 @@ Adapter::Adapter(const std::shared_ptr<Config>& config, Opened opened)
 
 Adapter::~Adapter() { session_.Leave(*client_); }
 
-// After a call that was given up the connection is in the middle of an answer: a new one takes its place, without its hints.
+// After a cancelled call the connection is in the middle of an answer. A new connection takes its place, and all that
+// depended on the old one is forgotten.
 Client& Adapter::Borrowed() {
   if (client_->cancelled_before()) {
     reader_.reset();
@@ -156,8 +160,8 @@ void Adapter::Read(const ReserveRequest& request, BatchBuilder& batch) {
     reader_->Read(call(), request, batch);
   } catch (const Error& error) {
     if (error.code != OUTBOX_BAD_DATA) throw;
-    // Of a row that the server cannot put into the relay's encoding. It holds up all others, so nobody may take it for data
-    // that one event has.
+    // The server cannot convert the text of some row to the relay's encoding. This row holds up all others, so the
+    // error must not be mistaken for one in the data of a single event.
     throw Error(OUTBOX_BAD_CONFIG,
                 std::string(error.what()) + "; the server cannot send a row of " + tables().event +
                     ": correct its text or delete it",
@@ -186,20 +190,21 @@ bool Adapter::RecordFailures(std::span<const sql::FailedRow> rows) {
   return sql::ToNumber(fence.at(0)[0]) != 0;
 }
 
-// The first call finds out whether rows were committed before it listened: by telling so.
+// The first call begins to listen and returns true at once, because rows may have been committed before.
 bool Adapter::Wait() {
   Client& db = Db();
   const auto now = std::chrono::steady_clock::now();
   if (!listens_) {
     const sql::Row found = db.Run({tables().In(kChannel), {tables().prefix + kWakeUpTrigger}}).at(0);
     if (found[1] != "1")
-      throw Error(OUTBOX_BAD_CONFIG, std::string("the outbox has no trigger that tells of new rows; ") + sql::kMigrate);
+      throw Error(OUTBOX_BAD_CONFIG,
+                  std::string("the outbox has no trigger that notifies the relay of new rows; ") + sql::kMigrate);
     db.Script("listen " + found[0].value_or(""));
     listens_ = true;
     heard_ = now;
     return true;
   }
-  // A connection may have died in silence, and a listener says nothing by itself.
+  // The connection may have died silently, and a listener sends nothing by itself.
   if (now - heard_ > kStillThere) {
     db.Script("select 1");
     heard_ = now;

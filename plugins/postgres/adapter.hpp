@@ -1,4 +1,4 @@
-// PostgreSQL 13 and newer.
+// The adapter for PostgreSQL 13 and newer.
 #pragma once
 
 #include <chrono>
@@ -18,18 +18,19 @@
 
 namespace outbox::postgres {
 
-// {"connection": "host=... dbname=...", "table": "outbox_event"}, and the options of sql/source.hpp. What the sessions share.
+// The options of the plugin, {"connection": "host=... dbname=...", "table": "outbox_event"} and those of
+// sql/source.hpp, and the state that the sessions of a store share.
 struct Config {
   Config(const std::string& json, const outbox_host* host);
-  // With the secrets as they are now.
+  // Returns the complete connection string, with the current values of the secrets.
   [[nodiscard]] std::string Connection() const { return CompleteConnection(connection_, secrets_); }
   sql::Tables tables;
-  RowPlaces places;  // of all sessions
+  RowPlaces places;  // shared by all sessions
 
  private:
   Config(std::map<std::string, std::string, std::less<>> options, const std::shared_ptr<const sql::Source>& captured,
          const Secrets& secrets);
-  const std::string connection_;  // as the operator wrote it, with marks of secrets
+  const std::string connection_;  // as the operator wrote it, with secret marks
   const Secrets secrets_;
 };
 
@@ -47,18 +48,20 @@ class Adapter : public sql::Adapter, public WakeUp {
   std::vector<outbox::Column> ColumnsOf(std::string_view table) override;
 
  private:
-  // A session as it is opened, before it is known which schema the tables are in.
+  // An open session whose tables' schema is not known yet.
   struct Opened {
     Opened(const Config& config, Millis timeout);
-    const std::string connection;  // the string
+    const std::string connection;  // the connection string
     std::unique_ptr<Client> client;
   };
-  // With the schema: every statement names it, so that neither a search path nor a temporary table leads elsewhere.
+  // Determines the schema of the tables. Every statement then names it, so that neither a search path nor a temporary
+  // table can lead to another table.
   Adapter(const std::shared_ptr<Config>& config, Opened opened);
 
-  // A session of its own, from which no row is hidden, or BAD_CONFIG.
+  // Returns a session that the relay owns and in which no row is hidden. Errors: throws OUTBOX_BAD_CONFIG if there is
+  // none.
   Client& Db() override;
-  // A session that may be shared, in which nothing stays behind.
+  // Returns a session that others may share, so the caller must leave nothing behind in it.
   Client& Borrowed() override;
   [[nodiscard]] bool IgnoresCase() const override { return false; }
   void RequireAllRows() override;
@@ -75,17 +78,17 @@ class Adapter : public sql::Adapter, public WakeUp {
   [[nodiscard]] bool IsDenied(const Error& error) const override;
 
   const std::shared_ptr<Config> config_;
-  const std::string connection_;  // that this session was opened with
+  const std::string connection_;  // the connection string of this session
   std::unique_ptr<Client> client_;
   SessionGuard session_;
-  // Learnt and prepared when first needed: a session must open also where there is no table yet.
+  // Read from the catalogue or prepared on first use, because a session must open even if there is no table yet.
   std::optional<EventColumns> columns_;
   std::optional<sql::Dialect> listing_;
   std::unique_ptr<Reader> reader_;
   std::unique_ptr<Confirmation> confirmation_;
-  bool inserts_ = false;  // prepared
+  bool inserts_ = false;  // the statements of emit are prepared
   bool listens_ = false;
-  std::chrono::steady_clock::time_point heard_;  // the server's last answer to Wait
+  std::chrono::steady_clock::time_point heard_;  // time of the server's last answer to Wait
 };
 
 }  // namespace outbox::postgres

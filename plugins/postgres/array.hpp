@@ -1,4 +1,4 @@
-// One-dimensional arrays in libpq's binary format: any number of values in one parameter.
+// One-dimensional arrays in libpq's binary format. They pass any number of values in one parameter.
 #pragma once
 
 #include <cstdint>
@@ -33,11 +33,11 @@ void PutNumber(std::string& to, T value) {
 class Array {
  public:
   explicit Array(Type element) {
-    PutNumber<std::int32_t>(bytes_, 1);  // dimensions
-    PutNumber<std::int32_t>(bytes_, 1);  // may hold NULLs
+    PutNumber<std::int32_t>(bytes_, 1);  // number of dimensions
+    PutNumber<std::int32_t>(bytes_, 1);  // the array may contain NULLs
     PutNumber<std::int32_t>(bytes_, static_cast<std::int32_t>(element));
-    PutNumber<std::int32_t>(bytes_, 0);  // size, see Take
-    PutNumber<std::int32_t>(bytes_, 1);  // first index
+    PutNumber<std::int32_t>(bytes_, 0);  // number of elements, set by Take()
+    PutNumber<std::int32_t>(bytes_, 1);  // index of the first element
   }
   void Add(long long number) {
     PutNumber<std::int32_t>(bytes_, 8);
@@ -49,7 +49,7 @@ class Array {
     if (value) bytes_ += *value;
     ++size_;
   }
-  // A ctid: block and item number.
+  // Adds a ctid: the numbers of the block and of the item in it.
   void AddPlace(std::uint64_t place) {
     PutNumber<std::int32_t>(bytes_, 6);
     PutNumber<std::uint32_t>(bytes_, static_cast<std::uint32_t>(place >> 16U));

@@ -8,9 +8,10 @@
 namespace outbox::postgres {
 namespace {
 
-// The mapped columns as the catalogue knows them. `base` is the type below all domains, '' where it is not one of the server's
-// own, and `kind_of` is OUTBOX_COLUMN_.... The copy of what is no time and no bytes is text, in which every type has its place.
-// `unsettled`: the text that is written depends on settings of the session.
+// The mapped columns as the catalogue describes them. `base` is the type beneath all domains, or '' if that is not a
+// built-in type; `kind_of` is an OUTBOX_COLUMN_... value. The copy of a column that holds neither times nor bytes has
+// the type text, which can represent every type. `unsettled`: the text that the trigger writes depends on settings of
+// the session.
 constexpr const char* kLook = R"(
   mapped (place, name, copy, role) as (values [mapped]),
   described as (
@@ -44,7 +45,8 @@ constexpr const char* kLook = R"(
         or (role in ('key', 'partition') and kind_of in (1, 8, 9, 10)) as unsettled
     from kinds k))";
 
-// The text of the payload where it is not bytes or JSON is no form of its kind: a time is written as the server shows it.
+// A payload that is a time has the kind OUTBOX_COLUMN_OTHER, because it is written as the server shows it and not in
+// the form of its own kind.
 constexpr const char* kTypesSql = R"(with [look]
 select cast(present as text), type, case role when 'payload' then payload_type else copy_type end,
   cast(case when role = 'payload' and kind_of in (8, 9, 10) then 11 else kind_of end as text), cast(nullable as text),
@@ -58,9 +60,10 @@ constexpr const char* kNamesSql = R"(
 select cast(a.attname as text) from pg_attribute a where a.attrelid = [source] and a.attnum > 0 and not a.attisdropped
 order by a.attnum)";
 
-// The function of the trigger, in which `n` or `new` is the inserted row. Types that are not the server's own are written by
-// their output functions: a cast to text may be a function of anybody's, and would run with the rights of this one's owner.
-// So is char(n), which a cast would cut at its blanks.
+// The source of the trigger's function, in which `n` or `new` is the inserted row. Values whose types are not built in
+// are written by their output functions: a cast to text may call a function that anybody has defined, which would run
+// with the rights of this function's owner. char(n) is written that way, too, because a cast would remove its trailing
+// blanks.
 constexpr const char* kMade = R"([look],
   level as (select c.relkind = 'p' or c.relispartition as each_row from pg_class c where c.oid = [source]),
   texts as (
@@ -88,7 +91,8 @@ constexpr const char* kMade = R"([look],
 
 constexpr const char* kPayloadTypeSql = "(with [look] select payload_type from look where role = 'payload')";
 
-// The function by its name, and its trigger on the captured table.
+// Returns whether the function, which is found by its name, and its trigger on the captured table have to be created
+// or replaced.
 constexpr const char* kPlanSql = R"(with [made],
   there as (select p.oid, p.prosrc, p.prosecdef, cardinality(p.proconfig) > 1 as pinned from pg_proc p
     where p.oid = [function oid])
@@ -124,8 +128,9 @@ constexpr const char* kAddCopies = R"(do $outbox$ declare wrong text; one record
   end loop;
 end $outbox$)";
 
-// A trigger of another level than the table needs is replaced: one for each statement does not run for rows that are inserted
-// into a partition, or by way of the table that it is a partition of.
+// A trigger of the wrong level is replaced. A trigger for each statement is wrong on a partitioned table, because it
+// does not run for rows that are inserted directly into a partition, and on a partition, because it does not run for
+// rows that are inserted through the parent table.
 constexpr const char* kTrigger = R"(do $outbox$ declare wrong text; one record; begin [require]
   wrong := (with [look] select string_agg(format('%s is %s, expected %s', l.copy, format_type(a.atttypid, null), l.copy_type),
       ', ' order by l.place) from look l join pg_attribute a on a.attrelid = [event] and cast(a.attname as text) = l.copy
@@ -150,8 +155,9 @@ constexpr const char* kTrigger = R"(do $outbox$ declare wrong text; one record; 
 end $outbox$)";
 
 constexpr const char* kEnd = "drop trigger if exists \"[name]\" on {source}; drop function if exists [function] ();";
-// The lock that the drop takes is held until the commit: what is committed before this position is captured, and nothing behind it.
-// A second time nothing is noted: rows that came in between are not captured.
+// DROP TRIGGER holds its lock until the commit. So everything that is committed before the noted position is captured,
+// and nothing that is committed after it. A second run notes nothing, because rows that were inserted between the two
+// are not captured.
 constexpr const char* kNotedEnd = R"(do $outbox$ begin
   if exists (select 1 from pg_trigger where tgrelid = [source] and tgname = '[name]') then
     drop trigger "[name]" on {source};
@@ -161,7 +167,7 @@ end $outbox$)";
 constexpr const char* kEnded = "outbox-relay capture ended at";
 constexpr const char* kWhereEnded = "select coalesce(obj_description([event], 'pg_class'), '')";
 
-// Of a partitioned table each partition has a trigger of its own, which may be disabled there.
+// In a partitioned table each partition has a trigger of its own, which may be disabled there.
 constexpr const char* kStateSql = R"(with [look],
   source as (select c.oid, c.relkind, c.relispartition from pg_class c where c.oid = [source]),
   called as (select p.oid, p.prosrc, p.prosecdef, p.proowner from pg_proc p where p.oid = [function oid]),
@@ -212,8 +218,8 @@ bool IsPlain(char c) {
          c == ' ' || static_cast<unsigned char>(c) >= 0x80;
 }
 
-// Between `open` and `quote`, or where the text is not plain between `escaping` and `quote`, with `escape` and two digits for
-// each character that is not.
+// Returns `open`, the text and `quote`. If the text contains special characters, returns `escaping`, the text and
+// `quote`, where each special character is replaced by `escape` and two hexadecimal digits.
 std::string Escaped(std::string_view text, std::string_view open, std::string_view escaping, std::string_view escape,
                     char quote) {
   std::string inner;
@@ -231,7 +237,7 @@ std::string Escaped(std::string_view text, std::string_view open, std::string_vi
   return std::string(plain ? open : escaping) + inner + quote;
 }
 
-// Likewise as a value.
+// Returns the text as an SQL literal, escaped in the same way.
 std::string Literal(std::string_view text) { return Escaped(text, "'", "E'", "\\x", '\''); }
 
 std::string Mapped(const sql::Source& source) {
@@ -244,7 +250,7 @@ std::string Mapped(const sql::Source& source) {
   return rows;
 }
 
-// to_regclass refuses a user who may not use the schema, and check is to say so.
+// to_regclass fails for a user who lacks USAGE on the schema, which `check` has to report as a finding.
 std::string Oid(const sql::Tables& t, const std::string& table) {
   if (t.schema.empty()) return "to_regclass('" + t.Quote(table) + "')";
   return "(select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = '" + t.schema +
@@ -359,26 +365,25 @@ sql::CaptureState LookAtCapture(sql::Statements& db, const sql::Tables& tables) 
   };
   if (row[6])
     add(true,
-        "role " + *row[6] + ", to whom function " + tables.event + " belongs, may not insert into " + tables.event +
-            ": inserts into " + source + " are refused",
+        "role " + *row[6] + ", which owns function " + tables.event + ", lacks the privileges to insert into " +
+            tables.event + ": inserts into " + source + " are refused",
         In(tables, "grant insert on {event} to " + *row[6] + ";") +
             (tables.schema.empty() ? "" : " grant usage on schema \"" + tables.schema + "\" to " + *row[6] + ";"));
   if (row[7])
     add(true,
         "row-level security of " + tables.event + " is forced on role " + *row[7] +
-            ", to whom the function of the trigger belongs: inserts into " + source + " may be refused",
+            ", which owns the function of the trigger: inserts into " + source + " may be refused",
         In(tables, "alter table {event} no force row level security;"));
   if (row[8])
     add(true,
         "table " + tables.event + ": " + *row[8] + ": a column of " + source +
-            " is of another type than when its copies were made",
-        "for the payload run: outbox-relay migrate, where rows wait with --rewrite-events; for another column let the "
-        "relay "
-        "deliver the rows that wait, drop its copy from " +
+            " has another type than when its copies were created",
+        "for the payload run: outbox-relay migrate (with --rewrite-events if the outbox is not empty); for another"
+        " column let the relay deliver the backlog, drop the copies of the column from " +
             tables.event + " and " + tables.dead + ", and run: outbox-relay migrate");
   if (row[9])
     add(true,
-        "table " + source + ": " + *row[9] + " is generated when it is read (VIRTUAL), and no trigger sees its value",
+        "table " + source + ": " + *row[9] + " is generated when it is read (VIRTUAL), so the trigger cannot copy it",
         "make it STORED, or take it out of the configuration");
   if (state.has_trigger && row[3])
     add(false, "trigger " + state.trigger + " is also on " + *row[3] + ": rows inserted there are sent too",

@@ -1,5 +1,8 @@
-// Rows of a table of the application's, copied by a trigger into the relay's own outbox. The statements of `migrate` ask the
-// catalogue for the types of the columns themselves, so that the same text can be printed.
+// The captured table of an outbox on PostgreSQL, whose rows a trigger copies into the outbox. The statements of
+// `migrate` query the catalogue for the types of the columns themselves, so that the same text can be printed as a
+// script.
+//
+// REQUIRES, for all functions here that take `tables`: it has a captured table.
 #pragma once
 
 #include <string>
@@ -14,44 +17,43 @@
 
 namespace outbox::postgres {
 
-// Everything here REQUIRES that `tables` has a captured table.
-
-// "name", or where the name holds anything but letters, digits, blanks, - and _: U&"\005Bname". Such a name never looks like a
-// place or a parameter in our SQL.
+// Quotes a column's name: "name", or, if it contains anything but letters, digits, blanks, - and _, in the form
+// U&"\005Bname". So a name never looks like a placeholder or a parameter in the SQL of the relay.
 [[nodiscard]] std::string QuoteColumn(std::string_view name);
 
-// One for each mapped column.
+// The type of one mapped column.
 struct MappedType {
   bool found = false;
-  std::string type, copy;  // of the column, and of its copy; the copy of the payload is the outbox's own column
+  std::string type, copy;  // the types of the column and of its copy; the payload is copied to the column `payload`
   std::int32_t kind = OUTBOX_COLUMN_OTHER;
   bool nullable = true;
   std::int32_t scale = -1;
-  bool small = false;  // a value has at most about a thousand characters
+  bool small = false;  // true if a value has at most about a thousand characters
 };
-// Of the captured table; where that is not there, of the copies.
+// Returns the types of the columns of the captured table or, if it does not exist, those of their copies.
 [[nodiscard]] std::vector<MappedType> FindTypes(sql::Statements& db, const sql::Tables& tables);
-// Likewise, and throws OUTBOX_BAD_CONFIG for a column or a table that is missing.
+// Does the same. Errors: throws OUTBOX_BAD_CONFIG if the table or a column does not exist.
 [[nodiscard]] std::vector<MappedType> RequireTypes(sql::Statements& db, const sql::Tables& tables);
-// AddCopies, of those whose type is known.
+// Calls sql::AddCopies for the copies whose type is known.
 void AddCopies(std::vector<sql::Table>& wanted, const sql::Tables& tables, const std::vector<MappedType>& types);
 
-// SQL with the type that the payload is to have, as text.
+// Returns an SQL expression for the type that the payload must have, as text.
 [[nodiscard]] std::string PayloadTypeSql(const sql::Tables& tables);
-// DO blocks. The first adds copies that are missing, the second makes the function and the trigger. Both end with an error
-// where the captured table is not as it should be.
+// Return DO blocks. The first adds missing copies, the second creates the function and the trigger. Both raise an
+// error if the captured table does not fulfil the requirements.
 [[nodiscard]] std::string AddCopiesSql(const sql::Tables& tables);
 [[nodiscard]] std::string TriggerSql(const sql::Tables& tables);
-// For people, what TriggerSql would change; "" = nothing.
+// Returns what TriggerSql would change, as a phrase for people; "" = nothing.
 [[nodiscard]] std::string PlanTrigger(sql::Statements& db, const sql::Tables& tables);
-// The statements that end the capture. The relay's tables stay.
+// Returns the statements that end the capture. They keep the relay's tables.
 [[nodiscard]] std::string EndCaptureSql(const sql::Tables& tables);
-// To be run before it, in its transaction: takes the trigger away, and notes the position in the write-ahead log.
+// Returns a statement that drops the trigger and notes the position in the write-ahead log. REQUIRES: it runs before
+// EndCaptureSql, in the same transaction.
 [[nodiscard]] std::string NotedEndSql(const sql::Tables& tables);
-// That position; "" = none was noted.
+// Returns that position; "" = none was noted.
 [[nodiscard]] std::string WhereCaptureEnded(sql::Statements& db, const sql::Tables& tables);
 
-// In one statement.
+// Reads the state of the capture with one statement.
 [[nodiscard]] sql::CaptureState LookAtCapture(sql::Statements& db, const sql::Tables& tables);
 
 }  // namespace outbox::postgres

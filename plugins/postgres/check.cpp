@@ -44,7 +44,7 @@ class Check final : public sql::Check {
     if (pooling == Pooling::kNone) return;
     const bool kept = pooling == Pooling::kSession;
     Append({{!kept,
-             Describe(pooling) + (kept ? ": a relay takes 3 of them, 2 more for each further shard, 1 more with http, "
+             Describe(pooling) + (kept ? ": a relay needs 3 sessions, 2 more for each further shard, 1 more with http, "
                                          "1 with wake_up and 1 with capture"
                                        : ""),
              kept ? "" : kNeedsSession, kept}});
@@ -66,8 +66,8 @@ class Check final : public sql::Check {
     if (row[2] == "on") throw WhyReadOnly(db_);
     if (row[4] == "off" || row[5] == "off")
       Add(false,
-          "rows are seen before they are safe on disk (fsync=" + row[4].value_or("") + ", synchronous_commit=" +
-              row[5].value_or("") + "): what a crash of the server takes back may have been sent",
+          "rows are visible before they are safe on disk (fsync=" + row[4].value_or("") + ", synchronous_commit=" +
+              row[5].value_or("") + "): a crash of the server may undo rows that were already sent",
           "set both to on, for the server and for the roles that write");
     if (row[6] == "SQL_ASCII")
       Add(false,
@@ -84,13 +84,13 @@ class Check final : public sql::Check {
       findings.push_back({false,
                           "trigger " + state.trigger + " copies rows that are inserted into " +
                               t_.Shown(t_.captured->table) + " into " + t_.Shown(t_.event_name) +
-                              "; to end that, let the relay deliver what waits, and",
+                              "; to end the capture, let the relay deliver the backlog, then run these statements",
                           EndCaptureSql(t_), true});
     else if (const std::string ended = WhereCaptureEnded(db_, t_); !ended.empty())
       findings.push_back({false,
-                          "the trigger was taken away at position " + ended +
-                              " of the write-ahead log: what was committed before is in " + t_.Shown(t_.event_name) +
-                              " or delivered, what came later is not captured",
+                          "the trigger was dropped at position " + ended +
+                              " of the write-ahead log: rows committed before it are in " + t_.Shown(t_.event_name) +
+                              " or delivered, later ones are not captured",
                           "", true});
     return findings;
   }
@@ -100,7 +100,7 @@ class Check final : public sql::Check {
     return first || fix == sql::kMigrate ? fix : "";
   }
 
-  // Rows that are there have no value yet.
+  // Existing rows have no value in the new column yet.
   std::string FixMissingColumn(const sql::Table& table, const sql::Column& column) override {
     const std::string& type = column.type;
     const bool later = type.find("not null") != std::string::npos && type.find("default") == std::string::npos;
@@ -116,7 +116,7 @@ class Check final : public sql::Check {
            (expected == "bytea" ? "convert_to(cast(" + name + " as text), 'UTF8')" : name) + " as " + expected + ");";
   }
 
-  // What was id becomes the event_id where there is none.
+  // If the id is a uuid and the table has no event_id, the old id becomes the event_id.
   std::string FixId(const sql::FoundTable& found, std::set<std::string>& fixed) override {
     const bool renamed = found.columns.at("id") == "uuid" && !found.columns.contains("event_id");
     if (renamed) fixed.insert("event_id");
@@ -134,7 +134,7 @@ class Check final : public sql::Check {
                    " = cast(:schema as text)",
                    {t_.schema}});
       if (!usage.empty() && usage[0][0] != "true")
-        Add(true, "role " + role_ + " may not use schema " + t_.schema,
+        Add(true, "role " + role_ + " lacks USAGE on schema " + t_.schema,
             "grant usage on schema \"" + t_.schema + "\" to " + role_ + ";");
     }
     FindMissingRights("role " + role_, role_, [&](const std::string& table, const std::string& right) {

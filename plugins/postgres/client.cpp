@@ -27,7 +27,7 @@ bool Succeeded(const Result& result) {
          status == PGRES_PIPELINE_SYNC;
 }
 
-// :name to $1, $2, ... in order.
+// Replaces :name by $1, $2, ... in order.
 std::string Numbered(const std::string& sql) {
   std::string out;
   int number = 0;
@@ -49,7 +49,8 @@ struct Raw {
   explicit Raw(const std::vector<sql::Value>& texts) {
     for (const sql::Value& v : texts) Add(v ? Bytes(*v) : std::nullopt, false);
   }
-  // An empty value must have an address: null would be NULL. Text ends with NUL in every case: it comes from strings.
+  // An empty value needs an address, because a null pointer means NULL. Texts always end with NUL, because they come
+  // from strings.
   void Add(const Bytes& bytes, bool binary) {
     values.push_back(!bytes ? nullptr : bytes->data() != nullptr ? bytes->data() : "");
     lengths.push_back(bytes ? static_cast<int>(bytes->size()) : 0);
@@ -99,7 +100,7 @@ void Client::Adopt(Native connection, Millis timeout) {
   texts_.clear();
   PQsetnonblocking(connection_.get(), 1);
   PQsetNoticeProcessor(
-      connection_.get(), [](void*, const char*) {}, nullptr);  // libpq's own prints to stderr
+      connection_.get(), [](void*, const char*) {}, nullptr);  // the default of libpq prints to stderr
   Begin(timeout);
 }
 
@@ -129,7 +130,8 @@ void Client::Begin(Millis timeout) {
   }
   cancelled_ = false;
   timeout_ = timeout;
-  // A little less than the call's own bound, so that a statement which takes too long ends there and the connection lives.
+  // A little less than the time limit of the call, so that the server ends a statement that takes too long, and the
+  // connection survives.
   limits_.statement = std::max(Millis(1), timeout * 9 / 10);
   const auto now = Clock::now();
   deadline_ = now + timeout;
@@ -162,7 +164,7 @@ std::vector<Result> Client::AskTogether(Send send) {
   for (int tries = 1;; ++tries) {
     if (PQenterPipelineMode(connection_.get()) == 0) throw Lost();
     if (!owned_) SendSettingsOfCall();
-    // What is sent up to the sync is one transaction, without begin and commit.
+    // Everything up to the sync is one transaction, without BEGIN and COMMIT.
     send();
     if (PQpipelineSync(connection_.get()) == 0) throw Lost();
     std::vector<Result> all;
@@ -291,7 +293,7 @@ Result Client::Await() {
   Result last(nullptr);
   while (PGresult* const raw = Next()) {
     Result result(raw);
-    // Of several, the failure counts.
+    // If there are several results, a failed one is returned.
     if (last.raw() == nullptr || Succeeded(last)) last = std::move(result);
   }
   if (last.raw() == nullptr) throw Lost();
@@ -304,7 +306,8 @@ PGresult* Client::Next() {
   return PQgetResult(connection_.get());
 }
 
-// What does not fit the socket is sent while answers are taken in: the server may wait for us to read.
+// Data that does not fit into the socket is sent while answers are read, because the server may be waiting for this
+// side to read.
 void Client::Flush() {
   for (int left = PQflush(connection_.get()); left != 0; left = PQflush(connection_.get())) {
     if (left < 0) throw Lost();
@@ -337,12 +340,12 @@ bool Client::WaitInTime(bool also_writing) {
 
 bool Client::AwaitNotification() {
   for (;;) {
-    bool told = false;
+    bool received = false;
     while (PGnotify* const notification = PQnotifies(connection_.get())) {
       PQfreemem(notification);
-      told = true;
+      received = true;
     }
-    if (told) return true;
+    if (received) return true;
     if (WaitInTime(false)) continue;
     if (cancelled_) throw Error(OUTBOX_CANCELLED, "cancelled");
     return false;
@@ -365,7 +368,7 @@ Error Client::ExplainBySurroundings(const std::string& state, LastFailure& failu
   Error error = Explain(tables_, state, failure.message);
   if (!read_only && !missing && !waited) return error;
   explaining_ = true;
-  RollBack();  // the transaction has failed, and in it nothing more can be asked
+  RollBack();  // the transaction has failed, and nothing can be queried in it any more
   try {
     if (read_only) {
       error = WhyReadOnly(*this);
@@ -379,7 +382,7 @@ Error Client::ExplainBySurroundings(const std::string& state, LastFailure& failu
             Error(OUTBOX_TIMEOUT,
                   "PostgreSQL: " + failure.message + "; " + tables_.event + " is locked by " + failure.holder, state);
     }
-  } catch (const Error&) {  // what is known without asking has to do
+  } catch (const Error&) {  // the error is reported without the additional explanation
   }
   explaining_ = false;
   return error;

@@ -1,8 +1,8 @@
-// libpq with every wait bounded and cancellable.
+// A connection through libpq, in which every wait is bounded and can be cancelled.
 //
-// SOCI's statements, and the one that it runs on connecting, wait without end for a server that went silent; it passes
-// parameters as C strings, names each prepared statement anew, and makes settings when it connects. So everything goes
-// this way.
+// SOCI is not used, for four reasons: its statements, and the statement that it runs when it connects, wait forever
+// for a server that has gone silent; it passes parameters as C strings; it prepares each statement under a new name;
+// and it changes settings when it connects.
 #pragma once
 
 #include <libpq-fe.h>
@@ -23,13 +23,13 @@
 
 namespace outbox::postgres {
 
-// A parameter; the bytes must live until the call returns.
+// A parameter of a statement. REQUIRES: the bytes live until the call returns.
 struct Parameter {
   Bytes bytes;
   bool binary = false;
 };
 
-std::int64_t GetNumber(std::string_view bytes);  // of 2, 4 or 8 binary bytes; 0 for none
+std::int64_t GetNumber(std::string_view bytes);  // decodes 2, 4 or 8 binary bytes; returns 0 for none
 
 class Result {
  public:
@@ -55,51 +55,61 @@ class Client : public sql::Session {
   Client(Native connection, const sql::Tables& tables, Millis timeout);
   ~Client() override;
 
-  void Begin(Millis timeout);  // of each call
-  // How long the statements from here on may wait for one lock; at first as long as for anything else. Shorter than a
-  // statement may take, so that the two are told apart.
+  void Begin(Millis timeout);  // starts a call with this time limit
+  // Sets how long each of the following statements may wait for one lock. By default only the time limit of the
+  // statement applies. The limit is kept below that of the statement, so that the server's error shows which of the
+  // two was exceeded.
   void LimitLocks(Millis limit) { limits_.locks = std::min(limit, limits_.statement / 2); }
-  // In place of one that was given up; not owned.
+  // Replaces a connection that was given up. The new session is not owned.
   void Adopt(Native connection, Millis timeout);
-  // From here on the session is the relay's own: it gets the relay's settings, and statements are prepared in it. Before,
-  // each call leaves the session as it found it, because a pooler may hand it on to somebody else: what a call needs is
-  // set for its own transaction only, and nothing is prepared.
+  // Makes the session the relay's own: it gets the relay's settings, and statements are prepared in it. Before that,
+  // each call leaves the session as it was, because a pooler may assign it to another client: the settings of a call
+  // apply only to its own transaction, and nothing is prepared.
   void Own();
   [[nodiscard]] bool owned() const { return owned_; }
-  // The number of the server's process as it was given at the beginning of the connection. A pooler gives another one.
+  // Returns the process id of the server as it was announced when the connection began. A pooler announces another
+  // number.
   [[nodiscard]] int announced_pid() const { return PQbackendPID(connection_.get()); }
-  // Where this connection leads, as keywords that override those of a connection string with several hosts.
+  // Returns the address of the server that was reached, as keywords that override those of a connection string with
+  // several hosts.
   [[nodiscard]] std::string Address() const;
-  void Cancel() noexcept;  // any thread
-  // The last call was cancelled: the relay goes on with this session, but the connection is amid an answer.
+  void Cancel() noexcept;  // Thread: any
+  // Reports whether the last call was cancelled. The relay keeps using this session, but its connection is in the
+  // middle of an answer and has to be replaced.
   [[nodiscard]] bool cancelled_before() const { return broken_ && cancelled_; }
   [[nodiscard]] bool PastHalf() const override { return Clock::now() > half_; }
   [[nodiscard]] bool InTransaction() const override { return PQtransactionStatus(connection_.get()) != PQTRANS_IDLE; }
   [[nodiscard]] bool CanCommit() const override { return PQtransactionStatus(connection_.get()) == PQTRANS_INTRANS; }
 
-  // Parsed and planned once a connection, if the session is owned.
+  // Prepares a statement. If the session is owned, the statement is parsed and planned once per connection.
   void Prepare(const std::string& name, const std::string& sql, const std::vector<Oid>& types);
-  // Binary results. A conflict with another transaction is tried again, unless this one is part of a transaction.
+  // Runs a prepared statement; the results are binary. After a conflict with another transaction the statement is
+  // repeated, unless it is part of a transaction.
   Result Execute(const std::string& prepared, const std::vector<Parameter>& parameters);
-  void Script(const std::string& sql) override;  // in one transaction of their own
+  void Script(const std::string& sql) override;  // runs the statements in one transaction of their own
 
-  void RollBack() noexcept;  // ends a transaction, where the connection still works
-  // As the connection finds them: without the schema that a search path leads to.
+  void RollBack() noexcept;  // ends the transaction, if the connection still works
+  // Returns the tables as configured, without a schema that was determined from the search path.
   [[nodiscard]] const sql::Tables& given() const { return tables_; }
-  // Of the last statement that the server refused.
+  // The last error that the server reported for a statement.
   struct LastFailure {
     std::string message, context;
-    std::string holder;  // where it waited for a lock of the whole outbox: whose
-    // A trigger or function raised it, or it was waiting for a row.
+    // Who holds the lock on the whole outbox for which the statement waited; "" = it waited for no such lock, or not
+    // known.
+    std::string holder;
+    // True if a trigger or a function raised the error, or if the statement was waiting for a row lock: only then does
+    // the server report a context.
     [[nodiscard]] bool within_function() const { return !context.empty(); }
   };
   [[nodiscard]] const LastFailure& failure() const { return failure_; }
 
-  // Waits for a NOTIFY on a channel that this session listens to. False = none within the call's timeout.
+  // Waits for a NOTIFY on a channel to which this session listens. Returns false if none arrives within the call's
+  // timeout.
   [[nodiscard]] bool AwaitNotification();
 
   sql::Rows Run(const sql::Statement& statement) override;
-  // All of it is sent at once: no transaction waits, with its locks, for a relay that was stopped in the middle.
+  // Sends all statements at once, so that a transaction never stays open with its locks because the relay was stopped
+  // in the middle of it.
   std::vector<sql::Rows> RunTogether(const std::vector<sql::Statement>& statements) override;
 
  private:
@@ -107,35 +117,38 @@ class Client : public sql::Session {
   void LimitOnServer();
   template <class Send>
   Result Ask(Send send);
-  // What is sent is one transaction, without begin and commit. The results, without that of the settings.
+  // Runs everything that `send` sends as one transaction, without BEGIN and COMMIT. Returns the results, without that
+  // of the settings.
   template <class Send>
   std::vector<Result> AskTogether(Send send);
   void SendSettingsOfCall();
-  Result Await();    // the one result of a simple question
-  PGresult* Next();  // null = no more
+  Result Await();    // returns the one result of a simple query
+  PGresult* Next();  // returns null if there are no more results
   void Flush();
   void Wait(bool also_writing);
-  [[nodiscard]] bool WaitInTime(bool also_writing);  // false = no time is left, or it was cancelled
+  [[nodiscard]] bool WaitInTime(bool also_writing);  // returns false if the time is up, or if the call was cancelled
   [[noreturn]] void Throw(const Result& result);
-  // Explains a refusal that a setting of the role may have caused: rolls back, then asks the server for more.
+  // Explains an error whose cause may lie outside the statement, such as a setting of the role or a lock. It rolls
+  // back and then queries the server for the cause.
   [[nodiscard]] Error ExplainBySurroundings(const std::string& state, LastFailure& failure);
   [[nodiscard]] Error Lost();
 
   Native connection_;
   const sql::Tables& tables_;
-  const int wake_;  // eventfd: ends a wait
+  const int wake_;  // an eventfd that ends a wait
   std::atomic<bool> cancelled_ = false;
   bool broken_ = false;
   bool owned_ = false;
   LastFailure failure_;
   bool explaining_ = false;
-  std::map<std::string, std::string> prepared_;  // by Run: name by SQL; what a relay asks is a handful of statements
+  // The names of the statements that Run() has prepared, by their SQL. A relay uses only a few different statements.
+  std::map<std::string, std::string> prepared_;
   struct Text {
     std::string sql;
     std::vector<Oid> types;
   };
-  std::map<std::string, Text> texts_;  // by Prepare, while the session was not owned: by name
-  Limits limits_, server_limits_;      // wanted, and set in a session that is owned
+  std::map<std::string, Text> texts_;  // statements given to Prepare() before the session was owned, by name
+  Limits limits_, server_limits_;      // the wanted limits, and those that are set in the owned session
   Millis timeout_{0};
   Clock::time_point deadline_ = Clock::time_point::max(), half_ = Clock::time_point::max();
 };

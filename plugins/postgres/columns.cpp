@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::int64_t kPostgresEpoch = 946'684'800'000'000;  // 2000-01-01 in microseconds since 1970
 
-// Cheaper than a cast on the server.
+// Formats a UUID; this costs less than a cast on the server.
 std::string_view PrintUuid(std::string_view bytes, char (&room)[36]) {
   constexpr char kDigits[] = "0123456789abcdef";
   char* at = room;
@@ -29,7 +29,8 @@ constexpr std::int32_t kPostgresEpochDay = 10'957;  // 2000-01-01 in days since 
 
 constexpr std::string_view kInfinity = "infinity", kMinusInfinity = "-infinity";
 
-// A time as microseconds since 1970: the last years of the type are more than 64 bits with a sign hold.
+// Formats a time as microseconds since 1970. In the last years of the type that number exceeds a signed 64-bit
+// integer.
 std::string_view PrintTime(std::int64_t time, char* from, char* to) {
   if (time == INT64_MAX) return kInfinity;
   if (time == INT64_MIN) return kMinusInfinity;
@@ -91,7 +92,7 @@ void EventColumns::ReadCopies(sql::Statements& db, const sql::Tables& tables) {
       mapped.push_back(kPayload);
       continue;
     }
-    // Its copy is the same text, and each column that is fetched costs.
+    // The copy of the key holds the same text as aggregate_id, and each column that is fetched costs time.
     if (column.role == OUTBOX_ROLE_KEY && sources.at(i).copy == "text" &&
         tables.captured->Find(OUTBOX_ROLE_PARTITION) < 0) {
       mapped.push_back(kKey);
@@ -113,7 +114,7 @@ void EventColumns::ReadCopies(sql::Statements& db, const sql::Tables& tables) {
   }
 }
 
-// Whatever somebody has made of the type of a copy, it can be read: as text.
+// A copy can be read as text even if somebody has changed its type.
 std::string EventColumns::Value(const CopyColumn& copy) const {
   return copy.type == "text" ? "cast(e." + copy.column + " as text)" : "e." + copy.column;
 }
@@ -170,7 +171,8 @@ std::span<const outbox_bytes> ColumnValues::At(const Result& result, int row, in
 
 std::string EventColumns::Select(const std::string& limit) const {
   const std::string value = IsJson() ? "cast(e.payload as text)" : "e.payload";
-  // The trigger of a capture writes neither, and what is not asked for costs nothing.
+  // In captured rows the trigger leaves event type, topic and headers empty, and a column that is not fetched costs
+  // nothing.
   const bool captured = !mapped.empty();
   return std::string("e.id, e.event_id, e.aggregate_id, ") +
          (captured ? "null::text as event_type, null::text as topic, " : "e.event_type, e.topic, ") +
@@ -178,8 +180,8 @@ std::string EventColumns::Select(const std::string& limit) const {
          " as payload, " + (captured ? "null::text" : "cast(e.headers as text)") + " as headers, e.created_at";
 }
 
-// octet_length reads the length of a stored text or bytea from its header. A stored jsonb has to be unpacked for that, so
-// it is guessed from the packed size; the batch itself counts exactly.
+// octet_length reads the length of a stored text or bytea from its header. A stored jsonb would have to be unpacked
+// for that, so its length is estimated from the packed size; the batch itself counts exactly.
 std::string EventColumns::PayloadSize() const {
   return IsJson() ? "pg_column_size(e.payload) * 4" : "octet_length(e.payload)";
 }
@@ -206,7 +208,7 @@ Event EventAt(const Result& result, int row, int first, Room& room) {
   e.payload = result.Maybe(row, first + 5);
   e.headers = result.Maybe(row, first + 6);
   const std::int64_t created = result.Number(row, first + 7);
-  // 'infinity' is at the ends of the range.
+  // 'infinity' and '-infinity' are the ends of the range.
   const bool known =
       !result.IsNull(row, first + 7) && created > -kPostgresEpoch && created < INT64_MAX - kPostgresEpoch;
   e.created_us = known ? sql::KnownMicros(created + kPostgresEpoch) : 0;

@@ -1,4 +1,4 @@
-// The outbox's columns as they are: the payload has one of several types.
+// The columns of the outbox with their actual types. The payload may have one of several types.
 #pragma once
 
 #include <cstdint>
@@ -16,41 +16,45 @@ namespace outbox::postgres {
 // A copy of a column of the captured table.
 struct CopyColumn {
   enum class Form : std::uint8_t { kAsItIs, kTime, kDate };
-  std::string column;  // in quotes
+  std::string column;  // the quoted name
   std::string type = "text";
-  Form form = Form::kAsItIs;  // how the server's binary value is written
-  bool small = false;         // too short to count against a limit in bytes
+  Form form = Form::kAsItIs;  // how the server's binary value is converted
+  bool small = false;         // true if its values are too short to matter for a limit in bytes
 };
 
 struct EventColumns {
-  std::string payload = "text";  // text, bytea, json, jsonb, ...
+  std::string payload = "text";  // such as text, bytea, json or jsonb
   std::string headers = "jsonb";
-  std::string database = "0";  // its oid
-  bool has_places = false;     // the table has no parts, so that a ctid alone is a row's place
+  std::string database = "0";  // the database's oid
+  bool has_places = false;     // true if the table has no partitions or children, so that a ctid alone locates a row
 
-  std::vector<CopyColumn> copies;  // none where nothing is captured
-  // For each of Tables::captured->columns the place of its copy in `copies`, or one of these.
+  std::vector<CopyColumn> copies;  // empty if nothing is captured
+  // For each of Tables::captured->columns, the index of its copy in `copies`, or one of the following constants.
   static constexpr int kPayload = -1, kKey = -2;  // the outbox's own columns `payload` and `aggregate_id`
   std::vector<int> mapped;
-  bool small_keys = false;  // of a captured table
+  bool small_keys = false;  // true if the keys of the captured table are too short to matter for a limit in bytes
 
-  // Throws BAD_CONFIG where there is no table.
+  // Reads the columns from the catalogue. Errors: throws OUTBOX_BAD_CONFIG if the table does not exist.
   static EventColumns Read(sql::Statements& db, const sql::Tables& tables);
 
   [[nodiscard]] bool IsBytea() const { return payload == "bytea"; }
   [[nodiscard]] bool IsJson() const { return payload == "json" || payload == "jsonb"; }
-  // A list for select, from alias e, for a binary result. Its order is that of EventAt. A payload above `limit`, which is
-  // a parameter's name, is NULL.
+  // Returns the list of columns for a SELECT from alias e with a binary result, in the order that EventAt expects.
+  // `limit` is the name of a parameter; a payload with more bytes is returned as NULL.
   [[nodiscard]] std::string Select(const std::string& limit = "") const;
-  // What the row weighs against the limit in bytes, without fetching a payload that is stored apart.
+  // Returns an SQL expression for the size of a row, in bytes, that counts against the limit of a batch. It does not
+  // fetch a payload that is stored out of line.
   [[nodiscard]] std::string Size() const;
-  // Is any part of that above `limit`? Cheaper, and there for every row.
+  // Returns an SQL condition that is true if one part of the row alone exceeds `limit`. It is cheaper than Size(),
+  // because it is computed for every row that is read.
   [[nodiscard]] std::string Exceeds(const std::string& limit) const;
 
-  // For each copy the pattern with [copy] as its column of alias e, [n] as its number and [type] as its type.
-  enum class Large : std::uint8_t { kAlso, kOnly };  // kOnly: those whose values may be long
+  // Returns `pattern` once for each copy, with [copy] replaced by its column of alias e, [n] by its number and [type]
+  // by its type.
+  enum class Large : std::uint8_t { kAlso, kOnly };  // kOnly: only the copies whose values may be long
   [[nodiscard]] std::string Copies(std::string_view pattern, Large large = Large::kAlso) const;
-  // Of one in `mapped`: SQL of its binary value in hexadecimal digits, and what outbox_event.columns holds of such a value.
+  // For an entry of `mapped`: Shown() returns SQL for its binary value in hexadecimal digits, and Written() converts
+  // such a value to the form that outbox_event.columns holds.
   [[nodiscard]] std::string Shown(int place) const;
   [[nodiscard]] std::string Written(int place, const std::string& value) const;
 
@@ -60,24 +64,26 @@ struct EventColumns {
   void ReadCopies(sql::Statements& db, const sql::Tables& tables);
 };
 
-// SQL of a time in microseconds since 1970; NULL outside the years 1 to 9999, as infinity is, and as the last ones of the
-// type are, which no bigint holds.
+// Returns SQL that converts a time to microseconds since 1970. The result is NULL outside the years 1 to 9999, which
+// covers infinity and the last years of the type, whose value no bigint can hold.
 [[nodiscard]] std::string MicrosOf(const std::string& time);
 
-// For what an event has printed.
+// Memory for the parts of an event that have to be formatted.
 struct Room {
   char event_id[36];
 };
 
-// From a row whose columns from `first` on are Select()'s. Views into the result and the room.
+// Returns the event of a row whose columns from `first` on are those of Select(). The event points into `result` and
+// `room`.
 Event EventAt(const Result& result, int row, int first, Room& room);
 
-// The values of a captured row as outbox_event.columns holds them. One for all rows of a reader: it is what they point to.
+// Converts the values of captured rows to the form that outbox_event.columns holds. A reader owns one object for all
+// its rows; the returned values point into it.
 class ColumnValues {
  public:
   explicit ColumnValues(const EventColumns& columns);
-  // The copies of the row begin at column `first`, and `key` is its aggregate_id. Valid until the next call, and as long as the
-  // result.
+  // Returns the values of one row. The row's copies begin at column `first`, and `key` is its aggregate_id. The values
+  // are valid until the next call and as long as `result` lives.
   std::span<const outbox_bytes> At(const Result& result, int row, int first, const Bytes& key);
 
  private:

@@ -11,23 +11,25 @@
 namespace outbox::postgres {
 namespace {
 
-// By primary key and nothing else, whatever the statistics say: the pairs are looked up in the sorted ids and not joined.
+// Rows are found by the primary key and nothing else, regardless of the statistics: the event id of each row is looked
+// up by the position of its id in the sorted ids $1, and not joined.
 constexpr const char* kThese = "[id] = any($1) and event_id = ($2)[[at]]";
-// The same at the places $3. Another row may lie there by now, perhaps one with the same event id.
+// The same for rows at the places $3. Another row may be there by now, perhaps even one with the same event id.
 constexpr const char* kTheseThere = "ctid = any($3) and [id] = ($1)[[at]] and event_id = ($2)[[at]]";
 
-// outbox_retry is almost always empty, and then costs one look. The count is that of the outbox.
+// {retry} is almost always empty, which costs one look-up. The number of deleted rows is that of the outbox.
 //
-// This transaction does not wait until it is on disk: a crash of the server that takes it back costs duplicates, and the
-// wait would compete with the application's commits for the same disk (docs/design/decisions/0018).
+// This transaction does not wait until it is on disk. If a crash of the server undoes it, the result is duplicates;
+// the wait would compete with the application's commits for the same disk (docs/design/decisions/0018).
 constexpr const char* kConfirm = R"(
 with settled as (delete from {retry} where [these failures] and exists (select 1 from {retry}))
 delete from {event} where [these] and (select set_config('synchronous_commit', 'off', true)) is not null)";
 constexpr const char* kRemove = "delete from {event} where [these]";
 constexpr const char* kStillThere = "select cast(id as bigint) from {event} where [these]";
 
-// How long a delete may wait for a row that somebody else has locked. Once one was waited for, the others of its confirm are
-// not waited for as long: they are asked for again, fewer at a time, until the row is found.
+// How long a delete waits for a row that another transaction has locked. After one such wait, the other rows of the
+// same confirm are not waited for as long: they are deleted again in smaller and smaller groups, until the locked row
+// is found.
 constexpr Millis kLockWait{2000}, kShortLockWait{50};
 constexpr auto kShortWaitsLast = std::chrono::seconds(10);
 
@@ -38,7 +40,7 @@ std::string In(const sql::Tables& tables, const char* sql, const char* these = k
   return tables.In(sql::Fill(sql, {{"[these]", with(these, "id")}, {"[these failures]", with(kThese, "row_id")}}));
 }
 
-// While it lives; behind it kLockWait applies.
+// Limits the waits for locks as long as the object lives; afterwards kLockWait applies.
 class LockLimit {
  public:
   LockLimit(Client& client, Millis limit) : client_(client) { client.LimitLocks(limit); }
@@ -55,14 +57,15 @@ int Digit(char c) {
   return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-// Of a delete: parameters that each name the same rows.
+// The parameters of a delete. Each function returns a list of parameters that names the same rows.
 struct Named {
   std::string ids, uuids, places;
   [[nodiscard]] std::vector<Parameter> by_id() const { return {{ids, true}, {uuids, true}}; }
   [[nodiscard]] std::vector<Parameter> by_place() const { return {{ids, true}, {uuids, true}, {places, true}}; }
 };
 
-// Those whose event id is one. `places` are theirs, in the same order; without, none is named.
+// Names the rows whose event id is a valid UUID. `places` holds the place of each row, in the same order; if it is
+// empty, the result has no places.
 Named Name(std::span<const sql::OutboxRow> rows, std::span<const RowPlaces::Row> places = {}) {
   Array ids(kInt8), uuids(kUuid), tids(kTid);
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -133,7 +136,8 @@ Confirmation::Kept Confirmation::Delete(Rows rows, For what) {
   } catch (const Error& error) {
     const Client::LastFailure failure = client_.failure();
     if (error.sqlstate == kLockTimeout && failure.holder.empty()) RefuseLocked(failure, rows);
-    // Its own work is slow, a trigger's say: locks are not waited for as long.
+    // The delete itself is slow, for example because of a trigger: waits for locks have a shorter limit than the
+    // statement.
     const bool slow = error.sqlstate == kStatementTimeout && failure.holder.empty();
     if (!slow && !IsRefusal(error.sqlstate, failure.within_function())) throw;
     throw Error(OUTBOX_REFUSED,
@@ -146,9 +150,10 @@ Confirmation::Kept Confirmation::Delete(Rows rows, For what) {
   return StillThere(rows, there);
 }
 
-// After a wait for a lock of a row has ended without it. Where a trigger waits for what it writes to, no row can be removed,
-// and nothing would be found by asking for fewer. While PostgreSQL waits for the transaction that has a row of ours, the
-// context is one line, which names the row; while it waits for others that wait for the row, there is none.
+// Called after a wait for a row lock has timed out. If a trigger waits for something that it writes to, no row can be
+// removed, and deleting fewer rows at a time would find nothing. While PostgreSQL waits for the transaction that has
+// locked one of these rows, the context of the error is one line, which names the row; while it waits for other
+// waiters of that row, there is no context.
 void Confirmation::RefuseLocked(const Client::LastFailure& failure, Rows rows) {
   if (const auto last_line = failure.context.rfind('\n'); last_line != std::string::npos)
     throw Error(OUTBOX_TIMEOUT, "PostgreSQL: " + failure.message + ", in: " + failure.context.substr(last_line + 1),

@@ -1,4 +1,5 @@
-// Deletes delivered rows, by id and event id: where they lay when they were read, else by the primary key.
+// Deletes delivered rows by id and event id. A row is first looked for at the place where it was when it was read,
+// then by the primary key.
 #pragma once
 
 #include <chrono>
@@ -11,24 +12,26 @@
 
 namespace outbox::postgres {
 
-// "0d5f3c52-9a0e-..." as the 16 bytes that the server keeps; empty where the text is none.
+// Converts a UUID such as "0d5f3c52-9a0e-..." to the 16 bytes that the server stores. Returns "" if the text is not a
+// UUID.
 [[nodiscard]] std::string ParseUuid(std::string_view text);
 
 class Confirmation : public sql::Confirmation {
  public:
-  // Prepares its statements: the tables must be there.
+  // Prepares the statements. REQUIRES: the tables exist.
   Confirmation(Client& client, const sql::Tables& tables, RowPlaces& places);
 
  private:
   Kept Delete(Rows rows, For what) override;
-  // Returns how many of them it has deleted.
+  // Returns the number of rows that it has deleted.
   std::size_t DeleteRows(Rows rows, For what);
   [[noreturn]] void RefuseLocked(const Client::LastFailure& failure, Rows rows);
 
   Client& client_;
   const sql::Tables& tables_;
   RowPlaces& places_;
-  std::chrono::steady_clock::time_point short_waits_until_;  // until then a confirm waits for locks only kShortLockWait
+  // Until then a confirm waits for a lock no longer than kShortLockWait.
+  std::chrono::steady_clock::time_point short_waits_until_;
 };
 
 }  // namespace outbox::postgres

@@ -10,7 +10,8 @@
 namespace outbox::postgres {
 namespace {
 
-// Not to be chosen: texts are UTF-8 in Kafka, whatever the server keeps and whatever 'connection' says.
+// An operator cannot choose this setting: texts are UTF-8 in Kafka, whatever the server stores and whatever
+// 'connection' says.
 constexpr const char* kEncoding = "client_encoding";
 
 std::map<std::string, std::string> Defaults() {
@@ -30,7 +31,7 @@ using Options = std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)>;
 Options Parse(const std::string& connection) {
   char* text = nullptr;
   Options options(PQconninfoParse(connection.c_str(), &text), PQconninfoFree);
-  PQfreemem(text);  // it would quote a piece of the string
+  PQfreemem(text);  // not shown, because it would quote a part of the string
   if (!options)
     throw Error(OUTBOX_BAD_CONFIG,
                 "options: 'connection' is neither a list such as \"host=db dbname=shop\" nor a postgresql:// address;"
@@ -39,7 +40,7 @@ Options Parse(const std::string& connection) {
   return options;
 }
 
-// An address whose password holds an "@" or "/" of its own is cut in the wrong places: what is left of the password would be
+// libpq splits an address in the wrong places if its password contains "@" or "/". Parts of the password would then be
 // shown as a host, a port or a database.
 void CheckAddress(const std::string& connection) {
   const auto scheme = connection.find("://");
@@ -57,11 +58,11 @@ void CheckValue(const std::string& keyword, const std::string& value) {
   const auto is_port = [](char c) { return (c >= '0' && c <= '9') || c == ','; };
   if (keyword == "port" && !std::all_of(value.begin(), value.end(), is_port))
     throw Error(OUTBOX_BAD_CONFIG,
-                "options: the port in 'connection' is not a number (it is not shown, as it may be a part of a password:"
-                " in an address, user and password are percent-encoded)");
+                "options: the port in 'connection' is not a number (it is not shown, because it may be a part of a"
+                " password; in an address, user and password must be percent-encoded)");
 }
 
-// In "options" a blank begins the next option of the server.
+// In "options" a blank begins the next option of the server, so blanks in a secret are escaped.
 std::string InOptions(const std::string& secret) {
   std::string escaped;
   for (const char c : secret) {
@@ -75,7 +76,7 @@ bool IsSecret(std::string_view keyword) {
   return keyword == "password" || keyword == "sslpassword" || keyword == "oauth_client_secret";
 }
 
-// libpq quotes a value that it does not take.
+// Removes the value from a message of libpq, which quotes a value that it does not accept.
 std::string HideValue(const std::string& line) {
   const auto invalid = line.find("invalid ");
   if (invalid == std::string::npos) return line;
@@ -84,7 +85,8 @@ std::string HideValue(const std::string& line) {
   return line.substr(0, from) + "<hidden>" + line.substr((option != std::string::npos ? option : last) + 1);
 }
 
-// libpq tries with TLS and without, and then says everything twice.
+// Joins the lines of a message and removes repetitions: libpq tries with TLS and without, and reports everything
+// twice.
 std::string OneLine(const std::string& text) {
   std::string joined, before;
   std::istringstream lines(text);
@@ -95,15 +97,15 @@ std::string OneLine(const std::string& text) {
   return joined;
 }
 
-// What a person has to fix: by the code of the server's refusal in libpq's verbose text, and by libpq's own words where
-// it did not like the server's TLS or a value of ours.
+// Reports whether a person has to fix the cause. The line then contains the SQLSTATE of a server's refusal, which
+// libpq shows in its verbose text, or libpq's own message about the server's TLS or about a value in 'connection'.
 bool IsRefusal(const std::string& line) {
   constexpr std::array kSigns{
       "  28000: ", "  28P01: ", "  3D000: ", "does not support SSL", "certificate", "for connection option",
       "invalid port number",
-      // Without a user in 'connection' libpq asks for the name of the process's own one.
+      // If 'connection' names no user, libpq looks up the name of the process's user.
       "local user with ID",
-      // A value of ours that libpq does not take, or a file of ours that it cannot use.
+      // A value in 'connection' that libpq does not accept, or a file named there that it cannot use.
       "invalid sslmode value", "invalid channel_binding value", "invalid gssencmode value",
       "invalid require_auth value", "invalid target_session_attrs value", "invalid load_balance_hosts value",
       "invalid sslcertmode value", "invalid ssl_min_protocol_version value", "invalid ssl_max_protocol_version value",
@@ -111,14 +113,15 @@ bool IsRefusal(const std::string& line) {
       "could not load private key file", "has group or world access", "private key file",
       "SSL support is not compiled in", "definition of service", "service file", "Unix-domain socket path",
       "could not load library"};
-  // What passes by itself: no descriptors, no memory.
+  // Causes that disappear by themselves: no file descriptors, no memory.
   constexpr std::array kPassing{"Too many open files", "Cannot allocate memory", "out of memory"};
   const auto in_line = [&](const char* part) { return line.find(part) != std::string::npos; };
   if (std::any_of(kPassing.begin(), kPassing.end(), in_line)) return false;
   return std::any_of(kSigns.begin(), kSigns.end(), in_line);
 }
 
-// Of several hosts each has its line: while one of them only does not answer, it may be the right one.
+// If there are several hosts, each has a line. If only one of them does not answer, it may be the right one, so the
+// refusal is not final.
 bool RefusedForGood(const std::string& text) {
   bool refused = false;
   for (std::size_t at = 0, end = 0; at < text.size(); at = end + 1) {
@@ -132,8 +135,9 @@ bool RefusedForGood(const std::string& text) {
   return refused;
 }
 
-// A prepared plan made while the table was empty took 1634 ms for what an index does in one, so only index plans are
-// left: by key, in order, without workers and without compiling. Names of types are compared as they are without quotes.
+// A prepared plan that was made while the table was empty took 1634 ms for what an index does in one. So only index
+// plans are allowed: by key, in order, without workers and without JIT compilation. quote_all_identifiers is off,
+// because names of types are compared in their unquoted form.
 using Settings = std::array<std::pair<const char*, const char*>, 8>;
 constexpr Settings kSettings{{{"enable_seqscan", "off"},
                               {"enable_bitmapscan", "off"},
@@ -155,7 +159,8 @@ std::string Quoted(const std::string& value) {
   return quoted + "'";
 }
 
-// The last one makes the server notice that a relay which waited for a lock is gone; it exists from version 14 on.
+// The last statement makes the server detect that a relay that waited for a lock has gone. The setting exists from
+// version 14 on.
 std::string SessionSettings() {
   std::string sql = "set plan_cache_mode = force_generic_plan;";
   for (const auto& [name, value] : kSettings) sql += std::string(" set ") + name + " = " + value + ";";
@@ -203,8 +208,8 @@ Native Connect(const std::string& complete) {
   Native connection(PQconnectdb(complete.c_str()));
   if (!connection) throw Error(OUTBOX_UNAVAILABLE, "PostgreSQL: out of memory");
   if (PQstatus(connection.get()) == CONNECTION_OK) {
-    // There the server converts nothing: it refuses to send what is not in the client's encoding, and one such row would
-    // hold up all others. Its bytes are sent as they are.
+    // With this encoding the server converts nothing. It would refuse to send a text that is invalid in the client's
+    // encoding, and one such row would hold up all others. So the bytes are sent as they are.
     const char* const encoding = PQparameterStatus(connection.get(), "server_encoding");
     if (encoding != nullptr && std::string_view(encoding) == "SQL_ASCII" &&
         PQsetClientEncoding(connection.get(), "SQL_ASCII") != 0)
@@ -212,8 +217,9 @@ Native Connect(const std::string& complete) {
     return connection;
   }
   const std::string text = PQerrorMessage(connection.get());
-  // A server's refusal reads "SEVERITY:  reason"; all else is libpq's own, and asking again would only cost time. libpq
-  // shows the code of a refusal in its verbose text alone, and the server's words may be in any language.
+  // A refusal by the server reads "SEVERITY:  reason". All other messages are libpq's own, and connecting again would
+  // only cost time. libpq shows the SQLSTATE of a refusal only in its verbose text, and the server's messages may be
+  // in any language.
   bool refused = PQconnectionNeedsPassword(connection.get()) != 0 || RefusedForGood(text);
   if (!refused && text.find(":  ") != std::string::npos) {
     PQsetErrorVerbosity(connection.get(), PQERRORS_VERBOSE);
@@ -226,7 +232,7 @@ Native Connect(const std::string& complete) {
                                         "has expired (libpq does not say"
                                         " which)";
   if (refused) throw Error(OUTBOX_BAD_CONFIG, "PostgreSQL: " + OneLine(text) + certificate + "; correct 'connection'");
-  // With target_session_attrs=read-write libpq itself refuses such a session.
+  // With target_session_attrs=read-write libpq itself refuses a read-only session.
   const char* const read_only =
       text.find("session is read-only") == std::string::npos
           ? ""

@@ -1,4 +1,4 @@
-// Opening a connection: what the relay adds to the operator's connection string, and why it failed.
+// Opens a connection: completes the operator's connection string, and explains why a connection failed.
 #pragma once
 
 #include <libpq-fe.h>
@@ -11,9 +11,11 @@
 
 namespace outbox::postgres {
 
-// The operator's string (keyword=value or postgresql://) with what it leaves open: bounds on waiting for a peer that
-// went silent, the name of the program. The secrets are filled in after the string was parsed, so none is read as syntax,
-// unless a secret is the whole string. Does no I/O. Throws BAD_CONFIG without showing the string: it may hold a password.
+// Completes the operator's connection string (keyword=value or postgresql://) with what it leaves open: limits on the
+// time to wait for a peer that has gone silent, and the name of the program. Secrets are inserted after the string has
+// been parsed, so that none is interpreted as syntax; only a secret that is the whole string is parsed. Does no I/O.
+//
+// Errors: throws OUTBOX_BAD_CONFIG without showing the string, which may hold a password.
 std::string CompleteConnection(const std::string& connection, const Secrets& secrets);
 
 struct Finish {
@@ -21,18 +23,21 @@ struct Finish {
 };
 using Native = std::unique_ptr<PGconn, Finish>;
 
-// Throws BAD_CONFIG where the server refuses this user, knows no such database or has not the TLS that is asked for, else
-// UNAVAILABLE. Returns in any case, after connect_timeout for each host.
+// Connects, and returns after connect_timeout for each host at the latest.
+//
+// Errors: throws OUTBOX_BAD_CONFIG if the server refuses this user, has no such database, or lacks the TLS that is
+// required; otherwise OUTBOX_UNAVAILABLE.
 Native Connect(const std::string& complete);
 
-// As a value of a connection string.
+// Quotes a value for a connection string.
 std::string Quoted(const std::string& value);
 
-// How the server is to plan and to wait, and for how long at most. As statements for a session that the relay owns; as one
-// query whose settings end with its transaction; and, in front of a script, as statements that end with its transaction.
+// Settings for planning and waiting, and the time limits in milliseconds. SessionSettings() returns statements for a
+// session that the relay owns, SettingsOfCall() one query whose settings end with its transaction, and
+// SettingsOfScript() statements that precede a script and end with its transaction.
 std::string SessionSettings();
 struct Limits {
-  Millis statement{0}, locks{0};  // zero: none
+  Millis statement{0}, locks{0};  // zero = no limit
   bool operator==(const Limits&) const = default;
 };
 std::string SettingsOfCall(const Limits& limits);

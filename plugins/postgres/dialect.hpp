@@ -1,4 +1,4 @@
-// PostgreSQL: its fragments of SQL.
+// The SQL fragments of PostgreSQL.
 #pragma once
 
 #include "postgres/columns.hpp"
@@ -7,7 +7,7 @@
 namespace outbox::postgres {
 
 [[nodiscard]] const sql::Dialect& Dialect();
-// The same for an outbox whose columns have these types.
+// Returns the fragments for an outbox whose columns have these types.
 [[nodiscard]] sql::Dialect DialectFor(const EventColumns& columns);
 
 }  // namespace outbox::postgres

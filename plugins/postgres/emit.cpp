@@ -1,4 +1,4 @@
-// outbox.emit/1 on PostgreSQL: whole arrays of events in one statement.
+// outbox.emit/1 on PostgreSQL: one statement inserts whole arrays of events.
 #include <array>
 #include <nlohmann/json.hpp>
 
@@ -10,7 +10,7 @@
 namespace outbox::postgres {
 namespace {
 
-// Of one insert: the arrays are copied on their way, so they stay small.
+// The limits of one insert. The arrays are copied on their way to the server, so they are kept small.
 constexpr std::size_t kRowsPerInsert = 1000, kBytesPerInsert = std::size_t{4} << 20;
 
 constexpr const char* kInsert = R"(
@@ -22,7 +22,7 @@ void RequireText(const Bytes& bytes, const std::string& what, const char* fix = 
   if (bytes && !IsText(*bytes)) throw Error(OUTBOX_BAD_DATA, what + " is not UTF-8 text without NUL" + fix);
 }
 
-// Refused here with a reason that helps, where the server would say "invalid byte sequence".
+// Refuses the event here with a helpful reason; the server would only report an "invalid byte sequence".
 void CheckEvent(const Event& e, const EventColumns& columns) {
   RequireText(e.topic, "the topic");
   RequireText(e.event_type, "the event type");
@@ -30,11 +30,11 @@ void CheckEvent(const Event& e, const EventColumns& columns) {
   RequireText(e.event_id, "the event id");
   if (!columns.IsBytea())
     RequireText(e.payload, "the payload",
-                ", which is all that its column holds; run: outbox-relay migrate --payload bytea");
+                ", and its column cannot hold anything else; run: outbox-relay migrate --payload bytea");
   if (columns.IsJson() && e.payload && !nlohmann::json::accept(*e.payload))
-    throw Error(
-        OUTBOX_BAD_DATA,
-        "the payload is not JSON, which is all that its column holds; run: outbox-relay migrate --payload text");
+    throw Error(OUTBOX_BAD_DATA,
+                "the payload is not JSON, and its column cannot hold anything else;"
+                " run: outbox-relay migrate --payload text");
 }
 
 }  // namespace
@@ -57,7 +57,7 @@ void Adapter::PrepareInsert() {
 
 void Adapter::InsertAll(Events events) {
   for (const Event& e : events) CheckEvent(e, *columns_);
-  // Runs of rows with an id of their own, and of rows that take the column's default.
+  // Splits the events into runs of rows that have an event id and runs of rows that take the column's default.
   for (std::size_t first = 0, next = 0; first < events.size(); first = next) {
     const bool named = !events[first].event_id.empty();
     std::array<Array, 6> columns{Array(kText), Array(kText), Array(kText), Array(columns_->IsBytea() ? kBytea : kText),

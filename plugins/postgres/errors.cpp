@@ -9,9 +9,10 @@ bool IsConflict(const std::string& sqlstate) { return sqlstate == "40001" || sql
 
 bool IsDenied(const std::string& sqlstate) { return sqlstate == "42501"; }
 
-// Classes of SQLSTATE. What says nothing of the rows (connections, conflicts, resources, operators, a read-only server, the
-// server's own faults) is none; constraints, what triggers raise, data and limits are; of the rest, such as a table that is
-// not there or a missing right, it is one where a trigger met it: of the statement itself it is the relay's to tell.
+// Classes of SQLSTATE. A class that says nothing about the rows (connections, conflicts, resources, operators, a
+// read-only server, the server's own faults) is no refusal. Constraints, errors raised by triggers, data errors and
+// limits are refusals. The rest, such as a missing table or privilege, is a refusal only inside a trigger: in the
+// statement itself it is a fault that the relay reports.
 bool IsRefusal(const std::string& sqlstate, bool within_function) {
   const std::string family = sqlstate.substr(0, 2);
   const auto is_one_of = [&family](std::initializer_list<const char*> some) {
@@ -20,7 +21,7 @@ bool IsRefusal(const std::string& sqlstate, bool within_function) {
   if (sqlstate.size() != 5 || sqlstate == kLockTimeout || sqlstate == "55006" || sqlstate == "55P04") return false;
   if (is_one_of({"00", "01", "02", "08", "25", "26", "28", "40", "53", "57", "58", "72", "F0", "XX"})) return false;
   if (is_one_of({"09", "21", "22", "23", "27", "38", "39", "44", "45", "54", "55", "P0"})) return true;
-  // The others that the server itself has.
+  // The other classes that the server defines.
   const bool own = is_one_of({"03", "0A", "0B", "0F", "0L", "0P", "0Z", "10", "20", "24", "2B", "2D", "2F", "34", "3B",
                               "3D", "3F", "42", "HV"});
   return within_function || !own;
@@ -55,16 +56,17 @@ Error Explain(const sql::Tables& tables, const std::string& sqlstate, const std:
   if (sqlstate == "25006") return ReadOnly();
   if (sqlstate == "42P01" || sqlstate == "42703" || sqlstate == "3F000") return error(OUTBOX_BAD_CONFIG, sql::kMigrate);
   if (IsDenied(sqlstate)) return error(OUTBOX_BAD_CONFIG, Grants(tables, "<the relay's role>"));
-  if (sqlstate == "P0001") return error(OUTBOX_BAD_CONFIG);  // raised by the schema's own statements
+  if (sqlstate == "P0001") return error(OUTBOX_BAD_CONFIG);  // raised by the statements of migrate
   if (family == "28" || sqlstate == "3D000") return error(OUTBOX_BAD_CONFIG, "correct 'connection'");
   if (sqlstate == "22021")
     return error(OUTBOX_BAD_DATA,
-                 "a text column holds no such bytes; for payloads run: outbox-relay migrate --payload bytea");
+                 "a text column cannot hold these bytes; for payloads run: outbox-relay migrate --payload bytea");
   if (family == "22" || family == "23") return error(OUTBOX_BAD_DATA);
   if (sqlstate == "42P05")
     return error(OUTBOX_UNAVAILABLE,
-                 "this is somebody else's session: connect past the pooler, or to one in session mode");
-  if (sqlstate == "26000" || sqlstate == "0A000") return error(OUTBOX_UNAVAILABLE);  // the session is not what it was
+                 "another client uses this session, too: connect past the pooler, or to a pool in session mode");
+  // The prepared statements of this session are gone or no longer valid.
+  if (sqlstate == "26000" || sqlstate == "0A000") return error(OUTBOX_UNAVAILABLE);
   if (family == "08" || family == "53" || family == "57" || family == "58" || IsConflict(sqlstate) || sqlstate.empty())
     return error(OUTBOX_UNAVAILABLE);
   return error(OUTBOX_INTERNAL);

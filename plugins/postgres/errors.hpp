@@ -1,4 +1,4 @@
-// From SQLSTATE to what the relay does about it.
+// Maps the SQLSTATE of an error to what the relay does about it.
 #pragma once
 
 #include <string>
@@ -8,29 +8,33 @@
 
 namespace outbox::postgres {
 
-// A wait for a lock, and a statement, that took longer than they may; the second also for one that somebody cancelled.
+// A lock, or a statement, took longer than its limit. The second code also stands for a statement that was cancelled.
 inline constexpr const char* kLockTimeout = "55P03";
 inline constexpr const char* kStatementTimeout = "57014";
 
-// `message` is the server's primary message alone: detail and context quote rows. BAD_CONFIG names what fixes it.
+// Returns the error for a SQLSTATE. `message` must be the server's primary message alone, because detail and context
+// quote rows. An error with OUTBOX_BAD_CONFIG contains its fix.
 Error Explain(const sql::Tables& tables, const std::string& sqlstate, const std::string& message);
 
-// A state, not a mistake: a server that is about to take over, or that protects itself, or a session that was set so.
+// Errors for a server or session that is read-only. They are OUTBOX_UNAVAILABLE, because this is a state and not a
+// mistake in the configuration: the server may be a standby that is about to take over or may protect itself, or the
+// session may have been set to read-only.
 inline constexpr const char* kUsePrimary =
     "where it stays so, connect to the primary, with target_session_attrs=read-write and all hosts in 'connection'";
 Error ReadOnly(const std::string& what, const std::string& fix);
-Error ReadOnly();  // where the server could not be asked which of these it is
+Error ReadOnly();  // if the server could not be asked for the cause
 
-// Transient for the server: the same statement is tried again at once.
+// Reports whether the error is a transient conflict, after which the same statement is repeated at once.
 bool IsConflict(const std::string& sqlstate);
 
 bool IsDenied(const std::string& sqlstate);
 
-// Does the server refuse this change of rows for what they are, or for what others have set up around the table? It will
-// refuse it again. `within_function`: raised by a trigger or a function, not by the statement itself.
+// Reports whether the server refuses to change these rows because of their contents or because of something that
+// others have added to the table, so that it would refuse again. `within_function`: a trigger or a function raised the
+// error, not the statement itself.
 bool IsRefusal(const std::string& sqlstate, bool within_function);
 
-// The sql::RelayRights() as SQL.
+// Returns the GRANT statements for sql::RelayRights().
 std::string Grants(const sql::Tables& tables, const std::string& role);
 
 }  // namespace outbox::postgres

@@ -9,7 +9,7 @@ namespace {
 using sql::Question;
 using sql::Text;
 
-// The sequence that the column owns, or that its default draws from.
+// The sequences that the column owns or that its default draws from.
 constexpr const char* kSequence = R"(with id as (
   select a.attrelid, a.attnum, format_type(a.atttypid, null) as type from pg_attribute a
   where a.attrelid = [oid] and a.attname = 'id' and not a.attisdropped),
@@ -32,7 +32,8 @@ constexpr Text kNoSequence{
 constexpr const char* kNoSequenceSql = "[sequence] select 'error', '[shown]' where not exists (select 1 from sequence)";
 
 constexpr Text kCycle{
-    "sequence [1] may begin again (CYCLE): a repeated confirm would delete an event that was never sent",
+    "sequence [1] may restart (CYCLE) and assign ids twice: a repeated confirm would delete an event that was never"
+    " sent",
     "alter sequence [1] no cycle;"};
 constexpr const char* kCycleSql = "[sequence] select 'error', name from sequence where seqcycle";
 
@@ -42,17 +43,18 @@ constexpr Text kCache{
     "alter sequence [1] cache 1;"};
 constexpr const char* kCacheSql = "[sequence] select 'warning', name, seqcache from sequence where seqcache > 1";
 
-constexpr Text kDown{"sequence [1] counts down", "alter sequence [1] increment 1;"};
+constexpr Text kDown{"sequence [1] counts down: ids have to rise in the order of insertion",
+                     "alter sequence [1] increment 1;"};
 constexpr const char* kDownSql = "[sequence] select 'error', name from sequence where seqincrement < 1";
 
-constexpr Text kBelow{"sequence [1] gives ids below 1, and the relay reads ids from 1 on: it never sends these rows",
+constexpr Text kBelow{"sequence [1] gives ids below 1: the relay reads ids from 1 on, so it never sends these rows",
                       "alter sequence [1] restart with 1;"};
 constexpr const char* kBelowSql = R"([sequence] select 'error', name from sequence where seqincrement > 0
   and coalesce(case when has_sequence_privilege(seqrelid, 'select, usage') then pg_sequence_last_value(seqrelid) end,
     seqstart - 1) < 0)";
 
 constexpr Text kForgets{
-    "sequence [1] is unlogged: after a crash of the server it gives ids again, and a repeated confirm"
+    "sequence [1] is unlogged: after a crash of the server it assigns ids twice, and a repeated confirm"
     " would delete an event that was never sent",
     "alter sequence [1] set logged;"};
 constexpr const char* kForgetsSql = "[sequence] select 'error', name from sequence where relpersistence = 'u'";
@@ -68,7 +70,7 @@ constexpr const char* kSmallSql = R"([sequence] select 'warning', '[shown]', typ
     ' alter sequence ' || name || ' as bigint;', '') from sequence where seqtypid <> cast('bigint' as regtype)), '')
 from id where type in ('integer', 'smallint'))";
 
-// Of a sequence that may be looked at.
+// Checks only a sequence that this user may read.
 constexpr const char* kRunOutSql = R"([sequence]
 select 'warning', '[shown]', l.last, l.most, case when l.most < 9223372036854775807
   then 'alter table [quoted] alter column id type bigint; alter sequence ' || s.name || ' as bigint no maxvalue;'

@@ -1,4 +1,4 @@
-// Ids rise with the order of insertion, never come again, and do not run out.
+// Checks that ids rise in the order of insertion, are never assigned twice, and do not run out.
 #pragma once
 
 #include <string>
@@ -10,11 +10,12 @@
 
 namespace outbox::postgres {
 
-// `oid` is the outbox's, `shown` its name for people. Its id is of a type that can be read.
+// `oid` is the oid of the outbox, and `shown` its name for people. REQUIRES: the type of the id is one that the relay
+// can read.
 std::vector<Finding> CheckIds(sql::Statements& db, const sql::Tables& tables, const std::string& oid,
                               const std::string& shown);
 
-// SQL for an outbox whose id is of another type, such as a uuid: it becomes the column `kept`.
+// Returns SQL that fixes an outbox whose id has another type, such as uuid: the old id becomes the column `kept`.
 std::string FixWrongId(const sql::Tables& tables, const std::string& kept);
 
 }  // namespace outbox::postgres

@@ -1,5 +1,5 @@
-// Who has what a statement waited for in vain: "pid 4711, user shop, application psql, in a transaction since ...". Of other
-// users' sessions a role may see less.
+// Describes who holds a lock that a statement could not obtain: "pid 4711, user shop, application psql, in a
+// transaction since ...". A role may not be allowed to see all of this about the sessions of other users.
 #pragma once
 
 #include <string>
@@ -9,9 +9,9 @@
 
 namespace outbox::postgres {
 
-// Who has, or waits for, a lock of the whole outbox that others have to wait for. Empty: nobody.
+// Returns who holds, or waits for, a lock on the whole outbox that makes others wait; "" = nobody.
 [[nodiscard]] std::string TableHolder(sql::Statements& db, const sql::Tables& tables);
-// Whose transaction has locked this row.
+// Returns whose transaction has locked this row; "" = nobody.
 [[nodiscard]] std::string RowHolder(sql::Statements& db, const sql::Tables& tables, long long id);
 
 }  // namespace outbox::postgres

@@ -9,7 +9,8 @@ namespace {
 using sql::Question;
 using sql::Text;
 
-// The tables, those that inherit from them or are their partitions, and the columns that the relay knows.
+// Common parts of the queries: the tables, the tables that inherit from them or are their partitions, and the columns
+// that the relay knows.
 constexpr const char* kTables = R"(with recursive ours (oid, kind, shown, quoted) as (values [ours]),
 known (kind, name, is_key) as (values [known]),
 tree (oid, top, kind, shown, quoted) as (
@@ -18,12 +19,12 @@ tree (oid, top, kind, shown, quoted) as (
     cast(cast(i.inhrelid as regclass) as text) from tree t join pg_inherits i on i.inhparent = t.oid)
 )";
 
-constexpr Text kUnlogged{"table [1] is unlogged: a crash of the server empties it, and what waits is lost",
+constexpr Text kUnlogged{"table [1] is unlogged: a crash of the server deletes all of its rows",
                          "alter table [2] set logged;"};
 constexpr const char* kUnloggedSql = R"([tables]
 select 'error', t.shown, t.quoted from tree t join pg_class c on c.oid = t.oid where c.relpersistence = 'u')";
 
-// Bits of tgtype: row 1, before 2, insert 4, delete 8, update 16.
+// Bits of tgtype: 1 = for each row, 2 = before, 4 = insert, 8 = delete, 16 = update.
 constexpr const char* kTriggersSql = R"([tables]
 select 'warning', t.shown, quote_ident(g.tgname),
   case when g.tgtype & 2 <> 0 then 'before ' else 'after ' end || concat_ws(' or ',
@@ -40,7 +41,8 @@ where not g.tgisinternal and g.tgenabled in ('O', 'A') and g.tgparentid = 0
   and not (t.kind = 'event' and g.tgname = '[wake_up]')
 order by t.shown, g.tgname)";
 
-// PostgreSQL refuses rules of most kinds for statements inside WITH, which is where the relay deletes and buries.
+// PostgreSQL refuses most kinds of rules for statements inside WITH, and with such statements the relay deletes events
+// and moves them to the dead letters.
 constexpr Text kRule{"rule [2] on [3] of table [1]: [4]", "drop rule [2] on [5];"};
 constexpr const char* kRulesSql = R"([tables]
 select case when t.kind = 'event' and r.ev_type = '3' then 'warning' else 'error' end, t.shown, quote_ident(r.rulename),
@@ -67,7 +69,7 @@ select 'warning', t.shown, quote_ident(k.conname), cast(cast(k.confrelid as regc
 from tree t join pg_constraint k on k.conrelid = t.oid
 where k.contype = 'f' and k.conparentid = 0 and k.confdeltype in ('c', 'n', 'd') order by t.shown, k.conname)";
 
-// The relay inserts every column of the companions that it knows, and nothing else.
+// The relay inserts all columns of the companion tables that it knows, and no others.
 constexpr const char* kUnfilledSql = R"([tables]
 select case o.kind when 'event' then 'warning' else 'error' end, o.shown, a.attname,
   case o.kind when 'event' then ')" OUTBOX_INSERTERS R"(' else 'the relay' end,
@@ -94,7 +96,7 @@ from ours o join pg_attribute a on a.attrelid = o.oid and not a.attisdropped
 where o.kind = 'event' and not a.attnotnull and a.attname in ('event_id', 'topic', 'event_type', 'created_at')
 order by a.attnum)";
 
-// Unique, or of an exclusion constraint. An index that contains the row's own identity refuses nothing.
+// Unique indexes and exclusion constraints. An index that contains the row's own identity refuses nothing.
 constexpr const char* kUniqueSql = R"([tables]
 select 'warning', t.shown, cast(cast(i.indexrelid as regclass) as text),
   regexp_replace(pg_get_indexdef(i.indexrelid), '^.*? USING ', ''),
@@ -143,14 +145,14 @@ where (p.pubdelete or (p.pubupdate and o.kind <> 'event')) and (c.relreplident =
 group by o.oid, o.shown, o.quoted order by o.shown)";
 
 constexpr Text kChild{
-    "table [2] inherits from [1]: whoever writes to it directly is not seen while the transaction is open",
+    "table [2] inherits from [1]: the relay cannot detect open transactions that write to it directly",
     "alter table [2] no inherit [3];"};
 constexpr const char* kChildrenSql = R"([tables]
 select 'warning', o.shown, cast(cast(i.inhrelid as regclass) as text), o.quoted
 from ours o join pg_class c on c.oid = o.oid join pg_inherits i on i.inhparent = o.oid
 where c.relkind = 'r' order by o.shown, 3)";
 
-constexpr Text kPart{"table [1] is a part of [2]: rows in other parts of it are not read",
+constexpr Text kPart{"table [1] is a part of [2]: the relay does not read the rows in its other parts",
                      "name the whole table in 'table' of /storage/options: [2]"};
 constexpr const char* kPartsSql = R"([tables]
 select 'warning', o.shown, cast(cast(i.inhparent as regclass) as text)
@@ -175,7 +177,7 @@ where exists (select 1 from unnest(c.reloptions) as o (text) where o.text in ('a
 order by t.shown)";
 
 constexpr Text kCollation{
-    "column [1].[2] has a collation under which different keys are equal ([3]): a key may wait for another one",
+    "column [1].[2] has a collation under which different keys are equal ([3]): a key may wait for a different one",
     "alter table [4] alter column [2] type text collate \"C\";"};
 constexpr const char* kCollationSql = R"([tables]
 select 'warning', o.shown, quote_ident(a.attname), l.collname, o.quoted
@@ -183,10 +185,10 @@ from ours o join pg_attribute a on a.attrelid = o.oid and not a.attisdropped
 join pg_collation l on l.oid = a.attcollation
 where a.attname in ('aggregate_id', 'relay_id', 'owner') and not l.collisdeterministic order by o.shown, a.attnum)";
 
-// The relay's own session is looked at with the server; here are those of others, as far as they are settings of theirs.
+// The settings of other roles. The relay's own session is checked together with the server.
 constexpr Text kUnsafe{
-    "commits of [1] are seen before they are safe on disk (synchronous_commit=off): what a crash of the"
-    " server takes back may have been sent",
+    "commits of [1] are visible before they are safe on disk (synchronous_commit=off): a crash of the server may undo"
+    " rows that were already sent",
     "[2]"};
 constexpr const char* kUnsafeSql = R"(
 select 'warning', coalesce('role ' || quote_ident(r.rolname), 'every role') ||
@@ -222,7 +224,7 @@ constexpr Question kQuestions[] = {
     {kUnsafe, kUnsafeSql},
 };
 
-// One statement: an error leaves everything as it was.
+// A single statement, so that an error leaves everything unchanged.
 constexpr const char* kInsertAgain =
     "begin; with outbox_low as (delete from {event} where id < 1 returning *) insert into {event} (" OUTBOX_COPIED
     ") select " OUTBOX_COPIED " from outbox_low order by id; commit;" OUTBOX_COPIES;
@@ -244,7 +246,7 @@ std::vector<Finding> FindOthers(sql::Statements& db, const sql::Tables& tables, 
     if (there == found.end() || !there->second.is_table) continue;
     ours += (ours.empty() ? "(cast(" : ", (cast(") + there->second.number + " as oid), '" + table.kind + "', '" +
             tables.Shown(table.name) + "', '" + tables.Quote(table.name) + "')";
-    // The first column of each is its key.
+    // The first column of each table is its key.
     for (const sql::Column& column : table.columns)
       known += (known.empty() ? "('" : ", ('") + table.kind + "', '" + column.name + "', " +
                (&column == &table.columns.front() ? "true)" : "false)");

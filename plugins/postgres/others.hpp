@@ -1,5 +1,6 @@
-// What PostgreSQL's catalogue says about the tables that breaks a promise, or may: what somebody has added to them, how
-// they are stored, what replicates them. What migrate makes is no finding.
+// Findings about the tables in PostgreSQL's catalogue that break a promise of the relay, or may break it: what others
+// have added to the tables, how they are stored, and what replicates them. What migrate itself creates is not a
+// finding.
 #pragma once
 
 #include <vector>
@@ -9,13 +10,13 @@
 
 namespace outbox::postgres {
 
-// Of the tables that were found.
+// Checks the tables that were found.
 std::vector<Finding> FindOthers(sql::Statements& db, const sql::Tables& tables, const sql::FoundTables& found);
 
-// Rows that no read reaches, as they are numbered below the first id that is read.
+// Reports rows that no read reaches, because their ids are below the first id that is read.
 std::vector<Finding> FindLowIds(sql::Statements& db, const sql::Tables& tables);
 
-// Throws BAD_CONFIG with the first of these.
+// Errors: throws OUTBOX_BAD_CONFIG with the first of these findings.
 void RequireNoLowIds(sql::Statements& db, const sql::Tables& tables);
 
 }  // namespace outbox::postgres

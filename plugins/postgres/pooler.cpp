@@ -7,7 +7,7 @@ namespace {
 
 constexpr int kRounds = 3;
 constexpr auto kVerifyEvery = std::chrono::seconds(1);
-constexpr Millis kPatience{1000};  // where the pool has no session left, the second connection would wait for one
+constexpr Millis kPatience{1000};  // limit for the second connection, which has to wait if the pool has no session left
 
 std::string Pid(Client& client) {
   return client.Run({"select cast(pg_backend_pid() as text)", {}}).at(0)[0].value_or("");
@@ -17,7 +17,7 @@ Error NotKept(Pooling pooling) {
   return {OUTBOX_BAD_CONFIG, "PostgreSQL: " + Describe(pooling) + "; " + kNeedsSession};
 }
 
-// In statement mode a transaction ends the connection.
+// Detects statement mode, in which the pooler ends the connection when a transaction begins.
 bool RefusesTransactions(Client& other) {
   try {
     other.Script("begin");
@@ -28,13 +28,15 @@ bool RefusesTransactions(Client& other) {
   }
 }
 
-// Do the two share sessions? While each has one of its own, neither ever sees another number than before.
+// Reports whether the two connections share sessions. While each has a session of its own, the process id of neither
+// changes.
 bool Share(Client& client, const std::string& pid, Client& other) {
   const std::string others = Pid(other);
   if (others == pid) return true;
   for (int i = 0; i < kRounds; ++i)
     if (Pid(client) != pid || Pid(other) != others || Pid(other) != others || Pid(client) != pid) return true;
-  // A pool may hand out the session that was idle for longest instead of the one that was used last.
+  // A pool may hand out the session that was idle longest instead of the one that was used last. So the test is
+  // repeated while a transaction holds one session.
   if (RefusesTransactions(other)) return true;
   const bool moved = Pid(other) != others || Pid(client) != pid;
   other.Script("rollback");
@@ -50,7 +52,7 @@ Pooling FindPooling(Client& client, const std::string& connection, const sql::Ta
     Client other(Connect(connection + client.Address()), tables, std::min(timeout, kPatience));
     if (Share(client, pid, other)) return RefusesTransactions(other) ? Pooling::kStatement : Pooling::kTransaction;
   } catch (const Error& error) {
-    // Where no second session is given within the time, the first one is kept for this connection.
+    // If no second session is available in time, the first one is kept for this connection.
     if (error.code != OUTBOX_TIMEOUT && error.code != OUTBOX_UNAVAILABLE) throw;
   }
   return Pooling::kSession;
@@ -83,7 +85,7 @@ void SessionGuard::Leave(Client& client) const noexcept {
   try {
     client.Begin(kPatience);
     client.Script(client.InTransaction() ? "rollback" : "discard all");
-  } catch (...) {  // the connection is lost, and with it the session
+  } catch (...) {  // the connection is lost, and the session with it
   }
 }
 

@@ -1,5 +1,5 @@
-// Is this session the relay's own? A pooler between the relay and the server may give each transaction another one, and
-// then settings, prepared statements and notifications end up with somebody else.
+// Checks whether the relay keeps one session of the server. A pooler between the relay and the server may give each
+// transaction another session, and then settings, prepared statements and notifications end up with other clients.
 #pragma once
 
 #include <chrono>
@@ -12,19 +12,20 @@
 namespace outbox::postgres {
 
 enum class Pooling {
-  kNone,         // the server itself answers
-  kSession,      // through a pooler, which as far as can be seen keeps the session for this connection
-  kTransaction,  // each transaction may have another session
-  kStatement     // each statement may
+  kNone,         // the connection leads to the server itself
+  kSession,      // a pooler that, as far as can be determined, keeps the session for this connection
+  kTransaction,  // a pooler that may use another session for each transaction
+  kStatement     // a pooler that may use another session for each statement
 };
 
-// Makes no setting in any session. A pooler is recognised by the process number in its greeting, which is not the
-// server's; its mode by a second connection, which waits for at most `timeout`: two connections that are given the same
-// session share it. Where the pool is busy that is likely and not certain, so SessionGuard goes on looking.
+// Determines what the connection goes through; it changes no setting in any session. A pooler is recognised by the
+// process id in its greeting, which is not that of the server. Its mode is determined with a second connection, which
+// waits for at most `timeout`: if both connections are given the same session, they share it. In a busy pool this is
+// likely but not certain, so SessionGuard keeps checking.
 [[nodiscard]] Pooling FindPooling(Client& client, const std::string& connection, const sql::Tables& tables,
                                   Millis timeout);
 
-// For people: what the relay is connected through, and what it needs instead.
+// What the relay needs instead, and what it is connected through, for messages.
 inline constexpr const char* kNeedsSession =
     "connect past the pooler, or to a pool in session mode: the relay's prepared statements, settings and notifications"
     " live as long as its session";
@@ -33,11 +34,12 @@ inline constexpr const char* kNeedsSession =
 class SessionGuard {
  public:
   SessionGuard() = default;
-  // Throws BAD_CONFIG where the session is not kept.
+  // Errors: throws OUTBOX_BAD_CONFIG if the connection does not keep its session.
   SessionGuard(Client& client, const std::string& connection, const sql::Tables& tables, Millis timeout);
-  // Before a call: through a pooler, once a second, that the session is still the same one.
+  // Checks before a call, once per second and only through a pooler, that the session is still the same.
   void Verify(Client& client);
-  // At the end: a pooler may hand the session on as it is, although a pool in session mode should reset it.
+  // Resets the session at the end. A pool in session mode should do that itself, but a pooler may hand on the session
+  // unchanged.
   void Leave(Client& client) const noexcept;
 
  private:

@@ -1,4 +1,5 @@
-// The statements of ReserveNewEvents.
+// The statements of ReserveNewEvents. They return rows of the kinds and columns below. In their parameters, $1 low, $2
+// cursor and the watched transactions come from Visibility.
 #pragma once
 
 #include <string>
@@ -8,45 +9,51 @@
 
 namespace outbox::postgres {
 
-// What a row of the result is, and its columns.
+// The kind of a row of the result. A row of the kind kRow may have NULL as its kind, which costs the server less.
 enum Kind : int {
-  kRow = 0,      // a new row; NULL means it, too, and costs the server less
-  kLate = 1,     // kIds: rows that turned up late
-  kCut = 2,      // a new row that is too much; only its id
-  kNotOurs = 3,  // a new row that is another shard's, or waits; only its id
-  kTail = 4,     // the last one, about the read: kId the shard's token, see below
-  // Behind kLate. kIds: rows that are due again; kId: how many failures were looked at; kCreated and kType: the time and the
-  // row of the last of them.
+  kRow = 0,      // a new row
+  kLate = 1,     // the ids of late rows, in kIds
+  kCut = 2,      // a new row that exceeds the limit in bytes; only its id is used
+  kNotOurs = 3,  // a new row that belongs to another shard or must wait; only its id is used
+  kTail = 4,     // the last row, which describes the read; kId is the token of the shard, see below
+  // Follows kLate. kIds: the ids of failed rows that are due again. kId: the number of failures that were examined.
+  // kCreated and kType: the due time and the row id of the last of these.
   kDue = 5
 };
+// The columns of the result, and the second meaning that some of them have in the tail or in rows that are read alone.
 enum Column : int { kKind, kId, kEventId, kKey, kType, kTopic, kPayload, kHeaders, kCreated, kAttempts, kIds };
-constexpr int kCopies = kIds + 1;     // the first of EventColumns::copies, if there are any
-constexpr int kPlace = kIds;          // of rows alone: where the row lies, or NULL
-constexpr int kEnded = kHeaders;      // of the tail: not NULL = a watched transaction has ended, and nothing was read;
-                                      // of rows alone: "shared" or "troubled", and nothing was read
-constexpr int kLockers = kKey;        // of the tail: transactions that may still bring rows
-constexpr int kNextXid = kType;       // of the tail: where their numbers lie
+constexpr int kCopies = kIds + 1;  // the first of EventColumns::copies, if there are any
+constexpr int kPlace = kIds;       // of rows that are read alone: the row's place in the table (ctid), or NULL
+// Of the tail: not NULL = nothing was read, because a watched transaction has ended. Of the tail of rows that are read
+// alone: "shared" or "troubled" = nothing was read, because there are several shards or failed events.
+constexpr int kEnded = kHeaders;
+constexpr int kLockers = kKey;        // of the tail: the transactions that may still insert late rows
+constexpr int kNextXid = kType;       // of the tail: the next transaction id, from which the full ids are derived
 constexpr int kTroubled = kAttempts;  // of the tail: 1 = there are failed events
-constexpr int kReadOnly = kTopic;     // of the tail: not NULL = nothing can be written
-// $1 low  $2 cursor  $3 rows  $4 bytes  $5 watched transactions  $6 shard  $7 $8 time and row of the last failure that was
-// looked at  $9 failures to look at
-// `weighed`: $4 is the limit of all rows together. Otherwise it is that of each row, which costs less and is right as long
-// as rows are small.
+constexpr int kReadOnly = kTopic;     // of the tail: not NULL = the session cannot write
+
+// Returns the statement for an ordinary read. `weighed`: $4 is the limit for the sum of all rows. Otherwise it is the
+// limit for each row, which costs less and is right as long as rows are small.
+//
+// $1 low  $2 cursor  $3 limit of rows  $4 limit in bytes  $5 watched transactions  $6 shard
+// $7 $8 due time and row id of the last failure that was examined  $9 number of failures to examine
 std::string ReadSql(const sql::Tables& tables, const EventColumns& columns, bool weighed);
-// A step of a rescan: late rows and rows above the cursor, none that has failed.
-// $1 low  $2 cursor  $3 rows  $4 bytes  $5 watched transactions  $6 shard  $7 the last id to look at
+
+// Returns the statement for a step of a rescan: late rows, and rows above the cursor that have never failed.
+// $1 low  $2 cursor  $3 limit of rows  $4 limit in bytes  $5 watched transactions  $6 shard  $7 highest id to read
 std::string RescanSql(const sql::Tables& tables, const EventColumns& columns);
-// The rows above the cursor and nothing else, with kPlace and without attempts; the tail names no transactions. Where
-// there are several shards, there is more to look at.
-// $1 shard  $2 cursor  $3 rows  $4 bytes of each row
+
+// Returns the statement that reads rows alone: only the rows above the cursor, with kPlace and without attempts; the
+// tail lists no transactions. It reads nothing if there are several shards or failed events, see kEnded.
+// $1 shard  $2 cursor  $3 limit of rows  $4 limit in bytes for each row
 std::string RowsAloneSql(const sql::Tables& tables, const EventColumns& columns);
-// Likewise those of one of several shards.  $5 the last id to look at
+// Does the same for the rows of one of several shards. $5 is the highest id to read.
 std::string OurRowsAloneSql(const sql::Tables& tables, const EventColumns& columns);
-// One row, a tail with kLockers and kNextXid.
+// Returns the statement that returns one row: a tail with kLockers and kNextXid.
 std::string LockersSql(const sql::Tables& tables, const EventColumns& columns);
-// The last id that has been drawn; 0 = not known.
+// Returns the statement for the last id that was drawn from the sequence; its result is 0 if that is not known.
 std::string DrawnSql(const sql::Tables& tables);
-// $1 ids  $2 bytes. Rows of the kinds kRow and kCut.
+// Returns the statement that reads rows by their ids; they have the kinds kRow and kCut. $1 ids  $2 limit in bytes
 std::string LateSql(const sql::Tables& tables, const EventColumns& columns);
 
 }  // namespace outbox::postgres

@@ -13,9 +13,9 @@
 namespace outbox::postgres {
 namespace {
 
-constexpr std::int64_t kMaxRows = 20'000;     // looked at by one statement that brings others' rows as well
-constexpr std::int64_t kMaxIds = 200'000;     // by one that brings ours alone
-constexpr std::uint64_t kMaxBytes = 1 << 30;  // the sum of weights stays a plain integer on the server
+constexpr std::int64_t kMaxRows = 20'000;     // rows that one statement scans if it also returns those of other shards
+constexpr std::int64_t kMaxIds = 200'000;     // ids that one statement scans if it returns only rows of this shard
+constexpr std::uint64_t kMaxBytes = 1 << 30;  // limit in bytes, so that sizes stay plain integers on the server
 
 template <class T>
 std::string Binary(T number) {
@@ -24,7 +24,9 @@ std::string Binary(T number) {
   return bytes;
 }
 
-// "3/55=741+742,5/9=": transactions and their numbers. Those of 32 bits belong near `next`. The parent's is the lowest.
+// Parses a list of lockers such as "3/55=741+742,5/9=": virtual transactions and their transaction ids. These have 32
+// bits and are extended to the 64-bit ids nearest to `next`. A transaction may list those of its subtransactions, too;
+// its own is the lowest.
 std::vector<Locker> ParseLockers(std::string_view text, std::string_view next_text) {
   std::uint64_t next = 0;
   std::from_chars(next_text.data(), next_text.data() + next_text.size(), next);
@@ -55,20 +57,20 @@ std::vector<long long> IdsIn(std::string_view bytes) {
   return ids;
 }
 
-// The others, ascending.
+// Removes the ids of outstanding rows, and sorts the others in ascending order.
 void LeaveOutOutstanding(std::vector<long long>& ids, const ReserveRequest& request) {
   std::erase_if(ids, [&request](long long id) { return request.is_outstanding(id); });
   std::sort(ids.begin(), ids.end());
 }
 
-// A ctid as the server sends it: four bytes of the block's number, two of the item's.
+// Decodes a ctid: four bytes for the number of the block, and two for that of the item.
 RowPlaces::Place PlaceIn(std::string_view bytes) {
   RowPlaces::Place place = 0;
   for (const char byte : bytes) place = place << 8U | static_cast<unsigned char>(byte);
   return place;
 }
 
-// Of a result's last row.
+// Returns the lockers that the last row of a result lists.
 std::vector<Locker> LockersIn(const Result& result) {
   const int tail = result.rows() - 1;
   return ParseLockers(result.Text(tail, kLockers), result.Text(tail, kNextXid));
@@ -92,7 +94,8 @@ Reader::Reader(Client& client, const sql::Tables& tables, const EventColumns& co
 void Reader::Read(const Call& call, const ReserveRequest& request, BatchBuilder& batch) {
   batch.CoveredByShard(call.token);
   Shard& shard = shards_[call.shard];
-  // A shard that is gained again is read from its oldest row: another relay may have left rows behind this position.
+  // A shard that was gained again is read from its oldest row, because another relay may have left rows below this
+  // position.
   if ((request.from_oldest() && !request.rescan()) || shard.token != call.token) {
     shard = Shard{.token = call.token};
     Settle(shard.position);
@@ -106,7 +109,8 @@ void Reader::Read(const Call& call, const ReserveRequest& request, BatchBuilder&
   }
 }
 
-// Whoever drew one of these ids held its lock then, and has it still or has ended.
+// A transaction that has drawn one of these ids held its lock on the table at that time. Either it still holds it and
+// is listed, or it has ended.
 bool Reader::Settle(Visibility& position) {
   const long long drawn = client_.Execute("drawn", {}).Number(0, 0);
   position.Settle(drawn, LockersIn(client_.Execute("lockers", {})));
@@ -114,14 +118,14 @@ bool Reader::Settle(Visibility& position) {
 }
 
 Reader::Page Reader::Ask(const Call& call, const ReserveRequest& request, Shard& shard, bool alone) {
-  // One more than fits, so that the batch itself tells whether there is more.
+  // Asks for one row more than fits, so that the batch itself shows whether there are more.
   const std::int64_t fits = std::int64_t{request.limit()} + 1;
   const Visibility& at = shard.position;
   const long long upto =
       alone && shard.shared ? std::min<long long>(at.cursor() + shard.stretch.For(fits, kMaxIds), at.settled()) : 0;
   const std::int64_t asked = upto != 0 ? fits : shard.stretch.For(fits, kMaxRows);
   const auto all = static_cast<std::int32_t>(std::min<std::uint64_t>(request.max_bytes(), kMaxBytes));
-  // A row's payload, key and headers may each have so much.
+  // The payload, the key and the headers of a row may each have this size, in bytes.
   const std::int32_t each = std::max(1, static_cast<std::int32_t>(all / asked / 3));
   if (!alone && shard.due.shares.NewPass()) shard.due = {.shares = shard.due.shares};
   const auto failures = alone ? 0 : static_cast<std::int64_t>(shard.due.shares.ForRetries(request));
@@ -148,7 +152,7 @@ void Reader::CheckTail(const Call& call, const Result& r) {
     throw Error(OUTBOX_BAD_CONFIG, std::string("the meta table is empty; ") + sql::kMigrate);
   if (r.IsNull(tail, kId) || static_cast<std::uint64_t>(r.Number(tail, kId)) != call.token)
     throw Error(OUTBOX_LEASE_LOST, "shard " + std::to_string(call.shard) + " is not leased under this token");
-  // Rows could be read and sent, and then not be deleted.
+  // In a read-only session, rows could be read and sent but not deleted.
   if (!r.IsNull(tail, kReadOnly)) throw WhyReadOnly(client_);
 }
 
@@ -192,8 +196,9 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
     if (!page.alone) shard.position.Resume();
     return Next::kAgain;
   }
-  // Late rows go out before any new one, and new ones only after all of them. A relay that drops them finds them by a rescan,
-  // so they do not come again: a batch of them would fill every read for as long as an older transaction is open.
+  // Late rows precede all new rows, and new rows are added only after all late ones. A relay that drops late rows
+  // finds them again by a rescan, so they are returned only once: otherwise a batch of them would fill every read as
+  // long as an older transaction is open.
   if (!AddLate(request, page, batch, shard.late)) return Next::kDone;
   if (!page.alone) AddDue(request, page, shard.due, batch);
   const NewRows rows = AddNew(page, shard, batch);
@@ -232,9 +237,10 @@ void Reader::NotePlaces(const Page& page, int count) {
   if (!rows.empty()) places_.Note(rows);
 }
 
-// No row is behind those of `page`.
+// Called if there is no row beyond those of `page`.
 Reader::Next Reader::EndOfOutbox(const Page& page, Shard& shard, BatchBuilder& batch) {
-  // The next read begins again with what fell due first: it may have waited for another one until now.
+  // The next read begins again with the failure that fell due first, because that event may have waited for another
+  // one until now.
   if (page.alone || shard.due.all || !Troubled(page))
     shard.due = {.shares = shard.due.shares};
   else
@@ -242,14 +248,16 @@ Reader::Next Reader::EndOfOutbox(const Page& page, Shard& shard, BatchBuilder& b
   return Next::kDone;
 }
 
-// There are more rows than `page` brought, or may be.
+// Called if there are more rows than those of `page`, or may be.
 Reader::Next Reader::GoOn(const Page& page, const NewRows& rows, Shard& shard, BatchBuilder& batch) {
-  // Among failures the rows alone are never all there is. Where none of ours was near, or they are large, all are asked for.
+  // If there are failures, rows alone are never sufficient. If the page had no row of this shard, or if its rows are
+  // large, the next read asks for everything.
   shard.behind = page.upto != 0 ? rows.ours > 0 && !shard.weighed : page.alone || !Troubled(page);
   shard.stretch.Learn(page.upto != 0 ? rows.cursor - rows.begin : rows.looked, rows.ours);
   const long long needed = shard.shared ? rows.cursor + 1 : rows.missing;
   if (settles_ && shard.position.settled() < needed && !shard.position.settling()) settles_ = Settle(shard.position);
-  // Nothing: all of it was in hand, other shards' or waiting, or the first row is large.
+  // The batch is empty if all rows were outstanding, belonged to other shards or had to wait, or if the first row is
+  // large.
   if (batch.size() == 0) return Next::kAgain;
   batch.More();
   return Next::kDone;
@@ -273,13 +281,13 @@ bool Reader::AddLate(const ReserveRequest& request, const Page& page, BatchBuild
   LeaveOutOutstanding(late, request);
   const bool room = AddByIds(late, request.max_bytes(), request, batch);
   if (!room) batch.More();
-  // What did not fit is brought by the next step.
+  // The next step returns the rows that did not fit.
   if (!room) late.resize(std::min(late.size(), batch.size()));
   seen.insert(late.begin(), late.end());
   return room;
 }
 
-// False = there was no room for all of them.
+// Adds rows by their ids. Returns false if there was no room for all of them.
 bool Reader::AddByIds(std::vector<long long> ids, std::uint64_t most_bytes, const ReserveRequest& request,
                       BatchBuilder& batch) {
   LeaveOutOutstanding(ids, request);
@@ -296,7 +304,7 @@ bool Reader::AddByIds(std::vector<long long> ids, std::uint64_t most_bytes, cons
   return all;
 }
 
-// Those that do not fit are brought when all others have been looked at.
+// Adds the failed rows that are due. Those that do not fit are added once all other failures have been examined.
 void Reader::AddDue(const ReserveRequest& request, const Page& page, Due& due, BatchBuilder& batch) {
   for (int row = 0; row < page.fresh; ++row) {
     const Result& r = page.result;
@@ -316,7 +324,8 @@ void Reader::AddDue(const ReserveRequest& request, const Page& page, Due& due, B
   }
 }
 
-// One step of a rescan. It looks for late rows below it as every read does: a later row of the same key may be in its part.
+// Performs one step of a rescan. Like every read it looks for late rows below its position first, because later rows
+// of the same keys may be in this step.
 void Reader::TakeStep(const Call& call, const ReserveRequest& request, Shard& shard, BatchBuilder& batch) {
   Rescan& rescan = shard.rescan;
   Visibility& position = shard.position;

@@ -1,5 +1,6 @@
-// ReserveNewEvents on PostgreSQL: one statement, one snapshot (see Visibility), binary results. A relay that is behind reads
-// its rows without the rest where nothing else can be there: no late rows, no failures.
+// ReserveNewEvents on PostgreSQL: one statement with one snapshot (see Visibility) and binary results. A relay that
+// has a backlog reads new rows alone where that is all there can be, that is, if there can be neither late rows nor
+// failures.
 #pragma once
 
 #include <cstdint>
@@ -19,90 +20,95 @@
 
 namespace outbox::postgres {
 
+// Reads the events of all shards for one session, which owns the object. Thread: the thread of the session.
 class Reader {
  public:
-  // Prepares its statements: the tables must be there. `places` are noted for the session that confirms.
+  // Prepares the statements. The places of rows are noted in `places`, for the session that confirms. REQUIRES: the
+  // tables exist.
   Reader(Client& client, const sql::Tables& tables, const EventColumns& columns, RowPlaces& places);
   void Read(const Call& call, const ReserveRequest& request, BatchBuilder& batch);
 
  private:
-  // How far the failures that are due have been looked at. Begins again when all have been.
+  // The position up to which failures that are due have been examined. It starts again when all of them have been
+  // examined.
   struct Due {
-    std::int64_t time = INT64_MIN;  // as the server sends it; that is '-infinity'
+    std::int64_t time = INT64_MIN;  // in the server's binary format; this value is '-infinity'
     long long row = 0;
-    bool all = false;   // nothing is due behind it
-    bool left = false;  // the batch had no room for some of them
+    bool all = false;   // no failure beyond this position is due
+    bool left = false;  // the batch had no room for some of the due rows
     Shares shares{};
   };
-  // A pass beside the reading; end = 0 while there is none.
+  // A rescan, which runs beside normal reading. end = 0 while there is none.
   struct Rescan {
     long long cursor = 0, end = 0;
-    long long floor = 0;       // no row at or below it could appear when the last step was done
-    std::set<long long> seen;  // rows above it that the pass has brought
+    long long floor = 0;       // at the time of the last step, no row could appear at or below this id
+    std::set<long long> seen;  // rows above `floor` that the rescan has returned
     sql::ScanEstimate stretch{};
   };
   struct Shard {
     std::uint64_t token = 0;
     Visibility position{};
-    std::set<long long> late{};  // rows above position.floor() that came below position.cursor(): once, taken or not
-    bool behind = false;         // there were more rows, and the next may come alone
-    bool shared = false;         // some rows were not ours to send
-    bool weighed = false;        // the last rows were large: the next read counts their bytes
+    std::set<long long> late{};  // late rows above position.floor() that were returned: each only once, taken or not
+    bool behind = false;         // the last read did not reach the end, so the next one may read rows alone
+    bool shared = false;         // some rows belonged to other shards or had to wait
+    bool weighed = false;        // the last rows were large, so the next read sums up their sizes
     sql::ScanEstimate stretch{};
     Due due{};
     Rescan rescan{};
   };
-  // What one statement brought.
+  // The result of one statement.
   struct Page {
     Result result;
-    // [0, fresh) hold ids of late and due rows, [fresh, tail) are new rows, then comes one about the read.
+    // Rows [0, fresh) hold ids of late and due rows, rows [fresh, tail) are new rows, and row `tail` describes the
+    // read.
     int fresh = 0, tail = 0;
-    std::int64_t asked = 0;     // new rows, at most
-    long long upto = 0;         // ours alone, up to this id; 0 = others' as well
-    std::size_t small = 0;      // bytes of a row that needs no weighing
-    bool alone = false;         // nothing but new rows was asked for
-    std::int64_t failures = 0;  // to look at
+    std::int64_t asked = 0;     // the largest number of new rows that was asked for
+    long long upto = 0;         // only rows of this shard, up to this id, were asked for; 0 = rows of all shards
+    std::size_t small = 0;      // rows up to this size, in bytes, do not have to be weighed
+    bool alone = false;         // only new rows were asked for
+    std::int64_t failures = 0;  // the number of failures to examine
   };
-  // What the new rows of a page have come to.
+  // What the new rows of a page amount to.
   struct NewRows {
-    long long begin = 0, cursor = 0;  // the position before them, and behind them
-    long long missing = 0;            // the highest id below `cursor` that was not there
+    long long begin = 0, cursor = 0;  // the position before and after these rows
+    long long missing = 0;            // the highest missing id below `cursor`; 0 = none
     std::int64_t ours = 0;
-    int looked = 0;    // rows that fit, others' included
-    bool all = false;  // nothing is left of what was asked for
+    int looked = 0;    // the number of rows that fit, including those of other shards
+    bool all = false;  // the page held all rows that there are, and all of them fit
   };
   enum class Next { kDone, kAgain };
 
-  // False = what the sequence has drawn cannot be known.
+  // Starts to make drawn ids stable. Returns false if the last id that was drawn from the sequence cannot be
+  // determined.
   bool Settle(Visibility& position);
   Page Ask(const Call& call, const ReserveRequest& request, Shard& shard, bool alone);
   Result AskAll(const Call& call, const Shard& shard, std::int64_t rows, std::int32_t bytes, std::int64_t failures);
   Result AskAlone(const Call& call, const Visibility& at, std::int64_t rows, std::int32_t bytes, long long upto);
-  // Rows alone will do: nothing else can be there.
+  // Reports whether a read of rows alone is sufficient, because nothing else can exist. Clears `behind`.
   [[nodiscard]] static bool MayReadAlone(Shard& shard);
   Next Take(const Call& call, const ReserveRequest& request, Shard& shard, BatchBuilder& batch);
   NewRows AddNew(const Page& page, Shard& shard, BatchBuilder& batch);
   Next EndOfOutbox(const Page& page, Shard& shard, BatchBuilder& batch);
   Next GoOn(const Page& page, const NewRows& rows, Shard& shard, BatchBuilder& batch);
-  // REQUIRES: not of a page of rows alone. There are failed events.
+  // Reports whether there are failed events. REQUIRES: `page` is not a page of rows alone.
   [[nodiscard]] static bool Troubled(const Page& page);
   void TakeStep(const Call& call, const ReserveRequest& request, Shard& shard, BatchBuilder& batch);
   void CheckTail(const Call& call, const Result& result);
-  // Those that are not in `seen` yet. False = the batch is full.
+  // Adds the late rows of the page that are not in `seen` yet. Returns false if the batch is full.
   bool AddLate(const ReserveRequest& request, const Page& page, BatchBuilder& batch, std::set<long long>& seen);
   bool AddByIds(std::vector<long long> ids, std::uint64_t bytes, const ReserveRequest& request, BatchBuilder& batch);
   void AddDue(const ReserveRequest& request, const Page& page, Due& due, BatchBuilder& batch);
   void Advance(const Page& page, Visibility& position, long long cursor, long long missing);
   bool AddRow(const Result& result, int row, BatchBuilder& batch);
 
-  // Where the first `count` new rows of a page lie.
+  // Notes the places of the first `count` new rows of a page.
   void NotePlaces(const Page& page, int count);
 
   Client& client_;
   RowPlaces& places_;
   ColumnValues values_;
   std::map<std::uint32_t, Shard> shards_;
-  bool settles_ = true;  // what the sequence has drawn can be known
+  bool settles_ = true;  // the last id that was drawn from the sequence can be determined
 };
 
 }  // namespace outbox::postgres

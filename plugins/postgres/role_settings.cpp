@@ -7,14 +7,14 @@ namespace {
 
 constexpr const char* kReadOnlySetting = "default_transaction_read_only";
 
-// Names are qualified: the search path may be what is wrong.
+// Names are qualified, because the search path may be what is wrong.
 constexpr const char* kReadOnly = R"(
 select cast(pg_catalog.pg_is_in_recovery() as text), s.setting, s.source,
   pg_catalog.quote_ident(session_user), pg_catalog.quote_ident(pg_catalog.current_database())
 from pg_catalog.pg_settings s where s.name = 'default_transaction_read_only')";
 
-// The schemas of the path that exist and that the role may use; and a schema that has tables of such an outbox and is
-// not the one in which the path finds the outbox itself.
+// Returns the schemas of the path that exist and that the role may use; and a schema that has tables of such an outbox
+// and is not the one in which the path finds the outbox.
 constexpr const char* kPath = R"(
 select s.setting,
   (select string_agg(cast(p.name as text), ', ' order by p.place)
@@ -27,8 +27,8 @@ select s.setting,
    order by c.relname = cast(:preferred as text) desc, n.nspname limit 1)
 from pg_catalog.pg_settings s where s.name = 'search_path')";
 
-// The place of a setting by pg_settings.source, as "set for the role", and the statement that takes it back; both may
-// be "".
+// Where a setting was made according to pg_settings.source, such as "for the role", and the statement that resets it;
+// both may be "".
 struct Origin {
   std::string place, fix;
 };
@@ -36,7 +36,7 @@ struct Origin {
 Origin OriginOf(const std::string& setting, const std::string& source, const std::string& role,
                 const std::string& database) {
   const std::string reset = " reset " + setting + ";";
-  // Whoever repairs it may have the same setting, under which nothing can be altered.
+  // The session that fixes it may be read-only because of the same setting, and could not alter anything.
   const auto alter = [&](const std::string& what) {
     return setting == kReadOnlySetting ? "begin read write; alter " + what + reset + " commit;"
                                        : "alter " + what + reset;

@@ -1,5 +1,5 @@
-// Faults that a setting of the role, of the database or of the connection makes in a session, while server and tables
-// are as they should be: where the setting comes from, and how to fix it there.
+// Faults of a session that are caused by a setting of the role, of the database or of the connection, while the server
+// and the tables are in order. The functions find out where the setting comes from and how to fix it there.
 #pragma once
 
 #include <string>
@@ -10,16 +10,17 @@
 
 namespace outbox::postgres {
 
-// Why transactions of this session are read-only: the server is a standby, or what has set
-// default_transaction_read_only. The relay does not override that setting: operators and hosting providers set it to
-// stop writes, for example while the disk is full.
+// Returns why transactions of this session are read-only: the server is a standby, or default_transaction_read_only
+// was set somewhere. The relay does not override that setting, because operators and hosting providers set it to stop
+// writes, for example while the disk is full.
 Error WhyReadOnly(sql::Statements& db);
 
-// How to fix that a table of the outbox is not there: by `migrate`, or, where `given` names no schema and search_path
-// leads past the outbox or to no schema at all, by naming the schema or correcting the setting.
+// Returns the fix for a missing table of the outbox. It is `migrate`; or, if `given` names no schema and search_path
+// leads past the outbox or to no schema at all, it is to name the schema or to correct the setting.
 std::string FixMissingTable(sql::Statements& db, const sql::Tables& given);
 
-// Throws BAD_CONFIG if `given` names no schema and there is none in which the session would create a table.
+// Errors: throws OUTBOX_BAD_CONFIG if `given` names no schema and the session has no schema in which it would create a
+// table.
 void RequireSchema(sql::Statements& db, const sql::Tables& given);
 
 }  // namespace outbox::postgres

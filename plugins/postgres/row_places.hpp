@@ -1,8 +1,9 @@
-// Where the rows that a relay has in hand lie in the table (ctid), so that the session that confirms need not look for them in the
-// primary key.
+// The places in the table (ctid) of outstanding rows, so that the session that confirms them need not search for them
+// in the primary key.
 //
-// A place is a hint: an update of the row or a rewrite of the table moves it, and VACUUM gives the place of a deleted row to
-// another one. So whoever uses it compares id and event id, and looks for what was not there by its id.
+// A place is only a hint: an update of the row or a rewrite of the table moves the row, and VACUUM lets another row
+// use the place of a deleted one. So every use compares id and event id, and searches by id for the rows that were not
+// there.
 #pragma once
 
 #include <cstdint>
@@ -12,10 +13,11 @@
 
 namespace outbox::postgres {
 
-// Thread: any. Bounded: of ids that are far apart the later ones take the place of the earlier ones.
+// A table of bounded size that all sessions of a store share. A later row replaces an earlier one whose id differs
+// from its own by a multiple of kRows. Thread: any.
 class RowPlaces {
  public:
-  // Block and item number as PostgreSQL numbers them, from 1 on; 0 = not known.
+  // The numbers of block and item, as PostgreSQL counts them; items count from 1. 0 = not known.
   using Place = std::uint64_t;
   struct Row {
     long long id;
@@ -27,7 +29,7 @@ class RowPlaces {
     if (rows_.empty()) rows_.resize(kRows);
     for (const Row& row : rows) At(row.id) = row;
   }
-  // Sets the place of each that is known.
+  // Sets the places of those rows whose places are known.
   void Find(std::span<Row> rows) {
     const std::lock_guard lock(mutex_);
     if (rows_.empty()) return;
@@ -36,7 +38,7 @@ class RowPlaces {
   }
 
  private:
-  static constexpr std::size_t kRows = std::size_t{1} << 16;  // 1 MiB; ids of a backlog lie close together
+  static constexpr std::size_t kRows = std::size_t{1} << 16;  // 1 MiB; the ids of a backlog are close together
   [[nodiscard]] Row& At(long long id) { return rows_[static_cast<std::size_t>(id) % kRows]; }
 
   std::mutex mutex_;

@@ -6,9 +6,10 @@
 namespace outbox::postgres {
 namespace {
 
-// An expression of a policy lets every row pass if it is the constant true. Permissive policies are joined by OR and one of
-// them is needed; restrictive ones are joined by AND. UPDATE and DELETE pass the policies of SELECT as well, which every
-// table is asked for. In: the values of `ours`.
+// Finds policies that may hide rows. A policy lets every row pass if its expression is the constant true. Permissive
+// policies are combined with OR, and at least one of them is needed; restrictive policies are combined with AND.
+// UPDATE and DELETE must also pass the policies for SELECT, which is checked for every table anyway. [ours] is the
+// list of the tables.
 constexpr const char* kHides = R"(
 with ours (oid, shown, quoted, needs) as (values [ours]),
 needed as (select o.*, n.command from ours o
@@ -32,7 +33,7 @@ from needed n cross join lateral (select
 where row_security_active(n.oid) and (not s.permits or s.restricts)
 group by n.shown, n.quoted order by n.shown)";
 
-// What is not a table of its own, and the tables that it is made of.
+// Finds names that do not denote a table, and the tables from which such a view is derived.
 constexpr const char* kDerived = R"(
 with ours (oid, shown, quoted, needs) as (values [ours])
 select o.shown, o.quoted,
@@ -64,7 +65,7 @@ Finding Hidden(const sql::Row& row) {
   const bool restricted = row[4] == "true";
   return {true,
           "table " + table + " may hide rows from role " + role + " (row-level security, for " + *row[3] +
-              "): hidden events are never sent, and no error says so",
+              "): hidden events are never sent, and no error reports it",
           restricted ? "alter role " + role + " bypassrls;"
                      : "drop policy if exists outbox_relay on " + quoted + "; create policy outbox_relay on " + quoted +
                            " to " + role + " using (true) with check (true);"};

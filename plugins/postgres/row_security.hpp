@@ -1,5 +1,6 @@
-// Rows that the relay's role does not see. Row-level security hides them without an error: what is hidden from a SELECT is
-// never sent, what is hidden from a DELETE is sent again and again, and a hidden retry lets the next event of its key go.
+// Finds rows that are hidden from the relay's role. Row-level security hides rows without an error: a row that is
+// hidden from a SELECT is never sent, a row that is hidden from a DELETE is sent again and again, and a hidden failure
+// lets later events of its key be sent.
 #pragma once
 
 #include <string>
@@ -11,12 +12,12 @@
 
 namespace outbox::postgres {
 
-// Computed from the policies and the role, not from what is seen: `relations` are the tables as SQL finds them. Policies
-// that do not apply to the role (a superuser, BYPASSRLS, an owner without FORCE) hide nothing, nor does using (true).
-// Anything else may hide rows, now or later.
+// Reports tables that may hide rows. The result is derived from the policies and the role, not from the rows that are
+// visible. Policies that do not apply to the role (a superuser, BYPASSRLS, an owner without FORCE) hide nothing, and
+// neither does using (true). Any other policy may hide rows, now or later.
 std::vector<Finding> FindHiddenRows(sql::Statements& db, const sql::Tables& tables);
 
-// Throws BAD_CONFIG with the first of these. Tables that are missing are no business of this.
+// Errors: throws OUTBOX_BAD_CONFIG with the first of these findings. Missing tables are not reported here.
 void RequireAllRows(sql::Statements& db, const sql::Tables& tables);
 
 }  // namespace outbox::postgres

@@ -8,18 +8,19 @@
 namespace outbox::postgres {
 namespace {
 
-// Rows come and go, and the table is small against what passed through it: vacuum by number, not by share, so that index
-// entries of delivered rows do not pile up.
+// For tables whose rows come and go, and which are small compared with what has passed through them. Vacuum starts
+// after a number of rows and not after a fraction of the table, so that index entries of delivered rows do not
+// accumulate.
 const char* const kQueue =
     " with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_cost_delay = 0,"
     " autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 100000)";
-// Updated in place: room on the page keeps an update out of the index.
+// For tables whose rows are updated in place. Free space on the page keeps an update out of the index.
 const char* const kUpdated =
     " with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200)";
 
 constexpr sql::SchemaDialect kDialect{"alter table [table] add column [column]",
                                       "create index [index] on [table] [columns]", "drop index [qualified]"};
-// For a script that does not know what is there.
+// For a printed script, which cannot check what exists.
 constexpr sql::SchemaDialect kIfNeeded{"alter table [table] add column if not exists [column]",
                                        "create index if not exists [index] on [table] [columns]",
                                        "drop index if exists [qualified]"};
@@ -29,7 +30,7 @@ constexpr std::string_view kPayloads[] = {"text", "bytea", "json", "jsonb"};
 constexpr sql::MigrationDialect kMigration{
     .changes = kDialect,
     .payloads = kPayloads,
-    .other_payload = "the payload is text, bytea, json or jsonb; not '[payload]'",
+    .other_payload = "--payload must be text, bytea, json or jsonb, not '[payload]'",
     .is_id = [](const std::string& type) { return type == "bigint" || type == "integer"; },
     .first_meta =
         "insert into {meta} (version, shards, outbox) values ([version], [shards], '[name]') on conflict do nothing",
@@ -39,7 +40,7 @@ constexpr sql::MigrationDialect kMigration{
     .other_owner = "outbox is distinct from '[name]'",
 };
 
-// The rows change shards, so that no token of before may hold on.
+// The events are assigned to other shards, so no earlier token may stay valid.
 constexpr const char* kReshard = R"(do $outbox$ begin
   if (select shards from {meta} for update) <> [shards] then
     if exists (select 1 from {relay} where expires > clock_timestamp()) then
@@ -50,9 +51,9 @@ constexpr const char* kReshard = R"(do $outbox$ begin
   end if;
 end $outbox$)";
 
-// A payload type that is asked for is given to a column that exists, too. This rewrites the table under an exclusive lock, so
-// it is done to stored events only where that is asked for. The earlier function would make calls with a plain literal
-// ambiguous.
+// Gives the payload the requested type, also in an existing table. This rewrites the table under an exclusive lock, so
+// existing events are rewritten only on request. The earlier emit function is dropped, because beside the new one it
+// would make calls with a plain literal ambiguous.
 constexpr const char* kChangePayload = R"(do $outbox$ declare kind text; becomes text; begin
   set local quote_all_identifiers = off;
   becomes := [payload];
@@ -71,7 +72,7 @@ constexpr const char* kChangePayload = R"(do $outbox$ declare kind text; becomes
   end if;
 end $outbox$)";
 
-// Dead letters hold what the outbox holds.
+// Gives the payload of the dead letters the type that it has in the outbox.
 constexpr const char* kFollowPayload = R"(do $outbox$ declare kind text; was text; begin
   set local quote_all_identifiers = off;
   kind := (select format_type(atttypid, null) from pg_attribute
@@ -90,7 +91,8 @@ constexpr const char* kFollowPayload = R"(do $outbox$ declare kind text; was tex
   end if;
 end $outbox$)";
 
-// Without a schema in the options the names of a script mean what the session makes of them.
+// Checks the names in a printed script. If the options name no schema, the session that runs the script determines
+// what they mean.
 constexpr const char* kGuardNames = R"(do $outbox$ begin
   if exists (select 1 from pg_class where relnamespace = pg_my_temp_schema()
              and relname in ('[name]', '[prefix]_retry', '[prefix]_dead', '[prefix]_relay', '[prefix]_shard', '[prefix]_meta')) then
@@ -101,7 +103,8 @@ constexpr const char* kGuardNames = R"(do $outbox$ begin
   end if;
 end $outbox$)";
 
-// Companions of a newer version, of another outbox, or of one of two outboxes.
+// Refuses companion tables of a newer version, those of another outbox, and those that may belong to either of two
+// outboxes.
 constexpr const char* kGuardOwner = R"(do $outbox$ declare version integer; owner text; begin
   if to_regclass('{meta}') is null then
     return;
@@ -122,14 +125,14 @@ constexpr const char* kGuardOwner = R"(do $outbox$ declare version integer; owne
   end if;
 end $outbox$)";
 
-// CREATE SCHEMA asks for a right on the database even where the schema is there.
+// CREATE SCHEMA requires a privilege on the database even if the schema exists.
 constexpr const char* kSchema = R"(do $outbox$ begin
   if not exists (select 1 from pg_namespace where nspname = '[schema]') then
     create schema "[schema]";
   end if;
 end $outbox$)";
 
-// Who has had a transaction open on one of the tables for longest.
+// Returns the oldest open transaction that holds a lock on one of the tables.
 constexpr const char* kBlocker = R"(
 select cast(a.pid as text), a.application_name, cast(cast(extract(epoch from clock_timestamp() - a.xact_start) as integer) as text)
 from pg_locks l join pg_class c on c.oid = l.relation join pg_stat_activity a on a.pid = l.pid
@@ -138,9 +141,10 @@ where l.locktype = 'relation' and l.granted and l.pid <> pg_backend_pid() and a.
   and starts_with(cast(c.relname as text), cast(:prefix as text))
 order by a.xact_start limit 1)";
 
-// Its payload is of the column's type, whatever that is. The body names no function and no operator, and the table with
-// its schema, so nothing in it depends on the caller's search path. A search_path of its own would also hold for the
-// triggers that the application has on its outbox, which may rely on the caller's.
+// The emit function. Its parameter payload has the type of the column. The body names no function and no operator, and
+// names the table with its schema, so nothing in it depends on the caller's search path. The function sets no
+// search_path of its own, because that would also apply to the triggers that the application has on its outbox, which
+// may rely on the caller's.
 constexpr const char* kEmit = R"(do $outbox$ begin
   execute format('create or replace function [emit]
     (topic text, key text, type text, payload %s, headers jsonb default null) returns bigint language sql as $function$
@@ -152,7 +156,7 @@ constexpr const char* kEmit = R"(do $outbox$ begin
      where c.oid = '{event}'::regclass));
 end $outbox$)";
 
-// Named by the table's oid: a channel belongs to the whole database.
+// The channel is named by the table's oid, because a channel belongs to the whole database.
 constexpr const char* kWakeUp = R"(do $outbox$ begin
   create or replace function [wake_up] () returns trigger language plpgsql
     set search_path = pg_catalog, pg_temp as $function$ begin
@@ -171,7 +175,7 @@ constexpr const char* kNoWakeUp = R"(do $outbox$ begin
   end if;
 end $outbox$)";
 
-// As SQL: what the payload is to be, where that is said.
+// Returns an SQL expression for the type that the payload is to have, or '' if none is requested.
 std::string PayloadType(const sql::Tables& t, const SchemaOptions& options) {
   return t.captured ? PayloadTypeSql(t) : "'" + options.payload + "'";
 }
@@ -190,7 +194,7 @@ std::string InFull(const sql::Tables& t, const SchemaOptions& options, std::stri
                                      {"[wake_up]", t.Quote(t.prefix + kWakeUpTrigger)}}));
 }
 
-// What brings the rows of {shard} to their number.
+// Returns the statements that add or remove rows of {shard} until their number is right.
 std::vector<std::string> Shards(const sql::Tables& t, const SchemaOptions& options) {
   std::vector<std::string> statements{InFull(t, options, kMigration.add_shards), InFull(t, options, sql::kDropShards)};
   if (options.shards > 0) statements.insert(statements.begin(), InFull(t, options, kReshard));
@@ -211,7 +215,7 @@ void CheckOptions(const sql::Tables& t, const SchemaOptions& options) {
   sql::CheckOptions(kMigration, options);
 }
 
-// How many rows a change of the payload would rewrite, and what it does to them.
+// Describes how many rows a change of the payload's type would rewrite, and whether it changes their bytes.
 std::string Rewriting(sql::Statements& db, const std::string& table, const std::string& type) {
   constexpr long long kCounted = 1'000'000;
   const long long rows = sql::ToNumber(
@@ -220,9 +224,8 @@ std::string Rewriting(sql::Statements& db, const std::string& table, const std::
   return ": rewrites " + (rows > kCounted ? "more than " + std::to_string(kCounted) : std::to_string(rows)) +
          " rows under an exclusive lock; " +
          (type == "jsonb"
-              ? "their bytes change: jsonb keeps neither blanks, nor the order of members, nor a member that"
-                " is there twice"
-              : "their bytes stay");
+              ? "their bytes change: jsonb keeps neither blanks, nor the order of members, nor duplicate members"
+              : "their bytes do not change");
 }
 
 using K = sql::ColumnKind;
@@ -243,14 +246,14 @@ constexpr std::pair<K, std::string_view> kTypes[] = {
 
 class Migration final : public sql::Migration {
  public:
-  // `types` are those of the captured table's columns, where there is one.
+  // `types` are the types of the captured table's columns; it is empty if nothing is captured.
   Migration(Client& client, const sql::Tables& t, const SchemaOptions& options, const std::vector<MappedType>& types)
       : sql::Migration(client, t, options, kCatalogue, Dialect(), kMigration), types_(types) {}
-  // What Apply() makes, to be run at once.
+  // The statements that Apply() has collected. They are to be run at once.
   [[nodiscard]] const std::string& script() const { return script_; }
 
  private:
-  // Dead letters hold what the outbox holds, also where the application made it.
+  // The dead letters have the payload type of the outbox, even if the application created the outbox.
   std::vector<sql::Table> Wanted(const sql::FoundTables& found) override {
     const std::string is = PayloadIn(found, t_.event_name);
     const std::string& becomes = options_.payload.empty() ? is : options_.payload;
@@ -274,7 +277,7 @@ class Migration final : public sql::Migration {
                            " on " + t_.event_name,
                        {Fill(options_.wake_up ? kWakeUp : kNoWakeUp)}});
     else if (has_trigger)
-      steps.push_back({"", {Fill(kWakeUp)}});  // its function may be an earlier one
+      steps.push_back({"", {Fill(kWakeUp)}});  // the function may be of an earlier version
     return steps;
   }
 
@@ -289,7 +292,8 @@ class Migration final : public sql::Migration {
     return payload == there->second.columns.end() ? "" : payload->second;
   }
 
-  // An explicit type of the payload for the outbox, and the outbox's own for the dead letters.
+  // Changes the type of the payload: in the outbox to the requested type, and in the dead letters to that of the
+  // outbox.
   [[nodiscard]] std::vector<sql::Step> PayloadSteps(const sql::FoundTables& found) {
     if (!found.contains(t_.event_name)) return {};
     std::vector<sql::Step> steps;
@@ -311,7 +315,8 @@ class Migration final : public sql::Migration {
   const std::vector<MappedType>& types_;
 };
 
-// A migration for these tables as the database has them. The payload of captured rows has its column's type.
+// Calls `use` with a migration for the tables that exist in the database. The payload of captured rows has the type of
+// its column.
 template <class Use>
 auto WithMigration(Client& client, const sql::Tables& t, SchemaOptions options, Use use) {
   CheckOptions(t, options);
@@ -326,7 +331,7 @@ auto WithMigration(Client& client, const sql::Tables& t, SchemaOptions options, 
 
 }  // namespace
 
-// A table that is named without a schema is looked for along the search path, as the session finds it.
+// If no schema is given, a table is looked up along the search path, as the session would find it.
 sql::Statement AskCatalogue(const sql::Tables& t, const std::vector<std::string>& names) {
   constexpr const char* kSql = R"(
 with ours as (select c.oid, cast(c.relname as text) as name, c.relkind
@@ -352,7 +357,8 @@ std::vector<sql::Table> Wanted(const sql::Tables& t, const std::string& payload)
   tables[sql::kEvent].storage = kQueue;
   for (const auto which : {sql::kRetry, sql::kRelay, sql::kShard, sql::kMeta}) tables[which].storage = kUpdated;
   sql::Table& retry = tables[sql::kRetry];
-  // By a hash: an index takes no key of some kilobytes. See the reader for what the sum is good for.
+  // The index is on a hash, because an index entry cannot hold a key of several kilobytes. kBehind in read_sql.cpp
+  // explains the sum.
   retry.indexes = {{retry.name + "_hash", "(hashtext(aggregate_id), (row_id + 0))"},
                    {retry.name + "_turn", "(next_try, row_id)"},
                    {retry.name + "_remove", "(remove_at) where remove_at is not null"}};
@@ -388,8 +394,8 @@ namespace {
 std::string Blocker(Client& client, const sql::Tables& t) {
   const sql::Rows rows = client.Run({kBlocker, {t.schema, t.captured ? t.captured->table : t.prefix}});
   if (rows.empty()) return "";
-  return "The oldest of them is of process " + rows[0][0].value_or("?") + " (" + rows[0][1].value_or("") + "), for " +
-         rows[0][2].value_or("?") + " s already. ";
+  return "The oldest of them is of process " + rows[0][0].value_or("?") + " (" + rows[0][1].value_or("") +
+         ") and has been open for " + rows[0][2].value_or("?") + " s. ";
 }
 
 }  // namespace
@@ -407,9 +413,10 @@ void ApplySchema(Client& client, const sql::Tables& t, const SchemaOptions& opti
   const auto change = [&] {
     client.Script("begin");
     try {
-      // Two that run at once would both find nothing and one of them fail; "if not exists" does not lock.
+      // Without this lock, two migrations at the same time would both find nothing, and one of them would fail: "if
+      // not exists" takes no lock.
       client.Script("select pg_advisory_xact_lock(hashtext('outbox-relay migrate'))");
-      // The names are all qualified. Without a search path no function or operator is another one than the server's.
+      // All names are qualified. Without a search path, functions and operators can only be those of the server.
       if (!t.schema.empty()) client.Script("set local search_path = pg_catalog, pg_temp");
       client.Script("set local lock_timeout = " + std::to_string(sql::kLockWait.count()));
       if (options.remove_capture) {

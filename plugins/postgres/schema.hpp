@@ -1,4 +1,4 @@
-// The tables on PostgreSQL: how they are made.
+// The tables of an outbox on PostgreSQL, and how they are created and upgraded.
 #pragma once
 
 #include <string>
@@ -11,17 +11,17 @@
 
 namespace outbox::postgres {
 
-// As this version wants them. The first is the outbox itself.
+// Returns the tables that this version needs. The first one is the outbox.
 std::vector<sql::Table> Wanted(const sql::Tables& tables, const std::string& payload);
 
 sql::Statement AskCatalogue(const sql::Tables& tables, const std::vector<std::string>& names);
 inline constexpr sql::Catalogue kCatalogue{AskCatalogue};
 
-// Behind the prefix: the trigger that NOTIFYs, and its function.
+// Suffix of the names of the trigger that sends NOTIFY, and of its function. The prefix of the tables precedes it.
 inline constexpr const char* kWakeUpTrigger = "_wake_up";
 
 std::string PrintSchema(const sql::Tables& tables, const SchemaOptions& options);
-// Phrases for people, of what ApplySchema would change.
+// Returns what ApplySchema would change, as phrases for people.
 std::vector<std::string> PlanSchema(Client& client, const sql::Tables& tables, const SchemaOptions& options);
 void ApplySchema(Client& client, const sql::Tables& tables, const SchemaOptions& options, Millis timeout);
 

@@ -5,18 +5,18 @@
 namespace outbox::postgres {
 namespace {
 
-// Ids between a transaction's first and the newest one from where on it is watched. Below, the range costs less than the
-// second look that the end of a watched transaction needs.
+// A transaction is watched once its ids may begin this far below the cursor. Below that distance, covering the range
+// costs less than the second read that is necessary when a watched transaction ends.
 constexpr long long kFar = 20'000;
 
-// A prepared transaction is shown without its session after the server was restarted, and by some versions from when it
-// was prepared: it may be any that is gone.
+// pg_locks shows a prepared transaction without its session after a restart of the server, and in some versions as
+// soon as it has been prepared. So it may be any of the transactions that are no longer listed.
 bool IsPrepared(const Locker& locker) { return locker.transaction.starts_with("-1/"); }
 
 }  // namespace
 
 void Visibility::Settle(long long drawn, const std::vector<Locker>& lockers) {
-  settled_ = std::min(settled_, drawn);  // the sequence may have been set back
+  settled_ = std::min(settled_, drawn);  // the sequence may have been set to a lower value
   drawn_ = drawn;
   settling_.clear();
   for (const Locker& locker : lockers) settling_.insert(locker.transaction);
@@ -47,7 +47,8 @@ void Visibility::Advance(long long cursor, long long missing, const std::vector<
   std::map<std::string, Seen> now;
   for (const Locker& locker : lockers) {
     const auto known = lockers_.find(locker.transaction);
-    // A new one has taken its lock after the last look, so it draws ids above all that were read then.
+    // A transaction that is new here has taken its lock since the last list was made, so it draws ids above all that
+    // were read then.
     Seen seen = known != lockers_.end() ? known->second : Seen{IsPrepared(locker) ? low_ : cursor_, 0, false};
     if (settling() && IsPrepared(locker)) settling_.insert(locker.transaction);
     if (locker.xid != 0) seen.xid = locker.xid;
@@ -59,7 +60,8 @@ void Visibility::Advance(long long cursor, long long missing, const std::vector<
     settled_ = drawn_;
   lockers_ = std::move(now);
   cursor_ = cursor;
-  // It may have committed after this read's snapshot: the next one covers its range, whoever else is open.
+  // The transaction may have committed after the snapshot of this read. So the next read covers its range, no matter
+  // which other transactions are open.
   if (ended) Resume();
   clear_ = Lowest(true);
   if (ended) return;
@@ -68,7 +70,7 @@ void Visibility::Advance(long long cursor, long long missing, const std::vector<
   gap_clear_ = Lowest(false);
 }
 
-// Whoever is open draws ids above all that were read or are settled.
+// Open transactions draw ids above all that were read or are stable.
 void Visibility::AdvanceWhole(long long cursor) {
   lockers_.clear();
   low_ = gap_low_ = cursor_ = cursor;

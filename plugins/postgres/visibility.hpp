@@ -1,19 +1,24 @@
-// How far one shard has been read, and which ids below may still turn up.
+// The position up to which one shard has been read, and the ids below it at which late rows may still appear.
 //
-// Ids are given when a row is inserted and rows are seen when they are committed: a row may appear below one that was
-// read long ago. Each read therefore covers everything above `low` in one snapshot, and learns from pg_locks, after its
-// snapshot, which transactions may still bring such a row (they hold RowExclusiveLock on the table; the snapshot's own
-// list does not tell, as an id is drawn before a transaction has a number). `low` follows over ids that cannot appear any
-// more: the transactions seen are gone, and a read that began after this was seen has covered the range. Where no id is
-// missing none can appear, whoever is open: in a backlog there is no range to cover.
+// An id is assigned when a row is inserted, and the row becomes visible when it is committed. So a row may appear
+// below another row that was read long ago. Therefore each read covers everything above `low` in one snapshot. After
+// its snapshot it lists, from pg_locks, the transactions that may still insert such a row, the *lockers*: they hold
+// RowExclusiveLock on the table. The list of transactions in the snapshot itself is not sufficient, because an id is
+// drawn before a transaction gets a number. `low` advances over ids at which no row can appear any more: all listed
+// transactions have ended, and a read that began after this was observed has covered the range. If no id is missing,
+// no late row can appear, no matter which transactions are open: in a backlog there is no range to cover.
 //
-// Ids are missing for good where somebody has deleted the rows: another relay, of its own shards, all the time. So the
-// sequence is asked what it has drawn, and then pg_locks who is open: once these have ended, whatever was drawn then is
-// *settled*, there for the next read or never.
+// Ids are missing for good if their rows have been deleted, which other relays do with the rows of their shards all
+// the time. So the sequence is asked for the last id that it has drawn, and then pg_locks for the open transactions.
+// Once these have ended, all ids up to that one are *stable* (`settled`): their rows are visible to the next read, or
+// will never exist.
 //
-// A transaction that stays open for long would make that range long, and full of index entries of deleted rows. It is
-// then *watched*: the read asks, in its own snapshot, whether one of the watched has ended, and leaves its range out as
-// long as none has. A hint all of it, lost with the session.
+// A transaction that stays open for a long time would make that range long, and full of index entries of deleted rows.
+// It is then *watched*: the read checks in its own snapshot whether a watched transaction has ended, and omits its
+// range as long as none has.
+//
+// Nothing depends on this state being kept: it is lost with the session, and reading then begins again at the oldest
+// row.
 #pragma once
 
 #include <cstdint>
@@ -24,42 +29,46 @@
 
 namespace outbox::postgres {
 
+// A transaction that may still insert late rows.
 struct Locker {
-  std::string transaction;  // virtual transaction id, as pg_locks shows it
-  std::uint64_t xid = 0;    // its number, 0 = none yet
+  std::string transaction;  // its virtual transaction id, as pg_locks shows it
+  std::uint64_t xid = 0;    // its transaction id; 0 = none yet
 };
 
+// The position of one shard. Owned by the Reader of a session. Thread: the thread of the session.
 class Visibility {
  public:
-  // Between two reads: ids up to `drawn` had been drawn before these lockers were seen.
+  // Starts to make ids stable. It is called between two reads: all ids up to `drawn` had been drawn before `lockers`
+  // was listed.
   void Settle(long long drawn, const std::vector<Locker>& lockers);
-  // Whatever has an id up to here is there for the next read, or never will be; 0 = not known.
+  // Returns the id up to which all ids are stable: the row is visible to the next read, or will never exist. 0 = not
+  // known.
   [[nodiscard]] long long settled() const { return settled_; }
-  // Some of those lockers were open at the last look.
+  // Reports whether some of the transactions given to Settle() were still open when they were last listed.
   [[nodiscard]] bool settling() const { return !settling_.empty(); }
-  // The next read covers ids above this one ...
+  // The next read covers the ids above low(). Up to cursor() its rows are late rows, above cursor() they are new rows.
   [[nodiscard]] long long low() const { return gap_low_; }
-  // ... up to here those that turned up late, and beyond it the new ones.
   [[nodiscard]] long long cursor() const { return cursor_; }
-  // No row at or below it can appear, not even one of a watched transaction.
+  // No row can appear at or below this id, not even one of a watched transaction.
   [[nodiscard]] long long floor() const { return low_; }
-  // Numbers of the transactions whose end the next read must look out for.
+  // Returns the transaction ids of the watched transactions. The next read must check whether one of them has ended.
   [[nodiscard]] std::vector<std::uint64_t> Watched() const;
 
-  // A read from low() has been handed on completely: it reached `cursor`, and then saw these lockers. `missing`: the last
-  // id below `cursor` that it passed over because there was no such row; 0 = none.
+  // Records a read from low() all of whose rows were handed over: it reached `cursor`, and listed `lockers` after its
+  // snapshot. `missing` is the last missing id below `cursor`; 0 = none.
   void Advance(long long cursor, long long missing, const std::vector<Locker>& lockers);
-  // Likewise, by a read that asked for no lockers: allowed from a position that is whole, over rows where none is missing
-  // above what was settled when it began.
+  // Records a read that listed no transactions. REQUIRES: whole() was true before the read, and every missing id that
+  // it passed was at or below settled() when it began.
   void AdvanceWhole(long long cursor);
-  // No id up to cursor() can turn up.
+  // Reports whether no row can appear at or below cursor() any more.
   [[nodiscard]] bool whole() const { return low_ == cursor_; }
-  // The read found that a watched transaction has ended, and returned nothing: the next one covers the whole range.
+  // Records a read that returned nothing because a watched transaction has ended. The next read covers the whole
+  // range.
   void Resume();
 
  private:
   struct Seen {
-    long long barrier;  // ids up to here are not its
+    long long barrier;  // all ids of this transaction are above it
     std::uint64_t xid;
     bool watched;
   };
@@ -67,13 +76,14 @@ class Visibility {
   [[nodiscard]] long long PassWhole(long long low, long long cursor) const;
 
   long long settled_ = 0;
-  long long drawn_ = 0;             // what is settled ...
-  std::set<std::string> settling_;  // ... when these have ended
-  long long low_ = 0;               // no row at or below it can appear
-  long long gap_low_ = 0;           // likewise but for rows of watched transactions; >= low_
+  // All ids up to drawn_ become stable when the transactions in settling_ have ended.
+  long long drawn_ = 0;
+  std::set<std::string> settling_;
+  long long low_ = 0;      // no row can appear at or below it
+  long long gap_low_ = 0;  // no row can appear at or below it, except rows of watched transactions; >= low_
   long long cursor_ = 0;
-  long long missing_ = 0;  // every id above it and up to cursor_ has been read, or is settled
-  // What low_ and gap_low_ become once one more read has covered the range.
+  long long missing_ = 0;  // every id above it and up to cursor_ has been read, or is stable
+  // The values of low_ and gap_low_ once one more read has covered the range.
   long long clear_ = 0, gap_clear_ = 0;
   std::map<std::string, Seen> lockers_;
 };

@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t kMaxError = 1000;
 
 constexpr const char* kExpire = "update {relay} set expires = [later]";
-// next_try first: MySQL assigns from left to right and reads what it has assigned.
+// next_try is assigned first, because MySQL assigns from left to right and reads the new values.
 constexpr const char* kMakeDue = R"(
 update {retry} set next_try = case when remove_at is null then [now] end,
   remove_at = case when remove_at is not null then [now] end
@@ -74,7 +74,7 @@ Lease Adapter::Heartbeat(std::string_view relay_id, Millis lease) {
   Session& db = Db();
   RequireOwn(db);
   Lease held = leases_.Heartbeat(db, std::string(relay_id), lease);
-  // With a shard, the session that reads looks for itself.
+  // A relay that owns a shard has a session that reads, which makes this check itself.
   if (held.owned.empty()) LookForHiddenRows();
   return held;
 }
@@ -89,9 +89,10 @@ std::uint32_t Adapter::Mark(std::optional<RowId> row) { return poison_marks_.Mar
 
 void Adapter::BeginEmit() {
   if (tables_.captured)
-    throw Error(OUTBOX_BAD_CONFIG, "rows of " + tables_.event + " come from the trigger on " + tables_.source +
-                                       ", and an event of another origin has no columns to make a record from; insert"
-                                       " into " +
+    throw Error(OUTBOX_BAD_CONFIG, "the rows of " + tables_.event + " are inserted by the trigger on " +
+                                       tables_.source +
+                                       ", and an event without its row there lacks the columns that"
+                                       " its record is made from; insert into " +
                                        tables_.source + " instead");
   Session& db = Borrowed();
   EndTransaction(db);
@@ -101,8 +102,8 @@ void Adapter::BeginEmit() {
 }
 
 void Adapter::Insert(Events events) {
-  if (!Borrowed().InTransaction()) throw Error(OUTBOX_INTERNAL, "insert without begin");
-  // The relay would meet it as a failed event later; here somebody is still there who can correct it.
+  if (!Borrowed().InTransaction()) throw Error(OUTBOX_INTERNAL, "Insert was called outside a transaction of BeginEmit");
+  // Otherwise the relay would record it as a failed event later. Here the caller can still correct it.
   for (const Event& e : events)
     if (e.headers && !nlohmann::json::parse(*e.headers, nullptr, false).is_object())
       throw Error(OUTBOX_BAD_DATA, "headers must be a JSON object");

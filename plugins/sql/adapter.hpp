@@ -1,7 +1,8 @@
-// What the adapters of all SQL databases share: leases, poison marks, the frame of reading, confirming, emitting and of the
-// record of failures, what an operator asks for, and what the tests do.
+// The part of an adapter that is the same for every SQL database: leases, poison marks, emitting, the functions for
+// operators and for tests, and the common parts of reading, confirming and recording failures.
 //
-// A database brings a session, a Dialect, how it reads, deletes, inserts and records failures, and its schema.
+// Each plugin derives its own adapter from it and provides the connection (Session), the SQL fragments (Dialect), the
+// schema, and the statements that read, delete and insert events and that record failures.
 #pragma once
 
 #include <optional>
@@ -22,20 +23,22 @@
 
 namespace outbox::sql {
 
-// A failed event whose row id is one. Its texts are UTF-8 and fit their columns.
+// A failed event in the form in which it is recorded. `reason` and `error` are valid UTF-8 and fit their columns.
 struct FailedRow {
   long long id = 0;
   std::string_view event_id;
   std::string reason, error;
   Disposition disposition = Disposition::kRetry;
   Millis after{0};
-  // Milliseconds until it is due, if it has this disposition.
+  // Returns the delay in milliseconds until the next attempt (`after`) if the disposition is `wanted`, otherwise
+  // nothing.
   [[nodiscard]] std::optional<long long> AfterIf(Disposition wanted) const {
     return disposition == wanted ? std::optional<long long>(after.count()) : std::nullopt;
   }
 };
 
-// Thread: that of the session, except Cancel.
+// Base class of the adapters of SQL databases. One object is one session of a store. Thread: the thread of the
+// session, except Cancel, which any thread may call.
 class Adapter : public StorageAdapter,
                 public outbox::Leases,
                 public Poison,
@@ -59,7 +62,7 @@ class Adapter : public StorageAdapter,
   void Insert(Events events) override;
   void EndEmit(bool commit) override;
 
-  // None where nothing is captured.
+  // Returns no columns if the outbox captures no table.
   std::vector<outbox::Column> DescribeColumns() override;
   void VerifySource() override;
 
@@ -80,59 +83,66 @@ class Adapter : public StorageAdapter,
   TestState StateOf(std::string_view event_id) override;
 
  protected:
-  // REQUIRES: `dialect` lives as long as this does.
+  // REQUIRES: `dialect` outlives this object.
   Adapter(Tables tables, const Dialect& dialect);
 
   [[nodiscard]] const Tables& tables() const { return tables_; }
 
-  // At the start of every call of a relay that runs: the session, with the time limit of the call.
+  // Returns the connection and sets its deadline to that of the call. Every call of a running relay begins with it.
   virtual Session& Db() = 0;
-  // At the start of every call of an operator or a test: likewise; the session may be shared with others.
+  // Does the same for the calls of operators and tests. A pooler may share this connection with other clients, so such
+  // a call must leave nothing behind in it.
   virtual Session& Borrowed() { return Db(); }
-  // How the database compares names of tables. REQUIRES: the session is there.
+  // Reports whether the database ignores case when it compares table names. REQUIRES: the connection is open.
   [[nodiscard]] virtual bool IgnoresCase() const = 0;
 
-  // What follows is part of a call that Db() or Borrowed() has begun.
+  // REQUIRES, for all functions from here on: Db() or Borrowed() has begun the call.
 
-  // Throws OUTBOX_BAD_CONFIG where rows are hidden, by a view in a table's place say, or are such that no read reaches them.
+  // Errors: throws OUTBOX_BAD_CONFIG if reads would miss rows, because something hides them (such as a view in the
+  // place of a table) or because no read reaches them (such as rows whose id is below the first id that is read).
   virtual void RequireAllRows() = 0;
-  // As StorageAdapter::ReserveNewEvents.
+  // Implements StorageAdapter::ReserveNewEvents.
   virtual void Read(const ReserveRequest& request, BatchBuilder& batch) = 0;
-  // The session's; made when it is needed first.
+  // Returns the session's Confirmation, which is created on first use.
   virtual Confirmation& Confirming() = 0;
-  // All or nothing: a failure that is kept counts one attempt, and a dead event moves to the dead letters. A row is meant only
-  // where its event id fits too. False = changed nothing, as the shard is not leased under the token of the call.
+  // Records the failures in one transaction, all or nothing. A failure whose event stays in the outbox counts one
+  // attempt; a dead event moves to the dead letters. A failure is ignored unless a row matches both its row id and its
+  // event id. Returns false, and changes nothing, if the shard is not leased under the token of the call.
   virtual bool RecordFailures(std::span<const FailedRow> rows) = 0;
-  // For List: the dialect, with `payload` and `payload_size` for the type that the column has here.
+  // Returns the dialect for List: its `payload` and `payload_size` fit the type of this outbox's payload column.
   virtual const Dialect& Listing() { return dialect_; }
-  // For Requeue: an expression for the column payload of {dead}, as the outbox's own column takes it.
+  // Returns the SQL expression with which Requeue converts the column payload of {dead} to the type of the outbox's
+  // column.
   virtual std::string PayloadOfDead() { return "payload"; }
-  // Before the transaction of emit, and in it. Their headers are JSON objects.
+  // PrepareInsert() runs before the transaction of an emit, InsertAll() inside it. REQUIRES: the headers of each event
+  // are absent or a JSON object.
   virtual void PrepareInsert() {}
   virtual void InsertAll(Events events) = 0;
-  // The columns of the captured table, one for each of tables().captured->columns, in that order. Name and role come with
-  // them. Throws OUTBOX_BAD_CONFIG where one is not there.
+  // Describes the columns of the captured table: one entry for each of tables().captured->columns, in that order,
+  // whose name and role are already set. Errors: throws OUTBOX_BAD_CONFIG if a column does not exist.
   virtual void Describe(std::vector<outbox::Column>& /*columns*/) {}
-  // As Columns::VerifySource. REQUIRES: there is a captured table.
+  // Implements Columns::VerifySource. REQUIRES: there is a captured table.
   virtual void VerifyCapture() {}
-  // The numbers of ReadStats. A database may wrap it, to read all of them from one snapshot.
+  // Reads the numbers of ReadStats. A database may override it to read all of them from one snapshot.
   virtual Statistics Count(Session& db);
-  // ApplySchema, without the explanation of a refusal.
+  // Applies the schema. ApplySchema calls it, and explains the errors for which IsDenied() is true.
   virtual void Migrate(const SchemaOptions& options) = 0;
-  // The user has no right to do this.
+  // Reports whether the error means that the user lacks a privilege.
   [[nodiscard]] virtual bool IsDenied(const Error&) const { return false; }
 
-  Lookout lookout_;  // for hidden rows
+  // Says when to check for hidden rows again.
+  Lookout lookout_;
 
  private:
-  // Where rows are hidden, reads find nothing and say nothing, and an outbox is shown as empty and its events as gone. What
-  // hides them may come while the relay runs: this looks every now and then.
+  // Checks for hidden rows from time to time, because what hides them may be added while the relay runs. Hidden rows
+  // cause no error: reads find nothing, so the outbox looks empty and its events look gone.
   void LookForHiddenRows();
-  // Once a session: the companion tables have this version and are this outbox's.
+  // Checks, once per session, that the companion tables have this version and belong to this outbox.
   void RequireOwn(Statements& db, Access access = Access::kWrites);
-  // Borrowed, for what needs that.
+  // Returns Borrowed() after RequireOwn().
   Session& Own(Access access = Access::kWrites);
-  // How many events were changed. `payload` is for the place [payload].
+  // Runs `change` for these rows and returns how many events were changed. `payload` replaces the placeholder
+  // [payload].
   std::uint64_t Apply(Session& db, const Change& change, RowIds rows, const std::string& payload = {});
 
   const Tables tables_;
@@ -140,7 +150,8 @@ class Adapter : public StorageAdapter,
   const sql::Leases leases_;
   const PoisonMarks poison_marks_;
   bool own_ = false;
-  VersionGate version_;  // of emit, which may have no rights on the companions
+  // For emit, whose user may have no privileges on the companion tables.
+  VersionGate version_;
 };
 
 }  // namespace outbox::sql

@@ -21,7 +21,7 @@ std::vector<Finding> FindingsOf(const Tables& t, const CaptureState& state, bool
   const std::string moved =
       state.elsewhere.empty() ? "" : "; the trigger " + state.trigger + " is on " + state.elsewhere;
   if (!state.there)
-    return {{true, "table " + source + ", whose inserted rows are to be sent, is missing" + moved,
+    return {{true, "the captured table " + source + " is missing" + moved,
              "correct 'table' of /storage/options, or create the table"}};
   if (!state.is_instead.empty())
     return {{true, source + " is " + state.is_instead + ", expected a table: no trigger can copy its rows",
@@ -43,7 +43,7 @@ std::vector<Finding> FindingsOf(const Tables& t, const CaptureState& state, bool
   else if (state.mark != t.captured->Mark())
     findings.push_back({true,
                         "trigger " + state.trigger + " on table " + source +
-                            " was made for another list of columns, or by another version of the relay",
+                            " was created for another list of columns, or by another version of the relay",
                         kMigrate});
   findings.insert(findings.end(), state.others.begin(), state.others.end());
   return findings;

@@ -1,4 +1,5 @@
-// Is the trigger that copies inserted rows in its place? Each database looks, and the findings are worded here.
+// The findings about a captured table and the trigger that copies its inserted rows. Each database queries its own
+// catalogue; the wording of the findings is shared.
 #pragma once
 
 #include <string>
@@ -9,29 +10,32 @@
 
 namespace outbox::sql {
 
-// What the database has under the name of the captured table.
+// What the catalogue says about the captured table.
 struct CaptureState {
-  bool there = false;                // something has this name
-  std::string is_instead;            // of a table: "a view", for example; "" = it is a table
-  std::vector<std::string> columns;  // the names of all that it has
+  bool there = false;                // something with the table's name exists
+  std::string is_instead;            // what it is if it is not a table, such as "a view"; "" = it is a table
+  std::vector<std::string> columns;  // the names of all its columns
 
-  std::string trigger;  // the name of the trigger, for messages
+  std::string trigger;  // the trigger's name, for messages
   bool has_trigger = false;
-  std::string elsewhere;             // where it has none: tables that have the trigger, for messages; "" = none
+  std::string elsewhere;             // other tables that have the trigger, for messages; "" = none
   std::string enable;                // SQL that enables the trigger; "" = it is enabled
-  std::string mark;                  // what the trigger says of itself: see Source::Mark
-  std::vector<Finding> others = {};  // what only this database can find
+  std::string mark;                  // the mark in the trigger, see Source::Mark
+  std::vector<Finding> others = {};  // findings that only this database can make
 };
 
-// REQUIRES: there is a captured table. `ignore_case` says how the database compares names of columns.
+// Returns the findings for this state. `ignore_case`: the database ignores case when it compares column names.
+// REQUIRES: there is a captured table.
 [[nodiscard]] std::vector<Finding> FindingsOf(const Tables& t, const CaptureState& state, bool ignore_case);
-// Throws OUTBOX_BAD_CONFIG with the first error among them. `server` is the database's name, for messages.
+// Errors: throws OUTBOX_BAD_CONFIG with the first error among the findings. `server` is the name of the database
+// product, for messages.
 void RequireCapture(const std::vector<Finding>& findings, const std::string& server);
 
-// For `migrate --remove-capture`: throws OUTBOX_BAD_CONFIG where nothing is captured.
+// Used by `migrate --remove-capture`. Errors: throws OUTBOX_BAD_CONFIG if the options name no captured table.
 void RequireCaptured(const Tables& t);
 
-// For DescribeColumns: throws OUTBOX_BAD_CONFIG for a column that the captured table has not. `columns` are those that it has.
+// Throws OUTBOX_BAD_CONFIG for a column that the captured table does not have, for DescribeColumns. `columns` are the
+// columns that it has.
 [[noreturn]] void RefuseColumn(const Tables& t, const MappedColumn& column, const std::vector<std::string>& columns);
 
 }  // namespace outbox::sql

@@ -38,7 +38,7 @@ bool Check::Columns() {
   for (const Table& table : wanted_) {
     const auto found = found_.find(table.name);
     if (found != found_.end()) {
-      // Columns of anything else, such as a view, cannot be changed there: it is a finding by itself.
+      // The columns of anything else, such as a view, cannot be changed there. The wrong kind is a finding by itself.
       complete = found->second.is_table && Columns(table, found->second) && complete;
       continue;
     }
@@ -78,7 +78,7 @@ bool Check::Columns(const Table& table, const FoundTable& found) {
     const std::string& expected = column.quoted.empty() ? accepted_.at(column.name).front() : column.type;
     const std::string what = name + " is " + there->second + ", expected " + expected;
     if (is_id)
-      Add(true, what + ": the relay needs ids that rise with the order of insertion", FixId(found, fixed));
+      Add(true, what + ": the relay needs ids that rise in the order of insertion", FixId(found, fixed));
     else
       Add(true, what, FixType(table, column, expected));
   }
@@ -99,12 +99,13 @@ void Check::FindMissingRights(const std::string& shown, const std::string& grant
   }
 }
 
-// Version and identity, as the relay asks for them at its start, and a row for each shard.
+// Checks the version and the owner of the tables, as the relay does when it starts, and that each shard has a row.
 void Check::Companions() {
   const Rows meta = db_.Run({t_.In("select version, shards, (select count(*) from {shard}) from {meta}"), {}});
   if (meta.empty() || meta[0][1] != meta[0][2])
     return Add(true,
-               "tables " + t_.Shown(t_.prefix + "_meta") + " and " + t_.Shown(t_.prefix + "_shard") + " do not fit",
+               "tables " + t_.Shown(t_.prefix + "_meta") + " and " + t_.Shown(t_.prefix + "_shard") +
+                   " disagree on the number of shards",
                kMigrate);
   try {
     (void)RequireOwn(db_, t_, catalogue_.ignore_case);

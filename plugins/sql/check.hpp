@@ -1,5 +1,6 @@
-// What `check` finds: the order and the wording that every database shares. A dialect derives from Check, and brings what its
-// catalogue says, the SQL of the fixes, and the questions that only it has.
+// The part of `check` that is the same for every database: the order of the checks and the wording of the findings.
+// Each database derives its own class from Check, and provides the catalogue queries, the SQL of the fixes, and the
+// checks that only it needs.
 #pragma once
 
 #include <functional>
@@ -13,7 +14,7 @@
 
 namespace outbox::sql {
 
-// For one call of check. Changes nothing. Thread: that of the session.
+// Runs one call of check. It changes nothing in the database. Thread: the thread of the session.
 class Check {
  public:
   virtual ~Check() = default;
@@ -23,23 +24,26 @@ class Check {
   [[nodiscard]] std::vector<Finding> Run();
 
  protected:
-  // By column: the types that the relay can work with in a table of the application's, the expected one first. A column
-  // that is not in it may be of any type. REQUIRES: the id is in it.
+  // The column types that the relay can work with in an outbox that the application created, by column name; the
+  // expected type comes first. A column that is not listed may have any type. REQUIRES: the id is listed.
   using AcceptedTypes = std::map<std::string, std::vector<std::string>>;
 
-  // REQUIRES: `tables` outlives this.
+  // REQUIRES: `tables` outlives this object.
   Check(Statements& db, const Tables& tables, std::vector<Table> wanted, const Catalogue& catalogue,
         AcceptedTypes accepted);
 
-  // Run() calls what follows in this order. False = the server is one on which nothing else can be asked.
+  // Run() calls the following functions in this order. Server() returns false if nothing else can be checked on this
+  // server.
   [[nodiscard]] virtual bool Server() { return true; }
-  // Views in the tables' place, of which columns and grants say nothing.
+  // Reports views in the place of tables; checks of columns and privileges would not detect them.
   [[nodiscard]] virtual std::vector<Finding> Views() { return {}; }
-  // The captured table, its columns, the trigger on it and whether that works. REQUIRES: there is one.
+  // Checks the captured table, its columns, and whether its trigger exists and works. REQUIRES: there is a captured
+  // table.
   [[nodiscard]] virtual std::vector<Finding> Captured() { return {}; }
-  // Is a table that the catalogue does not show really missing? Otherwise this user may not see it, as Grants() reports.
+  // Returns true if a table that the catalogue does not show is really missing. Otherwise this user lacks the
+  // privilege to see it, and Grants() reports that.
   [[nodiscard]] virtual bool IsMissing(const Table& /*table*/) { return true; }
-  // `first` = no table before was missing.
+  // Returns the fix for a missing table. `first`: it is the first table that is missing.
   [[nodiscard]] virtual std::string FixMissingTable(bool /*first*/) { return kMigrate; }
   [[nodiscard]] virtual bool Accepts(const Table& table, const Column& column, const std::string& type) const;
   [[nodiscard]] virtual std::string FixMissingColumn(const Table& table, const Column& column) = 0;
@@ -47,31 +51,35 @@ class Check {
                                             const std::string& /*expected*/) {
     return "";
   }
-  // SQL for an outbox whose id is not accepted, such as a uuid. `fixed` gets the names of missing columns that it makes too.
+  // Returns the SQL that fixes an outbox whose id has a type that is not accepted, such as uuid. Adds to `fixed` the
+  // names of the missing columns that this SQL creates, too.
   [[nodiscard]] virtual std::string FixId(const FoundTable& found, std::set<std::string>& fixed) = 0;
-  // Adds findings where ids would not rise with the order of insertion, or would come again. REQUIRES: the outbox has an id
-  // of an accepted type.
+  // Adds a finding if ids would not rise in the order of insertion, or if an id could be assigned twice. REQUIRES: the
+  // outbox has an id of an accepted type.
   virtual void Ids(const FoundTable& /*outbox*/) {}
   virtual void Grants() {}
-  // REQUIRES: nothing that was found is an error.
+  // Reports tables that may hide rows from this user. REQUIRES: no finding so far is an error.
   [[nodiscard]] virtual std::vector<Finding> HiddenRows() { return {}; }
-  [[nodiscard]] virtual std::vector<Finding> LowIds() = 0;  // REQUIRES: as above, and nothing is missing
+  // Reports rows whose ids are below the first id that is read. REQUIRES: no finding so far is an error, and no table or
+  // column is missing.
+  [[nodiscard]] virtual std::vector<Finding> LowIds() = 0;
   [[nodiscard]] virtual std::vector<Finding> Others() = 0;
 
   void Add(bool error, const std::string& what, const std::string& fix) { findings_.push_back({error, what, fix}); }
   void Append(std::vector<Finding> more);
   [[nodiscard]] bool HasErrors() const;
-  // Finds the RelayRights() on tables that are there for which `has` is false. `shown` is the relay's user for people, such as
-  // "role r", and `grantee` the same user in a grant.
+  // Reports the RelayRights() that are missing on existing tables, that is those for which `has` returns false.
+  // `shown` is the relay's user as messages show it, such as "role r"; `grantee` is the same user in a GRANT
+  // statement.
   void FindMissingRights(const std::string& shown, const std::string& grantee,
                          const std::function<bool(const std::string& table, const std::string& right)>& has);
 
   const Tables& t_;
   const std::vector<Table> wanted_;
-  FoundTables found_;  // from the catalogue, once the server was looked at
+  FoundTables found_;  // filled from the catalogue after Server()
 
  private:
-  [[nodiscard]] bool Columns();  // false = something is missing or of another type
+  [[nodiscard]] bool Columns();  // false = a table or column is missing, or has another type
   [[nodiscard]] bool Columns(const Table& table, const FoundTable& found);
   void Companions();
 

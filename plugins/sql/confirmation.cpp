@@ -9,9 +9,9 @@ namespace outbox::sql {
 namespace {
 
 constexpr std::size_t kMaxError = 1000;
-constexpr std::size_t kMaxDue = 500;  // of one call of a relay
+constexpr std::size_t kMaxDue = 500;  // rows for which one call of a relay may try the removal again
 constexpr std::size_t kPerStatement = 500;
-constexpr const char* kLeftInPlace = "the delete was carried out, and the row is still there";
+constexpr const char* kLeftInPlace = "the DELETE succeeded, but the row is still there";
 
 constexpr const char* kDue = R"(
 select cast(row_id as [text]), cast(event_id as [text]) from {retry} where remove_at <= [now] order by remove_at [limit])";
@@ -21,8 +21,9 @@ where row_id in ([ids]) and remove_at is not null order by row_id)";
 constexpr const char* kForget = "delete from {retry} where [these]";
 constexpr const char* kPostpone = R"(
 update {retry} set remove_at = [later], attempts = attempts + 1, last_failed = [stamp], error = :why where [these])";
-// All at once: of hundreds, one statement each would take longer than the call may. Found by the ids alone, and then each
-// compared with its own event id, which :event becomes.
+// Changes many records with one statement, because hundreds of single statements would exceed the time limit of the
+// call. The rows are found by their ids alone. Each is then compared with its own event id: :event becomes a CASE over
+// the ids.
 constexpr const char* kThese = "row_id in ([ids]) and event_id = [event id] and remove_at is not null";
 
 bool Below(const OutboxRow& a, const OutboxRow& b) { return a.id < b.id; }

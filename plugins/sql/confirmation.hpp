@@ -1,4 +1,4 @@
-// Removes delivered rows, and keeps the record of those that the database did not let go.
+// Removes delivered rows from the outbox, and keeps a record of those that the database refuses to delete.
 #pragma once
 
 #include <cstdint>
@@ -14,49 +14,52 @@
 
 namespace outbox::sql {
 
-// A database brings the delete. Thread: that of the session.
+// Base class: each database provides the DELETE statement. Owned by the adapter. Thread: the thread of the session.
 class Confirmation {
  public:
-  // REQUIRES: all live as long as this does.
+  // REQUIRES: all arguments outlive this object.
   Confirmation(Session& db, const Tables& tables, const Dialect& dialect)
       : db_(db), tables_(tables), dialect_(dialect) {}
   virtual ~Confirmation() = default;
   Confirmation(const Confirmation&) = delete;
   Confirmation& operator=(const Confirmation&) = delete;
 
-  // As StorageAdapter::ConfirmEvent and Admin::RemoveDelivered.
+  // Implement StorageAdapter::ConfirmEvent and Admin::RemoveDelivered.
   void Confirm(ConfirmedRows rows, KeptRows& kept);
   std::uint64_t RemoveDelivered(RowIds rows, Millis again);
 
  protected:
   using Rows = std::span<const OutboxRow>;
-  using Kept = std::vector<std::uint8_t>;  // of each row in its place: 1 = it is still there
+  using Kept = std::vector<std::uint8_t>;  // one entry for each row, in the same order: 1 = the row is still there
   enum class For : std::uint8_t {
-    kConfirm,          // deletes the rows and their failures
-    kRelaysRemoval,    // deletes the rows alone; a relay has more to do than to wait for them
-    kOperatorsRemoval  // deletes the rows alone
+    kConfirm,          // delete the rows and the records of their failures
+    kRelaysRemoval,    // delete the rows only; called by a relay, which has other work and must not wait long for locks
+    kOperatorsRemoval  // delete the rows only; called by an operator
   };
 
-  // Rows ascending by id: of two relays that delete the same ones, both meet them in the same order. Answers which are there
-  // after the commit. A count of deleted rows that is too small says nothing by itself: another relay may have been quicker,
-  // or somebody has deleted a row by hand; what a later snapshot still shows is a fact. In a removal the latter is asked for in
-  // any case: a trigger may put a row back.
+  // Deletes rows, which are given in ascending order of their ids: two relays that delete the same rows lock them in
+  // the same order. Returns which rows are still there after the commit. A number of deleted rows that is too small
+  // proves nothing: another relay may have been faster, or somebody may have deleted a row by hand. Only a later
+  // snapshot that still shows a row proves that the row was kept. A removal always checks such a snapshot, because a
+  // trigger may put a row back.
   //
-  // Errors: throws OUTBOX_REFUSED where the database does not let one of them go, or where it has to be waited for too long.
+  // Errors: throws OUTBOX_REFUSED if the database refuses to delete one of the rows, or if the lock of one of them is
+  // not obtained in time.
   virtual Kept Delete(Rows rows, For what) = 0;
 
-  // Deletes the record of these rows, of which there is one at least. A database whose "in (...)" scans a small table, and waits
-  // for whatever is locked there, brings its own.
+  // Deletes the records of these failures. REQUIRES: there is at least one row. A database overrides it if its "in
+  // (...)" scans a small table and waits for every lock there.
   virtual void Forget(Rows rows);
 
-  // Of `rows`, those whose id is in `found`.
+  // Marks those of `rows` whose id is in `found`.
   [[nodiscard]] static Kept StillThere(Rows rows, std::span<const long long> found);
 
  private:
-  // All at once where the obstacle is gone; else by halves, as far as the time allows. How many are gone.
+  // Tries to remove all rows at once, because the obstacle may be gone; if that is refused, it divides the rows into
+  // halves as long as the call has time. Returns how many rows are gone.
   std::uint64_t Remove(Rows rows, For what, Millis again);
   void Postpone(Rows rows, Millis again, const std::string& why);
-  // Runs the statement for the record of these rows. `values` are those of its parameters.
+  // Runs `sql` for the records of these rows. `values` are the values of its parameters.
   void Change(const char* sql, Rows rows, const std::vector<Value>& values);
 
   Session& db_;

@@ -8,11 +8,12 @@
 namespace outbox::sql {
 namespace {
 
-constexpr std::uint64_t kVisited = 100'000;
-// Ids and times rise together only roughly, and a time may be any: the oldest of so many is taken.
+constexpr std::uint64_t kVisited = 100'000;  // the largest number of rows that is counted exactly
+// Times of creation rise with the ids only roughly, and may be arbitrary. So the oldest event is searched for among
+// this many rows.
 constexpr int kOldestOf = 1'000;
 
-// The failures in one pass: each of them is looked up in the outbox.
+// Counts all kinds of failures in one pass, because each failure is looked up in the outbox.
 constexpr const char* kCounts = R"(
 select cast((select count(*) from (select 1 as one from {event} [visited]) l) as [text]), cast([estimate] as [text]),
   cast(f.retrying as [text]), cast(f.blocked as [text]), cast((select count(*) from {dead}) as [text]),
@@ -22,11 +23,12 @@ from (select count(case when r.next_try is not null then 1 end) as retrying,
     count(r.remove_at) as undeletable
   from {retry} r where [there]) f)";
 
-// Each look-up is a subquery of one value, so that a planner with old statistics cannot make a join of it that compares each
-// event with each failure; and next_try is inside an expression, so that its index is none for a look-up by row or key.
+// Each look-up is a scalar subquery, so that a planner with outdated statistics cannot turn it into a join that
+// compares each event with each failure. next_try occurs inside an expression, so that its index is not used for a
+// look-up by row or key.
 constexpr const char* kThere = "(select 1 from {event} e where e.id = r.row_id[same failure]) is not null";
 constexpr const char* kBlocked = "min(case when r.next_try is null then 0 else 1 end)";
-// An undeletable event is delivered: it has no age, and holds back nobody.
+// An undeletable event was delivered, so it has no age and holds back no other event.
 constexpr const char* kHoldsBack = "min(case when r.next_try is null and r.remove_at is null then 0 else 1 end)";
 constexpr const char* kCreated = R"(
 select cast([time] as [text])
@@ -51,7 +53,7 @@ void ReadCounts(Statements& db, const Tables& tables, const Dialect& d, Statisti
   const Row row = db.Run({sql(kCounts), {}}).at(0);
   stats.backlog = Count(row[0]);
   if (stats.backlog > kVisited) {
-    // Statistics may be those of an empty table, or none, as -1.
+    // The statistics may date from when the table was empty, or may be absent (-1).
     const bool estimated = ToNumber(row[1]) > static_cast<long long>(kVisited);
     stats.backlog_precision = estimated ? Precision::kEstimate : Precision::kAtLeast;
     if (estimated) stats.backlog = Count(row[1]);

@@ -1,4 +1,4 @@
-// How much waits, and since when: the part of outbox.stats/1 that all dialects share.
+// The size and the age of the backlog: the part of outbox.stats/1 that is the same for all dialects.
 #pragma once
 
 #include "outbox/adapter.hpp"
@@ -8,8 +8,8 @@
 
 namespace outbox::sql {
 
-// Fills backlog, backlog_precision, retrying, blocked, dead and oldest_age. The cost is bounded: no more than 100 000 rows of the
-// outbox are visited.
+// Fills in backlog, backlog_precision, retrying, blocked, dead, undeletable and oldest_age. The cost is bounded: at
+// most 100 000 rows of the outbox are visited.
 void ReadCounts(Statements& db, const Tables& tables, const Dialect& dialect, Statistics& stats);
 
 }  // namespace outbox::sql

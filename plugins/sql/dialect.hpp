@@ -1,5 +1,5 @@
-// What one database's SQL says where the shared SQL has a place: a value of fragments, so that what uses it serves a further
-// database without a change.
+// The SQL fragments in which databases differ. The shared SQL has placeholders for them, so code that uses it works
+// for a further database without a change.
 #pragma once
 
 #include <cstddef>
@@ -12,66 +12,69 @@
 
 namespace outbox::sql {
 
-// Statements of one transaction that change the rows whose ids stand in [ids], as a list with commas. `counted` is the index of
-// the one that answers, as text, how many events were changed.
+// Statements of one transaction that change the rows whose ids replace the placeholder [ids], as a comma-separated
+// list. `counted` is the index of the statement that returns, as text, how many events were changed.
 struct Change {
   std::vector<std::string> steps;
   std::size_t counted = 0;
 };
 
-// In the fragments `e` is an event, in the outbox or among the dead, `r` its failure, and `m` the meta table's row. Names of
-// tables are written as Tables::In takes them.
+// In the fragments, the alias `e` is an event in the outbox or a dead letter, `r` is the record of its failure, and
+// `m` is the row of the meta table. Tables are named by the placeholders of Tables::In.
 struct Dialect {
   using Of = std::function<std::string(const std::string& expression)>;
 
-  std::string server;                             // its name, for messages
-  std::string text = "text", integer = "bigint";  // types to cast to, for text and for an id
-  std::string div = "/";                          // division of whole numbers
+  std::string server;                             // the name of the database product, for messages
+  std::string text = "text", integer = "bigint";  // the types to cast texts and row ids to
+  std::string div = "/";                          // the operator that divides integers
   std::string begin = "begin";                    // begins a transaction that inserts events
-  std::string lock;               // behind a select: locks the row; "" where every write transaction locks
-  std::size_t max_reason = 1000;  // bytes that the column `reason` may hold
-  Of limit = [](const std::string& rows) { return "limit " + rows; };  // behind a select: at most so many rows
-  std::string dual;  // behind a select that reads no table: " from ...", where one must stand there
+  std::string lock;  // follows a SELECT and locks its rows; "" where every transaction that writes locks the database
+  std::size_t max_reason = 1000;  // capacity of the column `reason`, in bytes
+  // Follows a SELECT and limits the number of its rows.
+  Of limit = [](const std::string& rows) { return "limit " + rows; };
+  std::string dual;  // the FROM clause of a SELECT that reads no table; "" where none is needed
 
-  // Moments, as the columns expires, next_try and remove_at keep them.
-  std::string now;    // this moment, not the start of the transaction
-  std::string later;  // this moment plus the milliseconds of the parameter :ms
-  std::string left;   // milliseconds from t.at to r.expires, bigint
-  std::string stamp;  // this moment as first_failed, last_failed and died_at keep it
+  // Expressions for times, in the types of the columns expires, next_try and remove_at.
+  std::string now;    // the current time, not the start of the transaction
+  std::string later;  // the current time plus the parameter :ms, in milliseconds
+  std::string left;   // the time from t.at to r.expires in milliseconds, as a bigint
+  std::string stamp;  // the current time in the type of first_failed, last_failed and died_at
 
-  // Condition: the relay's id r.relay_id is as long as t.me, and begins with t.stem.
+  // Condition: the relay id r.relay_id is as long as t.me and begins with t.stem.
   std::string namesake = "length(r.relay_id) = length(t.me) and substr(r.relay_id, 1, length(t.stem)) = t.stem";
 
-  // As microseconds since 1970 UTC, as a text for ParseTime, or NULL where it is not known:
-  Of shown;  // a moment
-  Of time;   // created_at, first_failed, last_failed or died_at
+  // These convert a time to microseconds since 1970 UTC, or to a text for ParseTime; NULL = the time is not known.
+  Of shown;  // of the type of expires, next_try and remove_at
+  Of time;   // of the type of created_at, first_failed, last_failed or died_at
 
-  // Of a failure. Ids come again after a TRUNCATE, so that a row's id is not enough.
-  std::string same_failure;         // " and ..." behind r.row_id = e.id
-  std::string event_id = ":event";  // the text :event, as the column event_id of {retry} is compared with
-  std::string behind;    // condition: r is a failure of e's key and of an earlier row; its index on keys serves it
-  std::string estimate;  // rows of {event}, by the server's statistics or by ids; may be old, or far off
+  // Parts of conditions about failures. They compare event ids, too, because row ids are assigned again after a TRUNCATE.
+  std::string same_failure;         // " and ...", follows r.row_id = e.id
+  std::string event_id = ":event";  // the parameter :event in the type of the column event_id of {retry}
+  std::string behind;  // condition: r is the failure of an earlier row with e's key; uses the index of {retry} on keys
+  // The number of rows of {event} according to the server's statistics or to the ids; it may be outdated or far off.
+  std::string estimate;
 
-  // What an operator is shown.
-  Of bytes;                // of text, so that no byte is lost on the way
-  Of text_of;              // of text, as LIKE can compare it
-  bool hex = true;         // `bytes` and `payload` come as hexadecimal digits
+  // Expressions for the events that operators are shown.
+  Of bytes;                // converts a text in a way that preserves every byte
+  Of text_of;              // converts a text so that LIKE can compare it
+  bool hex = true;         // `bytes` and `payload` return hexadecimal digits
   std::string shown_id;    // the event id, as text
-  std::string same_event;  // condition: the parameter :event is e's
-  Of same_key;             // condition: the parameter :key is the column's
-  std::string shard;       // of e
+  std::string same_event;  // condition: e has the event id :event
+  Of same_key;             // condition: the column equals the key :key
+  std::string shard;       // the shard of e
   std::string payload, payload_size;
-  // Of captured rows: an expression for each of Tables::captured->columns, "null" for that of the payload, with alias e,
-  // written like `bytes`, and without places. `written` makes of its value what outbox_event.columns holds; nullptr = it
-  // is that already.
+  // For captured rows: an expression over the alias e for each of Tables::captured->columns, in the form of `bytes`
+  // and without placeholders; "null" for the payload's column. `written` converts the value of such an expression to
+  // the form that outbox_event.columns holds; nullptr = it already has that form.
   std::vector<std::string> columns;
   std::function<std::string(std::size_t column, const std::string& value)> written;
 
-  // What an operator changes.
+  // The changes that operators can make.
   Change requeue, discard, discard_blocked, retry_now;
 
-  // The SQL with what stands above in its places: [text], [integer], [div], [lock], [dual], [now], [shown now], [later],
-  // [left], [stamp], [namesake], [same failure], [event id], [behind] and [estimate]; and with those of Tables::In.
+  // Replaces the placeholders of the fragments above: [text], [integer], [div], [lock], [dual], [now], [shown now],
+  // [later], [left], [stamp], [namesake], [same failure], [event id], [behind] and [estimate]; then those of
+  // Tables::In.
   [[nodiscard]] std::string In(const Tables& tables, std::string_view sql) const;
 };
 

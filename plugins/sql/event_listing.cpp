@@ -31,7 +31,7 @@ enum Column : std::size_t {
   kNextTry,
   kReason,
   kError,
-  kColumns,  // and those behind it: of captured rows
+  kColumns,  // this one and those after it: the columns of a captured row
 };
 
 constexpr const char* kWaiting = R"(
@@ -74,7 +74,7 @@ void Decode(Row& row) {
     if (row[column]) row[column] = Unhex(*row[column]);
 }
 
-// Points into the row.
+// The result points into `row`.
 std::vector<outbox_bytes> ColumnsOf(Row& row, const Dialect& d) {
   std::vector<outbox_bytes> columns;
   for (std::size_t column = kColumns; column < row.size(); ++column) {
@@ -107,7 +107,8 @@ Record ToRecord(const Row& row) {
   return r;
 }
 
-// The same pattern for LIKE, with ! before what stands for itself: a backslash would depend on the server's settings.
+// Converts a pattern to one for LIKE, in which ! escapes literal characters. A backslash would depend on the server's
+// settings.
 std::string ToLike(std::string_view pattern) {
   std::string like;
   for (const char c : pattern) {
@@ -127,7 +128,7 @@ void ListRecords(Statements& db, const Tables& tables, const Dialect& d, const Q
                  const std::function<bool(Record&)>& found) {
   const bool dead = query.from == OUTBOX_FROM_DEAD, delivered = query.from == OUTBOX_FROM_DELIVERED,
              failed = delivered || query.from == OUTBOX_FROM_FAILED;
-  // What is not text is in no column of text.
+  // A value that is not valid text cannot be in a text column, so there is nothing to find.
   for (const Bytes& wanted : {query.key, query.event_id, query.topic})
     if (wanted && !IsText(*wanted)) return;
 
@@ -166,7 +167,7 @@ void ListRecords(Statements& db, const Tables& tables, const Dialect& d, const Q
                                      {"[limit]", d.limit(std::to_string(query.max))}}));
   std::string captured;
   for (const std::string& column : d.columns) captured += ", " + column;
-  // Last: a name of a column may look like a place.
+  // This replacement must be the last one: the name of a column may look like a placeholder.
   statement.sql = Fill(statement.sql, {{"[columns]", captured}});
   for (Row& row : db.Run(statement)) {
     if (d.hex) Decode(row);

@@ -1,4 +1,4 @@
-// What an operator is shown of an event: the list of outbox.admin/1 in SQL that all dialects share.
+// The events that operators are shown: the list function of outbox.admin/1, in SQL that all dialects share.
 #pragma once
 
 #include <functional>

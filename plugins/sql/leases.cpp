@@ -5,10 +5,11 @@
 namespace outbox::sql {
 namespace {
 
-// A renewal is due when this much of the lease is used up: a relay that looks every 250 ms writes once in seconds.
+// A renewal is due when a third of the lease has passed. So a relay that sends a heartbeat every 250 ms writes only
+// once in several seconds.
 bool RenewalDue(Millis left, Millis lease) { return left * 3 < lease * 2 || left > lease; }
 
-// One row a shard of this relay, or one with NULLs.
+// Returns one row for each shard of this relay, or one row with NULLs if it has none.
 constexpr const char* kLook = R"(
 select cast(m.shards as [text]),
   cast((select count(*) from {relay} r where r.relay_id <> t.me and r.expires > t.at) as [text]),
@@ -21,11 +22,13 @@ select cast(m.shards as [text]),
 from {meta} m cross join (select cast(:me as [text]) as me, cast(:stem as [text]) as stem, [now] as at[dual]) t left join {shard} s on s.owner = t.me
 order by s.shard)";
 
-// A relay whose row is gone has lost everything; not every database returns what an update has met.
+// A relay whose row is gone has lost all its shards. A second statement reads the row, because not every database
+// reports how many rows an UPDATE matched.
 constexpr const char* kRenew = "update {relay} set expires = [later] where relay_id = :me";
 constexpr const char* kStillThere = "select relay_id from {relay} where relay_id = :me";
 
-// The steps of a turn. The taker deletes the dead relay's row, so that its late renewal finds nothing.
+// The steps of a turn. The relay that takes over deletes the row of the dead relay, so that a late renewal finds
+// nothing.
 constexpr const char* kLock = "select 1 from {meta}[lock]";
 constexpr const char* kForget = "delete from {relay} where relay_id = :me";
 constexpr const char* kJoin = "insert into {relay} (relay_id, expires) values (:me, [later])";
@@ -33,7 +36,8 @@ constexpr const char* kDropDead = "delete from {relay} where expires <= [now] an
 constexpr const char* kFree = R"(
 update {shard} set owner = null, state = 'free', lost = 1
 where owner is not null and not exists (select 1 from {relay} r where r.relay_id = owner))";
-// Counted in a derived table: MySQL looks at no table that it changes, nor knows a computed limit.
+// The number of shards is limited by a derived table, because MySQL cannot read the table that it changes in an
+// ordinary subquery, and accepts no expression as a LIMIT.
 constexpr const char* kTake = R"(
 update {shard} set owner = :me, token = token + 1, state = 'owned'
 where shard in (select f.shard from (
@@ -41,7 +45,8 @@ where shard in (select f.shard from (
       (select count(*) from {shard} where owner = :mine and state = 'owned') as mine
     from {shard} where owner is null) f
   where f.place <= [share] - f.mine))";
-// Chosen once, at most the surplus; the relay finishes what it has in hand and returns them.
+// The shards to hand over are chosen once, at most the surplus. The relay finishes what is outstanding in them and
+// then releases them.
 constexpr const char* kHandOver = R"(
 update {shard} set state = 'leaving'
 where shard in (select f.shard from (
@@ -68,10 +73,10 @@ from {shard} s cross join (select [now] as at[dual]) t left join {relay} r on r.
 std::string Leases::In(const char* sql) const { return dialect_.In(tables_, Fill(sql, {{"[share]", kShare}})); }
 
 struct Leases::Look {
-  Lease lease;  // left = of this relay's row, only if registered
+  Lease lease;  // lease.left is that of this relay's row, and is valid only if the relay is registered
   bool registered;
   long long free;
-  std::uint32_t settled;  // owned and not leaving
+  std::uint32_t kept;  // number of shards that this relay owns and is not asked to release
 };
 
 void Leases::AddShards(const Rows& rows, std::size_t column, Lease& lease) {
@@ -85,16 +90,17 @@ void Leases::AddShards(const Rows& rows, std::size_t column, Lease& lease) {
 }
 
 Leases::Look Leases::LookAround(Statements& db, const std::string& relay) const {
-  // An id is NAME#INCARNATION, and all incarnations have the same length. Without a # there is no name: npos + 1 is 0.
+  // A relay id is NAME#INCARNATION, and all incarnations have the same length. Without a # there is no name, because
+  // npos + 1 is 0.
   const Rows rows = db.Run({In(kLook), {relay, relay.substr(0, relay.rfind('#') + 1)}});
   if (rows.empty()) throw Error(OUTBOX_BAD_CONFIG, std::string("the meta table is empty; ") + kMigrate);
-  Look look{.lease = {}, .registered = rows[0][2].has_value(), .free = ToNumber(rows[0][3]), .settled = 0};
+  Look look{.lease = {}, .registered = rows[0][2].has_value(), .free = ToNumber(rows[0][3]), .kept = 0};
   look.lease.shards_total = static_cast<std::uint32_t>(ToNumber(rows[0][0]));
   look.lease.live_relays = static_cast<std::uint32_t>(ToNumber(rows[0][1])) + 1;
   look.lease.left = Millis(ToNumber(rows[0][2]));
   look.lease.namesakes = static_cast<std::uint32_t>(ToNumber(rows[0][4]));
   AddShards(rows, 5, look.lease);
-  for (const outbox_owned_shard& shard : look.lease.owned) look.settled += shard.state == OUTBOX_SHARD_OWNED ? 1 : 0;
+  for (const outbox_owned_shard& shard : look.lease.owned) look.kept += shard.state == OUTBOX_SHARD_OWNED ? 1 : 0;
   return look;
 }
 
@@ -102,8 +108,8 @@ Lease Leases::Heartbeat(Statements& db, const std::string& relay, Millis lease) 
   Look look = LookAround(db, relay);
   const std::uint32_t total = look.lease.shards_total, live = look.lease.live_relays;
   const std::uint32_t share = (total + live - 1) / live;
-  // While every shard has a live owner who has no other, one more relay could only wait: it need not register. One whose
-  // name another relay has does, so that the other one can report it.
+  // If every shard has a live owner, and no relay owns more than one, a further relay could only wait, so it does not
+  // register. A relay with a live namesake registers in any case, so that the namesake can report it.
   if (look.lease.owned.empty() && look.free == 0 && live > total && look.lease.namesakes == 0) {
     look.lease.left = Millis(0);
     return look.lease;
@@ -113,7 +119,7 @@ Lease Leases::Heartbeat(Statements& db, const std::string& relay, Millis lease) 
     got.namesakes = look.lease.namesakes;
     return got;
   };
-  if (!look.registered || (look.free > 0 && look.settled < share) || look.settled > share) return turn();
+  if (!look.registered || (look.free > 0 && look.kept < share) || look.kept > share) return turn();
   if (!RenewalDue(look.lease.left, lease)) return look.lease;
   if (db.RunTogether({{In(kRenew), {std::to_string(lease.count()), relay}}, {In(kStillThere), {relay}}}).back().empty())
     return turn();
@@ -156,7 +162,8 @@ void Leases::Read(Statements& db, Statistics& stats) const {
     holder.shard = static_cast<std::uint32_t>(ToNumber(row[0]));
     holder.token = static_cast<std::uint64_t>(ToNumber(row[1]));
     stats.live_relays = static_cast<std::uint32_t>(ToNumber(row[4]));
-    // Nobody owns it, or a relay that has left and kept it: a dead one's row is deleted together with its ownership.
+    // The shard has no owner, or its owner left without releasing it. (The row of a dead relay is deleted in the same
+    // transaction that frees its shards.)
     if (!row[3]) continue;
     holder.relay_id = row[2];
     holder.expires_in = Millis(ToNumber(row[3]));

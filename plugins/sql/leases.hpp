@@ -1,8 +1,8 @@
-// Who works on which shard: outbox.leases/1 in SQL that all dialects share.
+// Shard leases: outbox.leases/1, in SQL that all dialects share.
 //
-// A relay's expiry lies in its own row, so that a renewal changes one row however many shards it owns. Membership and
-// ownership change only in a turn: a short transaction that first locks the one row of the meta table. All times are
-// the database's.
+// The expiry time of a relay is stored in the relay's own row, so a renewal changes one row no matter how many shards
+// the relay owns. The set of relays and the owners of shards change only in a *turn*: a short transaction that first
+// locks the one row of the meta table. All times are those of the database's clock.
 #pragma once
 
 #include <cstdint>
@@ -19,13 +19,13 @@ namespace outbox::sql {
 
 class Leases {
  public:
-  // REQUIRES: both live as long as this does.
+  // REQUIRES: both arguments outlive this object.
   Leases(const Tables& tables, const Dialect& dialect) : tables_(tables), dialect_(dialect) {}
 
   [[nodiscard]] Lease Heartbeat(Statements& db, const std::string& relay, Millis lease) const;
   void Return(Statements& db, const std::string& relay, std::span<const outbox_owned_shard> shards,
               bool deregister) const;
-  // For status: every shard with its holder; live_relays, shards_total and shards_owned.
+  // Reads, for `status`, every shard with its owner, and live_relays, shards_total and shards_owned.
   void Read(Statements& db, Statistics& stats) const;
 
  private:

@@ -1,4 +1,5 @@
-// When to look again at what may change while a relay runs, such as a policy or a view that hides rows.
+// The interval at which a running relay repeats a check of something that may change, such as a policy or a view that
+// hides rows.
 #pragma once
 
 #include <chrono>
@@ -7,7 +8,7 @@ namespace outbox::sql {
 
 class Lookout {
  public:
-  // True at first, and then when the last look is ten seconds old. Looked() says that there was one.
+  // True before the first check and ten seconds after the last one. Looked() records that a check was made.
   [[nodiscard]] bool Due() const { return !looked_ || Clock::now() - at_ >= kEvery; }
   void Looked() {
     looked_ = true;

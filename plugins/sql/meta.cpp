@@ -12,7 +12,8 @@ std::string Quoted(std::string_view name) { return "\"" + std::string(name) + "\
 }  // namespace
 
 std::string OtherName() {
-  return "give this outbox a table with another name ('table' in the options), whose companions have other names";
+  return "give this outbox a table with another name ('table' in the options), so that its companion tables have other"
+         " names";
 }
 
 void RequireKnownVersion(const Meta& meta) {
@@ -61,8 +62,8 @@ void RequireFree(const Tables& t, const Meta& meta, const std::vector<std::strin
   }
   if (others.empty()) return;
   throw Error(OUTBOX_BAD_CONFIG,
-              companions + "do not say yet which outbox they belong to, and it may be " + Quoted(t.event_name) +
-                  " or " + Quoted(others.front()) +
+              companions + "do not record yet which outbox they belong to; it may be " + Quoted(t.event_name) + " or " +
+                  Quoted(others.front()) +
                   ". Nothing was changed; record the owner, then run migrate for it again: alter table " + t.meta +
                   " add column outbox text; update " + t.meta + " set outbox = '" + t.event_name + "';");
 }

@@ -1,4 +1,4 @@
-// The row of the meta table: the version of the companion tables, and the outbox that they belong to.
+// The row of the meta table. It holds the version of the companion tables and the outbox that they belong to.
 #pragma once
 
 #include <cstdint>
@@ -12,23 +12,23 @@ namespace outbox::sql {
 
 struct Meta {
   long long version = 0, shards = 0;  // version 0 = there is no row yet
-  Value outbox;                       // the table that the companions belong to; NULL before version 2
+  Value outbox;                       // the name of the outbox that owns the companion tables; NULL before version 2
 };
 
-// Throws OUTBOX_BAD_CONFIG for tables of a newer version.
+// Errors: throws OUTBOX_BAD_CONFIG if the tables have a newer version than this code knows.
 void RequireKnownVersion(const Meta& meta);
-// For the relay and for those who change rows: throws OUTBOX_BAD_CONFIG unless the companions have this version and belong
-// to this outbox. `ignore_case` says how the database compares names of tables. Who only reads may do so in newer tables too;
-// false for those.
+// Checks, for a relay and for commands that change rows (kWrites), that the companion tables have this version and
+// belong to this outbox. A command that only reads (kReads) may also use tables of a newer version; the result is then
+// false. `ignore_case`: the database ignores case when it compares table names. Errors: throws OUTBOX_BAD_CONFIG.
 enum class Access : std::uint8_t { kReads, kWrites };
 bool RequireOwn(Statements& db, const Tables& t, bool ignore_case, Access access = Access::kWrites);
-// For migrate. `others` are existing tables of the same schema, besides this outbox's own, that would have the same
-// companions and could be an outbox.
+// Checks, for migrate, that no other outbox uses the same companion tables. `others` are the existing tables of the
+// same schema, other than this outbox, that would have the same companion tables and could be an outbox.
 void RequireFree(const Tables& t, const Meta& meta, const std::vector<std::string>& others, bool ignore_case);
-// The names that an outbox with these companions may have, the recorded one included, without this one's own.
+// Returns the names that another outbox with the same companion tables may have, including the recorded one.
 [[nodiscard]] std::vector<std::string> Rivals(const Tables& t, const Value& recorded, bool ignore_case);
 
-// Where the names of this outbox's companions are taken.
+// Returns the fix for an outbox whose companion tables would have names that are already in use.
 [[nodiscard]] std::string OtherName();
 
 }  // namespace outbox::sql

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::uint32_t kMaxShards = 256;
 
-// The rows change shards, so that no token of before may hold on.
+// The events are assigned to other shards, so no earlier token may stay valid.
 constexpr const char* kFreeShards = "update {shard} set owner = null, state = 'free', token = token + 1";
 constexpr const char* kSetShards = "update {meta} set shards = [shards]";
 
@@ -123,14 +123,15 @@ std::vector<std::string> Migration::ShardStatements() {
   const Rows live = db_.Run({fragments_.In(t_, "select relay_id from {relay} where expires > [now]"), {}});
   if (!live.empty())
     throw Error(OUTBOX_BAD_CONFIG, "the number of shards changes only while no relay runs; stop '" + *live[0][0] +
-                                       "' (or wait until its lease has ended) and run this again");
+                                       "' (or wait until its lease has expired) and run migrate again");
   statements.insert(statements.begin(), {In(kFreeShards), In(kSetShards)});
   return statements;
 }
 
 namespace {
 
-// PostgreSQL: lock not available, deadlock. MySQL: lock wait, deadlock.
+// PostgreSQL: 55P03 lock_not_available, 40P01 deadlock_detected.
+// MySQL: 1205 ER_LOCK_WAIT_TIMEOUT, 1213 ER_LOCK_DEADLOCK.
 bool IsLockWait(const Error& error) {
   return error.sqlstate == "55P03" || error.sqlstate == "40P01" || error.native_code == 1205 ||
          error.native_code == 1213;
@@ -149,9 +150,9 @@ void TryForLocks(Millis timeout, const std::function<void()>& change, const std:
       const auto elapsed = std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - begun);
       if (elapsed > timeout * 3 / 4)
         throw Error(OUTBOX_TIMEOUT,
-                    "the tables are locked by other transactions: " + std::to_string(tries) + " tries in " +
-                        std::to_string(elapsed.count()) + " ms, each short so that nobody waits behind it. " +
-                        blocker() + "Run migrate again when they have ended",
+                    "the tables are locked by other transactions: " + std::to_string(tries) + " attempts in " +
+                        std::to_string(elapsed.count()) + " ms, each short so that nothing else has to wait for it. " +
+                        blocker() + "Run migrate again when these transactions have ended",
                     error.sqlstate, error.native_code);
     }
     std::this_thread::sleep_for(kPause);

@@ -1,5 +1,6 @@
-// What `migrate` plans, applies and prints: the steps that lead to the tables of this version, in an order and a wording that
-// every database shares. A dialect derives from Migration, and brings its statements and how they are run.
+// The part of `migrate` that is the same for every database: what it plans, applies and prints. It determines the
+// steps that lead to the tables of this version, their order and their wording. Each database derives its own class
+// from Migration, and provides the statements and the way to run them.
 #pragma once
 
 #include <functional>
@@ -14,65 +15,69 @@
 
 namespace outbox::sql {
 
-// Statements are without a semicolon at their end, and have the places {event}, ..., [name] (of the outbox, as text),
-// [version] and [shards] (at least 1).
+// The statements have no semicolon at the end. Their placeholders are those of Tables::In, [name] (the outbox, as
+// text), [version] and [shards] (at least 1).
 struct MigrationDialect {
   SchemaDialect changes;
-  std::span<const std::string_view> payloads;  // types of the payload that an operator may ask for
-  std::string_view other_payload;              // the error for any other, with the place [payload]
-  bool (*is_id)(const std::string& type);      // may the outbox's id be of this type?
-  std::string_view first_meta;                 // inserts the row of the meta table, unless there is one
-  std::string_view add_shards;   // inserts the rows of {shard} that are missing up to the number in {meta}
-  std::string_view other_owner;  // condition: the column outbox is not '[name]', or NULL
+  std::span<const std::string_view> payloads;  // the payload types that an operator may ask for
+  std::string_view other_payload;              // the error for any other type, with the placeholder [payload]
+  bool (*is_id)(const std::string& type);      // may the outbox's id have this type?
+  std::string_view first_meta;                 // inserts the row of the meta table unless it exists
+  std::string_view add_shards;   // inserts the missing rows of {shard}, up to the number of shards in {meta}
+  std::string_view other_owner;  // condition: the column outbox is NULL or differs from '[name]'
 };
 
 inline constexpr std::string_view kDropShards = "delete from {shard} where shard >= (select shards from {meta})";
 
-// Throws OUTBOX_BAD_CONFIG for what is not possible.
+// Errors: throws OUTBOX_BAD_CONFIG for options that the database does not support.
 void CheckOptions(const MigrationDialect& dialect, const SchemaOptions& options);
-// `sql` with the places filled.
+// Returns `sql` with its placeholders replaced.
 [[nodiscard]] std::string Filled(const Tables& t, const SchemaOptions& options, std::string_view sql);
-// Last: a relay reads the version to see whether all of the upgrade is there.
+// Returns the statement that records the version. It must run last, because a relay takes the version as the sign that
+// the upgrade is complete.
 [[nodiscard]] std::string RecordVersion(const MigrationDialect& dialect);
-// The rows of {meta} and {shard} for a script, which cannot ask whether a relay runs.
+// Returns the statements that fill {meta} and {shard} in a printed script, which cannot check whether a relay runs.
 [[nodiscard]] std::vector<std::string> PrintedRows(const MigrationDialect& dialect, const SchemaOptions& options);
-// The statements, each with a semicolon and a line break behind it.
+// Returns the statements as one text, each followed by a semicolon and a line break.
 [[nodiscard]] std::string Script(const std::vector<std::string>& statements);
 
-// For one call of migrate. Thread: that of the session.
+// Runs one call of migrate. Thread: the thread of the session.
 class Migration {
  public:
   virtual ~Migration() = default;
   Migration(const Migration&) = delete;
   Migration& operator=(const Migration&) = delete;
 
-  // Phrases for people, of what Apply() would change.
+  // Returns what Apply() would change, as phrases for people.
   [[nodiscard]] std::vector<std::string> Plan();
-  // Gives Change() the steps in this order: Before(), the tables, the row of the meta table, the shards, After(), the version.
+  // Passes the steps to Change() in this order: Before(), the tables, the row of the meta table, the shards, After(),
+  // the version.
   //
-  // Errors: both throw OUTBOX_BAD_CONFIG, before anything is changed, for options that are not possible, where the table of
-  // the outbox's name is no outbox, or where the companions' names are taken by another outbox or by something else.
+  // Errors: Plan() and Apply() throw OUTBOX_BAD_CONFIG, before anything is changed, if the options are not possible,
+  // if the table with the outbox's name is not an outbox, or if the names of the companion tables are used by another
+  // outbox or by something else.
   void Apply();
 
  protected:
-  // What the database has; changed by steps that come before those of the tables.
+  // What exists in the database. Before() updates it for its own steps.
   struct Existing {
     FoundTables found;
     Meta meta;
   };
 
-  // REQUIRES: `tables`, `options` and both dialects outlive this.
+  // REQUIRES: `tables`, `options` and both dialects outlive this object.
   Migration(Statements& db, const Tables& tables, const SchemaOptions& options, const Catalogue& catalogue,
             const Dialect& fragments, const MigrationDialect& dialect)
       : db_(db), t_(tables), options_(options), catalogue_(catalogue), fragments_(fragments), dialect_(dialect) {}
 
-  // As this version wants them beside those that are found. The first is the outbox itself.
+  // Returns the tables that this version needs; they may depend on those that were found. The first one is the outbox.
   [[nodiscard]] virtual std::vector<Table> Wanted(const FoundTables& found) = 0;
-  // What comes before the tables, and what comes behind the shards. Before() adds to `existing` what its steps make, so that
-  // the steps of the tables do not make it again.
+  // Before() returns the steps before those of the tables, After() the steps after those of the shards. Before() adds
+  // to `existing` what its steps create, so that the steps of the tables do not create it again.
   [[nodiscard]] virtual std::vector<Step> Before(Existing& /*existing*/) { return {}; }
   [[nodiscard]] virtual std::vector<Step> After(const Existing& /*existing*/) { return {}; }
-  // Brings the rows of {shard} to their number. Throws OUTBOX_BAD_CONFIG where that changes while a relay runs.
+  // Returns the statements that add or remove rows of {shard} until their number is right. Errors: throws
+  // OUTBOX_BAD_CONFIG if the number would change while a relay runs.
   [[nodiscard]] virtual std::vector<std::string> ShardStatements();
   // Runs statements that belong together: all of them or none.
   virtual void Change(const std::vector<std::string>& together) = 0;
@@ -87,8 +92,8 @@ class Migration {
   [[nodiscard]] Existing Look();
   [[nodiscard]] Meta ReadMeta(const FoundTables& found);
   struct Steps {
-    std::vector<Step> before, after;  // the change of the shards
-    std::string shards;               // what that is, for people; "" = nothing
+    std::vector<Step> before, after;  // the steps before and after the change of the shards
+    std::string shards;               // that change, as a phrase for people; "" = none
   };
   [[nodiscard]] Steps AllSteps();
 
@@ -97,11 +102,12 @@ class Migration {
   const MigrationDialect& dialect_;
 };
 
-// A change of a table waits for each transaction that uses it, and whoever comes next waits behind the change: an
-// application's insert too. So a change waits for a moment only, and is tried again after a pause.
+// How long one attempt to change a table waits for its lock. The change must wait for every transaction that uses the
+// table, and every later statement then waits for the change, including the inserts of the application. So each
+// attempt is short, and is repeated after a pause.
 constexpr Millis kLockWait{500};
-// Runs `change` until it gets its locks. After about three quarters of `timeout` throws OUTBOX_TIMEOUT; `blocker` may say who
-// has the locks.
+// Runs `change` until it gets its locks. Errors: after about three quarters of `timeout` it throws OUTBOX_TIMEOUT;
+// `blocker` may name the holder of the locks.
 void TryForLocks(Millis timeout, const std::function<void()>& change, const std::function<std::string()>& blocker);
 
 }  // namespace outbox::sql

@@ -1,4 +1,4 @@
-// The plugin's own "options" object of the configuration.
+// Reads the plugin's own "options" object of the configuration.
 #pragma once
 
 #include <cstdint>
@@ -11,15 +11,16 @@ namespace outbox::sql {
 
 struct Option {
   std::string_view key;
-  std::string_view fallback;  // nullptr view = required
-  bool number = false;        // a whole number will do as well as its digits in a string
+  std::string_view fallback;  // the default; a view of nullptr = the option is required
+  bool number = false;        // an unsigned integer is accepted, too; it is returned as its digits
 };
 
-// As strings. Throws OUTBOX_BAD_CONFIG naming the key: not an object, unknown (with those that are valid), of another
-// type, or required and absent. Never shows a value: it may hold a password.
-// With marks where the configuration refers to secrets.
+// Returns the options as strings. Where the configuration refers to a secret, the string holds the secret mark.
+// kMayCapture: the options of sql/source.hpp are valid, too, but are not returned.
 //
-// kMayCapture: the options of sql/source.hpp are valid too, and left out here.
+// Errors: throws OUTBOX_BAD_CONFIG with the key if `json` is not an object, or if an option is unknown (the message
+// lists the valid ones), has the wrong type, or is required and absent. The message never shows a value, which may
+// hold a password.
 enum class Capture : std::uint8_t { kUnknown, kMayCapture };
 std::map<std::string, std::string, std::less<>> ReadOptions(const std::string& json,
                                                             std::initializer_list<Option> known,

@@ -28,8 +28,9 @@ std::vector<Table> OutboxTables(const Tables& t, const TypeDialect& dialect) {
        {is("id", K::kNewId), is("event_id", K::kNewEventId), must("topic", K::kTopic), is("aggregate_id", K::kName),
         must("event_type", K::kName), is("payload", K::kPayload), is("headers", K::kHeaders),
         is("created_at", K::kCreated)}},
-      // next_try NULL = blocked, or, where remove_at is not NULL, delivered: the database did not let the row go, and its
-      // removal is tried again then. event_id beside row_id: after a TRUNCATE ids come again.
+      // next_try is NULL if the event is blocked, or if it was delivered and the database refused to delete its row.
+      // In the latter case remove_at is the time of the next attempt to delete it. event_id is needed beside row_id,
+      // because ids are assigned again after a TRUNCATE.
       {"retry",
        t.prefix + "_retry",
        {key("row_id", K::kBigNumber), must("event_id", K::kEventId), is("aggregate_id", K::kText),
@@ -47,7 +48,7 @@ std::vector<Table> OutboxTables(const Tables& t, const TypeDialect& dialect) {
        {key("shard", K::kNumber), is("owner", K::kName), from("token", K::kBigNumber, "0"),
         from("state", K::kState, "'free'"), from("lost", K::kNumber, "0"), is("suspect", K::kBigNumber),
         is("suspect_token", K::kBigNumber), from("suspect_owners", K::kNumber, "0")}},
-      // Its one row is also the lock under which leases change hands.
+      // Its only row is also the lock that every change of the shards' owners takes first.
       {"meta",
        t.prefix + "_meta",
        {is("only_row", K::kOnlyRow), must("version", K::kNumber), must("shards", K::kNumber),

@@ -1,5 +1,6 @@
-// The event that ends every relay which sends it: outbox.poison/1 in SQL that all dialects share. What leases.hpp frees
-// and returns is told here.
+// Poison marks: outbox.poison/1, in SQL that all dialects share. They are stored in columns of the table {shard}. The
+// column `lost` of that table is set by leases.cpp, when it frees the shards of a relay whose lease has expired;
+// PoisonMarks reads and resets it.
 #pragma once
 
 #include <cstdint>
@@ -12,19 +13,19 @@
 
 namespace outbox::sql {
 
-// Of a call under a token that the shard no longer has.
+// Returns the error for a call whose token is stale.
 [[nodiscard]] Error NotLeased(const Call& call);
 
 class PoisonMarks {
  public:
-  // REQUIRES: both live as long as this does.
+  // REQUIRES: both arguments outlive this object.
   PoisonMarks(const Tables& tables, const Dialect& dialect) : tables_(tables), dialect_(dialect) {}
 
   [[nodiscard]] bool WasLost(Statements& db, const Call& call) const;
   [[nodiscard]] std::uint32_t Mark(Statements& db, const Call& call, const std::optional<RowId>& row) const;
 
  private:
-  // Of the shard and the token of the call.
+  // Returns `sql` with a condition for the shard and the token of the call.
   [[nodiscard]] std::string In(const char* sql) const;
 
   const Tables& tables_;

@@ -1,5 +1,5 @@
-// What a database's catalogue is asked about the outbox and its companions, as a list: each row of an answer is a finding.
-// All questions travel together, so that a check costs one round trip however many there are.
+// Queries of a database's catalogue about the outbox and its companion tables: each row of an answer is a finding. All
+// queries are sent together, so a check costs one round trip no matter how many there are.
 #pragma once
 
 #include <span>
@@ -14,42 +14,43 @@
 
 namespace outbox::sql {
 
-// What is found, and how to fix it. [1], [2], ... are the columns of a row behind its first one.
+// The text of a finding and of its fix. [1], [2], ... are the columns of a row that follow the first one.
 struct Text {
   const char *what, *fix;
 };
 
-// The first column of each row is its weight: 'error' where a promise is certainly broken, 'warning' where it may be,
-// 'note' where nothing is wrong. All columns are text.
+// A query. The first column of each row is the severity: 'error' if a promise of the relay is certainly broken,
+// 'warning' if it may be broken, 'note' if nothing is wrong. All columns are texts.
 struct Question {
   Text text;
   const char* sql;
 };
 
-// What is filled into the SQL, in order; what is filled in may hold places that come later.
+// Placeholders and the texts that replace them, in order. A text may contain placeholders that come later in the list.
 using Places = std::vector<std::pair<std::string, std::string>>;
 [[nodiscard]] std::string Filled(std::string sql, const Places& places);
 
-// For questions about one table, of each table: [kind], [table], [shown] (with its schema), [quoted] (for SQL), [fix] (of a
-// view in its place), [key] (its primary key) and, as lists of quoted names, [known] (columns that the relay knows),
-// [written] (those without the generated ones), [filled] (those that are given in every insert), [identity] (columns of
-// which no two rows have the same), [writes] (what the relay and the application do to the table) and [tables] (all of them).
+// Returns, for queries about one table, the placeholders of each table: [kind], [table], [shown] (with its schema),
+// [quoted] (for SQL), [fix] (if a view is in its place), [key] (its primary key), and as lists of quoted names [known]
+// (columns that the relay knows), [written] (the known columns that are not generated), [filled] (columns that every
+// insert sets), [identity] (columns in which no two rows are equal), [writes] (the kinds of statements with which the
+// relay and the application change the table) and [tables] (all tables).
 [[nodiscard]] std::vector<Places> PlacesOf(const Tables& t, const std::vector<Table>& tables);
 
-// 'a', 'b'
+// Returns the names in single quotes, separated by commas: 'a', 'b'.
 [[nodiscard]] std::string InQuotes(const std::vector<std::string>& names);
 
-// Findings come in the order of the questions.
+// Runs the queries. The findings are in the order of the questions.
 std::vector<Finding> Ask(Statements& db, std::span<const Question> questions, const Places& places);
 
-// Rows of the outbox that no read reaches. `fix` is the dialect's. REQUIRES: the user may read the table. The primary key
-// answers it at once.
+// Reports rows of the outbox that no read reaches, because their ids are below the first id that is read. `fix` is SQL
+// of the dialect. It takes one look-up in the primary key. REQUIRES: the user may read the table.
 std::vector<Finding> FindLowIds(Statements& db, const Tables& tables, const char* fix);
 
-// Throws BAD_CONFIG with the first of these.
+// Errors: throws OUTBOX_BAD_CONFIG with the first finding, if there is any.
 void RequireNone(const std::vector<Finding>& findings, const char* server);
 
-// Of one row.
+// Returns the finding that one row describes.
 [[nodiscard]] Finding FindingOf(const Text& text, const Row& row);
 
 }  // namespace outbox::sql

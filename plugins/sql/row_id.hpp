@@ -1,4 +1,4 @@
-// The ids of rows: numbers of 64 bits.
+// Row ids as 64-bit numbers.
 #pragma once
 
 #include <optional>
@@ -11,19 +11,19 @@
 
 namespace outbox::sql {
 
-// A row of the outbox is named by both: ids may come again.
+// Identifies a row of the outbox. Both parts are needed, because a row id may be assigned again.
 struct OutboxRow {
   long long id = 0;
   std::string_view event_id;
 };
 
-// Nothing if `text` is not a decimal number, or one that does not fit into 64 bits.
+// Returns nothing if `text` is not a decimal number, or is a number that does not fit into 64 bits.
 [[nodiscard]] std::optional<long long> ParseId(std::string_view text);
 
-// Ascending.
+// Returns the ids in ascending order.
 [[nodiscard]] std::vector<long long> SortedIds(RowIds rows);
 
-// For SQL: with commas between them.
+// Returns the ids for SQL, separated by commas.
 [[nodiscard]] std::string Listed(std::span<const long long> ids);
 
 }  // namespace outbox::sql

@@ -1,4 +1,5 @@
-// How far to look for so many rows, where others' rows, rows that wait, or ids without a row lie between them.
+// Estimates how many rows or ids a read must scan to find a wanted number of rows. Between the wanted rows may lie
+// rows of other shards, rows that wait for a retry, and ids without a row.
 #pragma once
 
 #include <algorithm>
@@ -11,7 +12,8 @@ class ScanEstimate {
   [[nodiscard]] std::int64_t For(std::int64_t wanted, std::int64_t most) const {
     return std::clamp(static_cast<std::int64_t>(static_cast<double>(wanted) * for_one_), std::int64_t{1}, most);
   }
-  // Looking so far has found so many. Not from one time to much more: what waits comes in heaps.
+  // Adjusts the estimate: a scan of `looked` rows or ids found `found` rows. The estimate at most doubles each time,
+  // because waiting rows are clustered.
   void Learn(std::int64_t looked, std::int64_t found) {
     const double now = static_cast<double>(looked) / static_cast<double>(std::max<std::int64_t>(found, 1));
     for_one_ = std::clamp(now, 1.0, std::min(2 * for_one_, kMost));

@@ -13,7 +13,7 @@ std::string Filled(std::string_view text, const Tables& t, const Table& table, c
                    const std::string& column, const std::string& columns) {
   const std::string qualified = t.Quote(index);
   const auto dot = qualified.rfind('.');
-  // The column last: its name may hold what looks like a place.
+  // The column is replaced last: its name may look like a placeholder.
   return Fill(text, {{"[table]", t.Quote(table.name)},
                      {"[index]", dot == std::string::npos ? qualified : qualified.substr(dot + 1)},
                      {"[qualified]", qualified},
@@ -21,12 +21,13 @@ std::string Filled(std::string_view text, const Tables& t, const Table& table, c
                      {"[column]", column}});
 }
 
-// Within one table no two names differ in case only.
+// Ignores case, because the names within one table always differ in more than case.
 bool Has(const FoundTable::Names& names, const std::string& name) {
   return std::any_of(names.begin(), names.end(), [&](const auto& one) { return SameName(one.first, name, true); });
 }
 
-// The table with those of its columns alone that are copies: the others of the outbox are not the relay's to add.
+// Returns the table with only those of its columns that are copies. The relay must not add the other columns of an
+// outbox.
 Table CopiesIn(const Table& table) {
   Table copies = table;
   std::erase_if(copies.columns, [](const Column& column) { return column.quoted.empty(); });
@@ -40,7 +41,8 @@ std::string Quoted(std::string_view name) { return "\"" + std::string(name) + "\
 FoundTables Find(Statements& db, const Tables& t, const std::vector<std::string>& names, const Catalogue& catalogue) {
   FoundTables found;
   for (const Row& row : db.Run(catalogue.query(t, names))) {
-    // The catalogue's own comparison ignores case on some servers whose tables differ by it.
+    // On some servers the catalogue ignores case when it compares names, although their table names are
+    // case-sensitive.
     for (const std::string& name : names) {
       if (!SameName(row.at(0).value_or(""), name, catalogue.ignore_case)) continue;
       FoundTable& table = found[name];
@@ -139,7 +141,7 @@ void RequireOutbox(const Tables& t, const Table& wanted, const FoundTables& foun
   throw Error(OUTBOX_BAD_CONFIG, "table " + t.event +
                                      " is not an outbox, and nothing was changed; it lacks: " + missing +
                                      ". Name another table in 'table' of /storage/options; `outbox-relay check` prints"
-                                     " the SQL that would make an outbox of this one");
+                                     " the SQL that would turn this table into an outbox");
 }
 
 void RequireCompanions(const Tables& t, const std::vector<Table>& wanted, const FoundTables& found) {
@@ -156,7 +158,7 @@ void RequireCompanions(const Tables& t, const std::vector<Table>& wanted, const 
                (it->second.is_table ? " lacks the columns " + lacking : " is not a table");
   }
   if (foreign.empty()) return;
-  throw Error(OUTBOX_BAD_CONFIG, "names of the outbox's companion tables are taken by something else: " + foreign +
+  throw Error(OUTBOX_BAD_CONFIG, "the names of the outbox's companion tables are already in use: " + foreign +
                                      ". Nothing was changed; " + OtherName());
 }
 

@@ -1,8 +1,9 @@
-// From the tables that a database has to those that this version wants: what there is, and the statements that lead from the
-// one to the other.
+// Compares the tables that a database has with those that this version needs, and produces the statements that lead
+// from the one to the other.
 //
-// Only companion tables are altered. The outbox's own table is the application's: it is created where it is missing, and
-// otherwise `check` says what is wrong with it. One that holds copies of captured rows gets the copies that it lacks.
+// Only companion tables are altered. The outbox itself belongs to the application: it is created if it is missing;
+// otherwise `check` reports what is wrong with it. The exception is a capture table, to which missing copies of
+// columns are added.
 #pragma once
 
 #include <cstdint>
@@ -19,64 +20,68 @@
 
 namespace outbox::sql {
 
-// What the database has under a table's name.
+// What the catalogue says about one table.
 struct FoundTable {
   using Names = std::map<std::string, std::string>;
-  bool is_table = true;    // false: a view, a sequence, ...
-  std::string number;      // by which the catalogue knows it; "" where a dialect does without
-  Names columns, indexes;  // columns to their types
+  bool is_table = true;    // false = a view, a sequence or something else
+  std::string number;      // its number in the catalogue; "" in dialects that need none
+  Names columns, indexes;  // columns: name to type; indexes: only the names matter
 };
-using FoundTables = std::map<std::string, FoundTable>;  // by Table::name; what is missing is not in it
+using FoundTables = std::map<std::string, FoundTable>;  // by Table::name; without the missing tables
 
-// How to look tables up.
+// The way to look up tables in a database's catalogue.
 struct Catalogue {
-  // Of the tables of these names in the schema of `t`: rows of table, 'table', 'table' or what else it is, number; of
-  // table, 'column', name, type; and of table, 'index', name, anything.
+  // Returns the query for the tables of these names in the schema of `t`. It returns rows of four columns:
+  // (table, 'table', 'table' or the kind of object that it is instead, number in the catalogue),
+  // (table, 'column', name, type) and (table, 'index', name, any value).
   Statement (*query)(const Tables& t, const std::vector<std::string>& names);
-  bool ignore_case = false;  // names of tables that differ in case only are one table
+  bool ignore_case = false;  // table names that differ only in case denote the same table
 };
 [[nodiscard]] FoundTables Find(Statements& db, const Tables& t, const std::vector<std::string>& names,
                                const Catalogue& catalogue);
 
-// The columns of any table, "name" or "schema.name", as the catalogue knows them; empty = there is no such table. Throws
-// OUTBOX_BAD_CONFIG for a name that no table of ours can have.
+// Returns the columns of any table, "name" or "schema.name", as the catalogue describes them; nothing if there is no
+// such table. Errors: throws OUTBOX_BAD_CONFIG for a name that the relay does not support.
 [[nodiscard]] std::vector<outbox::Column> ColumnsOf(Statements& db, const std::string& table, char quote,
                                                     const Catalogue& catalogue);
 
-// Statements with the places [table], [index] (quoted), [qualified] (the index with its schema), [column] and [columns].
+// Statements with the placeholders [table], [index] (quoted), [qualified] (the index with its schema), [column] and
+// [columns].
 struct SchemaDialect {
   std::string_view add_column, add_index, drop_index;
   std::string_view create_table = "create table if not exists";
 };
 
-// One change.
+// One change of the schema.
 struct Step {
   enum class Kind : std::uint8_t { kOther, kAddColumn, kAddIndex, kDropIndex };
-  std::string what;              // for people; "" = belongs to the one before
-  std::vector<std::string> sql;  // which belong together: all of them or none
+  std::string what;              // a phrase for people; "" = belongs to the step before
+  std::vector<std::string> sql;  // statements that belong together: all of them run, or none
   Kind kind = Kind::kOther;
-  std::string name = {};  // of the column or index
+  std::string name = {};  // the name of the column or index
 };
 
 [[nodiscard]] std::string CreateTable(const Tables& t, const Table& table, const SchemaDialect& dialect = {});
-// The indexes of a table that has just been created, for databases whose CREATE TABLE takes none.
+// Returns the statements that create the indexes of a new table, for databases whose CREATE TABLE cannot define them.
 [[nodiscard]] std::vector<std::string> CreateIndexes(const Tables& t, const Table& table, const SchemaDialect& dialect);
-// Adds what an existing companion table lacks, and drops what it no longer needs.
+// Returns the steps that add what an existing companion table lacks and drop what it no longer needs.
 [[nodiscard]] std::vector<Step> Upgrade(const Tables& t, const Table& table, const FoundTable& found,
                                         const SchemaDialect& dialect);
-// The same for a script, which cannot ask what is there: whatever tables of version 1 may lack or have too much.
+// Returns the same for a printed script, which cannot query what exists: everything in which tables of version 1 may
+// differ.
 [[nodiscard]] std::vector<Step> UpgradeFromVersion1(const Tables& t, const Table& table, const SchemaDialect& dialect);
-// Creates what is missing and upgrades the companions, in order.
+// Returns the steps that create the missing tables and upgrade the companion tables, in order.
 [[nodiscard]] std::vector<Step> TableSteps(const Tables& t, const std::vector<Table>& wanted, const FoundTables& found,
                                            const SchemaDialect& dialect);
 
-// Throws OUTBOX_BAD_CONFIG where the table of the configured name is no outbox, and says what it lacks. An id of a type that has
-// no order is as good as missing: its name is followed by its type.
+// Errors: throws OUTBOX_BAD_CONFIG if a table with the configured name exists and is not an outbox; the message lists
+// the missing columns. An id whose type has no order counts as missing, and is listed with its type.
 void RequireOutbox(const Tables& t, const Table& wanted, const FoundTables& found,
                    bool (*is_id)(const std::string& type));
-// Throws OUTBOX_BAD_CONFIG with a list where a companion's name belongs to something that is not a companion table.
+// Errors: throws OUTBOX_BAD_CONFIG if something that is not a companion table has the name of one; the message lists
+// all of them.
 void RequireCompanions(const Tables& t, const std::vector<Table>& wanted, const FoundTables& found);
-// The columns that make a table an outbox.
+// Reports whether the table has the columns that make it an outbox.
 [[nodiscard]] bool LooksLikeOutbox(const FoundTable& table);
 
 }  // namespace outbox::sql

@@ -19,12 +19,13 @@ struct Role {
   const char* name;
   std::int32_t role;
 };
-// In the order of outbox_event.columns.
+// The roles in the order of outbox_event.columns.
 constexpr std::array kRoles{Role{"id", OUTBOX_ROLE_ID}, Role{"key", OUTBOX_ROLE_KEY},
                             Role{"payload", OUTBOX_ROLE_PAYLOAD}, Role{"partition", OUTBOX_ROLE_PARTITION},
                             Role{"created_at", OUTBOX_ROLE_CREATED}};
 
-// The columns of an outbox and of its dead letters. Whatever the database makes of case: no copy is named like one of them.
+// The columns of an outbox and of its dead letters. No copy has one of these names, not even in another case, no
+// matter how the database compares names.
 constexpr std::array kTaken{"id",         "event_id", "topic",    "aggregate_id", "event_type", "payload", "headers",
                             "created_at", "row_id",   "attempts", "first_failed", "died_at",    "reason",  "error"};
 
@@ -39,13 +40,13 @@ std::string NameIn(const json& value, const std::string& option) {
 }
 
 void CheckRoles(const json& columns) {
-  if (!columns.is_object()) Refuse("'columns' must be an object of roles and the columns that have them");
+  if (!columns.is_object()) Refuse("'columns' must be an object that maps roles to names of columns");
   for (const auto& [key, value] : columns.items()) {
     const auto same = [&key = key](const Role& role) { return key == role.name; };
     if (std::none_of(kRoles.begin(), kRoles.end(), same))
       Refuse("'columns' has the unknown role '" + key + "'; valid here: id, key, payload, partition, created_at");
   }
-  if (!columns.contains("payload")) Refuse("'columns' names no column for 'payload'");
+  if (!columns.contains("payload")) Refuse("'columns' has no column for the role 'payload'");
 }
 
 void ReadColumns(const json& options, bool ignore_case, std::vector<MappedColumn>& columns) {
@@ -67,7 +68,7 @@ void ReadColumns(const json& options, bool ignore_case, std::vector<MappedColumn
   }
 }
 
-// In the order of the list. Two names of copies never differ in case only, so that every database takes them.
+// Names the copies in the order of the list. Two names never differ only in case, so that every database accepts them.
 void NameCopies(std::vector<MappedColumn>& columns, bool ignore_case) {
   std::vector<std::string> taken(kTaken.begin(), kTaken.end());
   for (std::size_t i = 0; i < columns.size(); ++i) {
@@ -121,7 +122,7 @@ const MappedColumn& Source::Payload() const { return columns.at(static_cast<std:
 std::string Source::Mark() const {
   json mapping = json::array({table});
   for (const MappedColumn& column : columns) {
-    // What else a column is for is the relay's matter: only these roles make a difference in the trigger.
+    // Only these roles change what the trigger does. The relay alone uses the others.
     const bool matters =
         column.role == OUTBOX_ROLE_KEY || column.role == OUTBOX_ROLE_PAYLOAD || column.role == OUTBOX_ROLE_PARTITION;
     mapping.push_back({column.name, column.copy, matters ? column.role : OUTBOX_ROLE_NONE});
@@ -140,9 +141,8 @@ std::shared_ptr<const Source> ReadSource(const std::string& text, bool ignore_ca
       if (options.contains(key)) Refuse("'" + std::string(key) + "' is for \"capture\": \"trigger\" only");
     return nullptr;
   }
-  if (*capture != "trigger")
-    Refuse("'capture' must be \"trigger\"; leave it out where the table is an outbox of the relay's own");
-  if (!options.contains("table")) Refuse("'capture' needs 'table', the table whose inserted rows are to be sent");
+  if (*capture != "trigger") Refuse("'capture' must be \"trigger\"; leave it out if the table itself is the outbox");
+  if (!options.contains("table")) Refuse("'capture' needs 'table', the name of the table to capture");
   auto source = std::make_shared<Source>();
   ReadColumns(options, ignore_case, source->columns);
   NameCopies(source->columns, ignore_case);

@@ -1,4 +1,5 @@
-// SQL stands in the sources as it would in a file, with places for what differs.
+// SQL texts with placeholders. The SQL in the sources is written as it would be in a file, with placeholders for the
+// parts that differ.
 #pragma once
 
 #include <initializer_list>
@@ -8,7 +9,8 @@
 
 namespace outbox::sql {
 
-// Every occurrence of each place, one place after the other; what is filled in may hold places that come later.
+// Replaces every occurrence of each placeholder, one placeholder after the other. A replacement may contain
+// placeholders that come later in the list.
 std::string Fill(std::string_view text, std::initializer_list<std::pair<std::string_view, std::string_view>> places);
 
 }  // namespace outbox::sql

@@ -24,7 +24,7 @@ Value Column(const soci::row& row, std::size_t i) {
 }  // namespace
 
 Rows RunBySoci(soci::session& session, const Statement& statement) {
-  // SOCI keeps pointers to what it binds until the statement has ended.
+  // SOCI keeps pointers to the bound values until the statement has ended.
   std::vector<std::string> texts(statement.values.size());
   std::vector<soci::indicator> indicators(statement.values.size());
   soci::row row;

@@ -1,4 +1,5 @@
-// Ordinary statements: everything but reading and confirming events, which use the database's own handle.
+// The interface for ordinary statements. Only reads and confirms of events do not use it: they call the database's own
+// client library.
 #pragma once
 
 #include <optional>
@@ -16,8 +17,8 @@ using Value = std::optional<std::string>;
 using Row = std::vector<Value>;
 using Rows = std::vector<Row>;
 
-// Parameters are written :name, each once, in the order of the values; they are bound as text. Columns are read as text:
-// cast them. No other colon may stand in the SQL.
+// A statement with its parameters. A parameter is written :name; each occurs once, in the order of the values, and is
+// bound as text. Columns are read as text, so the statement must cast them. REQUIRES: the SQL contains no other colon.
 struct Statement {
   std::string sql;
   std::vector<Value> values;
@@ -31,23 +32,26 @@ class Statements {
   Statements& operator=(const Statements&) = delete;
 
   virtual Rows Run(const Statement& statement) = 0;
-  // In one transaction, which the adapter's process does not hold open between them where the database can help it.
+  // Runs the statements in one transaction. Where the database allows it, they are sent together, so that no
+  // transaction stays open while this process does something else.
   virtual std::vector<Rows> RunTogether(const std::vector<Statement>& statements) = 0;
 };
 
-// A connection to the database, as the shared adapter uses it. Thread: that of the session.
+// A connection to the database, as the shared adapter uses it. Thread: the thread of the session.
 class Session : public Statements {
  public:
-  virtual void Script(const std::string& sql) = 0;  // statements without parameters
+  virtual void Script(const std::string& sql) = 0;  // runs statements without parameters
   [[nodiscard]] virtual bool InTransaction() const = 0;
-  // False also in a transaction that has failed, where the database would answer a commit with a silent rollback.
+  // Also false in a transaction that has failed, for databases that would answer a commit with a silent rollback.
   [[nodiscard]] virtual bool CanCommit() const { return InTransaction(); }
-  [[nodiscard]] virtual bool PastHalf() const = 0;  // of the time that the call under way may take
+  // Reports whether half of the time limit of the current call has passed.
+  [[nodiscard]] virtual bool PastHalf() const = 0;
 };
 
-// Through SOCI, so that every database with a SOCI backend has it. Throws what SOCI throws.
+// Runs the statement through SOCI, so that every database with a SOCI backend can use it. Errors: throws what SOCI
+// throws.
 Rows RunBySoci(soci::session& session, const Statement& statement);
 
-[[nodiscard]] long long ToNumber(const Value& value);  // 0 for NULL
+[[nodiscard]] long long ToNumber(const Value& value);  // returns 0 for NULL
 
 }  // namespace outbox::sql

@@ -9,7 +9,8 @@
 namespace outbox::sql {
 namespace {
 
-// PostgreSQL cuts names at 63 bytes; the longest derived one adds "_event_id_seq" and the like.
+// Longest name of a table, in bytes. PostgreSQL truncates names at 63 bytes, and the longest derived name adds
+// suffixes such as "_event_id_seq".
 constexpr std::size_t kMaxName = 48;
 
 bool IsName(const std::string& name) {
@@ -36,15 +37,15 @@ Tables::Tables(const std::string& table, char quote, bool ignore_case,
   if (!IsName(event_name) || (dot != std::string::npos && !IsName(schema)))
     throw Error(OUTBOX_BAD_CONFIG,
                 "options: 'table' must be a name or schema.name of letters, digits and _, each at most " +
-                    std::to_string(kMaxName) + " long");
+                    std::to_string(kMaxName) + " characters long");
   if (source_table) {
     const std::size_t most = kMaxName - kCaptureSuffix.size();
     if (event_name.size() > most)
       throw Error(OUTBOX_BAD_CONFIG, "options: the name of 'table' is longer than " + std::to_string(most) +
-                                         " characters, and with 'capture' the relay's own tables are named " +
-                                         event_name + std::string(kCaptureSuffix) +
-                                         " and so on, which is too long; rename the table, or capture its rows in"
-                                         " another way");
+                                         " characters: with 'capture' the relay's own tables, " + event_name +
+                                         std::string(kCaptureSuffix) +
+                                         " and so on, would have names that are too long; rename the table, or copy its"
+                                         " rows into an outbox in another way");
     auto named = std::make_shared<Source>(*source_table);
     named->table = event_name;
     captured = std::move(named);

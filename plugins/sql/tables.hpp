@@ -1,9 +1,10 @@
-// The names of the outbox's tables, from the one that is configured.
+// The names of the outbox's tables, derived from the configured one.
 //
-// The side tables lie beside the outbox: same schema, and its name without a trailing "_event" as their prefix. So
-// "outbox_event" has outbox_retry, outbox_dead, ...; "sales.shop_event" has sales.shop_retry, ...; and "orders_outbox" has
-// orders_outbox_retry, .... Two outboxes in one schema have the same side tables only if their own names are equal but
-// for "_event" (or for case, where the database ignores it); the meta table says whose they are.
+// The companion tables are in the same schema as the outbox. Their prefix is its name without a trailing "_event": the
+// outbox "outbox_event" has outbox_retry, outbox_dead, ...; "sales.shop_event" has sales.shop_retry, ...; and
+// "orders_outbox" has orders_outbox_retry, .... So two outboxes of one schema can have the same companion tables only
+// if their names differ in nothing but "_event" (or in case, if the database ignores it). The meta table records which
+// outbox owns the companion tables.
 #pragma once
 
 #include <memory>
@@ -14,38 +15,40 @@
 
 namespace outbox::sql {
 
-// How a database writes a column's name, which may hold any character. nullptr: between `quote`, which is doubled in it.
+// Quotes a column's name, which may hold any character, for one database. nullptr: the name is put between `quote`
+// characters, and each one in it is doubled.
 using QuoteColumn = std::string (*)(std::string_view name);
 
 struct Tables {
-  // `table` is name or schema.name, [A-Za-z_][A-Za-z0-9_]* each; else throws OUTBOX_BAD_CONFIG. `quote` is what the
-  // database puts around names.
-  // `ignore_case`: names of tables that differ in case only may be one table, so "_EVENT" is a suffix too.
-  // `captured`: `table` is a table of the application's, and the outbox is the one that holds copies of its rows.
+  // `table` is name or schema.name, where each part matches [A-Za-z_][A-Za-z0-9_]*. `quote` is the character that the
+  // database puts around names. `ignore_case`: table names that differ only in case may denote one table, so "_EVENT"
+  // counts as the suffix, too. `captured`: `table` is a table of the application, and the outbox is the capture table
+  // that holds copies of its rows. Errors: throws OUTBOX_BAD_CONFIG if `table` is not such a name.
   explicit Tables(const std::string& table, char quote = '"', bool ignore_case = false,
                   const std::shared_ptr<const Source>& captured = nullptr, QuoteColumn quote_column = nullptr);
-  // The same tables in a schema whose name the database gave. Its name may have other characters.
+  // Returns the same tables in a schema whose name comes from the database, and may contain other characters.
   [[nodiscard]] Tables Within(const std::string& schema_name) const;
 
-  std::string schema;  // "" = as the connection finds it
+  std::string schema;  // "" = the schema in which the connection finds the tables
   std::string prefix;
   std::string event_name;                  // unquoted, without the schema
-  std::shared_ptr<const Source> captured;  // what the rows are copies of; null = the application writes them itself
+  std::shared_ptr<const Source> captured;  // the captured table; null = the application writes the events itself
 
-  // The SQL with each of {event}, {retry}, {dead}, {shard}, {relay}, {meta} and {source} as the name of that table; {copies}
-  // as the copies of the source's columns, each behind a comma: ", "a", "b""; and {x.copies} likewise as columns of the
-  // alias x. Both are empty in an outbox that captures nothing.
+  // Replaces the placeholders in `sql`: {event}, {retry}, {dead}, {shard}, {relay}, {meta} and {source} become the
+  // name of that table; {copies} becomes the copies of the captured table's columns, each after a comma: ", "a", "b"";
+  // and {x.copies} becomes the same as columns of the alias x. Both are empty in an outbox that captures nothing.
   //
-  // What was filled in is not looked at again. So this comes last of all: names of columns may look like any other place.
+  // Replacements are not scanned again. This must be the last replacement in a text, because names of columns may look
+  // like any other placeholder.
   [[nodiscard]] std::string In(std::string_view sql) const;
 
-  // Quoted, with the schema: ready for SQL.
+  // Quoted names with the schema, ready for SQL.
   std::string event, retry, dead, shard, relay, meta;
-  std::string source;                                              // of the captured table; "" = none
-  std::string emit;                                                // the function, where the database has functions
-  [[nodiscard]] std::string Quote(const std::string& name) const;  // an object of the same schema
+  std::string source;                                              // the captured table; "" = none
+  std::string emit;                                                // the emit function, if the database has functions
+  [[nodiscard]] std::string Quote(const std::string& name) const;  // quotes an object of the same schema
   [[nodiscard]] std::string Shown(const std::string& name) const;  // the same for people, without quotes
-  [[nodiscard]] std::string Column(std::string_view name) const;   // quoted
+  [[nodiscard]] std::string Column(std::string_view name) const;   // quotes a column's name
 
  private:
   void NameAll();
@@ -55,15 +58,15 @@ struct Tables {
 
 [[nodiscard]] bool SameName(std::string_view a, std::string_view b, bool ignore_case);
 
-// The version of the tables that this code reads and writes; kept in the meta table.
+// The schema version that this code reads and writes. The meta table records the version of the existing tables.
 constexpr int kSchemaVersion = 2;
 
-// For the text of an error that a missing or foreign schema caused.
+// The fix in an error that is caused by missing or outdated tables.
 inline constexpr const char* kMigrate = "run: outbox-relay migrate";
 
-// For migrate itself.
+// The error of migrate if the database denies a statement.
 inline constexpr const char* kMayNotMigrate =
-    "this user may not make the outbox's tables here; run migrate as one who may, or let that one run what "
-    "`outbox-relay migrate --print` prints";
+    "this user lacks the privileges to create the outbox's tables here; run migrate as a user who has them, or let "
+    "such a user run the output of `outbox-relay migrate --print`";
 
 }  // namespace outbox::sql

@@ -7,7 +7,7 @@
 namespace outbox::sql {
 namespace {
 
-// The digits at [from, from+count), -1 = not digits.
+// Returns the number at [from, from+count), or -1 if these are not all digits.
 int Digits(std::string_view text, std::size_t from, std::size_t count) {
   if (text.size() < from + count) return -1;
   int number = 0;

@@ -1,4 +1,4 @@
-// Times that a database gives as text.
+// Conversion of times that a database returns as text.
 #pragma once
 
 #include <cstdint>
@@ -8,17 +8,18 @@
 
 namespace outbox::sql {
 
-// `micros` if it lies within the years 1 to 9999, else 0, which means that the time is not known. A column of the
-// application's may hold anything that its type can hold, as infinity, and no arithmetic with it may overflow.
+// Returns `micros`, in microseconds since 1970, if it lies within the years 1 to 9999; otherwise 0, which means that
+// the time is not known. A column of the application may hold any value of its type, such as infinity, and arithmetic
+// with it must not overflow.
 [[nodiscard]] constexpr std::int64_t KnownMicros(std::int64_t micros) {
   constexpr std::int64_t kYear1 = -62'135'596'800'000'000, kYear10000 = 253'402'300'800'000'000;
   return micros >= kYear1 && micros < kYear10000 ? micros : 0;
 }
 
-// Microseconds since 1970 of 2024-05-01 12:34:56.789123 in UTC, also with T and Z, and with any number of decimals;
-// 0 = not a time.
+// Parses a UTC time such as 2024-05-01 12:34:56.789123, also with T and Z and with any number of decimals. Returns
+// microseconds since 1970, or 0 if the text is not a time.
 std::int64_t ParseTime(std::string_view text);
-// Of a column that is NULL, a whole number of microseconds, or a text for ParseTime.
+// Converts a column that is NULL, an integer number of microseconds since 1970, or a text for ParseTime.
 [[nodiscard]] std::int64_t ToMicros(const std::optional<std::string>& column);
 
 }  // namespace outbox::sql

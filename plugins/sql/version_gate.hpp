@@ -1,4 +1,4 @@
-// Keeps this code from writing to tables of a version that it does not know.
+// Prevents this code from writing to tables of a version that it does not know.
 #pragma once
 
 #include "sql/statements.hpp"
@@ -6,13 +6,15 @@
 
 namespace outbox::sql {
 
-// Of one session. Thread: that of the session.
+// Owned by one session, which it checks once. Thread: the thread of the session.
 class VersionGate {
  public:
-  // Before the first write of a session, outside of a transaction: a failed statement would end one.
+  // Checks the version. REQUIRES: it is called before the first write of the session and outside a transaction,
+  // because a failed statement would abort one.
   //
-  // Errors: throws OUTBOX_BAD_CONFIG if the tables are newer than kSchemaVersion. Where the version cannot be read, because
-  // there are no tables or this user may not see them, the write itself says what is wrong.
+  // Errors: throws OUTBOX_BAD_CONFIG if the tables are newer than kSchemaVersion. If the version cannot be read,
+  // because there are no tables or this user may not read them, it does not throw: the write itself then reports what
+  // is wrong.
   void Check(Statements& db, const Tables& tables);
 
  private:

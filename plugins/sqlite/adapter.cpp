@@ -17,16 +17,18 @@ std::map<std::string, std::string, std::less<>> ReadConfig(const std::string& js
   if (options["path"].empty()) throw Error(OUTBOX_BAD_CONFIG, "options: 'path' is empty");
   const auto holds = [&options](char c) { return options["path"].find(c) != std::string::npos; };
   if (holds('=') && holds('"'))
-    throw Error(OUTBOX_BAD_CONFIG, "options: 'path' holds both = and a quotation mark, which cannot be passed on");
-  // A database file has one schema; what SQLite calls one is another file.
+    throw Error(OUTBOX_BAD_CONFIG,
+                "options: 'path' contains both = and a quotation mark; SQLite cannot be given such a path");
+  // A database file has only one schema. SQLite takes a name before a dot for another file that is attached.
   if (options["table"].find('.') != std::string::npos)
-    throw Error(OUTBOX_BAD_CONFIG, "options: 'table' is a name without a schema on SQLite");
+    throw Error(OUTBOX_BAD_CONFIG, "options: 'table' must be a name without a schema on SQLite");
   return options;
 }
 
 constexpr const char* kFence = "select 1 from {shard} where shard = :shard and token = :token and owner is not null";
 
-// ?1 row  ?2 milliseconds until it is due, negative = never  ?3 reason  ?4 error  ?5 event id  ?6 as ?2, of the removal
+// Parameters: ?1 row id, ?2 milliseconds until the event is due (negative = never), ?3 reason, ?4 error, ?5 event id,
+// ?6 milliseconds until its removal is due (negative = never).
 constexpr const char* kKeep = R"(
 insert into {retry}
   (row_id, event_id, aggregate_id, attempts, next_try, remove_at, first_failed, last_failed, reason, error)
@@ -38,7 +40,7 @@ on conflict (row_id) do update set
   event_id = excluded.event_id, aggregate_id = excluded.aggregate_id, next_try = excluded.next_try,
   remove_at = excluded.remove_at, last_failed = excluded.last_failed, reason = excluded.reason, error = excluded.error)";
 
-// ?1 row  ?2 reason  ?3 error  ?4 event id
+// Parameters: ?1 row id, ?2 reason, ?3 error, ?4 event id.
 constexpr const char* kBury = R"(
 insert into {dead} (row_id, event_id, topic, aggregate_id, event_type, payload, headers, created_at, attempts,
   first_failed, died_at, reason, error{copies})
@@ -47,9 +49,9 @@ select e.id, e.event_id, e.topic, e.aggregate_id, e.event_type, e.payload, e.hea
 from {event} e left join {retry} r on r.row_id = e.id and (r.event_id is null or r.event_id = [its event id])
 where e.id = ?1 and [its event id] = ?4)";
 
-// ?1 row  ?2 event id
+// Parameters: ?1 row id, ?2 event id.
 constexpr const char* kDrop = "delete from {event} where id = ?1 and [event id] = ?2";
-// That of another row under the same id stays.
+// A record about another event with the same row id stays.
 constexpr const char* kSettle = "delete from {retry} where row_id = ?1 and (event_id is null or event_id = ?2)";
 
 std::string Filled(const sql::Tables& t, const char* sql) {
@@ -124,7 +126,8 @@ void Adapter::Read(const ReserveRequest& request, BatchBuilder& batch) {
   reader_->Read(call(), request, batch);
 }
 
-// Prepares what is not there yet: a trigger that names a table which is gone makes that fail.
+// Prepares the statements on first use. That fails if a trigger names a table that does not exist any more, because
+// SQLite compiles triggers together with the statement that fires them.
 Confirmation& Adapter::Confirming() {
   try {
     if (!confirmation_) confirmation_ = std::make_unique<Confirmation>(*connection_, tables());
@@ -137,7 +140,7 @@ Confirmation& Adapter::Confirming() {
 bool Adapter::RecordFailures(std::span<const sql::FailedRow> rows) {
   if (!failing_) failing_ = std::make_unique<Failing>(*connection_, tables());
   Transaction transaction(*connection_);
-  // Under the write lock nobody can take the shard over before this commits.
+  // The transaction holds the write lock, so no other relay can gain the shard before it commits.
   const sql::Statement fence{tables().In(kFence), {std::to_string(call().shard), std::to_string(call().token)}};
   if (connection_->Run(fence).empty()) return false;
   for (const sql::FailedRow& row : rows) failing_->Record(row);
@@ -149,7 +152,7 @@ void Adapter::Cancel() noexcept {
   if (connection_) connection_->Cancel();
 }
 
-// The first call tells of what was committed before it.
+// The first call returns true at once, because rows may have been committed before the watch began.
 bool Adapter::Wait() {
   Connection& db = Db(false);
   if (watch_) return watch_->Wait();

@@ -1,4 +1,4 @@
-// SQLite: an outbox in the application's own database file.
+// The adapter for SQLite. The outbox is in the database file of the application.
 #pragma once
 
 #include <map>
@@ -15,7 +15,8 @@
 
 namespace outbox::sqlite {
 
-// {"path": "/var/lib/shop/orders.db", "table": "outbox_event"}. What the sessions share.
+// The options of a store, which its sessions share, for example {"path": "/var/lib/shop/orders.db", "table":
+// "outbox_event"}.
 struct Config {
   Config(const std::string& json, const outbox_host* host);
   std::string path;
@@ -25,9 +26,11 @@ struct Config {
   Config(std::map<std::string, std::string, std::less<>> options, const std::shared_ptr<const sql::Source>& captured);
 };
 
+// One session of a store. Thread: the thread of the session, except Cancel, which any thread may call.
 class Adapter : public sql::Adapter, public WakeUp {
  public:
-  // Opens the file if it is there. A missing file is an error of the first call that needs one: ApplySchema makes it.
+  // Opens the file if it exists. If it does not, the first call that needs the file throws, because ApplySchema creates
+  // a missing file.
   explicit Adapter(std::shared_ptr<Config> config);
   ~Adapter() override;
 
@@ -42,7 +45,8 @@ class Adapter : public sql::Adapter, public WakeUp {
   void List(const Query& query, const Found& found) override;
 
  private:
-  struct Failing;  // prepared statements
+  // Prepared statements that record failures, and that emit events.
+  struct Failing;
   struct Inserting;
 
   Connection& Db() override { return Db(false); }
@@ -62,13 +66,14 @@ class Adapter : public sql::Adapter, public WakeUp {
 
   const std::shared_ptr<Config> config_;
   std::unique_ptr<Connection> connection_;
-  // After the connection: their statements must be gone before it closes.
+  // Declared after the connection, because their prepared statements must be destroyed before it closes.
   std::unique_ptr<Reader> reader_;
   std::unique_ptr<Confirmation> confirmation_;
   std::unique_ptr<Failing> failing_;
   std::unique_ptr<Inserting> inserting_;
   std::unique_ptr<Watch> watch_;
-  std::optional<sql::Dialect> listing_;  // of captured rows
+  // The dialect that lists captured rows. It is created on first use.
+  std::optional<sql::Dialect> listing_;
 };
 
 }  // namespace outbox::sqlite

@@ -10,7 +10,7 @@
 namespace outbox::sqlite {
 namespace {
 
-// A key of bytes need not be text. Its digits are.
+// The bytes of a blob need not be text, so a key that is a blob becomes a text of hexadecimal digits.
 constexpr const char* kKey = "case typeof([c]) when 'blob' then hex([c]) else cast([c] as text) end";
 
 constexpr const char* kShown = "case when [c] is not null then hex(outbox_shown([c])) end";
@@ -19,7 +19,8 @@ std::string Key(const sql::Tables& t, const sql::MappedColumn& column) {
   return sql::Fill(kKey, {{"[c]", "new." + t.Column(column.name)}});
 }
 
-// The body from its first word on, which is kept as it is when the table is renamed.
+// Returns the body of the trigger. SQLite keeps this part of the statement unchanged when the table is renamed, so it
+// can be compared with the body of an existing trigger.
 std::string Body(const sql::Tables& t) {
   const sql::Source& source = *t.captured;
   const int key = source.Find(OUTBOX_ROLE_KEY), partition = source.Find(OUTBOX_ROLE_PARTITION);
@@ -39,14 +40,15 @@ std::string Body(const sql::Tables& t) {
          ");\nend";
 }
 
+// What the catalogue says about the captured table and its trigger.
 struct Look {
-  std::string type, sql;  // of the captured table; "" = it is not there
+  std::string type, sql;  // the captured table's entries in the catalogue; "" = it does not exist
   struct Column {
     std::string name, type;
     bool nullable = true;
   };
   std::vector<Column> columns;
-  std::string trigger_table, trigger_sql;  // "" = there is none
+  std::string trigger_table, trigger_sql;  // "" = there is no trigger
 };
 
 Look LookAt(Connection& db, const sql::Tables& t) {
@@ -87,7 +89,7 @@ sql::CaptureState StateOf(const sql::Tables& t, const Look& look) {
   return state;
 }
 
-// As SQLite derives the affinity of a column from its declaration.
+// Follows the rules by which SQLite derives the affinity of a column from its declared type.
 std::int32_t KindOf(const std::string& declared) {
   const std::string type = Lower(declared);
   const auto has = [&type](const char* part) { return type.find(part) != std::string::npos; };
@@ -99,14 +101,14 @@ std::int32_t KindOf(const std::string& declared) {
   return type == "json" ? OUTBOX_COLUMN_JSON : OUTBOX_COLUMN_OTHER;
 }
 
-// The shortest text that reads back as the same number.
+// Returns the shortest text that reads back as the same number.
 std::string_view PrintReal(double value, std::array<char, 32>& room) {
   if (std::isinf(value)) return value < 0 ? "-Infinity" : "Infinity";
   const char* const end = std::to_chars(room.data(), room.data() + room.size(), value).ptr;
   return {room.data(), static_cast<std::size_t>(end - room.data())};
 }
 
-// For each mapped column the place of its copy among Source::Copies().
+// Returns, for each mapped column, the place of its copy among Source::Copies(), or -1 for the payload.
 std::vector<int> PlacesOfCopies(const sql::Source& source) {
   const std::vector<std::string> copies = source.Copies();
   std::vector<int> places;
@@ -139,7 +141,7 @@ std::vector<Finding> FindCapture(Connection& db, const sql::Tables& t) {
 }
 
 void RequireColumns(Connection& db, const sql::Tables& t) {
-  // A trigger that is missing or of another mapping is what migrate corrects.
+  // migrate creates a missing trigger and replaces one with another mapping, so neither is an error here.
   sql::CaptureState state = StateOf(t, LookAt(db, t));
   state.has_trigger = true;
   state.mark = t.captured->Mark();
@@ -182,7 +184,7 @@ std::span<const outbox_bytes> ColumnValues::At(const Prepared& row, int first) {
 }
 
 void ListColumns(Connection& db, const sql::Tables& t, sql::Dialect& dialect) {
-  // SQLite's own text of such a number may be that of its neighbour.
+  // When SQLite itself converts a real number to text, the text may read back as a neighbouring number.
   const auto show = [](sqlite3_context* context, int, sqlite3_value** values) {
     if (sqlite3_value_type(values[0]) != SQLITE_FLOAT) return sqlite3_result_value(context, values[0]);
     std::array<char, 32> room{};

@@ -1,7 +1,8 @@
-// Rows of a table of the application's, copied by a trigger into the relay's own outbox.
+// Captures a table of the application: a trigger copies each inserted row into an outbox of the relay's own.
 //
-// A column of SQLite's holds a value of any type, whatever it was declared as. Copies have no type of their own, so that each
-// value is kept as it is: an insert of the application's must neither fail nor be changed for what a row holds.
+// A column of SQLite may hold values of any type, whatever its declared type is. The columns of the copies convert
+// nothing, so each value is kept as it is: an insert of the application must neither fail nor be changed because of
+// what a row contains.
 #pragma once
 
 #include <array>
@@ -15,36 +16,44 @@
 
 namespace outbox::sqlite {
 
-// Everything here REQUIRES that `tables` has a captured table.
+// REQUIRES, for all functions of this file: `tables` has a captured table.
 
-// Statements without a semicolon at their end. They replace a trigger of this name, on whatever table it is.
+// Returns the statements that create the trigger, without semicolons at their ends. They replace a trigger of the same
+// name, whatever table it is on.
 [[nodiscard]] std::vector<std::string> TriggerSql(const sql::Tables& tables);
-// For people, what they would change; "" = nothing.
+// Describes for people what these statements would change; "" = nothing.
 [[nodiscard]] std::string PlanTrigger(Connection& db, const sql::Tables& tables);
-// The statements that end the capture. The relay's tables stay.
+// Returns the statements that end the capture. The relay's own tables stay.
 [[nodiscard]] std::string EndCaptureSql(const sql::Tables& tables);
 
+// Returns the findings about the captured table and its trigger.
 [[nodiscard]] std::vector<Finding> FindCapture(Connection& db, const sql::Tables& tables);
-// Throws OUTBOX_BAD_CONFIG where the table is missing, is no table, or lacks a column.
+// Errors: throws OUTBOX_BAD_CONFIG if the captured table does not exist, is a view or a virtual table, or lacks a
+// column.
 void RequireColumns(Connection& db, const sql::Tables& tables);
 
-// Kinds as the columns are declared. Where there is no captured table any more, nothing but their text is known.
+// Sets the kind of each column according to its declared type. If the captured table does not exist any more, the
+// values are known only as text, and every kind is OUTBOX_COLUMN_OTHER.
 void DescribeColumns(Connection& db, const sql::Tables& tables, std::vector<outbox::Column>& columns);
 
-// The values of captured rows as outbox_event.columns holds them. One for all rows of a reader: it is what they point to.
+// Returns the values of captured rows in the form of outbox_event.columns. A reader uses one object for all its rows,
+// one row after the other, because the object owns the memory to which the values of the current row point.
 class ColumnValues {
  public:
   explicit ColumnValues(const sql::Tables& tables);
-  // The copies of the row begin at column `first`. Valid until the next call, and as long as the row.
+  // Returns the values of a row whose copies begin at the column `first`. They are valid until the next call, and only
+  // as long as the row is.
   std::span<const outbox_bytes> At(const Prepared& row, int first);
 
  private:
-  std::vector<int> mapped_;  // for each mapped column the place of its copy; -1 = the payload
+  // For each mapped column, the place of its copy among the copies of a row; -1 = the column is the payload.
+  std::vector<int> mapped_;
   std::vector<outbox_bytes> of_copies_, values_;
   std::vector<std::array<char, 32>> digits_;
 };
 
-// The same columns in a list that is made on this connection.
+// Adds the same columns to the dialect of a list that is read on this connection, and registers the SQL function that
+// their expressions call.
 void ListColumns(Connection& db, const sql::Tables& tables, sql::Dialect& dialect);
 
 }  // namespace outbox::sqlite

@@ -13,7 +13,8 @@
 namespace outbox::sqlite {
 namespace {
 
-// The same table with ids that never come again. Ids of another type, such as uuids, have no order and are not taken over.
+// Returns SQL that replaces the outbox by a table whose ids are never reused, and copies the rows. Ids of another type,
+// such as UUIDs, have no order and do not become row ids.
 std::string Rebuild(const sql::Tables& t, const sql::Table& wanted, const sql::FoundTable& found) {
   const auto has = [&](const std::string& column) { return found.columns.contains(column); };
   const bool numbers = IsId(found.columns.at("id"));
@@ -33,7 +34,7 @@ std::string Rebuild(const sql::Tables& t, const sql::Table& wanted, const sql::F
                 " insert into {event} ([into]) select [from] from \"[name]_old\" order by [order];"
                 " insert or rollback into outbox_moved select changes() = (select count(*) from \"[name]_old\");"
                 " drop table \"[name]_old\"; commit;"
-                " -- columns, indexes and triggers of your own are not taken over",
+                " -- columns, indexes and triggers of your own are not carried over",
                 {{"[name]", t.event_name},
                  {"[create]", sql::CreateTable(t, wanted) + ";"},
                  {"[into]", into},
@@ -49,7 +50,7 @@ class Check final : public sql::Check {
         path_(path) {}
 
  private:
-  // SQLite stores whatever it is given, but for ids.
+  // SQLite stores values of every type in every column, except in one that is an integer primary key.
   bool Accepts(const sql::Table& /*table*/, const sql::Column& column, const std::string& type) const override {
     return column.name != "id" || IsId(type);
   }
@@ -62,12 +63,13 @@ class Check final : public sql::Check {
       return findings;
     findings.push_back({false,
                         "trigger " + t_.event_name + " copies rows that are inserted into " + t_.captured->table +
-                            "; to end the capture, let the relay deliver what waits, then run these statements",
+                            "; to end the capture, let the relay deliver the backlog, then run these statements",
                         EndCaptureSql(t_), true});
     return findings;
   }
 
-  // SQLite adds no column whose default is an expression, nor NOT NULL without a default.
+  // SQLite cannot add a column whose default is an expression, or that is NOT NULL without a default. The fix therefore
+  // adds a column that has only a type.
   std::string FixMissingColumn(const sql::Table& table, const sql::Column& column) override {
     return "alter table " + t_.Quote(table.name) + " add column " + column.sql_name() + " " +
            column.type.substr(0, column.type.find(' ')) + ";";
@@ -76,7 +78,7 @@ class Check final : public sql::Check {
   std::string FixId(const sql::FoundTable& found, std::set<std::string>& fixed) override {
     for (const sql::Column& column : wanted_[sql::kEvent].columns) fixed.insert(column.name);
     return Rebuild(t_, wanted_[sql::kEvent], found) +
-           "\n-- What was id is event_id from then on, or gone where there is one; rows that wait are"
+           "\n-- The former id becomes event_id, or is dropped if the table has that column; waiting rows are"
            " numbered in the order of their rowids.";
   }
 
@@ -87,7 +89,7 @@ class Check final : public sql::Check {
         autoincrement == 0)
       Add(true,
           "table " + t_.event +
-              " gives the id of a deleted row to a new one (its id is not AUTOINCREMENT):"
+              " may give the id of a deleted row to a new row (its id is not AUTOINCREMENT):"
               " a repeated confirm would delete an event that was never sent",
           Rebuild(t_, wanted_[sql::kEvent], outbox));
   }
@@ -104,8 +106,7 @@ class Check final : public sql::Check {
           "pragma journal_mode = wal;");
     const auto folder = std::filesystem::absolute(path_).parent_path();
     if (access(folder.c_str(), W_OK) != 0)
-      Add(true,
-          "the folder " + folder.string() + " is not writable for this user: SQLite keeps its log beside the file",
+      Add(true, "the folder " + folder.string() + " is not writable for this user: SQLite creates its log files there",
           "chown or chmod the folder");
     return {};
   }

@@ -12,10 +12,12 @@
 namespace outbox::sqlite {
 namespace {
 
-// Of the write lock; writing to the disk comes on top.
+// Time after which a transaction that holds the write lock deletes no further row. The commit, which writes to the
+// disk, comes in addition.
 constexpr auto kMaxDelete = std::chrono::milliseconds(10);
 constexpr std::size_t kRowsPerStep = 16;
-// The lock is not queued for: those who wait try again now and then, and would never find it free.
+// Pause between two of these transactions. SQLite has no queue for the write lock: other connections that wait for it
+// try again from time to time, and without a pause would never find it free.
 constexpr auto kTurnOfOthers = std::chrono::milliseconds(2);
 
 constexpr const char* kOne = "delete from {event} where id between ?1 and ?1 and [event id] = ?2";
@@ -27,7 +29,7 @@ std::string In(const sql::Tables& tables, const char* sql) {
   return tables.In(sql::Fill(sql, {{"[event id]", kEventId}}));
 }
 
-// One range, and in it each id with its own event id.
+// Returns a statement for one range of ids, in which each id is compared with its own event id.
 std::string Several() {
   std::string which;
   for (std::size_t i = 0; i < kRowsPerStep; ++i)
@@ -35,7 +37,8 @@ std::string Several() {
   return "delete from {event} where id between ?1 and ?2 and [event id] = case id - ?1" + which + " end";
 }
 
-// A trigger that names what is not there; SQLite compiles it with the statement.
+// True if the cause of the error is a trigger that names something that does not exist. SQLite compiles a trigger
+// together with the statement that fires it.
 bool IsOfATrigger(const Error& error, const sql::Tables& tables) {
   const std::string_view text = error.what();
   const auto says = [text](const std::string& part) { return text.find(part) != std::string_view::npos; };
@@ -58,8 +61,9 @@ bool IsRefusal(const Error& error, const sql::Tables& tables) {
   }
 }
 
-// While it lives, commits of this connection do not wait for the disk (docs/design/decisions/0018). Only in WAL mode: in other
-// modes less synchronising may damage the file.
+// While an object of this class exists, commits of the connection do not wait for the disk
+// (docs/design/decisions/0018). This applies in WAL mode only, because in other modes less synchronising may damage the
+// file.
 class WithoutWaitForDisk {
  public:
   explicit WithoutWaitForDisk(Connection& connection) : connection_(connection) {
@@ -71,7 +75,7 @@ class WithoutWaitForDisk {
     if (!before_) return;
     try {
       connection_.Script("pragma synchronous = " + *before_);
-    } catch (const Error&) {  // no memory: the next call of this connection fails as well
+    } catch (const Error&) {  // there is no memory left, so the next call of this connection fails as well
     }
   }
   WithoutWaitForDisk(const WithoutWaitForDisk&) = delete;
@@ -122,14 +126,14 @@ Error Confirmation::Judged(const Error& error, const sql::Tables& tables) {
   return {OUTBOX_REFUSED, text, error.sqlstate, error.native_code};
 }
 
-// The application's writers wait for the end of the transaction, so it is a short one, however many rows there are and however
-// large.
+// Writers of the application wait until the transaction ends, so it is short, however many rows there are and however
+// large they are.
 std::size_t Confirmation::DeleteSome(Rows rows, For what, std::span<std::uint8_t> kept) {
   Transaction transaction(connection_);
   const auto begun = std::chrono::steady_clock::now();
   std::size_t done = 0;
   while (done < rows.size() && std::chrono::steady_clock::now() - begun < kMaxDelete) {
-    // Ids without a hole between them go in one step, at half the cost.
+    // Rows whose ids follow each other without a hole are deleted in one step, which halves the cost.
     std::size_t next = done + 1;
     while (next < rows.size() && next - done < kRowsPerStep && rows[next].id == rows[next - 1].id + 1) ++next;
     const Rows step = rows.subspan(done, next - done);
@@ -148,7 +152,7 @@ int Confirmation::DeleteTogether(Rows rows) {
   if (rows.size() == 1) {
     one_.Bind(rows[0].id, rows[0].event_id).Execute();
   } else {
-    // Those beyond the range are asked for by nothing.
+    // The parameters behind the last row stay empty, and no id of the range is compared with them.
     std::array<std::string_view, kRowsPerStep> ids{};
     for (std::size_t i = 0; i < rows.size(); ++i) ids[i] = rows[i].event_id;
     std::apply([&](const auto&... id) { several_.Bind(rows.front().id, rows.back().id, id...).Execute(); }, ids);

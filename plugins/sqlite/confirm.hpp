@@ -1,4 +1,4 @@
-// Deletes delivered rows, by id and event id.
+// Deletes delivered rows, by row id and event id.
 #pragma once
 
 #include <span>
@@ -9,22 +9,26 @@
 
 namespace outbox::sqlite {
 
-// The event id of a row as text, as the reader hands it over: the application's column may hold anything.
+// SQL expression for the event id of a row as text, in the form in which the reader returns it. The application's
+// column may hold values of any type.
 inline constexpr const char* kEventId = "ifnull(cast(event_id as text), '')";
 
+// The DELETE statements of a session. Owned by the adapter. Thread: the thread of the session.
 class Confirmation : public sql::Confirmation {
  public:
-  // Prepares its statements: the tables must be there.
+  // Prepares the statements. REQUIRES: the tables exist, and both arguments outlive this object.
   Confirmation(Connection& connection, const sql::Tables& tables);
 
-  // OUTBOX_REFUSED instead, where the error is of the rows or of a trigger. Also of an error of the constructor.
+  // Returns the error as OUTBOX_REFUSED if the rows or a trigger are its cause, otherwise unchanged. The error may also
+  // come from the constructor.
   [[nodiscard]] static Error Judged(const Error& error, const sql::Tables& tables);
 
  private:
   Kept Delete(Rows rows, For what) override;
-  // The first of them, as far as a short transaction allows; how many. Those that may still be there get 1 in `kept`.
+  // Deletes rows from the first one on, as many as fit into a short transaction, and returns their number. Sets `kept`
+  // to 1 for those that may still be there.
   std::size_t DeleteSome(Rows rows, For what, std::span<std::uint8_t> kept);
-  // Ids without a hole between them; how many of them were there.
+  // Deletes rows whose ids follow each other without a hole. Returns how many of them were there.
   int DeleteTogether(Rows rows);
 
   Connection& connection_;

@@ -15,9 +15,11 @@
 namespace outbox::sqlite {
 namespace {
 
-constexpr int kProgressSteps = 10'000;  // of SQLite's virtual machine, some 0.2 ms
+// Number of steps of SQLite's virtual machine between two checks of the deadline. They take about 0.2 ms.
+constexpr int kProgressSteps = 10'000;
 constexpr auto kBusyPause = std::chrono::milliseconds(1);
-constexpr auto kOpening = std::chrono::seconds(5);  // while another connection keeps everybody out
+// Time for which opening the file waits while another connection locks it exclusively.
+constexpr auto kOpening = std::chrono::seconds(5);
 
 std::string Checked(std::string path, bool create) {
   struct stat file {};
@@ -27,27 +29,30 @@ std::string Checked(std::string path, bool create) {
       throw Error(OUTBOX_BAD_CONFIG, path + " is not writable for this user; delivered rows are deleted from it");
     return path;
   }
-  // A shortage of the machine, or a file system that does not answer, says nothing about the path.
+  // If the machine lacks resources, or the file system does not answer, the path may still be right.
   if (errno != ENOENT && errno != ENOTDIR && errno != EACCES && errno != ELOOP && errno != ENAMETOOLONG)
     throw Error(OUTBOX_UNAVAILABLE, path + " cannot be examined: " + std::generic_category().message(errno));
   if (errno == EACCES) throw Error(OUTBOX_BAD_CONFIG, path + " cannot be reached by this user");
-  // A relay that made an empty database would wait for ever for rows that are written elsewhere.
+  // A relay that created an empty database would wait forever for rows that are written to another file.
   if (!create)
-    throw Error(OUTBOX_BAD_CONFIG,
-                path + " does not exist and is not made by the relay; correct 'path', or run: outbox-relay migrate");
+    throw Error(
+        OUTBOX_BAD_CONFIG,
+        path + " does not exist, and the relay does not create it; correct 'path', or run: outbox-relay migrate");
   return path;
 }
 
-// In another encoding a cast between text and blob changes bytes, so that a row is not found by what was read of it.
+// In another encoding, a cast between text and blob changes the bytes, so a row would not be found again by the values
+// that were read from it.
 void RequireUtf8(Connection& connection, const std::string& path) {
   const sql::Rows rows = connection.Run({"select encoding from pragma_encoding", {}});
   const std::string encoding = rows.empty() ? "" : rows[0][0].value_or("");
   if (encoding != "UTF-8")
-    throw Error(OUTBOX_BAD_CONFIG,
-                "SQLite: " + path + " keeps text in " + encoding +
-                    " (pragma encoding), expected UTF-8; stop whoever uses it and make a copy in UTF-8: sqlite3 '" +
-                    path + "' .dump | sqlite3 '" + path + ".utf8'; put the copy in its place without the old -wal" +
-                    " and -shm files, and run: outbox-relay migrate");
+    throw Error(
+        OUTBOX_BAD_CONFIG,
+        "SQLite: " + path + " keeps text in " + encoding +
+            " (pragma encoding), expected UTF-8; stop all programs that use it and make a copy in UTF-8: sqlite3 '" +
+            path + "' .dump | sqlite3 '" + path + ".utf8'; put the copy in its place without the old -wal" +
+            " and -shm files, and run: outbox-relay migrate");
 }
 
 }  // namespace
@@ -110,7 +115,7 @@ void Connection::Begin(Millis timeout) {
   long long device = 0, inode = 0;
   Identify(device, inode);
   if (device != device_ || inode != inode_)
-    throw Error(OUTBOX_UNAVAILABLE, path_ + " was replaced or removed while it was open; it is opened anew");
+    throw Error(OUTBOX_UNAVAILABLE, path_ + " was replaced or removed while it was open; opening it again");
 }
 
 void Connection::Identify(long long& device, long long& inode) const {
@@ -120,7 +125,7 @@ void Connection::Identify(long long& device, long long& inode) const {
   inode = static_cast<long long>(file.st_ino);
 }
 
-// SQLite's own handler sleeps up to 100 ms at a time and looks at no deadline.
+// SQLite's own handler sleeps up to 100 ms at a time and checks no deadline.
 int Connection::Busy(void* self, int) noexcept {
   const auto& connection = *static_cast<Connection*>(self);
   if (connection.cancelled_ || Clock::now() >= connection.deadline_) return 0;
@@ -163,7 +168,7 @@ Error Connection::Explain(int result, const std::string& message) const {
     case SQLITE_TOOBIG:
       return error(OUTBOX_BAD_DATA, named);
     case SQLITE_ERROR:
-      // SQLite has no code of its own for these.
+      // SQLite has no separate code for these errors.
       if (message.starts_with("no such") || message.find("has no column") != std::string::npos)
         return error(OUTBOX_BAD_CONFIG, named + "; " + sql::kMigrate);
       break;
@@ -178,7 +183,7 @@ sql::Rows Connection::Run(const sql::Statement& statement) {
     return sql::RunBySoci(*soci_, statement);
   } catch (const soci::soci_error& error) {
     const int result = ResultOf(error);
-    // Not what(): it would show what is bound.
+    // The text of the exception is not used, because it would show the bound values.
     throw Explain(result >= 0 ? result : SQLITE_INTERNAL, sqlite3_errmsg(raw_));
   }
 }
@@ -198,7 +203,7 @@ void Connection::Script(const std::string& sql) {
 }
 
 void Connection::RollBack() noexcept {
-  // Refused only where an error has ended the transaction already.
+  // This fails only if an error has already ended the transaction.
   if (InTransaction()) sqlite3_exec(raw_, "rollback", nullptr, nullptr, nullptr);
 }
 

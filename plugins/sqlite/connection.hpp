@@ -1,5 +1,5 @@
-// One connection to the database file: opened by SOCI, bounded in time, cancellable, and used through SQLite's own
-// handle where rows are read and confirmed.
+// One connection to the database file. SOCI opens it. Its calls are bounded in time and can be cancelled. Rows are read
+// and confirmed through SQLite's own handle.
 #pragma once
 
 #include <sqlite3.h>
@@ -17,7 +17,8 @@ namespace outbox::sqlite {
 
 class Connection;
 
-// A prepared statement of the hot path. One row or execution at a time; Reset before the next.
+// A prepared statement, for the statements that run most often. It has at most one execution under way, which Reset
+// ends.
 class Prepared {
  public:
   Prepared(Connection& connection, const std::string& sql);
@@ -25,7 +26,8 @@ class Prepared {
   Prepared& operator=(Prepared&&) = delete;
   ~Prepared() { sqlite3_finalize(raw_); }
 
-  // Starts anew with these parameters; what is bound must live until the last Step.
+  // Ends the execution under way, and begins another one with these parameters. REQUIRES: the values live until the
+  // last Step, because they are not copied.
   template <class... Values>
   Prepared& Bind(const Values&... values) {
     Reset();
@@ -33,7 +35,8 @@ class Prepared {
     (BindOne(++i, values), ...);
     return *this;
   }
-  [[nodiscard]] bool Step();  // false = no (more) row
+  // Returns false if there is no further row.
+  [[nodiscard]] bool Step();
   void Execute() {
     while (Step()) {
     }
@@ -42,7 +45,8 @@ class Prepared {
   void Reset() { sqlite3_reset(raw_); }
 
   [[nodiscard]] long long Number(int i) const { return sqlite3_column_int64(raw_, i); }
-  [[nodiscard]] Bytes Maybe(int i) const;  // until the next Step; text as UTF-8
+  // The value is valid until the next Step. Text is UTF-8.
+  [[nodiscard]] Bytes Maybe(int i) const;
   [[nodiscard]] std::string_view Text(int i) const { return Maybe(i).value_or(std::string_view("")); }
   [[nodiscard]] int Type(int i) const { return sqlite3_column_type(raw_, i); }
   [[nodiscard]] double Real(int i) const { return sqlite3_column_double(raw_, i); }
@@ -50,22 +54,26 @@ class Prepared {
  private:
   void BindOne(int i, long long value) { Check(sqlite3_bind_int64(raw_, i, value)); }
   void BindOne(int i, std::string_view text);
-  void BindOne(int i, const Bytes& bytes);  // stored as text where it is text, else as a blob
+  void BindOne(int i, const Bytes& bytes);  // binds text if the bytes are UTF-8 without NUL, otherwise a blob
   void Check(int result) const;
 
   Connection* connection_;
   sqlite3_stmt* raw_ = nullptr;
 };
 
+// Owned by the adapter, one for each session. Thread: the thread of the session, except Cancel.
 class Connection final : public sql::Session {
  public:
-  // `path` must exist unless `create`. Throws UNAVAILABLE or BAD_CONFIG.
+  // Opens the file, and creates it if `create` is set. Errors: throws OUTBOX_BAD_CONFIG if the path is wrong, the file
+  // does not exist and is not to be created, or its text is not UTF-8; OUTBOX_UNAVAILABLE if it cannot be opened now.
   Connection(std::string path, bool create);
   ~Connection() override;
 
-  // Before each call of the relay: its deadline, and a check that the path still names the file that is open.
+  // Begins a call of the relay: sets its deadline, and checks that the path still names the file that is open. Errors:
+  // throws OUTBOX_UNAVAILABLE if it does not.
   void Begin(Millis timeout);
-  void Cancel() noexcept { cancelled_ = true; }  // any thread
+  // Ends the call under way soon. Thread: any.
+  void Cancel() noexcept { cancelled_ = true; }
   [[nodiscard]] bool PastHalf() const override { return Clock::now() > half_; }
   [[nodiscard]] Millis Left() const { return std::chrono::duration_cast<Millis>(deadline_ - Clock::now()); }
   [[nodiscard]] bool cancelled() const { return cancelled_; }
@@ -77,7 +85,8 @@ class Connection final : public sql::Session {
   [[nodiscard]] bool InTransaction() const override { return sqlite3_get_autocommit(raw_) == 0; }
   void RollBack() noexcept;
   [[nodiscard]] sqlite3* raw() const { return raw_; }
-  // The class of a failure by SQLite's result code. A BAD_CONFIG names what fixes it.
+  // Returns the error for a result code and a message of SQLite. The text of an OUTBOX_BAD_CONFIG names the fix if
+  // there is a general one.
   [[nodiscard]] Error Explain(int result, const std::string& message) const;
 
  private:
@@ -94,7 +103,9 @@ class Connection final : public sql::Session {
   std::atomic<bool> cancelled_ = false;
 };
 
-// A write transaction takes the lock at once: one that read first could never get it while another writes.
+// Begins a transaction, and rolls it back at the end of the scope unless it was committed. By default the transaction
+// takes the write lock at its beginning. A transaction that has read first can never get the lock while another
+// connection writes.
 class Transaction {
  public:
   explicit Transaction(Connection& connection, const char* begin = "begin immediate") : connection_(connection) {

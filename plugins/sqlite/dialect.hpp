@@ -1,4 +1,4 @@
-// SQLite: its fragments of SQL.
+// The SQL fragments for SQLite.
 #pragma once
 
 #include "sql/dialect.hpp"

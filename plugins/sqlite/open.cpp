@@ -13,7 +13,8 @@
 namespace outbox::sqlite {
 namespace {
 
-// SOCI keeps nothing of why a file could not be opened.
+// Opens another file and returns its error number. SOCI does not keep the reason why a file could not be opened, and
+// this shows whether the cause was a lack of file descriptors.
 int TryToOpen() {
   const int file = open("/dev/null", O_RDONLY | O_CLOEXEC);
   const int error = file < 0 ? errno : 0;
@@ -32,15 +33,15 @@ std::string DescriptorsUsedUp(int error) {
 
 std::unique_ptr<soci::session> Open(const std::string& path) {
   try {
-    // The factory object, never a name: SOCI would look for a library of that name, also in the working directory.
-    // A string without '=' is the path as it stands; any other is a list of options.
+    // SOCI gets the factory object and never its name: it would search for a library of that name, even in the working
+    // directory. It takes a string without '=' for the path, and any other string for a list of options.
     const bool plain = path.find('=') == std::string::npos;
     return std::make_unique<soci::session>(soci::sqlite3, plain ? path : "db=\"" + path + "\"");
   } catch (const soci::soci_error&) {
     if (const std::string shortage = DescriptorsUsedUp(TryToOpen()); !shortage.empty())
       throw Error(OUTBOX_UNAVAILABLE, "cannot open " + path + shortage);
     throw Error(OUTBOX_UNAVAILABLE,
-                "cannot open " + path + "; its folder must be there, and this user must be allowed to write in it");
+                "cannot open " + path + "; its folder must exist, and this user must be allowed to write to it");
   }
 }
 

@@ -1,5 +1,5 @@
-// The only place where SOCI's SQLite header and SQLite's own would meet: SOCI puts the latter into a namespace of its
-// own, so that both cannot be included in one source.
+// Opens the file through SOCI. SOCI's header for SQLite includes SQLite's own header inside a namespace, so no source
+// file can include both. Only open.cpp includes SOCI's header.
 #pragma once
 
 #include <memory>
@@ -12,13 +12,13 @@ class session;
 
 namespace outbox::sqlite {
 
-// Throws OUTBOX_UNAVAILABLE. Creates the file where it is missing.
+// Opens the file, and creates it if it does not exist. Errors: throws OUTBOX_UNAVAILABLE.
 std::unique_ptr<soci::session> Open(const std::string& path);
 sqlite3* NativeHandle(soci::session& session);
-// The result code that an exception of SOCI's carries, -1 = it is not one of SQLite's.
+// Returns the result code of SQLite that an exception of SOCI carries; -1 = it carries none.
 int ResultOf(const std::exception& error);
 
-// ": " and the reason, if this errno says that there are no descriptors left; else nothing.
+// Returns ": " and the reason if the error number (errno) means that no file descriptors are left, otherwise nothing.
 [[nodiscard]] std::string DescriptorsUsedUp(int error);
 
 }  // namespace outbox::sqlite

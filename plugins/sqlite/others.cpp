@@ -20,8 +20,8 @@ constexpr const char* kViewSql =
   '[fix]' from sqlite_master where name = '[table]' collate nocase
   and (type = 'view' or (type = 'table' and lower(substr(sql, 1, 14)) = 'create virtual')))";
 
-// SQLite changes no column in place.
-#define OUTBOX_AGAIN "make the table again, as `outbox-relay migrate --print` shows it"
+// SQLite cannot change a column in place.
+#define OUTBOX_AGAIN "create the table again, as `outbox-relay migrate --print` shows it"
 
 constexpr const char* kUnfilledSql =
     R"(select case '[kind]' when 'event' then 'warning' else 'error' end, '[shown]', name,
@@ -47,15 +47,16 @@ constexpr const char* kKeysOfTableSql = R"(select 'warning', '[shown]', f."from"
   ')" OUTBOX_AGAIN R"(, without the foreign key'
 from pragma_foreign_key_list('[table]') f where f.on_delete in ('CASCADE', 'SET NULL', 'SET DEFAULT'))";
 
-// The relay's connection does not enforce foreign keys (pragma foreign_keys is off), or it could not delete.
+// The relay's connection does not enforce foreign keys (pragma foreign_keys is off), because otherwise it could not
+// delete rows to which others refer.
 constexpr const char* kKeysToTableSql = R"(select 'warning', '[shown]', f."from", s.name,
-  'the relay deletes what was delivered whatever refers to it, and the reference stays without its row',
-  'make table "' || s.name || '" again without the foreign key'
+  'the relay deletes delivered rows even if others refer to them, and such a reference then points to no row',
+  'create table "' || s.name || '" again without the foreign key'
 from sqlite_master s join pragma_foreign_key_list(s.name) f
 where s.type = 'table' and f."table" = '[table]' collate nocase and s.name not in ([tables]))";
 
 constexpr Text kStrict{
-    "table [1] is STRICT: a payload that is not of its column's type is refused, by `dead requeue` as well",
+    "table [1] is STRICT: a payload that is not of the type of its column is refused, also by `dead requeue`",
     OUTBOX_AGAIN};
 constexpr const char* kStrictSql =
     R"(select 'warning', '[shown]' from sqlite_master where name = '[table]' collate nocase
@@ -65,7 +66,8 @@ constexpr const char* kRunOutSql = R"(select 'warning', '[shown]', cast(seq as t
   'stop the writers and the relay, let the outbox run empty, then run update sqlite_sequence set seq = 0 where name = ''[table]'';'
 from sqlite_sequence where name = '[table]' collate nocase and '[kind]' = 'event' and seq > 9223372036854775807 / 10 * 8)";
 
-// An error rolls only its own statement back. A delete of nothing sets changes() to 0, which an insert that fails leaves.
+// An error rolls back only its own statement. A delete of no rows sets changes() to 0, and an insert that fails leaves
+// it at 0.
 constexpr const char* kInsertAgain =
     "begin; " OUTBOX_EXPECT_ALL
     " create temporary table outbox_low as select * from {event} where id < 1; delete from {event} where id in"
@@ -80,7 +82,7 @@ constexpr Question kQuestions[] = {
 };
 
 void Ask(Connection& db, const Question& question, const Places& places, std::vector<Finding>& findings) {
-  // Not all of them together: that would take the lock for writing.
+  // The questions are not asked in one transaction, because that would take the write lock.
   for (const Row& row : db.Run({sql::Filled(question.sql, places), {}}))
     findings.push_back(sql::FindingOf(question.text, row));
 }
@@ -90,7 +92,7 @@ bool Exists(Connection& db, const std::string& table) {
               .empty();
 }
 
-// A trigger's head in lower case, up to its first statement, and the rest without blanks.
+// The SQL of a trigger in lower case: its head up to the first statement, and the rest without blanks.
 struct Trigger {
   explicit Trigger(const std::string& sql) {
     std::string text = ' ' + sql;
@@ -105,7 +107,7 @@ struct Trigger {
   [[nodiscard]] const char* Write() const {
     return Says(" delete on ") ? "delete" : Says(" insert on ") ? "insert" : "update";
   }
-  // Whatever the row.
+  // True if the trigger suppresses every write, whatever the row is.
   [[nodiscard]] bool Ignores() const { return !Says(" when ") && body.starts_with("beginselectraise(ignore);"); }
   [[nodiscard]] bool MayIgnore() const { return body.find("raise(ignore)") != std::string::npos; }
   std::string head, body;
@@ -122,15 +124,16 @@ void FindTriggers(Connection& db, const std::string& table, bool outbox, std::ve
     const std::string when = std::string(trigger.Says(" before ") ? "before " : "after ") + write;
     const std::string drop = "drop trigger \"" + row[0].value_or("") + "\";";
     const bool certain = trigger.Ignores() && (write == "delete" || !outbox);
-    const char* follows = certain               ? "raise(ignore) keeps it from being done, and no error says so"
-                          : trigger.MayIgnore() ? "where it says raise(ignore), nothing is done, and no error says so"
-                                                : "an error in it refuses the write";
+    const char* follows = certain ? "raise(ignore) suppresses the write without an error"
+                          : trigger.MayIgnore()
+                              ? "where it calls raise(ignore), the write is suppressed without an error"
+                              : "an error in it refuses the write";
     findings.push_back(sql::FindingOf(sql::kTrigger, {certain ? "error" : "warning", table, row[0], when, follows,
                                                       drop + (certain ? "" : " -- unless it never fails")}));
   }
 }
 
-// What the relay does to the tables: preparing it finds what is missing, also in triggers.
+// The relay's writes to the tables. Preparing them reveals names that do not exist, also in triggers.
 constexpr const char* kWrites[] = {
     "delete from {event} where id between 1 and 2",
     "insert into {retry} (row_id) values (1) on conflict (row_id) do update set attempts = attempts + 1",
@@ -149,8 +152,9 @@ void TryWrites(Connection& db, const sql::Tables& tables, std::vector<Finding>& 
       const Prepared prepared(db, tables.In(sql));
     } catch (const Error& error) {
       const std::string text = error.what();
-      findings.push_back({true, "the relay cannot run \"" + tables.In(sql) + "\": " + text.substr(0, text.find("; ")),
-                          "correct or drop what it names, such as a trigger; then " + std::string(sql::kMigrate)});
+      findings.push_back(
+          {true, "the relay cannot run \"" + tables.In(sql) + "\": " + text.substr(0, text.find("; ")),
+           "correct or drop what the error names, such as a trigger; then " + std::string(sql::kMigrate)});
       return;
     }
   }

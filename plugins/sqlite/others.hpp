@@ -1,5 +1,5 @@
-// What the schema of the file says about the tables that breaks a promise, or may: what somebody has added to them. What
-// migrate makes is no finding.
+// Finds in the schema of the file what breaks a promise of the relay, or may break one: things that somebody has added
+// to the tables. What migrate creates is not a finding.
 #pragma once
 
 #include <vector>
@@ -10,16 +10,17 @@
 
 namespace outbox::sqlite {
 
-// For a fix that somebody pastes into a client that goes on behind an error: a row that is not true, put into this table by
-// insert or rollback, takes the transaction back.
+// Creates a table for fixes that somebody may paste into a client which continues after an error. `insert or rollback`
+// of a false value into this table rolls back the transaction.
 #define OUTBOX_EXPECT_ALL "create temporary table if not exists outbox_moved (all_rows check (all_rows));"
 
-// Tables that are views or virtual.
+// Finds views and virtual tables in the place of tables.
 std::vector<Finding> FindViews(Connection& connection, const sql::Tables& tables);
 
-// Rows that no read reaches, as they are numbered below the first id that is read.
+// Finds rows that no read reaches, because their ids are below the first id that is read.
 std::vector<Finding> FindLowIds(Connection& db, const sql::Tables& tables);
 
+// Finds everything else: triggers, constraints, indexes, foreign keys, and writes that cannot be prepared.
 std::vector<Finding> FindOthers(Connection& connection, const sql::Tables& tables);
 
 }  // namespace outbox::sqlite

@@ -9,14 +9,14 @@
 namespace outbox::sqlite {
 namespace {
 
-constexpr unsigned kMaxRescanned = 20'000;  // rows, in one step
-constexpr unsigned kLookAtClock = 256;      // rows
+constexpr unsigned kMaxRescanned = 20'000;  // number of rows that one step of a rescan examines
+constexpr unsigned kLookAtClock = 256;      // number of rows between two checks of the time
 
-// And those of captured rows.
+// {e.copies} stands for the copied columns of captured rows.
 const char* const kColumns = "id, event_id, aggregate_id, event_type, topic, payload, headers, created_at{e.copies}";
 enum Column : int { kId, kEventId, kKey, kType, kTopic, kPayload, kHeaders, kCreated, kCopies };
 
-// FNV-1a.
+// The hash FNV-1a, with its upper bits mixed into the lower ones.
 std::uint32_t Hash(std::string_view bytes) {
   std::uint32_t hash = 2166136261U;
   for (const char c : bytes) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
@@ -32,14 +32,15 @@ select m.shards, exists (select 1 from {retry}), [now],
   (select token from {shard} where shard = ?1 and owner is not null)
 from {meta} m)";
 
-// A failure whose row somebody has deleted by hand holds nobody back, nor does one that is delivered and could not be
-// removed.
+// Finds an earlier failure of the same key. A failure whose row somebody has deleted by hand holds back no other event,
+// and neither does an undeletable event.
 constexpr const char* kEarlier = R"(
 select 1 from {retry} r where r.aggregate_id = cast(?1 as text) and r.row_id < ?2 and r.remove_at is null
   and exists (select 1 from {event} e where e.id = r.row_id
               and (r.event_id is null or r.event_id = ifnull(cast(e.event_id as text), ''))) limit 1)";
 
-// A name in double quotes that is no column would be a text, unless it has the table in front.
+// Names of captured columns are qualified with an alias. Without one, SQLite takes a name in double quotes for a string
+// if there is no such column.
 std::string Rows(const sql::Tables& tables, const char* where) {
   return tables.In(sql::Fill("select [columns] from {event}[alias] where ",
                              {{"[columns]", kColumns}, {"[alias]", tables.captured ? " e" : ""}}) +
@@ -80,7 +81,8 @@ void Reader::Read(const Call& call, const ReserveRequest& request, BatchBuilder&
   if (!leased) throw Error(OUTBOX_LEASE_LOST, "shard " + std::to_string(shard_) + " is not leased under this token");
   batch.CoveredByShard(call.token);
 
-  // A shard that is gained again is read from its oldest row: another relay may have left rows behind this position.
+  // A shard that was lost and gained again is read from its oldest row, because the relay that owned it meanwhile may
+  // have left rows below this position.
   Position& position = positions_[shard_];
   if ((request.from_oldest() && !request.rescan()) || position.token != call.token)
     position = Position{.token = call.token};
@@ -93,7 +95,8 @@ void Reader::Read(const Call& call, const ReserveRequest& request, BatchBuilder&
   snapshot.Commit();
 }
 
-// The longest due first, so many at a time: the next read goes on behind them, and begins again at the end.
+// Adds a limited number of failures that are due, in the order of the times since which they have been due. The next
+// read continues with the failures behind them. After the last one it begins again with the first.
 void Reader::AddDue(const ReserveRequest& request, Position& position, BatchBuilder& batch) {
   if (position.shares.NewPass()) {
     position.due = kNever;
@@ -124,7 +127,7 @@ void Reader::AddNew(Position& position, BatchBuilder& batch) {
   for (after_.Bind(position.id); after_.Step();) {
     if (!Add(after_, batch)) break;
     position.id = after_.Number(kId);
-    // Rows that wait may be millions: stop in time, the next call goes on from here.
+    // Millions of rows may have to wait and be passed over, so the loop stops in time. The next call goes on from here.
     if (++seen % kLookAtClock == 0 && connection_.PastHalf()) {
       batch.More();
       break;
@@ -133,7 +136,7 @@ void Reader::AddNew(Position& position, BatchBuilder& batch) {
   after_.Reset();
 }
 
-// One step. No row can turn up below it.
+// Performs one step of a rescan. No row can appear below a row that the rescan has passed.
 void Reader::Rescan(Position& position, BatchBuilder& batch) {
   if (position.rescan_end == 0) {
     position.rescanned = 0;
@@ -177,11 +180,12 @@ bool Reader::Add(const Prepared& row, BatchBuilder& batch) {
 
 bool Reader::Ours(long long id, const Bytes& key) const { return shards_ == 1 || ShardOf(id, key, shards_) == shard_; }
 
-// Does the row wait: for its own next try, or for an earlier one of its key?
+// True if the row has to wait, for its own next attempt or for an earlier event of its key. Sets `attempts` if it has
+// failed.
 bool Reader::Waits(long long id, std::string_view event_id, const Bytes& key, std::uint32_t& attempts) {
   bool waits = false;
   if (failed_.Bind(id, event_id).Step()) {
-    // Also where an operator has set them back to 0.
+    // At least 1, even if an operator has reset the counter to 0.
     attempts = std::max(1U, static_cast<std::uint32_t>(failed_.Number(0)));
     waits = unfailed_only_ || failed_.Type(1) == SQLITE_NULL || failed_.Number(1) > at_;
   }

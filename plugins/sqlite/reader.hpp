@@ -1,7 +1,8 @@
 // ReserveNewEvents on SQLite.
 //
-// There is one writer at a time, so ids are given in the order of commits and a reading position can be trusted: what
-// lies at or below it has been read. Rows are met in ascending order, each with its failures, if the outbox has any.
+// SQLite allows one writer at a time, so ids are assigned in the order of commits and a reading position can be
+// trusted: every row at or below it has been read. Rows are read in ascending order of their ids. If the outbox has
+// failures, each row is checked for its own failure and for an earlier one of its key.
 #pragma once
 
 #include <cstdint>
@@ -16,27 +17,35 @@
 
 namespace outbox::sqlite {
 
+// Reads the shards of a session. Owned by the adapter. Thread: the thread of the session.
 class Reader {
  public:
+  // Prepares the statements. REQUIRES: the tables exist.
   Reader(Connection& connection, const sql::Tables& tables);
   void Read(const Call& call, const ReserveRequest& request, BatchBuilder& batch);
 
  private:
-  // A hint, lost with the session.
+  // How far a shard has been read. It only saves work, and is lost with the session.
   struct Position {
+    // Token of the lease under which the shard was read.
     std::uint64_t token = 0;
-    long long id = 0;  // the last row read
-    // The failure that was looked at last, in the order in which they fall due.
+    // The last row that was read.
+    long long id = 0;
+    // The failure that was checked last, in the order in which failures fall due: its time (milliseconds since 1970)
+    // and row.
     long long due = kNever, due_row = 0;
-    bool due_left = false;  // the batch had no room for some of them
+    // A failure that is due was passed over, because the batch had no room for it.
+    bool due_left = false;
     Shares shares = {};
-    long long rescanned = 0, rescan_end = 0;  // end 0 = no rescan is under way
+    // The last row that the rescan has passed, and the position when the rescan began. An end of 0 means that no rescan
+    // is under way.
+    long long rescanned = 0, rescan_end = 0;
   };
   static constexpr long long kNever = std::numeric_limits<long long>::min();
   void AddDue(const ReserveRequest& request, Position& position, BatchBuilder& batch);
   void AddNew(Position& position, BatchBuilder& batch);
   void Rescan(Position& position, BatchBuilder& batch);
-  // The row that `row` stands on, if it is this shard's and does not wait. False = the batch is full.
+  // Adds the row to the batch if it belongs to the shard and need not wait. Returns false if the batch is full.
   bool Add(const Prepared& row, BatchBuilder& batch);
   [[nodiscard]] bool Ours(long long id, const Bytes& key) const;
   [[nodiscard]] bool Waits(long long id, std::string_view event_id, const Bytes& key, std::uint32_t& attempts);
@@ -44,16 +53,18 @@ class Reader {
   Connection& connection_;
   Prepared now_, due_, by_id_, after_, failed_, earlier_;
   ColumnValues values_;
-  std::map<std::uint32_t, Position> positions_;  // by shard
+  // The positions by the number of the shard.
+  std::map<std::uint32_t, Position> positions_;
 
-  // Of the read under way.
+  // State of the read under way: the shard and the number of shards; whether outbox_retry has rows; whether rows that
+  // have failed are left out even if they are due; the time of the database in milliseconds since 1970.
   std::uint32_t shard_ = 0, shards_ = 1;
-  bool troubled_ = false;       // outbox_retry is not empty
-  bool unfailed_only_ = false;  // leave out what has failed, due or not
-  long long at_ = 0;            // the database's time
+  bool troubled_ = false;
+  bool unfailed_only_ = false;
+  long long at_ = 0;
 };
 
-// Which rows are whose must be the same for every relay of one outbox, and must never change.
+// Returns the shard of a row. INVARIANT: every relay of an outbox, in every version, computes the same shard for a row.
 [[nodiscard]] std::uint32_t ShardOf(long long id, const Bytes& key, std::uint32_t shards);
 
 }  // namespace outbox::sqlite

@@ -11,7 +11,7 @@ namespace {
 
 constexpr sql::SchemaDialect kDialect{"alter table [table] add column [column]",
                                       "create index [index] on [table] [columns]", "drop index [index]"};
-// For a script that does not know what is there.
+// Used in a script, which cannot know what exists.
 constexpr sql::SchemaDialect kIfNeeded{"", "create index if not exists [index] on [table] [columns]", ""};
 
 constexpr std::string_view kPayloads[] = {"blob", "text", "bytea"};
@@ -19,7 +19,7 @@ constexpr std::string_view kPayloads[] = {"blob", "text", "bytea"};
 constexpr sql::MigrationDialect kMigration{
     .changes = kDialect,
     .payloads = kPayloads,
-    .other_payload = "SQLite stores every payload as it comes; leave the payload type '[payload]' out",
+    .other_payload = "SQLite stores every payload unchanged; omit the payload type '[payload]'",
     .is_id = IsId,
     .first_meta =
         "insert into {meta} (only_row, version, shards, outbox) values (1, [version], [shards], '[name]')"
@@ -30,7 +30,7 @@ constexpr sql::MigrationDialect kMigration{
     .other_owner = "outbox is not '[name]'",
 };
 
-// kDue and kExpiry are compared: milliseconds since 1970.
+// Columns of the kinds kDue and kExpiry are compared with the time, so they are numbers: milliseconds since 1970.
 using K = sql::ColumnKind;
 constexpr std::pair<K, std::string_view> kTypes[] = {
     {K::kNewId, "integer primary key autoincrement"},
@@ -64,7 +64,8 @@ from main.sqlite_master m join pragma_index_list(m.name, 'main') i where [ours])
 std::vector<sql::Table> Wanted(const sql::Tables& t) {
   std::vector<sql::Table> tables = sql::OutboxTables(t, {kTypes});
   sql::Table& retry = tables[sql::kRetry];
-  sql::ColumnOf(retry, "event_id") = {"event_id", "text", 2};  // NULL = recorded by version 1
+  // NULL means that the failure was recorded by version 1.
+  sql::ColumnOf(retry, "event_id") = {"event_id", "text", 2};
   retry.indexes = {{retry.name + "_key", "(aggregate_id, row_id)"},
                    {retry.name + "_due", "(next_try)"},
                    {retry.name + "_remove", "(remove_at) where remove_at is not null"}};
@@ -73,15 +74,16 @@ std::vector<sql::Table> Wanted(const sql::Tables& t) {
 
 std::vector<sql::Table> WantedWithCopies(const sql::Tables& t) {
   std::vector<sql::Table> tables = Wanted(t);
-  // The name of this type is what keeps a value from being converted.
+  // A column that is declared as a blob has no affinity, so SQLite does not convert its values.
   sql::AddCopies(tables, t, [](const std::string&) { return "blob"; });
   return tables;
 }
 
 namespace {
 
-// What an upgrade adds to the tables of an earlier version, or to those of another list of captured columns. SQLite's SQL has
-// no way to ask first.
+// Returns the statements that add what is missing in tables of an earlier version, or of another list of captured
+// columns. They are printed as comments, because a script for SQLite has no conditions and cannot check first what is
+// missing.
 std::string UpgradeScript(const sql::Tables& t) {
   std::string sql;
   for (const sql::Table& table : WantedWithCopies(t))
@@ -99,7 +101,7 @@ std::string PrintSchema(const sql::Tables& t, const SchemaOptions& options) {
     return EndCaptureSql(t) + "\n";
   }
   sql::CheckOptions(kMigration, options);
-  // As they are: a name of a column may look like a place.
+  // These statements are not passed through Filled(), because the name of a column may look like a placeholder.
   std::vector<std::string> tables{"pragma journal_mode = wal", "begin immediate"};
   for (const sql::Table& table : WantedWithCopies(t)) {
     tables.push_back(sql::CreateTable(t, table, kIfNeeded));
@@ -109,10 +111,9 @@ std::string PrintSchema(const sql::Tables& t, const SchemaOptions& options) {
   rows.push_back(sql::RecordVersion(kMigration));
   std::vector<std::string> end = t.captured ? TriggerSql(t) : std::vector<std::string>();
   end.emplace_back("commit");
-  return std::string("-- To upgrade tables of version 1") +
-         (t.captured ? ", and to add columns that have come to the list" : "") +
-         ", which this script cannot ask for, first run:\n" + UpgradeScript(t) + sql::Script(tables) +
-         sql::Filled(t, options, sql::Script(rows)) + sql::Script(end);
+  return std::string("-- This script cannot check what exists. To upgrade tables of version 1") +
+         (t.captured ? ", and to add columns that are new in the list" : "") + ", first run:\n" + UpgradeScript(t) +
+         sql::Script(tables) + sql::Filled(t, options, sql::Script(rows)) + sql::Script(end);
 }
 
 namespace {
@@ -145,7 +146,7 @@ std::vector<std::string> PlanSchema(Connection& connection, const sql::Tables& t
   return Migration(connection, t, options).Plan();
 }
 
-// The call waits for the one write lock without a queue, so that nobody waits behind it.
+// SQLite has one write lock and no queue for it, so nobody waits behind this call while the call waits for the lock.
 void ApplySchema(Connection& connection, const sql::Tables& t, const SchemaOptions& options) {
   if (options.remove_capture) {
     sql::RequireCaptured(t);

@@ -1,4 +1,4 @@
-// The tables on SQLite: how they are made, and what can be wrong with those that are there.
+// Creates, upgrades and checks the tables in SQLite.
 #pragma once
 
 #include <string>
@@ -11,20 +11,22 @@
 
 namespace outbox::sqlite {
 
-// As this version wants them. The first is the outbox itself.
+// Returns the tables as this version creates them. The first one is the outbox itself.
 std::vector<sql::Table> Wanted(const sql::Tables& tables);
-// With the copies of a captured table's columns, where there is one.
+// Returns the same tables. If there is a captured table, the outbox and the dead letters also have the copies of its
+// columns.
 std::vector<sql::Table> WantedWithCopies(const sql::Tables& tables);
 
 sql::Statement AskCatalogue(const sql::Tables& tables, const std::vector<std::string>& names);
 inline constexpr sql::Catalogue kCatalogue{AskCatalogue, /*ignore_case=*/true};
+// True if the outbox's id may have this type.
 inline bool IsId(const std::string& type) { return type.find("int") != std::string::npos; }
 
 std::string PrintSchema(const sql::Tables& tables, const SchemaOptions& options);
-// Phrases for people, of what ApplySchema would change.
+// Returns what ApplySchema would change, as phrases for people.
 std::vector<std::string> PlanSchema(Connection& connection, const sql::Tables& tables, const SchemaOptions& options);
 void ApplySchema(Connection& connection, const sql::Tables& tables, const SchemaOptions& options);
-// Throws BAD_CONFIG where a table is a view, and for rows that no read reaches.
+// Errors: throws OUTBOX_BAD_CONFIG if a table is a view or a virtual table, or if there are rows that no read reaches.
 void RequireAllRows(Connection& connection, const sql::Tables& tables);
 std::vector<Finding> CheckSchema(Connection& connection, const sql::Tables& tables, const std::string& path);
 

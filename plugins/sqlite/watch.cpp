@@ -13,10 +13,11 @@
 namespace outbox::sqlite {
 namespace {
 
-// Pages are written first, and the commit shows a moment later, without another change that could be seen.
+// Time after a change of the files in which data_version is checked every kLookAgain. SQLite writes the pages first.
+// The commit becomes visible a moment later, without a further change that inotify reports.
 constexpr auto kCommitFollows = std::chrono::milliseconds(50);
 constexpr Millis kLookAgain{1};
-// A cancel is met by then.
+// Maximum sleep, after which a cancel is noticed.
 constexpr Millis kMaxSleep{100};
 
 }  // namespace
@@ -49,7 +50,7 @@ bool Watch::TakeChanges() const {
     for (const char* at = buffer.data(); at < buffer.data() + size;) {
       const auto* const event = reinterpret_cast<const inotify_event*>(at);
       at += sizeof(inotify_event) + event->len;
-      // An overflow has no name: whatever it was.
+      // A notification about an overflow has no name, and the lost ones may have been about any file.
       ours = ours || event->len == 0 || std::string_view(event->name).starts_with(name_);
     }
   }

@@ -1,5 +1,6 @@
-// Tells when somebody has committed to the database file: SQLite's data_version says whether, the files' own changes say
-// when to ask. Sees writers on this machine; what is written over a network file system is found by polling.
+// Reports when another connection has committed to the database file. SQLite's data_version shows whether one has, and
+// changes of the files (inotify) show when to check it. Only writers on this machine are noticed. What is written over
+// a network file system is found by polling.
 #pragma once
 
 #include <string>
@@ -8,25 +9,29 @@
 
 namespace outbox::sqlite {
 
+// Implements outbox.wakeup/1 for a session. Owned by the adapter. Thread: the thread of the session, since it uses the
+// connection.
 class Watch {
  public:
-  // Used together with the connection and by its thread. Throws UNAVAILABLE where the system has no watch left to give.
+  // Errors: throws OUTBOX_UNAVAILABLE if the folder of the file cannot be watched, for example because the system has
+  // no inotify watches left.
   explicit Watch(Connection& connection);
   ~Watch();
   Watch(const Watch&) = delete;
 
-  // True = another connection has committed since the last call that said so. False = not until the call's end.
+  // Returns true if another connection has committed since the last call that returned true, and false if none has by
+  // the deadline of the call.
   bool Wait();
 
  private:
   [[nodiscard]] long long Version();
-  // Was one of the database's files written to?
+  // Reads the pending notifications. Returns true if one of the database's files was written to.
   [[nodiscard]] bool TakeChanges() const;
 
   Connection& connection_;
   Prepared data_version_;
-  std::string name_;  // of the file, in its folder
-  int changes_ = -1;  // inotify
+  std::string name_;  // name of the database file in its folder
+  int changes_ = -1;  // descriptor of inotify
   long long version_ = 0;
 };
 
