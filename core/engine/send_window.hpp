@@ -6,8 +6,8 @@
 // Owned by Engine. Thread: engine
 //
 // INVARIANT: queue() is in the order of reading, and flights are in the order of sending.
-// INVARIANT: in_flight() is the number of sent events without an answer. The flights, and likewise the lanes, add up to
-// it.
+// INVARIANT: in_flight() is the number of sent events without an answer. The flights add up to
+// it, and so do the lanes.
 // INVARIANT: nothing is sent while a reset is under way.
 // INVARIANT: while a lane is not proven under the epoch, at most one of its events is in flight.
 #pragma once

@@ -35,7 +35,7 @@ constexpr std::array kRefusals = {
           "the broker does not support this compression", false},
     Known{RD_KAFKA_RESP_ERR_POLICY_VIOLATION, "policy_violation", "a policy of the broker forbids it", false},
     Known{RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, "forbidden_topic",
-          "the relay's user may not write to the topic; grant it Write and Describe", true},
+          "the relay's user lacks permission to write to the topic; grant it Write and Describe", true},
     Known{RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION, "bad_topic", "Kafka does not allow a topic of this name", true},
     Known{RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, "unknown_topic", kUnknownTopic, true},
     Known{RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, "unknown_topic", kUnknownTopic, true},

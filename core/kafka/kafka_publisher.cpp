@@ -161,7 +161,7 @@ class KafkaPublisher final : public publisher::Publisher {
   LaneOrder lane_order_;                                  // [engine]
   BrokerTroubles troubles_{logger_};                      // [events]
   Logins logins_{settings_};                              // [events]
-  TryGap write_gap_;                                      // [events] between producers while the user may not produce
+  TryGap write_gap_;                                      // [events] between producers if the user must not produce
   bool only_lost_ = false;                                // [events] the latest problem is a closed connection
   std::optional<Clock::time_point> doubted_;  // [events] since when no broker is connected, without a further problem
   std::string unreachable_;                   // [events] the unreachable brokers, as last reported
@@ -382,10 +382,10 @@ void KafkaPublisher::LoginWorked() {
 
 void KafkaPublisher::ReportSecrets() {
   for (const std::string& problem : settings_.TakeSecretProblems())
-    util::LogWarning(*logger_, "Kafka: {}; going on with the secret as it was", problem);
+    util::LogWarning(*logger_, "Kafka: {}; continuing with the secret that was read before", problem);
   if (logins_.TakeFallBack())
     util::LogWarning(*logger_,
-                     "Kafka refused a secret that has changed; going on with the secret as it was before it changed");
+                     "Kafka refused a secret that has changed; continuing with the secret that worked before");
 }
 
 void KafkaPublisher::AskAgain(const Producer& producer) {

@@ -66,8 +66,8 @@ class TopicCache {
   // all is known yet; OUTBOX_CANCELLED.
   [[nodiscard]] Status Look(std::span<const std::string_view> names, Clock::time_point allowed,
                             std::vector<Topic*>& found, bool& moved);
-  // [reader] Returns the limit of a topic of the last Look as it is now. To be called if the known limit, which may be
-  // minutes old, is too small for a record. Nothing = the limit is being queried, as by Look.
+  // [reader] Returns the current limit of a topic that the last call of Look found. To be called if the known limit,
+  // which may be minutes old, is too small for a record. Nothing = the limit is being queried, as by Look.
   [[nodiscard]] std::optional<std::uint64_t> FreshLimit(std::string_view name, Topic& topic);
   // [any] Ends all waiting: from now on Look returns OUTBOX_CANCELLED instead of nullptr for a topic that is not known.
   void Cancel() { asker_.Cancel(); }
@@ -124,7 +124,7 @@ class TopicCache {
   std::uint64_t smallest_limit_ = ~std::uint64_t{0};
   Clock::time_point next_refresh_;
   Clock::time_point next_wait_;     // answers are not waited for before this time
-  std::vector<TopicAnswer> later_;  // answers that came in the middle of a batch; the next Look takes them over
+  std::vector<TopicAnswer> later_;  // answers that came in the middle of a batch; the next call of Look takes them over
   // [reader] A number of partitions has changed, and no call has reported it yet. A call that fails because of another
   // topic must not lose the change.
   bool moved_ = false;

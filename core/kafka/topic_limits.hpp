@@ -20,7 +20,7 @@ inline constexpr std::uint64_t kLimitWhereUnknown = (std::uint64_t{100} << 20) -
 
 struct TopicLimits {
   std::map<std::string, std::uint64_t> known;  // max.message.bytes by topic
-  std::vector<std::string> denied;             // topics whose configuration the user may not read
+  std::vector<std::string> denied;             // topics whose configuration the user lacks permission to read
 };
 
 // Queries the limits from `broker`; any broker knows them. A topic may be missing in both members of the result.

@@ -8,8 +8,9 @@
 namespace outbox::runtime {
 namespace {
 
-// A hundred thousand failures take the database a second to count: it shall not do that all the time.
-constexpr engine::Time kPausePerLook = 20;
+// After a query, the reader pauses for at least this many times as long as the query took. The database needs about a
+// second to count a hundred thousand failures, and must not do that all the time.
+constexpr engine::Time kPausePerQuery = 20;
 
 }  // namespace
 
@@ -51,11 +52,12 @@ void BacklogReader::Run() {
   while (!stop_ && seen_.supported) {
     const engine::Time began = Now();
     lock.unlock();
-    Look();
+    Query();
     lock.lock();
-    // One that failed has waited, for a lock or an answer, and counted nothing: what it took says nothing of the next.
+    // A failed query has waited for a lock or an answer and counted nothing, so the time that it took says nothing
+    // about the next query.
     const engine::Time took = Now() - began;
-    if (!seen_.last_failed) seen_.interval = std::max(Micros(interval_), kPausePerLook * took);
+    if (!seen_.last_failed) seen_.interval = std::max(Micros(interval_), kPausePerQuery * took);
     const engine::Time pause = seen_.last_failed ? std::max(Micros(interval_), took) : seen_.interval;
     changed_.wait_for(lock, std::chrono::microseconds(pause), [this] { return stop_; });
   }
@@ -63,7 +65,7 @@ void BacklogReader::Run() {
   changed_.notify_all();
 }
 
-void BacklogReader::Look() {
+void BacklogReader::Query() {
   const engine::Time now = Now();
   const std::uint64_t left = relay_.Observe().LeftBehind();
   auto stats = connection_.Use("stats", call_, [&](storage::Session& session) { return session.ReadStats(call_); });
@@ -78,20 +80,21 @@ void BacklogReader::Look() {
       seen_.left_then = left;
     }
   }
-  Tell(stats.status());
+  LogChange(stats.status());
 }
 
-void BacklogReader::Tell(const Status& status) {
+void BacklogReader::LogChange(const Status& status) {
   if (status.code() == OUTBOX_UNSUPPORTED) {
-    util::LogInfo(*logger_, "the storage does not tell what waits: metrics and /status are without a backlog");
-  } else if (status.ok() == told_) {
-    told_ = !told_;
-    if (told_)
-      util::LogWarning(*logger_,
-                       "cannot look what waits: {}; metrics and /status go without a backlog when the last look is old",
-                       status.text());
+    util::LogInfo(*logger_, "the storage plugin cannot report the backlog; /metrics and /status go without it");
+  } else if (status.ok() == failing_) {
+    failing_ = !failing_;
+    if (failing_)
+      util::LogWarning(
+          *logger_,
+          "cannot read the backlog: {}; retrying; /metrics and /status omit it once the last reading is too old",
+          status.text());
     else
-      util::LogInfo(*logger_, "what waits is known again");
+      util::LogInfo(*logger_, "backlog reading recovered");
   }
 }
 

@@ -1,5 +1,6 @@
-// Looks at the tables from time to time, on a session and a thread of its own: what waits, what is stuck, who works. It
-// never holds up the leases, and who asks for the result never waits for the database.
+// Queries the tables from time to time for the size of the backlog, the failed events and the owners of shards. It has
+// a session and a thread of its own, so it never delays the leases, and the callers of Observe never wait for the
+// database. Owned by monitoring::Endpoints.
 #pragma once
 
 #include <spdlog/fwd.h>
@@ -19,20 +20,21 @@ class Relay;
 
 class BacklogReader {
  public:
-  // `relay` must outlive it.
+  // REQUIRES: `relay` outlives this object.
   BacklogReader(const Relay& relay, std::shared_ptr<storage::Store> store, config::Duration interval,
                 config::Duration timeout, std::shared_ptr<spdlog::logger> logger);
-  // Waits for a look that is under way.
+  // Waits for a query that is under way.
   ~BacklogReader();
 
-  [[nodiscard]] BacklogObservation Observe() const;  // any thread
-  // False: a call still hangs after `timeout`, and destroying would wait for it.
+  // Returns the result of the last query. Thread: any.
+  [[nodiscard]] BacklogObservation Observe() const;
+  // Ends the queries. Returns false if a call still hangs after `timeout`; the destructor would wait for it.
   [[nodiscard]] bool Stop(std::chrono::milliseconds timeout);
 
  private:
   void Run();
-  void Look();
-  void Tell(const Status& status);
+  void Query();
+  void LogChange(const Status& status);
 
   const Relay& relay_;
   const Call call_;
@@ -44,7 +46,7 @@ class BacklogReader {
   std::condition_variable changed_;
   bool stop_ = false, ended_ = false;
   BacklogObservation seen_;
-  bool told_ = false;  // that it cannot look; of the thread
+  bool failing_ = false;  // the last logged state is that queries fail; used by thread_ only
   std::thread thread_;
 };
 

@@ -1,4 +1,5 @@
-// The shell's clock. Boot time, because it goes on while the machine is suspended: a lease does too.
+// The clock of the code around the engine. It is boot time, because that continues while the machine is suspended, as a
+// lease does.
 #pragma once
 
 #include <chrono>
@@ -10,13 +11,14 @@ namespace outbox::runtime {
 
 inline engine::Time Micros(std::chrono::milliseconds d) { return std::chrono::microseconds(d).count(); }
 
+// Returns the time since boot, in microseconds.
 inline engine::Time Now() {
   timespec t{};
   clock_gettime(CLOCK_BOOTTIME, &t);
   return static_cast<engine::Time>(t.tv_sec) * engine::kSecond + t.tv_nsec / 1000;
 }
 
-// Since 1970, as databases tell when a row was made.
+// Returns the time since 1970, in microseconds. It is compared with the creation times of rows.
 inline engine::Time WallTime() {
   return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
       .count();

@@ -1,5 +1,5 @@
-// One session that is opened when it is needed and opened anew after it broke. Used by one worker thread; Cancel
-// comes from any.
+// One session of the storage. It is opened when it is needed, and opened again after it broke. Thread: one worker
+// thread; Cancel, Rest and GiveUp may be called on any thread.
 #pragma once
 
 #include <memory>
@@ -13,7 +13,7 @@ namespace outbox::runtime {
 
 class Connection {
  public:
-  // `post` is that of the worker thread.
+  // `handle` is the watchdog's handle of the worker thread.
   Connection(std::shared_ptr<storage::Store> store, std::shared_ptr<PeerHealth> database,
              std::shared_ptr<WatchdogHandle> handle)
       : store_(std::move(store)), database_(std::move(database)), handle_(std::move(handle)) {}
@@ -21,16 +21,19 @@ class Connection {
   ~Connection() { Rest(); }
   Connection(const Connection&) = delete;
 
-  // [any thread] It will not be used for a while: that its last call failed says nothing of the database from now on.
+  // The connection will not be used for a while, so the failure of its last call no longer counts towards the health of
+  // the database.
   void Rest() { database_->Forget(this); }
-  // [any thread] The call `what` failed and is not repeated, so it says no more whether the database works.
+  // The call `what` failed and is not repeated, so its failure no longer counts towards the health of the database.
   void GiveUp(int what) { database_->Forget({this, what}); }
 
-  // Runs f(session) on an open session and returns its Status or Result; a broken session is given up. f runs twice
-  // where a session was fine before and has ended since, by a restart or because it was idle for too long: that is news
-  // only if a new one cannot do it either. Every call may be repeated. `name`, a literal, is for the watchdog; `what` tells
-  // the calls of a connection apart: one may be stopped, by a lock or a lost right, while the others go on. `instead`: where
-  // the outcome is noted, for calls that say nothing about the health of the database.
+  // Runs f(session) on an open session and returns its Status or Result. A broken session is closed. A session that was
+  // open before may have ended since, because the server restarted or because it was idle for too long; then f runs a
+  // second time, on a new session, and only a failure of that one is reported. REQUIRES: the call may be repeated.
+  //
+  // `name`, a literal, is for the watchdog. `what` is the kind of call: one kind may be held up, by a lock or a revoked
+  // permission, while the other calls of the connection continue. `instead` receives the outcome of a call that says
+  // nothing about the health of the database.
   template <class F>
   auto Use(const char* name, const Call& call, F&& f, int what = 0, PeerHealth* instead = nullptr)
       -> decltype(f(std::declval<storage::Session&>())) {
@@ -111,7 +114,7 @@ class Connection {
   const std::shared_ptr<storage::Store> store_;
   const std::shared_ptr<PeerHealth> database_;
   const std::shared_ptr<WatchdogHandle> handle_;
-  std::mutex mutex_;  // guards the pointer against Cancel; only the worker changes it
+  std::mutex mutex_;  // guards session_, which only the worker thread changes, against Cancel
   std::unique_ptr<storage::Session> session_;
 };
 

@@ -1,5 +1,5 @@
-// What is kept of events that have failed until that is recorded. A great many may wait for it, so their batches, with the
-// payload, do not.
+// Keeps what is needed to record the failures of events. Very many failures may wait to be recorded, so the batches of
+// their events, which hold the payloads, are not kept for them. Owned by ShardRunner. Thread: engine.
 #pragma once
 
 #include <memory>
@@ -21,20 +21,22 @@ class FailedRows {
     storage::OwnedRowId row_id;
     std::string event_id;
     std::uint32_t attempts = 0;
-    // Where many fail it is mostly for one reason, so neighbours share what is equal.
+    // Many events mostly fail for the same reason, so events that are added one after the other share equal values.
     std::shared_ptr<const std::string> topic;
-    std::shared_ptr<const publisher::Refusal> refusal;  // judged before sending; else null
+    std::shared_ptr<const publisher::Refusal> refusal;  // why it was refused before sending; null = it was not
   };
 
   void Add(engine::EventIndex e, const Event& event, const publisher::Refusal* refusal);
   void Remove(engine::EventIndex e) { rows_.erase(e); }
-  // The reference is good until Remove.
+  // The reference is valid until Remove. REQUIRES: the event was added.
   [[nodiscard]] const Row& operator[](engine::EventIndex e) const { return rows_.at(e); }
+  // Returns nullptr if the event was not added.
   [[nodiscard]] const Row* Find(engine::EventIndex e) const;
 
  private:
   std::unordered_map<engine::EventIndex, Row> rows_;
-  std::shared_ptr<const std::string> topic_;  // of the last one
+  // Of the event that was added last.
+  std::shared_ptr<const std::string> topic_;
   std::shared_ptr<const publisher::Refusal> refusal_;
 };
 

@@ -1,5 +1,6 @@
-// Lines about failed events, at most so many a second: a topic that is missing may fail a million events. What was left out
-// is counted in a line of its own when the second is over, so that no failure goes unreported for longer.
+// Logs lines about failed events, but only a limited number per second, because a missing topic may fail a million
+// events. Events without a line are counted in one line at the end of the second, so no failure stays unreported for
+// longer.
 #pragma once
 
 #include <spdlog/fwd.h>
@@ -13,22 +14,24 @@
 
 namespace outbox::runtime {
 
-// Thread: one, the engine's.
+// Owned by ShardRunner. Thread: engine.
 class FailureLog {
  public:
-  // `summary` completes "5 more events " and says what became of them, and where they are listed.
+  // `summary` completes the line "5 more events …": it says what happened to them and where they are listed.
   FailureLog(std::shared_ptr<spdlog::logger> logger, std::string summary);
 
+  // Logs `line()`, or counts the event if this second has enough lines.
   void Add(engine::Time now, const std::function<std::string()>& line);
-  // Writes the count of what was left out, if it is time; to be called again by Due().
+  // Logs the number of events without a line, once their second is over. REQUIRES: it is called again at Due().
   void Flush(engine::Time now);
+  // The time of the next Flush; kForever = every event has a line.
   [[nodiscard]] engine::Time Due() const { return left_out_ > 0 ? second_ends_ : engine::kForever; }
 
  private:
   const std::shared_ptr<spdlog::logger> logger_;
   const std::string summary_;
   engine::Time second_ends_ = 0;
-  std::uint32_t lines_ = 0;  // in this second
+  std::uint32_t lines_ = 0;  // lines logged in this second
   std::uint64_t left_out_ = 0;
 };
 

@@ -1,4 +1,4 @@
-// What becomes of an event that keeps failing: by its topic.
+// The failure policies of the configuration, and which of them applies to a topic.
 #pragma once
 
 #include <cstdint>
@@ -15,9 +15,10 @@ class FailurePolicies {
  public:
   explicit FailurePolicies(const config::Relay& relay);
 
-  // For Settings::policies: first the one of all other topics, then the configuration's in its order.
+  // Returns the value of engine::Settings::policies: first the policy for topics that match no pattern, then the
+  // policies of the topic patterns, in the order of the configuration.
   [[nodiscard]] std::vector<engine::FailurePolicy> All() const;
-  // Its index there.
+  // Returns the index in All() of the policy of this topic.
   [[nodiscard]] std::uint16_t Of(std::string_view topic) const;
 
  private:

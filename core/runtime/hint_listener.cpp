@@ -14,7 +14,8 @@
 namespace outbox::runtime {
 namespace {
 
-// So that a flood of datagrams costs little of a core.
+// After at most kMaxAtOnce datagrams the listener pauses for kPauseMs milliseconds, so a flood of datagrams uses only a
+// small part of a core.
 constexpr int kPauseMs = 1;
 constexpr int kMaxAtOnce = 256;
 

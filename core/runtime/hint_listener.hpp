@@ -1,6 +1,6 @@
-// Hears applications that say, after a commit, that there is something to read: a datagram, whatever is in it. A hint,
-// which may be lost, come from anybody, or come for nothing; an engine reads once for many of them, and no more often than
-// a busy one polls.
+// Receives hints: datagrams that applications send after a commit, so that the relay polls at once. Their content does
+// not matter. A hint may be lost, may come from anybody, or may come although nothing was committed. So an engine reads
+// once for many hints, and not more often than a busy engine polls. Owned by Relay.
 #pragma once
 
 #include <functional>
@@ -15,14 +15,14 @@ namespace outbox::runtime {
 
 class HintListener {
  public:
-  // `address` is ADDRESS:PORT, as util::Bind takes it. `heard` runs on a thread of the listener's own. Errors: those of
+  // `address` is ADDRESS:PORT, as for util::Bind. `heard` is called on the listener's own thread. Errors: those of
   // util::Bind, and kShortage.
   [[nodiscard]] static Result<std::unique_ptr<HintListener>> Start(const std::string& address,
                                                                    std::function<void()> heard);
   ~HintListener();
   HintListener(const HintListener&) = delete;
 
-  // ADDRESS:PORT with the port that it got.
+  // Returns ADDRESS:PORT with the actual port, also if port 0 was requested.
   [[nodiscard]] const std::string& address() const { return address_; }
 
  private:

@@ -1,4 +1,4 @@
-// How long events took from their creation to the broker's answer: counts in fixed buckets, for one thread.
+// Counts, in fixed buckets, how long events took from their creation to the broker's acknowledgement. Thread: one.
 #pragma once
 
 #include <array>
@@ -9,11 +9,12 @@
 namespace outbox::runtime {
 
 struct Latency {
+  // The upper bounds of the buckets, in microseconds.
   static constexpr std::array<engine::Time, 18> kBounds = {
       1'000,     2'500,     5'000,     10'000,     25'000,     50'000,     100'000,     250'000,       500'000,
       1'000'000, 2'500'000, 5'000'000, 10'000'000, 30'000'000, 60'000'000, 300'000'000, 1'800'000'000, 7'200'000'000};
 
-  // The clocks of the database and of this machine may differ: below nothing is nothing.
+  // A negative latency counts as 0: the clocks of the database and of this machine may differ.
   void Add(engine::Time took) {
     if (took < 0) took = 0;
     std::size_t i = 0;
@@ -28,8 +29,9 @@ struct Latency {
     return *this;
   }
 
-  std::array<std::uint64_t, kBounds.size() + 1> counts{};  // each its own, the last for all above
-  engine::Time sum = 0;
+  // The number of events in each bucket, not cumulative; the last bucket has no upper bound.
+  std::array<std::uint64_t, kBounds.size() + 1> counts{};
+  engine::Time sum = 0;  // in microseconds
 };
 
 }  // namespace outbox::runtime

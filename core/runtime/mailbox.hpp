@@ -1,4 +1,4 @@
-// What other threads want a worker thread to do, in the order of asking.
+// A queue of tasks that other threads post to one worker thread. The tasks keep the order in which they were posted.
 #pragma once
 
 #include <condition_variable>
@@ -14,7 +14,8 @@ class Mailbox {
  public:
   using Task = std::function<void()>;
 
-  void Post(Task task) {  // any thread
+  // Thread: any.
+  void Post(Task task) {
     {
       const std::lock_guard lock(mutex_);
       tasks_.push_back(std::move(task));
@@ -22,7 +23,8 @@ class Mailbox {
     filled_.notify_one();
   }
 
-  // The worker: all tasks posted so far, none if there are none until `deadline` on the shell's clock.
+  // Waits for a task, but only until `deadline`, a time of runtime::Now(). Sets `tasks` to all tasks that were posted
+  // so far; none = the deadline has passed. Thread: the worker.
   void Take(std::vector<Task>& tasks, engine::Time deadline) {
     tasks.clear();
     std::unique_lock lock(mutex_);

@@ -11,8 +11,8 @@ std::vector<MissingAbility> FindMissingAbilities(const config::Relay& config, co
   if (const std::string asks = config.AsksForDeadLetters(); !asks.empty() && !store.Can(OUTBOX_CAN_DEAD_LETTER))
     missing.push_back({asks + " is \"dead_letter\", and " + plugin + " keeps no dead letters", "set it to \"block\""});
   if (config.wake_up && !store.HasWakeUps())
-    missing.push_back({"/relay/wake_up is true, and " + plugin + " gives no wake-ups",
-                       "set it to false; a shorter poll_interval helps, or \"hints\" of the application"});
+    missing.push_back({"/relay/wake_up is true, and " + plugin + " offers no wake-ups",
+                       "set it to false; use a shorter poll_interval, or \"hints\" from the application"});
   return missing;
 }
 

@@ -1,5 +1,5 @@
-// What the configuration asks of the storage plugin and the plugin cannot do. `run` refuses to start with the first one,
-// `check` lists all.
+// Finds the abilities that the configuration requires and the storage plugin lacks. `run` refuses to start and reports
+// the first of them, `check` lists all.
 #pragma once
 
 #include <string>
@@ -11,11 +11,11 @@
 namespace outbox::runtime {
 
 struct MissingAbility {
-  std::string text;  // which key asks for it, and which plugin lacks it
+  std::string text;  // which key of the configuration requires it, and which plugin lacks it
   std::string fix;
 };
 
-// Thread: any. Calls nothing but the plugin's tables.
+// Reads only the tables of the plugin, and calls none of its functions. Thread: any.
 [[nodiscard]] std::vector<MissingAbility> FindMissingAbilities(const config::Relay& config,
                                                                const storage::Store& store);
 

@@ -1,4 +1,4 @@
-// What a relay knows of itself and its peers at one moment, as values: what health, metrics and status are made of.
+// What a relay knows about itself and its peers at one moment, as values. Health, metrics and status are made from it.
 #pragma once
 
 #include <cstdint>
@@ -16,12 +16,12 @@
 
 namespace outbox::runtime {
 
-// What was counted since the start.
+// What the relay has counted since its start.
 struct Tally {
   engine::Counters counters;
   Latency latency;
-  std::map<std::pair<std::string, std::int32_t>, std::uint64_t> failures;  // by reason and disposition
-  std::uint64_t returned = 0;                                              // rows that were removed and have come back
+  std::map<std::pair<std::string, std::int32_t>, std::uint64_t> failures;  // number of events by reason and disposition
+  std::uint64_t returned = 0;                                              // rows that came back after their removal
 
   Tally& operator+=(const Tally& other) {
     counters += other.counters;
@@ -34,39 +34,43 @@ struct Tally {
 
 struct ShardObservation {
   std::uint32_t shard = 0;
-  bool active = false;  // works under a lease, until:
-  engine::Time lease_until = 0;
-  engine::Time owed_since = engine::kForever;  // since when the broker owes an answer
+  bool active = false;                         // the relay owns the shard and delivers it
+  engine::Time lease_until = 0;                // the end of the lease; kForever = the storage has no leases
+  engine::Time owed_since = engine::kForever;  // since when the broker has owed an answer; kForever = it owes none
   std::uint32_t outstanding = 0, in_flight = 0;
-  std::int64_t oldest_created_us = 0;                     // of those in hand, about; 0 = none or not known
+  // Creation time of about the oldest outstanding event, in microseconds since 1970; 0 = none or unknown.
+  std::int64_t oldest_created_us = 0;
   engine::Time removes_nothing_since = engine::kForever;  // see Engine::RemovesNothingSince
   bool cannot_record = false;                             // see Engine::CannotRecord
   bool failures_unrecorded = false;                       // see Engine::FailuresUnrecorded
-  std::string kept_why, record_why;                       // of these: which event, and what the database says
-  std::string unreachable_brokers;                        // which, and why; empty = none
+  std::string kept_why;                                   // the newest delivered row that stays in the outbox, and why
+  std::string record_why;                                 // why the database has refused to record a failure
+  std::string unreachable_brokers;                        // which brokers cannot be reached, and why; empty = none
 };
 
-// The last look at the tables.
+// The result of the last query of the tables.
 struct BacklogObservation {
-  bool supported = true;
-  std::optional<Statistics> stats;  // of the last look that succeeded, at:
-  engine::Time looked_at = 0;
-  bool last_failed = false;
-  std::uint64_t left_then = 0;  // Observation::LeftBehind of that moment
-  engine::Time interval = 0;
+  bool supported = true;            // false = the plugin cannot report the backlog
+  std::optional<Statistics> stats;  // the result of the last query that succeeded
+  engine::Time looked_at = 0;       // the time of that query
+  bool last_failed = false;         // the last query failed
+  std::uint64_t left_then = 0;      // Observation::LeftBehind at `looked_at`
+  engine::Time interval = 0;        // the current interval between queries, in microseconds
 };
 
 struct Observation {
   std::string relay_id, incarnation;
   bool stopping = false;
   PeerState database, broker;
-  std::optional<std::string>
-      source_problem;  // of what brings the rows, "" = none; nothing = the application itself does
+  // What is wrong with what inserts the rows, such as the trigger of a capture; "" = nothing is wrong. Absent = it is
+  // not watched, because the application itself inserts the rows.
+  std::optional<std::string> source_problem;
   std::vector<CallUnderWay> calls;
   std::vector<ShardObservation> shards;
   Tally tally;
 
-  // Events that were recorded as failed and are still in the outbox, unless they went out later. Only ever grows.
+  // Number of failures that were recorded without moving the event to the dead letters, so that its row stayed in the
+  // outbox. The event may have been delivered since. The number never decreases.
   [[nodiscard]] std::uint64_t LeftBehind() const { return tally.counters.failed - tally.counters.dead; }
 };
 

@@ -5,10 +5,10 @@
 namespace outbox::runtime {
 namespace {
 
-// The steps of a restart are one outage. After that, a reason that is new is news: a server that was down comes back
-// read-only.
+// A new reason is logged at the earliest this long after the last one, because the steps of a restart are one outage.
+// Later a new reason matters: a server that was down may return as read-only.
 constexpr auto kNextReason = std::chrono::seconds(10);
-// Not tried any more: what it was for has gone.
+// A use that has not been tried for this long is ignored: whatever it was for is gone.
 constexpr auto kForgotten = std::chrono::seconds(60);
 
 }  // namespace
@@ -22,15 +22,14 @@ void PeerHealth::Bad(Use use, const std::string& why) {
   if (stopped_.empty()) since_ = now;
   stopped_[use] = now;
   why_ = why;
-  if (first) told_.clear();
+  if (first) logged_.clear();
   down_ = true;
-  if ((!first && now - told_at_ < kNextReason) || !told_.insert(why).second) {
+  if ((!first && now - logged_at_ < kNextReason) || !logged_.insert(why).second) {
     util::LogDebug(*logger_, "{}: {}", name_, why);
     return;
   }
-  told_at_ = now;
-  util::LogWarning(*logger_, "{} {} be used: {}; trying again until it can", name_, first ? "cannot" : "still cannot",
-                   why);
+  logged_at_ = now;
+  util::LogWarning(*logger_, "{} {}: {}; retrying", name_, first ? "unavailable" : "still unavailable", why);
 }
 
 void PeerHealth::Good(Use use) {
@@ -41,7 +40,7 @@ void PeerHealth::Good(Use use) {
   std::erase_if(stopped_, [&](const auto& one) { return one.first == use || now - one.second > kForgotten; });
   if (!stopped_.empty()) return;
   down_ = false;
-  util::LogInfo(*logger_, "{} is back", name_);
+  util::LogInfo(*logger_, "{} available again", name_);
 }
 
 void PeerHealth::Forget(const void* who) {

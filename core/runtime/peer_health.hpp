@@ -1,5 +1,6 @@
-// A peer's state as told to the operator: once when it changes, not once a try. The peer is used in several ways, and what
-// stops one need not stop the others: it is back when all of them work again.
+// The health of a peer, and its log lines: a change of state is logged once, not on every attempt. A peer is used in
+// several ways, and what holds up one of them need not hold up the others. The peer counts as available again when all
+// of them work again.
 #pragma once
 
 #include <spdlog/fwd.h>
@@ -19,27 +20,32 @@ struct PeerState {
     std::chrono::steady_clock::duration lasts;
     std::string why;  // the newest reason
   };
-  bool met = false;  // it has worked at least once
+  bool met = false;  // the peer has been available at least once
   std::optional<Trouble> trouble;
 };
 
-class PeerHealth {  // any thread
+// Thread: any.
+class PeerHealth {
  public:
   PeerHealth(std::string name, std::shared_ptr<spdlog::logger> logger)
       : name_(std::move(name)), logger_(std::move(logger)) {}
 
-  // For those whose failures hold up no event: they are no outage. An outage is told by those who work.
+  // Returns an object that logs nothing and belongs to no peer. It is for callers whose failures delay no event and so
+  // are not an outage. If there is an outage, the callers that deliver events report it.
   static std::shared_ptr<PeerHealth> Nobodys();
 
+  // One way of using the peer.
   struct Use {
-    const void* who = nullptr;
-    int what = 0;
+    const void* who = nullptr;                     // the object that calls the peer
+    int what = 0;                                  // the kind of call
     auto operator<=>(const Use&) const = default;  // NOLINT(modernize-use-nullptr): it takes the 0 of <=> for a pointer
   };
 
+  // Report that a call has failed or succeeded.
   void Bad(Use use, const std::string& why);
   void Good(Use use);
-  // Who used the peer does so no more, or not for now, and says no more whether it works.
+  // Forget a caller, or one of its kinds of calls, which does not use the peer for now: its last result no longer
+  // counts towards the peer's health.
   void Forget(const void* who);
   void Forget(Use use);
   [[nodiscard]] PeerState State() const;
@@ -51,11 +57,12 @@ class PeerHealth {  // any thread
   const std::shared_ptr<spdlog::logger> logger_;
   mutable std::mutex mutex_;
   bool met_ = false;
-  bool down_ = false;                         // as last told
-  std::map<Use, Clock::time_point> stopped_;  // last tried
-  std::set<std::string> told_;                // reasons, since it was good
-  Clock::time_point told_at_, since_;
-  std::string why_;
+  bool down_ = false;                         // the last logged state is that the peer is unavailable
+  std::map<Use, Clock::time_point> stopped_;  // the uses whose last call failed, and the times of these calls
+  std::set<std::string> logged_;              // the reasons that were logged since the peer was available
+  Clock::time_point logged_at_;               // the time of the last of them
+  Clock::time_point since_;                   // since when at least one use has been failing
+  std::string why_;                           // the newest reason
 };
 
 }  // namespace outbox::runtime

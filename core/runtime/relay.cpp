@@ -94,7 +94,7 @@ Result<std::unique_ptr<ShardRunner>> Relay::NewRunner(std::uint32_t shard, std::
         shard, shards_total,
         {config_, lease_id_, store_, database_, broker_, watchdog_, logger_, released, first_steps_over}, publishers_);
   } catch (const std::exception& error) {
-    return StatusOf(error);  // no thread, no memory: tried again, or the end of the start
+    return StatusOf(error);  // no thread or no memory: Start() fails, and the lease thread tries again later
   }
 }
 
@@ -144,14 +144,14 @@ bool Relay::Stop(config::Duration timeout) {
                              [this] { return left_; });
   };
   if (left_by(deadline - Micros(timeout) / 4)) return complete_;
-  // Something hangs in a call.
+  // A call hangs.
   for (auto& [shard, runner] : runners_) runner->CancelCalls();
   connection_.Cancel();
   return left_by(deadline) && complete_;
 }
 
-// Runners only take note of a command, so whoever has an input passes their commands on. All else waits for the lease thread:
-// a call may hang, a runner takes its time to be made or to end, and a log may be slow.
+// A runner only puts a command into its mailbox, so any thread that has an input passes these commands on. All other
+// commands wait for the lease thread: a call may hang, making or ending a runner takes time, and the log may be slow.
 template <class F>
 void Relay::Decide(F input) {
   coordinator_.Advance(Now());
@@ -217,7 +217,9 @@ void Relay::Do(const shards::AskWasLost& ask) {
 
 void Relay::Do(const shards::MakeRunner& make) {
   auto made = NewRunner(make.shard, make.shards_total);
-  if (!made.ok()) util::LogError(*logger_, "no publisher for shard {}: {}", make.shard, made.status().text());
+  if (!made.ok())
+    util::LogError(*logger_, "cannot begin to deliver shard {}: {}; retrying after the next heartbeat", make.shard,
+                   made.status().text());
   Answer([&] {
     if (made.ok()) runners_[make.shard] = std::move(*made);
     coordinator_.RunnerMade(made.ok());
@@ -235,7 +237,7 @@ void Relay::Do(const shards::ReleaseShards& release) {
   Answer([&] { coordinator_.ShardsReleased(last_status_.code()); });
 }
 
-// A runner ends outside of the lock: its threads may be about to report.
+// The runner is destroyed after mutex_ is unlocked, because its threads may be waiting for mutex_ to report something.
 void Relay::Do(const shards::RemoveRunner& remove) {
   std::unique_ptr<ShardRunner> gone;
   const std::lock_guard lock(mutex_);
@@ -271,7 +273,7 @@ void Relay::Do(const shards::Left& left) {
 void Relay::Do(const shards::Delivering& delivering) {
   util::LogInfo(*logger_, "delivering shard {} of {} as {} (token {}){}", delivering.shard, delivering.shards_total,
                 config_.id, delivering.token,
-                delivering.slow_start ? "; an owner ended without releasing it, so it starts slowly until the oldest "
+                delivering.slow_start ? "; an earlier owner did not release it: starting slowly, until the oldest "
                                         "events are delivered"
                                       : "");
 }
@@ -280,28 +282,30 @@ void Relay::Do(const shards::HandingOver& handing_over) {
   util::LogInfo(*logger_, "handing shard {} over to another relay", handing_over.shard);
 }
 
-void Relay::Do(const shards::LeaseLost& lost) { util::LogWarning(*logger_, "lease of shard {} lost", lost.shard); }
+void Relay::Do(const shards::LeaseLost& lost) {
+  util::LogWarning(*logger_, "lease of shard {} lost; not sending its events until it is leased again", lost.shard);
+}
 
 void Relay::Do(const shards::Standby& standby) {
   if (standby.namesakes > 0)
     util::LogInfo(*logger_,
                   "standby: a relay with the same id ({}) holds the lease: one that ended without a clean stop, or one "
-                  "that runs elsewhere; taking over when the lease ends",
+                  "that runs elsewhere; taking over when the lease expires or is released",
                   config_.id);
   else
-    util::LogInfo(*logger_, "standby: another relay holds the lease; taking over when it ends");
+    util::LogInfo(*logger_, "standby: another relay holds the lease; taking over when it expires or is released");
 }
 
 void Relay::Do(const shards::NamesakeRuns&) {
   util::LogWarning(
       *logger_,
-      "another running relay has the same id ({}); this one is incarnation {}. Each works only on shards that it has"
-      " leased itself; give every relay an id of its own in /relay/id, or none",
+      "another running relay has the same id ({}); this one is incarnation {}. Each delivers only shards that it has "
+      "leased itself; give every relay its own id in /relay/id, or none",
       config_.id, incarnation_);
 }
 
 void Relay::Do(const shards::LeftToLease&) {
-  util::LogWarning(*logger_, "the lease could not be given back ({}): a standby takes over when it ends",
+  util::LogWarning(*logger_, "the lease could not be released ({}); a standby takes over when it expires",
                    last_status_.text());
 }
 

@@ -1,8 +1,8 @@
-// The relay: joins the others at the outbox, and works on the shards that it holds.
+// The relay. It joins the other relays of the outbox and delivers the shards that it holds.
 //
 //   Relay relay(config, store, publishers, logger);
 //   if (Status s = relay.Start(); !s.ok()) ...
-//   relay.Wait();            // until Stop, or until it cannot go on
+//   relay.Wait();            // until Stop, or until the relay cannot continue
 #pragma once
 
 #include <condition_variable>
@@ -29,43 +29,47 @@ class Relay {
  public:
   Relay(config::Relay config, std::shared_ptr<storage::Store> store, publisher::PublisherFactory publishers,
         std::shared_ptr<spdlog::logger> logger);
-  // Stops at once if Stop was not called: what is in flight may be sent again by the next relay.
+  // Stops at once if Stop was not called. The next relay may then send again what is in flight.
   ~Relay();
 
-  // From Start() on look every `interval` whether what brings the rows is in place. REQUIRES: Start() was not called.
+  // From Start() on, checks every `interval` that what inserts the rows, such as the trigger of a capture, is in place.
+  // REQUIRES: Start() was not called.
   void WatchSource(config::Duration interval = std::chrono::minutes(1)) { source_interval_ = interval; }
-  // Makes the publisher and begins; needs neither database nor broker to be up. OUTBOX_BAD_CONFIG: a publisher
-  // property is wrong, or the plugin cannot keep what the config asks for.
+  // Makes the publisher and begins. Neither the database nor the broker has to be available. Errors: OUTBOX_BAD_CONFIG
+  // if a property of the publisher is wrong, or if the plugin cannot do what the configuration requires.
   [[nodiscard]] Status Start();
-  // Blocks until Stop (OK), or until it cannot go on: OUTBOX_BAD_CONFIG from the first database contact.
+  // Blocks until the relay has stopped and returns OK. Errors: that of the first heartbeat if waiting does not help,
+  // such as OUTBOX_BAD_CONFIG.
   [[nodiscard]] Status Wait();
-  // Any thread. Finishes what is in flight, confirms it, gives the leases back. False: `timeout` came first, and what
-  // is not confirmed will be sent again.
+  // Waits for the answers to events in flight, confirms these events, and releases the leases. Returns false if
+  // `timeout` has passed first, or if something is left: the next relay then sends again what is not confirmed. Thread:
+  // any.
   bool Stop(config::Duration timeout);
 
   [[nodiscard]] const std::string& id() const { return config_.id; }
   [[nodiscard]] const std::string& incarnation() const { return incarnation_; }
   [[nodiscard]] engine::Counters counters() const;
-  // Any thread, from the beginning on; waits for no peer.
+  // Returns the current state. It may be called before Start(), and waits for no peer. Thread: any.
   [[nodiscard]] Observation Observe() const;
-  // For those who work for the same outbox beside the relay.
+  // For code that calls the same database beside the relay.
   [[nodiscard]] const std::shared_ptr<PeerHealth>& database() const { return database_; }
   [[nodiscard]] const std::shared_ptr<Watchdog>& watchdog() const { return watchdog_; }
 
  private:
   void KeepLeases();
   void Wake();
-  // Hands the coordinator an input and carries out what can be done at once; the rest is for the lease thread. REQUIRES: the
-  // caller holds mutex_.
+  // Passes an input to the coordinator, and carries out the commands that take no time; the others are left to the
+  // lease thread. REQUIRES: the caller holds mutex_.
   template <class F>
   void Decide(F input);
+  // Does the same. Thread: lease. REQUIRES: the caller does not hold mutex_.
   template <class F>
-  void Answer(F input);  // the same for the lease thread, which does not hold it
+  void Answer(F input);
 
-  // Carry out what can be done at once. Thread: any. REQUIRES: the caller holds mutex_.
+  // Carry out the commands that take no time. Thread: any. REQUIRES: the caller holds mutex_.
   void Do(const engine::shards::Hold& hold);
   void Do(const engine::shards::Release& release);
-  // Carry out the rest, and report the answers. Thread: lease. REQUIRES: it does not hold mutex_.
+  // Carry out the other commands, and report the answers. Thread: lease. REQUIRES: the caller does not hold mutex_.
   void Do(const engine::shards::Heartbeat& heartbeat);
   void Do(const engine::shards::AskWasLost& ask);
   void Do(const engine::shards::MakeRunner& make);
@@ -82,14 +86,14 @@ class Relay {
   void Do(const engine::shards::LeftToLease& left);
 
   [[nodiscard]] Result<std::unique_ptr<ShardRunner>> NewRunner(std::uint32_t shard, std::uint32_t shards_total);
-  // Shorter than the lease, so that a call that hangs leaves time for another.
+  // The timeout is shorter than the lease, so that after a call that hangs there is time for another one.
   [[nodiscard]] Call MakeCall() const {
     return {0, 0, std::min<Millis>(config_.storage_timeout, config_.reserve_duration / 3)};
   }
 
   config::Relay config_;
   const std::string incarnation_ = NewIncarnation();
-  std::string lease_id_;  // as the storage knows this relay
+  std::string lease_id_;  // the id of this relay in the storage
   const std::shared_ptr<storage::Store> store_;
   const publisher::PublisherFactory publishers_;
   const std::shared_ptr<spdlog::logger> logger_;
@@ -98,21 +102,23 @@ class Relay {
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  bool stopping_ = false, left_ = false;
-  bool complete_ = false;  // nothing was left unresolved
+  bool stopping_ = false;
+  bool left_ = false;      // the relay has left the outbox
+  bool complete_ = false;  // nothing was left unresolved then
   Status failure_;
   bool failed_ = false;
   engine::ShardCoordinator coordinator_;
-  std::deque<engine::shards::Command> to_do_;  // by the lease thread
-  // Shard 0 exists from the start, warm; the others while they are held. Changed by the lease thread only.
+  std::deque<engine::shards::Command> to_do_;  // for the lease thread
+  // The runner of shard 0 exists from the start, so that it is ready; the others exist while their shards are held.
+  // After Start() only the lease thread changes the map.
   std::map<std::uint32_t, std::unique_ptr<ShardRunner>> runners_;
-  Tally past_;  // of runners that are gone
+  Tally past_;  // sum over the runners that were removed
 
-  // Of the lease thread.
+  // Used by the lease thread.
   Connection connection_;
-  Status last_status_;  // of its last call
+  Status last_status_;  // the result of its last heartbeat or release of shards
   std::thread lease_thread_;
-  // If asked for.
+  // Each of these is absent unless it was configured.
   std::optional<config::Duration> source_interval_;
   std::unique_ptr<SourceWatch> source_;
   std::unique_ptr<Waker> waker_;

@@ -1,6 +1,6 @@
-// Who a relay is in the lease table: its name, which a configuration gives and two relays may share by mistake, and its
-// incarnation, which is random and new at each start. So no relay is ever taken for another one, nor for its own
-// predecessor: "orders-1#9f86d081884c7d65".
+// The id of a relay in the lease table: a name and an incarnation, such as "orders-1#9f86d081884c7d65". The name comes
+// from the configuration, and two relays may share it by mistake. The incarnation is random and new at each start, so a
+// relay is never mistaken for another one, nor for its own predecessor.
 #pragma once
 
 #include <string>
@@ -15,7 +15,7 @@ struct RelayId {
 
 [[nodiscard]] std::string NewIncarnation();
 [[nodiscard]] std::string LeaseId(std::string_view name, std::string_view incarnation);
-[[nodiscard]] RelayId SplitLeaseId(std::string_view id);     // views into `id`
-[[nodiscard]] std::string ShowLeaseId(std::string_view id);  // for people
+[[nodiscard]] RelayId SplitLeaseId(std::string_view id);     // the result consists of views of `id`
+[[nodiscard]] std::string ShowLeaseId(std::string_view id);  // for messages
 
 }  // namespace outbox::runtime

@@ -1,8 +1,11 @@
-// Removals that are undone afterwards, by a trigger that inserts the row once more, say: the confirm finds nothing wrong,
-// and each read brings the event again, without end. One event of each confirm is remembered, so that such an outbox is
-// noticed; from then on, for some time, all of them. Once is no fault: a backup that is restored, a failover and a crash of
-// the database bring rows back as well, and these are sent again. An event under another row id is sent however often it
-// comes: it may be the old event, or a new one to which the application has given an event id twice. Memory is bounded.
+// Detects removals that are undone afterwards, for example by a trigger that inserts the row again. Then each confirm
+// succeeds, and the event is read again and again, without end. One event of each confirm is remembered, so that such
+// an outbox is noticed; after that, all events are remembered for some time.
+//
+// A row that comes back once is no error: a restored backup, a failover and a crash of the database bring rows back as
+// well, and their events are sent again. An event that comes back under another row id is always sent: it may be the
+// old event, or a new one to which the application has given the same event id. The memory is bounded. Owned by
+// ShardRunner. Thread: engine.
 #pragma once
 
 #include <cstdint>
@@ -18,9 +21,14 @@ namespace outbox::runtime {
 
 class ReturnedRows {
  public:
-  enum class Seen : std::uint8_t { kNew, kBack, kBackElsewhere, kBackAgain };
+  enum class Seen : std::uint8_t {
+    kNew,            // no removal of the event is remembered
+    kBack,           // the row was removed and has come back
+    kBackElsewhere,  // the event was removed and has come back under another row id
+    kBackAgain,      // the row has come back and was removed after others had come back: no restored backup explains it
+  };
 
-  // A confirm has removed it. `first` of that confirm.
+  // A confirm has removed the row. `first` = it is the first row of that confirm.
   void Removed(const RowId& row_id, std::string_view event_id, bool first, engine::Time now) {
     const bool alert = now < alert_until_;
     const auto known = events_.find(event_id);
@@ -29,15 +37,14 @@ class ReturnedRows {
       return;
     }
     if (!first && !alert) return;
-    while (order_.size() >= (alert ? kMaxAlert : kMost)) {
+    while (order_.size() >= (alert ? kMaxAlert : kMaxNormal)) {
       events_.erase(order_.front());
       order_.pop_front();
     }
     events_.emplace(order_.emplace_back(event_id), Event{row_id, true, alert});
   }
 
-  // It was read. Asked for each row, so nothing is allocated. kBackAgain: it was removed after others had come back, so no
-  // restored backup explains it.
+  // The row was read. This is called for each row, so it allocates nothing.
   Seen Read(const RowId& row_id, std::string_view event_id, engine::Time now) {
     if (events_.empty()) return Seen::kNew;
     const auto known = events_.find(event_id);
@@ -50,20 +57,22 @@ class ReturnedRows {
   }
 
  private:
-  static constexpr std::size_t kMost = 1000, kMaxAlert = 20'000;
-  static constexpr engine::Time kAlert =
-      180 * engine::kSecond;  // a few times as long as the reading may take to begin again
+  // How many events are remembered normally, and how many after a row has come back.
+  static constexpr std::size_t kMaxNormal = 1000, kMaxAlert = 20'000;
+  // For how long after that all events are remembered: a few times as long as it may take until a read begins at the
+  // oldest row again.
+  static constexpr engine::Time kAlert = 180 * engine::kSecond;
   struct Event {
     storage::OwnedRowId row_id;
-    bool removed = false;
-    bool alert = false;  // when it was removed
+    bool removed = false;  // and not read since
+    bool alert = false;    // a row had come back not long before this one was removed
   };
   struct Hash {
     using is_transparent = void;
     std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
   };
   std::unordered_map<std::string, Event, Hash, std::equal_to<>> events_;  // by event id
-  std::deque<std::string> order_;                                         // the oldest first
+  std::deque<std::string> order_;                                         // their event ids, oldest first
   engine::Time alert_until_ = 0;
 };
 

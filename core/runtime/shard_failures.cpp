@@ -1,4 +1,4 @@
-// What a shard's relay records and logs of failed events.
+// The part of ShardRunner that records and logs failed events.
 #include "runtime/clock.hpp"
 #include "runtime/shard_runner.hpp"
 #include "util/format.hpp"
@@ -47,8 +47,8 @@ publisher::Refusal ShardRunner::WhyFailed(const engine::FailedEvent& failed) con
   if (failed.disposition == OUTBOX_DELIVERED) return WhyKept(failed);
   if (failed.error == publisher::kEndsRelays)
     return {"poison_event",
-            fmt::format("{} relays in a row ended while they were sending this event alone; their logs, and what the "
-                        "supervisor and the kernel say of their ends, may tell why",
+            fmt::format("{} consecutive relays terminated while sending only this event; see their logs and those of "
+                        "the supervisor and the kernel",
                         settings_.most_owners)};
   const auto& refusal = failed_[failed.event].refusal;
   return refusal ? *refusal : publisher_->Explain(failed.error);
@@ -63,7 +63,7 @@ void ShardRunner::LogFailure(const engine::FailedEvent& failed, const publisher:
                                  ? "given up, its key waits for an operator"
                                  : fmt::format("next try in {} ms", failed.retry_after / engine::kMillisecond);
     const auto attempt = row.attempts + 1, most = settings_.policies[policies_.Of(*row.topic)].max_attempts;
-    // An operator may have it tried beyond max_attempts.
+    // An operator may have the event retried beyond max_attempts.
     return fmt::format("event {} for topic '{}' failed ({}): {}: {}; {}", row.event_id, *row.topic,
                        attempt > most ? fmt::format("attempt {}, max_attempts is {}", attempt, most)
                                       : fmt::format("attempt {} of {}", attempt, most),

@@ -1,4 +1,4 @@
-// What a shard's relay says and remembers of delivered events whose rows stay in the outbox.
+// The part of ShardRunner that logs and remembers delivered events whose rows stay in the outbox.
 
 #include "runtime/clock.hpp"
 #include "runtime/shard_runner.hpp"
@@ -6,7 +6,7 @@
 
 namespace outbox::runtime {
 
-// Before the engine may forget the events.
+// REQUIRES: the engine has not taken the answer yet; once it has, it may forget the events.
 void ShardRunner::Confirmed(const Written& written) {
   const std::span<const engine::EventIndex> events = engine_.Confirming();
   if (written.code == OUTBOX_REFUSED && events.size() == 1) {
@@ -37,13 +37,13 @@ void ShardRunner::NoteReturn(const Event& row, bool elsewhere) {
   }
   log_returns_.Add(Now(), [&] {
     const char* const meaning =
-        elsewhere ? "as another row: something inserts delivered events again, such as a trigger, or the application "
-                    "uses an event id twice"
-                  : "after a restored backup or a failover that is as it should be; else something puts rows back, and "
-                    "one that comes back again is recorded as delivered and not sent any more";
+        elsewhere ? "it has another row id, so something inserts delivered events again, such as a trigger, or "
+                    "the application uses an event id twice"
+                  : "this is normal after a restored backup or a failover; otherwise something puts rows back, and a "
+                    "row that comes back again is recorded as delivered and not sent any more";
     return fmt::format(
-        "event {} for topic '{}' (row {}) was removed from the outbox after its delivery, and is there again; it is "
-        "sent once more; {}",
+        "event {} for topic '{}' (row {}) was removed from the outbox after its delivery and has come back; sending it "
+        "again; {}",
         row.event_id, row.topic, row.row_id.ToText(), meaning);
   });
 }
@@ -52,11 +52,11 @@ publisher::Refusal ShardRunner::WhyKept(const engine::FailedEvent& failed) const
   switch (static_cast<engine::Kept>(failed.error)) {
     case engine::Kept::kRefused: {
       const auto said = refusals_.find(failed.event);
-      return {"delete_refused", said != refusals_.end() ? said->second : "the database refuses the delete"};
+      return {"delete_refused", said != refusals_.end() ? said->second : "the database refuses to delete the row"};
     }
     case engine::Kept::kStillThere:
       return {"delete_ignored",
-              "the delete was carried out and the row is still there: a trigger, a rule or a policy of the database "
+              "the delete was carried out, but the row is still there: a trigger, a rule or a policy of the database "
               "keeps it"};
     case engine::Kept::kCameBack:
       break;
@@ -73,8 +73,7 @@ void ShardRunner::LogKept(const engine::FailedEvent& failed, const publisher::Re
                                                failed.retry_after / engine::kSecond);
     return fmt::format(
         "event {} for topic '{}' (row {}) is delivered and cannot be removed from the outbox: {}: {}; it is recorded "
-        "as "
-        "delivered, is not sent again, and its key goes on; {}",
+        "as delivered, is not sent again, and does not hold up its key; {}",
         row.event_id, *row.topic, row.row_id.ToText(), why.reason, why.text, next);
   });
 }

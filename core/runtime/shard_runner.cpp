@@ -11,16 +11,19 @@
 namespace outbox::runtime {
 namespace {
 
-// Between two tries to remove rows that the database did not let go; each may keep the writer for half of the second.
+// The longest pause between two attempts to remove the rows of undeletable events, and the timeout of one attempt. An
+// attempt may occupy the writer for half of that timeout.
 constexpr engine::Time kMaxUntilRemoval = 60 * engine::kSecond;
 constexpr Millis kRemovalAllowed{2'000};
 
-// At about 300 bytes each. The databases record 14 000 to 34 000 failures a second (docs/lab/performance.md).
+// How many failures may wait to be recorded, at about 300 bytes each. The databases record 14 000 to 34 000 failures
+// per second (docs/lab/performance.md).
 constexpr std::uint32_t kMaxAwaitingRecord = 200'000;
-// At about 80 bytes each.
+// How many keys may wait for a topic that is not known yet, at about 80 bytes each.
 constexpr std::uint32_t kMaxWaitingKeys = 200'000;
 
-// Of one shard, when the relay may hold all of them: its memory has one limit.
+// Returns the settings of the engine of one shard. The limits of the relay are divided by the number of shards, because
+// the relay may hold all of them.
 engine::Settings MakeSettings(const config::Relay& c, std::uint32_t shards) {
   engine::Settings s;
   s.window_events = std::max(2U, c.max_in_flight_events / shards);
@@ -38,9 +41,10 @@ engine::Settings MakeSettings(const config::Relay& c, std::uint32_t shards) {
   return s;
 }
 
-// The engine only thinks, and what it calls must not wait.
+// The time limit of a turn of the engine, which only computes and calls nothing that waits.
 constexpr Millis kTurnAllowed{5'000};
-// A reset collects reports for some seconds, and then waits for the old producer's threads.
+// The time limit of a reset, which collects reports for some seconds and then waits for the threads of the old
+// producer.
 constexpr Millis kResetAllowed{10'000};
 
 }  // namespace
@@ -76,7 +80,7 @@ ShardRunner::ShardRunner(std::uint32_t shard, std::uint32_t shards, Parts parts)
       policies_(parts_.config),
       settings_(MakeSettings(parts_.config, shards)),
       engine_(settings_),
-      log_retries_(parts_.logger, "failed in the last second and will be tried again; status counts them"),
+      log_retries_(parts_.logger, "failed in the last second and will be retried; `outbox-relay status` counts them"),
       log_given_up_(parts_.logger,
                     "were given up in the last second; `outbox-relay dead list`, also with --blocked, lists them"),
       log_kept_(parts_.logger,
@@ -84,7 +88,7 @@ ShardRunner::ShardRunner(std::uint32_t shard, std::uint32_t shards, Parts parts)
       log_returns_(parts_.logger, "came back to the outbox in the last second after their removal and are sent again") {
 }
 
-// Records may point into batches until the publisher is gone.
+// The publisher is destroyed before the batches, because records may point into batches until it is gone.
 ShardRunner::~ShardRunner() {
   stop_ = true;
   if (thread_.joinable()) {
@@ -153,12 +157,12 @@ void ShardRunner::OnReset(std::uint32_t epoch) {
 }
 
 void ShardRunner::OnProducerFailed(const std::string& why) {
-  util::LogDebug(*parts_.logger, "producer of shard {} begins anew: {}", shard_, why);
+  util::LogDebug(*parts_.logger, "restarting the producer of shard {}: {}", shard_, why);
   mailbox_.Post([this] { engine_.ProducerFailed(); });
 }
 
 void ShardRunner::OnProducerOutdated(const std::string& why) {
-  util::LogDebug(*parts_.logger, "producer of shard {} is replaced: {}", shard_, why);
+  util::LogDebug(*parts_.logger, "replacing the producer of shard {}: {}", shard_, why);
   mailbox_.Post([this] { engine_.ProducerOutdated(); });
 }
 
@@ -197,7 +201,7 @@ void ShardRunner::Run() {
       writer_->GiveUp(engine::Write::kMark);
       mark_failed_ = false;
     }
-    // A lease that was gained while the one before ends has not begun.
+    // A lease that was gained while the previous one is ending has not begun yet; then the engine has another token.
     if (first_steps_ == engine_.token() && !engine_.InFirstSteps())
       parts_.first_steps_over(shard_, *std::exchange(first_steps_, std::nullopt));
     for (FailureLog* log : {&log_retries_, &log_given_up_, &log_kept_, &log_returns_}) log->Flush(Now());
@@ -206,7 +210,7 @@ void ShardRunner::Run() {
   for (FailureLog* log : {&log_retries_, &log_given_up_, &log_kept_, &log_returns_}) log->Flush(engine::kForever);
 }
 
-// In debug builds. A relay that is wrong ends before it does damage.
+// Checks only in debug builds: a relay whose state is wrong ends before it does damage.
 void ShardRunner::CheckInvariants() const {
 #ifdef OUTBOX_CHECK_INVARIANTS
   const std::string broken = engine_.CheckInvariants();
@@ -217,7 +221,7 @@ void ShardRunner::CheckInvariants() const {
 #endif
 }
 
-// Once a turn, for as many events as it was about.
+// Updates what tally() and Observe() return. Called once per turn, however many events the turn was about.
 void ShardRunner::Show() {
   std::int64_t oldest = 0;
   for (const std::int64_t created : created_) {
@@ -245,7 +249,7 @@ void ShardRunner::Show() {
   observation_ = std::move(now);
 }
 
-// Before the engine may forget the events.
+// The latencies are counted first, because the engine may forget the events when it gets the reports.
 void ShardRunner::Reported(std::span<const publisher::Report> reports, engine::Time at) {
   for (const publisher::Report& r : reports) {
     if (r.outcome != publisher::Outcome::kAcknowledged || !engine_.Awaits(r)) continue;
@@ -338,7 +342,7 @@ void ShardRunner::Execute(const engine::command::Remove&) {
   writer_->Do(std::move(order));
 }
 
-// The batch may be given up while the mark is being written: unlike the others, this request owns its row id.
+// Unlike other requests, this one owns its row id, because the batch may be freed while the mark is being written.
 void ShardRunner::Execute(const engine::command::Mark& command) {
   WriteRequest order;
   order.what = engine::Write::kMark;
@@ -347,7 +351,7 @@ void ShardRunner::Execute(const engine::command::Mark& command) {
   writer_->Do(std::move(order));
 }
 
-// A failure is told when it is recorded: not with each try while the database cannot do that.
+// A failure is logged once it is recorded, not on each attempt to record it.
 void ShardRunner::Answered(const Written& written) {
   switch (written.what) {
     case engine::Write::kMark:
@@ -356,7 +360,7 @@ void ShardRunner::Answered(const Written& written) {
     case engine::Write::kRemove:
       if (written.removed > 0)
         util::LogInfo(*parts_.logger,
-                      "{} delivered events that could not be removed from the outbox before are gone from it now",
+                      "{} delivered events that could not be removed from the outbox before have now been removed",
                       written.removed);
       return engine_.Removed(written.code, written.removed);
     case engine::Write::kConfirm:
@@ -371,13 +375,13 @@ void ShardRunner::Answered(const Written& written) {
     case engine::Write::kRelease:
       break;
   }
-  // The engine waits a second after it, so this is not written more often.
+  // After this answer the engine pauses for a second, so at most one such line is logged per second.
   if (written.code == OUTBOX_LEASE_LOST && engine_.LeaseUntil() == engine::kForever)
     util::LogWarning(
         *parts_.logger,
-        "shard {}: the storage did not {}, as rows are not marked for this relay any more: {}; they are read "
-        "again and may be sent twice; after a pause of this process or of the storage that is as it should "
-        "be, else the adapter compares the wrong marks",
+        "shard {}: the storage did not {}, because rows are no longer marked for this relay: {}; they are read again "
+        "and may be sent twice; this is normal after a pause of this process or of the storage, otherwise the adapter "
+        "compares the wrong marks",
         shard_, written.what == engine::Write::kFail ? "record failures" : "release rows", written.text);
   engine_.Written(written.what, written.code, written.kept);
 }

@@ -1,4 +1,5 @@
-// One shard at work: the engine on a thread of its own, with a reader, a writer and a publisher that do what it says.
+// Delivers one shard: runs the engine on a thread of its own, with a reader, a writer and a publisher that carry out
+// its commands. Owned by Relay.
 #pragma once
 
 #include <atomic>
@@ -33,26 +34,27 @@ class ShardRunner : private publisher::PublisherListener {
     std::shared_ptr<PeerHealth> database, broker;
     std::shared_ptr<Watchdog> watchdog;
     std::shared_ptr<spdlog::logger> logger;
-    // Answers a Release for kHandOver or kStop: nothing of the shard is outstanding under this token. Thread: the runner's.
+    // Called as the answer to a Release for kHandOver or kStop: nothing of the shard is outstanding under this token.
+    // Thread: engine.
     std::function<void(std::uint32_t shard, std::uint64_t token, engine::ReleaseReason reason)> released;
-    // The first steps of the slow start under this token are over. Thread: the runner's.
+    // Called when the first steps of the slow start under this token are over. Thread: engine.
     std::function<void(std::uint32_t shard, std::uint64_t token)> first_steps_over;
   };
 
-  // One of `shards`, among which the relay's window is divided. Fails where the publisher cannot be made
-  // (OUTBOX_BAD_CONFIG).
+  // Starts the runner of one of `shards` shards, among which the relay's window is divided. Errors: that of the
+  // publisher factory, such as OUTBOX_BAD_CONFIG.
   static Result<std::unique_ptr<ShardRunner>> Start(std::uint32_t shard, std::uint32_t shards, Parts parts,
                                                     const publisher::PublisherFactory& publishers);
   ~ShardRunner() override;
 
-  // See Engine::Hold and Engine::Release; times are those of the shell's clock. Thread: any.
+  // Pass these inputs on to the engine; see Engine::Hold and Engine::Release. `until` is a time of Now(). Thread: any.
   void Hold(std::uint64_t token, engine::Time until, bool slow_start);
   void Release(engine::ReleaseReason reason, std::uint64_t token, engine::Time until);
-  // Rows may have been committed.
+  // Rows may have been committed, so the engine polls soon. Thread: any.
   void Wake();
-  // No event need wait for a broker any more: nothing new is to be sent.
+  // From now on no event waits for the broker before it is sent, because nothing new is to be sent.
   void StopPreparing() { publisher_->Cancel(); }
-  // Ends calls that hang, at the end of a stop.
+  // Cancels the calls under way. It is used at the end of a stop, for calls that hang.
   void CancelCalls();
   [[nodiscard]] Tally tally() const;
   [[nodiscard]] ShardObservation Observe() const;
@@ -88,12 +90,13 @@ class ShardRunner : private publisher::PublisherListener {
   void Answered(const Written& written);
   void Arrived(Reading reading);
   [[nodiscard]] const outbox_event& Row(engine::EventIndex e) const;
-  [[nodiscard]] Event Content(engine::EventIndex e) const;  // as it is sent
+  // Returns the event as it is sent; Row returns it as the plugin has returned it.
+  [[nodiscard]] Event Content(engine::EventIndex e) const;
   [[nodiscard]] publisher::Refusal WhyFailed(const engine::FailedEvent& failed) const;
   void Confirmed(const Written& written);
   void Recorded();
   void NoteReturn(const Event& row, bool elsewhere);
-  // For the observation: the newest row that stays, and why. `e` matters for kRefused only.
+  // Remembers, for the observation, the newest delivered row that stays, and why. `e` is used only for kRefused.
   void NoteKept(const Event& row, engine::EventIndex e, engine::Kept why);
   [[nodiscard]] publisher::Refusal WhyKept(const engine::FailedEvent& failed) const;
   void LogFailure(const engine::FailedEvent& failed, const publisher::Refusal& why);
@@ -102,8 +105,8 @@ class ShardRunner : private publisher::PublisherListener {
 
   const std::uint32_t shard_;
   const Parts parts_;
-  const std::shared_ptr<WatchdogHandle> turn_, reset_,
-      trial_reset_;  // of the engine's thread, of the publisher's two streams
+  // The watchdog handles of the engine's turns, and of the resets of the publisher's two streams.
+  const std::shared_ptr<WatchdogHandle> turn_, reset_, trial_reset_;
   const FailurePolicies policies_;
   const engine::Settings settings_;
   Mailbox mailbox_;
@@ -111,25 +114,26 @@ class ShardRunner : private publisher::PublisherListener {
   std::unique_ptr<StorageReader> reader_;
   std::unique_ptr<StorageWriter> writer_;
 
-  // Of the engine's thread.
+  // Used by the engine's thread only.
   engine::Engine engine_;
   std::vector<std::unique_ptr<publisher::PreparedBatch>> batches_;  // by BatchIndex
-  std::vector<std::int64_t> created_;                               // of the first event of each, 0 = not known
-  std::vector<storage::OwnedRowId> forgotten_;
+  // The creation time of the first event of each batch, in microseconds since 1970; 0 = unknown.
+  std::vector<std::int64_t> created_;
+  std::vector<storage::OwnedRowId> forgotten_;  // rows for the next ReadRequest::forgotten
   std::vector<publisher::Outgoing> outgoing_;
   FailedRows failed_;
-  std::vector<engine::FailedEvent> failing_;  // being recorded
-  std::unordered_map<engine::EventIndex, std::string>
-      refusals_;                       // what the database says of rows that it does not let go
-  std::string kept_why_, record_why_;  // the newest of each, for the observation
+  std::vector<engine::FailedEvent> failing_;  // the failures that are being recorded
+  // The database's reasons for refusing to remove rows.
+  std::unordered_map<engine::EventIndex, std::string> refusals_;
+  std::string kept_why_, record_why_;  // see ShardObservation; the newest of each
   ReturnedRows returned_;
-  bool mark_failed_ = false;                  // the last try to write a poison mark
+  bool mark_failed_ = false;                  // the last attempt to write a poison mark has failed
   std::optional<std::uint64_t> first_steps_;  // the token of a slow start whose first steps are not over
   FailureLog log_retries_, log_given_up_, log_kept_, log_returns_;
 
   Latency latency_;
 
-  mutable std::mutex shown_mutex_;
+  mutable std::mutex shown_mutex_;  // guards the next three members
   Tally tally_;
   ShardObservation observation_;
   std::string unreachable_brokers_;

@@ -42,7 +42,7 @@ void SourceWatch::Run() {
   }
 }
 
-// A database that does not answer says nothing of the source.
+// If the database does not answer, the result of the last check stays.
 void SourceWatch::Note(const Status& status) {
   if (!status.ok() && status.code() != OUTBOX_BAD_CONFIG) return;
   {
@@ -51,9 +51,9 @@ void SourceWatch::Note(const Status& status) {
     problem_ = status.text();
   }
   if (status.ok())
-    util::LogInfo(*logger_, "what brings the rows is in place again");
+    util::LogInfo(*logger_, "the capture of rows is in place again");
   else
-    util::LogError(*logger_, "{}; the relay goes on with the rows that are there", status.text());
+    util::LogError(*logger_, "{}; continuing with the rows that are in the outbox", status.text());
 }
 
 }  // namespace outbox::runtime

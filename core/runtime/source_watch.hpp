@@ -1,5 +1,6 @@
-// Looks once a minute whether what brings the rows is still in place, such as a trigger on a table of the application's: without
-// it the relay runs, and delivers nothing of what is written from then on.
+// Checks periodically that what inserts the rows, such as the trigger of a capture, is still in place. Without it the
+// relay runs, but delivers nothing that is written from then on. It has a session and a thread of its own. Owned by
+// Relay.
 #pragma once
 
 #include <spdlog/fwd.h>
@@ -23,8 +24,9 @@ class SourceWatch {
   ~SourceWatch();
   SourceWatch(const SourceWatch&) = delete;
 
-  void Stop();  // any thread; does not wait
-  // Any thread. What is wrong, as found by the last look that got an answer; "" = nothing.
+  // Does not wait for the thread to end. Thread: any.
+  void Stop();
+  // Returns what is wrong according to the last check that got an answer; "" = nothing. Thread: any.
   [[nodiscard]] std::string Problem() const;
 
  private:

@@ -10,10 +10,10 @@
 namespace outbox::runtime {
 namespace {
 
-// Of the time for which rows are marked, events may be in flight for so much.
+// Returns for how much of the time for which rows are marked their events may be in flight, in microseconds.
 engine::Time SendableFor(Millis left) { return Micros(left) * 4 / 5; }
 
-Status GiveBack(storage::Session& session, const storage::Batch& batch, Call call) {
+Status ReleaseRows(storage::Session& session, const storage::Batch& batch, Call call) {
   std::vector<outbox_row_id> rows;
   for (std::size_t i = 0; i < batch.size(); ++i) rows.push_back(batch[i].row_id);
   call.token = batch.token();
@@ -59,7 +59,8 @@ void StorageReader::Execute(ReadRequest& order) {
 
   engine::Time asked = 0;
   auto batch = connection_.Use("reserve", order.call, [&, again = false](storage::Session& session) mutable {
-    if (std::exchange(again, true)) order.reserve.mode = OUTBOX_REWIND;  // what was read may not have arrived
+    // The first attempt may have moved the position past rows that have not arrived.
+    if (std::exchange(again, true)) order.reserve.mode = OUTBOX_REWIND;
     asked = Now();
     return Reserve(session, order, asked);
   });
@@ -71,7 +72,8 @@ void StorageReader::Execute(ReadRequest& order) {
   reading.reservation.rescan = batch->rescan();
   reading.reservation.token = batch->token();
   if (batch->lease_left().count() > 0) {
-    // The engine keeps a margin of a fifth of what was asked for. Of a store that marks rows for less, a fifth of that is enough.
+    // The engine subtracts a margin of a fifth of reserve_duration. If the store marks rows for a shorter time, a fifth
+    // of that time is enough.
     const engine::Time left = Micros(batch->lease_left());
     reading.reservation.until =
         asked + std::max(left, SendableFor(batch->lease_left()) + Micros(order.reserve.reserve_duration) / 5);
@@ -83,8 +85,8 @@ void StorageReader::Execute(ReadRequest& order) {
     return failed_(prepared.code());
   }
   reading.reservation.drain_first = reading.batch->drain_first;
-  reading.reservation.arena_bytes +=
-      reading.batch->shaped_bytes.capacity();  // what was made of the rows stays with them
+  // The records that were made from the rows are kept with the rows.
+  reading.reservation.arena_bytes += reading.batch->shaped_bytes.capacity();
   const storage::Batch& rows = reading.batch->batch;
   reading.events.reserve(rows.size());
   for (std::size_t i = 0; i < rows.size(); ++i) reading.events.push_back(Describe(rows[i], reading.batch->events[i]));
@@ -97,34 +99,36 @@ void StorageReader::Forget(const storage::Batch& batch) {
 
 Result<storage::Batch> StorageReader::Reserve(storage::Session& session, const ReadRequest& order, engine::Time asked) {
   auto read = session.ReserveNewEvents(order.reserve, order.call);
-  // Of a read these say that nothing can be brought, not that one event is bad: nobody may take that for an answer.
+  // For a read these codes mean that no row can be returned, not that one event is bad. They are replaced, because
+  // Connection takes them for the answer of a working database.
   if (const outbox_code code = read.status().code(); code == OUTBOX_BAD_DATA || code == OUTBOX_REFUSED)
     return Status(OUTBOX_INTERNAL, read.status().text());
   if (!read.ok() || read->lease_left().count() == 0) return read;
   const engine::Time took = Now() - asked;
   if (took < SendableFor(read->lease_left())) return read;
-  (void)GiveBack(session, *read, order.call);
+  (void)ReleaseRows(session, *read, order.call);
   Forget(*read);
   const auto ms = [](std::int64_t count) { return std::to_string(count) + " ms"; };
-  return Status(OUTBOX_TIMEOUT, "the storage marked " + std::to_string(read->size()) + " rows for " +
-                                    ms(read->lease_left().count()) + ", and reading them took " +
-                                    ms(took / engine::kMillisecond) +
-                                    ": nothing of them can be sent in time; expected: marks that last for "
-                                    "reserve_duration, " +
-                                    ms(order.reserve.reserve_duration.count()) + ", and that much as what is left");
+  return Status(OUTBOX_TIMEOUT,
+                "the storage marked " + std::to_string(read->size()) + " rows for " + ms(read->lease_left().count()) +
+                    ", and reading them took " + ms(took / engine::kMillisecond) +
+                    ", so they cannot be sent in time and are released; expected: marks that last "
+                    "for reserve_duration, " +
+                    ms(order.reserve.reserve_duration.count()) + ", and the same time as lease_left_ms");
 }
 
-// Marked rows that could not be made ready are given back at once: they are not in hand and nobody's fault.
+// Marked rows that could not be prepared are released at once. They do not become outstanding, and no event is charged
+// an attempt.
 Status StorageReader::Prepare(publisher::PreparedBatch& batch, const Call& call) {
   if (batch.batch.empty()) return {};
   Status prepared = [&] {
-    const Watched watch(*handle_, "the publisher's look at topics", call.timeout);
+    const Watched watch(*handle_, "topic lookup", call.timeout);
     return publisher_.Prepare(batch, call.timeout);
   }();
   if (prepared.ok() || batch.batch.lease_left().count() == 0) return prepared;
-  // A failed release is fixed by the end of the reservation.
+  // If the release fails, the reservation expires by itself.
   (void)connection_.Use("release", call,
-                        [&](storage::Session& session) { return GiveBack(session, batch.batch, call); });
+                        [&](storage::Session& session) { return ReleaseRows(session, batch.batch, call); });
   return prepared;
 }
 

@@ -1,4 +1,4 @@
-// The thread that reserves events and makes them ready for sending, on a session of its own.
+// The thread that reserves events and prepares them for sending, on a session of its own. Owned by ShardRunner.
 #pragma once
 
 #include <atomic>
@@ -18,11 +18,12 @@
 namespace outbox::runtime {
 
 struct ReadRequest {
-  storage::ReserveRequest reserve;  // but for outstanding and relay_id
+  storage::ReserveRequest reserve;  // without `outstanding` and `relay_id`, which the reader sets
   Call call;
-  std::vector<storage::OwnedRowId> forgotten;  // rows that the relay holds no longer
+  std::vector<storage::OwnedRowId> forgotten;  // rows that are no longer outstanding
 };
 
+// The result of a read.
 struct Reading {
   std::unique_ptr<publisher::PreparedBatch> batch;
   engine::Reservation reservation;
@@ -31,22 +32,23 @@ struct Reading {
 
 class StorageReader {
  public:
-  // The callbacks run on the reader's thread.
+  // The callbacks are called on the reader's thread.
   StorageReader(std::shared_ptr<storage::Store> store, publisher::Publisher& publisher, std::string relay_id,
                 std::shared_ptr<PeerHealth> database, std::shared_ptr<WatchdogHandle> handle,
                 std::function<void(Reading)> arrived, std::function<void(outbox_code)> failed);
   ~StorageReader();
 
-  void Read(ReadRequest order);  // one at a time
+  // Begins a read; `arrived` or `failed` is called with its result. REQUIRES: no other read is under way.
+  void Read(ReadRequest order);
   void Cancel() { connection_.Cancel(); }
-  void Rest() { connection_.Rest(); }  // while nothing is asked of it
+  void Rest() { connection_.Rest(); }  // see Connection::Rest
 
  private:
   void Run();
   void Execute(ReadRequest& order);
-  // `asked`: since when.
+  // `asked` is the time at which the call began.
   [[nodiscard]] Result<storage::Batch> Reserve(storage::Session& session, const ReadRequest& order, engine::Time asked);
-  // Rows of a batch that goes no further.
+  // The rows of a batch that is given up are not outstanding.
   void Forget(const storage::Batch& batch);
   [[nodiscard]] Status Prepare(publisher::PreparedBatch& batch, const Call& call);
   static engine::Incoming Describe(const outbox_event& event, const publisher::Prepared& prepared);
@@ -57,9 +59,10 @@ class StorageReader {
   const std::string relay_id_;
   const std::function<void(Reading)> arrived_;
   const std::function<void(outbox_code)> failed_;
-  // Rows that the relay holds. INVARIANT: never too few. A row leaves only with the first request after the storage has
-  // answered the call that ended it: a read that began before may still bring the row, from an older snapshot. Removing it
-  // in the moment of that answer, beside a running read, would send it twice.
+  // INVARIANT: it contains every outstanding row, and perhaps others. A row is removed only by the first read request
+  // after the storage has answered the call that ended the row. A read that began before that answer may still return
+  // the row, from an older snapshot. If the row were removed at the moment of the answer, while such a read is running,
+  // it would be sent twice.
   storage::OutstandingRows outstanding_;
   Mailbox mailbox_;
   std::atomic<bool> stop_ = false;

@@ -42,10 +42,11 @@ void StorageWriter::Do(WriteRequest order) {
     Written written;
     written.what = shared->what;
     const Status status = Execute(*shared, written);
-    // The database is fine and will not have this: repeating does not fix it, so somebody must see it.
+    // The database works, but refuses this write. Repeating it does not help, so it is logged for an operator.
     const bool refused = status.code() == OUTBOX_REFUSED && shared->what != engine::Write::kConfirm;
     if (status.code() == OUTBOX_BAD_DATA || refused)
-      util::LogError(*logger_, "the storage refuses what the relay writes: {}", status.text());
+      util::LogError(*logger_, "the storage refuses a write: {}; retrying does not help until the cause is fixed",
+                     status.text());
     written.code = status.code();
     written.text = status.text();
     answered_(written);

@@ -1,4 +1,5 @@
-// The thread that confirms, fails, releases, marks and removes events, on a session of its own: reading never waits for it.
+// The thread that writes to the storage: it confirms, fails, releases, marks and removes events. It has a session of
+// its own, so reading never waits for it. Owned by ShardRunner.
 #pragma once
 
 #include <atomic>
@@ -17,30 +18,31 @@
 
 namespace outbox::runtime {
 
-// Row ids point into batches, which stay until the write is answered.
+// The row ids, except `marked`, are views of batches or of FailedRows, which are kept until the write is answered.
 struct WriteRequest {
   engine::Write what = engine::Write::kConfirm;
   Call call;
   std::vector<outbox_row> confirmed;          // kConfirm
   std::vector<outbox_row_id> rows;            // kRelease
   std::vector<outbox_failure> failures;       // kFail
-  std::deque<std::string> texts;              // what failures point to
-  std::optional<storage::OwnedRowId> marked;  // kMark: absent = forget the mark
-  Millis again{0};                            // kRemove: what stays is tried again after so long
+  std::deque<std::string> texts;              // the texts to which `failures` point
+  std::optional<storage::OwnedRowId> marked;  // kMark: absent = remove the mark
+  Millis again{0};                            // kRemove: the pause before rows that stay are tried again
 };
 
+// The result of a write.
 struct Written {
   engine::Write what = engine::Write::kConfirm;
   outbox_code code = OUTBOX_OK;
-  std::uint32_t owners = 0;        // kMark: who have marked the row
+  std::uint32_t owners = 0;        // kMark: number of consecutive owners that have marked the row
   std::vector<std::uint8_t> kept;  // kConfirm: 1 = the row is still there
-  std::uint64_t removed = 0;       // kRemove
-  std::string text;                // what was wrong
+  std::uint64_t removed = 0;       // kRemove: number of rows that were removed
+  std::string text;                // the error
 };
 
 class StorageWriter {
  public:
-  // `answered` runs on the writer's thread.
+  // `answered` is called on the writer's thread.
   StorageWriter(std::shared_ptr<storage::Store> store, std::shared_ptr<PeerHealth> database,
                 std::shared_ptr<WatchdogHandle> handle, std::shared_ptr<spdlog::logger> logger,
                 std::function<void(const Written&)> answered);
@@ -48,15 +50,16 @@ class StorageWriter {
 
   void Do(WriteRequest order);
   void Cancel() { connection_.Cancel(); }
-  void Rest() { connection_.Rest(); }                                              // while nothing is asked of it
-  void GiveUp(engine::Write what) { connection_.GiveUp(static_cast<int>(what)); }  // it failed, and is not repeated
+  void Rest() { connection_.Rest(); }  // see Connection::Rest
+  // See Connection::GiveUp.
+  void GiveUp(engine::Write what) { connection_.GiveUp(static_cast<int>(what)); }
 
  private:
   void Run();
   [[nodiscard]] Status Execute(const WriteRequest& order, Written& written);
 
   Connection connection_;
-  // Of removals, which are tried again after minutes and hold up no event.
+  // For removals, which are retried after some time and delay no event.
   const std::shared_ptr<PeerHealth> nobodys_ = PeerHealth::Nobodys();
   const std::shared_ptr<spdlog::logger> logger_;
   const std::function<void(const Written&)> answered_;

@@ -5,8 +5,9 @@
 namespace outbox::runtime {
 namespace {
 
-// A Stop between two calls is met by the end of the next one.
+// A Stop that comes between two calls takes effect at the end of the next call.
 const Call kWait{0, 0, Millis(1000)};
+// The pause after a failed call.
 constexpr auto kAgain = std::chrono::seconds(5);
 
 }  // namespace
@@ -39,19 +40,19 @@ void Waker::Run() {
     const auto seen =
         connection_.Use("wait", kWait, [](storage::Session& session) { return session.WaitForRows(kWait); });
     if (seen.ok() && *seen) woken_();
-    if (seen.status().code() != OUTBOX_CANCELLED) Tell(seen.status());
+    if (seen.status().code() != OUTBOX_CANCELLED) LogChange(seen.status());
     lock.lock();
     if (!seen.ok()) changed_.wait_for(lock, kAgain, [this] { return stop_; });
   }
 }
 
-void Waker::Tell(const Status& status) {
-  if (status.ok() != told_) return;
-  told_ = !told_;
-  if (told_)
-    util::LogWarning(*logger_, "no wake-ups: {}; events wait for the next look at the tables", status.text());
+void Waker::LogChange(const Status& status) {
+  if (status.ok() != failing_) return;
+  failing_ = !failing_;
+  if (failing_)
+    util::LogWarning(*logger_, "no wake-ups: {}; retrying; new events wait for the next poll", status.text());
   else
-    util::LogInfo(*logger_, "wake-ups are back");
+    util::LogInfo(*logger_, "wake-ups available again");
 }
 
 }  // namespace outbox::runtime

@@ -1,5 +1,5 @@
-// Waits, on a session and a thread of its own, until the storage tells that rows were committed. A hint: what it misses,
-// polling finds, so that its own troubles are no outage of the database.
+// Waits, on a session and a thread of its own, for wake-ups of the storage: notifications that rows were committed.
+// Polling finds what it misses, so its failures do not count as an outage of the database. Owned by Relay.
 #pragma once
 
 #include <spdlog/fwd.h>
@@ -16,18 +16,19 @@ namespace outbox::runtime {
 
 class Waker {
  public:
-  // `woken` runs on its thread. The plugin has outbox.wakeup/1.
+  // `woken` is called on the waker's thread. REQUIRES: the plugin has outbox.wakeup/1.
   Waker(std::shared_ptr<storage::Store> store, std::shared_ptr<WatchdogHandle> handle,
         std::shared_ptr<spdlog::logger> logger, std::function<void()> woken);
   // Waits for a call that is under way.
   ~Waker();
   Waker(const Waker&) = delete;
 
-  void Stop();  // any thread; does not wait
+  // Does not wait for the thread to end. Thread: any.
+  void Stop();
 
  private:
   void Run();
-  void Tell(const Status& status);
+  void LogChange(const Status& status);
 
   const std::shared_ptr<spdlog::logger> logger_;
   const std::function<void()> woken_;
@@ -35,7 +36,7 @@ class Waker {
   std::mutex mutex_;
   std::condition_variable changed_;
   bool stop_ = false;
-  bool told_ = false;  // that it cannot wait; of the thread
+  bool failing_ = false;  // the last logged state is that there are no wake-ups; used by thread_ only
   std::thread thread_;
 };
 

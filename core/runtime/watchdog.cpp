@@ -7,10 +7,10 @@
 namespace outbox::runtime {
 namespace {
 
-constexpr auto kLookInterval = std::chrono::milliseconds(500);
+constexpr auto kCheckInterval = std::chrono::milliseconds(500);
 
-// Peers may use up the whole of the time and the plugin some more to notice: client libraries that know whole seconds, and
-// count each of the steps of a connect by itself, make more than 3 s of one.
+// A peer may use the whole timeout, and the plugin may take longer to notice. Client libraries that count in whole
+// seconds and apply the timeout to each step of a connect separately turn a timeout of 1 s into more than 3 s.
 bool IsOverdue(engine::Time age, engine::Time allowed) { return age > 2 * allowed + 4 * engine::kSecond; }
 
 std::string Seconds(engine::Time t) { return fmt::format("{:.1f} s", static_cast<double>(t) / engine::kSecond); }
@@ -26,13 +26,13 @@ void WatchdogHandle::Enter(const char* call, engine::Time allowed) {
 
 void WatchdogHandle::Leave() {
   const std::lock_guard lock(mutex_);
-  if (std::exchange(told_, false))
+  if (std::exchange(reported_, false))
     returned_.push_back(fmt::format("{} has returned from {} after {}", who_, call_, Seconds(Now() - since_)));
   call_ = nullptr;
 }
 
 std::string CallUnderWay::Text() const {
-  return fmt::format("{} has been in {} for {}, where {} were allowed", who, call, Seconds(age), Seconds(allowed));
+  return fmt::format("{} has been in {} for {} (allowed: {})", who, call, Seconds(age), Seconds(allowed));
 }
 
 Watchdog::Watchdog(std::shared_ptr<spdlog::logger> logger) : logger_(std::move(logger)), thread_([this] { Run(); }) {}
@@ -67,14 +67,14 @@ std::vector<CallUnderWay> Watchdog::UnderWay(engine::Time now) const {
 
 void Watchdog::Run() {
   std::unique_lock lock(mutex_);
-  while (!changed_.wait_for(lock, kLookInterval, [this] { return stop_; })) {
+  while (!changed_.wait_for(lock, kCheckInterval, [this] { return stop_; })) {
     lock.unlock();
-    Look();
+    Check();
     lock.lock();
   }
 }
 
-void Watchdog::Look() {
+void Watchdog::Check() {
   const engine::Time now = Now();
   for (const auto& handle : Handles()) {
     std::vector<std::string> returned;
@@ -83,15 +83,14 @@ void Watchdog::Look() {
       const std::lock_guard lock(handle->mutex_);
       returned.swap(handle->returned_);
       const engine::Time age = now - handle->since_;
-      if (handle->call_ != nullptr && !handle->told_ && IsOverdue(age, handle->allowed_)) {
-        handle->told_ = true;
+      if (handle->call_ != nullptr && !handle->reported_ && IsOverdue(age, handle->allowed_)) {
+        handle->reported_ = true;
         call = {handle->who_, handle->call_, age, handle->allowed_};
       }
     }
     for (const std::string& text : returned) util::LogInfo(*logger_, "{}", text);
     if (!call.call.empty())
-      util::LogError(*logger_, "{}: it hangs; where it does not return, this process has to be started anew",
-                     call.Text());
+      util::LogError(*logger_, "{}: call appears to hang; restart the process if it does not return", call.Text());
   }
 }
 

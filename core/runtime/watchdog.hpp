@@ -1,5 +1,6 @@
-// Tells of calls that do not return. A plugin or a library is somebody else's code: a thread that is lost in it cannot be
-// brought back, but it can be named. Nothing is ended by this: the lease runs out by itself, and a relay elsewhere goes on.
+// Reports calls that do not return. A thread that hangs in a plugin or a library cannot be recovered, because that code
+// is not the relay's, but the log can name it. The watchdog ends nothing: the lease expires by itself, and a relay
+// elsewhere continues.
 #pragma once
 
 #include <spdlog/fwd.h>
@@ -17,16 +18,19 @@
 
 namespace outbox::runtime {
 
-// Where one thread says what it is about to wait for.
+// One thread's entry at the watchdog, in which it notes the call that it makes. Owned by the code that makes the calls.
 class WatchdogHandle {
  public:
-  // Does anything move without this thread?
-  enum class Duty : std::uint8_t { kVital, kSpare };
+  enum class Duty : std::uint8_t {
+    kVital,  // events stop moving while this thread hangs
+    kSpare,  // events move without this thread
+  };
 
   WatchdogHandle(std::string who, Duty duty) : who_(std::move(who)), duty_(duty) {}
 
-  // `call` must be a literal; `allowed` is how long it may take, as it was told itself.
+  // A call begins. `call` must be a literal. `allowed` is the timeout that was passed to the call, in microseconds.
   void Enter(const char* call, engine::Time allowed);
+  // The call has returned.
   void Leave();
 
  private:
@@ -37,11 +41,11 @@ class WatchdogHandle {
   std::mutex mutex_;
   const char* call_ = nullptr;  // nullptr = in none
   engine::Time since_ = 0, allowed_ = 0;
-  bool told_ = false;
-  std::vector<std::string> returned_;  // what is still to be told of calls that were overdue
+  bool reported_ = false;              // the call was logged as overdue
+  std::vector<std::string> returned_;  // lines, not logged yet, about overdue calls that have returned
 };
 
-// For the time of one call.
+// Notes one call for as long as this object lives.
 class Watched {
  public:
   Watched(WatchdogHandle& handle, const char* call, Millis allowed) : handle_(handle) {
@@ -64,19 +68,20 @@ struct CallUnderWay {
   [[nodiscard]] std::string Text() const;
 };
 
-class Watchdog {  // any thread
+// Thread: any.
+class Watchdog {
  public:
   explicit Watchdog(std::shared_ptr<spdlog::logger> logger);
   ~Watchdog();
 
-  // Watched for as long as the caller keeps it.
+  // Returns a handle, which is watched for as long as the caller keeps it.
   [[nodiscard]] std::shared_ptr<WatchdogHandle> Watch(std::string who,
                                                       WatchdogHandle::Duty duty = WatchdogHandle::Duty::kVital);
   [[nodiscard]] std::vector<CallUnderWay> UnderWay(engine::Time now) const;
 
  private:
   void Run();
-  void Look();
+  void Check();
   [[nodiscard]] std::vector<std::shared_ptr<WatchdogHandle>> Handles() const;
 
   const std::shared_ptr<spdlog::logger> logger_;

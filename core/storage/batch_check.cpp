@@ -10,7 +10,7 @@ const char* BrokenRowId(const outbox_row_id& id, bool numbers_rows) {
                ? "row_id is bytes, and the plugin declares numbers (OUTBOX_ROW_IDS_ARE_NUMBERS)"
                : nullptr;
   }
-  if (id.bytes.data == nullptr) return "row_id is NULL (of numbers a plugin declares OUTBOX_ROW_IDS_ARE_NUMBERS)";
+  if (id.bytes.data == nullptr) return "row_id is NULL (a plugin with numbers must declare OUTBOX_ROW_IDS_ARE_NUMBERS)";
   return id.bytes.size == 0 ? "row_id is empty" : nullptr;
 }
 
@@ -78,7 +78,7 @@ std::optional<std::string> Claim(const Batch& batch, OutstandingRows& outstandin
   }
   return "event " + std::to_string(i) + ": " +
          (twice ? "another event of the batch has the same row_id"
-                : "the relay holds that row already (is_outstanding said so)");
+                : "this row is outstanding already (is_outstanding returns 1 for it)");
 }
 
 }  // namespace outbox::storage

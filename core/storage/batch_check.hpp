@@ -1,4 +1,4 @@
-// What the relay checks in each batch that a plugin returns.
+// The checks that the relay makes on each batch that a plugin returns.
 #pragma once
 
 #include <optional>
@@ -8,16 +8,16 @@
 
 namespace outbox::storage {
 
-// The first rule of outbox/plugin.h that the batch breaks, in words; nothing where it keeps them all. Which rows it may
-// bring is checked by Claim.
+// Returns a text that names the first rule of outbox/plugin.h that the batch breaks; nothing = it breaks none. Whether
+// a row of the batch is outstanding already is checked by Claim.
 [[nodiscard]] std::optional<std::string> BrokenRule(const outbox_batch& batch, const ReserveRequest& order,
                                                     bool numbers_rows);
 
-// The same for a row id alone; NULL where it keeps the rules.
+// Returns the rule that a row id breaks; NULL = it breaks none.
 [[nodiscard]] const char* BrokenRowId(const outbox_row_id& id, bool numbers_rows);
 
-// Adds the rows of the batch to those that are outstanding. Where one is there already, none is added, and the answer says
-// which event it was.
+// Adds the rows of the batch to `outstanding`. If one of them is outstanding already, or occurs twice in the batch, no
+// row is added, and the returned text names the event.
 [[nodiscard]] std::optional<std::string> Claim(const Batch& batch, OutstandingRows& outstanding);
 
 }  // namespace outbox::storage

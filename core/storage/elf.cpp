@@ -8,7 +8,7 @@
 
 #include "util/shortage.hpp"
 
-// Laid down by the linker: the ELF header of this very program, which names the machine that a plugin must be for.
+// The ELF header of this program; the linker defines the symbol. It names the machine for which plugins must be built.
 // NOLINTNEXTLINE(bugprone-reserved-identifier,readability-identifier-naming)
 extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
 
@@ -21,7 +21,8 @@ using Symbol = ElfW(Sym);
 
 Status Refuse(std::string why) { return {OUTBOX_BAD_CONFIG, std::move(why)}; }
 
-// Reads pieces of a file that may lie about its own offsets and sizes.
+// Reads parts of a file. An ELF file may state wrong offsets and sizes, so those that lead outside the file are
+// refused.
 class File {
  public:
   explicit File(const std::filesystem::path& path) : in_(path, std::ios::binary | std::ios::ate) {

@@ -1,4 +1,4 @@
-// What a shared library says about itself, read from the file without running any of its code.
+// Reads the exported symbols of a shared library from its file, without running any of its code.
 #pragma once
 
 #include <filesystem>
@@ -9,11 +9,13 @@
 
 namespace outbox::storage {
 
-// The symbols that the dynamic linker would find in it. OUTBOX_BAD_CONFIG where the file is no shared library for
-// this machine; the text is the reason, without the file's name.
+// Returns the names of the symbols that the dynamic linker would find in the file.
 //
-// Boost.DLL's library_info is not used for this: it reads the symbol table that strip removes, so that every packaged
-// plugin would look empty.
+// Errors: OUTBOX_BAD_CONFIG if the file is not a shared library for this machine, kShortage if the machine lacked a
+// resource to read it. The text is the reason, without the file's name.
+//
+// Boost.DLL's library_info is not used for this, because it reads the symbol table that strip removes: every packaged
+// plugin would seem to export nothing.
 [[nodiscard]] Result<std::vector<std::string>> ExportedSymbols(const std::filesystem::path& file);
 
 }  // namespace outbox::storage

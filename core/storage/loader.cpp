@@ -57,10 +57,11 @@ Status CheckSymbols(const fs::path& file) {
   return Refuse("not an outbox plugin: it does not export " + std::string(kEntry));
 }
 
-// From here on code of the plugin runs.
+// Loads the file and calls its entry point: from here on, code of the plugin runs.
 Result<const outbox_plugin*> RunEntry(const fs::path& file) {
-  // Boost.DLL has no name for NODELETE but hands the bits on. The object below is closed on return, the code stays:
-  // clients of databases leave threads and destructors behind. Never DEEPBIND: it splits the allocator in two.
+  // Boost.DLL has no name for NODELETE, but passes the bits on. The object below is closed on return and the code stays
+  // loaded, because database clients leave threads and destructors behind. DEEPBIND must not be used: the plugin could
+  // then use another allocator than the rest of the process.
   constexpr auto kMode = static_cast<boost::dll::load_mode::type>(boost::dll::load_mode::rtld_now |
                                                                   boost::dll::load_mode::rtld_local | RTLD_NODELETE);
   std::error_code error;
@@ -74,7 +75,7 @@ Result<const outbox_plugin*> RunEntry(const fs::path& file) {
   return library.get<const outbox_plugin*()>(std::string(kEntry))();
 }
 
-// The reason of a refusal is without the file's name.
+// The text of a refusal does not contain the file's name.
 Result<const outbox_plugin*> LoadFile(const fs::path& file, std::string_view name, const SearchPath& where) {
   if (!file.is_absolute()) return Refuse("not an absolute path");
   if (const auto trusted = TrustedFile(file, where.trusted_owners); !trusted.ok()) return trusted.status();
@@ -83,7 +84,7 @@ Result<const outbox_plugin*> LoadFile(const fs::path& file, std::string_view nam
   if (!table.ok()) return table;
   if (Status status = CheckTable(*table); !status.ok()) return status;
   if ((*table)->name != name)
-    return Refuse("calls itself '" + std::string((*table)->name) + "', not '" + std::string(name) + "'");
+    return Refuse("the name in its table is '" + std::string((*table)->name) + "', not '" + std::string(name) + "'");
   return table;
 }
 
@@ -115,7 +116,7 @@ std::size_t EditDistance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
-// "", or what there is instead of a plugin that is not.
+// Returns the end of the message that a plugin was not found: the plugins that exist, and the one with a similar name.
 std::string Instead(std::string_view name, const SearchPath& where) {
   std::set<std::string> names;
   for (const fs::path& folder : where.folders)
@@ -134,12 +135,12 @@ std::string Instead(std::string_view name, const SearchPath& where) {
       nearest = candidate;
     }
   }
-  return " There are: " + list + "." + (nearest.empty() ? "" : " Did you mean '" + nearest + "'?");
+  return " Available: " + list + "." + (nearest.empty() ? "" : " Did you mean '" + nearest + "'?");
 }
 
 struct Place {
   fs::path file;
-  std::string note;  // why it was not looked at
+  std::string note;  // why the place is skipped; empty = it is not
 };
 
 std::vector<Place> Places(std::string_view name, const SearchPath& where) {
@@ -150,7 +151,7 @@ std::vector<Place> Places(std::string_view name, const SearchPath& where) {
   return places;
 }
 
-// Colon separated.
+// Returns the elements of an environment variable, which are separated by colons.
 std::vector<std::string> ListFromEnvironment(const char* name) {
   std::vector<std::string> list;
   const char* const env = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): before any thread

@@ -1,4 +1,4 @@
-// Finds, inspects and loads storage plugins. The only user of Boost.DLL.
+// Finds, inspects and loads storage plugins. No other part of the core uses Boost.DLL.
 #pragma once
 
 #include <filesystem>
@@ -12,30 +12,36 @@
 
 namespace outbox::storage {
 
+// Where plugins are searched for.
 struct SearchPath {
-  std::string plugin_path;                     // storage.plugin_path of the config: a file; "" = search by name
-  std::vector<std::filesystem::path> folders;  // OUTBOX_PLUGIN_PATH, then the installed folder
-  // Users besides root and the relay's own who may be able to replace a plugin's file: names or numbers.
+  std::string plugin_path;                     // storage.plugin_path of the configuration: a file; "" = search by name
+  std::vector<std::filesystem::path> folders;  // the folders of OUTBOX_PLUGIN_PATH, then the installed folder
+  // Names or numbers of the users who are allowed to replace a plugin's file, besides root and the relay's own user.
   std::vector<std::string> trusted_owners = {};
 };
 
-// From the environment and the build: OUTBOX_PLUGIN_PATH (colon separated, absolute folders) and the installed folder;
-// OUTBOX_TRUSTED_OWNERS (colon separated) adds to the trusted owners.
+// Returns the search path that the environment and the build define: the folders of OUTBOX_PLUGIN_PATH (absolute paths,
+// separated by colons), then the installed folder. OUTBOX_TRUSTED_OWNERS (separated by colons) adds trusted owners.
 [[nodiscard]] SearchPath DefaultSearchPath(std::string plugin_path = {}, std::vector<std::string> trusted_owners = {});
 
-// Never unloads. The first existing file decides; the error names the rule that is broken and every place searched
-// (OUTBOX_BAD_CONFIG, or kShortage if the machine lacked something to load it).
+// Loads a plugin and returns its table. A plugin is never unloaded. The first file that exists is used: if it is
+// refused, later places are not tried.
+//
+// Errors: OUTBOX_BAD_CONFIG if there is no such file or it breaks a rule, kShortage if the machine lacked a resource to
+// load it. The text names the rule and every place that was searched.
 [[nodiscard]] Result<const outbox_plugin*> Load(std::string_view name, const SearchPath& where);
 
+// A file in the search path that is named like a plugin.
 struct Found {
-  std::string name;  // from the file name
+  std::string name;  // taken from the file name
   std::filesystem::path file;
   std::string version;
   std::uint64_t capabilities = 0;
   std::vector<std::string> extensions;
-  std::optional<std::string> refused;  // why it could not be loaded
-  bool shadowed = false;               // an earlier folder has a file of that name
+  std::optional<std::string> refused;  // why it could not be loaded; nothing = it was loaded
+  bool shadowed = false;               // an earlier folder has a file of the same name, which is used instead
 };
+// Returns all plugins in the search path. It loads each of them, so code of the plugins runs.
 [[nodiscard]] std::vector<Found> List(const SearchPath& where);
 
 }  // namespace outbox::storage

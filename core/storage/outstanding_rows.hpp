@@ -1,6 +1,9 @@
-// The ids of the rows that a shard of the relay holds: the one place that knows whether a row is outstanding. The plugin asks
-// it for every row that a database offers, so a number costs one look into a table of numbers, and none if it is higher than
-// all numbers before. Thread: the one that reads; not safe for several.
+// A set of row ids. The reader of a shard (runtime::StorageReader) owns the set of its outstanding rows, which is the
+// only place that knows whether a row is outstanding. The plugin queries it for every row that the database returns, so
+// a query for a number costs one access to a hash table, and none if the number is higher than all that were ever
+// added.
+//
+// Thread: one at a time; the set of a shard belongs to its reader thread.
 #pragma once
 
 #include <algorithm>
@@ -17,7 +20,7 @@ namespace outbox::storage {
 
 class OutstandingRows {
  public:
-  // False: the row is outstanding already, and nothing has changed.
+  // Returns false if the row is outstanding already; then nothing changes.
   [[nodiscard]] bool Add(const RowId& id) {
     if (!id.IsNumber()) return bytes_.emplace(id.bytes()).second;
     if (id.number() == kEmpty) return !std::exchange(has_empty_, true);
@@ -42,8 +45,8 @@ class OutstandingRows {
     std::size_t hole = Find(id.number());
     if (slots_[hole] == kEmpty) return;
     --size_;
-    // A search ends at the first empty slot, so the rows behind the hole that were put there only because their own slots were
-    // taken move up.
+    // A search ends at the first empty slot. So the rows behind the new hole move up if they are there only because the
+    // slots before them were taken.
     for (std::size_t i = Next(hole); slots_[i] != kEmpty; i = Next(i)) {
       const std::size_t home = HomeOf(slots_[i]);
       if (((i - home) & Mask()) < ((i - hole) & Mask())) continue;
@@ -62,7 +65,7 @@ class OutstandingRows {
   }
 
  private:
-  static constexpr std::int64_t kEmpty = 0;  // in a slot; the row 0 itself has a place of its own
+  static constexpr std::int64_t kEmpty = 0;  // marks an empty slot, so row 0 is kept in has_empty_
 
   [[nodiscard]] std::size_t Mask() const { return slots_.size() - 1; }
   [[nodiscard]] std::size_t Next(std::size_t slot) const { return (slot + 1) & Mask(); }
@@ -70,7 +73,7 @@ class OutstandingRows {
     constexpr std::uint64_t kGoldenRatio = 0x9E3779B97F4A7C15;
     return static_cast<std::size_t>((static_cast<std::uint64_t>(number) * kGoldenRatio) >> 32U) & Mask();
   }
-  // The slot that has the number, or the empty one that would get it.
+  // Returns the slot that contains the number, or else the empty slot in which it would be put.
   [[nodiscard]] std::size_t Find(std::int64_t number) const {
     std::size_t slot = HomeOf(number);
     while (slots_[slot] != kEmpty && slots_[slot] != number) slot = Next(slot);
@@ -83,11 +86,12 @@ class OutstandingRows {
       if (number != kEmpty) slots_[Find(number)] = number;
   }
 
-  std::vector<std::int64_t> slots_ = std::vector<std::int64_t>(64);  // INVARIANT: a power of two, at most half full
+  // INVARIANT: the size is a power of two, and at least half of the slots are empty.
+  std::vector<std::int64_t> slots_ = std::vector<std::int64_t>(64);
   std::size_t size_ = 0;
-  std::int64_t highest_ = INT64_MIN;  // of all that were ever added
-  bool has_empty_ = false;
-  std::unordered_set<std::string> bytes_;
+  std::int64_t highest_ = INT64_MIN;       // the highest number that was ever added
+  bool has_empty_ = false;                 // row 0 is in the set
+  std::unordered_set<std::string> bytes_;  // the ids that are byte strings
 };
 
 }  // namespace outbox::storage

@@ -1,4 +1,5 @@
-// What every call across the boundary carries: its bounds, and room for an error text.
+// The C structs that the relay passes to a plugin. RawCall goes with each call: it has the shard, the token and the
+// timeout of the call, and memory for an error text.
 #pragma once
 
 #include <algorithm>

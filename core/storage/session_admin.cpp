@@ -1,4 +1,4 @@
-// The methods of a session that stand on outbox.admin/1.
+// The methods of Session that use outbox.admin/1.
 #include <exception>
 
 #include "storage/batch_check.hpp"
@@ -8,18 +8,19 @@
 namespace outbox::storage {
 namespace {
 
-// What the callback works with, on the stack of List.
+// The state of one call of List, on its stack, for the callback.
 struct Listing {
   const Query& query;
   const std::function<bool(const Record&)>& found;
   const bool numbers_rows;
-  OutstandingRows rows;  // that were found
+  OutstandingRows rows;  // the rows that were found so far
   std::uint32_t count = 0;
   const char* broken_rule = nullptr;
   std::exception_ptr thrown;
 };
 
-// Where an operator's removal fails the relay tries again soon, and from then on as often as it is configured to.
+// If a removal that an operator has requested fails, the relay retries it after this pause, and later as often as it is
+// configured to.
 constexpr Millis kRemovedAgain{1'000};
 
 bool Fits(std::int32_t state, std::uint32_t from) {
@@ -38,7 +39,7 @@ const char* BrokenRule(Listing& listing, const outbox_record& raw) {
   if (const char* const broken = BrokenRowId(event.row_id, listing.numbers_rows)) return broken;
   if (!Fits(raw.state, listing.query.from)) return "an event is in a state that was not asked for";
   if (listing.query.key && Maybe(event.aggregate_id) != listing.query.key) return "an event has another key";
-  if (!listing.rows.Add(ToRowId(event.row_id))) return "a row_id is there twice";
+  if (!listing.rows.Add(ToRowId(event.row_id))) return "two events have the same row_id";
   if (++listing.count > listing.query.max) return "more events than asked for";
   return nullptr;
 }

@@ -1,4 +1,4 @@
-// The methods of a session that stand on extensions of its plugin.
+// The methods of Session that use other extensions of the plugin.
 #include <bitset>
 
 #include "storage/raw_call.hpp"
@@ -7,7 +7,7 @@
 namespace outbox::storage {
 namespace {
 
-constexpr std::size_t kMaxShards = 256;  // outbox/ext/leases.h
+constexpr std::size_t kMaxShards = 256;  // the limit in outbox/ext/leases.h
 
 const char* BrokenRule(const outbox_lease& lease) {
   if (lease.shards_total == 0 || lease.shards_total > kMaxShards) return "shards_total is not within 1 .. 256";

@@ -23,7 +23,7 @@ std::string Text(char (&buffer)[N]) {
   return ToText(buffer);
 }
 
-// The secrets of the call of open() or connect() that this thread is in.
+// The secrets for the call of open() or connect() that this thread is executing; null outside of such calls.
 thread_local config::Secrets::Values filling;
 
 class Filling {
@@ -64,7 +64,7 @@ Result<std::shared_ptr<Store>> Store::Open(const outbox_plugin* table, std::stri
   const Filling with(store->worked_);
   const outbox_code code = table->open(&store->host_, store->options_.data(), store->options_.size(), &raw, &error);
   if (Status status = store->Answer("open", code, error); !status.ok()) return status;
-  if (raw == nullptr) return store->Blame("open", "it answered OK without a store");
+  if (raw == nullptr) return store->Blame("open", "it returned OK without a store");
   store->raw_ = raw;
   return store;
 }
@@ -123,7 +123,7 @@ Result<std::string> Store::OptionsFor(std::string_view options) const {
 Result<std::unique_ptr<Session>> Store::Connect(const Call& call) {
   const config::Secrets::Values now = secrets_->Reread();
   for (const std::string& problem : secrets_->TakeProblems())
-    util::LogWarning(*logger_, "{}: {}; going on with the secret as it was", name(), problem);
+    util::LogWarning(*logger_, "{}: {}; continuing with the secret that was read before", name(), problem);
   config::Secrets::Values before;
   {
     const std::lock_guard lock(secrets_mutex_);
@@ -144,7 +144,7 @@ Result<std::unique_ptr<Session>> Store::Connect(const Call& call) {
   if (!with_old.ok()) return opened;
   const std::lock_guard lock(secrets_mutex_);
   if (std::exchange(refused_, with) != with)
-    util::LogWarning(*logger_, "{}; going on with the secret as it was before it changed", opened.status().text());
+    util::LogWarning(*logger_, "{}; continuing with the secret that worked before", opened.status().text());
   return with_old;
 }
 
@@ -154,7 +154,7 @@ Result<std::unique_ptr<Session>> Store::ConnectWith(const config::Secrets::Value
   const Filling with(values);
   const outbox_code code = table_->connect(raw_, &asked.call, &raw, &asked.error);
   if (Status status = Answer("connect", code, asked.error); !status.ok()) return status;
-  if (raw == nullptr) return Blame("connect", "it answered OK without a session");
+  if (raw == nullptr) return Blame("connect", "it returned OK without a session");
   return std::make_unique<Session>(shared_from_this(), raw);
 }
 
@@ -173,10 +173,10 @@ Result<std::string> Store::PrintSchema(const SchemaOptions& options) {
 Status Store::Answer(const char* function, outbox_code code, outbox_error& error) const {
   if (code == OUTBOX_OK) return {};
   if (NameOf(code) == nullptr)
-    return Blame(function, "it answered code " + std::to_string(code) + ", which ABI 1 does not have");
+    return Blame(function, "it returned code " + std::to_string(code) + ", which ABI 1 does not have");
   std::string text = secrets_->Clean(Text(error.message));
   if (text.empty())
-    text = std::string(function) + " answered " + NameOf(code) + " and gave no reason, which is the plugin's fault";
+    text = std::string(function) + " returned " + NameOf(code) + " without a reason, which is an error in the plugin";
   if (const std::string state = Text(error.sqlstate); !state.empty()) text += " (SQLSTATE " + state + ")";
   if (error.native_code != 0) text += " (code " + std::to_string(error.native_code) + ")";
   return {code, std::string(name()) + ": " + text};
@@ -197,7 +197,9 @@ void Store::FillText(void* ctx, outbox_bytes text, void* to, void (*give)(void*,
     const std::string filled =
         store.secrets_->Fill(View(text), filling != nullptr ? filling : store.secrets_->Current());
     give(to, Raw(filled));
-  } catch (...) {  // out of memory: rather a mark that the peer refuses than an exception in a plugin's frames
+  } catch (...) {
+    // Out of memory. The peer refuses a mark that is not filled in, but no exception may pass through a plugin's
+    // frames.
     give(to, text);
   }
 }
@@ -205,7 +207,7 @@ void Store::FillText(void* ctx, outbox_bytes text, void* to, void (*give)(void*,
 void Store::HideText(void* ctx, outbox_bytes secret) noexcept {
   try {
     static_cast<const Store*>(ctx)->secrets_->Hide(View(secret));
-  } catch (...) {  // as above
+  } catch (...) {  // out of memory, as in FillText
   }
 }
 
@@ -218,7 +220,7 @@ void Store::Log(void* ctx, std::int32_t level, const char* text, std::size_t siz
     const auto& store = *static_cast<const Store*>(ctx);
     util::Log(*store.logger_, severity, "{}: {}", store.name(),
               store.secrets_->Clean(ToText(View({text, text != nullptr ? size : 0}))));
-  } catch (...) {  // a lost log line, rather than an exception in a plugin's frames
+  } catch (...) {  // the line is lost, because no exception may pass through a plugin's frames
   }
 }
 

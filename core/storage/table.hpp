@@ -1,4 +1,4 @@
-// The checks on a plugin's tables, before any of their functions is called.
+// The checks on a plugin's tables. They are made before any function of a table is called.
 #pragma once
 
 #include <string_view>
@@ -8,12 +8,13 @@
 
 namespace outbox::storage {
 
-// Long enough, named, and every slot that may not be NULL is filled. Must have passed before the table is used.
-// OUTBOX_BAD_CONFIG; the text says which rule is broken.
+// Checks that the table is long enough, that it has a name and a version, and that no required function is NULL. A
+// table may be used only after this check has passed. Errors: OUTBOX_BAD_CONFIG; the text says which rule is broken.
 [[nodiscard]] Status CheckTable(const outbox_plugin* table);
 
-// One of the plugin's extension tables: a struct_size and then functions, of which none may be NULL. nullptr where the
-// plugin has none; OUTBOX_BAD_CONFIG where it is broken. `size` is what this relay knows of it.
+// Returns the table of one of the plugin's extensions; nullptr = the plugin does not have it. The table is a
+// struct_size followed by functions, none of which may be NULL. `size` is the size of the table as this relay knows it,
+// in bytes. Errors: OUTBOX_BAD_CONFIG if the table is shorter, or one of its functions is NULL.
 [[nodiscard]] Result<const void*> FindExtension(const outbox_plugin& plugin, const char* id, std::size_t size);
 
 }  // namespace outbox::storage

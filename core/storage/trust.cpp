@@ -20,7 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kMaxLinks = 40;  // as the kernel
+constexpr int kMaxLinks = 40;  // the kernel's limit
 
 Status Refuse(std::string why) { return {OUTBOX_BAD_CONFIG, std::move(why)}; }
 
@@ -32,13 +32,14 @@ Status NotExamined(const fs::path& path, int error) {
 
 struct User {
   uid_t uid;
-  std::string name;  // "" = the number has none
+  std::string name;  // empty = the user database has no entry for the number
   gid_t group;
 };
 
 constexpr auto kNoGroup = static_cast<gid_t>(-1);
 
-// `get` is one of the *_r functions of the user database without its last three parameters. False = there is no such entry.
+// Looks up an entry of the user or group database. `get` calls one of its *_r functions, and passes its own arguments
+// on as the last ones. Returns false if there is no such entry.
 template <class Entry, class Get>
 bool Found(Entry& entry, std::vector<char>& memory, const Get& get) {
   Entry* found = nullptr;
@@ -69,7 +70,7 @@ std::optional<User> UserOf(const std::string& owner) {
   return Entry(uid).value_or(User{uid, "", kNoGroup});
 }
 
-// Decides about owners and groups.
+// Decides which owners and which groups are trusted.
 class Trust {
  public:
   Status Add(const std::vector<std::string>& owners) {
@@ -88,8 +89,9 @@ class Trust {
     return std::any_of(users_.begin(), users_.end(), [&](const User& user) { return user.uid == uid; });
   }
 
-  // True if nobody but trusted users is in the group: root's, the private group of one of them, or a number that only this
-  // process has.
+  // Returns true if nobody but trusted users is in the group. That holds for root's group, for the private group of a
+  // trusted user (it has the user's name and is the user's primary group) if its other members are trusted users, and
+  // for the group of this process if its number has no entry.
   [[nodiscard]] bool Group(gid_t gid) const {
     if (gid == 0) return true;
     group entry{};
@@ -120,15 +122,15 @@ std::string What(const fs::path& path, mode_t mode) {
 Status CheckOwner(const Trust& trust, const fs::path& path, const struct stat& facts) {
   if (trust.Owner(facts.st_uid)) return {};
   return Refuse(What(path, facts.st_mode) + " belongs to " + NameOf(facts.st_uid) +
-                ", who could exchange the plugin; chown root " + path.string() + ", or add " +
+                ", who could replace the plugin; chown root " + path.string() + ", or add " +
                 std::to_string(facts.st_uid) + " to /plugins/trusted_owners of the configuration");
 }
 
-// Why somebody else can write it, and what to do; "" = nobody can.
+// Returns why a user who is not trusted can write the file, and the fix; empty = no such user can.
 std::string OtherWriters(const Trust& trust, const fs::path& path, const struct stat& facts) {
   if ((facts.st_mode & S_IWOTH) != 0) return "is writable by everybody; chmod o-w " + path.string();
   if ((facts.st_mode & S_IWGRP) == 0) return "";
-  // With an access list the bits of the group are the most that anybody on the list may do.
+  // If the file has an access list, the group bits are the upper limit of what the list grants to anybody.
   if (getxattr(path.c_str(), "system.posix_acl_access", nullptr, 0) > 0)
     return "has an access list that lets others write; setfacl -b " + path.string();
   if (trust.Group(facts.st_gid)) return "";
@@ -143,14 +145,14 @@ class Walk {
     Push(file.relative_path());
     at_ = "/";
     struct stat facts {};
-    if (Status root = Look(facts); !root.ok()) return root;
+    if (Status root = Check(facts); !root.ok()) return root;
     while (!rest_.empty()) {
       const fs::path name = rest_.front();
       rest_.pop_front();
       if (name == "." || name.empty()) continue;
       const fs::path folder = at_;
       at_ = name == ".." ? at_.parent_path() : at_ / name;
-      if (Status seen = Look(facts); !seen.ok()) return seen;
+      if (Status checked = Check(facts); !checked.ok()) return checked;
       if (!S_ISLNK(facts.st_mode)) continue;
       if (++links_ > kMaxLinks) return NotExamined(at_, ELOOP);
       std::error_code error;
@@ -165,20 +167,21 @@ class Walk {
  private:
   void Push(const fs::path& path) { rest_.insert(rest_.begin(), path.begin(), path.end()); }
 
-  // Everything that is passed, a link itself included.
-  Status Look(struct stat& facts) {
+  // Checks the component of the path at which the walk is, which may be a link.
+  Status Check(struct stat& facts) {
     if (lstat(at_.c_str(), &facts) != 0) return NotExamined(at_, errno);
-    // Before the rest, which says how to change who may write it: nobody should change that of /dev/null or of /tmp.
+    // The type is checked first. The errors below propose to change the owner or the permissions, and nobody should do
+    // that to /dev/null or /tmp.
     if (!S_ISLNK(facts.st_mode)) {
       if (rest_.empty() && !S_ISREG(facts.st_mode)) return Refuse("not a regular file");
       if (!rest_.empty() && !S_ISDIR(facts.st_mode)) return Refuse(at_.string() + " is not a folder");
     }
     if (Status owner = CheckOwner(trust_, at_, facts); !owner.ok()) return owner;
-    if (S_ISLNK(facts.st_mode)) return {};  // who may write it depends on its folder alone
+    if (S_ISLNK(facts.st_mode)) return {};  // who can replace a link depends only on its folder
     const bool sticky = S_ISDIR(facts.st_mode) && (facts.st_mode & S_ISVTX) != 0;
     const std::string writers = OtherWriters(trust_, at_, facts);
     if (writers.empty()) return {};
-    if (sticky && !rest_.empty()) return {};  // entries belong to trusted owners, which the next step verifies
+    if (sticky && !rest_.empty()) return {};  // only its owner can replace an entry; that owner is checked next
     return Refuse(What(at_, facts.st_mode) + " " + writers);
   }
 

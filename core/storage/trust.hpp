@@ -1,4 +1,4 @@
-// Who can replace a plugin's file: whoever can runs code as the relay.
+// Checks who can replace a plugin's file, because whoever can do that can run code as the relay.
 #pragma once
 
 #include <filesystem>
@@ -9,14 +9,15 @@
 
 namespace outbox::storage {
 
-// The path that the file has once every symbolic link on the way is followed.
+// Returns the path of the file with all symbolic links resolved.
 //
-// Refused is a file that a user other than root, this process's own or one of `trusted_owners` (names or numbers) can write,
-// or can exchange through any folder or link on the way to it, from / on: by owning it, by write permission for everybody, or
-// by write permission for a group or an access list that has other users. In a folder with the sticky bit, such as /tmp, only
-// the owner of an entry can exchange it.
+// The trusted users are root, the user of this process, and `trusted_owners` (names or numbers). A file is refused if
+// another user can write it, or can replace it through any folder or link on the way to it, beginning at /. A user can
+// do so as the owner, by write permission for everybody, or by write permission for a group or an access list that
+// includes other users. In a folder with the sticky bit, such as /tmp, only the owner of an entry can replace it.
 //
-// Errors: OUTBOX_BAD_CONFIG with the component at fault and what to do; kShortage if the machine lacks something to find out.
+// Errors: OUTBOX_BAD_CONFIG; the text names the component at fault and the fix. kShortage if the machine lacked a
+// resource for the check.
 [[nodiscard]] Result<std::filesystem::path> TrustedFile(const std::filesystem::path& file,
                                                         const std::vector<std::string>& trusted_owners);
 

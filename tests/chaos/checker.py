@@ -23,7 +23,7 @@ RECOVERY = 30.0  # time after the end of a fault that was alone in which all del
 @dataclasses.dataclass
 class History:
     transactions: List[dict]   # from the writers: tx, began, ended, outcome, events
-    faults: List[dict]         # number, fault, to, strikes, stops, begin, mending, end
+    faults: List[dict]         # number, fault, to, strikes, stops, begin, repair, end
     records: List[dict]        # topic, life, partition, offset, time, event_id, key, mark, intact
     tables: Dict[str, list]    # written, outbox, retry, dead
     samples: List[dict]        # from the monitor
@@ -188,7 +188,7 @@ def _judge_rest(history, committed, broken):
 def _judge_honesty(history, broken):
     """A relay that can move no events must not report that it is ready, and must not report a backlog of 0 while rows
     wait."""
-    stops = [fault for fault in history.faults if fault.get("stops") and fault["mending"] - fault["begin"] > BLIND]
+    stops = [fault for fault in history.faults if fault.get("stops") and fault["repair"] - fault["begin"] > BLIND]
     asked = [sample for sample in history.samples if "relay" in sample]
     could_not_try = collections.defaultdict(float)  # relay -> when it last sent nothing and so could not notice a fault
     for sample in asked:
@@ -197,7 +197,7 @@ def _judge_honesty(history, broken):
         for fault in stops:
             since = max(fault["begin"], could_not_try[sample["relay"]])
             if (sample["ready"] and sample["relay"] in fault["stops"] and since + BLIND <= sample["asked"]
-                    and sample["answered"] <= fault["mending"]):
+                    and sample["answered"] <= fault["repair"]):
                 broken.add("honest", f"{sample['relay']} is ready {sample['asked'] - fault['begin']:.1f} s into "
                                      f"{fault['fault']} ({fault['to']})")
     zeros = sorted((sample["asked"], sample["relay"]) for sample in asked if sample["backlog"] == 0)

@@ -133,7 +133,7 @@ class CrashScene:
         records = [seen(record) | {"life": 0} for topic in self._topics.partitions()
                    for record in read_topic(self._kafka.bootstrap, topic)]
         deaths = {"number": 1, "fault": "crashes", "to": "one relay after the other", "strikes": self.deaths + 1,
-                  "stops": [], "begin": self._began, "mending": time.time(), "end": time.time()}
+                  "stops": [], "begin": self._began, "repair": time.time(), "end": time.time()}
         tables = {"written": self._column("select tx from written"), "outbox": self._column("select id from outbox_event"),
                   "retry": self._column("select row_id from outbox_retry"),
                   "dead": self._column("select event_id from outbox_dead")}

@@ -143,11 +143,11 @@ class Nemesis:
     def _end(self, one):
         fault, harm = one.strike.fault, one.harm
         self._scene.victim = self._scene.members[one.strike.victim]
-        mending = time.time()
+        repair = time.time()
         one.inflicting.__exit__(None, None, None)
         del self._active[fault.touches]
         self._journal.write(number=one.number, fault=fault.name, to=harm.to, strikes=harm.strikes, stops=harm.stops,
-                            begin=one.begin, struck=one.struck, mending=mending, end=time.time())
+                            begin=one.begin, struck=one.struck, repair=repair, end=time.time())
 
     def abandon(self):
         """Undoes as many active faults as possible after a failure of the run itself."""

@@ -25,7 +25,7 @@ def sound():
     transactions.append({"tx": "undone", "began": 95, "ended": 96, "outcome": "rolled back",
                          "events": [["c-1", TOPIC, "c", 1, 7, False]]})
     fault = {"number": 0, "fault": "broker-frozen", "to": "broker", "strikes": 1, "stops": ["relay-1"], "begin": 100,
-             "mending": 104, "end": 104}
+             "repair": 104, "end": 104}
     samples = [{"relay": "relay-1", "asked": 90 + i, "answered": 90 + i, "ready": True, "said": "ready", "backlog": 0.0}
                for i in range(25)]
     tables = {"written": [f"t{number}" for number in range(1, 11)], "outbox": [], "retry": [], "dead": []}
@@ -120,7 +120,7 @@ class CheckerTest(unittest.TestCase):
 
     def test_ready_while_nothing_can_move(self):
         fault = self.history.faults[0]
-        fault["mending"] = fault["end"] = fault["begin"] + BLIND + 3
+        fault["repair"] = fault["end"] = fault["begin"] + BLIND + 3
         self.find("honest")
         for sample in self.history.samples:
             sample["ready"] = sample["asked"] < fault["begin"] + BLIND
@@ -128,7 +128,7 @@ class CheckerTest(unittest.TestCase):
 
     def test_who_has_just_come_to_try_may_be_ready(self):
         fault = self.history.faults[0]
-        fault["mending"] = fault["end"] = fault["begin"] + BLIND + 3
+        fault["repair"] = fault["end"] = fault["begin"] + BLIND + 3
         for sample in self.history.samples:
             if sample["asked"] < fault["begin"] + 5:
                 sample.update(ready=False, said="database_down: no answer")

@@ -29,7 +29,7 @@ void KeyWaitsForTheOtherRelay(const Subject& subject) {
   const auto head = two.first->Reserve({.max_events = 1});
   Expect(Numbers(head) == "1", "'{}' was returned, expected: 1", Numbers(head));
   const auto beside = two.second->ReadAll();
-  Expect(Numbers(beside) == "3", "the second relay was given '{}', expected: 3 alone, as 2 and 4 stand behind 1",
+  Expect(Numbers(beside) == "3", "the second relay was given '{}', expected: 3, as 2 and 4 are queued behind 1",
          Numbers(beside));
   // The first relay reads on, and gets the events behind its own one.
   Expect(Numbers(two.first->ReadAll()) == "2 4", "the relay that has 1 was not given 2 and 4");
@@ -42,7 +42,7 @@ void KeyGoesOnElsewhereWhenConfirmed(const Subject& subject) {
   two.rig.Need(OUTBOX_CAN_ORDER_KEYS);
   two.rig.Emit(2, "k");
   const auto head = two.first->Reserve({.max_events = 1});
-  two.second->ExpectNothing("2 stands behind 1, which the first relay has");
+  two.second->ExpectNothing("2 is queued behind 1, which the first relay has");
   two.first->Confirm(head);
   Expect(Numbers(two.second->ReadAll()) == "2", "2 was not returned after 1 was confirmed");
 }
@@ -88,7 +88,7 @@ void ReleasedIsForAnyRelay(const Subject& subject) {
   two.rig.Emit(3, "k");
   const auto rows = two.first->ReadAll();
   Ok(two.first->TryRelease({rows[1], rows[2]}));
-  two.second->ExpectNothing("2 and 3 stand behind 1, which the first relay has");
+  two.second->ExpectNothing("2 and 3 are queued behind 1, which the first relay has");
   Ok(two.first->TryRelease({rows[0]}));
   const auto taken = two.second->ReadAll();
   Expect(Numbers(taken) == "1 2 3", "'{}' were returned after their release, expected: 1 2 3", Numbers(taken));
@@ -206,7 +206,7 @@ std::vector<Case> MarksCases() {
        OwnMarkedRowsComeAgain},
       {"marks", "marks-end-by-themselves", "A mark lasts for the requested time, by the database's clock.",
        MarksEndByThemselves},
-      {"marks", "given-again-lasts-anew",
+      {"marks", "repeated-read-renews-the-mark",
        "Rows that are returned again stay marked until the end that the new answer promises.",
        MarkIsRenewedByAnotherRead},
       {"marks", "each-incarnation-is-a-relay-of-its-own", "Two ids that differ only behind the last # are two relays.",

@@ -24,7 +24,7 @@ void NeverMoreThanAsked(const Subject& subject) {
   }
 }
 
-void MoreTellsThatALimitCutTheBatch(const Subject& subject) {
+void MoreIsSetIfALimitCutTheBatch(const Subject& subject) {
   Rig rig(subject);
   rig.Emit(5, "k");
   Relay relay(rig);
@@ -167,8 +167,8 @@ std::vector<Case> ReserveCases() {
   return {
       {"reserve", "empty-is-not-an-error", "An empty outbox gives an empty batch.", EmptyIsNotAnError},
       {"reserve", "never-more-than-asked", "A batch holds at most max_events.", NeverMoreThanAsked},
-      {"reserve", "more-tells-that-a-limit-cut-the-batch", "more is 1 exactly if a limit left events out of the batch.",
-       MoreTellsThatALimitCutTheBatch},
+      {"reserve", "more-is-set-if-a-limit-cut-the-batch", "more is 1 exactly if a limit left events out of the batch.",
+       MoreIsSetIfALimitCutTheBatch},
       {"reserve", "ascending-per-key", "The events of a key come in the order of their insertion.", AscendingPerKey},
       {"reserve", "at-least-one-event-beyond-the-byte-limit", "An event larger than max_bytes comes alone.",
        AtLeastOneEventBeyondTheByteLimit},

@@ -24,7 +24,7 @@ struct GoldenRecord {
 
 struct Run {
   std::string name, connector;                     // the latter as JSON
-  std::vector<Column> columns;                     // of the table, without roles
+  std::vector<Column> columns;                     // the table's columns, without roles
   std::vector<std::map<std::string, Value>> rows;  // values as outbox/ext/columns.h has them
   std::vector<GoldenRecord> records;
   std::map<std::string, int> partitions;

@@ -7,10 +7,10 @@ import uuid
 from application import Application
 from servers import Relay, read_topic, relay_config, shared_kafka
 
-BAD = "database cannot be used: "
-STILL_BAD = "database still cannot be used: "  # a new reason during a long outage
-BACK = "database is back"
-CAME_BACK = "removed from the outbox after its delivery, and is there again|came back to the outbox in the last second"
+BAD = "database unavailable: "
+STILL_BAD = "database still unavailable: "  # a new reason during a long outage
+BACK = "database available again"
+CAME_BACK = "removed from the outbox after its delivery and has come back|came back to the outbox in the last second"
 STORAGE_TIMEOUT = 2  # seconds
 
 
@@ -107,7 +107,7 @@ class Scene:
         self._test.assertEqual(len(reasons), len(set(reasons)), reasons)
         others = [line["msg"] for line in self.lines()
                   if line["level"] in ("warn", "error") and not line["msg"].startswith((BAD, STILL_BAD, "librdkafka"))
-                  and "; going on with the secret" not in line["msg"]
+                  and "; continuing with the secret" not in line["msg"]
                   and not (comes_back and re.search(CAME_BACK, line["msg"]))]
         self._test.assertEqual([other for other in others if not other.startswith("event ")], [])
         self._test.assertEqual(len(others), failures, others)

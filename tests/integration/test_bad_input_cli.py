@@ -275,19 +275,19 @@ class DownTest(CommandTest):
         config = {**GOOD, "storage": {"plugin": "postgres", "options": {"connection": server.dsn()}},
                   "log": {"format": "json"}}
         with Relay(config) as relay:
-            relay.start().wait_for_log("database cannot be used: .*Connection refused")
+            relay.start().wait_for_log("database unavailable: .*Connection refused")
             server.start()
             # The tables do not exist, and waiting would not help: the relay ends and names the command to run.
             wait_until(lambda: relay.returncode is not None, 30, "the relay ends")
             self.assertEqual(relay.returncode, 78)
             self.assertRegex(relay.log(), "outbox_event.*(.*\n)*.*migrate")
-            self.assertEqual(relay.log().count("cannot be used"), 1)
+            self.assertEqual(relay.log().count("unavailable: "), 1)
 
             self.assertEqual(relay.command("migrate").returncode, 0)
             server.halt()
-            relay.start().wait_for_log("database cannot be used")
+            relay.start().wait_for_log("database unavailable: ")
             server.start()
-            relay.wait_for_log("database is back")
+            relay.wait_for_log("database available again")
             relay.wait_for_log("delivering shard 0")
             self.assertEqual(relay.stop(), 0)
 

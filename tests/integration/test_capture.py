@@ -304,7 +304,7 @@ class CaptureTest(unittest.TestCase):
         wait_until(lambda: ready().startswith("capture_broken"), 90, "the relay is not ready")
         metrics = urllib.request.urlopen(f"http://{address}/metrics", timeout=5).read().decode()
         self.assertRegex(metrics, r"(?m)^outbox_relay_capture_in_place 0$")
-        self.assertEqual(len(re.findall("goes on with the rows that are there", self.relay.log())), 1)
+        self.assertEqual(len(re.findall("continuing with the rows that are in the outbox", self.relay.log())), 1)
 
 
 if __name__ == "__main__":

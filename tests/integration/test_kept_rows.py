@@ -256,7 +256,7 @@ class KeptRowsTest(unittest.TestCase):
                      " insert into outbox_event overriding system value select old.*; return null; end';"
                      " create trigger put_back after delete on outbox_event for each row execute function put_back()")
         self.insert(f"select '{self.topic}', 'b' || g, 'T', 'p' from generate_series(1, 5) g")
-        relay.wait_for_log("was removed from the outbox after its delivery, and is there again", 90)
+        relay.wait_for_log("was removed from the outbox after its delivery and has come back", 90)
 
         # If they are inserted with new row ids, each has to be treated as a new event: it is sent, counted and logged.
         self.run_sql("drop trigger put_back on outbox_event; truncate outbox_event, outbox_retry;"
@@ -266,7 +266,7 @@ class KeptRowsTest(unittest.TestCase):
                      " create trigger put_again after delete on outbox_event for each row execute function put_again()")
         before = self.metric("outbox_relay_events_returned_total")
         self.insert(f"values ('{self.topic}', 'again', 'T', 'p')")
-        relay.wait_for_log("is there again; it is sent once more; as another row: something inserts delivered events again")
+        relay.wait_for_log("has come back; sending it again; it has another row id, so something inserts delivered events again")
         wait_until(lambda: self.metric("outbox_relay_events_returned_total") > before + 3, 30, "each return is counted")
         self.assertEqual(relay.stop(), 0)
 

@@ -100,10 +100,10 @@ class ToTheDatabase:
         proxy.silence(directions=(DOWN,))
         proxy.heal()
         self.assertEqual(scene.relay.stop(), 0)
-        self.assertEqual(scene.logged("the lease could not be given back"), [])
+        self.assertEqual(scene.logged("the lease could not be released"), [])
         scene.relay.start()
         took_over = scene.relay.wait_for_log("delivering shard 0 of 1 .*")
-        self.assertNotIn("without releasing it", took_over[0])
+        self.assertNotIn("did not release it", took_over[0])
 
     @faults(19, 20)
     def test_a_byte_at_a_time_and_slowly(self):
@@ -229,8 +229,8 @@ class ToKafka(FaultTest):
         self.assertEqual(self.relay_.stop(), 0)
         twice = self.assert_numbered(self.broker.bootstrap, self.topic, self.sent, twice_at_most=faults * self.WINDOW)
         log = self.relay_.log()
-        self.assertIn(log.count("broker cannot be used"), range(2 * faults + 1))
-        self.assertEqual(log.count("broker cannot be used"), log.count("broker is back"))
+        self.assertIn(log.count("broker unavailable: "), range(2 * faults + 1))
+        self.assertEqual(log.count("broker unavailable: "), log.count("broker available again"))
         with sqlite3.connect(self.path) as link:
             self.assertEqual(link.execute("select count(*) from outbox_retry").fetchone(), (0,))
         print(f"  {self.sent} events, {twice} duplicates")
@@ -301,14 +301,14 @@ class ToKafka(FaultTest):
         self.assertLess(len(self.relay_.log().splitlines()), 200)
 
     def outages(self):
-        return self.relay_.log().count("broker cannot be used")
+        return self.relay_.log().count("broker unavailable: ")
 
 
 def with_hosts(hosts):
     """Returns a command prefix that runs a program in a mount namespace whose /etc/hosts is the file `hosts`.
 
     unshare could set the propagation of / itself, but that fails inside a chroot, where / is not a mount point. So it is
-    set by a separate command that may fail: whoever created the chroot decides what propagates out of it.
+    set by a separate command that may fail: the creator of the chroot decides what propagates out of it.
     """
     return ["unshare", "--mount", "--propagation", "unchanged", "sh", "-c",
             f'mount --make-rprivate / 2>/dev/null; mount --bind {hosts} /etc/hosts && exec "$@"', "sh"]
@@ -335,11 +335,11 @@ class NamesTest(FaultTest):
         hosts = folder.path / "hosts"
         hosts.write_text("127.0.0.2 db.example kafka.example\n", encoding="ascii")
         relay.start(under=with_hosts(hosts))
-        relay.wait_for_log("database cannot be used: .*127.0.0.2")
+        relay.wait_for_log("database unavailable: .*127.0.0.2")
         server.psql(f"insert into outbox_event (topic, event_type, payload) values ('{topic}', 'made', '0')", name)
         hosts.write_text("127.0.0.1 db.example\n127.0.0.2 kafka.example\n", encoding="ascii")
-        relay.wait_for_log("database is back")
-        relay.wait_for_log("broker cannot be used")
+        relay.wait_for_log("database available again")
+        relay.wait_for_log("broker unavailable: ")
         hosts.write_text("127.0.0.1 db.example kafka.example\n", encoding="ascii")
         wait_until(lambda: self.payloads(kafka.bootstrap, topic) == ["0"], 30, "the event arrives")
         self.assertEqual(relay.stop(), 0)

@@ -51,8 +51,8 @@ error rule keep on delete of table public.outbox_event
 warn foreign key notes_event_fkey of table notes refers to table public.outbox_event: * cannot be removed
 warn foreign key notes_dead_fkey of table notes refers to table public.outbox_dead: * deletes rows there
 warn foreign key outbox_event_order_id_fkey of table public.outbox_event refers to orders (on delete cascade)
-warn column public.outbox_event.tenant takes no NULL and has no default: * requeue
-error column public.outbox_dead.tenant takes no NULL and has no default: the relay
+warn column public.outbox_event.tenant is NOT NULL and has no default: * requeue
+error column public.outbox_dead.tenant is NOT NULL and has no default: the relay
 warn column public.outbox_event.topic may be NULL
 warn unique index one_a_key on table public.outbox_event*(topic, aggregate_id)
 warn unique index no_overlap on table public.outbox_event
@@ -61,7 +61,7 @@ error column public.outbox_shard.shard is not the primary key
 error table public.outbox_shard is in the publication everything and has no replica identity
 warn table outbox_event_old inherits from public.outbox_event
 warn table public.outbox_event is not vacuumed
-warn commits of role writer_{id} are seen before they are safe
+warn commits of role writer_{id} are visible before they are safe
 warn the ids of table public.outbox_event are nearly used up (8000000000000000000 of
 """
 
@@ -85,15 +85,15 @@ alter table outbox_event auto_increment = 8000000000000000000;
 create definer = 'nobody'@'%' trigger orphan after insert on outbox_meta for each row set @x = 1;
 """
 MARIADB_FINDINGS = """
-error table outbox_relay is kept by Aria
+error table outbox_relay uses the storage engine Aria
 warn trigger before_delete runs before delete on table outbox_event
 warn trigger after_update runs after update on table outbox_retry
 warn trigger orphan runs after insert on table outbox_meta
 error trigger * on table outbox_meta runs as nobody@%, a user that does not exist
 warn foreign key * of table * refers to table outbox_event: * cannot be removed
 warn foreign key * of table outbox_event refers to orders (on delete cascade)
-warn column outbox_event.tenant takes no NULL and has no default: * requeue
-error column outbox_dead.tenant takes no NULL and has no default: the relay
+warn column outbox_event.tenant is NOT NULL and has no default: * requeue
+error column outbox_dead.tenant is NOT NULL and has no default: the relay
 warn column outbox_event.event_id may be NULL
 warn unique index one_a_key on table outbox_event*(topic, aggregate_id)
 error column outbox_shard.shard is not the primary key
@@ -115,8 +115,8 @@ create unique index harmless on outbox_event (event_id);
 insert into sqlite_sequence (name, seq) values ('outbox_event', 8000000000000000000);
 """
 SQLITE_FINDINGS = """
-error trigger kept runs before delete on table outbox_event: raise(ignore) keeps it from being done
-warn trigger some runs after delete on table outbox_event: where it says raise(ignore)
+error trigger kept runs before delete on table outbox_event: raise(ignore) suppresses the write
+warn trigger some runs after delete on table outbox_event: where it calls raise(ignore)
 warn trigger audit runs after insert on table outbox_retry
 warn foreign key event of table notes refers to table outbox_event
 warn foreign key order_id of table outbox_event refers to orders (on delete cascade)
@@ -451,7 +451,7 @@ class MariadbOthersTest(OthersTest):
         self.assertRegex(refused, "Access denied .* to database .*correct 'database', or run in it: grant select, delete on")
         self.sql(" ".join(f"grant {right} on outbox_{table} to {name};" for table, right in grants.items()))
         [(_, what, fix)] = self.findings(relay, "note")
-        self.assertIn("is not shown the triggers of these tables, nor foreign keys of other tables to them", what)
+        self.assertIn("cannot see the triggers of the outbox's tables or foreign keys of other tables to the outbox's tables", what)
         self.sql("create trigger hidden after delete on outbox_event for each row set @x = 1;"
                  " create table notes (event bigint, foreign key (event) references outbox_event (id))")
         seen = self.sql(fix.removeprefix("as an administrator run:"))
@@ -562,7 +562,7 @@ class SqliteOthersTest(OthersTest):
             texts.append(relay.log())
             if relay.returncode is None:
                 relay.stop()
-            self.assertNotRegex(texts[-1], r"unable to open database file \(|its folder must be there")
+            self.assertNotRegex(texts[-1], r"unable to open database file \(|its folder must exist")
         self.assertRegex("".join(texts), r"Too many open files \(the limit of this process is reached")
 
     @faults(99, 104)

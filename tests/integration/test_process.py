@@ -263,7 +263,7 @@ class PluginTest(ProcessTest):
         for command in ("check", "run", "status"):
             ended = refused.command(command)
             self.assertEqual(ended.returncode, 78, ended.stdout + ended.stderr)
-            self.assertIn(f"the folder {folder} belongs to uid {STRANGER}, who could exchange the plugin",
+            self.assertIn(f"the folder {folder} belongs to uid {STRANGER}, who could replace the plugin",
                           ended.stdout + ended.stderr)
         ended = self.relay({**config, "plugins": {"trusted_owners": [STRANGER]}}).command("check")
         self.assertEqual(ended.returncode, 0, ended.stdout + ended.stderr)

@@ -89,7 +89,7 @@ class DescriptorTest(ResourceTest):
         server.psql("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'outbox-relay'"
                     " and datname = current_database()", name)
         self.emit(relay, lines(self.topic, 100, first=100))
-        relay.wait_for_log("database cannot be used: .*(?i:too many open files)")
+        relay.wait_for_log("database unavailable: .*(?i:too many open files)")
         spent = processor_seconds(relay.pid)
         wait_until(lambda: relay.log().count("many open files") > 5, 30, "the relay has tried again")
         self.assertLess(processor_seconds(relay.pid) - spent, 1, "the relay does not pause between two tries")

@@ -48,7 +48,7 @@ class PostgresRoleSettingsTest(unittest.TestCase):
                 for command in (["check"], ["emit"]):
                     self.assertIn(said, self.refused(relay, command, 1, LINE if command == ["emit"] else None))
                 self.refused(relay, ["status"], 0)
-                relay.start().wait_for_log("database cannot be used: [^\"]*" + re.escape(said))
+                relay.start().wait_for_log("database unavailable: [^\"]*" + re.escape(said))
                 self.sql(fix, database)
                 relay.wait_for_log("delivering shard 0")
                 self.assertEqual(relay.stop(), 0)
@@ -105,8 +105,8 @@ class MariadbSettingsTest(unittest.TestCase):
     def test_read_only_server(self):
         self.set_global("read_only", "on", "off")
         for command in ("check", "emit"):
-            self.assertIn("the server is read-only, so what is sent could not be confirmed; where it stays so, set 'host' to the server"
-                          " that takes writes, or: set global read_only = off;", self.said(command, LINE))
+            self.assertIn("the server is read-only, so delivered events could not be confirmed; if it stays read-only, set 'host' to the"
+                          " server that accepts writes, or run: set global read_only = off;", self.said(command, LINE))
 
     def test_read_only_session(self):
         variable = self.maria.sql("select variable_name from information_schema.global_variables where variable_name in"
@@ -120,9 +120,9 @@ class MariadbSettingsTest(unittest.TestCase):
                     self.relay.start()
                     for command in ("check", "emit"):
                         said = self.said(command, LINE)
-                        self.assertIn("the session is read-only, so what is sent could not be confirmed: transaction_read_only", said)
-                        self.assertIn("take it out of the server's init_connect, or: set global transaction_read_only = off;", said)
-                    self.relay.wait_for_log("database cannot be used: [^\"]*the session is read-only")
+                        self.assertIn("the session is read-only, so delivered events could not be confirmed: transaction_read_only", said)
+                        self.assertIn("remove it from the server's init_connect, or run: set global transaction_read_only = off;", said)
+                    self.relay.wait_for_log("database unavailable: [^\"]*the session is read-only")
                 finally:
                     self.maria.sql(f"set global {setting} = {back}")
                 self.relay.wait_for_log("delivering shard 0")
@@ -158,8 +158,8 @@ class MariadbSettingsTest(unittest.TestCase):
         for command in ("run", "status", "find"):
             ended = self.relay.command(command)
             self.assertEqual(ended.returncode, 78, ended.stdout + ended.stderr)
-            self.assertIn("is a temporary one of the relay's own session, and hides the real one", ended.stdout + ended.stderr)
-            self.assertIn("out of the server's init_connect", ended.stdout + ended.stderr)
+            self.assertIn("is a temporary table of the relay's own session, which hides the real one", ended.stdout + ended.stderr)
+            self.assertIn("from the server's init_connect", ended.stdout + ended.stderr)
 
 
 class MysqlSettingsTest(MariadbSettingsTest):

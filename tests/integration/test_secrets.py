@@ -193,7 +193,7 @@ class OtherPluginsTest(SecretsTest):
         config["http"] = {"listen": "127.0.0.1:0"}
         config["log"]["level"] = "trace"
         with Relay(config, env={"SECRET": WRONG}) as relay:
-            relay.start().wait_for_log("database cannot be used")
+            relay.start().wait_for_log("database unavailable: ")
             port = relay.wait_for_log(r"http: [^\"]* at 127\.0\.0\.1:(\d+)").group(1)
             for path in ("readyz", "status", "metrics"):
                 link = http.client.HTTPConnection("127.0.0.1", int(port), timeout=10)

@@ -99,7 +99,7 @@ class WakeUpTest(unittest.TestCase):
         self.wait_for_one_more(30)
         self.migrate(self.relay)
         self.assertEqual(self.relay.command("check").returncode, 0)
-        self.relay.wait_for_log("wake-ups are back")
+        self.relay.wait_for_log("wake-ups available again")
         time.sleep(IDLE)
         self.wait_for_one_more(AT_ONCE)
         self.assertEqual(self.relay.stop(), 0)
@@ -116,7 +116,7 @@ class WakeUpTest(unittest.TestCase):
         for command in ("run", "check"):
             ended = self.relay.command(command)
             self.assertEqual(ended.returncode, 78, ended.stderr)
-            self.assertRegex(ended.stdout + ended.stderr, "plugin .*mysql.* gives no wake-ups")
+            self.assertRegex(ended.stdout + ended.stderr, "plugin .*mysql.* offers no wake-ups")
 
     def test_hints_of_the_application(self):
         """The application sends a datagram after its commit. This works with every database."""

@@ -70,10 +70,10 @@ void Ledger::CheckFlow(EventNumber e) {
     if (std::any_of(of_key.begin(), of_key.end(), is_poison)) return;
   }
   const Time since = std::max(fate.committed_at, kRelaysWork), waited = world_.now() - since;
-  // Each refusal in that time costs a reset, and thereby three answers: to the refused request, to the request that
+  // Each refusal in that time costs a reset, and so three answers: to the refused request, to the request that
   // proves the lane, and to the requests after it.
   const auto refusals = refused_at_.end() - std::lower_bound(refused_at_.begin(), refused_at_.end(), since);
-  // Of the events that were there before, the broker answers at least half a window at a time.
+  // The broker answers at least half a window at a time of the events that were there before.
   const Time before = 2 * fate.behind / window_;
   if (waited > kSlowestFlow + (std::max<Time>(15, 3 * refusals) + let_go_ + before) * broker_answers_)
     Break(fmt::format("I10 flow: {} waited {} ms, though only others are refused", Name(e), waited / kMillisecond));

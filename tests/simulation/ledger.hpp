@@ -47,7 +47,7 @@ enum class Poison : std::uint8_t {
   kUnsendable,  // The relay judges it unsendable before sending it, always.
   kTooLarge,    // The broker refuses it, always.
   kShy,         // The broker refuses it twice and then accepts it.
-  kMending,     // The relay judges it unsendable once; then it is sent.
+  kBadOnce,     // The relay judges it unsendable once; then it is sent.
   kKiller,      // A poison event: crashes the relay that sends it.
 };
 

@@ -47,7 +47,7 @@ struct Snapshot {
   std::vector<Found> late, due,
       fresh;  // `due` is ordered by the time at which rows became due; the others ascend by id.
   std::uint32_t commit = 0;
-  RowId last_id = 0;  // All ids up to this one were looked at.
+  RowId last_id = 0;  // All ids up to this one were checked.
   bool cut = false;   // There are more rows behind last_id.
   Time at = 0;
 };

@@ -92,7 +92,7 @@ void ShardProcess::Wake() {
 Time ShardProcess::TimeLeft() const {
   if (!parts_.scenario.marks_rows)
     return std::min(parts_.store.leases.Left(process_.id, parts_.store.clock()),
-                    process_.told_until - parts_.world.now());
+                    process_.lease_end - parts_.world.now());
   Time until = kForever;
   for (const Batch& batch : batches_)
     if (!batch.rows.empty()) until = std::min(until, batch.until);
@@ -357,7 +357,7 @@ void ShardProcess::Bring(const Reading& reading) {
     const Found& found = reading.rows[i];
     outstanding_.insert(found.row.id);
     const Fate& fate = parts_.ledger.Of(found.row.event);
-    const bool refused = fate.poison == Poison::kUnsendable || (fate.poison == Poison::kMending && found.attempts < 1);
+    const bool refused = fate.poison == Poison::kUnsendable || (fate.poison == Poison::kBadOnce && found.attempts < 1);
     incoming.push_back({.key_hash = static_cast<std::uint64_t>(found.row.key),
                         .has_key = found.row.key != kNoKey,
                         .attempts = found.attempts,

@@ -61,7 +61,7 @@ class Process {
   std::function<void()> crash;  // Called for a crash that the process causes itself.
   Time paused_until_ = 0;
   // When its lease ends according to the last answer that arrived, by the world's clock. An answer may be lost.
-  Time told_until = 0;
+  Time lease_end = 0;
   bool database_answers = true;  // The last call was answered.
   // How far the machine's wall clock is ahead. It may be set at any time, and nothing may depend on it.
   Time wall_ahead = 0;

@@ -174,7 +174,7 @@ void RelayProcess::TakeTurn(const std::shared_ptr<Answer>& answer) {
 void RelayProcess::Answered(outbox_code code, const std::shared_ptr<Answer>& answer) {
   const Lease& lease = answer->look.lease;
   if (code == OUTBOX_OK)
-    process_.told_until = process_.WorldAt(answer->asked) + lease.left.count() * kMillisecond;
+    process_.lease_end = process_.WorldAt(answer->asked) + lease.left.count() * kMillisecond;
   else
     parts_.history.Say("a heartbeat of relay {} fails", process_.id);
   Turn([this, code, answer] { coordinator_.HeartbeatAnswered(code, answer->look.lease); });

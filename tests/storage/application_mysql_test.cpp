@@ -58,7 +58,7 @@ OUTBOX_EMIT_CASES(Mysql)
 OUTBOX_INBOX_CASES(Mysql)
 
 TEST_CASE("the inbox waits for a consumer that is processing the event") {
-  InboxCases<Mysql>::WaitsForWhoeverHasTheEvent();
+  InboxCases<Mysql>::WaitsForTheConsumerOfTheEvent();
 }
 
 TEST_CASE("strict order waits for the key, and reports the table that it needs") {

@@ -57,7 +57,7 @@ OUTBOX_EMIT_CASES(Postgres)
 OUTBOX_INBOX_CASES(Postgres)
 
 TEST_CASE("the inbox waits for a consumer that is processing the event") {
-  InboxCases<Postgres>::WaitsForWhoeverHasTheEvent();
+  InboxCases<Postgres>::WaitsForTheConsumerOfTheEvent();
 }
 
 TEST_CASE("strict order waits for the key") { EmitCases<Postgres>::StrictOrderWaitsForTheKey(); }

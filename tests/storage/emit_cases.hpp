@@ -134,7 +134,7 @@ struct EmitCases {
     CHECK(taken[0].key == "good");
   }
 
-  static void TellsWhatTheDatabaseRefuses() {
+  static void ReportsWhatTheDatabaseRefuses() {
     auto relay = Database::MakeRelay();
     auto session = Database::Open();
     session.begin();
@@ -196,5 +196,5 @@ struct EmitCases {
   TEST_CASE("emit shares the caller's transaction") { EmitCases<Database>::SharesTheTransaction(); }               \
   TEST_CASE("emit needs a transaction unless autocommit is allowed") { EmitCases<Database>::NeedsATransaction(); } \
   TEST_CASE("emit refuses an event before it inserts any") { EmitCases<Database>::RefusesBeforeTheInsert(); }      \
-  TEST_CASE("emit reports an error of the database") { EmitCases<Database>::TellsWhatTheDatabaseRefuses(); }       \
+  TEST_CASE("emit reports an error of the database") { EmitCases<Database>::ReportsWhatTheDatabaseRefuses(); }     \
   TEST_CASE("emit takes up to kMaxEvents events, in order") { EmitCases<Database>::TakesAsManyAsItSays(); }

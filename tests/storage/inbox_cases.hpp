@@ -84,7 +84,7 @@ struct InboxCases {
   }
 
   // Two consumers process the same event at the same time, as after a pause during which one was taken for dead.
-  static void WaitsForWhoeverHasTheEvent() {
+  static void WaitsForTheConsumerOfTheEvent() {
     for (const bool commit : {true, false}) {
       auto first = Database::Open(), second = Database::Open();
       Prepare(first);

@@ -160,7 +160,7 @@ class Model {
 
   void Read() {
     Look();
-    // The snapshot is taken after the missing ids were looked at.
+    // The snapshot is taken after the missing ids were checked.
     if (Pick(8) == 0) End();
     if (Pick(3) == 0) Take();
     if (Pick(3) == 0) Insert();

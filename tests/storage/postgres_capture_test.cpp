@@ -533,7 +533,7 @@ TEST_CASE("a defect of the captured table or its trigger is found", "[postgres][
       {"alter table box alter column body type bytea using null", "column payload is text, expected bytea", true},
       {"alter table box_capture drop column kind", "column public.box_capture.kind is missing", false},
       {"drop role if exists nobody; create role nobody; alter function box_capture() owner to nobody",
-       "may not insert into", true},
+       "lacks the privileges to insert into", true},
       {"drop role if exists nobody; create role nobody; grant insert on box_capture to nobody; grant usage on schema "
        "public to"
        " nobody; alter function box_capture() owner to nobody; alter table box_capture enable row level security, "

@@ -171,7 +171,7 @@ TEST_CASE("relays share the shards, and every row belongs to one shard", "[serve
   CHECK(ready.relay.writing().ReadStats().shards_owned == 8);
 }
 
-TEST_CASE("a standby's heartbeat writes nothing, and an owner's heartbeat seldom writes", "[server][b36]") {
+TEST_CASE("a standby's heartbeat writes nothing, and an owner's heartbeat rarely writes", "[server][b36]") {
   Ready ready;
   Relay standby(Configured(), "relay-2");
   ready.relay.Heartbeat();

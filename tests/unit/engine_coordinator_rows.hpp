@@ -37,7 +37,7 @@ struct Namer {
   }
   std::string operator()(const shards::Hold& c) const {
     const std::string text = fmt::format("hold {}/{}", c.shard, c.token);
-    const std::string until = c.until == kForever ? " for ever" : fmt::format(" until {}", Seconds(c.until));
+    const std::string until = c.until == kForever ? " forever" : fmt::format(" until {}", Seconds(c.until));
     return text + until + (c.slow_start ? " slowly" : "");
   }
   std::string operator()(const shards::Release& c) const {

@@ -498,7 +498,7 @@ TEST_CASE("after a timeout fewer rows are asked for, until reads succeed again")
         {"read 1001 whole", "rewind 20, reading"},
         {"answered 1001 more useful", "idle, next 1001, more"},
         {"read 1001 whole", "on 20, reading, more"}}},
-      {"where fewer are wanted, so many",
+      {"if fewer are wanted, only that many",
        {kLease, read, fails, {"read 1001", "rewind, reading"}, {"answered 1001 useful", "idle, next 1011"}}},
   });
 }

@@ -357,7 +357,7 @@ TEST_CASE("reservations end, and are released") {
            {"trials-reset", ""},
            {"confirmed", "forget 1, free 0, released 7 lost | confirmed 1, outstanding 0"},
        }},
-      {"the reservation that ends first counts, also where the next flight has a later one",
+      {"the reservation that ends first counts, even if the next flight has a later one",
        {
            {"hold 7 90000", "rewind 4 | rescans 1, lease 7, owner yes, until 90000, due 89950"},
            {"read until 500 a",

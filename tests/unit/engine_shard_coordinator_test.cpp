@@ -217,9 +217,9 @@ const std::vector<Row> kTable = {
      kRunning + Steps{{Stop(4 * kSecond), "release 0/7 stop until 2"}, {Stop(kSecond), ""}}},
 
     // ---- a store without leases ----
-    {"a store that leases no shards says so: shard 0 is held for ever",
+    {"a store that leases no shards says so: shard 0 is held forever",
      {{Start(), "heartbeat"},
-      {NoAnswer(OUTBOX_UNSUPPORTED), "hold 0/0 for ever"},
+      {NoAnswer(OUTBOX_UNSUPPORTED), "hold 0/0 forever"},
       {Pass(3600 * kSecond), ""},
       {Stop(4 * kSecond), "release 0/0 stop until 3602"},
       {Stopped(0), "left"}}},
@@ -227,7 +227,7 @@ const std::vector<Row> kTable = {
      {{Start(), "heartbeat"},
       {NoAnswer(), ""},
       {Wait(), "heartbeat"},
-      {NoAnswer(OUTBOX_UNSUPPORTED), "hold 0/0 for ever"}}},
+      {NoAnswer(OUTBOX_UNSUPPORTED), "hold 0/0 forever"}}},
     {"it says so while the relay stops",
      {{Start(), "heartbeat"},
       {Stop(4 * kSecond), "release 0/0 stop until 2"},
@@ -239,12 +239,12 @@ const std::vector<Row> kTable = {
       {Wait(), "heartbeat"},
       {NoAnswer(OUTBOX_UNSUPPORTED), ""},
       {Wait(), "heartbeat"}}},
-    {"without leases shard 0 is held for ever", {{Start(), "hold 0/0 for ever"}, {Pass(kForever / 2), ""}}, false},
+    {"without leases shard 0 is held forever", {{Start(), "hold 0/0 forever"}, {Pass(kForever / 2), ""}}, false},
     {"and there is nothing to release",
-     {{Start(), "hold 0/0 for ever"}, {Stop(4 * kSecond), "release 0/0 stop until 2"}, {Stopped(0), "left"}},
+     {{Start(), "hold 0/0 forever"}, {Stop(4 * kSecond), "release 0/0 stop until 2"}, {Stopped(0), "left"}},
      false},
     {"nor at the deadline",
-     {{Start(), "hold 0/0 for ever"}, {Stop(4 * kSecond), "release 0/0 stop until 2"}, {Wait(), "left incomplete"}},
+     {{Start(), "hold 0/0 forever"}, {Stop(4 * kSecond), "release 0/0 stop until 2"}, {Wait(), "left incomplete"}},
      false},
 };
 

@@ -6,7 +6,7 @@ namespace {
 
 TEST_CASE("an event waits for its topic: dropped, not charged, and its key is held until it is read again") {
   Play<WholeEngine>({
-      {"the key goes on with a rewind once more is known, and others go on meanwhile",
+      {"the key continues with a rewind once more is known, and others continue meanwhile",
        {{"hold 1 100000", "rewind 4 | rescans 1, lease 1, owner yes, until 100000, due 99950"},
         {"at 1 read a~ b",
          "batch 0, publish 1: 1, forget 0 | reserved 2, sent 1, outstanding 1, in flight 1, owed since 1, due 11"},

@@ -95,7 +95,7 @@ TEST_CASE("headers that are not an object of strings are refused with a reason a
 TEST_CASE("header names that a consumer would misread are refused", "[b83]") {
   CHECK(WhyNot(R"({"a": "1", "b": "2", "a": "3"})") == R"(headers: duplicate header "a")");
   CHECK(WhyNot(R"({"": "1"})") == "headers: a header has no name");
-  CHECK(WhyNot(R"({"a\u0000b": "1"})") == "headers: a header's name holds a control character");
+  CHECK(WhyNot(R"({"a\u0000b": "1"})") == "headers: a header's name contains a control character");
   CHECK(WhyNot(R"({"event_id": "1"})").find("written by the relay") != std::string::npos);
   CHECK(WhyNot(R"({"event_type": "1"})").find("written by the relay") != std::string::npos);
 }

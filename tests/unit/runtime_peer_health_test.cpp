@@ -36,8 +36,8 @@ TEST_CASE("a peer is unavailable while any call to it fails, and available again
   CHECK(database.State().trouble);
   database.Good({&writer});
   CHECK_FALSE(database.State().trouble);
-  CHECK(captured.Times("cannot be used") == 1);
-  CHECK(captured.Times("is back") == 1);
+  CHECK(captured.Times("unavailable: ") == 1);
+  CHECK(captured.Times("available again") == 1);
 }
 
 TEST_CASE(
@@ -48,9 +48,9 @@ TEST_CASE(
   database.Bad({&reader}, "no answer");
   database.Forget(&reader);
   CHECK_FALSE(database.State().trouble);
-  CHECK(captured.Times("is back") == 0);
+  CHECK(captured.Times("available again") == 0);
   database.Good({&lease});
-  CHECK(captured.Times("is back") == 1);
+  CHECK(captured.Times("available again") == 1);
 }
 
 TEST_CASE("a call that was given up does not count any more, but other calls of the same worker do") {

@@ -60,7 +60,7 @@ TEST_CASE("an error without a text names the plugin") {
   fake.confirm_code = OUTBOX_TIMEOUT;
   fake.message.clear();
   CHECK(Confirm(*store).text() ==
-        "fake: confirm_event answered TIMEOUT and gave no reason, which is the plugin's fault");
+        "fake: confirm_event returned TIMEOUT without a reason, which is an error in the plugin");
 }
 
 TEST_CASE("a code that the ABI does not have counts as an internal error of the plugin", "[b91]") {
@@ -69,7 +69,7 @@ TEST_CASE("a code that the ABI does not have counts as an internal error of the 
   fake.confirm_code = GENERATE(10, -1, 1 << 30);
   const Status status = Confirm(*store);
   CHECK(status.code() == OUTBOX_INTERNAL);
-  CHECK(status.text() == "plugin 'fake' 1.2.3 breaks the contract in confirm_event: it answered code " +
+  CHECK(status.text() == "plugin 'fake' 1.2.3 breaks the contract in confirm_event: it returned code " +
                              std::to_string(fake.confirm_code) + ", which ABI 1 does not have");
 }
 

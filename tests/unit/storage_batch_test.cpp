@@ -108,13 +108,13 @@ TEST_CASE("a batch that breaks a rule is refused and released", "[b91]") {
     OutstandingRows held;
     CHECK(held.Add("2"));
     rig.order.outstanding = &held;
-    RequireRefused(rig, "event 1: the relay holds that row already (is_outstanding said so)");
+    RequireRefused(rig, "event 1: this row is outstanding already (is_outstanding returns 1 for it)");
     CHECK_FALSE(held.Has("1"));
     CHECK(held.Has("2"));
   }
   SECTION("row_id NULL") {
     events[1].row_id = {};
-    RequireRefused(rig, "event 1: row_id is NULL (of numbers a plugin declares OUTBOX_ROW_IDS_ARE_NUMBERS)");
+    RequireRefused(rig, "event 1: row_id is NULL (a plugin with numbers must declare OUTBOX_ROW_IDS_ARE_NUMBERS)");
   }
   SECTION("row_id empty") {
     events[1].row_id.bytes.size = 0;
@@ -122,7 +122,7 @@ TEST_CASE("a batch that breaks a rule is refused and released", "[b91]") {
   }
   SECTION("a number where bytes are declared") {
     events[1].row_id = Raw(RowId(7));
-    RequireRefused(rig, "event 1: row_id is NULL (of numbers a plugin declares OUTBOX_ROW_IDS_ARE_NUMBERS)");
+    RequireRefused(rig, "event 1: row_id is NULL (a plugin with numbers must declare OUTBOX_ROW_IDS_ARE_NUMBERS)");
   }
   SECTION("bytes where numbers are declared") {
     rig.fake.table.capabilities = OUTBOX_ROW_IDS_ARE_NUMBERS;

@@ -78,9 +78,9 @@ TEST_CASE("an unknown name is refused with every place searched and the nearest 
   folder.Put(BadPlugin("plain-c"), "outbox-plain-c.so");
   CHECK(Refusal("plainc", {"", {"/nowhere", folder.path, "relative"}}) ==
         "storage plugin 'plainc' not found. Searched: /nowhere/outbox-plainc.so, " + folder.path.string() +
-            "/outbox-plainc.so, relative/outbox-plainc.so (skipped: not an absolute path). There are: plain-c. Did you "
+            "/outbox-plainc.so, relative/outbox-plainc.so (skipped: not an absolute path). Available: plain-c. Did you "
             "mean 'plain-c'?");
-  CHECK(Refusal("cassandra", {"", {folder.path}}).ends_with(" There are: plain-c."));
+  CHECK(Refusal("cassandra", {"", {folder.path}}).ends_with(" Available: plain-c."));
   CHECK(Refusal("cassandra", {"", {"/nowhere"}}).find(" There is no plugin in these folders; install the relay") !=
         std::string::npos);
   CHECK(Refusal("plain-c", {"/nowhere/x.so", {folder.path}}) ==
@@ -159,7 +159,8 @@ TEST_CASE("a file that breaks a rule is refused with the rule", "[b87]") {
     CHECK(RefusalOf("null-slot", BadPlugin("null-slot")) == "confirm_failed is NULL in its table.");
   }
   SECTION("another name") {
-    CHECK(RefusalOf("wrong-name", BadPlugin("wrong-name")) == "calls itself 'somebody-else', not 'wrong-name'.");
+    CHECK(RefusalOf("wrong-name", BadPlugin("wrong-name")) ==
+          "the name in its table is 'somebody-else', not 'wrong-name'.");
   }
   SECTION("an impossible name") {
     CHECK(RefusalOf("bad-name", BadPlugin("bad-name")) == "the name in its table is not of the form [a-z0-9_-]+.");
@@ -221,7 +222,7 @@ TEST_CASE("every user who can replace the file or a part of its path must be tru
     give(given);
     INFO(given);
     const std::string why = RefusalOf("plain-c", file);
-    CHECK(why.find(given.string() + " belongs to uid 54321, who could exchange the plugin; chown root " +
+    CHECK(why.find(given.string() + " belongs to uid 54321, who could replace the plugin; chown root " +
                    given.string() + ", or add 54321 to /plugins/trusted_owners") != std::string::npos);
     CHECK(loads(file, {"54321"}));
     CHECK_FALSE(loads(file, {"54322"}));

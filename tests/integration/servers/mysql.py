@@ -12,7 +12,7 @@ SUITE = "unstable"
 
 # Runs a command in separate namespaces, so that an interrupted debootstrap leaves no mounts and no processes behind. In a
 # chroot mounts cannot be made private and unshare would fail when it tries, so the shell tries and ignores the error.
-# Whoever created the chroot has made them private.
+# The program that created the chroot has made them private.
 APART = ("unshare", "--mount", "--propagation=unchanged", "--pid", "--fork", "--kill-child",
          "sh", "-c", "mount --make-rprivate / 2>/dev/null; exec \"$@\"", "apart")
 

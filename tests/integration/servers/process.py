@@ -3,6 +3,7 @@
 import atexit
 import collections
 import contextlib
+import json
 import os
 import pathlib
 import random
@@ -69,6 +70,15 @@ class TemporaryFolder:
             shutil.rmtree(self.path, ignore_errors=True)
 
 
+def collect_messages(command, text):
+    """Appends the output of a command of the relay to the file $OUTBOX_MESSAGES, if that is set, for
+    tests/language/messages.py. Processes may do so at the same time."""
+    file = os.environ.get("OUTBOX_MESSAGES")
+    if file and text:
+        with open(file, "ab", buffering=0) as messages:
+            messages.write(json.dumps({"command": command, "text": text}).encode() + b"\n")
+
+
 _templates = {}  # kind of server -> folder with its initial data
 
 
@@ -97,10 +107,13 @@ class Process:
 
     def __init__(self, command, log, env=None, user=None, cwd=None):
         self.log = pathlib.Path(log)
+        words = list(map(str, command))
+        # The command of the relay whose messages have not been collected yet; "" if this is another program.
+        self._to_collect = next((to for word, to in zip(words, words[1:]) if word.endswith("/outbox-relay")), "")
         as_user = ["--reuid", str(user), "--regid", str(user), "--clear-groups"] if user else []
         with open(self.log, "ab") as output:
             self._child = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", *as_user, "--", *map(str, command)],
+                ["setpriv", "--pdeathsig", "KILL", *as_user, "--", *words],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                 env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})}, cwd=cwd)
         self.pid = self._child.pid
@@ -108,7 +121,10 @@ class Process:
     @property
     def returncode(self):
         """The exit code; None while the process runs, and the negative number of the signal if one killed it."""
-        return self._child.poll()
+        code = self._child.poll()
+        if code is not None:
+            self._collect_messages()
+        return code
 
     def children(self):
         return [int(pid) for pid in pathlib.Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
@@ -117,7 +133,9 @@ class Process:
         self._child.send_signal(number)
 
     def wait(self, timeout):
-        return self._child.wait(timeout)
+        code = self._child.wait(timeout)
+        self._collect_messages()
+        return code
 
     def stop(self, number=signal.SIGTERM, timeout=30):
         """Sends the signal and waits for the end. Returns the exit code. After the timeout it kills the process and raises
@@ -133,6 +151,11 @@ class Process:
     def kill(self):
         self._child.kill()
         return self.wait(30)
+
+    def _collect_messages(self):
+        if self._to_collect and "OUTBOX_MESSAGES" in os.environ:
+            collect_messages(self._to_collect, self.log_text())
+        self._to_collect = ""
 
     def log_text(self):
         return self.log.read_text(encoding="utf-8", errors="replace")

@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 
-from .process import Process, TemporaryFolder, wait_until
+from .process import Process, TemporaryFolder, collect_messages, wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 
@@ -36,8 +36,11 @@ def environment(binary):
 def outbox_relay(*arguments, env=None, text=None, timeout=60):
     """Runs a command and returns the completed process. It does not check the exit code."""
     binary = find_binary()
-    return subprocess.run([binary, *map(str, arguments)], input=text, capture_output=True, text=True, check=False,
-                          timeout=timeout, env={**os.environ, "LC_ALL": "C.UTF-8", **environment(binary), **(env or {})})
+    ended = subprocess.run([binary, *map(str, arguments)], input=text, capture_output=True, text=True, check=False,
+                           timeout=timeout, env={**os.environ, "LC_ALL": "C.UTF-8", **environment(binary), **(env or {})})
+    for output in (ended.stdout, ended.stderr):
+        collect_messages(str(arguments[0]) if arguments else "", output)
+    return ended
 
 
 def relay_config(plugin, options, bootstrap, relay=None, kafka=None, **publisher):
