@@ -1,15 +1,26 @@
 #include "storage/table.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <string>
 
+#include "outbox/ext/columns.h"
+#include "outbox/ext/schema.h"
 #include "util/plugin_name.hpp"
 
 namespace outbox::storage {
 namespace {
 
 Status Broken(std::string rule) { return {OUTBOX_BAD_CONFIG, std::move(rule)}; }
+
+// Size of the part of an extension's table in which no function may be NULL, in bytes. The last functions of two extensions
+// are optional.
+std::size_t RequiredSize(std::string_view id, std::size_t size) {
+  if (id == OUTBOX_SCHEMA_V1) return offsetof(outbox_schema_v1, plan);
+  if (id == OUTBOX_COLUMNS_V1) return offsetof(outbox_columns_v1, verify);
+  return size;
+}
 
 }  // namespace
 
@@ -47,7 +58,7 @@ Result<const void*> FindExtension(const outbox_plugin& plugin, const char* id, s
   if (its_size < size)
     return Broken("the table of " + std::string(id) + " is too short: struct_size is " + std::to_string(its_size) +
                   ", version 1 has " + std::to_string(size));
-  for (std::size_t at = sizeof(void*); at < size; at += sizeof(void*)) {
+  for (std::size_t at = sizeof(void*); at < RequiredSize(id, size); at += sizeof(void*)) {
     const void* slot = nullptr;
     std::memcpy(&slot, static_cast<const char*>(table) + at, sizeof slot);
     if (slot == nullptr) return Broken("the table of " + std::string(id) + " holds a NULL function");

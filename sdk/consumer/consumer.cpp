@@ -61,7 +61,7 @@ class Consumer::Impl final : public Client {
     if (running_) throw std::logic_error("consumer: it is already running");
     if (thread_.joinable()) thread_.join();
     context_.reset(new Context{settings_, routes_, totals_, [this](const std::string& why) { Fail(why); }});
-    if (!settings_.dead_letter_topic.empty()) dead_letters_ = std::make_unique<Admin>(settings_);
+    if (!settings_.dead_letter_topic.empty()) dead_letters_ = std::make_unique<DeadLetters>(settings_);
     context_->dead_letters = dead_letters_.get();
     handle_ = MakeHandle(RD_KAFKA_CONSUMER, settings_.kafka, *this);
     context_->handle = handle_.get();
@@ -224,7 +224,7 @@ class Consumer::Impl final : public Client {
   std::thread thread_;
 
   std::unique_ptr<Context> context_;
-  std::unique_ptr<Admin> dead_letters_;
+  std::unique_ptr<DeadLetters> dead_letters_;
   HandlePtr handle_;
   std::vector<std::unique_ptr<Partition>> partitions_;
 

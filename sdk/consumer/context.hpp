@@ -29,7 +29,7 @@ struct Context {
   std::function<void(const std::string&)> fail;
 
   rd_kafka_t* handle = nullptr;
-  Admin* dead_letters = nullptr;  // Set if one of the policies is kDeadLetter.
+  DeadLetters* dead_letters = nullptr;  // Set if one of the policies is kDeadLetter.
   Slots slots{settings.concurrency};
 
   // Writes a line to the application's log, if there is one.

@@ -32,20 +32,20 @@ Properties ProducerProperties(const Settings& settings) {
 
 }  // namespace
 
-Admin::Admin(const Settings& settings)
+DeadLetters::DeadLetters(const Settings& settings)
     : settings_(settings), handle_(MakeHandle(RD_KAFKA_PRODUCER, ProducerProperties(settings), *this)) {}
 
-Admin::~Admin() = default;
+DeadLetters::~DeadLetters() = default;
 
-void Admin::Log(LogLevel level, std::string_view line) {
+void DeadLetters::Log(LogLevel level, std::string_view line) {
   if (settings_.log) settings_.log(level, "dead letters: " + std::string(line));
 }
 
-void Admin::Delivered(const rd_kafka_message_t* message) {
+void DeadLetters::Delivered(const rd_kafka_message_t* message) {
   *static_cast<std::optional<rd_kafka_resp_err_t>*>(message->_private) = message->err;
 }
 
-std::string Admin::Bury(const Record& record, const std::string& reason) {
+std::string DeadLetters::Send(const Record& record, const std::string& reason) {
   const std::scoped_lock lock(mutex_);
   rd_kafka_headers_t* own = nullptr;
   (void)rd_kafka_message_headers(record.raw, &own);

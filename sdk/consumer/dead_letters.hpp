@@ -12,24 +12,24 @@ namespace outbox::consumer {
 // A producer for the dead letter topic. The consumer owns it while it runs. A copy has the key, payload and headers of
 // the record, and also the headers dead_letter_reason, dead_letter_group, dead_letter_topic, dead_letter_partition and
 // dead_letter_offset.
-class Admin final : public Client {
+class DeadLetters final : public Client {
  public:
   // Errors: throws std::invalid_argument if librdkafka refuses a property.
-  explicit Admin(const Settings& settings);
-  ~Admin() override;
-  Admin(const Admin&) = delete;
-  Admin& operator=(const Admin&) = delete;
+  explicit DeadLetters(const Settings& settings);
+  ~DeadLetters() override;
+  DeadLetters(const DeadLetters&) = delete;
+  DeadLetters& operator=(const DeadLetters&) = delete;
 
   // Copies the record, and waits until Kafka has acknowledged the copy. Returns an empty text then, and otherwise why
   // it failed, after kMaxWait (30 s) at most. Thread: any.
-  [[nodiscard]] std::string Bury(const Record& record, const std::string& reason);
+  [[nodiscard]] std::string Send(const Record& record, const std::string& reason);
 
  private:
   void Log(LogLevel level, std::string_view line) override;
   void Delivered(const rd_kafka_message_t* message) override;
 
   const Settings& settings_;
-  std::mutex mutex_;  // Held by Bury: one copy is made at a time, which is sufficient because they are rare.
+  std::mutex mutex_;  // Held by Send: one copy is made at a time, which is sufficient because they are rare.
   HandlePtr handle_;
 };
 

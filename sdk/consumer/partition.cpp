@@ -184,7 +184,7 @@ bool Partition::Refuse(const Record& record, Policy policy, const std::string& r
     return false;
   }
   for (std::uint32_t attempt = 1; policy == Policy::kDeadLetter; ++attempt) {
-    const std::string failure = context_.dead_letters->Bury(record, reason);
+    const std::string failure = context_.dead_letters->Send(record, reason);
     if (failure.empty()) break;
     context_.Log(LogLevel::kError, Place(record) + ": cannot be copied to the dead letter topic; retrying: " + failure);
     if (!Pause(PauseAfter(attempt))) return false;

@@ -54,6 +54,23 @@ TEST_CASE("a plugin that cannot fill in secrets gets secrets as whole values, bu
         "fake: no such option: ${env:OUTBOX_TEST_SECRET}");
 }
 
+TEST_CASE("only the functions of an extension whose header says so may be NULL") {
+  FakePlugin fake;
+  static outbox_schema_v1 schema{};
+  schema = {sizeof schema, [](auto...) { return outbox_code{OUTBOX_OK}; },
+            [](auto...) { return outbox_code{OUTBOX_OK}; }, [](auto...) { return outbox_code{OUTBOX_OK}; }, nullptr};
+  fake.table.get_extension = [](const char* id) -> const void* {
+    return std::string_view(id) == OUTBOX_SCHEMA_V1 ? &schema : nullptr;
+  };
+  const auto store = Store::Open(&fake.table, "{}", NoLog());
+  REQUIRE(store.ok());
+  const auto session = std::move(*(*store)->Connect(kCall));
+  CHECK(session->PlanSchema({}, kCall)->empty());
+  schema.check = nullptr;
+  CHECK(Store::Open(&fake.table, "{}", NoLog()).status().text() ==
+        "plugin 'fake': the table of outbox.schema/1 holds a NULL function");
+}
+
 TEST_CASE("an error without a text names the plugin") {
   FakePlugin fake;
   const auto store = *Store::Open(&fake.table, "{}", NoLog());

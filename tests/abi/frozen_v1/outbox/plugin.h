@@ -1,17 +1,32 @@
-/* The binary contract between the relay and a storage plugin, ABI 1. C99 and C++.
+/* The binary contract between the relay and a storage plugin: ABI 1, in C99 that is also valid C++.
  *
- * Two handles. A store is the outbox: one per configured storage, what its connections share.
- * A session is one connection to it. Each function carries the thread rule it can rely on:
- *   [store]    any thread, and may overlap with any other call on the same store
- *   [session]  any thread, but never two calls at once on one session
- *   [any]      any thread, any moment, also while another call on the same session runs
+ * A plugin is a shared library that exports one function, outbox_plugin_v1(), which returns a table of functions. These
+ * work on two kinds of handles. A store is one configured outbox: it holds what its connections share. A session is one
+ * connection of a store. The relay opens several sessions, and may close one and open another at any time, for example
+ * after an error.
  *
- * Truth lives in two places only: rows and leases in the database, outstanding events in the relay.
- * What a plugin remembers between calls is a hint that it may lose at any moment.
+ * An event is stored as one row of the outbox. An event is outstanding while the relay has read it and it is not
+ * settled. It is settled when the relay has nothing more to do for it, because its row was removed, its failure
+ * was recorded, or it was dropped. To drop an outstanding event is to give it up without recording anything: its row is
+ * read again. The position is the row id up to which a plugin has read. A late row is a row that becomes visible below
+ * the position because its transaction committed late. docs/glossary.md defines all terms.
  *
- * Nothing may be thrown across these functions in either direction. A plugin installs no signal
- * handler, does not change the locale, writes nothing to stdout or stderr and never calls exit().
- * A plugin is never unloaded. */
+ * Thread: each function carries a tag with the rule on which it can rely.
+ *   [store]    It is called on any thread, and may overlap with any other call on the same store.
+ *   [session]  It is called on any thread, but never twice at once for the same session.
+ *   [any]      It is called on any thread at any moment, also while another call on the same session runs.
+ *
+ * INVARIANT: authoritative state exists in two places only. The database holds rows, failures and leases; the relay
+ * holds the outstanding events. What a plugin remembers between calls is a hint that it may lose at any moment.
+ *
+ * REQUIRES: no exception is thrown across these functions, in either direction. A plugin installs no signal handler,
+ * does not change the locale, writes nothing to stdout or stderr, and never calls exit(). A plugin is never unloaded.
+ *
+ * Pointers that are passed to a function or a callback are valid until it returns, unless their comment says otherwise.
+ *
+ * A struct with struct_size may grow at its end in a later minor version: check OUTBOX_HAS before you read a field that
+ * the other side may not know. A struct that is called frozen never changes. `Since` names the version of the ABI,
+ * major and minor, in which a struct or an extension appeared. */
 #ifndef OUTBOX_PLUGIN_H
 #define OUTBOX_PLUGIN_H
 
@@ -22,243 +37,386 @@
 extern "C" {
 #endif
 
+/* The minor version of the ABI that this header describes. */
 #define OUTBOX_ABI_MINOR 0u
+/* Makes a function visible outside the shared library. */
 #define OUTBOX_EXPORT __attribute__((visibility("default")))
-/* Is this field inside what the other side knows of the struct? */
+/* True if `field` lies within the struct_size that the other side has set in *pointer. */
 #define OUTBOX_HAS(type, pointer, field) ((pointer)->struct_size >= offsetof(type, field) + sizeof((pointer)->field))
 
-/* The code decides what the relay does. Numbers are never reused. */
+/* The result of a call. The code decides what the relay does next. The number of a code is never reused for another
+ * meaning. The relay treats a code that this header does not define as OUTBOX_INTERNAL.
+ *
+ * Since: 1.0 */
 typedef int32_t outbox_code;
 enum {
+  /* The call succeeded. */
   OUTBOX_OK = 0,
-  OUTBOX_UNSUPPORTED = 1, /* the feature stays off */
-  OUTBOX_BAD_CONFIG = 2,  /* options, schema or grants: the daemon stops at start and prints the text */
-  OUTBOX_UNAVAILABLE = 3, /* back off, connect anew; no event is charged an attempt */
-  OUTBOX_TIMEOUT = 4,     /* as UNAVAILABLE; the outcome of a write is unknown and it is repeated */
-  OUTBOX_CANCELLED = 5,   /* cancel() ended the call */
-  OUTBOX_LEASE_LOST = 6,  /* the token is stale and nothing was changed; the relay drops the shard */
-  OUTBOX_BAD_DATA = 7,    /* what was asked for cannot be stored; the session is still good */
-  OUTBOX_INTERNAL = 8,    /* logged as the plugin's fault; connect anew */
-  OUTBOX_REFUSED = 9      /* of confirm_event: the database will not have one of these rows removed (a foreign key, a
-                             trigger that raises), and will not the next time; the session is still good */
+  /* The plugin does not support this. The relay leaves the feature off. */
+  OUTBOX_UNSUPPORTED = 1,
+  /* Options, schema or privileges are wrong. At its start the daemon prints the text and exits; later the relay
+   * retries. */
+  OUTBOX_BAD_CONFIG = 2,
+  /* The database is unavailable: there is no connection or no disk space, or it is read-only. The relay backs off and
+   * reconnects; no event is charged an attempt. */
+  OUTBOX_UNAVAILABLE = 3,
+  /* The call did not finish in time. The relay backs off and reconnects, as after OUTBOX_UNAVAILABLE. The outcome of a
+   * write is unknown, and the relay repeats it. */
+  OUTBOX_TIMEOUT = 4,
+  /* cancel() ended the call. */
+  OUTBOX_CANCELLED = 5,
+  /* The token is stale, and nothing was changed. The relay drops the shard. */
+  OUTBOX_LEASE_LOST = 6,
+  /* The data of the request cannot be stored. The session can still be used. */
+  OUTBOX_BAD_DATA = 7,
+  /* The plugin itself is at fault. The relay logs it and reconnects. */
+  OUTBOX_INTERNAL = 8,
+  /* Returned only by confirm_event: the database refuses to remove one of these rows (because of a foreign key, or a
+   * trigger that raises an error) and would refuse again. The session can still be used. */
+  OUTBOX_REFUSED = 9
 };
 
-/* data NULL = absent; empty = data not NULL and size 0. Lifetime is that of the struct holding it. */
+/* A view of bytes; it owns nothing. Absent: data is NULL and size is 0. Empty: data is not NULL and size is 0. The
+ * bytes live as long as the struct that contains the view.
+ *
+ * Since: 1.0 */
 typedef struct {
   const void* data;
-  size_t size;
+  size_t size; /* Number of bytes. */
 } outbox_bytes;
 
-/* Identifies a row. A plugin declares one form for all its rows, for ever: numbers (OUTBOX_ROW_IDS_ARE_NUMBERS), and then
- * bytes.data is NULL; or bytes, which are never absent or empty, and then number is 0. Row ids are opaque to the relay and
- * unique among live rows. People meet a number as its decimal digits. */
-typedef struct { /* frozen */
+/* Identifies a row. A row id is opaque to the relay and unique among live rows. A plugin declares one form for all its
+ * rows and never changes it. With OUTBOX_ROW_IDS_ARE_NUMBERS the form is `number`, and bytes.data is NULL. Without that
+ * capability the form is `bytes`, which are never absent or empty, and number is 0. Logs, JSON and commands show a
+ * number as its decimal digits. Frozen.
+ *
+ * Since: 1.0 */
+typedef struct {
   outbox_bytes bytes;
   int64_t number;
 } outbox_row_id;
 
-/* The caller's, zeroed by the caller but for struct_size. message is NUL-terminated UTF-8, cut if it
- * must be, and holds no payload and no secret: it is logged and stored. */
+/* Describes why a call failed. The caller owns it, zeroes it and sets struct_size. The plugin fills it before it
+ * returns a code other than OUTBOX_OK.
+ *
+ * Since: 1.0 */
 typedef struct {
   uint32_t struct_size;
+  /* The database's own error number; 0 = none. */
   int32_t native_code;
+  /* The five characters of the SQLSTATE and a NUL; empty = none. */
   char sqlstate[8];
+  /* UTF-8 text, terminated by NUL and truncated to 495 bytes if necessary. It is logged and stored, so it must not
+   * contain a payload or a secret. */
   char message[496];
 } outbox_error;
 
-/* Grows at the end only: arrays of it are walked by the batch's event_size. */
+/* An event, with the number of its failed attempts. The struct grows at its end only: an array of it is traversed with
+ * the stride event_size of its batch, never with sizeof.
+ *
+ * Since: 1.0 */
 typedef struct {
-  outbox_row_id row_id;      /* in the form that the plugin declares; a batch that mixes forms is refused */
-  outbox_bytes event_id;     /* never absent; the identity that consumers see */
-  outbox_bytes aggregate_id; /* the key; absent = no key and no order, empty is a key */
-  outbox_bytes event_type;   /* never absent */
-  outbox_bytes topic;        /* never absent */
-  outbox_bytes payload;      /* absent = tombstone */
-  outbox_bytes headers;      /* absent = none; else a JSON object whose values are strings, numbers, true, false, null
-                                or {"base64": "..."}; the relay checks it */
-  int64_t created_us;        /* microseconds since 1970 UTC, 0 = unknown */
-  uint32_t attempts;         /* failed attempts so far; at least 1 for a row that has failed, also where an operator
-                                has set them back: its followers were passed by, so the relay must read again */
-  uint32_t reserved;         /* 0 */
-  /* Values of the columns that outbox.columns/1 describes, in its order; NULL and 0 = the row brings none. */
+  /* In the form that the plugin declares. The relay refuses a batch that mixes forms. */
+  outbox_row_id row_id;
+  /* Identifies the event for consumers. Never absent. */
+  outbox_bytes event_id;
+  /* The key. Absent = the event has no key and no order; an empty key is a key. */
+  outbox_bytes aggregate_id;
+  /* Never absent. */
+  outbox_bytes event_type;
+  /* Never absent. */
+  outbox_bytes topic;
+  /* Absent = the record is a tombstone. */
+  outbox_bytes payload;
+  /* Absent = no headers. Otherwise a JSON object whose values are strings, numbers, true, false, null or
+   * {"base64": "..."}. The relay validates it. */
+  outbox_bytes headers;
+  /* When the event was created, in microseconds since 1970 UTC; 0 = unknown. */
+  int64_t created_us;
+  /* Number of failed attempts. It is at least 1 for any row that has ever failed, even if an operator has reset the
+   * counter: while the row was failed, later rows of its key were skipped, and from this field the relay learns that it
+   * must read them again. */
+  uint32_t attempts;
+  uint32_t reserved; /* Must be 0. */
+  /* Values of the columns that outbox.columns/1 describes, in the same order. NULL with column_count 0 = the row has no
+   * columns. */
   const outbox_bytes* columns;
-  size_t column_count;
+  size_t column_count; /* Number of elements of `columns`. */
 } outbox_event;
 
-/* outbox_reserve.mode. */
+/* Where a read begins: the values of outbox_reserve.mode. */
 enum {
-  OUTBOX_READ_ON = 0, /* go on from the last read. Late rows go before all others. Due retries and new rows share the
-                         batch: neither keeps the other out, and retries take at most half where both are there. A row
-                         below the position that the relay does not take comes once, and then by a rescan */
-  OUTBOX_REWIND = 1,  /* forget the position and begin again at the oldest row */
-  OUTBOX_RESCAN = 2   /* leave the position where it is, and do one step of a second pass from the oldest row up to
-                         it. A step looks at a bounded number of rows. It returns, ascending, rows that may go, have never
-                         failed and are not outstanding, among them the late ones. A rewind ends the pass */
+  /* Continue after the last read. Late rows are returned before all others. Due retries and new rows share the batch:
+   * neither excludes the other, and retries take at most half of the batch while there are new rows too. A late row
+   * that the relay drops is returned by one read only; after that, a rescan returns it. */
+  OUTBOX_READ_ON = 0,
+  /* Forget the position and begin again at the oldest row. */
+  OUTBOX_REWIND = 1,
+  /* Leave the position unchanged, and do one step of a second pass from the oldest row up to the position. A step reads
+   * a bounded number of rows. It returns, in ascending order, rows that wait for no other row of their key, have never
+   * failed and are not outstanding; late rows are among them. A rewind ends the pass. */
+  OUTBOX_RESCAN = 2
 };
 
-/* outbox_batch.rescan. A new pass begins with the first OUTBOX_RESCAN after an answer other than GOES_ON. */
+/* How far a rescan has come: the values of outbox_batch.rescan. The first OUTBOX_RESCAN after an answer other than
+ * OUTBOX_RESCAN_GOES_ON begins a new pass. */
 enum {
-  OUTBOX_RESCAN_DONE = 0,    /* the pass has reached the position as it stands now; also the answer of a plugin that
-                                takes OUTBOX_RESCAN for OUTBOX_REWIND */
-  OUTBOX_RESCAN_GOES_ON = 1, /* there is more to look at */
-  OUTBOX_RESCAN_ENDED = 2    /* the pass has reached the position as it stood when the pass began */
+  /* The pass has reached the current position. A plugin that treats OUTBOX_RESCAN like OUTBOX_REWIND also answers
+   * this. */
+  OUTBOX_RESCAN_DONE = 0,
+  /* The pass has not ended; there are more rows to read. */
+  OUTBOX_RESCAN_GOES_ON = 1,
+  /* The pass has reached the position as it was when the pass began. */
+  OUTBOX_RESCAN_ENDED = 2
 };
 
-/* The struct is the caller's; what it points to is the plugin's until release(). Looked at after OK only. */
+/* The result of a reserve call: events that no other relay receives until they are settled or released, or until the
+ * reservation expires. The relay owns the struct, and the plugin owns what the struct points to, until release(). The
+ * relay reads it only after OUTBOX_OK.
+ *
+ * Since: 1.0 */
 typedef struct outbox_batch {
   uint32_t struct_size;
-  uint32_t event_size; /* stride of events: the plugin's sizeof(outbox_event) */
+  /* Distance between two elements of `events`, in bytes: the plugin's sizeof(outbox_event). */
+  uint32_t event_size;
   const outbox_event* events;
-  size_t count;
-  uint64_t token;        /* comes back in outbox_call with fail and release; 0 = not fenced */
-  int64_t lease_left_ms; /* by the database's clock, counted by the relay from the START of the call; no longer than the
-                            marks on the rows last, whatever reserve_ms was;
-                            0 = as long as the shard's lease (outbox.leases/1) */
-  uint32_t more;         /* 1 = a limit cut the batch, ask again at once */
-  uint32_t rescan;       /* in answer to OUTBOX_RESCAN, else 0: an OUTBOX_RESCAN_... value */
-  size_t arena_bytes;    /* what the relay books against its memory cap until release() */
-  /* [any] Exactly once, by the thread that settles the last event: no thread-local state. May come
-   * after disconnect(), never after close(). */
+  size_t count; /* Number of events; 0 is not an error. */
+  /* Identifies the reservation: the relay passes it in outbox_call.token to confirm_failed and release_events. 0 = the
+   * reservation is not fenced. */
+  uint64_t token;
+  /* For how long the reservation lasts, in milliseconds by the database's clock. The relay counts from the START of the
+   * call. It must not exceed the time for which the marks on the rows last, whatever reserve_ms was. 0 = as long as the
+   * lease of the shard (outbox.leases/1). */
+  int64_t lease_left_ms;
+  /* 1 = a limit cut the batch; the relay asks again at once. */
+  uint32_t more;
+  /* An OUTBOX_RESCAN_... value if the mode was OUTBOX_RESCAN, otherwise 0. */
+  uint32_t rescan;
+  /* Number of bytes that the relay counts against its memory limit until release(). */
+  size_t arena_bytes;
+  /* Frees the events. It is called exactly once, on the thread that settles the last event, so it must not depend on
+   * thread-local state. The call may come after disconnect(), but never after close().
+   *
+   * REQUIRES: not NULL, not even in an empty batch. Thread: [any] */
   void (*release)(struct outbox_batch*);
+  /* The plugin's own pointer, for release(). */
   void* owner;
 } outbox_batch;
 
-/* Every call is given one. A timeout is a bound on the whole call, in ms, > 0. */
+/* The circumstances of a call. Every call that may access the database is given one.
+ *
+ * Since: 1.0 */
 typedef struct {
   uint32_t struct_size;
-  uint32_t shard; /* 0 .. shards-1: the share of the keys that the call is about */
-  uint64_t token; /* of the shard's lease in reserve, fail and release; where rows are marked, of the batch in fail and
-                     release; 0 = none */
+  /* The shard that the call is about: at least 0, and below the number of shards. */
+  uint32_t shard;
+  /* In reserve_new_events, confirm_failed, release_events and the functions of outbox.poison/1: the token of the
+   * shard's lease. If rows are marked instead: in confirm_failed and release_events the token of the batch. It is 0 if
+   * there is no token. */
+  uint64_t token;
+  /* Upper limit for the duration of the whole call, in milliseconds; above 0. */
   int64_t timeout_ms;
 } outbox_call;
 
+/* What the relay asks for in a reserve call.
+ *
+ * Since: 1.0 */
 typedef struct {
   uint32_t struct_size;
-  uint32_t max_events; /* >= 1 */
-  uint64_t max_bytes;  /* of keys, headers, payloads and columns together; at least one event, even if larger */
-  int64_t reserve_ms;  /* how long nobody else may be given these events */
+  /* Upper limit for the number of events; at least 1. */
+  uint32_t max_events;
+  /* Upper limit for the sizes of keys, headers, payloads and columns together, in bytes. One event is returned even if
+   * it is larger. */
+  uint64_t max_bytes;
+  /* For how long no other relay may receive these events, in milliseconds. */
+  int64_t reserve_ms;
+  /* The relay that asks, as in outbox.leases/1. */
   outbox_bytes relay_id;
-  /* During the call, on its thread: 1 = the relay holds this row, skip it. Must be asked for every
-   * row; BatchBuilder::Add does. */
+  /* Returns 1 if the row is outstanding; the plugin then skips it. REQUIRES: the plugin asks for every row that it
+   * returns, during the reserve call and on its thread. BatchBuilder::Add does this. */
   int32_t (*is_outstanding)(void* ctx, const outbox_row_id* row_id);
+  /* The first argument of is_outstanding. */
   void* ctx;
-  uint32_t mode; /* one of the three above */
-  /* 1 = the relay has no room for retries: a plugin may leave them out, and be quicker. Those that it brings are given up,
-   * and stay due. Rows that wait behind a failed one are left out as ever. */
+  /* OUTBOX_READ_ON, OUTBOX_REWIND or OUTBOX_RESCAN. */
+  uint32_t mode;
+  /* 1 = the relay has no room for retries, and drops those that are returned; they stay due. A plugin may leave retries
+   * out, which can be faster. Rows that are queued behind a failed row are left out as always. */
   uint32_t skip_retries;
 } outbox_reserve;
 
+/* What happens to a failed row next: the values of outbox_failure.disposition. */
 enum {
-  OUTBOX_RETRY = 0, /* due again after retry_after_ms */
-  OUTBOX_BLOCK = 1, /* never due by itself: waits, with its key, for an operator */
-  OUTBOX_DEAD = 2,  /* moves to the dead letters, in one transaction */
-  /* Kafka has it and the database does not let it go: from here on no reserve returns it, its key goes on without it, and
-   * its removal is due again after retry_after_ms (remove_delivered of outbox.admin/1). */
+  /* The row is due again after retry_after_ms. */
+  OUTBOX_RETRY = 0,
+  /* The row is never due by itself: it waits for an operator, together with the later rows of its key. */
+  OUTBOX_BLOCK = 1,
+  /* The row moves to the dead letters, in one transaction. */
+  OUTBOX_DEAD = 2,
+  /* Kafka has acknowledged the event, and the database refuses to remove its row. From then on no reserve call returns
+   * the row, its key goes on without it, and its removal is due again after retry_after_ms (see remove_delivered of
+   * outbox.admin/1). */
   OUTBOX_DELIVERED = 3
 };
 
-/* An id may be given twice (a restore, a failover to a server that lagged behind); a row is meant only where both fit. */
-typedef struct { /* frozen */
+/* Names a row by both of its ids. An id may be assigned twice (after a restore, or after a failover to a server that
+ * lagged behind), so a row is meant only if both its row id and its event id match. Frozen.
+ *
+ * Since: 1.0 */
+typedef struct {
   outbox_row_id row_id;
   outbox_bytes event_id;
 } outbox_row;
 
-typedef struct { /* frozen */
+/* The failure of one row, which it names as outbox_row does. Frozen.
+ *
+ * Since: 1.0 */
+typedef struct {
   outbox_row_id row_id;
   outbox_bytes event_id;
-  outbox_bytes reason; /* short machine word: "too_large", "bad_headers", "unknown_topic", ... */
-  outbox_bytes text;   /* for people; no payload */
+  /* A short word for programs: "too_large", "bad_headers", "unknown_topic", ... */
+  outbox_bytes reason;
+  /* An explanation for people, without any payload. */
+  outbox_bytes text;
+  /* Milliseconds until the row, or with OUTBOX_DELIVERED its removal, is due again. */
   int64_t retry_after_ms;
-  int32_t disposition; /* OUTBOX_RETRY, OUTBOX_BLOCK, OUTBOX_DEAD or OUTBOX_DELIVERED */
+  int32_t disposition; /* OUTBOX_RETRY, OUTBOX_BLOCK, OUTBOX_DEAD or OUTBOX_DELIVERED. */
   int32_t reserved;
 } outbox_failure;
 
+/* A configured outbox, created by open() and destroyed by close(). Opaque to the relay. */
 typedef struct outbox_store outbox_store;
+/* One connection of a store, created by connect() and destroyed by disconnect(). Opaque to the relay. */
 typedef struct outbox_session outbox_session;
 
+/* The severity of a log line. */
 enum { OUTBOX_LOG_DEBUG = 0, OUTBOX_LOG_INFO = 1, OUTBOX_LOG_WARN = 2, OUTBOX_LOG_ERROR = 3 };
 
-/* A secret in the options. A plugin with OUTBOX_CAN_FILL_SECRETS is given a mark in the place of each ${env:NAME} and
- * ${file:PATH} of the configuration: this word, then digits and small letters, OUTBOX_SECRET_MARK_SIZE characters in all.
- * It parses its options with the marks in them and asks fill() for the secrets of each part afterwards, so a secret is
- * never read as syntax. A mark that is all of a text may stand for a text with syntax of its own, such as a whole
- * connection string: fill it, then parse. */
+/* The beginning of a secret mark, which stands for a secret in the options. If a plugin has OUTBOX_CAN_FILL_SECRETS,
+ * the relay puts such a mark in the place of each ${env:NAME} and ${file:PATH} of the configuration: this word,
+ * followed by digits and lower-case letters, OUTBOX_SECRET_MARK_SIZE characters in all. The plugin parses its options
+ * with the marks in them, and afterwards calls fill() for the secrets of each part, so a secret is never parsed as
+ * syntax. A mark that is a whole value may stand for a text with its own syntax, such as a complete connection string:
+ * fill it first, then parse it. */
 #define OUTBOX_SECRET_MARK "outboxsecret"
 #define OUTBOX_SECRET_MARK_SIZE 36
 
-typedef struct { /* the relay's; lives until close() has returned */
+/* The functions that the relay offers to a plugin. The relay owns the struct, which lives until close() has returned.
+ *
+ * Since: 1.0 */
+typedef struct {
   uint32_t struct_size, abi_minor;
+  /* The first argument of the functions below. */
   void* ctx;
-  void (*log)(void* ctx, int32_t level, const char* text, size_t size); /* [any] */
-  /* During open() and connect() only, on their thread. Calls give(to, filled) once, before it returns, with each mark in
-   * `text` replaced by its secret. During connect() that is the secret of this attempt: files are read again for each,
-   * and where a new secret is refused (BAD_CONFIG) the relay calls connect() again with the one that worked before. */
+  /* Writes a line to the relay's log. `level` is an OUTBOX_LOG_... value; `text` has `size` bytes and must not contain
+   * a payload or a secret. Thread: [any] */
+  void (*log)(void* ctx, int32_t level, const char* text, size_t size);
+  /* Replaces each secret mark in `text` by its secret, and passes the result to give(to, filled): once, before it
+   * returns. During connect() these are the secrets of this attempt: files are read again for each attempt. If
+   * connect() refuses a secret that has changed (OUTBOX_BAD_CONFIG), the relay calls it again with the secret that
+   * worked before.
+   *
+   * REQUIRES: it is called only during open() or connect(), on their thread. */
   void (*fill)(void* ctx, outbox_bytes text, void* to, void (*give)(void* to, outbox_bytes filled));
-  /* [any] `secret` is a password or the like, found in the options. The relay keeps it out of everything that it logs or
-   * shows of this plugin's messages. */
+  /* Registers `secret`, a password or the like that the plugin has found in its options. The relay removes it from all
+   * messages of this plugin that it logs or shows. Thread: [any] */
   void (*hide)(void* ctx, outbox_bytes secret);
 } outbox_host;
 
-/* Promises that the contract tests hold the plugin to. */
+/* Capabilities: promises of a plugin, as the bits of outbox_plugin.capabilities. The contract tests check each promise
+ * that a plugin makes. */
 enum {
-  /* Several relays: what one has reserved, no other gets. */
+  /* Several relays can share the outbox: events that one relay has reserved are not returned to another. */
   OUTBOX_CAN_SHARE = 1,
-  /* Rows ascend per key, and no row is returned while an earlier one of its key has failed and is
-   * not settled. Required for "ordering": "key". */
+  /* The rows of a key are returned in ascending order, and no row is returned while an earlier row of its key has
+   * failed and is not settled. Required for "ordering": "key". */
   OUTBOX_CAN_ORDER_KEYS = 2,
-  /* Fail and release under a stale token change nothing and answer LEASE_LOST. Where rows are marked a token is stale as
-   * soon as one of the rows bears another, whether the mark has ended or not. */
+  /* confirm_failed and release_events change nothing under a stale token, and return OUTBOX_LEASE_LOST. If rows are
+   * marked, a token is stale as soon as one of the rows bears another token, whether the mark has expired or not. */
   OUTBOX_CAN_FENCE = 4,
-  /* OUTBOX_DEAD is kept and can be requeued. Required for "on_exhausted": "dead_letter". */
+  /* Rows that failed with OUTBOX_DEAD are kept and can be requeued. Required for "on_exhausted": "dead_letter". */
   OUTBOX_CAN_DEAD_LETTER = 8,
-  /* The options may hold marks of secrets (OUTBOX_SECRET_MARK), which the plugin fills in by itself. Without this the
-   * relay fills in values that are one reference and nothing else, once, and refuses references inside longer texts. */
+  /* The plugin accepts secret marks in its options (OUTBOX_SECRET_MARK) and has them filled in by outbox_host.fill.
+   * Without this capability the relay fills in values that consist of exactly one reference, once, before open(), and
+   * refuses references inside longer texts. */
   OUTBOX_CAN_FILL_SECRETS = 16,
-  /* The form of the plugin's row ids is `number`: no digits are printed and parsed on the way of an event. Without this
-   * bit it is `bytes`. */
+  /* Row ids have the form `number`, so no digits are printed and parsed on the way of an event. Without this capability
+   * their form is `bytes`. */
   OUTBOX_ROW_IDS_ARE_NUMBERS = 32
 };
 
-/* Const, in the plugin, for ever. Frozen with the major version: later abilities are extensions. */
+/* The functions of a plugin. The plugin owns the table, which is constant and lives until the process ends. The table
+ * is frozen with the major version: later abilities are extensions.
+ *
+ * Since: 1.0 */
 typedef struct {
   uint32_t struct_size, abi_minor;
-  const char* name; /* as in the file name outbox-<name>.so: [a-z0-9_-]+ */
+  /* The name in the file name outbox-<name>.so: [a-z0-9_-]+ */
+  const char* name;
   const char* version;
+  /* OUTBOX_CAN_... and OUTBOX_ROW_IDS_ARE_NUMBERS, combined. */
   uint64_t capabilities;
 
-  /* [any] Checks options (a JSON object as UTF-8 text); does no I/O. */
+  /* Checks the options, which are a JSON object as UTF-8 text of `size` bytes, and creates a store. It does no I/O.
+   *
+   * Errors: OUTBOX_BAD_CONFIG if the options are wrong. Thread: [any] */
   outbox_code (*open)(const outbox_host*, const char* options, size_t size, outbox_store**, outbox_error*);
-  void (*close)(outbox_store*); /* after every disconnect() and release() */
+  /* Destroys a store. It is called after every disconnect() and every release() of a batch. Thread: [any] */
+  void (*close)(outbox_store*);
 
-  outbox_code (*connect)(outbox_store*, const outbox_call*, outbox_session**, outbox_error*); /* [store] */
-  void (*disconnect)(outbox_session*); /* [session] at any time; batches may outlive it */
+  /* Opens a connection and creates a session.
+   *
+   * Errors: OUTBOX_BAD_CONFIG if the database refuses the user or the password, OUTBOX_UNAVAILABLE if there is no
+   * connection. Thread: [store] */
+  outbox_code (*connect)(outbox_store*, const outbox_call*, outbox_session**, outbox_error*);
+  /* Closes the connection and destroys the session. It may be called while the session's batches are still in use: they
+   * live until their release(). Thread: [session] */
+  void (*disconnect)(outbox_session*);
 
-  /* [session] Committed, due events, ascending per key. No event is not an error. Where several relays share rows, not
-   * shards, it marks them: it gives no row while an earlier one of its key is marked by another relay, and gives a relay
-   * its own marked rows again, before later ones of their key, if they are not outstanding. */
+  /* Returns committed events that are due, in ascending order per key. An empty batch is not an error. If relays share
+   * rows instead of shards, it marks the rows that it returns. Then it returns no row while an earlier row of its key
+   * is marked by another relay; and it returns a relay's own marked rows again, before later rows of their keys, if
+   * they are not outstanding.
+   *
+   * Errors: OUTBOX_LEASE_LOST if the token is stale. Thread: [session] */
   outbox_code (*reserve_new_events)(outbox_session*, const outbox_reserve*, const outbox_call*, outbox_batch*,
                                     outbox_error*);
-  /* [session] Kafka has them: gone for good. Idempotent, never fenced; what is not there, or stands under the id with
-   * another event id, is passed over and left alone. kept has room for count, zeroed by the caller: 1 = the removal was
-   * carried out and committed, and the row is still there in a snapshot of afterwards (a trigger, a policy). After
-   * OUTBOX_REFUSED some may be gone; the relay asks again for fewer at a time. */
+  /* Removes the given rows for good: Kafka has acknowledged their events. Idempotent: a row that does not exist, or
+   * that has another event id, is skipped and left unchanged. Not fenced: a stale token is accepted. `kept` has `count`
+   * elements, which the caller has zeroed; the plugin sets an element to 1 if the removal of that row was executed and
+   * committed, and a snapshot taken afterwards still contains the row (because of a trigger or a policy).
+   *
+   * Errors: OUTBOX_REFUSED if the database refuses to remove one of the rows. Some of the others may be gone; the relay
+   * calls again with fewer rows at a time. Thread: [session] */
   outbox_code (*confirm_event)(outbox_session*, const outbox_row* rows, size_t count, const outbox_call*, uint8_t* kept,
                                outbox_error*);
-  /* [session] Each counts one attempt. All or nothing; a repeated call after TIMEOUT may count twice. A row that stands
-   * under the id with another event id is passed over. */
+  /* Records failures, each of which counts as one attempt: either all of them or none. A row that does not exist, or
+   * that has another event id, is skipped. If a call is repeated after OUTBOX_TIMEOUT, an attempt may be counted twice.
+   *
+   * Errors: OUTBOX_LEASE_LOST if the token is stale (OUTBOX_CAN_FENCE). Thread: [session] */
   outbox_code (*confirm_failed)(outbox_session*, const outbox_failure*, size_t count, const outbox_call*,
                                 outbox_error*);
-  /* [session] Not sent and not failed: due for anybody at once, counts nothing. Asked for where a batch has said that its
-   * reservation ends by itself (lease_left_ms > 0). NULL = reserving leaves no mark on rows, so there is nothing to undo. */
+  /* Releases rows that were neither sent nor failed: any relay may reserve them at once, and no attempt is counted. It
+   * is called only if the batch has reported that its reservation expires by itself (lease_left_ms above 0). NULL =
+   * reserving leaves no mark on rows, so there is nothing to undo.
+   *
+   * Errors: OUTBOX_LEASE_LOST if the token is stale (OUTBOX_CAN_FENCE). Thread: [session] */
   outbox_code (*release_events)(outbox_session*, const outbox_row_id* row_ids, size_t count, const outbox_call*,
                                 outbox_error*);
-  void (*cancel)(outbox_session*); /* [any] ends a running call soon; NULL = timeout_ms is the only brake */
+  /* Makes the call that runs on this session return soon, with OUTBOX_CANCELLED. NULL = nothing but timeout_ms ends a
+   * call. Thread: [any] */
+  void (*cancel)(outbox_session*);
 
-  /* [any] A static table, see outbox/ext/, or NULL. */
+  /* Returns the table of the extension with this id, or NULL if the plugin does not have it. The headers in outbox/ext/
+   * define ids and tables. The plugin owns the table, which is constant and lives until the process ends.
+   *
+   * Thread: [any] */
   const void* (*get_extension)(const char* id);
 } outbox_plugin;
 
-/* The one exported symbol; the major version is its name. Runs no I/O, never fails. */
+/* Returns the table of the plugin. This is the one symbol that a plugin exports; its name contains the major version of
+ * the ABI. It does no I/O and never fails.
+ *
+ * Since: 1.0 */
 OUTBOX_EXPORT const outbox_plugin* outbox_plugin_v1(void);
 
 #ifdef __cplusplus

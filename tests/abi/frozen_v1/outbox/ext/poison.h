@@ -1,22 +1,33 @@
-/* outbox.poison/1: finds the event that ends every relay which sends it, so that the rest of its shard goes on.
+/* outbox.poison/1: poison-message detection. It identifies an event that crashes every relay that tries to send it, so
+ * that the other events of its shard can go on.
  *
- * A relay that gains a shard which its last owner did not give back begins with small steps. Before it sends an event
- * alone it marks it; when several owners in a row have marked the same one and ended, the relay gives the event up.
- * Without this extension such an event is sent, and ends relays, for ever. */
+ * A relay that takes over a shard whose last owner did not release it starts slowly: it sends 1, 2, 4, ... events at a
+ * time. Before it sends an event alone, it marks the event. If several owners in a row have marked the same event and
+ * ended, the relay gives the event up. Without this extension, such an event is sent again and again, and crashes every
+ * relay.
+ *
+ * Since: 1.0 */
 #ifndef OUTBOX_EXT_POISON_H
 #define OUTBOX_EXT_POISON_H
 #include "../plugin.h"
 #define OUTBOX_POISON_V1 "outbox.poison/1"
 
+/* The functions of outbox.poison/1. Both concern the shard call->shard and are fenced like confirm_failed.
+ *
+ * Since: 1.0 */
 typedef struct {
   uint32_t struct_size;
-  /* [session] Both are fenced like confirm_failed.
-   * *lost = 1: an owner of call->shard let its lease end instead of returning the shard, and no owner since has marked
-   * NULL. Returning a shard does not change it: its next owner is asked to be as careful. */
+  /* Sets *lost to 1 if an owner of the shard let its lease expire instead of releasing the shard, and no owner since
+   * then has removed the mark (see mark). Releasing the shard does not change this: the next owner starts slowly too.
+   *
+   * Errors: OUTBOX_LEASE_LOST if the token is stale. Thread: [session] */
   outbox_code (*was_lost)(outbox_session*, const outbox_call*, uint32_t* lost, outbox_error*);
-  /* [session] Durably: the relay is about to send row_id alone. *owners: how many owners of the shard in a row, this one
-   * among them, have marked this row and no other; the same owner counts once. row_id NULL: what was marked is not
-   * to blame, the shard counts as not lost. */
+  /* Records durably that the relay is about to send the row row_id alone. Sets *owners to the number of consecutive
+   * owners of the shard, this one included, that have marked this row and no other; an owner that marks it twice counts
+   * once. With row_id NULL it removes the mark: the marked row is not to blame, and the shard does not count as lost
+   * any more.
+   *
+   * Errors: OUTBOX_LEASE_LOST if the token is stale. Thread: [session] */
   outbox_code (*mark)(outbox_session*, const outbox_row_id* row_id, const outbox_call*, uint32_t* owners,
                       outbox_error*);
 } outbox_poison_v1;
