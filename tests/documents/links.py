@@ -6,24 +6,13 @@ import pathlib
 import re
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BINARY = {".gz", ".png", ".pyc", ".so"}
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))
+
+import tree  # noqa: E402  pylint: disable=wrong-import-position
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 # A decision may be named by its number: docs/design/decisions/0007.
 MENTION = re.compile(r"(?<![\w./-])(docs/[\w./-]*\w)(#[\w-]+)?")
-
-
-def tree():
-    """Files of the sources: no build folders, no hidden folders other than that of CI."""
-    folders = [ROOT]
-    while folders:
-        for entry in folders.pop().iterdir():
-            if entry.is_dir() and not entry.is_symlink():
-                if entry.name == ".ci" or not re.match(r"\.|build|__pycache__$", entry.name):
-                    folders.append(entry)
-            elif entry.is_file() and entry.suffix not in BINARY:
-                yield entry
 
 
 def headings(file):
@@ -52,7 +41,7 @@ def references(file):
     """Pairs of a reference as it is written and the file and heading that it means."""
     text = file.read_text(encoding="utf-8")
     for match in MENTION.finditer(text):
-        yield match.group(0), ROOT / match.group(1), (match.group(2) or "")[1:]
+        yield match.group(0), tree.ROOT / match.group(1), (match.group(2) or "")[1:]
     if file.suffix == ".md":
         for link in LINK.findall(re.sub(r"`[^`\n]+`", "`code`", without_code(text))):
             path, _, anchor = link.partition("#")
@@ -62,12 +51,12 @@ def references(file):
 
 def main():
     found, broken = 0, []
-    for file in sorted(tree()):
+    for file in sorted(tree.files()):
         try:
             for written, target, anchor in references(file):
                 found += 1
                 if why := missing(target, anchor):
-                    broken.append(f"{file.relative_to(ROOT)}: {written}: {why}")
+                    broken.append(f"{file.relative_to(tree.ROOT)}: {written}: {why}")
         except UnicodeDecodeError:
             continue
     if found < 100:
