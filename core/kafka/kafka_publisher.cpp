@@ -161,7 +161,7 @@ class KafkaPublisher final : public publisher::Publisher {
   LaneOrder lane_order_;                                  // [engine]
   BrokerTroubles troubles_{logger_};                      // [events]
   Logins logins_{settings_};                              // [events]
-  TryGap write_gap_;                                      // [events] between producers if the user must not produce
+  TryGap write_gap_;                                      // [events] pauses while the user lacks permission
   bool only_lost_ = false;                                // [events] the latest problem is a closed connection
   std::optional<Clock::time_point> doubted_;  // [events] since when no broker is connected, without a further problem
   std::string unreachable_;                   // [events] the unreachable brokers, as last reported

@@ -82,8 +82,8 @@ class Work {
     std::size_t topic = kNowhere, key = kNowhere, value = kNowhere;
   };
 
-  // Values that are written anew are about as long as the payloads. Without the reservation the bytes would be copied several
-  // times while the text grows.
+  // Values that are made from payloads are about as long as these. Without the reservation the bytes would be copied
+  // several times while the text grows.
   void ReserveValues() {
     if (SendsPayload()) return;
     std::size_t bytes = 0;

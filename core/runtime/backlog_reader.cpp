@@ -85,7 +85,7 @@ void BacklogReader::Query() {
 
 void BacklogReader::LogChange(const Status& status) {
   if (status.code() == OUTBOX_UNSUPPORTED) {
-    util::LogInfo(*logger_, "the storage plugin cannot report the backlog; /metrics and /status go without it");
+    util::LogInfo(*logger_, "the storage plugin cannot report the backlog; /metrics and /status do not show it");
   } else if (status.ok() == failing_) {
     failing_ = !failing_;
     if (failing_)

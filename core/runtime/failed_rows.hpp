@@ -35,7 +35,7 @@ class FailedRows {
 
  private:
   std::unordered_map<engine::EventIndex, Row> rows_;
-  // Of the event that was added last.
+  // The topic and the refusal of the event that was added last.
   std::shared_ptr<const std::string> topic_;
   std::shared_ptr<const publisher::Refusal> refusal_;
 };

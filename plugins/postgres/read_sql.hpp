@@ -23,14 +23,14 @@ enum Kind : int {
 // The columns of the result, and the second meaning that some of them have in the tail or in rows that are read alone.
 enum Column : int { kKind, kId, kEventId, kKey, kType, kTopic, kPayload, kHeaders, kCreated, kAttempts, kIds };
 constexpr int kCopies = kIds + 1;  // the first of EventColumns::copies, if there are any
-constexpr int kPlace = kIds;       // of rows that are read alone: the row's place in the table (ctid), or NULL
-// Of the tail: not NULL = nothing was read, because a watched transaction has ended. Of the tail of rows that are read
+constexpr int kPlace = kIds;       // in rows that are read alone: the row's place in the table (ctid), or NULL
+// In the tail: not NULL = nothing was read, because a watched transaction has ended. In the tail of rows that are read
 // alone: "shared" or "troubled" = nothing was read, because there are several shards or failed events.
 constexpr int kEnded = kHeaders;
-constexpr int kLockers = kKey;        // of the tail: the transactions that may still insert late rows
-constexpr int kNextXid = kType;       // of the tail: the next transaction id, from which the full ids are derived
-constexpr int kTroubled = kAttempts;  // of the tail: 1 = there are failed events
-constexpr int kReadOnly = kTopic;     // of the tail: not NULL = the session cannot write
+constexpr int kLockers = kKey;        // in the tail: the transactions that may still insert late rows
+constexpr int kNextXid = kType;       // in the tail: the next transaction id, from which the full ids are derived
+constexpr int kTroubled = kAttempts;  // in the tail: 1 = there are failed events
+constexpr int kReadOnly = kTopic;     // in the tail: not NULL = the session cannot write
 
 // Returns the statement for an ordinary read. `weighed`: $4 is the limit for the sum of all rows. Otherwise it is the
 // limit for each row, which costs less and is right as long as rows are small.

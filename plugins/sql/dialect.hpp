@@ -44,8 +44,8 @@ struct Dialect {
   std::string namesake = "length(r.relay_id) = length(t.me) and substr(r.relay_id, 1, length(t.stem)) = t.stem";
 
   // These convert a time to microseconds since 1970 UTC, or to a text for ParseTime; NULL = the time is not known.
-  Of shown;  // of the type of expires, next_try and remove_at
-  Of time;   // of the type of created_at, first_failed, last_failed or died_at
+  Of shown;  // for a time of the type of expires, next_try and remove_at
+  Of time;   // for a time of the type of created_at, first_failed, last_failed or died_at
 
   // Parts of conditions about failures. They compare event ids, too, because row ids are assigned again after a TRUNCATE.
   std::string same_failure;         // " and ...", follows r.row_id = e.id

@@ -13,7 +13,7 @@ class VersionGate {
   // because a failed statement would abort one.
   //
   // Errors: throws OUTBOX_BAD_CONFIG if the tables are newer than kSchemaVersion. If the version cannot be read,
-  // because there are no tables or this user may not read them, it does not throw: the write itself then reports what
+  // because there are no tables or this user lacks permission, it does not throw: the write itself then reports what
   // is wrong.
   void Check(Statements& db, const Tables& tables);
 
