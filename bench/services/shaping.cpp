@@ -74,7 +74,7 @@ double Measure(const Case& one) {
   }
   const double began = ProcessorNanoseconds();
   for (std::size_t i = 0; i < kBatches; ++i) {
-    // Each batch of a relay begins with no memory.
+    // In the relay, each batch starts without memory for its records.
     batch.shaped_bytes = {};
     batch.packed_headers = {};
     shaper.Shape(batch);

@@ -66,7 +66,7 @@ class SenderPublisher final : public publisher::Publisher {
     changed_.notify_all();
   }
 
-  publisher::Refusal Explain(std::int32_t) const override { return {"refused", "the sender refused the event"}; }
+  publisher::Refusal Explain(std::int32_t) const override { return {"refused", "a sender cannot refuse an event"}; }
 
  private:
   // The views are valid until the report, because the batch lives until then.

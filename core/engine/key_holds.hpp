@@ -81,7 +81,7 @@ class KeyHolds {
     EventIndex head;
     bool dropped = false;      // an event of the key was dropped while the key was held
     std::uint32_t since;       // kRescan: the last rescan that had begun when the wait began; a later one is needed
-    std::uint32_t missed = 0;  // kRescan: the last rescan during which an event of the key was read and dropped
+    std::uint32_t missed = 0;  // kRescan: the rescan during which an event of the key was last dropped
   };
   using Map = std::unordered_map<std::uint64_t, KeyHold>;
   static constexpr EventIndex kNobody = ~EventIndex{0};

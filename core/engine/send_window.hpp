@@ -6,8 +6,7 @@
 // Owned by Engine. Thread: engine
 //
 // INVARIANT: queue() is in the order of reading, and flights are in the order of sending.
-// INVARIANT: in_flight() is the number of sent events without an answer. The flights add up to
-// it, and so do the lanes.
+// INVARIANT: in_flight() is the number of sent events without an answer. The flights add up to it, and so do the lanes.
 // INVARIANT: nothing is sent while a reset is under way.
 // INVARIANT: while a lane is not proven under the epoch, at most one of its events is in flight.
 #pragma once
@@ -128,8 +127,8 @@ class SendWindow {
   [[nodiscard]] Time OwedSince() const {
     return std::min(owed_since_, flights_.empty() ? kForever : std::max(flights_.front().at, answered_at_));
   }
-  // Notes that the broker has owed an answer since then. This stays so if the same events are sent again meanwhile, or
-  // if the lease is lost and regained.
+  // Notes that the broker has owed an answer since that time. This stays so if the same events are sent again meanwhile,
+  // or if the lease is lost and regained.
   void Owes(Time since) { owed_since_ = std::min(owed_since_, since); }
   void OwesNothing() { owed_since_ = kForever; }
   [[nodiscard]] bool FlightsOver() const { return flights_.empty(); }

@@ -57,8 +57,8 @@ struct RemoveAllRunners {};
 
 // ---- the relay ----
 
-// The answer to the first heartbeat has shown that the database or the configuration is wrong, so waiting does not
-// help.
+// A heartbeat was answered with OUTBOX_BAD_CONFIG before any heartbeat has succeeded. So the database or the
+// configuration is wrong, and waiting does not help.
 struct CannotStart {};
 // The relay has left the outbox. This is the last command. `complete` = nothing was left unresolved.
 struct Left {

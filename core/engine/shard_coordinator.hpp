@@ -39,8 +39,8 @@ class ShardCoordinator {
   // The first input after Advance. REQUIRES: the runner of shard 0 exists.
   void Start();
   // `lease` is read only if `code` is OUTBOX_OK. Its time counts from the moment when the heartbeat was requested,
-  // because the answer may have taken long. OUTBOX_UNSUPPORTED as the first answer means that the store, as it is
-  // configured, has no leases of shards; see HoldForever.
+  // because the answer may have taken long. OUTBOX_UNSUPPORTED, before any heartbeat has succeeded, means that the
+  // store, as it is configured, has no leases of shards; see HoldForever.
   void HeartbeatAnswered(outbox_code code, const Lease& lease);
   // `lost` is read only if `code` is OUTBOX_OK.
   void WasLostAnswered(outbox_code code, bool lost);

@@ -39,8 +39,8 @@ class SlowStart {
   explicit SlowStart(const Settings& settings) : settings_(settings) {}
 
   // A lease begins. `slow` = the previous owner let its lease expire. `renewed` = this slow start had already begun
-  // under the same token, before the lease expired by the clock. Other shards may have begun since then, so in that
-  // case the first steps do not begin again, and do not hold up other shards, if they were over.
+  // under the same token, before the lease expired by the clock. Other shards may have begun since then, so the first
+  // steps do not begin again if they were over, and do not hold up other shards any more.
   void LeaseBegins(bool slow, bool renewed);
   // True during the first steps. At most one shard of a relay is in them at a time.
   [[nodiscard]] bool InFirstSteps() const { return first_steps_; }

@@ -1,6 +1,6 @@
 // The writes of one kind: the elements that wait, the elements that the call under way writes, and the time at which
 // the next call may be made. A call that failed is repeated with the same elements.
-// Owned by a part of Engine. Thread: engine
+// Owned by Engine or one of its parts. Thread: engine
 //
 // INVARIANT: an element is in one place: it waits, or it is being written.
 // INVARIANT: a call is under way only about something that is being written.

@@ -163,7 +163,7 @@ class KafkaPublisher final : public publisher::Publisher {
   Logins logins_{settings_};                              // [events]
   TryGap write_gap_;                                      // [events] pauses while the user lacks permission
   bool only_lost_ = false;                                // [events] the latest problem is a closed connection
-  std::optional<Clock::time_point> doubted_;  // [events] since when no broker is connected, without a further problem
+  std::optional<Clock::time_point> doubted_;  // [events] since when no broker is connected, without a known problem
   std::string unreachable_;                   // [events] the unreachable brokers, as last reported
   std::string all_down_;                      // [events] librdkafka's text when all brokers were down
   bool asked_again_ = false;                  // [events] another producer has been requested

@@ -85,7 +85,7 @@ class TopicCache {
   [[nodiscard]] std::string Trouble() const { return asker_.Trouble(); }
 
   [[nodiscard]] std::shared_ptr<const Lanes> lanes() const;  // [any]
-  // [reader] The smallest max_bytes of all topics that were used so far.
+  // [reader] The smallest max_bytes that any topic has had so far.
   [[nodiscard]] std::uint64_t smallest_limit() const { return smallest_limit_; }
 
  private:

@@ -16,7 +16,7 @@ using runtime::Observation;
 
 void WriteState(Exposition& out, const Observation& seen, Time now) {
   const auto reasons = WhyNotReady(seen, now);
-  out.Single("outbox_relay_healthy", "gauge", "1 = no call into a plugin or a library hangs, as /healthz.",
+  out.Single("outbox_relay_healthy", "gauge", "1 = no call that delivery depends on hangs, as /healthz.",
              std::optional(std::uint64_t{WhyNotHealthy(seen).empty()}));
   out.Single("outbox_relay_ready", "gauge", "1 = events can move through this relay now, as /readyz.",
              std::optional(std::uint64_t{reasons.empty()}));
@@ -45,17 +45,19 @@ void WriteCounters(Exposition& out, const engine::Counters& c) {
     out.Single(name, "counter", help, std::optional(value));
   };
   counter("outbox_relay_events_read_total", "Events read from the outbox; counted again after a reset.", c.reserved);
-  counter("outbox_relay_events_sent_total", "Records handed to Kafka's client; counted again after a reset.", c.sent);
+  counter("outbox_relay_events_sent_total", "Records handed to the client library; counted again after a reset.",
+          c.sent);
   counter("outbox_relay_events_acknowledged_total", "Events that the broker has acknowledged.", c.acknowledged);
   counter("outbox_relay_events_confirmed_total", "Acknowledged events that were removed from the outbox.", c.confirmed);
   counter("outbox_relay_duplicates_possible_total",
-          "Events sent again because their answer was lost: an upper bound on the duplicates.", c.sent_again);
+          "Events given up without an answer and sent again: an upper bound on the duplicates.", c.sent_again);
   counter("outbox_relay_producer_resets_total", "Producers that were replaced by a new one.", c.resets);
   counter("outbox_relay_rescans_total", "Reads and rescans that began at the oldest row.", c.rescans);
   counter("outbox_relay_events_undeletable_total",
           "Acknowledged events that were recorded as delivered because their rows could not be removed.",
           c.undeletable);
-  counter("outbox_relay_leases_lost_total", "Leases that ended while the relay was active.", c.leases_lost);
+  counter("outbox_relay_leases_lost_total", "Leases that ended while the relay was delivering under them.",
+          c.leases_lost);
 }
 
 void WriteFailures(Exposition& out, const runtime::Tally& tally) {
@@ -100,7 +102,7 @@ void WriteBacklog(Exposition& out, const Backlog& backlog) {
         backlog.oldest_age);
   gauge("outbox_relay_retrying_events", "Events that have failed and will be retried.", of(&Statistics::retrying));
   gauge("outbox_relay_blocked_events",
-        "Events that have used up their attempts and wait for an operator; later events of their keys are not counted.",
+        "Events that were given up and wait for an operator; later events of their keys are not counted.",
         of(&Statistics::blocked));
   gauge("outbox_relay_dead_events", "Dead letters.", of(&Statistics::dead));
   gauge("outbox_relay_undeletable_events",

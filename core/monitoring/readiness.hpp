@@ -17,11 +17,12 @@ struct Reason {
 inline constexpr const char* kStates[] = {"stopping",       "stuck",   "database_down", "broker_down", "starting",
                                           "capture_broken", "standby", "undeletable",   "stalled",     "active"};
 
-// A relay is stalled if an event has had no answer for this long, or if a call has taken this long, even if its timeout
-// is longer.
+// A relay is stalled if an event has had no answer for this long, or if a vital call has taken this long, even if its
+// timeout is longer.
 inline constexpr engine::Time kPatience = 5 * engine::kSecond;
 
-// Returns the calls that have not returned long after their timeout. Empty = the relay is healthy.
+// Returns the vital calls (WatchdogHandle::Duty) that have not returned long after their timeout. Empty = the relay is
+// healthy.
 [[nodiscard]] std::vector<Reason> WhyNotHealthy(const runtime::Observation& seen);
 // Returns why events cannot move now. Empty = the relay is ready.
 [[nodiscard]] std::vector<Reason> WhyNotReady(const runtime::Observation& seen, engine::Time now);

@@ -52,7 +52,7 @@ struct RecordContent {
 };
 
 // A batch of events and what is needed to send them. The reader thread fills it; afterwards it does not change. It
-// lives until its last event is settled, because payloads are not copied.
+// lives until no event needs its payload any more, because payloads are not copied.
 struct PreparedBatch {
   storage::Batch batch;
   std::vector<Prepared> events;  // One for each event of `batch`.
@@ -60,8 +60,8 @@ struct PreparedBatch {
   std::string shaped_bytes;      // INVARIANT: does not change once `shaped` points into it.
   std::string packed_headers;    // See core/publisher/headers.hpp.
   std::vector<Refusal> refusals;
-  // Every event that was read before this batch must be settled first, because the number of partitions of a topic has
-  // changed.
+  // Every event that was read before this batch must be resolved before an event of this batch is sent, because the
+  // number of partitions of a topic has changed.
   bool drain_first = false;
 
   [[nodiscard]] std::string_view Topic(std::size_t i) const {
@@ -134,7 +134,7 @@ class Publisher {
 
   // Finds the lane of each event, and refuses what can be refused before sending. Does not ask the broker: an event
   // whose topic is not known yet gets Prepared::waits, and OnTopicsKnown() follows. A broker that has not answered for
-  // `timeout` counts as unavailable. Thread: reader.
+  // `timeout` is reported as unavailable. Thread: reader.
   //
   // Errors: OUTBOX_UNAVAILABLE if no event can be sent until the broker answers, which is charged to no event;
   // OUTBOX_CANCELLED after Cancel().

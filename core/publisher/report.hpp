@@ -21,10 +21,10 @@ enum class Outcome : std::uint8_t {
   kRefused,
 };
 
-// Each shard has two streams of records. In the main stream many records share a request, and a refused record stops
-// the stream until a reset. In the stream of trials each record is sent in a request of its own, and a refusal concerns
-// only that record (docs/design/decisions/0016). A record is a trial if its epoch has this bit. Each stream counts its
-// own epochs.
+// Each shard has two streams of records. In the main stream records closely follow each other, many in one request, and
+// a refused record stops the stream until a reset. In the stream of trials each record is sent in a request of its own,
+// and a refusal concerns only that record (docs/design/decisions/0016). A record is a trial if its epoch has this bit.
+// Each stream counts its own epochs.
 inline constexpr std::uint32_t kTrialEpochs = std::uint32_t{1} << 31;
 [[nodiscard]] constexpr bool IsTrial(std::uint32_t epoch) { return (epoch & kTrialEpochs) != 0; }
 

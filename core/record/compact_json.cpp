@@ -22,7 +22,8 @@ constexpr auto kPlain = [] {
   return plain;
 }();
 
-// Copies the text to `to` while it reads it, without the whitespace between tokens. REQUIRES: `to` has room for all of it.
+// Copies a JSON text while it reads it, without the whitespace between tokens. REQUIRES: `to` has room for the whole
+// text.
 class Compactor {
  public:
   Compactor(std::string_view json, char* to) : at_(json.data()), end_(at_ + json.size()), to_(to) {}
@@ -144,8 +145,9 @@ class Compactor {
     }
   }
 
-  // Copies bytes as long as `wanted` accepts them. The positions are local because a write to `to_` could change this object as
-  // far as the compiler knows, which would then load them again for each byte.
+  // Copies bytes as long as `wanted` accepts them. The positions are copied to local variables, because a byte that is
+  // written through to_ could be part of this object as far as the compiler knows: it would load the members again for
+  // each byte.
   template <class Wanted>
   void Copy(Wanted wanted) {
     const char* at = at_;
@@ -189,7 +191,7 @@ class Compactor {
   const char* at_;
   const char* const end_;
   char* to_;
-  std::string open_;  // The brackets that are open; few, so that they need no memory of their own.
+  std::string open_;  // The open brackets. They are few, so a string usually holds them without an allocation.
   Next next_ = Next::kValue;
 };
 

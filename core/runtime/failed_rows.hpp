@@ -21,7 +21,7 @@ class FailedRows {
     storage::OwnedRowId row_id;
     std::string event_id;
     std::uint32_t attempts = 0;
-    // Many events mostly fail for the same reason, so events that are added one after the other share equal values.
+    // If many events fail, it is mostly for one reason, so events that are added one after the other share equal values.
     std::shared_ptr<const std::string> topic;
     std::shared_ptr<const publisher::Refusal> refusal;  // why it was refused before sending; null = it was not
   };

@@ -38,8 +38,8 @@ class Relay {
   // Makes the publisher and begins. Neither the database nor the broker has to be available. Errors: OUTBOX_BAD_CONFIG
   // if a property of the publisher is wrong, or if the plugin cannot do what the configuration requires.
   [[nodiscard]] Status Start();
-  // Blocks until the relay has stopped and returns OK. Errors: that of the first heartbeat if waiting does not help,
-  // such as OUTBOX_BAD_CONFIG.
+  // Blocks until the relay has stopped and returns OK. Errors: OUTBOX_BAD_CONFIG if a heartbeat returns it before any
+  // heartbeat has succeeded, because waiting does not help then.
   [[nodiscard]] Status Wait();
   // Waits for the answers to events in flight, confirms these events, and releases the leases. Returns false if
   // `timeout` has passed first, or if something is left: the next relay then sends again what is not confirmed. Thread:

@@ -117,8 +117,8 @@ Result<storage::Batch> StorageReader::Reserve(storage::Session& session, const R
                     ms(order.reserve.reserve_duration.count()) + ", and the same time as lease_left_ms");
 }
 
-// Marked rows that could not be prepared are released at once. They do not become outstanding, and no event is charged
-// an attempt.
+// Marked rows that could not be prepared are released at once. They do not stay outstanding, and no event is charged an
+// attempt.
 Status StorageReader::Prepare(publisher::PreparedBatch& batch, const Call& call) {
   if (batch.batch.empty()) return {};
   Status prepared = [&] {

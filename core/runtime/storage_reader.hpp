@@ -48,7 +48,7 @@ class StorageReader {
   void Execute(ReadRequest& order);
   // `asked` is the time at which the call began.
   [[nodiscard]] Result<storage::Batch> Reserve(storage::Session& session, const ReadRequest& order, engine::Time asked);
-  // The rows of a batch that is given up are not outstanding.
+  // Removes the rows of a batch that is given up from outstanding_.
   void Forget(const storage::Batch& batch);
   [[nodiscard]] Status Prepare(publisher::PreparedBatch& batch, const Call& call);
   static engine::Incoming Describe(const outbox_event& event, const publisher::Prepared& prepared);

@@ -14,8 +14,8 @@ namespace {
 
 Status Broken(std::string rule) { return {OUTBOX_BAD_CONFIG, std::move(rule)}; }
 
-// Size of the part of an extension's table in which no function may be NULL, in bytes. The last functions of two extensions
-// are optional.
+// Size of the part of an extension's table in which no function may be NULL, in bytes. The last functions of two
+// extensions are optional.
 std::size_t RequiredSize(std::string_view id, std::size_t size) {
   if (id == OUTBOX_SCHEMA_V1) return offsetof(outbox_schema_v1, plan);
   if (id == OUTBOX_COLUMNS_V1) return offsetof(outbox_columns_v1, verify);

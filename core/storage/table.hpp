@@ -13,8 +13,9 @@ namespace outbox::storage {
 [[nodiscard]] Status CheckTable(const outbox_plugin* table);
 
 // Returns the table of one of the plugin's extensions; nullptr = the plugin does not have it. The table is a
-// struct_size followed by functions, of which only those may be NULL whose header says so. `size` is the size of the table as this relay knows it,
-// in bytes. Errors: OUTBOX_BAD_CONFIG if the table is shorter, or a required function is NULL.
+// struct_size followed by functions. A function may be NULL only if the header of the extension says so. `size` is the
+// size of the table as this relay knows it, in bytes. Errors: OUTBOX_BAD_CONFIG if the table is shorter, or a required
+// function is NULL.
 [[nodiscard]] Result<const void*> FindExtension(const outbox_plugin& plugin, const char* id, std::size_t size);
 
 }  // namespace outbox::storage

@@ -275,7 +275,7 @@ Finding Unseen(const sql::Tables& t, const SourceLook& look) {
                 " is in place, is missing",
             sql::kMigrate};
   return {true,
-          "the relay may not call procedure " + show + ", which shows whether the trigger on " +
+          "the relay's user lacks the privilege to call procedure " + show + ", which shows whether the trigger on " +
               t.Shown(t.captured->table) + " is in place: " + look.why,
           In(t,
              "grant execute on procedure [show] to <the relay's user>; grant execute on procedure [try] to <the"
@@ -487,7 +487,7 @@ std::vector<Finding> FindOwnerRights(Client& client, const sql::Tables& t) {
     if (number == kNoProcedure || number == kNoRight) return {};
     if (!IsDenied(number) && number != kNoDefiner) throw;
     return {{true,
-             "the user to whom trigger " + t.event_name + " belongs may not insert into " + t.event +
+             "the user who owns trigger " + t.event_name + " lacks the privilege to insert into " + t.event +
                  ", so every insert into " + t.Shown(t.captured->table) + " is refused: " + client.failure(),
              "grant that user INSERT on " + t.event + ", or as another user " + sql::kMigrate}};
   }

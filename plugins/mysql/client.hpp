@@ -54,7 +54,7 @@ class Client : public sql::Session {
 
   // Begins a call of the relay, and sets its deadline. Errors: throws OUTBOX_UNAVAILABLE if the connection is lost.
   void Begin(Millis timeout);
-  // Limits for the rest of this connection how long a statement waits for one lock. The server counts whole seconds.
+  // From this call on, limits how long a statement waits for one lock. The server counts whole seconds.
   void LimitLocks(std::chrono::seconds limit);
   // Replaces a connection that was given up.
   void Adopt(Connected connected);
@@ -76,8 +76,8 @@ class Client : public sql::Session {
   // Makes a dirty read, which also returns what others have written and not committed. Returns the numbers of the only
   // column, ascending.
   std::vector<long long> ReadDirty(const std::string& sql);
-  // Executes a statement. Outside of a transaction it is repeated after a conflict with another transaction. Returns
-  // the number of rows that it has changed.
+  // Executes a statement. Outside of a transaction it is repeated after a conflict with another transaction, but not
+  // after a lock wait timeout. Returns the number of rows that it has changed.
   std::uint64_t Execute(const std::string& sql);
   void Script(const std::string& sql) override { (void)Execute(sql); }
 
@@ -103,7 +103,8 @@ class Client : public sql::Session {
   // Reads the answer to its end. Returns false after an error, which Failure() explains.
   [[nodiscard]] bool TakeAll(std::vector<sql::Rows>& answers);
   // Executes statements and returns their answers. `alone` means that they are not part of a transaction that was open
-  // before. Then a transaction of their own is rolled back after an error, and they are repeated after a conflict.
+  // before. Then a transaction of their own is rolled back after an error, and they are repeated after a conflict, but
+  // not after a lock wait timeout.
   std::vector<sql::Rows> Complete(const std::string& sql, bool alone);
   void AwaitAnswer();
   void GiveUp() noexcept;

@@ -10,7 +10,7 @@ insert into {event} (event_id, topic, aggregate_id, event_type, payload, headers
 select event_id, topic, aggregate_id, event_type, [payload], headers{copies} from {dead} where row_id in ([ids]) order by row_id)";
 constexpr const char* kDropDead = "delete from {dead} where row_id in ([ids])";
 
-// The join goes from the failures to the outbox, row by row. JoinedByRow says why.
+// The join goes from the failures to the outbox, row by row, for the reason that is given at JoinedByRow.
 constexpr const char* kDropBlocked = R"(
 delete r, e from {retry} r straight_join {event} e force index (primary) on e.id = r.row_id and e.event_id = r.event_id
 where r.row_id in ([ids]) and r.next_try is null and r.remove_at is null)";

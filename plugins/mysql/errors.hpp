@@ -10,7 +10,7 @@
 namespace outbox::mysql {
 
 inline constexpr std::int32_t kLockTimeout = 1205;
-// Only MariaDB has a timeout for statements. MySQL has none for a statement that writes.
+// The number of MariaDB's error. MySQL has no time limit for a statement that writes.
 inline constexpr std::int32_t kStatementTimeout = 1969;
 
 // True if another transaction was in the way. This transaction has been rolled back, or must be, and may be repeated.

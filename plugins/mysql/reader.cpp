@@ -122,8 +122,8 @@ std::optional<ReadWish> Reader::NextWish(const Call& call, const ReserveRequest&
   wish.due = shard.due.at;
   if (shard.troubled) wish.failures = static_cast<std::int64_t>(shard.due.shares.ForRetries(request));
   if (std::exchange(shard.late_only, false)) wish.rows = wish.failures = 0;
-  // Between missing ids whose ranges are joined lie other ids. Their rows are outstanding, and would look like late
-  // rows.
+  // New rows are not read alone if ranges of missing ids are joined. Between these ranges lie other ids, whose rows are
+  // outstanding and would look like late rows.
   wish.alone =
       std::exchange(shard.behind, false) && wish.rows > 0 && shard.gaps.size() <= shard.ranges && !wish.troubled;
   return wish;
@@ -247,10 +247,10 @@ void Reader::PassOver(long long id, Shard& shard) {
   shard.cursor = id;
 }
 
-// MariaDB creates a snapshot while other transactions commit. A snapshot may therefore show a transaction, but not an
-// earlier one for whose lock it had waited. A statement that begins after the first one has been read shows both. So
-// the rows of the first statement are sent only up to the lowest id whose row has appeared meanwhile, and the next read
-// returns the rest.
+// MariaDB creates a snapshot while other transactions commit. The snapshot may therefore show a transaction and miss the
+// one that committed before it, even if the later one had waited for a lock of the earlier one. A statement that begins
+// after the first one has been read shows both. So the rows of the first statement are sent only up to the lowest id
+// whose row has appeared meanwhile, and the next read returns the rest.
 bool Reader::Settle(const Call& call, const ReserveRequest& request, Shard& shard, Page& page, BatchBuilder& batch) {
   if (!client_.server().is_mariadb || (page.late.empty() && page.unsure.empty())) return true;
   if (client_.given_up()) {

@@ -54,7 +54,7 @@ class Reader {
     long long cursor = 0;      // the last row that was read
     Visibility gaps;           // the missing ids up to the cursor
     std::size_t ranges = 0;    // maximum number of ranges of missing ids in one statement
-    bool behind = false;       // the last read ended before the last row of the table
+    bool behind = false;       // the last read returned all rows that it asked for, so there may be more
     bool troubled = false;     // there were failed events at the last read
     std::uint32_t shards = 1;  // number of shards at the last read
     std::int64_t page = 64;    // number of rows to ask for; grows while pages are full and small

@@ -7,8 +7,8 @@
 //
 // A missing id is forgotten when no row can appear under it any more. No privilege is needed to find that out: a dirty
 // read shows, without a lock, what others have inserted and not committed. If two dirty reads some time apart find
-// nothing, the transaction was rolled back, or the id was never used. One dirty read is not enough, because a row
-// exists only a moment after its id was drawn. For ids that are known to have been drawn long before, one is enough.
+// nothing, the transaction was rolled back, or the id was never used. One dirty read is not enough, because a row is
+// inserted a moment later than its id is drawn. For ids that are known to have been drawn long before, one is enough.
 // Another relay that deletes the rows of its own shards leaves many such ids.
 //
 // A bulk insert draws all its ids in advance, and its first row stands for all of them. So if a dirty read finds a row,

@@ -97,8 +97,8 @@ class Client : public sql::Session {
     // Who holds the lock on the whole outbox for which the statement waited; "" = it waited for no such lock, or not
     // known.
     std::string holder;
-    // True if a trigger or a function raised the error, or if the statement was waiting for a row lock: only then does
-    // the server report a context.
+    // True if a trigger or a function raised the error, or if the statement was waiting for a row lock. The server then
+    // reports a context.
     [[nodiscard]] bool within_function() const { return !context.empty(); }
   };
   [[nodiscard]] const LastFailure& failure() const { return failure_; }

@@ -45,8 +45,8 @@ struct EventColumns {
   // Returns an SQL expression for the size of a row, in bytes, that counts against the limit of a batch. It does not
   // fetch a payload that is stored out of line.
   [[nodiscard]] std::string Size() const;
-  // Returns an SQL condition that is true if one part of the row alone exceeds `limit`. It is cheaper than Size(),
-  // because it is computed for every row that is read.
+  // Returns an SQL condition that is true if one part of the row alone exceeds `limit`. It is cheaper than Size(), which
+  // matters because the server evaluates it for every row that is read.
   [[nodiscard]] std::string Exceeds(const std::string& limit) const;
 
   // Returns `pattern` once for each copy, with [copy] replaced by its column of alias e, [n] by its number and [type]

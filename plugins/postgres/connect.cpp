@@ -120,8 +120,8 @@ bool IsRefusal(const std::string& line) {
   return std::any_of(kSigns.begin(), kSigns.end(), in_line);
 }
 
-// If there are several hosts, each has a line. If only one of them does not answer, it may be the right one, so the
-// refusal is not final.
+// Returns true if every host that was tried has refused the connection. If there are several hosts, each has a line. A
+// host that merely does not answer may be the right one, so the refusals of the others are then not final.
 bool RefusedForGood(const std::string& text) {
   bool refused = false;
   for (std::size_t at = 0, end = 0; at < text.size(); at = end + 1) {

@@ -20,8 +20,8 @@ enum class Pooling {
 
 // Determines what the connection goes through; it changes no setting in any session. A pooler is recognised by the
 // process id in its greeting, which is not that of the server. Its mode is determined with a second connection, which
-// waits for at most `timeout`: if both connections are given the same session, they share it. In a busy pool this is
-// likely but not certain, so SessionGuard keeps checking.
+// waits for at most `timeout`: if the pooler gives both connections the same session, it shares sessions. In a busy
+// pool that shares sessions, both are likely but not certain to get the same one, so SessionGuard keeps checking.
 [[nodiscard]] Pooling FindPooling(Client& client, const std::string& connection, const sql::Tables& tables,
                                   Millis timeout);
 

@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::int64_t kMaxRows = 20'000;     // rows that one statement scans if it also returns those of other shards
 constexpr std::int64_t kMaxIds = 200'000;     // ids that one statement scans if it returns only rows of this shard
-constexpr std::uint64_t kMaxBytes = 1 << 30;  // limit in bytes, so that sizes stay plain integers on the server
+constexpr std::uint64_t kMaxBytes = 1 << 30;  // limit in bytes; sums of sizes stay plain integers on the server
 
 template <class T>
 std::string Binary(T number) {
@@ -281,7 +281,7 @@ bool Reader::AddLate(const ReserveRequest& request, const Page& page, BatchBuild
   LeaveOutOutstanding(late, request);
   const bool room = AddByIds(late, request.max_bytes(), request, batch);
   if (!room) batch.More();
-  // The next step returns the rows that did not fit.
+  // The next read, or the next step of the rescan, returns the rows that did not fit.
   if (!room) late.resize(std::min(late.size(), batch.size()));
   seen.insert(late.begin(), late.end());
   return room;

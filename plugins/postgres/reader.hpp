@@ -74,7 +74,7 @@ class Reader {
     long long missing = 0;            // the highest missing id below `cursor`; 0 = none
     std::int64_t ours = 0;
     int looked = 0;    // the number of rows that fit, including those of other shards
-    bool all = false;  // the page held all rows that there are, and all of them fit
+    bool all = false;  // the page held all rows above `begin` (up to Page::upto, if it is set), and all of them fit
   };
   enum class Next { kDone, kAgain };
 

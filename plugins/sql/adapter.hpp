@@ -130,7 +130,7 @@ class Adapter : public StorageAdapter,
   // Reports whether the error means that the user lacks a privilege.
   [[nodiscard]] virtual bool IsDenied(const Error&) const { return false; }
 
-  // Says when to check for hidden rows again.
+  // Determines when the next check for hidden rows is due.
   Lookout lookout_;
 
  private:

@@ -18,7 +18,7 @@ std::map<std::string, std::string, std::less<>> ReadConfig(const std::string& js
   const auto holds = [&options](char c) { return options["path"].find(c) != std::string::npos; };
   if (holds('=') && holds('"'))
     throw Error(OUTBOX_BAD_CONFIG,
-                "options: 'path' contains both = and a quotation mark; SQLite cannot be given such a path");
+                "options: 'path' contains both = and a quotation mark; such a path cannot be passed on to SQLite");
   // A database file has only one schema. SQLite takes a name before a dot for another file that is attached.
   if (options["table"].find('.') != std::string::npos)
     throw Error(OUTBOX_BAD_CONFIG, "options: 'table' must be a name without a schema on SQLite");

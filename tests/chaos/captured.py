@@ -1,8 +1,8 @@
-"""The outbox of a round that captures: the applications insert into a table of their own, `app_outbox`, from which a trigger
-copies each row into the outbox of the relay, and delete every other row in the transaction that inserts it.
+"""The outbox of a round with a captured table. The applications insert into a table of their own, `app_outbox`, and a trigger
+copies each row into the relay's outbox. About half of the rows are deleted in the transaction that inserts them.
 
-Views with the names of the relay's usual tables lead to those of the capture, so that faults, monitor and judgement are the
-same as without one.
+Views with the usual names of the relay's tables show the tables of the capture, so that faults, monitor and checker are the
+same as without a capture.
 """
 
 SOURCE = "app_outbox"
@@ -17,7 +17,7 @@ RECORD = {"topic": "{topic}", "value": "bytes",
 
 
 class Captured:
-    """How the applications of a round write their events, and what the relays are configured with."""
+    """Writes the events of the applications into their own table, and configures the relays to capture it."""
 
     def __init__(self, database):
         self._database = database
@@ -61,7 +61,7 @@ class Captured:
 
 
 class Plain:
-    """The relay's own outbox, into which the applications insert themselves."""
+    """The usual outbox, into which the applications insert their events directly. It has the same methods as Captured."""
 
     def __init__(self, database):
         self._database = database

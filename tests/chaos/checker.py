@@ -14,7 +14,8 @@ from typing import Dict, List
 SHOWN = 5        # number of findings of each kind that are reported in full
 GRACE = 12.0     # time after the end of a fault in which it explains a duplicate: lease, delivery timeout and reconnect
 BLIND = 8.5      # time in which a relay must notice that it can move no events: a call's timeout and the wait for answers
-SLOW = 1.0       # a query of the monitor that takes longer counts as a fault: during a third of a lease none can be renewed
+# A query of the monitor that takes longer counts as a fault: it is a third of a lease, in which no lease could be renewed.
+SLOW = 1.0
 OLD = 3.0        # time after which every relay's backlog must include a waiting row
 SILENT = 10.0    # if rows wait and nothing moves for this time, no relay may report that it is ready
 RECOVERY = 30.0  # time after the end of a fault that was alone in which all delayed events must arrive

@@ -6,12 +6,13 @@ import time
 import uuid
 
 import crash_points
+from captured import Plain
 from checker import History, judge
 from databases import TABLES
 from journal import Journal, read
 from round import seen
 from servers import Relay, TemporaryFolder, read_topic, relay_config, wait_until
-from writers import COLUMNS, SMALL_LIMIT, Event, Topics, Transaction, Writers
+from writers import SMALL_LIMIT, Event, Topics, Transaction, Writers
 
 LEASE = "2s"  # the shortest lease that the relay accepts
 WINDOW = 400
@@ -23,6 +24,7 @@ class CrashScene:
 
     def __init__(self, database, kafka, seed=1, rate=400):
         self._database, self._kafka = database, kafka
+        self._outbox = Plain(database)
         self._folder = TemporaryFolder("crash")
         self._death = self._folder.path / "death"
         self._death.touch()
@@ -39,7 +41,7 @@ class CrashScene:
                 raise RuntimeError(made.stderr)
         database.run(TABLES)
         self._journal = Journal(self._folder.path / "writers.jsonl.gz")
-        self._writers = Writers(database, self._topics, self._journal, seed, rate)
+        self._writers = Writers(database, self._outbox, self._topics, self._journal, seed, rate)
         self._writers.prepare_tables(held=())
         # Events for these topics are inserted only when a point needs them.
         self._writers.withhold(self._topics.small)
@@ -105,8 +107,7 @@ class CrashScene:
         with contextlib.closing(self._database.connect()) as link:
             cursor = link.cursor()
             cursor.execute(f"insert into written (tx) values ({place})", (transaction.name,))
-            cursor.execute(f"insert into outbox_event {COLUMNS} values ({', '.join([place] * 6)})",
-                           (event.event_id, topic, event.event_type, None, event.payload, event.headers()))
+            self._outbox.insert(cursor, event, None)
             link.commit()
         self._writers.log_outcome(transaction, "committed")
 
@@ -130,7 +131,7 @@ class CrashScene:
         return self.verdict["broken"]
 
     def _history(self, complaints):
-        records = [seen(record) | {"life": 0} for topic in self._topics.partitions()
+        records = [seen(record, self._outbox) | {"life": 0} for topic in self._topics.partitions()
                    for record in read_topic(self._kafka.bootstrap, topic)]
         deaths = {"number": 1, "fault": "crashes", "to": "one relay after the other", "strikes": self.deaths + 1,
                   "stops": [], "begin": self._began, "repair": time.time(), "end": time.time()}

@@ -47,7 +47,8 @@ def arguments():
                         help="inject only this fault; may be repeated")
     parser.add_argument("--calm", action="store_true", help="inject no faults; then no event may arrive twice")
     parser.add_argument("--captured", action="store_true",
-                        help="applications write into a table of their own, which the relays capture, and delete half of the rows")
+                        help="let the applications write into a table of their own, which the relays capture; they delete "
+                             "half of the rows")
     parser.add_argument("--mutant", choices=MUTANTS, metavar="NAME",
                         help="run relays that are wrong on purpose (see mutants.py) until they are caught")
     parser.add_argument("--list", action="store_true", help="list the faults and exit")

@@ -258,7 +258,8 @@ Result<storage::Batch> Relay::TryReserve(Ask ask, Millis reserve) {
   order.relay_id = id_;
   order.mode = ask.mode;
   order.skip_retries = ask.skip_retries;
-  storage::OutstandingRows outstanding = outstanding_;  // what is brought counts when it is taken
+  // A copy, because the session adds the rows of its answer, which are to be outstanding only after Take().
+  storage::OutstandingRows outstanding = outstanding_;
   order.outstanding = &outstanding;
   return session_->ReserveNewEvents(order, Within(kTimeout, token_));
 }

@@ -1,11 +1,10 @@
 #!/usr/bin/env python3
 """Write the table of docs/lab/faults.md: every fault, its tests, and their results.
 
-usage: table.py [--build BUILD] [--log LOG] write it with the results of the last scripts/test; a test of another slice
-keeps
-                                               its result
-       table.py --names                        update only the names of the tests; existing results are kept, and new tests are
-                                               "not run"
+usage: table.py [--build BUILD] [--log LOG]    write it with the results of the last scripts/test; a test of another slice
+                                               keeps its result
+       table.py --names                        update only the names of the tests; existing results are kept, and new
+                                               tests are "not run"
        table.py --check                        check that it names the existing tests, and that each fault is listed once
 """
 

@@ -153,7 +153,8 @@ class KeptRowsTest(unittest.TestCase):
         self.assertEqual(relay.stop(), 0)
 
     def judge_locked(self, relay, connect, who):
-        """Another session locks one of 3000 delivered rows. It is removed after the session has ended."""
+        """Another session locks one of 3000 delivered rows. A later event of its key is delivered meanwhile, and the row is
+        removed after the transaction of that session has ended."""
         with contextlib.closing(connect()) as link, link.cursor() as at_work:
             at_work.execute("select id from outbox_event where id = 1703 for update")
             relay.start()

@@ -44,8 +44,8 @@ struct Found {
 
 // The rows that one statement saw. They may include rows that are outstanding at the relay.
 struct Snapshot {
-  std::vector<Found> late, due,
-      fresh;  // `due` is ordered by the time at which rows became due; the others ascend by id.
+  // `due` is ordered by the time at which rows became due; the others ascend by id.
+  std::vector<Found> late, due, fresh;
   std::uint32_t commit = 0;
   RowId last_id = 0;  // All ids up to this one were checked.
   bool cut = false;   // There are more rows behind last_id.

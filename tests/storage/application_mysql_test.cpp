@@ -46,7 +46,7 @@ struct Mysql {
   }
   static void WaitUntilSomebodyWaits() {
     outbox::testing::Application application;
-    // The server refreshes this answer only every 0.1 s.
+    // If the server is asked again within 0.1 s, it repeats its previous answer.
     while (application("select count(*) from information_schema.innodb_trx where trx_state = 'LOCK WAIT'") == "0")
       std::this_thread::sleep_for(std::chrono::milliseconds(120));
   }

@@ -16,8 +16,8 @@ namespace outbox::testing {
 inline constexpr long long kFewRows = 10'000, kManyRows = 1'000'000;
 
 using Cost = std::map<std::string, long long>;  // Keyed by the name of the call.
-using Costs =
-    std::map<std::uint32_t, std::map<long long, Cost>>;  // Keyed by size of the batch and by rows in the outbox.
+// Keyed by the size of the batch and by the number of rows in the outbox.
+using Costs = std::map<std::uint32_t, std::map<long long, Cost>>;
 
 // Makes each call once with batches of that size; `measured(name, call)` makes and measures a call. REQUIRES: the relay
 // has read past the failures.
@@ -66,7 +66,7 @@ Costs MeasureSizes(Fill fill, Measure measure) {
 
 struct Bound {
   const char* unit;
-  long long slack;                // How much the cost may grow beside a half.
+  long long slack;                // How much the cost may grow, in addition to growing by a half.
   long long for_event, for_call;  // Upper limits in large tables.
 };
 

@@ -525,7 +525,7 @@ TEST_CASE("the owner of the trigger is missing or lacks the right to insert", "[
     std::string all;
     for (const Finding& finding : found) all += finding.what + " | " + finding.fix + "\n";
     INFO(all);
-    CHECK(Has(found, "may not insert into `box_capture`"));
+    CHECK(Has(found, "lacks the privilege to insert into `box_capture`"));
     fresh.app("drop user maker");
     CHECK(Has(relay.writing().CheckSchema(), "runs as a user that does not exist"));
     CHECK(Caught([&] { relay.writing().VerifySource(); }).code == OUTBOX_BAD_CONFIG);

@@ -85,7 +85,7 @@ TEST_CASE("migrate accepts id columns of small integer types, and check warns of
   relay.writing().ApplySchema({});
   const auto findings = relay.writing().CheckSchema();
   REQUIRE(findings.size() == 1);
-  CheckFinding({"", "numbers are used up", false}, findings[0]);
+  CheckFinding({"", "once the numbers of this type are used up", false}, findings[0]);
   fresh.app(findings[0].fix);
   CHECK(relay.writing().CheckSchema().empty());
 }

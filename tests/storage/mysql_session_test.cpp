@@ -36,7 +36,7 @@ TEST_CASE("locks, and connections that the server ends", "[mysql][b44][b49]") {
     CHECK(one.app.Counted("Connections") == before);
     CHECK(one.app("select (select count(*) from outbox_event) + (select count(*) from outbox_dead)") == "0");
   }
-  SECTION("a locked table that a trigger writes to: no row is recorded as undeletable") {
+  SECTION("a locked table that a trigger writes to: a timeout, and no row is refused") {
     Application locker;
     locker("create table removals (n bigint)");
     locker("insert into removals values (0)");
@@ -91,7 +91,7 @@ TEST_CASE("a failed connection is reported with its cause, and never with the pa
   CHECK(failure({{"password", "hunter2"}}).code == OUTBOX_BAD_CONFIG);
   CHECK(failure({{"user", "nobody"}}).code == OUTBOX_BAD_CONFIG);
   CHECK(failure({{"passwd", "hunter2"}}).code == OUTBOX_BAD_CONFIG);
-  // The tested MariaDB has no TLS, and MySQL's certificate is self-signed.
+  // The tested MariaDB has no TLS, and MySQL has created its certificate itself, so it cannot be verified.
   const Error tls = failure({{"tls", Application().IsMariadb() ? "require" : "verify"}});
   CHECK(tls.code == OUTBOX_BAD_CONFIG);
   CHECK(std::string(tls.what()).find("'tls'") != std::string::npos);

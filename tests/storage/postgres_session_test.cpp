@@ -82,7 +82,7 @@ TEST_CASE("locks, ended connections, and a server that does not answer", "[postg
     CHECK(one.Confirm(Millis(2000)) == OUTBOX_OK);
     CHECK(one.app("select count(*) from outbox_event") == "0");
   }
-  SECTION("a locked table, or one that a trigger writes to: no row is recorded as undeletable") {
+  SECTION("a locked table, or one that a trigger writes to: a timeout, and no row is refused") {
     Application locker;
     const std::string pid = locker("select pg_backend_pid()");
     locker("begin; lock table outbox_event in share mode");

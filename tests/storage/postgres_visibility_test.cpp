@@ -138,7 +138,7 @@ class Model {
     const auto limit = 1 + Pick(5);
     unsigned fresh = 0;
     long long cursor = position_.cursor(), missing = 0;
-    // Reads only rows of this relay's own shard, up to the settled id.
+    // Reads only rows of this relay's own shard, up to the highest stable id.
     const long long upto = alone && position_.settled() > cursor && Pick(2) == 0
                                ? std::min<long long>(cursor + 1 + Pick(8), position_.settled())
                                : 0;
@@ -232,7 +232,7 @@ TEST_CASE("where no id is missing nothing is read again, whatever transactions a
   CHECK(at.low() == 4000);
 }
 
-TEST_CASE("ids that are settled before the first read are not read again, and a read to the end passes them",
+TEST_CASE("ids that are stable before the first read are not read again, and a read to the end passes them",
           "[position]") {
   Visibility at;
   at.Settle(1'000'000, {});
@@ -244,7 +244,7 @@ TEST_CASE("ids that are settled before the first read are not read again, and a 
   CHECK(at.low() == 1'000'000);
 }
 
-TEST_CASE("drawn ids are settled when the transactions that were open then have ended", "[position]") {
+TEST_CASE("drawn ids are stable when the transactions that were open then have ended", "[position]") {
   Visibility at;
   at.Advance(1000, 900, {{"3/1", 7}});
   at.Settle(50'000, {{"3/1", 7}, {"4/1", 0}});
@@ -253,11 +253,11 @@ TEST_CASE("drawn ids are settled when the transactions that were open then have 
   at.Advance(3000, 2900, {{"5/1", 8}, {"5/2", 9}});
   CHECK(at.settled() == 50'000);
   CHECK_FALSE(at.whole());
-  at.Advance(4000, 3900, {{"5/2", 9}});  // The first read that began when the ids were settled.
+  at.Advance(4000, 3900, {{"5/2", 9}});  // The first read that began when the ids were stable.
   CHECK(at.whole());
 }
 
-TEST_CASE("no id is settled while a prepared transaction may be one that was open", "[position]") {
+TEST_CASE("no id is stable while a prepared transaction may be one that was open", "[position]") {
   Visibility at;
   at.Settle(1000, {{"3/1", 7}});
   at.Advance(10, 9, {{"-1/7", 7}});
@@ -267,7 +267,7 @@ TEST_CASE("no id is settled while a prepared transaction may be one that was ope
   CHECK(at.settled() == 1000);
 }
 
-TEST_CASE("a sequence that was set back lowers the settled id", "[position]") {
+TEST_CASE("a sequence that was set back lowers the highest stable id", "[position]") {
   Visibility at;
   at.Settle(1000, {});
   at.Settle(500, {{"3/1", 7}});

@@ -99,7 +99,7 @@ TEST_CASE("that no row can be removed is reported until one is removed", "[b98][
   CHECK(shard.engine.RemovesNothingSince() == kForever);
 }
 
-TEST_CASE("one row that stays does not count as an outage", "[b101]") {
+TEST_CASE("one row that stays does not mean that no row can be removed", "[b101]") {
   Shard shard;
   shard.waiting = 1;
   shard.refused = {0};
@@ -181,7 +181,7 @@ TEST_CASE("an event that is returned as another row is noticed and never held ba
   }
 }
 
-TEST_CASE("after the lease, a row that stays is not recorded, but still counted") {
+TEST_CASE("a row that stays is recorded during the lease, and only forgotten after a lost lease") {
   const bool lost = GENERATE(false, true);
   Engine engine{Settings{}};
   std::vector<std::size_t> commands;

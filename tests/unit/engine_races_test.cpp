@@ -83,7 +83,7 @@ TEST_CASE("a rescan step and what happens during it") {
            {"recorded", "forget 0 | failed 1, outstanding 0"},
            {"read a", "batch 0, forget 0, free 0, rescan 4 | reserved 2, rescans 3"},
        }},
-      {"behind an event that failed once, the events that were kept back are searched",
+      {"behind an event that failed once, a rescan searches the events that were kept back",
        {
            {"hold 7 90000", "rewind 4 | rescans 1, lease 7, owner yes, until 90000, due 89950"},
            {"read a1",

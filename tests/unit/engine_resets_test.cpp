@@ -95,7 +95,7 @@ TEST_CASE("the main stream is reset") {
   });
 }
 
-TEST_CASE("a refusal makes a lane suspected") {
+TEST_CASE("a refusal puts a lane under suspicion") {
   Play<WholeEngine>({
       {"suspicions: doubled if it happens again soon",
        {

@@ -94,8 +94,8 @@ struct TrialScript {
       return trials.ResetDue(words.Number()) ? "yes" : "no";
     } else if (words.Is("next")) {
       return Text(trials.NextDeadline(words.Number()));
-      // An event of the main stream, in a flight of its own: LANE [key N]
     } else if (words.Is("stream")) {
+      // LANE [key N]: an event of the main stream, in a flight of its own.
       Incoming read{.lane = lane()};
       read.has_key = words.Is("key");
       if (read.has_key) read.key_hash = static_cast<std::uint64_t>(words.Number());

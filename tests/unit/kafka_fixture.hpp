@@ -1,5 +1,6 @@
-// A publisher with an embedded broker behind it. All tests share one broker, because starting and stopping it may take
-// a second each. Each test has a topic of its own, which the broker creates on demand.
+// A publisher with an embedded broker behind it. All tests share one broker, because each command to it, such as one
+// that starts it or takes it down, may last a second. Each test has a topic of its own, which the broker creates on
+// demand.
 #pragma once
 
 #include <spdlog/logger.h>

@@ -113,7 +113,7 @@ TEST_CASE("only an answer to the oldest event moves the time since which the bro
     w.engine.Reported(std::vector<publisher::Report>{{event, w.epoch, publisher::Outcome::kAcknowledged}});
     w.Turn(0);
   };
-  w.Read(0);  // Nothing waits, so the steps of the slow start are over.
+  w.Read(0);  // Nothing waits, so there is no slow start.
   w.Read(3);
   answer(w.sent.at(0));  // It proves its lane.
   w.Read(2);

@@ -68,7 +68,7 @@ int Find(Options options) {
   const std::optional<Place> after = options.after.empty() ? std::nullopt : ParsePlace(options.after);
   if (after && !outbox->ParseRowId(after->row_id)) {
     std::cerr << "outbox-relay find: --after " << monitoring::Escape(options.after)
-              << ": no row of this outbox has such an id; expected the place at which a page of it has ended"
+              << ": no row of this outbox can have this id; expected the place that was printed at the end of a page"
               << std::endl;
     return kUsage;
   }

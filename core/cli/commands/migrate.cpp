@@ -89,9 +89,9 @@ void Declare(Command& command, Options& options) {
            "Number of shards that relays divide among themselves, 1 to 256; can change only while no relay runs")
       .Between(1, 256);
   command.Footer(
-      "Lists all changes, then makes them. It keeps what exists; a second run changes nothing. It waits only briefly\n"
-      "for locks on tables that are in use, and retries. Only `migrate` needs permission to change tables, `run` does\n"
-      "not.\n"
+      "Lists all changes, then makes them. It keeps what exists; a second run changes nothing. It holds locks on\n"
+      "tables that are in use only briefly, and retries if it does not get one. Only `migrate` needs permission to\n"
+      "change tables, `run` does not.\n"
       "\n"
       "Examples:\n"
       "  outbox-relay migrate -c relay.json\n"

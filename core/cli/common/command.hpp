@@ -48,7 +48,7 @@ struct Outbox {
 
   // Limits of a call to the session: the configured timeout.
   [[nodiscard]] Call call() const { return {0, 0, config.relay.storage_timeout}; }
-  // A row id that a person or a script gives; nothing if no row of this outbox can have it.
+  // Parses a row id that a person or a script gives. Returns nothing if no row of this outbox can have this id.
   [[nodiscard]] std::optional<storage::OwnedRowId> ParseRowId(std::string_view text) const {
     return storage::OwnedRowId::Parse(text, store->NumbersRows());
   }

@@ -54,7 +54,7 @@ struct Walk {
   bool contents = false;              // Read payload and headers, too, one event at a time.
   // The row id after which to begin; nothing = at the first row.
   std::optional<storage::OwnedRowId> after;
-  bool by_creation = false;           // Ages count from an event's creation, not from its last failure.
+  bool by_creation = false;  // Ages count from an event's creation, not from its last failure.
   std::function<void(const Record&)> found;
   std::function<Status()> page_done = [] { return Status(); };
 };

@@ -35,7 +35,7 @@ struct Expected {
   StoredRecord record;
   storage::OwnedRowId row_id;  // The row id of the captured row.
   std::string event_id;        // The event id of the captured row; "" if the relay has delivered it.
-  std::uint32_t found = 0;       // The number of stored records that are the same.
+  std::uint32_t found = 0;     // The number of stored records that are the same.
   bool differs = false;
 };
 

@@ -1,4 +1,4 @@
-// Interposes the socket calls of librdkafka's own threads. librdkafka writes one request per call, so a call that
+// Interposes the socket calls of librdkafka's own threads. librdkafka writes one request at a time, so a call that
 // starts a frame starts with its header: size, ApiKey, version, correlation id.
 #include <arpa/inet.h>
 #include <dlfcn.h>
